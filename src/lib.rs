@@ -1,0 +1,42 @@
+//! Melos plays emotion-steered piano music without end, live.
+//!
+//! The modules stand in the order of the data flow; `ARCHITECTURE.md` tells the story on one page, and
+//! `tests/architecture.rs` checks that a module only names modules above it.
+
+pub mod units;
+
+// What is steered.
+pub mod emotion;
+pub mod theory;
+pub mod parameter;
+
+// Control in.
+pub mod mapping;
+pub mod preset;
+pub mod control;
+
+// What is to be played: state, clock, harmony, plan.
+pub mod conditions;
+pub mod clock;
+pub mod harmony;
+pub mod plan;
+pub mod engine;
+pub mod conductor;
+
+// Generation: latents, mel, samples.
+pub mod mel;
+pub mod model;
+pub mod vocoder;
+pub mod generator;
+
+// Sound out.
+pub mod audio;
+pub mod record;
+
+// Everything together.
+pub mod render;
+pub mod daemon;
+
+// Corpora and measurement, away from the stage.
+pub mod analysis;
+pub mod prepare;

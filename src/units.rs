@@ -1,0 +1,66 @@
+//! The units everything is measured in, and the conversions between them.
+//!
+//! A *frame* is one sample of every channel at [`SAMPLE_RATE`]; positions on the performance's time line are frames
+//! since its start, in `u64`. A *mel frame* is one column of a mel spectrogram, a *hop* the frames between two of them.
+
+/// Frames per second of everything inside Melos; the audio output resamples when a device wants another rate.
+pub const SAMPLE_RATE: u32 = 48_000;
+
+/// Gain below which a level in decibels counts as silence.
+pub const SILENCE_DB: f32 = -60.0;
+
+/// Amplitude factor of a level in decibels; [`SILENCE_DB`] and below give exactly 0.
+#[must_use]
+pub fn db_to_gain(db: f32) -> f32 {
+    if db <= SILENCE_DB { 0.0 } else { 10f32.powf(db / 20.0) }
+}
+
+/// Level in decibels of an amplitude factor, never below −200.
+#[must_use]
+pub fn gain_to_db(gain: f32) -> f32 {
+    20.0 * gain.abs().max(1e-10).log10()
+}
+
+/// Frequency in hertz of a MIDI note number (69 = A4 = 440 Hz, equal temperament); fractions are cents / 100.
+#[must_use]
+pub fn note_to_hz(note: f32) -> f32 {
+    440.0 * ((note - 69.0) / 12.0).exp2()
+}
+
+/// Frames nearest to a duration in seconds; negative durations count as 0.
+#[must_use]
+pub fn seconds_to_frames(seconds: f64) -> u64 {
+    (seconds.max(0.0) * f64::from(SAMPLE_RATE)).round() as u64
+}
+
+/// Seconds of a number of frames.
+#[must_use]
+pub fn frames_to_seconds(frames: u64) -> f64 {
+    frames as f64 / f64::from(SAMPLE_RATE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decibels_and_gain_are_inverse() {
+        for db in [-59.0, -20.0, -6.0, 0.0, 6.0] {
+            assert!((gain_to_db(db_to_gain(db)) - db).abs() < 1e-4, "{db}");
+        }
+        assert_eq!(db_to_gain(SILENCE_DB), 0.0);
+    }
+
+    #[test]
+    fn concert_pitch() {
+        assert_eq!(note_to_hz(69.0), 440.0);
+        assert!((note_to_hz(60.0) - 261.6256).abs() < 1e-3);
+    }
+
+    #[test]
+    fn frames_round_trip() {
+        assert_eq!(seconds_to_frames(1.5), 72_000);
+        assert_eq!(frames_to_seconds(72_000), 1.5);
+        assert_eq!(seconds_to_frames(-1.0), 0);
+    }
+}
