@@ -213,7 +213,9 @@ mod tests {
 
     #[test]
     fn bad_numbers_are_harmless() {
-        assert!(Mood::blend([f32::NAN, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY]).weights().iter().all(|w| *w == 0.125));
+        assert!(
+            Mood::blend([f32::NAN, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY]).weights().iter().all(|w| *w == 0.125)
+        );
         let mood = Mood::at(Affect { valence: f32::NAN, arousal: 7.0 });
         assert_eq!(mood.affect(), Affect { valence: 0.0, arousal: 1.0 });
     }

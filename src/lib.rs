@@ -7,35 +7,35 @@ pub mod units;
 
 // What is steered.
 pub mod emotion;
-pub mod theory;
 pub mod parameter;
+pub mod theory;
 
 // Control in.
+pub mod control;
 pub mod mapping;
 pub mod preset;
-pub mod control;
 
 // What is to be played: state, clock, harmony, plan.
-pub mod conditions;
 pub mod clock;
+pub mod conditions;
+pub mod conductor;
+pub mod engine;
 pub mod harmony;
 pub mod plan;
-pub mod engine;
-pub mod conductor;
 
 // Generation: latents, mel, samples.
+pub mod generator;
 pub mod mel;
 pub mod model;
 pub mod vocoder;
-pub mod generator;
 
 // Sound out.
 pub mod audio;
 pub mod record;
 
 // Everything together.
-pub mod render;
 pub mod daemon;
+pub mod render;
 
 // Corpora and measurement, away from the stage.
 pub mod analysis;

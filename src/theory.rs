@@ -43,15 +43,8 @@ pub enum Mode {
 
 impl Mode {
     /// All modes.
-    pub const ALL: [Self; 7] = [
-        Self::Major,
-        Self::Minor,
-        Self::Dorian,
-        Self::Phrygian,
-        Self::Lydian,
-        Self::Mixolydian,
-        Self::HarmonicMinor,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Major, Self::Minor, Self::Dorian, Self::Phrygian, Self::Lydian, Self::Mixolydian, Self::HarmonicMinor];
 
     /// The name as written in presets and addresses.
     #[must_use]
