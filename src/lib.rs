@@ -6,6 +6,7 @@
 pub mod units;
 
 // What is steered.
+pub mod config;
 pub mod emotion;
 pub mod parameter;
 pub mod theory;

@@ -17,10 +17,7 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
 /// Modules in the order `src/lib.rs` declares them.
 fn declared() -> Vec<String> {
     let lib = fs::read_to_string("src/lib.rs").unwrap();
-    lib.lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .map(str::to_owned)
-        .collect()
+    lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
 }
 
 /// The top-level modules that one source text names through `crate::x` or `crate::{x, y::z}`.
