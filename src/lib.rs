@@ -16,13 +16,15 @@ pub mod control;
 pub mod mapping;
 pub mod preset;
 
-// What is to be played: state, clock, harmony, plan.
+// What is to be played: clock, harmony, plan, and the engine's commands.
 pub mod clock;
 pub mod conditions;
-pub mod conductor;
 pub mod engine;
 pub mod harmony;
 pub mod plan;
+
+// From events and time to commands and plans.
+pub mod conductor;
 
 // Generation: latents, mel, samples.
 pub mod generator;
