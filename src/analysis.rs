@@ -1,1 +1,3 @@
-//! (being written)
+//! Measures sound: timbre, rhythm, harmony.
+
+pub mod tonal;
