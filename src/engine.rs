@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros)]
 
 use crate::parameter::Param;
+use crate::theory::Voice;
 
 mod ports;
 mod status;
@@ -19,22 +20,6 @@ pub const QUANTUM: usize = 64;
 
 /// Frames of one hop of the network's sound, the distance between two mel frames.
 pub const HOP_FRAMES: usize = 512;
-
-/// The harmony voices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Voice {
-    /// The bass line.
-    Bass,
-    /// Held chords.
-    Pad,
-    /// A sparse line above.
-    Upper,
-}
-
-impl Voice {
-    /// All of them, in the order of the enum.
-    pub const ALL: [Self; 3] = [Self::Bass, Self::Pad, Self::Upper];
-}
 
 /// One hop of the network's sound: frames `index * HOP_FRAMES` up to the next hop's first, mono, full scale ±1.
 #[derive(Debug, Clone, Copy, PartialEq)]
