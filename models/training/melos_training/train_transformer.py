@@ -69,7 +69,7 @@ def evaluate_transformer(model, latents, conditions):
         }
 
 
-def train(shards, vae, out, minutes, seed=0, every=200, compiled=False):
+def train(shards, vae, out, minutes, seed=0, every=200):
     """Trains on the latents that the checkpoint `vae` gives for `shards`."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -87,10 +87,6 @@ def train(shards, vae, out, minutes, seed=0, every=200, compiled=False):
     trainer = Trainer(model, out, minutes, RATE, {"vae_sha256": fingerprint}, decay=0.05, betas=(0.9, 0.95))
     # A resumed training keeps the statistics it began with, whatever shards have come since.
     mean, deviation = model.mean.clone(), model.deviation.clone()
-
-    if compiled:
-        model.context = torch.compile(model.context)
-        model.head.compile()
 
     def windows(songs, generator, batch):
         latents, conditions = songs.draw(generator, batch, LENGTH)
