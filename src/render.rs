@@ -9,7 +9,7 @@ use ringbuf::traits::{Observer, Producer};
 
 use crate::conductor::{Conductor, PlanUpdate, Score};
 use crate::control::log::{ControlLog, Entry};
-use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_FRAMES, Hop, ports};
+use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, Hop, ports};
 use crate::generator::{Generator, GeneratorError};
 
 /// Most frames worked out at a time: less than the conductor's splice lead, so that a change never reaches back into
@@ -105,9 +105,9 @@ impl Offline {
         Ok(())
     }
 
-    /// Hands the engine every hop up to the one that holds frame `until`.
+    /// Hands the engine every hop that it needs to play up to frame `until`.
     fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
-        while self.generator.covered() < until + HOP_FRAMES as u64 {
+        while self.generator.covered() < until + HOP_LEAD {
             let heard = self.generator.step(&mut self.hops)?;
             self.conductor.listen(heard.from, &heard.chroma);
         }
