@@ -1,4 +1,4 @@
-//! Pitch classes, modes, keys and chords; no audio.
+//! Pitch classes, modes, keys, chords and the voices that play them; no audio.
 
 use std::fmt;
 
@@ -243,6 +243,22 @@ impl fmt::Display for Chord {
         }
         Ok(())
     }
+}
+
+/// The rule-based voices under and around the network's piano.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Voice {
+    /// One low line.
+    Bass,
+    /// Sustained chords of three or four notes.
+    Pad,
+    /// A sparse melody.
+    Upper,
+}
+
+impl Voice {
+    /// All voices, lowest first.
+    pub const ALL: [Self; 3] = [Self::Bass, Self::Pad, Self::Upper];
 }
 
 #[cfg(test)]

@@ -1,0 +1,85 @@
+//! Seeded chance without a history: every decision has its own stream, so that one that falls differently (a led chord,
+//! another mood) leaves all the others as they were.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+/// What a draw is for; each purpose has its own stream in every bar or phrase.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// Length, cadences and mode of a phrase, by its number.
+    Phrase,
+    /// Where chords change in a bar, by the bar's number.
+    Rhythm,
+    /// Chords of a bar.
+    Chords,
+    /// What the upper voice does in a bar.
+    Upper,
+    /// Small differences of touch in a bar.
+    Touch,
+}
+
+/// One stream of draws.
+#[derive(Debug, Clone)]
+pub(super) struct Dice(ChaCha8Rng);
+
+impl Dice {
+    /// The stream of a purpose at a bar or phrase number.
+    pub(super) fn new(seed: u64, purpose: Purpose, number: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        generator.set_stream(number.wrapping_mul(8).wrapping_add(purpose as u64));
+        Self(generator)
+    }
+
+    /// Uniform in 0..1.
+    pub(super) fn unit(&mut self) -> f32 {
+        (self.0.next_u32() >> 8) as f32 / 16_777_216.0
+    }
+
+    /// A position drawn with these odds (not below 0); `None` when all are 0.
+    pub(super) fn pick(&mut self, odds: &[f32]) -> Option<usize> {
+        let draw = self.unit();
+        pick_at(draw, odds)
+    }
+}
+
+/// The position where the running share of the odds passes `draw` (0..1); `None` when all are 0.
+pub(super) fn pick_at(draw: f32, odds: &[f32]) -> Option<usize> {
+    let mut left = draw * odds.iter().sum::<f32>();
+    let mut last = None;
+    for (position, share) in odds.iter().enumerate().filter(|(_, share)| **share > 0.0) {
+        last = Some(position);
+        left -= share;
+        if left < 0.0 {
+            break;
+        }
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_keep_to_the_odds() {
+        let mut dice = Dice::new(1, Purpose::Chords, 0);
+        let mut counts = [0u32; 4];
+        for _ in 0..4000 {
+            counts[dice.pick(&[1.0, 0.0, 2.0, 1.0]).expect("odds")] += 1;
+        }
+        assert_eq!(counts[1], 0);
+        assert!((1800..2200).contains(&counts[2]), "{counts:?}");
+        assert_eq!(dice.pick(&[0.0, 0.0]), None);
+    }
+
+    #[test]
+    fn streams_differ_by_purpose_number_and_seed() {
+        let first = |seed, purpose, number| Dice::new(seed, purpose, number).unit();
+        let base = first(1, Purpose::Chords, 5);
+        assert_eq!(base, first(1, Purpose::Chords, 5));
+        assert_ne!(base, first(2, Purpose::Chords, 5));
+        assert_ne!(base, first(1, Purpose::Rhythm, 5));
+        assert_ne!(base, first(1, Purpose::Chords, 6));
+    }
+}
