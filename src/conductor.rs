@@ -1,1 +1,5 @@
-//! (being written)
+//! From events and time to commands and plans (being written).
+
+mod performance;
+mod scenes;
+mod settings;

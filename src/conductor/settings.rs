@@ -316,7 +316,11 @@ mod tests {
     fn a_list_makes_the_same_settings_again() {
         let cases = [
             vec![(Param::Sad, number(0.3)), (Param::Tempo, number(77.0)), (Param::Mode, Value::Choice(3))],
-            vec![(Param::Arousal, number(0.33)), (Param::LevelPad, number(-3.0)), (Param::MuteBass, Value::Toggle(true))],
+            vec![
+                (Param::Arousal, number(0.33)),
+                (Param::LevelPad, number(-3.0)),
+                (Param::MuteBass, Value::Toggle(true)),
+            ],
             vec![(Param::Chord, Value::Text("F#dim".to_owned())), (Param::Seed, number(99.0))],
             vec![(Param::Emotion, Value::Choice(5)), (Param::Angry, number(0.0))],
         ];
@@ -331,8 +335,13 @@ mod tests {
 
     #[test]
     fn between_scenes_numbers_mix_and_the_rest_comes_from_the_nearer() {
-        let a = after(&[(Param::Reverb, number(0.0)), (Param::Emotion, Value::Choice(0)), (Param::Quantize, Value::Choice(2))]);
-        let b = after(&[(Param::Reverb, number(1.0)), (Param::Emotion, Value::Choice(1)), (Param::Key, Value::Choice(7))]);
+        let a = after(&[
+            (Param::Reverb, number(0.0)),
+            (Param::Emotion, Value::Choice(0)),
+            (Param::Quantize, Value::Choice(2)),
+        ]);
+        let b =
+            after(&[(Param::Reverb, number(1.0)), (Param::Emotion, Value::Choice(1)), (Param::Key, Value::Choice(7))]);
         let middle = Settings::default().with_scenes(&a, &b, 0.25);
         assert_eq!(middle.number(Param::Reverb), 0.25);
         assert_eq!(middle.mood().weights()[..2], [0.75, 0.25]);
