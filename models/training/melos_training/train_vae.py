@@ -14,7 +14,9 @@ FRAMES = 256
 RATE = 1.2e-3
 KL_WEIGHT = 0.01
 FREE_NATS = 0.7
-"""Nats a dimension may carry at no cost, so that none is given up early."""
+"""Nats a dimension may carry at no cost."""
+KL_RAMP = 0.2
+"""The share of the training over which the KL's weight rises from nothing: given up early, a dimension stays unused."""
 
 
 def evaluate_vae(vae, shards, rng, batches):
@@ -51,7 +53,8 @@ def train(shards, out, minutes, seed=0, every=200, compiled=False):
         nats = divergence(mean, log_variance)
         reconstruction = mel_loss(predicted, mel)
         mae = (predicted.detach() - mel).abs().mean().item() * NEPER_DB
-        cost = KL_WEIGHT * nats.clamp(min=FREE_NATS).mean()
+        ramp = min(1, trainer.spent / (KL_RAMP * minutes * 60))
+        cost = ramp * KL_WEIGHT * nats.clamp(min=FREE_NATS).mean()
         return reconstruction + cost, {"mae_db": mae, "nats": nats.mean().item()}
 
     def refresh():
