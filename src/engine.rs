@@ -360,3 +360,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
