@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::emotion::Emotion;
-use crate::theory::{Chord, Key, Mode};
+use crate::theory::{Chord, Key, Mode, Quality};
 
 use super::numeral::{Function, Numeral};
 
@@ -156,15 +156,22 @@ impl Palette {
         })
     }
 
-    /// The member that shares most with any chord: the same chord, or else the most common tones, the earliest of equals.
+    /// The member that shares most tones with a chord, the earliest of equals.
     pub(super) fn nearest(&self, chord: &Chord, tonic: u8) -> usize {
         let distance = |member: &Member| {
             let own = member.numeral.on(tonic);
             own.pitch_classes().filter(|pitch| !chord.contains(*pitch)).count()
         };
-        self.position(chord, tonic).unwrap_or_else(|| {
-            (0..self.members.len()).min_by_key(|at| distance(&self.members[*at])).unwrap_or_default()
-        })
+        (0..self.members.len()).min_by_key(|at| distance(&self.members[*at])).unwrap_or_default()
+    }
+
+    /// The chords near at hand in a key: those of the palette and the triads of the scale.
+    pub(super) fn nearby(&self, key: Key) -> impl Iterator<Item = Chord> {
+        let degrees = key.mode.degrees().into_iter();
+        let triads =
+            degrees.flat_map(|degree| [Quality::Major, Quality::Minor].map(|quality| Numeral { degree, quality }));
+        let diatonic = triads.filter(move |numeral| numeral.is_diatonic(key));
+        self.members.iter().map(|member| member.numeral).chain(diatonic).map(move |numeral| numeral.on(key.tonic))
     }
 
     fn read(emotion: Emotion, mode: Mode) -> Option<Self> {
@@ -189,7 +196,8 @@ impl Palette {
         }
         rows.retain(|(_, member, _)| member.taste > 0.0);
         let odds = |next: &[&str]| {
-            let odds_of = |name: &str| next.chunks(2).find(|pair| pair[0] == name).and_then(|pair| pair[1].parse().ok());
+            let odds_of =
+                |name: &str| next.chunks(2).find(|pair| pair[0] == name).and_then(|pair| pair[1].parse().ok());
             rows.iter().map(|(name, member, _)| odds_of(name).unwrap_or(0.0) * member.taste).collect()
         };
         Some(Self {

@@ -4,7 +4,7 @@ use crate::emotion::Emotion;
 use crate::theory::{Chord, Key, Quality};
 
 use super::Cadence;
-use super::dice::Dice;
+use super::dice::{Dice, pick_at};
 use super::numeral::Function;
 use super::palette::{Member, Palette};
 
@@ -28,25 +28,23 @@ impl Cadence {
     }
 }
 
-/// Draws the chord after `from` (positions in the palette) when `left` chords remain up to and with the last one of the
-/// cadence, this one included: the Markov chain of the palette conditioned on reaching the cadence, weighted by `favour`
-/// (1 = as the palette has it).
+/// The chord after `from` (positions in the palette) at a draw in 0..1, when `left` chords remain up to and with the last
+/// one of the cadence, this one included: the Markov chain of the palette conditioned on reaching the cadence, weighted
+/// by `favour` (1 = as the palette has it). After `None`, a chord from outside, only taste decides.
 pub(super) fn next(
     palette: &Palette,
-    from: usize,
+    from: Option<usize>,
     left: usize,
     cadence: Cadence,
     favour: impl Fn(&Member) -> f32,
-    dice: &mut Dice,
+    draw: f32,
 ) -> usize {
     let reach = reach(palette, left.max(1), cadence);
     let weigh = |odds: &dyn Fn(usize) -> f32| -> Vec<f32> {
         (0..palette.members.len()).map(|to| odds(to) * reach[to] * favour(&palette.members[to])).collect()
     };
-    let followed = weigh(&|to| palette.odds[from][to]);
-    let draw = dice.unit();
-    super::dice::pick_at(draw, &followed)
-        .or_else(|| super::dice::pick_at(draw, &weigh(&|to| palette.members[to].taste)))
+    from.and_then(|from| pick_at(draw, &weigh(&|to| palette.odds[from][to])))
+        .or_else(|| pick_at(draw, &weigh(&|to| palette.members[to].taste)))
         .unwrap_or_default()
 }
 
@@ -58,7 +56,8 @@ fn reach(palette: &Palette, left: usize, cadence: Cadence) -> Vec<f32> {
     let mut reach = mask(&|member| cadence.ends_on(member));
     let approach = mask(&|member| cadence.approaches(member));
     for step in 2..=left {
-        let onward: Vec<f32> = palette.odds.iter().map(|odds| odds.iter().zip(&reach).map(|(p, r)| p * r).sum()).collect();
+        let onward: Vec<f32> =
+            palette.odds.iter().map(|odds| odds.iter().zip(&reach).map(|(p, r)| p * r).sum()).collect();
         let total: f32 = onward.iter().sum::<f32>().max(f32::MIN_POSITIVE);
         reach = onward.into_iter().map(|r| r / total).collect();
         if step == 2 {
@@ -132,7 +131,7 @@ mod tests {
                         let mut dice = Dice::new(3, Purpose::Chords, length as u64);
                         let mut walk = vec![0];
                         for left in (1..=length).rev() {
-                            walk.push(next(palette, walk[walk.len() - 1], left, cadence, |_| 1.0, &mut dice));
+                            walk.push(next(palette, Some(walk[walk.len() - 1]), left, cadence, |_| 1.0, dice.unit()));
                         }
                         let at = |back: usize| &palette.members[walk[walk.len() - back]];
                         let say = || format!("{emotion} {} {cadence:?} {length}: {walk:?}", mode.name());
@@ -151,7 +150,8 @@ mod tests {
         for emotion in Emotion::ALL {
             for mode in Mode::ALL {
                 let key = Key { tonic: 4, mode };
-                for member in Palette::of(emotion, mode).members.iter().filter(|member| member.numeral.is_diatonic(key)) {
+                for member in Palette::of(emotion, mode).members.iter().filter(|member| member.numeral.is_diatonic(key))
+                {
                     for number in 0..20 {
                         let chord = colour(member, key, emotion, false, &mut Dice::new(9, Purpose::Chords, number));
                         assert_eq!(chord.root, member.numeral.on(4).root);
