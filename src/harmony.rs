@@ -3,16 +3,34 @@
 //! Valence is carried by mode and choice of chords, arousal by activity, register, touch and harmonic rhythm. Pure and
 //! seeded: the same seed and requests give the same music; `Clone` and go on to look ahead.
 
+mod arrange;
+mod bass;
 mod dice;
+mod harmonise;
 mod lead;
+mod listening;
 mod numeral;
+mod pad;
+mod palette;
+mod phrase;
 pub mod profile;
+mod progression;
+mod rhythm;
+mod scale;
+mod upper;
+mod voicing;
 
 use crate::emotion::Mood;
 use crate::theory::{Chord, Key, Mode, Voice};
 
+use arrange::{Arrangement, Hands};
+use harmonise::{Standing, harmonise};
+use listening::Listening;
+use palette::Palette;
+use phrase::Phrase;
+
 pub use lead::chord_from_notes;
-pub use numeral::Function;
+pub use listening::chroma;
 pub use profile::Profile;
 
 /// One note of a voice.
@@ -45,7 +63,7 @@ pub struct BarRequest {
     pub mode: Option<Mode>,
     /// A chord that leads: it sounds instead of the progression while it is there.
     pub lead: Option<Chord>,
-    /// Chroma of the bar before as the network played it, in any scale; `None` when not known.
+    /// Chroma of the bar before as the network played it, on any linear scale; `None` when not known.
     pub heard: Option<[f32; 12]>,
     /// How far phrases swell and fade, 0..=1.
     pub dynamics: f32,
@@ -88,4 +106,123 @@ pub struct BarPlan {
     pub expression: f32,
     /// Where the bar stands in its phrase.
     pub phrase: PhrasePosition,
+}
+
+/// A chord with what bass and pad play on it.
+#[derive(Debug, Clone, PartialEq)]
+struct Segment {
+    /// First beat.
+    start: f64,
+    /// Beat at which the next begins, or the end of the bar.
+    end: f64,
+    /// The chord.
+    chord: Chord,
+    /// The bass note it begins with.
+    bass: u8,
+    /// The pad's notes, ascending.
+    pad: Vec<u8>,
+}
+
+/// The bar planned last.
+#[derive(Debug, Clone)]
+struct Bar {
+    request: BarRequest,
+    chords: Vec<(f64, Chord)>,
+    arrangement: Arrangement,
+}
+
+/// The harmony: plans one bar after the other.
+#[derive(Debug, Clone)]
+pub struct Harmony {
+    seed: u64,
+    phrase: Option<Phrase>,
+    listening: Listening,
+    /// What the voices held before the bar planned last.
+    hands: Hands,
+    last: Option<Bar>,
+}
+
+impl Harmony {
+    /// A harmony that has not begun; the same seed and requests give the same bars.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { seed, phrase: None, listening: Listening::default(), hands: Hands::default(), last: None }
+    }
+
+    /// Plans a bar, following on the one planned before. A bar that was planned already is planned afresh.
+    pub fn plan_bar(&mut self, request: &BarRequest) -> BarPlan {
+        if self.last.as_ref().is_some_and(|last| last.request.bar == request.bar) {
+            return self.replan_from(0.0, request);
+        }
+        let bend = self.listen(request);
+        if let Some(last) = &self.last {
+            self.hands = last.arrangement.hands_after(&self.hands);
+        }
+        self.plan(0.0, request, bend)
+    }
+
+    /// Plans the rest of the bar planned last after something changed: what begins before `beat` stays, cut short at
+    /// `beat` where the new harmony does not hold it. The plan is again of the whole bar. A request for another bar
+    /// plans that one from its start; `heard` is not used.
+    pub fn replan_from(&mut self, beat: f64, request: &BarRequest) -> BarPlan {
+        if self.last.as_ref().is_none_or(|last| last.request.bar != request.bar) {
+            return self.plan_bar(request);
+        }
+        self.plan(beat.clamp(0.0, f64::from(request.beats.max(1))), request, None)
+    }
+
+    /// The chord the network insists on, if it does.
+    fn listen(&mut self, request: &BarRequest) -> Option<Chord> {
+        let (last, phrase) = (self.last.as_ref()?, self.phrase?);
+        let heard = request.heard.as_ref().filter(|_| last.request.bar + 1 == request.bar);
+        let palette = Palette::of(phrase.emotion, phrase.key.mode);
+        self.listening.hear(heard, &last.chords, f64::from(last.request.beats), palette.nearby(phrase.key))
+    }
+
+    fn plan(&mut self, beat: f64, request: &BarRequest, bend: Option<Chord>) -> BarPlan {
+        let request = BarRequest { beats: request.beats.max(1), ..*request };
+        let again = self.last.take().filter(|last| last.request.bar == request.bar);
+        let old = self.phrase;
+        let phrase = Phrase::at(old.as_ref(), &request, self.seed);
+        let standing = Standing {
+            from: beat,
+            planned: again.as_ref().map_or(&[], |bar| &bar.chords),
+            before: self.hands.chord,
+            led: again.as_ref().map_or(self.hands.led, |bar| bar.request.lead.is_some()),
+            bass: self.hands.bass,
+            bend,
+        };
+        let chords = harmonise(self.seed, &request, old.as_ref(), &phrase, &standing);
+        let key = match (&request.lead, request.mode) {
+            (Some(lead), None) => lead::key_of_lead(lead, phrase.key),
+            _ => phrase.key,
+        };
+        let score = arrange::Score { seed: self.seed, request: &request, phrase: &phrase, key, chords: &chords };
+        let next = self.next_chord(&request, &phrase, chords.last().map(|(_, chord)| *chord));
+        let arrangement = arrange::arrange(&score, beat, next, &self.hands, again.as_ref().map(|bar| &bar.arrangement));
+        let position = phrase.position(request.bar);
+        let swell = profile::Profile::blend(&request.mood).swell * request.dynamics.clamp(0.0, 1.0);
+        let plan = BarPlan {
+            key,
+            chords: chords.clone(),
+            notes: arrangement.notes.clone(),
+            expression: 1.0 - swell * (1.0 - position.swell()),
+            phrase: position,
+        };
+        self.phrase = Some(phrase);
+        self.last = Some(Bar { request, chords, arrangement });
+        plan
+    }
+
+    /// The first chord of the bar to come, as far as it can be foreseen: what the bass leads to.
+    fn next_chord(&self, request: &BarRequest, phrase: &Phrase, sounding: Option<Chord>) -> Option<Chord> {
+        if request.lead.is_some() {
+            return sounding;
+        }
+        let request = BarRequest { bar: request.bar + 1, heard: None, ..*request };
+        let next = Phrase::at(Some(phrase), &request, self.seed);
+        let standing =
+            Standing { from: 0.0, planned: &[], before: sounding, led: false, bass: self.hands.bass, bend: None };
+        harmonise(self.seed, &request, Some(phrase), &next, &standing).first().map(|(_, chord)| *chord)
+    }
 }
