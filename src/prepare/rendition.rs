@@ -21,6 +21,9 @@ use crate::units::SAMPLE_RATE;
 const TRANSPOSE: i32 = 5;
 /// Percent of the written tempo a copy takes.
 const TEMPO: (u32, u32) = (85, 115);
+/// Below this tempo, half of the copies are counted twice as fast: slow pop is felt both ways, and the network has to know
+/// what fast beats are.
+const SLOW_BPM: f64 = 85.0;
 /// Silence kept before the first onset, seconds.
 const LEAD: f64 = 0.05;
 /// Sound kept after the last onset, seconds.
@@ -148,6 +151,9 @@ impl Workshop<'_> {
             .map(|note| Note { end: note.end.min(seconds), ..*note })
             .collect();
         let beats = score.beats.as_ref().map(|beats| beats.map(|time| time / factor - from));
+        let purpose = format!("count {} {}", rendition.transpose, rendition.tempo_percent);
+        let twice = uniform(&mut seeded(piece, self.options, &purpose)) < 0.5;
+        let beats = beats.map(|grid| if twice && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
         let audio = self.piano.render(&notes, length);
         let mut mel = MelAnalyzer::new().log_mel(&audio);
         mel.truncate(latents * FRAMES_PER_LATENT);

@@ -6,6 +6,9 @@ use super::Entry;
 use crate::control::ControlEvent;
 use crate::parameter::{Input, Kind, Param, Value};
 
+/// Stands for the frame of a splice that was not performed.
+const NEVER: &str = "never";
+
 /// Text with quotes and escapes as in JSON, so that it stays on one line.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
@@ -64,7 +67,8 @@ pub(super) fn entry(entry: &Entry) -> String {
         }
         Entry::Event(ControlEvent::Tempo(bpm)) => format!("tempo {bpm}"),
         Entry::Event(ControlEvent::Beat { beat, at }) => format!("beat {beat} {at}"),
-        Entry::SpliceLate { performed } => format!("splice-late {performed}"),
+        Entry::Splice { planned, performed: Some(performed) } => format!("splice {planned} {performed}"),
+        Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { at } => format!("resume {at}"),
         Entry::End => "end".to_owned(),
     }
@@ -79,7 +83,11 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             let (beat, at) = rest.split_once(' ').ok_or("expected a beat and a frame")?;
             ControlEvent::Beat { beat: number(beat)?, at: number(at)? }
         }
-        "splice-late" => return Ok(Entry::SpliceLate { performed: number(rest)? }),
+        "splice" => {
+            let (planned, performed) = rest.split_once(' ').ok_or("expected two frames")?;
+            let performed = if performed == NEVER { None } else { Some(number(performed)?) };
+            return Ok(Entry::Splice { planned: number(planned)?, performed });
+        }
         "resume" => return Ok(Entry::Resume { at: number(rest)? }),
         "end" => return Ok(Entry::End),
         _ => {

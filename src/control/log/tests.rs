@@ -35,7 +35,8 @@ fn full_log() -> ControlLog {
     add(Entry::Event(ControlEvent::LeadNotes(0)));
     add(Entry::Event(ControlEvent::Tempo(120.0 + 1.0 / 3.0)));
     add(Entry::Event(ControlEvent::Beat { beat: 4.0, at: 123_456 }));
-    add(Entry::SpliceLate { performed: 512 * 999 });
+    add(Entry::Splice { planned: 512 * 998, performed: Some(512 * 999) });
+    add(Entry::Splice { planned: 512 * 1000, performed: None });
     add(Entry::Resume { at: 4096 * 77 });
     add(Entry::End);
     log
