@@ -62,8 +62,7 @@ impl Graph {
                 Ok((port.name.clone(), Tensor::from_array((port.shape.clone(), zeros)).map_err(failed)?))
             })
             .collect::<Result<_, _>>()?;
-        self.outputs =
-            outputs.iter().map(|port| (port.name.clone(), vec![0.0; port.shape.iter().product()])).collect();
+        self.outputs = outputs.iter().map(|port| (port.name.clone(), vec![0.0; port.shape.iter().product()])).collect();
         Ok(())
     }
 

@@ -142,8 +142,7 @@ mod tests {
         let mut hop = [0.0; HOP];
         for (frame, (real, imag)) in spectra.iter().enumerate() {
             istft.push(real, imag, &mut hop);
-            let worst =
-                hop.iter().zip(&whole[frame * HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let worst = hop.iter().zip(&whole[frame * HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst < 1e-5, "frame {frame}: {worst}");
         }
     }

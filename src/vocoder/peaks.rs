@@ -101,9 +101,8 @@ impl Peaks {
         while let Some(bin) = peak {
             let next = (bin + 1..BINS - 1).find(|bin| is_peak(*bin));
             // A peak's bins end at the valley before the next one.
-            let valley = |next: usize| {
-                (bin..next).min_by(|a, b| magnitudes[*a].total_cmp(&magnitudes[*b])).unwrap_or(bin) + 1
-            };
+            let valley =
+                |next: usize| (bin..next).min_by(|a, b| magnitudes[*a].total_cmp(&magnitudes[*b])).unwrap_or(bin) + 1;
             let end = next.map_or(BINS, valley);
             let turns_per_hop = frequency(magnitudes, bin) * HOP as f64 / N_FFT as f64;
             let phase = (f64::from(phases[bin]) + turns_per_hop).fract() as f32;
@@ -136,4 +135,3 @@ fn spread() -> Vec<(usize, usize, f32)> {
     }
     spread
 }
-
