@@ -6,6 +6,7 @@
 pub mod inbox;
 pub mod log;
 pub mod notice;
+pub mod osc;
 
 use std::net::SocketAddr;
 use std::time::Instant;

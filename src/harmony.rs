@@ -6,7 +6,9 @@
 mod dice;
 mod lead;
 mod numeral;
+mod palette;
 pub mod profile;
+mod progression;
 
 use crate::emotion::Mood;
 use crate::theory::{Chord, Key, Mode, Voice};

@@ -40,9 +40,6 @@ pub type MelFrame = [f32; BANDS];
 /// The band weights over the spectrum's bins, one row per band.
 #[must_use]
 pub fn mel_filter_bank() -> Vec<[f32; BINS]> {
-    let low = hz_to_mel(LOWEST_HZ);
-    let high = hz_to_mel(HIGHEST_HZ);
-    let edge = |index: usize| mel_to_hz(low + (high - low) * index as f64 / (BANDS + 1) as f64);
     (0..BANDS)
         .map(|band| {
             let (left, centre, right) = (edge(band), edge(band + 1), edge(band + 2));
@@ -55,6 +52,18 @@ pub fn mel_filter_bank() -> Vec<[f32; BINS]> {
             row
         })
         .collect()
+}
+
+/// Edges of the bands in hertz: band `b` rises from edge `b` to edge `b + 1` and falls to edge `b + 2`.
+fn edge(index: usize) -> f64 {
+    let (low, high) = (hz_to_mel(LOWEST_HZ), hz_to_mel(HIGHEST_HZ));
+    mel_to_hz(low + (high - low) * index as f64 / (BANDS + 1) as f64)
+}
+
+/// The frequency at which a band weighs most, hertz.
+#[must_use]
+pub fn band_centre(band: usize) -> f64 {
+    edge(band + 1)
 }
 
 /// The periodic Hann window.

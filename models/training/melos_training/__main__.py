@@ -17,6 +17,8 @@ def _arguments():
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--every", type=int, default=200, help="steps between two lines of the log")
         command.add_argument("--threads", type=int, default=1)
+        if name == "vae":
+            command.add_argument("--compile", dest="compiled", action="store_true", help="half as fast again, minutes later")
         if name == "transformer":
             command.add_argument("--vae", type=Path, required=True, help="the VAE's checkpoint")
     for name in ("export", "measure"):

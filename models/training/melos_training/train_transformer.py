@@ -12,7 +12,7 @@ from .training import Trainer, load_average
 from .transformer import Transformer
 from .vae import Vae
 
-BATCH = 12
+BATCH = 8
 LENGTH = 256
 """Longer than the attention window, so that playing on with the start out of sight is learnt too."""
 RATE = 8e-4

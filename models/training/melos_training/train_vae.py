@@ -9,10 +9,12 @@ from .losses import mel_loss
 from .training import Trainer
 from .vae import Vae, divergence
 
-BATCH = 16
+BATCH = 8
 FRAMES = 256
 RATE = 1.2e-3
-KL_WEIGHT = 0.015
+KL_WEIGHT = 0.01
+FREE_NATS = 0.7
+"""Nats a dimension may carry at no cost, so that none is given up early."""
 
 
 def evaluate_vae(vae, shards, rng, batches):
@@ -31,7 +33,7 @@ def evaluate_vae(vae, shards, rng, batches):
     }
 
 
-def train(shards, out, minutes, seed=0, every=200):
+def train(shards, out, minutes, seed=0, every=200, compiled=False):
     """Trains on `shards`/train, watching `shards`/valid."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -40,19 +42,21 @@ def train(shards, out, minutes, seed=0, every=200):
     print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)
     vae = Vae()
     trainer = Trainer(vae, out, minutes, RATE)
+    forward = torch.compile(vae) if compiled else vae
 
     def loss():
         mel = torch.from_numpy(training.mels(rng, BATCH, FRAMES))
         with torch.autocast("cpu", torch.bfloat16):
-            predicted, mean, log_variance = vae(mel)
-        nats = divergence(mean, log_variance).mean()
+            predicted, mean, log_variance = forward(mel)
+        nats = divergence(mean, log_variance)
         reconstruction = mel_loss(predicted, mel)
         mae = (predicted.detach() - mel).abs().mean().item() * NEPER_DB
-        return reconstruction + KL_WEIGHT * nats, {"mae_db": mae, "nats": nats.item()}
+        cost = KL_WEIGHT * nats.clamp(min=FREE_NATS).mean()
+        return reconstruction + cost, {"mae_db": mae, "nats": nats.mean().item()}
 
     def refresh():
         training.refresh()
         valid.refresh()
 
-    trainer.run(loss, lambda model: evaluate_vae(model, valid, np.random.default_rng(1), 2), every, refresh)
+    trainer.run(loss, lambda model: evaluate_vae(model, valid, np.random.default_rng(1), 4), every, refresh)
     return trainer

@@ -61,8 +61,8 @@ class Layer(nn.Module):
 
     def forward(self, x, cos, sin, mask):
         query, key, value = self.heads(x, cos, sin)
-        mask = mask.to(value.dtype)
-        attended = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, attn_mask=mask)
+        scores = query.to(value.dtype) @ key.to(value.dtype).transpose(2, 3) * HEAD_DIM ** -0.5 + mask.to(value.dtype)
+        attended = torch.softmax(scores, 3).to(value.dtype) @ value
         return self.close(x, attended)
 
 
