@@ -203,7 +203,7 @@ impl Harmony {
             before: self.hands.chord,
             led: again.as_ref().map_or(self.hands.led, |bar| bar.led),
             bass: self.hands.bass,
-            bend,
+            bend: bend.filter(|_| beat == 0.0),
         };
         let chords = harmonise(self.seed, request, old.as_ref(), &phrase, &standing);
         let key = match (&request.lead, request.mode) {
