@@ -1,1 +1,57 @@
-//! (being written)
+//! Control in and out: MIDI and OSC become [`ControlEvent`]s, what happens becomes [`Notice`]s.
+//!
+//! Sources run on their own threads or tasks and put [`Incoming`] events into the one [`Inbox`]; the daemon drains it,
+//! applies the events and pushes notices back. Nothing here touches the audio thread.
+
+pub mod inbox;
+pub mod log;
+pub mod notice;
+pub mod osc;
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+pub use inbox::Inbox;
+pub use notice::Notice;
+
+use crate::parameter::{Param, Value};
+
+/// What reaches the conductor; one line of the control log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ControlEvent {
+    /// A parameter takes a value.
+    Set(Param, Value),
+    /// The chord held on a keyboard that leads the harmony: bit n stands for MIDI note n; 0 when all are released.
+    LeadNotes(u128),
+    /// Tempo of an external clock in beats per minute, filtered of jitter.
+    Tempo(f64),
+    /// Where an external clock's beats lie.
+    Beat {
+        /// Quarter notes since the clock's start.
+        beat: f64,
+        /// The frame on the performance's time line at which that beat falls; may lie a little in the past.
+        at: u64,
+    },
+}
+
+/// An event on its way in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    /// What shall happen.
+    pub event: ControlEvent,
+    /// When; `None` at once. A moment that has passed also means at once.
+    pub due: Option<Instant>,
+    /// Who asked.
+    pub source: Source,
+}
+
+/// Where an event came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// An OSC client.
+    Osc(SocketAddr),
+    /// A MIDI device.
+    Midi,
+    /// The command line, a signal, a web client, a preset: anything else.
+    Other,
+}

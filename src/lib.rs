@@ -3,39 +3,39 @@
 //! The modules stand in the order of the data flow; `ARCHITECTURE.md` tells the story on one page, and
 //! `tests/architecture.rs` checks that a module only names modules above it.
 
+// What everything is measured in, and what is steered.
 pub mod units;
-
-// What is steered.
+pub mod mel;
 pub mod emotion;
-pub mod parameter;
 pub mod theory;
+pub mod parameter;
+pub mod config;
 
 // Control in.
-pub mod control;
 pub mod mapping;
 pub mod preset;
+pub mod control;
 
-// What is to be played: state, clock, harmony, plan.
-pub mod clock;
+// What is to be played: clock, harmony, plan; and the real-time engine that plays it.
 pub mod conditions;
-pub mod conductor;
-pub mod engine;
+pub mod clock;
 pub mod harmony;
 pub mod plan;
+pub mod engine;
+pub mod conductor;
 
 // Generation: latents, mel, samples.
-pub mod generator;
-pub mod mel;
 pub mod model;
 pub mod vocoder;
+pub mod generator;
 
 // Sound out.
 pub mod audio;
 pub mod record;
 
 // Everything together.
-pub mod daemon;
 pub mod render;
+pub mod daemon;
 
 // Corpora and measurement, away from the stage.
 pub mod analysis;

@@ -1,0 +1,88 @@
+"""Building blocks over sequences [batch, time, channels], each usable whole or streaming."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Carry:
+    """The left context of causal layers.
+
+    Whole sequences are padded with zeros. When streaming, the context comes from a packed `state` [1, size] and what the
+    next step needs is collected by `packed`. Both orders of evaluation see the same numbers, so they agree.
+    """
+
+    def __init__(self, state=None):
+        self._state = state
+        self._kept = []
+        self.size = 0
+
+    def left(self, x, frames):
+        """`x` [batch, time, channels] with its `frames` predecessors before it."""
+        channels = x.shape[2]
+        count = frames * channels
+        if self._state is None:
+            joined = F.pad(x, (0, 0, frames, 0))
+        else:
+            joined = torch.cat([self.take(count).view(1, frames, channels), x], 1)
+            self.keep(joined[:, joined.shape[1] - frames:].reshape(1, count))
+        if self._state is None:
+            self.size += count
+        return joined
+
+    def take(self, count):
+        """The next `count` numbers of the state, [1, count]."""
+        part = self._state[:, self.size:self.size + count]
+        self.size += count
+        return part
+
+    def keep(self, part):
+        """Append `part` [1, count] to the next state."""
+        self._kept.append(part)
+
+    def packed(self):
+        """The state for the next step, [1, size]."""
+        return torch.cat(self._kept, 1)
+
+
+class CausalConv(nn.Module):
+    """A convolution of `kernel` frames that sees no later frame, as one matrix product over joined frames."""
+
+    def __init__(self, inputs, outputs, kernel):
+        super().__init__()
+        self.kernel = kernel
+        self.mix = nn.Linear(inputs * kernel, outputs)
+
+    def forward(self, x, carry):
+        time = x.shape[1]
+        joined = carry.left(x, self.kernel - 1)
+        return self.mix(torch.cat([joined[:, i:i + time] for i in range(self.kernel)], 2))
+
+
+class Block(nn.Module):
+    """A ConvNeXt block: depthwise 7, normalisation, widening product, scaled residual.
+
+    Causal when given a `Carry`, centred otherwise.
+    """
+
+    KERNEL = 7
+
+    def __init__(self, channels, widen=3, scale=0.2):
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, (1, self.KERNEL), groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.up = nn.Linear(channels, widen * channels)
+        self.down = nn.Linear(widen * channels, channels)
+        self.scale = nn.Parameter(torch.full((channels,), scale))
+
+    def forward(self, x, carry=None):
+        if carry is None:
+            half = self.KERNEL // 2
+            y = F.pad(x, (0, 0, half, half))
+        else:
+            y = carry.left(x, self.KERNEL - 1)
+        # The depthwise product is bound by memory, where bfloat16 gains nothing: stay in float.
+        with torch.autocast(x.device.type, enabled=False):
+            y = self.depthwise(y.float().transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
+        y = self.down(F.gelu(self.up(self.norm(y)), approximate="tanh"))
+        return x + y * self.scale

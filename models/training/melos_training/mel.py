@@ -1,0 +1,40 @@
+"""The log-mel of audio, as `melos prepare` computes it, in torch."""
+
+import functools
+
+import librosa
+import torch
+
+from .constants import HOP, MEL_BANDS, MEL_FLOOR, MEL_MAX_HZ, MEL_MIN_HZ, N_FFT, SAMPLE_RATE
+
+
+@functools.cache
+def filter_bank():
+    """Slaney bands [128, 1025]."""
+    bank = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=MEL_BANDS, fmin=MEL_MIN_HZ, fmax=MEL_MAX_HZ)
+    return torch.from_numpy(bank)
+
+
+@functools.cache
+def window(length=N_FFT):
+    """Periodic Hann window."""
+    return torch.hann_window(length)
+
+
+def spectrum(audio, center=False):
+    """Complex STFT [batch, frames, 1025] of audio [batch, samples].
+
+    Without `center`, frame i is centred on sample 1024 + 512 i; with it on sample 512 i, zeros around the ends.
+    """
+    result = torch.stft(audio, N_FFT, HOP, window=window(), center=center, pad_mode="constant", return_complex=True)
+    return result.transpose(1, 2)
+
+
+def log_mel(magnitudes):
+    """Log-mel [batch, frames, 128] of STFT magnitudes [batch, frames, 1025]."""
+    return torch.log(torch.clamp(magnitudes @ filter_bank().T, min=MEL_FLOOR))
+
+
+def inverse_spectrum(spectra):
+    """Audio [batch, (frames - 1) * 512] between the centres of the first and last of `spectra` [batch, frames, 1025]."""
+    return torch.istft(spectra.transpose(1, 2), N_FFT, HOP, window=window(), center=True)

@@ -1,0 +1,116 @@
+"""The vocoder: log-mel to complex spectra, causal but for two mel frames.
+
+A network that is invariant in time cannot hold a partial whose phase must advance by an amount that is no fraction of a turn
+per hop: the same input would have to give different outputs. So the network does not speak of phase alone. For every bin
+it tells the turn since the previous frame (`turn`), the relation to the bin below (`slope`) and, where an onset gives it
+away, the phase itself (`anchor`), each as a vector whose length is its trust. `integrate` adds these up: what the previous
+output says, turned, plus the anchor, then shared between neighbouring bins, the louder leading.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .constants import BINS, LOG_FLOOR, MEL_BANDS, MEL_MEAN, MEL_SCALE
+from .layers import Block, Carry, CausalConv
+from .mel import filter_bank
+
+LOOK_AHEAD = 2
+"""Output frame i of a call belongs to input frame i - 2."""
+SHARING_ROUNDS = 2
+SOFTNESS = 0.1
+"""Below this trust a bin's output shrinks instead of its phase jumping; it bounds the gain on rounding errors."""
+FLOOR = (LOG_FLOOR - MEL_MEAN) / MEL_SCALE
+
+
+def _times(a, b):
+    """Complex product of pairs (real, imag)."""
+    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
+
+
+def _from_below(x):
+    return F.pad(x, (1, 0))[..., :-1]
+
+
+def _from_above(x):
+    return F.pad(x, (0, 1))[..., 1:]
+
+
+def direction(magnitude, turn, slope, anchor, previous):
+    """Unit phasors (real, imag) [..., 1025] of a frame from its predictions and the `previous` frame's phasors.
+
+    Phases are in frames whose odd bins are negated, where neighbouring bins of one partial agree.
+    """
+    real, imag = _times(turn, previous)
+    s = magnitude * (real + anchor[0]), magnitude * (imag + anchor[1])
+    down = _from_above(slope[0]), -_from_above(slope[1])
+    for _ in range(SHARING_ROUNDS):
+        below = _times(slope, (_from_below(s[0]), _from_below(s[1])))
+        above = _times(down, (_from_above(s[0]), _from_above(s[1])))
+        s = s[0] + below[0] + above[0], s[1] + below[1] + above[1]
+    scale = torch.rsqrt(s[0].square() + s[1].square() + (SOFTNESS * magnitude).square() + 1e-18)
+    return s[0] * scale, s[1] * scale
+
+
+class Vocoder(nn.Module):
+    def __init__(self, channels=256, blocks=8):
+        super().__init__()
+        self.enter = CausalConv(MEL_BANDS, channels, 7)
+        self.enter_norm = nn.LayerNorm(channels)
+        self.blocks = nn.ModuleList([Block(channels, scale=1 / blocks) for _ in range(blocks)])
+        self.norm = nn.LayerNorm(channels)
+        self.magnitude = nn.Linear(channels, BINS)
+        self.phase = nn.Linear(channels, 6 * BINS)
+        nn.init.zeros_(self.magnitude.weight)
+        nn.init.zeros_(self.magnitude.bias)
+        bank = filter_bank()
+        # Spreads band magnitudes over bins; bins outside all bands start at the floor.
+        spread = (bank / bank.sum(1, keepdim=True)) / bank.sum(0, keepdim=True).clamp(min=1e-8)
+        self.register_buffer("spread", spread, persistent=False)
+        self.register_buffer("sign", 1.0 - 2.0 * (torch.arange(BINS) % 2), persistent=False)
+
+    def predict(self, mel, carry):
+        """Magnitude [batch, frames, 1025] and (turn, slope, anchor) as pairs of the same shape, two frames late."""
+        # Zero state must mean silence before, so silence is zero here.
+        x = self.enter_norm(self.enter((mel - MEL_MEAN) / MEL_SCALE - FLOOR, carry))
+        for block in self.blocks:
+            x = block(x, carry)
+        x = self.norm(x)
+        late = carry.left(mel.exp(), LOOK_AHEAD)[:, :mel.shape[1]]
+        with torch.autocast(mel.device.type, enabled=False):
+            base = torch.log(late @ self.spread + 1e-5)
+        log_magnitude = base + self.magnitude(x).float()
+        parts = self.phase(x).float().split(BINS, 2)
+        magnitude = log_magnitude.clamp(-14, 7).exp()
+        return magnitude, (parts[0], parts[1]), (parts[2], parts[3]), (parts[4], parts[5])
+
+    def integrate(self, magnitude, turn, slope, anchor, previous):
+        """The phasors of all frames and the last one. `previous` is a pair [batch, 1025], zeros at the start."""
+        frames = []
+        for t in range(magnitude.shape[1]):
+            at = [(pair[0][:, t], pair[1][:, t]) for pair in (turn, slope, anchor)]
+            previous = direction(magnitude[:, t], *at, previous)
+            frames.append(previous)
+        return torch.stack([f[0] for f in frames], 1), torch.stack([f[1] for f in frames], 1)
+
+    def forward(self, mel, carry=None):
+        """Real and imaginary spectra [batch, frames, 1025]; frame i belongs to mel frame i - 2."""
+        streaming = carry is not None
+        carry = carry or Carry()
+        magnitude, turn, slope, anchor = self.predict(mel, carry)
+        if streaming:
+            previous = carry.take(BINS), carry.take(BINS)
+        else:
+            previous = (torch.zeros_like(magnitude[:, 0]),) * 2
+        real, imag = self.integrate(magnitude, turn, slope, anchor, previous)
+        if streaming:
+            carry.keep(real[:, -1])
+            carry.keep(imag[:, -1])
+        scaled = magnitude * self.sign
+        return scaled * real, scaled * imag
+
+    def state_size(self):
+        """Numbers in the packed streaming state."""
+        carry = Carry()
+        self.predict(torch.zeros(1, 8, MEL_BANDS), carry)
+        return carry.size + 2 * BINS

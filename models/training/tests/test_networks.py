@@ -1,0 +1,99 @@
+"""Streaming equals whole, for networks with random weights."""
+
+import pytest
+import torch
+
+from melos_training import graphs
+from melos_training.mel import inverse_spectrum
+from melos_training.train_transformer import drop_conditions, previous_latents
+from melos_training.transformer import WINDOW, Transformer
+from melos_training.vae import Vae
+from melos_training.vectors import Player
+from melos_training.vocoder import Vocoder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_grad():
+    with torch.no_grad():
+        yield
+
+
+def stream(graph, rows):
+    state = torch.zeros(1, graph.state_size)
+    results = []
+    for row in rows:
+        *outputs, state = graph(row, state)
+        assert state.shape == (1, graph.state_size)
+        results.append(outputs)
+    return [torch.cat([result[i] for result in results], 1) for i in range(len(results[0]))]
+
+
+def test_decoder():
+    torch.manual_seed(0)
+    decoder = Vae().decoder
+    z = torch.randn(1, 12, 32)
+    streamed, = stream(graphs.DecoderGraph(decoder), z[0].split(1))
+    torch.testing.assert_close(streamed, decoder(z), atol=1e-4, rtol=0)
+
+
+def test_decoder_sees_no_later_latent():
+    decoder = Vae().decoder
+    z = torch.randn(1, 6, 32)
+    changed = z.clone()
+    changed[:, 4:] += 1
+    difference = (decoder(z) - decoder(changed)).abs().amax((0, 2))
+    assert difference[:32].max() == 0
+    assert difference[32] > 0
+
+
+def test_vocoder():
+    torch.manual_seed(0)
+    vocoder = Vocoder()
+    torch.nn.init.normal_(vocoder.magnitude.weight, std=0.02)
+    mel = torch.randn(1, 64, 128) * 2 - 6
+    whole = vocoder(mel)
+    streamed = stream(graphs.VocoderGraph(vocoder), mel.split(8, 1))
+    ours, theirs = (inverse_spectrum(torch.complex(*parts)) for parts in (streamed, whole))
+    assert theirs.abs().max() > 0.01
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+
+
+def test_vocoder_looks_two_frames_ahead():
+    vocoder = Vocoder()
+    mel = torch.randn(1, 32, 128) * 2 - 6
+    changed = mel.clone()
+    changed[:, 20:] += 1
+    difference = (vocoder(mel)[0] - vocoder(changed)[0]).abs().amax((0, 2))
+    # Output i belongs to frame i - 2, so what input 20 changes first is frame 18.
+    assert difference[:20].max() == 0
+    assert difference[20] > 0
+
+
+def test_transformer_past_its_window():
+    torch.manual_seed(0)
+    net = Transformer()
+    torch.nn.init.normal_(net.head.leave.weight, std=0.05)
+    net.mean.normal_()
+    net.deviation.uniform_(0.5, 2)
+    length = WINDOW + 40
+    conditions, noise = torch.randn(length, 2, 52), torch.randn(length, 1, 32)
+    player = Player(graphs.TransformerGraph(net))
+    latents = torch.cat([player.step(conditions[i], noise[i], 2.0) for i in range(length)])
+    standard = (latents - net.mean) / net.deviation
+    previous = previous_latents(standard[None]).expand(2, -1, -1)
+    context = net.context(previous, conditions.transpose(0, 1))
+    whole = torch.cat([net.sample(context[:, i], noise[i], torch.tensor([2.0])) for i in range(length)])
+    torch.testing.assert_close(standard, whole, atol=1e-4, rtol=1e-4)
+
+
+def test_dropping_takes_values_and_mask_together():
+    import numpy as np
+
+    dropped = drop_conditions(np.ones((64, 4, 52), np.float32), np.random.default_rng(0))
+    whole_windows = 0
+    for row in dropped:
+        for index, (first, last) in enumerate(((0, 8), (8, 10), (10, 22), (22, 34))):
+            assert (row[:, first:last] == row[0, 42 + index]).all()
+        whole_windows += row.max() == 0
+    assert 1 <= whole_windows <= 20
+    assert 0.5 < dropped.mean() < 0.8

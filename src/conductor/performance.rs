@@ -1,0 +1,203 @@
+//! The performance state: a pure reducer from control events to what is asked for.
+
+use thiserror::Error;
+
+use super::scenes::{SceneError, Scenes};
+use super::settings::Settings;
+use crate::harmony::chord_from_notes;
+use crate::parameter::{InputError, Param, Value};
+use crate::theory::Chord;
+
+/// Why an event changed nothing.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The value does not fit.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The scene cannot be stored or recalled.
+    #[error(transparent)]
+    Scene(#[from] SceneError),
+}
+
+/// What an event changed in what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Change {
+    /// Nothing that is heard.
+    Nothing,
+    /// One parameter, or what follows from it.
+    One(Param),
+    /// Many parameters at once, which shall arrive within some seconds.
+    Many {
+        /// Time to get there; 0 cuts.
+        seconds: f32,
+    },
+    /// Every sound shall be cut.
+    Panic,
+}
+
+/// What has been asked for so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Performance {
+    asked: Settings,
+    scenes: Scenes,
+    /// Held notes of a keyboard that leads; bit n is MIDI note n.
+    keys: u128,
+}
+
+impl Performance {
+    /// Takes a value for a parameter.
+    ///
+    /// # Errors
+    /// When the value does not fit or a scene is missing; nothing was changed.
+    pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, ApplyError> {
+        let mut asked = self.asked.clone();
+        asked.set(param, value)?;
+        let morph = Change::Many { seconds: asked.number(Param::SceneMorph) };
+        let change = match param {
+            Param::Panic => Change::Panic,
+            Param::SceneStore => {
+                self.scenes.store(asked.text(param), &asked)?;
+                Change::Nothing
+            }
+            Param::Scene => {
+                asked = self.scenes.recall(asked.text(param), &asked)?;
+                morph
+            }
+            Param::SceneUndo => {
+                asked = self.scenes.undo(&asked)?;
+                morph
+            }
+            Param::SceneCrossfade => {
+                let (a, b) = (asked.text(Param::SceneA), asked.text(Param::SceneB));
+                asked = self.scenes.between(a, b, asked.number(param), &asked)?;
+                Change::Many { seconds: 0.0 }
+            }
+            _ => Change::One(param),
+        };
+        self.asked = asked;
+        Ok(change)
+    }
+
+    /// The held notes of a keyboard that leads.
+    pub(super) fn lead_notes(&mut self, held: u128) -> Change {
+        self.keys = held;
+        Change::One(Param::Chord)
+    }
+
+    /// The chord that leads the harmony: the held one, else the one asked for by name, else none.
+    #[must_use]
+    pub(super) fn lead(&self) -> Option<Chord> {
+        chord_from_notes(self.keys).or_else(|| self.asked.lead())
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub(super) const fn asked(&self) -> &Settings {
+        &self.asked
+    }
+
+    /// The scenes.
+    #[must_use]
+    pub(super) const fn scenes(&self) -> &Scenes {
+        &self.scenes
+    }
+
+    /// Keeps a scene from an earlier performance.
+    ///
+    /// # Errors
+    /// When a value does not fit, the scene has no name, or too many are stored.
+    pub(super) fn keep_scene(&mut self, name: &str, settings: &[(Param, Value)]) -> Result<(), ApplyError> {
+        let mut scene = Settings::default();
+        for (param, value) in settings {
+            scene.set(*param, value)?;
+        }
+        Ok(self.scenes.store(name, &scene)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emotion::{Emotion, Mood};
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn held(notes: &[u8]) -> u128 {
+        notes.iter().fold(0, |set, note| set | 1 << note)
+    }
+
+    /// Two stored scenes, `low` (calm, dry) and `high` (angry, wet).
+    fn with_scenes() -> Performance {
+        let mut performance = Performance::default();
+        for (name, emotion, reverb) in [("low", Emotion::Calm, 0.0), ("high", Emotion::Angry, 1.0)] {
+            performance.set(Param::Emotion, &Value::Choice(emotion as u8)).unwrap();
+            performance.set(Param::Reverb, &Value::Number(reverb)).unwrap();
+            performance.set(Param::SceneStore, &text(name)).unwrap();
+        }
+        performance
+    }
+
+    #[test]
+    fn every_event_says_what_it_changed() {
+        let mut performance = with_scenes();
+        performance.set(Param::SceneMorph, &Value::Number(3.0)).unwrap();
+        let table = [
+            (Param::Reverb, Value::Number(0.5), Change::One(Param::Reverb)),
+            (Param::Panic, Value::Trigger, Change::Panic),
+            (Param::SceneStore, text("here"), Change::Nothing),
+            (Param::Scene, text("low"), Change::Many { seconds: 3.0 }),
+            (Param::SceneUndo, Value::Trigger, Change::Many { seconds: 3.0 }),
+        ];
+        for (param, value, change) in table {
+            assert_eq!(performance.set(param, &value), Ok(change), "{param:?}");
+        }
+    }
+
+    #[test]
+    fn the_crossfader_stands_between_its_scenes() {
+        let mut performance = with_scenes();
+        assert!(performance.set(Param::SceneCrossfade, &Value::Number(0.5)).is_err(), "no ends yet");
+        performance.set(Param::SceneA, &text("low")).unwrap();
+        performance.set(Param::SceneB, &text("high")).unwrap();
+        performance.set(Param::SceneCrossfade, &Value::Number(0.25)).unwrap();
+        assert_eq!(performance.asked().number(Param::Reverb), 0.25);
+        assert_eq!(performance.asked().mood().weights()[Emotion::Angry as usize], 0.25);
+        performance.set(Param::SceneCrossfade, &Value::Number(1.0)).unwrap();
+        assert_eq!(performance.asked().mood(), Mood::pure(Emotion::Angry));
+        assert_eq!(performance.asked().number(Param::SceneCrossfade), 1.0);
+    }
+
+    #[test]
+    fn a_missing_scene_changes_nothing() {
+        let mut performance = with_scenes();
+        let before = performance.asked().clone();
+        assert!(performance.set(Param::Scene, &text("nowhere")).is_err());
+        assert_eq!(*performance.asked(), before);
+    }
+
+    #[test]
+    fn held_notes_lead_before_a_named_chord() {
+        let mut performance = Performance::default();
+        performance.set(Param::Chord, &text("F")).unwrap();
+        performance.lead_notes(held(&[57, 60, 64]));
+        assert_eq!(performance.lead(), Chord::parse("Am"));
+        performance.lead_notes(0);
+        assert_eq!(performance.lead(), Chord::parse("F"));
+        performance.set(Param::Chord, &text("auto")).unwrap();
+        assert_eq!(performance.lead(), None);
+    }
+
+    #[test]
+    fn a_scene_is_kept_across_performances() {
+        let performance = with_scenes();
+        let mut later = Performance::default();
+        for (name, settings) in performance.scenes().iter() {
+            later.keep_scene(name, &settings.list()).unwrap();
+        }
+        later.set(Param::Scene, &text("low")).unwrap();
+        assert_eq!((later.asked().mood(), later.asked().number(Param::Reverb)), (Mood::pure(Emotion::Calm), 0.0));
+    }
+}

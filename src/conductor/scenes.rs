@@ -1,0 +1,155 @@
+//! Scenes: settings kept under a name, recalled, crossfaded, and taken back.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::settings::Settings;
+
+/// Most scenes that are kept; more would be a mistake of a program that stores them.
+pub const MAX_SCENES: usize = 1024;
+
+/// Why a scene was neither stored nor recalled; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SceneError {
+    /// No scene has this name.
+    #[error("no scene {name:?}; there are: {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The names that would be right.
+        known: String,
+    },
+    /// A scene needs a name.
+    #[error("a scene needs a name")]
+    Nameless,
+    /// [`MAX_SCENES`] are stored already.
+    #[error("{MAX_SCENES} scenes are stored already")]
+    Full,
+    /// There was no recall to take back.
+    #[error("no recall to take back")]
+    NothingToUndo,
+}
+
+/// The scenes by name, and where the last recall came from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scenes {
+    stored: BTreeMap<String, Settings>,
+    before_recall: Option<Settings>,
+}
+
+impl Scenes {
+    /// Keeps settings under a name; an older scene of that name is replaced.
+    ///
+    /// # Errors
+    /// Without a name, or when too many are stored.
+    pub(super) fn store(&mut self, name: &str, settings: &Settings) -> Result<(), SceneError> {
+        if name.is_empty() {
+            return Err(SceneError::Nameless);
+        }
+        if self.stored.len() >= MAX_SCENES && !self.stored.contains_key(name) {
+            return Err(SceneError::Full);
+        }
+        self.stored.insert(name.to_owned(), settings.clone());
+        Ok(())
+    }
+
+    /// The current settings with those of a scene in their place; remembers the current ones.
+    ///
+    /// # Errors
+    /// When no scene has this name.
+    pub(super) fn recall(&mut self, name: &str, current: &Settings) -> Result<Settings, SceneError> {
+        let scene = self.find(name)?;
+        let recalled = current.with_scenes(scene, scene, 0.0);
+        self.before_recall = Some(current.clone());
+        Ok(recalled)
+    }
+
+    /// The settings before the last recall; a second undo takes the first one back.
+    ///
+    /// # Errors
+    /// When nothing was recalled yet.
+    pub(super) fn undo(&mut self, current: &Settings) -> Result<Settings, SceneError> {
+        let before = self.before_recall.replace(current.clone()).ok_or(SceneError::NothingToUndo);
+        if before.is_err() {
+            self.before_recall = None;
+        }
+        let before = before?;
+        Ok(current.with_scenes(&before, &before, 0.0))
+    }
+
+    /// The current settings with those between two scenes in their place.
+    ///
+    /// # Errors
+    /// When one of them does not exist.
+    pub(super) fn between(&self, a: &str, b: &str, t: f32, current: &Settings) -> Result<Settings, SceneError> {
+        Ok(current.with_scenes(self.find(a)?, self.find(b)?, t))
+    }
+
+    /// All scenes, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Settings)> {
+        self.stored.iter().map(|(name, settings)| (name.as_str(), settings))
+    }
+
+    fn find(&self, name: &str) -> Result<&Settings, SceneError> {
+        self.stored.get(name).ok_or_else(|| SceneError::Unknown {
+            name: name.to_owned(),
+            known: self.stored.keys().cloned().collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameter::{Param, Value};
+
+    fn with(param: Param, value: f32) -> Settings {
+        let mut settings = Settings::default();
+        settings.set(param, &Value::Number(value)).unwrap();
+        settings
+    }
+
+    #[test]
+    fn a_recall_can_be_taken_back_and_forth() {
+        let mut scenes = Scenes::default();
+        scenes.store("dark", &with(Param::Tone, -1.0)).unwrap();
+        let current = with(Param::Tone, 0.5);
+        let dark = scenes.recall("dark", &current).unwrap();
+        assert_eq!(dark.number(Param::Tone), -1.0);
+        let back = scenes.undo(&dark).unwrap();
+        assert_eq!(back, current);
+        assert_eq!(scenes.undo(&back).unwrap(), dark);
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_scene_stays() {
+        let mut scenes = Scenes::default();
+        scenes.store("plain", &Settings::default()).unwrap();
+        let current = with(Param::Seed, 42.0);
+        assert_eq!(scenes.recall("plain", &current).unwrap().number(Param::Seed), 42.0);
+    }
+
+    #[test]
+    fn mistakes_say_what_would_be_right() {
+        let mut scenes = Scenes::default();
+        let settings = Settings::default();
+        assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo));
+        assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo), "asking is no recall");
+        assert_eq!(scenes.store("", &settings), Err(SceneError::Nameless));
+        scenes.store("dawn", &settings).unwrap();
+        let error = scenes.between("dawn", "dusk", 0.5, &settings).unwrap_err().to_string();
+        assert!(error.contains("dusk") && error.contains("dawn"), "{error}");
+    }
+
+    #[test]
+    fn the_store_is_bounded() {
+        let mut scenes = Scenes::default();
+        for number in 0..MAX_SCENES {
+            scenes.store(&number.to_string(), &Settings::default()).unwrap();
+        }
+        assert_eq!(scenes.store("one more", &Settings::default()), Err(SceneError::Full));
+        scenes.store("7", &with(Param::Tone, 1.0)).unwrap();
+    }
+}

@@ -1,0 +1,189 @@
+//! `melos.toml`: where things are, which devices and ports to use. What is *played* stands in presets.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// The daemon's configuration; every key may be left out.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Preset to start with when no saved state says otherwise.
+    pub preset: String,
+    /// Model: a folder in `models/`.
+    pub model: String,
+    /// Sound out.
+    pub audio: AudioConfig,
+    /// OSC in and out.
+    pub osc: OscConfig,
+    /// The HTTP port for OSCQuery, status and the page.
+    pub http: HttpConfig,
+    /// MIDI in and out.
+    pub midi: MidiConfig,
+    /// Where recordings go; relative to the state folder.
+    pub recordings: PathBuf,
+}
+
+/// Sound out.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AudioConfig {
+    /// Which system carries the sound.
+    pub host: AudioHost,
+    /// Device by (part of its) name; the system's default when left out.
+    pub device: Option<String>,
+    /// Frames per callback; the system's choice when left out.
+    pub block_frames: Option<u32>,
+}
+
+/// The systems that can carry the sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum AudioHost {
+    /// The first that works: JACK, PipeWire, PulseAudio, ALSA, and without any of them the null output.
+    Auto,
+    /// A JACK server.
+    Jack,
+    /// ALSA directly.
+    Alsa,
+    /// PipeWire.
+    Pipewire,
+    /// PulseAudio.
+    Pulse,
+    /// No device: a paced output into nothing.
+    Null,
+}
+
+/// OSC in and out.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OscConfig {
+    /// Address to listen on; another than 127.0.0.1 lets the network in.
+    pub address: IpAddr,
+    /// UDP port.
+    pub port: u16,
+}
+
+/// HTTP: OSCQuery and status.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// TCP port, on the address of OSC.
+    pub port: u16,
+}
+
+/// MIDI in and out.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MidiConfig {
+    /// Which system carries MIDI.
+    pub host: MidiHost,
+}
+
+/// The systems that can carry MIDI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum MidiHost {
+    /// JACK where the sound goes to JACK, otherwise ALSA.
+    Auto,
+    /// The ALSA sequencer.
+    Alsa,
+    /// A JACK server.
+    Jack,
+    /// None.
+    Off,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            preset: "slow-dawn".to_owned(),
+            model: "melos-piano".to_owned(),
+            audio: AudioConfig::default(),
+            osc: OscConfig::default(),
+            http: HttpConfig::default(),
+            midi: MidiConfig::default(),
+            recordings: PathBuf::from("recordings"),
+        }
+    }
+}
+
+impl Default for AudioConfig {
+    fn default() -> Self {
+        Self { host: AudioHost::Auto, device: None, block_frames: None }
+    }
+}
+
+impl Default for OscConfig {
+    fn default() -> Self {
+        Self { address: IpAddr::from([127, 0, 0, 1]), port: 9000 }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { port: 9080 }
+    }
+}
+
+impl Default for MidiConfig {
+    fn default() -> Self {
+        Self { host: MidiHost::Auto }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be; the message names line, key and what would be right.
+    #[error("{path}: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds an unknown key or a value that does not fit.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.into(), source: Box::new(source) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(toml::from_str::<Config>("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn errors_name_file_line_and_what_would_be_right() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("melos.toml");
+        std::fs::write(&path, "[audio]\nhost = \"jak\"\n").unwrap();
+        let message = Config::read(&path).unwrap_err().to_string();
+        for part in ["melos.toml", "line 2", "jak", "jack"] {
+            assert!(message.contains(part), "{part:?} is missing in {message}");
+        }
+    }
+}

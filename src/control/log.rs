@@ -1,0 +1,179 @@
+//! The control log: everything a performance depends on, as text, one line per event.
+//!
+//! ```text
+//! melos-control-log 1
+//! version "0.1.0"
+//! model "melos-piano 3f2a…"
+//! seed 7
+//! start /melos/temperature 0.9
+//! 4800 /melos/emotion "sad"
+//! 9600 lead 57 60 64
+//! 9600 tempo 120.5
+//! 9600 beat 4 9512
+//! 14400 splice 17920 18432
+//! 14400 splice 28160 never
+//! 96000 end
+//! ```
+//! The number in front is the horizon frame at which the event was applied. Numbers are written so that they read back
+//! to the same bits.
+
+mod line;
+
+use std::io::{self, BufRead, Write};
+
+use thiserror::Error;
+
+use super::ControlEvent;
+use crate::parameter::{Param, Value};
+
+const MAGIC: &str = "melos-control-log 1";
+
+/// What a performance started from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Header {
+    /// Version of Melos that played.
+    pub version: String,
+    /// Model that played: name and hash of its files.
+    pub model: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Parameter values at the start that differ from the defaults.
+    pub settings: Vec<(Param, Value)>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// An event was applied.
+    Event(ControlEvent),
+    /// A splice could not be performed at the frame it was planned for.
+    Splice {
+        /// Frame it was planned for.
+        planned: u64,
+        /// Frame of the splice as heard; `None` when a newer plan overtook it.
+        performed: Option<u64>,
+    },
+    /// The generator had starved; its music went on at `at`.
+    Resume {
+        /// First frame generated after the gap.
+        at: u64,
+    },
+    /// The performance ended.
+    End,
+}
+
+/// A whole performance, as read back.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ControlLog {
+    /// What it started from.
+    pub header: Header,
+    /// What happened, with the horizon frame, in order.
+    pub entries: Vec<(u64, Entry)>,
+}
+
+/// Why a control log cannot be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// A line is not what it should be.
+    #[error("line {number}: {text:?} is wrong: {hint}")]
+    Line {
+        /// Line, from 1.
+        number: usize,
+        /// What stands there.
+        text: String,
+        /// What would be right.
+        hint: String,
+    },
+}
+
+/// Writes a control log while the performance runs.
+#[derive(Debug)]
+pub struct LogWriter<W: Write> {
+    to: W,
+}
+
+impl<W: Write> LogWriter<W> {
+    /// Begins a log.
+    ///
+    /// # Errors
+    /// When `to` cannot be written.
+    pub fn new(mut to: W, header: &Header) -> io::Result<Self> {
+        writeln!(to, "{MAGIC}")?;
+        writeln!(to, "version {}", line::quoted(&header.version))?;
+        writeln!(to, "model {}", line::quoted(&header.model))?;
+        writeln!(to, "seed {}", header.seed)?;
+        for (param, value) in &header.settings {
+            writeln!(to, "start {}", line::setting(*param, value))?;
+        }
+        to.flush()?;
+        Ok(Self { to })
+    }
+
+    /// Adds a line and flushes it, so that a crash loses nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&mut self, frame: u64, entry: &Entry) -> io::Result<()> {
+        writeln!(self.to, "{frame} {}", line::entry(entry))?;
+        self.to.flush()
+    }
+}
+
+impl ControlLog {
+    /// Reads a whole log. A log that breaks off (a crash, a full disk) is complete up to its last whole line.
+    ///
+    /// # Errors
+    /// When it cannot be read or a line is wrong; the error names the line.
+    pub fn read(mut from: impl BufRead) -> Result<Self, LogError> {
+        let mut log = Self::default();
+        let mut last_frame = 0;
+        let mut text = String::new();
+        for index in 0.. {
+            text.clear();
+            from.read_line(&mut text)?;
+            // Half a line may read as a whole one with another number, so it does not count.
+            let Some(whole) = text.strip_suffix('\n') else { break };
+            log.read_line(index, whole, &mut last_frame).map_err(|hint| LogError::Line {
+                number: index + 1,
+                text: whole.to_owned(),
+                hint,
+            })?;
+        }
+        if log.header.version.is_empty() {
+            return Err(LogError::Line { number: 1, text: String::new(), hint: format!("expected {MAGIC:?}") });
+        }
+        Ok(log)
+    }
+
+    fn read_line(&mut self, index: usize, text: &str, last_frame: &mut u64) -> Result<(), String> {
+        if index == 0 {
+            return if text == MAGIC { Ok(()) } else { Err(format!("expected {MAGIC:?}")) };
+        }
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "version" => self.header.version = line::unquoted(rest)?,
+            "model" => self.header.model = line::unquoted(rest)?,
+            "seed" => self.header.seed = line::number(rest)?,
+            "start" => self.header.settings.push(line::read_setting(rest)?),
+            _ => {
+                let frame = line::number(word).map_err(|_| "expected a frame number in front".to_owned())?;
+                if frame < *last_frame {
+                    return Err(format!("frames must not go back; the line before has {last_frame}"));
+                }
+                *last_frame = frame;
+                self.entries.push((frame, line::read_entry(rest)?));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

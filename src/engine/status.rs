@@ -1,0 +1,141 @@
+//! What the rest may know about the engine, without asking it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Something that happened on the audio thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// The network's sound ran out; its last texture is sustained until it is back.
+    Starved {
+        /// Where.
+        frame: u64,
+    },
+    /// The network's sound is back.
+    Recovered {
+        /// Where.
+        frame: u64,
+        /// How many frames were bridged.
+        bridged: u64,
+    },
+    /// A re-planned future came too late: its first hop had already begun to play. All its hops are ignored.
+    EpochRejected {
+        /// Which.
+        epoch: u32,
+        /// The play head when it came.
+        frame: u64,
+    },
+    /// A number that is none (or infinite) was found and replaced by silence.
+    NotFinite {
+        /// Where.
+        frame: u64,
+    },
+    /// A panic command was carried out.
+    Panicked {
+        /// Where.
+        frame: u64,
+    },
+}
+
+/// The engine's state as the rest sees it; written by the audio thread once per quantum or block, read by anyone.
+#[derive(Debug, Default)]
+pub struct EngineStatus {
+    pub(super) frame: AtomicU64,
+    pub(super) starved: AtomicBool,
+    pub(super) starved_frames: AtomicU64,
+    pub(super) starvations: AtomicU64,
+    pub(super) late_commands: AtomicU64,
+    pub(super) accepted_epoch: AtomicU32,
+    pub(super) rejected_epoch: AtomicU32,
+    pub(super) dropped_hops: AtomicU64,
+    pub(super) dropped_tap: AtomicU64,
+    pub(super) dropped_events: AtomicU64,
+    pub(super) not_finite: AtomicU64,
+    pub(super) silent: AtomicBool,
+    pub(super) peak: AtomicU32,
+    pub(super) rms: AtomicU32,
+}
+
+impl EngineStatus {
+    /// The play head: the first frame of the time line not yet worked out. Commands and hops belong at or after it.
+    #[must_use]
+    pub fn frame(&self) -> u64 {
+        self.frame.load(Relaxed)
+    }
+
+    /// Whether the network's sound is missing right now.
+    #[must_use]
+    pub fn starved(&self) -> bool {
+        self.starved.load(Relaxed)
+    }
+
+    /// How many frames of the network's sound were missing so far.
+    #[must_use]
+    pub fn starved_frames(&self) -> u64 {
+        self.starved_frames.load(Relaxed)
+    }
+
+    /// How often the network's sound ran out.
+    #[must_use]
+    pub fn starvations(&self) -> u64 {
+        self.starvations.load(Relaxed)
+    }
+
+    /// How many commands came after their frame and took effect at once.
+    #[must_use]
+    pub fn late_commands(&self) -> u64 {
+        self.late_commands.load(Relaxed)
+    }
+
+    /// The epoch being played; 0 until a newer one came in time.
+    #[must_use]
+    pub fn accepted_epoch(&self) -> u32 {
+        self.accepted_epoch.load(Relaxed)
+    }
+
+    /// The newest epoch that came too late; 0 if none did.
+    #[must_use]
+    pub fn rejected_epoch(&self) -> u32 {
+        self.rejected_epoch.load(Relaxed)
+    }
+
+    /// How many hops were not used: played past, of an older or rejected epoch, or too far ahead.
+    #[must_use]
+    pub fn dropped_hops(&self) -> u64 {
+        self.dropped_hops.load(Relaxed)
+    }
+
+    /// How many finished frames the recorder did not get.
+    #[must_use]
+    pub fn dropped_tap(&self) -> u64 {
+        self.dropped_tap.load(Relaxed)
+    }
+
+    /// How many events found their ring full.
+    #[must_use]
+    pub fn dropped_events(&self) -> u64 {
+        self.dropped_events.load(Relaxed)
+    }
+
+    /// How many samples were not a finite number and became silence.
+    #[must_use]
+    pub fn not_finite(&self) -> u64 {
+        self.not_finite.load(Relaxed)
+    }
+
+    /// Whether the music is faded out completely, so that stopping makes no difference.
+    #[must_use]
+    pub fn silent(&self) -> bool {
+        self.silent.load(Relaxed)
+    }
+
+    /// Highest sample since this was last asked, full scale 1.
+    pub fn take_peak(&self) -> f32 {
+        f32::from_bits(self.peak.swap(0, Relaxed))
+    }
+
+    /// Effective level of about the last 300 ms, full scale 1.
+    #[must_use]
+    pub fn rms(&self) -> f32 {
+        f32::from_bits(self.rms.load(Relaxed))
+    }
+}

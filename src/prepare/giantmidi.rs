@@ -1,0 +1,70 @@
+//! GiantMIDI-Piano: one MIDI file per part of a recording, the recording's YouTube id in the name.
+
+use std::path::Path;
+
+use super::corpus::{Corpus, CorpusError, Piece, Split, files, identifier};
+
+/// Characters of a YouTube id.
+const YOUTUBE_ID: usize = 11;
+
+pub(crate) fn pieces(root: &Path) -> Result<Vec<Piece>, CorpusError> {
+    let folders = [root.join("midis_for_evaluation/giantmidi-piano"), root.join("midis_preview"), root.to_path_buf()];
+    let mut pieces = Vec::new();
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        for path in files(folder, &["mid", "midi"])? {
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let recording = recording(&stem).to_owned();
+            pieces.push(Piece {
+                corpus: Corpus::GiantMidi,
+                id: identifier(&path),
+                split: Split::of(Corpus::GiantMidi, &recording),
+                composer: None,
+                path,
+            });
+        }
+    }
+    Ok(pieces)
+}
+
+/// The YouTube id in `<Work>_<id>[_cut][_<part>]` or `<Work>, <id>`; the whole stem where there is none.
+fn recording(stem: &str) -> &str {
+    let mut rest = stem;
+    loop {
+        let shorter = ["_cut", "_midi", "_a", "_b"].iter().find_map(|end| rest.strip_suffix(end)).or_else(|| {
+            let numberless = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+            ["_mov_", "_no_", "_part"]
+                .iter()
+                .find_map(|end| numberless.strip_suffix(end))
+                .filter(|_| numberless != rest)
+        });
+        match shorter {
+            Some(shorter) => rest = shorter,
+            None => break,
+        }
+    }
+    let start = rest.len().saturating_sub(YOUTUBE_ID);
+    match rest.get(start..) {
+        Some(id) if start > 0 && rest[..start].ends_with(['_', ' ']) => id,
+        _ => stem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::recording;
+
+    #[test]
+    fn parts_of_a_recording_share_its_id() {
+        for (stem, id) in [
+            ("Chopin_Etudes_Op10_g0hoN6_HDVU_no_12_cut", "g0hoN6_HDVU"),
+            ("Chopin, Frédéric, Études, Op.10, g0hoN6_HDVU", "g0hoN6_HDVU"),
+            ("Debussy_Estampes_R-YcnPXY2yE_cut_no_1", "R-YcnPXY2yE"),
+            ("Bach_Prelude_and_Fugue_in_A-flat_major_BWV862_gCL5Zvnt0TU_a", "gCL5Zvnt0TU"),
+            ("Liszt_Reminiscences_de_Don_Juan_S418_JI6JfJXcUjU_part1", "JI6JfJXcUjU"),
+            ("Beethoven_Piano_Sonata_No_3_Op_2_No_3_3asWeutbY0c_cut_midi", "3asWeutbY0c"),
+        ] {
+            assert_eq!(recording(stem), id);
+        }
+        assert_eq!(recording("short"), "short");
+    }
+}

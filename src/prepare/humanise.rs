@@ -1,0 +1,159 @@
+//! Plays a score that was written down without dynamics, rubato or pedal: phrases swell and slow down, metre and melody
+//! are accented, hands are not quite together.
+
+use std::f64::consts::PI;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::beats::BeatGrid;
+use super::corpus::{Score, hash};
+use super::midi::{MidiScore, Note, sort};
+use super::random::{normal, uniform};
+
+/// Beats to a phrase.
+const PHRASE: usize = 16;
+/// Standard deviation of the time one chord is early or late, seconds.
+const CHORD_JITTER: f64 = 0.009;
+/// Standard deviation of a note within its chord, seconds.
+const NOTE_JITTER: f64 = 0.004;
+/// Onsets closer than this, seconds, are one chord.
+const CHORD: f64 = 0.02;
+/// Share of pieces played with pedal.
+const PEDALLED: f64 = 0.6;
+
+/// One phrase between two of its bounds.
+struct Phrase {
+    start: f64,
+    end: f64,
+    /// Velocity at its ends.
+    level: f64,
+    /// Velocity its middle adds.
+    swell: f64,
+    /// Share by which it is longer than written, all of it in the second half.
+    ritardando: f64,
+}
+
+/// The score as played; the same name always gives the same performance.
+#[must_use]
+pub(crate) fn play(score: MidiScore, name: &str) -> Score {
+    let mut random = ChaCha8Rng::from_seed(hash(&["humanise", name]));
+    let grid = BeatGrid::new(&score.beats);
+    let phrases = phrases(&score.notes, grid.as_ref(), &mut random);
+    let mut notes = score.notes;
+    shape_velocity(&mut notes, grid.as_ref(), &phrases, &mut random);
+    if uniform(&mut random) < PEDALLED {
+        pedal(&mut notes, grid.as_ref());
+    }
+    let starts = warped_starts(&phrases);
+    let warp = |time: f64| warp(&phrases, &starts, time);
+    loosen(&mut notes, warp, &mut random);
+    Score { notes, beats: grid.map(|grid| grid.map(warp)) }
+}
+
+fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> Vec<Phrase> {
+    let end = notes.iter().map(|note| note.end).fold(0.0, f64::max) + 1.0;
+    let mut bounds: Vec<f64> = match grid {
+        Some(grid) => grid.times().step_by(PHRASE).collect(),
+        None => (0..).map(|i| 8.0 * f64::from(i)).take_while(|time| *time < end).collect(),
+    };
+    bounds.retain(|time| *time > 0.5 && *time < end - 0.5);
+    bounds.insert(0, 0.0);
+    bounds.push(end);
+    let piece = 64.0 + 7.0 * normal(random);
+    let mut drift = 0.0;
+    bounds
+        .windows(2)
+        .map(|pair| {
+            drift = 0.7 * drift + 6.0 * normal(random);
+            let swell = 6.0 + 8.0 * uniform(random);
+            let ritardando = 0.04 * uniform(random);
+            Phrase { start: pair[0], end: pair[1], level: piece + drift - swell / 2.0, swell, ritardando }
+        })
+        .collect()
+}
+
+fn phrase_of(phrases: &[Phrase], time: f64) -> usize {
+    phrases.partition_point(|phrase| phrase.start <= time).max(1) - 1
+}
+
+/// Level and swell of the phrase, accents on downbeats and the top voice, what the score itself had, and a little chance.
+fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase], random: &mut ChaCha8Rng) {
+    let written: f32 = notes.iter().map(|note| note.velocity).sum::<f32>() / notes.len() as f32;
+    for index in 0..notes.len() {
+        let note = notes[index];
+        let phrase = &phrases[phrase_of(phrases, note.start)];
+        let within = ((note.start - phrase.start) / (phrase.end - phrase.start)).clamp(0.0, 1.0);
+        let accent = grid.and_then(|grid| grid.at(note.start + 1e-3)).map_or(0.0, |position| {
+            let on_beat = position.beat_phase < 0.1;
+            let on_bar = on_beat && position.bar_phase < 0.05;
+            if on_bar {
+                5.0
+            } else if on_beat {
+                2.0
+            } else {
+                -1.5
+            }
+        });
+        let near = &notes[index.saturating_sub(12)..(index + 12).min(notes.len())];
+        let covered = near.iter().any(|other| {
+            other.pitch > note.pitch && other.start < note.start + CHORD && other.end > note.start + CHORD
+        });
+        let voice = if covered { -5.0 } else { 5.0 };
+        let shape = phrase.level + phrase.swell * (PI * within).sin() + accent + voice + 3.0 * normal(random);
+        notes[index].velocity = (shape as f32 + note.velocity - written).clamp(8.0, 127.0);
+    }
+}
+
+/// Holds notes to the end of the beat they end in, as a pedal changed on every beat does.
+fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) {
+    let Some(grid) = grid else { return };
+    let times: Vec<f64> = grid.times().collect();
+    let mut next_of_pitch = [f64::INFINITY; 128];
+    for note in notes.iter_mut().rev() {
+        let change = times[times.partition_point(|time| *time < note.end - 0.01)..].first();
+        if let Some(change) = change {
+            note.end = change.min(next_of_pitch[usize::from(note.pitch)]).max(note.end);
+        }
+        next_of_pitch[usize::from(note.pitch)] = note.start;
+    }
+}
+
+/// Where each phrase starts once the ones before it have been stretched.
+fn warped_starts(phrases: &[Phrase]) -> Vec<f64> {
+    let mut at = 0.0;
+    phrases
+        .iter()
+        .map(|phrase| {
+            let start = at;
+            at += (phrase.end - phrase.start) * (1.0 + phrase.ritardando);
+            start
+        })
+        .collect()
+}
+
+/// Stretches the second half of each phrase progressively; increasing and continuous.
+fn warp(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
+    let index = phrase_of(phrases, time);
+    let phrase = &phrases[index];
+    let length = phrase.end - phrase.start;
+    let within = (time - phrase.start) / length;
+    let late = (2.0 * within - 1.0).clamp(0.0, 1.0);
+    starts[index] + length * (within + phrase.ritardando * late * late)
+}
+
+fn loosen(notes: &mut [Note], warp: impl Fn(f64) -> f64, random: &mut ChaCha8Rng) {
+    let mut chord = f64::NEG_INFINITY;
+    let mut lag = 0.0;
+    for note in notes.iter_mut() {
+        if note.start > chord + CHORD {
+            chord = note.start;
+            lag = (CHORD_JITTER * normal(random)).clamp(-0.02, 0.02);
+        }
+        let shift = lag + (NOTE_JITTER * normal(random)).clamp(-0.01, 0.01);
+        let (start, end) = (warp(note.start), warp(note.end));
+        note.start = (start + shift).max(0.0);
+        note.end = (end + shift).max(note.start + 0.03);
+    }
+    sort(notes);
+}

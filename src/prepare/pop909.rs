@@ -1,0 +1,46 @@
+//! POP909: `POP909/<id>/<id>.mid` beside `beat_midi.txt` (time, half bar, downbeat; one row per beat).
+
+use std::path::Path;
+
+use super::beats::BeatGrid;
+use super::corpus::{Corpus, CorpusError, Piece, Split, entries, read};
+
+/// Two arrangements of one song, which must not be torn apart: the second goes where the first goes.
+const SAME_SONG: (&str, &str) = ("018", "017");
+
+pub(crate) fn pieces(root: &Path) -> Result<Vec<Piece>, CorpusError> {
+    let mut pieces = Vec::new();
+    for folder in entries(&root.join("POP909"))? {
+        let Some(id) = folder.file_name().and_then(|name| name.to_str()).filter(|_| folder.is_dir()) else { continue };
+        let song = if id == SAME_SONG.0 { SAME_SONG.1 } else { id };
+        pieces.push(Piece {
+            corpus: Corpus::Pop909,
+            id: id.to_owned(),
+            split: Split::of(Corpus::Pop909, song),
+            composer: None,
+            path: folder.join(format!("{id}.mid")),
+        });
+    }
+    Ok(pieces)
+}
+
+/// The beats beside a song's MIDI file. Songs in triple time mark half bars every third beat and downbeats every sixth:
+/// there the half bar is the bar.
+pub(crate) fn beats(midi: &Path) -> Result<Option<BeatGrid>, CorpusError> {
+    let path = midi.with_file_name("beat_midi.txt");
+    let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+    let mut rows = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let numbers: Vec<f64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+        let [time, half_bar, downbeat] = numbers[..] else {
+            let expected = "three numbers: time, half bar, downbeat";
+            return Err(CorpusError::Annotation { path, line: index + 1, found: line.to_owned(), expected });
+        };
+        rows.push((time, half_bar > 0.5, downbeat > 0.5));
+    }
+    let downbeats: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].2).collect();
+    let triple = downbeats.windows(2).filter(|pair| pair[1] - pair[0] == 6).count() * 2 > downbeats.len();
+    let marks: Vec<(f64, bool)> =
+        rows.iter().map(|(time, half_bar, downbeat)| (*time, if triple { *half_bar } else { *downbeat })).collect();
+    Ok(BeatGrid::new(&marks))
+}

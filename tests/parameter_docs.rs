@@ -1,0 +1,54 @@
+//! `docs/parameters.md` is made from the parameter table; `MELOS_BLESS=1 cargo test --test parameter_docs` writes it anew.
+
+use std::fmt::Write as _;
+
+use melos::parameter::{Kind, Lane, TABLE};
+
+const PATH: &str = "docs/parameters.md";
+
+fn latency(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Fast => "next block (about 10 ms)",
+        Lane::Slow => "re-planned (about 100 ms)",
+        Lane::Daemon => "as soon as done",
+    }
+}
+
+fn document() -> String {
+    let mut text = String::from(
+        "# Parameters\n\nMade from the parameter table (`src/parameter.rs`). The OSC address is `/melos/` and the name; mappings and presets use the \
+         name alone. An address sent without arguments answers with its value (triggers act).\n\n\
+         | name | values | unit | default | lane | heard | what it does |\n|---|---|---|---|---|---|---|\n",
+    );
+    for spec in TABLE {
+        let (values, default) = match spec.kind {
+            Kind::Number { min, max, default } => (format!("{min} … {max}"), default.to_string()),
+            Kind::Toggle { default } => ("0, 1".to_owned(), u8::from(default).to_string()),
+            Kind::Choice { names, default } => (names.join(", "), names[usize::from(default)].to_owned()),
+            Kind::Text { default } => ("text".to_owned(), default.to_owned()),
+            Kind::Trigger => ("trigger".to_owned(), String::new()),
+        };
+        writeln!(
+            text,
+            "| `{}` | {values} | {} | {default} | {} | {} | {} |",
+            spec.id,
+            spec.unit,
+            spec.lane.name(),
+            latency(spec.lane),
+            spec.description
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_document_is_fresh() {
+    let fresh = document();
+    if std::env::var_os("MELOS_BLESS").is_some() {
+        std::fs::create_dir_all("docs").unwrap();
+        std::fs::write(PATH, &fresh).unwrap();
+    }
+    let stored = std::fs::read_to_string(PATH).unwrap_or_default();
+    assert!(stored == fresh, "{PATH} is stale: run MELOS_BLESS=1 cargo test --test parameter_docs");
+}
