@@ -275,8 +275,7 @@ impl Generator {
     fn sound(&mut self) -> Result<(MelBlock, [f32; 12]), GeneratorError> {
         self.decoder.input(stateful::INPUT).copy_from_slice(&self.now.z);
         self.decoder.step()?;
-        let mut mel = [0.0; _];
-        MelBlock::copy_from_slice(&mut mel, self.decoder.output(0));
+        let mel: MelBlock = self.decoder.output(0).try_into().expect("the shape was checked at load");
         self.finite("decoder", &mel)?;
         let first_frame = (self.now.latent * FRAMES_PER_LATENT as u64).checked_sub(LOOK_AHEAD as u64);
         let first_hop = (self.now.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
