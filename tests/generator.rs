@@ -8,7 +8,7 @@ use melos::engine::Hop;
 use melos::generator::{Generator, GeneratorError, LATENT_FRAMES};
 use melos::mel::HOP;
 use melos::model::{Models, runtime};
-use melos::plan::Plan;
+use melos::plan::{Glide, Plan};
 use melos::theory::Chord;
 
 fn generator() -> Generator {
@@ -40,12 +40,6 @@ fn played(hops: &[Hop]) -> Vec<f32> {
     (0..count).flat_map(|index| hops.iter().rev().find(|hop| hop.index == index).expect("no gap").samples).collect()
 }
 
-fn steepest(samples: &[f32]) -> Vec<f32> {
-    let mut steps: Vec<f32> = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
-    steps.sort_by(f32::total_cmp);
-    steps
-}
-
 #[test]
 fn every_latent_finishes_eight_hops_and_the_first_four() {
     let mut generator = calm();
@@ -66,10 +60,10 @@ fn every_latent_finishes_eight_hops_and_the_first_four() {
 #[test]
 fn the_same_seed_and_plan_give_the_same_bits() {
     let (mut a, mut b) = (calm(), calm());
-    assert_eq!(steps(&mut a, 40), steps(&mut b, 40));
+    assert!(steps(&mut a, 40) == steps(&mut b, 40));
     let mut other = generator();
     other.follow(plan(8, Emotion::Calm));
-    assert_ne!(steps(&mut calm(), 4), steps(&mut other, 4));
+    assert!(steps(&mut calm(), 4) != steps(&mut other, 4));
 }
 
 #[test]
@@ -92,7 +86,7 @@ fn going_back_to_the_same_plan_gives_the_same_bits() {
         // Within the crossfade the same sound is added to itself, which rounds.
         let (ours, theirs) = (played(&hops), played(&straight));
         let after = splice as usize + 3 * HOP;
-        assert_eq!(ours[after..theirs.len()], theirs[after..], "after {start} latents");
+        assert!(ours[after..theirs.len()] == theirs[after..], "after {start} latents");
         let fade = ours[..after].iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(fade < 1e-5, "{fade}");
     }
@@ -110,7 +104,7 @@ fn further_back_than_kept_is_an_error_that_does_no_harm() {
         other => panic!("{other:?}"),
     }
     hops.extend(steps(&mut generator, 2));
-    assert_eq!(played(&hops), played(&steps(&mut calm(), 62)));
+    assert!(played(&hops) == played(&steps(&mut calm(), 62)));
 }
 
 #[test]
@@ -152,7 +146,7 @@ fn the_sound_does_not_depend_on_how_far_ahead_it_is_made() {
     };
     let near = render(0);
     for ahead in [2048, 8192, 48_000] {
-        assert_eq!(near, render(ahead), "{ahead} frames ahead");
+        assert!(near == render(ahead), "{ahead} frames ahead");
     }
 }
 
@@ -161,20 +155,19 @@ fn crossing_over_makes_no_click() {
     let mut generator = calm();
     let mut hops = steps(&mut generator, 24);
     let emotions = [Emotion::Angry, Emotion::Sad, Emotion::Energetic, Emotion::Calm];
-    let mut splices = Vec::new();
+    let mut seams = Vec::new();
     for round in 0..40 {
         let splice = generator.covered() - 20 * HOP as u64;
         generator.replan(plan(7, emotions[round % 4]), splice, splice);
         hops.extend(steps(&mut generator, 6));
-        splices.push(splice as usize);
+        seams.extend((0..4).map(|hop| splice as usize + hop * HOP));
     }
     let samples = played(&hops);
-    let steps = steepest(&samples);
-    let limit = steps[(steps.len() as f64 * 0.9999) as usize];
-    for splice in splices {
-        let worst = steepest(&samples[splice - 64..splice + 3 * HOP + 64]);
-        assert!(worst.last().unwrap() <= &limit, "at {splice}: {:?} against {limit}", worst.last());
-    }
+    let mut steps: Vec<f32> = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+    let worst = seams.iter().flat_map(|seam| &steps[seam - 2..seam + 2]).copied().fold(0.0, f32::max);
+    steps.sort_by(f32::total_cmp);
+    let usual = steps[(steps.len() as f64 * 0.9999) as usize];
+    assert!(worst <= usual, "{worst} at a seam, {usual} elsewhere");
 }
 
 #[test]
@@ -193,7 +186,7 @@ fn a_late_splice_moves_without_being_generated_again() {
     let mut expected = steps(&mut known, 30);
     known.replan(plan(7, Emotion::Angry), planned, heard);
     expected.extend(steps(&mut known, 12));
-    assert_eq!(played(&hops), played(&expected));
+    assert!(played(&hops) == played(&expected));
     assert_eq!(hops.iter().find(|hop| hop.epoch == 2).unwrap().index * HOP as u64, heard);
 }
 
@@ -213,22 +206,23 @@ fn after_a_gap_the_music_goes_on_where_it_is_heard() {
     generator.replan(plan(7, Emotion::Angry), 90_000, start);
     let angry = steps(&mut generator, 8);
     assert_eq!(angry.iter().find(|hop| hop.epoch == 1).unwrap().index * HOP as u64, start);
-    assert!(before.len() + after.len() > 0);
+    assert_eq!(before.len(), 76);
 }
 
 #[test]
-fn temperature_changes_what_is_played() {
-    let spread = |temperature: f32| {
+fn temperature_lets_seeds_differ() {
+    let levels = |seed: u64, temperature: f32| -> Vec<f32> {
         let mut generator = generator();
-        let mut plan = Plan::clone(&plan(7, Emotion::Calm));
-        plan.steering.temperature = melos::plan::Glide::at_rest(temperature);
+        let mut plan = Plan::clone(&plan(seed, Emotion::Calm));
+        plan.steering.temperature = Glide::at_rest(temperature);
         generator.follow(Arc::new(plan));
-        let samples = played(&steps(&mut generator, 60));
-        // How much the level changes from hop to hop.
-        let levels: Vec<f32> =
-            samples.chunks(HOP).map(|hop| hop.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6).ln()).collect();
-        levels[8..].windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f32>() / levels.len() as f32
+        let samples = played(&steps(&mut generator, 40));
+        samples.chunks(HOP).skip(8).map(|hop| hop.iter().map(|x| x * x).sum::<f32>().max(1e-12).ln()).collect()
     };
-    let (cold, hot) = (spread(0.1), spread(2.0));
-    assert!(hot > 1.3 * cold, "{cold} against {hot}");
+    let difference = |temperature: f32| {
+        let (one, other) = (levels(1, temperature), levels(2, temperature));
+        one.iter().zip(&other).map(|(a, b)| (a - b).abs()).sum::<f32>() / one.len() as f32
+    };
+    let [cold, warm, hot] = [0.1, 0.7, 2.0].map(difference);
+    assert!(warm > 1.3 * cold && hot > 1.3 * warm, "{cold} {warm} {hot}");
 }
