@@ -361,3 +361,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

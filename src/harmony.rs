@@ -127,6 +127,10 @@ struct Segment {
 #[derive(Debug, Clone)]
 struct Bar {
     request: BarRequest,
+    /// The phrase before it.
+    before: Option<Phrase>,
+    /// The chord the network insisted on.
+    bend: Option<Chord>,
     chords: Vec<(f64, Chord)>,
     arrangement: Arrangement,
 }
@@ -168,7 +172,12 @@ impl Harmony {
         if self.last.as_ref().is_none_or(|last| last.request.bar != request.bar) {
             return self.plan_bar(request);
         }
-        self.plan(beat.clamp(0.0, f64::from(request.beats.max(1))), request, None)
+        if beat > 0.0 {
+            return self.plan(beat.min(f64::from(request.beats.max(1))), request, None);
+        }
+        let bar = self.last.take();
+        self.phrase = bar.as_ref().and_then(|bar| bar.before);
+        self.plan(0.0, request, bar.and_then(|bar| bar.bend))
     }
 
     /// The chord the network insists on, if it does.
@@ -182,6 +191,7 @@ impl Harmony {
     fn plan(&mut self, beat: f64, request: &BarRequest, bend: Option<Chord>) -> BarPlan {
         let request = BarRequest { beats: request.beats.max(1), ..*request };
         let again = self.last.take().filter(|last| last.request.bar == request.bar);
+        let (before, bend_before) = again.as_ref().map_or((self.phrase, bend), |bar| (bar.before, bar.bend));
         let old = self.phrase;
         let phrase = Phrase::at(old.as_ref(), &request, self.seed);
         let standing = Standing {
@@ -210,7 +220,7 @@ impl Harmony {
             phrase: position,
         };
         self.phrase = Some(phrase);
-        self.last = Some(Bar { request, chords, arrangement });
+        self.last = Some(Bar { request, before, bend: bend_before, chords, arrangement });
         plan
     }
 

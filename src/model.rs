@@ -14,6 +14,7 @@ use thiserror::Error;
 
 pub use folder::find_model;
 pub use graph::Graph;
+pub(crate) use manifest::ROLLBACK;
 pub use manifest::{Context, Manifest, Port};
 pub use runtime::{Runtime, runtime};
 

@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn loud_sound_is_turned_down_before_it_would_clip() {
         let mut limiter = Limiter::new();
-        let input = noise(48_000, 6.0);
+        let mut input = noise(1000, 0.5);
+        input.extend(noise(48_000, 6.0));
         let mut delayed = vec![0.0; AHEAD];
         delayed.extend(&input);
         let mut gain = 1.0f32;

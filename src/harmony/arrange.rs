@@ -105,10 +105,8 @@ pub(super) fn arrange(
         }
         for (at, beats, accent) in pad::strikes(&segment, emotion) {
             tracks.hit(Voice::Pad, at);
-            let roll = pad::roll(emotion).min(beats / 8.0);
-            for (voice, note) in segment.pad.iter().enumerate() {
-                let late = roll * voice as f64;
-                tracks.play(Voice::Pad, *note, accent, at + late, beats - late);
+            for note in &segment.pad {
+                tracks.play(Voice::Pad, *note, accent, at, beats);
             }
         }
         hands.bass = Some(segment.bass);

@@ -48,9 +48,15 @@ const fn figure(emotion: Emotion) -> &'static [Hit] {
             (3.5, 0.45, Approach, 0.85),
         ],
         Emotion::Calm => &[(0.0, 4.0, Root, 1.0)],
-        Emotion::Romantic => {
-            &[(0.0, 1.0, Root, 1.0), (1.0, 1.0, Fifth, 0.75), (2.0, 1.0, Octave, 0.85), (3.0, 1.0, Fifth, 0.7)]
-        }
+        Emotion::Romantic => &[
+            (0.0, 0.5, Root, 1.0),
+            (0.5, 0.5, Fifth, 0.7),
+            (1.0, 1.0, Octave, 0.85),
+            (2.0, 0.5, Root, 0.9),
+            (2.5, 0.5, Fifth, 0.7),
+            (3.0, 0.5, Octave, 0.8),
+            (3.5, 0.5, Approach, 0.7),
+        ],
         Emotion::Angry => &[
             (0.0, 0.45, Root, 1.0),
             (0.5, 0.22, Root, 0.8),
@@ -67,7 +73,7 @@ const fn figure(emotion: Emotion) -> &'static [Hit] {
         Emotion::Nostalgic => {
             &[(0.0, 1.5, Root, 1.0), (1.5, 0.5, Fifth, 0.7), (2.0, 1.0, Octave, 0.8), (3.0, 1.0, Approach, 0.7)]
         }
-        Emotion::Mysterious => &[(0.0, 2.5, Root, 1.0), (2.5, 1.5, Fifth, 0.65)],
+        Emotion::Mysterious => &[(0.0, 1.5, Root, 1.0), (1.5, 1.0, Fifth, 0.65), (2.5, 1.5, Octave, 0.75)],
     }
 }
 

@@ -9,9 +9,9 @@ use super::{BarRequest, Profile, bass, progression, rhythm};
 
 /// How much likelier a phrase begins at home.
 const HOME: f32 = 4.0;
-/// How unlikely a change of key goes through a chord that neither shares a tone with the one before nor belongs to the
-/// old key.
-const ABRUPT: f32 = 0.01;
+/// How welcome home is at a change of key when no other chord shares a tone with the one before or belongs to the old
+/// key, and how welcome are the others then.
+const UNHINGED: (f32, f32) = (0.3, 0.001);
 
 /// Where the harmony stands when the chords of a bar, or of its rest, are chosen.
 #[derive(Debug, Clone, Copy)]
@@ -101,10 +101,17 @@ impl Walk<'_> {
         let draw = self.dice.unit();
         let chord = bend.unwrap_or_else(|| {
             let at = self.sounding.map_or(0, |chord| {
-                let from = palette.nearest(&chord, key.tonic);
+                let from = match palette.position(&chord, key.tonic) {
+                    None if self.old_key == key => Some(palette.nearest(&chord, key.tonic)),
+                    same => same,
+                };
                 progression::next(palette, from, left, cadence, |member| self.favour(member), draw)
             });
-            let chord = progression::colour(&palette.members[at], key, emotion, left == 1, &mut self.dice);
+            let member = &palette.members[at];
+            if self.old_key != key {
+                return member.numeral.on(key.tonic);
+            }
+            let chord = progression::colour(member, key, emotion, left == 1, &mut self.dice);
             let settled = left <= 2 || self.opens;
             if settled { chord } else { bass::invert(chord, self.bass, self.profile.inversion) }
         });
@@ -124,7 +131,7 @@ impl Walk<'_> {
                 self.sounding.map_or(0, |sounding| chord.pitch_classes().filter(|p| sounding.contains(*p)).count());
             let pivot = chord.pitch_classes().all(|pitch| self.old_key.contains(pitch));
             let hinge = (shared * shared) as f32 + if pivot { 2.0 } else { 0.0 };
-            return hinge.max(ABRUPT);
+            return hinge.max(if member.is_home() { UNHINGED.0 } else { UNHINGED.1 });
         }
         if self.opens && member.is_home() { HOME } else { 1.0 }
     }

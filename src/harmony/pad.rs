@@ -10,8 +10,9 @@ type Strike = (f64, f64, f32);
 /// When an emotion strikes the chord over four beats; longer bars repeat it, shorter ones cut it.
 const fn rhythm(emotion: Emotion) -> &'static [Strike] {
     match emotion {
-        Emotion::Calm | Emotion::Romantic | Emotion::Mysterious => &[(0.0, 4.0, 1.0)],
-        Emotion::Sad | Emotion::Nostalgic => &[(0.0, 2.0, 1.0), (2.0, 2.0, 0.85)],
+        Emotion::Calm | Emotion::Sad => &[(0.0, 4.0, 1.0)],
+        Emotion::Romantic | Emotion::Nostalgic => &[(0.0, 2.0, 1.0), (2.0, 2.0, 0.85)],
+        Emotion::Mysterious => &[(0.0, 2.5, 1.0), (2.5, 1.5, 0.75)],
         Emotion::Happy => &[(0.0, 1.4, 1.0), (1.5, 1.4, 0.85), (3.0, 0.9, 0.9)],
         Emotion::Energetic => {
             &[(0.0, 0.7, 1.0), (0.75, 0.7, 0.85), (1.5, 0.9, 0.95), (2.5, 0.45, 0.8), (3.0, 0.9, 0.9)]
@@ -25,15 +26,6 @@ pub(super) const fn voices(emotion: Emotion) -> usize {
     match emotion {
         Emotion::Happy | Emotion::Energetic | Emotion::Angry => 3,
         _ => 4,
-    }
-}
-
-/// Beats by which each voice comes after the one below: a rolled chord.
-pub(super) const fn roll(emotion: Emotion) -> f64 {
-    match emotion {
-        Emotion::Romantic => 0.08,
-        Emotion::Calm | Emotion::Mysterious => 0.05,
-        _ => 0.0,
     }
 }
 

@@ -156,15 +156,13 @@ impl Palette {
         })
     }
 
-    /// The member that shares most with any chord: the same chord, or else the most common tones, the earliest of equals.
+    /// The member that shares most tones with a chord, the earliest of equals.
     pub(super) fn nearest(&self, chord: &Chord, tonic: u8) -> usize {
         let distance = |member: &Member| {
             let own = member.numeral.on(tonic);
             own.pitch_classes().filter(|pitch| !chord.contains(*pitch)).count()
         };
-        self.position(chord, tonic).unwrap_or_else(|| {
-            (0..self.members.len()).min_by_key(|at| distance(&self.members[*at])).unwrap_or_default()
-        })
+        (0..self.members.len()).min_by_key(|at| distance(&self.members[*at])).unwrap_or_default()
     }
 
     /// The chords near at hand in a key: those of the palette and the triads of the scale.

@@ -28,12 +28,12 @@ impl Cadence {
     }
 }
 
-/// The chord after `from` (positions in the palette) at a draw in 0..1, when `left` chords remain up to and with the last one of the
-/// cadence, this one included: the Markov chain of the palette conditioned on reaching the cadence, weighted by `favour`
-/// (1 = as the palette has it).
+/// The chord after `from` (positions in the palette) at a draw in 0..1, when `left` chords remain up to and with the last
+/// one of the cadence, this one included: the Markov chain of the palette conditioned on reaching the cadence, weighted
+/// by `favour` (1 = as the palette has it). After `None`, a chord from outside, only taste decides.
 pub(super) fn next(
     palette: &Palette,
-    from: usize,
+    from: Option<usize>,
     left: usize,
     cadence: Cadence,
     favour: impl Fn(&Member) -> f32,
@@ -43,8 +43,9 @@ pub(super) fn next(
     let weigh = |odds: &dyn Fn(usize) -> f32| -> Vec<f32> {
         (0..palette.members.len()).map(|to| odds(to) * reach[to] * favour(&palette.members[to])).collect()
     };
-    let followed = weigh(&|to| palette.odds[from][to]);
-    pick_at(draw, &followed).or_else(|| pick_at(draw, &weigh(&|to| palette.members[to].taste))).unwrap_or_default()
+    from.and_then(|from| pick_at(draw, &weigh(&|to| palette.odds[from][to])))
+        .or_else(|| pick_at(draw, &weigh(&|to| palette.members[to].taste)))
+        .unwrap_or_default()
 }
 
 /// For each chord, the probability weight of getting from it (as the first of `left`) into the cadence.
@@ -130,7 +131,7 @@ mod tests {
                         let mut dice = Dice::new(3, Purpose::Chords, length as u64);
                         let mut walk = vec![0];
                         for left in (1..=length).rev() {
-                            walk.push(next(palette, walk[walk.len() - 1], left, cadence, |_| 1.0, dice.unit()));
+                            walk.push(next(palette, Some(walk[walk.len() - 1]), left, cadence, |_| 1.0, dice.unit()));
                         }
                         let at = |back: usize| &palette.members[walk[walk.len() - back]];
                         let say = || format!("{emotion} {} {cadence:?} {length}: {walk:?}", mode.name());

@@ -27,9 +27,13 @@ impl Scale {
         self.0[usize::from(note % 12)]
     }
 
-    /// The note `steps` steps of the scale above (or, negative, below) a note.
+    /// The note `steps` steps of the scale above (or, negative, below) a note; a note outside counts upwards from the
+    /// one below it.
     pub(super) fn step(&self, note: u8, steps: i32) -> u8 {
         let mut at = i32::from(note);
+        while steps >= 0 && !self.contains(at.rem_euclid(12) as u8) {
+            at -= 1;
+        }
         for _ in 0..steps.abs() {
             at += steps.signum();
             while !self.contains(at.rem_euclid(12) as u8) {
@@ -68,6 +72,8 @@ mod tests {
         assert_eq!(scale.step(60, 2), 64);
         assert_eq!(scale.step(60, -1), 59);
         assert_eq!(scale.step(61, 1), 62);
+        assert_eq!(scale.step(61, 0), 60);
+        assert_eq!(scale.step(61, -1), 60);
     }
 
     #[test]

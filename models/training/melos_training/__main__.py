@@ -19,6 +19,7 @@ def _arguments():
         command.add_argument("--threads", type=int, default=1)
         if name == "vae":
             command.add_argument("--compile", dest="compiled", action="store_true", help="half as fast again, minutes later")
+            command.add_argument("--decoder-of", type=Path, help="train only the decoder of this finished checkpoint on")
         if name == "transformer":
             command.add_argument("--vae", type=Path, required=True, help="the VAE's checkpoint")
     for name in ("export", "measure"):
