@@ -5,6 +5,7 @@
 
 pub mod inbox;
 pub mod log;
+pub mod midi;
 pub mod notice;
 pub mod osc;
 
