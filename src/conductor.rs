@@ -295,9 +295,13 @@ impl Conductor {
     /// Plans as far ahead as is needed.
     fn extend(&mut self) {
         let until = self.now + PLAN_AHEAD;
-        self.tempo.lay(&self.course, until);
-        while self.tempo.clock().frame_at(self.planner.end()) < until {
-            let request = self.request(self.planner.next_bar(), self.planner.end());
+        loop {
+            let end = self.planner.end();
+            self.tempo.lay(&self.course, end);
+            if self.tempo.clock().frame_at(end) >= until {
+                return;
+            }
+            let request = self.request(self.planner.next_bar(), end);
             self.planner.plan_bar(&request);
             self.extended = true;
         }
@@ -386,7 +390,7 @@ impl Conductor {
 
     fn follow_up(&mut self, impact: Impact, at: u64, beat: Option<f64>) {
         if impact.tempo {
-            self.tempo.lay_again(&self.course, at);
+            self.tempo.turn(&self.course, at);
         }
         if impact.harmony || impact.lead {
             let next = if impact.lead { self.next_sixteenth() } else { self.next_beat as f64 };
