@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod analyze;
+mod data;
 mod prepare;
+mod render;
+mod settings;
 
 /// Plays emotion-steered piano music without end.
 #[derive(Debug, Parser)]
@@ -17,6 +20,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Renders to a file, as fast as the machine can
+    Render(render::Args),
     /// Turns a corpus of music into shards for training
     Prepare(prepare::Args),
     /// Measures audio files: tempo, key, loudness, timbre
@@ -26,6 +31,7 @@ enum Command {
 /// Runs the command line; errors go to standard error, with their causes.
 pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Render(args) => render::run(args),
         Command::Prepare(args) => prepare::run(args),
         Command::Analyze(args) => analyze::run(args),
     };
