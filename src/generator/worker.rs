@@ -234,7 +234,7 @@ struct Bench<S> {
 impl<S: HopSource> Bench<S> {
     fn run(&mut self) {
         let mut pause = Duration::ZERO;
-        while !self.mailbox.wait(pause) {
+        while !self.mailbox.wait(pause, self.splice.is_some()) {
             self.take_orders();
             self.send();
             self.settle();
@@ -296,9 +296,12 @@ impl<S: HopSource> Bench<S> {
 
     /// Leaves out what should have been playing by now.
     fn catch_up(&mut self, head: u64) {
-        if self.source.covered() < head {
+        let covered = self.source.covered();
+        if covered < head {
             self.source.resume_at(head + RESUME);
-            self.tell(WorkerEvent::Resumed { at: self.source.covered() });
+            if self.source.covered() > covered {
+                self.tell(WorkerEvent::Resumed { at: self.source.covered() });
+            }
         }
     }
 
