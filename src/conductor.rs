@@ -7,10 +7,12 @@ mod course;
 mod listening;
 mod performance;
 mod planner;
+mod readback;
 mod scenes;
 mod score;
 mod settings;
 mod splices;
+mod steer;
 mod tempo;
 
 use std::collections::VecDeque;
@@ -22,12 +24,13 @@ pub use score::{PlanUpdate, Score};
 pub use settings::in_scene;
 pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};
 
-use course::{Course, Impact};
+use course::Course;
 use listening::Listening;
 use performance::{Change, Performance};
 use planner::Planner;
 use splices::Splices;
-use tempo::{Alignment, Tempo};
+use steer::waits;
+use tempo::Tempo;
 
 use crate::control::{ControlEvent, Notice};
 use crate::emotion::Mood;
@@ -50,8 +53,6 @@ const WAIT_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
 const LISTEN_LAG: u64 = 8192;
 /// Notes that began this many beats before where the clock skipped to are left out.
 const STALE_BEATS: f64 = 0.25;
-/// Tempi of an external clock nearer than this ratio are the same: 0.1 ms per beat.
-const TEMPO_TOLERANCE: f64 = 2e-4;
 
 /// What can happen next, in the order in which things at one frame happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +84,8 @@ pub struct Conductor {
     listening: Listening,
     splices: Splices,
     waiting: Option<Waiting>,
+    /// The frame at which a morph was asked for, and the frames it takes.
+    morph: Option<(u64, u64)>,
     /// Commands not yet handed out, by frame.
     commands: VecDeque<TimedCommand>,
     seed: u64,
@@ -121,6 +124,7 @@ impl Conductor {
             listening: Listening::default(),
             splices: Splices::default(),
             waiting: None,
+            morph: None,
             commands: commands.into(),
             seed,
             restarts: 0,
@@ -151,17 +155,25 @@ impl Conductor {
             }
             ControlEvent::Set(param, value) => self.performance.set(*param, value)?,
             ControlEvent::LeadNotes(held) => self.performance.lead_notes(*held),
+            ControlEvent::Morph(seconds) => {
+                self.morph = Some((self.now, seconds_to_frames(f64::from(*seconds))));
+                return Ok(());
+            }
+            ControlEvent::SceneValue { name, param, value } => {
+                return self.performance.set_in_scene(name, *param, value);
+            }
             ControlEvent::Tempo(bpm) => return self.follow_tempo(*bpm),
             ControlEvent::Beat { beat, at } => {
                 self.follow_beat(*beat, *at);
                 return Ok(());
             }
         };
+        let morph = self.morph.filter(|(moment, _)| *moment == self.now).map(|(_, frames)| frames);
         match change {
             Change::Nothing => {}
             Change::Panic => self.panic(),
-            Change::One(param) if !waits(param) || self.grid() == 0 => self.steer_one(param),
-            Change::One(_) => self.wait(None),
+            Change::One(param) if !waits(param) || self.grid() == 0 => self.steer_one(param, morph),
+            Change::One(_) => self.wait(morph),
             Change::Many { seconds } => {
                 let morph = Some(seconds_to_frames(f64::from(seconds)));
                 if self.grid() == 0 { self.steer_all(morph, self.now, None) } else { self.wait(morph) }
@@ -190,66 +202,6 @@ impl Conductor {
     /// horizon is two latents past its start; a latent generated again is heard again.
     pub fn listen(&mut self, from: u64, chroma: &[f32; 12]) {
         self.listening.hear(from, chroma);
-    }
-
-    /// The value of a parameter as asked for; the tempo as heard while it follows the emotion.
-    #[must_use]
-    pub fn value(&self, param: Param) -> Value {
-        let asked = self.performance.asked();
-        if param == Param::Tempo && asked.toggle(Param::TempoFollow) {
-            return Value::Number(self.course.bpm(self.now) as f32);
-        }
-        asked.get(param)
-    }
-
-    /// Every parameter that has a value, in the order of the table.
-    #[must_use]
-    pub fn values(&self) -> Vec<(Param, Value)> {
-        let all = TABLE.iter().map(|spec| (spec.param, self.value(spec.param)));
-        all.filter(|(_, value)| *value != Value::Trigger).collect()
-    }
-
-    /// What makes this state again when given to [`Conductor::new`]: for the state file and for control logs.
-    #[must_use]
-    pub fn settings(&self) -> Vec<(Param, Value)> {
-        self.performance.asked().list()
-    }
-
-    /// The seed in force, for [`Conductor::new`].
-    #[must_use]
-    pub const fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    /// The stored scenes by name, for the state file.
-    pub fn scenes(&self) -> impl Iterator<Item = (&str, Vec<(Param, Value)>)> {
-        self.performance.scenes().iter().map(|(name, settings)| (name, settings.list()))
-    }
-
-    /// Keeps a scene from an earlier performance.
-    ///
-    /// # Errors
-    /// When a value does not fit, the scene has no name, or too many are stored.
-    pub fn keep_scene(&mut self, name: &str, settings: &[(Param, Value)]) -> Result<(), ApplyError> {
-        self.performance.keep_scene(name, settings)
-    }
-
-    /// The mood in force at the horizon, on its way to the one asked for.
-    #[must_use]
-    pub fn mood(&self) -> Mood {
-        self.course.steering().mood.at(self.now)
-    }
-
-    /// The tempo at the horizon in beats per minute.
-    #[must_use]
-    pub fn tempo(&self) -> f64 {
-        self.tempo.clock().tempo_at(self.now)
-    }
-
-    /// The chord and the key at the horizon.
-    #[must_use]
-    pub fn chord(&self) -> Option<(Chord, Key)> {
-        self.planner.chord_at(self.tempo.clock().beat_at(self.now))
     }
 
     fn next_step(&self) -> Option<(u64, Step)> {
@@ -295,9 +247,13 @@ impl Conductor {
     /// Plans as far ahead as is needed.
     fn extend(&mut self) {
         let until = self.now + PLAN_AHEAD;
-        self.tempo.lay(&self.course, until);
-        while self.tempo.clock().frame_at(self.planner.end()) < until {
-            let request = self.request(self.planner.next_bar(), self.planner.end());
+        loop {
+            let end = self.planner.end();
+            self.tempo.lay(&self.course, end);
+            if self.tempo.clock().frame_at(end) >= until {
+                return;
+            }
+            let request = self.request(self.planner.next_bar(), end);
             self.planner.plan_bar(&request);
             self.extended = true;
         }
@@ -341,130 +297,6 @@ impl Conductor {
         // The golden ratio's bits spread the restarts of one seed far from other seeds.
         self.seed.wrapping_add(self.restarts.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
-
-    /// Position of the quantisation: 0 at once, 1 the next beat, 2 the next bar.
-    fn grid(&self) -> u8 {
-        self.performance.asked().choice(Param::Quantize)
-    }
-
-    fn wait(&mut self, morph: Option<u64>) {
-        let grid = if self.grid() == 1 { 1 } else { u64::from(self.tempo.clock().beats_per_bar()) };
-        let beat = self.next_beat.next_multiple_of(grid);
-        let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
-        self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });
-    }
-
-    fn steer_waiting(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            let beat = waiting.beat.max(self.next_beat) as f64;
-            let at = self.tempo.clock().frame_at(beat).max(self.now);
-            self.steer_all(waiting.morph, at, Some(beat));
-        }
-    }
-
-    fn steer_one(&mut self, param: Param) {
-        // A tempo also decides who leads it.
-        let also = (param == Param::Tempo).then_some(Param::TempoFollow);
-        self.steer([param].into_iter().chain(also), None, self.now, None);
-    }
-
-    fn steer_all(&mut self, morph: Option<u64>, at: u64, beat: Option<f64>) {
-        self.steer(TABLE.iter().map(|spec| spec.param), morph, at, beat);
-    }
-
-    /// Brings what is asked for of some parameters into force at a frame; the harmony follows at `beat` or when it can.
-    fn steer(&mut self, params: impl Iterator<Item = Param>, morph: Option<u64>, at: u64, beat: Option<f64>) {
-        let mut commands = Vec::new();
-        let impact = self.course.steer(params, &self.performance, at, morph, &mut commands);
-        self.queue(commands);
-        if impact.seed {
-            self.seed = self.performance.asked().number(Param::Seed) as u64;
-            self.restart();
-        }
-        self.follow_up(impact, at, beat);
-    }
-
-    fn follow_up(&mut self, impact: Impact, at: u64, beat: Option<f64>) {
-        if impact.tempo {
-            self.tempo.lay_again(&self.course, at);
-        }
-        if impact.harmony || impact.lead {
-            let next = if impact.lead { self.next_sixteenth() } else { self.next_beat as f64 };
-            self.replan(beat.unwrap_or(next));
-        } else if impact.tempo {
-            self.extend();
-        }
-        if impact.network || impact.tempo {
-            self.splices.want(self.now);
-        }
-    }
-
-    /// The first sixteenth not played yet.
-    fn next_sixteenth(&self) -> f64 {
-        let clock = self.tempo.clock();
-        let passed = (clock.beat_at(self.now) * 4.0).floor() / 4.0;
-        if clock.frame_at(passed) >= self.now { passed } else { passed + 0.25 }
-    }
-
-    fn replan(&mut self, from: f64) {
-        let request = self.request(self.planner.bar_of(from), from);
-        self.planner.replan(from, &request);
-        self.extend();
-    }
-
-    /// Everything random begins anew.
-    fn restart(&mut self) {
-        self.planner.reseed(self.seed_now());
-    }
-
-    fn panic(&mut self) {
-        let mut commands = Vec::new();
-        self.planner.silence(self.now, &mut commands);
-        commands.push(TimedCommand { frame: self.now, command: EngineCommand::Panic });
-        self.queue(commands);
-        self.restarts += 1;
-        self.restart();
-        self.replan(self.next_beat as f64);
-        self.splices.want(self.now);
-    }
-
-    fn follow_tempo(&mut self, bpm: f64) -> Result<(), ApplyError> {
-        let asked = self.performance.asked();
-        let known = !asked.toggle(Param::TempoFollow)
-            && (bpm / f64::from(asked.number(Param::Tempo)) - 1.0).abs() < TEMPO_TOLERANCE;
-        if !known && self.performance.set(Param::Tempo, &Value::Number(bpm as f32))? != Change::Nothing {
-            self.steer_one(Param::Tempo);
-        }
-        Ok(())
-    }
-
-    fn follow_beat(&mut self, beat: f64, at: u64) {
-        if !beat.is_finite() {
-            return;
-        }
-        let alignment = self.tempo.align(&self.course, beat, at, self.now);
-        if alignment == Alignment::Skipped {
-            let position = self.tempo.clock().beat_at(self.now);
-            self.next_beat = self.next_beat.max((position - STALE_BEATS).ceil() as u64);
-        }
-        if alignment != Alignment::Kept {
-            self.extend();
-            self.splices.want(self.now);
-        }
-    }
-
-    fn queue(&mut self, commands: Vec<TimedCommand>) {
-        for command in commands {
-            let place = self.commands.partition_point(|other| other.frame <= command.frame);
-            self.commands.insert(place, command);
-        }
-    }
-}
-
-/// Whether a change of a parameter waits for the beat when that is asked for: mood, harmony, and how the network plays.
-fn waits(param: Param) -> bool {
-    let immediate = matches!(param, Param::Glide | Param::Quantize | Param::Tempo | Param::TempoFollow);
-    param.spec().lane == Lane::Slow && !immediate
 }
 
 #[cfg(test)]

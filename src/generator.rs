@@ -231,6 +231,8 @@ impl Generator {
             let oldest = self.history.oldest().unwrap_or(self.now.latent) * LATENT_FRAMES;
             return Err(GeneratorError::TooFarBack { frame: change.planned, oldest });
         };
+        // The crossfade needs the old future beyond what was sent of it.
+        self.render(self.next_hop, u64::MAX);
         self.restore(&snapshot);
         // What is heard up to the splice is what was sent last, unless that was to begin only after it.
         if self.fade.is_none_or(|fade| fade.first < change.heard) {
@@ -275,8 +277,7 @@ impl Generator {
     fn sound(&mut self) -> Result<(MelBlock, [f32; 12]), GeneratorError> {
         self.decoder.input(stateful::INPUT).copy_from_slice(&self.now.z);
         self.decoder.step()?;
-        let mut mel = [0.0; _];
-        MelBlock::copy_from_slice(&mut mel, self.decoder.output(0));
+        let mel: MelBlock = self.decoder.output(0).try_into().expect("the shape was checked at load");
         self.finite("decoder", &mel)?;
         let first_frame = (self.now.latent * FRAMES_PER_LATENT as u64).checked_sub(LOOK_AHEAD as u64);
         let first_hop = (self.now.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
@@ -305,21 +306,28 @@ impl Generator {
         Ok((mel, chroma.shares()))
     }
 
-    /// Sends the hops that are final: of the old future up to the splice, then the crossfade, then the new future.
+    /// Sends the hops that are final, up to the next splice.
     fn send(&mut self, out: &mut Vec<Hop>) {
-        let mut until = self.final_hop();
+        let splice = self.changes.front().map_or(u64::MAX, |change| change.heard);
+        let first = self.next_hop;
+        self.next_hop = self.render(first, splice);
+        let hops = (first..self.next_hop).filter_map(|index| Some((index, self.sent.get(index)?)));
+        out.extend(hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }));
+    }
+
+    /// Writes hops from `first` on to the tape of what is sent, as far as they are final and before `until`: of the old
+    /// future up to the splice, then the crossfade, then the new future. Returns the hop after the last.
+    fn render(&mut self, first: u64, until: u64) -> u64 {
+        let mut ready = self.final_hop();
         if let Some(fade) = &mut self.fade {
-            if until < fade.end() {
-                until = fade.first;
+            if ready < fade.end() {
+                ready = fade.first;
             } else {
                 fade.measure(&self.before, &self.fresh);
             }
         }
-        if let Some(change) = self.changes.front() {
-            until = until.min(change.heard);
-        }
-        while self.next_hop < until {
-            let index = self.next_hop;
+        let until = until.min(ready);
+        for index in first..until {
             let samples = match &self.fade {
                 Some(fade) if index < fade.first => self.before.get(index).copied(),
                 Some(fade) => self.fresh.get(index).map(|new| fade.mix(index, self.before.get(index), new)),
@@ -327,10 +335,9 @@ impl Generator {
             };
             if let Some(samples) = samples {
                 self.sent.put(index, &samples);
-                out.push(Hop { index, epoch: self.epoch, samples });
             }
-            self.next_hop += 1;
         }
+        until.max(first)
     }
 
     fn snapshot(&mut self) -> Snapshot {

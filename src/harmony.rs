@@ -23,7 +23,7 @@ mod voicing;
 use crate::emotion::Mood;
 use crate::theory::{Chord, Key, Mode, Voice};
 
-use arrange::{Arrangement, Hands};
+use arrange::{Hands, Played, Score};
 use harmonise::{Standing, harmonise};
 use listening::Listening;
 use palette::Palette;
@@ -131,8 +131,10 @@ struct Bar {
     before: Option<Phrase>,
     /// The chord the network insisted on.
     bend: Option<Chord>,
-    chords: Vec<(f64, Chord)>,
-    arrangement: Arrangement,
+    /// Whether its last chord was led.
+    led: bool,
+    segments: Vec<Segment>,
+    plan: BarPlan,
 }
 
 /// The harmony: plans one bar after the other.
@@ -160,24 +162,27 @@ impl Harmony {
         }
         let bend = self.listen(request);
         if let Some(last) = &self.last {
-            self.hands = last.arrangement.hands_after(&self.hands);
+            self.hands = Hands { led: last.led, ..self.hands.after(&last.segments, &last.plan.notes) };
         }
-        self.plan(0.0, request, bend)
+        self.plan(0.0, &BarRequest { beats: request.beats.max(1), ..*request }, bend, None)
     }
 
     /// Plans the rest of the bar planned last after something changed: what begins before `beat` stays, cut short at
-    /// `beat` where the new harmony does not hold it. The plan is again of the whole bar. A request for another bar
-    /// plans that one from its start; `heard` is not used.
+    /// `beat` where the new harmony does not hold it. The plan is again of the whole bar, whose number of beats stays as
+    /// it was; `heard` is not used. A request for another bar plans that one from its start.
     pub fn replan_from(&mut self, beat: f64, request: &BarRequest) -> BarPlan {
-        if self.last.as_ref().is_none_or(|last| last.request.bar != request.bar) {
+        let Some(last) = self.last.take_if(|last| last.request.bar == request.bar) else {
             return self.plan_bar(request);
+        };
+        let request = BarRequest { beats: last.request.beats, ..*request };
+        if beat >= f64::from(request.beats) {
+            return self.last.insert(last).plan.clone();
         }
         if beat > 0.0 {
-            return self.plan(beat.min(f64::from(request.beats.max(1))), request, None);
+            return self.plan(beat, &request, last.bend, Some(last));
         }
-        let bar = self.last.take();
-        self.phrase = bar.as_ref().and_then(|bar| bar.before);
-        self.plan(0.0, request, bar.and_then(|bar| bar.bend))
+        self.phrase = last.before;
+        self.plan(0.0, &request, last.bend, None)
     }
 
     /// The chord the network insists on, if it does.
@@ -185,42 +190,38 @@ impl Harmony {
         let (last, phrase) = (self.last.as_ref()?, self.phrase?);
         let heard = request.heard.as_ref().filter(|_| last.request.bar + 1 == request.bar);
         let palette = Palette::of(phrase.emotion, phrase.key.mode);
-        self.listening.hear(heard, &last.chords, f64::from(last.request.beats), palette.nearby(phrase.key))
+        self.listening.hear(heard, &last.plan.chords, f64::from(last.request.beats), palette.nearby(phrase.key))
     }
 
-    fn plan(&mut self, beat: f64, request: &BarRequest, bend: Option<Chord>) -> BarPlan {
-        let request = BarRequest { beats: request.beats.max(1), ..*request };
-        let again = self.last.take().filter(|last| last.request.bar == request.bar);
-        let (before, bend_before) = again.as_ref().map_or((self.phrase, bend), |bar| (bar.before, bar.bend));
+    /// Plans a bar from a beat on; `again` is the bar as it was planned before.
+    fn plan(&mut self, beat: f64, request: &BarRequest, bend: Option<Chord>, again: Option<Bar>) -> BarPlan {
         let old = self.phrase;
-        let phrase = Phrase::at(old.as_ref(), &request, self.seed);
+        let phrase = Phrase::at(old.as_ref(), request, self.seed);
         let standing = Standing {
             from: beat,
-            planned: again.as_ref().map_or(&[], |bar| &bar.chords),
+            planned: again.as_ref().map_or(&[], |bar| &bar.plan.chords),
             before: self.hands.chord,
-            led: again.as_ref().map_or(self.hands.led, |bar| bar.request.lead.is_some()),
+            led: again.as_ref().map_or(self.hands.led, |bar| bar.led),
             bass: self.hands.bass,
-            bend,
+            bend: bend.filter(|_| beat == 0.0),
         };
-        let chords = harmonise(self.seed, &request, old.as_ref(), &phrase, &standing);
+        let chords = harmonise(self.seed, request, old.as_ref(), &phrase, &standing);
         let key = match (&request.lead, request.mode) {
             (Some(lead), None) => lead::key_of_lead(lead, phrase.key),
             _ => phrase.key,
         };
-        let score = arrange::Score { seed: self.seed, request: &request, phrase: &phrase, key, chords: &chords };
-        let next = self.next_chord(&request, &phrase, chords.last().map(|(_, chord)| *chord));
-        let arrangement = arrange::arrange(&score, beat, next, &self.hands, again.as_ref().map(|bar| &bar.arrangement));
+        let led = request.lead.is_some() || standing.led && chords.last().is_some_and(|(at, _)| *at < beat);
+        let next = self.next_chord(request, &phrase, chords.last().map(|(_, chord)| *chord));
+        let score = Score { seed: self.seed, request, phrase: &phrase, key, chords: &chords, next };
+        let played = again.as_ref().map(|bar| Played { until: beat, segments: &bar.segments, notes: &bar.plan.notes });
+        let (segments, notes) = arrange::arrange(&score, &self.hands, played.as_ref());
         let position = phrase.position(request.bar);
-        let swell = profile::Profile::blend(&request.mood).swell * request.dynamics.clamp(0.0, 1.0);
-        let plan = BarPlan {
-            key,
-            chords: chords.clone(),
-            notes: arrangement.notes.clone(),
-            expression: 1.0 - swell * (1.0 - position.swell()),
-            phrase: position,
-        };
+        let swell = Profile::blend(&request.mood).swell * request.dynamics.clamp(0.0, 1.0);
+        let expression = 1.0 - swell * (1.0 - position.swell());
+        let plan = BarPlan { key, chords, notes, expression, phrase: position };
         self.phrase = Some(phrase);
-        self.last = Some(Bar { request, before, bend: bend_before, chords, arrangement });
+        let before = again.map_or(old, |bar| bar.before);
+        self.last = Some(Bar { request: *request, before, bend, led, segments, plan: plan.clone() });
         plan
     }
 

@@ -9,6 +9,7 @@ pub mod mel;
 pub mod emotion;
 pub mod theory;
 pub mod parameter;
+pub mod check;
 pub mod config;
 
 // Control in.

@@ -33,8 +33,8 @@ fn of(plan: &BarPlan, voice: Voice) -> impl Iterator<Item = &Note> {
     plan.notes.iter().filter(move |note| note.voice == voice)
 }
 
-/// What must hold of every bar, however it came about; before the beat `turn` notes may belong to the key `old`.
-fn check_bar(plan: &BarPlan, beats: u32, turn: f64, old: Key) -> Result<(), TestCaseError> {
+/// What must hold of every bar, however it came about; `keys` are the keys it had and the beats from which on.
+fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), TestCaseError> {
     prop_assert_eq!(plan.chords[0].0, 0.0);
     prop_assert!(plan.chords.windows(2).all(|pair| pair[0].0 < pair[1].0));
     prop_assert!(plan.chords.iter().all(|(at, _)| *at < f64::from(beats)));
@@ -51,7 +51,7 @@ fn check_bar(plan: &BarPlan, beats: u32, turn: f64, old: Key) -> Result<(), Test
         };
         prop_assert!(range.contains(&note.note), "{note:?}");
         let chord = chord_at(plan, note.at_beat);
-        let key = if note.at_beat < turn { old } else { plan.key };
+        let key = keys.iter().rfind(|(from, _)| *from <= note.at_beat).expect("the first is from 0").1;
         let fits = chord.contains(note.note) || chord.bass == note.note % 12;
         prop_assert!(fits || note.voice != Voice::Pad && key.contains(note.note), "{note:?} over {chord}");
     }
@@ -106,7 +106,7 @@ proptest! {
         let plans = play(seed, emotion, tonic, beats);
         for plan in &plans {
             prop_assert_eq!(plan.key.tonic, tonic);
-            check_bar(plan, beats, 0.0, plan.key)?;
+            check_bar(plan, beats, &[(0.0, plan.key)])?;
             let on_the_beat = of(plan, Voice::Upper).filter(|note| note.beats >= 1.0);
             for note in on_the_beat {
                 prop_assert!(chord_at(plan, note.at_beat).contains(note.note), "{note:?}");
@@ -158,7 +158,7 @@ proptest! {
         let lead = lead.map(|root| Chord::new(root, melos::theory::Quality::Minor7));
         let changed = BarRequest { lead, tonic: tonic.unwrap_or(0), ..request(bars - 1, to) };
         let after = harmony.replan_from(beat, &changed);
-        check_bar(&after, 4, beat, before.key)?;
+        check_bar(&after, 4, &[(0.0, before.key), (beat, after.key)])?;
         let earlier = |plan: &BarPlan| -> Vec<(Voice, u8, f64, f32)> {
             let notes = plan.notes.iter().filter(|note| note.at_beat < beat);
             notes.map(|note| (note.voice, note.note, note.at_beat, note.velocity)).collect()
@@ -174,7 +174,37 @@ proptest! {
             prop_assert!(chord.contains(note.note) || after.chords == before.chords, "{note:?} hangs over {chord}");
         }
         let next = harmony.plan_bar(&request(bars, to));
-        check_bar(&next, 4, 0.0, next.key)?;
+        check_bar(&next, 4, &[(0.0, next.key)])?;
+    }
+
+    #[test]
+    fn any_series_of_changes_keeps_the_bar_sound(
+        seed: u64, beats in 1u32..6,
+        changes in prop::collection::vec((0.0f64..2.0, any_emotion(), 0u8..12, prop::option::of(0u8..12)), 1..40),
+    ) {
+        let mut harmony = Harmony::new(seed);
+        let (mut bar, mut beat) = (0, 0.0);
+        let mut plan = harmony.plan_bar(&BarRequest { beats, ..request(0, Emotion::Calm) });
+        let mut keys = vec![(0.0, plan.key)];
+        for (later, emotion, tonic, lead) in changes {
+            let lead = lead.map(|root| Chord::new(root, melos::theory::Quality::Major7));
+            beat += later;
+            while beat >= f64::from(beats) {
+                beat -= f64::from(beats);
+                bar += 1;
+                plan = harmony.plan_bar(&BarRequest { beats, tonic, lead, ..request(bar, emotion) });
+                keys = vec![(0.0, plan.key)];
+                check_bar(&plan, beats, &keys)?;
+            }
+            let heard: Vec<Note> = plan.notes.iter().filter(|note| note.at_beat < beat).copied().collect();
+            plan = harmony.replan_from(beat, &BarRequest { beats, tonic, lead, ..request(bar, emotion) });
+            keys.push((beat, plan.key));
+            check_bar(&plan, beats, &keys)?;
+            for note in heard {
+                let still = plan.notes.iter().find(|new| Note { beats: note.beats, ..**new } == note);
+                prop_assert!(still.is_some_and(|new| new.beats <= note.beats), "{note:?} was played");
+            }
+        }
     }
 
     #[test]
@@ -196,7 +226,7 @@ proptest! {
         for bar in 0..12 {
             let led = (3..6).contains(&bar);
             let plan = harmony.plan_bar(&BarRequest { lead: led.then_some(lead), ..request(bar, emotion) });
-            check_bar(&plan, 4, 0.0, plan.key)?;
+            check_bar(&plan, 4, &[(0.0, plan.key)])?;
             if led {
                 prop_assert_eq!(&plan.chords, &vec![(0.0, lead)]);
                 prop_assert!(of(&plan, Voice::Pad).all(|note| lead.contains(note.note)));

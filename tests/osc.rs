@@ -1,5 +1,7 @@
 //! OSC with clients that others wrote: liblo's `oscsend` and `oscdump`, python-osc.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};

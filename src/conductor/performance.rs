@@ -103,15 +103,13 @@ impl Performance {
         &self.scenes
     }
 
-    /// Keeps a scene from an earlier performance.
+    /// Gives a stored scene, new or old, a value of a parameter.
     ///
     /// # Errors
-    /// When a value does not fit, the scene has no name, or too many are stored.
-    pub(super) fn keep_scene(&mut self, name: &str, settings: &[(Param, Value)]) -> Result<(), ApplyError> {
-        let mut scene = Settings::default();
-        for (param, value) in settings {
-            scene.set(*param, value)?;
-        }
+    /// When the value does not fit, the scene has no name, or too many are stored.
+    pub(super) fn set_in_scene(&mut self, name: &str, param: Param, value: &Value) -> Result<(), ApplyError> {
+        let mut scene = self.scenes.get(name).cloned().unwrap_or_default();
+        scene.set(param, value)?;
         Ok(self.scenes.store(name, &scene)?)
     }
 }
@@ -195,7 +193,9 @@ mod tests {
         let performance = with_scenes();
         let mut later = Performance::default();
         for (name, settings) in performance.scenes().iter() {
-            later.keep_scene(name, &settings.list()).unwrap();
+            for (param, value) in settings.list() {
+                later.set_in_scene(name, param, &value).unwrap();
+            }
         }
         later.set(Param::Scene, &text("low")).unwrap();
         assert_eq!((later.asked().mood(), later.asked().number(Param::Reverb)), (Mood::pure(Emotion::Calm), 0.0));

@@ -92,8 +92,13 @@ impl Scenes {
         self.stored.iter().map(|(name, settings)| (name.as_str(), settings))
     }
 
+    /// The settings of a scene.
+    pub(super) fn get(&self, name: &str) -> Option<&Settings> {
+        self.stored.get(name)
+    }
+
     fn find(&self, name: &str) -> Result<&Settings, SceneError> {
-        self.stored.get(name).ok_or_else(|| SceneError::Unknown {
+        self.get(name).ok_or_else(|| SceneError::Unknown {
             name: name.to_owned(),
             known: self.stored.keys().cloned().collect::<Vec<_>>().join(", "),
         })

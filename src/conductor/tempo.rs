@@ -12,6 +12,8 @@ const SLEW_LIMIT: f64 = 0.5;
 const START_LIMIT: f64 = 0.1;
 /// Phase errors below this many seconds are left alone: every correction costs a re-planning, and 4 ms are inaudible.
 const PHASE_TOLERANCE_S: f64 = 0.004;
+/// Positions this much before a beat are on it: beats begin on whole frames, a thousandth of a beat would be 20 frames.
+const SAME_BEAT: f64 = 1e-6;
 
 /// Beats that are added evenly between two frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,7 +51,7 @@ pub(super) enum Alignment {
 pub(super) struct Tempo {
     clock: MusicClock,
     slew: Option<Slew>,
-    /// Spans are laid up to here; beyond, the last one goes on.
+    /// Spans are laid up to this frame; beyond, the last one goes on.
     laid: u64,
 }
 
@@ -62,11 +64,14 @@ impl Tempo {
         &self.clock
     }
 
-    /// Lays spans until a frame, with the tempo looked up at every beat.
-    pub(super) fn lay(&mut self, course: &Course, until: u64) {
-        while self.laid < until {
-            let beat = (self.clock.beat_at(self.laid) + 1e-6).floor() + 1.0;
-            let mut next = self.clock.frame_at(beat);
+    /// Lays spans until a beat, with the tempo looked up at every beat.
+    pub(super) fn lay(&mut self, course: &Course, until: f64) {
+        loop {
+            let beat = self.clock.beat_at(self.laid) + SAME_BEAT;
+            if beat >= until {
+                return;
+            }
+            let mut next = self.clock.frame_at(beat.floor() + 1.0);
             if let Some(slew) = self.slew {
                 let edges = [slew.start, slew.end].into_iter().filter(|edge| *edge > self.laid);
                 next = edges.fold(next, u64::min);
@@ -76,16 +81,14 @@ impl Tempo {
         }
     }
 
-    /// Lays everything from a frame on anew, as far as it was laid before.
-    pub(super) fn lay_again(&mut self, course: &Course, from: u64) {
-        let until = self.laid;
+    /// Takes the course's tempo from a frame on and forgets what was laid beyond.
+    pub(super) fn turn(&mut self, course: &Course, from: u64) {
         self.clock.set_tempo(from, self.bpm(course, from));
         self.laid = from;
-        self.lay(course, until);
     }
 
     /// Takes note that `beat` of an external clock fell on frame `at`, and brings ours there: over one bar, or at once
-    /// where the bars themselves are apart.
+    /// where the bars themselves are apart. What was laid beyond `now` is forgotten unless the clock was kept.
     pub(super) fn align(&mut self, course: &Course, beat: f64, at: u64, now: u64) -> Alignment {
         let bar = f64::from(self.clock.beats_per_bar());
         let ahead = (beat - self.clock.beat_at(at)).rem_euclid(bar);
@@ -93,11 +96,8 @@ impl Tempo {
         let limit = if beat == 0.0 { START_LIMIT } else { SLEW_LIMIT };
         if error.abs() > limit {
             self.slew = None;
-            self.lay_again(course, now);
-            let laid = self.laid;
+            self.turn(course, now);
             self.clock.skip_to(now, self.clock.beat_at(now) + ahead);
-            self.laid = now;
-            self.lay(course, laid);
             return Alignment::Skipped;
         }
         let seconds_per_beat = 60.0 / course.bpm(now);
@@ -107,7 +107,7 @@ impl Tempo {
         }
         let frames = (SLEW_BEATS * seconds_per_beat * f64::from(SAMPLE_RATE)) as u64;
         self.slew = Some(Slew { start: now, end: now + frames, beats: error });
-        self.lay_again(course, now);
+        self.turn(course, now);
         Alignment::Slewed
     }
 
@@ -138,12 +138,13 @@ mod tests {
         let mut performance = Performance::default();
         let mut course = Course::new(&performance);
         let mut tempo = Tempo::new(&course);
-        tempo.lay(&course, 480_000);
+        tempo.lay(&course, 10.0);
         performance.set(Param::Glide, &Value::Number(5.0)).unwrap();
         performance.set(Param::Emotion, &Value::Choice(5)).unwrap();
         let impact = course.steer(TABLE.iter().map(|spec| spec.param), &performance, 48_000, None, &mut Vec::new());
         assert!(impact.tempo);
-        tempo.lay_again(&course, 48_000);
+        tempo.turn(&course, 48_000);
+        tempo.lay(&course, 20.0);
         let tempi: Vec<f64> = (0..10).map(|second| tempo.clock().tempo_at(second * 48_000)).collect();
         assert!((tempi[0] - 60.0).abs() < 0.01 && (tempi[9] - 148.0).abs() < 0.01, "{tempi:?}");
         assert!(tempi[2..6].windows(2).all(|pair| pair[1] > pair[0]), "{tempi:?}");
@@ -154,12 +155,12 @@ mod tests {
         let course = Course::new(&pinned(120.0));
         for error in [-0.49, -0.2, -0.01, 0.01, 0.3, 0.49] {
             let mut tempo = Tempo::new(&course);
-            tempo.lay(&course, 480_000);
             let mut corrections = 0;
             for beat in 1..9 {
                 let at = beat * 24_000;
                 let external = at as f64 / 24_000.0 + error;
                 corrections += u32::from(tempo.align(&course, external, at, at + 700) != Alignment::Kept);
+                tempo.lay(&course, 20.0);
             }
             let off = tempo.clock().beat_at(8 * 24_000) - (8.0 + error);
             assert!((off / 2.0).abs() < PHASE_TOLERANCE_S, "{error}: {off} beats off");
@@ -172,7 +173,7 @@ mod tests {
     fn a_start_brings_the_bar() {
         let course = Course::new(&pinned(120.0));
         let mut tempo = Tempo::new(&course);
-        tempo.lay(&course, 480_000);
+        tempo.lay(&course, 20.0);
         assert_eq!(tempo.align(&course, 0.0, 30_000, 30_500), Alignment::Skipped);
         assert!((tempo.clock().beat_at(30_000 + 24_000) - 5.0).abs() < 1e-9, "bar 1 began at the start");
         assert_eq!(tempo.align(&course, 2.0, 30_000 + 48_000, 79_000), Alignment::Kept);

@@ -22,6 +22,19 @@ pub(super) struct Score<'a> {
     pub key: Key,
     /// The chords and where they begin.
     pub chords: &'a [(f64, Chord)],
+    /// The chord to come after them, if it can be foreseen.
+    pub next: Option<Chord>,
+}
+
+/// The part of a bar that has been played already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Played<'a> {
+    /// The beat up to which it was.
+    pub until: f64,
+    /// The whole bar's segments as they were.
+    pub segments: &'a [Segment],
+    /// The whole bar's notes as they were.
+    pub notes: &'a [Note],
 }
 
 /// What the voices held at the end of a bar.
@@ -41,67 +54,46 @@ pub(super) struct Hands {
     pub upper: Option<u8>,
 }
 
-/// A bar as it is set.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Arrangement {
-    /// Chords with their bass and voicing.
-    pub segments: Vec<Segment>,
-    /// The notes of all voices, by onset.
-    pub notes: Vec<Note>,
-    /// Whether the last chord was led.
-    led: bool,
-}
-
-impl Arrangement {
-    /// What the voices hold at its end, given what they held before it.
-    pub(super) fn hands_after(&self, before: &Hands) -> Hands {
-        self.hands_at(before, f64::INFINITY)
-    }
-
-    /// What the voices have played before a beat.
-    fn hands_at(&self, before: &Hands, beat: f64) -> Hands {
-        let segment = self.segments.iter().rfind(|segment| segment.start < beat);
-        let last = |voice| self.notes.iter().rfind(|n| n.voice == voice && n.at_beat < beat).map(|n| n.note);
-        Hands {
-            chord: segment.map_or(before.chord, |segment| Some(segment.chord)),
-            led: segment.map_or(before.led, |_| self.led),
-            pad: segment.map_or_else(|| before.pad.clone(), |segment| segment.pad.clone()),
-            bass: segment.map_or(before.bass, |segment| Some(segment.bass)),
-            last_bass: last(Voice::Bass).or(before.last_bass),
-            upper: last(Voice::Upper).or(before.upper),
+impl Hands {
+    /// What the voices hold after they have played these segments and notes.
+    pub(super) fn after<'a>(&self, segments: &[Segment], notes: impl IntoIterator<Item = &'a Note>) -> Self {
+        let mut hands = self.clone();
+        if let Some(segment) = segments.last() {
+            hands.chord = Some(segment.chord);
+            hands.bass = Some(segment.bass);
+            hands.pad.clone_from(&segment.pad);
         }
+        for note in notes {
+            match note.voice {
+                Voice::Bass => hands.last_bass = Some(note.note),
+                Voice::Pad => {}
+                Voice::Upper => hands.upper = Some(note.note),
+            }
+        }
+        hands
     }
 }
 
-/// Sets a bar from a beat on; what `again` (the bar as it was) has before that stays. `next` is the chord to come.
-pub(super) fn arrange(
-    score: &Score<'_>,
-    from: f64,
-    next: Option<Chord>,
-    before: &Hands,
-    again: Option<&Arrangement>,
-) -> Arrangement {
+/// Sets a bar, or the rest of one: its segments and the notes of all voices by onset.
+pub(super) fn arrange(score: &Score<'_>, before: &Hands, played: Option<&Played<'_>>) -> (Vec<Segment>, Vec<Note>) {
     let profile = Profile::blend(&score.request.mood);
     let emotion = score.phrase.emotion;
     let bar_end = f64::from(score.request.beats);
-    let mut hands = again.map_or_else(|| before.clone(), |again| again.hands_at(before, from));
+    let mut tracks = Tracks::new(score, played, &profile);
+    let mut hands = before.after(&[], tracks.past());
     let mut segments: Vec<Segment> = Vec::with_capacity(score.chords.len());
-    let mut tracks = Tracks::new(score, from, &profile);
     for (index, (start, chord)) in score.chords.iter().enumerate() {
-        let end = score.chords.get(index + 1).map_or(bar_end, |(next, _)| *next);
-        let kept = again.and_then(|again| again.segments.iter().find(|old| old.start == *start && old.start < from));
-        let segment = match kept {
+        let following = score.chords.get(index + 1);
+        let end = following.map_or(bar_end, |(next, _)| *next);
+        let segment = match played.and_then(|played| played.segment_from(*start)) {
             Some(old) => Segment { end, ..old.clone() },
             None => begin(*start, end, chord, &hands, &profile, pad::voices(emotion)),
         };
-        let next = score.chords.get(index + 1).map(|(_, chord)| *chord).or(next).unwrap_or(*chord);
+        let next = following.map(|(_, chord)| *chord).or(score.next).unwrap_or(*chord);
         let next_bass = bass::anchor(&next, Some(segment.bass), profile.bass_centre());
         for (at, beats, note, accent) in bass::line(&segment, next_bass, score.key, emotion) {
             tracks.hit(Voice::Bass, at);
             tracks.play(Voice::Bass, note, accent, at, beats);
-            if kept.is_none() || at >= from {
-                hands.last_bass = Some(note);
-            }
         }
         for (at, beats, accent) in pad::strikes(&segment, emotion) {
             tracks.hit(Voice::Pad, at);
@@ -109,8 +101,7 @@ pub(super) fn arrange(
                 tracks.play(Voice::Pad, *note, accent, at, beats);
             }
         }
-        hands.bass = Some(segment.bass);
-        hands.pad.clone_from(&segment.pad);
+        hands = hands.after(std::slice::from_ref(&segment), &tracks.notes);
         segments.push(segment);
     }
     let setting = upper::Setting {
@@ -128,9 +119,15 @@ pub(super) fn arrange(
         tracks.hit(Voice::Upper, at);
         tracks.play(Voice::Upper, note, 0.95, at, beats);
     }
-    let old = again.map_or(&[][..], |again| &again.notes);
-    let notes = tracks.after(old, &segments);
-    Arrangement { segments, notes, led: score.request.lead.is_some() }
+    let notes = tracks.finish(&segments);
+    (segments, notes)
+}
+
+impl<'a> Played<'a> {
+    /// The segment that began at a beat before the break.
+    fn segment_from(&self, start: f64) -> Option<&'a Segment> {
+        self.segments.iter().find(|segment| segment.start == start && start < self.until)
+    }
 }
 
 /// A new chord: its bass note, then the voicing that follows best.
@@ -148,10 +145,12 @@ fn begin(start: f64, end: f64, chord: &Chord, hands: &Hands, profile: &Profile, 
     Segment { start, end, chord: *chord, bass, pad: voicing::voice(&setting) }
 }
 
-/// The notes of a bar from a beat on, as they are written down.
-struct Tracks {
+/// The notes of a bar as they are written down.
+struct Tracks<'a> {
+    /// The bar as it was, and the beat from which on it is written anew.
+    old: &'a [Note],
     from: f64,
-    /// Loudest touch without accent.
+    /// Touch of a note without accent.
     touch: f32,
     dice: Dice,
     notes: Vec<Note>,
@@ -159,17 +158,24 @@ struct Tracks {
     hits: [f64; 3],
 }
 
-impl Tracks {
-    fn new(score: &Score<'_>, from: f64, profile: &Profile) -> Self {
+impl<'a> Tracks<'a> {
+    fn new(score: &Score<'_>, played: Option<&Played<'a>>, profile: &Profile) -> Self {
         let swell = score.phrase.position(score.request.bar).swell();
         let dynamics = 0.25 * profile.swell * score.request.dynamics.clamp(0.0, 1.0);
         Self {
-            from,
+            old: played.map_or(&[], |played| played.notes),
+            from: played.map_or(0.0, |played| played.until),
             touch: profile.loudness / 127.0 * (1.0 + dynamics * (2.0 * swell - 1.0)),
             dice: Dice::new(score.seed, Purpose::Touch, score.request.bar),
             notes: Vec::new(),
             hits: [f64::INFINITY; 3],
         }
+    }
+
+    /// The notes that were played before.
+    fn past(&self) -> impl Iterator<Item = &'a Note> + use<'a> {
+        let from = self.from;
+        self.old.iter().filter(move |note| note.at_beat < from)
     }
 
     fn hit(&mut self, voice: Voice, at: f64) {
@@ -186,11 +192,11 @@ impl Tracks {
         }
     }
 
-    /// The bar with the notes of before: each ends no later than its voice's next hit, and at the break when the chord
-    /// that begins there does not hold it.
-    fn after(mut self, old: &[Note], segments: &[Segment]) -> Vec<Note> {
+    /// All notes. Those of before end no later than their voice's next hit, and at the break when the chord that begins
+    /// there does not hold them.
+    fn finish(mut self, segments: &[Segment]) -> Vec<Note> {
         let breaking = segments.iter().find(|segment| segment.start == self.from);
-        for note in old.iter().filter(|note| note.at_beat < self.from) {
+        for note in self.past() {
             let held = breaking.is_none_or(|segment| segment.chord.contains(note.note));
             let limit = if held { self.hits[note.voice as usize] } else { self.from };
             self.notes.push(Note { beats: note.beats.min(limit - note.at_beat), ..*note });

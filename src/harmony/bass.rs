@@ -16,7 +16,7 @@ enum Tone {
     Root,
     /// A fifth above it, or the chord tone nearest to that.
     Fifth,
-    /// The octave above it.
+    /// The octave above it, or below where the range ends.
     Octave,
     /// The scale's neighbour of the next chord's bass note, on the side it is reached from.
     Approach,
@@ -123,7 +123,7 @@ pub(super) fn line(segment: &Segment, next: u8, key: Key, emotion: Emotion) -> V
 }
 
 fn octave(bass: u8) -> u8 {
-    if RANGE.contains(&(bass + 12)) { bass + 12 } else { bass }
+    [bass + 12, bass - 12].into_iter().find(|note| RANGE.contains(note)).unwrap_or(bass)
 }
 
 /// The chord tone nearest to a fifth above the bass note, or the same below where the range ends.

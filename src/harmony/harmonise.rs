@@ -9,9 +9,9 @@ use super::{BarRequest, Profile, bass, progression, rhythm};
 
 /// How much likelier a phrase begins at home.
 const HOME: f32 = 4.0;
-/// How welcome home is at a change of key when no other chord shares a tone with the one before or belongs to the old
-/// key, and how welcome are the others then.
-const UNHINGED: (f32, f32) = (0.3, 0.001);
+/// How welcome home is at a change of key though it neither shares a tone with the chord before nor belongs to the old
+/// key; other such chords are not.
+const UNHINGED_HOME: f32 = 0.3;
 
 /// Where the harmony stands when the chords of a bar, or of its rest, are chosen.
 #[derive(Debug, Clone, Copy)]
@@ -131,8 +131,69 @@ impl Walk<'_> {
                 self.sounding.map_or(0, |sounding| chord.pitch_classes().filter(|p| sounding.contains(*p)).count());
             let pivot = chord.pitch_classes().all(|pitch| self.old_key.contains(pitch));
             let hinge = (shared * shared) as f32 + if pivot { 2.0 } else { 0.0 };
-            return hinge.max(if member.is_home() { UNHINGED.0 } else { UNHINGED.1 });
+            return hinge.max(if member.is_home() { UNHINGED_HOME } else { 0.0 });
         }
         if self.opens && member.is_home() { HOME } else { 1.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emotion::{Emotion, Mood};
+    use crate::harmony::{Cadence, Harmony};
+
+    fn request(bar: u64, emotion: Emotion) -> BarRequest {
+        BarRequest {
+            bar,
+            beats: 4,
+            mood: Mood::pure(emotion),
+            tonic: 10,
+            mode: None,
+            lead: None,
+            heard: None,
+            dynamics: 0.5,
+        }
+    }
+
+    #[test]
+    fn phrases_end_in_their_cadences() {
+        for emotion in Emotion::ALL {
+            let mut found = [0; 4];
+            for seed in 0..8 {
+                let mut harmony = Harmony::new(seed);
+                let mut chords: Vec<Chord> = Vec::new();
+                for bar in 0..64 {
+                    let plan = harmony.plan_bar(&request(bar, emotion));
+                    chords.extend(plan.chords.iter().map(|(_, chord)| *chord));
+                    chords.dedup();
+                    let Some(cadence) = plan.phrase.cadence else { continue };
+                    let palette = Palette::of(emotion, plan.key.mode);
+                    let member = |back: usize| {
+                        let at = palette.position(&chords[chords.len() - back], 10).expect("chords are of the palette");
+                        &palette.members[at]
+                    };
+                    let say = || format!("{emotion} {seed} bar {bar} {} {cadence:?}: {chords:?}", plan.key);
+                    assert!(cadence.ends_on(member(1)) && cadence.approaches(member(2)), "{}", say());
+                    assert_eq!(plan.chords.len(), 1, "the last chord has its bar: {}", say());
+                    let root_position = plan.chords[0].1.bass == plan.chords[0].1.root;
+                    assert!(root_position, "{}", say());
+                    found[cadence as usize] += 1;
+                }
+            }
+            let home = found[Cadence::Authentic as usize] + found[Cadence::Plagal as usize];
+            assert!(home * 4 > found.iter().sum::<i32>(), "{emotion} comes home now and then: {found:?}");
+        }
+    }
+
+    #[test]
+    fn tonic_and_mode_change_at_once_when_asked() {
+        let mut harmony = Harmony::new(1);
+        let first = harmony.plan_bar(&request(0, Emotion::Happy));
+        let moved = BarRequest { tonic: 3, ..request(0, Emotion::Happy) };
+        let plan = harmony.replan_from(1.5, &moved);
+        assert_eq!(plan.key.tonic, 3);
+        assert_eq!(plan.chords[0], first.chords[0]);
+        assert_eq!(plan.chords[1].0, 1.5);
     }
 }

@@ -147,12 +147,12 @@ impl Palette {
         &PALETTES[emotion as usize * Mode::ALL.len() + mode as usize]
     }
 
-    /// Where a chord stands in the palette by its root and triad, whatever its colour.
+    /// Where a chord stands in the palette by its root and its third, if it has one, whatever its colour.
     pub(super) fn position(&self, chord: &Chord, tonic: u8) -> Option<usize> {
         let third = |chord: &Chord| [3, 4].map(|interval| chord.contains(chord.root + interval));
         self.members.iter().position(|member| {
             let own = member.numeral.on(tonic);
-            own.root == chord.root && third(&own) == third(chord)
+            own.root == chord.root && (third(&own) == third(chord) || third(chord) == [false, false])
         })
     }
 
@@ -248,6 +248,7 @@ mod tests {
         let at = |symbol| palette.position(&Chord::parse(symbol).expect("a symbol"), 9);
         assert_eq!(at("Amaj7"), at("A"));
         assert_eq!(at("F#m7"), at("F#m"));
+        assert_eq!(at("Esus4"), at("E"));
         assert_ne!(at("A"), None);
         assert_eq!(palette.members[palette.nearest(&Chord::parse("Dm").expect("a symbol"), 9)].numeral.on(9).root, 2);
     }

@@ -146,6 +146,21 @@ mod tests {
     }
 
     #[test]
+    fn cadences_are_made_of_the_functions_they_are_named_for() {
+        let palette = Palette::of(Emotion::Nostalgic, Mode::Major);
+        let member = |symbol| {
+            let chord = Chord::parse(symbol).expect("a symbol");
+            &palette.members[palette.position(&chord, 0).expect("a chord of the palette")]
+        };
+        let made_of =
+            |cadence: Cadence, before, last| cadence.approaches(member(before)) && cadence.ends_on(member(last));
+        assert!(made_of(Cadence::Authentic, "G7", "C") && !made_of(Cadence::Authentic, "F", "C"));
+        assert!(made_of(Cadence::Plagal, "Fm", "C") && !made_of(Cadence::Plagal, "G", "C"));
+        assert!(made_of(Cadence::Half, "Dm", "G") && !made_of(Cadence::Half, "Dm", "F"));
+        assert!(made_of(Cadence::Deceptive, "G", "Am") && !made_of(Cadence::Deceptive, "G", "C"));
+    }
+
+    #[test]
     fn colours_stay_in_the_scale_but_for_dominants() {
         for emotion in Emotion::ALL {
             for mode in Mode::ALL {

@@ -102,7 +102,7 @@ fn movement(setting: &Setting<'_>, notes: &[u8]) -> f32 {
         }
     }
     let leap = f32::from(top.abs_diff(*top_before));
-    cost += leap * 0.5 + (leap - 5.0).max(0.0) * 2.0;
+    cost += leap * 0.5 + (leap - 4.0).max(0.0) * 3.0;
     for bass_before in setting.basses_before {
         if parallel((*bass_before, *top_before), (setting.bass, *top)) {
             cost += 1000.0;

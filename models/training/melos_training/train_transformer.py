@@ -16,7 +16,7 @@ BATCH = 8
 LENGTH = 256
 """Longer than the attention window, so that playing on with the start out of sight is learnt too."""
 RATE = 8e-4
-DRAWS = 2
+DRAWS = 1
 CONTEXT_NOISE = 0.5
 FIRST_SECONDS, LATER_SECONDS = 150, 12
 """How long shards are encoded before training begins, and at each checkpoint after."""
@@ -71,7 +71,7 @@ def evaluate_transformer(model, latents, conditions):
         }
 
 
-def train(shards, vae, out, minutes, seed=0, every=200):
+def train(shards, vae, out, minutes, seed=0, every=200, compiled=False):
     """Trains on the latents that the checkpoint `vae` gives for `shards`."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -91,6 +91,10 @@ def train(shards, vae, out, minutes, seed=0, every=200):
     trainer = Trainer(model, out, minutes, RATE, {"vae_sha256": fingerprint}, decay=0.05, betas=(0.9, 0.95))
     # A resumed training keeps the statistics it began with, whatever shards have come since.
     mean, deviation = model.mean.clone(), model.deviation.clone()
+
+    if compiled:
+        for layer in model.layers:
+            layer.compile()
 
     def windows(songs, generator, batch):
         latents, conditions = songs.draw(generator, batch, LENGTH)

@@ -105,6 +105,38 @@ fn a_scene_morphs_numbers_and_mood() {
 }
 
 #[test]
+fn a_preset_morphs_in() {
+    let at = 2 * SECOND;
+    let script = [
+        (at, ControlEvent::Morph(3.0)),
+        (at, choose(Param::Emotion, Emotion::Romantic as u8)),
+        (at, set(Param::Reverb, 1.0)),
+        (at, set(Param::Temperature, 2.0)),
+        (at + SECOND, set(Param::Width, 0.0)),
+    ];
+    let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[480]);
+    let reverb = numbers(&score, Param::Reverb);
+    assert!(reverb.len() > 140 && reverb.windows(2).all(|pair| pair[1].1 >= pair[0].1));
+    let steering = &score.plans.last().unwrap().plan.steering;
+    assert!((steering.temperature.at(at + 3 * SECOND / 2) - 1.5).abs() < 1e-4);
+    assert!((steering.mood.at(at + 3 * SECOND / 2).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4);
+    assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is no part of the morph");
+}
+
+#[test]
+fn scenes_come_back_from_an_earlier_performance() {
+    let (before, _) = play(at_tempo(90.0), &[(10, write(Param::SceneStore, "slow"))], 100, &[50]);
+    let mut script: Vec<(u64, ControlEvent)> = Vec::new();
+    for (name, values) in before.scenes() {
+        let value = |(param, value)| ControlEvent::SceneValue { name: name.to_owned(), param, value };
+        script.extend(values.into_iter().map(|setting| (0, value(setting))));
+    }
+    script.push((SECOND, write(Param::Scene, "slow")));
+    let (after, _) = play(Conductor::new(1, &[]), &script, 2 * SECOND, &[480]);
+    assert_eq!(after.tempo(), 90.0);
+}
+
+#[test]
 fn a_quantised_recall_moves_both_lanes_on_the_bar() {
     let script = [
         (0, write(Param::SceneStore, "home")),
