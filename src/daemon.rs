@@ -24,7 +24,8 @@ use crate::control::Inbox;
 use crate::control::log::Header;
 use crate::control::osc::OscServer;
 use crate::engine::{Engine, EngineStatus, ports};
-use crate::generator::{AHEAD, Generator, Worker};
+use crate::generator::Generator;
+use crate::generator::worker::{AHEAD, Worker};
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
 

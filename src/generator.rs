@@ -11,6 +11,7 @@ mod history;
 mod noise;
 mod tape;
 mod vigil;
+pub mod worker;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -202,19 +203,32 @@ impl Generator {
         }
         let plan = self.plan.clone().ok_or(GeneratorError::NoPlan)?;
         let snapshot = self.snapshot();
+        self.history.push(snapshot);
         match self.advance(&plan) {
             Ok(heard) => {
-                self.history.push(snapshot);
                 self.send(out);
                 Ok(heard)
             }
             Err(error) => {
-                self.restore(&snapshot);
+                self.step_back();
                 if matches!(error, GeneratorError::NotFinite { .. }) {
                     self.start_afresh();
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Makes good for a step that panicked: goes back to before it and starts the music afresh there.
+    pub fn recover(&mut self) {
+        self.step_back();
+        self.start_afresh();
+    }
+
+    /// Back to before the last latent.
+    fn step_back(&mut self) {
+        if let Some(snapshot) = self.history.pop() {
+            self.restore(&snapshot);
         }
     }
 

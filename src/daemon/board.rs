@@ -9,7 +9,7 @@ use crate::control::notice::Health;
 use crate::control::osc::OscServer;
 use crate::control::Notice;
 use crate::engine::EngineStatus;
-use crate::generator::WorkerStatus;
+use crate::generator::worker::WorkerStatus;
 use crate::parameter::{Kind, Param, Value};
 use crate::units::{frames_to_seconds, gain_to_db};
 

@@ -18,7 +18,7 @@ use crate::conductor::{Conductor, Score};
 use crate::control::log::Entry;
 use crate::control::{ControlEvent, Inbox, Incoming};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
-use crate::generator::{Worker, WorkerEvent};
+use crate::generator::worker::{Worker, WorkerEvent};
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Walk, ends_journey};
 
