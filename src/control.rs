@@ -8,12 +8,15 @@ pub mod log;
 pub mod midi;
 pub mod notice;
 pub mod osc;
+pub mod schedule;
+pub mod watch;
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
 pub use inbox::Inbox;
 pub use notice::Notice;
+pub use schedule::Schedule;
 
 use crate::parameter::{Param, Value};
 

@@ -93,7 +93,7 @@ impl Learn {
                 move |message| matches!(message, Message::ControlChange { controller, .. } if *controller == number),
             )
         };
-        let last = |number| match controller(number).last() {
+        let last = |number| match controller(number).next_back() {
             Some(Message::ControlChange { value, .. }) => Some(u16::from(*value)),
             _ => None,
         };
