@@ -4,76 +4,363 @@
 //! logs, reads a clock or can panic there; buffers are sized in [`Engine::new`], commands are `Copy`, time is counted in
 //! frames. Everything is worked out in quanta of [`QUANTUM`] frames, so the sound never depends on the device's block
 //! size, and commands take effect at the start of the quantum that holds their frame.
-#![deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros)]
+//!
+//! ```text
+//! hops ─► network (texture when missing) ─► image ─┐
+//! notes ─► bass, pad, upper voice ─────────────────┴─► hold ─► reverb ─► tone ─► limiter ─► gate ─► out, tap
+//! ```
+//!
+//! Inside, sound is a middle and a side signal: the middle alone is what a mono listener hears.
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
-use crate::parameter::Param;
-use crate::theory::Voice;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
+use ringbuf::traits::{Consumer, Producer};
+
+use crate::parameter::{Kind, Param};
+use crate::units::SAMPLE_RATE;
+
+mod command;
+mod dsp;
+mod envelope;
+mod hold;
+mod hops;
+mod image;
+mod limiter;
+mod mixer;
+mod network;
 mod ports;
+mod ramp;
+mod reverb;
 mod status;
+mod texture;
+mod tone;
+mod voices;
 
+pub use crate::theory::Voice;
+pub use command::{EngineCommand, Hop, TimedCommand};
 pub use ports::{EngineEnds, EnginePorts, ports};
 pub use status::{EngineEvent, EngineStatus};
+
+use dsp::Bus;
+use hold::Hold;
+use hops::Receipt;
+use image::Image;
+use limiter::Limiter;
+use mixer::{Mixer, default};
+use network::{Network, Turn};
+use ramp::Ramp;
+use reverb::Reverb;
+use tone::Tone;
+use voices::{Bass, Pad, Pool, Upper};
 
 /// Frames the engine works out at a time.
 pub const QUANTUM: usize = 64;
 
-/// Frames of one hop of the network's sound, the distance between two mel frames.
-pub const HOP_FRAMES: usize = 512;
+/// Frames ahead of the play head that the hops must reach, or the network's sound begins to give way to its texture.
+pub const HOP_LEAD: u64 = network::LEAD + QUANTUM as u64;
 
-/// One hop of the network's sound: frames `index * HOP_FRAMES` up to the next hop's first, mono, full scale ±1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Hop {
-    /// Position on the time line, in hops.
-    pub index: u64,
-    /// Which future it belongs to: rises by one or more with every re-planning.
-    pub epoch: u32,
-    /// The samples.
-    pub samples: [f32; HOP_FRAMES],
+/// Seconds in which the music fades when it is stopped, and when it is played again.
+pub const PLAY_FADE_SECONDS: [f32; 2] = [1.5, 0.8];
+
+/// Seconds of the first fade-in and of the one after a panic.
+const FRESH: f32 = 0.06;
+/// Seconds in which a panic cuts.
+const CUT: f32 = 0.005;
+/// Hops and commands taken in one quantum, so that its work is bounded.
+const HOPS_AT_ONCE: usize = 16;
+const COMMANDS_AT_ONCE: usize = 256;
+/// Share of a quantum in the running effective level: a time constant of 300 ms.
+const RMS_SHARE: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
+
+/// The engine; see the module's description.
+pub struct Engine {
+    ports: EnginePorts,
+    status: Arc<EngineStatus>,
+    /// The play head: the first frame of the next quantum.
+    frame: u64,
+    network: Network,
+    image: Image,
+    bass: Pool<Bass, 4>,
+    pad: Pool<Pad, 12>,
+    upper: Pool<Upper, 6>,
+    mixer: Mixer,
+    width: Ramp,
+    hold: Hold,
+    reverb: Reverb,
+    tone: Tone,
+    play: Ramp,
+    limiter: Limiter,
+    gate: Ramp,
+    cutting: bool,
+    starved_since: u64,
+    power: f32,
+    /// The quantum being played, and how much of it is.
+    ready: [[f32; 2]; QUANTUM],
+    played: usize,
 }
 
-/// What the control side may ask of the engine.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum EngineCommand {
-    /// A number of the fast lane, in the parameter's unit; others are ignored.
-    Number(Param, f32),
-    /// A switch of the fast lane; others are ignored.
-    Toggle(Param, bool),
-    /// Starts a note of a harmony voice.
-    NoteOn {
-        /// Which voice.
-        voice: Voice,
-        /// MIDI note number.
-        note: u8,
-        /// Strength, 0 to 1.
-        velocity: f32,
-    },
-    /// Releases a note of a harmony voice.
-    NoteOff {
-        /// Which voice.
-        voice: Voice,
-        /// MIDI note number.
-        note: u8,
-    },
-    /// Where the phrase stands between its softest (0) and its loudest (1); [`Param::Dynamics`] says how much that matters.
-    Expression(f32),
-    /// Cuts every sound within 10 ms, empties the room, and fades in afresh.
-    Panic,
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Engine").field("frame", &self.frame).finish_non_exhaustive()
+    }
 }
 
-/// A command and the frame it takes effect at; the frames in the ring never fall.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TimedCommand {
-    /// Position on the time line; a frame already played means at once, and is counted.
-    pub frame: u64,
-    /// What to do.
-    pub command: EngineCommand,
+impl Engine {
+    /// Builds the engine at frame 0 with every parameter at its default; the one place in this module that allocates.
+    #[must_use]
+    pub fn new(ports: EnginePorts, status: Arc<EngineStatus>) -> Self {
+        let mut play = Ramp::new(0.0, FRESH);
+        play.set(1.0);
+        Self {
+            ports,
+            status,
+            frame: 0,
+            network: Network::new(),
+            image: Image::new(),
+            bass: Pool::new(),
+            pad: Pool::new(),
+            upper: Pool::new(),
+            mixer: Mixer::new(),
+            width: Ramp::new(default(Param::Width), 0.05),
+            hold: Hold::new(),
+            reverb: Reverb::new(default(Param::Reverb), default(Param::ReverbSize)),
+            tone: Tone::new(default(Param::Tone)),
+            play,
+            limiter: Limiter::new(),
+            gate: Ramp::new(1.0, CUT),
+            cutting: false,
+            starved_since: 0,
+            power: 0.0,
+            ready: [[0.0; 2]; QUANTUM],
+            played: QUANTUM,
+        }
+    }
+
+    /// What the engine tells about itself.
+    #[must_use]
+    pub fn status(&self) -> &Arc<EngineStatus> {
+        &self.status
+    }
+
+    /// Writes the next `out.len() / 2` frames, interleaved left and right, full scale ±1, never above −1 dBFS.
+    ///
+    /// Runs on the audio thread. Any length will do; the same frames come out whatever the lengths are.
+    pub fn render(&mut self, out: &mut [f32]) {
+        let mut frames = out.chunks_exact_mut(2);
+        for frame in &mut frames {
+            if self.played == QUANTUM {
+                self.quantum();
+                self.played = 0;
+            }
+            frame.copy_from_slice(&self.ready[self.played]);
+            self.played += 1;
+        }
+        frames.into_remainder().fill(0.0);
+    }
+
+    fn quantum(&mut self) {
+        self.take_commands();
+        self.take_hops();
+        let bus = self.mix();
+        self.finish(&bus);
+        self.measure();
+        self.frame += QUANTUM as u64;
+        self.status.frame.store(self.frame, Relaxed);
+    }
+
+    fn take_commands(&mut self) {
+        for _ in 0..COMMANDS_AT_ONCE {
+            let Some(timed) = self.ports.commands.try_peek().copied() else { return };
+            if timed.frame >= self.frame + QUANTUM as u64 {
+                return;
+            }
+            self.ports.commands.skip(1);
+            if timed.frame < self.frame {
+                self.status.late_commands.fetch_add(1, Relaxed);
+            }
+            self.apply(timed.command);
+        }
+    }
+
+    fn take_hops(&mut self) {
+        for _ in 0..HOPS_AT_ONCE {
+            let Some(hop) = self.ports.hops.try_peek() else { break };
+            match self.network.receive(hop, self.frame) {
+                Receipt::Taken => {}
+                Receipt::Dropped => {
+                    self.status.dropped_hops.fetch_add(1, Relaxed);
+                }
+                Receipt::EpochRejected => {
+                    let event = EngineEvent::EpochRejected { epoch: hop.epoch, frame: self.frame };
+                    self.status.dropped_hops.fetch_add(1, Relaxed);
+                    self.status.rejected_epoch.store(hop.epoch, Relaxed);
+                    self.tell(event);
+                }
+            }
+            self.ports.hops.skip(1);
+        }
+        self.status.accepted_epoch.store(self.network.epoch(), Relaxed);
+        let not_finite = self.network.not_finite();
+        if not_finite > self.status.not_finite.load(Relaxed) {
+            self.status.not_finite.store(not_finite, Relaxed);
+            self.tell(EngineEvent::NotFinite { frame: self.frame });
+        }
+    }
+
+    fn apply(&mut self, command: EngineCommand) {
+        match command {
+            EngineCommand::Number(param, value) => {
+                if let Kind::Number { min, max, .. } = param.spec().kind
+                    && value.is_finite()
+                {
+                    self.number(param, value.clamp(min, max));
+                }
+            }
+            EngineCommand::Toggle(Param::Hold, on) => self.hold.set(on),
+            EngineCommand::Toggle(Param::Play, on) => {
+                let [out, back] = PLAY_FADE_SECONDS;
+                self.play.set_over(f32::from(u8::from(on)), if on { back } else { out });
+            }
+            EngineCommand::Toggle(param, on) => self.mixer.toggle(param, on),
+            EngineCommand::NoteOn { voice, note, velocity } if velocity.is_finite() => {
+                let (note, velocity) = (note.min(127), velocity.clamp(0.0, 1.0));
+                match voice {
+                    Voice::Bass => self.bass.note_on(note, velocity),
+                    Voice::Pad => self.pad.note_on(note, velocity),
+                    Voice::Upper => self.upper.note_on(note, velocity),
+                }
+            }
+            EngineCommand::NoteOn { .. } => {}
+            EngineCommand::NoteOff { voice: Voice::Bass, note } => self.bass.note_off(note),
+            EngineCommand::NoteOff { voice: Voice::Pad, note } => self.pad.note_off(note),
+            EngineCommand::NoteOff { voice: Voice::Upper, note } => self.upper.note_off(note),
+            EngineCommand::Expression(value) if value.is_finite() => self.mixer.expression(value.clamp(0.0, 1.0)),
+            EngineCommand::Expression(_) => {}
+            EngineCommand::Panic => {
+                self.gate.set_over(0.0, CUT);
+                self.cutting = true;
+            }
+        }
+    }
+
+    fn number(&mut self, param: Param, value: f32) {
+        match param {
+            Param::Reverb => self.reverb.set_amount(value),
+            Param::ReverbSize => self.reverb.set_size(value),
+            Param::Width => self.width.set(value),
+            Param::Tone => self.tone.set(value),
+            _ => self.mixer.number(param, value),
+        }
+    }
+
+    /// All layers and the room, before the master level.
+    fn mix(&mut self) -> Bus {
+        let mut bus = Bus::SILENT;
+        let mut piano = [0.0; QUANTUM];
+        match self.network.render(self.frame, &mut piano) {
+            Turn::Starved => {
+                self.starved_since = self.frame;
+                self.status.starvations.fetch_add(1, Relaxed);
+                self.status.starved.store(true, Relaxed);
+                self.tell(EngineEvent::Starved { frame: self.frame });
+            }
+            Turn::Recovered => {
+                self.status.starved.store(false, Relaxed);
+                let bridged = self.frame - self.starved_since;
+                self.status.starved_frames.fetch_add(bridged, Relaxed);
+                self.tell(EngineEvent::Recovered { frame: self.frame, bridged });
+            }
+            Turn::None => {}
+        }
+        let [network_phrase, harmony_phrase] = &mut self.mixer.phrase;
+        self.mixer.network.step().scale(&mut piano);
+        network_phrase.step().scale(&mut piano);
+        self.image.render(&piano, &mut bus);
+
+        let mut harmony = Bus::SILENT;
+        let mut voice = Bus::SILENT;
+        self.bass.render(&mut voice);
+        harmony.add(&mut voice, self.mixer.bass.step());
+        self.pad.render(&mut voice);
+        harmony.add(&mut voice, self.mixer.pad.step());
+        self.upper.render(&mut voice);
+        harmony.add(&mut voice, self.mixer.upper.step());
+        harmony.scale(harmony_phrase.step());
+        bus.add(&mut harmony, self.mixer.harmony.step());
+
+        self.hold.render(&mut bus);
+        self.reverb.render(&mut bus);
+        self.width.step().scale(&mut bus.side);
+        self.tone.render(&mut bus);
+        bus
+    }
+
+    /// Master level, fades, limiter and gate, into the quantum to be played.
+    fn finish(&mut self, bus: &Bus) {
+        let (master, play, gate) = (self.mixer.master.step(), self.play.step(), self.gate.step());
+        let gains = master.iter().zip(play.iter()).zip(gate.iter());
+        let mut broken = 0;
+        for ((out, ((master, play), gate)), (mid, side)) in
+            self.ready.iter_mut().zip(gains).zip(bus.mid.iter().zip(&bus.side))
+        {
+            let gain = master * play * play;
+            let mut frame = [gain * (mid + side), gain * (mid - side)];
+            if !(frame[0].is_finite() && frame[1].is_finite()) {
+                frame = [0.0; 2];
+                broken += 1;
+            }
+            *out = self.limiter.next(frame).map(|sample| gate * sample);
+        }
+        if broken > 0 {
+            // Something recursive is poisoned; it can only start afresh.
+            self.status.not_finite.fetch_add(broken, Relaxed);
+            self.tell(EngineEvent::NotFinite { frame: self.frame });
+            self.clear();
+        }
+        if self.cutting && self.gate.value() == 0.0 {
+            self.cutting = false;
+            self.clear();
+            self.gate.set_over(1.0, FRESH);
+            self.tell(EngineEvent::Panicked { frame: self.frame });
+        }
+        self.status.silent.store(self.play.value() == 0.0 && self.play.target() == 0.0, Relaxed);
+    }
+
+    /// Empties everything that rings.
+    fn clear(&mut self) {
+        self.bass.clear();
+        self.pad.clear();
+        self.upper.clear();
+        self.network.clear();
+        self.image.clear();
+        self.hold.clear();
+        self.reverb.clear();
+        self.tone.clear();
+        self.limiter.clear();
+    }
+
+    fn measure(&mut self) {
+        let (mut peak, mut power) = (0.0f32, 0.0);
+        for [left, right] in self.ready {
+            peak = peak.max(left.abs()).max(right.abs());
+            power += 0.5 * (left * left + right * right);
+        }
+        self.power += RMS_SHARE * (power / QUANTUM as f32 - self.power);
+        // Bits of floats that are not negative rise with their values.
+        self.status.peak.fetch_max(peak.to_bits(), Relaxed);
+        self.status.rms.store(self.power.max(0.0).sqrt().to_bits(), Relaxed);
+        let tapped = self.ports.tap.push_slice(&self.ready);
+        self.status.dropped_tap.fetch_add((QUANTUM - tapped) as u64, Relaxed);
+    }
+
+    fn tell(&mut self, event: EngineEvent) {
+        if self.ports.events.try_push(event).is_err() {
+            self.status.dropped_events.fetch_add(1, Relaxed);
+        }
+    }
 }
 
-/// Commands and hops cross the thread boundary by copy: nothing they carry can be freed on the audio thread.
-const _: () = {
-    const fn crosses<T: Copy + Send + 'static>() {}
-    crosses::<TimedCommand>();
-    crosses::<Hop>();
-    crosses::<EngineEvent>();
-};
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,11 @@ pub fn band_centre(band: usize) -> f64 {
 /// The periodic Hann window.
 #[must_use]
 pub fn hann_window() -> Vec<f32> {
-    (0..N_FFT).map(|i| (0.5 - 0.5 * (std::f64::consts::TAU * i as f64 / N_FFT as f64).cos()) as f32).collect()
+    (0..N_FFT).map(|i| hann(i) as f32).collect()
+}
+
+fn hann(index: usize) -> f64 {
+    0.5 - 0.5 * (std::f64::consts::TAU * index as f64 / N_FFT as f64).cos()
 }
 
 /// Slaney's mel scale: 200/3 Hz per mel below 1 kHz, 27 mels per factor of 6.4 above.
@@ -88,13 +92,15 @@ struct Band {
 }
 
 /// Turns samples at 48 kHz into spectra and mel frames; allocates only when made and in the whole-signal functions.
+///
+/// The transform runs in double precision: beside loud bands, rounding in single precision is heard in bands at the floor.
 pub struct MelAnalyzer {
-    fft: Arc<dyn RealToComplex<f32>>,
-    window: Vec<f32>,
+    fft: Arc<dyn RealToComplex<f64>>,
+    window: Vec<f64>,
     bands: Vec<Band>,
-    windowed: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
+    windowed: Vec<f64>,
+    spectrum: Vec<Complex<f64>>,
+    scratch: Vec<Complex<f64>>,
 }
 
 impl fmt::Debug for MelAnalyzer {
@@ -123,7 +129,7 @@ impl MelAnalyzer {
             })
             .collect();
         Self {
-            window: hann_window(),
+            window: (0..N_FFT).map(hann).collect(),
             bands,
             windowed: fft.make_input_vec(),
             spectrum: fft.make_output_vec(),
@@ -140,13 +146,13 @@ impl MelAnalyzer {
         let offset = start + half - centre.min(start + half);
         self.windowed.fill(0.0);
         for (i, sample) in signal[start..end].iter().enumerate() {
-            self.windowed[offset + i] = sample * self.window[offset + i];
+            self.windowed[offset + i] = f64::from(*sample) * self.window[offset + i];
         }
         self.fft
             .process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch)
             .expect("the buffers were made by the plan");
         for (magnitude, bin) in magnitudes.iter_mut().zip(&self.spectrum) {
-            *magnitude = bin.norm();
+            *magnitude = bin.norm_sqr().sqrt() as f32;
         }
     }
 

@@ -9,7 +9,7 @@ use ringbuf::traits::{Observer, Producer};
 
 use crate::conductor::{Conductor, PlanUpdate, Score};
 use crate::control::log::{ControlLog, Entry};
-use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_FRAMES, Hop, ports};
+use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, Hop, ports};
 use crate::generator::{Generator, GeneratorError};
 
 /// Most frames worked out at a time: less than the conductor's splice lead, so that a change never reaches back into
@@ -63,7 +63,7 @@ impl Offline {
     pub fn render(&mut self, out: &mut [f32]) -> Result<(), GeneratorError> {
         for chunk in out.chunks_mut(2 * CHUNK as usize) {
             let until = self.conductor.frame() + chunk.len() as u64 / 2;
-            self.conduct(until)?;
+            self.conduct(until);
             self.generate(until)?;
             self.engine.render(chunk);
         }
@@ -71,9 +71,9 @@ impl Offline {
     }
 
     /// Lets everything happen that the log has before frame `until`.
-    fn conduct(&mut self, until: u64) -> Result<(), GeneratorError> {
+    fn conduct(&mut self, until: u64) {
         while let Some((frame, entry)) = self.next_entry.take_if(|(frame, _)| *frame < until) {
-            self.advance(frame)?;
+            self.advance(frame);
             match entry {
                 Entry::Event(event) => {
                     if let Err(error) = self.conductor.apply(&event) {
@@ -85,29 +85,28 @@ impl Offline {
             }
             self.next_entry = self.entries.next();
         }
-        self.advance(until)
+        self.advance(until);
     }
 
     /// Moves the conductor on and passes on what it decided.
-    fn advance(&mut self, until: u64) -> Result<(), GeneratorError> {
+    fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
         for command in self.score.commands.drain(..) {
             self.ends.commands.try_push(command).expect("the ring holds all commands of a chunk");
         }
         for PlanUpdate { plan, splice } in self.score.plans.drain(..) {
-            match splice.map(|planned| self.late.get(&planned).copied().unwrap_or(Some(planned))) {
-                Some(Some(frame)) => self.generator.replan(plan, frame)?,
-                Some(None) => {}
+            match splice.map(|planned| (planned, self.late.get(&planned).copied().unwrap_or(Some(planned)))) {
+                Some((planned, Some(heard))) => self.generator.replan(plan, planned, heard),
+                Some((_, None)) => {}
                 None => self.generator.follow(plan),
             }
         }
         self.score.clear();
-        Ok(())
     }
 
-    /// Hands the engine every hop up to the one that holds frame `until`.
+    /// Hands the engine every hop that it needs to play up to frame `until`.
     fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
-        while self.generator.covered() < until + HOP_FRAMES as u64 {
+        while self.generator.covered() < until + HOP_LEAD {
             let heard = self.generator.step(&mut self.hops)?;
             self.conductor.listen(heard.from, &heard.chroma);
         }

@@ -9,12 +9,12 @@ use anyhow::{Context, bail};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use indicatif::{ProgressBar, ProgressStyle};
 use melos::control::log::ControlLog;
-use melos::parameter::{Param, Value};
+use melos::generator::Generator;
+use melos::model::{Models, find_model, runtime};
 use melos::render::Offline;
 use melos::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
-use super::data::DataArgs;
-use super::settings;
+use super::settings::StartArgs;
 
 /// Frames rendered between two looks at the progress bar.
 const BLOCK: usize = 4096;
@@ -25,10 +25,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "WAV")]
     output: PathBuf,
     #[command(flatten)]
-    start: settings::Args,
-    /// Preset to start from
-    #[arg(long)]
-    preset: Option<String>,
+    start: StartArgs,
     /// How long, in seconds [default: 30, or as long as the control log]
     #[arg(long)]
     seconds: Option<f64>,
@@ -36,24 +33,23 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Renders a recorded session again, bit for bit
-    #[arg(long, value_name = "LOG", conflicts_with_all = ["preset", "seed"])]
+    #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
     /// Bits per sample; 32 is floating point
     #[arg(long, default_value = "24", value_parser = clap::builder::PossibleValuesParser::new(["16", "24", "32"]))]
     bits: String,
-    #[command(flatten)]
-    data: DataArgs,
+    /// Model: a folder in models/
+    #[arg(long, default_value = "melos-piano")]
+    model: String,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let folder = args.data.folder()?;
     let mut log = match &args.control_log {
         Some(path) => read_log(path)?,
         None => ControlLog::default(),
     };
     if args.control_log.is_none() {
         log.header.seed = args.seed;
-        log.header.settings = preset_values(&folder, args.preset.as_deref())?;
     }
     log.header.settings.extend(args.start.values()?);
 
@@ -63,8 +59,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         (None, Some((frame, _))) => *frame,
         (None, None) => seconds_to_frames(30.0),
     };
-    let generator = super::open_generator(&folder, "melos-piano", log.header.seed)?;
-    let mut performance = Offline::new(&log, generator);
+    let models = Models::load(runtime()?, &find_model(&args.model)?)?;
+    let mut performance = Offline::new(log, Generator::new(models)?);
     write(&args, &mut performance, length)
 }
 

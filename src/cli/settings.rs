@@ -5,7 +5,7 @@ use melos::emotion::Emotion;
 use melos::parameter::{Input, Param, Value};
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct StartArgs {
     /// One emotion, or a blend such as calm=0.7,sad=0.3
     #[arg(long, conflicts_with_all = ["valence", "arousal"])]
     emotion: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     set: Vec<String>,
 }
 
-impl Args {
+impl StartArgs {
     /// The values asked for, in the order they apply.
     pub(crate) fn values(&self) -> anyhow::Result<Vec<(Param, Value)>> {
         let mut values = Vec::new();

@@ -1,7 +1,7 @@
 //! The course: what is in force, each value on its way to what was asked for.
 
 use super::performance::Performance;
-use super::settings::Settings;
+use super::settings::{Settings, is_mood};
 use crate::engine::{EngineCommand, TimedCommand};
 use crate::harmony::Profile;
 use crate::parameter::{Kind, Lane, Param};
@@ -38,6 +38,7 @@ pub(super) struct Course {
     follow: Glide<f32>,
     /// Numbers of the fast lane on their way, in the order of the table.
     morphing: Vec<(Param, Glide<f32>)>,
+    next_morph_step: u64,
     lead: Option<Chord>,
 }
 
@@ -60,6 +61,7 @@ impl Course {
             pinned_bpm: number(Param::Tempo),
             follow: Glide::at_rest(share(settings.toggle(Param::TempoFollow))),
             morphing: Vec::new(),
+            next_morph_step: 0,
             lead: performance.lead(),
             settings,
         }
@@ -117,7 +119,7 @@ impl Course {
                 _ if is_mood(param) => {
                     if self.settings.mood() != asked.mood() {
                         self.steering.mood.go(asked.mood(), at, glide);
-                        let tempo = self.follow != Glide::at_rest(0.0);
+                        let tempo = self.follow.at(at) > 0.0 || *self.follow.target() > 0.0;
                         impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
                     }
                 }
@@ -148,22 +150,27 @@ impl Course {
     pub(super) fn tell_all(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
         for spec in crate::parameter::TABLE.iter().filter(|spec| spec.lane == Lane::Fast) {
             match spec.kind {
-                Kind::Number { .. } => commands.push(number_command(frame, spec.param, self.settings.number(spec.param))),
-                Kind::Toggle { .. } => commands.push(toggle_command(frame, spec.param, self.settings.toggle(spec.param))),
+                Kind::Number { .. } => {
+                    commands.push(number_command(frame, spec.param, self.settings.number(spec.param)))
+                }
+                Kind::Toggle { .. } => {
+                    commands.push(toggle_command(frame, spec.param, self.settings.toggle(spec.param)))
+                }
                 _ => {}
             }
         }
     }
 
-    /// The next frame at or after `frame` at which [`Course::step_morph`] has something to do.
-    pub(super) fn next_morph_step(&self, frame: u64) -> Option<u64> {
-        (!self.morphing.is_empty()).then(|| frame.next_multiple_of(MORPH_STEP))
+    /// The frame at which [`Course::step_morph`] has something to do.
+    pub(super) fn next_morph_step(&self) -> Option<u64> {
+        (!self.morphing.is_empty()).then_some(self.next_morph_step)
     }
 
     /// Moves the numbers of the fast lane that morph.
     pub(super) fn step_morph(&mut self, frame: u64, commands: &mut Vec<TimedCommand>) {
         commands.extend(self.morphing.iter().map(|(param, glide)| number_command(frame, *param, glide.at(frame))));
         self.morphing.retain(|(_, glide)| glide.end() > frame);
+        self.next_morph_step = frame + MORPH_STEP;
     }
 
     fn command(&mut self, param: Param, asked: &Settings, at: u64, frames: u64, commands: &mut Vec<TimedCommand>) {
@@ -171,6 +178,9 @@ impl Course {
         match param.spec().kind {
             Kind::Number { .. } if frames > 0 => {
                 let now = self.settings.number(param);
+                if self.morphing.is_empty() {
+                    self.next_morph_step = at.next_multiple_of(MORPH_STEP);
+                }
                 let index = place.unwrap_or_else(|index| {
                     self.morphing.insert(index, (param, Glide::at_rest(now)));
                     index
@@ -187,11 +197,6 @@ impl Course {
             _ => {}
         }
     }
-}
-
-/// Whether a parameter is one of the faces of the mood.
-fn is_mood(param: Param) -> bool {
-    matches!(param, Param::Emotion | Param::Valence | Param::Arousal) || param.weighed_emotion().is_some()
 }
 
 fn share(on: bool) -> f32 {

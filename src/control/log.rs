@@ -8,6 +8,7 @@
 //! start /melos/temperature 0.9
 //! 4800 /melos/emotion "sad"
 //! 9600 lead 57 60 64
+//! 9600 morph 4
 //! 9600 tempo 120.5
 //! 9600 beat 4 9512
 //! 14400 splice 17920 18432

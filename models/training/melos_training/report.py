@@ -22,7 +22,7 @@ from .transformer import Transformer
 from .vae import Vae
 from .vocoder import LOOK_AHEAD, Vocoder
 
-EXCERPTS = 24
+EXCERPTS = 12
 EXCERPT_FRAMES = 480
 WARM_UP = 64
 """Frames of each excerpt that only prepare the vocoder."""

@@ -61,6 +61,10 @@ pub(super) fn read_setting(text: &str) -> Result<(Param, Value), String> {
 pub(super) fn entry(entry: &Entry) -> String {
     match entry {
         Entry::Event(ControlEvent::Set(param, value)) => setting(*param, value),
+        Entry::Event(ControlEvent::Morph(seconds)) => format!("morph {seconds}"),
+        Entry::Event(ControlEvent::SceneValue { name, param, value }) => {
+            format!("scene {} {}", quoted(name), setting(*param, value))
+        }
         Entry::Event(ControlEvent::LeadNotes(notes)) => {
             let held = (0..128).filter(|note| notes >> note & 1 == 1);
             held.fold("lead".to_owned(), |line, note| format!("{line} {note}"))
@@ -77,6 +81,8 @@ pub(super) fn entry(entry: &Entry) -> String {
 pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     let event = match word {
+        "morph" => ControlEvent::Morph(number(rest)?),
+        "scene" => read_scene_value(rest)?,
         "lead" => ControlEvent::LeadNotes(read_notes(rest)?),
         "tempo" => ControlEvent::Tempo(number(rest)?),
         "beat" => {
@@ -96,6 +102,13 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
         }
     };
     Ok(Entry::Event(event))
+}
+
+fn read_scene_value(text: &str) -> Result<ControlEvent, String> {
+    let mut names = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let Some(Ok(name)) = names.next() else { return Err("expected the scene's name in double quotes".to_owned()) };
+    let (param, value) = read_setting(text[names.byte_offset()..].trim_start())?;
+    Ok(ControlEvent::SceneValue { name, param, value })
 }
 
 fn read_notes(text: &str) -> Result<u128, String> {

@@ -1,0 +1,131 @@
+//! From 48 kHz to the device's rate: a windowed sinc, evaluated where each output frame falls.
+
+use std::f64::consts::PI;
+
+use crate::units::SAMPLE_RATE;
+
+/// Input frames that one output frame is made of.
+const TAPS: usize = 32;
+/// Positions between two input frames for which the sinc is tabulated; between them it is a straight line.
+const PHASES: usize = 256;
+/// Shape of the Kaiser window: about 90 dB of stop-band attenuation (Kaiser 1974).
+const BETA: f64 = 9.0;
+
+/// A stereo resampler that takes its input frame by frame.
+#[derive(Debug)]
+pub(super) struct Resampler {
+    /// Input frames per output frame.
+    step: f64,
+    /// Where the next output frame falls after the oldest half of the history, in input frames.
+    position: f64,
+    history: [[f32; 2]; TAPS],
+    next: usize,
+    table: Box<[[f32; TAPS]]>,
+}
+
+/// The modified Bessel function of the first kind, order zero.
+fn bessel(x: f64) -> f64 {
+    let (mut sum, mut term, mut n) = (1.0, 1.0, 1.0);
+    while term > sum * 1e-12 {
+        term *= (x / (2.0 * n)).powi(2);
+        sum += term;
+        n += 1.0;
+    }
+    sum
+}
+
+impl Resampler {
+    /// For a device of `rate` frames per second.
+    pub(super) fn new(rate: u32) -> Self {
+        let step = f64::from(SAMPLE_RATE) / f64::from(rate);
+        // Towards a lower rate, what it cannot hold is taken out; a little below its limit, as the window is not ideal.
+        let cutoff = 0.94 * (1.0 / step).min(1.0);
+        let half = TAPS as f64 / 2.0;
+        let tap = |phase: usize, n: usize| {
+            let x = n as f64 - (half - 1.0) - phase as f64 / PHASES as f64;
+            let sinc = if x == 0.0 { 1.0 } else { (PI * cutoff * x).sin() / (PI * cutoff * x) };
+            let window = bessel(BETA * (1.0 - (x / half).powi(2)).max(0.0).sqrt()) / bessel(BETA);
+            cutoff * sinc * window
+        };
+        let row = |phase| {
+            let taps: [f64; TAPS] = std::array::from_fn(|n| tap(phase, n));
+            let sum: f64 = taps.iter().sum();
+            taps.map(|tap| (tap / sum) as f32)
+        };
+        Self { step, position: 1.0, history: [[0.0; 2]; TAPS], next: 0, table: (0..=PHASES).map(row).collect() }
+    }
+
+    /// The next output frame, from as many input frames as it takes.
+    pub(super) fn next(&mut self, mut input: impl FnMut() -> [f32; 2]) -> [f32; 2] {
+        while self.position >= 1.0 {
+            self.history[self.next] = input();
+            self.next = (self.next + 1) % TAPS;
+            self.position -= 1.0;
+        }
+        let exact = self.position * PHASES as f64;
+        let phase = exact as usize;
+        let share = (exact - phase as f64) as f32;
+        let (near, far) = (&self.table[phase], &self.table[phase + 1]);
+        let mut out = [0.0; 2];
+        for (n, (near, far)) in near.iter().zip(far).enumerate() {
+            let weight = near + share * (far - near);
+            let frame = self.history[(self.next + n) % TAPS];
+            out[0] += weight * frame[0];
+            out[1] += weight * frame[1];
+        }
+        self.position += self.step;
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Signal to error in decibels of a tone at `hz`, for the best phase.
+    fn quality(rate: u32, hz: f64) -> f64 {
+        let mut resampler = Resampler::new(rate);
+        let mut frame = 0.0;
+        let mut input = || {
+            let value = (2.0 * PI * hz * frame / f64::from(SAMPLE_RATE)).sin() as f32;
+            frame += 1.0;
+            [value, -value]
+        };
+        let out: Vec<f64> = (0..24_000).map(|_| f64::from(resampler.next(&mut input)[0])).skip(200).collect();
+        let (mut cosine, mut sine) = (0.0, 0.0);
+        let turn = |n: usize| 2.0 * PI * hz * n as f64 / f64::from(rate);
+        // The tone's share by least squares; exact enough over whole periods.
+        let whole = rate as usize / 5;
+        for (n, value) in out.iter().take(whole).enumerate() {
+            cosine += value * turn(n).cos() * 2.0 / whole as f64;
+            sine += value * turn(n).sin() * 2.0 / whole as f64;
+        }
+        let error: f64 = (out.iter().take(whole).enumerate())
+            .map(|(n, value)| (value - cosine * turn(n).cos() - sine * turn(n).sin()).powi(2))
+            .sum();
+        10.0 * ((cosine * cosine + sine * sine) / 2.0 * whole as f64 / error).log10()
+    }
+
+    #[test]
+    fn tones_survive() {
+        for rate in [44_100, 32_000, 88_200, 96_000] {
+            for hz in [100.0, 1000.0, 8000.0] {
+                let quality = quality(rate, hz);
+                assert!(quality > 75.0, "{hz} Hz at {rate}: {quality} dB");
+            }
+        }
+    }
+
+    #[test]
+    fn it_takes_input_at_the_right_rate() {
+        let mut resampler = Resampler::new(44_100);
+        let mut taken = 0;
+        for _ in 0..44_100 {
+            resampler.next(|| {
+                taken += 1;
+                [0.0; 2]
+            });
+        }
+        assert!((47_999..=48_001).contains(&taken), "{taken}");
+    }
+}

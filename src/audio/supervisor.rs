@@ -1,0 +1,291 @@
+//! The thread that keeps the sound going.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, error, info, warn};
+
+use super::home::Home;
+use super::jack_client;
+use super::pace::Pace;
+use super::route::{AudioError, Fault, Route, Running, find, routes};
+use super::status::OutputStatus;
+use crate::config::AudioConfig;
+use crate::engine::Engine;
+
+/// Between two attempts to get a lost device back.
+const RETRY: Duration = Duration::from_millis(200);
+/// Longest time between two looks at the stream.
+const LOOK: Duration = Duration::from_millis(50);
+/// A stream that has not asked for sound for so long is lost, whatever it says; its first time may take longer.
+const QUIET: Duration = Duration::from_millis(1000);
+const FIRST: Duration = Duration::from_millis(5000);
+/// A stream that reported an error must ask for sound again within this time.
+const DOUBT: Duration = Duration::from_millis(250);
+/// How long a driver may take to give the engine back.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Frames per block without a device.
+const BLOCK: u32 = 512;
+
+/// The running output; dropping it stops the sound.
+#[derive(Debug)]
+pub struct Output {
+    status: Arc<OutputStatus>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Option<Box<Engine>>>>,
+}
+
+impl Output {
+    /// Opens the first way that works and starts to play; from then on losses are repaired without further ado.
+    ///
+    /// # Errors
+    /// When none of the ways that `config` allows works; the engine is lost with it.
+    pub fn open(config: &AudioConfig, engine: Engine) -> Result<Self, AudioError> {
+        let (status, stop) = (Arc::new(OutputStatus::default()), Arc::new(AtomicBool::new(false)));
+        let (answer, answered) = sync_channel(1);
+        let supervisor = Supervisor {
+            config: config.clone(),
+            status: Arc::clone(&status),
+            stop: Arc::clone(&stop),
+            home: Home::new(),
+        };
+        let run = move || supervisor.run(Box::new(engine), &answer);
+        let thread = thread::Builder::new().name("melos-audio".to_owned()).spawn(run).map_err(AudioError::Thread)?;
+        match answered.recv() {
+            Ok(Ok(())) => Ok(Self { status, stop, thread: Some(thread) }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(AudioError::NoRoute(vec!["the audio thread ended".to_owned()])),
+        }
+    }
+
+    /// What the output tells about itself.
+    #[must_use]
+    pub fn status(&self) -> &Arc<OutputStatus> {
+        &self.status
+    }
+
+    /// Stops the sound and gives the engine back; `None` when a driver does not let go of it.
+    #[must_use]
+    pub fn close(mut self) -> Option<Box<Engine>> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Option<Box<Engine>> {
+        self.stop.store(true, Relaxed);
+        self.thread.take()?.join().ok().flatten()
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Why a stream is no longer watched.
+enum End {
+    Stopped,
+    Lost(String),
+}
+
+struct Supervisor {
+    config: AudioConfig,
+    status: Arc<OutputStatus>,
+    stop: Arc<AtomicBool>,
+    home: Home,
+}
+
+/// A failed attempt, and the engine if it came back from it.
+type Failure = (AudioError, Option<Box<Engine>>);
+
+impl Supervisor {
+    fn run(self, engine: Box<Engine>, answer: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
+        let (faults, faulty) = sync_channel(16);
+        let (route, mut running, mut engine) = match self.first(engine, &faults) {
+            Ok((Route::Null, _, engine)) => {
+                self.status.connected.store(true, Relaxed);
+                self.status.set_name("no device: playing into nothing".to_owned());
+                let _ = answer.send(Ok(()));
+                return engine.map(|engine| self.pace(engine, None));
+            }
+            Ok(opened) => opened,
+            Err(error) => {
+                let _ = answer.send(Err(error));
+                return None;
+            }
+        };
+        let _ = answer.send(Ok(()));
+        loop {
+            if let Some(stream) = running.take() {
+                let end = self.watch(&stream, &faulty);
+                self.status.connected.store(false, Relaxed);
+                drop(stream);
+                engine = self.home.wait(PATIENCE);
+                while faulty.try_recv().is_ok() {}
+                if let End::Lost(reason) = end {
+                    self.status.losses.fetch_add(1, Relaxed);
+                    warn!(reason, "audio device lost; the music goes on unheard until it is back");
+                }
+            }
+            let Some(present) = engine.take() else {
+                error!("the audio driver does not give the engine back; only a restart helps");
+                self.status.failed.store(true, Relaxed);
+                return None;
+            };
+            if self.stop.load(Relaxed) {
+                return Some(present);
+            }
+            let waiting = self.pace(present, Some(RETRY));
+            match self.attempt(&route, waiting, &faults) {
+                Ok(opened) => running = opened,
+                Err((error, back)) => {
+                    debug!(%error, "audio device still lost");
+                    engine = back;
+                }
+            }
+        }
+    }
+
+    /// Tries the ways the configuration allows, in their order.
+    #[expect(clippy::type_complexity, reason = "used once")]
+    fn first(
+        &self,
+        engine: Box<Engine>,
+        faults: &SyncSender<Fault>,
+    ) -> Result<(Route, Option<Running>, Option<Box<Engine>>), AudioError> {
+        let mut tried = Vec::new();
+        let mut engine = Some(engine);
+        for route in routes(self.config.host, self.config.device.as_deref()) {
+            if route == Route::Null {
+                if !tried.is_empty() {
+                    let reasons = tried.join("; ");
+                    warn!(reasons, "no audio device");
+                }
+                info!("playing into nothing");
+                return Ok((route, None, engine));
+            }
+            let Some(present) = engine.take() else { break };
+            match self.attempt(&route, present, faults) {
+                Ok(running) => return Ok((route, running, None)),
+                Err((error, back)) => {
+                    tried.push(error.to_string());
+                    engine = back;
+                }
+            }
+        }
+        Err(AudioError::NoRoute(tried))
+    }
+
+    fn attempt(
+        &self,
+        route: &Route,
+        engine: Box<Engine>,
+        faults: &SyncSender<Fault>,
+    ) -> Result<Option<Running>, Failure> {
+        match route {
+            Route::Null => Ok(None),
+            Route::Jack => {
+                let started = jack_client::start(self.home.send_out(engine), &self.status, faults);
+                started.map(|running| Some(self.playing(running))).map_err(|error| (error, self.home.wait(PATIENCE)))
+            }
+            Route::Device { host, device } => {
+                let opening = match find(*host, device.as_deref()) {
+                    Ok(opening) => opening,
+                    Err(error) => return Err((error, Some(engine))),
+                };
+                let [first, second] = opening.blocks(self.config.block_frames);
+                let start = |block, engine| {
+                    let started = opening.start(block, self.home.send_out(engine), &self.status, faults.clone());
+                    started
+                        .map(|running| Some(self.playing(running)))
+                        .map_err(|error| (error, self.home.wait(PATIENCE)))
+                };
+                start(first, engine).or_else(|(error, engine)| match engine {
+                    Some(engine) => start(second, engine),
+                    None => Err((error, None)),
+                })
+            }
+        }
+    }
+
+    fn playing(&self, running: Running) -> Running {
+        info!(output = running.name, "playing");
+        self.status.set_name(running.name.clone());
+        self.status.connected.store(true, Relaxed);
+        running
+    }
+
+    /// Plays into nothing for a while, or until stopped.
+    fn pace(&self, mut engine: Box<Engine>, time: Option<Duration>) -> Box<Engine> {
+        let begun = Instant::now();
+        let mut pace = Pace::new(self.config.block_frames.unwrap_or(BLOCK));
+        while !self.stop.load(Relaxed) && time.is_none_or(|time| begun.elapsed() < time) {
+            pace.play(&mut engine, &self.status);
+        }
+        engine
+    }
+
+    /// Watches a stream until it is lost or the output is stopped.
+    fn watch(&self, stream: &Running, faults: &Receiver<Fault>) -> End {
+        let mut seen = self.status.callbacks();
+        let (mut changed, mut patience) = (Instant::now(), FIRST);
+        let mut doubt: Option<(Instant, String)> = None;
+        loop {
+            let fault = faults.recv_timeout(LOOK);
+            if self.stop.load(Relaxed) {
+                return End::Stopped;
+            }
+            if stream.lost.load(Relaxed) {
+                return End::Lost("the server is gone".to_owned());
+            }
+            let callbacks = self.status.callbacks();
+            if callbacks != seen {
+                (seen, changed, patience, doubt) = (callbacks, Instant::now(), QUIET, None);
+            }
+            match fault {
+                Ok(Fault::Lost(reason)) => return End::Lost(reason),
+                Ok(Fault::Doubtful(reason)) => {
+                    debug!(reason, "audio driver");
+                    doubt.get_or_insert((Instant::now(), reason));
+                }
+                Ok(Fault::Notice(text)) => info!(text, "audio driver"),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if let Some((since, reason)) = &doubt
+                && since.elapsed() > DOUBT
+            {
+                return End::Lost(reason.clone());
+            }
+            if changed.elapsed() > patience {
+                return End::Lost(format!("no sound was asked for in {} ms", patience.as_millis()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AudioHost;
+    use crate::engine::ports;
+
+    #[test]
+    fn the_null_output_keeps_time_and_gives_the_engine_back() {
+        let (ports, _ends) = ports();
+        let config = AudioConfig { host: AudioHost::Null, device: None, block_frames: Some(256) };
+        let begun = Instant::now();
+        let output = Output::open(&config, Engine::new(ports, Arc::default())).unwrap();
+        while output.status().callbacks() < 40 {
+            thread::sleep(Duration::from_millis(2));
+        }
+        // Forty blocks may take longer on a busy machine but never less.
+        assert!(begun.elapsed() >= Duration::from_secs_f64(39.0 * 256.0 / 48_000.0));
+        assert!(output.status().connected());
+        assert_eq!(output.status().block_frames(), 256);
+        let engine = output.close().unwrap();
+        assert!(engine.status().frame() >= 40 * 256);
+    }
+}

@@ -1,0 +1,161 @@
+//! The small parts that everything else is made of.
+
+use std::f32::consts::TAU;
+
+use super::QUANTUM;
+use super::ramp::Span;
+use crate::units::SAMPLE_RATE;
+
+/// One quantum of a middle and a side signal: left is their sum, right their difference, so that the middle alone is
+/// what a mono listener hears, whatever the side does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bus {
+    pub(super) mid: [f32; QUANTUM],
+    pub(super) side: [f32; QUANTUM],
+}
+
+impl Bus {
+    pub(super) const SILENT: Self = Self { mid: [0.0; QUANTUM], side: [0.0; QUANTUM] };
+
+    /// Multiplies both.
+    pub(super) fn scale(&mut self, gain: Span) {
+        gain.scale(&mut self.mid);
+        gain.scale(&mut self.side);
+    }
+
+    /// Adds another bus with a gain, and leaves that one silent.
+    pub(super) fn add(&mut self, other: &mut Self, gain: Span) {
+        for n in 0..QUANTUM {
+            let gain = gain.at(n);
+            self.mid[n] += gain * other.mid[n];
+            self.side[n] += gain * other.side[n];
+        }
+        *other = Self::SILENT;
+    }
+}
+
+/// Turns numbers so small that some processors handle them a hundred times slower into zero.
+pub(super) fn flush(value: f32) -> f32 {
+    if value.abs() < 1e-15 { 0.0 } else { value }
+}
+
+/// `sin(2π · turns)` for turns above −8, to 4e-6; a Taylor polynomial of degree 9 on a quarter turn.
+///
+/// Made of multiplications and additions alone, so that it gives the same bits on every machine.
+pub(super) fn sine(turns: f32) -> f32 {
+    let turns = turns + 8.0;
+    let half = 0.5 - (turns - (turns as i32) as f32);
+    let folded = if half > 0.25 {
+        0.5 - half
+    } else if half < -0.25 {
+        -0.5 - half
+    } else {
+        half
+    };
+    let x = folded * TAU;
+    let s = x * x;
+    x * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s / 362_880.0))))
+}
+
+/// A falling saw without the worst of its aliasing: polynomial band-limited steps (Välimäki and Huovilainen 2007).
+/// `phase` is in turns, `0..1`, and `increment` how many pass per frame.
+pub(super) fn saw(phase: f32, increment: f32) -> f32 {
+    let correction = if phase < increment {
+        let t = phase / increment;
+        t + t - t * t - 1.0
+    } else if phase > 1.0 - increment {
+        let t = (phase - 1.0) / increment;
+        t * t + t + t + 1.0
+    } else {
+        0.0
+    };
+    2.0 * phase - 1.0 - correction
+}
+
+/// Moves a phase on by `increment` turns, within `0..1`.
+pub(super) fn advance(phase: &mut f32, increment: f32) {
+    *phase += increment;
+    if *phase >= 1.0 {
+        *phase -= 1.0;
+    }
+}
+
+/// Coefficient of a one-pole low-pass with its corner at `hz`.
+pub(super) fn one_pole(hz: f32) -> f32 {
+    let x = TAU * hz / SAMPLE_RATE as f32;
+    x / (1.0 + x)
+}
+
+/// A one-pole low-pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LowPass {
+    state: f32,
+}
+
+impl LowPass {
+    pub(super) fn next(&mut self, input: f32, coefficient: f32) -> f32 {
+        self.state = flush(self.state + coefficient * (input - self.state));
+        self.state
+    }
+}
+
+/// A short delay that passes all frequencies equally loud and only smears them in time (Schroeder 1962).
+#[derive(Debug)]
+pub(super) struct AllPass {
+    line: Box<[f32]>,
+    at: usize,
+    gain: f32,
+}
+
+impl AllPass {
+    #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+    pub(super) fn new(frames: usize, gain: f32) -> Self {
+        Self { line: vec![0.0; frames].into_boxed_slice(), at: 0, gain }
+    }
+
+    pub(super) fn next(&mut self, input: f32) -> f32 {
+        let delayed = self.line[self.at];
+        let inner = flush(input - self.gain * delayed);
+        self.line[self.at] = inner;
+        self.at = if self.at + 1 == self.line.len() { 0 } else { self.at + 1 };
+        delayed + self.gain * inner
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.line.fill(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sine_is_one() {
+        for step in -3000..3000 {
+            let turns = step as f32 / 1000.0;
+            let exact = (f64::from(turns) * std::f64::consts::TAU).sin() as f32;
+            assert!((sine(turns) - exact).abs() < 1e-5, "{turns}: {} for {exact}", sine(turns));
+        }
+    }
+
+    #[test]
+    fn an_all_pass_keeps_the_energy() {
+        let mut filter = AllPass::new(37, 0.6);
+        let energy: f32 = (0..4000).map(|n| filter.next(if n == 0 { 1.0 } else { 0.0 }).powi(2)).sum();
+        assert!((energy - 1.0).abs() < 1e-4, "{energy}");
+    }
+
+    #[test]
+    fn a_saw_has_no_mean_and_stays_in_range() {
+        let (mut phase, increment) = (0.0, 441.3 / 48_000.0);
+        let mut sum = 0.0;
+        for _ in 0..48_000 {
+            let value = saw(phase, increment);
+            assert!(value.abs() <= 1.01);
+            sum += value;
+            advance(&mut phase, increment);
+        }
+        assert!((sum / 48_000.0).abs() < 1e-2, "{sum}");
+    }
+}

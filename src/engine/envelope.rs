@@ -1,0 +1,130 @@
+//! How a note begins, stays and ends.
+
+use super::QUANTUM;
+use super::dsp::flush;
+use crate::units::SAMPLE_RATE;
+
+/// Times in seconds, levels as factors. The curves are exponential, as those of strings and air are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// Until the full level.
+    pub(super) attack: f32,
+    /// Time constant of the way down to `sustain`.
+    pub(super) decay: f32,
+    /// Level while the note is held.
+    pub(super) sustain: f32,
+    /// Time constant of the end.
+    pub(super) release: f32,
+}
+
+/// Below this a released note has ended: −90 dB.
+const END: f32 = 3e-5;
+/// What the attack aims at, so that it reaches 1 in finite time; `ln(OVER / (OVER - 1))` time constants.
+const OVER: f32 = 1.3;
+const ATTACK_CONSTANTS: f32 = 1.466_337;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    #[default]
+    Off,
+    Attack,
+    Decay,
+    Release,
+}
+
+/// The level of one note.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Envelope {
+    stage: Stage,
+    level: f32,
+    attack: f32,
+    decay: f32,
+    sustain: f32,
+    release: f32,
+}
+
+fn coefficient(time_constant: f32) -> f32 {
+    1.0 / (time_constant * SAMPLE_RATE as f32).max(1.0)
+}
+
+impl Envelope {
+    pub(super) fn start(shape: &Shape) -> Self {
+        Self {
+            stage: Stage::Attack,
+            level: 0.0,
+            attack: coefficient(shape.attack / ATTACK_CONSTANTS),
+            decay: coefficient(shape.decay),
+            sustain: shape.sustain,
+            release: coefficient(shape.release),
+        }
+    }
+
+    pub(super) fn release(&mut self) {
+        if self.stage != Stage::Off {
+            self.stage = Stage::Release;
+        }
+    }
+
+    pub(super) fn held(&self) -> bool {
+        matches!(self.stage, Stage::Attack | Stage::Decay)
+    }
+
+    pub(super) fn off(&self) -> bool {
+        self.stage == Stage::Off
+    }
+
+    pub(super) fn level(&self) -> f32 {
+        self.level
+    }
+
+    /// Writes the levels of the next quantum.
+    pub(super) fn render(&mut self, out: &mut [f32; QUANTUM]) {
+        for level in out {
+            match self.stage {
+                Stage::Off => self.level = 0.0,
+                Stage::Attack => {
+                    self.level += self.attack * (OVER - self.level);
+                    if self.level >= 1.0 {
+                        self.level = 1.0;
+                        self.stage = Stage::Decay;
+                    }
+                }
+                Stage::Decay => self.level += self.decay * (self.sustain - self.level),
+                Stage::Release => {
+                    self.level -= self.release * self.level;
+                    if self.level < END {
+                        self.stage = Stage::Off;
+                    }
+                }
+            }
+            *level = flush(self.level);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: Shape = Shape { attack: 0.01, decay: 0.1, sustain: 0.5, release: 0.05 };
+
+    fn seconds(envelope: &mut Envelope, seconds: f32) -> f32 {
+        let mut out = [0.0; QUANTUM];
+        for _ in 0..(seconds * SAMPLE_RATE as f32 / QUANTUM as f32).ceil() as usize {
+            envelope.render(&mut out);
+        }
+        out[QUANTUM - 1]
+    }
+
+    #[test]
+    fn it_rises_settles_and_ends() {
+        let mut envelope = Envelope::start(&SHAPE);
+        assert!(seconds(&mut envelope, 0.009) < 1.0);
+        assert!(seconds(&mut envelope, 0.004) > 0.95);
+        assert!((seconds(&mut envelope, 1.0) - 0.5).abs() < 1e-3);
+        envelope.release();
+        assert!(!envelope.held());
+        assert_eq!(seconds(&mut envelope, 1.0), 0.0);
+        assert!(envelope.off());
+    }
+}

@@ -1,0 +1,167 @@
+//! The table of hops to be played, and the rule by which a re-planned future replaces the old one.
+
+use super::{Hop, QUANTUM};
+use crate::mel::HOP;
+
+/// Hops the table holds: 2.7 s ahead of the play head.
+const SLOTS: u64 = 256;
+
+/// Samples beyond this are a broken vocoder, not music; the limiter handles everything below.
+const LOUDEST: f32 = 4.0;
+
+/// What became of a hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receipt {
+    /// It will be played.
+    Taken,
+    /// It is played past, of an older or rejected epoch, or too far ahead.
+    Dropped,
+    /// It opens a newer epoch but begins before the play head: the whole epoch is ignored.
+    EpochRejected,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// Index of the hop, or `None` when there is nothing to play.
+    index: Option<u64>,
+    samples: [f32; HOP],
+}
+
+/// Hops by their index.
+#[derive(Debug)]
+pub(super) struct HopTable {
+    slots: Box<[Slot]>,
+    epoch: u32,
+    rejected: Option<u32>,
+    /// Samples that were no finite number.
+    not_finite: u64,
+}
+
+impl HopTable {
+    #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+    pub(super) fn new() -> Self {
+        let empty = Slot { index: None, samples: [0.0; HOP] };
+        Self { slots: vec![empty; SLOTS as usize].into_boxed_slice(), epoch: 0, rejected: None, not_finite: 0 }
+    }
+
+    /// The epoch being played.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// How many samples were no finite number so far.
+    pub(super) fn not_finite(&self) -> u64 {
+        self.not_finite
+    }
+
+    /// Takes a hop in, with the play head at `frame`.
+    pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> Receipt {
+        let (first, last) = (frame.div_ceil(HOP as u64), frame / HOP as u64 + SLOTS);
+        if hop.epoch < self.epoch || self.rejected == Some(hop.epoch) {
+            return Receipt::Dropped;
+        }
+        if hop.epoch > self.epoch {
+            if hop.index < first {
+                self.rejected = Some(hop.epoch);
+                return Receipt::EpochRejected;
+            }
+            // What the old epoch had planned from here on does not connect to the new one.
+            for slot in &mut self.slots {
+                if slot.index.is_some_and(|index| index >= hop.index) {
+                    slot.index = None;
+                }
+            }
+            self.epoch = hop.epoch;
+        }
+        if (hop.index + 1) * HOP as u64 <= frame || hop.index >= last {
+            return Receipt::Dropped;
+        }
+        let slot = &mut self.slots[(hop.index % SLOTS) as usize];
+        slot.index = Some(hop.index);
+        for (to, from) in slot.samples.iter_mut().zip(hop.samples) {
+            *to = if from.is_finite() { from.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+            self.not_finite += u64::from(!from.is_finite());
+        }
+        Receipt::Taken
+    }
+
+    /// The quantum that begins at `frame`, if its hop is there.
+    pub(super) fn quantum(&self, frame: u64) -> Option<&[f32]> {
+        let index = frame / HOP as u64;
+        let slot = &self.slots[(index % SLOTS) as usize];
+        let at = (frame % HOP as u64) as usize;
+        (slot.index == Some(index)).then(|| &slot.samples[at..at + QUANTUM])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(index: u64, epoch: u32, value: f32) -> Hop {
+        Hop { index, epoch, samples: [value; HOP] }
+    }
+
+    fn value(table: &HopTable, index: u64) -> Option<f32> {
+        table.quantum(index * HOP as u64).map(|samples| samples[0])
+    }
+
+    #[test]
+    fn hops_play_where_they_belong() {
+        let mut table = HopTable::new();
+        for index in [0, 2, 1] {
+            assert_eq!(table.receive(&hop(index, 0, index as f32 / 8.0), 0), Receipt::Taken);
+        }
+        assert_eq!(table.quantum(HOP as u64 + 64).unwrap()[0], 0.125);
+        assert_eq!(value(&table, 2), Some(0.25));
+        assert_eq!(value(&table, 3), None);
+        assert_eq!(value(&table, SLOTS), None);
+    }
+
+    #[test]
+    fn a_newer_epoch_replaces_everything_from_its_first_hop_on() {
+        let mut table = HopTable::new();
+        for index in 0..8 {
+            table.receive(&hop(index, 0, 0.1), 0);
+        }
+        assert_eq!(table.receive(&hop(4, 1, 0.2), 3 * HOP as u64 + 64), Receipt::Taken);
+        assert_eq!(value(&table, 3), Some(0.1));
+        assert_eq!(value(&table, 4), Some(0.2));
+        assert_eq!(value(&table, 5), None);
+        assert_eq!(table.receive(&hop(5, 0, 0.1), 0), Receipt::Dropped);
+        assert_eq!(table.epoch(), 1);
+    }
+
+    #[test]
+    fn an_epoch_that_begins_in_the_past_is_rejected_whole() {
+        let mut table = HopTable::new();
+        let frame = 4 * HOP as u64 + 64;
+        for index in 0..8 {
+            table.receive(&hop(index, 0, 0.1), 0);
+        }
+        assert_eq!(table.receive(&hop(4, 1, 0.2), frame), Receipt::EpochRejected);
+        assert_eq!(table.receive(&hop(5, 1, 0.2), frame), Receipt::Dropped);
+        assert_eq!(value(&table, 5), Some(0.1));
+        assert_eq!(table.receive(&hop(6, 2, 0.3), frame), Receipt::Taken);
+        assert_eq!(value(&table, 6), Some(0.3));
+    }
+
+    #[test]
+    fn hops_out_of_reach_are_dropped() {
+        let mut table = HopTable::new();
+        assert_eq!(table.receive(&hop(1, 0, 0.1), 2 * HOP as u64), Receipt::Dropped);
+        assert_eq!(table.receive(&hop(SLOTS + 2, 0, 0.1), 2 * HOP as u64), Receipt::Dropped);
+        assert_eq!(table.receive(&hop(SLOTS + 1, 0, 0.1), 2 * HOP as u64), Receipt::Taken);
+    }
+
+    #[test]
+    fn what_is_no_number_becomes_silence() {
+        let mut table = HopTable::new();
+        let mut bad = hop(0, 0, 9.0);
+        bad.samples[1] = f32::NAN;
+        bad.samples[2] = f32::NEG_INFINITY;
+        table.receive(&bad, 0);
+        assert_eq!(table.quantum(0).unwrap()[..4], [LOUDEST, 0.0, 0.0, LOUDEST]);
+        assert_eq!(table.not_finite(), 2);
+    }
+}

@@ -1,0 +1,114 @@
+//! The network's sound: hops where they are, a held texture where they are missing.
+
+use super::hops::{HopTable, Receipt};
+use super::texture::Texture;
+use super::{Hop, QUANTUM};
+use crate::units::SAMPLE_RATE;
+
+/// Quanta over which the sound gives way to the texture. As many are looked at ahead of the play head, so that the fade
+/// is over when the last hop is.
+const FADE_OUT: u64 = 4;
+/// Quanta over which the sound comes back: 43 ms.
+const FADE_IN: u64 = 32;
+/// Seconds after which the texture has sunk to its floor.
+const SINKING: f32 = 2.0;
+/// Where a sinking texture stays, as a factor: −20 dB, under the harmony but never silence.
+const FLOOR: f32 = 0.1;
+
+/// Frames ahead of the play head that must be there for the sound to go on undisturbed.
+pub(super) const LEAD: u64 = FADE_OUT * QUANTUM as u64;
+
+/// What happened in a quantum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    None,
+    Starved,
+    Recovered,
+}
+
+/// The network's layer.
+#[derive(Debug)]
+pub(super) struct Network {
+    hops: HopTable,
+    texture: Texture<1>,
+    /// Share of the hops in the sound, in steps of `1 / (FADE_OUT * FADE_IN)`; the rest is texture.
+    presence: u64,
+    /// The texture's own level.
+    sustain: f32,
+    starved: bool,
+    /// Before the first hop there is nothing to miss.
+    begun: bool,
+}
+
+const FULL: u64 = FADE_OUT * FADE_IN;
+
+impl Network {
+    pub(super) fn new() -> Self {
+        Self { hops: HopTable::new(), texture: Texture::new(), presence: 0, sustain: 0.0, starved: false, begun: false }
+    }
+
+    pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> Receipt {
+        self.hops.receive(hop, frame)
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.hops.epoch()
+    }
+
+    pub(super) fn not_finite(&self) -> u64 {
+        self.hops.not_finite()
+    }
+
+    /// Forgets the texture, so that nothing of the past can sound again.
+    pub(super) fn clear(&mut self) {
+        self.texture.clear();
+    }
+
+    /// Writes the quantum that begins at `frame`.
+    pub(super) fn render(&mut self, frame: u64, out: &mut [f32; QUANTUM]) -> Turn {
+        let here = self.hops.quantum(frame);
+        let there = here.is_some() && self.hops.quantum(frame + LEAD).is_some();
+        self.begun |= there;
+        let before = self.presence;
+        self.presence = if here.is_none() {
+            0
+        } else if there {
+            (before + FADE_OUT).min(FULL)
+        } else {
+            before.saturating_sub(FADE_IN)
+        };
+        let turn = match (self.starved, self.begun && !there) {
+            (false, true) => Turn::Starved,
+            (true, false) => Turn::Recovered,
+            _ => Turn::None,
+        };
+        if turn == Turn::Starved && self.sustain <= 0.0 {
+            self.texture.hold();
+            self.sustain = 1.0;
+        }
+        self.starved = self.begun && !there;
+
+        let step = (self.presence as f32 - before as f32) / (FULL as f32 * QUANTUM as f32);
+        let start = before as f32 / FULL as f32;
+        let gain = |n: usize| start + step * (n + 1) as f32;
+        match here {
+            Some(samples) => (0..QUANTUM).for_each(|n| out[n] = gain(n) * samples[n]),
+            None => out.fill(0.0),
+        }
+        if before > 0 || self.presence > 0 {
+            self.texture.record(out.iter().map(|sample| [*sample]));
+        }
+        if before == FULL && self.presence == FULL {
+            self.sustain = 0.0;
+        }
+        if self.sustain > 0.0 {
+            let sinking = (1.0 - FLOOR) / (SINKING * SAMPLE_RATE as f32);
+            for (n, sample) in out.iter_mut().enumerate() {
+                let share = gain(n).clamp(0.0, 1.0);
+                *sample += (1.0 - share * share).sqrt() * self.sustain * self.texture.next()[0];
+                self.sustain = (self.sustain - sinking).max(FLOOR);
+            }
+        }
+        turn
+    }
+}

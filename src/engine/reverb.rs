@@ -1,0 +1,214 @@
+//! The room: a feedback delay network (Jot and Chaigne 1991), one sound in, a middle and a side out.
+
+use super::QUANTUM;
+use super::dsp::{AllPass, Bus, LowPass, advance, flush, one_pole, sine};
+use super::ramp::{Ramp, Span};
+use crate::units::SAMPLE_RATE;
+
+const LINES: usize = 8;
+/// Delays of the largest room in frames: primes, so that echoes rarely meet.
+const LENGTHS: [f32; LINES] = [2053.0, 2311.0, 2539.0, 2767.0, 3001.0, 3259.0, 3533.0, 3793.0];
+/// Memory of one line; a power of two above the longest.
+const MEMORY: usize = 4096;
+/// Delays of the smallest room, as a share of the largest.
+const SMALLEST: f32 = 0.38;
+/// Seconds until the smallest and the largest room have faded by 60 dB.
+const FADING: [f32; 2] = [0.6, 6.5];
+/// Corner of the walls' damping in the smallest and the largest room, in hertz.
+const DAMPING: [f32; 2] = [7200.0, 4200.0];
+/// Time before the first reflection, in seconds.
+const PRE_DELAY: [f32; 2] = [0.004, 0.026];
+const PRE_MEMORY: usize = 2048;
+/// Lowest frequency let into the room: rumble does not ring.
+const LOW_CUT: f32 = 110.0;
+/// Depth in frames and speed in turns per quantum of the slow movement that keeps single frequencies from ringing.
+const DRIFT: f32 = 5.0;
+const DRIFT_SPEED: f32 = 0.29 * QUANTUM as f32 / SAMPLE_RATE as f32;
+/// Level of the room when it is fully opened.
+const LEVEL: f32 = 1.3;
+
+#[derive(Debug)]
+struct Line {
+    memory: Box<[f32]>,
+    delay: f32,
+    damping: LowPass,
+}
+
+/// The room.
+#[derive(Debug)]
+pub(super) struct Reverb {
+    lines: [Line; LINES],
+    diffusion: [AllPass; 4],
+    pre: Box<[f32]>,
+    write: usize,
+    low_cut: LowPass,
+    drift: f32,
+    size: Ramp,
+    wet: Ramp,
+}
+
+/// A value between those of the smallest and the largest room, in equal ratios.
+fn between([small, large]: [f32; 2], size: f32) -> f32 {
+    small * (large / small).powf(size)
+}
+
+fn length(line: usize, size: f32) -> f32 {
+    LENGTHS[line] * (SMALLEST + (1.0 - SMALLEST) * size)
+}
+
+impl Reverb {
+    #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+    pub(super) fn new(amount: f32, size: f32) -> Self {
+        let line = |n| Line {
+            memory: vec![0.0; MEMORY].into_boxed_slice(),
+            delay: length(n, size),
+            damping: LowPass::default(),
+        };
+        Self {
+            lines: std::array::from_fn(line),
+            diffusion: [(149, 0.72), (223, 0.68), (397, 0.62), (571, 0.58)].map(|(n, gain)| AllPass::new(n, gain)),
+            pre: vec![0.0; PRE_MEMORY].into_boxed_slice(),
+            write: 0,
+            low_cut: LowPass::default(),
+            drift: 0.0,
+            size: Ramp::new(size, 0.8),
+            wet: Ramp::new(amount, 0.05),
+        }
+    }
+
+    /// How much of the room is heard, 0 to 1.
+    pub(super) fn set_amount(&mut self, amount: f32) {
+        self.wet.set(amount);
+    }
+
+    /// Size of the room, 0 to 1; it grows and shrinks over most of a second, so that the echoes bend but never jump.
+    pub(super) fn set_size(&mut self, size: f32) {
+        self.size.set(size);
+    }
+
+    /// Empties the room.
+    pub(super) fn clear(&mut self) {
+        for line in &mut self.lines {
+            line.memory.fill(0.0);
+            line.damping = LowPass::default();
+        }
+        self.diffusion.iter_mut().for_each(AllPass::clear);
+        self.pre.fill(0.0);
+        self.low_cut = LowPass::default();
+    }
+
+    /// Adds the room's answer to what is on the bus.
+    pub(super) fn render(&mut self, bus: &mut Bus) {
+        let size = self.size.step().to;
+        let wet = self.wet.step();
+        let seconds = between(FADING, size);
+        let damping = one_pole(between(DAMPING, size));
+        let cut = one_pole(LOW_CUT);
+        let pre = (between(PRE_DELAY, size) * SAMPLE_RATE as f32) as usize;
+        advance(&mut self.drift, DRIFT_SPEED);
+        let mut delays = [Span { from: 0.0, to: 0.0 }; LINES];
+        let mut gains = [0.0; LINES];
+        for n in 0..LINES {
+            let delay = length(n, size) + DRIFT * sine(self.drift + n as f32 / LINES as f32);
+            delays[n] = Span { from: self.lines[n].delay, to: delay };
+            self.lines[n].delay = delay;
+            gains[n] = 10f32.powf(-3.0 * delay / (seconds * SAMPLE_RATE as f32));
+        }
+        // A room that rings longer holds more energy; the level makes up for it.
+        let mean = gains.iter().sum::<f32>() / LINES as f32;
+        let level = LEVEL * (1.0 - mean * mean).sqrt();
+        for (n, wet) in (0..QUANTUM).zip(wet.iter()) {
+            self.pre[self.write % PRE_MEMORY] = bus.mid[n];
+            let delayed = self.pre[(self.write + PRE_MEMORY - pre) % PRE_MEMORY];
+            let mut input = delayed - self.low_cut.next(delayed, cut);
+            for stage in &mut self.diffusion {
+                input = stage.next(input);
+            }
+            let mut out = [0.0; LINES];
+            for (m, line) in self.lines.iter_mut().enumerate() {
+                let delay = delays[m].at(n);
+                let whole = delay as usize;
+                let fraction = delay - whole as f32;
+                let at = self.write + MEMORY - whole;
+                let (near, far) = (line.memory[at % MEMORY], line.memory[(at - 1) % MEMORY]);
+                out[m] = gains[m] * line.damping.next(near + fraction * (far - near), damping);
+            }
+            // Householder's matrix: every line hears every other, and no energy is won or lost.
+            let sum = out.iter().sum::<f32>() * (2.0 / LINES as f32);
+            for (m, line) in self.lines.iter_mut().enumerate() {
+                let sign = if m % 2 == 0 { 1.0 } else { -1.0 };
+                line.memory[self.write % MEMORY] = flush(sign * input + out[m] - sum);
+            }
+            // Left hears the even lines and right the odd ones, so in mono all of them are there.
+            let left = out[0] - out[2] + out[4] - out[6];
+            let right = out[1] + out[3] - out[5] - out[7];
+            bus.mid[n] += level * wet * 0.5 * (left + right);
+            bus.side[n] += level * wet * 0.5 * (left - right);
+            self.write = (self.write + 1) % (MEMORY * PRE_MEMORY);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tail(size: f32, quanta: usize) -> Vec<f32> {
+        let mut reverb = Reverb::new(1.0, size);
+        let mut all = Vec::new();
+        for quantum in 0..quanta {
+            let mut bus = Bus::SILENT;
+            if quantum == 0 {
+                bus.mid[0] = 1.0;
+            }
+            reverb.render(&mut bus);
+            if quantum == 0 {
+                bus.mid[0] -= 1.0;
+            }
+            all.extend(bus.mid);
+        }
+        all
+    }
+
+    fn energy(samples: &[f32]) -> f32 {
+        samples.iter().map(|sample| sample * sample).sum()
+    }
+
+    #[test]
+    fn rooms_fade_in_the_time_of_their_size() {
+        for size in [0.0, 0.5, 1.0] {
+            let seconds = between(FADING, size);
+            let all = tail(size, (seconds * 750.0) as usize + 200);
+            let quarter = (seconds * SAMPLE_RATE as f32 / 4.0) as usize;
+            let start = 4800;
+            let drop = 10.0 * (energy(&all[start..start + 4800]) / energy(&all[start + quarter..][..4800])).log10();
+            assert!((12.0..26.0).contains(&drop), "size {size}: {drop} dB in a quarter of the time");
+        }
+    }
+
+    #[test]
+    fn rooms_of_all_sizes_are_about_equally_loud() {
+        let levels = [0.0, 0.5, 1.0].map(|size| 10.0 * energy(&tail(size, 4000)).log10());
+        assert!(levels.iter().all(|level| (level - levels[1]).abs() < 4.0), "{levels:?}");
+    }
+
+    #[test]
+    fn a_cleared_room_is_silent_and_a_moving_one_stays_bounded() {
+        let mut reverb = Reverb::new(1.0, 0.5);
+        let mut phase = 0.0;
+        for quantum in 0..3000 {
+            reverb.set_size((quantum / 40 % 3) as f32 / 2.0);
+            let mut bus = Bus::SILENT;
+            for sample in &mut bus.mid {
+                *sample = sine(phase);
+                advance(&mut phase, 0.0093);
+            }
+            reverb.render(&mut bus);
+            assert!(bus.mid.iter().chain(&bus.side).all(|sample| sample.abs() < 8.0));
+        }
+        reverb.clear();
+        let mut bus = Bus::SILENT;
+        reverb.render(&mut bus);
+        assert!(bus.mid.iter().chain(&bus.side).all(|sample| *sample == 0.0));
+    }
+}

@@ -1,0 +1,370 @@
+//! The engine as a whole, offline, quantum by quantum.
+
+use std::sync::Arc;
+
+use ringbuf::traits::{Consumer, Producer};
+
+use super::limiter::CEILING;
+use super::*;
+use crate::mel::HOP;
+
+struct Rig {
+    engine: Engine,
+    ends: EngineEnds,
+    pushed: u64,
+}
+
+/// Something like music: a few partials that fade, without an offset.
+fn music(frame: u64) -> f32 {
+    let turns = |hz: f64| ((frame as f64 * hz / 48_000.0).fract()) as f32;
+    0.12 * dsp::sine(turns(261.63)) + 0.08 * dsp::sine(turns(659.26)) + 0.03 * dsp::sine(turns(2093.0))
+}
+
+fn hop(index: u64, epoch: u32, sample: impl Fn(u64) -> f32) -> Hop {
+    Hop { index, epoch, samples: std::array::from_fn(|n| sample(index * HOP as u64 + n as u64)) }
+}
+
+impl Rig {
+    fn new() -> Self {
+        let (ports, ends) = ports();
+        Self { engine: Engine::new(ports, Arc::default()), ends, pushed: 0 }
+    }
+
+    fn send(&mut self, frame: u64, command: EngineCommand) {
+        self.ends.commands.try_push(TimedCommand { frame, command }).unwrap();
+    }
+
+    fn chord(&mut self, frame: u64) {
+        for (voice, note) in
+            [(Voice::Bass, 36), (Voice::Pad, 52), (Voice::Pad, 55), (Voice::Pad, 60), (Voice::Upper, 76)]
+        {
+            self.send(frame, EngineCommand::NoteOn { voice, note, velocity: 0.7 });
+        }
+    }
+
+    /// Hops of [`music`] up to `frame`.
+    fn feed(&mut self, frame: u64) {
+        while self.pushed * (HOP as u64) < frame {
+            self.ends.hops.try_push(hop(self.pushed, 0, music)).unwrap();
+            self.pushed += 1;
+        }
+    }
+
+    /// Plays without feeding; returns interleaved frames.
+    fn play(&mut self, frames: usize) -> Vec<f32> {
+        let mut out = vec![0.0; 2 * frames];
+        self.engine.render(&mut out);
+        self.ends.tap.clear();
+        out
+    }
+
+    /// Plays with the network always well ahead.
+    fn perform(&mut self, frames: usize) -> Vec<f32> {
+        let mut out = Vec::new();
+        let mut left = frames;
+        while left > 0 {
+            let now = left.min(HOP);
+            self.feed(self.engine.frame + 8 * HOP as u64);
+            out.extend(self.play(now));
+            left -= now;
+        }
+        out
+    }
+
+    fn events(&mut self) -> Vec<EngineEvent> {
+        self.ends.events.pop_iter().collect()
+    }
+}
+
+fn mono(out: &[f32]) -> Vec<f32> {
+    out.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1])).collect()
+}
+
+fn largest_step(samples: &[f32]) -> f32 {
+    samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+}
+
+fn level(samples: &[f32]) -> f32 {
+    (samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len() as f32).sqrt()
+}
+
+fn peak(samples: &[f32]) -> f32 {
+    samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()))
+}
+
+#[test]
+fn the_sound_does_not_depend_on_the_block_size() {
+    let renditions = [1, 64, 333, 4096].map(|block| {
+        let mut rig = Rig::new();
+        rig.feed(60_000);
+        rig.chord(1000);
+        rig.send(9000, EngineCommand::Number(Param::LevelPad, -3.0));
+        rig.send(20_001, EngineCommand::Toggle(Param::Hold, true));
+        rig.send(30_000, EngineCommand::Toggle(Param::Hold, false));
+        rig.send(36_000, EngineCommand::Panic);
+        let mut out = vec![0.0; 2 * 4096 * 12];
+        out.chunks_mut(2 * block).for_each(|part| rig.engine.render(part));
+        out
+    });
+    assert!(peak(&renditions[0]) > 0.05);
+    for other in &renditions[1..] {
+        assert!(renditions[0].iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits()));
+    }
+}
+
+#[test]
+fn starvation_is_bridged_without_a_click_and_without_silence() {
+    let mut rig = Rig::new();
+    rig.chord(0);
+    let normal = mono(&rig.perform(96_000));
+    let until = rig.pushed * HOP as u64;
+    let bridged = mono(&rig.play(5 * 48_000));
+    assert!(rig.engine.status().starved());
+    rig.pushed = rig.engine.frame.div_ceil(HOP as u64) + 4;
+    let back = mono(&rig.perform(96_000));
+    assert!(!rig.engine.status().starved());
+
+    let events = rig.events();
+    let Some(EngineEvent::Starved { frame }) = events.first() else { panic!("{events:?}") };
+    assert!((until - HOP_LEAD..=until).contains(frame), "{frame} of {until}");
+    assert!(events.iter().any(|event| matches!(event, EngineEvent::Recovered { .. })), "{events:?}");
+
+    let usual = largest_step(&normal[4800..]);
+    for part in [&bridged, &back] {
+        assert!(largest_step(part) < 1.5 * usual, "{} against {usual}", largest_step(part));
+    }
+    let loud = level(&normal[48_000..]);
+    for tenth in bridged.chunks(4800).chain(back.chunks(4800)) {
+        assert!(level(tenth) > 0.1 * loud, "{} against {loud}", level(tenth));
+    }
+}
+
+#[test]
+fn the_texture_alone_never_goes_silent() {
+    let mut rig = Rig::new();
+    let loud = level(&mono(&rig.perform(96_000)));
+    let bridged = mono(&rig.play(6 * 48_000));
+    for tenth in bridged.chunks(4800) {
+        assert!(level(tenth) > 0.03 * loud, "{} against {loud}", level(tenth));
+    }
+}
+
+#[test]
+fn a_new_future_replaces_the_old_one_from_its_first_hop_on() {
+    let mut rig = Rig::new();
+    rig.send(0, EngineCommand::Number(Param::Reverb, 0.0));
+    rig.send(0, EngineCommand::Number(Param::Width, 0.0));
+    rig.feed(40 * HOP as u64);
+    let before = rig.play(10 * HOP);
+    for index in 14..40 {
+        rig.ends.hops.try_push(hop(index, 1, |_| 0.0)).unwrap();
+    }
+    let after = mono(&rig.play(20 * HOP));
+    assert!(level(&mono(&before)[5 * HOP..]) > 0.05);
+    assert!(level(&after[..4 * HOP]) > 0.05);
+    assert!(level(&after[8 * HOP..]) < 0.02);
+    assert_eq!(rig.engine.status().accepted_epoch(), 1);
+    assert_eq!(rig.engine.status().rejected_epoch(), 0);
+}
+
+#[test]
+fn a_future_that_comes_too_late_is_rejected_and_said_so() {
+    let mut rig = Rig::new();
+    rig.feed(40 * HOP as u64);
+    rig.play(10 * HOP + 7);
+    for index in 10..20 {
+        rig.ends.hops.try_push(hop(index, 3, |_| 0.0)).unwrap();
+    }
+    let after = mono(&rig.play(20 * HOP));
+    assert!(level(&after[10 * HOP..]) > 0.05);
+    assert_eq!(rig.engine.status().rejected_epoch(), 3);
+    assert_eq!(rig.engine.status().accepted_epoch(), 0);
+    assert_eq!(rig.engine.status().dropped_hops(), 10);
+    assert!(rig.events().iter().any(|event| matches!(event, EngineEvent::EpochRejected { epoch: 3, .. })));
+}
+
+#[test]
+fn nothing_is_ever_louder_than_the_ceiling() {
+    let mut rig = Rig::new();
+    for param in [Param::LevelMaster, Param::LevelNetwork, Param::LevelBass, Param::LevelPad, Param::LevelUpper] {
+        rig.send(0, EngineCommand::Number(param, 6.0));
+    }
+    rig.send(0, EngineCommand::Number(Param::Reverb, 1.0));
+    for index in 0..100 {
+        rig.ends.hops.try_push(hop(index, 0, |frame| 30.0 * music(frame))).unwrap();
+    }
+    for note in 40..80 {
+        rig.send(64, EngineCommand::NoteOn { voice: Voice::Pad, note, velocity: 1.0 });
+    }
+    let out = rig.play(48_000);
+    assert!(peak(&out) <= CEILING && peak(&out) > 0.8, "{}", peak(&out));
+}
+
+#[test]
+fn what_is_no_number_never_comes_out() {
+    let mut rig = Rig::new();
+    for param in [Param::LevelMaster, Param::Reverb, Param::ReverbSize, Param::Tone, Param::Width, Param::Dynamics] {
+        for value in [f32::NAN, f32::INFINITY, -1e30, 1e30] {
+            rig.send(0, EngineCommand::Number(param, value));
+        }
+    }
+    rig.send(0, EngineCommand::Number(Param::LevelMaster, 0.0));
+    rig.send(0, EngineCommand::Expression(f32::NAN));
+    rig.send(0, EngineCommand::NoteOn { voice: Voice::Pad, note: 255, velocity: f32::INFINITY });
+    rig.send(0, EngineCommand::NoteOn { voice: Voice::Upper, note: 255, velocity: 7.0 });
+    rig.ends.hops.try_push(hop(0, 0, |frame| if frame % 3 == 0 { f32::NAN } else { f32::MAX })).unwrap();
+    rig.pushed = 1;
+    let out = rig.perform(48_000);
+    assert!(out.iter().all(|sample| sample.is_finite()));
+    assert!(level(&out[48_000..]) > 0.01);
+    assert!(rig.engine.status().not_finite() > 100);
+}
+
+#[test]
+fn panic_cuts_within_ten_milliseconds_and_starts_afresh() {
+    let mut rig = Rig::new();
+    rig.chord(0);
+    rig.perform(48_000);
+    let frame = rig.engine.frame;
+    rig.send(frame, EngineCommand::Panic);
+    let out = mono(&rig.perform(48_000));
+    let silence = out.iter().position(|sample| *sample == 0.0).unwrap();
+    assert!(silence < 480, "{silence}");
+    assert!(largest_step(&out) < 0.05);
+    assert!(level(&out[24_000..]) > 0.05, "the piano goes on");
+}
+
+#[test]
+fn play_fades_out_and_in() {
+    let mut rig = Rig::new();
+    rig.perform(9600);
+    rig.send(rig.engine.frame, EngineCommand::Toggle(Param::Play, false));
+    let out = mono(&rig.perform(96_000));
+    assert!(level(&out[..4800]) > 0.05 && peak(&out[80_000..]) == 0.0);
+    assert!(rig.engine.status().silent());
+    rig.send(rig.engine.frame, EngineCommand::Toggle(Param::Play, true));
+    let back = mono(&rig.perform(96_000));
+    assert!(level(&back[48_000..]) > 0.05 && !rig.engine.status().silent());
+    assert!(largest_step(&out).max(largest_step(&back)) < 0.05);
+}
+
+#[test]
+fn hold_sustains_the_moment_while_the_play_head_moves() {
+    let mut rig = Rig::new();
+    let live = mono(&rig.perform(48_000));
+    rig.send(rig.engine.frame, EngineCommand::Toggle(Param::Hold, true));
+    for index in rig.pushed..rig.pushed + 90 {
+        rig.ends.hops.try_push(hop(index, 0, |_| 0.0)).unwrap();
+    }
+    rig.play(24_000);
+    let held = mono(&rig.play(19_200));
+    assert!(level(&held) > 0.5 * level(&live[9600..]), "{} of {}", level(&held), level(&live[9600..]));
+    assert!(largest_step(&held) < 1.5 * largest_step(&live[9600..]));
+}
+
+#[test]
+fn mutes_silence_each_layer_and_only_that() {
+    let layers = [Param::MuteNetwork, Param::MuteBass, Param::MutePad, Param::MuteUpper];
+    let sound = |muted: &[Param]| {
+        let mut rig = Rig::new();
+        rig.send(0, EngineCommand::Number(Param::Reverb, 0.0));
+        for mute in muted {
+            rig.send(0, EngineCommand::Toggle(*mute, true));
+        }
+        rig.chord(4800);
+        level(&rig.perform(48_000)[19_200..])
+    };
+    assert!(sound(&layers) < 1e-6);
+    assert!(sound(&[Param::MuteNetwork, Param::MuteHarmony]) < 1e-6);
+    for layer in layers {
+        let others: Vec<_> = layers.into_iter().filter(|other| *other != layer).collect();
+        assert!(sound(&others) > 0.003, "{layer:?} {}", sound(&others));
+    }
+}
+
+#[test]
+fn mono_keeps_what_stereo_has_and_the_image_is_wide() {
+    let mut rig = Rig::new();
+    rig.send(0, EngineCommand::Number(Param::Width, 1.0));
+    rig.send(0, EngineCommand::Number(Param::Reverb, 1.0));
+    let mut seed = 9u32;
+    let noise: Vec<f32> = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        0.2 * (seed as f32 / u32::MAX as f32 - 0.5)
+    })
+    .take(120 * HOP)
+    .collect();
+    for index in 0..120 {
+        rig.ends.hops.try_push(hop(index, 0, |frame| noise[frame as usize])).unwrap();
+    }
+    let out = rig.play(110 * HOP);
+    let side: Vec<f32> = out.chunks_exact(2).map(|frame| 0.5 * (frame[0] - frame[1])).collect();
+    let ratio = level(&side) / level(&mono(&out));
+    assert!((0.15..0.9).contains(&ratio), "{ratio}");
+    // In third-octave bands mono is never far below the stereo's power: no holes.
+    for band in 0..24 {
+        let hz = 63.0 * 2f32.powf(band as f32 / 3.0);
+        let [left, right, middle] = [
+            power_around(&out.iter().step_by(2).copied().collect::<Vec<_>>(), hz),
+            power_around(&out.iter().skip(1).step_by(2).copied().collect::<Vec<_>>(), hz),
+            power_around(&mono(&out), hz),
+        ];
+        let hole = 10.0 * (middle / (0.5 * (left + right))).log10();
+        assert!(hole > -4.0, "{hole} dB at {hz} Hz");
+    }
+}
+
+/// Power of a third of an octave around `hz`: a two-pole resonator.
+fn power_around(samples: &[f32], hz: f32) -> f32 {
+    let omega = f64::from(hz) * std::f64::consts::TAU / 48_000.0;
+    let radius = 1.0 - 0.115 * omega / 2.0;
+    let (a, b) = (2.0 * radius * omega.cos(), radius * radius);
+    let (mut one, mut two, mut sum) = (0.0, 0.0, 0.0);
+    for sample in samples {
+        let now = f64::from(*sample) + a * one - b * two;
+        (two, one) = (one, now);
+        sum += now * now;
+    }
+    sum as f32
+}
+
+#[test]
+fn late_commands_count_and_still_work() {
+    let mut rig = Rig::new();
+    rig.play(4800);
+    rig.send(100, EngineCommand::NoteOn { voice: Voice::Bass, note: 40, velocity: 1.0 });
+    assert!(level(&rig.play(9600)) > 0.001);
+    assert_eq!(rig.engine.status().late_commands(), 1);
+}
+
+#[test]
+fn commands_wait_for_their_frame() {
+    let mut rig = Rig::new();
+    rig.send(10_000, EngineCommand::NoteOn { voice: Voice::Bass, note: 40, velocity: 1.0 });
+    let out = rig.play(20_000);
+    let first = out.iter().position(|sample| *sample != 0.0).unwrap() / 2;
+    assert!((9984..10_200).contains(&first), "{first}");
+}
+
+#[test]
+fn the_output_has_no_offset() {
+    let mut rig = Rig::new();
+    rig.chord(0);
+    for index in 0..120 {
+        rig.ends.hops.try_push(hop(index, 0, |frame| 0.2 + music(frame))).unwrap();
+    }
+    let out = mono(&rig.play(110 * HOP));
+    let mean = out[24_000..].iter().sum::<f32>() / (out.len() - 24_000) as f32;
+    assert!(mean.abs() < 2e-3, "{mean}");
+}
+
+#[test]
+fn everything_played_reaches_the_tap() {
+    let mut rig = Rig::new();
+    rig.feed(9600);
+    let mut out = vec![0.0; 2 * 6400];
+    rig.engine.render(&mut out);
+    let tapped: Vec<f32> = rig.ends.tap.pop_iter().flatten().collect();
+    assert_eq!(tapped, out);
+    assert_eq!(rig.engine.status().dropped_tap(), 0);
+}

@@ -1,0 +1,96 @@
+//! The last touch on the whole: no offset, and darker or brighter around a middle frequency.
+
+use super::dsp::{Bus, LowPass, one_pole};
+use super::ramp::{Ramp, Span};
+
+/// Below this nothing is music, in hertz.
+const OFFSET: f32 = 12.0;
+/// Around what the balance tilts, in hertz.
+const PIVOT: f32 = 900.0;
+/// How far it tilts at most, in decibels up on one side and down on the other.
+const TILT_DB: f32 = 6.0;
+
+#[derive(Debug, Default)]
+struct Channel {
+    offset: LowPass,
+    low: LowPass,
+}
+
+/// Removes any offset and tilts the balance of low and high.
+#[derive(Debug)]
+pub(super) struct Tone {
+    mid: Channel,
+    side: Channel,
+    tilt_db: Ramp,
+}
+
+impl Tone {
+    pub(super) fn new(tone: f32) -> Self {
+        Self { mid: Channel::default(), side: Channel::default(), tilt_db: Ramp::new(TILT_DB * tone, 0.05) }
+    }
+
+    /// −1 is darkest, 1 brightest.
+    pub(super) fn set(&mut self, tone: f32) {
+        self.tilt_db.set(TILT_DB * tone);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.mid = Channel::default();
+        self.side = Channel::default();
+    }
+
+    pub(super) fn render(&mut self, bus: &mut Bus) {
+        let span = self.tilt_db.step();
+        let gain = |db: f32| 10f32.powf(db / 20.0);
+        let gains = Span { from: gain(span.from), to: gain(span.to) };
+        let (offset, pivot) = (one_pole(OFFSET), one_pole(PIVOT));
+        for (channel, samples) in [(&mut self.mid, &mut bus.mid), (&mut self.side, &mut bus.side)] {
+            for (n, sample) in samples.iter_mut().enumerate() {
+                let high_gain = gains.at(n);
+                let clean = *sample - channel.offset.next(*sample, offset);
+                let low = channel.low.next(clean, pivot);
+                *sample = low / high_gain + (clean - low) * high_gain;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::QUANTUM;
+    use crate::engine::dsp::{advance, sine};
+
+    /// Level at the output of a tone at `hz`, as a factor.
+    fn level(tone: f32, hz: f32) -> f32 {
+        let mut filter = Tone::new(tone);
+        let (mut phase, mut power) = (0.0, 0.0);
+        for quantum in 0..1500 {
+            let mut bus = Bus::SILENT;
+            for sample in &mut bus.mid {
+                *sample = 0.5 + sine(phase);
+                advance(&mut phase, hz / 48_000.0);
+            }
+            filter.render(&mut bus);
+            if quantum >= 750 {
+                power += bus.mid.iter().map(|sample| sample * sample).sum::<f32>();
+            }
+        }
+        (power / (750.0 * QUANTUM as f32) * 2.0).sqrt()
+    }
+
+    #[test]
+    fn neutral_leaves_everything_but_the_offset() {
+        for hz in [60.0, 900.0, 9000.0] {
+            assert!((level(0.0, hz) - 1.0).abs() < 0.05, "{hz}");
+        }
+    }
+
+    #[test]
+    fn it_tilts() {
+        for (tone, hz, expected) in [(1.0, 9000.0, 2.0), (1.0, 60.0, 0.5), (-1.0, 9000.0, 0.5), (-1.0, 60.0, 2.0)] {
+            let level = level(tone, hz);
+            assert!((level / expected - 1.0).abs() < 0.25, "{tone} at {hz} Hz: {level}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The bass: a round, plucked tone whose overtones fade within its first second.
+
+use super::pool::Tone;
+use crate::engine::QUANTUM;
+use crate::engine::dsp::{Bus, advance, sine};
+use crate::engine::envelope::Shape;
+use crate::units::SAMPLE_RATE;
+
+/// Peak at full strength.
+const LEVEL: f32 = 0.6;
+/// Time constant of the overtones, in frames.
+const DARKENING: f32 = 0.45 * SAMPLE_RATE as f32;
+
+/// Frequency modulation by an equal frequency (Chowning 1973), the depth falling like a string's brightness.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Bass {
+    phase: f32,
+    increment: f32,
+    /// Depth of modulation, in turns, and where it settles.
+    depth: f32,
+    settled: f32,
+    gain: f32,
+}
+
+impl Tone for Bass {
+    fn shape(velocity: f32) -> Shape {
+        Shape { attack: 0.018 - 0.01 * velocity, decay: 1.6, sustain: 0.45, release: 0.12 }
+    }
+
+    fn start(&mut self, hz: f32, velocity: f32) {
+        self.phase = 0.0;
+        self.increment = hz / SAMPLE_RATE as f32;
+        // Low notes need overtones to be heard on small loudspeakers, high ones do not.
+        let brightness = (110.0 / hz).sqrt().clamp(0.5, 1.6);
+        self.depth = (0.10 + 0.14 * velocity) * brightness;
+        self.settled = 0.045 * brightness;
+        self.gain = LEVEL * velocity * (0.6 + 0.4 * velocity);
+    }
+
+    fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {
+        for (out, level) in bus.mid.iter_mut().zip(level) {
+            *out += self.gain * level * sine(self.phase + self.depth * sine(self.phase));
+            self.depth += (self.settled - self.depth) / DARKENING;
+            advance(&mut self.phase, self.increment);
+        }
+    }
+}

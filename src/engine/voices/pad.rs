@@ -1,0 +1,68 @@
+//! The pad: three slightly detuned strings-like saws behind a gentle filter, slow to come and slow to go.
+
+use super::pool::Tone;
+use crate::engine::QUANTUM;
+use crate::engine::dsp::{Bus, LowPass, advance, one_pole, saw, sine};
+use crate::engine::envelope::Shape;
+use crate::units::SAMPLE_RATE;
+
+/// Peak of one note at full strength, about.
+const LEVEL: f32 = 0.34;
+/// The outer saws: detuned by this factor up and down, 5 cents.
+const DETUNE: f32 = 1.002_892;
+/// Share of the outer saws in the middle; less than the centre's, so that their beating never cancels it.
+const OUTER: f32 = 0.28;
+/// Turns of the filter's slow motion in a quantum: 0.13 Hz.
+const MOTION: f32 = 0.13 * QUANTUM as f32 / SAMPLE_RATE as f32;
+
+/// The centre saw sounds in the middle, the outer ones spread to the sides.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Pad {
+    phases: [f32; 3],
+    increment: f32,
+    corner: f32,
+    motion: f32,
+    gain: f32,
+    mid: [LowPass; 2],
+    side: [LowPass; 2],
+}
+
+impl Tone for Pad {
+    fn shape(velocity: f32) -> Shape {
+        Shape { attack: 1.1 - 0.6 * velocity, decay: 3.0, sustain: 0.8, release: 0.55 }
+    }
+
+    fn start(&mut self, hz: f32, velocity: f32) {
+        // Fixed but uneven phases: notes struck together do not peak together.
+        let spread = (hz * 0.618_034).fract();
+        self.phases = [spread, (spread + 0.37) % 1.0, (spread + 0.71) % 1.0];
+        self.increment = hz / SAMPLE_RATE as f32;
+        self.corner = (hz * (1.6 + 1.8 * velocity)).clamp(320.0, 2600.0);
+        self.motion = spread;
+        // The ear hears high notes louder, and saws more so.
+        self.gain = LEVEL * velocity * (220.0 / hz).sqrt().clamp(0.5, 1.2);
+        self.mid = [LowPass::default(); 2];
+        self.side = [LowPass::default(); 2];
+    }
+
+    fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {
+        let coefficient = one_pole(self.corner * (1.0 + 0.18 * sine(self.motion)));
+        advance(&mut self.motion, MOTION);
+        let (low, high) = (self.increment / DETUNE, self.increment * DETUNE);
+        for n in 0..QUANTUM {
+            let centre = saw(self.phases[0], self.increment);
+            let (left, right) = (saw(self.phases[1], low), saw(self.phases[2], high));
+            advance(&mut self.phases[0], self.increment);
+            advance(&mut self.phases[1], low);
+            advance(&mut self.phases[2], high);
+            let filter = |stages: &mut [LowPass; 2], input| {
+                let once = stages[0].next(input, coefficient);
+                stages[1].next(once, coefficient)
+            };
+            // The square makes the exponential attack start without an edge.
+            let gain = self.gain * level[n] * level[n];
+            bus.mid[n] += gain * filter(&mut self.mid, centre + OUTER * (left + right));
+            bus.side[n] += gain * filter(&mut self.side, 2.0 * OUTER * (left - right));
+        }
+    }
+}

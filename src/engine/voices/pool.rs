@@ -1,0 +1,192 @@
+//! Notes of one voice: which sound, and which must make room.
+
+use crate::engine::QUANTUM;
+use crate::engine::dsp::Bus;
+use crate::engine::envelope::{Envelope, Shape};
+use crate::engine::ramp::Ramp;
+use crate::units::note_to_hz;
+
+/// Seconds in which a note that must make room fades.
+const MAKE_ROOM: f32 = 0.006;
+
+/// The sound of one note.
+pub(in crate::engine) trait Tone: Default {
+    /// How loud it is over time, for a strength of 0 to 1.
+    fn shape(velocity: f32) -> Shape;
+
+    /// Begins a note anew.
+    fn start(&mut self, hz: f32, velocity: f32);
+
+    /// Adds the next quantum, at the levels given.
+    fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus);
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Strike {
+    note: u8,
+    velocity: f32,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    tone: T,
+    strike: Strike,
+    envelope: Envelope,
+    /// Goes to 0 when the slot is wanted for another note.
+    room: Ramp,
+    next: Option<Strike>,
+    started: u64,
+}
+
+/// Up to `N` notes of one kind.
+#[derive(Debug)]
+pub(in crate::engine) struct Pool<T, const N: usize> {
+    slots: [Slot<T>; N],
+    count: u64,
+}
+
+impl<T: Tone, const N: usize> Pool<T, N> {
+    pub(in crate::engine) fn new() -> Self {
+        let slots = std::array::from_fn(|_| Slot {
+            tone: T::default(),
+            strike: Strike { note: 0, velocity: 0.0 },
+            envelope: Envelope::default(),
+            room: Ramp::new(1.0, MAKE_ROOM),
+            next: None,
+            started: 0,
+        });
+        Self { slots, count: 0 }
+    }
+
+    /// Starts a note; one of the same pitch is released. When all slots sound, the quietest released note, or else the
+    /// oldest, makes room within [`MAKE_ROOM`].
+    pub(in crate::engine) fn note_on(&mut self, note: u8, velocity: f32) {
+        self.note_off(note);
+        self.count += 1;
+        let strike = Strike { note, velocity };
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.envelope.off() && slot.next.is_none()) {
+            slot.begin(strike, self.count);
+            return;
+        }
+        let urgency = |slot: &Slot<T>| (slot.next.is_some(), slot.envelope.held(), slot.envelope.level());
+        let first = |a: &&mut Slot<T>, b: &&mut Slot<T>| {
+            let ((a_next, a_held, a_level), (b_next, b_held, b_level)) = (urgency(a), urgency(b));
+            let quieter = if a_held { a.started.cmp(&b.started) } else { a_level.total_cmp(&b_level) };
+            a_next.cmp(&b_next).then(a_held.cmp(&b_held)).then(quieter)
+        };
+        if let Some(slot) = self.slots.iter_mut().min_by(first) {
+            slot.next = Some(strike);
+            slot.room.set(0.0);
+        }
+    }
+
+    /// Releases a note.
+    pub(in crate::engine) fn note_off(&mut self, note: u8) {
+        for slot in &mut self.slots {
+            if slot.next.is_some_and(|next| next.note == note) {
+                slot.next = None;
+            }
+            if slot.strike.note == note {
+                slot.envelope.release();
+            }
+        }
+    }
+
+    /// Ends everything at once; the caller sees to it that nobody hears the cut.
+    pub(in crate::engine) fn clear(&mut self) {
+        for slot in &mut self.slots {
+            slot.envelope = Envelope::default();
+            slot.next = None;
+            slot.room.jump(1.0);
+        }
+    }
+
+    /// Adds the next quantum to the bus.
+    pub(in crate::engine) fn render(&mut self, bus: &mut Bus) {
+        let mut level = [0.0; QUANTUM];
+        for slot in &mut self.slots {
+            if !slot.envelope.off() {
+                slot.envelope.render(&mut level);
+                slot.room.step().scale(&mut level);
+                slot.tone.render(&level, bus);
+            }
+            if slot.envelope.off() || slot.room.value() == 0.0 {
+                slot.envelope = Envelope::default();
+                slot.room.jump(1.0);
+                if let Some(strike) = slot.next.take() {
+                    slot.begin(strike, self.count);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Tone> Slot<T> {
+    fn begin(&mut self, strike: Strike, count: u64) {
+        self.tone.start(note_to_hz(f32::from(strike.note)), strike.velocity);
+        self.envelope = Envelope::start(&T::shape(strike.velocity));
+        self.room.jump(1.0);
+        self.strike = strike;
+        self.started = count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Bass;
+
+    fn peak_and_step(pool: &mut Pool<Bass, 2>, quanta: usize, last: &mut f32) -> (f32, f32) {
+        let (mut peak, mut step) = (0.0f32, 0.0f32);
+        for _ in 0..quanta {
+            let mut bus = Bus::SILENT;
+            pool.render(&mut bus);
+            for sample in bus.mid {
+                peak = peak.max(sample.abs());
+                step = step.max((sample - *last).abs());
+                *last = sample;
+            }
+        }
+        (peak, step)
+    }
+
+    #[test]
+    fn a_note_that_makes_room_does_not_click() {
+        let mut pool = Pool::<Bass, 2>::new();
+        let mut last = 0.0;
+        pool.note_on(40, 1.0);
+        pool.note_on(47, 1.0);
+        let (_, normal) = peak_and_step(&mut pool, 400, &mut last);
+        let mut largest = 0.0f32;
+        for note in 30..50 {
+            pool.note_on(note, 1.0);
+            largest = largest.max(peak_and_step(&mut pool, 37, &mut last).1);
+        }
+        assert!(largest < 1.5 * normal, "{largest} {normal}");
+    }
+
+    #[test]
+    fn released_notes_end_and_every_note_can_be_released() {
+        let mut pool = Pool::<Bass, 2>::new();
+        let mut last = 0.0;
+        for note in [40, 44, 48, 52] {
+            pool.note_on(note, 0.8);
+        }
+        assert!(peak_and_step(&mut pool, 100, &mut last).0 > 0.01);
+        for note in [40, 44, 48, 52] {
+            pool.note_off(note);
+        }
+        peak_and_step(&mut pool, 3000, &mut last);
+        assert_eq!(peak_and_step(&mut pool, 10, &mut last).0, 0.0);
+    }
+
+    #[test]
+    fn a_cleared_pool_is_silent() {
+        let mut pool = Pool::<Bass, 2>::new();
+        let mut last = 0.0;
+        pool.note_on(40, 1.0);
+        peak_and_step(&mut pool, 20, &mut last);
+        pool.clear();
+        assert_eq!(peak_and_step(&mut pool, 20, &mut last).0, 0.0);
+    }
+}

@@ -1,0 +1,64 @@
+//! The upper voice: between a soft bell and a flute, with a vibrato that comes late.
+
+use super::pool::Tone;
+use crate::engine::QUANTUM;
+use crate::engine::dsp::{Bus, advance, sine};
+use crate::engine::envelope::Shape;
+use crate::units::SAMPLE_RATE;
+
+/// Peak at full strength, about.
+const LEVEL: f32 = 0.42;
+/// Time constant of the bell's overtone, in frames.
+const STRIKE: f32 = 0.16 * SAMPLE_RATE as f32;
+/// Turns of the vibrato in a quantum: 4.7 Hz.
+const VIBRATO: f32 = 4.7 * QUANTUM as f32 / SAMPLE_RATE as f32;
+/// Deepest vibrato, as a share of the frequency: 6 cents.
+const VIBRATO_DEPTH: f32 = 0.0035;
+/// Share of the way to the deepest vibrato covered per quantum; about half a second in all.
+const VIBRATO_RISE: f32 = QUANTUM as f32 / (0.5 * SAMPLE_RATE as f32);
+/// How far right of the middle it stands.
+const SIDE: f32 = -0.22;
+
+/// A sine and a little of its octave, struck by frequency modulation at three times the frequency.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Upper {
+    phase: f32,
+    modulator: f32,
+    increment: f32,
+    depth: f32,
+    settled: f32,
+    vibrato: f32,
+    vibrato_depth: f32,
+    gain: f32,
+}
+
+impl Tone for Upper {
+    fn shape(velocity: f32) -> Shape {
+        Shape { attack: 0.03 - 0.02 * velocity, decay: 1.1, sustain: 0.4, release: 0.28 }
+    }
+
+    fn start(&mut self, hz: f32, velocity: f32) {
+        *self = Self {
+            increment: hz / SAMPLE_RATE as f32,
+            depth: 0.02 + 0.07 * velocity,
+            settled: 0.006,
+            gain: LEVEL * velocity * (0.5 + 0.5 * velocity) * (523.0 / hz).sqrt().clamp(0.5, 1.2),
+            ..Self::default()
+        };
+    }
+
+    fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {
+        let increment = self.increment * (1.0 + self.vibrato_depth * sine(self.vibrato));
+        advance(&mut self.vibrato, VIBRATO);
+        self.vibrato_depth += VIBRATO_RISE * (VIBRATO_DEPTH - self.vibrato_depth) * 0.5;
+        for (n, level) in level.iter().enumerate() {
+            let turns = self.phase + self.depth * sine(self.modulator);
+            let sample = self.gain * level * (sine(turns) + 0.12 * sine(2.0 * turns));
+            bus.mid[n] += sample;
+            bus.side[n] += SIDE * sample;
+            self.depth += (self.settled - self.depth) / STRIKE;
+            advance(&mut self.phase, increment);
+            advance(&mut self.modulator, 3.0 * increment);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Nothing is allocated or freed on the audio thread, whatever is asked of the engine.
+
+use std::sync::Arc;
+
+use assert_no_alloc::{AllocDisabler, assert_no_alloc, reset_violation_count, violation_count};
+use melos::engine::{Engine, EngineCommand, EngineEnds, Hop, QUANTUM, TimedCommand, Voice, ports};
+use melos::mel::HOP;
+use melos::parameter::{Kind, Param, TABLE};
+use ringbuf::traits::{Consumer, Producer};
+
+#[global_allocator]
+static ALLOCATOR: AllocDisabler = AllocDisabler;
+
+/// Violations are counted for each thread, so every test counts its own.
+fn rig() -> (Engine, EngineEnds, Vec<f32>) {
+    reset_violation_count();
+    let (ports, ends) = ports();
+    (Engine::new(ports, Arc::default()), ends, vec![0.0; 2 * 4096])
+}
+
+fn render(engine: &mut Engine, out: &mut [f32]) {
+    assert_no_alloc(|| engine.render(out));
+    assert_eq!(violation_count(), 0);
+    assert!(out.iter().all(|sample| sample.is_finite()));
+}
+
+fn hop(index: u64, epoch: u32) -> Hop {
+    let samples = std::array::from_fn(|n| ((index as usize * HOP + n) as f32 * 0.031).sin() * 0.3);
+    Hop { index, epoch, samples }
+}
+
+fn every_command() -> Vec<EngineCommand> {
+    let mut commands = vec![EngineCommand::Panic];
+    for value in [0.0, 1.0, f32::NAN] {
+        commands.push(EngineCommand::Expression(value));
+    }
+    for voice in Voice::ALL {
+        for note in 0..=255 {
+            commands.push(EngineCommand::NoteOn { voice, note, velocity: f32::from(note) / 255.0 });
+        }
+        for note in 0..=255 {
+            commands.push(EngineCommand::NoteOff { voice, note });
+        }
+    }
+    for spec in TABLE {
+        if let Kind::Number { min, max, default } = spec.kind {
+            commands.extend([min, max, f32::NAN, default].map(|value| EngineCommand::Number(spec.param, value)));
+        }
+        commands.extend([true, false].map(|on| EngineCommand::Toggle(spec.param, on)));
+    }
+    commands.push(EngineCommand::Toggle(Param::Play, true));
+    commands
+}
+
+#[test]
+fn the_net_catches_an_allocation_and_a_free() {
+    reset_violation_count();
+    let boxed = Box::new(1);
+    assert_no_alloc(move || drop(boxed));
+    assert!(violation_count() > 0);
+    reset_violation_count();
+    let boxed = assert_no_alloc(|| Box::new(1));
+    assert!(violation_count() > 0);
+    drop(boxed);
+}
+
+#[test]
+fn every_command_in_ragged_blocks() {
+    let (mut engine, mut ends, mut out) = rig();
+    let mut pushed = 0;
+    for (n, command) in every_command().into_iter().enumerate() {
+        let frame = engine.status().frame();
+        while pushed * (HOP as u64) < frame + 16_384 {
+            assert!(ends.hops.try_push(hop(pushed, 0)).is_ok());
+            pushed += 1;
+        }
+        assert!(ends.commands.try_push(TimedCommand { frame, command }).is_ok());
+        let frames = [1, 63, 64, 65, 333, 7, 1024, 255][n % 8];
+        render(&mut engine, &mut out[..2 * frames]);
+        ends.events.clear();
+        ends.tap.clear();
+    }
+    render(&mut engine, &mut out[..2 * 4096]);
+    render(&mut engine, &mut out[..1]);
+    render(&mut engine, &mut []);
+}
+
+#[test]
+fn full_and_empty_rings() {
+    let (mut engine, mut ends, mut out) = rig();
+    for epoch in 0..40 {
+        let frame = engine.status().frame();
+        // As many hops as fit, some too old and some too far ahead, then nothing for a while; nobody empties the others.
+        let first = (frame / HOP as u64).saturating_sub(3) + u64::from(epoch % 5);
+        let mut index = first;
+        while ends.hops.try_push(hop(index, epoch)).is_ok() {
+            index += 1 + u64::from(index % 17 == 0) * 300;
+        }
+        while ends.commands.try_push(TimedCommand { frame, command: EngineCommand::Expression(0.5) }).is_ok() {}
+        for _ in 0..12 {
+            render(&mut engine, &mut out);
+        }
+    }
+    let status = engine.status();
+    assert!(status.starvations() > 0 && status.rejected_epoch() > 0 && status.dropped_hops() > 0);
+    assert!(status.dropped_tap() > 0);
+}
+
+#[test]
+fn rings_whose_other_ends_are_gone() {
+    let (mut engine, ends, mut out) = rig();
+    drop(ends);
+    for _ in 0..100 {
+        render(&mut engine, &mut out[..2 * QUANTUM]);
+    }
+}
