@@ -8,7 +8,6 @@ pub mod log;
 pub mod midi;
 pub mod notice;
 pub mod osc;
-pub mod schedule;
 pub mod watch;
 
 use std::net::SocketAddr;
@@ -16,7 +15,6 @@ use std::time::Instant;
 
 pub use inbox::Inbox;
 pub use notice::Notice;
-pub use schedule::Schedule;
 
 use crate::parameter::{Param, Value};
 

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::audio::OutputStatus;
+use crate::control::Notice;
 use crate::control::notice::Health;
 use crate::control::osc::OscServer;
-use crate::control::Notice;
 use crate::engine::EngineStatus;
 use crate::generator::worker::WorkerStatus;
 use crate::parameter::{Kind, Param, Value};
@@ -73,7 +73,8 @@ impl Board {
                 self.tell(Notice::Value(*param, value.clone()));
             }
         }
-        told.status.parameters = values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
+        told.status.parameters =
+            values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
         told.values = values;
     }
 

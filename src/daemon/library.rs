@@ -31,7 +31,8 @@ impl Library {
                 return changed;
             }
         };
-        let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
+        let mut files: Vec<_> =
+            files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
         files.sort();
         let name_of = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.presets.retain(|name, _| files.iter().any(|path| name_of(path) == *name));
