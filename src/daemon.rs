@@ -82,7 +82,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         .with_context(|| format!("HTTP cannot listen on {http_address}; choose another port with http.port"))?;
 
     let library = Library::read(&data.join("presets"));
-    let state = StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
+    let state =
+        StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
     let mut start = start_values(&library, &state, preset.as_deref(), &config)?;
     start.extend(settings);
 

@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::audio::OutputStatus;
+use crate::control::Notice;
 use crate::control::notice::Health;
 use crate::control::osc::OscServer;
-use crate::control::Notice;
 use crate::engine::EngineStatus;
-use crate::generator::worker::WorkerStatus;
+use crate::generator::WorkerStatus;
 use crate::parameter::{Kind, Param, Value};
 use crate::units::{frames_to_seconds, gain_to_db};
 
@@ -72,7 +72,8 @@ impl Board {
         for (param, value) in &changed {
             self.tell(Notice::Value(*param, value.clone()));
         }
-        told.status.parameters = values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
+        told.status.parameters =
+            values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
         told.values = values;
         changed
     }
