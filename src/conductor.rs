@@ -37,9 +37,8 @@ use crate::emotion::Mood;
 use crate::engine::{EngineCommand, TimedCommand};
 use crate::harmony::BarRequest;
 use crate::mel::HOP;
-use crate::parameter::{Lane, Param, TABLE, Value};
+use crate::parameter::{Param, Value};
 use crate::plan::Plan;
-use crate::theory::{Chord, Key};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
 /// Frames past the horizon for which chords are planned at least, right after a beat. The longest beat is 1.5 s, so

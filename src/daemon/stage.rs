@@ -3,24 +3,29 @@
 mod agenda;
 mod log_file;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use super::board::Board;
-use super::library::Library;
+use super::library::{Library, read_mappings};
 use super::state::StateFile;
 use crate::audio::OutputStatus;
 use crate::conductor::{Conductor, Score};
 use crate::control::log::Entry;
-use crate::control::{ControlEvent, Inbox, Incoming};
+use crate::control::midi::{MidiEvent, MidiIn};
+use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
-use crate::generator::{Worker, WorkerEvent};
+use crate::generator::worker::{Worker, WorkerEvent};
+use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Walk, ends_journey};
+use crate::units::seconds_to_frames;
 
 use agenda::Agenda;
 pub(super) use log_file::LogFile;
@@ -44,6 +49,11 @@ pub(super) struct Stage {
     pub(super) worker: Worker,
     pub(super) inbox: Arc<Inbox>,
     pub(super) library: Library,
+    /// MIDI devices; the handle keeps them connected.
+    pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
+    pub(super) mappings: LiveMappings,
+    /// Folder of the mapping files.
+    pub(super) mapping_folder: PathBuf,
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
     pub(super) log: Option<LogFile>,
@@ -57,7 +67,7 @@ impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
         let mut turn = Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
-        self.board.tell_values(self.conductor.values());
+        self.tell_values();
         while !self.stop.load(Relaxed) {
             self.inbox.wait(TICK);
             self.turn(&mut turn);
@@ -81,6 +91,7 @@ impl Stage {
         if self.reload.swap(false, Relaxed) {
             self.reload(turn);
         }
+        self.take_midi(head);
         turn.agenda.take_in(&self.inbox, horizon);
         loop {
             let due = turn.agenda.next_frame();
@@ -102,8 +113,29 @@ impl Stage {
         if turn.reported.elapsed() >= REPORT {
             turn.reported = Instant::now();
             self.board.tell_levels(&self.engine, &self.output, self.worker.status());
-            self.board.tell_values(self.conductor.values());
+            self.tell_values();
             self.state.save(&self.conductor.settings(), false);
+        }
+    }
+
+    /// Turns what MIDI devices did into events.
+    fn take_midi(&mut self, head: u64) {
+        let Some((_, events)) = &self.midi else { return };
+        let now = Instant::now();
+        let frame = |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
+        let mut out = Vec::new();
+        for event in events.try_iter() {
+            self.mappings.midi(event, frame, &mut out);
+        }
+        for event in out {
+            self.inbox.push(Incoming { event, due: None, source: Source::Midi });
+        }
+    }
+
+    /// Tells listeners and controllers the values that changed.
+    fn tell_values(&mut self) {
+        for (param, value) in self.board.tell_values(self.conductor.values()) {
+            self.mappings.value(param, &value);
         }
     }
 
@@ -151,6 +183,13 @@ impl Stage {
     fn reload(&mut self, turn: &mut Turn) {
         let changed = self.library.reload();
         tracing::info!(presets = changed.join(", "), "reloaded");
+        if let Some(mappings) = read_mappings(&self.mapping_folder) {
+            let mut out = Vec::new();
+            self.mappings.set_mappings(mappings, &mut out);
+            for event in out {
+                self.apply(turn, &event);
+            }
+        }
         if let Value::Text(playing) = self.conductor.value(Param::Preset)
             && changed.contains(&playing)
         {
