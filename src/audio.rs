@@ -6,6 +6,7 @@
 mod devices;
 mod feed;
 mod home;
+mod jack_client;
 mod pace;
 mod resample;
 mod route;

@@ -11,6 +11,7 @@ mod history;
 mod noise;
 mod tape;
 mod vigil;
+mod worker;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use history::{History, Now, Snapshot};
 use noise::noise;
 use tape::Tape;
 use vigil::Vigil;
+pub use worker::{AHEAD, HopSource, Worker, WorkerEvent, WorkerStatus};
 
 /// Frames of one latent.
 pub const LATENT_FRAMES: u64 = (FRAMES_PER_LATENT * HOP) as u64;
@@ -202,19 +204,32 @@ impl Generator {
         }
         let plan = self.plan.clone().ok_or(GeneratorError::NoPlan)?;
         let snapshot = self.snapshot();
+        self.history.push(snapshot);
         match self.advance(&plan) {
             Ok(heard) => {
-                self.history.push(snapshot);
                 self.send(out);
                 Ok(heard)
             }
             Err(error) => {
-                self.restore(&snapshot);
+                self.step_back();
                 if matches!(error, GeneratorError::NotFinite { .. }) {
                     self.start_afresh();
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Makes good for a step that panicked: goes back to before it and starts the music afresh there.
+    pub fn recover(&mut self) {
+        self.step_back();
+        self.start_afresh();
+    }
+
+    /// Back to before the last latent.
+    fn step_back(&mut self) {
+        if let Some(snapshot) = self.history.pop() {
+            self.restore(&snapshot);
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Feed {
     engine: Guest,
     resampler: Option<Resampler>,
     channels: usize,
-    /// Device frames per 48 kHz frame.
+    /// 48 kHz frames per device frame.
     ratio: f64,
     status: Arc<OutputStatus>,
     /// The engine's frames on their way to the resampler.
@@ -40,11 +40,14 @@ impl Feed {
         }
     }
 
-    /// Fills a buffer of interleaved frames.
-    pub(super) fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T]) {
-        let frames = out.len() / self.channels;
+    /// Says at the beginning of a callback how many device frames it asks for.
+    pub(super) fn announce(&self, frames: usize) {
         self.status.block_frames.store((frames as f64 * self.ratio).ceil() as u32, Relaxed);
         self.status.callbacks.fetch_add(1, Relaxed);
+    }
+
+    /// Fills a buffer of interleaved frames.
+    pub(super) fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T]) {
         let Some(engine) = self.engine.engine() else {
             out.fill(T::EQUILIBRIUM);
             return;

@@ -91,11 +91,11 @@ mod tests {
             frame += 1.0;
             [value, -value]
         };
-        let out: Vec<f64> = (0..9600).map(|_| f64::from(resampler.next(&mut input)[0])).skip(200).collect();
+        let out: Vec<f64> = (0..24_000).map(|_| f64::from(resampler.next(&mut input)[0])).skip(200).collect();
         let (mut cosine, mut sine) = (0.0, 0.0);
         let turn = |n: usize| 2.0 * PI * hz * n as f64 / f64::from(rate);
         // The tone's share by least squares; exact enough over whole periods.
-        let whole = (f64::from(rate) / 100.0) as usize * 20;
+        let whole = rate as usize / 5;
         for (n, value) in out.iter().take(whole).enumerate() {
             cosine += value * turn(n).cos() * 2.0 / whole as f64;
             sine += value * turn(n).sin() * 2.0 / whole as f64;

@@ -1,6 +1,8 @@
 //! Ways the sound can take, and opening one.
 
+use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -16,9 +18,6 @@ use super::home::Guest;
 use super::status::OutputStatus;
 use crate::config::AudioHost;
 use crate::units::SAMPLE_RATE;
-
-/// The name of the client in JACK; its ports are `melos_out:out_0` and `melos_out:out_1`.
-const CLIENT: &str = "melos";
 
 /// Frames per callback where neither the configuration nor the system says.
 const BLOCK: u32 = 512;
@@ -53,6 +52,9 @@ pub enum AudioError {
         /// Why.
         source: cpal::Error,
     },
+    /// JACK does not answer or does not let us in.
+    #[error("JACK: {0}")]
+    Jack(String),
     /// None of the ways that were tried works.
     #[error("no way for the sound: {}; `melos devices` lists what there is", .0.join("; "))]
     NoRoute(Vec<String>),
@@ -64,6 +66,8 @@ pub enum AudioError {
 /// One way for the sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
+    /// A JACK server.
+    Jack,
     /// A system and perhaps a device of it.
     Device { host: HostId, device: Option<String> },
     /// Into nothing.
@@ -83,13 +87,13 @@ pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
         native.into_iter().chain([via(HostId::PulseAudio), alsa])
     };
     match host {
-        AudioHost::Jack => vec![via(HostId::Jack)],
+        AudioHost::Jack => vec![Route::Jack],
         AudioHost::Alsa => vec![via(HostId::Alsa)],
         AudioHost::Pulse => vec![via(HostId::PulseAudio)],
         AudioHost::Pipewire => pipewire().collect(),
         AudioHost::Null => vec![Route::Null],
         AudioHost::Auto => {
-            [via(HostId::Jack)].into_iter().chain(pipewire()).chain([via(HostId::Alsa), Route::Null]).collect()
+            [Route::Jack].into_iter().chain(pipewire()).chain([via(HostId::Alsa), Route::Null]).collect()
         }
     }
 }
@@ -108,8 +112,10 @@ pub(super) enum Fault {
 /// A stream that plays.
 pub(super) struct Running {
     /// Dropping it ends the stream and sends the engine home.
-    pub(super) _stream: Box<dyn StreamTrait>,
+    pub(super) _stream: Box<dyn Any>,
     pub(super) name: String,
+    /// Set where a loss can be told no other way.
+    pub(super) lost: Arc<AtomicBool>,
 }
 
 /// Finds the device and what it can play, before the engine is needed.
@@ -117,14 +123,6 @@ pub(super) fn find(host: HostId, wanted: Option<&str>) -> Result<Opening, AudioE
     let name = host.name();
     let host_error = |source| AudioError::Host { host: name, source };
     let none = || host_error(cpal::Error::with_message(ErrorKind::DeviceNotAvailable, "no output device"));
-    if host == HostId::Jack {
-        jack::set_logger(jack::LoggerType::None);
-        let mut jack = cpal::platform::JackHost::new().map_err(host_error)?;
-        let no_server =
-            || host_error(cpal::Error::with_message(ErrorKind::HostUnavailable, "no JACK server is running"));
-        let device = jack.output_device_with_name(CLIENT).ok_or_else(no_server)?;
-        return Opening::new(device.into(), host);
-    }
     let cpal_host = cpal::host_from_id(host).map_err(host_error)?;
     let device = match wanted {
         None => cpal_host.default_output_device().ok_or_else(none)?,
@@ -167,17 +165,14 @@ impl Opening {
         Ok(Self { host, config, format: best.sample_format(), range: *best.buffer_size(), device })
     }
 
-    /// The block sizes to try; JACK's is its server's.
-    pub(super) fn blocks(&self, wanted: Option<u32>) -> Vec<BufferSize> {
-        if self.host == HostId::Jack {
-            return vec![BufferSize::Default];
-        }
+    /// The block sizes to try.
+    pub(super) fn blocks(&self, wanted: Option<u32>) -> [BufferSize; 2] {
         let frames = wanted.unwrap_or(BLOCK);
         let fixed = match self.range {
             SupportedBufferSize::Range { min, max } => frames.clamp(min, max.max(min)),
             SupportedBufferSize::Unknown => frames,
         };
-        vec![BufferSize::Fixed(fixed), BufferSize::Default]
+        [BufferSize::Fixed(fixed), BufferSize::Default]
     }
 
     /// Starts to play; on failure the engine goes home.
@@ -203,7 +198,7 @@ impl Opening {
         let block = stream.buffer_size().map_or_else(|_| "unknown".to_owned(), |frames| frames.to_string());
         let (host, rate) = (self.host.name(), config.sample_rate);
         let name = format!("{host}: {}, {rate} Hz, {block} frames per block", label(&self.device));
-        Ok(Running { _stream: stream, name })
+        Ok(Running { _stream: Box::new(stream), name, lost: Arc::default() })
     }
 }
 
@@ -212,10 +207,12 @@ fn build<T: SizedSample + cpal::FromSample<f32>>(
     config: StreamConfig,
     mut feed: Feed,
     report: impl FnMut(cpal::Error) + Send + 'static,
-) -> Result<Box<dyn StreamTrait>, cpal::Error> {
-    let fill = move |out: &mut [T], _: &cpal::OutputCallbackInfo| feed.fill(out);
-    let stream = device.build_output_stream(config, fill, report, Some(Duration::from_secs(2)))?;
-    Ok(Box::new(stream))
+) -> Result<cpal::Stream, cpal::Error> {
+    let fill = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
+        feed.announce(out.len() / usize::from(config.channels));
+        feed.fill(out);
+    };
+    device.build_output_stream(config, fill, report, Some(Duration::from_secs(2)))
 }
 
 /// Sorts errors: counted, worth a line, or a reason to start over. When the supervisor has not yet looked at the last
@@ -225,7 +222,7 @@ fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(
         let text = error.to_string();
         let fault = match error.kind() {
             ErrorKind::Xrun => {
-                status.xruns.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                status.xruns.fetch_add(1, Relaxed);
                 return;
             }
             ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => Fault::Notice(text),

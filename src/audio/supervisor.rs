@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
 
 use super::home::Home;
+use super::jack_client;
 use super::pace::Pace;
 use super::route::{AudioError, Fault, Route, Running, find, routes};
 use super::status::OutputStatus;
@@ -119,7 +120,7 @@ impl Supervisor {
         let _ = answer.send(Ok(()));
         loop {
             if let Some(stream) = running.take() {
-                let end = self.watch(&faulty);
+                let end = self.watch(&stream, &faulty);
                 self.status.connected.store(false, Relaxed);
                 drop(stream);
                 engine = self.home.wait(PATIENCE);
@@ -159,8 +160,11 @@ impl Supervisor {
         let mut engine = Some(engine);
         for route in routes(self.config.host, self.config.device.as_deref()) {
             if route == Route::Null {
-                let reasons = tried.join("; ");
-                info!(reasons, "no audio device; playing into nothing");
+                if !tried.is_empty() {
+                    let reasons = tried.join("; ");
+                    warn!(reasons, "no audio device");
+                }
+                info!("playing into nothing");
                 return Ok((route, None, engine));
             }
             let Some(present) = engine.take() else { break };
@@ -181,29 +185,37 @@ impl Supervisor {
         engine: Box<Engine>,
         faults: &SyncSender<Fault>,
     ) -> Result<Option<Running>, Failure> {
-        let Route::Device { host, device } = route else { return Ok(None) };
-        let opening = match find(*host, device.as_deref()) {
-            Ok(opening) => opening,
-            Err(error) => return Err((error, Some(engine))),
-        };
-        let mut engine = Some(engine);
-        let mut failure = None;
-        for block in opening.blocks(self.config.block_frames) {
-            let Some(present) = engine.take() else { break };
-            match opening.start(block, self.home.send_out(present), &self.status, faults.clone()) {
-                Ok(running) => {
-                    info!(output = running.name, "playing");
-                    self.status.set_name(running.name.clone());
-                    self.status.connected.store(true, Relaxed);
-                    return Ok(Some(running));
-                }
-                Err(error) => {
-                    failure = Some(error);
-                    engine = self.home.wait(PATIENCE);
-                }
+        match route {
+            Route::Null => Ok(None),
+            Route::Jack => {
+                let started = jack_client::start(self.home.send_out(engine), &self.status, faults);
+                started.map(|running| Some(self.playing(running))).map_err(|error| (error, self.home.wait(PATIENCE)))
+            }
+            Route::Device { host, device } => {
+                let opening = match find(*host, device.as_deref()) {
+                    Ok(opening) => opening,
+                    Err(error) => return Err((error, Some(engine))),
+                };
+                let [first, second] = opening.blocks(self.config.block_frames);
+                let start = |block, engine| {
+                    let started = opening.start(block, self.home.send_out(engine), &self.status, faults.clone());
+                    started
+                        .map(|running| Some(self.playing(running)))
+                        .map_err(|error| (error, self.home.wait(PATIENCE)))
+                };
+                start(first, engine).or_else(|(error, engine)| match engine {
+                    Some(engine) => start(second, engine),
+                    None => Err((error, None)),
+                })
             }
         }
-        Err((failure.unwrap_or_else(|| AudioError::NoRoute(Vec::new())), engine))
+    }
+
+    fn playing(&self, running: Running) -> Running {
+        info!(output = running.name, "playing");
+        self.status.set_name(running.name.clone());
+        self.status.connected.store(true, Relaxed);
+        running
     }
 
     /// Plays into nothing for a while, or until stopped.
@@ -217,7 +229,7 @@ impl Supervisor {
     }
 
     /// Watches a stream until it is lost or the output is stopped.
-    fn watch(&self, faults: &Receiver<Fault>) -> End {
+    fn watch(&self, stream: &Running, faults: &Receiver<Fault>) -> End {
         let mut seen = self.status.callbacks();
         let (mut changed, mut patience) = (Instant::now(), FIRST);
         let mut doubt: Option<(Instant, String)> = None;
@@ -225,6 +237,9 @@ impl Supervisor {
             let fault = faults.recv_timeout(LOOK);
             if self.stop.load(Relaxed) {
                 return End::Stopped;
+            }
+            if stream.lost.load(Relaxed) {
+                return End::Lost("the server is gone".to_owned());
             }
             let callbacks = self.status.callbacks();
             if callbacks != seen {

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Document, nearest};
-use crate::parameter::{Input, Param, Value};
+use crate::parameter::{Input, Kind, Param, TABLE, Value};
 
 /// A table on its way to being read.
 #[derive(Debug)]
@@ -189,9 +189,14 @@ impl<'a> Field<'a> {
     /// The number, whole or not.
     #[must_use]
     pub fn number(&self) -> Option<f64> {
+        number_of(&self.value)
+    }
+
+    /// The numbers of a list of nothing else.
+    #[must_use]
+    pub fn numbers(&self) -> Option<Vec<f64>> {
         match &self.value {
-            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n as f64),
-            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Array(items) => items.iter().map(|item| number_of(item.get_ref())).collect(),
             _ => None,
         }
     }
@@ -237,19 +242,29 @@ impl<'a> Field<'a> {
         };
         match (param.fit(input), input) {
             (Ok(Some(Value::Number(fitted))), Input::Number(number)) if (f64::from(fitted) - number).abs() > 1e-6 => {
-                let crate::parameter::Kind::Number { min, max, .. } = param.spec().kind else { return None };
+                let Kind::Number { min, max, .. } = param.spec().kind else { return None };
                 self.wrong(document, &format!("a number from {min} to {max}"))
             }
             (Ok(value), _) => value,
             (Err(error), _) => {
                 let mut hint = error.to_string();
-                if let (Input::Text(text), crate::parameter::Kind::Choice { names, .. }) = (input, param.spec().kind) {
+                if let (Input::Text(text), Kind::Choice { names, .. }) = (input, param.spec().kind) {
                     hint.push_str(&meant(text, names.iter().copied()));
                 }
                 document.add(self.span.clone(), &self.key, hint);
                 None
             }
         }
+    }
+}
+
+fn number_of(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number as f64)
+        }
+        DeValue::Float(number) => number.as_str().parse().ok(),
+        _ => None,
     }
 }
 
@@ -264,7 +279,7 @@ fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
 /// With what to say, when there is none.
 pub fn parameter(id: &str) -> Result<Param, String> {
     Param::from_id(id).ok_or_else(|| {
-        let ids = crate::parameter::TABLE.iter().map(|spec| spec.id);
+        let ids = TABLE.iter().map(|spec| spec.id);
         format!("there is no parameter {id:?}{}", meant(id, ids))
     })
 }

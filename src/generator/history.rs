@@ -58,6 +58,11 @@ impl History {
         if index < self.snapshots.len() { self.snapshots.pop_back() } else { None }
     }
 
+    /// Takes out the last snapshot.
+    pub(super) fn pop(&mut self) -> Option<Snapshot> {
+        self.snapshots.pop_back()
+    }
+
     /// The first latent that can be gone back to.
     pub(super) fn oldest(&self) -> Option<u64> {
         self.snapshots.front().map(|snapshot| snapshot.now.latent)

@@ -164,6 +164,12 @@ impl Manifest {
         ModelError::Mismatch { path: self.path.clone(), key, expected, found }
     }
 
+    /// What tells this version of the weights from any other: the beginnings of the files' hashes.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.files.iter().map(|file| file.sha256.get(..8).unwrap_or_default()).collect::<Vec<_>>().join("-")
+    }
+
     /// Whether the contract lists a file of that name.
     #[must_use]
     pub fn lists(&self, name: &str) -> bool {

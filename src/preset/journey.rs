@@ -47,23 +47,23 @@ impl Step {
 
 /// A journey under way: an iterator over the frames at which steps begin, and what is to be set there.
 #[derive(Debug, Clone)]
-pub struct Walk<'a> {
-    steps: &'a [Step],
+pub struct Walk {
+    steps: Vec<Step>,
     repeats: bool,
     next: usize,
     frame: u64,
 }
 
-impl<'a> Walk<'a> {
+impl Walk {
     /// Sets out at a frame of the time line.
     #[must_use]
-    pub fn new(preset: &'a super::Preset, start: u64) -> Self {
-        Self { steps: &preset.journey, repeats: preset.repeats, next: 0, frame: start }
+    pub fn new(preset: &super::Preset, start: u64) -> Self {
+        Self { steps: preset.journey.clone(), repeats: preset.repeats, next: 0, frame: start }
     }
 }
 
-impl<'a> Iterator for Walk<'a> {
-    type Item = (u64, &'a [(Param, Value)]);
+impl Iterator for Walk {
+    type Item = (u64, Vec<(Param, Value)>);
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.steps.len() && self.repeats {
@@ -73,7 +73,7 @@ impl<'a> Iterator for Walk<'a> {
         let frame = self.frame;
         self.next += 1;
         self.frame += seconds_to_frames(step.seconds);
-        Some((frame, &step.settings))
+        Some((frame, step.settings.clone()))
     }
 }
 

@@ -1,0 +1,190 @@
+//! The engine on a real JACK server (with the dummy driver), heard by another JACK client.
+
+#[path = "support/jack_server.rs"]
+mod jack_server;
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use jack_server::JackServer;
+use melos::audio::Output;
+use melos::config::{AudioConfig, AudioHost};
+use melos::engine::{Engine, EngineCommand, EngineStatus, Hop, TimedCommand, ports};
+use melos::mel::HOP;
+use melos::parameter::Param;
+use ringbuf::traits::{Consumer, Producer, Split};
+use ringbuf::{HeapProd, HeapRb};
+
+/// 400 Hz: a whole number of frames per period.
+const PERIOD: u64 = 120;
+const LONG: Duration = Duration::from_secs(20);
+
+/// Runs a test of this file in its own process, with the environment that leads to its own server.
+fn in_own_process(name: &str) {
+    let server = format!("melos-{name}-{}", std::process::id());
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .envs([("JACK_DEFAULT_SERVER", server.as_str()), ("JACK_NO_START_SERVER", "1")])
+        .status()
+        .unwrap();
+    assert!(status.success(), "{name} failed, see above");
+}
+
+/// One at a time: each needs the processor in time.
+#[test]
+fn jack() {
+    in_own_process("the_sound_has_no_gap");
+    in_own_process("a_server_may_die_and_come_back");
+}
+
+fn server_name() -> String {
+    std::env::var("JACK_DEFAULT_SERVER").expect("set by the parent process")
+}
+
+fn wait_until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !reached() {
+        assert!(begun.elapsed() < LONG, "waited in vain: {what}");
+        sleep(Duration::from_millis(5));
+    }
+    begun.elapsed()
+}
+
+/// A sine as the network's sound, always half a second ahead of the play head.
+struct Player {
+    output: Output,
+    status: Arc<EngineStatus>,
+    stop: Arc<AtomicBool>,
+    feeder: Option<thread::JoinHandle<()>>,
+}
+
+impl Player {
+    fn start() -> Self {
+        let (ports, mut ends) = ports();
+        let status = Arc::new(EngineStatus::default());
+        let engine = Engine::new(ports, Arc::clone(&status));
+        // Nothing but the sine: then every sample follows from the two before it.
+        for param in [Param::Reverb, Param::Width] {
+            let command = EngineCommand::Number(param, 0.0);
+            ends.commands.try_push(TimedCommand { frame: 0, command }).unwrap();
+        }
+        let mut pushed = 0;
+        feed(&mut ends.hops, &mut pushed, 0);
+        let config = AudioConfig { host: AudioHost::Jack, device: None, block_frames: None };
+        let output = Output::open(&config, engine).unwrap();
+        println!("{}", output.status().name());
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, head) = (Arc::clone(&stop), Arc::clone(&status));
+        let feeder = thread::spawn(move || {
+            while !stopped.load(Relaxed) {
+                feed(&mut ends.hops, &mut pushed, head.frame());
+                ends.tap.clear();
+                sleep(Duration::from_millis(20));
+            }
+        });
+        Self { output, status, stop, feeder: Some(feeder) }
+    }
+
+    fn stop(mut self) -> Box<Engine> {
+        self.stop.store(true, Relaxed);
+        self.feeder.take().unwrap().join().unwrap();
+        self.output.close().expect("the driver gives the engine back")
+    }
+}
+
+fn feed(hops: &mut HeapProd<Hop>, pushed: &mut u64, frame: u64) {
+    while *pushed * (HOP as u64) < frame + 36_000 {
+        let sample = |n: usize| {
+            let phase = (*pushed * HOP as u64 + n as u64) % PERIOD;
+            (0.4 * (std::f64::consts::TAU * phase as f64 / PERIOD as f64).sin()) as f32
+        };
+        let hop = Hop { index: *pushed, epoch: 0, samples: std::array::from_fn(sample) };
+        if hops.try_push(hop).is_err() {
+            return;
+        }
+        *pushed += 1;
+    }
+}
+
+/// What another program hears at the output's left port for so many seconds.
+fn listen(seconds: usize) -> Vec<f32> {
+    let (client, _) = jack::Client::new("listener", jack::ClientOptions::NO_START_SERVER).unwrap();
+    let port = client.register_port("in", jack::AudioIn::default()).unwrap();
+    let port_name = port.name().unwrap();
+    let (mut heard, mut sound) = HeapRb::<f32>::new(48_000 * (seconds + 1)).split();
+    let process = move |_: &jack::Client, scope: &jack::ProcessScope| {
+        heard.push_slice(port.as_slice(scope));
+        jack::Control::Continue
+    };
+    let client = client.activate_async((), jack::contrib::ClosureProcessHandler::new(process)).unwrap();
+    client.as_client().connect_ports_by_name("melos-audio:left", &port_name).unwrap();
+    let mut all = Vec::new();
+    wait_until("sound to be heard", || {
+        all.extend(sound.pop_iter());
+        all.len() >= 48_000 * seconds
+    });
+    client.deactivate().unwrap();
+    all
+}
+
+/// Frames of a recorded sine that do not follow from the two before them.
+fn breaks(sound: &[f32]) -> Vec<usize> {
+    let coefficient = 2.0 * (std::f64::consts::TAU / PERIOD as f64).cos();
+    let follows = |three: &[f32]| {
+        let [a, b, c] = [three[0], three[1], three[2]].map(f64::from);
+        (c - coefficient * b + a).abs() < 1e-4
+    };
+    sound.windows(3).enumerate().filter(|(_, three)| !follows(three)).map(|(at, _)| at).collect()
+}
+
+fn check_sine(sound: &[f32]) {
+    // The listener's first blocks come before it is connected.
+    let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("something is heard") + 48;
+    let sound = &sound[start..];
+    let peak = sound.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+    assert!((0.3..0.5).contains(&peak), "{peak}");
+    assert!(sound.len() > 40_000);
+    assert_eq!(breaks(sound), [0usize; 0], "of {} frames", sound.len());
+}
+
+#[test]
+#[ignore = "started by the test `jack`"]
+fn the_sound_has_no_gap() {
+    let _server = JackServer::start(&server_name(), 256);
+    let player = Player::start();
+    wait_until("fade-in", || player.status.frame() > 24_000);
+    check_sine(&listen(5));
+    assert_eq!(player.status.starvations(), 0);
+    assert_eq!(player.output.status().losses(), 0);
+    println!("xruns: {}", player.output.status().xruns());
+    player.stop();
+}
+
+#[test]
+#[ignore = "started by the test `jack`"]
+fn a_server_may_die_and_come_back() {
+    let mut server = JackServer::start(&server_name(), 256);
+    let player = Player::start();
+    wait_until("fade-in", || player.status.frame() > 24_000);
+    check_sine(&listen(1));
+    for round in 1..=2 {
+        server.kill();
+        let killed = Instant::now();
+        wait_until("the loss to be noticed", || !player.output.status().connected());
+        let frame = player.status.frame();
+        wait_until("the music to go on unheard", || player.status.frame() > frame + 24_000);
+        println!("loss noticed and half a second played unheard after {:?}", killed.elapsed());
+        drop(server);
+        server = JackServer::start(&server_name(), 256);
+        let back = wait_until("the output to come back", || player.output.status().connected());
+        println!("back {back:?} after the server");
+        assert_eq!(player.output.status().losses(), round);
+        check_sine(&listen(1));
+    }
+    assert_eq!(player.status.starvations(), 0);
+    let engine = player.stop();
+    assert!(engine.status().frame() > 96_000);
+}

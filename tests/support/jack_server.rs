@@ -1,0 +1,76 @@
+//! A JACK server without a sound card, real-time where the system allows it.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A running server; dropping it ends it.
+#[derive(Debug)]
+pub struct JackServer {
+    child: Child,
+    name: String,
+    log: PathBuf,
+}
+
+impl JackServer {
+    /// Starts a server of its own name, so that others on the machine are left alone. Programs find it by the environment
+    /// variable `JACK_DEFAULT_SERVER`.
+    pub fn start(name: &str, period: u32) -> Self {
+        let period = period.to_string();
+        let server = Self::spawn(name, &["-R", "-P", "70"], &["-p", &period]);
+        if !fs::read_to_string(&server.log).unwrap().contains("Cannot use real-time scheduling") {
+            return server;
+        }
+        println!("real-time scheduling is refused: a synchronous server with long periods instead");
+        drop(server);
+        Self::spawn(name, &["-r", "-S"], &["-p", "1024"])
+    }
+
+    fn spawn(name: &str, options: &[&str], driver: &[&str]) -> Self {
+        let log = std::env::temp_dir().join(format!("{name}.log"));
+        let file = File::create(&log).unwrap();
+        let child = Command::new("jackd")
+            .args(["-n", name])
+            .args(options)
+            .args(["-d", "dummy", "-r", "48000"])
+            .args(driver)
+            .envs([("JACK_NO_AUDIO_RESERVATION", "1"), ("JACK_NO_START_SERVER", "1")])
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .expect("jackd is needed: apt-get install jackd2");
+        let mut server = Self { child, name: name.to_owned(), log };
+        let begun = Instant::now();
+        while !server.answers() {
+            let gone = server.child.try_wait().unwrap();
+            let log = fs::read_to_string(&server.log).unwrap();
+            assert!(gone.is_none() && begun.elapsed() < Duration::from_secs(20), "jackd does not start:\n{log}");
+            sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    /// Whether clients can connect.
+    fn answers(&self) -> bool {
+        let list =
+            Command::new("jack_lsp").env("JACK_DEFAULT_SERVER", &self.name).env("JACK_NO_START_SERVER", "1").output();
+        list.expect("jack_lsp is needed: apt-get install jackd2").status.success()
+    }
+
+    /// Ends the server as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for JackServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_file(&self.log);
+    }
+}
