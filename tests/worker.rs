@@ -26,7 +26,7 @@ struct Gate {
     closed: Mutex<bool>,
     changed: Condvar,
     panics: AtomicBool,
-    steps: AtomicU64,
+    arrived: AtomicU64,
 }
 
 impl Gate {
@@ -53,9 +53,9 @@ impl HopSource for Gated {
         self.inner.recover();
     }
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
+        self.gate.arrived.fetch_add(1, SeqCst);
         let closed = self.gate.closed.lock().unwrap();
         drop(self.gate.changed.wait_while(closed, |closed| *closed).unwrap());
-        self.gate.steps.fetch_add(1, SeqCst);
         let heard = self.inner.step(out);
         assert!(!self.gate.panics.swap(false, SeqCst), "the network tripped");
         heard
@@ -236,8 +236,10 @@ fn a_splice_the_engine_rejects_is_moved_and_told() {
     stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + AHEAD);
     stage.gate.set_closed(true);
     let splice = (stage.status.frame() + 4096).next_multiple_of(512);
+    let arrived = stage.gate.arrived.load(SeqCst);
     stage.worker.plan(plan(Emotion::Angry), Some(splice));
-    // The old future plays on past the splice while the new one is not there.
+    stage.until(|stage| stage.gate.arrived.load(SeqCst) > arrived);
+    // The old future plays on past the splice while the new one hangs in the gate.
     stage.play(8192, false);
     assert_eq!(stage.status.starvations(), 0);
     stage.gate.set_closed(false);
@@ -261,9 +263,10 @@ fn a_splice_overtaken_by_a_newer_one_is_told() {
     stage.play(48_000, true);
     stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + AHEAD);
     stage.gate.set_closed(true);
-    // Wait until the worker hangs in the gate: it takes orders only between latents.
+    // The worker takes orders only between latents: they gather while it hangs in the gate.
+    let arrived = stage.gate.arrived.load(SeqCst);
     stage.play(8192, false);
-    std::thread::sleep(Duration::from_millis(20));
+    stage.until(|stage| stage.gate.arrived.load(SeqCst) > arrived);
     let splice = (stage.status.frame() + 8192).next_multiple_of(512);
     stage.worker.plan(plan(Emotion::Angry), Some(splice));
     stage.worker.plan(plan(Emotion::Sad), Some(splice + 5632));
