@@ -241,7 +241,7 @@ struct Bench<S> {
 impl<S: HopSource> Bench<S> {
     fn run(&mut self) {
         let mut pause = Duration::ZERO;
-        while !self.mailbox.wait(pause) {
+        while !self.mailbox.wait(pause, self.splice.is_some()) {
             self.take_orders();
             self.send();
             self.settle();
@@ -304,12 +304,20 @@ impl<S: HopSource> Bench<S> {
 
     /// Leaves out what should have been playing by now.
     fn catch_up(&mut self, head: u64) {
+<<<<<<< HEAD
+        let covered = self.source.covered();
+        if covered < head {
+            self.source.resume_at(head + RESUME);
+            if self.source.covered() > covered {
+                self.tell(WorkerEvent::Resumed { at: self.source.covered() });
+=======
         let missing = self.source.covered();
         if missing < head {
             self.source.resume_at(head + RESUME);
             let at = self.source.covered();
             if at > missing {
                 self.tell(WorkerEvent::Resumed { splices: self.splices, missing, at });
+>>>>>>> main
             }
         }
     }
