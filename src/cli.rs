@@ -2,12 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 mod analyze;
+mod check;
+mod data;
+mod devices;
 mod prepare;
+mod render;
+mod run;
+mod settings;
+mod status;
 
-/// Plays emotion-steered piano music without end.
+/// Plays emotion-steered piano music without end, live, steered by MIDI and OSC.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 struct Cli {
@@ -17,23 +24,54 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Turns a corpus of music into shards for training
-    Prepare(prepare::Args),
+    /// Plays, live, until it is told to stop
+    Run(Box<run::Args>),
+    /// Renders to a file, as fast as the machine can
+    Render(Box<render::Args>),
+    /// Lists audio and MIDI devices, and which can be opened
+    Devices(devices::Args),
+    /// Checks presets, mappings and models, and lists every problem
+    Check(check::Args),
+    /// Asks the running daemon how it is
+    Status(status::Args),
     /// Measures audio files: tempo, key, loudness, timbre
     Analyze(analyze::Args),
+    /// Turns a corpus of music into shards for training
+    Prepare(prepare::Args),
+    /// Prints the completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs the command line; errors go to standard error, with their causes.
 pub(crate) fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Prepare(args) => prepare::run(args),
-        Command::Analyze(args) => analyze::run(args),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("melos: {error:#}");
-            ExitCode::FAILURE
+    let command = Cli::parse().command;
+    log_to_stderr();
+    let outcome = match command {
+        Command::Run(args) => run::run(*args).map(|()| ExitCode::SUCCESS),
+        Command::Render(args) => render::run(*args).map(|()| ExitCode::SUCCESS),
+        Command::Devices(args) => devices::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check::run(args),
+        Command::Status(args) => status::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Analyze(args) => analyze::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Prepare(args) => prepare::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "melos", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
         }
-    }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("melos: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// One line per event; `MELOS_LOG` chooses how much, as in `MELOS_LOG=melos=debug`, `MELOS_LOG_JSON=1` the form.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MELOS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,melos=info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if std::env::var_os("MELOS_LOG_JSON").is_some() { lines.json().init() } else { lines.init() }
 }

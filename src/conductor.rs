@@ -1,1 +1,302 @@
-//! (being written)
+//! The conductor: turns control events and the passing of time into engine commands and plans.
+//!
+//! Deterministic and without threads or clocks of its own: the same seed, start values and (frame, event) list give the
+//! same [`Score`], however finely time is cut. Runs on the control thread, or in the offline renderer.
+
+mod course;
+mod listening;
+mod performance;
+mod planner;
+mod readback;
+mod scenes;
+mod score;
+mod settings;
+mod splices;
+mod steer;
+mod tempo;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+pub use performance::ApplyError;
+pub use scenes::{MAX_SCENES, SceneError};
+pub use score::{PlanUpdate, Score};
+pub use settings::in_scene;
+pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};
+
+use course::Course;
+use listening::Listening;
+use performance::{Change, Performance};
+use planner::Planner;
+use splices::Splices;
+use steer::waits;
+use tempo::Tempo;
+
+use crate::control::{ControlEvent, Notice};
+use crate::emotion::Mood;
+use crate::engine::{EngineCommand, TimedCommand};
+use crate::harmony::BarRequest;
+use crate::mel::HOP;
+use crate::parameter::{Param, Value};
+use crate::plan::Plan;
+use crate::units::{SAMPLE_RATE, seconds_to_frames};
+
+/// Frames past the horizon for which chords are planned at least, right after a beat. The longest beat is 1.5 s, so
+/// three seconds are planned at any time.
+const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
+/// Frames before the horizon for which plans still answer: enough for the window around a latent that is made again.
+const MEMORY: u64 = SAMPLE_RATE as u64 * 2;
+/// Frames before its beat at which a change that waits for it is handed on, so that the splice falls on the beat.
+const WAIT_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
+/// Frames behind the horizon from which on latents are final and are listened to.
+const LISTEN_LAG: u64 = 8192;
+/// Notes that began this many beats before where the clock skipped to are left out.
+const STALE_BEATS: f64 = 0.25;
+
+/// What can happen next, in the order in which things at one frame happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Waited,
+    Beat,
+    Harmony,
+    Morph,
+    Command,
+    Plan,
+}
+
+/// Changes that wait for a beat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Waiting {
+    beat: u64,
+    morph: Option<u64>,
+}
+
+/// Turns control events and the passing of time into a [`Score`].
+#[derive(Debug, Clone)]
+pub struct Conductor {
+    /// The horizon: everything before it is decided.
+    now: u64,
+    performance: Performance,
+    course: Course,
+    tempo: Tempo,
+    planner: Planner,
+    listening: Listening,
+    splices: Splices,
+    waiting: Option<Waiting>,
+    /// The frame at which a morph was asked for, and the frames it takes.
+    morph: Option<(u64, u64)>,
+    /// Commands not yet handed out, by frame.
+    commands: VecDeque<TimedCommand>,
+    seed: u64,
+    /// How often everything was started afresh.
+    restarts: u64,
+    next_beat: u64,
+    /// The plan reaches further than the one handed out last.
+    extended: bool,
+    told_mood: Mood,
+}
+
+impl Conductor {
+    /// A performance at frame 0. A seed among the settings is overruled by `seed`; settings that do not fit are left out
+    /// (`melos check` and the readers of files report those).
+    #[must_use]
+    pub fn new(seed: u64, settings: &[(Param, Value)]) -> Self {
+        let mut performance = Performance::default();
+        let given = settings.iter().filter(|(param, _)| *param != Param::Seed);
+        let seed_setting = [(Param::Seed, Value::Number(seed as f32))];
+        for (param, value) in given.chain(&seed_setting) {
+            if let Err(error) = performance.set(*param, value) {
+                tracing::warn!("start value left out: {error}");
+            }
+        }
+        let course = Course::new(&performance);
+        let tempo = Tempo::new(&course);
+        let mut commands = Vec::new();
+        course.tell_all(0, &mut commands);
+        let mut conductor = Self {
+            now: 0,
+            planner: Planner::new(seed, tempo.clock().beats_per_bar()),
+            told_mood: course.steering().mood.at(0),
+            performance,
+            course,
+            tempo,
+            listening: Listening::default(),
+            splices: Splices::default(),
+            waiting: None,
+            morph: None,
+            commands: commands.into(),
+            seed,
+            restarts: 0,
+            next_beat: 0,
+            extended: false,
+        };
+        conductor.extend();
+        conductor
+    }
+
+    /// The horizon: the first frame not yet decided. Events apply here.
+    #[must_use]
+    pub const fn frame(&self) -> u64 {
+        self.now
+    }
+
+    /// Applies an event at the horizon.
+    ///
+    /// # Errors
+    /// When it does not fit, or a scene is missing; nothing was changed.
+    pub fn apply(&mut self, event: &ControlEvent) -> Result<(), ApplyError> {
+        let change = match event {
+            // Whoever lets go of the emotion's tempo keeps the tempo of this moment.
+            ControlEvent::Set(Param::TempoFollow, Value::Toggle(false))
+                if self.performance.asked().toggle(Param::TempoFollow) =>
+            {
+                self.performance.set(Param::Tempo, &Value::Number(self.course.bpm(self.now) as f32))?
+            }
+            ControlEvent::Set(param, value) => self.performance.set(*param, value)?,
+            ControlEvent::LeadNotes(held) => self.performance.lead_notes(*held),
+            ControlEvent::Morph(seconds) => {
+                self.morph = Some((self.now, seconds_to_frames(f64::from(*seconds))));
+                return Ok(());
+            }
+            ControlEvent::SceneValue { name, param, value } => {
+                return self.performance.set_in_scene(name, *param, value);
+            }
+            ControlEvent::Tempo(bpm) => return self.follow_tempo(*bpm),
+            ControlEvent::Beat { beat, at } => {
+                self.follow_beat(*beat, *at);
+                return Ok(());
+            }
+        };
+        let morph = self.morph.filter(|(moment, _)| *moment == self.now).map(|(_, frames)| frames);
+        match change {
+            Change::Nothing => {}
+            Change::Panic => self.panic(),
+            Change::One(param) if !waits(param) || self.grid() == 0 => self.steer_one(param, morph),
+            Change::One(_) => self.wait(morph),
+            Change::Many { seconds } => {
+                let morph = Some(seconds_to_frames(f64::from(seconds)));
+                if self.grid() == 0 { self.steer_all(morph, self.now, None) } else { self.wait(morph) }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that happens from the horizon up to and without frame `until`, added to `out`; moves the horizon there.
+    pub fn advance(&mut self, until: u64, out: &mut Score) {
+        while let Some((frame, step)) = self.next_step().filter(|(frame, _)| *frame < until) {
+            self.now = frame;
+            match step {
+                Step::Waited => self.steer_waiting(),
+                Step::Beat => self.beat(out),
+                Step::Harmony => self.planner.play_next(frame, self.tempo.clock().beat_at(frame) - STALE_BEATS, out),
+                Step::Morph => self.course.step_morph(frame, &mut out.commands),
+                Step::Command => out.commands.extend(self.commands.pop_front()),
+                Step::Plan => self.hand_out_plan(out),
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Hears the chroma (in any scale) of one generated latent that starts at frame `from`. Each must be heard before the
+    /// horizon is two latents past its start; a latent generated again is heard again.
+    pub fn listen(&mut self, from: u64, chroma: &[f32; 12]) {
+        self.listening.hear(from, chroma);
+    }
+
+    fn next_step(&self) -> Option<(u64, Step)> {
+        let clock = self.tempo.clock();
+        let waited = self.waiting.map(|waiting| clock.frame_at(waiting.beat as f64).saturating_sub(WAIT_LEAD));
+        // A plan that only reaches further must not bring changes with it, so it waits for their splice.
+        let plan = self.splices.due().or(self.extended.then_some(self.now));
+        let candidates = [
+            (waited, Step::Waited),
+            (Some(clock.frame_at(self.next_beat as f64)), Step::Beat),
+            (self.planner.next_frame(clock), Step::Harmony),
+            (self.course.next_morph_step(), Step::Morph),
+            (self.commands.front().map(|command| command.frame), Step::Command),
+            (plan, Step::Plan),
+        ];
+        candidates.into_iter().filter_map(|(frame, step)| Some((frame?.max(self.now), step))).min()
+    }
+
+    fn beat(&mut self, out: &mut Score) {
+        let clock = self.tempo.clock();
+        let per_bar = u64::from(clock.beats_per_bar());
+        let (bar, beat) = (self.next_beat / per_bar, (self.next_beat % per_bar) as u32);
+        let tempo = clock.tempo_at(self.now) as f32;
+        let position = self.next_beat as f64;
+        self.next_beat += 1;
+        if beat == 0 {
+            out.notices.push((self.now, Notice::Bar { bar, tempo }));
+        }
+        out.notices.push((self.now, Notice::Beat { beat, bar, tempo }));
+        let mood = self.mood();
+        if mood != self.told_mood {
+            self.told_mood = mood;
+            out.notices.push((self.now, Notice::Mood(mood)));
+        }
+        let expression = EngineCommand::Expression(self.planner.expression(position));
+        out.commands.push(TimedCommand { frame: self.now, command: expression });
+        let oldest = self.now.saturating_sub(MEMORY);
+        self.planner.forget_before(position, self.tempo.clock().beat_at(oldest));
+        self.tempo.forget_before(oldest);
+        self.extend();
+    }
+
+    /// Plans as far ahead as is needed.
+    fn extend(&mut self) {
+        let until = self.now + PLAN_AHEAD;
+        loop {
+            let end = self.planner.end();
+            self.tempo.lay(&self.course, end);
+            if self.tempo.clock().frame_at(end) >= until {
+                return;
+            }
+            let request = self.request(self.planner.next_bar(), end);
+            self.planner.plan_bar(&request);
+            self.extended = true;
+        }
+    }
+
+    /// What is asked of a bar that is played from a beat on.
+    fn request(&self, bar: u64, from: f64) -> BarRequest {
+        let clock = self.tempo.clock();
+        let beats = clock.beats_per_bar();
+        let settled = self.now.saturating_sub(LISTEN_LAG);
+        let one_bar_ago = seconds_to_frames(f64::from(beats) * 60.0 / clock.tempo_at(self.now));
+        let settings = self.course.settings();
+        BarRequest {
+            bar,
+            beats,
+            mood: self.course.steering().mood.at(clock.frame_at(from)),
+            tonic: settings.choice(Param::Key),
+            mode: settings.mode(),
+            lead: self.course.lead(),
+            heard: self.listening.mean(settled.saturating_sub(one_bar_ago), settled),
+            dynamics: settings.number(Param::Dynamics),
+        }
+    }
+
+    fn hand_out_plan(&mut self, out: &mut Score) {
+        let splice = self.splices.due().filter(|due| *due <= self.now).map(|_| self.splices.order(self.now));
+        self.extended = false;
+        out.plans.push(PlanUpdate { plan: Arc::new(self.plan()), splice });
+    }
+
+    fn plan(&self) -> Plan {
+        Plan {
+            seed: self.seed_now(),
+            clock: self.tempo.clock().clone(),
+            chords: self.planner.chords(self.tempo.clock()),
+            steering: self.course.steering().clone(),
+        }
+    }
+
+    fn seed_now(&self) -> u64 {
+        // The golden ratio's bits spread the restarts of one seed far from other seeds.
+        self.seed.wrapping_add(self.restarts.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+}
+
+#[cfg(test)]
+mod tests;

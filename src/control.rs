@@ -5,7 +5,10 @@
 
 pub mod inbox;
 pub mod log;
+pub mod midi;
 pub mod notice;
+pub mod osc;
+pub mod watch;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -20,6 +23,17 @@ use crate::parameter::{Param, Value};
 pub enum ControlEvent {
     /// A parameter takes a value.
     Set(Param, Value),
+    /// The numbers and the mood set after this, at the same moment, arrive within so many seconds; so a preset morphs in.
+    Morph(f32),
+    /// A stored scene has this value of a parameter; scenes of earlier performances come back this way.
+    SceneValue {
+        /// The scene's name.
+        name: String,
+        /// The parameter.
+        param: Param,
+        /// Its value in the scene.
+        value: Value,
+    },
     /// The chord held on a keyboard that leads the harmony: bit n stands for MIDI note n; 0 when all are released.
     LeadNotes(u128),
     /// Tempo of an external clock in beats per minute, filtered of jitter.

@@ -1,1 +1,219 @@
-//! (being written)
+//! The live daemon: control in, conductor, generator, engine and sound out, wired together and kept going.
+
+mod board;
+mod http;
+mod library;
+mod stage;
+mod state;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use ringbuf::traits::Producer;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::audio::Output;
+use crate::conductor::{Conductor, Score};
+use crate::config::Config;
+use crate::config::MidiHost;
+use crate::control::Inbox;
+use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
+use crate::mapping::LiveMappings;
+use crate::control::log::Header;
+use crate::control::osc::OscServer;
+use crate::engine::{Engine, EngineStatus, ports};
+use crate::generator::Generator;
+use crate::generator::worker::{AHEAD, Worker};
+use crate::model::{Models, find_model, runtime};
+use crate::parameter::{Param, Value};
+
+use board::Board;
+use library::{Library, read_mappings};
+use stage::{LogFile, Stage};
+use state::StateFile;
+
+/// Frames that must be generated before the sound starts.
+const PRIMED: u64 = 24_000;
+/// MIDI messages that may wait; the stage empties the channel every few milliseconds.
+const MIDI_EVENTS: usize = 1024;
+/// Longest time that priming may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What to start with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Devices, ports, places.
+    pub config: Config,
+    /// Folder that holds `presets/` and `mappings/`.
+    pub data: PathBuf,
+    /// Folder for the state that survives a restart, and for recordings.
+    pub state: PathBuf,
+    /// Preset to start with, whatever was saved.
+    pub preset: Option<String>,
+    /// Values to start with, over preset and saved state.
+    pub settings: Vec<(Param, Value)>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Where to write the control log of the whole session.
+    pub control_log: Option<PathBuf>,
+}
+
+/// Plays until SIGTERM or SIGINT, then fades out.
+///
+/// # Errors
+/// When something that is needed cannot be had: the model, the sound, a port. Later faults do not end the music.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let Options { config, data, state, preset, settings, seed, control_log } = options;
+    let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let inbox = Arc::new(Inbox::default());
+    let osc_address = SocketAddr::new(config.osc.address, config.osc.port);
+    let osc = tasks.block_on(OscServer::start(osc_address, Arc::clone(&inbox)))?;
+    tracing::info!(address = %osc.address(), "listening to OSC");
+    let board = Arc::new(Board::new(osc));
+    let http_address = SocketAddr::new(config.osc.address, config.http.port);
+    tasks
+        .block_on(http::serve(http_address, Arc::clone(&board)))
+        .with_context(|| format!("HTTP cannot listen on {http_address}; choose another port with http.port"))?;
+
+    let library = Library::read(&data.join("presets"));
+    let state =
+        StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
+    let mut start = start_values(&library, &state, preset.as_deref(), &config)?;
+    start.extend(settings);
+
+    let models = Models::load(runtime()?, &find_model(&config.model)?)?;
+    let model = format!("{} {}", config.model, models.manifest.fingerprint());
+    let header = Header { version: env!("CARGO_PKG_VERSION").to_owned(), model, seed, settings: start.clone() };
+    let log = control_log
+        .map(|path| LogFile::create(&path, &header).with_context(|| format!("{} cannot be written", path.display())))
+        .transpose()?;
+
+    let (engine_ports, mut ends) = ports();
+    let engine = Arc::new(EngineStatus::default());
+    let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
+    let mut conductor = Conductor::new(seed, &start);
+    let mut score = Score::default();
+    conductor.advance(1, &mut score);
+    for update in score.plans {
+        worker.plan(update.plan, update.splice);
+    }
+    for command in score.commands {
+        ends.commands.try_push(command).ok().context("the engine's ring is too small for the start values")?;
+    }
+    wait_until_primed(&worker)?;
+
+    let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
+    tracing::info!("playing through {}", output.status().name());
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let (stop, reload) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let mapping_folder = data.join("mappings");
+    let stage = Stage {
+        midi: open_midi(config.midi.host, &output.status().name())?,
+        mappings: LiveMappings::new(read_mappings(&mapping_folder).unwrap_or_default()),
+        mapping_folder,
+        conductor,
+        commands: ends.commands,
+        events: ends.events,
+        engine,
+        output: Arc::clone(output.status()),
+        worker,
+        inbox,
+        library,
+        board,
+        state,
+        log,
+        stop: Arc::clone(&stop),
+        reload: Arc::clone(&reload),
+        alive: Box::new(watchdog()),
+    };
+    let stage = std::thread::Builder::new().name("melos-stage".to_owned()).spawn(move || stage.run())?;
+    tasks.block_on(until_told_to_stop(&reload))?;
+    tracing::info!("fading out");
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    stop.store(true, Relaxed);
+    let ended = stage.join();
+    drop(output);
+    if ended.is_err() {
+        bail!("the performance thread panicked");
+    }
+    Ok(())
+}
+
+/// What to start with: the preset asked for, else the saved state, else the configured preset.
+fn start_values(
+    library: &Library,
+    state: &StateFile,
+    preset: Option<&str>,
+    config: &Config,
+) -> anyhow::Result<Vec<(Param, Value)>> {
+    let saved = state.load();
+    let name = match preset {
+        None if !saved.is_empty() => return Ok(saved),
+        None => &config.preset,
+        Some(name) => name,
+    };
+    match library.get(name) {
+        Some(preset) => {
+            let mut values = preset.settings();
+            values.push((Param::Preset, Value::Text(name.to_owned())));
+            Ok(values)
+        }
+        None => bail!("there is no preset {name:?}; there are {}", library.names()),
+    }
+}
+
+/// MIDI through the system asked for; none is no reason not to play.
+fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
+    let system = match host {
+        MidiHost::Off => return Ok(None),
+        MidiHost::Alsa => MidiSystem::Alsa,
+        MidiHost::Jack => MidiSystem::Jack,
+        MidiHost::Auto if output.starts_with("JACK") => MidiSystem::Jack,
+        MidiHost::Auto => MidiSystem::Alsa,
+    };
+    let (sender, events) = sync_channel(MIDI_EVENTS);
+    Ok(Some((MidiIn::start(system, sender)?, events)))
+}
+
+fn wait_until_primed(worker: &Worker) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while worker.status().covered() < PRIMED {
+        if begun.elapsed() > PATIENCE {
+            bail!("the networks gave no sound within {} s", PATIENCE.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Feeds systemd's watchdog as long as the play head moves.
+fn watchdog() -> impl FnMut(u64) + Send {
+    let interval = sd_notify::watchdog_enabled().map(|limit| limit / 3);
+    let (mut fed, mut last) = (Instant::now(), 0);
+    move |head| {
+        if interval.is_some_and(|interval| fed.elapsed() >= interval) && head != last {
+            (fed, last) = (Instant::now(), head);
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// Returns at SIGTERM or SIGINT; SIGHUP asks for a reload.
+async fn until_told_to_stop(reload: &AtomicBool) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload.store(true, Relaxed),
+        }
+    }
+}

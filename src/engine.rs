@@ -38,7 +38,8 @@ mod texture;
 mod tone;
 mod voices;
 
-pub use command::{EngineCommand, Hop, TimedCommand, Voice};
+pub use crate::theory::Voice;
+pub use command::{EngineCommand, Hop, TimedCommand};
 pub use ports::{EngineEnds, EnginePorts, ports};
 pub use status::{EngineEvent, EngineStatus};
 

@@ -40,9 +40,6 @@ pub type MelFrame = [f32; BANDS];
 /// The band weights over the spectrum's bins, one row per band.
 #[must_use]
 pub fn mel_filter_bank() -> Vec<[f32; BINS]> {
-    let low = hz_to_mel(LOWEST_HZ);
-    let high = hz_to_mel(HIGHEST_HZ);
-    let edge = |index: usize| mel_to_hz(low + (high - low) * index as f64 / (BANDS + 1) as f64);
     (0..BANDS)
         .map(|band| {
             let (left, centre, right) = (edge(band), edge(band + 1), edge(band + 2));
@@ -57,10 +54,26 @@ pub fn mel_filter_bank() -> Vec<[f32; BINS]> {
         .collect()
 }
 
+/// Edges of the bands in hertz: band `b` rises from edge `b` to edge `b + 1` and falls to edge `b + 2`.
+fn edge(index: usize) -> f64 {
+    let (low, high) = (hz_to_mel(LOWEST_HZ), hz_to_mel(HIGHEST_HZ));
+    mel_to_hz(low + (high - low) * index as f64 / (BANDS + 1) as f64)
+}
+
+/// The frequency at which a band weighs most, hertz.
+#[must_use]
+pub fn band_centre(band: usize) -> f64 {
+    edge(band + 1)
+}
+
 /// The periodic Hann window.
 #[must_use]
 pub fn hann_window() -> Vec<f32> {
-    (0..N_FFT).map(|i| (0.5 - 0.5 * (std::f64::consts::TAU * i as f64 / N_FFT as f64).cos()) as f32).collect()
+    (0..N_FFT).map(|i| hann(i) as f32).collect()
+}
+
+fn hann(index: usize) -> f64 {
+    0.5 - 0.5 * (std::f64::consts::TAU * index as f64 / N_FFT as f64).cos()
 }
 
 /// Slaney's mel scale: 200/3 Hz per mel below 1 kHz, 27 mels per factor of 6.4 above.
@@ -79,13 +92,15 @@ struct Band {
 }
 
 /// Turns samples at 48 kHz into spectra and mel frames; allocates only when made and in the whole-signal functions.
+///
+/// The transform runs in double precision: beside loud bands, rounding in single precision is heard in bands at the floor.
 pub struct MelAnalyzer {
-    fft: Arc<dyn RealToComplex<f32>>,
-    window: Vec<f32>,
+    fft: Arc<dyn RealToComplex<f64>>,
+    window: Vec<f64>,
     bands: Vec<Band>,
-    windowed: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
+    windowed: Vec<f64>,
+    spectrum: Vec<Complex<f64>>,
+    scratch: Vec<Complex<f64>>,
 }
 
 impl fmt::Debug for MelAnalyzer {
@@ -114,7 +129,7 @@ impl MelAnalyzer {
             })
             .collect();
         Self {
-            window: hann_window(),
+            window: (0..N_FFT).map(hann).collect(),
             bands,
             windowed: fft.make_input_vec(),
             spectrum: fft.make_output_vec(),
@@ -131,13 +146,13 @@ impl MelAnalyzer {
         let offset = start + half - centre.min(start + half);
         self.windowed.fill(0.0);
         for (i, sample) in signal[start..end].iter().enumerate() {
-            self.windowed[offset + i] = sample * self.window[offset + i];
+            self.windowed[offset + i] = f64::from(*sample) * self.window[offset + i];
         }
         self.fft
             .process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch)
             .expect("the buffers were made by the plan");
         for (magnitude, bin) in magnitudes.iter_mut().zip(&self.spectrum) {
-            *magnitude = bin.norm();
+            *magnitude = bin.norm_sqr().sqrt() as f32;
         }
     }
 

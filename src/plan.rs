@@ -7,6 +7,7 @@ pub use glide::{Blend, Glide};
 use crate::clock::MusicClock;
 use crate::conditions::Conditions;
 use crate::emotion::Mood;
+use crate::harmony::Profile;
 use crate::theory::Chord;
 use crate::units::SAMPLE_RATE;
 
@@ -14,6 +15,13 @@ use crate::units::SAMPLE_RATE;
 const HALF_LATENT: u64 = 2048;
 /// Half the window over which chords are averaged, as when preparing: half a second.
 const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
+
+/// Factor on the density at a trim of 1, in octaves.
+const DENSITY_TRIM_OCTAVES: f32 = 1.5;
+/// MIDI velocities added at a trim of 1.
+const LOUDNESS_TRIM: f32 = 18.0;
+/// Semitones added at a trim of 1.
+const REGISTER_TRIM: f32 = 12.0;
 
 /// A chord from a frame on, until the next one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,6 +97,7 @@ impl Plan {
         let middle = frame + HALF_LATENT;
         let steering = &self.steering;
         let mood = steering.mood.at(middle);
+        let profile = Profile::blend(&mood);
         let chord = steering.guide_chord;
         let beat = steering.guide_beat;
         Conditions {
@@ -99,9 +108,9 @@ impl Plan {
             beat_phase: beat.then(|| self.clock.beat_phase(frame) as f32),
             bar_phase: beat.then(|| self.clock.bar_phase(frame) as f32),
             tempo_bpm: beat.then(|| self.clock.tempo_at(middle) as f32),
-            density: None,
-            loudness: None,
-            register: None,
+            density: Some(profile.density * (steering.density.at(middle) * DENSITY_TRIM_OCTAVES).exp2()),
+            loudness: Some(profile.loudness + steering.loudness.at(middle) * LOUDNESS_TRIM),
+            register: Some(profile.register + steering.register.at(middle) * REGISTER_TRIM),
         }
     }
 
@@ -202,6 +211,22 @@ mod tests {
         assert_eq!((conditions.chord, conditions.bass), (None, None));
         assert_eq!((conditions.beat_phase, conditions.bar_phase, conditions.tempo_bpm), (None, None, None));
         assert!(conditions.emotion.is_some() && conditions.affect.is_some());
+    }
+
+    #[test]
+    fn trims_move_what_the_mood_asks_for() {
+        let mut plan = plan(&[(0, "C")]);
+        let neutral = plan.conditions(0);
+        let profile = Profile::of(Emotion::Calm);
+        assert!((neutral.density.unwrap() - profile.density).abs() < 1e-4);
+        assert_eq!((neutral.loudness, neutral.register), (Some(profile.loudness), Some(profile.register)));
+        plan.steering.density = Glide::at_rest(-1.0);
+        plan.steering.loudness = Glide::at_rest(1.0);
+        plan.steering.register = Glide::at_rest(0.5);
+        let trimmed = plan.conditions(0);
+        assert!(trimmed.density.unwrap() < neutral.density.unwrap() / 2.0);
+        assert_eq!(trimmed.loudness, Some(profile.loudness + 18.0));
+        assert_eq!(trimmed.register, Some(profile.register + 6.0));
     }
 
     #[test]

@@ -1,1 +1,119 @@
-//! (being written)
+//! The offline crank: the same conductor, generator and engine as on stage, turned as fast as the machine can.
+//!
+//! What it renders depends on the control log alone (seed, start values, events), not on how much is asked for at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ringbuf::traits::{Observer, Producer};
+
+use crate::conductor::{Conductor, PlanUpdate, Score};
+use crate::control::log::{ControlLog, Entry};
+use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, Hop, ports};
+use crate::generator::{Generator, GeneratorError};
+
+/// Most frames worked out at a time: less than the conductor's splice lead, so that a change never reaches back into
+/// what the engine already has.
+const CHUNK: u64 = 1024;
+
+/// A performance without a device.
+#[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
+pub struct Offline {
+    conductor: Conductor,
+    generator: Generator,
+    engine: Engine,
+    ends: EngineEnds,
+    score: Score,
+    hops: Vec<Hop>,
+    /// What is still to happen, in order.
+    entries: std::vec::IntoIter<(u64, Entry)>,
+    next_entry: Option<(u64, Entry)>,
+    /// Splices that came late on stage: planned frame to performed frame, or never.
+    late: BTreeMap<u64, Option<u64>>,
+}
+
+impl Offline {
+    /// A performance at its first frame, to be played as the log says.
+    #[must_use]
+    pub fn new(log: ControlLog, generator: Generator) -> Self {
+        let (engine_ports, ends) = ports();
+        let late = log.entries.iter().filter_map(|(_, entry)| match entry {
+            Entry::Splice { planned, performed } => Some((*planned, *performed)),
+            _ => None,
+        });
+        let late = late.collect();
+        let mut entries = log.entries.into_iter();
+        Self {
+            conductor: Conductor::new(log.header.seed, &log.header.settings),
+            generator,
+            engine: Engine::new(engine_ports, Arc::new(EngineStatus::default())),
+            ends,
+            score: Score::default(),
+            hops: Vec::new(),
+            next_entry: entries.next(),
+            entries,
+            late,
+        }
+    }
+
+    /// Makes the next `out.len() / 2` frames, interleaved stereo.
+    ///
+    /// # Errors
+    /// When the network fails; the performance cannot be continued then.
+    pub fn render(&mut self, out: &mut [f32]) -> Result<(), GeneratorError> {
+        for chunk in out.chunks_mut(2 * CHUNK as usize) {
+            let until = self.conductor.frame() + chunk.len() as u64 / 2;
+            self.conduct(until);
+            self.generate(until)?;
+            self.engine.render(chunk);
+        }
+        Ok(())
+    }
+
+    /// Lets everything happen that the log has before frame `until`.
+    fn conduct(&mut self, until: u64) {
+        while let Some((frame, entry)) = self.next_entry.take_if(|(frame, _)| *frame < until) {
+            self.advance(frame);
+            match entry {
+                Entry::Event(event) => {
+                    if let Err(error) = self.conductor.apply(&event) {
+                        tracing::warn!(frame, "{error}");
+                    }
+                }
+                Entry::Resume { at } => self.generator.resume_at(at),
+                Entry::Splice { .. } | Entry::End => {}
+            }
+            self.next_entry = self.entries.next();
+        }
+        self.advance(until);
+    }
+
+    /// Moves the conductor on and passes on what it decided.
+    fn advance(&mut self, until: u64) {
+        self.conductor.advance(until, &mut self.score);
+        for command in self.score.commands.drain(..) {
+            self.ends.commands.try_push(command).expect("the ring holds all commands of a chunk");
+        }
+        for PlanUpdate { plan, splice } in self.score.plans.drain(..) {
+            match splice.map(|planned| (planned, self.late.get(&planned).copied().unwrap_or(Some(planned)))) {
+                Some((planned, Some(heard))) => self.generator.replan(plan, planned, heard),
+                Some((_, None)) => {}
+                None => self.generator.follow(plan),
+            }
+        }
+        self.score.clear();
+    }
+
+    /// Hands the engine every hop that it needs to play up to frame `until`.
+    fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
+        while self.generator.covered() < until + HOP_LEAD {
+            let heard = self.generator.step(&mut self.hops)?;
+            self.conductor.listen(heard.from, &heard.chroma);
+        }
+        let fits = self.ends.hops.vacant_len().min(self.hops.len());
+        for hop in self.hops.drain(..fits) {
+            let _ = self.ends.hops.try_push(hop);
+        }
+        Ok(())
+    }
+}

@@ -1,6 +1,8 @@
 //! Pitch classes and keys.
 
+use crate::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre};
 use crate::theory::{Key, Mode};
+use crate::units::SAMPLE_RATE;
 
 /// Strength of the twelve pitch classes, C first.
 pub type Chroma = [f32; 12];
@@ -54,9 +56,98 @@ fn correlation(chroma: &Chroma, profile: &Chroma, tonic: usize) -> f32 {
     if power > 0.0 { product / (power * profile_power).sqrt() } else { 0.0 }
 }
 
+/// Octave above C0 at which pitch classes weigh most, and over how many octaves the weight falls.
+const CENTRE_OCTAVE: f64 = 5.0;
+const OCTAVE_WIDTH: f64 = 2.0;
+
+/// Turns spectra into chroma: every bin goes to the pitch classes near its frequency, middle octaves most
+/// (Ellis, Chroma feature analysis and synthesis, 2007).
+#[derive(Debug, Clone)]
+pub struct ChromaBank {
+    /// Per bin, the weights of the twelve pitch classes.
+    weights: Vec<Chroma>,
+}
+
+impl Default for ChromaBank {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ChromaBank {
+    /// Lays out the weights.
+    #[must_use]
+    pub fn new() -> Self {
+        let semitones = |bin: usize| {
+            let hz = bin as f64 * f64::from(SAMPLE_RATE) / N_FFT as f64;
+            12.0 * (hz / (440.0 / 16.0)).log2()
+        };
+        // The bin at 0 Hz has no pitch: it stands a fixed distance below the next and weighs next to nothing.
+        let position = |bin: usize| if bin == 0 { semitones(1) - 18.0 } else { semitones(bin) };
+        let weights = (0..BINS)
+            .map(|bin| {
+                let width = (position(bin + 1) - position(bin)).max(1.0);
+                let bell = |class: usize| {
+                    let distance = (position(bin) - class as f64 + 6.0).rem_euclid(12.0) - 6.0;
+                    (-0.5 * (2.0 * distance / width).powi(2)).exp()
+                };
+                // The bells count from A, the chroma from C.
+                let raw: [f64; 12] = std::array::from_fn(|class| bell((class + 3) % 12));
+                let norm = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
+                let octave = (-0.5 * ((position(bin) / 12.0 - CENTRE_OCTAVE) / OCTAVE_WIDTH).powi(2)).exp();
+                raw.map(|weight| (weight / norm * octave) as f32)
+            })
+            .collect();
+        Self { weights }
+    }
+
+    /// The chroma of a magnitude spectrum, by power; the strongest is 1, silence is all 0.
+    #[must_use]
+    pub fn chroma(&self, magnitudes: &[f32; BINS]) -> Chroma {
+        let mut chroma = [0.0; 12];
+        for (magnitude, weights) in magnitudes.iter().zip(&self.weights) {
+            let power = magnitude * magnitude;
+            for (sum, weight) in chroma.iter_mut().zip(weights) {
+                *sum += power * weight;
+            }
+        }
+        normalised(chroma)
+    }
+}
+
+/// Lowest and highest frequency, hertz, at which mel bands still tell semitones apart and carry piano tones.
+const MEL_PITCHED: (f64, f64) = (480.0, 2500.0);
+
+/// The chroma of mel frames, for listening where there is no spectrum: coarse, since low bands are wider than a semitone.
+/// The strongest is 1, silence is all 0.
+#[must_use]
+pub fn chroma_of_mel(frames: &[MelFrame]) -> Chroma {
+    let mut chroma = [0.0; 12];
+    for band in 0..BANDS {
+        let hz = band_centre(band);
+        if !(MEL_PITCHED.0..MEL_PITCHED.1).contains(&hz) {
+            continue;
+        }
+        let power: f32 = frames.iter().map(|frame| (2.0 * frame[band]).exp()).sum();
+        let semitone = 12.0 * (hz / 440.0).log2() + 69.0;
+        let below = semitone.floor();
+        let share = (semitone - below) as f32;
+        chroma[(below as usize) % 12] += power * (1.0 - share);
+        chroma[(below as usize + 1) % 12] += power * share;
+    }
+    normalised(chroma)
+}
+
+fn normalised(chroma: Chroma) -> Chroma {
+    let strongest = chroma.iter().copied().fold(0.0, f32::max);
+    if strongest > f32::MIN_POSITIVE { chroma.map(|x| x / strongest) } else { [0.0; 12] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mel::MelAnalyzer;
+    use crate::units::note_to_hz;
 
     #[test]
     fn scales_are_recognised() {
@@ -70,6 +161,26 @@ mod tests {
                     chroma[usize::from((tonic + degree) % 12)] += 2.0;
                 }
                 assert_eq!(KeyEstimate::of(&chroma).key, Key { tonic, mode });
+            }
+        }
+    }
+
+    #[test]
+    fn a_tone_is_its_pitch_class() {
+        let bank = ChromaBank::new();
+        let mut analyzer = MelAnalyzer::new();
+        for note in [57u8, 60, 64, 66, 71, 74, 79, 84, 90] {
+            let hz = note_to_hz(f32::from(note));
+            let tone: Vec<f32> =
+                (0..9600).map(|i| (std::f32::consts::TAU * hz * i as f32 / SAMPLE_RATE as f32).sin()).collect();
+            let mut magnitudes = [0.0; BINS];
+            analyzer.magnitudes(&tone, 4800, &mut magnitudes);
+            let chroma = bank.chroma(&magnitudes);
+            assert_eq!(chroma[usize::from(note % 12)], 1.0, "note {note}: {chroma:?}");
+            if note >= 71 {
+                let coarse = chroma_of_mel(&analyzer.log_mel(&tone));
+                let strongest = (0..12).max_by(|a, b| coarse[*a].total_cmp(&coarse[*b])).expect("twelve");
+                assert_eq!(strongest, usize::from(note % 12), "note {note}: {coarse:?}");
             }
         }
     }

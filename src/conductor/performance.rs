@@ -22,7 +22,7 @@ pub enum ApplyError {
 
 /// What an event changed in what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Change {
+pub(super) enum Change {
     /// Nothing that is heard.
     Nothing,
     /// One parameter, or what follows from it.
@@ -38,7 +38,7 @@ pub enum Change {
 
 /// What has been asked for so far.
 #[derive(Debug, Clone, Default)]
-pub struct Performance {
+pub(super) struct Performance {
     asked: Settings,
     scenes: Scenes,
     /// Held notes of a keyboard that leads; bit n is MIDI note n.
@@ -50,7 +50,7 @@ impl Performance {
     ///
     /// # Errors
     /// When the value does not fit or a scene is missing; nothing was changed.
-    pub fn set(&mut self, param: Param, value: &Value) -> Result<Change, ApplyError> {
+    pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, ApplyError> {
         let mut asked = self.asked.clone();
         asked.set(param, value)?;
         let morph = Change::Many { seconds: asked.number(Param::SceneMorph) };
@@ -80,38 +80,36 @@ impl Performance {
     }
 
     /// The held notes of a keyboard that leads.
-    pub fn lead_notes(&mut self, held: u128) -> Change {
+    pub(super) fn lead_notes(&mut self, held: u128) -> Change {
         self.keys = held;
         Change::One(Param::Chord)
     }
 
     /// The chord that leads the harmony: the held one, else the one asked for by name, else none.
     #[must_use]
-    pub fn lead(&self) -> Option<Chord> {
+    pub(super) fn lead(&self) -> Option<Chord> {
         chord_from_notes(self.keys).or_else(|| self.asked.lead())
     }
 
     /// What is asked for.
     #[must_use]
-    pub const fn asked(&self) -> &Settings {
+    pub(super) const fn asked(&self) -> &Settings {
         &self.asked
     }
 
     /// The scenes.
     #[must_use]
-    pub const fn scenes(&self) -> &Scenes {
+    pub(super) const fn scenes(&self) -> &Scenes {
         &self.scenes
     }
 
-    /// Keeps a scene from an earlier performance.
+    /// Gives a stored scene, new or old, a value of a parameter.
     ///
     /// # Errors
-    /// When a value does not fit, the scene has no name, or too many are stored.
-    pub fn keep_scene(&mut self, name: &str, settings: &[(Param, Value)]) -> Result<(), ApplyError> {
-        let mut scene = Settings::default();
-        for (param, value) in settings {
-            scene.set(*param, value)?;
-        }
+    /// When the value does not fit, the scene has no name, or too many are stored.
+    pub(super) fn set_in_scene(&mut self, name: &str, param: Param, value: &Value) -> Result<(), ApplyError> {
+        let mut scene = self.scenes.get(name).cloned().unwrap_or_default();
+        scene.set(param, value)?;
         Ok(self.scenes.store(name, &scene)?)
     }
 }
@@ -195,7 +193,9 @@ mod tests {
         let performance = with_scenes();
         let mut later = Performance::default();
         for (name, settings) in performance.scenes().iter() {
-            later.keep_scene(name, &settings.list()).unwrap();
+            for (param, value) in settings.list() {
+                later.set_in_scene(name, param, &value).unwrap();
+            }
         }
         later.set(Param::Scene, &text("low")).unwrap();
         assert_eq!((later.asked().mood(), later.asked().number(Param::Reverb)), (Mood::pure(Emotion::Calm), 0.0));

@@ -34,7 +34,7 @@ pub enum SceneError {
 
 /// The scenes by name, and where the last recall came from.
 #[derive(Debug, Clone, Default)]
-pub struct Scenes {
+pub(super) struct Scenes {
     stored: BTreeMap<String, Settings>,
     before_recall: Option<Settings>,
 }
@@ -44,7 +44,7 @@ impl Scenes {
     ///
     /// # Errors
     /// Without a name, or when too many are stored.
-    pub fn store(&mut self, name: &str, settings: &Settings) -> Result<(), SceneError> {
+    pub(super) fn store(&mut self, name: &str, settings: &Settings) -> Result<(), SceneError> {
         if name.is_empty() {
             return Err(SceneError::Nameless);
         }
@@ -59,7 +59,7 @@ impl Scenes {
     ///
     /// # Errors
     /// When no scene has this name.
-    pub fn recall(&mut self, name: &str, current: &Settings) -> Result<Settings, SceneError> {
+    pub(super) fn recall(&mut self, name: &str, current: &Settings) -> Result<Settings, SceneError> {
         let scene = self.find(name)?;
         let recalled = current.with_scenes(scene, scene, 0.0);
         self.before_recall = Some(current.clone());
@@ -70,7 +70,7 @@ impl Scenes {
     ///
     /// # Errors
     /// When nothing was recalled yet.
-    pub fn undo(&mut self, current: &Settings) -> Result<Settings, SceneError> {
+    pub(super) fn undo(&mut self, current: &Settings) -> Result<Settings, SceneError> {
         let before = self.before_recall.replace(current.clone()).ok_or(SceneError::NothingToUndo);
         if before.is_err() {
             self.before_recall = None;
@@ -83,17 +83,22 @@ impl Scenes {
     ///
     /// # Errors
     /// When one of them does not exist.
-    pub fn between(&self, a: &str, b: &str, t: f32, current: &Settings) -> Result<Settings, SceneError> {
+    pub(super) fn between(&self, a: &str, b: &str, t: f32, current: &Settings) -> Result<Settings, SceneError> {
         Ok(current.with_scenes(self.find(a)?, self.find(b)?, t))
     }
 
     /// All scenes, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Settings)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Settings)> {
         self.stored.iter().map(|(name, settings)| (name.as_str(), settings))
     }
 
+    /// The settings of a scene.
+    pub(super) fn get(&self, name: &str) -> Option<&Settings> {
+        self.stored.get(name)
+    }
+
     fn find(&self, name: &str) -> Result<&Settings, SceneError> {
-        self.stored.get(name).ok_or_else(|| SceneError::Unknown {
+        self.get(name).ok_or_else(|| SceneError::Unknown {
             name: name.to_owned(),
             known: self.stored.keys().cloned().collect::<Vec<_>>().join(", "),
         })

@@ -21,7 +21,7 @@ enum MoodFace {
 /// The eight weights are faders: moving one leaves the others where they are, and the mood is their blend (all at zero
 /// changes nothing). Choosing an emotion, or a point by valence and arousal, moves the faders along.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub(super) struct Settings {
     /// In the order of [`TABLE`].
     values: Vec<Value>,
     mood: Mood,
@@ -40,7 +40,7 @@ impl Settings {
     ///
     /// # Errors
     /// When the value does not fit the parameter, or is no chord symbol; nothing was changed.
-    pub fn set(&mut self, param: Param, value: &Value) -> Result<(), InputError> {
+    pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<(), InputError> {
         let Some(value) = param.fit(input_of(value))? else { return Ok(()) };
         match (param, &value) {
             (Param::Emotion, Value::Choice(choice)) => self.set_mood(Mood::pure(Emotion::ALL[usize::from(*choice)])),
@@ -65,6 +65,7 @@ impl Settings {
                 }
                 self.values[param as usize] = if automatic { Value::Text(AUTO.to_owned()) } else { value };
             }
+            (Param::Seed, Value::Number(seed)) => self.values[param as usize] = Value::Number(seed.round()),
             (_, Value::Trigger) => {}
             _ => {
                 self.values[param as usize] = value;
@@ -78,7 +79,7 @@ impl Settings {
 
     /// The value of a parameter; [`Value::Trigger`] for triggers.
     #[must_use]
-    pub fn get(&self, param: Param) -> Value {
+    pub(super) fn get(&self, param: Param) -> Value {
         match param {
             Param::Emotion => Value::Choice(self.mood.dominant() as u8),
             Param::Valence => Value::Number(self.mood.affect().valence),
@@ -89,7 +90,7 @@ impl Settings {
 
     /// The mood asked for.
     #[must_use]
-    pub const fn mood(&self) -> Mood {
+    pub(super) const fn mood(&self) -> Mood {
         self.mood
     }
 
@@ -121,7 +122,7 @@ impl Settings {
 
     /// The value of a number; 0 for anything else.
     #[must_use]
-    pub fn number(&self, param: Param) -> f32 {
+    pub(super) fn number(&self, param: Param) -> f32 {
         match self.values[param as usize] {
             Value::Number(value) => value,
             _ => 0.0,
@@ -130,13 +131,13 @@ impl Settings {
 
     /// The value of a toggle; false for anything else.
     #[must_use]
-    pub fn toggle(&self, param: Param) -> bool {
+    pub(super) fn toggle(&self, param: Param) -> bool {
         self.values[param as usize] == Value::Toggle(true)
     }
 
     /// The position of a choice; 0 for anything else.
     #[must_use]
-    pub fn choice(&self, param: Param) -> u8 {
+    pub(super) fn choice(&self, param: Param) -> u8 {
         match self.values[param as usize] {
             Value::Choice(choice) => choice,
             _ => 0,
@@ -145,7 +146,7 @@ impl Settings {
 
     /// The text of a parameter; empty for anything else.
     #[must_use]
-    pub fn text(&self, param: Param) -> &str {
+    pub(super) fn text(&self, param: Param) -> &str {
         match &self.values[param as usize] {
             Value::Text(text) => text,
             _ => "",
@@ -154,20 +155,20 @@ impl Settings {
 
     /// The chord that leads the harmony; `None` for the progression.
     #[must_use]
-    pub fn lead(&self) -> Option<Chord> {
+    pub(super) fn lead(&self) -> Option<Chord> {
         Chord::parse(self.text(Param::Chord))
     }
 
     /// The scale asked for; `None` when it follows the emotion.
     #[must_use]
-    pub fn mode(&self) -> Option<Mode> {
+    pub(super) fn mode(&self) -> Option<Mode> {
         usize::from(self.choice(Param::Mode)).checked_sub(1).map(|index| Mode::ALL[index])
     }
 
     /// What makes these settings again when set in this order on the defaults: for state files and control logs. Without
     /// what only concerns the moment (play, hold) and without the daemon's own parameters.
     #[must_use]
-    pub fn list(&self) -> Vec<(Param, Value)> {
+    pub(super) fn list(&self) -> Vec<(Param, Value)> {
         let silent = self.faders().iter().sum::<f32>() <= SILENT;
         let of_other_face = |param: Param| match (param, self.face) {
             (Param::Emotion, _) => !silent,
@@ -184,10 +185,22 @@ impl Settings {
             .collect()
     }
 
+    /// Takes over one parameter from other settings; for one face of the mood, the whole mood.
+    pub(super) fn adopt(&mut self, param: Param, from: &Self) {
+        if is_mood(param) {
+            (self.mood, self.face) = (from.mood, from.face);
+            for param in Emotion::ALL.map(Param::emotion_weight) {
+                self.values[param as usize] = from.values[param as usize].clone();
+            }
+        } else {
+            self.values[param as usize] = from.values[param as usize].clone();
+        }
+    }
+
     /// The settings a share `t` (0..=1) of the way from a scene to another, on top of these: numbers and mood between
     /// them, anything else from the nearer.
     #[must_use]
-    pub fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
+    pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
         let mut mixed = self.clone();
         let nearer = if t < 0.5 { a } else { b };
         for param in TABLE.iter().map(|spec| spec.param).filter(|param| in_scene(*param)) {
@@ -207,6 +220,12 @@ impl Settings {
         }
         mixed
     }
+}
+
+/// Whether a parameter is one of the faces of the mood.
+#[must_use]
+pub(super) fn is_mood(param: Param) -> bool {
+    matches!(param, Param::Emotion | Param::Valence | Param::Arousal) || param.weighed_emotion().is_some()
 }
 
 /// Whether a scene remembers a parameter: everything that sounds, but not how the performer works or the moment.
@@ -229,114 +248,4 @@ fn input_of(value: &Value) -> Input<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn number(value: f32) -> Value {
-        Value::Number(value)
-    }
-
-    fn after(changes: &[(Param, Value)]) -> Settings {
-        let mut settings = Settings::default();
-        for (param, value) in changes {
-            settings.set(*param, value).unwrap();
-        }
-        settings
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_table() {
-        let settings = Settings::default();
-        for spec in TABLE {
-            assert_eq!(settings.get(spec.param), spec.param.default_value(), "{}", spec.id);
-        }
-    }
-
-    #[test]
-    fn a_weight_blends_with_the_others() {
-        let settings = after(&[(Param::Sad, number(0.5))]);
-        assert_eq!(settings.number(Param::Calm), 1.0, "the other fader stays");
-        assert_eq!(settings.mood().weights()[Emotion::Sad as usize], 0.5 / 1.5);
-        let Value::Number(valence) = settings.get(Param::Valence) else { panic!("valence is a number") };
-        assert!((valence - (0.4 - 0.7 * 0.5) / 1.5).abs() < 1e-6, "valence follows the weights");
-    }
-
-    #[test]
-    fn all_faders_down_keeps_the_mood() {
-        let settings = after(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8)), (Param::Angry, number(0.0))]);
-        assert_eq!(settings.mood(), Mood::pure(Emotion::Angry));
-        assert_eq!(settings.number(Param::Angry), 0.0);
-    }
-
-    #[test]
-    fn an_emotion_is_pure() {
-        let settings = after(&[(Param::Sad, number(0.5)), (Param::Emotion, Value::Choice(Emotion::Happy as u8))]);
-        assert_eq!(settings.mood(), Mood::pure(Emotion::Happy));
-        assert_eq!((settings.number(Param::Calm), settings.number(Param::Happy)), (0.0, 1.0));
-    }
-
-    #[test]
-    fn valence_and_arousal_move_the_faders_and_each_other_not() {
-        let anchor = Emotion::Romantic.anchor();
-        let settings = after(&[(Param::Valence, number(anchor.valence)), (Param::Arousal, number(anchor.arousal))]);
-        assert_eq!(settings.get(Param::Valence), number(anchor.valence));
-        assert_eq!(settings.get(Param::Emotion), Value::Choice(Emotion::Romantic as u8));
-        assert_eq!(settings.number(Param::Romantic), settings.mood().weights()[Emotion::Romantic as usize]);
-    }
-
-    #[test]
-    fn a_tempo_pins() {
-        let mut settings = after(&[(Param::Tempo, number(90.0))]);
-        assert!(!settings.toggle(Param::TempoFollow));
-        settings.set(Param::TempoFollow, &Value::Toggle(true)).unwrap();
-        assert!(settings.toggle(Param::TempoFollow));
-    }
-
-    #[test]
-    fn chords_are_checked() {
-        let mut settings = after(&[(Param::Chord, Value::Text("Am7".to_owned()))]);
-        let error = settings.set(Param::Chord, &Value::Text("Hm".to_owned())).unwrap_err().to_string();
-        assert!(error.contains("Hm") && error.contains("auto"), "{error}");
-        assert_eq!(settings.lead(), Chord::parse("Am7"));
-        settings.set(Param::Chord, &Value::Text(String::new())).unwrap();
-        assert_eq!((settings.lead(), settings.text(Param::Chord)), (None, "auto"));
-    }
-
-    #[test]
-    fn wrong_kinds_and_wild_numbers_are_harmless() {
-        let mut settings = Settings::default();
-        assert!(settings.set(Param::Temperature, &Value::Text("hot".to_owned())).is_err());
-        assert!(settings.set(Param::Temperature, &number(f32::NAN)).is_err());
-        assert_eq!(settings, Settings::default());
-        settings.set(Param::Temperature, &number(50.0)).unwrap();
-        assert_eq!(settings.number(Param::Temperature), 2.0);
-    }
-
-    #[test]
-    fn a_list_makes_the_same_settings_again() {
-        let cases = [
-            vec![(Param::Sad, number(0.3)), (Param::Tempo, number(77.0)), (Param::Mode, Value::Choice(3))],
-            vec![(Param::Arousal, number(0.33)), (Param::LevelPad, number(-3.0)), (Param::MuteBass, Value::Toggle(true))],
-            vec![(Param::Chord, Value::Text("F#dim".to_owned())), (Param::Seed, number(99.0))],
-            vec![(Param::Emotion, Value::Choice(5)), (Param::Angry, number(0.0))],
-        ];
-        for changes in cases {
-            let settings = after(&changes);
-            let again = after(&settings.list());
-            for spec in TABLE {
-                assert_eq!(again.get(spec.param), settings.get(spec.param), "{} after {changes:?}", spec.id);
-            }
-        }
-    }
-
-    #[test]
-    fn between_scenes_numbers_mix_and_the_rest_comes_from_the_nearer() {
-        let a = after(&[(Param::Reverb, number(0.0)), (Param::Emotion, Value::Choice(0)), (Param::Quantize, Value::Choice(2))]);
-        let b = after(&[(Param::Reverb, number(1.0)), (Param::Emotion, Value::Choice(1)), (Param::Key, Value::Choice(7))]);
-        let middle = Settings::default().with_scenes(&a, &b, 0.25);
-        assert_eq!(middle.number(Param::Reverb), 0.25);
-        assert_eq!(middle.mood().weights()[..2], [0.75, 0.25]);
-        assert_eq!((middle.choice(Param::Key), middle.choice(Param::Quantize)), (0, 0));
-        assert_eq!(Settings::default().with_scenes(&a, &b, 1.0).mood(), b.mood());
-    }
-}
+mod tests;

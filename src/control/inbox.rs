@@ -74,6 +74,7 @@ fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
     match (new, old) {
         // Each trigger and each name counts: "next preset" twice means the one after the next.
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
+        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. }, _) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
         _ => std::mem::discriminant(new) == std::mem::discriminant(old),
     }

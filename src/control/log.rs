@@ -8,9 +8,11 @@
 //! start /melos/temperature 0.9
 //! 4800 /melos/emotion "sad"
 //! 9600 lead 57 60 64
+//! 9600 morph 4
 //! 9600 tempo 120.5
 //! 9600 beat 4 9512
-//! 14400 splice-late 18432
+//! 14400 splice 17920 18432
+//! 14400 splice 28160 never
 //! 96000 end
 //! ```
 //! The number in front is the horizon frame at which the event was applied. Numbers are written so that they read back
@@ -45,10 +47,12 @@ pub struct Header {
 pub enum Entry {
     /// An event was applied.
     Event(ControlEvent),
-    /// The splice planned for this frame was missed and performed at `performed`.
-    SpliceLate {
-        /// Frame of the splice as heard.
-        performed: u64,
+    /// A splice could not be performed at the frame it was planned for.
+    Splice {
+        /// Frame it was planned for.
+        planned: u64,
+        /// Frame of the splice as heard; `None` when a newer plan overtook it.
+        performed: Option<u64>,
     },
     /// The generator had starved; its music went on at `at`.
     Resume {

@@ -3,22 +3,7 @@
 use super::EngineEvent;
 use crate::mel::HOP;
 use crate::parameter::Param;
-
-/// The harmony voices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Voice {
-    /// The bass line.
-    Bass,
-    /// Held chords.
-    Pad,
-    /// A sparse line above.
-    Upper,
-}
-
-impl Voice {
-    /// All of them, in the order of the enum.
-    pub const ALL: [Self; 3] = [Self::Bass, Self::Pad, Self::Upper];
-}
+use crate::theory::Voice;
 
 /// One hop of the network's sound: frames `index * HOP` up to the next hop's first, mono, full scale ±1.
 #[derive(Debug, Clone, Copy, PartialEq)]

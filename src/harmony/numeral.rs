@@ -4,7 +4,7 @@ use crate::theory::{Chord, Key, Quality};
 
 /// What a chord does in its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
+pub(super) enum Function {
     /// At rest: the tonic and its relatives.
     Tonic,
     /// Leads away: towards a dominant or back home plagally.

@@ -62,6 +62,21 @@ impl Profile {
             inversion: linear(|p| p.inversion),
         }
     }
+
+    /// MIDI note around which the bass lies.
+    pub(super) fn bass_centre(&self) -> f32 {
+        38.0 + 0.35 * (self.register - 60.0)
+    }
+
+    /// MIDI note around which the pad lies.
+    pub(super) fn pad_centre(&self) -> f32 {
+        61.0 + 0.4 * (self.register - 60.0)
+    }
+
+    /// MIDI note around which the upper voice lies.
+    pub(super) fn upper_centre(&self) -> f32 {
+        78.0 + 0.6 * (self.register - 60.0)
+    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,27 @@ impl BeatGrid {
         Self { beats: self.beats.iter().map(|beat| Beat { time: warp(beat.time), ..*beat }).collect() }
     }
 
+    /// The same music counted twice as fast: two beats for each, bars of as many beats as before.
+    #[must_use]
+    pub fn doubled(&self) -> Self {
+        let mut beats = Vec::with_capacity(2 * self.beats.len());
+        for pair in self.beats.windows(2) {
+            let Beat { time, in_bar, bar_length } = pair[0];
+            beats.push(Beat { time, in_bar: (2.0 * in_bar) % bar_length, bar_length });
+            let time = f64::midpoint(time, pair[1].time);
+            beats.push(Beat { time, in_bar: (2.0 * in_bar + 1.0) % bar_length, bar_length });
+        }
+        beats.extend(self.beats.last().map(|beat| Beat { in_bar: (2.0 * beat.in_bar) % beat.bar_length, ..*beat }));
+        Self { beats }
+    }
+
+    /// Beats per minute from the first beat to the last.
+    #[must_use]
+    pub fn mean_tempo(&self) -> f64 {
+        let last = self.beats.len() - 1;
+        60.0 * last as f64 / (self.beats[last].time - self.beats[0].time)
+    }
+
     /// The position at a time in seconds; `None` before the first beat and more than a beat after the last.
     #[must_use]
     pub fn at(&self, time: f64) -> Option<Position> {
@@ -113,6 +134,15 @@ mod tests {
         assert_eq!(grid.at(1.5).expect("inside").bar_phase, 0.0);
         assert!(grid.at(6.9).is_some());
         assert_eq!(grid.at(7.1), None);
+    }
+
+    #[test]
+    fn doubling_halves_beat_and_bar() {
+        let marks: Vec<(f64, bool)> = (0..9).map(|i| (f64::from(i), i % 4 == 0)).collect();
+        let grid = BeatGrid::new(&marks).expect("enough beats").doubled();
+        assert!((grid.mean_tempo() - 120.0).abs() < 1e-9);
+        let position = grid.at(2.75).expect("inside");
+        assert!((position.beat_phase - 0.5).abs() < 1e-6 && (position.bar_phase - 0.375).abs() < 1e-6);
     }
 
     #[test]

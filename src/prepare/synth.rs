@@ -11,7 +11,7 @@ use super::midi::Note;
 use crate::units::SAMPLE_RATE;
 
 /// Gain of the synthesiser: the same for every piece, so that velocity decides how loud it is.
-const GAIN: f32 = 0.5;
+const GAIN: f32 = 2.0;
 const POLYPHONY: usize = 160;
 
 /// Why no sound can be made.

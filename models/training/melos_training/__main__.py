@@ -11,12 +11,16 @@ def _arguments():
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("vae", "vocoder", "transformer"):
         command = commands.add_parser(name, help=f"train the {name}, or train it on")
-        command.add_argument("--shards", type=Path, required=True, help="what `melos prepare` wrote")
+        command.add_argument("--shards", type=Path, nargs="+", required=True, help="folders of `melos prepare`")
         command.add_argument("--out", type=Path, required=True, help="checkpoint, resumed if it exists")
         command.add_argument("--minutes", type=float, required=True, help="training time over all resumed runs")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--every", type=int, default=200, help="steps between two lines of the log")
         command.add_argument("--threads", type=int, default=1)
+        if name != "vocoder":
+            command.add_argument("--compile", dest="compiled", action="store_true", help="half as fast again, minutes later")
+        if name == "vae":
+            command.add_argument("--decoder-of", type=Path, help="train only the decoder of this finished checkpoint on")
         if name == "transformer":
             command.add_argument("--vae", type=Path, required=True, help="the VAE's checkpoint")
     for name in ("export", "measure"):
@@ -25,7 +29,7 @@ def _arguments():
             command.add_argument(f"--{part}", type=Path, required=True, help=f"the {part}'s checkpoint")
         command.add_argument("--out", type=Path, required=True)
         command.add_argument("--threads", type=int, default=1)
-        command.add_argument("--shards", type=Path, required=name == "measure", help="held-out shards with audio")
+        command.add_argument("--shards", type=Path, nargs="+", required=name == "measure", help="folders of `melos prepare`")
         if name == "export":
             command.add_argument("--commit", default="unknown", help="the commit that trained")
     return vars(parser.parse_args())

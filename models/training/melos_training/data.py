@@ -30,10 +30,10 @@ def _inspect(path):
 
 
 class Shards:
-    """All shards of one split under a folder. `melos prepare` may still be writing: `refresh` finds new ones."""
+    """All shards of one split under some folders. `melos prepare` may still be writing: `refresh` finds new ones."""
 
-    def __init__(self, folder, split, needs_audio=False, min_frames=0):
-        self.folder = Path(folder) / split
+    def __init__(self, folders, split, needs_audio=False, min_frames=0):
+        self.folders = [Path(folder) / split for folder in folders]
         self.needs_audio = needs_audio
         self.min_frames = min_frames
         self.shards = []
@@ -43,7 +43,7 @@ class Shards:
 
     def refresh(self):
         """Take up shards that appeared since the last call; returns them."""
-        paths = sorted(p for p in self.folder.rglob("*.safetensors") if p not in self._seen)
+        paths = sorted(p for f in self.folders for p in f.rglob("*.safetensors") if p not in self._seen)
         self._seen.update(paths)
         new = [_inspect(path) for path in paths]
         new = [s for s in new if s.frames >= self.min_frames and (s.has_audio or not self.needs_audio)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Song:
 
 
 class Songs:
-    """The latents of one split; `refresh` encodes shards that have appeared."""
+    """The latents of one split. Encoding takes its time: `refresh` goes on with it a little."""
 
     def __init__(self, shards, split, encoder, cache, min_latents):
         self.shards = Shards(shards, split, min_frames=min_latents * LATENT_FRAMES)
@@ -52,24 +53,31 @@ class Songs:
         self.cache = Path(cache) / split
         self.cache.mkdir(parents=True, exist_ok=True)
         self.songs = []
-        self._add(self.shards.shards)
+        self._waiting = []
+        self._wait(self.shards.shards)
 
-    def refresh(self):
-        """Takes up new shards."""
-        self._add(self.shards.refresh())
+    def _wait(self, shards):
+        # In an order of its own, so that the first ones encoded are of all corpora.
+        self._waiting += sorted(shards, key=lambda shard: hashlib.sha256(shard.path.name.encode()).digest(), reverse=True)
 
-    def _add(self, shards):
-        for shard in shards:
-            path = self.cache / shard.path.name
-            if path.exists():
-                latents = load_file(str(path))["latents"]
-            else:
-                latents = encode(self.encoder, shard.read("mel"))
-                temporary = path.with_suffix(".tmp")
-                save_file({"latents": latents}, str(temporary))
-                os.replace(temporary, path)
-            self.songs.append(Song(latents, shard.read("conditions").astype(np.float32)))
+    def refresh(self, seconds):
+        """Takes up shards, old and new, for about so long."""
+        self._wait(self.shards.refresh())
+        begun = time.monotonic()
+        while self._waiting and time.monotonic() - begun < seconds:
+            self._add(self._waiting.pop())
         self._ends = np.cumsum([len(song.latents) for song in self.songs], dtype=np.int64)
+
+    def _add(self, shard):
+        path = self.cache / shard.path.name
+        if path.exists():
+            latents = load_file(str(path))["latents"]
+        else:
+            latents = encode(self.encoder, shard.read("mel"))
+            temporary = path.with_suffix(".tmp")
+            save_file({"latents": latents}, str(temporary))
+            os.replace(temporary, path)
+        self.songs.append(Song(latents, shard.read("conditions").astype(np.float32)))
 
     def statistics(self):
         """Mean and standard deviation [32] over all latents."""

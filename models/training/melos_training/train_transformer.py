@@ -12,12 +12,14 @@ from .training import Trainer, load_average
 from .transformer import Transformer
 from .vae import Vae
 
-BATCH = 12
+BATCH = 8
 LENGTH = 256
 """Longer than the attention window, so that playing on with the start out of sight is learnt too."""
 RATE = 8e-4
-DRAWS = 2
+DRAWS = 1
 CONTEXT_NOISE = 0.5
+FIRST_SECONDS, LATER_SECONDS = 150, 12
+"""How long shards are encoded before training begins, and at each checkpoint after."""
 DROP_ALL = 0.12
 DROP_GROUP = {"emotion": 0.3, "affect": 0.3, "chord": 0.25, "bass": 0.3, "beat": 0.3, "bar": 0.3, "tempo": 0.3,
               "density": 0.25, "loudness": 0.25, "register": 0.3}
@@ -69,7 +71,7 @@ def evaluate_transformer(model, latents, conditions):
         }
 
 
-def train(shards, vae, out, minutes, seed=0, every=200):
+def train(shards, vae, out, minutes, seed=0, every=200, compiled=False):
     """Trains on the latents that the checkpoint `vae` gives for `shards`."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -79,7 +81,9 @@ def train(shards, vae, out, minutes, seed=0, every=200):
     cache = Path(out).parent / f"latents-{fingerprint[:12]}"
     valid = Songs(shards, "valid", encoder.encoder, cache, LENGTH)
     training = Songs(shards, "train", encoder.encoder, cache, LENGTH)
-    print(f"{len(training.songs)} songs, {training.shards.hours:.1f} h; held out {len(valid.songs)}", flush=True)
+    valid.refresh(FIRST_SECONDS / 5)
+    training.refresh(FIRST_SECONDS)
+    print(f"{len(training.songs)} of {len(training.shards)} songs, {training.shards.hours:.1f} h; held out {len(valid.songs)}", flush=True)
     model = Transformer()
     mean, deviation = (torch.from_numpy(x) for x in training.statistics())
     model.mean.copy_(mean)
@@ -87,6 +91,10 @@ def train(shards, vae, out, minutes, seed=0, every=200):
     trainer = Trainer(model, out, minutes, RATE, {"vae_sha256": fingerprint}, decay=0.05, betas=(0.9, 0.95))
     # A resumed training keeps the statistics it began with, whatever shards have come since.
     mean, deviation = model.mean.clone(), model.deviation.clone()
+
+    if compiled:
+        for layer in model.layers:
+            layer.compile()
 
     def windows(songs, generator, batch):
         latents, conditions = songs.draw(generator, batch, LENGTH)
@@ -100,5 +108,6 @@ def train(shards, vae, out, minutes, seed=0, every=200):
         dropped = torch.from_numpy(drop_conditions(conditions, rng))
         return flow_loss(model, latents, dropped, noise=CONTEXT_NOISE), {}
 
-    trainer.run(loss, lambda m: evaluate_transformer(m, held_latents, held_conditions), every, training.refresh)
+    trainer.run(loss, lambda m: evaluate_transformer(m, held_latents, held_conditions), every,
+                lambda: training.refresh(LATER_SECONDS))
     return trainer

@@ -6,13 +6,17 @@ import torch
 from .constants import NEPER_DB
 from .data import Shards
 from .losses import mel_loss
-from .training import Trainer
+from .training import Trainer, load_average
 from .vae import Vae, divergence
 
-BATCH = 16
+BATCH = 8
 FRAMES = 256
 RATE = 1.2e-3
-KL_WEIGHT = 0.015
+KL_WEIGHT = 0.01
+FREE_NATS = 0.7
+"""Nats a dimension may carry at no cost."""
+KL_RAMP = 0.2
+"""The share of the training over which the KL's weight rises from nothing: given up early, a dimension stays unused."""
 
 
 def evaluate_vae(vae, shards, rng, batches):
@@ -31,28 +35,37 @@ def evaluate_vae(vae, shards, rng, batches):
     }
 
 
-def train(shards, out, minutes, seed=0, every=200):
-    """Trains on `shards`/train, watching `shards`/valid."""
+def train(shards, out, minutes, seed=0, every=200, compiled=False, decoder_of=None):
+    """Trains on `shards`/train, watching `shards`/valid.
+
+    `decoder_of` is the checkpoint of a trained VAE whose encoder, and so whose latents, shall stay: only the decoder goes on.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     training = Shards(shards, "train", min_frames=FRAMES)
     valid = Shards(shards, "valid", min_frames=FRAMES)
     print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)
     vae = Vae()
+    if decoder_of:
+        load_average(vae, decoder_of)
+        vae.decoder.requires_grad_(True)
     trainer = Trainer(vae, out, minutes, RATE)
+    forward = torch.compile(vae) if compiled else vae
 
     def loss():
         mel = torch.from_numpy(training.mels(rng, BATCH, FRAMES))
         with torch.autocast("cpu", torch.bfloat16):
-            predicted, mean, log_variance = vae(mel)
-        nats = divergence(mean, log_variance).mean()
+            predicted, mean, log_variance = forward(mel)
+        nats = divergence(mean, log_variance)
         reconstruction = mel_loss(predicted, mel)
         mae = (predicted.detach() - mel).abs().mean().item() * NEPER_DB
-        return reconstruction + KL_WEIGHT * nats, {"mae_db": mae, "nats": nats.item()}
+        ramp = min(1, trainer.spent / (KL_RAMP * minutes * 60))
+        cost = ramp * KL_WEIGHT * nats.clamp(min=FREE_NATS).mean()
+        return reconstruction + cost, {"mae_db": mae, "nats": nats.mean().item()}
 
     def refresh():
         training.refresh()
         valid.refresh()
 
-    trainer.run(loss, lambda model: evaluate_vae(model, valid, np.random.default_rng(1), 2), every, refresh)
+    trainer.run(loss, lambda model: evaluate_vae(model, valid, np.random.default_rng(1), 4), every, refresh)
     return trainer

@@ -35,7 +35,9 @@ class Trainer:
         self.rate = rate
         self.half_life = half_life
         self.extra = extra or {}
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=betas, weight_decay=decay)
+        self.optimizer = torch.optim.AdamW(
+            [p for p in model.parameters() if p.requires_grad], lr=rate, betas=betas, weight_decay=decay
+        )
         self.step = 0
         self.spent = 0.0
         self.history = []

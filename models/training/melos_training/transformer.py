@@ -57,12 +57,15 @@ class Layer(nn.Module):
         """Residuals after attention, given its result [batch, 4, positions, 64]."""
         batch, _, length, _ = attended.shape
         x = x + self.mix(attended.transpose(1, 2).reshape(batch, length, WIDTH))
-        return x + self.down(F.gelu(self.up(self.norm_feed(x)), approximate="tanh"))
+        return x + self.down(F.relu(self.up(self.norm_feed(x))).square())
 
     def forward(self, x, cos, sin, mask):
         query, key, value = self.heads(x, cos, sin)
-        mask = mask.to(value.dtype)
-        attended = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, attn_mask=mask)
+        # Written out, for PyTorch's fused kernel with a mask is slower on CPU; softmax sums in float by itself.
+        with torch.autocast(x.device.type, enabled=False):
+            query, key = query.to(value.dtype), key.to(value.dtype)
+            scores = query @ key.transpose(2, 3) * HEAD_DIM ** -0.5 + mask.to(value.dtype)
+            attended = torch.softmax(scores, 3) @ value
         return self.close(x, attended)
 
 

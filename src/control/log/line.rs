@@ -6,6 +6,9 @@ use super::Entry;
 use crate::control::ControlEvent;
 use crate::parameter::{Input, Kind, Param, Value};
 
+/// Stands for the frame of a splice that was not performed.
+const NEVER: &str = "never";
+
 /// Text with quotes and escapes as in JSON, so that it stays on one line.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
@@ -58,13 +61,18 @@ pub(super) fn read_setting(text: &str) -> Result<(Param, Value), String> {
 pub(super) fn entry(entry: &Entry) -> String {
     match entry {
         Entry::Event(ControlEvent::Set(param, value)) => setting(*param, value),
+        Entry::Event(ControlEvent::Morph(seconds)) => format!("morph {seconds}"),
+        Entry::Event(ControlEvent::SceneValue { name, param, value }) => {
+            format!("scene {} {}", quoted(name), setting(*param, value))
+        }
         Entry::Event(ControlEvent::LeadNotes(notes)) => {
             let held = (0..128).filter(|note| notes >> note & 1 == 1);
             held.fold("lead".to_owned(), |line, note| format!("{line} {note}"))
         }
         Entry::Event(ControlEvent::Tempo(bpm)) => format!("tempo {bpm}"),
         Entry::Event(ControlEvent::Beat { beat, at }) => format!("beat {beat} {at}"),
-        Entry::SpliceLate { performed } => format!("splice-late {performed}"),
+        Entry::Splice { planned, performed: Some(performed) } => format!("splice {planned} {performed}"),
+        Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { at } => format!("resume {at}"),
         Entry::End => "end".to_owned(),
     }
@@ -73,13 +81,19 @@ pub(super) fn entry(entry: &Entry) -> String {
 pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     let event = match word {
+        "morph" => ControlEvent::Morph(number(rest)?),
+        "scene" => read_scene_value(rest)?,
         "lead" => ControlEvent::LeadNotes(read_notes(rest)?),
         "tempo" => ControlEvent::Tempo(number(rest)?),
         "beat" => {
             let (beat, at) = rest.split_once(' ').ok_or("expected a beat and a frame")?;
             ControlEvent::Beat { beat: number(beat)?, at: number(at)? }
         }
-        "splice-late" => return Ok(Entry::SpliceLate { performed: number(rest)? }),
+        "splice" => {
+            let (planned, performed) = rest.split_once(' ').ok_or("expected two frames")?;
+            let performed = if performed == NEVER { None } else { Some(number(performed)?) };
+            return Ok(Entry::Splice { planned: number(planned)?, performed });
+        }
         "resume" => return Ok(Entry::Resume { at: number(rest)? }),
         "end" => return Ok(Entry::End),
         _ => {
@@ -88,6 +102,13 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
         }
     };
     Ok(Entry::Event(event))
+}
+
+fn read_scene_value(text: &str) -> Result<ControlEvent, String> {
+    let mut names = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let Some(Ok(name)) = names.next() else { return Err("expected the scene's name in double quotes".to_owned()) };
+    let (param, value) = read_setting(text[names.byte_offset()..].trim_start())?;
+    Ok(ControlEvent::SceneValue { name, param, value })
 }
 
 fn read_notes(text: &str) -> Result<u128, String> {

@@ -31,11 +31,17 @@ fn full_log() -> ControlLog {
         add(Entry::Event(ControlEvent::Set(Param::Valence, Value::Number(value))));
     }
     add(Entry::Event(ControlEvent::Set(Param::Scene, Value::Text("two\nlines \"and\" ünïcode".to_owned()))));
+    add(Entry::Event(ControlEvent::Morph(2.5)));
+    for name in ["dawn", "two \"quoted\" words"] {
+        let (param, value) = (Param::Chord, Value::Text("C/E".to_owned()));
+        add(Entry::Event(ControlEvent::SceneValue { name: name.to_owned(), param, value }));
+    }
     add(Entry::Event(ControlEvent::LeadNotes(1 | 1 << 64 | 1 << 127)));
     add(Entry::Event(ControlEvent::LeadNotes(0)));
     add(Entry::Event(ControlEvent::Tempo(120.0 + 1.0 / 3.0)));
     add(Entry::Event(ControlEvent::Beat { beat: 4.0, at: 123_456 }));
-    add(Entry::SpliceLate { performed: 512 * 999 });
+    add(Entry::Splice { planned: 512 * 998, performed: Some(512 * 999) });
+    add(Entry::Splice { planned: 512 * 1000, performed: None });
     add(Entry::Resume { at: 4096 * 77 });
     add(Entry::End);
     log

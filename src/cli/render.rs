@@ -1,0 +1,111 @@
+//! `melos render`.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use hound::{SampleFormat, WavSpec, WavWriter};
+use indicatif::{ProgressBar, ProgressStyle};
+use melos::control::log::ControlLog;
+use melos::generator::Generator;
+use melos::model::{Models, find_model, runtime};
+use melos::render::Offline;
+use melos::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
+
+use super::settings::StartArgs;
+
+/// Frames rendered between two looks at the progress bar.
+const BLOCK: usize = 4096;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// WAV file to write: stereo, 48 kHz
+    #[arg(short, long, value_name = "WAV")]
+    output: PathBuf,
+    #[command(flatten)]
+    start: StartArgs,
+    /// How long, in seconds [default: 30, or as long as the control log]
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Renders a recorded session again, bit for bit
+    #[arg(long, value_name = "LOG", conflicts_with = "seed")]
+    control_log: Option<PathBuf>,
+    /// Bits per sample; 32 is floating point
+    #[arg(long, default_value = "24", value_parser = clap::builder::PossibleValuesParser::new(["16", "24", "32"]))]
+    bits: String,
+    /// Model: a folder in models/
+    #[arg(long, default_value = "melos-piano")]
+    model: String,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let mut log = match &args.control_log {
+        Some(path) => read_log(path)?,
+        None => ControlLog::default(),
+    };
+    if args.control_log.is_none() {
+        log.header.seed = args.seed;
+    }
+    log.header.settings.extend(args.start.values()?);
+
+    let length = match (args.seconds, log.entries.last()) {
+        (Some(seconds), _) if !(seconds > 0.0 && seconds < 1e6) => bail!("--seconds {seconds} is not a length"),
+        (Some(seconds), _) => seconds_to_frames(seconds),
+        (None, Some((frame, _))) => *frame,
+        (None, None) => seconds_to_frames(30.0),
+    };
+    let models = Models::load(runtime()?, &find_model(&args.model)?)?;
+    let mut performance = Offline::new(log, Generator::new(models)?);
+    write(&args, &mut performance, length)
+}
+
+/// Renders `length` frames into the file.
+fn write(args: &Args, performance: &mut Offline, length: u64) -> anyhow::Result<()> {
+    let bits: u16 = args.bits.parse()?;
+    let sample_format = if bits == 32 { SampleFormat::Float } else { SampleFormat::Int };
+    let spec = WavSpec { channels: 2, sample_rate: SAMPLE_RATE, bits_per_sample: bits, sample_format };
+    let path = &args.output;
+    let mut wav = WavWriter::create(path, spec).with_context(|| format!("{} cannot be written", path.display()))?;
+
+    let bar = ProgressBar::new(length)
+        .with_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"));
+    let start = Instant::now();
+    let mut block = vec![0.0f32; 2 * BLOCK];
+    let mut done = 0;
+    while done < length {
+        let frames = (length - done).min(BLOCK as u64);
+        let out = &mut block[..2 * frames as usize];
+        performance.render(out)?;
+        let scale = 2f32.powi(i32::from(bits) - 1);
+        for sample in out.iter() {
+            if bits == 32 {
+                wav.write_sample(*sample)?;
+            } else {
+                wav.write_sample((sample * scale).round().clamp(-scale, scale - 1.0) as i32)?;
+            }
+        }
+        done += frames;
+        bar.set_position(done);
+        bar.set_message(format!("{:.1}× real time", frames_to_seconds(done) / start.elapsed().as_secs_f64()));
+    }
+    wav.finalize().with_context(|| format!("{} cannot be finished", path.display()))?;
+    bar.finish();
+    let seconds = start.elapsed().as_secs_f64();
+    eprintln!(
+        "{}: {:.1} s of music in {seconds:.1} s, a real-time factor of {:.3}",
+        path.display(),
+        frames_to_seconds(length),
+        seconds / frames_to_seconds(length)
+    );
+    Ok(())
+}
+
+fn read_log(path: &PathBuf) -> anyhow::Result<ControlLog> {
+    let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    ControlLog::read(BufReader::new(file)).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,92 @@
+//! `melos run`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use melos::config::{AudioHost, Config, MidiHost};
+use melos::daemon::{self, Options};
+
+use super::data::DataArgs;
+use super::settings::StartArgs;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What carries the sound [default: the first that works]
+    #[arg(long, value_enum)]
+    audio: Option<AudioHost>,
+    /// Audio device, by part of its name
+    #[arg(long)]
+    device: Option<String>,
+    /// Frames per audio block
+    #[arg(long, value_name = "FRAMES")]
+    block: Option<u32>,
+    /// What carries MIDI [default: JACK beside JACK, otherwise ALSA]
+    #[arg(long, value_enum)]
+    midi: Option<MidiHost>,
+    /// Address and port for OSC; another address than 127.0.0.1 lets the network in
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    osc: Option<SocketAddr>,
+    /// Port for status and OSCQuery
+    #[arg(long, value_name = "PORT")]
+    http: Option<u16>,
+    /// Preset to start with [default: as it was when it ended]
+    #[arg(long)]
+    preset: Option<String>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Model: a folder in models/
+    #[arg(long)]
+    model: Option<String>,
+    /// Writes the control log of the session, for `melos render --control-log`
+    #[arg(long, value_name = "LOG")]
+    control_log: Option<PathBuf>,
+    /// Configuration file [default: melos.toml in the data folder, if there is one]
+    #[arg(long, value_name = "TOML")]
+    config: Option<PathBuf>,
+    /// Folder for the saved state and recordings [default: ~/.local/state/melos]
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    start: StartArgs,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let data = args.data.folder()?;
+    let beside = data.join("melos.toml");
+    let mut config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None if beside.is_file() => Config::read(&beside)?,
+        None => Config::default(),
+    };
+    config.audio.host = args.audio.unwrap_or(config.audio.host);
+    config.audio.device = args.device.or(config.audio.device);
+    config.audio.block_frames = args.block.or(config.audio.block_frames);
+    config.midi.host = args.midi.unwrap_or(config.midi.host);
+    config.http.port = args.http.unwrap_or(config.http.port);
+    config.model = args.model.unwrap_or(config.model);
+    if let Some(osc) = args.osc {
+        config.osc.address = osc.ip();
+        config.osc.port = osc.port();
+    }
+    let state = args.state.or_else(default_state).context("no home folder; name one for the state with --state")?;
+    daemon::run(Options {
+        config,
+        data,
+        state,
+        preset: args.preset,
+        settings: args.start.values()?,
+        seed: args.seed,
+        control_log: args.control_log,
+    })
+}
+
+/// The place the XDG base directory specification gives to state.
+fn default_state() -> Option<PathBuf> {
+    let given = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let state = given.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
+    Some(state.join("melos"))
+}

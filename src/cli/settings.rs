@@ -1,0 +1,113 @@
+//! Start values from the command line.
+
+use anyhow::{anyhow, bail};
+use melos::emotion::Emotion;
+use melos::parameter::{Input, Param, Value};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StartArgs {
+    /// One emotion, or a blend such as calm=0.7,sad=0.3
+    #[arg(long, conflicts_with_all = ["valence", "arousal"])]
+    emotion: Option<String>,
+    /// Unpleasant (-1) to pleasant (1)
+    #[arg(long, allow_negative_numbers = true)]
+    valence: Option<f64>,
+    /// Quiet (-1) to excited (1)
+    #[arg(long, allow_negative_numbers = true)]
+    arousal: Option<f64>,
+    /// Creativity, 0.1 to 2
+    #[arg(long)]
+    temperature: Option<f64>,
+    /// Tonic, such as A or Eb
+    #[arg(long)]
+    key: Option<String>,
+    /// Pins the tempo, in beats per minute
+    #[arg(long)]
+    tempo: Option<f64>,
+    /// The network alone
+    #[arg(long, conflicts_with = "no_network")]
+    no_harmony: bool,
+    /// The harmony voices alone
+    #[arg(long)]
+    no_network: bool,
+    /// Any other parameter, such as reverb=0.4; may be given several times
+    #[arg(long = "set", value_name = "PARAMETER=VALUE")]
+    set: Vec<String>,
+}
+
+impl StartArgs {
+    /// The values asked for, in the order they apply.
+    pub(crate) fn values(&self) -> anyhow::Result<Vec<(Param, Value)>> {
+        let mut values = Vec::new();
+        let mut set = |param: Param, input: Input<'_>| -> anyhow::Result<()> {
+            values.extend(param.fit(input)?.map(|value| (param, value)));
+            Ok(())
+        };
+        if let Some(text) = &self.emotion {
+            for (param, weight) in blend(text)? {
+                set(param, Input::Number(weight))?;
+            }
+        }
+        let numbers = [
+            (Param::Valence, self.valence),
+            (Param::Arousal, self.arousal),
+            (Param::Temperature, self.temperature),
+            (Param::Tempo, self.tempo),
+        ];
+        for (param, value) in numbers {
+            if let Some(value) = value {
+                set(param, Input::Number(value))?;
+            }
+        }
+        if let Some(key) = &self.key {
+            let tonic =
+                melos::theory::pitch_class(key).ok_or_else(|| anyhow!("--key {key} is none, such as A or Eb"))?;
+            set(Param::Key, Input::Number(f64::from(tonic)))?;
+        }
+        if self.no_harmony {
+            set(Param::MuteHarmony, Input::Bool(true))?;
+        }
+        if self.no_network {
+            set(Param::MuteNetwork, Input::Bool(true))?;
+        }
+        for text in &self.set {
+            let Some((id, value)) = text.split_once('=') else { bail!("--set {text}: write PARAMETER=VALUE") };
+            let param = Param::from_id(id).ok_or_else(|| anyhow!("--set {id}: there is no such parameter"))?;
+            set(param, value.parse().map_or(Input::Text(value), Input::Number))?;
+        }
+        Ok(values)
+    }
+}
+
+/// The eight weights of `calm` or `calm=0.7,sad=0.3`; names left out weigh nothing.
+fn blend(text: &str) -> anyhow::Result<Vec<(Param, f64)>> {
+    let mut weights = [0.0; Emotion::COUNT];
+    for part in text.split(',') {
+        let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
+        let emotion = Emotion::from_name(name.trim()).ok_or_else(|| {
+            anyhow!("--emotion {name}: expected one of {}", Emotion::ALL.map(Emotion::name).join(", "))
+        })?;
+        weights[emotion as usize] =
+            weight.trim().parse().map_err(|_| anyhow!("--emotion {part}: {weight:?} is not a weight"))?;
+    }
+    Ok(Emotion::ALL
+        .into_iter()
+        .zip(weights)
+        .map(|(emotion, weight)| (Param::emotion_weight(emotion), weight))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blends_are_read() {
+        let weights = blend("calm=0.7, sad=0.3").unwrap();
+        assert_eq!(weights[Emotion::Calm as usize], (Param::Calm, 0.7));
+        assert_eq!(weights[Emotion::Sad as usize], (Param::Sad, 0.3));
+        assert_eq!(weights.iter().map(|(_, weight)| weight).sum::<f64>(), 1.0);
+        assert!(blend("bored").unwrap_err().to_string().contains("nostalgic"));
+        assert!(blend("calm=much").is_err());
+    }
+}

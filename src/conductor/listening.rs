@@ -1,0 +1,76 @@
+//! What the network has played: chroma of its latents, averaged over a bar.
+
+use std::collections::BTreeMap;
+
+/// Frames of one latent.
+const LATENT: u64 = 4096;
+/// Most latents remembered: more than the longest bar and everything generated ahead.
+const CAPACITY: usize = 256;
+
+/// Chroma of the latents generated lately, by their first frame.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Listening {
+    latents: BTreeMap<u64, [f32; 12]>,
+}
+
+impl Listening {
+    /// Notes the chroma of the latent that starts at a frame; a latent generated again replaces the older one.
+    pub(super) fn hear(&mut self, from: u64, chroma: &[f32; 12]) {
+        if chroma.iter().all(|x| x.is_finite()) {
+            self.latents.insert(from, *chroma);
+        }
+        while self.latents.len() > CAPACITY {
+            self.latents.pop_first();
+        }
+    }
+
+    /// Mean chroma of the latents that lie within some frames; `None` when there is none.
+    pub(super) fn mean(&self, from: u64, until: u64) -> Option<[f32; 12]> {
+        let within = self.latents.range(from..until.saturating_sub(LATENT - 1).max(from));
+        let mut sum = [0.0; 12];
+        let mut count = 0.0f32;
+        for (_, chroma) in within {
+            for (sum, x) in sum.iter_mut().zip(chroma) {
+                *sum += x;
+            }
+            count += 1.0;
+        }
+        (count > 0.0).then(|| sum.map(|x: f32| x / count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(pitch: usize) -> [f32; 12] {
+        let mut chroma = [0.0; 12];
+        chroma[pitch] = 1.0;
+        chroma
+    }
+
+    #[test]
+    fn the_mean_takes_whole_latents_and_the_newest_version() {
+        let mut listening = Listening::default();
+        assert_eq!(listening.mean(0, 100_000), None);
+        listening.hear(0, &only(0));
+        listening.hear(4096, &only(1));
+        listening.hear(8192, &only(2));
+        listening.hear(4096, &only(3));
+        assert_eq!(listening.mean(4096, 12_288).map(|c| (c[2], c[3])), Some((0.5, 0.5)));
+        assert_eq!(listening.mean(4096, 12_287).map(|c| (c[2], c[3])), Some((0.0, 1.0)), "not yet whole");
+        assert_eq!(listening.mean(1, 4096), None);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_nonsense_is_not_heard() {
+        let mut listening = Listening::default();
+        listening.hear(0, &[f32::NAN; 12]);
+        assert_eq!(listening.mean(0, 8192), None);
+        for latent in 0..1000 {
+            listening.hear(latent * LATENT, &only(0));
+        }
+        assert_eq!(listening.latents.len(), CAPACITY);
+        assert_eq!(listening.mean(0, 8192), None);
+    }
+}

@@ -1,0 +1,233 @@
+//! Plans bars of harmony ahead and plays them when their time has come.
+
+mod events;
+
+use std::collections::VecDeque;
+
+use events::{Events, What};
+
+use super::score::Score;
+use crate::clock::MusicClock;
+use crate::control::Notice;
+use crate::engine::{EngineCommand, TimedCommand};
+use crate::harmony::{BarPlan, BarRequest, Harmony, Note};
+use crate::plan::PlannedChord;
+use crate::theory::{Chord, Key, Voice};
+
+/// A bar that was planned, and the state after it, from which it can be planned again.
+#[derive(Debug, Clone)]
+struct PlannedBar {
+    bar: u64,
+    after: Harmony,
+    expression: f32,
+}
+
+/// A chord from a beat on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct ChordFrom {
+    beat: f64,
+    chord: Chord,
+    key: Key,
+}
+
+/// A note that sounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sounding {
+    id: u64,
+    voice: Voice,
+    note: u8,
+}
+
+/// The harmony layer's future: bars planned ahead, on beats, so that a change of tempo moves them all.
+#[derive(Debug, Clone)]
+pub(super) struct Planner {
+    /// State after the last planned bar.
+    harmony: Harmony,
+    beats_per_bar: u32,
+    /// From the bar that sounds now.
+    bars: VecDeque<PlannedBar>,
+    /// From some seconds ago.
+    chords: VecDeque<ChordFrom>,
+    /// What is not played yet.
+    events: Events,
+    sounding: Vec<Sounding>,
+    next_bar: u64,
+    next_id: u64,
+}
+
+impl Planner {
+    pub(super) fn new(seed: u64, beats_per_bar: u32) -> Self {
+        Self {
+            harmony: Harmony::new(seed),
+            beats_per_bar,
+            bars: VecDeque::new(),
+            chords: VecDeque::new(),
+            events: Events::default(),
+            sounding: Vec::new(),
+            next_bar: 0,
+            next_id: 0,
+        }
+    }
+
+    /// The next bar to be planned.
+    pub(super) const fn next_bar(&self) -> u64 {
+        self.next_bar
+    }
+
+    /// The first beat not planned yet.
+    pub(super) fn end(&self) -> f64 {
+        self.start_of(self.next_bar)
+    }
+
+    /// Plans the next bar.
+    pub(super) fn plan_bar(&mut self, request: &BarRequest) {
+        let plan = self.harmony.plan_bar(request);
+        self.take(request.bar, &plan, self.end(), &mut Vec::new());
+    }
+
+    /// The bar that holds a beat.
+    pub(super) fn bar_of(&self, beat: f64) -> u64 {
+        (beat / f64::from(self.beats_per_bar)).floor() as u64
+    }
+
+    /// Forgets everything from a beat on and plans the rest of the bar that holds it anew, by the request; later bars are
+    /// for [`Planner::plan_bar`]. A note that the old and the new plan hold across the beat sounds on.
+    pub(super) fn replan(&mut self, from: f64, request: &BarRequest) {
+        let kept = self.bars.partition_point(|planned| planned.bar < request.bar);
+        if let Some(first) = self.bars.drain(kept..).next() {
+            self.harmony = first.after;
+        }
+        self.chords.retain(|chord| chord.beat < from);
+        let mut held = self.events.cut(from, &self.sounding);
+        let plan = self.harmony.replan_from(from - self.start_of(request.bar), request);
+        self.take(request.bar, &plan, from, &mut held);
+        for note in held {
+            self.events.insert(from, What::Off { id: note.id });
+        }
+    }
+
+    /// Everything random from the next planned bar on.
+    pub(super) fn reseed(&mut self, seed: u64) {
+        for planned in &mut self.bars {
+            planned.after = Harmony::new(seed);
+        }
+        self.harmony = Harmony::new(seed);
+    }
+
+    /// Forgets all that is not played yet and releases every note.
+    pub(super) fn silence(&mut self, frame: u64, commands: &mut Vec<TimedCommand>) {
+        self.events = Events::default();
+        for note in self.sounding.drain(..) {
+            commands.push(note_off(frame, note));
+        }
+    }
+
+    /// The frame at which something is to be played next.
+    pub(super) fn next_frame(&self, clock: &MusicClock) -> Option<u64> {
+        self.events.first().map(|event| clock.frame_at(event.beat))
+    }
+
+    /// Plays the first event at a frame. Notes that should have begun before beat `stale` (the clock skipped) are left out.
+    pub(super) fn play_next(&mut self, frame: u64, stale: f64, out: &mut Score) {
+        let Some(event) = self.events.pop() else { return };
+        match event.what {
+            What::Chord { chord, key } => out.notices.push((frame, Notice::Chord(chord, key))),
+            What::Off { id } => {
+                if let Some(index) = self.sounding.iter().position(|sounding| sounding.id == id) {
+                    out.commands.push(note_off(frame, self.sounding.remove(index)));
+                }
+            }
+            What::On { .. } if event.beat < stale => {}
+            What::On { id, voice, note, velocity } => {
+                if let Some(index) = self.sounding.iter().position(|other| other.voice == voice && other.note == note) {
+                    out.commands.push(note_off(frame, self.sounding.remove(index)));
+                }
+                self.sounding.push(Sounding { id, voice, note });
+                out.commands.push(TimedCommand { frame, command: EngineCommand::NoteOn { voice, note, velocity } });
+            }
+        }
+    }
+
+    /// Level of the harmony at a beat by the shape of the phrase, 0..=1: straight from bar to bar.
+    pub(super) fn expression(&self, beat: f64) -> f32 {
+        let position = beat / f64::from(self.beats_per_bar);
+        let bar = self.bar_of(beat);
+        let of = |bar: u64| self.bars.iter().find(|planned| planned.bar == bar).map(|planned| planned.expression);
+        match (of(bar), of(bar + 1)) {
+            (Some(here), Some(next)) => here + (next - here) * position.fract() as f32,
+            (here, next) => here.or(next).unwrap_or(1.0),
+        }
+    }
+
+    /// The planned chords with their frames; never empty once a bar is planned.
+    pub(super) fn chords(&self, clock: &MusicClock) -> Vec<PlannedChord> {
+        self.chords.iter().map(|from| PlannedChord { frame: clock.frame_at(from.beat), chord: from.chord }).collect()
+    }
+
+    /// The chord and key at a beat.
+    pub(super) fn chord_at(&self, beat: f64) -> Option<(Chord, Key)> {
+        let later = self.chords.partition_point(|chord| chord.beat <= beat);
+        self.chords.get(later.saturating_sub(1)).map(|from| (from.chord, from.key))
+    }
+
+    /// Forgets bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
+    pub(super) fn forget_before(&mut self, beat: f64, oldest: f64) {
+        let bar = self.bar_of(beat);
+        while self.bars.front().is_some_and(|planned| planned.bar < bar) {
+            self.bars.pop_front();
+        }
+        while self.chords.get(1).is_some_and(|next| next.beat <= oldest) {
+            self.chords.pop_front();
+        }
+    }
+
+    /// Plays a bar's plan from a beat on. Notes in `held` that the plan holds across that beat sound on and are taken out
+    /// of `held`.
+    fn take(&mut self, bar: u64, plan: &BarPlan, from: f64, held: &mut Vec<Sounding>) {
+        let start = self.start_of(bar);
+        self.add_chords(plan, start, from);
+        for note in &plan.notes {
+            self.add_note(note, start, from, held);
+        }
+        self.bars.push_back(PlannedBar { bar, after: self.harmony.clone(), expression: plan.expression });
+        self.next_bar = bar + 1;
+    }
+
+    fn add_chords(&mut self, plan: &BarPlan, start: f64, from: f64) {
+        let begun = plan.chords.iter().rposition(|(at, _)| start + at <= from).unwrap_or(0);
+        for (at, chord) in &plan.chords[begun..] {
+            let next = ChordFrom { beat: (start + at).max(from), chord: *chord, key: plan.key };
+            if self.chords.back().is_none_or(|last| (last.chord, last.key) != (next.chord, next.key)) {
+                self.chords.push_back(next);
+                self.events.insert(next.beat, What::Chord { chord: next.chord, key: next.key });
+            }
+        }
+    }
+
+    fn add_note(&mut self, note: &Note, start: f64, from: f64, held: &mut Vec<Sounding>) {
+        let (on, off) = (start + note.at_beat, start + note.at_beat + note.beats);
+        if off <= from {
+            return;
+        }
+        let same = |sounding: &Sounding| sounding.voice == note.voice && sounding.note == note.note;
+        if on < from
+            && let Some(index) = held.iter().position(same)
+        {
+            self.events.insert(off, What::Off { id: held.remove(index).id });
+            return;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        let on = on.max(from);
+        self.events.insert(on, What::On { id, voice: note.voice, note: note.note, velocity: note.velocity });
+        self.events.insert(off, What::Off { id });
+    }
+
+    fn start_of(&self, bar: u64) -> f64 {
+        bar as f64 * f64::from(self.beats_per_bar)
+    }
+}
+
+fn note_off(frame: u64, note: Sounding) -> TimedCommand {
+    TimedCommand { frame, command: EngineCommand::NoteOff { voice: note.voice, note: note.note } }
+}

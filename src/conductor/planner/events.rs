@@ -1,0 +1,74 @@
+//! What the harmony layer will play, in order.
+
+use std::collections::VecDeque;
+
+use super::Sounding;
+use crate::theory::{Chord, Key, Voice};
+
+/// Something to be played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum What {
+    /// A chord begins.
+    Chord { chord: Chord, key: Key },
+    /// A note ends.
+    Off { id: u64 },
+    /// A note begins.
+    On { id: u64, voice: Voice, note: u8, velocity: f32 },
+}
+
+impl What {
+    /// Order within one beat: notes end before others begin, so that a repeated note is struck again.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Chord { .. } => 0,
+            Self::Off { .. } => 1,
+            Self::On { .. } => 2,
+        }
+    }
+}
+
+/// Something to be played at a beat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Event {
+    pub(super) beat: f64,
+    pub(super) what: What,
+}
+
+/// Events by beat and rank, those alike in the order they came.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Events {
+    queue: VecDeque<Event>,
+}
+
+impl Events {
+    pub(super) fn insert(&mut self, beat: f64, what: What) {
+        let rank = what.rank();
+        let place = self.queue.partition_point(|other| (other.beat, other.what.rank()) <= (beat, rank));
+        self.queue.insert(place, Event { beat, what });
+    }
+
+    pub(super) fn first(&self) -> Option<&Event> {
+        self.queue.front()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        self.queue.pop_front()
+    }
+
+    /// Drops everything from a beat on; gives the notes that would then sound on without end, given those that sound now.
+    pub(super) fn cut(&mut self, from: f64, sounding: &[Sounding]) -> Vec<Sounding> {
+        self.queue.truncate(self.queue.partition_point(|event| event.beat < from));
+        let mut held = sounding.to_vec();
+        for event in &self.queue {
+            match event.what {
+                What::Chord { .. } => {}
+                What::Off { id } => held.retain(|note| note.id != id),
+                What::On { id, voice, note, .. } => {
+                    held.retain(|other| (other.voice, other.note) != (voice, note));
+                    held.push(Sounding { id, voice, note });
+                }
+            }
+        }
+        held
+    }
+}

@@ -1,0 +1,62 @@
+//! What the conductor says about its state.
+
+use super::Conductor;
+#[allow(unused_imports, reason = "for the docs")]
+use crate::control::ControlEvent;
+use crate::emotion::Mood;
+use crate::parameter::{Param, TABLE, Value};
+use crate::theory::{Chord, Key};
+
+impl Conductor {
+    /// The value of a parameter as asked for; the tempo as heard while it follows the emotion.
+    #[must_use]
+    pub fn value(&self, param: Param) -> Value {
+        let asked = self.performance.asked();
+        if param == Param::Tempo && asked.toggle(Param::TempoFollow) {
+            return Value::Number(self.course.bpm(self.now) as f32);
+        }
+        asked.get(param)
+    }
+
+    /// Every parameter that has a value, in the order of the table.
+    #[must_use]
+    pub fn values(&self) -> Vec<(Param, Value)> {
+        let all = TABLE.iter().map(|spec| (spec.param, self.value(spec.param)));
+        all.filter(|(_, value)| *value != Value::Trigger).collect()
+    }
+
+    /// What makes this state again when given to [`Conductor::new`]: for the state file and for control logs.
+    #[must_use]
+    pub fn settings(&self) -> Vec<(Param, Value)> {
+        self.performance.asked().list()
+    }
+
+    /// The seed in force, for [`Conductor::new`].
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The stored scenes by name, for the state file; [`ControlEvent::SceneValue`] brings them back.
+    pub fn scenes(&self) -> impl Iterator<Item = (&str, Vec<(Param, Value)>)> {
+        self.performance.scenes().iter().map(|(name, settings)| (name, settings.list()))
+    }
+
+    /// The mood in force at the horizon, on its way to the one asked for.
+    #[must_use]
+    pub fn mood(&self) -> Mood {
+        self.course.steering().mood.at(self.now)
+    }
+
+    /// The tempo at the horizon in beats per minute.
+    #[must_use]
+    pub fn tempo(&self) -> f64 {
+        self.tempo.clock().tempo_at(self.now)
+    }
+
+    /// The chord and the key at the horizon.
+    #[must_use]
+    pub fn chord(&self) -> Option<(Chord, Key)> {
+        self.planner.chord_at(self.tempo.clock().beat_at(self.now))
+    }
+}

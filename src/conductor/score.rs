@@ -1,0 +1,36 @@
+//! What the conductor hands out.
+
+use std::sync::Arc;
+
+use crate::control::Notice;
+use crate::engine::TimedCommand;
+use crate::plan::Plan;
+
+/// A new plan for the generator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanUpdate {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The frame, a multiple of a hop, at which the new future begins; `None` when the plan only reaches further.
+    pub splice: Option<u64>,
+}
+
+/// Everything that happens in a stretch of time, each list in the order of its frames.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Score {
+    /// For the engine; frames never fall, and none lies before the horizon from which the conductor advanced.
+    pub commands: Vec<TimedCommand>,
+    /// For the generator, to be taken in this order.
+    pub plans: Vec<PlanUpdate>,
+    /// For listeners, with the frame each belongs to.
+    pub notices: Vec<(u64, Notice)>,
+}
+
+impl Score {
+    /// Empties all lists, keeping their memory.
+    pub fn clear(&mut self) {
+        self.commands.clear();
+        self.plans.clear();
+        self.notices.clear();
+    }
+}

@@ -1,0 +1,110 @@
+use super::*;
+
+fn number(value: f32) -> Value {
+    Value::Number(value)
+}
+
+fn after(changes: &[(Param, Value)]) -> Settings {
+    let mut settings = Settings::default();
+    for (param, value) in changes {
+        settings.set(*param, value).unwrap();
+    }
+    settings
+}
+
+#[test]
+fn defaults_are_those_of_the_table() {
+    let settings = Settings::default();
+    for spec in TABLE {
+        assert_eq!(settings.get(spec.param), spec.param.default_value(), "{}", spec.id);
+    }
+}
+
+#[test]
+fn a_weight_blends_with_the_others() {
+    let settings = after(&[(Param::Sad, number(0.5))]);
+    assert_eq!(settings.number(Param::Calm), 1.0, "the other fader stays");
+    assert_eq!(settings.mood().weights()[Emotion::Sad as usize], 0.5 / 1.5);
+    let Value::Number(valence) = settings.get(Param::Valence) else { panic!("valence is a number") };
+    assert!((valence - (0.4 - 0.7 * 0.5) / 1.5).abs() < 1e-6, "valence follows the weights");
+}
+
+#[test]
+fn all_faders_down_keeps_the_mood() {
+    let settings = after(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8)), (Param::Angry, number(0.0))]);
+    assert_eq!(settings.mood(), Mood::pure(Emotion::Angry));
+    assert_eq!(settings.number(Param::Angry), 0.0);
+}
+
+#[test]
+fn an_emotion_is_pure() {
+    let settings = after(&[(Param::Sad, number(0.5)), (Param::Emotion, Value::Choice(Emotion::Happy as u8))]);
+    assert_eq!(settings.mood(), Mood::pure(Emotion::Happy));
+    assert_eq!((settings.number(Param::Calm), settings.number(Param::Happy)), (0.0, 1.0));
+}
+
+#[test]
+fn valence_and_arousal_move_the_faders_and_each_other_not() {
+    let anchor = Emotion::Romantic.anchor();
+    let settings = after(&[(Param::Valence, number(anchor.valence)), (Param::Arousal, number(anchor.arousal))]);
+    assert_eq!(settings.get(Param::Valence), number(anchor.valence));
+    assert_eq!(settings.get(Param::Emotion), Value::Choice(Emotion::Romantic as u8));
+    assert_eq!(settings.number(Param::Romantic), settings.mood().weights()[Emotion::Romantic as usize]);
+}
+
+#[test]
+fn a_tempo_pins() {
+    let mut settings = after(&[(Param::Tempo, number(90.0))]);
+    assert!(!settings.toggle(Param::TempoFollow));
+    settings.set(Param::TempoFollow, &Value::Toggle(true)).unwrap();
+    assert!(settings.toggle(Param::TempoFollow));
+}
+
+#[test]
+fn chords_are_checked() {
+    let mut settings = after(&[(Param::Chord, Value::Text("Am7".to_owned()))]);
+    let error = settings.set(Param::Chord, &Value::Text("Hm".to_owned())).unwrap_err().to_string();
+    assert!(error.contains("Hm") && error.contains("auto"), "{error}");
+    assert_eq!(settings.lead(), Chord::parse("Am7"));
+    settings.set(Param::Chord, &Value::Text(String::new())).unwrap();
+    assert_eq!((settings.lead(), settings.text(Param::Chord)), (None, "auto"));
+}
+
+#[test]
+fn wrong_kinds_and_wild_numbers_are_harmless() {
+    let mut settings = Settings::default();
+    assert!(settings.set(Param::Temperature, &Value::Text("hot".to_owned())).is_err());
+    assert!(settings.set(Param::Temperature, &number(f32::NAN)).is_err());
+    assert_eq!(settings, Settings::default());
+    settings.set(Param::Temperature, &number(50.0)).unwrap();
+    assert_eq!(settings.number(Param::Temperature), 2.0);
+}
+
+#[test]
+fn a_list_makes_the_same_settings_again() {
+    let cases = [
+        vec![(Param::Sad, number(0.3)), (Param::Tempo, number(77.0)), (Param::Mode, Value::Choice(3))],
+        vec![(Param::Arousal, number(0.33)), (Param::LevelPad, number(-3.0)), (Param::MuteBass, Value::Toggle(true))],
+        vec![(Param::Chord, Value::Text("F#dim".to_owned())), (Param::Seed, number(99.0))],
+        vec![(Param::Emotion, Value::Choice(5)), (Param::Angry, number(0.0))],
+    ];
+    for changes in cases {
+        let settings = after(&changes);
+        let again = after(&settings.list());
+        for spec in TABLE {
+            assert_eq!(again.get(spec.param), settings.get(spec.param), "{} after {changes:?}", spec.id);
+        }
+    }
+}
+
+#[test]
+fn between_scenes_numbers_mix_and_the_rest_comes_from_the_nearer() {
+    let a =
+        after(&[(Param::Reverb, number(0.0)), (Param::Emotion, Value::Choice(0)), (Param::Quantize, Value::Choice(2))]);
+    let b = after(&[(Param::Reverb, number(1.0)), (Param::Emotion, Value::Choice(1)), (Param::Key, Value::Choice(7))]);
+    let middle = Settings::default().with_scenes(&a, &b, 0.25);
+    assert_eq!(middle.number(Param::Reverb), 0.25);
+    assert_eq!(middle.mood().weights()[..2], [0.75, 0.25]);
+    assert_eq!((middle.choice(Param::Key), middle.choice(Param::Quantize)), (0, 0));
+    assert_eq!(Settings::default().with_scenes(&a, &b, 1.0).mood(), b.mood());
+}

@@ -1,0 +1,69 @@
+//! When the generator is told to roll back: not too late, and not too often.
+
+use crate::mel;
+
+const HOP: u64 = mel::HOP as u64;
+
+/// Frames between the horizon and the earliest splice, for the generator to decide and render anew: 64 ms.
+pub const SPLICE_LEAD: u64 = 3072;
+/// Least frames between two splices: 117 ms. A rollback costs a latent or two of work; fingers on a fader make hundreds
+/// of changes a second.
+pub const SPLICE_INTERVAL: u64 = 5632;
+
+/// Gathers changes into splices. A change at frame `f` yields a splice at or before `f` + [`SPLICE_INTERVAL`] +
+/// [`SPLICE_LEAD`] + one hop.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Splices {
+    last: Option<u64>,
+    due: Option<u64>,
+}
+
+impl Splices {
+    /// Something changed at a frame that matters to the network now.
+    pub(super) fn want(&mut self, now: u64) {
+        let earliest = self.last.map_or(now, |last| now.max(last + SPLICE_INTERVAL));
+        self.due.get_or_insert(earliest);
+    }
+
+    /// The frame at which the next splice is to be ordered.
+    pub(super) const fn due(&self) -> Option<u64> {
+        self.due
+    }
+
+    /// Orders the splice; gives its frame.
+    pub(super) fn order(&mut self, now: u64) -> u64 {
+        self.last = Some(now);
+        self.due = None;
+        (now + SPLICE_LEAD).next_multiple_of(HOP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn splices_keep_their_distance_and_none_comes_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
+            let mut splices = Splices::default();
+            let (mut now, mut last, mut waiting) = (0, None, None);
+            for gap in gaps {
+                let next = now + gap;
+                if let Some(due) = splices.due().filter(|due| *due < next) {
+                    let splice = splices.order(due);
+                    prop_assert_eq!(splice % HOP, 0);
+                    prop_assert!(splice >= due + SPLICE_LEAD);
+                    prop_assert!(last.is_none_or(|last| splice >= last + SPLICE_INTERVAL));
+                    let change: u64 = waiting.take().unwrap();
+                    prop_assert!(splice <= change + SPLICE_INTERVAL + SPLICE_LEAD + HOP);
+                    last = Some(splice);
+                }
+                now = next;
+                waiting.get_or_insert(now);
+                splices.want(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Brings what is asked for into force: at once, on a beat, or as an external clock wants it.
+
+use super::course::Impact;
+use super::performance::{ApplyError, Change};
+use super::tempo::Alignment;
+use super::{Conductor, STALE_BEATS, Waiting};
+use crate::engine::{EngineCommand, TimedCommand};
+use crate::parameter::{Lane, Param, TABLE, Value};
+
+/// Tempi of an external clock nearer than this ratio are the same: 0.1 ms per beat.
+const TEMPO_TOLERANCE: f64 = 2e-4;
+
+impl Conductor {
+    /// Position of the quantisation: 0 at once, 1 the next beat, 2 the next bar.
+    pub(super) fn grid(&self) -> u8 {
+        self.performance.asked().choice(Param::Quantize)
+    }
+
+    pub(super) fn wait(&mut self, morph: Option<u64>) {
+        let grid = if self.grid() == 1 { 1 } else { u64::from(self.tempo.clock().beats_per_bar()) };
+        let beat = self.next_beat.next_multiple_of(grid);
+        let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
+        self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });
+    }
+
+    pub(super) fn steer_waiting(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            let beat = waiting.beat.max(self.next_beat) as f64;
+            let at = self.tempo.clock().frame_at(beat).max(self.now);
+            self.steer_all(waiting.morph, at, Some(beat));
+        }
+    }
+
+    pub(super) fn steer_one(&mut self, param: Param, morph: Option<u64>) {
+        // A tempo also decides who leads it.
+        let also = (param == Param::Tempo).then_some(Param::TempoFollow);
+        self.steer([param].into_iter().chain(also), morph, self.now, None);
+    }
+
+    pub(super) fn steer_all(&mut self, morph: Option<u64>, at: u64, beat: Option<f64>) {
+        self.steer(TABLE.iter().map(|spec| spec.param), morph, at, beat);
+    }
+
+    /// Brings what is asked for of some parameters into force at a frame; the harmony follows at `beat` or when it can.
+    fn steer(&mut self, params: impl Iterator<Item = Param>, morph: Option<u64>, at: u64, beat: Option<f64>) {
+        let mut commands = Vec::new();
+        let impact = self.course.steer(params, &self.performance, at, morph, &mut commands);
+        self.queue(commands);
+        if impact.seed {
+            self.seed = self.performance.asked().number(Param::Seed) as u64;
+            self.restart();
+        }
+        self.follow_up(impact, at, beat);
+    }
+
+    fn follow_up(&mut self, impact: Impact, at: u64, beat: Option<f64>) {
+        if impact.tempo {
+            self.tempo.turn(&self.course, at);
+        }
+        if impact.harmony || impact.lead {
+            let next = if impact.lead { self.next_sixteenth() } else { self.next_beat as f64 };
+            self.replan(beat.unwrap_or(next));
+        } else if impact.tempo {
+            self.extend();
+        }
+        if impact.network || impact.tempo {
+            self.splices.want(self.now);
+        }
+    }
+
+    /// The first sixteenth not played yet.
+    fn next_sixteenth(&self) -> f64 {
+        let clock = self.tempo.clock();
+        let passed = (clock.beat_at(self.now) * 4.0).floor() / 4.0;
+        if clock.frame_at(passed) >= self.now { passed } else { passed + 0.25 }
+    }
+
+    fn replan(&mut self, from: f64) {
+        let request = self.request(self.planner.bar_of(from), from);
+        self.planner.replan(from, &request);
+        self.extend();
+    }
+
+    /// Everything random begins anew.
+    fn restart(&mut self) {
+        self.planner.reseed(self.seed_now());
+    }
+
+    pub(super) fn panic(&mut self) {
+        let mut commands = Vec::new();
+        self.planner.silence(self.now, &mut commands);
+        commands.push(TimedCommand { frame: self.now, command: EngineCommand::Panic });
+        self.queue(commands);
+        self.restarts += 1;
+        self.restart();
+        self.replan(self.next_beat as f64);
+        self.splices.want(self.now);
+    }
+
+    pub(super) fn follow_tempo(&mut self, bpm: f64) -> Result<(), ApplyError> {
+        let asked = self.performance.asked();
+        let known = !asked.toggle(Param::TempoFollow)
+            && (bpm / f64::from(asked.number(Param::Tempo)) - 1.0).abs() < TEMPO_TOLERANCE;
+        if !known && self.performance.set(Param::Tempo, &Value::Number(bpm as f32))? != Change::Nothing {
+            self.steer_one(Param::Tempo, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn follow_beat(&mut self, beat: f64, at: u64) {
+        if !beat.is_finite() {
+            return;
+        }
+        let alignment = self.tempo.align(&self.course, beat, at, self.now);
+        if alignment == Alignment::Skipped {
+            let position = self.tempo.clock().beat_at(self.now);
+            self.next_beat = self.next_beat.max((position - STALE_BEATS).ceil() as u64);
+        }
+        if alignment != Alignment::Kept {
+            self.extend();
+            self.splices.want(self.now);
+        }
+    }
+
+    fn queue(&mut self, commands: Vec<TimedCommand>) {
+        for command in commands {
+            let place = self.commands.partition_point(|other| other.frame <= command.frame);
+            self.commands.insert(place, command);
+        }
+    }
+}
+
+/// Whether a change of a parameter waits for the beat when that is asked for: mood, harmony, and how the network plays.
+pub(super) fn waits(param: Param) -> bool {
+    let immediate = matches!(param, Param::Glide | Param::Quantize | Param::Tempo | Param::TempoFollow);
+    param.spec().lane == Lane::Slow && !immediate
+}

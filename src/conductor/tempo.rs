@@ -1,0 +1,181 @@
+//! Lays the music clock's spans ahead: tempo by course, phase by an external clock.
+
+use super::course::Course;
+use crate::clock::MusicClock;
+use crate::units::{SAMPLE_RATE, frames_to_seconds};
+
+/// Beats over which a phase error is worked off: one bar, so that the tempo never bends by more than an eighth.
+const SLEW_BEATS: f64 = 4.0;
+/// Largest phase error in beats that is worked off rather than jumped over.
+const SLEW_LIMIT: f64 = 0.5;
+/// The same when the external clock has just started.
+const START_LIMIT: f64 = 0.1;
+/// Phase errors below this many seconds are left alone: every correction costs a re-planning, and 4 ms are inaudible.
+const PHASE_TOLERANCE_S: f64 = 0.004;
+/// Positions this much before a beat are on it: beats begin on whole frames, a thousandth of a beat would be 20 frames.
+const SAME_BEAT: f64 = 1e-6;
+
+/// Beats that are added evenly between two frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Slew {
+    start: u64,
+    end: u64,
+    beats: f64,
+}
+
+impl Slew {
+    fn remaining(&self, frame: u64) -> f64 {
+        let left = self.end.saturating_sub(frame.max(self.start));
+        self.beats * left as f64 / (self.end - self.start) as f64
+    }
+
+    fn bpm(&self, frame: u64) -> f64 {
+        let inside = (self.start..self.end).contains(&frame);
+        if inside { self.beats * 60.0 / frames_to_seconds(self.end - self.start) } else { 0.0 }
+    }
+}
+
+/// What an external beat did to the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alignment {
+    /// Nothing: the beat is where it should be, or soon will be.
+    Kept,
+    /// The phase is being worked off.
+    Slewed,
+    /// The clock skipped forward to the beat.
+    Skipped,
+}
+
+/// The music clock and how it goes on.
+#[derive(Debug, Clone)]
+pub(super) struct Tempo {
+    clock: MusicClock,
+    slew: Option<Slew>,
+    /// Spans are laid up to this frame; beyond, the last one goes on.
+    laid: u64,
+}
+
+impl Tempo {
+    pub(super) fn new(course: &Course) -> Self {
+        Self { clock: MusicClock::new(course.bpm(0)), slew: None, laid: 0 }
+    }
+
+    pub(super) const fn clock(&self) -> &MusicClock {
+        &self.clock
+    }
+
+    /// Lays spans until a beat, with the tempo looked up at every beat.
+    pub(super) fn lay(&mut self, course: &Course, until: f64) {
+        loop {
+            let beat = self.clock.beat_at(self.laid) + SAME_BEAT;
+            if beat >= until {
+                return;
+            }
+            let mut next = self.clock.frame_at(beat.floor() + 1.0);
+            if let Some(slew) = self.slew {
+                let edges = [slew.start, slew.end].into_iter().filter(|edge| *edge > self.laid);
+                next = edges.fold(next, u64::min);
+            }
+            self.laid = next.max(self.laid + 1);
+            self.clock.set_tempo(self.laid, self.bpm(course, self.laid));
+        }
+    }
+
+    /// Takes the course's tempo from a frame on and forgets what was laid beyond.
+    pub(super) fn turn(&mut self, course: &Course, from: u64) {
+        self.clock.set_tempo(from, self.bpm(course, from));
+        self.laid = from;
+    }
+
+    /// Takes note that `beat` of an external clock fell on frame `at`, and brings ours there: over one bar, or at once
+    /// where the bars themselves are apart. What was laid beyond `now` is forgotten unless the clock was kept.
+    pub(super) fn align(&mut self, course: &Course, beat: f64, at: u64, now: u64) -> Alignment {
+        let bar = f64::from(self.clock.beats_per_bar());
+        let ahead = (beat - self.clock.beat_at(at)).rem_euclid(bar);
+        let error = if ahead > bar / 2.0 { ahead - bar } else { ahead };
+        let limit = if beat == 0.0 { START_LIMIT } else { SLEW_LIMIT };
+        if error.abs() > limit {
+            self.slew = None;
+            self.turn(course, now);
+            self.clock.skip_to(now, self.clock.beat_at(now) + ahead);
+            return Alignment::Skipped;
+        }
+        let seconds_per_beat = 60.0 / course.bpm(now);
+        let under_way = self.slew.map_or(0.0, |slew| slew.remaining(now));
+        if (error - under_way).abs() * seconds_per_beat < PHASE_TOLERANCE_S {
+            return Alignment::Kept;
+        }
+        let frames = (SLEW_BEATS * seconds_per_beat * f64::from(SAMPLE_RATE)) as u64;
+        self.slew = Some(Slew { start: now, end: now + frames, beats: error });
+        self.turn(course, now);
+        Alignment::Slewed
+    }
+
+    /// Forgets what only matters to frames before `frame`.
+    pub(super) fn forget_before(&mut self, frame: u64) {
+        self.clock.forget_before(frame);
+    }
+
+    fn bpm(&self, course: &Course, frame: u64) -> f64 {
+        course.bpm(frame) + self.slew.map_or(0.0, |slew| slew.bpm(frame))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::performance::Performance;
+    use super::*;
+    use crate::parameter::{Param, TABLE, Value};
+
+    fn pinned(bpm: f32) -> Performance {
+        let mut performance = Performance::default();
+        performance.set(Param::Tempo, &Value::Number(bpm)).unwrap();
+        performance
+    }
+
+    #[test]
+    fn a_gliding_mood_moves_the_tempo_beat_by_beat() {
+        let mut performance = Performance::default();
+        let mut course = Course::new(&performance);
+        let mut tempo = Tempo::new(&course);
+        tempo.lay(&course, 10.0);
+        performance.set(Param::Glide, &Value::Number(5.0)).unwrap();
+        performance.set(Param::Emotion, &Value::Choice(5)).unwrap();
+        let impact = course.steer(TABLE.iter().map(|spec| spec.param), &performance, 48_000, None, &mut Vec::new());
+        assert!(impact.tempo);
+        tempo.turn(&course, 48_000);
+        tempo.lay(&course, 20.0);
+        let tempi: Vec<f64> = (0..10).map(|second| tempo.clock().tempo_at(second * 48_000)).collect();
+        assert!((tempi[0] - 60.0).abs() < 0.01 && (tempi[9] - 148.0).abs() < 0.01, "{tempi:?}");
+        assert!(tempi[2..6].windows(2).all(|pair| pair[1] > pair[0]), "{tempi:?}");
+    }
+
+    #[test]
+    fn a_phase_error_is_gone_within_two_bars() {
+        let course = Course::new(&pinned(120.0));
+        for error in [-0.49, -0.2, -0.01, 0.01, 0.3, 0.49] {
+            let mut tempo = Tempo::new(&course);
+            let mut corrections = 0;
+            for beat in 1..9 {
+                let at = beat * 24_000;
+                let external = at as f64 / 24_000.0 + error;
+                corrections += u32::from(tempo.align(&course, external, at, at + 700) != Alignment::Kept);
+                tempo.lay(&course, 20.0);
+            }
+            let off = tempo.clock().beat_at(8 * 24_000) - (8.0 + error);
+            assert!((off / 2.0).abs() < PHASE_TOLERANCE_S, "{error}: {off} beats off");
+            assert_eq!(corrections, 1, "one correction is enough");
+            assert!((tempo.clock().tempo_at(300_000) - 120.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_start_brings_the_bar() {
+        let course = Course::new(&pinned(120.0));
+        let mut tempo = Tempo::new(&course);
+        tempo.lay(&course, 20.0);
+        assert_eq!(tempo.align(&course, 0.0, 30_000, 30_500), Alignment::Skipped);
+        assert!((tempo.clock().beat_at(30_000 + 24_000) - 5.0).abs() < 1e-9, "bar 1 began at the start");
+        assert_eq!(tempo.align(&course, 2.0, 30_000 + 48_000, 79_000), Alignment::Kept);
+    }
+}

@@ -1,0 +1,82 @@
+//! Chords: planned ahead, led, and told.
+
+use super::*;
+
+/// Chords that were announced, with their frames.
+fn chords(score: &Score) -> Vec<(u64, String)> {
+    let told = score.notices.iter().filter_map(|(frame, notice)| match notice {
+        Notice::Chord(chord, _) => Some((*frame, chord.to_string())),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn chords_are_told_when_they_sound() {
+    let (conductor, score) = play(at_tempo(120.0), &[], 10 * SECOND, &[512]);
+    let told = chords(&score);
+    assert_eq!(told[0].0, 0);
+    let plan = &score.plans.last().unwrap().plan;
+    for (frame, chord) in told.iter().filter(|(frame, _)| *frame > 8 * SECOND) {
+        assert_eq!(plan.chord_at(*frame).to_string(), *chord);
+    }
+    assert_eq!(conductor.chord().unwrap().0, plan.chord_at(conductor.frame()));
+}
+
+#[test]
+fn held_notes_lead_within_a_sixteenth_and_let_go_again() {
+    // At 120 bpm a sixteenth is 6,000 frames.
+    let script = [(100_000, hold(&[58, 61, 65])), (200_000, hold(&[]))];
+    let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[512]);
+    let told = chords(&score);
+    let led: Vec<_> = told.iter().filter(|(frame, _)| (100_000..200_000).contains(frame)).collect();
+    assert_eq!(led, [&(102_000, "Bbm".to_owned())], "{told:?}");
+    let pitches = score.commands.iter().filter_map(|timed| match timed.command {
+        EngineCommand::NoteOn { note, .. } if (102_000..198_000).contains(&timed.frame) => Some(note % 12),
+        _ => None,
+    });
+    let pitches: Vec<_> = pitches.collect();
+    assert!(pitches.contains(&10) && pitches.iter().all(|pitch| [10, 1, 5].contains(pitch)), "{pitches:?}");
+    let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
+    assert_eq!(update.plan.chord_at(150_000).to_string(), "Bbm");
+    let after = score.plans.last().unwrap();
+    assert_ne!(after.plan.chord_at(288_000).to_string(), "Bbm", "the progression is back in the next bar");
+}
+
+#[test]
+fn a_named_chord_leads_until_auto() {
+    let script = [(10_000, write(Param::Chord, "F#dim")), (5 * SECOND, write(Param::Chord, "auto"))];
+    let (_, score) = play(at_tempo(120.0), &script, 8 * SECOND, &[512]);
+    let told = chords(&score);
+    assert!(told.iter().filter(|(frame, _)| (12_000..5 * SECOND).contains(frame)).all(|(_, chord)| chord == "F#dim"));
+    assert!(told.iter().any(|(frame, chord)| *frame > 5 * SECOND && chord != "F#dim"));
+}
+
+#[test]
+fn a_new_key_is_heard_from_the_next_beat() {
+    let script = [(30_000, choose(Param::Mode, 1)), (30_000, choose(Param::Key, 6))];
+    let (conductor, score) = play(at_tempo(120.0), &script, 4 * SECOND, &[512]);
+    let (_, key) = conductor.chord().unwrap();
+    assert_eq!(key.to_string(), "F# major");
+    let changed = score.notices.iter().find(|(_, notice)| matches!(notice, Notice::Chord(_, key) if key.tonic == 6));
+    assert_eq!(changed.unwrap().0, 48_000);
+}
+
+#[test]
+fn what_the_network_plays_reaches_the_harmony() {
+    let played = |heard: bool| {
+        let mut conductor = at_tempo(120.0);
+        let mut score = Score::default();
+        for latent in 0..200u64 {
+            let mut chroma = [0.0; 12];
+            chroma[6] = 1.0;
+            if heard {
+                conductor.listen(latent * 4096, &chroma);
+            }
+            conductor.advance(latent * 4096, &mut score);
+        }
+        conductor.request(100, 400.0).heard
+    };
+    assert_eq!(played(false), None);
+    assert_eq!(played(true).unwrap()[6], 1.0);
+}

@@ -1,0 +1,150 @@
+//! What holds for every performance.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Any event a performer might send.
+fn events() -> impl Strategy<Value = ControlEvent> {
+    let numbers = TABLE.iter().map(|spec| spec.param).filter(|param| matches!(param.default_value(), Value::Number(_)));
+    let toggles = TABLE.iter().map(|spec| spec.param).filter(|param| matches!(param.default_value(), Value::Toggle(_)));
+    prop_oneof![
+        8 => (prop::sample::select(numbers.collect::<Vec<_>>()), 0.0f32..1.0).prop_map(|(param, share)| {
+            let crate::parameter::Kind::Number { min, max, .. } = param.spec().kind else { unreachable!() };
+            set(param, min + (max - min) * share)
+        }),
+        2 => (prop::sample::select(toggles.collect::<Vec<_>>()), any::<bool>())
+            .prop_map(|(param, on)| ControlEvent::Set(param, Value::Toggle(on))),
+        4 => (0u8..8).prop_map(|emotion| choose(Param::Emotion, emotion)),
+        1 => (0u8..12).prop_map(|key| choose(Param::Key, key)),
+        1 => (0u8..8).prop_map(|mode| choose(Param::Mode, mode)),
+        1 => (0u8..3).prop_map(|grid| choose(Param::Quantize, grid)),
+        1 => prop::sample::select(vec!["auto", "Am7", "C/E", "nonsense"]).prop_map(|chord| write(Param::Chord, chord)),
+        2 => prop::sample::select(vec![Param::SceneStore, Param::Scene, Param::SceneA, Param::SceneB])
+            .prop_flat_map(|param| prop::sample::select(vec!["one", "two"]).prop_map(move |name| write(param, name))),
+        1 => prop::sample::select(vec![Param::Panic, Param::SceneUndo]).prop_map(trigger),
+        1 => prop::sample::select(vec![vec![], vec![60, 64, 67], vec![45, 52, 60]]).prop_map(|notes| hold(&notes)),
+        1 => (50.0f64..180.0).prop_map(ControlEvent::Tempo),
+        1 => (0u64..64, 0u64..10 * SECOND).prop_map(|(beat, at)| ControlEvent::Beat { beat: beat as f64, at }),
+    ]
+}
+
+fn scripts() -> impl Strategy<Value = Vec<(u64, ControlEvent)>> {
+    prop::collection::vec((0u64..10 * SECOND, events()), 0..60).prop_map(|mut script| {
+        script.sort_by_key(|(frame, _)| *frame);
+        script
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn how_finely_time_is_cut_changes_nothing(
+        script in scripts(),
+        chunks in prop::collection::vec(1u64..9_000, 1..12),
+        seed in 0u64..5,
+    ) {
+        let whole = play(Conductor::new(seed, &[]), &script, 12 * SECOND, &[u64::MAX / 2]);
+        let cut = play(Conductor::new(seed, &[]), &script, 12 * SECOND, &chunks);
+        prop_assert_eq!(&whole.1.commands, &cut.1.commands);
+        prop_assert_eq!(&whole.1.notices, &cut.1.notices);
+        prop_assert!(whole.1.plans == cut.1.plans, "plans differ");
+        prop_assert_eq!(whole.0.values(), cut.0.values());
+    }
+
+    #[test]
+    fn commands_are_in_order_and_notes_end(script in scripts()) {
+        let mut sounding = Vec::new();
+        let mut last = 0;
+        for timed in play(Conductor::new(1, &[]), &script, 12 * SECOND, &[480]).1.commands {
+            prop_assert!(timed.frame >= last);
+            last = timed.frame;
+            match timed.command {
+                EngineCommand::NoteOn { voice, note, velocity } => {
+                    prop_assert!(!sounding.contains(&(voice, note)), "struck twice without a release");
+                    prop_assert!((0.0..=1.0).contains(&velocity));
+                    sounding.push((voice, note));
+                }
+                EngineCommand::NoteOff { voice, note } => {
+                    let before = sounding.len();
+                    sounding.retain(|sounding| *sounding != (voice, note));
+                    prop_assert_eq!(sounding.len() + 1, before, "released once");
+                }
+                EngineCommand::Panic => prop_assert!(sounding.is_empty()),
+                _ => {}
+            }
+            prop_assert!(sounding.len() < 16, "notes pile up: {:?}", sounding);
+        }
+    }
+
+    /// The generator works ahead at its own pace, so a plan that comes without a splice must answer like the one before
+    /// for everything that may have been made already.
+    #[test]
+    fn a_plan_without_splice_only_reaches_further(script in scripts()) {
+        let mut conductor = Conductor::new(3, &[]);
+        let mut script = script.iter().peekable();
+        let mut plan: Option<Arc<Plan>> = None;
+        let mut score = Score::default();
+        while conductor.frame() < 12 * SECOND {
+            while let Some((_, event)) = script.next_if(|(frame, _)| *frame <= conductor.frame()) {
+                let _ = conductor.apply(event);
+            }
+            score.clear();
+            conductor.advance(conductor.frame() + 512, &mut score);
+            for update in &score.plans {
+                let before = plan.replace(update.plan.clone()).filter(|_| update.splice.is_none());
+                let first = conductor.frame().saturating_sub(4096) / 4096;
+                for latent in before.iter().flat_map(|_| first..first + 24) {
+                    let (before, after) = (before.as_ref().unwrap(), &update.plan);
+                    let frame = latent * 4096;
+                    prop_assert_eq!(before.conditions(frame), after.conditions(frame));
+                    prop_assert_eq!(before.temperature(frame), after.temperature(frame));
+                    prop_assert_eq!(before.guidance(frame), after.guidance(frame));
+                    prop_assert_eq!(before.seed, after.seed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn splices_keep_their_distance(script in scripts()) {
+        let (_, score) = play(Conductor::new(1, &[]), &script, 12 * SECOND, &[480]);
+        let splices = splices(&score);
+        prop_assert!(splices.windows(2).all(|pair| pair[1] >= pair[0] + SPLICE_INTERVAL), "{:?}", splices);
+        prop_assert!(splices.iter().all(|splice| splice % HOP as u64 == 0));
+    }
+
+    #[test]
+    fn settings_start_the_same_state(script in scripts()) {
+        let (conductor, _) = play(Conductor::new(1, &[]), &script, 11 * SECOND, &[4800]);
+        let again = Conductor::new(conductor.seed(), &conductor.settings());
+        let kept = |param: Param| {
+            let moment = matches!(param, Param::Play | Param::Hold);
+            param.spec().lane != Lane::Daemon && !moment && !matches!(param, Param::Tempo | Param::Seed) && !settings::is_mood(param)
+        };
+        for param in TABLE.iter().map(|spec| spec.param).filter(|param| kept(*param)) {
+            prop_assert_eq!(conductor.value(param), again.value(param), "{:?}", param);
+        }
+    }
+}
+
+#[test]
+fn another_seed_is_another_performance() {
+    let notes = |seed| play(Conductor::new(seed, &[]), &[], 20 * SECOND, &[512]).1.commands;
+    assert_eq!(notes(1), notes(1));
+    assert_ne!(notes(1), notes(2));
+}
+
+#[test]
+fn a_thousand_changes_a_second_become_few_splices_and_the_newest_wins() {
+    let script: Vec<_> =
+        (0..2000).map(|step| (SECOND + step * 48, set(Param::Temperature, 0.5 + step as f32 / 2000.0))).collect();
+    let (_, score) = play(at_tempo(120.0), &script, 5 * SECOND, &[64]);
+    let splices = splices(&score);
+    assert!((16..=19).contains(&splices.len()), "{} splices", splices.len());
+    let last = score.plans.iter().rev().find(|update| update.splice.is_some()).unwrap();
+    assert_eq!(*last.plan.steering.temperature.target(), 0.5 + 1999.0 / 2000.0);
+    let last_change = script.last().unwrap().0;
+    assert!(*splices.last().unwrap() <= last_change + SPLICE_INTERVAL + SPLICE_LEAD + HOP as u64);
+}

@@ -1,0 +1,180 @@
+//! Parameters in, plans and commands out.
+
+use super::*;
+use crate::emotion::Emotion;
+
+fn numbers(score: &Score, param: Param) -> Vec<(u64, f32)> {
+    let of_param = |timed: &TimedCommand| match timed.command {
+        EngineCommand::Number(other, value) if other == param => Some((timed.frame, value)),
+        _ => None,
+    };
+    score.commands.iter().filter_map(of_param).collect()
+}
+
+#[test]
+fn the_engine_is_told_every_fast_value_at_the_start() {
+    let (_, score) = play(Conductor::new(1, &[(Param::Reverb, Value::Number(0.9))]), &[], 100, &[100]);
+    assert_eq!(numbers(&score, Param::Reverb), [(0, 0.9)]);
+    let told =
+        |param| score.commands.iter().any(|timed| matches!(timed.command, EngineCommand::Toggle(p, _) if p == param));
+    assert!(told(Param::MutePad) && told(Param::Play) && told(Param::Hold));
+}
+
+#[test]
+fn the_fast_lane_arrives_at_the_horizon_and_splices_nothing() {
+    let script = [(12_345, set(Param::LevelPad, -3.0)), (20_000, ControlEvent::Set(Param::Hold, Value::Toggle(true)))];
+    let (_, score) = play(at_tempo(120.0), &script, SECOND, &[333]);
+    assert_eq!(numbers(&score, Param::LevelPad)[1..], [(12_345, -3.0)]);
+    let toggle = TimedCommand { frame: 20_000, command: EngineCommand::Toggle(Param::Hold, true) };
+    assert!(score.commands.contains(&toggle));
+    assert!(splices(&score).is_empty());
+}
+
+#[test]
+fn a_mood_glides_within_one_splice() {
+    let script = [(SECOND, set(Param::Glide, 4.0)), (SECOND, choose(Param::Emotion, Emotion::Angry as u8))];
+    let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[256]);
+    assert_eq!(splices(&score), [(SECOND + SPLICE_LEAD).next_multiple_of(512)]);
+    let plan = &score.plans.last().unwrap().plan;
+    let angry = |frame| plan.conditions(frame).emotion.unwrap()[Emotion::Angry as usize];
+    assert_eq!(angry(5 * SECOND), 1.0);
+    assert!((angry(3 * SECOND - 2048) - 0.5).abs() < 1e-3);
+    let moods = score.notices.iter().filter(|(_, notice)| matches!(notice, Notice::Mood(_))).count();
+    assert!((7..=9).contains(&moods), "{moods} moods told over 8 beats of glide");
+}
+
+#[test]
+fn without_glide_the_first_latent_after_the_splice_is_in_the_new_mood() {
+    let script = [(SECOND + 77, set(Param::Glide, 0.0)), (SECOND + 77, choose(Param::Emotion, Emotion::Angry as u8))];
+    let (_, score) = play(at_tempo(120.0), &script, 2 * SECOND, &[256]);
+    let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
+    let latent = update.splice.unwrap() / 4096 * 4096;
+    assert_eq!(update.plan.conditions(latent).emotion.unwrap()[Emotion::Angry as usize], 1.0);
+}
+
+#[test]
+fn quantised_changes_fall_on_the_bar() {
+    // 120 bpm: beats every 24,000 frames, bars every 96,000.
+    let script = [
+        (30_000, choose(Param::Quantize, 2)),
+        (30_000, set(Param::Glide, 0.0)),
+        (30_000, choose(Param::Emotion, Emotion::Sad as u8)),
+        (40_000, set(Param::Temperature, 0.3)),
+        (40_000, set(Param::Reverb, 0.8)),
+    ];
+    let (conductor, score) = play(at_tempo(120.0), &script, 3 * SECOND, &[700]);
+    let splices = splices(&score);
+    assert_eq!(splices.len(), 1, "{splices:?}");
+    assert!((96_000 - 511..=96_000).contains(&splices[0]), "{splices:?}");
+    assert_eq!(numbers(&score, Param::Reverb)[1..], [(40_000, 0.8)], "the fast lane does not wait");
+    assert_eq!(conductor.value(Param::Temperature), Value::Number(0.3));
+}
+
+#[test]
+fn what_waits_is_read_back_as_asked_but_not_yet_in_force() {
+    let script = [
+        (30_000, choose(Param::Quantize, 1)),
+        (30_000, set(Param::Glide, 0.0)),
+        (30_000, choose(Param::Emotion, Emotion::Sad as u8)),
+    ];
+    let (conductor, _) = play(at_tempo(120.0), &script, 40_000, &[512]);
+    assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Sad as u8));
+    assert_eq!(conductor.mood().dominant(), Emotion::Calm);
+    let (conductor, _) = play(conductor, &[], 48_001, &[512]);
+    assert_eq!(conductor.mood().dominant(), Emotion::Sad);
+}
+
+#[test]
+fn a_scene_morphs_numbers_and_mood() {
+    let script = [
+        (0, write(Param::SceneStore, "home")),
+        (SECOND, set(Param::LevelPad, -40.0)),
+        (SECOND, choose(Param::Emotion, Emotion::Happy as u8)),
+        (2 * SECOND, set(Param::SceneMorph, 2.0)),
+        (4 * SECOND, write(Param::Scene, "home")),
+    ];
+    let (conductor, score) = play(at_tempo(120.0), &script, 7 * SECOND, &[480]);
+    let levels = numbers(&score, Param::LevelPad);
+    let morph: Vec<_> = levels.iter().filter(|(frame, _)| *frame >= 4 * SECOND).collect();
+    assert!(morph.len() >= 99 && morph.windows(2).all(|pair| pair[1].1 >= pair[0].1), "a rising line");
+    assert_eq!(morph.last().unwrap().1, -16.0);
+    assert!(morph.last().unwrap().0 <= 6 * SECOND + 960);
+    let plan = &score.plans.last().unwrap().plan;
+    assert!((plan.steering.mood.at(5 * SECOND).weights()[Emotion::Happy as usize] - 0.5).abs() < 1e-3);
+    assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8));
+}
+
+#[test]
+fn a_preset_morphs_in() {
+    let at = 2 * SECOND;
+    let script = [
+        (at, ControlEvent::Morph(3.0)),
+        (at, choose(Param::Emotion, Emotion::Romantic as u8)),
+        (at, set(Param::Reverb, 1.0)),
+        (at, set(Param::Temperature, 2.0)),
+        (at + SECOND, set(Param::Width, 0.0)),
+    ];
+    let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[480]);
+    let reverb = numbers(&score, Param::Reverb);
+    assert!(reverb.len() > 140 && reverb.windows(2).all(|pair| pair[1].1 >= pair[0].1));
+    let steering = &score.plans.last().unwrap().plan.steering;
+    assert!((steering.temperature.at(at + 3 * SECOND / 2) - 1.5).abs() < 1e-4);
+    assert!((steering.mood.at(at + 3 * SECOND / 2).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4);
+    assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is no part of the morph");
+}
+
+#[test]
+fn scenes_come_back_from_an_earlier_performance() {
+    let (before, _) = play(at_tempo(90.0), &[(10, write(Param::SceneStore, "slow"))], 100, &[50]);
+    let mut script: Vec<(u64, ControlEvent)> = Vec::new();
+    for (name, values) in before.scenes() {
+        let value = |(param, value)| ControlEvent::SceneValue { name: name.to_owned(), param, value };
+        script.extend(values.into_iter().map(|setting| (0, value(setting))));
+    }
+    script.push((SECOND, write(Param::Scene, "slow")));
+    let (after, _) = play(Conductor::new(1, &[]), &script, 2 * SECOND, &[480]);
+    assert_eq!(after.tempo(), 90.0);
+}
+
+#[test]
+fn a_quantised_recall_moves_both_lanes_on_the_bar() {
+    let script = [
+        (0, write(Param::SceneStore, "home")),
+        (1_000, set(Param::Reverb, 1.0)),
+        (1_000, choose(Param::Quantize, 2)),
+        (50_000, write(Param::Scene, "home")),
+    ];
+    let (_, score) = play(at_tempo(120.0), &script, 3 * SECOND, &[480]);
+    assert_eq!(numbers(&score, Param::Reverb).last(), Some(&(96_000, 0.25)));
+}
+
+#[test]
+fn panic_cuts_and_starts_afresh() {
+    let (_, score) = play(at_tempo(120.0), &[(3 * SECOND + 5_000, trigger(Param::Panic))], 6 * SECOND, &[512]);
+    let at = 3 * SECOND + 5_000;
+    let place = score.commands.iter().position(|timed| timed.command == EngineCommand::Panic).unwrap();
+    assert_eq!(score.commands[place].frame, at);
+    let next =
+        score.commands[place..].iter().find(|timed| matches!(timed.command, EngineCommand::NoteOn { .. })).unwrap();
+    assert!(next.frame >= (at).next_multiple_of(24_000), "silent until the next beat");
+    let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
+    assert_ne!(update.plan.seed, score.plans[0].plan.seed);
+}
+
+#[test]
+fn a_refused_event_changes_nothing() {
+    let mut conductor = at_tempo(120.0);
+    let before = conductor.values();
+    assert!(conductor.apply(&write(Param::Chord, "H7")).is_err());
+    assert!(conductor.apply(&write(Param::Scene, "nowhere")).is_err());
+    assert!(conductor.apply(&set(Param::Temperature, f32::NAN)).is_err());
+    assert_eq!(conductor.values(), before);
+}
+
+#[test]
+fn every_parameter_is_read_back() {
+    let values = Conductor::new(5, &[]).values();
+    let triggers = TABLE.iter().filter(|spec| spec.kind == crate::parameter::Kind::Trigger).count();
+    assert_eq!(values.len(), TABLE.len() - triggers);
+    assert!(values.contains(&(Param::Seed, Value::Number(5.0))));
+}

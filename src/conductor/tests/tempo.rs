@@ -1,0 +1,97 @@
+//! Beats, bars and tempo, from inside and outside.
+
+use super::*;
+
+/// Frames of the beats that were announced.
+fn beats(score: &Score) -> Vec<u64> {
+    let beats = score.notices.iter().filter(|(_, notice)| matches!(notice, Notice::Beat { .. }));
+    beats.map(|(frame, _)| *frame).collect()
+}
+
+#[test]
+fn beats_and_bars_are_told_on_their_frames() {
+    let (_, score) = play(at_tempo(120.0), &[], 5 * SECOND, &[777]);
+    assert_eq!(beats(&score), (0..10).map(|beat| beat * 24_000).collect::<Vec<_>>());
+    let bars: Vec<_> = score
+        .notices
+        .iter()
+        .filter_map(|(frame, notice)| match notice {
+            Notice::Bar { bar, .. } => Some((*frame, *bar)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(bars, [(0, 0), (96_000, 1), (192_000, 2)]);
+}
+
+#[test]
+fn the_tempo_follows_the_mood_until_it_is_pinned() {
+    let mut conductor = Conductor::new(1, &[]);
+    assert!((conductor.tempo() - 60.0).abs() < 0.1, "calm");
+    let script = [(0, choose(Param::Emotion, crate::emotion::Emotion::Angry as u8))];
+    conductor = play(conductor, &script, 6 * SECOND, &[512]).0;
+    assert!((conductor.tempo() - 148.0).abs() < 0.1, "angry");
+    conductor.apply(&ControlEvent::Set(Param::TempoFollow, Value::Toggle(false))).unwrap();
+    conductor.apply(&choose(Param::Emotion, crate::emotion::Emotion::Sad as u8)).unwrap();
+    conductor = play(conductor, &[], 12 * SECOND, &[512]).0;
+    assert!((conductor.tempo() - 148.0).abs() < 0.1, "letting go of the mood keeps the tempo of the moment");
+    conductor.apply(&set(Param::Tempo, 90.0)).unwrap();
+    conductor = play(conductor, &[], 13 * SECOND, &[512]).0;
+    assert_eq!((conductor.tempo(), conductor.value(Param::Tempo)), (90.0, Value::Number(90.0)));
+    conductor.apply(&ControlEvent::Set(Param::TempoFollow, Value::Toggle(true))).unwrap();
+    conductor = play(conductor, &[], 18 * SECOND, &[512]).0;
+    assert!((conductor.tempo() - 62.0).abs() < 0.1, "sad");
+}
+
+#[test]
+fn a_tempo_change_moves_notes_and_plan_alike() {
+    let (_, score) = play(at_tempo(120.0), &[(12_000, set(Param::Tempo, 60.0))], 4 * SECOND, &[512]);
+    assert_eq!(beats(&score), [0, 36_000, 84_000, 132_000, 180_000]);
+    let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
+    assert_eq!(update.plan.clock.frame_at(2.0), 84_000);
+    assert_eq!(update.plan.conditions(48_000).tempo_bpm, Some(60.0));
+}
+
+/// An external clock that goes from 80 to 140 bpm after 8 beats, seen 300 frames late, like the MIDI input gives it.
+fn external_clock() -> (Vec<(u64, ControlEvent)>, Vec<u64>) {
+    let (mut script, mut truth) = (Vec::new(), Vec::new());
+    let mut at = 10_000.0;
+    for beat in 0..32u32 {
+        let bpm = if beat < 8 { 80.0 } else { 140.0 };
+        let seen = at as u64 + 300;
+        truth.push(at as u64);
+        if beat == 1 {
+            script.push((seen, ControlEvent::Tempo(80.0)));
+        } else if beat == 9 {
+            script.push((seen, ControlEvent::Tempo(140.0)));
+        }
+        script.push((seen, ControlEvent::Beat { beat: f64::from(beat), at: at as u64 }));
+        at += 60.0 / bpm * f64::from(SAMPLE_RATE);
+    }
+    (script, truth)
+}
+
+#[test]
+fn an_external_clock_is_followed_within_two_bars() {
+    let (script, truth) = external_clock();
+    let (_, score) = play(at_tempo(100.0), &script, *truth.last().unwrap(), &[256]);
+    let ours = beats(&score);
+    let error = |frame: &u64| ours.iter().map(|beat| beat.abs_diff(*frame)).min().unwrap();
+    let late: Vec<u64> = truth[16..31].iter().map(error).collect();
+    assert!(late.iter().all(|error| *error < 480), "within 10 ms two bars after the change: {late:?}");
+    assert!(splices(&score).len() < 12, "few corrections: {}", splices(&score).len());
+}
+
+#[test]
+fn an_external_start_begins_a_bar() {
+    let script = [(50_500, ControlEvent::Beat { beat: 0.0, at: 50_000 })];
+    let (_, score) = play(at_tempo(120.0), &script, 4 * SECOND, &[256]);
+    let bars: Vec<_> = score
+        .notices
+        .iter()
+        .filter_map(|(frame, notice)| match notice {
+            Notice::Bar { .. } => Some(*frame),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(bars, [0, 50_500, 146_000], "the bar begins when it is heard of, and the next one is in phase");
+}

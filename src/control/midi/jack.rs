@@ -1,0 +1,175 @@
+//! JACK MIDI, through the jack crate: exact to the frame, one port `melos:midi_in`.
+//!
+//! A server that dies says nothing that can be relied on, so the process callback counts its cycles, and a client whose
+//! count stands still is replaced.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use jack::{
+    AsyncClient, Client, ClientOptions, Control, MidiIn, NotificationHandler, Port, PortFlags, PortId, ProcessHandler,
+    ProcessScope,
+};
+
+use super::host::{DeviceId, MidiError, Search, Sender};
+use super::parse::Parser;
+
+const CLIENT: &str = "melos";
+const PORT: &str = "midi_in";
+const MIDI: Option<&str> = Some("8 bit raw midi");
+/// A server that does not call for this long is gone; the longest period in use is about 100 ms.
+const STANDSTILL: Duration = Duration::from_millis(900);
+
+fn client() -> Result<Client, MidiError> {
+    let (client, _) =
+        Client::new(CLIENT, ClientOptions::NO_START_SERVER).map_err(|error| MidiError::Jack(error.to_string()))?;
+    Ok(client)
+}
+
+pub(super) fn sources() -> Result<Vec<String>, MidiError> {
+    Ok(client()?.ports(None, MIDI, PortFlags::IS_OUTPUT))
+}
+
+/// The client, while there is a server.
+#[derive(Default)]
+pub(super) struct Jack {
+    running: Option<Running>,
+}
+
+struct Running {
+    client: AsyncClient<News, Callback>,
+    /// Set when ports came, went or were connected.
+    news: Arc<AtomicBool>,
+    cycles: Arc<AtomicU64>,
+    cycles_seen: u64,
+    cycles_seen_at: Instant,
+    id: DeviceId,
+    /// What is connected, as told with [`Sender::came`].
+    connected: String,
+    /// The device that messages are said to come from; changes with what is connected.
+    current: Arc<AtomicU64>,
+}
+
+impl Search for Jack {
+    fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
+        if let Some(running) = &mut self.running {
+            if running.stands_still() {
+                let gone = self.running.take();
+                if let Some(Running { client, id, connected, .. }) = gone {
+                    sender.went(id, &connected);
+                    // The server is gone: closing properly fails, and what is left is freed all the same.
+                    let _ = client.deactivate();
+                }
+                return Err(MidiError::Jack("the server stands still".to_owned()));
+            }
+            running.connect(sender);
+            return Ok(());
+        }
+        self.running = Some(Running::start(sender)?);
+        Ok(())
+    }
+
+    fn has_news(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.news.load(Ordering::Relaxed))
+    }
+}
+
+impl Running {
+    fn start(sender: &mut Sender) -> Result<Self, MidiError> {
+        let fail = |error: jack::Error| MidiError::Jack(error.to_string());
+        let client = client()?;
+        let port = client.register_port(PORT, MidiIn::default()).map_err(fail)?;
+        let name = port.name().map_err(fail)?;
+        let cycles = Arc::new(AtomicU64::new(1));
+        let id = sender.came(&name);
+        let current = Arc::new(AtomicU64::new(u64::from(id.0)));
+        let callback = Callback {
+            port,
+            parser: Parser::default(),
+            sender: sender.clone(),
+            cycles: Arc::clone(&cycles),
+            current: Arc::clone(&current),
+            seconds_per_frame: 1.0 / f64::from(client.sample_rate()),
+        };
+        let news = Arc::new(AtomicBool::new(false));
+        let client = client.activate_async(News(Arc::clone(&news)), callback).map_err(fail)?;
+        let (cycles_seen, cycles_seen_at) = (0, Instant::now());
+        let mut running = Self { client, news, cycles, cycles_seen, cycles_seen_at, id, connected: name, current };
+        running.connect(sender);
+        Ok(running)
+    }
+
+    /// Whether the server has not called for too long.
+    fn stands_still(&mut self) -> bool {
+        let cycles = self.cycles.load(Ordering::Relaxed);
+        if cycles != self.cycles_seen {
+            (self.cycles_seen, self.cycles_seen_at) = (cycles, Instant::now());
+        }
+        self.cycles_seen_at.elapsed() > STANDSTILL
+    }
+
+    /// Connects hardware, and tells under which names the port is fed now.
+    fn connect(&mut self, sender: &mut Sender) {
+        self.news.store(false, Ordering::Relaxed);
+        let client = self.client.as_client();
+        let own = format!("{}:{PORT}", client.name());
+        for source in client.ports(None, MIDI, PortFlags::IS_OUTPUT | PortFlags::IS_PHYSICAL) {
+            // Already connected is an error too, and the usual case.
+            let _ = client.connect_ports_by_name(&source, &own);
+        }
+        let mut names = vec![own.clone()];
+        for source in client.ports(None, MIDI, PortFlags::IS_OUTPUT) {
+            let Some(port) = client.port_by_name(&source) else { continue };
+            if port.is_connected_to(&own).unwrap_or(false) {
+                names.extend(port.aliases().unwrap_or_default());
+                names.push(source);
+            }
+        }
+        let connected = names.join(", ");
+        if connected != self.connected {
+            sender.went(self.id, &self.connected);
+            self.id = sender.came(&connected);
+            self.current.store(u64::from(self.id.0), Ordering::Relaxed);
+            self.connected = connected;
+        }
+    }
+}
+
+/// Hears of changes, on a thread of JACK's own.
+struct News(Arc<AtomicBool>);
+
+impl NotificationHandler for News {
+    fn port_registration(&mut self, _: &Client, _: PortId, _: bool) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn ports_connected(&mut self, _: &Client, _: PortId, _: PortId, _: bool) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Callback {
+    port: Port<MidiIn>,
+    parser: Parser,
+    sender: Sender,
+    cycles: Arc<AtomicU64>,
+    current: Arc<AtomicU64>,
+    seconds_per_frame: f64,
+}
+
+impl ProcessHandler for Callback {
+    fn process(&mut self, client: &Client, scope: &ProcessScope) -> Control {
+        self.cycles.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        // JACK knows when the cycle should have begun, filtered of the jitter of waking up.
+        let age = scope.cycle_times().map_or(0, |times| client.time().saturating_sub(times.current_usecs));
+        let cycle = now.checked_sub(Duration::from_micros(age)).unwrap_or(now);
+        let device = DeviceId(self.current.load(Ordering::Relaxed) as u32);
+        for event in self.port.iter(scope) {
+            let at = cycle + Duration::from_secs_f64(f64::from(event.time) * self.seconds_per_frame);
+            self.sender.bytes(&mut self.parser, device, at, event.bytes);
+        }
+        Control::Continue
+    }
+}

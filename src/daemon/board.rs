@@ -1,0 +1,144 @@
+//! What listeners are told, and what `melos status` answers.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::audio::OutputStatus;
+use crate::control::Notice;
+use crate::control::notice::Health;
+use crate::control::osc::OscServer;
+use crate::engine::EngineStatus;
+use crate::generator::WorkerStatus;
+use crate::parameter::{Kind, Param, Value};
+use crate::units::{frames_to_seconds, gain_to_db};
+
+/// The running daemon in figures; counters only grow.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Status {
+    /// `playing`, `starved`, `no-device`, or `silent`.
+    pub(super) state: String,
+    /// Seconds played.
+    pub(super) seconds: f64,
+    /// What carries the sound.
+    pub(super) output: String,
+    /// Seconds of work per second of music in the generator; above 1 it cannot keep up.
+    pub(super) load: f32,
+    /// Levels in decibels below full scale.
+    pub(super) rms_db: f32,
+    pub(super) xruns: u64,
+    pub(super) device_losses: u64,
+    pub(super) starvations: u64,
+    pub(super) starved_seconds: f64,
+    pub(super) late_splices: u64,
+    pub(super) late_commands: u64,
+    pub(super) generator_failures: u64,
+    pub(super) osc_received: u64,
+    pub(super) osc_refused: u64,
+    /// Every parameter that has a value.
+    pub(super) parameters: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Fans out notices, and keeps the newest figures.
+#[derive(Debug)]
+pub(super) struct Board {
+    osc: OscServer,
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    values: Vec<(Param, Value)>,
+    status: Status,
+}
+
+impl Board {
+    pub(super) fn new(osc: OscServer) -> Self {
+        Self { osc, told: Mutex::default() }
+    }
+
+    /// Tells every listener.
+    pub(super) fn tell(&self, notice: Notice) {
+        self.osc.tell(notice);
+    }
+
+    /// Tells the values that changed, and returns them.
+    pub(super) fn tell_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
+        let mut told = self.told();
+        let changed: Vec<_> = values.iter().filter(|value| !told.values.contains(value)).cloned().collect();
+        if changed.is_empty() {
+            return changed;
+        }
+        for (param, value) in &changed {
+            self.tell(Notice::Value(*param, value.clone()));
+        }
+        told.status.parameters =
+            values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
+        told.values = values;
+        changed
+    }
+
+    /// Tells level and health, and keeps them for `melos status`.
+    pub(super) fn tell_levels(&self, engine: &EngineStatus, output: &OutputStatus, worker: &WorkerStatus) {
+        let (rms_db, peak_db) = (gain_to_db(engine.rms()), gain_to_db(engine.take_peak()));
+        let state = if !output.connected() {
+            "no-device"
+        } else if engine.starved() {
+            "starved"
+        } else if engine.silent() {
+            "silent"
+        } else {
+            "playing"
+        };
+        self.tell(Notice::Level { rms_db, peak_db });
+        let short = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        self.tell(Notice::Health(Health {
+            state: state.to_owned(),
+            load: worker.load(),
+            xruns: short(output.xruns()),
+            starvations: short(engine.starvations()),
+            late_splices: short(worker.late_splices()),
+        }));
+        let counters = self.osc.counters();
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+        let mut told = self.told();
+        told.status = Status {
+            state: state.to_owned(),
+            seconds: frames_to_seconds(engine.frame()),
+            output: output.name(),
+            load: worker.load(),
+            rms_db,
+            xruns: output.xruns(),
+            device_losses: output.losses(),
+            starvations: engine.starvations(),
+            starved_seconds: frames_to_seconds(engine.starved_frames()),
+            late_splices: worker.late_splices(),
+            late_commands: engine.late_commands(),
+            generator_failures: worker.failures(),
+            osc_received: count(&counters.received),
+            osc_refused: count(&counters.refused),
+            parameters: std::mem::take(&mut told.status.parameters),
+        };
+    }
+
+    /// The newest figures.
+    pub(super) fn status(&self) -> Status {
+        self.told().status.clone()
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        // Figures are replaced as a whole; a panic elsewhere leaves them readable.
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn json(param: Param, value: &Value) -> serde_json::Value {
+    match (value, param.spec().kind) {
+        (Value::Number(number), _) => (*number).into(),
+        (Value::Toggle(on), _) => (*on).into(),
+        (Value::Choice(position), Kind::Choice { names, .. }) => names[usize::from(*position)].into(),
+        (Value::Choice(position), _) => (*position).into(),
+        (Value::Text(text), _) => text.as_str().into(),
+        (Value::Trigger, _) => serde_json::Value::Null,
+    }
+}

@@ -1,0 +1,276 @@
+//! The live crank: the thread that owns the conductor and keeps it a little ahead of the play head.
+
+mod agenda;
+mod log_file;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use ringbuf::traits::{Consumer, Producer};
+use ringbuf::{HeapCons, HeapProd};
+
+use super::board::Board;
+use super::library::{Library, read_mappings};
+use super::state::StateFile;
+use crate::audio::OutputStatus;
+use crate::conductor::{Conductor, Score};
+use crate::control::log::Entry;
+use crate::control::midi::{MidiEvent, MidiIn};
+use crate::control::{ControlEvent, Inbox, Incoming, Source};
+use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
+use crate::generator::worker::{Worker, WorkerEvent};
+use crate::mapping::LiveMappings;
+use crate::parameter::{Lane, Param, Value};
+use crate::preset::{Walk, ends_journey};
+use crate::units::seconds_to_frames;
+
+use agenda::Agenda;
+pub(super) use log_file::LogFile;
+
+/// How long the thread sleeps when nothing arrives; well below a block.
+const TICK: Duration = Duration::from_millis(2);
+/// Frames by which the horizon leads the play head beyond one block: a tick, and a late wake-up.
+const MARGIN: u64 = 256;
+/// How often level and health are told.
+const REPORT: Duration = Duration::from_millis(33);
+/// Longest fade at the end; a device that is gone would never report silence.
+const LAST_FADE: Duration = Duration::from_secs(4);
+
+/// What the performance thread works with.
+pub(super) struct Stage {
+    pub(super) conductor: Conductor,
+    pub(super) commands: HeapProd<TimedCommand>,
+    pub(super) events: HeapCons<EngineEvent>,
+    pub(super) engine: Arc<EngineStatus>,
+    pub(super) output: Arc<OutputStatus>,
+    pub(super) worker: Worker,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) library: Library,
+    /// MIDI devices; the handle keeps them connected.
+    pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
+    pub(super) mappings: LiveMappings,
+    /// Folder of the mapping files.
+    pub(super) mapping_folder: PathBuf,
+    pub(super) board: Arc<Board>,
+    pub(super) state: StateFile,
+    pub(super) log: Option<LogFile>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) reload: Arc<AtomicBool>,
+    /// Told every frame the play head moved, for the watchdog.
+    pub(super) alive: Box<dyn FnMut(u64) + Send>,
+}
+
+impl Stage {
+    /// Plays until told to stop, then fades out.
+    pub(super) fn run(mut self) {
+        let mut turn = Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
+        self.tell_values();
+        while !self.stop.load(Relaxed) {
+            self.inbox.wait(TICK);
+            self.turn(&mut turn);
+        }
+        self.state.save(&self.conductor.settings(), true);
+        self.apply(&mut turn, &ControlEvent::Set(Param::Play, Value::Toggle(false)));
+        let end = Instant::now() + LAST_FADE;
+        while !self.engine.silent() && Instant::now() < end {
+            std::thread::sleep(TICK);
+            self.turn(&mut turn);
+        }
+        if let Some(log) = &mut self.log {
+            log.write(self.engine.frame(), &Entry::End);
+        }
+    }
+
+    /// Everything that is due: what arrived, what was scheduled, what time brings.
+    fn turn(&mut self, turn: &mut Turn) {
+        let head = self.engine.frame();
+        let horizon = head + u64::from(self.output.block_frames()) + MARGIN;
+        if self.reload.swap(false, Relaxed) {
+            self.reload(turn);
+        }
+        self.take_midi(head);
+        turn.agenda.take_in(&self.inbox, horizon);
+        loop {
+            let due = turn.agenda.next_frame();
+            let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
+            let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
+            self.advance(turn, frame);
+            if step == Some(frame) {
+                for (param, value) in turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step) {
+                    self.apply(turn, &ControlEvent::Set(param, value));
+                }
+            }
+            while let Some(incoming) = turn.agenda.take(frame) {
+                self.take(turn, incoming);
+            }
+        }
+        self.advance(turn, horizon);
+        self.hear();
+        (self.alive)(head);
+        if turn.reported.elapsed() >= REPORT {
+            turn.reported = Instant::now();
+            self.board.tell_levels(&self.engine, &self.output, self.worker.status());
+            self.tell_values();
+            self.state.save(&self.conductor.settings(), false);
+        }
+    }
+
+    /// Turns what MIDI devices did into events.
+    fn take_midi(&mut self, head: u64) {
+        let Some((_, events)) = &self.midi else { return };
+        let now = Instant::now();
+        let frame = |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
+        let mut out = Vec::new();
+        for event in events.try_iter() {
+            self.mappings.midi(event, frame, &mut out);
+        }
+        for event in out {
+            self.inbox.push(Incoming { event, due: None, source: Source::Midi });
+        }
+    }
+
+    /// Tells listeners and controllers the values that changed.
+    fn tell_values(&mut self) {
+        for (param, value) in self.board.tell_values(self.conductor.values()) {
+            self.mappings.value(param, &value);
+        }
+    }
+
+    /// An event from outside.
+    fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
+        let Incoming { event, .. } = incoming;
+        if let ControlEvent::Set(param, _) = &event
+            && ends_journey(*param)
+        {
+            turn.walk = None;
+        }
+        self.apply(turn, &event);
+        let ControlEvent::Set(param, value) = &event else { return };
+        let playing = match self.conductor.value(Param::Preset) {
+            Value::Text(name) => name,
+            _ => String::new(),
+        };
+        match (param, value) {
+            (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
+            (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
+                let steps = if *param == Param::PresetNext { 1 } else { -1 };
+                if let Some(name) = self.library.beside(&playing, steps).map(str::to_owned) {
+                    self.apply(turn, &ControlEvent::Set(Param::Preset, Value::Text(name.clone())));
+                    self.load(turn, &name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Loads a preset, gliding as it says.
+    fn load(&mut self, turn: &mut Turn, name: &str) {
+        let Some(preset) = self.library.get(name).cloned() else {
+            tracing::warn!(preset = name, "there is no such preset; there are {}", self.library.names());
+            return;
+        };
+        tracing::info!(preset = name, "{}", preset.name);
+        for (param, value) in preset.settings() {
+            self.apply(turn, &ControlEvent::Set(param, value));
+        }
+        turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
+    }
+
+    /// Reads presets again; the one that plays takes effect at once if it changed.
+    fn reload(&mut self, turn: &mut Turn) {
+        let changed = self.library.reload();
+        tracing::info!(presets = changed.join(", "), "reloaded");
+        if let Some(mappings) = read_mappings(&self.mapping_folder) {
+            let mut out = Vec::new();
+            self.mappings.set_mappings(mappings, &mut out);
+            for event in out {
+                self.apply(turn, &event);
+            }
+        }
+        if let Value::Text(playing) = self.conductor.value(Param::Preset)
+            && changed.contains(&playing)
+        {
+            self.load(turn, &playing);
+        }
+    }
+
+    /// Applies an event at the horizon and logs it.
+    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
+        match self.conductor.apply(event) {
+            Ok(()) => {
+                if let Some(log) = &mut self.log {
+                    log.write(self.conductor.frame(), &Entry::Event(event.clone()));
+                }
+                if let ControlEvent::Set(param, value) = event
+                    && param.spec().lane != Lane::Fast
+                {
+                    tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
+                }
+            }
+            Err(error) => tracing::warn!("{error}; nothing was changed"),
+        }
+        self.advance(turn, self.conductor.frame());
+    }
+
+    /// Moves the conductor on and passes on what it decides.
+    fn advance(&mut self, turn: &mut Turn, until: u64) {
+        self.conductor.advance(until, &mut turn.score);
+        for command in turn.score.commands.drain(..) {
+            if self.commands.try_push(command).is_err() {
+                tracing::error!("the engine does not take commands; one was lost");
+            }
+        }
+        for update in turn.score.plans.drain(..) {
+            self.worker.plan(update.plan, update.splice);
+        }
+        for (_, notice) in turn.score.notices.drain(..) {
+            self.board.tell(notice);
+        }
+    }
+
+    /// What the engine and the generator report.
+    fn hear(&mut self) {
+        while let Some(event) = self.events.try_pop() {
+            match event {
+                EngineEvent::Starved { frame } => tracing::warn!(frame, "the generator is late; its last texture is sustained"),
+                EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
+                EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
+                EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),
+                EngineEvent::Panicked { frame } => tracing::info!(frame, "panic: every sound cut"),
+            }
+        }
+        for event in self.worker.events() {
+            let entry = match event {
+                WorkerEvent::Heard(heard) => {
+                    self.conductor.listen(heard.from, &heard.chroma);
+                    continue;
+                }
+                WorkerEvent::Spliced { planned, performed } if performed == Some(planned) => continue,
+                WorkerEvent::Spliced { planned, performed } => {
+                    tracing::warn!(planned, ?performed, "a change of mood came late");
+                    Entry::Splice { planned, performed }
+                }
+                WorkerEvent::Resumed { at } => Entry::Resume { at },
+                WorkerEvent::Failed { reason } => {
+                    tracing::error!("the generator failed: {reason}");
+                    continue;
+                }
+            };
+            if let Some(log) = &mut self.log {
+                log.write(self.conductor.frame(), &entry);
+            }
+        }
+    }
+}
+
+/// What changes from turn to turn.
+struct Turn {
+    score: Score,
+    agenda: Agenda,
+    /// The journey of the preset that plays.
+    walk: Option<std::iter::Peekable<Walk>>,
+    reported: Instant,
+}

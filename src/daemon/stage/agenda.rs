@@ -1,0 +1,71 @@
+//! Events that wait for their moment.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::control::{Inbox, Incoming};
+use crate::units::seconds_to_frames;
+
+/// Most events that may wait; as many as the inbox holds.
+const CAPACITY: usize = 4096;
+
+/// Events by the frame they are due at, then by the order they came in.
+#[derive(Default)]
+pub(super) struct Agenda {
+    waiting: BTreeMap<(u64, u64), Incoming>,
+    arrived: u64,
+    drained: Vec<Incoming>,
+}
+
+impl Agenda {
+    /// Empties the inbox; what has no time, or one that has passed, is due at the horizon.
+    pub(super) fn take_in(&mut self, inbox: &Inbox, horizon: u64) {
+        inbox.drain(&mut self.drained);
+        let now = Instant::now();
+        for incoming in self.drained.drain(..) {
+            let ahead = incoming.due.map_or(0.0, |due| due.saturating_duration_since(now).as_secs_f64());
+            if self.waiting.len() == CAPACITY {
+                tracing::warn!("too many events are scheduled for later; one was lost");
+                continue;
+            }
+            self.waiting.insert((horizon + seconds_to_frames(ahead), self.arrived), incoming);
+            self.arrived += 1;
+        }
+    }
+
+    /// The frame of the next event.
+    pub(super) fn next_frame(&self) -> Option<u64> {
+        self.waiting.first_key_value().map(|((frame, _), _)| *frame)
+    }
+
+    /// The next event that is due by a frame.
+    pub(super) fn take(&mut self, frame: u64) -> Option<Incoming> {
+        let entry = self.waiting.first_entry().filter(|entry| entry.key().0 <= frame)?;
+        Some(entry.remove())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::control::{ControlEvent, Source};
+
+    #[test]
+    fn events_come_in_the_order_of_their_time_then_of_their_arrival() {
+        let inbox = Inbox::default();
+        let later = Instant::now() + Duration::from_secs(10);
+        let event = |bpm, due| Incoming { event: ControlEvent::Beat { beat: bpm, at: 0 }, due, source: Source::Other };
+        inbox.push(event(1.0, Some(later)));
+        let mut agenda = Agenda::default();
+        agenda.take_in(&inbox, 1000);
+        inbox.push(event(2.0, None));
+        agenda.take_in(&inbox, 1000);
+        assert_eq!(agenda.next_frame(), Some(1000));
+        assert_eq!(agenda.take(1000).unwrap().event, ControlEvent::Beat { beat: 2.0, at: 0 });
+        assert_eq!(agenda.take(1000), None);
+        let frame = agenda.next_frame().unwrap();
+        assert!((1000 + 9 * 48_000..=1000 + 10 * 48_000).contains(&frame), "{frame}");
+    }
+}

@@ -1,0 +1,122 @@
+//! From the old future to the new.
+
+use std::f32::consts::PI;
+
+use super::tape::{Samples, Tape};
+use crate::mel::HOP;
+
+/// Hops over which the new future replaces the old: 32 ms, longer than a period of the lowest piano note and shorter
+/// than a note is felt as two.
+pub(super) const FADE_HOPS: u64 = 3;
+
+const FADE: usize = FADE_HOPS as usize * HOP;
+
+/// A crossfade of constant power.
+///
+/// Old and new come from the same past and the same noise, so at the splice they are alike in part: equal gains suit
+/// what is alike, equal powers what is not. With gains `a = (1 + cos πt) / 2` and `1 − a`, and `r` the correlation of the
+/// two over the fade, the sum is divided by `√(a² + (1 − a)² + 2 r a (1 − a))`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Crossfade {
+    /// First hop of the fade.
+    pub first: u64,
+    /// Correlation of old and new, 0..=1, once both are there.
+    correlation: Option<f32>,
+}
+
+impl Crossfade {
+    pub(super) fn new(first: u64) -> Self {
+        Self { first, correlation: None }
+    }
+
+    /// The hop after the fade.
+    pub(super) fn end(&self) -> u64 {
+        self.first + FADE_HOPS
+    }
+
+    /// Measures how alike old and new are; both must be there up to [`Self::end`].
+    pub(super) fn measure(&mut self, old: &Tape, new: &Tape) {
+        if self.correlation.is_some() {
+            return;
+        }
+        let (mut product, mut old_power, mut new_power) = (0.0f64, 1e-12f64, 1e-12f64);
+        for index in self.first..self.end() {
+            let (Some(old), Some(new)) = (old.get(index), new.get(index)) else { continue };
+            for (a, b) in old.iter().zip(new).map(|(a, b)| (f64::from(*a), f64::from(*b))) {
+                product += a * b;
+                old_power += a * a;
+                new_power += b * b;
+            }
+        }
+        self.correlation = Some((product / (old_power * new_power).sqrt()).clamp(0.0, 1.0) as f32);
+    }
+
+    /// A hop of the fade. Where the old future has no hop there is nothing to fade from.
+    pub(super) fn mix(&self, index: u64, old: Option<&Samples>, new: &Samples) -> Samples {
+        let Some(old) = old.filter(|_| index < self.end()) else { return *new };
+        let correlation = self.correlation.unwrap_or(1.0);
+        let offset = (index - self.first) as usize * HOP;
+        std::array::from_fn(|i| {
+            let a = 0.5 + 0.5 * (PI * (offset + i) as f32 / FADE as f32).cos();
+            let b = 1.0 - a;
+            (a * old[i] + b * new[i]) / (a * a + b * b + 2.0 * correlation * a * b).sqrt()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tape(sound: impl Fn(usize) -> f32) -> Tape {
+        let mut tape = Tape::new();
+        for index in 0..16 {
+            tape.put(index, &std::array::from_fn(|i| sound(index as usize * HOP + i)));
+        }
+        tape
+    }
+
+    fn faded(old: &Tape, new: &Tape) -> Vec<f32> {
+        let mut fade = Crossfade::new(4);
+        fade.measure(old, new);
+        (4..8).flat_map(|index| fade.mix(index, old.get(index), new.get(index).unwrap())).collect()
+    }
+
+    #[test]
+    fn the_same_sound_stays_as_it_is() {
+        let sound = |i: usize| (i as f32 * 0.03).sin();
+        let (old, new) = (tape(sound), tape(sound));
+        for (i, sample) in faded(&old, &new).iter().enumerate() {
+            assert!((sample - sound(4 * HOP + i)).abs() < 1e-4, "{i}");
+        }
+    }
+
+    #[test]
+    fn unlike_sounds_keep_their_power() {
+        let hash = |i: usize, salt: u64| {
+            let x = (i as u64 + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            ((x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        };
+        let (old, new) = (tape(|i| hash(i, 1)), tape(|i| hash(i, 77_777)));
+        let sound = faded(&old, &new);
+        for part in sound.chunks(256) {
+            let power = part.iter().map(|x| x * x).sum::<f32>() / 256.0;
+            assert!((0.25..0.42).contains(&power), "{power}, noise has 0.33");
+        }
+    }
+
+    #[test]
+    fn it_starts_at_the_old_and_ends_at_the_new() {
+        let (old, new) = (tape(|_| 0.5), tape(|_| -0.25));
+        let sound = faded(&old, &new);
+        assert!((sound[0] - 0.5).abs() < 1e-4);
+        assert!(sound.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 0.01));
+        assert_eq!(sound[FADE..], [-0.25; HOP]);
+    }
+
+    #[test]
+    fn with_nothing_to_fade_from_the_new_begins_at_once() {
+        let new = tape(|_| 0.3);
+        assert_eq!(faded(&Tape::new(), &new), [0.3; 4 * HOP]);
+    }
+}

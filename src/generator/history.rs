@@ -1,0 +1,70 @@
+//! What the generator was before each of the last latents.
+
+use std::collections::VecDeque;
+
+use super::context::Place;
+use super::vigil::Vigil;
+use crate::model::{Latent, ROLLBACK};
+use crate::vocoder::OVERLAP;
+
+/// Everything small that changes from latent to latent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// The latent to come, counted on the time line.
+    pub latent: u64,
+    /// Where the transformer stands.
+    pub place: Place,
+    /// The latent before.
+    pub z: Latent,
+    /// What was heard of late.
+    pub vigil: Vigil,
+}
+
+/// What is needed to be at a latent again; the transformer's ring is not part of it.
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot {
+    pub now: Now,
+    pub decoder: Vec<f32>,
+    pub vocoder: Vec<f32>,
+    pub overlap: [f32; OVERLAP],
+}
+
+/// The last snapshots, one before every latent.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    snapshots: VecDeque<Snapshot>,
+    /// Whether older ones were forgotten.
+    forgot: bool,
+}
+
+impl History {
+    pub(super) fn push(&mut self, snapshot: Snapshot) {
+        if self.snapshots.len() == ROLLBACK {
+            self.snapshots.pop_front();
+            self.forgot = true;
+        }
+        self.snapshots.push_back(snapshot);
+    }
+
+    /// Takes out the snapshot before a latent and forgets the later ones; in a gap of the time line the one after it.
+    /// `None` when it was too long ago or never was.
+    pub(super) fn rewind(&mut self, latent: u64) -> Option<Snapshot> {
+        let index = self.snapshots.partition_point(|snapshot| snapshot.now.latent < latent);
+        let before_all = index == 0 && self.snapshots.front().is_some_and(|first| first.now.latent > latent);
+        if before_all && self.forgot {
+            return None;
+        }
+        self.snapshots.truncate(index + 1);
+        if index < self.snapshots.len() { self.snapshots.pop_back() } else { None }
+    }
+
+    /// Takes out the last snapshot.
+    pub(super) fn pop(&mut self) -> Option<Snapshot> {
+        self.snapshots.pop_back()
+    }
+
+    /// The first latent that can be gone back to.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.snapshots.front().map(|snapshot| snapshot.now.latent)
+    }
+}

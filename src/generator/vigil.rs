@@ -1,0 +1,91 @@
+//! Watches whether the network still plays.
+
+use crate::conditions::Conditions;
+use crate::mel::{BANDS, LATENTS_PER_SECOND, MelFrame};
+use crate::vocoder::MelBlock;
+
+/// Log-mel values below this are not heard and do not count.
+const INAUDIBLE: f32 = -7.0;
+/// Mean rise of the bands from one mel frame to the next that is an onset.
+const ONSET: f32 = 0.08;
+/// Shortest time without an onset that is too long.
+const PATIENCE_SECONDS: f64 = 5.0;
+/// Notes that were asked for and did not come.
+const MISSED_NOTES: f64 = 8.0;
+
+/// Counts latents without a note. Silence and a tone that never ends look the same to it: nothing begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Vigil {
+    last: MelFrame,
+    without_onset: u32,
+}
+
+impl Vigil {
+    pub(super) fn new() -> Self {
+        Self { last: [INAUDIBLE; BANDS], without_onset: 0 }
+    }
+
+    /// Looks at a latent's mel frames; true when notes were asked for but none began for too long, after which it counts
+    /// afresh.
+    pub(super) fn is_stuck(&mut self, mel: &MelBlock, asked: &Conditions) -> bool {
+        let mut strongest = 0.0f32;
+        for frame in mel.chunks_exact(BANDS) {
+            let mut rise = 0.0;
+            for (last, value) in self.last.iter_mut().zip(frame) {
+                let value = value.max(INAUDIBLE);
+                rise += (value - *last).max(0.0);
+                *last = value;
+            }
+            strongest = strongest.max(rise / BANDS as f32);
+        }
+        self.without_onset = if strongest > ONSET { 0 } else { self.without_onset + 1 };
+        let stuck = f64::from(self.without_onset) > patience(asked) * LATENTS_PER_SECOND;
+        if stuck {
+            self.without_onset = 0;
+        }
+        stuck
+    }
+}
+
+/// Seconds without an onset that are too long at what was asked for; without end when silence was.
+fn patience(asked: &Conditions) -> f64 {
+    match asked.density {
+        Some(density) if density <= 0.1 => f64::INFINITY,
+        Some(density) => PATIENCE_SECONDS.max(MISSED_NOTES / f64::from(density)),
+        None => PATIENCE_SECONDS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn latents_until_stuck(density: Option<f32>, mel: impl Fn(u32, usize, usize) -> f32) -> Option<u32> {
+        let asked = Conditions { density, ..Conditions::default() };
+        let mut vigil = Vigil::new();
+        (0..600).find(|latent| vigil.is_stuck(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &asked))
+    }
+
+    #[test]
+    fn silence_and_drones_are_noticed() {
+        assert_eq!(latents_until_stuck(Some(4.0), |_, _, _| -11.5), Some(58));
+        let drone = |_, _, band: usize| if band % 9 == 3 { -2.0 } else { -8.0 };
+        assert_eq!(latents_until_stuck(Some(4.0), drone), Some(59), "its start is an onset");
+        assert_eq!(latents_until_stuck(Some(1.0), |_, _, _| -11.5), Some(93), "few notes, more patience");
+    }
+
+    #[test]
+    fn asked_for_silence_is_music() {
+        assert_eq!(latents_until_stuck(Some(0.0), |_, _, _| -11.5), None);
+    }
+
+    #[test]
+    fn sparse_notes_are_music() {
+        // One note every two seconds, fading.
+        let notes = |latent: u32, frame: usize, band: usize| {
+            let since = (latent % 24) as f32 + frame as f32 / 8.0;
+            if band % 9 == 3 { -1.0 - 0.2 * since } else { -7.5 }
+        };
+        assert_eq!(latents_until_stuck(Some(0.5), notes), None);
+    }
+}

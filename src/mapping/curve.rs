@@ -1,0 +1,97 @@
+//! From a control's position to a parameter's value, and back.
+
+use std::ops::RangeInclusive;
+
+/// The shape between the ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Curve {
+    /// Equal steps.
+    #[default]
+    Linear,
+    /// Equal ratios; both ends above 0.
+    Exponential,
+    /// A mixer's fader: 12 dB down at half, silence at the bottom; for levels, quieter end first.
+    Decibel,
+}
+
+/// A curve between two ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// Value at position 0.
+    pub low: f32,
+    /// Value at position 1; may lie below `low`, except for [`Curve::Decibel`].
+    pub high: f32,
+    /// What is between.
+    pub curve: Curve,
+}
+
+/// Decibels gained with every doubling of a fader's position, over log10 of 2: the square law of mixers' faders.
+const FADER_LAW: f32 = 40.0;
+
+impl Scale {
+    /// The value at a position, 0..=1.
+    #[must_use]
+    pub fn value(&self, position: f32) -> f32 {
+        let Self { low, high, curve } = *self;
+        let position = position.clamp(0.0, 1.0);
+        match curve {
+            // Exact at both ends.
+            Curve::Linear => low * (1.0 - position) + high * position,
+            Curve::Exponential => low * (high / low).powf(position),
+            Curve::Decibel => (high + FADER_LAW * position.log10()).max(low),
+        }
+    }
+
+    /// The position of a value, 0..=1; values outside the ends give the nearer end.
+    #[must_use]
+    pub fn position(&self, value: f32) -> f32 {
+        let Self { low, high, curve } = *self;
+        let position = match curve {
+            Curve::Linear => (value - low) / (high - low),
+            Curve::Exponential => (value.max(f32::MIN_POSITIVE) / low).ln() / (high / low).ln(),
+            Curve::Decibel if value <= low => 0.0,
+            Curve::Decibel => 10f32.powf((value - high) / FADER_LAW),
+        };
+        if position.is_finite() { position.clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// Whether the ends suit the curve and lie in a parameter's range; what would be right otherwise.
+    pub(super) fn check(&self, range: RangeInclusive<f32>) -> Result<(), String> {
+        let (least, most) = (range.start(), range.end());
+        if !range.contains(&self.low) || !range.contains(&self.high) {
+            return Err(format!("both ends must lie in the parameter's range from {least} to {most}"));
+        }
+        match self.curve {
+            _ if self.low == self.high => Err("the ends must differ".to_owned()),
+            Curve::Exponential if self.low <= 0.0 || self.high <= 0.0 => {
+                Err("an exponential curve needs both ends above 0".to_owned())
+            }
+            Curve::Decibel if self.low > self.high => Err("a decibel curve needs the quieter end first".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_and_values_are_inverse() {
+        for (low, high, curve, middle) in [
+            (-1.0, 1.0, Curve::Linear, 0.0),
+            (2.0, 0.0, Curve::Linear, 1.0),
+            (0.1, 10.0, Curve::Exponential, 1.0),
+            (-60.0, 0.0, Curve::Decibel, -12.041),
+        ] {
+            let scale = Scale { low, high, curve };
+            assert_eq!((scale.value(0.0), scale.value(1.0)), (low, high), "{scale:?}");
+            assert!((scale.value(0.5) - middle).abs() < 1e-3, "{scale:?}: {}", scale.value(0.5));
+            for step in 10..=100u8 {
+                let position = f32::from(step) / 100.0;
+                assert!((scale.position(scale.value(position)) - position).abs() < 1e-4, "{scale:?} {position}");
+            }
+            assert_eq!((scale.position(low), scale.position(high)), (0.0, 1.0));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Finding and opening the inference runtime, once per process.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use ort::environment::Environment;
+
+use super::ModelError;
+
+/// Names the library goes by.
+const NAMES: [&str; 2] = ["libonnxruntime.so", "libonnxruntime.so.1"];
+/// The variable that names the library itself.
+const VARIABLE: &str = "MELOS_ONNXRUNTIME";
+
+/// The opened inference runtime.
+pub struct Runtime {
+    environment: Environment,
+    origin: String,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// Where it came from: the library's path, or the name of the built-in one.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+/// The process's inference runtime, opened at the first call: the library `MELOS_ONNXRUNTIME` names, else the first that
+/// fits beside the binary, in `lib` and `runtime` near it or here, or in the system's places; with the feature `tract`,
+/// the built-in one when there is none.
+///
+/// # Errors
+/// When there is none; the message says how to get it. The answer stays the same for the life of the process.
+pub fn runtime() -> Result<&'static Runtime, ModelError> {
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    RUNTIME.get_or_init(open).as_ref().map_err(|tried| ModelError::NoRuntime { tried: tried.clone() })
+}
+
+fn open() -> Result<Runtime, String> {
+    let mut tried = Vec::new();
+    for path in candidates(std::env::var_os(VARIABLE).map(PathBuf::from), std::env::current_exe().ok().as_deref()) {
+        if !path.exists() {
+            tried.push(path.display().to_string());
+            continue;
+        }
+        let built = ort::init_from(&path).map_err(|error| error.to_string()).and_then(|builder| {
+            builder.with_name("melos").with_telemetry(false).build().map_err(|error| error.to_string())
+        });
+        match built {
+            Ok(environment) => return Ok(Runtime { environment, origin: path.display().to_string() }),
+            Err(error) => {
+                tracing::warn!("{} cannot be used as ONNX Runtime: {error}", path.display());
+                tried.push(format!("{} ({error})", path.display()));
+            }
+        }
+    }
+    built_in(&tried.join(", "))
+}
+
+#[cfg(feature = "tract")]
+fn built_in(tried: &str) -> Result<Runtime, String> {
+    tracing::info!("no ONNX Runtime found, using the built-in runtime");
+    ort::set_api(ort_tract::api());
+    let environment = ort::init().build().map_err(|error| format!("{tried}; built-in: {error}"))?;
+    Ok(Runtime { environment, origin: "built-in (tract)".to_owned() })
+}
+
+#[cfg(not(feature = "tract"))]
+fn built_in(tried: &str) -> Result<Runtime, String> {
+    Err(tried.to_owned())
+}
+
+/// Where the library may be, best first. A named library is the only candidate: whoever names one wants that one.
+fn candidates(named: Option<PathBuf>, binary: Option<&Path>) -> Vec<PathBuf> {
+    if let Some(path) = named {
+        return vec![path];
+    }
+    let mut folders = Vec::new();
+    if let Some(beside) = binary.and_then(Path::parent) {
+        folders.extend(["", "lib", "../lib", "../lib/melos", "runtime", "../../runtime"].map(|way| beside.join(way)));
+    }
+    folders.extend(["runtime", "/usr/local/lib/melos", "/usr/lib/melos", "/usr/local/lib", "/usr/lib"].map(Into::into));
+    folders.push(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH).into());
+    folders.iter().flat_map(|folder| NAMES.map(|name| folder.join(name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_named_library_is_the_only_candidate() {
+        assert_eq!(candidates(Some("/x/y.so".into()), None), [PathBuf::from("/x/y.so")]);
+    }
+
+    #[test]
+    fn beside_the_binary_comes_before_the_system() {
+        let found = candidates(None, Some(Path::new("/opt/melos/bin/melos")));
+        let at = |path: &str| found.iter().position(|candidate| candidate == Path::new(path));
+        assert_eq!(at("/opt/melos/bin/libonnxruntime.so"), Some(0));
+        assert!(at("/opt/melos/bin/../lib/libonnxruntime.so") < at("runtime/libonnxruntime.so"));
+        assert!(at("runtime/libonnxruntime.so") < at("/usr/lib/melos/libonnxruntime.so.1"));
+    }
+}

@@ -1,0 +1,162 @@
+//! The inverse short-time Fourier transform, one frame at a time.
+
+use std::fmt;
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{ComplexToReal, RealFftPlanner};
+
+use crate::mel::{BINS, HOP, N_FFT, hann_window};
+
+/// Samples that wait for later frames.
+pub const OVERLAP: usize = N_FFT - HOP;
+
+/// Adds up windowed inverse transforms. Frame `f` is centred on sample `f · HOP`, so it finishes hop `f − 2`.
+///
+/// The squared windows of all frames add up to 3/2 everywhere; frames before the first count as silent. Allocates only
+/// when made.
+pub struct Istft {
+    fft: Arc<dyn ComplexToReal<f32>>,
+    window: Vec<f32>,
+    overlap: [f32; OVERLAP],
+    spectrum: Vec<Complex<f32>>,
+    samples: Vec<f32>,
+    scratch: Vec<Complex<f32>>,
+}
+
+impl fmt::Debug for Istft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Istft").finish_non_exhaustive()
+    }
+}
+
+impl Default for Istft {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Istft {
+    /// Plans the transform.
+    #[must_use]
+    pub fn new() -> Self {
+        let fft = RealFftPlanner::new().plan_fft_inverse(N_FFT);
+        // The transform is not normalised, and the squared windows add up to 3/2.
+        let scale = 1.0 / (1.5 * N_FFT as f32);
+        Self {
+            window: hann_window().iter().map(|w| w * scale).collect(),
+            overlap: [0.0; OVERLAP],
+            spectrum: fft.make_input_vec(),
+            samples: fft.make_output_vec(),
+            scratch: fft.make_scratch_vec(),
+            fft,
+        }
+    }
+
+    /// Adds a frame's spectrum ([`BINS`] real and imaginary parts) and writes the hop that it finishes.
+    pub fn push(&mut self, real: &[f32], imag: &[f32], hop: &mut [f32; HOP]) {
+        for (bin, (real, imag)) in self.spectrum.iter_mut().zip(real.iter().zip(imag)) {
+            *bin = Complex::new(*real, *imag);
+        }
+        // A real signal has real ends of the spectrum; the transform insists on it.
+        self.spectrum[0].im = 0.0;
+        self.spectrum[BINS - 1].im = 0.0;
+        self.fft
+            .process_with_scratch(&mut self.spectrum, &mut self.samples, &mut self.scratch)
+            .expect("the buffers were made by the plan, and the ends are real");
+        for (sample, weight) in self.samples.iter_mut().zip(&self.window) {
+            *sample *= weight;
+        }
+        let (now, later) = self.samples.split_at(HOP);
+        for ((out, waiting), sample) in hop.iter_mut().zip(&self.overlap).zip(now) {
+            *out = waiting + sample;
+        }
+        self.overlap.copy_within(HOP.., 0);
+        self.overlap[OVERLAP - HOP..].fill(0.0);
+        for (waiting, sample) in self.overlap.iter_mut().zip(later) {
+            *waiting += sample;
+        }
+    }
+
+    /// The samples that wait for later frames; writing back what was read makes the next hops the same again.
+    pub fn overlap(&mut self) -> &mut [f32; OVERLAP] {
+        &mut self.overlap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(length: usize) -> Vec<f32> {
+        (0..length).map(|i| (i as f32 * 0.05).sin() + 0.3 * (i as f32 * 0.9 + 1.0).cos()).collect()
+    }
+
+    /// The spectrum under the window centred on a sample, zeros outside the signal.
+    fn spectrum(signal: &[f32], centre: usize) -> (Vec<f32>, Vec<f32>) {
+        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(N_FFT);
+        let mut windowed: Vec<f32> = hann_window()
+            .iter()
+            .enumerate()
+            .map(|(i, w)| (centre + i).checked_sub(N_FFT / 2).and_then(|at| signal.get(at)).map_or(0.0, |x| x * w))
+            .collect();
+        let mut bins = fft.make_output_vec();
+        fft.process(&mut windowed, &mut bins).unwrap();
+        bins.iter().map(|bin| (bin.re, bin.im)).unzip()
+    }
+
+    #[test]
+    fn analysed_frames_come_back_as_the_signal() {
+        let signal = signal(40 * HOP);
+        let mut istft = Istft::new();
+        let mut hop = [0.0; HOP];
+        let mut back = Vec::new();
+        for frame in 0..40 {
+            let (real, imag) = spectrum(&signal, frame * HOP);
+            istft.push(&real, &imag, &mut hop);
+            back.extend_from_slice(&hop);
+        }
+        // The first two hops lie before the start; the hop after them lacks the frame before the first.
+        let worst = back[3 * HOP..].iter().zip(&signal[HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-4, "{worst}");
+    }
+
+    #[test]
+    fn a_stream_equals_the_whole() {
+        let frames = 24;
+        let spectra: Vec<_> = (0..frames).map(|f| spectrum(&signal(frames * HOP), f * HOP)).collect();
+        // The whole in one go: every frame's transform added at its place.
+        let fft = RealFftPlanner::<f32>::new().plan_fft_inverse(N_FFT);
+        let mut whole = vec![0.0f32; frames * HOP + N_FFT];
+        for (frame, (real, imag)) in spectra.iter().enumerate() {
+            let mut bins: Vec<_> = real.iter().zip(imag).map(|(re, im)| Complex::new(*re, *im)).collect();
+            bins[0].im = 0.0;
+            bins[BINS - 1].im = 0.0;
+            let mut samples = fft.make_output_vec();
+            fft.process(&mut bins, &mut samples).unwrap();
+            for (i, (sample, weight)) in samples.iter().zip(hann_window()).enumerate() {
+                whole[frame * HOP + i] += sample * weight / (1.5 * N_FFT as f32);
+            }
+        }
+        let mut istft = Istft::new();
+        let mut hop = [0.0; HOP];
+        for (frame, (real, imag)) in spectra.iter().enumerate() {
+            istft.push(real, imag, &mut hop);
+            let worst = hop.iter().zip(&whole[frame * HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-5, "frame {frame}: {worst}");
+        }
+    }
+
+    #[test]
+    fn a_restored_overlap_repeats_the_hop() {
+        let mut istft = Istft::new();
+        let (real, imag) = spectrum(&signal(4096), 2048);
+        let (mut first, mut second) = ([0.0; HOP], [0.0; HOP]);
+        istft.push(&real, &imag, &mut first);
+        let kept = *istft.overlap();
+        istft.push(&real, &imag, &mut first);
+        *istft.overlap() = kept;
+        istft.push(&real, &imag, &mut second);
+        assert_eq!(first, second);
+    }
+}

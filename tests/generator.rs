@@ -1,0 +1,228 @@
+//! The generator with a small random model: what it sends, how it goes back, and how it crosses over.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use melos::emotion::{Emotion, Mood};
+use melos::engine::Hop;
+use melos::generator::{Generator, GeneratorError, LATENT_FRAMES};
+use melos::mel::HOP;
+use melos::model::{Models, runtime};
+use melos::plan::{Glide, Plan};
+use melos::theory::Chord;
+
+fn generator() -> Generator {
+    Generator::new(Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap()).unwrap()
+}
+
+fn plan(seed: u64, emotion: Emotion) -> Arc<Plan> {
+    Arc::new(Plan::steady(seed, Mood::pure(emotion), Chord::parse("Am").unwrap(), 90.0))
+}
+
+/// A generator that follows a calm plan.
+fn calm() -> Generator {
+    let mut generator = generator();
+    generator.follow(plan(7, Emotion::Calm));
+    generator
+}
+
+fn steps(generator: &mut Generator, count: usize) -> Vec<Hop> {
+    let mut hops = Vec::new();
+    for _ in 0..count {
+        generator.step(&mut hops).unwrap();
+    }
+    hops
+}
+
+/// What the engine plays: for every index the hop that was sent last.
+fn played(hops: &[Hop]) -> Vec<f32> {
+    let count = hops.iter().map(|hop| hop.index + 1).max().unwrap();
+    (0..count).flat_map(|index| hops.iter().rev().find(|hop| hop.index == index).expect("no gap").samples).collect()
+}
+
+#[test]
+fn every_latent_finishes_eight_hops_and_the_first_four() {
+    let mut generator = calm();
+    let mut hops = Vec::new();
+    for latent in 0..6 {
+        let heard = generator.step(&mut hops).unwrap();
+        assert_eq!(heard.from, latent * LATENT_FRAMES);
+        assert_eq!(generator.covered(), (8 * latent + 4) * HOP as u64);
+    }
+    let indices: Vec<_> = hops.iter().map(|hop| hop.index).collect();
+    assert_eq!(indices, (0..44).collect::<Vec<_>>());
+    assert!(hops.iter().all(|hop| hop.epoch == 0));
+    let samples = played(&hops);
+    let level = (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt();
+    assert!(level > 1e-3 && samples.iter().all(|x| x.abs() < 4.0), "it sounds: {level}");
+}
+
+#[test]
+fn the_same_seed_and_plan_give_the_same_bits() {
+    let (mut a, mut b) = (calm(), calm());
+    assert!(steps(&mut a, 40) == steps(&mut b, 40));
+    let mut other = generator();
+    other.follow(plan(8, Emotion::Calm));
+    assert!(steps(&mut calm(), 4) != steps(&mut other, 4));
+}
+
+#[test]
+fn without_a_plan_there_is_no_music() {
+    assert!(matches!(generator().step(&mut Vec::new()), Err(GeneratorError::NoPlan)));
+}
+
+#[test]
+fn going_back_to_the_same_plan_gives_the_same_bits() {
+    // Past the window and past the ring of keys and values, which both wrap around.
+    for start in [20, 190, 230, 460] {
+        let straight = steps(&mut calm(), start + 32);
+        let mut generator = calm();
+        let mut hops = steps(&mut generator, start + 30);
+        // Back by as much as is kept.
+        let splice = (start as u64 - 2) * LATENT_FRAMES + 3 * HOP as u64;
+        generator.replan(plan(7, Emotion::Calm), splice, splice);
+        hops.extend(steps(&mut generator, 34));
+        assert_eq!(generator.epoch(), 1);
+        // Within the crossfade the same sound is added to itself, which rounds.
+        let (ours, theirs) = (played(&hops), played(&straight));
+        let after = splice as usize + 3 * HOP;
+        assert!(ours[after..theirs.len()] == theirs[after..], "after {start} latents");
+        let fade = ours[..after].iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(fade < 1e-5, "{fade}");
+    }
+}
+
+#[test]
+fn further_back_than_kept_is_an_error_that_does_no_harm() {
+    let mut generator = calm();
+    let mut hops = steps(&mut generator, 60);
+    generator.replan(plan(7, Emotion::Calm), 20 * LATENT_FRAMES, 20 * LATENT_FRAMES);
+    match generator.step(&mut hops) {
+        Err(GeneratorError::TooFarBack { frame, oldest }) => {
+            assert_eq!((frame, oldest), (20 * LATENT_FRAMES, 28 * LATENT_FRAMES));
+        }
+        other => panic!("{other:?}"),
+    }
+    hops.extend(steps(&mut generator, 2));
+    assert!(played(&hops) == played(&steps(&mut calm(), 62)));
+}
+
+#[test]
+fn a_new_plan_is_heard_from_the_splice_on() {
+    let straight = played(&steps(&mut calm(), 40));
+    for offset in 0..8 {
+        let mut generator = calm();
+        let mut hops = steps(&mut generator, 30);
+        let splice = 22 * LATENT_FRAMES + offset * HOP as u64;
+        generator.replan(plan(7, Emotion::Angry), splice, splice);
+        hops.extend(steps(&mut generator, 18));
+        let first = hops.iter().find(|hop| hop.epoch == 1).unwrap();
+        assert_eq!(first.index * HOP as u64, splice, "the new epoch begins at the splice");
+        let ours = played(&hops);
+        let first_different = ours.iter().zip(&straight).position(|(a, b)| a != b).unwrap() as u64;
+        assert!((splice..splice + 64).contains(&first_different), "{first_different} for {splice}");
+    }
+}
+
+#[test]
+fn the_sound_does_not_depend_on_how_far_ahead_it_is_made() {
+    let splices = [(12 * LATENT_FRAMES + 1024, Emotion::Angry), (15 * LATENT_FRAMES, Emotion::Sad)];
+    let render = |ahead: u64| {
+        let mut generator = calm();
+        let mut hops = Vec::new();
+        for (splice, emotion) in splices {
+            // The plan arrives 64 ms before its splice.
+            while generator.covered() < splice - 3072 + ahead {
+                generator.step(&mut hops).unwrap();
+            }
+            generator.replan(plan(7, emotion), splice, splice);
+        }
+        while generator.covered() < 30 * LATENT_FRAMES {
+            generator.step(&mut hops).unwrap();
+        }
+        let mut samples = played(&hops);
+        samples.truncate(30 * LATENT_FRAMES as usize);
+        samples
+    };
+    let near = render(0);
+    for ahead in [2048, 8192, 48_000] {
+        assert!(near == render(ahead), "{ahead} frames ahead");
+    }
+}
+
+#[test]
+fn crossing_over_makes_no_click() {
+    let mut generator = calm();
+    let mut hops = steps(&mut generator, 24);
+    let emotions = [Emotion::Angry, Emotion::Sad, Emotion::Energetic, Emotion::Calm];
+    let mut seams = Vec::new();
+    for round in 0..40 {
+        let splice = generator.covered() - 20 * HOP as u64;
+        generator.replan(plan(7, emotions[round % 4]), splice, splice);
+        hops.extend(steps(&mut generator, 6));
+        seams.extend((0..4).map(|hop| splice as usize + hop * HOP));
+    }
+    let samples = played(&hops);
+    let mut steps: Vec<f32> = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+    let worst = seams.iter().flat_map(|seam| &steps[seam - 2..seam + 2]).copied().fold(0.0, f32::max);
+    steps.sort_by(f32::total_cmp);
+    let usual = steps[(steps.len() as f64 * 0.9999) as usize];
+    assert!(worst <= usual, "{worst} at a seam, {usual} elsewhere");
+}
+
+#[test]
+fn a_late_splice_moves_without_being_generated_again() {
+    let planned = 22 * LATENT_FRAMES;
+    let heard = planned + 5 * HOP as u64;
+    let mut generator = calm();
+    let mut hops = steps(&mut generator, 30);
+    generator.replan(plan(7, Emotion::Angry), planned, planned);
+    let rejected = steps(&mut generator, 6);
+    assert!(rejected.iter().all(|hop| hop.epoch == 1));
+    generator.resplice(heard);
+    hops.extend(steps(&mut generator, 6));
+    // The same as if the lateness had been known.
+    let mut known = calm();
+    let mut expected = steps(&mut known, 30);
+    known.replan(plan(7, Emotion::Angry), planned, heard);
+    expected.extend(steps(&mut known, 12));
+    assert!(played(&hops) == played(&expected));
+    assert_eq!(hops.iter().find(|hop| hop.epoch == 2).unwrap().index * HOP as u64, heard);
+}
+
+#[test]
+fn after_a_gap_the_music_goes_on_where_it_is_heard() {
+    let mut generator = calm();
+    let before = steps(&mut generator, 10);
+    generator.resume_at(100_000);
+    assert!((100_000..100_000 + 6144).contains(&generator.covered()), "{}", generator.covered());
+    let start = generator.covered();
+    let after = steps(&mut generator, 4);
+    assert_eq!(after[0].index * HOP as u64, start);
+    assert_eq!(after.len(), 32);
+    generator.resume_at(50_000);
+    assert_eq!(generator.covered(), start + 32 * HOP as u64, "what is covered needs no jump");
+    // The splice falls into the gap: everything after it is decided again.
+    generator.replan(plan(7, Emotion::Angry), 90_000, start);
+    let angry = steps(&mut generator, 8);
+    assert_eq!(angry.iter().find(|hop| hop.epoch == 1).unwrap().index * HOP as u64, start);
+    assert_eq!(before.len(), 76);
+}
+
+#[test]
+fn temperature_lets_seeds_differ() {
+    let levels = |seed: u64, temperature: f32| -> Vec<f32> {
+        let mut generator = generator();
+        let mut plan = Plan::clone(&plan(seed, Emotion::Calm));
+        plan.steering.temperature = Glide::at_rest(temperature);
+        generator.follow(Arc::new(plan));
+        let samples = played(&steps(&mut generator, 40));
+        samples.chunks(HOP).skip(8).map(|hop| hop.iter().map(|x| x * x).sum::<f32>().max(1e-12).ln()).collect()
+    };
+    let difference = |temperature: f32| {
+        let (one, other) = (levels(1, temperature), levels(2, temperature));
+        one.iter().zip(&other).map(|(a, b)| (a - b).abs()).sum::<f32>() / one.len() as f32
+    };
+    let [cold, warm, hot] = [0.1, 0.7, 2.0].map(difference);
+    assert!(warm > 1.3 * cold && hot > warm, "{cold} {warm} {hot}");
+}

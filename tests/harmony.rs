@@ -1,0 +1,369 @@
+//! What the harmony promises, over every emotion and any seed.
+
+use melos::emotion::{Emotion, Mood};
+use melos::harmony::{BarPlan, BarRequest, Harmony, Note, Profile, chroma};
+use melos::theory::{Chord, Key, Mode, Voice};
+use proptest::prelude::*;
+
+const BARS: u64 = 64;
+
+fn request(bar: u64, emotion: Emotion) -> BarRequest {
+    BarRequest {
+        bar,
+        beats: 4,
+        mood: Mood::pure(emotion),
+        tonic: 0,
+        mode: None,
+        lead: None,
+        heard: None,
+        dynamics: 0.5,
+    }
+}
+
+fn chord(symbol: &str) -> Chord {
+    Chord::parse(symbol).expect("a symbol")
+}
+
+/// The chord of a beat.
+fn chord_at(plan: &BarPlan, beat: f64) -> Chord {
+    plan.chords.iter().rfind(|(at, _)| *at <= beat + 1e-9).expect("the first chord is at beat 0").1
+}
+
+fn of(plan: &BarPlan, voice: Voice) -> impl Iterator<Item = &Note> {
+    plan.notes.iter().filter(move |note| note.voice == voice)
+}
+
+/// What must hold of every bar, however it came about; `keys` are the keys it had and the beats from which on.
+fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(plan.chords[0].0, 0.0);
+    prop_assert!(plan.chords.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    prop_assert!(plan.chords.iter().all(|(at, _)| *at < f64::from(beats)));
+    prop_assert!((0.0..=1.0).contains(&plan.expression));
+    prop_assert!(plan.notes.windows(2).all(|pair| pair[0].at_beat <= pair[1].at_beat));
+    for note in &plan.notes {
+        prop_assert!(note.at_beat >= 0.0 && note.beats > 0.0, "{note:?}");
+        prop_assert!(note.at_beat + note.beats <= f64::from(beats) + 1e-9, "{note:?}");
+        prop_assert!((0.05..=1.0).contains(&note.velocity), "{note:?}");
+        let range = match note.voice {
+            Voice::Bass => 28..=50,
+            Voice::Pad => 50..=74,
+            Voice::Upper => 67..=96,
+        };
+        prop_assert!(range.contains(&note.note), "{note:?}");
+        let chord = chord_at(plan, note.at_beat);
+        let key = keys.iter().rfind(|(from, _)| *from <= note.at_beat).expect("the first is from 0").1;
+        let fits = chord.contains(note.note) || chord.bass == note.note % 12;
+        prop_assert!(fits || note.voice != Voice::Pad && key.contains(note.note), "{note:?} over {chord}");
+    }
+    for voice in Voice::ALL {
+        for note in of(plan, voice) {
+            let again = of(plan, voice).filter(|other| other.note == note.note && other.at_beat > note.at_beat);
+            for other in again {
+                prop_assert!(note.at_beat + note.beats <= other.at_beat + 1e-9, "{note:?} {other:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bass before, bass now and the pad's notes, where each chord begins.
+fn chord_changes(plans: &[BarPlan]) -> Vec<(Option<u8>, u8, Vec<u8>)> {
+    let (mut changes, mut last_bass) = (Vec::new(), None);
+    for plan in plans {
+        for (index, (at, _)) in plan.chords.iter().enumerate() {
+            let end = plan.chords.get(index + 1).map_or(f64::INFINITY, |(next, _)| *next);
+            let struck = |voice, within: f64| -> Vec<u8> {
+                let struck = of(plan, voice).filter(|note| (*at..at + within).contains(&note.at_beat));
+                struck.map(|note| note.note).collect()
+            };
+            changes.push((last_bass, struck(Voice::Bass, 0.1)[0], struck(Voice::Pad, 0.35)));
+            last_bass = of(plan, Voice::Bass).filter(|note| note.at_beat < end).last().map(|note| note.note);
+        }
+    }
+    changes
+}
+
+fn perfect(low: u8, high: u8) -> Option<u8> {
+    Some((high - low) % 12).filter(|interval| matches!(interval, 0 | 7))
+}
+
+fn any_emotion() -> impl Strategy<Value = Emotion> {
+    prop::sample::select(Emotion::ALL.to_vec())
+}
+
+fn play(seed: u64, emotion: Emotion, tonic: u8, beats: u32) -> Vec<BarPlan> {
+    let mut harmony = Harmony::new(seed);
+    (0..BARS).map(|bar| harmony.plan_bar(&BarRequest { tonic, beats, ..request(bar, emotion) })).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn notes_are_in_range_in_chord_or_key_and_lead_well(
+        seed: u64, emotion in any_emotion(), tonic in 0u8..12, beats in 1u32..8
+    ) {
+        let plans = play(seed, emotion, tonic, beats);
+        for plan in &plans {
+            prop_assert_eq!(plan.key.tonic, tonic);
+            check_bar(plan, beats, &[(0.0, plan.key)])?;
+            let on_the_beat = of(plan, Voice::Upper).filter(|note| note.beats >= 1.0);
+            for note in on_the_beat {
+                prop_assert!(chord_at(plan, note.at_beat).contains(note.note), "{note:?}");
+            }
+        }
+        let changes = chord_changes(&plans);
+        let (mut motion, mut leaps) = (0.0, 0);
+        for pair in changes.windows(2) {
+            let ((_, bass_before, pad_before), (last_bass, bass, pad)) = (&pair[0], &pair[1]);
+            let (top_before, top) = (pad_before[pad_before.len() - 1], pad[pad.len() - 1]);
+            for low in [*bass_before, last_bass.unwrap_or(*bass_before)] {
+                let both_move = low != *bass && top_before != top;
+                let parallel = perfect(*bass, top).is_some() && perfect(low, top_before) == perfect(*bass, top);
+                prop_assert!(!(both_move && parallel), "{low} {top_before} -> {bass} {top}");
+            }
+            motion += pad.iter().zip(pad_before).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / pad.len() as f64;
+            leaps += usize::from(top.abs_diff(top_before) > 7);
+        }
+        let count = (changes.len() - 1) as f64;
+        prop_assert!(motion / count < 3.0, "the pad moves {} semitones a chord", motion / count);
+        prop_assert!((leaps as f64) < 0.05 * count + 1.0, "{leaps} leaps of the top voice in {count} chords");
+    }
+
+    #[test]
+    fn the_same_requests_give_the_same_music_and_a_clone_goes_on_alike(seed: u64, emotion in any_emotion()) {
+        let (mut one, mut two) = (Harmony::new(seed), Harmony::new(seed));
+        for bar in 0..8 {
+            prop_assert_eq!(one.plan_bar(&request(bar, emotion)), two.plan_bar(&request(bar, emotion)));
+        }
+        let mut clone = one.clone();
+        for bar in 8..16 {
+            prop_assert_eq!(one.plan_bar(&request(bar, Emotion::Sad)), clone.plan_bar(&request(bar, Emotion::Sad)));
+        }
+        let other = Harmony::new(seed ^ 1).plan_bar(&request(0, emotion));
+        prop_assert_ne!(other, Harmony::new(seed).plan_bar(&request(0, emotion)));
+    }
+
+    #[test]
+    fn replanning_keeps_what_was_played(
+        seed: u64, from in any_emotion(), to in any_emotion(), eighth in 1u32..8, bars in 1u64..6,
+        lead in prop::option::of(0u8..12), tonic in prop::option::of(0u8..12),
+    ) {
+        let beat = f64::from(eighth) / 2.0 + 0.1;
+        let mut harmony = Harmony::new(seed);
+        let mut before = harmony.plan_bar(&request(0, from));
+        for bar in 1..bars {
+            before = harmony.plan_bar(&request(bar, from));
+        }
+        let lead = lead.map(|root| Chord::new(root, melos::theory::Quality::Minor7));
+        let changed = BarRequest { lead, tonic: tonic.unwrap_or(0), ..request(bars - 1, to) };
+        let after = harmony.replan_from(beat, &changed);
+        check_bar(&after, 4, &[(0.0, before.key), (beat, after.key)])?;
+        let earlier = |plan: &BarPlan| -> Vec<(Voice, u8, f64, f32)> {
+            let notes = plan.notes.iter().filter(|note| note.at_beat < beat);
+            notes.map(|note| (note.voice, note.note, note.at_beat, note.velocity)).collect()
+        };
+        prop_assert_eq!(earlier(&before), earlier(&after));
+        let chords = |plan: &BarPlan| plan.chords.iter().copied().filter(|(at, _)| *at < beat).collect::<Vec<_>>();
+        prop_assert_eq!(chords(&before), chords(&after));
+        if let Some(lead) = lead {
+            prop_assert_eq!(chord_at(&after, beat), lead);
+        }
+        for note in after.notes.iter().filter(|note| note.at_beat < beat && note.at_beat + note.beats > beat + 1e-9) {
+            let chord = chord_at(&after, beat);
+            prop_assert!(chord.contains(note.note) || after.chords == before.chords, "{note:?} hangs over {chord}");
+        }
+        let next = harmony.plan_bar(&request(bars, to));
+        check_bar(&next, 4, &[(0.0, next.key)])?;
+    }
+
+    #[test]
+    fn any_series_of_changes_keeps_the_bar_sound(
+        seed: u64, beats in 1u32..6,
+        changes in prop::collection::vec((0.0f64..2.0, any_emotion(), 0u8..12, prop::option::of(0u8..12)), 1..40),
+    ) {
+        let mut harmony = Harmony::new(seed);
+        let (mut bar, mut beat) = (0, 0.0);
+        let mut plan = harmony.plan_bar(&BarRequest { beats, ..request(0, Emotion::Calm) });
+        let mut keys = vec![(0.0, plan.key)];
+        for (later, emotion, tonic, lead) in changes {
+            let lead = lead.map(|root| Chord::new(root, melos::theory::Quality::Major7));
+            beat += later;
+            while beat >= f64::from(beats) {
+                beat -= f64::from(beats);
+                bar += 1;
+                plan = harmony.plan_bar(&BarRequest { beats, tonic, lead, ..request(bar, emotion) });
+                keys = vec![(0.0, plan.key)];
+                check_bar(&plan, beats, &keys)?;
+            }
+            let heard: Vec<Note> = plan.notes.iter().filter(|note| note.at_beat < beat).copied().collect();
+            plan = harmony.replan_from(beat, &BarRequest { beats, tonic, lead, ..request(bar, emotion) });
+            keys.push((beat, plan.key));
+            check_bar(&plan, beats, &keys)?;
+            for note in heard {
+                let still = plan.notes.iter().find(|new| Note { beats: note.beats, ..**new } == note);
+                prop_assert!(still.is_some_and(|new| new.beats <= note.beats), "{note:?} was played");
+            }
+        }
+    }
+
+    #[test]
+    fn replanning_without_a_change_changes_nothing(seed: u64, emotion in any_emotion(), eighth in 0u32..8) {
+        let mut harmony = Harmony::new(seed);
+        for bar in 0..6 {
+            let plan = harmony.plan_bar(&request(bar, emotion));
+            prop_assert_eq!(&harmony.replan_from(f64::from(eighth) / 2.0, &request(bar, emotion)), &plan);
+        }
+    }
+
+    #[test]
+    fn a_lead_is_played_at_once_and_left_again(
+        seed: u64, emotion in any_emotion(), root in 0u8..12,
+        quality in prop::sample::select(melos::theory::Quality::ALL.to_vec()),
+    ) {
+        let mut harmony = Harmony::new(seed);
+        let lead = Chord::new(root, quality);
+        for bar in 0..12 {
+            let led = (3..6).contains(&bar);
+            let plan = harmony.plan_bar(&BarRequest { lead: led.then_some(lead), ..request(bar, emotion) });
+            check_bar(&plan, 4, &[(0.0, plan.key)])?;
+            if led {
+                prop_assert_eq!(&plan.chords, &vec![(0.0, lead)]);
+                prop_assert!(of(&plan, Voice::Pad).all(|note| lead.contains(note.note)));
+            } else {
+                prop_assert_eq!(plan.key.tonic, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn mode_changes_turn_on_a_hinge(seed: u64, from in any_emotion(), to in any_emotion()) {
+        let mut harmony = Harmony::new(seed);
+        let mut before: Option<BarPlan> = None;
+        for bar in 0..40 {
+            let plan = harmony.plan_bar(&request(bar, if bar / 10 % 2 == 0 { from } else { to }));
+            if let Some(before) = before.filter(|before| before.key != plan.key) {
+                let (last, first) = (before.chords[before.chords.len() - 1].1, plan.chords[0].1);
+                let shares = first.pitch_classes().any(|pitch| last.contains(pitch));
+                let within = |chord: &Chord, key: &Key| chord.pitch_classes().take(3).all(|pitch| key.contains(pitch));
+                let pivots = within(&first, &before.key) || within(&last, &plan.key);
+                let comes_home = first.root == plan.key.tonic;
+                prop_assert!(shares || pivots || comes_home, "{} {last} -> {} {first}", before.key, plan.key);
+            }
+            before = Some(plan);
+        }
+    }
+}
+
+/// Major against minor thirds over the tonic (−1 to 1), onsets per second, mean touch.
+fn measure(emotion: Emotion) -> (f64, f64, f64) {
+    let (mut major, mut onsets, mut touch, mut bars) = (0.0, 0.0, 0.0, 0.0);
+    for seed in 0..6 {
+        for plan in play(seed, emotion, 5, 4) {
+            major += if plan.key.contains((plan.key.tonic + 4) % 12) { 1.0 } else { -1.0 };
+            onsets += plan.notes.len() as f64;
+            touch += plan.notes.iter().map(|note| f64::from(note.velocity)).sum::<f64>() / plan.notes.len() as f64;
+            bars += 1.0;
+        }
+    }
+    let bar_seconds = 4.0 * 60.0 / f64::from(Profile::of(emotion).tempo_bpm);
+    (major / bars, onsets / bars / bar_seconds, touch / bars)
+}
+
+#[test]
+fn valence_is_in_the_mode_and_arousal_in_activity() {
+    let measured = Emotion::ALL.map(measure);
+    let correlate = |x: [f64; 8], y: [f64; 8]| {
+        let (mx, my) = (x.iter().sum::<f64>() / 8.0, y.iter().sum::<f64>() / 8.0);
+        let sum = |f: &dyn Fn(f64, f64) -> f64| x.iter().zip(&y).map(|(x, y)| f(x - mx, y - my)).sum::<f64>();
+        sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt()
+    };
+    let valence = Emotion::ALL.map(|emotion| f64::from(emotion.anchor().valence));
+    let arousal = Emotion::ALL.map(|emotion| f64::from(emotion.anchor().arousal));
+    let mode = correlate(measured.map(|m| m.0), valence);
+    let density = correlate(measured.map(|m| m.1.ln()), arousal);
+    let touch = correlate(measured.map(|m| m.2), arousal);
+    assert!(mode > 0.9, "mode follows valence: {mode} {measured:?}");
+    assert!(density > 0.85, "onsets follow arousal: {density} {measured:?}");
+    assert!(touch > 0.9, "touch follows arousal: {touch} {measured:?}");
+    assert!(correlate(measured.map(|m| m.0), arousal).abs() < 0.4, "mode says little of arousal");
+}
+
+#[test]
+fn every_two_emotions_choose_different_chords() {
+    let histogram = |emotion| {
+        let mut counts = std::collections::BTreeMap::<String, f64>::new();
+        for seed in 0..6 {
+            let chords = play(seed, emotion, 0, 4).into_iter().flat_map(|plan| plan.chords);
+            for (_, chord) in chords {
+                *counts.entry(Chord { bass: chord.root, ..chord }.to_string()).or_default() += 1.0;
+            }
+        }
+        let total: f64 = counts.values().sum();
+        counts.values_mut().for_each(|count| *count /= total);
+        counts
+    };
+    let histograms = Emotion::ALL.map(|emotion| (emotion, histogram(emotion)));
+    for (index, (one, a)) in histograms.iter().enumerate() {
+        for (other, b) in &histograms[index + 1..] {
+            let shared: f64 = a.iter().map(|(symbol, share)| share.min(b.get(symbol).copied().unwrap_or(0.0))).sum();
+            assert!(shared < 0.75, "{one} and {other} share {shared:.2} of their chords");
+        }
+    }
+}
+
+#[test]
+fn the_plan_bends_when_the_network_insists_and_only_then() {
+    let insisted = chord("Am");
+    let wait = |heard: &dyn Fn(u64, &BarPlan) -> [f32; 12]| {
+        let mut harmony = Harmony::new(4);
+        let mut plans: Vec<BarPlan> = Vec::new();
+        for bar in 0..24 {
+            let heard = plans.last().map(|plan| heard(bar, plan));
+            plans.push(harmony.plan_bar(&BarRequest {
+                heard,
+                mode: Some(Mode::Major),
+                ..request(bar, Emotion::Happy)
+            }));
+        }
+        plans
+    };
+    let obedient = wait(&|_, plan| chroma(&plan.chords[0].1).map(|share| share + 0.1));
+    let mut deaf = Harmony::new(4);
+    for (bar, plan) in obedient.iter().enumerate() {
+        let alone = deaf.plan_bar(&BarRequest { mode: Some(Mode::Major), ..request(bar as u64, Emotion::Happy) });
+        assert_eq!(*plan, alone, "an obedient network changes nothing");
+    }
+    let stubborn = wait(&|_, _| chroma(&insisted).map(|share| share + 0.1));
+    assert_ne!(stubborn, obedient);
+    let root_at_start = |plans: &[BarPlan]| plans.iter().filter(|plan| plan.chords[0].1 == insisted).count();
+    assert!(root_at_start(&stubborn) > root_at_start(&obedient) + 2, "the plan comes to the network's chord");
+    let first = stubborn.iter().zip(&obedient).position(|(a, b)| a != b).expect("they differ");
+    assert!(first >= 2, "not before it has insisted for two bars, but in bar {first}");
+    assert_eq!(stubborn[first].chords[0].1, insisted);
+}
+
+#[test]
+fn a_pinned_mode_is_kept() {
+    for mode in Mode::ALL {
+        for emotion in Emotion::ALL {
+            let mut harmony = Harmony::new(2);
+            for bar in 0..16 {
+                let plan = harmony.plan_bar(&BarRequest { mode: Some(mode), tonic: 7, ..request(bar, emotion) });
+                assert_eq!(plan.key, Key { tonic: 7, mode });
+            }
+        }
+    }
+}
+
+#[test]
+fn dynamics_widen_the_swell() {
+    let spread = |dynamics| {
+        let mut harmony = Harmony::new(8);
+        let bars = (0..16).map(|bar| BarRequest { dynamics, ..request(bar, Emotion::Romantic) });
+        let levels: Vec<f32> = bars.map(|request| harmony.plan_bar(&request).expression).collect();
+        levels.iter().copied().fold(0.0, f32::max) - levels.iter().copied().fold(1.0, f32::min)
+    };
+    assert_eq!(spread(0.0), 0.0);
+    assert!(spread(0.5) > 0.2 && spread(1.0) > 1.5 * spread(0.5));
+}

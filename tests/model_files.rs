@@ -1,0 +1,132 @@
+//! Model files that are not what they should be are told by name, with what was expected and what was found.
+
+use std::fs;
+use std::path::Path;
+
+use melos::model::{ModelError, Models, runtime};
+
+const TINY: &str = "tests/fixtures/tiny-model";
+
+/// Loads a copy of the tiny model after `change` was done to it.
+fn load_changed(change: impl Fn(&Path)) -> Result<Models, ModelError> {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(TINY).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    change(folder.path());
+    Models::load(runtime().unwrap(), folder.path())
+}
+
+fn edit(folder: &Path, from: &str, to: &str) {
+    let path = folder.join("model.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{from:?} is not in model.toml");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+fn assert_says(result: Result<Models, ModelError>, parts: &[&str]) {
+    let message = result.expect_err("the model is wrong").to_string();
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is missing in: {message}");
+    }
+}
+
+#[test]
+fn a_good_model_loads() {
+    let models = load_changed(|_| {}).unwrap();
+    assert_eq!(models.manifest.name, "tiny-model");
+    assert!(models.vocoder.is_some());
+}
+
+#[test]
+fn a_missing_file() {
+    let result = load_changed(|folder| fs::remove_file(folder.join("decoder.onnx")).unwrap());
+    assert_says(result, &["decoder.onnx", "No such file"]);
+    assert_says(load_changed(|folder| fs::remove_file(folder.join("model.toml")).unwrap()), &["model.toml"]);
+}
+
+#[test]
+fn a_file_cut_off() {
+    let result = load_changed(|folder| {
+        let path = folder.join("vocoder.onnx");
+        let bytes = fs::read(&path).unwrap();
+        fs::write(path, &bytes[..1000]).unwrap();
+    });
+    assert_says(result, &["vocoder.onnx", "1000 bytes", "cut off"]);
+}
+
+#[test]
+fn a_damaged_file() {
+    let result = load_changed(|folder| {
+        let path = folder.join("transformer.onnx");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[5000] ^= 1;
+        fs::write(path, bytes).unwrap();
+    });
+    assert_says(result, &["transformer.onnx", "SHA-256", "damaged"]);
+}
+
+#[test]
+fn a_file_that_is_no_network() {
+    let garbage = b"not a network";
+    let result = load_changed(|folder| {
+        let name = folder.join("decoder.onnx");
+        let old = fs::read(&name).unwrap();
+        fs::write(&name, garbage).unwrap();
+        edit(folder, &format!("bytes = {}", old.len()), &format!("bytes = {}", garbage.len()));
+        edit(folder, &sha256(&old), &sha256(garbage));
+    });
+    assert_says(result, &["decoder.onnx", "cannot load it"]);
+}
+
+#[test]
+fn networks_in_each_others_place() {
+    let result = load_changed(|folder| {
+        let (decoder, vocoder) = (folder.join("decoder.onnx"), folder.join("vocoder.onnx"));
+        let old = fs::read(&decoder).unwrap();
+        fs::copy(&vocoder, &decoder).unwrap();
+        let new = fs::read(&decoder).unwrap();
+        edit(folder, &format!("bytes = {}", old.len()), &format!("bytes = {}", new.len()));
+        edit(folder, &sha256(&old), &sha256(&new));
+    });
+    assert_says(result, &["decoder.onnx", "input \"z\"", "[1, 32]", "not there"]);
+}
+
+#[test]
+fn another_shape() {
+    let result = load_changed(|folder| edit(folder, "head_dim = 8", "head_dim = 16"));
+    assert_says(result, &["transformer.onnx", "input \"k\"", "[2, 2, 2, 224, 16]", "224, 8"]);
+}
+
+#[test]
+fn a_contract_for_another_version() {
+    let result = load_changed(|folder| edit(folder, "schema = 1", "schema = 2"));
+    assert_says(result, &["model.toml", "schema is 2", "needs 1"]);
+    let result = load_changed(|folder| edit(folder, "hop = 512", "hop = 256"));
+    assert_says(result, &["model.toml", "audio.hop is 256", "needs 512"]);
+    let result = load_changed(|folder| edit(folder, "slots = 224", "slots = 200"));
+    assert_says(result, &["model.toml", "context.slots is 200", "at least window + 32 = 224"]);
+}
+
+#[test]
+fn a_contract_that_cannot_be_read() {
+    let result = load_changed(|folder| edit(folder, "window = 192", "window = \"all\""));
+    assert_says(result, &["model.toml", "line ", "window", "string \"all\""]);
+    let result = load_changed(|folder| edit(folder, "name = \"decoder.onnx\"", "name = \"dekoder.onnx\""));
+    assert_says(result, &["model.toml", "no [[file]] named \"decoder.onnx\""]);
+}
+
+#[test]
+fn a_model_may_lack_a_vocoder() {
+    let models = load_changed(|folder| {
+        edit(folder, "name = \"vocoder.onnx\"", "name = \"spare.onnx\"");
+        fs::remove_file(folder.join("vocoder.onnx")).unwrap();
+    });
+    assert!(models.unwrap().vocoder.is_none());
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,191 @@
+//! OSC with clients that others wrote: liblo's `oscsend` and `oscdump`, python-osc.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use melos::control::osc::OscServer;
+use melos::control::{ControlEvent, Inbox, Notice};
+use melos::parameter::{Param, Value};
+use tokio::runtime::Runtime;
+
+/// Far longer than anything here takes; only a failing test waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Rig {
+    runtime: Runtime,
+    server: OscServer,
+    inbox: Arc<Inbox>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let inbox = Arc::new(Inbox::default());
+        let server = runtime.block_on(OscServer::start("127.0.0.1:0".parse().unwrap(), Arc::clone(&inbox))).unwrap();
+        Self { runtime, server, inbox }
+    }
+
+    fn port(&self) -> String {
+        self.server.address().port().to_string()
+    }
+
+    fn oscsend(&self, arguments: &[&str]) {
+        let status = Command::new("oscsend").args(["127.0.0.1", &self.port()]).args(arguments).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits until `count` events have come.
+    fn events(&self, count: usize) -> Vec<ControlEvent> {
+        let (mut waiting, start) = (Vec::new(), Instant::now());
+        while waiting.len() < count && start.elapsed() < PATIENCE {
+            self.inbox.wait(Duration::from_millis(100));
+            self.inbox.drain(&mut waiting);
+        }
+        waiting.into_iter().map(|incoming| incoming.event).collect()
+    }
+}
+
+/// A program whose lines are read as they come; ended when dropped.
+struct Listener {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Listener {
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+        Self { child, lines }
+    }
+
+    fn expect(&self, wanted: &str) {
+        let (mut seen, start) = (Vec::new(), Instant::now());
+        while start.elapsed() < PATIENCE {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
+            if line.contains(wanted) {
+                return;
+            }
+            seen.push(line);
+        }
+        panic!("{wanted:?} did not come, but {seen:#?}");
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn python(script: &str, arguments: &[&str]) -> Command {
+    let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut command = Command::new(python);
+    command.arg(format!("tests/clients/{script}")).args(arguments);
+    command
+}
+
+fn set(param: Param, value: Value) -> ControlEvent {
+    ControlEvent::Set(param, value)
+}
+
+#[test]
+fn oscsend_steers_every_kind_of_parameter() {
+    let rig = Rig::new();
+    for (arguments, expected) in [
+        (&["/melos/temperature", "f", "0.5"][..], set(Param::Temperature, Value::Number(0.5))),
+        (&["/melos/temperature", "d", "0.5"], set(Param::Temperature, Value::Number(0.5))),
+        (&["/melos/temperature", "h", "1"], set(Param::Temperature, Value::Number(1.0))),
+        (&["/melos/emotion", "s", "sad"], set(Param::Emotion, Value::Choice(1))),
+        (&["/melos/emotion/calm", "f", "0.75"], set(Param::Calm, Value::Number(0.75))),
+        (&["/melos/hold", "T"], set(Param::Hold, Value::Toggle(true))),
+        (&["/melos/hold", "F"], set(Param::Hold, Value::Toggle(false))),
+        (&["/melos/hold", "I"], set(Param::Hold, Value::Toggle(true))),
+        (&["/melos/preset", "s", "slow-dawn"], set(Param::Preset, Value::Text("slow-dawn".to_owned()))),
+        (&["/melos/panic"], set(Param::Panic, Value::Trigger)),
+    ] {
+        rig.oscsend(arguments);
+        assert_eq!(rig.events(1), [expected], "{arguments:?}");
+    }
+}
+
+#[test]
+fn oscdump_hears_state_changes_and_streams() {
+    let rig = Rig::new();
+    let port = free_port();
+    let dump = Listener::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
+    wait_until_bound(&port);
+    rig.oscsend(&["/melos/subscribe", "i", &port]);
+    dump.expect("/melos/record i 0");
+    rig.server.tell(Notice::Value(Param::Temperature, Value::Number(0.5)));
+    dump.expect("/melos/temperature f 0.5");
+    rig.server.tell(Notice::Value(Param::Mode, Value::Choice(3)));
+    dump.expect("/melos/mode s \"dorian\"");
+    rig.server.tell(Notice::Beat { beat: 2, bar: 0, tempo: 96.0 });
+    dump.expect("/melos/beat iif 3 1 96.0");
+    rig.server.tell(Notice::Mood(melos::emotion::Mood::default()));
+    dump.expect("/melos/mood ffffffffff");
+}
+
+#[test]
+fn python_osc_reads_back_bundles_and_patterns() {
+    let rig = Rig::new();
+    let client = Listener::spawn(&mut python("osc_client.py", &[&rig.port()]));
+    client.expect("read /melos/temperature [1.0]");
+    client.expect("read /melos/emotion ['calm']");
+    client.expect("state 0 missing");
+    client.expect("sent");
+    let events = rig.events(4);
+    assert_eq!(
+        events,
+        [
+            set(Param::Valence, Value::Number(0.25)),
+            set(Param::Arousal, Value::Number(-0.5)),
+            set(Param::MuteBass, Value::Toggle(true)),
+            set(Param::MutePad, Value::Toggle(true)),
+        ]
+    );
+}
+
+#[test]
+fn ten_thousand_messages_and_as_much_noise_leave_the_newest_value() {
+    let rig = Rig::new();
+    let client = Listener::spawn(&mut python("osc_flood.py", &[&rig.port()]));
+    client.expect("done");
+    let (mut last, start) = (None, Instant::now());
+    // Datagrams may be lost in the kernel under such a flood; the last value is sent again at the end.
+    while last != Some(set(Param::Valence, Value::Number(0.875))) && start.elapsed() < PATIENCE {
+        last = rig.events(1).into_iter().rfind(|event| matches!(event, ControlEvent::Set(Param::Valence, _))).or(last);
+    }
+    assert_eq!(last, Some(set(Param::Valence, Value::Number(0.875))));
+    assert!(rig.server.counters().refused.load(std::sync::atomic::Ordering::Relaxed) > 100);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let rig = Rig::new();
+    let error = rig.runtime.block_on(OscServer::start(rig.server.address(), Arc::default())).unwrap_err().to_string();
+    for part in [&rig.port(), "osc.port", "another program"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+fn free_port() -> String {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+/// Waits until another program listens on a UDP port.
+fn wait_until_bound(port: &str) {
+    let start = Instant::now();
+    while UdpSocket::bind(format!("127.0.0.1:{port}")).is_ok() && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,76 @@
+//! Every preset and mapping that comes with Melos is right, and no two presets sound the same.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use melos::check::Problem;
+use melos::emotion::Emotion;
+use melos::mapping::{Action, Mapping};
+use melos::parameter::{Param, Value};
+use melos::preset::Preset;
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
+}
+
+fn all<T>(folder: &str, read: impl Fn(&Path) -> Result<T, Vec<Problem>>) -> BTreeMap<String, T> {
+    let mut problems = Vec::new();
+    let mut found = BTreeMap::new();
+    for file in files(folder) {
+        match read(&file) {
+            Ok(good) => drop(found.insert(file.file_stem().unwrap().to_string_lossy().into_owned(), good)),
+            Err(bad) => problems.extend(bad.iter().map(Problem::to_string)),
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    found
+}
+
+#[test]
+fn presets_are_right_and_each_is_its_own() {
+    let presets = all("presets", Preset::read);
+    assert!(presets.len() >= 12, "{}", presets.len());
+    for emotion in Emotion::ALL {
+        let mood = (Param::Emotion, Value::Choice(emotion as u8));
+        assert!(presets[emotion.name()].named.contains(&mood), "{emotion} has a preset of its own");
+    }
+    assert!(presets.contains_key("slow-dawn"));
+    assert!(presets.values().filter(|preset| !preset.journey.is_empty()).count() >= 2);
+    for (name, preset) in &presets {
+        assert!(!preset.description.is_empty(), "{name}");
+        for (other, second) in presets.range(name.clone()..).skip(1) {
+            let differ = preset.settings().iter().filter(|setting| !second.settings().contains(setting)).count();
+            assert!(differ >= 4 || preset.journey != second.journey, "{name} and {other} are too much alike");
+        }
+    }
+}
+
+#[test]
+fn mappings_are_right_and_bind_each_control_once() {
+    let presets = all("presets", Preset::read);
+    let mappings = all("mappings", Mapping::read);
+    for name in ["nanokontrol2", "midimix", "launch-control-xl", "keyboard"] {
+        assert!(mappings.contains_key(name), "{name}");
+    }
+    for (name, mapping) in &mappings {
+        let mut bound = BTreeSet::new();
+        for binding in &mapping.bindings {
+            assert!(bound.insert(format!("{:?} {:?}", binding.control, binding.channel)), "{name}: {binding:?} again");
+            if let Action::Follow { scale: None, .. } = binding.action {
+                assert!(!matches!(binding.to, Param::Preset | Param::Scene), "{name}: {binding:?}");
+            }
+        }
+        for preset in &mapping.programs.presets {
+            assert!(presets.contains_key(preset), "{name}: there is no preset {preset}");
+        }
+    }
+    assert!(mappings["nanokontrol2"].fits("nanoKONTROL2:nanoKONTROL2 nanoKONTROL2 _ CTRL 20:0"));
+    assert!(mappings["midimix"].fits("MIDI Mix:MIDI Mix MIDI 1 24:0"));
+    assert!(mappings["launch-control-xl"].fits("Launch Control XL:Launch Control XL MIDI 1 28:0"));
+}
