@@ -3,10 +3,15 @@
 pub mod beats;
 pub mod condition;
 pub mod corpus;
+mod emopia;
 pub mod features;
+mod fma;
+mod folder;
 mod giantmidi;
+mod heard;
 mod humanise;
 pub mod label;
+mod maestro;
 pub mod midi;
 mod mutopia;
 mod pop909;
@@ -14,6 +19,8 @@ mod random;
 mod rendition;
 pub mod shard;
 pub mod synth;
+mod table;
+mod workshop;
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,11 +30,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use corpus::{Corpus, CorpusError, Piece, Score, Split};
+use corpus::{Corpus, CorpusError, Material, Piece, Split};
 use features::{Features, WINDOW, features};
 use label::Labeller;
-use rendition::{Rendition, Workshop};
+use midi::Note;
+use rendition::Rendition;
 use synth::{Piano, SynthError};
+use workshop::{Failure, Workshop};
 
 /// What to prepare, and how.
 #[derive(Debug, Clone)]
@@ -68,9 +77,6 @@ pub struct Summary {
 /// Why nothing can be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// A corpus is not where it should be.
-    #[error(transparent)]
-    Corpus(#[from] CorpusError),
     /// No sound can be made.
     #[error(transparent)]
     Synth(#[from] SynthError),
@@ -82,9 +88,9 @@ pub enum PrepareError {
         /// Why.
         source: std::io::Error,
     },
-    /// Every piece was skipped.
-    #[error("none of the {0} pieces can be used")]
-    NothingLeft(usize),
+    /// Every corpus or piece was skipped.
+    #[error("nothing can be used: {}", reasons(.0))]
+    NothingLeft(Vec<(String, String)>),
     /// No threads.
     #[error("cannot start {jobs} jobs: {reason}")]
     Threads {
@@ -97,8 +103,14 @@ pub enum PrepareError {
 
 /// Velocity that every corpus is brought to: mean and standard deviation.
 const VELOCITY: (f32, f32) = (64.0, 14.0);
-/// Pieces of one composer in one copy of a corpus that has many by one.
-const PER_COMPOSER: usize = 32;
+/// How many reasons an error lists.
+const REASONS: usize = 5;
+
+fn reasons(skipped: &[(String, String)]) -> String {
+    let listed: Vec<String> = skipped.iter().take(REASONS).map(|(name, reason)| format!("{name}: {reason}")).collect();
+    let rest = skipped.len().saturating_sub(REASONS);
+    listed.join("; ") + &if rest > 0 { format!("; and {rest} more") } else { String::new() }
+}
 
 /// Prepares shards; those already in the folder are kept and counted, so an interrupted run continues where it stopped.
 ///
@@ -112,20 +124,31 @@ pub fn run(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepare
 
 fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
     let piano = Piano::load(&options.soundfont)?;
-    let mut pieces = Vec::new();
+    let (mut pieces, mut skipped) = (Vec::new(), Vec::new());
     for (corpus, root) in &options.corpora {
-        pieces.extend(corpus.pieces(root)?);
+        match corpus.list(root) {
+            Ok(listing) => {
+                pieces.extend(listing.pieces);
+                skipped.extend(listing.skipped);
+            }
+            Err(error) => skipped.push((format!("corpus {corpus}"), error.to_string())),
+        }
     }
     progress.set_style(bar("reading {pos}/{len} pieces"));
     progress.set_length(pieces.len() as u64);
-    let (mut loaded, mut skipped) = load(pieces, progress);
+    let mut loaded = load(pieces, &mut skipped, progress);
     if loaded.is_empty() {
-        return Err(PrepareError::NothingLeft(skipped.len()));
+        return Err(PrepareError::NothingLeft(skipped));
     }
     normalise_velocity(&mut loaded);
-    let windows: Vec<Features> =
-        loaded.par_iter().filter(|(piece, _)| piece.split == Split::Train).flat_map_iter(windows).collect();
-    let Some(labeller) = Labeller::fit(&windows) else { return Err(PrepareError::NothingLeft(skipped.len())) };
+    let of_notes = Labeller::fit(&windows(&loaded, |material| match material {
+        Material::Notes(score) => note_windows(&score.notes),
+        Material::Sound(_) => Vec::new(),
+    }));
+    let of_sound = Labeller::fit(&windows(&loaded, |material| match material {
+        Material::Notes(_) => Vec::new(),
+        Material::Sound(windows) => windows.clone(),
+    }));
 
     for split in [Split::Train, Split::Valid, Split::Test] {
         let folder = options.out.join(split.name());
@@ -135,65 +158,77 @@ fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepar
     progress.reset();
     progress.set_style(bar("rendering {pos}/{len}, {msg} ({elapsed}, {eta} left)"));
     progress.set_length(renditions.len() as u64);
-    let workshop = Workshop { options, piano: &piano, labeller: &labeller };
-    let outcome = render_all(&loaded, &renditions, &workshop, progress)?;
-    skipped.extend(outcome.skipped);
+    let workshop = Workshop { options, piano: &piano, of_notes, of_sound };
+    let mut summary = make_all(&loaded, &renditions, &workshop, progress)?;
+    summary.skipped.splice(0..0, skipped);
     progress.finish();
-    Ok(Summary { skipped, ..outcome })
+    Ok(summary)
 }
 
 fn bar(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(&format!("{{wide_bar}} {template}")).expect("the templates are fixed")
 }
 
-type Loaded = Vec<(Piece, Score)>;
+type Loaded = Vec<(Piece, Material)>;
 
-fn load(pieces: Vec<Piece>, progress: &ProgressBar) -> (Loaded, Vec<(String, String)>) {
-    let results: Vec<(Piece, Result<Score, CorpusError>)> = pieces
+/// Reads the pieces; the broken ones join the skipped.
+fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &ProgressBar) -> Loaded {
+    let results: Vec<(Piece, Result<Material, CorpusError>)> = pieces
         .into_par_iter()
         .map(|piece| {
-            let score = piece.load();
+            let material = piece.load();
             progress.inc(1);
-            (piece, score)
+            (piece, material)
         })
         .collect();
-    let (mut loaded, mut skipped) = (Vec::new(), Vec::new());
-    for (piece, score) in results {
-        match score {
-            Ok(score) => loaded.push((piece, score)),
-            Err(error) => skipped.push((format!("{} {}", piece.corpus, piece.id), error.to_string())),
+    let mut loaded = Vec::new();
+    for (piece, material) in results {
+        match material {
+            Ok(material) => loaded.push((piece, material)),
+            Err(error) => skipped.push((piece.title(), error.to_string())),
         }
     }
-    (loaded, skipped)
+    loaded
 }
 
 /// Brings each corpus to the same mean and spread of velocity, so that loudness does not tell where a piece is from.
 fn normalise_velocity(loaded: &mut Loaded) {
     for corpus in Corpus::ALL {
-        let velocities = || {
-            let scores = loaded.iter().filter(|(piece, _)| piece.corpus == corpus);
-            scores.flat_map(|(_, score)| score.notes.iter().map(|note| f64::from(note.velocity)))
-        };
-        let count = velocities().count().max(1) as f64;
+        let mut notes: Vec<&mut Note> = loaded
+            .iter_mut()
+            .filter(|(piece, _)| piece.corpus == corpus)
+            .filter_map(|(_, material)| match material {
+                Material::Notes(score) => Some(&mut score.notes),
+                Material::Sound(_) => None,
+            })
+            .flatten()
+            .collect();
+        let velocities = || notes.iter().map(|note| f64::from(note.velocity));
+        let count = notes.len().max(1) as f64;
         let mean = velocities().sum::<f64>() / count;
         let deviation = (velocities().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt().max(1.0);
-        for (_, score) in loaded.iter_mut().filter(|(piece, _)| piece.corpus == corpus) {
-            for note in &mut score.notes {
-                let standard = ((f64::from(note.velocity) - mean) / deviation) as f32;
-                note.velocity = (VELOCITY.0 + VELOCITY.1 * standard).clamp(1.0, 127.0);
-            }
+        for note in &mut notes {
+            let standard = ((f64::from(note.velocity) - mean) / deviation) as f32;
+            note.velocity = (VELOCITY.0 + VELOCITY.1 * standard).clamp(1.0, 127.0);
         }
     }
 }
 
-/// The features of a piece, every quarter of a window.
-fn windows((_, score): &(Piece, Score)) -> Vec<Features> {
-    let end = score.notes.last().map_or(0.0, |note| note.start);
-    let step = WINDOW / 4.0;
-    (1..).map(|i| f64::from(i) * step).take_while(|at| *at < end).filter_map(|at| features(&score.notes, at)).collect()
+/// The features of the training pieces.
+fn windows(loaded: &Loaded, of: impl Fn(&Material) -> Vec<Features> + Sync) -> Vec<Features> {
+    let training = loaded.par_iter().filter(|(piece, _)| piece.split == Split::Train);
+    training.flat_map_iter(|(_, material)| of(material)).collect()
 }
 
-fn render_all(
+/// The features of a piece's notes, every quarter of a window.
+fn note_windows(notes: &[Note]) -> Vec<Features> {
+    let end = notes.last().map_or(0.0, |note| note.start);
+    let times = (1..).map(|i| f64::from(i) * WINDOW / 4.0).take_while(|at| *at < end);
+    times.filter_map(|at| features(notes, at)).collect()
+}
+
+/// Makes the copies one after the other, several at a time, until the hours are full.
+fn make_all(
     loaded: &Loaded,
     renditions: &[Rendition],
     workshop: &Workshop<'_>,
@@ -208,12 +243,12 @@ fn render_all(
             if locked().hours >= limit {
                 break;
             }
-            let (piece, score) = &loaded[rendition.piece];
+            let (piece, material) = &loaded[rendition.piece];
             let path = rendition.path(&workshop.options.out, piece);
             let existing = shard::duration(&path).ok();
             let outcome = match existing {
                 Some(seconds) => Ok(seconds),
-                None => workshop.render(rendition, piece, score),
+                None => workshop.make(rendition, piece, material),
             };
             let mut summary = locked();
             match outcome {
@@ -221,10 +256,9 @@ fn render_all(
                     summary.hours += seconds / 3600.0;
                     *(if existing.is_some() { &mut summary.existing } else { &mut summary.written }) += 1;
                 }
-                Err(rendition::Failure::TooShort) => {
-                    summary.skipped.push((format!("{} {}", piece.corpus, piece.id), "too short".to_owned()));
-                }
-                Err(rendition::Failure::Output(source)) => return Err(PrepareError::Output { path, source }),
+                Err(Failure::TooShort) => summary.skipped.push((piece.title(), "too short".to_owned())),
+                Err(Failure::Input(error)) => summary.skipped.push((piece.title(), error.to_string())),
+                Err(Failure::Output(source)) => return Err(PrepareError::Output { path, source }),
             }
             progress.set_message(format!("{:.2} h", summary.hours));
             progress.inc(1);

@@ -3,24 +3,29 @@
 mod agenda;
 mod log_file;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use super::board::Board;
-use super::library::Library;
+use super::library::{Library, read_mappings};
 use super::state::StateFile;
 use crate::audio::OutputStatus;
 use crate::conductor::{Conductor, Score};
 use crate::control::log::Entry;
-use crate::control::{ControlEvent, Inbox, Incoming};
+use crate::control::midi::{MidiEvent, MidiIn};
+use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
 use crate::generator::worker::{Worker, WorkerEvent};
+use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Walk, ends_journey};
+use crate::units::seconds_to_frames;
 
 use agenda::Agenda;
 pub(super) use log_file::LogFile;
@@ -44,6 +49,11 @@ pub(super) struct Stage {
     pub(super) worker: Worker,
     pub(super) inbox: Arc<Inbox>,
     pub(super) library: Library,
+    /// MIDI devices; the handle keeps them connected.
+    pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
+    pub(super) mappings: LiveMappings,
+    /// Folder of the mapping files.
+    pub(super) mapping_folder: PathBuf,
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
     pub(super) log: Option<LogFile>,
@@ -56,9 +66,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
-        let mut turn =
-            Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
-        self.board.tell_values(self.conductor.values());
+        let mut turn = Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
+        self.tell_values();
         while !self.stop.load(Relaxed) {
             self.inbox.wait(TICK);
             self.turn(&mut turn);
@@ -82,6 +91,7 @@ impl Stage {
         if self.reload.swap(false, Relaxed) {
             self.reload(turn);
         }
+        self.take_midi(head);
         turn.agenda.take_in(&self.inbox, horizon);
         loop {
             let due = turn.agenda.next_frame();
@@ -89,9 +99,7 @@ impl Stage {
             let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
             self.advance(turn, frame);
             if step == Some(frame) {
-                for (param, value) in
-                    turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step)
-                {
+                for (param, value) in turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step) {
                     self.apply(turn, &ControlEvent::Set(param, value));
                 }
             }
@@ -105,8 +113,29 @@ impl Stage {
         if turn.reported.elapsed() >= REPORT {
             turn.reported = Instant::now();
             self.board.tell_levels(&self.engine, &self.output, self.worker.status());
-            self.board.tell_values(self.conductor.values());
+            self.tell_values();
             self.state.save(&self.conductor.settings(), false);
+        }
+    }
+
+    /// Turns what MIDI devices did into events.
+    fn take_midi(&mut self, head: u64) {
+        let Some((_, events)) = &self.midi else { return };
+        let now = Instant::now();
+        let frame = |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
+        let mut out = Vec::new();
+        for event in events.try_iter() {
+            self.mappings.midi(event, frame, &mut out);
+        }
+        for event in out {
+            self.inbox.push(Incoming { event, due: None, source: Source::Midi });
+        }
+    }
+
+    /// Tells listeners and controllers the values that changed.
+    fn tell_values(&mut self) {
+        for (param, value) in self.board.tell_values(self.conductor.values()) {
+            self.mappings.value(param, &value);
         }
     }
 
@@ -154,6 +183,13 @@ impl Stage {
     fn reload(&mut self, turn: &mut Turn) {
         let changed = self.library.reload();
         tracing::info!(presets = changed.join(", "), "reloaded");
+        if let Some(mappings) = read_mappings(&self.mapping_folder) {
+            let mut out = Vec::new();
+            self.mappings.set_mappings(mappings, &mut out);
+            for event in out {
+                self.apply(turn, &event);
+            }
+        }
         if let Value::Text(playing) = self.conductor.value(Param::Preset)
             && changed.contains(&playing)
         {
@@ -199,9 +235,7 @@ impl Stage {
     fn hear(&mut self) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => {
-                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
-                }
+                EngineEvent::Starved { frame } => tracing::warn!(frame, "the generator is late; its last texture is sustained"),
                 EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
                 EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),

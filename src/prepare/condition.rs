@@ -1,33 +1,33 @@
 //! The conditions of every latent frame of a piece.
 
 use super::beats::BeatGrid;
-use super::features::features;
-use super::label::{Label, Labeller};
+use super::features::{Features, features};
+use super::label::Label;
 use super::midi::Note;
 use crate::conditions::Conditions;
 use crate::mel::LATENTS_PER_SECOND;
 
 /// Seconds either side of a latent's middle whose sounding notes make its chord.
-const CHORD_REACH: f64 = 0.5;
+pub(crate) const CHORD_REACH: f64 = 0.5;
 /// Seconds either side whose onsets make its density, loudness and register.
-const ONSET_REACH: f64 = 1.0;
+pub(crate) const ONSET_REACH: f64 = 1.0;
 /// Seconds between two labels.
-const LABEL_STEP: f64 = 1.0;
+pub(crate) const LABEL_STEP: f64 = 1.0;
 
 /// The conditions of `latents` frames from the notes and beats of the same stretch of time.
 ///
-/// `context` are the notes of the whole piece on the same clock, for the labels' wider windows.
+/// `context` are the notes of the whole piece on the same clock, for the wider windows that `label` labels.
 #[must_use]
 pub fn conditions(
     notes: &[Note],
     context: &[Note],
     beats: Option<&BeatGrid>,
-    labeller: &Labeller,
+    label: impl Fn(&Features) -> Option<Label>,
     latents: usize,
 ) -> Vec<Conditions> {
     let seconds = latents as f64 / LATENTS_PER_SECOND;
     let labels: Vec<Option<Label>> = (0..=(seconds / LABEL_STEP) as usize)
-        .map(|step| features(context, step as f64 * LABEL_STEP).map(|window| labeller.label(&window)))
+        .map(|step| features(context, step as f64 * LABEL_STEP).and_then(|window| label(&window)))
         .collect();
     let longest = notes.iter().map(|note| note.end - note.start).fold(0.0, f64::max);
     (0..latents)

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::beats::BeatGrid;
+use super::features::Features;
+use super::label::Quadrant;
 use super::midi::{self, MidiError, Note};
-use super::{giantmidi, humanise, mutopia, pop909};
+use super::{emopia, fma, folder, giantmidi, heard, humanise, maestro, mutopia, pop909};
+use crate::analysis::decode::{self, DecodeError};
 
 /// The corpora whose layout is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +22,20 @@ pub enum Corpus {
     GiantMidi,
     /// Classical scores, played mechanically (mutopiaproject.org).
     Mutopia,
+    /// Pop piano clips labelled with quadrants of valence and arousal (Hung et al., ISMIR 2021).
+    Emopia,
+    /// Competition performances, MIDI and sound (Hawthorne et al., ICLR 2019).
+    Maestro,
+    /// Music of all genres, as sound (Defferrard et al., ISMIR 2017).
+    Fma,
+    /// Any folder of MIDI and sound files.
+    Folder,
 }
 
 impl Corpus {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pop909, Self::GiantMidi, Self::Mutopia];
+    pub const ALL: [Self; 7] =
+        [Self::Pop909, Self::GiantMidi, Self::Mutopia, Self::Emopia, Self::Maestro, Self::Fma, Self::Folder];
 
     /// The name on the command line and in shards.
     #[must_use]
@@ -32,6 +44,10 @@ impl Corpus {
             Self::Pop909 => "pop909",
             Self::GiantMidi => "giantmidi",
             Self::Mutopia => "mutopia",
+            Self::Emopia => "emopia",
+            Self::Maestro => "maestro",
+            Self::Fma => "fma",
+            Self::Folder => "folder",
         }
     }
 
@@ -39,27 +55,31 @@ impl Corpus {
     #[must_use]
     pub const fn weight(self) -> usize {
         match self {
-            Self::Pop909 => 1,
             Self::GiantMidi => 3,
             Self::Mutopia => 2,
+            Self::Pop909 | Self::Emopia | Self::Maestro | Self::Fma | Self::Folder => 1,
         }
     }
 
-    /// The pieces under a corpus's root folder, in a fixed order, and the files that belong to none.
+    /// The pieces under a corpus's root folder, in a fixed order.
     ///
     /// # Errors
-    /// [`CorpusError`] when the root does not look like the corpus.
-    pub fn pieces(self, root: &Path) -> Result<Vec<Piece>, CorpusError> {
-        let mut pieces = match self {
-            Self::Pop909 => pop909::pieces(root),
-            Self::GiantMidi => giantmidi::pieces(root),
-            Self::Mutopia => mutopia::pieces(root),
+    /// [`CorpusError`] when the root does not look like the corpus; single bad entries are listed as skipped.
+    pub fn list(self, root: &Path) -> Result<Listing, CorpusError> {
+        let mut listing = match self {
+            Self::Pop909 => pop909::list(root),
+            Self::GiantMidi => giantmidi::list(root),
+            Self::Mutopia => mutopia::list(root),
+            Self::Emopia => emopia::list(root),
+            Self::Maestro => maestro::list(root),
+            Self::Fma => fma::list(root),
+            Self::Folder => folder::list(root),
         }?;
-        if pieces.is_empty() {
+        if listing.pieces.is_empty() && listing.skipped.is_empty() {
             return Err(CorpusError::NoPieces { corpus: self, root: root.to_path_buf() });
         }
-        pieces.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(pieces)
+        listing.pieces.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(listing)
     }
 }
 
@@ -67,6 +87,15 @@ impl fmt::Display for Corpus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// The pieces of a corpus.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Those that look usable.
+    pub pieces: Vec<Piece>,
+    /// Names of those that do not, and why.
+    pub skipped: Vec<(String, String)>,
 }
 
 /// Why a corpus or a piece cannot be read.
@@ -95,6 +124,32 @@ pub enum CorpusError {
         path: PathBuf,
         /// How.
         source: MidiError,
+    },
+    /// A sound file is broken.
+    #[error("{path}: {source}")]
+    Sound {
+        /// Which.
+        path: PathBuf,
+        /// How.
+        source: DecodeError,
+    },
+    /// A table cannot be parsed.
+    #[error("{path}: {source}")]
+    Table {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        source: csv::Error,
+    },
+    /// A table lacks a column.
+    #[error("{path}: has no column {column:?}; its columns are {found}")]
+    Column {
+        /// Which table.
+        path: PathBuf,
+        /// The missing column.
+        column: String,
+        /// What it has.
+        found: String,
     },
     /// A line of an annotation file is not as published.
     #[error("{path}, line {line}: found {found:?}, expected {expected}")]
@@ -153,19 +208,90 @@ pub(crate) fn hash(words: &[&str]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// Where the notes and the sound of a piece come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Notes, to be rendered.
+    Midi(PathBuf),
+    /// A recording of which the notes are not known.
+    Sound(PathBuf),
+    /// A recording and its notes.
+    Both {
+        /// The notes.
+        midi: PathBuf,
+        /// The recording.
+        sound: PathBuf,
+    },
+}
+
+impl Source {
+    /// The recording, if there is one.
+    #[must_use]
+    pub fn sound(&self) -> Option<&Path> {
+        match self {
+            Self::Midi(_) => None,
+            Self::Sound(sound) | Self::Both { sound, .. } => Some(sound),
+        }
+    }
+}
+
 /// One piece of a corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// Where it comes from.
     pub corpus: Corpus,
-    /// Its name within the corpus: letters, digits, `_` and `.` only.
+    /// Its name within the corpus: ASCII letters, digits and `_` only.
     pub id: String,
     /// Train, valid or test.
     pub split: Split,
+    /// Its files.
+    pub source: Source,
     /// The composer, where a corpus is dominated by one and must be balanced.
     pub composer: Option<String>,
-    /// The MIDI file.
-    pub path: PathBuf,
+    /// What listeners said, where a corpus has labels.
+    pub quadrant: Option<Quadrant>,
+    /// Under which licence it is published, as its corpus states it.
+    pub licence: String,
+}
+
+impl Piece {
+    /// A piece without composer and label.
+    #[must_use]
+    pub fn new(corpus: Corpus, id: String, split: Split, source: Source, licence: &str) -> Self {
+        Self { corpus, id, split, source, composer: None, quadrant: None, licence: licence.to_owned() }
+    }
+
+    /// Corpus and name, for reports.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{} {}", self.corpus, self.id)
+    }
+
+    /// Reads what is known of the piece.
+    ///
+    /// # Errors
+    /// [`CorpusError`] when a file is missing or broken.
+    pub fn load(&self) -> Result<Material, CorpusError> {
+        let path = match &self.source {
+            Source::Sound(path) => return Ok(Material::Sound(heard::windows(&sound(path)?))),
+            Source::Midi(path) | Source::Both { midi: path, .. } => path,
+        };
+        let midi = midi::parse(&read(path)?).map_err(|source| CorpusError::Midi { path: path.clone(), source })?;
+        Ok(Material::Notes(match self.corpus {
+            Corpus::Pop909 => Score { notes: midi.notes, beats: pop909::beats(path)? },
+            Corpus::Mutopia => humanise::play(midi, &self.id),
+            _ => Score { notes: midi.notes, beats: None },
+        }))
+    }
+}
+
+/// What is known of a piece before it is rendered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Material {
+    /// Notes.
+    Notes(Score),
+    /// A recording, of which only the features are kept.
+    Sound(Vec<Features>),
 }
 
 /// The notes of a piece, and its beats if known.
@@ -177,20 +303,9 @@ pub struct Score {
     pub beats: Option<BeatGrid>,
 }
 
-impl Piece {
-    /// Reads the notes and beats.
-    ///
-    /// # Errors
-    /// [`CorpusError`] when a file is missing or broken.
-    pub fn load(&self) -> Result<Score, CorpusError> {
-        let midi =
-            midi::parse(&read(&self.path)?).map_err(|source| CorpusError::Midi { path: self.path.clone(), source })?;
-        Ok(match self.corpus {
-            Corpus::Pop909 => Score { notes: midi.notes, beats: pop909::beats(&self.path)? },
-            Corpus::GiantMidi => Score { notes: midi.notes, beats: None },
-            Corpus::Mutopia => humanise::play(midi, &self.id),
-        })
-    }
+/// The samples of a recording.
+pub(crate) fn sound(path: &Path) -> Result<Vec<f32>, CorpusError> {
+    decode::decode(path).map_err(|source| CorpusError::Sound { path: path.to_path_buf(), source })
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CorpusError> {
@@ -219,11 +334,15 @@ pub(crate) fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, 
     Ok(entries(folder)?.into_iter().filter(fits).collect())
 }
 
-/// A name for a file's piece: its stem with every run of other characters replaced by `_`.
-pub(crate) fn identifier(path: &Path) -> String {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+/// A file's name without its extension.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// A piece's name from some text: every run of other characters than ASCII letters and digits becomes `_`.
+pub(crate) fn identifier(text: &str) -> String {
     let mut id = String::new();
-    for character in stem.chars() {
+    for character in text.chars() {
         if character.is_ascii_alphanumeric() {
             id.push(character);
         } else if !id.ends_with('_') {

@@ -2,28 +2,23 @@
 
 use std::path::Path;
 
-use super::corpus::{Corpus, CorpusError, Piece, Split, files, identifier};
+use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, files, identifier, stem};
 
 /// Characters of a YouTube id.
 const YOUTUBE_ID: usize = 11;
 
-pub(crate) fn pieces(root: &Path) -> Result<Vec<Piece>, CorpusError> {
+pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     let folders = [root.join("midis_for_evaluation/giantmidi-piano"), root.join("midis_preview"), root.to_path_buf()];
-    let mut pieces = Vec::new();
+    let mut listing = Listing::default();
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         for path in files(folder, &["mid", "midi"])? {
-            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let recording = recording(&stem).to_owned();
-            pieces.push(Piece {
-                corpus: Corpus::GiantMidi,
-                id: identifier(&path),
-                split: Split::of(Corpus::GiantMidi, &recording),
-                composer: None,
-                path,
-            });
+            let stem = stem(&path);
+            let split = Split::of(Corpus::GiantMidi, recording(&stem));
+            let id = identifier(&stem);
+            listing.pieces.push(Piece::new(Corpus::GiantMidi, id, split, Source::Midi(path), "CC BY 4.0"));
         }
     }
-    Ok(pieces)
+    Ok(listing)
 }
 
 /// The YouTube id in `<Work>_<id>[_cut][_<part>]` or `<Work>, <id>`; the whole stem where there is none.

@@ -3,25 +3,20 @@
 use std::path::Path;
 
 use super::beats::BeatGrid;
-use super::corpus::{Corpus, CorpusError, Piece, Split, entries, read};
+use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, entries, read};
 
 /// Two arrangements of one song, which must not be torn apart: the second goes where the first goes.
 const SAME_SONG: (&str, &str) = ("018", "017");
 
-pub(crate) fn pieces(root: &Path) -> Result<Vec<Piece>, CorpusError> {
-    let mut pieces = Vec::new();
+pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
+    let mut listing = Listing::default();
     for folder in entries(&root.join("POP909"))? {
         let Some(id) = folder.file_name().and_then(|name| name.to_str()).filter(|_| folder.is_dir()) else { continue };
         let song = if id == SAME_SONG.0 { SAME_SONG.1 } else { id };
-        pieces.push(Piece {
-            corpus: Corpus::Pop909,
-            id: id.to_owned(),
-            split: Split::of(Corpus::Pop909, song),
-            composer: None,
-            path: folder.join(format!("{id}.mid")),
-        });
+        let source = Source::Midi(folder.join(format!("{id}.mid")));
+        listing.pieces.push(Piece::new(Corpus::Pop909, id.to_owned(), Split::of(Corpus::Pop909, song), source, "MIT"));
     }
-    Ok(pieces)
+    Ok(listing)
 }
 
 /// The beats beside a song's MIDI file. Songs in triple time mark half bars every third beat and downbeats every sixth:

@@ -1,0 +1,44 @@
+//! EMOPIA: `midis/Q<quadrant>_<YouTube id>_<clip>.mid`.
+
+use std::path::Path;
+
+use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, files, identifier, stem};
+use super::label::Quadrant;
+
+pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
+    let mut listing = Listing::default();
+    for path in files(&root.join("midis"), &["mid"])? {
+        let stem = stem(&path);
+        let Some((quadrant, song)) = parts(&stem) else {
+            let reason = "the name is not Q<1 to 4>_<YouTube id>_<clip>".to_owned();
+            listing.skipped.push((format!("emopia {stem}"), reason));
+            continue;
+        };
+        let split = Split::of(Corpus::Emopia, song);
+        let id = identifier(&stem);
+        let piece = Piece::new(Corpus::Emopia, id, split, Source::Midi(path), "CC BY-NC-SA 4.0");
+        listing.pieces.push(Piece { quadrant: Some(quadrant), ..piece });
+    }
+    Ok(listing)
+}
+
+/// Quadrant and song of a clip's name; ids may hold `_` themselves.
+fn parts(stem: &str) -> Option<(Quadrant, &str)> {
+    let (quadrant, rest) = stem.strip_prefix('Q')?.split_once('_')?;
+    let (song, clip) = rest.rsplit_once('_')?;
+    clip.parse::<u32>().ok()?;
+    Some((Quadrant::from_number(quadrant.parse().ok()?)?, song))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_may_hold_underscores() {
+        assert_eq!(parts("Q3_a_b-c_d_efgh_12"), Some((Quadrant::Q3, "a_b-c_d_efgh")));
+        for wrong in ["Q5_0vLPYiPN7qY_0", "0vLPYiPN7qY_0", "Q1_0vLPYiPN7qY", "Q1_0vLPYiPN7qY_x"] {
+            assert_eq!(parts(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Any folder of MIDI and sound files, however deep.
+
+use std::path::Path;
+
+use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, entries, identifier};
+use crate::analysis::decode;
+
+pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
+    let mut listing = Listing::default();
+    visit(root, root, &mut listing)?;
+    Ok(listing)
+}
+
+fn visit(root: &Path, folder: &Path, listing: &mut Listing) -> Result<(), CorpusError> {
+    for path in entries(folder)? {
+        if path.is_dir() {
+            // A link to a folder could lead round in circles.
+            if !path.is_symlink() {
+                visit(root, &path, listing)?;
+            }
+            continue;
+        }
+        let extension =
+            path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let source = match extension.as_str() {
+            "mid" | "midi" => Source::Midi(path.clone()),
+            sound if decode::EXTENSIONS.contains(&sound) => Source::Sound(path.clone()),
+            _ => continue,
+        };
+        let id = identifier(&path.strip_prefix(root).unwrap_or(&path).to_string_lossy());
+        let split = Split::of(Corpus::Folder, &id);
+        listing.pieces.push(Piece::new(Corpus::Folder, id, split, source, "unknown"));
+    }
+    Ok(())
+}
