@@ -48,9 +48,9 @@ impl Files {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
         watch(vec![data.join("presets"), data.join("mappings")], asking.clone())?;
-        thread::Builder::new().name("melos-reload".to_owned()).spawn(move || {
-            while changed.recv().is_ok() && sender.send(self.reload()).is_ok() {}
-        })?;
+        thread::Builder::new()
+            .name("melos-reload".to_owned())
+            .spawn(move || while changed.recv().is_ok() && sender.send(self.reload()).is_ok() {})?;
         Ok((asking, news))
     }
 
