@@ -1,5 +1,6 @@
 //! Reading TOML files that people write: all problems at once, each with file, line, key, value and what would be right.
 
+mod library;
 mod nearest;
 mod table;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use library::{Library, Read, Reloaded};
 pub use nearest::nearest;
 pub use table::{Field, Table, parameter};
 

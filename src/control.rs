@@ -8,6 +8,7 @@ pub mod log;
 pub mod midi;
 pub mod notice;
 pub mod osc;
+pub mod watch;
 
 use std::net::SocketAddr;
 use std::time::Instant;

@@ -9,6 +9,7 @@ mod state;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -20,23 +21,28 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::audio::Output;
 use crate::conductor::{Conductor, Score};
 use crate::config::Config;
+use crate::config::MidiHost;
 use crate::control::Inbox;
+use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
+use crate::mapping::LiveMappings;
 use crate::control::log::Header;
 use crate::control::osc::OscServer;
+use crate::control::watch::watch;
 use crate::engine::{Engine, EngineStatus, ports};
-use crate::generator::Generator;
-use crate::generator::worker::{AHEAD, Worker};
+use crate::generator::{AHEAD, Generator, Worker};
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
 
 use board::Board;
-use library::Library;
+use library::{Library, read_mappings};
 use stage::{LogFile, Stage};
 use state::StateFile;
 
 /// Frames that must be generated before the sound starts.
 const PRIMED: u64 = 24_000;
-/// Longest time that may take.
+/// MIDI messages that may wait; the stage empties the channel every few milliseconds.
+const MIDI_EVENTS: usize = 1024;
+/// Longest time that priming may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What to start with.
@@ -76,7 +82,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         .with_context(|| format!("HTTP cannot listen on {http_address}; choose another port with http.port"))?;
 
     let library = Library::read(&data.join("presets"));
-    let state = StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
+    let state =
+        StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
     let mut start = start_values(&library, &state, preset.as_deref(), &config)?;
     start.extend(settings);
 
@@ -102,10 +109,16 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    tracing::info!("playing through {}", output.status().name());
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let (stop, reload) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let mapping_folder = data.join("mappings");
+    let (news, changed) = sync_channel(1);
+    watch(vec![data.join("presets"), mapping_folder.clone()], news)?;
     let stage = Stage {
+        midi: open_midi(config.midi.host, &output.status().name())?,
+        mappings: LiveMappings::new(read_mappings(&mapping_folder).unwrap_or_default()),
+        mapping_folder,
+        changed,
         conductor,
         commands: ends.commands,
         events: ends.events,
@@ -155,6 +168,19 @@ fn start_values(
         }
         None => bail!("there is no preset {name:?}; there are {}", library.names()),
     }
+}
+
+/// MIDI through the system asked for; none is no reason not to play.
+fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
+    let system = match host {
+        MidiHost::Off => return Ok(None),
+        MidiHost::Alsa => MidiSystem::Alsa,
+        MidiHost::Jack => MidiSystem::Jack,
+        MidiHost::Auto if output.starts_with("JACK") => MidiSystem::Jack,
+        MidiHost::Auto => MidiSystem::Alsa,
+    };
+    let (sender, events) = sync_channel(MIDI_EVENTS);
+    Ok(Some((MidiIn::start(system, sender)?, events)))
 }
 
 fn wait_until_primed(worker: &Worker) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ mod history;
 mod noise;
 mod tape;
 mod vigil;
-pub mod worker;
+mod worker;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ use history::{History, Now, Snapshot};
 use noise::noise;
 use tape::Tape;
 use vigil::Vigil;
+pub use worker::{AHEAD, HopSource, Worker, WorkerEvent, WorkerStatus};
 
 /// Frames of one latent.
 pub const LATENT_FRAMES: u64 = (FRAMES_PER_LATENT * HOP) as u64;

@@ -13,9 +13,9 @@ pub mod check;
 pub mod config;
 
 // Control in.
+pub mod control;
 pub mod mapping;
 pub mod preset;
-pub mod control;
 
 // What is to be played: clock, harmony, plan; and the real-time engine that plays it.
 pub mod conditions;

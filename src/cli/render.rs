@@ -72,9 +72,8 @@ fn write(args: &Args, performance: &mut Offline, length: u64) -> anyhow::Result<
     let path = &args.output;
     let mut wav = WavWriter::create(path, spec).with_context(|| format!("{} cannot be written", path.display()))?;
 
-    let bar = ProgressBar::new(length).with_style(
-        ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"),
-    );
+    let bar = ProgressBar::new(length)
+        .with_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"));
     let start = Instant::now();
     let mut block = vec![0.0f32; 2 * BLOCK];
     let mut done = 0;

@@ -60,7 +60,8 @@ impl StartArgs {
             }
         }
         if let Some(key) = &self.key {
-            let tonic = melos::theory::pitch_class(key).ok_or_else(|| anyhow!("--key {key} is none, such as A or Eb"))?;
+            let tonic =
+                melos::theory::pitch_class(key).ok_or_else(|| anyhow!("--key {key} is none, such as A or Eb"))?;
             set(Param::Key, Input::Number(f64::from(tonic)))?;
         }
         if self.no_harmony {
@@ -89,7 +90,11 @@ fn blend(text: &str) -> anyhow::Result<Vec<(Param, f64)>> {
         weights[emotion as usize] =
             weight.trim().parse().map_err(|_| anyhow!("--emotion {part}: {weight:?} is not a weight"))?;
     }
-    Ok(Emotion::ALL.into_iter().zip(weights).map(|(emotion, weight)| (Param::emotion_weight(emotion), weight)).collect())
+    Ok(Emotion::ALL
+        .into_iter()
+        .zip(weights)
+        .map(|(emotion, weight)| (Param::emotion_weight(emotion), weight))
+        .collect())
 }
 
 #[cfg(test)]

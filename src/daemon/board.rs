@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::audio::OutputStatus;
+use crate::control::Notice;
 use crate::control::notice::Health;
 use crate::control::osc::OscServer;
-use crate::control::Notice;
 use crate::engine::EngineStatus;
-use crate::generator::worker::WorkerStatus;
+use crate::generator::WorkerStatus;
 use crate::parameter::{Kind, Param, Value};
 use crate::units::{frames_to_seconds, gain_to_db};
 
@@ -62,19 +62,20 @@ impl Board {
         self.osc.tell(notice);
     }
 
-    /// Tells the values that changed.
-    pub(super) fn tell_values(&self, values: Vec<(Param, Value)>) {
+    /// Tells the values that changed, and returns them.
+    pub(super) fn tell_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
         let mut told = self.told();
-        if told.values == values {
-            return;
+        let changed: Vec<_> = values.iter().filter(|value| !told.values.contains(value)).cloned().collect();
+        if changed.is_empty() {
+            return changed;
         }
-        for (index, (param, value)) in values.iter().enumerate() {
-            if told.values.get(index).is_none_or(|(_, old)| old != value) {
-                self.tell(Notice::Value(*param, value.clone()));
-            }
+        for (param, value) in &changed {
+            self.tell(Notice::Value(*param, value.clone()));
         }
-        told.status.parameters = values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
+        told.status.parameters =
+            values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
         told.values = values;
+        changed
     }
 
     /// Tells level and health, and keeps them for `melos status`.

@@ -1,9 +1,10 @@
-//! The presets on disk.
+//! Presets and mappings on disk.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::check::Problem;
+use crate::mapping::Mapping;
 use crate::preset::Preset;
 
 /// Every preset of the folder, by file name without `.toml`. A file that became wrong keeps its last good version.
@@ -24,15 +25,7 @@ impl Library {
     /// Reads the folder again; returns the names of the presets that changed.
     pub(super) fn reload(&mut self) -> Vec<String> {
         let mut changed = Vec::new();
-        let files = match std::fs::read_dir(&self.folder) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()),
-            Err(error) => {
-                tracing::warn!(folder = %self.folder.display(), %error, "presets cannot be read; the old ones stay");
-                return changed;
-            }
-        };
-        let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
-        files.sort();
+        let Some(files) = toml_files(&self.folder) else { return changed };
         let name_of = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.presets.retain(|name, _| files.iter().any(|path| name_of(path) == *name));
         for path in files {
@@ -77,4 +70,36 @@ pub(super) fn say(problems: &[Problem]) {
     for problem in problems {
         tracing::warn!("{problem}; the last good version stays");
     }
+}
+
+/// The mappings of a folder; `None`, and the problems in the log, when the old ones shall stay.
+pub(super) fn read_mappings(folder: &Path) -> Option<Vec<Mapping>> {
+    let (mut mappings, mut good) = (Vec::new(), true);
+    for path in toml_files(folder)? {
+        match Mapping::read(&path) {
+            Ok(mapping) => mappings.push(mapping),
+            Err(problems) => {
+                say(&problems);
+                good = false;
+            }
+        }
+    }
+    good.then_some(mappings)
+}
+
+/// The TOML files of a folder in alphabetical order; editors' hidden and temporary files do not count.
+fn toml_files(folder: &Path) -> Option<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()),
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "the folder cannot be read; what was read before stays");
+            return None;
+        }
+    };
+    let hidden = |path: &Path| path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    let mut files: Vec<_> = entries
+        .filter(|path| !hidden(path) && path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    files.sort();
+    Some(files)
 }

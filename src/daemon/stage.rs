@@ -3,24 +3,30 @@
 mod agenda;
 mod log_file;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use super::board::Board;
-use super::library::Library;
+use super::library::{Library, read_mappings};
 use super::state::StateFile;
 use crate::audio::OutputStatus;
 use crate::conductor::{Conductor, Score};
 use crate::control::log::Entry;
-use crate::control::{ControlEvent, Inbox, Incoming};
+use crate::control::midi::{MidiEvent, MidiIn};
+use crate::control::watch::Changed;
+use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
-use crate::generator::worker::{Worker, WorkerEvent};
+use crate::generator::{Worker, WorkerEvent};
+use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Walk, ends_journey};
+use crate::units::seconds_to_frames;
 
 use agenda::Agenda;
 pub(super) use log_file::LogFile;
@@ -44,6 +50,13 @@ pub(super) struct Stage {
     pub(super) worker: Worker,
     pub(super) inbox: Arc<Inbox>,
     pub(super) library: Library,
+    /// MIDI devices; the handle keeps them connected.
+    pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
+    pub(super) mappings: LiveMappings,
+    /// Files that changed.
+    pub(super) changed: Receiver<Changed>,
+    /// Folder of the mapping files.
+    pub(super) mapping_folder: PathBuf,
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
     pub(super) log: Option<LogFile>,
@@ -57,7 +70,7 @@ impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
         let mut turn = Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
-        self.board.tell_values(self.conductor.values());
+        self.tell_values();
         while !self.stop.load(Relaxed) {
             self.inbox.wait(TICK);
             self.turn(&mut turn);
@@ -78,9 +91,10 @@ impl Stage {
     fn turn(&mut self, turn: &mut Turn) {
         let head = self.engine.frame();
         let horizon = head + u64::from(self.output.block_frames()) + MARGIN;
-        if self.reload.swap(false, Relaxed) {
+        if self.reload.swap(false, Relaxed) | self.changed.try_recv().is_ok() {
             self.reload(turn);
         }
+        self.take_midi(head);
         turn.agenda.take_in(&self.inbox, horizon);
         loop {
             let due = turn.agenda.next_frame();
@@ -102,8 +116,29 @@ impl Stage {
         if turn.reported.elapsed() >= REPORT {
             turn.reported = Instant::now();
             self.board.tell_levels(&self.engine, &self.output, self.worker.status());
-            self.board.tell_values(self.conductor.values());
+            self.tell_values();
             self.state.save(&self.conductor.settings(), false);
+        }
+    }
+
+    /// Turns what MIDI devices did into events.
+    fn take_midi(&mut self, head: u64) {
+        let Some((_, events)) = &self.midi else { return };
+        let now = Instant::now();
+        let frame = |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
+        let mut out = Vec::new();
+        for event in events.try_iter() {
+            self.mappings.midi(event, frame, &mut out);
+        }
+        for event in out {
+            self.inbox.push(Incoming { event, due: None, source: Source::Midi });
+        }
+    }
+
+    /// Tells listeners and controllers the values that changed.
+    fn tell_values(&mut self) {
+        for (param, value) in self.board.tell_values(self.conductor.values()) {
+            self.mappings.value(param, &value);
         }
     }
 
@@ -141,7 +176,11 @@ impl Stage {
             return;
         };
         tracing::info!(preset = name, "{}", preset.name);
-        for (param, value) in preset.settings() {
+        let settings = preset.settings();
+        if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
+            self.apply(turn, &ControlEvent::Morph(*seconds));
+        }
+        for (param, value) in settings {
             self.apply(turn, &ControlEvent::Set(param, value));
         }
         turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
@@ -151,6 +190,13 @@ impl Stage {
     fn reload(&mut self, turn: &mut Turn) {
         let changed = self.library.reload();
         tracing::info!(presets = changed.join(", "), "reloaded");
+        if let Some(mappings) = read_mappings(&self.mapping_folder) {
+            let mut out = Vec::new();
+            self.mappings.set_mappings(mappings, &mut out);
+            for event in out {
+                self.apply(turn, &event);
+            }
+        }
         if let Value::Text(playing) = self.conductor.value(Param::Preset)
             && changed.contains(&playing)
         {
@@ -214,7 +260,7 @@ impl Stage {
                     tracing::warn!(planned, ?performed, "a change of mood came late");
                     Entry::Splice { planned, performed }
                 }
-                WorkerEvent::Resumed { at } => Entry::Resume { at },
+                WorkerEvent::Resumed { splices, missing, at } => Entry::Resume { splices, missing, at },
                 WorkerEvent::Failed { reason } => {
                     tracing::error!("the generator failed: {reason}");
                     continue;

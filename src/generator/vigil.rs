@@ -63,9 +63,7 @@ mod tests {
     fn latents_until_stuck(density: Option<f32>, mel: impl Fn(u32, usize, usize) -> f32) -> Option<u32> {
         let asked = Conditions { density, ..Conditions::default() };
         let mut vigil = Vigil::new();
-        (0..600).find(|latent| {
-            vigil.is_stuck(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &asked)
-        })
+        (0..600).find(|latent| vigil.is_stuck(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &asked))
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! MIDI learn: somebody moves a control, Melos writes the `[[bind]]` block.
 
 use std::fmt::Write as _;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use super::controls::Control;
-use crate::control::midi::Message;
+use crate::control::midi::{Message, MidiEvent};
 use crate::parameter::{Kind, Param};
 
 /// Messages that are enough to tell what a control is.
 const ENOUGH: usize = 24;
+/// A control that rests this long has said what it has to say.
+pub(super) const REST: Duration = Duration::from_secs(1);
 
 /// Listens to one control and writes the block that binds it to a parameter.
 #[derive(Debug, Clone)]
@@ -31,8 +35,25 @@ impl Learn {
         Self { param, heard: Vec::new() }
     }
 
-    /// Takes a message; returns whether enough was heard for [`Learn::block`]. Buttons need two messages, faders more;
-    /// a caller gives up waiting when the control rests for a second.
+    /// Listens to all devices until a control has been moved and rests; `None` when nothing is heard for `patience`.
+    #[must_use]
+    pub fn listen(param: Param, events: &Receiver<MidiEvent>, patience: Duration) -> Option<String> {
+        let mut learn = Self::new(param);
+        let mut end = Instant::now() + patience;
+        while let Ok(event) = events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            let MidiEvent::Sent { message, .. } = event else { continue };
+            if learn.hear(message) {
+                break;
+            }
+            if !learn.heard.is_empty() {
+                end = Instant::now() + REST;
+            }
+        }
+        learn.block()
+    }
+
+    /// Takes a message; returns whether enough was heard for [`Learn::block`]. Buttons say little, so a caller also stops
+    /// when the control rests for a second.
     pub fn hear(&mut self, message: Message) -> bool {
         if !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_)) {
             self.heard.push(message);
@@ -93,7 +114,7 @@ impl Learn {
                 move |message| matches!(message, Message::ControlChange { controller, .. } if *controller == number),
             )
         };
-        let last = |number| match controller(number).last() {
+        let last = |number| match controller(number).next_back() {
             Some(Message::ControlChange { value, .. }) => Some(u16::from(*value)),
             _ => None,
         };

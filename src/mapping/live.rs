@@ -137,3 +137,6 @@ impl LiveMappings {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests;

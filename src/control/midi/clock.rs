@@ -23,8 +23,10 @@ const FAR_TICKS: usize = 3;
 const LONGEST_TICK: Duration = Duration::from_millis(125);
 /// Fastest, 300 bpm; anything faster is a burst after a stall.
 const SHORTEST_TICK_SECONDS: f64 = 60.0 / 300.0 / TICKS_PER_BEAT as f64;
-/// Tempo changes smaller than this share are not said.
-const SAID: f64 = 0.001;
+/// Tempo changes smaller than this share are not said; the beats keep the music in place anyway.
+const SAID: f64 = 0.002;
+/// And tempo is said at most this often, in ticks.
+const SAID_TICKS: u64 = 6;
 
 /// What a clock says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -142,9 +144,10 @@ impl Loop {
         at
     }
 
-    /// Beats per minute, once a quarter of a beat has been heard.
+    /// Beats per minute, every quarter of a beat.
     fn tempo(&self) -> Option<f64> {
-        (self.ticks >= TICKS_PER_BEAT / 4).then(|| 60.0 / (self.period * TICKS_PER_BEAT as f64))
+        let due = self.ticks > 0 && self.ticks.is_multiple_of(SAID_TICKS);
+        due.then(|| 60.0 / (self.period * TICKS_PER_BEAT as f64))
     }
 }
 

@@ -12,8 +12,8 @@ use super::{Message, MidiEvent, Parser, alsa, jack};
 
 /// How often devices are looked for.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
-/// How long ending takes at most.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
+/// How long it takes at most to notice that something has changed, or that the end has come.
+const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What carries MIDI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +106,11 @@ impl Drop for MidiIn {
 pub(super) trait Search: Default {
     /// Connects what has come, lets go what has gone.
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError>;
+
+    /// Whether the system said that something has changed since the last search.
+    fn has_news(&self) -> bool {
+        false
+    }
 }
 
 fn search<S: Search>(stop: &AtomicBool, mut sender: Sender) {
@@ -113,7 +118,7 @@ fn search<S: Search>(stop: &AtomicBool, mut sender: Sender) {
     let mut said = None;
     let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        if Instant::now() >= next {
+        if Instant::now() >= next || system.has_news() {
             next = Instant::now() + SEARCH_INTERVAL;
             let error = system.search(&mut sender).err();
             if error != said {
@@ -124,7 +129,7 @@ fn search<S: Search>(stop: &AtomicBool, mut sender: Sender) {
                 said = error;
             }
         }
-        thread::sleep(STOP_INTERVAL);
+        thread::sleep(NOTICE_INTERVAL);
     }
 }
 

@@ -4,10 +4,13 @@
 //! count stands still is replaced.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use jack::{AsyncClient, Client, ClientOptions, Control, MidiIn, Port, PortFlags, ProcessHandler, ProcessScope};
+use jack::{
+    AsyncClient, Client, ClientOptions, Control, MidiIn, NotificationHandler, Port, PortFlags, PortId, ProcessHandler,
+    ProcessScope,
+};
 
 use super::host::{DeviceId, MidiError, Search, Sender};
 use super::parse::Parser;
@@ -15,6 +18,8 @@ use super::parse::Parser;
 const CLIENT: &str = "melos";
 const PORT: &str = "midi_in";
 const MIDI: Option<&str> = Some("8 bit raw midi");
+/// A server that does not call for this long is gone; the longest period in use is about 100 ms.
+const STANDSTILL: Duration = Duration::from_millis(900);
 
 fn client() -> Result<Client, MidiError> {
     let (client, _) =
@@ -33,9 +38,12 @@ pub(super) struct Jack {
 }
 
 struct Running {
-    client: AsyncClient<(), Callback>,
+    client: AsyncClient<News, Callback>,
+    /// Set when ports came, went or were connected.
+    news: Arc<AtomicBool>,
     cycles: Arc<AtomicU64>,
     cycles_seen: u64,
+    cycles_seen_at: Instant,
     id: DeviceId,
     /// What is connected, as told with [`Sender::came`].
     connected: String,
@@ -46,8 +54,7 @@ struct Running {
 impl Search for Jack {
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
         if let Some(running) = &mut self.running {
-            let cycles = running.cycles.load(Ordering::Relaxed);
-            if cycles == running.cycles_seen {
+            if running.stands_still() {
                 let gone = self.running.take();
                 if let Some(Running { client, id, connected, .. }) = gone {
                     sender.went(id, &connected);
@@ -56,12 +63,15 @@ impl Search for Jack {
                 }
                 return Err(MidiError::Jack("the server stands still".to_owned()));
             }
-            running.cycles_seen = cycles;
             running.connect(sender);
             return Ok(());
         }
         self.running = Some(Running::start(sender)?);
         Ok(())
+    }
+
+    fn has_news(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.news.load(Ordering::Relaxed))
     }
 }
 
@@ -82,14 +92,26 @@ impl Running {
             current: Arc::clone(&current),
             seconds_per_frame: 1.0 / f64::from(client.sample_rate()),
         };
-        let client = client.activate_async((), callback).map_err(fail)?;
-        let mut running = Self { client, cycles, cycles_seen: 0, id, connected: name, current };
+        let news = Arc::new(AtomicBool::new(false));
+        let client = client.activate_async(News(Arc::clone(&news)), callback).map_err(fail)?;
+        let (cycles_seen, cycles_seen_at) = (0, Instant::now());
+        let mut running = Self { client, news, cycles, cycles_seen, cycles_seen_at, id, connected: name, current };
         running.connect(sender);
         Ok(running)
     }
 
+    /// Whether the server has not called for too long.
+    fn stands_still(&mut self) -> bool {
+        let cycles = self.cycles.load(Ordering::Relaxed);
+        if cycles != self.cycles_seen {
+            (self.cycles_seen, self.cycles_seen_at) = (cycles, Instant::now());
+        }
+        self.cycles_seen_at.elapsed() > STANDSTILL
+    }
+
     /// Connects hardware, and tells under which names the port is fed now.
     fn connect(&mut self, sender: &mut Sender) {
+        self.news.store(false, Ordering::Relaxed);
         let client = self.client.as_client();
         let own = format!("{}:{PORT}", client.name());
         for source in client.ports(None, MIDI, PortFlags::IS_OUTPUT | PortFlags::IS_PHYSICAL) {
@@ -114,6 +136,19 @@ impl Running {
     }
 }
 
+/// Hears of changes, on a thread of JACK's own.
+struct News(Arc<AtomicBool>);
+
+impl NotificationHandler for News {
+    fn port_registration(&mut self, _: &Client, _: PortId, _: bool) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn ports_connected(&mut self, _: &Client, _: PortId, _: PortId, _: bool) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 struct Callback {
     port: Port<MidiIn>,
     parser: Parser,
@@ -124,11 +159,12 @@ struct Callback {
 }
 
 impl ProcessHandler for Callback {
-    fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
+    fn process(&mut self, client: &Client, scope: &ProcessScope) -> Control {
         self.cycles.fetch_add(1, Ordering::Relaxed);
-        let since_start = f64::from(scope.frames_since_cycle_start()) * self.seconds_per_frame;
         let now = Instant::now();
-        let cycle = now.checked_sub(Duration::from_secs_f64(since_start)).unwrap_or(now);
+        // JACK knows when the cycle should have begun, filtered of the jitter of waking up.
+        let age = scope.cycle_times().map_or(0, |times| client.time().saturating_sub(times.current_usecs));
+        let cycle = now.checked_sub(Duration::from_micros(age)).unwrap_or(now);
         let device = DeviceId(self.current.load(Ordering::Relaxed) as u32);
         for event in self.port.iter(scope) {
             let at = cycle + Duration::from_secs_f64(f64::from(event.time) * self.seconds_per_frame);

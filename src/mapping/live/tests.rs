@@ -1,0 +1,92 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+fn mapping(text: &str) -> Mapping {
+    Mapping::parse(Path::new("test.toml"), &format!("schema = 1\nname = \"Test\"\n{text}")).unwrap()
+}
+
+fn came(id: u32, name: &str) -> MidiEvent {
+    MidiEvent::Came(Device { id: DeviceId(id), name: name.to_owned() })
+}
+
+struct Rig {
+    live: LiveMappings,
+    start: Instant,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let box_ =
+            mapping("[device]\nport_contains = \"box\"\n[[bind]]\nnote = 1\nto = \"panic\"\n[[lead]]\nchannel = 2\n");
+        let any = mapping("[device]\nclock = true\n[[bind]]\nnote = 2\nto = \"hold\"\ntoggle = true\n[[lead]]\n");
+        Self { live: LiveMappings::new(vec![box_, any]), start: Instant::now() }
+    }
+
+    fn event(&mut self, event: MidiEvent) -> Vec<ControlEvent> {
+        let (mut out, start) = (Vec::new(), self.start);
+        let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;
+        self.live.midi(event, frame, &mut out);
+        out
+    }
+
+    fn send(&mut self, id: u32, message: Message) -> Vec<ControlEvent> {
+        let at = self.start;
+        self.event(MidiEvent::Sent { device: DeviceId(id), at, message })
+    }
+}
+
+const fn note_on(channel: u8, note: u8) -> Message {
+    Message::NoteOn { channel, note, velocity: 100 }
+}
+
+#[test]
+fn devices_get_the_mapping_made_for_them() {
+    let mut rig = Rig::new();
+    rig.event(came(0, "My BOX MIDI 1"));
+    rig.event(came(1, "Some keyboard"));
+    assert_eq!(rig.send(0, note_on(0, 1)), [ControlEvent::Set(Param::Panic, Value::Trigger)]);
+    assert_eq!(rig.send(0, note_on(0, 2)), []);
+    assert_eq!(rig.send(1, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(true)));
+    assert_eq!(rig.send(7, note_on(0, 2)), [], "unknown");
+    // A device that comes later knows what has been set meanwhile.
+    rig.event(came(2, "Another keyboard"));
+    assert_eq!(rig.send(2, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(false)));
+}
+
+#[test]
+fn keyboards_lead_together_and_let_go_when_they_leave() {
+    let mut rig = Rig::new();
+    rig.event(came(0, "box"));
+    rig.event(came(1, "keyboard"));
+    assert_eq!(rig.send(0, note_on(1, 60)), [ControlEvent::LeadNotes(1 << 60)]);
+    assert_eq!(rig.send(1, note_on(0, 64)), [ControlEvent::LeadNotes(1 << 60 | 1 << 64)]);
+    assert_eq!(rig.event(MidiEvent::Went(DeviceId(0))), [ControlEvent::LeadNotes(1 << 64)]);
+    let mut out = Vec::new();
+    rig.live.set_mappings(Vec::new(), &mut out);
+    assert_eq!(out, [ControlEvent::LeadNotes(0)]);
+}
+
+#[test]
+fn one_clock_is_followed_at_a_time() {
+    let mut rig = Rig::new();
+    rig.event(came(0, "box"));
+    rig.event(came(1, "sequencer"));
+    rig.event(came(2, "drum machine"));
+    let mut out = Vec::new();
+    for device in [0, 1, 2] {
+        out.extend(rig.send(device, Message::Start));
+    }
+    for tick in 0..49 {
+        rig.start += Duration::from_micros(20_833);
+        for device in [0, 2, 1] {
+            let events = rig.send(device, Message::Clock);
+            assert!(device == 1 || events.is_empty(), "{device} {tick}");
+            out.extend(events);
+        }
+    }
+    let beats = out.iter().filter(|event| matches!(event, ControlEvent::Beat { .. })).count();
+    assert_eq!(beats, 3);
+    assert!(out.iter().any(|event| matches!(event, ControlEvent::Tempo(tempo) if (tempo - 120.0).abs() < 0.1)));
+}

@@ -1,0 +1,187 @@
+//! JACK MIDI with a real server and a sender that others wrote the library of.
+//!
+//! libjack takes the server's name from the environment, so the test runs itself again with a name of its own; that way
+//! no other server on the machine is disturbed.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use melos::control::ControlEvent;
+use melos::control::midi::{MidiEvent, MidiIn, MidiSystem};
+use melos::mapping::{LiveMappings, Mapping};
+use melos::parameter::{Param, Value};
+
+const SERVER: &str = "JACK_DEFAULT_SERVER";
+/// Far longer than anything here takes; only a failing test waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const MAPPING: &str = r#"
+schema = 1
+name = "Test"
+[device]
+port_contains = "sender"
+clock = true
+[[bind]]
+cc = 20
+to = "temperature"
+takeover = "jump"
+[[bind]]
+nrpn = 300
+to = "reverb"
+takeover = "jump"
+[[bind]]
+cc = 21
+to = "valence"
+takeover = "jump"
+[[lead]]
+[programs]
+presets = ["calm", "angry"]
+"#;
+
+struct Jackd(Child);
+
+impl Jackd {
+    fn start() -> Self {
+        // Synchronous and with a long period, because without real-time priority a busy machine loses cycles otherwise.
+        let name = std::env::var(SERVER).unwrap();
+        let mut command = Command::new("jackd");
+        command.args(["-n", &name, "-r", "-S", "-d", "dummy", "-r", "48000", "-p", "1024"]);
+        command.env("JACK_NO_AUDIO_RESERVATION", "1").stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Jackd {
+    /// Ends it without a chance to say goodbye.
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+    }
+}
+
+impl Drop for Jackd {
+    fn drop(&mut self) {
+        // Asked politely it frees its place among the few servers there may be.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}
+
+struct Rig {
+    live: LiveMappings,
+    events: Receiver<MidiEvent>,
+    start: Instant,
+    /// Devices that came and went.
+    came: usize,
+    went: usize,
+    _midi: MidiIn,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let (sender, events) = sync_channel(4096);
+        let mapping = Mapping::parse(Path::new("test.toml"), MAPPING).unwrap();
+        let midi = MidiIn::start(MidiSystem::Jack, sender).unwrap();
+        let (live, start) = (LiveMappings::new(vec![mapping]), Instant::now());
+        Self { live, events, start, came: 0, went: 0, _midi: midi }
+    }
+
+    /// Takes events until `enough` says so.
+    fn run(&mut self, mut enough: impl FnMut(&Self, &[ControlEvent]) -> bool) -> Vec<ControlEvent> {
+        let (mut out, begin) = (Vec::new(), Instant::now());
+        while !enough(self, &out) {
+            assert!(begin.elapsed() < PATIENCE, "after {} devices came: {out:?}", self.came);
+            let Ok(event) = self.events.recv_timeout(Duration::from_millis(100)) else { continue };
+            match event {
+                MidiEvent::Came(_) => self.came += 1,
+                MidiEvent::Went(_) => self.went += 1,
+                MidiEvent::Sent { .. } => {}
+            }
+            let start = self.start;
+            let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;
+            self.live.midi(event, frame, &mut out);
+        }
+        out
+    }
+
+    /// Sends with the Python client; gives what came of it until the sender's port is gone again.
+    fn send(&mut self, what: &str) -> Vec<ControlEvent> {
+        let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let mut sender =
+            Command::new(python).args(["tests/clients/jack_midi_send.py", "melos:midi_in", what]).spawn().unwrap();
+        let went = self.went;
+        // It connects, which is news; then it leaves, which is too.
+        self.run(|rig, _| {
+            let failed = sender.try_wait().unwrap().is_some_and(|status| !status.success());
+            assert!(!failed, "the sender failed");
+            rig.went >= went + 2
+        })
+    }
+}
+
+#[test]
+fn jack_midi_steers_leads_keeps_time_and_survives_its_server() {
+    // Always the same: a name that is free again takes the place of its forerunner.
+    let name = "melos-test-midi";
+    if std::env::var(SERVER).is_ok_and(|server| server == name) {
+        return inside();
+    }
+    let again = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "jack_midi_steers_leads_keeps_time_and_survives_its_server", "--nocapture"])
+        .env(SERVER, name)
+        .env("JACK_NO_START_SERVER", "1")
+        .status();
+    assert!(again.unwrap().success());
+}
+
+fn inside() {
+    let mut rig = Rig::new();
+    let server = Jackd::start();
+    rig.run(|rig, _| rig.came == 1);
+
+    let events = rig.send("controls");
+    let set = |param, value| ControlEvent::Set(param, value);
+    let first = [
+        set(Param::Temperature, Value::Number(2.0)),
+        set(Param::Reverb, Value::Number(64.0 / 127.0)),
+        set(Param::Reverb, Value::Number(8192.0 / 16_383.0)),
+    ];
+    let lead = [1 << 57, 1 << 57 | 1 << 60, 1 << 57 | 1 << 60 | 1 << 64, 0].map(ControlEvent::LeadNotes);
+    assert_eq!(events[..3], first);
+    assert_eq!(events[3..7], lead);
+    assert_eq!(events[7], set(Param::Preset, Value::Text("angry".to_owned())));
+    assert_eq!(events.len(), 8 + 2000, "every step of the flood arrives");
+
+    let events = rig.send("clock");
+    let tempos: Vec<f64> = events
+        .iter()
+        .filter_map(|event| match event {
+            ControlEvent::Tempo(tempo) => Some(*tempo),
+            _ => None,
+        })
+        .collect();
+    // A server without real-time priority on a busy machine is no steady clock; how exactly a steady one is followed the
+    // clock's own tests say.
+    let near = |wanted: f64| tempos.iter().any(|tempo| (tempo / wanted - 1.0).abs() < 0.05);
+    assert!(near(80.0) && near(140.0), "{tempos:?}");
+    let beats: Vec<(f64, u64)> = events
+        .iter()
+        .filter_map(|event| match event {
+            ControlEvent::Beat { beat, at } => Some((*beat, *at)),
+            _ => None,
+        })
+        .collect();
+    assert!(beats.iter().map(|(beat, _)| *beat as u64).eq(0..17), "{beats:?}");
+
+    let went = rig.went;
+    server.kill();
+    rig.run(|rig, _| rig.went > went);
+    let came = rig.came;
+    let _server = Jackd::start();
+    rig.run(|rig, _| rig.came > came);
+    // The first knob still stands where it stood, which is no news.
+    assert_eq!(rig.send("controls").len(), 2007);
+}
