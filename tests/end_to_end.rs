@@ -21,7 +21,7 @@ const SERVER: &str = "melos-end-to-end";
 fn record(path: &Path, seconds: u32) -> Child {
     Command::new("jack_capture")
         .args(["--no-stdin", "-d", &seconds.to_string(), "--channels", "2"])
-        .args(["--port", "melos-audio:*", "--format", "wav", "--bitdepth", "FLOAT"])
+        .args(["--port", "melos-audio:left", "--port", "melos-audio:right", "--format", "wav", "--bitdepth", "FLOAT"])
         .arg(path)
         .env("JACK_DEFAULT_SERVER", SERVER)
         .stdout(Stdio::null())
