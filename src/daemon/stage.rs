@@ -70,7 +70,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
-        let mut turn = Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
+        let mut turn =
+            Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
         self.tell_values();
         while !self.stop.load(Relaxed) {
             self.inbox.wait(TICK);
@@ -103,7 +104,9 @@ impl Stage {
             let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
             self.advance(turn, frame);
             if step == Some(frame) {
-                for (param, value) in turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step) {
+                for (param, value) in
+                    turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step)
+                {
                     self.apply(turn, &ControlEvent::Set(param, value));
                 }
             }
@@ -126,7 +129,8 @@ impl Stage {
     fn take_midi(&mut self, head: u64) {
         let Some((_, events)) = &self.midi else { return };
         let now = Instant::now();
-        let frame = |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
+        let frame =
+            |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
         let mut out = Vec::new();
         for event in events.try_iter() {
             self.mappings.midi(event, frame, &mut out);
@@ -263,7 +267,9 @@ impl Stage {
     fn hear(&mut self) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => tracing::warn!(frame, "the generator is late; its last texture is sustained"),
+                EngineEvent::Starved { frame } => {
+                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
+                }
                 EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
                 EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),
