@@ -241,7 +241,7 @@ struct Bench<S> {
 impl<S: HopSource> Bench<S> {
     fn run(&mut self) {
         let mut pause = Duration::ZERO;
-        while !self.mailbox.wait(pause) {
+        while !self.mailbox.wait(pause, self.splice.is_some()) {
             self.take_orders();
             self.send();
             self.settle();
