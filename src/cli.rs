@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -63,6 +64,10 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     outcome.unwrap_or_else(|error| {
+        // A reader that has seen enough, as in `melos status | head`, is no failure.
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("melos: {error:#}");
         ExitCode::FAILURE
     })
@@ -72,6 +77,7 @@ pub(crate) fn main() -> ExitCode {
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MELOS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,melos=info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
     if std::env::var_os("MELOS_LOG_JSON").is_some() { lines.json().init() } else { lines.init() }
 }

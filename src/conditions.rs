@@ -4,8 +4,9 @@ use crate::emotion::{Affect, Emotion};
 
 /// The conditions of one latent frame; `None` is "not known" when preparing and "left free" when playing.
 ///
-/// Windows: chroma, density, loudness and register describe the notes within half a second either side of the latent's
-/// middle; beat and bar phase hold at its start.
+/// Windows: chroma and bass describe the notes that sound within half a second either side of the latent's middle;
+/// density, loudness and register the onsets within one second either side; emotion and affect sixteen seconds around it;
+/// beat and bar phase hold at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Conditions {
     /// Weights over the eight names; sum 1.

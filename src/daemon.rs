@@ -28,9 +28,9 @@ use crate::mapping::LiveMappings;
 use crate::control::log::Header;
 use crate::control::osc::OscServer;
 use crate::control::oscquery::{Discovery, OscQuery};
+use crate::control::watch::watch;
 use crate::engine::{Engine, EngineStatus, ports};
-use crate::generator::Generator;
-use crate::generator::worker::{AHEAD, Worker};
+use crate::generator::{AHEAD, Generator, Worker};
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
 
@@ -114,14 +114,16 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    tracing::info!("playing through {}", output.status().name());
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let (stop, reload) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let mapping_folder = data.join("mappings");
+    let (news, changed) = sync_channel(1);
+    watch(vec![data.join("presets"), mapping_folder.clone()], news)?;
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name())?,
         mappings: LiveMappings::new(read_mappings(&mapping_folder).unwrap_or_default()),
         mapping_folder,
+        changed,
         conductor,
         commands: ends.commands,
         events: ends.events,

@@ -9,6 +9,8 @@ mod context;
 mod crossfade;
 mod history;
 mod noise;
+#[cfg(test)]
+mod parity;
 mod tape;
 mod vigil;
 mod worker;

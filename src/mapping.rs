@@ -45,7 +45,6 @@ mod curve;
 mod lead;
 mod learn;
 mod live;
-mod midi_control;
 mod pickup;
 mod read;
 mod router;
@@ -58,7 +57,6 @@ pub use curve::{Curve, Scale};
 pub use lead::LeadZone;
 pub use learn::Learn;
 pub use live::LiveMappings;
-pub use midi_control::MidiControl;
 pub use router::Router;
 
 use crate::check::Problem;

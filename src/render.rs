@@ -30,6 +30,10 @@ pub struct Offline {
     next_entry: Option<(u64, Entry)>,
     /// Splices that came late on stage: planned frame to performed frame, or never.
     late: BTreeMap<u64, Option<u64>>,
+    /// Where the generator was not in time on stage: (splices taken, first missing frame) to the frame it went on at.
+    gaps: BTreeMap<(u64, u64), u64>,
+    /// Splices taken so far.
+    splices: u64,
 }
 
 impl Offline {
@@ -37,11 +41,14 @@ impl Offline {
     #[must_use]
     pub fn new(log: ControlLog, generator: Generator) -> Self {
         let (engine_ports, ends) = ports();
-        let late = log.entries.iter().filter_map(|(_, entry)| match entry {
-            Entry::Splice { planned, performed } => Some((*planned, *performed)),
-            _ => None,
-        });
-        let late = late.collect();
+        let (mut late, mut gaps) = (BTreeMap::new(), BTreeMap::new());
+        for (_, entry) in &log.entries {
+            match entry {
+                Entry::Splice { planned, performed } => drop(late.insert(*planned, *performed)),
+                Entry::Resume { splices, missing, at } => drop(gaps.insert((*splices, *missing), *at)),
+                Entry::Event(_) | Entry::End => {}
+            }
+        }
         let mut entries = log.entries.into_iter();
         Self {
             conductor: Conductor::new(log.header.seed, &log.header.settings),
@@ -53,6 +60,8 @@ impl Offline {
             next_entry: entries.next(),
             entries,
             late,
+            gaps,
+            splices: 0,
         }
     }
 
@@ -74,14 +83,10 @@ impl Offline {
     fn conduct(&mut self, until: u64) {
         while let Some((frame, entry)) = self.next_entry.take_if(|(frame, _)| *frame < until) {
             self.advance(frame);
-            match entry {
-                Entry::Event(event) => {
-                    if let Err(error) = self.conductor.apply(&event) {
-                        tracing::warn!(frame, "{error}");
-                    }
-                }
-                Entry::Resume { at } => self.generator.resume_at(at),
-                Entry::Splice { .. } | Entry::End => {}
+            if let Entry::Event(event) = entry
+                && let Err(error) = self.conductor.apply(&event)
+            {
+                tracing::warn!(frame, "{error}");
             }
             self.next_entry = self.entries.next();
         }
@@ -96,7 +101,10 @@ impl Offline {
         }
         for PlanUpdate { plan, splice } in self.score.plans.drain(..) {
             match splice.map(|planned| (planned, self.late.get(&planned).copied().unwrap_or(Some(planned)))) {
-                Some((planned, Some(heard))) => self.generator.replan(plan, planned, heard),
+                Some((planned, Some(heard))) => {
+                    self.generator.replan(plan, planned, heard);
+                    self.splices += 1;
+                }
                 Some((_, None)) => {}
                 None => self.generator.follow(plan),
             }
@@ -107,6 +115,9 @@ impl Offline {
     /// Hands the engine every hop that it needs to play up to frame `until`.
     fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
         while self.generator.covered() < until + HOP_LEAD {
+            if let Some(at) = self.gaps.remove(&(self.splices, self.generator.covered())) {
+                self.generator.resume_at(at);
+            }
             let heard = self.generator.step(&mut self.hops)?;
             self.conductor.listen(heard.from, &heard.chroma);
         }

@@ -116,12 +116,10 @@ impl Course {
             }
             let number = asked.number(param);
             match param {
-                _ if is_mood(param) => {
-                    if self.settings.mood() != asked.mood() {
-                        self.steering.mood.go(asked.mood(), at, glide);
-                        let tempo = self.follow.at(at) > 0.0 || *self.follow.target() > 0.0;
-                        impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
-                    }
+                _ if is_mood(param) && self.settings.mood() != asked.mood() => {
+                    self.steering.mood.go(asked.mood(), at, glide);
+                    let tempo = self.follow.at(at) > 0.0 || *self.follow.target() > 0.0;
+                    impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
                 }
                 Param::Temperature => self.steering.temperature.go(number, at, cut),
                 Param::Guidance => self.steering.guidance.go(number, at, cut),

@@ -13,6 +13,7 @@
 //! 9600 beat 4 9512
 //! 14400 splice 17920 18432
 //! 14400 splice 28160 never
+//! 15360 resume 2 13312 18432
 //! 96000 end
 //! ```
 //! The number in front is the horizon frame at which the event was applied. Numbers are written so that they read back
@@ -54,9 +55,13 @@ pub enum Entry {
         /// Frame of the splice as heard; `None` when a newer plan overtook it.
         performed: Option<u64>,
     },
-    /// The generator had starved; its music went on at `at`.
+    /// The generator had not been in time: frames are missing, its music went on after them.
     Resume {
-        /// First frame generated after the gap.
+        /// How many splices it had taken before.
+        splices: u64,
+        /// First frame of the gap.
+        missing: u64,
+        /// First frame after the gap.
         at: u64,
     },
     /// The performance ended.

@@ -1,7 +1,7 @@
 //! Watches folders and files, so that a save takes effect while playing.
 //!
-//! Folders are watched, not files, because editors replace files; a burst of events becomes one [`Changed`] after
-//! [`QUIET`]; editors' own files are ignored. When watching itself dies it is started again, and everything counts as
+//! Folders are watched, not files, because editors replace files; a burst of events becomes one [`Changed`] after a moment
+//! of quiet; editors' own files are ignored. When watching itself dies it is started again, and everything counts as
 //! changed.
 
 use std::collections::BTreeSet;

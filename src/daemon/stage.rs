@@ -19,9 +19,10 @@ use crate::audio::OutputStatus;
 use crate::conductor::{Conductor, Score};
 use crate::control::log::Entry;
 use crate::control::midi::{MidiEvent, MidiIn};
+use crate::control::watch::Changed;
 use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
-use crate::generator::worker::{Worker, WorkerEvent};
+use crate::generator::{Worker, WorkerEvent};
 use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Walk, ends_journey};
@@ -52,6 +53,8 @@ pub(super) struct Stage {
     /// MIDI devices; the handle keeps them connected.
     pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
     pub(super) mappings: LiveMappings,
+    /// Files that changed.
+    pub(super) changed: Receiver<Changed>,
     /// Folder of the mapping files.
     pub(super) mapping_folder: PathBuf,
     pub(super) board: Arc<Board>,
@@ -88,7 +91,7 @@ impl Stage {
     fn turn(&mut self, turn: &mut Turn) {
         let head = self.engine.frame();
         let horizon = head + u64::from(self.output.block_frames()) + MARGIN;
-        if self.reload.swap(false, Relaxed) {
+        if self.reload.swap(false, Relaxed) | self.changed.try_recv().is_ok() {
             self.reload(turn);
         }
         self.take_midi(head);
@@ -173,7 +176,11 @@ impl Stage {
             return;
         };
         tracing::info!(preset = name, "{}", preset.name);
-        for (param, value) in preset.settings() {
+        let settings = preset.settings();
+        if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
+            self.apply(turn, &ControlEvent::Morph(*seconds));
+        }
+        for (param, value) in settings {
             self.apply(turn, &ControlEvent::Set(param, value));
         }
         turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
@@ -253,7 +260,7 @@ impl Stage {
                     tracing::warn!(planned, ?performed, "a change of mood came late");
                     Entry::Splice { planned, performed }
                 }
-                WorkerEvent::Resumed { at } => Entry::Resume { at },
+                WorkerEvent::Resumed { splices, missing, at } => Entry::Resume { splices, missing, at },
                 WorkerEvent::Failed { reason } => {
                     tracing::error!("the generator failed: {reason}");
                     continue;

@@ -97,3 +97,6 @@ impl Context {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,8 +113,12 @@ pub enum WorkerEvent {
         /// Frame it is heard from; `None` when a newer one overtook it, or it lay too far back.
         performed: Option<u64>,
     },
-    /// The music had not been ready in time and goes on here.
+    /// The music had not been ready in time: frames are missing, it goes on after them.
     Resumed {
+        /// How many splices had been ordered and taken before.
+        splices: u64,
+        /// First frame of the gap.
+        missing: u64,
         /// First frame after the gap.
         at: u64,
     },
@@ -159,6 +163,7 @@ impl Worker {
             events: sender.clone(),
             ready: VecDeque::new(),
             splice: None,
+            splices: 0,
             failures: 0,
         };
         let thread = std::thread::Builder::new().name("generator".to_owned()).spawn(move || bench.run())?;
@@ -228,13 +233,15 @@ struct Bench<S> {
     /// Hops that found the ring full.
     ready: VecDeque<Hop>,
     splice: Option<Splice>,
+    /// Splices taken so far.
+    splices: u64,
     failures: u32,
 }
 
 impl<S: HopSource> Bench<S> {
     fn run(&mut self) {
         let mut pause = Duration::ZERO;
-        while !self.mailbox.wait(pause) {
+        while !self.mailbox.wait(pause, self.splice.is_some()) {
             self.take_orders();
             self.send();
             self.settle();
@@ -259,6 +266,7 @@ impl<S: HopSource> Bench<S> {
                 Order::Replan { plan, splice: planned } => {
                     let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
                     self.source.replan(plan, planned, heard);
+                    self.splices += 1;
                     self.splice = Some(Splice { planned, heard, sent: None });
                 }
             }
@@ -296,9 +304,21 @@ impl<S: HopSource> Bench<S> {
 
     /// Leaves out what should have been playing by now.
     fn catch_up(&mut self, head: u64) {
-        if self.source.covered() < head {
+<<<<<<< HEAD
+        let covered = self.source.covered();
+        if covered < head {
             self.source.resume_at(head + RESUME);
-            self.tell(WorkerEvent::Resumed { at: self.source.covered() });
+            if self.source.covered() > covered {
+                self.tell(WorkerEvent::Resumed { at: self.source.covered() });
+=======
+        let missing = self.source.covered();
+        if missing < head {
+            self.source.resume_at(head + RESUME);
+            let at = self.source.covered();
+            if at > missing {
+                self.tell(WorkerEvent::Resumed { splices: self.splices, missing, at });
+>>>>>>> main
+            }
         }
     }
 

@@ -135,3 +135,6 @@ fn spread() -> Vec<(usize, usize, f32)> {
     }
     spread
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// A running server; dropping it ends it.
 #[derive(Debug)]
-pub struct JackServer {
+pub(crate) struct JackServer {
     child: Child,
     name: String,
     log: PathBuf,
@@ -17,7 +17,7 @@ pub struct JackServer {
 impl JackServer {
     /// Starts a server of its own name, so that others on the machine are left alone. Programs find it by the environment
     /// variable `JACK_DEFAULT_SERVER`.
-    pub fn start(name: &str, period: u32) -> Self {
+    pub(crate) fn start(name: &str, period: u32) -> Self {
         let period = period.to_string();
         let server = Self::spawn(name, &["-R", "-P", "70"], &["-p", &period]);
         if !fs::read_to_string(&server.log).unwrap().contains("Cannot use real-time scheduling") {
@@ -61,7 +61,7 @@ impl JackServer {
     }
 
     /// Ends the server as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

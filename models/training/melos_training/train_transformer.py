@@ -71,7 +71,7 @@ def evaluate_transformer(model, latents, conditions):
         }
 
 
-def train(shards, vae, out, minutes, seed=0, every=200, compiled=False):
+def train(shards, vae, out, minutes=None, steps=None, seed=0, every=200, compiled=False):
     """Trains on the latents that the checkpoint `vae` gives for `shards`."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def train(shards, vae, out, minutes, seed=0, every=200, compiled=False):
     mean, deviation = (torch.from_numpy(x) for x in training.statistics())
     model.mean.copy_(mean)
     model.deviation.copy_(deviation)
-    trainer = Trainer(model, out, minutes, RATE, {"vae_sha256": fingerprint}, decay=0.05, betas=(0.9, 0.95))
+    trainer = Trainer(model, out, RATE, minutes, steps, {"vae_sha256": fingerprint}, decay=0.05, betas=(0.9, 0.95))
     # A resumed training keeps the statistics it began with, whatever shards have come since.
     mean, deviation = model.mean.clone(), model.deviation.clone()
 

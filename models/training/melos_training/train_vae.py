@@ -35,7 +35,7 @@ def evaluate_vae(vae, shards, rng, batches):
     }
 
 
-def train(shards, out, minutes, seed=0, every=200, compiled=False, decoder_of=None):
+def train(shards, out, minutes=None, steps=None, seed=0, every=200, compiled=False, decoder_of=None):
     """Trains on `shards`/train, watching `shards`/valid.
 
     `decoder_of` is the checkpoint of a trained VAE whose encoder, and so whose latents, shall stay: only the decoder goes on.
@@ -49,7 +49,7 @@ def train(shards, out, minutes, seed=0, every=200, compiled=False, decoder_of=No
     if decoder_of:
         load_average(vae, decoder_of)
         vae.decoder.requires_grad_(True)
-    trainer = Trainer(vae, out, minutes, RATE)
+    trainer = Trainer(vae, out, RATE, minutes, steps)
     forward = torch.compile(vae) if compiled else vae
 
     def loss():
@@ -59,7 +59,7 @@ def train(shards, out, minutes, seed=0, every=200, compiled=False, decoder_of=No
         nats = divergence(mean, log_variance)
         reconstruction = mel_loss(predicted, mel)
         mae = (predicted.detach() - mel).abs().mean().item() * NEPER_DB
-        ramp = min(1, trainer.spent / (KL_RAMP * minutes * 60))
+        ramp = min(1, trainer.share / KL_RAMP)
         cost = ramp * KL_WEIGHT * nats.clamp(min=FREE_NATS).mean()
         return reconstruction + cost, {"mae_db": mae, "nats": nats.mean().item()}
 

@@ -71,7 +71,7 @@ def evaluate_vocoder(vocoder, audio):
     return {"lsd_db": log_spectral_distance(ours, heard), "convergence": spectral_convergence(ours, heard)}
 
 
-def train(shards, out, minutes, seed=0, every=200):
+def train(shards, out, minutes=None, steps=None, seed=0, every=200):
     """Trains on `shards`/train, watching `shards`/valid; both with audio."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -79,7 +79,7 @@ def train(shards, out, minutes, seed=0, every=200):
     valid = Shards(shards, "valid", needs_audio=True, min_frames=FRAMES + 4)
     print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)
     vocoder = Vocoder()
-    trainer = Trainer(vocoder, out, minutes, RATE, betas=(0.8, 0.99))
+    trainer = Trainer(vocoder, out, RATE, minutes, steps, betas=(0.8, 0.99))
     held_out = torch.from_numpy(valid.audio(np.random.default_rng(1), 16, 160))
 
     def loss():

@@ -20,18 +20,20 @@ def save_atomically(value, path):
 
 
 class Trainer:
-    """Runs `loss` until `minutes` of training have been spent, over all resumed runs together.
+    """Runs `loss` for so many `minutes`, or instead `steps`, over all resumed runs together.
 
-    The learning rate warms up, then falls with the share of the time that is spent, so that a training of any length ends
-    settled. `average` holds an exponential average of the weights: what is evaluated and exported.
+    The learning rate warms up, then falls with the share that is spent, so that a training of any length ends settled. `average` holds an exponential average of the weights: what is evaluated and exported.
     """
 
-    def __init__(self, model, out, minutes, rate, extra=None, decay=0.01, betas=(0.9, 0.98), half_life=400):
+    def __init__(self, model, out, rate, minutes=None, steps=None, extra=None, decay=0.01, betas=(0.9, 0.98), half_life=400):
         self.model = model
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
         self.out = Path(out)
         self.out.parent.mkdir(parents=True, exist_ok=True)
+        if (minutes is None) == (steps is None):
+            raise ValueError("give either minutes or steps")
         self.minutes = minutes
+        self.steps = steps
         self.rate = rate
         self.half_life = half_life
         self.extra = extra or {}
@@ -62,6 +64,11 @@ class Trainer:
             **self.extra,
         }, self.out)
 
+    @property
+    def share(self):
+        """How much of the training is done, 0 to 1."""
+        return self.step / self.steps if self.steps else self.spent / (self.minutes * 60)
+
     def _update_average(self):
         keep = min(0.5 ** (1 / self.half_life), self.step / (self.step + 10))
         with torch.no_grad():
@@ -72,10 +79,11 @@ class Trainer:
         """`loss()` gives a scalar tensor and a dict of numbers to log; `evaluate(model)` a dict of held-out numbers."""
         print(f"{sum(p.numel() for p in self.model.parameters()) / 1e6:.2f} M parameters", flush=True)
         begun, saved, logged = time.monotonic() - self.spent, time.monotonic(), []
-        while (spent := time.monotonic() - begun) < self.minutes * 60:
-            self.spent = spent
-            share = spent / (self.minutes * 60)
-            rate = self.rate * min(1, (self.step + 1) / WARM_UP_STEPS) * (1 - share) ** 0.7 + 1e-6
+        while True:
+            self.spent = time.monotonic() - begun
+            if self.share >= 1:
+                break
+            rate = self.rate * min(1, (self.step + 1) / WARM_UP_STEPS) * (1 - self.share) ** 0.7 + 1e-6
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.model.train()
@@ -97,7 +105,6 @@ class Trainer:
                 saved = time.monotonic()
                 if on_save:
                     on_save()
-        self.spent = max(self.spent, time.monotonic() - begun)
         self.save()
         if logged:
             self._log(logged, evaluate)

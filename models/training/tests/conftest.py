@@ -30,9 +30,9 @@ def trained(shards, tmp_path_factory):
     out = tmp_path_factory.mktemp("checkpoints")
     paths = {name: out / f"{name}.pt" for name in ("vae", "vocoder", "transformer")}
     trainers = {
-        "vae": train_vae.train([shards], paths["vae"], 0.25, every=10),
-        "vocoder": train_vocoder.train([shards], paths["vocoder"], 0.3, every=10),
-        "transformer": train_transformer.train([shards], paths["vae"], paths["transformer"], 0.25, every=5),
+        "vae": train_vae.train([shards], paths["vae"], steps=40, every=10),
+        "vocoder": train_vocoder.train([shards], paths["vocoder"], steps=20, every=5),
+        "transformer": train_transformer.train([shards], paths["vae"], paths["transformer"], steps=20, every=5),
     }
     return paths, trainers
 

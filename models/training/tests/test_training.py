@@ -20,9 +20,13 @@ def test_loss_falls(trained, name):
 
 def test_training_resumes(trained, shards):
     paths, trainers = trained
-    again = train_vae.train([shards], paths["vae"], 0.25)
-    assert again.step == trainers["vae"].step
-    assert again.spent >= trainers["vae"].spent
+    finished = train_vae.train([shards], paths["vae"], steps=40)
+    assert finished.step == 40
+    before = trainers["vae"].average.state_dict()
+    assert all(torch.equal(value, before[key]) for key, value in finished.average.state_dict().items())
+    saved = paths["vae"].read_bytes()
+    assert train_vae.train([shards], paths["vae"], steps=42).step == 42
+    paths["vae"].write_bytes(saved)
 
 
 @pytest.fixture

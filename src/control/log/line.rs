@@ -73,7 +73,7 @@ pub(super) fn entry(entry: &Entry) -> String {
         Entry::Event(ControlEvent::Beat { beat, at }) => format!("beat {beat} {at}"),
         Entry::Splice { planned, performed: Some(performed) } => format!("splice {planned} {performed}"),
         Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
-        Entry::Resume { at } => format!("resume {at}"),
+        Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
         Entry::End => "end".to_owned(),
     }
 }
@@ -94,7 +94,12 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             let performed = if performed == NEVER { None } else { Some(number(performed)?) };
             return Ok(Entry::Splice { planned: number(planned)?, performed });
         }
-        "resume" => return Ok(Entry::Resume { at: number(rest)? }),
+        "resume" => {
+            let [splices, missing, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
+                return Err("expected a number of splices and two frames".to_owned());
+            };
+            return Ok(Entry::Resume { splices: number(splices)?, missing: number(missing)?, at: number(at)? });
+        }
         "end" => return Ok(Entry::End),
         _ => {
             let (param, value) = read_setting(text)?;

@@ -42,7 +42,7 @@ fn full_log() -> ControlLog {
     add(Entry::Event(ControlEvent::Beat { beat: 4.0, at: 123_456 }));
     add(Entry::Splice { planned: 512 * 998, performed: Some(512 * 999) });
     add(Entry::Splice { planned: 512 * 1000, performed: None });
-    add(Entry::Resume { at: 4096 * 77 });
+    add(Entry::Resume { splices: 3, missing: 512 * 990, at: 4096 * 77 });
     add(Entry::End);
     log
 }

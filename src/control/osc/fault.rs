@@ -11,10 +11,10 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Longer than [`super::guard::MAX_BYTES`].
+    /// Longer than `guard::MAX_BYTES`.
     #[error("{0} bytes is too large; at most {max} are taken", max = super::guard::MAX_BYTES)]
     Oversized(usize),
-    /// Bundles or arrays inside each other, deeper than [`super::guard::MAX_DEPTH`].
+    /// Bundles or arrays inside each other, deeper than `guard::MAX_DEPTH`.
     #[error("nested too deeply; at most {max} levels are taken", max = super::guard::MAX_DEPTH)]
     Nested,
     /// Not OSC.
@@ -29,7 +29,7 @@ pub enum Fault {
     /// The argument does not fit the parameter.
     #[error("{0}")]
     Unfit(String),
-    /// Scheduled further ahead than [`super::time::MAX_AHEAD`].
+    /// Scheduled further ahead than `time::MAX_AHEAD`.
     #[error("the time tag lies {0} s ahead; is the sender's clock right?")]
     TooEarly(u64),
 }

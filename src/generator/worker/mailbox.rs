@@ -55,12 +55,13 @@ impl Mailbox {
         self.lock().orders.iter().any(|order| matches!(order, Order::Replan { .. }))
     }
 
-    /// Waits until an order comes or the box is closed, but not longer than `limit`; true when it is closed.
-    pub(super) fn wait(&self, limit: Duration) -> bool {
+    /// Waits until an order comes or the box is closed, but not longer than `limit`; true when it is closed. Orders do not
+    /// count while `hold`, for they may not be taken.
+    pub(super) fn wait(&self, limit: Duration, hold: bool) -> bool {
         let inside = self.lock();
         let (inside, _) = self
             .changed
-            .wait_timeout_while(inside, limit, |inside| inside.orders.is_empty() && !inside.closed)
+            .wait_timeout_while(inside, limit, |inside| (hold || inside.orders.is_empty()) && !inside.closed)
             .unwrap_or_else(PoisonError::into_inner);
         inside.closed
     }
@@ -118,8 +119,8 @@ mod tests {
     #[test]
     fn a_closed_box_does_not_wait() {
         let mailbox = Mailbox::default();
-        assert!(!mailbox.wait(Duration::ZERO));
+        assert!(!mailbox.wait(Duration::ZERO, false));
         mailbox.close();
-        assert!(mailbox.wait(Duration::from_secs(3600)));
+        assert!(mailbox.wait(Duration::from_secs(3600), true));
     }
 }

@@ -1,0 +1,69 @@
+//! What one latent costs, stage by stage and as a whole, on one core. It lasts 85.3 ms: that divides each time into the
+//! real-time factor.
+//!
+//! `MELOS_BENCH_MODEL` names another model than the shipped one.
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use melos::emotion::{Emotion, Mood};
+use melos::generator::{Generator, LATENT_FRAMES};
+use melos::mel::{BINS, FRAMES_PER_LATENT, HOP};
+use melos::model::{Models, find_model, runtime};
+use melos::plan::Plan;
+use melos::theory::Chord;
+use melos::vocoder::{Istft, MelBlock, Peaks, Vocoder};
+
+fn models() -> Models {
+    let name = std::env::var("MELOS_BENCH_MODEL").unwrap_or_else(|_| "melos-piano".to_owned());
+    let folder = find_model(&name).expect("the model is there");
+    Models::load(runtime().expect("a runtime is there"), &folder).expect("the model is good")
+}
+
+/// Something like a mel frame of music: falling with frequency, changing from call to call.
+fn mel(call: u32) -> MelBlock {
+    std::array::from_fn(|i| -4.0 - (i % 128) as f32 / 32.0 + (call as f32 * 0.7 + i as f32 * 0.3).sin())
+}
+
+fn chain(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("one latent of 85.3 ms");
+    group.throughput(Throughput::Elements(LATENT_FRAMES));
+
+    let Models { mut transformer, mut decoder, vocoder, .. } = models();
+    group.bench_function("transformer", |bencher| bencher.iter(|| transformer.run().expect("it runs")));
+    group.bench_function("decoder", |bencher| bencher.iter(|| decoder.step().expect("it runs")));
+    let mut call = 0;
+    let mut sound = |vocoder: &mut Vocoder, bencher: &mut criterion::Bencher<'_>| {
+        bencher.iter(|| {
+            call += 1;
+            vocoder.step(&mel(call)).expect("it runs").frames().count()
+        });
+    };
+    if vocoder.is_some() {
+        let mut vocoder = Vocoder::new(vocoder);
+        group.bench_function("vocoder network", |bencher| sound(&mut vocoder, bencher));
+    }
+    let mut peaks = Vocoder::Peaks(Box::new(Peaks::new()));
+    group.bench_function("vocoder by rule", |bencher| sound(&mut peaks, bencher));
+    let mut istft = Istft::new();
+    let (real, imag, mut hop) = ([0.1; BINS], [0.2; BINS], [0.0; HOP]);
+    group.bench_function("inverse transform", |bencher| {
+        bencher.iter(|| (0..FRAMES_PER_LATENT).for_each(|_| istft.push(&real, &imag, &mut hop)));
+    });
+
+    let mut generator = Generator::new(models()).expect("it warms up");
+    let chord = Chord::parse("Am").expect("it is a chord");
+    generator.follow(Arc::new(Plan::steady(7, Mood::pure(Emotion::Romantic), chord, 84.0)));
+    let mut hops = Vec::new();
+    group.bench_function("everything", |bencher| {
+        bencher.iter(|| {
+            hops.clear();
+            generator.step(&mut hops).expect("it plays")
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, chain);
+criterion_main!(benches);

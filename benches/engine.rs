@@ -1,0 +1,43 @@
+//! What the engine costs: nanoseconds per frame with every voice sounding, and at rest. A frame of real time is 20,833 ns.
+
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use melos::engine::{Engine, EngineCommand, EngineEnds, Hop, TimedCommand, Voice, ports};
+use melos::mel::HOP;
+use ringbuf::traits::{Consumer, Producer};
+
+fn feed(ends: &mut EngineEnds, pushed: &mut u64, frame: u64) {
+    while *pushed * (HOP as u64) < frame + 16_384 {
+        let samples = std::array::from_fn(|n| ((*pushed as usize * HOP + n) as f32 * 0.031).sin() * 0.3);
+        assert!(ends.hops.try_push(Hop { index: *pushed, epoch: 0, samples }).is_ok());
+        *pushed += 1;
+    }
+    ends.tap.clear();
+}
+
+fn bench(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("engine");
+    group.throughput(Throughput::Elements(256));
+    for (name, notes) in [("piano alone", 0), ("all voices", 12)] {
+        let (ports, mut ends) = ports();
+        let mut engine = Engine::new(ports, Arc::default());
+        for voice in Voice::ALL {
+            for note in 0..notes {
+                let command = EngineCommand::NoteOn { voice, note: 40 + 3 * note, velocity: 0.8 };
+                assert!(ends.commands.try_push(TimedCommand { frame: 0, command }).is_ok());
+            }
+        }
+        let (mut block, mut pushed) = ([0.0; 512], 0);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                feed(&mut ends, &mut pushed, engine.status().frame());
+                engine.render(&mut block);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

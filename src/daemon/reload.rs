@@ -1,0 +1,114 @@
+//! Presets and mappings, read again when their files change, on a thread of its own: the performance never waits for a
+//! disk.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use crate::check::{Library, Problem};
+use crate::control::watch::{Changed, watch};
+use crate::mapping::Mapping;
+use crate::preset::Preset;
+
+/// What is on disk now.
+#[derive(Debug)]
+pub(super) struct Reloaded {
+    /// All presets; bad files keep their last good state.
+    pub(super) presets: Library<Preset>,
+    /// Names of the presets that came, went or hold something else.
+    pub(super) changed: Vec<String>,
+    /// All mappings, if any of them changed.
+    pub(super) mappings: Option<Vec<Mapping>>,
+}
+
+/// The files that may change while playing.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) presets: Library<Preset>,
+    pub(super) mappings: Library<Mapping>,
+}
+
+impl Files {
+    /// Reads `presets/` and `mappings/` of a folder; problems are said, good files count.
+    pub(super) fn read(data: &Path) -> Self {
+        let (presets, bad_presets) = Library::open(&data.join("presets"), Preset::read);
+        let (mappings, bad_mappings) = Library::open(&data.join("mappings"), Mapping::read);
+        say(&bad_presets);
+        say(&bad_mappings);
+        Self { presets, mappings }
+    }
+
+    /// Watches the files. Gives a sender that asks for a look at once, and where news arrives; news wait for their reader
+    /// one at a time.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(super) fn watch(mut self, data: &Path) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
+        let (asking, changed) = sync_channel(1);
+        let (sender, news) = sync_channel(1);
+        watch(vec![data.join("presets"), data.join("mappings")], asking.clone())?;
+        thread::Builder::new()
+            .name("melos-reload".to_owned())
+            .spawn(move || while changed.recv().is_ok() && sender.send(self.reload()).is_ok() {})?;
+        Ok((asking, news))
+    }
+
+    fn reload(&mut self) -> Reloaded {
+        let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
+        say(&presets.problems);
+        say(&mappings.problems);
+        let names: Vec<&str> = presets.changed.iter().chain(&mappings.changed).map(String::as_str).collect();
+        if !names.is_empty() {
+            tracing::info!(files = names.join(", "), "reloaded");
+        }
+        let mappings = (!mappings.changed.is_empty()).then(|| self.mappings.values().cloned().collect());
+        Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings }
+    }
+}
+
+fn say(problems: &[Problem]) {
+    for problem in problems {
+        tracing::warn!("{problem}; the last good state stays");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Far longer than it takes; only a failing test waits for it.
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_save_arrives_and_a_bad_one_keeps_the_old_state() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["presets", "mappings"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        let preset = dir.path().join("presets/one.toml");
+        let mapping = dir.path().join("mappings/box.toml");
+        fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
+        let files = Files::read(dir.path());
+        let first = files.presets.get("one").unwrap().clone();
+        let (ask, news) = files.watch(dir.path()).unwrap();
+
+        fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sat\"\n").unwrap();
+        let reloaded = news.recv_timeout(LONG).unwrap();
+        assert_eq!((reloaded.presets.get("one"), reloaded.changed.len()), (Some(&first), 0));
+
+        fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"calm\"\n").unwrap();
+        let reloaded = news.recv_timeout(LONG).unwrap();
+        assert_eq!(reloaded.changed, ["one"]);
+        assert!(reloaded.presets.get("one") != Some(&first) && reloaded.mappings.is_none());
+
+        fs::write(&mapping, "schema = 1\nname = \"Box\"\n").unwrap();
+        assert_eq!(news.recv_timeout(LONG).unwrap().mappings.unwrap().len(), 1);
+
+        ask.send(Changed(Vec::new())).unwrap();
+        assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());
+    }
+}

@@ -1,0 +1,111 @@
+//! The whole instrument: the shipped networks on a real JACK server, steered by other people's programs, heard by one.
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/jack_server.rs"]
+mod jack_server;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use daemon::Daemon;
+use jack_server::JackServer;
+use melos::analysis::analyze;
+use melos::theory::{Key, Mode};
+
+const SERVER: &str = "melos-end-to-end";
+
+/// Records both outputs for some seconds with `jack_capture`.
+fn record(path: &Path, seconds: u32) -> Child {
+    Command::new("jack_capture")
+        .args(["--no-stdin", "-d", &seconds.to_string(), "--channels", "2"])
+        .args(["--port", "melos-audio:left", "--port", "melos-audio:right", "--format", "wav", "--bitdepth", "FLOAT"])
+        .arg(path)
+        .env("JACK_DEFAULT_SERVER", SERVER)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("jack_capture is needed: apt-get install jack-capture")
+}
+
+/// The recording, left channel.
+fn left(path: &Path) -> Vec<f32> {
+    let mut wav = hound::WavReader::open(path).unwrap();
+    assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 48_000));
+    wav.samples::<f32>().map(Result::unwrap).step_by(2).collect()
+}
+
+fn rms(samples: &[f32]) -> f32 {
+    (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt()
+}
+
+/// Longest run of samples that are exactly alike: silence, or a stuck stream.
+fn longest_standstill(samples: &[f32]) -> usize {
+    samples.chunk_by(|a, b| a == b).map(<[f32]>::len).max().unwrap_or(0)
+}
+
+/// Clicks: samples whose second difference is far above what the music around them has.
+fn clicks(samples: &[f32]) -> usize {
+    let second: Vec<f32> = samples.windows(3).map(|w| (w[2] - 2.0 * w[1] + w[0]).abs()).collect();
+    second
+        .chunks(9600)
+        .map(|chunk| {
+            let mut sorted = chunk.to_vec();
+            sorted.sort_by(f32::total_cmp);
+            // A click is a single sample: the next largest ones are music.
+            let usual = sorted[sorted.len() - sorted.len() / 100 - 1].max(1e-3);
+            usize::from(sorted[sorted.len() - 1] > 20.0 * usual)
+        })
+        .sum()
+}
+
+#[test]
+fn the_instrument_plays_and_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let _server = JackServer::start(SERVER, 512);
+    // SAFETY-free way to hand the server's name on: every child gets it from this process's environment.
+    let daemon = Daemon::start(folder.path(), &["--audio", "jack", "--preset", "calm", "--key", "D", "--seed", "5"]);
+    daemon.oscsend(&["/melos/mode", "s", "major"]);
+    daemon.oscsend(&["/melos/level/pad", "f", "-6"]);
+
+    let calm = folder.path().join("calm.wav");
+    assert!(record(&calm, 10).wait().unwrap().success());
+    let calm = left(&calm);
+    assert!(calm.len() >= 9 * 48_000, "{} frames were recorded", calm.len());
+    assert!(rms(&calm) > 0.003, "calm music is heard: {}", rms(&calm));
+    assert!(longest_standstill(&calm) < 480, "no gap: {} equal samples", longest_standstill(&calm));
+    assert_eq!(clicks(&calm), 0, "no click");
+    let chroma = analyze(&calm).chroma;
+    let key = Key { tonic: 2, mode: Mode::Major };
+    let inside: f32 = (0..12).filter(|pitch| key.contains(*pitch)).map(|pitch| chroma[usize::from(pitch)]).sum();
+    let inside = inside / chroma.iter().sum::<f32>();
+    assert!(inside > 7.0 / 12.0 + 0.08, "network and harmony are in D major: {inside} of the energy");
+
+    // The mood changes by OSC, the tempo by a program that speaks JACK MIDI.
+    daemon.oscsend(&["/melos/glide", "f", "0"]);
+    daemon.oscsend(&["/melos/emotion", "s", "angry"]);
+    let status = daemon.wait_until("angry", |status| status["parameters"]["emotion"] == "angry");
+    assert_eq!(status["parameters"]["emotion/angry"], 1.0);
+    let angry = folder.path().join("angry.wav");
+    assert!(record(&angry, 8).wait().unwrap().success());
+    let angry = left(&angry);
+    assert!(rms(&angry) > 1.5 * rms(&calm), "anger is louder: {} after {}", rms(&angry), rms(&calm));
+    assert!(longest_standstill(&angry) < 480, "no gap: {} equal samples", longest_standstill(&angry));
+    assert_eq!(clicks(&angry), 0, "no click");
+
+    // SIGTERM fades out.
+    let end = folder.path().join("end.wav");
+    let mut recorder = record(&end, 5);
+    sleep(Duration::from_secs(1));
+    let (status, said) = daemon.terminate();
+    assert!(status.success(), "{said}");
+    assert!(said.contains("fading out"), "{said}");
+    assert!(recorder.wait().unwrap().success());
+    let end = left(&end);
+    let last = end.iter().rposition(|sample| *sample != 0.0).expect("something was heard");
+    let tail = &end[..=last];
+    assert!(rms(&tail[tail.len().saturating_sub(2400)..]) < 0.01, "it fades before it stops");
+    assert_eq!(clicks(tail), 0, "and does not click");
+}

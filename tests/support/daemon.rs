@@ -1,0 +1,108 @@
+//! A running `melos`, with its own ports and state folder.
+
+use std::io::Read;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a busy machine.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// The daemon; killed when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    pub osc: u16,
+    pub http: u16,
+}
+
+/// A free port, as far as one can know.
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Daemon {
+    /// Starts `melos run` and waits until it plays.
+    pub fn start(state: &Path, arguments: &[&str]) -> Self {
+        let mut daemon = Self::spawn(state, arguments);
+        let begun = Instant::now();
+        while daemon.status().is_none() {
+            let ended = daemon.child.try_wait().unwrap();
+            assert!(ended.is_none() && begun.elapsed() < LONG, "the daemon does not play: {}", daemon.said());
+            sleep(Duration::from_millis(50));
+        }
+        daemon
+    }
+
+    /// Starts `melos run`, come what may.
+    pub fn spawn(state: &Path, arguments: &[&str]) -> Self {
+        let (osc, http) = (free_port(), free_port());
+        let child = Command::new(env!("CARGO_BIN_EXE_melos"))
+            .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
+            .arg(state)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child, osc, http }
+    }
+
+    /// What `melos status --json` says; `None` until it plays.
+    pub fn status(&self) -> Option<serde_json::Value> {
+        let output = Command::new(env!("CARGO_BIN_EXE_melos"))
+            .args(["status", "--json", "--http", &self.http.to_string()])
+            .output()
+            .unwrap();
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        (status["state"].as_str() != Some("")).then_some(status)
+    }
+
+    /// Sends a message with liblo's `oscsend`.
+    pub fn oscsend(&self, arguments: &[&str]) {
+        let sent = Command::new("oscsend").args(["localhost", &self.osc.to_string()]).args(arguments).status();
+        assert!(sent.expect("oscsend is needed: apt-get install liblo-tools").success());
+    }
+
+    /// Waits until the status fulfils something.
+    pub fn wait_until(&self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.status().filter(&fulfilled) {
+                return status;
+            }
+            assert!(begun.elapsed() < LONG, "waited in vain until {what}: {:?}", self.status());
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends SIGTERM, as systemd does, and waits for the end; returns how it ended and what it had said.
+    pub fn terminate(mut self) -> (ExitStatus, String) {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < LONG, "SIGTERM does not end it");
+            sleep(Duration::from_millis(20));
+        }
+        let status = self.child.wait().unwrap();
+        (status, self.said())
+    }
+
+    /// Everything on standard error; ends the daemon.
+    fn said(&mut self) -> String {
+        let _ = self.child.kill();
+        let mut text = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

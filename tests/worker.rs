@@ -1,0 +1,277 @@
+//! The generator's thread with the real engine: it keeps up, stalls, fails and comes back; splices come late and early.
+//!
+//! The engine is turned by the test as fast as the thread delivers, so nothing depends on the machine's speed.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use melos::emotion::{Emotion, Mood};
+use melos::engine::{Engine, EngineEnds, EngineStatus, Hop, ports};
+use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Worker, WorkerEvent};
+use melos::model::{Models, runtime};
+use melos::plan::Plan;
+use melos::theory::Chord;
+use ringbuf::traits::Producer;
+
+/// A generator behind a gate, that can be told to fail.
+struct Gated {
+    inner: Generator,
+    gate: Arc<Gate>,
+}
+
+#[derive(Default)]
+struct Gate {
+    closed: Mutex<bool>,
+    changed: Condvar,
+    panics: AtomicBool,
+    arrived: AtomicU64,
+}
+
+impl Gate {
+    fn set_closed(&self, closed: bool) {
+        *self.closed.lock().unwrap() = closed;
+        self.changed.notify_all();
+    }
+}
+
+impl HopSource for Gated {
+    fn follow(&mut self, plan: Arc<Plan>) {
+        self.inner.follow(plan);
+    }
+    fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
+        self.inner.replan(plan, planned, heard);
+    }
+    fn resplice(&mut self, heard: u64) {
+        self.inner.resplice(heard);
+    }
+    fn resume_at(&mut self, frame: u64) {
+        self.inner.resume_at(frame);
+    }
+    fn recover(&mut self) {
+        self.inner.recover();
+    }
+    fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
+        self.gate.arrived.fetch_add(1, SeqCst);
+        let closed = self.gate.closed.lock().unwrap();
+        drop(self.gate.changed.wait_while(closed, |closed| *closed).unwrap());
+        let heard = self.inner.step(out);
+        assert!(!self.gate.panics.swap(false, SeqCst), "the network tripped");
+        heard
+    }
+    fn covered(&self) -> u64 {
+        self.inner.covered()
+    }
+    fn epoch(&self) -> u32 {
+        self.inner.epoch()
+    }
+}
+
+fn generator() -> Generator {
+    Generator::new(Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap()).unwrap()
+}
+
+fn plan(emotion: Emotion) -> Arc<Plan> {
+    Arc::new(Plan::steady(7, Mood::pure(emotion), Chord::parse("Am").unwrap(), 90.0))
+}
+
+/// Engine and worker as on stage.
+struct Stage {
+    engine: Engine,
+    status: Arc<EngineStatus>,
+    worker: Worker,
+    gate: Arc<Gate>,
+    heard: Vec<f32>,
+    events: Vec<WorkerEvent>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (engine_ports, EngineEnds { hops, .. }) = ports();
+        let status = Arc::new(EngineStatus::default());
+        let gate = Arc::new(Gate::default());
+        let source = Gated { inner: generator(), gate: gate.clone() };
+        let worker = Worker::start(source, hops, status.clone(), AHEAD).unwrap();
+        worker.plan(plan(Emotion::Calm), None);
+        let engine = Engine::new(engine_ports, status.clone());
+        Self { engine, status, worker, gate, heard: Vec::new(), events: Vec::new() }
+    }
+
+    /// Plays whole blocks, waiting for the worker before each one, unless it is not expected to come.
+    fn play(&mut self, frames: usize, wait: bool) {
+        for _ in 0..frames / 512 {
+            if wait {
+                self.until(|stage| stage.worker.status().covered() > stage.status.frame() + 8192);
+            }
+            let mut block = [0.0; 1024];
+            self.engine.render(&mut block);
+            self.heard.extend(block.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1])));
+        }
+        self.listen();
+    }
+
+    fn listen(&mut self) {
+        self.events.extend(self.worker.events());
+    }
+
+    /// Waits for something that the other thread does.
+    fn until(&mut self, condition: impl Fn(&Self) -> bool) {
+        let started = Instant::now();
+        while !condition(self) {
+            self.listen();
+            assert!(started.elapsed() < Duration::from_secs(60), "it never came: {:?}", self.events.last());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn splices(&self) -> Vec<(u64, Option<u64>)> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                WorkerEvent::Spliced { planned, performed } => Some((*planned, *performed)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn loudest(samples: &[f32]) -> f32 {
+    samples.iter().fold(0.0, |loudest, sample| loudest.max(sample.abs()))
+}
+
+fn steepest(samples: &[f32]) -> f32 {
+    samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_stall_makes_neither_click_nor_sudden_silence_and_ends() {
+    let mut stage = Stage::new();
+    stage.play(96_000, true);
+    let steady = steepest(&stage.heard);
+    stage.gate.set_closed(true);
+    stage.play(5 * 48_000 + AHEAD as usize, false);
+    assert!(stage.status.starved());
+    let sustained = &stage.heard[96_000 + AHEAD as usize + 9600..][..24_000];
+    assert!(loudest(sustained) > 0.1 * loudest(&stage.heard[..96_000]), "the last texture goes on");
+    stage.gate.set_closed(false);
+    stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + 24_000);
+    stage.play(48_000, true);
+    assert!(!stage.status.starved());
+    let resumed = stage.events.iter().filter(|event| matches!(event, WorkerEvent::Resumed { .. })).count();
+    assert_eq!(resumed, 1, "{:?}", stage.events.iter().filter(|e| !matches!(e, WorkerEvent::Heard(_))));
+    let tail = &stage.heard[stage.heard.len() - 24_000..];
+    assert!(loudest(tail) > 0.3 * loudest(&stage.heard[..96_000]), "the music is back");
+    assert!(steepest(&stage.heard) <= 1.5 * steady, "{} against {steady}", steepest(&stage.heard));
+}
+
+#[test]
+fn a_panic_in_the_network_is_told_and_passes() {
+    let mut stage = Stage::new();
+    stage.play(48_000, true);
+    stage.gate.panics.store(true, SeqCst);
+    stage.play(96_000, true);
+    let reasons: Vec<_> = stage
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            WorkerEvent::Failed { reason } => Some(reason.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].contains("the network tripped"));
+    assert_eq!(stage.worker.status().failures(), 1);
+    assert_eq!(stage.status.starvations(), 0);
+    assert!(loudest(&stage.heard[120_000..]) > 0.3 * loudest(&stage.heard[..48_000]));
+}
+
+#[test]
+fn live_equals_offline_to_the_bit() {
+    let mut stage = Stage::new();
+    stage.play(48_000, true);
+    let mut orders = Vec::new();
+    for emotion in [Emotion::Angry, Emotion::Sad, Emotion::Calm] {
+        let splice = (stage.status.frame() + 4096).next_multiple_of(512);
+        stage.worker.plan(plan(emotion), Some(splice));
+        orders.push((splice, emotion));
+        let count = orders.len();
+        // The engine must go on for the splice to be settled, but not past it.
+        stage.until(|stage| stage.worker.status().epoch() as usize >= count);
+        stage.play(24_064, true);
+    }
+    stage.until(|stage| stage.splices().len() == 3);
+    assert_eq!(stage.splices(), orders.iter().map(|(splice, _)| (*splice, Some(*splice))).collect::<Vec<_>>());
+
+    let mut generator = generator();
+    generator.follow(plan(Emotion::Calm));
+    let (engine_ports, mut ends) = ports();
+    let mut engine = Engine::new(engine_ports, Arc::default());
+    let mut hops = Vec::new();
+    let mut samples = Vec::new();
+    let mut orders = orders.into_iter().peekable();
+    while samples.len() < stage.heard.len() {
+        let frame = samples.len() as u64;
+        if let Some((splice, emotion)) = orders.next_if(|(splice, _)| splice - 4096 <= frame) {
+            generator.replan(plan(emotion), splice, splice);
+        }
+        while generator.covered() < frame + 2048 {
+            generator.step(&mut hops).unwrap();
+        }
+        for hop in hops.drain(..) {
+            ends.hops.try_push(hop).unwrap();
+        }
+        let mut block = [0.0; 1024];
+        engine.render(&mut block);
+        samples.extend(block.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1])));
+    }
+    let first = samples.iter().zip(&stage.heard).position(|(offline, live)| offline != live);
+    assert_eq!(first, None, "the first sample that differs");
+}
+
+#[test]
+fn a_splice_the_engine_rejects_is_moved_and_told() {
+    let mut stage = Stage::new();
+    stage.play(48_000, true);
+    stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + AHEAD);
+    stage.gate.set_closed(true);
+    let splice = (stage.status.frame() + 4096).next_multiple_of(512);
+    let arrived = stage.gate.arrived.load(SeqCst);
+    stage.worker.plan(plan(Emotion::Angry), Some(splice));
+    stage.until(|stage| stage.gate.arrived.load(SeqCst) > arrived);
+    // The old future plays on past the splice while the new one hangs in the gate.
+    stage.play(8192, false);
+    assert_eq!(stage.status.starvations(), 0);
+    stage.gate.set_closed(false);
+    stage.until(|stage| stage.worker.status().epoch() == 1);
+    for _ in 0..20 {
+        stage.play(512, true);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    stage.until(|stage| !stage.splices().is_empty());
+    let (planned, performed) = stage.splices()[0];
+    assert_eq!(planned, splice);
+    assert!(performed.is_some_and(|performed| performed > splice + 4096), "{performed:?}");
+    assert_eq!(stage.worker.status().late_splices(), 1);
+    assert_eq!(stage.status.accepted_epoch(), 2);
+    assert_eq!(stage.status.starvations(), 0);
+}
+
+#[test]
+fn a_splice_overtaken_by_a_newer_one_is_told() {
+    let mut stage = Stage::new();
+    stage.play(48_000, true);
+    stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + AHEAD);
+    stage.gate.set_closed(true);
+    // The worker takes orders only between latents: they gather while it hangs in the gate.
+    let arrived = stage.gate.arrived.load(SeqCst);
+    stage.play(8192, false);
+    stage.until(|stage| stage.gate.arrived.load(SeqCst) > arrived);
+    let splice = (stage.status.frame() + 8192).next_multiple_of(512);
+    stage.worker.plan(plan(Emotion::Angry), Some(splice));
+    stage.worker.plan(plan(Emotion::Sad), Some(splice + 5632));
+    stage.gate.set_closed(false);
+    stage.play(24_000, true);
+    stage.until(|stage| stage.splices().len() == 2);
+    assert_eq!(stage.splices(), [(splice, None), (splice + 5632, Some(splice + 5632))]);
+}
