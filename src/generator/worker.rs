@@ -304,20 +304,12 @@ impl<S: HopSource> Bench<S> {
 
     /// Leaves out what should have been playing by now.
     fn catch_up(&mut self, head: u64) {
-<<<<<<< HEAD
-        let covered = self.source.covered();
-        if covered < head {
-            self.source.resume_at(head + RESUME);
-            if self.source.covered() > covered {
-                self.tell(WorkerEvent::Resumed { at: self.source.covered() });
-=======
         let missing = self.source.covered();
         if missing < head {
             self.source.resume_at(head + RESUME);
             let at = self.source.covered();
             if at > missing {
                 self.tell(WorkerEvent::Resumed { splices: self.splices, missing, at });
->>>>>>> main
             }
         }
     }
