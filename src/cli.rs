@@ -77,7 +77,10 @@ pub(crate) fn main() -> ExitCode {
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MELOS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,melos=info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false)
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
     if std::env::var_os("MELOS_LOG_JSON").is_some() { lines.json().init() } else { lines.init() }
 }

@@ -2,15 +2,15 @@
 
 mod board;
 mod http;
-mod library;
+mod reload;
 mod stage;
 mod state;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -19,23 +19,36 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::audio::Output;
+use crate::check::Library;
 use crate::conductor::{Conductor, Score};
 use crate::config::Config;
 use crate::config::MidiHost;
 use crate::control::Inbox;
-use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
-use crate::mapping::LiveMappings;
 use crate::control::log::Header;
+use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::control::osc::OscServer;
+<<<<<<< HEAD
 use crate::control::oscquery::{Discovery, OscQuery};
 use crate::control::watch::watch;
+=======
+use crate::control::watch::Changed;
+>>>>>>> main
 use crate::engine::{Engine, EngineStatus, ports};
 use crate::generator::{AHEAD, Generator, Worker};
+use crate::mapping::LiveMappings;
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
+use crate::preset::Preset;
+use crate::record::{Format, Recorder, Take};
+use crate::units::SAMPLE_RATE;
 
+<<<<<<< HEAD
 use board::{Board, Figures};
 use library::{Library, read_mappings};
+=======
+use board::Board;
+use reload::Files;
+>>>>>>> main
 use stage::{LogFile, Stage};
 use state::StateFile;
 
@@ -86,10 +99,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
     let board = Arc::new(Board::new(osc, oscquery, figures));
 
-    let library = Library::read(&data.join("presets"));
-    let state =
+    let files = Files::read(&data);
+    let state_file =
         StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
-    let mut start = start_values(&library, &state, preset.as_deref(), &config)?;
+    let mut start = start_values(&files.presets, &state_file, preset.as_deref(), &config)?;
     start.extend(settings);
 
     let models = Models::load(runtime()?, &find_model(&config.model)?)?;
@@ -115,15 +128,21 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let (stop, reload) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let mapping_folder = data.join("mappings");
-    let (news, changed) = sync_channel(1);
-    watch(vec![data.join("presets"), mapping_folder.clone()], news)?;
+    let recordings = state.join(&config.recordings);
+    let recorder = Recorder::spawn(ends.tap)?;
+    if output.status().is_null() {
+        record_first_minute(&recorder, &recordings)?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
+    let (reload, news) = files.watch(&data)?;
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name())?,
-        mappings: LiveMappings::new(read_mappings(&mapping_folder).unwrap_or_default()),
-        mapping_folder,
-        changed,
+        mappings: LiveMappings::new(mappings),
+        news,
+        presets,
+        recorder,
+        recordings,
         conductor,
         commands: ends.commands,
         events: ends.events,
@@ -131,12 +150,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         output: Arc::clone(output.status()),
         worker,
         inbox,
-        library,
         board,
-        state,
+        state: state_file,
         log,
         stop: Arc::clone(&stop),
-        reload: Arc::clone(&reload),
         alive: Box::new(watchdog()),
     };
     let stage = std::thread::Builder::new().name("melos-stage".to_owned()).spawn(move || stage.run())?;
@@ -154,7 +171,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 /// What to start with: the preset asked for, else the saved state, else the configured preset.
 fn start_values(
-    library: &Library,
+    presets: &Library<Preset>,
     state: &StateFile,
     preset: Option<&str>,
     config: &Config,
@@ -165,13 +182,13 @@ fn start_values(
         None => &config.preset,
         Some(name) => name,
     };
-    match library.get(name) {
+    match presets.get(name) {
         Some(preset) => {
             let mut values = preset.settings();
             values.push((Param::Preset, Value::Text(name.to_owned())));
             Ok(values)
         }
-        None => bail!("there is no preset {name:?}; there are {}", library.names()),
+        None => bail!("there is no preset {name:?}; there are {}", presets.names().collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -193,6 +210,14 @@ fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Rec
     };
     let (sender, events) = sync_channel(MIDI_EVENTS);
     Ok(Some((MidiIn::start(system, sender)?, events)))
+}
+
+/// Without a device nobody hears anything, so there is something to listen to later.
+fn record_first_minute(recorder: &Recorder, recordings: &Path) -> anyhow::Result<()> {
+    let path = recordings.join("first-minute.wav");
+    tracing::info!(file = %path.display(), "there is no sound device: recording the first minute");
+    recorder.start(Take { path, format: Format::Wav, pre_roll: 0, limit: Some(60 * u64::from(SAMPLE_RATE)) })?;
+    Ok(())
 }
 
 fn wait_until_primed(worker: &Worker) -> anyhow::Result<()> {
@@ -219,7 +244,7 @@ fn watchdog() -> impl FnMut(u64) + Send {
 }
 
 /// Returns at SIGTERM or SIGINT; SIGHUP asks for a reload.
-async fn until_told_to_stop(reload: &AtomicBool) -> std::io::Result<()> {
+async fn until_told_to_stop(reload: &SyncSender<Changed>) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -227,7 +252,8 @@ async fn until_told_to_stop(reload: &AtomicBool) -> std::io::Result<()> {
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload.store(true, Relaxed),
+            // One that waits already is as good.
+            _ = hangup.recv() => drop(reload.try_send(Changed(Vec::new()))),
         }
     }
 }

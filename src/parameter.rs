@@ -230,7 +230,8 @@ parameters! {
     SceneA "scene/a" Kind::Text { default: "" }, "", 0.0 ms, Daemon, "Scene at the left end of the crossfader";
     SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, Daemon, "Scene at the right end of the crossfader";
     SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, Daemon, "Between scene a (0) and scene b (1)";
-    Record "record" OFF, "", 0.0 ms, Daemon, "Records what is heard, with its control log, to the recordings folder";
+    Record "record" OFF, "", 0.0 ms, Daemon, "Records what is heard to the recordings folder";
+    RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, Daemon, "How much of what was just played a recording begins with";
 }
 
 impl Param {

@@ -10,12 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use daemon::Daemon;
+use daemon::{Daemon, SERVER};
 use jack_server::JackServer;
 use melos::analysis::analyze;
 use melos::theory::{Key, Mode};
-
-const SERVER: &str = "melos-end-to-end";
 
 /// Records both outputs for some seconds with `jack_capture`.
 fn record(path: &Path, seconds: u32) -> Child {
@@ -65,7 +63,6 @@ fn clicks(samples: &[f32]) -> usize {
 fn the_instrument_plays_and_follows() {
     let folder = tempfile::tempdir().unwrap();
     let _server = JackServer::start(SERVER, 512);
-    // SAFETY-free way to hand the server's name on: every child gets it from this process's environment.
     let daemon = Daemon::start(folder.path(), &["--audio", "jack", "--preset", "calm", "--key", "D", "--seed", "5"]);
     daemon.oscsend(&["/melos/mode", "s", "major"]);
     daemon.oscsend(&["/melos/level/pad", "f", "-6"]);

@@ -46,10 +46,11 @@ struct Jackd(Child);
 
 impl Jackd {
     fn start() -> Self {
-        // Synchronous and with a long period, because without real-time priority a busy machine loses cycles otherwise.
+        // Synchronous, patient and with a long period, because without real-time priority a busy machine otherwise loses
+        // cycles, or clients.
         let name = std::env::var(SERVER).unwrap();
         let mut command = Command::new("jackd");
-        command.args(["-n", &name, "-r", "-S", "-d", "dummy", "-r", "48000", "-p", "1024"]);
+        command.args(["-n", &name, "-r", "-S", "-t", "3000", "-d", "dummy", "-r", "48000", "-p", "1024"]);
         command.env("JACK_NO_AUDIO_RESERVATION", "1").stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().unwrap())
     }

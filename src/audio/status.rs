@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 pub struct OutputStatus {
     pub(super) connected: AtomicBool,
     pub(super) failed: AtomicBool,
+    pub(super) null: AtomicBool,
     pub(super) callbacks: AtomicU64,
     pub(super) block_frames: AtomicU32,
     pub(super) xruns: AtomicU64,
@@ -27,6 +28,12 @@ impl OutputStatus {
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed.load(Relaxed)
+    }
+
+    /// Whether nobody hears it: the null output.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.null.load(Relaxed)
     }
 
     /// How often sound was asked for.

@@ -106,6 +106,7 @@ impl Supervisor {
         let (faults, faulty) = sync_channel(16);
         let (route, mut running, mut engine) = match self.first(engine, &faults) {
             Ok((Route::Null, _, engine)) => {
+                self.status.null.store(true, Relaxed);
                 self.status.connected.store(true, Relaxed);
                 self.status.set_name("no device: playing into nothing".to_owned());
                 let _ = answer.send(Ok(()));

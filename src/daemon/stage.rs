@@ -7,25 +7,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use super::board::Board;
-use super::library::{Library, read_mappings};
+use super::reload::Reloaded;
 use super::state::StateFile;
 use crate::audio::OutputStatus;
+use crate::check::Library;
 use crate::conductor::{Conductor, Score};
 use crate::control::log::Entry;
 use crate::control::midi::{MidiEvent, MidiIn};
-use crate::control::watch::Changed;
 use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
 use crate::generator::{Worker, WorkerEvent};
 use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
-use crate::preset::{Walk, ends_journey};
+use crate::preset::{Preset, Walk, ends_journey};
+use crate::record::{Format, Recorder, Take};
 use crate::units::seconds_to_frames;
 
 use agenda::Agenda;
@@ -49,19 +50,19 @@ pub(super) struct Stage {
     pub(super) output: Arc<OutputStatus>,
     pub(super) worker: Worker,
     pub(super) inbox: Arc<Inbox>,
-    pub(super) library: Library,
+    pub(super) presets: Library<Preset>,
     /// MIDI devices; the handle keeps them connected.
     pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
     pub(super) mappings: LiveMappings,
-    /// Files that changed.
-    pub(super) changed: Receiver<Changed>,
-    /// Folder of the mapping files.
-    pub(super) mapping_folder: PathBuf,
+    /// Presets and mappings that were read again.
+    pub(super) news: Receiver<Reloaded>,
+    pub(super) recorder: Recorder,
+    /// Folder for recordings.
+    pub(super) recordings: PathBuf,
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
     pub(super) log: Option<LogFile>,
     pub(super) stop: Arc<AtomicBool>,
-    pub(super) reload: Arc<AtomicBool>,
     /// Told every frame the play head moved, for the watchdog.
     pub(super) alive: Box<dyn FnMut(u64) + Send>,
 }
@@ -69,7 +70,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
-        let mut turn = Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
+        let mut turn =
+            Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
         self.tell_values();
         while !self.stop.load(Relaxed) {
             self.inbox.wait(TICK);
@@ -91,8 +93,8 @@ impl Stage {
     fn turn(&mut self, turn: &mut Turn) {
         let head = self.engine.frame();
         let horizon = head + u64::from(self.output.block_frames()) + MARGIN;
-        if self.reload.swap(false, Relaxed) | self.changed.try_recv().is_ok() {
-            self.reload(turn);
+        if let Ok(reloaded) = self.news.try_recv() {
+            self.reload(turn, reloaded);
         }
         self.take_midi(head);
         turn.agenda.take_in(&self.inbox, horizon);
@@ -102,7 +104,9 @@ impl Stage {
             let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
             self.advance(turn, frame);
             if step == Some(frame) {
-                for (param, value) in turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step) {
+                for (param, value) in
+                    turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step)
+                {
                     self.apply(turn, &ControlEvent::Set(param, value));
                 }
             }
@@ -125,7 +129,8 @@ impl Stage {
     fn take_midi(&mut self, head: u64) {
         let Some((_, events)) = &self.midi else { return };
         let now = Instant::now();
-        let frame = |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
+        let frame =
+            |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
         let mut out = Vec::new();
         for event in events.try_iter() {
             self.mappings.midi(event, frame, &mut out);
@@ -158,9 +163,10 @@ impl Stage {
         };
         match (param, value) {
             (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
+            (Param::Record, Value::Toggle(on)) => self.record(*on),
             (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
                 let steps = if *param == Param::PresetNext { 1 } else { -1 };
-                if let Some(name) = self.library.beside(&playing, steps).map(str::to_owned) {
+                if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
                     self.apply(turn, &ControlEvent::Set(Param::Preset, Value::Text(name.clone())));
                     self.load(turn, &name);
                 }
@@ -171,8 +177,9 @@ impl Stage {
 
     /// Loads a preset, gliding as it says.
     fn load(&mut self, turn: &mut Turn, name: &str) {
-        let Some(preset) = self.library.get(name).cloned() else {
-            tracing::warn!(preset = name, "there is no such preset; there are {}", self.library.names());
+        let Some(preset) = self.presets.get(name).cloned() else {
+            let names: Vec<_> = self.presets.names().collect();
+            tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
             return;
         };
         tracing::info!(preset = name, "{}", preset.name);
@@ -186,11 +193,29 @@ impl Stage {
         turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
     }
 
-    /// Reads presets again; the one that plays takes effect at once if it changed.
-    fn reload(&mut self, turn: &mut Turn) {
-        let changed = self.library.reload();
-        tracing::info!(presets = changed.join(", "), "reloaded");
-        if let Some(mappings) = read_mappings(&self.mapping_folder) {
+    /// Begins a recording, or ends it.
+    fn record(&mut self, on: bool) {
+        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let path = self.recordings.join(format!("take-{begun}.wav"));
+        let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
+            Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
+            _ => 0,
+        };
+        let asked = if on {
+            tracing::info!(file = %path.display(), "recording");
+            self.recorder.start(Take { path, format: Format::Wav, pre_roll, limit: None })
+        } else {
+            self.recorder.stop()
+        };
+        if let Err(error) = asked {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// Takes presets and mappings that were read again; the preset that plays takes effect at once if it changed.
+    fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
+        self.presets = reloaded.presets;
+        if let Some(mappings) = reloaded.mappings {
             let mut out = Vec::new();
             self.mappings.set_mappings(mappings, &mut out);
             for event in out {
@@ -198,7 +223,7 @@ impl Stage {
             }
         }
         if let Value::Text(playing) = self.conductor.value(Param::Preset)
-            && changed.contains(&playing)
+            && reloaded.changed.contains(&playing)
         {
             self.load(turn, &playing);
         }
@@ -242,7 +267,9 @@ impl Stage {
     fn hear(&mut self) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => tracing::warn!(frame, "the generator is late; its last texture is sustained"),
+                EngineEvent::Starved { frame } => {
+                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
+                }
                 EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
                 EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),

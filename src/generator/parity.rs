@@ -31,7 +31,11 @@ fn vectors(folder: &Path, name: &str) -> BTreeMap<String, Vec<f32>> {
         let [from, until] = [0, 1].map(|i| 8 + header + entry["data_offsets"][i].as_u64().unwrap() as usize);
         bytes[from..until].chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
     };
-    tensors.iter().filter(|(name, _)| *name != "__metadata__").map(|(name, entry)| (name.clone(), read(entry))).collect()
+    tensors
+        .iter()
+        .filter(|(name, _)| *name != "__metadata__")
+        .map(|(name, entry)| (name.clone(), read(entry)))
+        .collect()
 }
 
 fn apart(a: &[f32], b: &[f32]) -> f32 {
@@ -46,7 +50,8 @@ fn the_transformer_decides_the_same_latents() {
     let expected = vectors(&folder, "transformer.safetensors");
     let mut context = Context::new(transformer, manifest.context);
     let mut z = [0.0; LATENT_DIMS];
-    let steps = expected["noise"].chunks_exact(LATENT_DIMS).zip(expected["conditions"].chunks_exact(2 * CONDITION_COUNT));
+    let steps =
+        expected["noise"].chunks_exact(LATENT_DIMS).zip(expected["conditions"].chunks_exact(2 * CONDITION_COUNT));
     for (position, (noise, conditions)) in steps.enumerate() {
         let wanted = Wanted {
             conditions: conditions[..CONDITION_COUNT].try_into().unwrap(),

@@ -7,6 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+/// Name of the JACK server that the daemon plays through, if there is one.
+pub const SERVER: &str = "melos-test";
+
 /// How long anything may take on a busy machine.
 pub const LONG: Duration = Duration::from_secs(60);
 
@@ -43,6 +46,7 @@ impl Daemon {
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)
             .args(arguments)
+            .envs([("JACK_DEFAULT_SERVER", SERVER), ("JACK_NO_START_SERVER", "1")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
