@@ -72,6 +72,8 @@ pub struct OscConfig {
 pub struct HttpConfig {
     /// TCP port, on the address of OSC.
     pub port: u16,
+    /// Whether OSC and OSCQuery are advertised by zeroconf; when left out, only where the network is let in.
+    pub announce: Option<bool>,
 }
 
 /// MIDI in and out.
@@ -124,7 +126,7 @@ impl Default for OscConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { port: 9080 }
+        Self { port: 9080, announce: None }
     }
 }
 
@@ -157,6 +159,12 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// Whether OSC and OSCQuery are to be advertised by zeroconf.
+    #[must_use]
+    pub fn announces(&self) -> bool {
+        self.http.announce.unwrap_or(!self.osc.address.is_loopback())
+    }
+
     /// Reads a configuration file.
     ///
     /// # Errors

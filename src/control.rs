@@ -8,6 +8,7 @@ pub mod log;
 pub mod midi;
 pub mod notice;
 pub mod osc;
+pub mod oscquery;
 pub mod watch;
 
 use std::net::SocketAddr;

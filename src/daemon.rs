@@ -27,7 +27,12 @@ use crate::control::Inbox;
 use crate::control::log::Header;
 use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::control::osc::OscServer;
+<<<<<<< HEAD
+use crate::control::oscquery::{Discovery, OscQuery};
+use crate::control::watch::watch;
+=======
 use crate::control::watch::Changed;
+>>>>>>> main
 use crate::engine::{Engine, EngineStatus, ports};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::mapping::LiveMappings;
@@ -37,8 +42,13 @@ use crate::preset::Preset;
 use crate::record::{Format, Recorder, Take};
 use crate::units::SAMPLE_RATE;
 
+<<<<<<< HEAD
+use board::{Board, Figures};
+use library::{Library, read_mappings};
+=======
 use board::Board;
 use reload::Files;
+>>>>>>> main
 use stage::{LogFile, Stage};
 use state::StateFile;
 
@@ -79,11 +89,15 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let osc_address = SocketAddr::new(config.osc.address, config.osc.port);
     let osc = tasks.block_on(OscServer::start(osc_address, Arc::clone(&inbox)))?;
     tracing::info!(address = %osc.address(), "listening to OSC");
-    let board = Arc::new(Board::new(osc));
+    let figures = Arc::new(Figures::default());
     let http_address = SocketAddr::new(config.osc.address, config.http.port);
-    tasks
-        .block_on(http::serve(http_address, Arc::clone(&board)))
+    let routes = http::routes(Arc::clone(&figures));
+    let oscquery = tasks
+        .block_on(OscQuery::start(http_address, osc.address(), Arc::clone(&inbox), routes))
         .with_context(|| format!("HTTP cannot listen on {http_address}; choose another port with http.port"))?;
+    tracing::info!(address = %oscquery.address(), "serving OSCQuery");
+    let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
+    let board = Arc::new(Board::new(osc, oscquery, figures));
 
     let files = Files::read(&data);
     let state_file =
@@ -176,6 +190,13 @@ fn start_values(
         }
         None => bail!("there is no preset {name:?}; there are {}", presets.names().collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// Lets others find the instrument; that they cannot is no reason not to play.
+fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
+    Discovery::announce(oscquery, osc)
+        .inspect_err(|error| tracing::warn!(%error, "others must be told the address"))
+        .ok()
 }
 
 /// MIDI through the system asked for; none is no reason not to play.

@@ -30,13 +30,13 @@
 //! | `/melos/health` | s state, f load, i xruns, i starvations, i late splices |
 
 mod address;
-mod decode;
-mod fault;
-mod feedback;
-mod guard;
-mod message;
+pub(super) mod decode;
+pub(super) mod fault;
+pub(super) mod feedback;
+pub(super) mod guard;
+pub(super) mod message;
 mod server;
-mod time;
+pub(super) mod time;
 
 pub use fault::{Counters, Fault};
 pub use server::{OscError, OscServer};

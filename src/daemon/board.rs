@@ -1,6 +1,6 @@
 //! What listeners are told, and what `melos status` answers.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
@@ -8,6 +8,7 @@ use crate::audio::OutputStatus;
 use crate::control::Notice;
 use crate::control::notice::Health;
 use crate::control::osc::OscServer;
+use crate::control::oscquery::OscQuery;
 use crate::engine::EngineStatus;
 use crate::generator::WorkerStatus;
 use crate::parameter::{Kind, Param, Value};
@@ -43,6 +44,13 @@ pub(super) struct Status {
 #[derive(Debug)]
 pub(super) struct Board {
     osc: OscServer,
+    oscquery: OscQuery,
+    figures: Arc<Figures>,
+}
+
+/// The newest figures, for whoever asks.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
     told: Mutex<Told>,
 }
 
@@ -53,18 +61,19 @@ struct Told {
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer) -> Self {
-        Self { osc, told: Mutex::default() }
+    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
+        Self { osc, oscquery, figures }
     }
 
     /// Tells every listener.
     pub(super) fn tell(&self, notice: Notice) {
+        self.oscquery.tell(&notice);
         self.osc.tell(notice);
     }
 
     /// Tells the values that changed, and returns them.
     pub(super) fn tell_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
-        let mut told = self.told();
+        let mut told = self.figures.told();
         let changed: Vec<_> = values.iter().filter(|value| !told.values.contains(value)).cloned().collect();
         if changed.is_empty() {
             return changed;
@@ -101,7 +110,7 @@ impl Board {
         }));
         let counters = self.osc.counters();
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
-        let mut told = self.told();
+        let mut told = self.figures.told();
         told.status = Status {
             state: state.to_owned(),
             seconds: frames_to_seconds(engine.frame()),
@@ -121,6 +130,9 @@ impl Board {
         };
     }
 
+}
+
+impl Figures {
     /// The newest figures.
     pub(super) fn status(&self) -> Status {
         self.told().status.clone()

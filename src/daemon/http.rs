@@ -1,32 +1,18 @@
-//! HTTP on the local machine: `GET /status` answers with the daemon's figures as JSON.
+//! `GET /status` answers with the daemon's figures as JSON, on the HTTP port of OSCQuery.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
-use tokio::net::TcpListener;
 
-use super::board::{Board, Status};
+use super::board::{Figures, Status};
 
-/// Binds the port and serves until the runtime ends.
-///
-/// # Errors
-/// When the port cannot be bound.
-pub(super) async fn serve(address: SocketAddr, board: Arc<Board>) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await?;
-    let bound = listener.local_addr()?;
-    let router = Router::new().route("/status", get(status)).with_state(board);
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "HTTP ended");
-        }
-    });
-    Ok(bound)
+/// The routes beside the address space.
+pub(super) fn routes(figures: Arc<Figures>) -> Router {
+    Router::new().route("/status", get(status)).with_state(figures)
 }
 
-async fn status(State(board): State<Arc<Board>>) -> Json<Status> {
-    Json(board.status())
+async fn status(State(figures): State<Arc<Figures>>) -> Json<Status> {
+    Json(figures.status())
 }

@@ -12,7 +12,7 @@ use crate::parameter::{Input, Kind, Param, TABLE, Value};
 
 /// One thing asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Request {
+pub(in crate::control) enum Request {
     /// A parameter shall take a value, at once or at a moment.
     Set(Param, Value, Option<Instant>),
     /// A parameter's value shall be sent back.
@@ -27,19 +27,19 @@ pub(super) enum Request {
 
 /// What a datagram asks for, and what in it could not be taken.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Decoded {
-    pub(super) requests: Vec<Request>,
+pub(in crate::control) struct Decoded {
+    pub(in crate::control) requests: Vec<Request>,
     /// Messages that were left out; the others stand.
-    pub(super) faults: Vec<Fault>,
+    pub(in crate::control) faults: Vec<Fault>,
     /// Bundles that came too late.
-    pub(super) late: u64,
+    pub(in crate::control) late: u64,
 }
 
 /// Reads one datagram.
 ///
 /// # Errors
 /// When the whole datagram must be refused.
-pub(super) fn decode(datagram: &[u8], now: Now) -> Result<Decoded, Fault> {
+pub(in crate::control) fn decode(datagram: &[u8], now: Now) -> Result<Decoded, Fault> {
     guard::check(datagram)?;
     let (_, packet) = rosc::decoder::decode_udp(datagram).map_err(|error| Fault::Malformed(error.to_string()))?;
     let mut decoded = Decoded::default();

@@ -61,14 +61,14 @@ impl fmt::Debug for Counters {
 
 /// Says each complaint once; after [`Said::MOST`] different ones it only counts, so that a flood cannot fill the disk.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(in crate::control) struct Said {
     before: BTreeSet<String>,
 }
 
 impl Said {
     const MOST: usize = 100;
 
-    pub(super) fn once(&mut self, from: SocketAddr, fault: &Fault) {
+    pub(in crate::control) fn once(&mut self, from: SocketAddr, fault: &Fault) {
         // Packets that are no OSC at all differ in nothing a performer could act on.
         let key = match fault {
             Fault::Malformed(_) | Fault::Oversized(_) | Fault::TooEarly(_) => {

@@ -11,14 +11,14 @@ use crate::control::Notice;
 use crate::parameter::{Param, TABLE, Value};
 
 /// Values and levels are sent at most this often: 30 times a second.
-pub(super) const INTERVAL: Duration = Duration::from_micros(33_400);
+pub(in crate::control) const INTERVAL: Duration = Duration::from_micros(33_400);
 
 /// Most subscribers; the oldest makes room.
 const MAX_SUBSCRIBERS: usize = 64;
 
 /// After a client has set a parameter it is not told that parameter's value for this long: while a fader moves, values
 /// still on their way through would pull it back.
-const QUIET: Duration = Duration::from_millis(250);
+pub(in crate::control) const QUIET: Duration = Duration::from_millis(250);
 
 /// Where a message goes.
 pub(super) type Outgoing = (SocketAddr, OscMessage);

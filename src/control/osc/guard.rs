@@ -6,7 +6,7 @@
 use super::fault::Fault;
 
 /// Longest datagram taken, in bytes: some hundred messages.
-pub(super) const MAX_BYTES: usize = 16 * 1024;
+pub(in crate::control) const MAX_BYTES: usize = 16 * 1024;
 /// Deepest nesting of bundles, and of arrays.
 pub(super) const MAX_DEPTH: usize = 8;
 

@@ -12,7 +12,7 @@ fn message(address: &str, args: Vec<OscType>) -> OscMessage {
 }
 
 /// A parameter's value; `None` for triggers, which have none.
-pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
+pub(in crate::control) fn value(param: Param, value: &Value) -> Option<OscMessage> {
     let spec = param.spec();
     let argument = match (value, spec.kind) {
         (Value::Number(number), _) => OscType::Float(*number),
@@ -28,7 +28,7 @@ pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
 }
 
 /// A notice of one of the streams; `None` for [`Notice::Value`].
-pub(super) fn stream(notice: &Notice) -> Option<OscMessage> {
+pub(in crate::control) fn stream(notice: &Notice) -> Option<OscMessage> {
     let counted = |from_zero: u64| OscType::Int(i32::try_from(from_zero + 1).unwrap_or(i32::MAX));
     Some(match notice {
         Notice::Value(..) => return None,

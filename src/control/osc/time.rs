@@ -14,13 +14,13 @@ const UNIX_OFFSET_SECONDS: u128 = 2_208_988_800;
 
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    pub(super) monotonic: Instant,
-    pub(super) wall: SystemTime,
+pub(in crate::control) struct Now {
+    pub(in crate::control) monotonic: Instant,
+    pub(in crate::control) wall: SystemTime,
 }
 
 impl Now {
-    pub(super) fn take() -> Self {
+    pub(in crate::control) fn take() -> Self {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 }
