@@ -46,7 +46,7 @@ fn json_for_programs_and_the_same_music_in_two_formats() {
         assert_eq!(frames["mel"][0].as_array().map(Vec::len), Some(128));
     }
     let level = |entry: usize| entries[entry]["rms"]["mean"].as_f64().expect("a number");
-    assert!((level(0) / level(1) - 1.0).abs() < 0.05, "{} and {}", level(0), level(1));
+    assert!((level(0) / level(1) - 1.0).abs() < 0.1, "{} and {}", level(0), level(1));
 }
 
 #[test]

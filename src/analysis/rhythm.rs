@@ -8,7 +8,7 @@ use realfft::RealFftPlanner;
 use crate::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
 
 /// Decibels per neper of amplitude.
-const DB_PER_NEPER: f32 = 8.685_889_6;
+const DB_PER_NEPER: f32 = 8.685_89;
 /// Band values further below the loudest, in nepers (80 dB), do not count.
 const DEPTH: f32 = 80.0 / DB_PER_NEPER;
 /// Seconds under the window in which the period is sought, and frames between two of them.

@@ -199,7 +199,7 @@ fn collect_beats(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<(f6
     let mut metres: Vec<(u64, u64, u64)> = Vec::new();
     for (tick, kind) in events {
         if let TrackEventKind::Meta(MetaMessage::TimeSignature(numerator, power, ..)) = kind {
-            let unit = (4 * quarter >> u32::from(*power).min(6)).max(1);
+            let unit = ((4 * quarter) >> u32::from(*power).min(6)).max(1);
             let compound = *power >= 3 && *numerator > 3 && numerator % 3 == 0;
             let (beat, beats) = if compound { (3 * unit, numerator / 3) } else { (unit, *numerator) };
             metres.push((*tick, beat, u64::from(beats.max(1))));
@@ -213,4 +213,119 @@ fn collect_beats(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<(f6
         }
     }
     beats
+}
+
+#[cfg(test)]
+mod tests {
+    use midly::num::{u4, u7, u15, u24, u28};
+    use midly::{Format, Header, Track, TrackEvent};
+
+    use super::*;
+
+    const TICKS: u16 = 100;
+
+    fn on(tick: u32, channel: u8, key: u8, vel: u8) -> (u32, TrackEventKind<'static>) {
+        let message = MidiMessage::NoteOn { key: u7::new(key), vel: u7::new(vel) };
+        (tick, TrackEventKind::Midi { channel: u4::new(channel), message })
+    }
+
+    fn off(tick: u32, channel: u8, key: u8) -> (u32, TrackEventKind<'static>) {
+        on(tick, channel, key, 0)
+    }
+
+    fn sustain(tick: u32, channel: u8, value: u8) -> (u32, TrackEventKind<'static>) {
+        let message = MidiMessage::Controller { controller: u7::new(SUSTAIN_PEDAL), value: u7::new(value) };
+        (tick, TrackEventKind::Midi { channel: u4::new(channel), message })
+    }
+
+    fn meta(tick: u32, message: MetaMessage<'static>) -> (u32, TrackEventKind<'static>) {
+        (tick, TrackEventKind::Meta(message))
+    }
+
+    fn read(events: &[(u32, TrackEventKind<'static>)]) -> MidiScore {
+        let mut now = 0;
+        let mut track = Track::new();
+        for (tick, kind) in events {
+            track.push(TrackEvent { delta: u28::new(tick - now), kind: *kind });
+            now = *tick;
+        }
+        let mut smf = Smf::new(Header::new(Format::SingleTrack, Timing::Metrical(u15::new(TICKS))));
+        smf.tracks.push(track);
+        let mut bytes = Vec::new();
+        smf.write_std(&mut bytes).expect("memory can be written");
+        parse(&bytes).expect("there are notes")
+    }
+
+    #[test]
+    fn the_tempo_map_turns_ticks_into_seconds() {
+        let tempo = |tick, microseconds| meta(tick, MetaMessage::Tempo(u24::new(microseconds)));
+        let score = read(&[
+            tempo(0, 1_000_000),
+            on(100, 0, 60, 80),
+            tempo(200, 500_000),
+            off(300, 0, 60),
+            on(400, 0, 62, 40),
+            off(500, 0, 62),
+        ]);
+        let times: Vec<(f64, f64)> = score.notes.iter().map(|note| (note.start, note.end)).collect();
+        assert_eq!(times, [(1.0, 2.5), (3.0, 3.5)]);
+        assert_eq!(score.notes[0].velocity, 80.0);
+    }
+
+    #[test]
+    fn the_pedal_prolongs_notes_of_its_channel_but_not_for_ever() {
+        let score = read(&[
+            sustain(0, 0, 127),
+            on(0, 0, 60, 80),
+            on(0, 1, 64, 80),
+            off(100, 0, 60),
+            off(100, 1, 64),
+            on(150, 0, 67, 80),
+            off(160, 0, 67),
+            sustain(300, 0, 0),
+            sustain(400, 0, 127),
+            on(400, 0, 72, 80),
+            off(500, 0, 72),
+            off(5000, 0, 1),
+        ]);
+        let end = |pitch: u8| score.notes.iter().find(|note| note.pitch == pitch).map(|note| note.end);
+        assert_eq!(end(60), Some(1.5));
+        assert_eq!(end(64), Some(0.5));
+        assert_eq!(end(67), Some(1.5));
+        assert_eq!(end(72), Some(2.5 + LONGEST_SUSTAIN));
+    }
+
+    #[test]
+    fn one_string_per_key_and_no_drums() {
+        let score = read(&[
+            on(0, 0, 60, 50),
+            on(1, 1, 60, 70),
+            on(2, DRUMS, 40, 100),
+            on(100, 2, 60, 60),
+            off(150, 0, 60),
+            off(160, 1, 60),
+            off(200, 2, 60),
+        ]);
+        let notes: Vec<(f64, f64, f32)> =
+            score.notes.iter().map(|note| (note.start, note.end, note.velocity)).collect();
+        assert_eq!(notes, [(0.0, 0.5, 70.0), (0.5, 1.0, 60.0)]);
+    }
+
+    #[test]
+    fn beats_of_simple_and_compound_metres() {
+        let metre = |tick, numerator, power| meta(tick, MetaMessage::TimeSignature(numerator, power, 24, 8));
+        let score = read(&[metre(0, 3, 2), on(0, 0, 60, 80), metre(300, 6, 3), off(599, 0, 60)]);
+        let beats: Vec<(f64, bool)> = score.beats.clone();
+        assert_eq!(beats, [(0.0, true), (0.5, false), (1.0, false), (1.5, true), (2.25, false)]);
+    }
+
+    #[test]
+    fn what_is_no_music_is_an_error() {
+        assert!(matches!(parse(b"RIFF"), Err(MidiError::Malformed(_))));
+        let mut bytes = Vec::new();
+        Smf::new(Header::new(Format::SingleTrack, Timing::Metrical(u15::new(TICKS))))
+            .write_std(&mut bytes)
+            .expect("memory can be written");
+        assert!(matches!(parse(&bytes), Err(MidiError::Empty)));
+    }
 }
