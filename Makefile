@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-rust test-training bench evaluate soundfont runtime build docs packages-build packages-test
+.PHONY: run test test-training bench runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -9,14 +9,13 @@ VENV := .venv
 
 # What building needs, and what the tests use: real servers and real clients that others wrote.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
-TEST_PACKAGES := jackd2 jack-capture liblo-tools python3-venv fluid-soundfont-gm puredata-core
+TEST_PACKAGES := jackd2 jack-capture liblo-tools python3-venv iproute2
 
 run: build runtime
 	./target/release/melos run $(ARGS)
 
-test: test-rust
-
-test-rust: packages-build packages-test runtime $(VENV)/ready
+# One test at a time: several play through a real audio server and need the processor in time.
+test: packages-build packages-test runtime $(VENV)/ready
 	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked -- --test-threads=1
 
 build: packages-build
@@ -58,6 +57,16 @@ $(VENV)/ready: tests/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r tests/requirements.txt
 	touch $@
+
+# The training code: a few steps on a tiny corpus, export, and that the exported networks agree.
+test-training: packages-test
+	$(PYTHON) -m venv models/training/.venv
+	models/training/.venv/bin/pip install -q -r models/training/requirements.lock
+	models/training/.venv/bin/pip install -q --no-deps -e models/training
+	cd models/training && .venv/bin/python -m pytest -q tests
+
+bench: packages-build runtime
+	$(CARGO) bench --locked
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

@@ -27,12 +27,8 @@ use crate::control::Inbox;
 use crate::control::log::Header;
 use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::control::osc::OscServer;
-<<<<<<< HEAD
 use crate::control::oscquery::{Discovery, OscQuery};
-use crate::control::watch::watch;
-=======
 use crate::control::watch::Changed;
->>>>>>> main
 use crate::engine::{Engine, EngineStatus, ports};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::mapping::LiveMappings;
@@ -42,13 +38,8 @@ use crate::preset::Preset;
 use crate::record::{Format, Recorder, Take};
 use crate::units::SAMPLE_RATE;
 
-<<<<<<< HEAD
 use board::{Board, Figures};
-use library::{Library, read_mappings};
-=======
-use board::Board;
 use reload::Files;
->>>>>>> main
 use stage::{LogFile, Stage};
 use state::StateFile;
 

@@ -324,7 +324,7 @@ fn found_on_loopback() {
                 break found;
             }
         };
-        assert_eq!(found.get_port(), address.port());
-        assert!(found.get_addresses().iter().any(|found| found.to_ip_addr() == address.ip()), "{found:?}");
+        assert_eq!(found.port, address.port());
+        assert!(found.addresses.iter().any(|found| found.to_ip_addr() == address.ip()), "{found:?}");
     }
 }

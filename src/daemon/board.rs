@@ -129,7 +129,6 @@ impl Board {
             parameters: std::mem::take(&mut told.status.parameters),
         };
     }
-
 }
 
 impl Figures {

@@ -1,4 +1,5 @@
 //! A running `melos`, with its own ports and state folder.
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::Read;
 use std::net::UdpSocket;
@@ -8,17 +9,17 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Name of the JACK server that the daemon plays through, if there is one.
-pub const SERVER: &str = "melos-test";
+pub(crate) const SERVER: &str = "melos-test";
 
 /// How long anything may take on a busy machine.
-pub const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// The daemon; killed when dropped.
 #[derive(Debug)]
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    pub osc: u16,
-    pub http: u16,
+    pub(crate) osc: u16,
+    pub(crate) http: u16,
 }
 
 /// A free port, as far as one can know.
@@ -28,7 +29,7 @@ fn free_port() -> u16 {
 
 impl Daemon {
     /// Starts `melos run` and waits until it plays.
-    pub fn start(state: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(state: &Path, arguments: &[&str]) -> Self {
         let mut daemon = Self::spawn(state, arguments);
         let begun = Instant::now();
         while daemon.status().is_none() {
@@ -40,7 +41,7 @@ impl Daemon {
     }
 
     /// Starts `melos run`, come what may.
-    pub fn spawn(state: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn spawn(state: &Path, arguments: &[&str]) -> Self {
         let (osc, http) = (free_port(), free_port());
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
@@ -56,7 +57,7 @@ impl Daemon {
     }
 
     /// What `melos status --json` says; `None` until it plays.
-    pub fn status(&self) -> Option<serde_json::Value> {
+    pub(crate) fn status(&self) -> Option<serde_json::Value> {
         let output = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["status", "--json", "--http", &self.http.to_string()])
             .output()
@@ -66,13 +67,13 @@ impl Daemon {
     }
 
     /// Sends a message with liblo's `oscsend`.
-    pub fn oscsend(&self, arguments: &[&str]) {
+    pub(crate) fn oscsend(&self, arguments: &[&str]) {
         let sent = Command::new("oscsend").args(["localhost", &self.osc.to_string()]).args(arguments).status();
         assert!(sent.expect("oscsend is needed: apt-get install liblo-tools").success());
     }
 
     /// Waits until the status fulfils something.
-    pub fn wait_until(&self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    pub(crate) fn wait_until(&self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.status().filter(&fulfilled) {
@@ -84,7 +85,7 @@ impl Daemon {
     }
 
     /// Sends SIGTERM, as systemd does, and waits for the end; returns how it ended and what it had said.
-    pub fn terminate(mut self) -> (ExitStatus, String) {
+    pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {

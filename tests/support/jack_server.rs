@@ -1,4 +1,5 @@
 //! A JACK server without a sound card, real-time where the system allows it.
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::fs::{self, File};
 use std::path::PathBuf;

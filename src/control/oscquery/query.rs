@@ -73,7 +73,8 @@ mod tests {
             "::ffff:192.168.1.5".parse().unwrap(),
         );
         assert_eq!((&info["OSC_IP"], &info["WS_IP"]), (&json!("192.168.1.5"), &json!("192.168.1.5")));
-        let fixed = host_info("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap(), "10.0.0.1".parse().unwrap());
+        let fixed =
+            host_info("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap(), "10.0.0.1".parse().unwrap());
         assert_eq!((&fixed["OSC_IP"], &fixed["WS_PORT"]), (&json!("127.0.0.1"), &json!(2)));
     }
 }

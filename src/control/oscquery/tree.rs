@@ -229,8 +229,10 @@ fn stream_attributes(stream: &Stream) -> Map<String, Json> {
     if !stream.ranges.is_empty() {
         let range = |(min, max): &(Option<f32>, Option<f32>)| {
             let ends = [("MIN", min), ("MAX", max)];
-            let known: Map<_, _> =
-                ends.iter().filter_map(|(name, end)| Some(((*name).to_owned(), decimal((*end).as_ref().copied()?)))).collect();
+            let known: Map<_, _> = ends
+                .iter()
+                .filter_map(|(name, end)| Some(((*name).to_owned(), decimal((*end).as_ref().copied()?))))
+                .collect();
             if known.is_empty() { Json::Null } else { Json::Object(known) }
         };
         attributes.insert("RANGE".to_owned(), stream.ranges.iter().map(range).collect());
