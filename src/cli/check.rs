@@ -39,28 +39,47 @@ fn check(path: &Path, files: &mut usize, problems: &mut Vec<String>) {
             Ok(entries) => {
                 let mut inside: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
                 inside.sort();
-                let inside = inside.into_iter().filter(|path| path.is_dir() || extension(path) == "toml");
-                inside.for_each(|path| check(&path, files, problems));
+                // Among models, other TOML files are none of ours.
+                let ours = |path: &Path| match kind(path) {
+                    Kind::Unknown => path.is_dir(),
+                    _ => true,
+                };
+                inside.iter().filter(|path| ours(path)).for_each(|path| check(path, files, problems));
             }
             Err(error) => problems.push(format!("{}: {error}", path.display())),
         }
         return;
     }
     *files += 1;
-    let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    let found: Vec<String> = if path.file_name().is_some_and(|name| name == "model.toml") {
-        let models = runtime().and_then(|runtime| Models::load(runtime, path.parent().unwrap_or(Path::new("."))));
-        models.err().iter().map(ToString::to_string).collect()
-    } else if folder == "mappings" {
-        Mapping::read(path).err().iter().flatten().map(ToString::to_string).collect()
-    } else if folder == "presets" {
-        Preset::read(path).err().iter().flatten().map(ToString::to_string).collect()
-    } else {
-        vec![format!("{}: is it a preset or a mapping? It should lie in a folder of that name", path.display())]
+    let found: Vec<String> = match kind(path) {
+        Kind::Model => {
+            let models = runtime().and_then(|runtime| Models::load(runtime, path.parent().unwrap_or(Path::new("."))));
+            models.err().iter().map(ToString::to_string).collect()
+        }
+        Kind::Mapping => Mapping::read(path).err().iter().flatten().map(ToString::to_string).collect(),
+        Kind::Preset => Preset::read(path).err().iter().flatten().map(ToString::to_string).collect(),
+        Kind::Unknown => {
+            vec![format!("{}: is it a preset or a mapping? It should lie in a folder of that name", path.display())]
+        }
     };
     problems.extend(found);
 }
 
-fn extension(path: &Path) -> &str {
-    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
+/// What a file is, by its place.
+enum Kind {
+    Model,
+    Mapping,
+    Preset,
+    Unknown,
+}
+
+fn kind(path: &Path) -> Kind {
+    let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let toml = path.extension().is_some_and(|extension| extension == "toml");
+    match &*folder {
+        _ if path.file_name().is_some_and(|name| name == "model.toml") => Kind::Model,
+        "mappings" if toml => Kind::Mapping,
+        "presets" if toml => Kind::Preset,
+        _ => Kind::Unknown,
+    }
 }

@@ -1,6 +1,7 @@
 //! The ALSA sequencer, through midir.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use midir::os::unix::VirtualInput;
@@ -10,10 +11,16 @@ use super::host::{DeviceId, MidiError, Search, Sender};
 use super::parse::Parser;
 
 const CLIENT: &str = "melos";
+/// Where the kernel offers its sequencer.
+const SEQUENCER: &str = "/dev/snd/seq";
 /// Port that other programs connect to.
 const PORT: &str = "midi_in";
 
 fn input() -> Result<MidiInput, MidiError> {
+    // Asked without the device, the ALSA library complains on standard error each time; the search comes every second.
+    if !Path::new(SEQUENCER).exists() {
+        return Err(MidiError::Alsa(format!("there is no {SEQUENCER}")));
+    }
     let mut input = MidiInput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))?;
     input.ignore(Ignore::SysexAndActiveSense);
     Ok(input)
