@@ -9,6 +9,7 @@ mod analyze;
 mod check;
 mod data;
 mod devices;
+mod learn;
 mod prepare;
 mod render;
 mod run;
@@ -33,6 +34,8 @@ enum Command {
     Devices(devices::Args),
     /// Checks presets, mappings and models, and lists every problem
     Check(check::Args),
+    /// Waits for a MIDI control to be moved, and prints the mapping block for it
+    Learn(learn::Args),
     /// Asks the running daemon how it is
     Status(status::Args),
     /// Measures audio files: tempo, key, loudness, timbre
@@ -55,6 +58,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Render(args) => render::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Devices(args) => devices::run(args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(args),
+        Command::Learn(args) => learn::run(args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(args).map(|()| ExitCode::SUCCESS),
         Command::Analyze(args) => analyze::run(args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => prepare::run(args).map(|()| ExitCode::SUCCESS),

@@ -85,6 +85,19 @@ fn mel_to_hz(mel: f64) -> f64 {
     if mel < 15.0 { mel * 200.0 / 3.0 } else { 1000.0 * ((mel - 15.0) * 6.4f64.ln() / 27.0).exp() }
 }
 
+/// The inner product of two slices of one length, with eight running sums, which a processor adds side by side.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    let (eights_a, eights_b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = eights_a.remainder().iter().zip(eights_b.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in eights_a.zip(eights_b) {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            *sum += x[lane] * y[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
 /// A band's weights where they are not zero.
 struct Band {
     first_bin: usize,
@@ -162,8 +175,7 @@ impl MelAnalyzer {
         let mut frame = [0.0; BANDS];
         for (value, band) in frame.iter_mut().zip(&self.bands) {
             let bins = &magnitudes[band.first_bin..band.first_bin + band.weights.len()];
-            let sum: f32 = bins.iter().zip(&band.weights).map(|(m, w)| m * w).sum();
-            *value = sum.max(FLOOR).ln();
+            *value = dot(bins, &band.weights).max(FLOOR).ln();
         }
         frame
     }

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
-use crate::mel::{BANDS, MelFrame};
+use crate::mel::{BANDS, MelFrame, dot};
 
 /// How many coefficients there are.
 pub const COUNT: usize = 13;
@@ -29,7 +29,7 @@ static COSINES: LazyLock<Vec<MelFrame>> = LazyLock::new(|| {
 pub fn mfcc(mel: &MelFrame) -> Coefficients {
     let mut coefficients = [0.0; COUNT];
     for (coefficient, row) in coefficients.iter_mut().zip(COSINES.iter()) {
-        *coefficient = row.iter().zip(mel).map(|(cosine, value)| cosine * value).sum();
+        *coefficient = dot(row, mel);
     }
     coefficients
 }

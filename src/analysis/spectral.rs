@@ -1,6 +1,8 @@
 //! The shape of a spectrum, and the level and sign changes of the samples behind it.
 
-use crate::mel::{BINS, N_FFT};
+use std::sync::LazyLock;
+
+use crate::mel::{BINS, N_FFT, dot};
 use crate::units::SAMPLE_RATE;
 
 /// Share of the magnitude below the rolloff frequency.
@@ -9,6 +11,10 @@ const ROLLOFF: f32 = 0.85;
 const FLATNESS_FLOOR: f32 = 1e-10;
 /// Samples nearer to zero than this count as zero.
 const ZERO: f32 = 1e-10;
+
+static ONES: [f32; BINS] = [1.0; BINS];
+/// The numbers of the bins.
+static NUMBERS: LazyLock<[f32; BINS]> = LazyLock::new(|| std::array::from_fn(|bin| bin as f32));
 
 /// The shape of a magnitude spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -25,8 +31,8 @@ impl Spectral {
     /// Measures a magnitude spectrum.
     #[must_use]
     pub fn of(magnitudes: &[f32; BINS]) -> Self {
-        let total: f32 = magnitudes.iter().sum();
-        let weighted: f32 = magnitudes.iter().enumerate().map(|(bin, magnitude)| bin as f32 * magnitude).sum();
+        let total = dot(magnitudes, &ONES);
+        let weighted = dot(magnitudes, &*NUMBERS);
         let mut below = 0.0;
         let rolloff = magnitudes.iter().position(|magnitude| {
             below += magnitude;
@@ -65,7 +71,7 @@ fn flatness(magnitudes: &[f32; BINS]) -> f32 {
 #[must_use]
 pub fn rms(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];
-    (window.iter().map(|x| x * x).sum::<f32>() / N_FFT as f32).sqrt()
+    (dot(window, window) / N_FFT as f32).sqrt()
 }
 
 /// Sign changes per sample among the [`N_FFT`] samples around one; the signal goes on at its ends as it ends.

@@ -1,6 +1,6 @@
 //! Pitch classes and keys.
 
-use crate::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre};
+use crate::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre, dot};
 use crate::theory::{Key, Mode};
 use crate::units::SAMPLE_RATE;
 
@@ -64,8 +64,8 @@ const OCTAVE_WIDTH: f64 = 2.0;
 /// (Ellis, Chroma feature analysis and synthesis, 2007).
 #[derive(Debug, Clone)]
 pub struct ChromaBank {
-    /// Per bin, the weights of the twelve pitch classes.
-    weights: Vec<Chroma>,
+    /// Per pitch class, the weights of the bins.
+    weights: Vec<[f32; BINS]>,
 }
 
 impl Default for ChromaBank {
@@ -84,32 +84,31 @@ impl ChromaBank {
         };
         // The bin at 0 Hz has no pitch: it stands a fixed distance below the next and weighs next to nothing.
         let position = |bin: usize| if bin == 0 { semitones(1) - 18.0 } else { semitones(bin) };
-        let weights = (0..BINS)
-            .map(|bin| {
-                let width = (position(bin + 1) - position(bin)).max(1.0);
-                let bell = |class: usize| {
-                    let distance = (position(bin) - class as f64 + 6.0).rem_euclid(12.0) - 6.0;
-                    (-0.5 * (2.0 * distance / width).powi(2)).exp()
-                };
-                // The bells count from A, the chroma from C.
-                let raw: [f64; 12] = std::array::from_fn(|class| bell((class + 3) % 12));
-                let norm = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
-                let octave = (-0.5 * ((position(bin) / 12.0 - CENTRE_OCTAVE) / OCTAVE_WIDTH).powi(2)).exp();
-                raw.map(|weight| (weight / norm * octave) as f32)
-            })
-            .collect();
+        let mut weights = vec![[0.0; BINS]; 12];
+        for bin in 0..BINS {
+            let width = (position(bin + 1) - position(bin)).max(1.0);
+            let bell = |class: usize| {
+                let distance = (position(bin) - class as f64 + 6.0).rem_euclid(12.0) - 6.0;
+                (-0.5 * (2.0 * distance / width).powi(2)).exp()
+            };
+            // The bells count from A, the chroma from C.
+            let raw: [f64; 12] = std::array::from_fn(|class| bell((class + 3) % 12));
+            let norm = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let octave = (-0.5 * ((position(bin) / 12.0 - CENTRE_OCTAVE) / OCTAVE_WIDTH).powi(2)).exp();
+            for (row, weight) in weights.iter_mut().zip(raw) {
+                row[bin] = (weight / norm * octave) as f32;
+            }
+        }
         Self { weights }
     }
 
     /// The chroma of a magnitude spectrum, by power; the strongest is 1, silence is all 0.
     #[must_use]
     pub fn chroma(&self, magnitudes: &[f32; BINS]) -> Chroma {
+        let power = magnitudes.map(|magnitude| magnitude * magnitude);
         let mut chroma = [0.0; 12];
-        for (magnitude, weights) in magnitudes.iter().zip(&self.weights) {
-            let power = magnitude * magnitude;
-            for (sum, weight) in chroma.iter_mut().zip(weights) {
-                *sum += power * weight;
-            }
+        for (strength, row) in chroma.iter_mut().zip(&self.weights) {
+            *strength = dot(&power, row);
         }
         normalised(chroma)
     }

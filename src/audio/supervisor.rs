@@ -20,8 +20,9 @@ use crate::engine::Engine;
 const RETRY: Duration = Duration::from_millis(200);
 /// Longest time between two looks at the stream.
 const LOOK: Duration = Duration::from_millis(50);
-/// A stream that has not asked for sound for so long is lost, whatever it says; its first time may take longer.
-const QUIET: Duration = Duration::from_millis(1000);
+/// A stream that has not asked for sound for so long is lost, whatever it says (some sound servers take two seconds'
+/// worth at a time); its first time may take longer.
+const QUIET: Duration = Duration::from_millis(2500);
 const FIRST: Duration = Duration::from_millis(5000);
 /// A stream that reported an error must ask for sound again within this time.
 const DOUBT: Duration = Duration::from_millis(250);

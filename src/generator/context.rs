@@ -19,7 +19,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
     pub conditions: &'a [f32; CONDITION_COUNT],
-    /// Noise, scaled by temperature.
+    /// Noise, shaped by temperature.
     pub noise: &'a Latent,
     /// How far to go from the reference (nothing known) to the conditions, 1 being there.
     pub guidance: f32,

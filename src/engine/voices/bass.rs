@@ -7,7 +7,7 @@ use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
 /// Peak at full strength.
-const LEVEL: f32 = 0.6;
+const LEVEL: f32 = 0.45;
 /// Time constant of the overtones, in frames.
 const DARKENING: f32 = 0.45 * SAMPLE_RATE as f32;
 

@@ -49,7 +49,7 @@ impl Tone for Pad {
         let coefficient = one_pole(self.corner * (1.0 + 0.18 * sine(self.motion)));
         advance(&mut self.motion, MOTION);
         let (low, high) = (self.increment / DETUNE, self.increment * DETUNE);
-        for n in 0..QUANTUM {
+        for (n, level) in level.iter().enumerate() {
             let centre = saw(self.phases[0], self.increment);
             let (left, right) = (saw(self.phases[1], low), saw(self.phases[2], high));
             advance(&mut self.phases[0], self.increment);
@@ -60,7 +60,7 @@ impl Tone for Pad {
                 stages[1].next(once, coefficient)
             };
             // The square makes the exponential attack start without an edge.
-            let gain = self.gain * level[n] * level[n];
+            let gain = self.gain * level * level;
             bus.mid[n] += gain * filter(&mut self.mid, centre + OUTER * (left + right));
             bus.side[n] += gain * filter(&mut self.side, 2.0 * OUTER * (left - right));
         }

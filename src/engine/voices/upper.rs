@@ -7,7 +7,7 @@ use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
 /// Peak at full strength, about.
-const LEVEL: f32 = 0.42;
+const LEVEL: f32 = 0.6;
 /// Time constant of the bell's overtone, in frames.
 const STRIKE: f32 = 0.16 * SAMPLE_RATE as f32;
 /// Turns of the vibrato in a quantum: 4.7 Hz.

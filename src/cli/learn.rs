@@ -1,0 +1,37 @@
+//! `melos learn`.
+
+use std::io::Write;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use melos::config::MidiHost;
+use melos::control::midi::{MidiIn, MidiSystem};
+use melos::mapping::Learn;
+use melos::parameter::Param;
+
+/// Messages that may wait.
+const WAITING: usize = 1024;
+/// How long a control may take to be moved.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Parameter that the control shall move, such as valence or level/pad
+    parameter: String,
+    /// What carries MIDI
+    #[arg(long, value_enum, default_value = "alsa")]
+    midi: MidiHost,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let param = Param::from_id(&args.parameter)
+        .ok_or_else(|| anyhow!("there is no parameter {:?}; docs/parameters.md lists them", args.parameter))?;
+    let system = if args.midi == MidiHost::Jack { MidiSystem::Jack } else { MidiSystem::Alsa };
+    let (sender, events) = sync_channel(WAITING);
+    let _midi = MidiIn::start(system, sender)?;
+    eprintln!("move the control that shall be {}", args.parameter);
+    let block = Learn::listen(param, &events, PATIENCE).context("nothing was moved")?;
+    writeln!(std::io::stdout(), "{block}")?;
+    Ok(())
+}
