@@ -162,10 +162,14 @@ impl Generator {
         self.changes.push_back(Change { plan, planned, heard });
     }
 
-    /// Moves the crossfade into the current epoch's future to a later frame, in a new epoch: for when the engine got the
-    /// splice too late. Nothing is generated again.
+    /// Moves the newest splice that took effect, or the oldest that did not, to a later frame, where it opens a new epoch:
+    /// for when the engine would get it, or got it, too late. Nothing is generated again.
     pub fn resplice(&mut self, heard: u64) {
         let first = heard.div_ceil(HOP as u64);
+        if let Some(change) = self.changes.front_mut() {
+            change.heard = first;
+            return;
+        }
         self.fade = Some(Crossfade::new(first));
         self.epoch += 1;
         self.next_hop = first;

@@ -35,8 +35,6 @@ pub const AHEAD: u64 = 48_000;
 const MARGIN: u64 = 2048;
 /// Where the music goes on after it was not ready in time.
 const RESUME: u64 = 4096;
-/// How long the engine may take to accept or reject an epoch before that is taken as accepted.
-const VERDICT: Duration = Duration::from_millis(50);
 /// How long the worker sleeps when there is nothing to do: less than a hop.
 const NAP: Duration = Duration::from_millis(4);
 /// Longest pause after a failure.
@@ -164,6 +162,7 @@ impl Worker {
             ready: VecDeque::new(),
             splice: None,
             splices: 0,
+            sent_until: 0,
             failures: 0,
         };
         let thread = std::thread::Builder::new().name("generator".to_owned()).spawn(move || bench.run())?;
@@ -217,8 +216,8 @@ fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEv
 struct Splice {
     planned: u64,
     heard: u64,
-    /// The epoch it opens, and when its first hop was sent.
-    sent: Option<(u32, Instant)>,
+    /// The epoch it opens, once its first hop was sent.
+    sent: Option<u32>,
 }
 
 /// What stands on the thread.
@@ -235,6 +234,8 @@ struct Bench<S> {
     splice: Option<Splice>,
     /// Splices taken so far.
     splices: u64,
+    /// Frames up to here the engine has in some epoch.
+    sent_until: u64,
     failures: u32,
 }
 
@@ -280,37 +281,51 @@ impl<S: HopSource> Bench<S> {
                 self.ready.push_front(hop);
                 return;
             }
+            self.sent_until = self.sent_until.max((hop.index + 1) * HOP as u64);
             if let Some(Splice { heard, sent: sent @ None, .. }) = &mut self.splice
                 && hop.index * HOP as u64 >= *heard
             {
-                *sent = Some((hop.epoch, Instant::now()));
+                *sent = Some(hop.epoch);
             }
         }
     }
 
     /// Learns whether the engine took the splice; if it came too late, tries again further on.
     fn settle(&mut self) {
-        let Some(Splice { planned, sent: Some((epoch, since)), heard }) = self.splice else { return };
+        let Some(Splice { planned, sent: Some(epoch), heard }) = self.splice else { return };
         if self.engine.rejected_epoch() == epoch {
             let heard = (self.engine.frame() + MARGIN).next_multiple_of(HOP as u64);
             self.source.resplice(heard);
             self.ready.clear();
             self.splice = Some(Splice { planned, heard, sent: None });
-        } else if self.engine.accepted_epoch() >= epoch || since.elapsed() > VERDICT {
+        } else if self.engine.accepted_epoch() >= epoch {
             self.tell(WorkerEvent::Spliced { planned, performed: Some(heard) });
             self.splice = None;
         }
     }
 
-    /// Leaves out what should have been playing by now.
+    /// Gives up what should have been playing by now: a late splice is heard later as long as the engine has the old future,
+    /// and missing music is left out.
     fn catch_up(&mut self, head: u64) {
         let missing = self.source.covered();
-        if missing < head {
-            self.source.resume_at(head + RESUME);
-            let at = self.source.covered();
-            if at > missing {
-                self.tell(WorkerEvent::Resumed { splices: self.splices, missing, at });
+        if missing >= head {
+            return;
+        }
+        let later = (head + MARGIN).next_multiple_of(HOP as u64);
+        if let Some(splice @ Splice { sent: None, .. }) = &mut self.splice
+            && self.sent_until > later
+        {
+            splice.heard = later;
+            self.source.resplice(later);
+            return;
+        }
+        self.source.resume_at(head + RESUME);
+        let at = self.source.covered();
+        if at > missing {
+            if let Some(splice @ Splice { sent: None, .. }) = &mut self.splice {
+                splice.heard = at;
             }
+            self.tell(WorkerEvent::Resumed { splices: self.splices, missing, at });
         }
     }
 
