@@ -70,6 +70,12 @@ impl JackServer {
 
 impl Drop for JackServer {
     fn drop(&mut self) {
+        // A killed server keeps its place in JACK's registry, which has only eight; a terminated one gives it back.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {
+            sleep(Duration::from_millis(20));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_file(&self.log);
