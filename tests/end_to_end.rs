@@ -1,4 +1,5 @@
 //! The whole instrument: the shipped networks on a real JACK server, steered by other people's programs, heard by one.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/daemon.rs"]
 mod daemon;

@@ -1,4 +1,5 @@
 //! The generator with a small random model: what it sends, how it goes back, and how it crosses over.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! What the harmony promises, over every emotion and any seed.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use melos::emotion::{Emotion, Mood};
 use melos::harmony::{BarPlan, BarRequest, Harmony, Note, Profile, chroma};

@@ -2,7 +2,6 @@
 //!
 //! libjack takes the server's name from the environment, so the test runs itself again with a name of its own; that way
 //! no other server on the machine is disturbed.
-
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;

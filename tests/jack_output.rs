@@ -1,4 +1,5 @@
 //! The engine on a real JACK server (with the dummy driver), heard by another JACK client.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers may fail the test, and say what they see")]
 
 #[path = "support/jack_server.rs"]
 mod jack_server;

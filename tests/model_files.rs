@@ -1,4 +1,5 @@
 //! Model files that are not what they should be are told by name, with what was expected and what was found.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! Noise instead of control: nothing panics, and nothing that comes out is out of range. Seeded.
-
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;

@@ -1,5 +1,4 @@
 //! OSC with clients that others wrote: liblo's `oscsend` and `oscdump`, python-osc.
-
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader};

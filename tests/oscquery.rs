@@ -1,5 +1,4 @@
 //! OSCQuery over real sockets: the proposal's status codes, every parameter's node, LISTEN, and clients that others wrote.
-
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{Read, Write};

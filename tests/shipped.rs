@@ -1,5 +1,4 @@
 //! Every preset and mapping that comes with Melos is right, and no two presets sound the same.
-
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};

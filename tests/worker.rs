@@ -1,6 +1,7 @@
 //! The generator's thread with the real engine: it keeps up, stalls, fails and comes back; splices come late and early.
 //!
 //! The engine is turned by the test as fast as the thread delivers, so nothing depends on the machine's speed.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};

@@ -1,5 +1,5 @@
 //! A JACK server without a sound card, real-time where the system allows it.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, clippy::print_stdout, reason = "each test program uses its own part; what it says is for its log")]
 
 use std::fs::{self, File};
 use std::path::PathBuf;
