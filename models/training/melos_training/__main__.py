@@ -1,4 +1,4 @@
-"""`python -m melos_training vae|vocoder|transformer|export|measure …`."""
+"""`python -m melos_training vae|vocoder|transformer|adopt|export|measure …`."""
 
 import argparse
 from pathlib import Path
@@ -16,6 +16,7 @@ def _arguments():
         budget = command.add_mutually_exclusive_group(required=True)
         budget.add_argument("--minutes", type=float, help="training time over all resumed runs")
         budget.add_argument("--steps", type=int, help="training steps over all resumed runs")
+        command.add_argument("--rate", type=float, help="highest learning rate, if not the network's own; lower to train finished weights on")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--every", type=int, default=200, help="steps between two lines of the log")
         command.add_argument("--threads", type=int, default=1)
@@ -25,6 +26,10 @@ def _arguments():
             command.add_argument("--decoder-of", type=Path, help="train only the decoder of this finished checkpoint on")
         if name == "transformer":
             command.add_argument("--vae", type=Path, required=True, help="the VAE's checkpoint")
+    command = commands.add_parser("adopt", help="make checkpoints of a published model, to train it on")
+    command.add_argument("--model", type=Path, required=True, help="folder of the ONNX files")
+    command.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
+    command.add_argument("--threads", type=int, default=1)
     for name in ("export", "measure"):
         command = commands.add_parser(name)
         for part in ("vae", "vocoder", "transformer"):
@@ -47,6 +52,8 @@ def main():
         from .train_vocoder import train as run
     elif command == "transformer":
         from .train_transformer import train as run
+    elif command == "adopt":
+        from .adopt import adopt as run
     elif command == "export":
         from .export import export as run
     else:

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from .constants import LATENT_FRAMES
 from .data import Shards
+from .precision import autocast
 
 PIECE = 8192
 """Mel frames encoded at once, and their overlap on both sides, beyond what the encoder sees."""
@@ -24,7 +25,7 @@ def encode(encoder, mel):
     parts = []
     for start in range(0, frames, PIECE):
         first, last = max(0, start - OVERLAP), min(frames, start + PIECE + OVERLAP)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast():
             mean, _ = encoder(torch.from_numpy(mel[first:last].astype(np.float32))[None])
         keep = (start - first) // LATENT_FRAMES
         parts.append(mean[0, keep:keep + min(PIECE, frames - start) // LATENT_FRAMES].numpy())

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from .constants import CONDITION_GROUPS, VALUE_COUNT
 from .latents import Songs, digest
+from .precision import autocast
 from .training import Trainer, load_average
 from .transformer import Transformer
 from .vae import Vae
@@ -50,13 +51,13 @@ def flow_loss(model, latents, conditions, generator=None, noise=0.0):
         deviation = torch.rand(len(latents), 1, 1, generator=generator) * noise
         disturbed = previous + torch.randn(previous.shape, generator=generator) * deviation
         previous = torch.cat([previous[:, :1], disturbed[:, 1:]], 1)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         context = model.context(previous, conditions)
     shape = (DRAWS, *latents.shape[:2], 1)
     time = torch.sigmoid(torch.randn(shape, generator=generator))
     start = torch.randn((DRAWS, *latents.shape), generator=generator)
     x = start + (latents - start) * time
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         velocity = model.head(x, time, context.expand(DRAWS, *context.shape))
     return F.mse_loss(velocity.float(), (latents - start))
 
@@ -71,7 +72,7 @@ def evaluate_transformer(model, latents, conditions):
         }
 
 
-def train(shards, vae, out, minutes=None, steps=None, seed=0, every=200, compiled=False):
+def train(shards, vae, out, minutes=None, steps=None, rate=None, seed=0, every=200, compiled=False):
     """Trains on the latents that the checkpoint `vae` gives for `shards`."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -88,7 +89,7 @@ def train(shards, vae, out, minutes=None, steps=None, seed=0, every=200, compile
     mean, deviation = (torch.from_numpy(x) for x in training.statistics())
     model.mean.copy_(mean)
     model.deviation.copy_(deviation)
-    trainer = Trainer(model, out, RATE, minutes, steps, {"vae_sha256": fingerprint}, decay=0.05, betas=(0.9, 0.95))
+    trainer = Trainer(model, out, rate or RATE, minutes, steps, {"vae_sha256": fingerprint}, decay=0.05, betas=(0.9, 0.95))
     # A resumed training keeps the statistics it began with, whatever shards have come since.
     mean, deviation = model.mean.clone(), model.deviation.clone()
 

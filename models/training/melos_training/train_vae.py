@@ -6,6 +6,7 @@ import torch
 from .constants import NEPER_DB
 from .data import Shards
 from .losses import mel_loss
+from .precision import autocast
 from .training import Trainer, load_average
 from .vae import Vae, divergence
 
@@ -35,7 +36,7 @@ def evaluate_vae(vae, shards, rng, batches):
     }
 
 
-def train(shards, out, minutes=None, steps=None, seed=0, every=200, compiled=False, decoder_of=None):
+def train(shards, out, minutes=None, steps=None, rate=None, seed=0, every=200, compiled=False, decoder_of=None):
     """Trains on `shards`/train, watching `shards`/valid.
 
     `decoder_of` is the checkpoint of a trained VAE whose encoder, and so whose latents, shall stay: only the decoder goes on.
@@ -49,12 +50,12 @@ def train(shards, out, minutes=None, steps=None, seed=0, every=200, compiled=Fal
     if decoder_of:
         load_average(vae, decoder_of)
         vae.decoder.requires_grad_(True)
-    trainer = Trainer(vae, out, RATE, minutes, steps)
+    trainer = Trainer(vae, out, rate or RATE, minutes, steps)
     forward = torch.compile(vae) if compiled else vae
 
     def loss():
         mel = torch.from_numpy(training.mels(rng, BATCH, FRAMES))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             predicted, mean, log_variance = forward(mel)
         nats = divergence(mean, log_variance)
         reconstruction = mel_loss(predicted, mel)

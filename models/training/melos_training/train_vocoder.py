@@ -9,6 +9,7 @@ from .layers import Carry
 from .losses import audio_loss, phasor_loss, unit
 from .mel import inverse_spectrum, log_mel, spectrum
 from .measure import log_spectral_distance, spectral_convergence
+from .precision import autocast
 from .training import Trainer
 from .vocoder import LOOK_AHEAD, Vocoder, direction
 
@@ -31,7 +32,7 @@ def vocoder_loss(vocoder, audio):
         target = spectrum(audio)
         mel = log_mel(target.abs())
     frames = mel.shape[1]
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         magnitude, *parts = vocoder.predict(mel, Carry())
     # The phases of the previous frame are taken as given: all frames then differentiate side by side.
     with torch.no_grad():
@@ -71,7 +72,7 @@ def evaluate_vocoder(vocoder, audio):
     return {"lsd_db": log_spectral_distance(ours, heard), "convergence": spectral_convergence(ours, heard)}
 
 
-def train(shards, out, minutes=None, steps=None, seed=0, every=200):
+def train(shards, out, minutes=None, steps=None, rate=None, seed=0, every=200):
     """Trains on `shards`/train, watching `shards`/valid; both with audio."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -79,7 +80,7 @@ def train(shards, out, minutes=None, steps=None, seed=0, every=200):
     valid = Shards(shards, "valid", needs_audio=True, min_frames=FRAMES + 4)
     print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)
     vocoder = Vocoder()
-    trainer = Trainer(vocoder, out, RATE, minutes, steps, betas=(0.8, 0.99))
+    trainer = Trainer(vocoder, out, rate or RATE, minutes, steps, betas=(0.8, 0.99))
     held_out = torch.from_numpy(valid.audio(np.random.default_rng(1), 16, 160))
 
     def loss():

@@ -50,7 +50,9 @@ class Trainer:
         saved = torch.load(self.out, weights_only=True)
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        # Adopted weights come without one.
+        if "optimizer" in saved:
+            self.optimizer.load_state_dict(saved["optimizer"])
         self.step, self.spent = saved["step"], saved["spent"]
         print(f"resumed at step {self.step} after {self.spent / 60:.1f} min", flush=True)
 

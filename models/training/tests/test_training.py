@@ -107,3 +107,30 @@ def test_transformer_export(exported, contract):
         inputs["mask"][0, position] = 0
         inputs["z"] = z
         inputs["start"][:] = 0
+
+
+def test_adopted_weights_are_the_exported_ones(trained, exported, tmp_path):
+    from melos_training.adopt import adopt
+    from melos_training.export import round_weights
+    from melos_training.training import load_average
+    from melos_training.transformer import Transformer
+    from melos_training.vae import Vae
+    from melos_training.vocoder import Vocoder
+
+    adopt(exported, tmp_path)
+    for name, network in (("vae", Vae), ("vocoder", Vocoder), ("transformer", Transformer)):
+        ours, theirs = network(), network()
+        load_average(ours, trained[0][name])
+        round_weights(ours)
+        load_average(theirs, tmp_path / f"{name}.pt")
+        adopted = theirs.state_dict()
+        for key, value in ours.state_dict().items():
+            assert torch.equal(adopted[key], value), f"{name}: {key}"
+
+
+def test_training_goes_on_from_adopted_weights(exported, shards, tmp_path):
+    from melos_training.adopt import adopt
+
+    adopt(exported, tmp_path)
+    trainer = train_vae.train([shards], tmp_path / "vae.pt", steps=3, rate=1e-5)
+    assert trainer.step == 3

@@ -1,0 +1,65 @@
+"""Checkpoints from a published model folder, so that training goes on from the weights that ship."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from .latents import digest
+from .training import save_atomically
+from .transformer import Transformer
+from .vae import Vae
+from .vocoder import Vocoder
+
+
+def _initialisers(path):
+    """Arrays of an ONNX file by name, in the order of the file; float16 storage undone."""
+    graph = onnx.load(path).graph
+    arrays = {tensor.name.removesuffix("_half"): numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    return {name: array.astype(np.float32) for name, array in arrays.items() if array.dtype != np.int64}
+
+
+def read_weights(module, prefix, path):
+    """The state of `module` as the file `path` holds it under names beginning with `prefix`.
+
+    The exporter keeps the names of most parameters. Matrices of linear layers it may transpose and rename; those follow each
+    other as the layers do, so they are told apart by shape and order.
+    """
+    arrays = _initialisers(path)
+    state, unnamed = {}, {}
+    for name, array in arrays.items():
+        if not name.startswith(prefix) and array.ndim == 2:
+            unnamed.setdefault(array.shape, []).append(array)
+    for name, value in module.state_dict().items():
+        array = arrays.get(prefix + name)
+        if array is None:
+            waiting = unnamed.get(tuple(value.shape[::-1]))
+            if not waiting:
+                raise ValueError(f"{path}: no weights for {name} of shape {tuple(value.shape)}")
+            array = waiting.pop(0).T
+        state[name] = torch.from_numpy(array.copy())
+    module.load_state_dict(state)
+
+
+def adopt(model, out):
+    """Writes `vae.pt`, `vocoder.pt` and `transformer.pt` into the folder `out` from the ONNX files of the folder `model`.
+
+    They hold no optimizer and have spent no time: `--minutes` counts from here.
+    """
+    model, out = Path(model), Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    vae, vocoder, transformer = Vae(), Vocoder(), Transformer()
+    read_weights(vae.encoder, "encoder.", model / "encoder.onnx")
+    read_weights(vae.decoder, "decoder.", model / "decoder.onnx")
+    read_weights(vocoder, "vocoder.", model / "vocoder.onnx")
+    read_weights(transformer, "transformer.", model / "transformer.onnx")
+
+    def write(network, name, **extra):
+        state = network.state_dict()
+        save_atomically({"model": state, "average": state, "step": 0, "spent": 0.0, **extra}, out / f"{name}.pt")
+
+    write(vae, "vae")
+    write(vocoder, "vocoder")
+    write(transformer, "transformer", vae_sha256=digest(out / "vae.pt"))
