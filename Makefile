@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training bench runtime build docs packages-build packages-test
+.PHONY: run test test-training test-link bench runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -64,6 +64,12 @@ test-training: packages-test
 	models/training/.venv/bin/pip install -q -r models/training/requirements.lock
 	models/training/.venv/bin/pip install -q --no-deps -e models/training
 	cd models/training && .venv/bin/python -m pytest -q tests
+
+# Ableton Link, an optional feature for its licence: against a peer made of Link's own library.
+test-link: packages-build
+	$(call install,cmake g++ libclang-dev)
+	$(CARGO) test --locked --features link --test link
+	$(CARGO) test --locked --features link --lib control::link
 
 bench: packages-build runtime
 	$(CARGO) bench --locked

@@ -22,6 +22,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// MIDI in and out.
     pub midi: MidiConfig,
+    /// Whether to join the Ableton Link session of the local network.
+    pub link: bool,
     /// Where recordings go; relative to the state folder.
     pub recordings: PathBuf,
 }
@@ -107,6 +109,7 @@ impl Default for Config {
             osc: OscConfig::default(),
             http: HttpConfig::default(),
             midi: MidiConfig::default(),
+            link: false,
             recordings: PathBuf::from("recordings"),
         }
     }

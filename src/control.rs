@@ -4,6 +4,8 @@
 //! applies the events and pushes notices back. Nothing here touches the audio thread.
 
 pub mod inbox;
+#[cfg(feature = "link")]
+pub mod link;
 pub mod log;
 pub mod midi;
 pub mod notice;
@@ -46,6 +48,16 @@ pub enum ControlEvent {
         /// The frame on the performance's time line at which that beat falls; may lie a little in the past.
         at: u64,
     },
+}
+
+impl ControlEvent {
+    /// What an external clock says, given which frame was played when.
+    pub fn from_clock(event: midi::ClockEvent, frame: impl Fn(Instant) -> u64) -> Self {
+        match event {
+            midi::ClockEvent::Tempo(tempo) => Self::Tempo(tempo),
+            midi::ClockEvent::Beat { beat, at } => Self::Beat { beat: beat as f64, at: frame(at) },
+        }
+    }
 }
 
 /// An event on its way in.

@@ -40,7 +40,7 @@ use crate::units::SAMPLE_RATE;
 
 use board::{Board, Figures};
 use reload::Files;
-use stage::{LogFile, Stage};
+use stage::{LinkSession, LogFile, Stage};
 use state::StateFile;
 
 /// Frames that must be generated before the sound starts.
@@ -129,6 +129,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (reload, news) = files.watch(&data)?;
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name())?,
+        link: join_link(config.link)?,
         mappings: LiveMappings::new(mappings),
         news,
         presets,
@@ -201,6 +202,27 @@ fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Rec
     };
     let (sender, events) = sync_channel(MIDI_EVENTS);
     Ok(Some((MidiIn::start(system, sender)?, events)))
+}
+
+/// What an Ableton Link session says, if it is to be followed.
+#[cfg(feature = "link")]
+fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
+    if !wanted {
+        return Ok(None);
+    }
+    let (sender, events) = sync_channel(MIDI_EVENTS);
+    tracing::info!("following Ableton Link");
+    Ok(Some(LinkSession { _peer: Box::new(crate::control::link::Link::start(sender)?), events }))
+}
+
+#[cfg(not(feature = "link"))]
+fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
+    if wanted {
+        bail!(
+            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"
+        );
+    }
+    Ok(None)
 }
 
 /// Without a device nobody hears anything, so there is something to listen to later.

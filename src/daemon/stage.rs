@@ -19,7 +19,7 @@ use crate::audio::OutputStatus;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
 use crate::control::log::Entry;
-use crate::control::midi::{MidiEvent, MidiIn};
+use crate::control::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
 use crate::generator::{Worker, WorkerEvent};
@@ -41,6 +41,12 @@ const REPORT: Duration = Duration::from_millis(33);
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
+/// A Link session: the peer that keeps us in it, and what it says.
+pub(super) struct LinkSession {
+    pub(super) _peer: Box<dyn Send>,
+    pub(super) events: Receiver<ClockEvent>,
+}
+
 /// What the performance thread works with.
 pub(super) struct Stage {
     pub(super) conductor: Conductor,
@@ -53,6 +59,8 @@ pub(super) struct Stage {
     pub(super) presets: Library<Preset>,
     /// MIDI devices; the handle keeps them connected.
     pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
+    /// The Link session that is followed.
+    pub(super) link: Option<LinkSession>,
     pub(super) mappings: LiveMappings,
     /// Presets and mappings that were read again.
     pub(super) news: Receiver<Reloaded>,
@@ -97,6 +105,7 @@ impl Stage {
             self.reload(turn, reloaded);
         }
         self.take_midi(head);
+        self.take_link(head);
         turn.agenda.take_in(&self.inbox, horizon);
         loop {
             let due = turn.agenda.next_frame();
@@ -128,15 +137,23 @@ impl Stage {
     /// Turns what MIDI devices did into events.
     fn take_midi(&mut self, head: u64) {
         let Some((_, events)) = &self.midi else { return };
-        let now = Instant::now();
-        let frame =
-            |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
+        let frame = frame_of(head);
         let mut out = Vec::new();
         for event in events.try_iter() {
-            self.mappings.midi(event, frame, &mut out);
+            self.mappings.midi(event, &frame, &mut out);
         }
         for event in out {
             self.inbox.push(Incoming { event, due: None, source: Source::Midi });
+        }
+    }
+
+    /// Turns what a Link session said into events.
+    fn take_link(&self, head: u64) {
+        let Some(link) = &self.link else { return };
+        let frame = frame_of(head);
+        for event in link.events.try_iter() {
+            let event = ControlEvent::from_clock(event, &frame);
+            self.inbox.push(Incoming { event, due: None, source: Source::Other });
         }
     }
 
@@ -298,6 +315,12 @@ impl Stage {
             }
         }
     }
+}
+
+/// Tells which frame was played at a moment that has just passed, now that the play head is at `head`.
+fn frame_of(head: u64) -> impl Fn(Instant) -> u64 {
+    let now = Instant::now();
+    move |at| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()))
 }
 
 /// What changes from turn to turn.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Mapping, Router};
 use crate::control::ControlEvent;
-use crate::control::midi::{ClockEvent, ClockFollower, Device, DeviceId, Message, MidiEvent};
+use crate::control::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
 use crate::parameter::{Param, TABLE, Value};
 
 /// Mappings at work. Owned by whoever takes the events of [`crate::control::midi::MidiIn`]; has no thread of its own.
@@ -131,10 +131,7 @@ impl LiveMappings {
         }
         let mut events = Vec::new();
         self.clock.message(message, at, &mut events);
-        out.extend(events.into_iter().map(|event| match event {
-            ClockEvent::Tempo(tempo) => ControlEvent::Tempo(tempo),
-            ClockEvent::Beat { beat, at } => ControlEvent::Beat { beat: beat as f64, at: frame(at) },
-        }));
+        out.extend(events.into_iter().map(|event| ControlEvent::from_clock(event, &frame)));
     }
 }
 

@@ -1,0 +1,53 @@
+//! Follows a real Link session, held by a peer made of Link's own library.
+#![cfg(feature = "link")]
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use melos::control::link::Link;
+use melos::control::midi::ClockEvent;
+use rusty_link::{AblLink, SessionState};
+
+/// Longest wait for two peers to find each other.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn wait_for<T>(events: &Receiver<ClockEvent>, wanted: impl Fn(ClockEvent) -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let event =
+            events.recv_timeout(end.saturating_duration_since(Instant::now())).expect("the session says it in time");
+        if let Some(found) = wanted(event) {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn tempo_and_beats_are_the_sessions() {
+    let peer = AblLink::new(97.0);
+    peer.enable(true);
+    // The session that is older gives the tempo.
+    std::thread::sleep(Duration::from_secs(1));
+    let (sender, events) = sync_channel(1024);
+    let link = Link::start(sender).expect("a thread can be started");
+    let is = |bpm: f64| move |event| matches!(event, ClockEvent::Tempo(t) if (t - bpm).abs() < 0.01).then_some(());
+    wait_for(&events, is(97.0));
+
+    let mut session = SessionState::new();
+    peer.capture_app_session_state(&mut session);
+    session.set_tempo(140.0, peer.clock_micros());
+    peer.commit_app_session_state(&session);
+    wait_for(&events, is(140.0));
+
+    let beat = |event| if let ClockEvent::Beat { beat, at } = event { Some((beat, at)) } else { None };
+    wait_for(&events, beat);
+    for _ in 0..4 {
+        let (beat, at) = wait_for(&events, beat);
+        peer.capture_app_session_state(&mut session);
+        let (now, micros) = (Instant::now(), peer.clock_micros());
+        let theirs = session.phase_at_time(micros - now.duration_since(at).as_micros() as i64, 4.0);
+        let error = (theirs - beat as f64 + 2.0).rem_euclid(4.0) - 2.0;
+        assert!(error.abs() * 60.0 / 140.0 < 0.010, "beat {beat} lies {error} beats off");
+    }
+    drop(link);
+}
