@@ -4,12 +4,11 @@
 #[path = "support/client.rs"]
 mod client;
 
-use std::net::UdpSocket;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use client::{Client, PATIENCE, python};
+use client::{Client, PATIENCE, free_port, python, wait_until_bound};
 use melos::control::osc::OscServer;
 use melos::control::{ControlEvent, Inbox, Notice};
 use melos::parameter::{Param, Value};
@@ -131,17 +130,5 @@ fn a_port_in_use_is_named() {
     let error = rig.runtime.block_on(OscServer::start(rig.server.address(), Arc::default())).unwrap_err().to_string();
     for part in [&rig.port(), "osc.port", "another program"] {
         assert!(error.contains(part), "{error}");
-    }
-}
-
-fn free_port() -> String {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
-}
-
-/// Waits until another program listens on a UDP port.
-fn wait_until_bound(port: &str) {
-    let start = Instant::now();
-    while UdpSocket::bind(format!("127.0.0.1:{port}")).is_ok() && start.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

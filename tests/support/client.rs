@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -28,15 +29,18 @@ impl Client {
 
     /// Waits for a line that contains `wanted`.
     pub(crate) fn expect(&self, wanted: &str) {
-        let (mut seen, start) = (Vec::new(), Instant::now());
-        while start.elapsed() < PATIENCE {
+        self.expect_all(&[wanted]);
+    }
+
+    /// Waits for lines that contain each of `wanted`, in any order.
+    pub(crate) fn expect_all(&self, wanted: &[&str]) {
+        let (mut missing, mut seen, start) = (wanted.to_vec(), Vec::new(), Instant::now());
+        while !missing.is_empty() && start.elapsed() < PATIENCE {
             let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
-            if line.contains(wanted) {
-                return;
-            }
+            missing.retain(|wanted| !line.contains(wanted));
             seen.push(line);
         }
-        panic!("{wanted:?} did not come, but {seen:#?}");
+        assert!(missing.is_empty(), "{missing:?} did not come, but {seen:#?}");
     }
 }
 
@@ -58,4 +62,16 @@ pub(crate) fn python(script: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(python);
     command.arg(script).args(arguments);
     command
+}
+
+pub(crate) fn free_port() -> String {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+/// Waits until another program listens on a UDP port.
+pub(crate) fn wait_until_bound(port: &str) {
+    let start = Instant::now();
+    while UdpSocket::bind(format!("127.0.0.1:{port}")).is_ok() && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
