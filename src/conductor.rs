@@ -33,7 +33,6 @@ use steer::waits;
 use tempo::Tempo;
 
 use crate::control::{ControlEvent, Notice};
-use crate::emotion::Mood;
 use crate::engine::{EngineCommand, TimedCommand};
 use crate::harmony::BarRequest;
 use crate::mel::HOP;
@@ -93,7 +92,6 @@ pub struct Conductor {
     next_beat: u64,
     /// The plan reaches further than the one handed out last.
     extended: bool,
-    told_mood: Mood,
 }
 
 impl Conductor {
@@ -116,7 +114,6 @@ impl Conductor {
         let mut conductor = Self {
             now: 0,
             planner: Planner::new(seed, tempo.clock().beats_per_bar()),
-            told_mood: course.steering().mood.at(0),
             performance,
             course,
             tempo,
@@ -230,11 +227,6 @@ impl Conductor {
             out.notices.push((self.now, Notice::Bar { bar, tempo }));
         }
         out.notices.push((self.now, Notice::Beat { beat, bar, tempo }));
-        let mood = self.mood();
-        if mood != self.told_mood {
-            self.told_mood = mood;
-            out.notices.push((self.now, Notice::Mood(mood)));
-        }
         let expression = EngineCommand::Expression(self.planner.expression(position));
         out.commands.push(TimedCommand { frame: self.now, command: expression });
         let oldest = self.now.saturating_sub(MEMORY);

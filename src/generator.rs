@@ -78,6 +78,8 @@ pub struct Heard {
     /// How strong each pitch class is, from C on, the largest 1. Of the spectra that this latent finished, which begin
     /// two mel frames before it.
     pub chroma: [f32; 12],
+    /// How marked a note begins in each mel frame, from `from` on: 0 where none does, up to 1.
+    pub onsets: [f32; FRAMES_PER_LATENT],
     /// Whether the network had stopped playing though notes were asked for, so that it forgets the past from here on.
     pub restarted: bool,
 }
@@ -279,7 +281,7 @@ impl Generator {
         if restarted {
             self.now.place.begin = self.now.place.position;
         }
-        Ok(Heard { from, chroma, restarted })
+        Ok(Heard { from, chroma, onsets: self.now.vigil.onsets(), restarted })
     }
 
     /// The transformer's part.

@@ -1,20 +1,18 @@
 //! OSC with clients that others wrote: liblo's `oscsend` and `oscdump`, python-osc.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::io::{BufRead, BufReader};
-use std::net::UdpSocket;
-use std::process::{Child, Command, Stdio};
+#[path = "support/client.rs"]
+mod client;
+
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use client::{Client, PATIENCE, free_port, python, wait_until_bound};
 use melos::control::osc::OscServer;
 use melos::control::{ControlEvent, Inbox, Notice};
 use melos::parameter::{Param, Value};
 use tokio::runtime::Runtime;
-
-/// Far longer than anything here takes; only a failing test waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Rig {
     runtime: Runtime,
@@ -50,48 +48,6 @@ impl Rig {
     }
 }
 
-/// A program whose lines are read as they come; ended when dropped.
-struct Listener {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Listener {
-    fn spawn(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
-        Self { child, lines }
-    }
-
-    fn expect(&self, wanted: &str) {
-        let (mut seen, start) = (Vec::new(), Instant::now());
-        while start.elapsed() < PATIENCE {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
-            if line.contains(wanted) {
-                return;
-            }
-            seen.push(line);
-        }
-        panic!("{wanted:?} did not come, but {seen:#?}");
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn python(script: &str, arguments: &[&str]) -> Command {
-    let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let mut command = Command::new(python);
-    command.arg(format!("tests/clients/{script}")).args(arguments);
-    command
-}
-
 fn set(param: Param, value: Value) -> ControlEvent {
     ControlEvent::Set(param, value)
 }
@@ -120,7 +76,7 @@ fn oscsend_steers_every_kind_of_parameter() {
 fn oscdump_hears_state_changes_and_streams() {
     let rig = Rig::new();
     let port = free_port();
-    let dump = Listener::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
+    let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
     wait_until_bound(&port);
     rig.oscsend(&["/melos/subscribe", "i", &port]);
     dump.expect("/melos/record i 0");
@@ -137,7 +93,7 @@ fn oscdump_hears_state_changes_and_streams() {
 #[test]
 fn python_osc_reads_back_bundles_and_patterns() {
     let rig = Rig::new();
-    let client = Listener::spawn(&mut python("osc_client.py", &[&rig.port()]));
+    let client = Client::spawn(&mut python("tests/clients/osc_client.py", &[&rig.port()]));
     client.expect("read /melos/temperature [1.0]");
     client.expect("read /melos/emotion ['calm']");
     client.expect("state 0 missing");
@@ -157,7 +113,7 @@ fn python_osc_reads_back_bundles_and_patterns() {
 #[test]
 fn ten_thousand_messages_and_as_much_noise_leave_the_newest_value() {
     let rig = Rig::new();
-    let client = Listener::spawn(&mut python("osc_flood.py", &[&rig.port()]));
+    let client = Client::spawn(&mut python("tests/clients/osc_flood.py", &[&rig.port()]));
     client.expect("done");
     let (mut last, start) = (None, Instant::now());
     // Datagrams may be lost in the kernel under such a flood; the last value is sent again at the end.
@@ -174,17 +130,5 @@ fn a_port_in_use_is_named() {
     let error = rig.runtime.block_on(OscServer::start(rig.server.address(), Arc::default())).unwrap_err().to_string();
     for part in [&rig.port(), "osc.port", "another program"] {
         assert!(error.contains(part), "{error}");
-    }
-}
-
-fn free_port() -> String {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
-}
-
-/// Waits until another program listens on a UDP port.
-fn wait_until_bound(port: &str) {
-    let start = Instant::now();
-    while UdpSocket::bind(format!("127.0.0.1:{port}")).is_ok() && start.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

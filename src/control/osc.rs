@@ -30,13 +30,15 @@
 //! | `/melos/health` | s state, f load, i xruns, i starvations, i late splices |
 
 mod address;
-pub(super) mod decode;
+mod decode;
 pub(super) mod fault;
 pub(super) mod feedback;
 pub(super) mod guard;
 pub(super) mod message;
 mod server;
-pub(super) mod time;
+mod time;
 
+pub use decode::{Decoded, Request, decode};
 pub use fault::{Counters, Fault};
 pub use server::{OscError, OscServer};
+pub use time::Now;

@@ -9,6 +9,7 @@ use crate::control::Notice;
 use crate::control::notice::Health;
 use crate::control::osc::OscServer;
 use crate::control::oscquery::OscQuery;
+use crate::emotion::Mood;
 use crate::engine::EngineStatus;
 use crate::generator::WorkerStatus;
 use crate::parameter::{Kind, Param, Value};
@@ -57,6 +58,7 @@ pub(super) struct Figures {
 #[derive(Debug, Default)]
 struct Told {
     values: Vec<(Param, Value)>,
+    mood: Option<Mood>,
     status: Status,
 }
 
@@ -85,6 +87,13 @@ impl Board {
             values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
         told.values = values;
         changed
+    }
+
+    /// Tells the mood as heard now, if it has changed.
+    pub(super) fn tell_mood(&self, mood: Mood) {
+        if self.figures.told().mood.replace(mood) != Some(mood) {
+            self.tell(Notice::Mood(mood));
+        }
     }
 
     /// Tells level and health, and keeps them for `melos status`.

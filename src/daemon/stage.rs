@@ -2,6 +2,8 @@
 
 mod agenda;
 mod log_file;
+mod onsets;
+mod timeline;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use crate::check::Library;
 use crate::conductor::{Conductor, Score};
 use crate::control::log::Entry;
 use crate::control::midi::{ClockEvent, MidiEvent, MidiIn};
-use crate::control::{ControlEvent, Inbox, Incoming, Source};
+use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
 use crate::generator::{Worker, WorkerEvent};
 use crate::mapping::LiveMappings;
@@ -31,6 +33,8 @@ use crate::units::seconds_to_frames;
 
 use agenda::Agenda;
 pub(super) use log_file::LogFile;
+use onsets::Onsets;
+use timeline::Timeline;
 
 /// How long the thread sleeps when nothing arrives; well below a block.
 const TICK: Duration = Duration::from_millis(2);
@@ -78,8 +82,14 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
-        let mut turn =
-            Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
+        let mut turn = Turn {
+            score: Score::default(),
+            agenda: Agenda::default(),
+            timeline: Timeline::default(),
+            onsets: Onsets::default(),
+            walk: None,
+            reported: Instant::now(),
+        };
         self.tell_values();
         while !self.stop.load(Relaxed) {
             self.inbox.wait(TICK);
@@ -100,13 +110,15 @@ impl Stage {
     /// Everything that is due: what arrived, what was scheduled, what time brings.
     fn turn(&mut self, turn: &mut Turn) {
         let head = self.engine.frame();
-        let horizon = head + u64::from(self.output.block_frames()) + MARGIN;
+        let lead = u64::from(self.output.block_frames()) + MARGIN;
+        let horizon = head + lead;
+        turn.timeline.observe(Instant::now(), head);
         if let Ok(reloaded) = self.news.try_recv() {
             self.reload(turn, reloaded);
         }
         self.take_midi(head);
         self.take_link(head);
-        turn.agenda.take_in(&self.inbox, horizon);
+        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + lead);
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
@@ -124,11 +136,15 @@ impl Stage {
             }
         }
         self.advance(turn, horizon);
-        self.hear();
+        self.hear(turn);
+        for strength in turn.onsets.until(head) {
+            self.board.tell(Notice::Onset { strength });
+        }
         (self.alive)(head);
         if turn.reported.elapsed() >= REPORT {
             turn.reported = Instant::now();
             self.board.tell_levels(&self.engine, &self.output, self.worker.status());
+            self.board.tell_mood(self.conductor.mood());
             self.tell_values();
             self.state.save(&self.conductor.settings(), false);
         }
@@ -281,7 +297,7 @@ impl Stage {
     }
 
     /// What the engine and the generator report.
-    fn hear(&mut self) {
+    fn hear(&mut self, turn: &mut Turn) {
         while let Some(event) = self.events.try_pop() {
             match event {
                 EngineEvent::Starved { frame } => {
@@ -297,6 +313,7 @@ impl Stage {
             let entry = match event {
                 WorkerEvent::Heard(heard) => {
                     self.conductor.listen(heard.from, &heard.chroma);
+                    turn.onsets.expect(heard.from, &heard.onsets);
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } if performed == Some(planned) => continue,
@@ -327,6 +344,8 @@ fn frame_of(head: u64) -> impl Fn(Instant) -> u64 {
 struct Turn {
     score: Score,
     agenda: Agenda,
+    timeline: Timeline,
+    onsets: Onsets,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
     reported: Instant,

@@ -39,8 +39,6 @@ fn a_mood_glides_within_one_splice() {
     let angry = |frame| plan.conditions(frame).emotion.unwrap()[Emotion::Angry as usize];
     assert_eq!(angry(5 * SECOND), 1.0);
     assert!((angry(3 * SECOND - 2048) - 0.5).abs() < 1e-3);
-    let moods = score.notices.iter().filter(|(_, notice)| matches!(notice, Notice::Mood(_))).count();
-    assert!((7..=9).contains(&moods), "{moods} moods told over 8 beats of glide");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::parameter::{Input, Kind, Param, TABLE, Value};
 
 /// One thing asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::control) enum Request {
+pub enum Request {
     /// A parameter shall take a value, at once or at a moment.
     Set(Param, Value, Option<Instant>),
     /// A parameter's value shall be sent back.
@@ -27,19 +27,20 @@ pub(in crate::control) enum Request {
 
 /// What a datagram asks for, and what in it could not be taken.
 #[derive(Debug, Default, PartialEq)]
-pub(in crate::control) struct Decoded {
-    pub(in crate::control) requests: Vec<Request>,
+pub struct Decoded {
+    /// In the order of the datagram.
+    pub requests: Vec<Request>,
     /// Messages that were left out; the others stand.
-    pub(in crate::control) faults: Vec<Fault>,
+    pub faults: Vec<Fault>,
     /// Bundles that came too late.
-    pub(in crate::control) late: u64,
+    pub late: u64,
 }
 
 /// Reads one datagram.
 ///
 /// # Errors
 /// When the whole datagram must be refused.
-pub(in crate::control) fn decode(datagram: &[u8], now: Now) -> Result<Decoded, Fault> {
+pub fn decode(datagram: &[u8], now: Now) -> Result<Decoded, Fault> {
     guard::check(datagram)?;
     let (_, packet) = rosc::decoder::decode_udp(datagram).map_err(|error| Fault::Malformed(error.to_string()))?;
     let mut decoded = Decoded::default();

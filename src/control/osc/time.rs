@@ -14,13 +14,17 @@ const UNIX_OFFSET_SECONDS: u128 = 2_208_988_800;
 
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::control) struct Now {
-    pub(in crate::control) monotonic: Instant,
-    pub(in crate::control) wall: SystemTime,
+pub struct Now {
+    /// The clock that events are timed by.
+    pub monotonic: Instant,
+    /// The clock that time tags are written by.
+    pub wall: SystemTime,
 }
 
 impl Now {
-    pub(in crate::control) fn take() -> Self {
+    /// Reads both clocks.
+    #[must_use]
+    pub fn take() -> Self {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 }

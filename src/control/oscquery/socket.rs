@@ -11,10 +11,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Shared;
 use super::known::Listening;
-use crate::control::osc::decode::{Decoded, Request, decode};
 use crate::control::osc::fault::Said;
 use crate::control::osc::feedback::INTERVAL;
-use crate::control::osc::time::Now;
+use crate::control::osc::{Decoded, Now, Request, decode};
 use crate::control::{ControlEvent, Incoming, Source};
 use crate::parameter::TABLE;
 

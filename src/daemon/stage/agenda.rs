@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::control::{Inbox, Incoming};
-use crate::units::seconds_to_frames;
 
 /// Most events that may wait; as many as the inbox holds.
 const CAPACITY: usize = 4096;
@@ -18,17 +17,17 @@ pub(super) struct Agenda {
 }
 
 impl Agenda {
-    /// Empties the inbox; what has no time, or one that has passed, is due at the horizon.
-    pub(super) fn take_in(&mut self, inbox: &Inbox, horizon: u64) {
+    /// Empties the inbox; `horizon_at` gives the horizon at a moment to come. What has no time, or one that has passed, is
+    /// due at the horizon of now.
+    pub(super) fn take_in(&mut self, inbox: &Inbox, horizon: u64, horizon_at: impl Fn(Instant) -> u64) {
         inbox.drain(&mut self.drained);
-        let now = Instant::now();
         for incoming in self.drained.drain(..) {
-            let ahead = incoming.due.map_or(0.0, |due| due.saturating_duration_since(now).as_secs_f64());
+            let frame = incoming.due.map_or(horizon, |due| horizon_at(due).max(horizon));
             if self.waiting.len() == CAPACITY {
                 tracing::warn!("too many events are scheduled for later; one was lost");
                 continue;
             }
-            self.waiting.insert((horizon + seconds_to_frames(ahead), self.arrived), incoming);
+            self.waiting.insert((frame, self.arrived), incoming);
             self.arrived += 1;
         }
     }
@@ -55,17 +54,20 @@ mod tests {
     #[test]
     fn events_come_in_the_order_of_their_time_then_of_their_arrival() {
         let inbox = Inbox::default();
-        let later = Instant::now() + Duration::from_secs(10);
+        let now = Instant::now();
+        let horizon_at = |due: Instant| 900 + due.duration_since(now).as_millis() as u64 * 48;
         let event = |bpm, due| Incoming { event: ControlEvent::Beat { beat: bpm, at: 0 }, due, source: Source::Other };
-        inbox.push(event(1.0, Some(later)));
         let mut agenda = Agenda::default();
-        agenda.take_in(&inbox, 1000);
+        inbox.push(event(1.0, Some(now + Duration::from_secs(10))));
+        agenda.take_in(&inbox, 1000, horizon_at);
         inbox.push(event(2.0, None));
-        agenda.take_in(&inbox, 1000);
-        assert_eq!(agenda.next_frame(), Some(1000));
-        assert_eq!(agenda.take(1000).unwrap().event, ControlEvent::Beat { beat: 2.0, at: 0 });
+        inbox.push(event(3.0, Some(now)));
+        agenda.take_in(&inbox, 1000, horizon_at);
+        for beat in [2.0, 3.0] {
+            assert_eq!(agenda.next_frame(), Some(1000));
+            assert_eq!(agenda.take(1000).unwrap().event, ControlEvent::Beat { beat, at: 0 });
+        }
         assert_eq!(agenda.take(1000), None);
-        let frame = agenda.next_frame().unwrap();
-        assert!((1000 + 9 * 48_000..=1000 + 10 * 48_000).contains(&frame), "{frame}");
+        assert_eq!(agenda.next_frame(), Some(900 + 480_000));
     }
 }

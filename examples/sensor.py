@@ -1,0 +1,47 @@
+"""Steers Melos with two sensors: each line of standard input holds two numbers from 0 to 1023, as an Arduino prints them.
+
+    pip install python-osc
+    cat /dev/ttyACM0 | python3 sensor.py
+
+The first moves arousal (a distance: the nearer, the more excited), the second valence (light: the brighter, the happier).
+"""
+
+import argparse
+import sys
+
+from pythonosc.udp_client import SimpleUDPClient
+
+SMOOTHING = 0.8  # share of the old value that stays; nearer to 1 for a noisier sensor
+STEP = 0.005  # smaller changes are not sent
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--host", default="127.0.0.1")
+parser.add_argument("--port", type=int, default=9000)
+arguments = parser.parse_args()
+melos = SimpleUDPClient(arguments.host, arguments.port)
+
+
+class Sensor:
+    """Smooths a reading, brings it to -1 to 1 and sends it when it has moved."""
+
+    def __init__(self, address, at_zero, at_full):
+        self.address, self.at_zero, self.at_full = address, at_zero, at_full
+        self.value = self.sent = None
+
+    def read(self, reading):
+        value = self.at_zero + (self.at_full - self.at_zero) * min(max(reading / 1023, 0), 1)
+        self.value = value if self.value is None else SMOOTHING * self.value + (1 - SMOOTHING) * value
+        if self.sent is None or abs(self.value - self.sent) > STEP:
+            self.sent = self.value
+            melos.send_message(self.address, self.value)
+
+
+sensors = Sensor("/melos/arousal", 1.0, -1.0), Sensor("/melos/valence", -1.0, 1.0)
+for line in sys.stdin:
+    try:
+        readings = [float(word) for word in line.split()]
+    except ValueError:
+        continue  # half a line, as serial ports give at the start
+    if len(readings) == len(sensors):
+        for sensor, reading in zip(sensors, readings):
+            sensor.read(reading)

@@ -1,0 +1,47 @@
+"""Makes a component `melos` with parameters that steer Melos and channels of what it plays; see touchdesigner.md."""
+
+MELOS = ("127.0.0.1", 9000)
+LISTEN = 9001  # where TouchDesigner hears Melos
+
+SEND = '''
+def onValueChange(par, prev):
+    op('osc_out').sendOSC(par.label, [par.eval()])
+
+def onPulse(par):
+    op('osc_out').sendOSC('/melos/subscribe', [int(op('osc_in').par.port)])
+'''
+
+melos = op("/project1").create(baseCOMP, "melos")
+
+# Each parameter's label is the address that it is sent to.
+page = melos.appendCustomPage("Melos")
+for name, address, low, high, start in (
+    ("Valence", "/melos/valence", -1, 1, 0.4),
+    ("Arousal", "/melos/arousal", -1, 1, -0.7),
+    ("Temperature", "/melos/temperature", 0.1, 2, 1),
+):
+    par = page.appendFloat(name, label=address)[0]
+    par.normMin, par.normMax, par.default, par.val = low, high, start, start
+emotion = page.appendMenu("Emotion", label="/melos/emotion")[0]
+emotion.menuNames = ["happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious"]
+emotion.menuLabels = emotion.menuNames
+page.appendToggle("Hold", label="/melos/hold")
+page.appendPulse("Listen")
+
+osc_out = melos.create(oscoutDAT, "osc_out")
+osc_out.par.address, osc_out.par.port = MELOS
+
+osc_in = melos.create(oscinCHOP, "osc_in")
+osc_in.par.port = LISTEN
+
+send = melos.create(parameterexecuteDAT, "send")
+send.text = SEND
+send.par.op = melos
+send.par.pars = "*"
+send.par.builtin = False
+send.par.custom = send.par.valuechange = send.par.onpulse = True
+
+out = melos.create(outCHOP, "out")
+out.inputConnectors[0].connect(osc_in)
+
+osc_out.sendOSC("/melos/subscribe", [LISTEN])

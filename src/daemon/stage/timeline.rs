@@ -1,0 +1,84 @@
+//! Where a moment of the system's clock lies on the performance's time line.
+
+use std::time::Instant;
+
+use crate::units::{SAMPLE_RATE, seconds_to_frames};
+
+/// How fast the line gives way to observations that lag behind it, as a share of time: more than sound cards' clocks differ.
+const YIELD: f64 = 500e-6;
+/// Frames by which the play head may lag before it counts as having stood still: more than any block.
+const STALL: u64 = SAMPLE_RATE as u64 / 5;
+
+/// The play head moves a block at a time and is looked at whenever the thread wakes, so a single look may lag by milliseconds.
+/// The line runs along the earliest looks; moments known at the same time keep their distance to the sample.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    anchor: Option<(Instant, u64)>,
+}
+
+impl Timeline {
+    /// Notes that the play head stood at a frame.
+    pub(super) fn observe(&mut self, now: Instant, head: u64) {
+        let Some((at, _)) = self.anchor else {
+            self.anchor = Some((now, head));
+            return;
+        };
+        let elapsed = now.saturating_duration_since(at);
+        let yielded = seconds_to_frames(elapsed.as_secs_f64() * YIELD);
+        let expected = self.frame(now);
+        if head >= expected || expected - head > STALL {
+            self.anchor = Some((now, head));
+        } else if yielded > 0 {
+            self.anchor = Some((now, (expected - yielded).max(head)));
+        }
+    }
+
+    /// The frame that is heard at a moment, past or to come; 0 for what lies before the start.
+    pub(super) fn frame(&self, moment: Instant) -> u64 {
+        let Some((at, frame)) = self.anchor else { return 0 };
+        match moment.checked_duration_since(at) {
+            Some(ahead) => frame + seconds_to_frames(ahead.as_secs_f64()),
+            None => frame.saturating_sub(seconds_to_frames(at.duration_since(moment).as_secs_f64())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Looks at a play head that moves in blocks of 512, at uneven times, for ten seconds.
+    fn observed(start: Instant) -> Timeline {
+        let mut timeline = Timeline::default();
+        let mut micros = 0;
+        while micros < 10_000_000 {
+            let frame = micros * 48 / 1000;
+            timeline.observe(start + Duration::from_micros(micros), frame / 512 * 512);
+            micros += 500 + micros * 7919 % 6000;
+        }
+        timeline
+    }
+
+    #[test]
+    fn looks_that_lag_do_not_bend_the_line() {
+        let start = Instant::now();
+        let timeline = observed(start);
+        for seconds in [9.0, 10.0, 11.0] {
+            let frame = timeline.frame(start + Duration::from_secs_f64(seconds));
+            assert!(frame.abs_diff(seconds_to_frames(seconds)) < 64, "{frame} at {seconds} s");
+        }
+        let [first, second] = [10_100, 10_200].map(|ms| timeline.frame(start + Duration::from_millis(ms)));
+        assert_eq!(second - first, 4800);
+    }
+
+    #[test]
+    fn a_play_head_that_stood_still_is_followed() {
+        let start = Instant::now();
+        let mut timeline = observed(start);
+        let later = start + Duration::from_secs(20);
+        timeline.observe(later, 481_000);
+        assert_eq!(timeline.frame(later), 481_000);
+    }
+}

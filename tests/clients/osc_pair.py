@@ -1,0 +1,69 @@
+"""Two subscribers; one moves a fader, quickly, the other hears it, then answers. Prints what each heard of it.
+
+    osc_pair.py PORT
+"""
+
+import socket
+import struct
+import sys
+import time
+
+from pythonosc.osc_message import OscMessage
+
+MELOS = ("127.0.0.1", int(sys.argv[1]))
+FADER = "/melos/tone"
+
+
+class Subscriber:
+    def __init__(self):
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.settimeout(10)
+        self.udp.sendto(b"/melos/subscribe\0\0\0\0,\0\0\0", MELOS)
+        # The last value of the state.
+        while self.next().address != "/melos/record/preroll":
+            pass
+
+    def next(self):
+        return OscMessage(self.udp.recv(65536))
+
+    def move(self, value):
+        self.udp.sendto(FADER.encode() + b"\0,f\0\0" + struct.pack(">f", value), MELOS)
+
+    def hear_until(self, value):
+        """The fader's values up to this one."""
+        heard = []
+        while value not in heard:
+            message = self.next()
+            if message.address == FADER:
+                heard += message.params
+        return heard
+
+    def waiting(self):
+        """The fader's values that came and were not read."""
+        self.udp.setblocking(False)
+        heard = []
+        while True:
+            try:
+                message = self.next()
+            except BlockingIOError:
+                self.udp.settimeout(10)
+                return heard
+            if message.address == FADER:
+                heard += message.params
+
+
+mover, listener = Subscriber(), Subscriber()
+begun = time.monotonic()
+for step in range(1000):
+    mover.move(step / 1024)
+    time.sleep(0.001)
+mover.move(1.0)
+heard = listener.hear_until(1.0)
+elapsed = time.monotonic() - begun
+print("newest", heard[-1])
+print("in order", heard == sorted(set(heard)))
+print("at most 30 a second", len(heard) <= 30 * elapsed + 2)
+print("echoed", len(mover.waiting()))
+time.sleep(0.3)  # a fader that was let go hears others again after a quarter of a second
+listener.move(-0.5)
+print("from the other", mover.hear_until(-0.5)[-1], flush=True)

@@ -1,0 +1,187 @@
+//! The examples: those whose programs can be had run against the daemon, and none names an address that does not exist.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use client::{Client, python};
+use daemon::Daemon;
+use melos::parameter::{Kind, Param, TABLE};
+use serde_json::Value;
+
+fn quiet_daemon(folder: &Path) -> Daemon {
+    Daemon::start(folder, &["--audio", "null", "--midi", "off", "--preset", "calm", "--key", "D"])
+}
+
+/// A copy of an example that speaks to the daemon under test.
+fn example(name: &str, daemon: &Daemon, folder: &Path) -> PathBuf {
+    let text = fs::read_to_string(format!("examples/{name}")).unwrap();
+    assert!(text.contains("9000"), "{name} names the default port");
+    let path = folder.join(name);
+    fs::write(&path, text.replace("9000", &daemon.osc.to_string())).unwrap();
+    path
+}
+
+fn near(value: &Value, expected: f64) -> bool {
+    value.as_f64().is_some_and(|value| (value - expected).abs() < 1e-3)
+}
+
+#[test]
+fn the_pure_data_patch_steers_and_shows_what_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let patch = example("pure-data.pd", &daemon, folder.path());
+    let probe = folder.path().join("probe.pd");
+    fs::write(&probe, "#N canvas;\n#X obj 0 0 r melos-key;\n#X obj 0 0 print key;\n#X connect 0 0 1 0;\n").unwrap();
+    let pd = Client::spawn(
+        Command::new("pd")
+            .args(["-nogui", "-noaudio", "-nomidi", "-open"])
+            .arg(probe)
+            .arg("-open")
+            .arg(patch)
+            .args(["-send", "valence 0.25; temperature 1.5; hold 1"]),
+    );
+    daemon.wait_until("Pd has moved three faders", |status| {
+        let values = &status["parameters"];
+        near(&values["valence"], 0.25) && near(&values["temperature"], 1.5) && values["hold"] == true
+    });
+    pd.expect("key: symbol D");
+}
+
+#[test]
+fn the_supercollider_script_steers_and_hears_beats() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let script = example("supercollider.scd", &daemon, folder.path());
+    let sclang = Client::spawn(
+        Command::new("sclang")
+            .arg(script)
+            // It wants a home to write to, and no screen and no sandbox, which root may not have.
+            .env("HOME", folder.path())
+            .envs([("QT_QPA_PLATFORM", "offscreen"), ("QTWEBENGINE_DISABLE_SANDBOX", "1")])
+            .stdin(Stdio::piped()),
+    );
+    daemon.wait_until("sclang has sent its mood and its bundle", |status| {
+        let values = &status["parameters"];
+        values["emotion"] == "mysterious" && near(&values["glide"], 4.0) && near(&values["temperature"], 1.25)
+    });
+    sclang.expect("beat 1 of bar");
+    sclang.expect("chord ");
+}
+
+#[test]
+fn the_sensor_script_steers() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let readings = folder.path().join("readings");
+    // Half a line as at the start of a serial connection, then a hand that stays near and bright light.
+    fs::write(&readings, format!("12 4.5.6\n7\n{}", "0 1023\n".repeat(60))).unwrap();
+    let port = daemon.osc.to_string();
+    let status =
+        python("examples/sensor.py", &["--port", &port]).stdin(fs::File::open(readings).unwrap()).status().unwrap();
+    assert!(status.success());
+    daemon.wait_until("the sensors have been heard", |status| {
+        near(&status["parameters"]["arousal"], 1.0) && near(&status["parameters"]["valence"], 1.0)
+    });
+}
+
+#[test]
+fn python_examples_are_python() {
+    for script in ["sensor.py", "touchdesigner.py"] {
+        let check = "import ast, sys; ast.parse(open(sys.argv[1]).read())";
+        assert!(python("-c", &[check, &format!("examples/{script}")]).status().unwrap().success(), "{script}");
+    }
+}
+
+#[test]
+fn the_max_patch_is_wired_to_what_it_holds() {
+    let patch: Value = serde_json::from_str(&fs::read_to_string("examples/max.maxpat").unwrap()).unwrap();
+    let mut ports = BTreeMap::new();
+    for item in patch["patcher"]["boxes"].as_array().unwrap() {
+        let item = &item["box"];
+        let id = item["id"].as_str().unwrap();
+        let count = |key: &str| item[key].as_u64().unwrap();
+        assert!(item["maxclass"].is_string() && item["patching_rect"].as_array().unwrap().len() == 4, "{id}");
+        assert!(ports.insert(id, (count("numinlets"), count("numoutlets"))).is_none(), "{id} twice");
+    }
+    let lines = patch["patcher"]["lines"].as_array().unwrap();
+    assert!(!lines.is_empty());
+    for line in lines.iter().map(|line| &line["patchline"]) {
+        let end = |key: &str| (ports[line[key][0].as_str().unwrap()], line[key][1].as_u64().unwrap());
+        let (((_, outlets), outlet), ((inlets, _), inlet)) = (end("source"), end("destination"));
+        assert!(outlet < outlets && inlet < inlets, "{line}");
+    }
+}
+
+#[test]
+fn the_open_stage_control_layout_fits_the_parameters() {
+    let session: Value =
+        serde_json::from_str(&fs::read_to_string("examples/open-stage-control.json").unwrap()).unwrap();
+    assert_eq!((session["type"].as_str(), session["content"]["type"].as_str()), (Some("session"), Some("root")));
+    let mut compared = 0;
+    for widget in session["content"]["widgets"].as_array().unwrap() {
+        let id = widget["address"].as_str().unwrap().strip_prefix("/melos/").and_then(Param::from_id);
+        match id.map(|param| param.spec().kind) {
+            Some(Kind::Number { min, max, .. }) => {
+                assert!(near(&widget["range"]["min"], min.into()), "{widget}");
+                assert!(near(&widget["range"]["max"], max.into()), "{widget}");
+                compared += 1;
+            }
+            Some(Kind::Choice { names, .. }) => {
+                assert_eq!(widget["values"], serde_json::json!(names));
+                compared += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(compared > 5, "faders and moods were compared");
+}
+
+#[test]
+fn no_example_names_an_address_that_does_not_exist() {
+    let documented = include_str!("../src/control/osc.rs");
+    let exists = |address: &str| {
+        TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == address)
+            || documented.contains(&format!("| `{address}`"))
+            || documented.contains(&format!("| `{address} "))
+    };
+    let mut files: Vec<_> = fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.push("README.md".into());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let named = addresses(&text);
+        assert!(!named.is_empty(), "{} names addresses", file.display());
+        for address in named {
+            assert!(exists(&address), "{}: there is no {address}", file.display());
+        }
+    }
+}
+
+/// Every address in a text, as it is written or as Pure Data's `oscformat` spells it.
+fn addresses(text: &str) -> Vec<String> {
+    let name = |rest: &str, separator: char| {
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == separator));
+        rest[..end.unwrap_or(rest.len())].trim_end_matches(separator).replace(separator, "/")
+    };
+    let written = text.match_indices("/melos/").filter(|(at, _)| {
+        // Not part of a folder's name.
+        !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '.')
+    });
+    let written = written.map(|(at, prefix)| name(&text[at + prefix.len()..], '/'));
+    let spelled = text.match_indices("oscformat melos ").map(|(at, prefix)| name(&text[at + prefix.len()..], ' '));
+    written.chain(spelled).filter(|name| !name.is_empty()).map(|name| format!("/melos/{name}")).collect()
+}
+
+#[test]
+fn addresses_are_found_as_people_write_them() {
+    let text =
+        "`/melos/level/pad f -6`, [oscformat melos reverb size], ~/.local/state/melos/recordings, ('/melos/hold',)";
+    assert_eq!(addresses(text), ["/melos/level/pad", "/melos/hold", "/melos/reverb/size"]);
+}

@@ -1,0 +1,69 @@
+//! What the daemon tells OSC clients that others wrote, and when it does what they ask.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::fs;
+use std::process::Command;
+
+use client::{Client, free_port, python, wait_until_bound};
+use daemon::Daemon;
+
+const QUIETLY: [&str; 6] = ["--audio", "null", "--midi", "off", "--preset", "calm"];
+
+#[test]
+fn every_stream_reaches_a_subscriber() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &QUIETLY);
+    let port = free_port();
+    let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
+    wait_until_bound(&port);
+    daemon.oscsend(&["/melos/subscribe", "i", &port]);
+    dump.expect_all(&[
+        "/melos/beat iif ",
+        "/melos/bar if ",
+        "/melos/chord ss ",
+        "/melos/onset f 0.",
+        "/melos/level ff -",
+        "/melos/mood ffffffffff ",
+        "/melos/health sfiii \"playing\" ",
+    ]);
+    // The mood that is heard glides to the one asked for.
+    daemon.oscsend(&["/melos/glide", "f", "1"]);
+    daemon.oscsend(&["/melos/emotion", "s", "sad"]);
+    dump.expect("/melos/mood ffffffffff 0.000000 1.000000 0.000000 0.000000 ");
+}
+
+#[test]
+fn values_come_paced_and_never_back_to_who_set_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &QUIETLY);
+    let pair = Client::spawn(&mut python("tests/clients/osc_pair.py", &[&daemon.osc.to_string()]));
+    pair.expect("newest 1.0");
+    pair.expect("in order True");
+    pair.expect("at most 30 a second True");
+    pair.expect("echoed 0");
+    pair.expect("from the other -0.5");
+}
+
+#[test]
+fn bundles_take_effect_at_their_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("take.log");
+    let daemon = Daemon::start(folder.path(), &[&QUIETLY[..], &["--control-log", log.to_str().unwrap()]].concat());
+    let sent = python("tests/clients/osc_schedule.py", &[&daemon.osc.to_string()]).status();
+    assert!(sent.unwrap().success());
+    daemon.wait_until("both values were taken", |status| status["parameters"]["tone"] == 0.75);
+    let log = fs::read_to_string(log).unwrap();
+    let taken: Vec<(u64, &str)> = log
+        .lines()
+        .filter_map(|line| line.split_once(" /melos/tone "))
+        .filter_map(|(frame, value)| Some((frame.parse().ok()?, value)))
+        .collect();
+    let [(first, "0.25"), (second, "0.75")] = taken[..] else { panic!("{taken:?}") };
+    // A time tag need not fall on a whole frame.
+    assert!((second - first).abs_diff(4800) <= 1, "{} frames apart", second - first);
+}

@@ -1,0 +1,77 @@
+//! Programs that others wrote, and what they say.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::UdpSocket;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// Far longer than anything here takes; only a failing test waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A program whose lines, on standard output and standard error, are read as they come; ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Client {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Client {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = started.unwrap_or_else(|error| panic!("{command:?}: {error}; make packages-test installs it"));
+        let (sender, lines) = channel();
+        forward(child.stdout.take().unwrap(), sender.clone());
+        forward(child.stderr.take().unwrap(), sender);
+        Self { child, lines }
+    }
+
+    /// Waits for a line that contains `wanted`.
+    pub(crate) fn expect(&self, wanted: &str) {
+        self.expect_all(&[wanted]);
+    }
+
+    /// Waits for lines that contain each of `wanted`, in any order.
+    pub(crate) fn expect_all(&self, wanted: &[&str]) {
+        let (mut missing, mut seen, start) = (wanted.to_vec(), Vec::new(), Instant::now());
+        while !missing.is_empty() && start.elapsed() < PATIENCE {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
+            missing.retain(|wanted| !line.contains(wanted));
+            seen.push(line);
+        }
+        assert!(missing.is_empty(), "{missing:?} did not come, but {seen:#?}");
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
+    let output = BufReader::new(output);
+    std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| lines.send(line).is_ok()));
+}
+
+/// A Python script with the packages of `tests/requirements.txt`.
+pub(crate) fn python(script: &str, arguments: &[&str]) -> Command {
+    let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut command = Command::new(python);
+    command.arg(script).args(arguments);
+    command
+}
+
+pub(crate) fn free_port() -> String {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+/// Waits until another program listens on a UDP port.
+pub(crate) fn wait_until_bound(port: &str) {
+    let start = Instant::now();
+    while UdpSocket::bind(format!("127.0.0.1:{port}")).is_ok() && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
