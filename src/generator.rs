@@ -44,7 +44,7 @@ pub const LATENT_FRAMES: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 const LATE_HOPS: u64 = LOOK_AHEAD as u64 + 2;
 
 /// Latents that other networks generate before they are heard, so that they come in playing and not with a first note:
-/// 0.7 s, less than what the worker keeps ready.
+/// 0.7 s. A change of plan may go back to them, so it is heard as soon as ever.
 const RUN_IN: u64 = 8;
 
 /// Why a latent could not be generated. The generator is then where it was before.
@@ -170,12 +170,11 @@ impl Generator {
         self.changes.push_back(Change { other: Other::Plan { plan, planned }, heard });
     }
 
-    /// Plays on with other networks, under the same plan. They begin anew a little before the end of what was sent, and
-    /// are heard from there on, in a new epoch, after a crossfade of 32 ms. Returns the first frame of the crossfade.
-    pub fn swap(&mut self, networks: Networks) -> u64 {
-        let heard = self.changes.back().map_or(self.next_hop, |change| change.heard.max(self.next_hop));
+    /// Plays on with other networks, under the same plan. They begin anew a little before frame `heard`, rounded up to
+    /// hops, and are heard from there on, in a new epoch, after a crossfade of 32 ms.
+    pub fn swap(&mut self, networks: Networks, heard: u64) {
+        let heard = heard.div_ceil(HOP as u64);
         self.changes.push_back(Change { other: Other::Networks(Box::new(networks)), heard });
-        heard * HOP as u64
     }
 
     /// Moves the newest splice that took effect, or the oldest that did not, to a later frame, where it opens a new epoch:
@@ -275,7 +274,7 @@ impl Generator {
             Other::Networks(networks) => {
                 self.complete_old();
                 self.networks = *networks;
-                self.now = Now::start(self.now.latent.saturating_sub(RUN_IN));
+                self.now = Now::start((change.heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN));
                 self.history.forget();
                 *self.istft.overlap() = [0.0; OVERLAP];
             }

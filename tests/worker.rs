@@ -56,8 +56,8 @@ impl HopSource for Gated {
     fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
         self.inner.replan(plan, planned, heard);
     }
-    fn swap(&mut self, networks: Networks) -> u64 {
-        self.inner.swap(networks)
+    fn swap(&mut self, networks: Networks, heard: u64) {
+        self.inner.swap(networks, heard);
     }
     fn resplice(&mut self, heard: u64) {
         self.inner.resplice(heard);

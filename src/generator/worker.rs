@@ -33,6 +33,8 @@ pub const AHEAD: u64 = 48_000;
 
 /// From the decision to splice until the engine has the first hop: two latents' work and a block of the device.
 const MARGIN: u64 = 2048;
+/// From the decision to change over to other networks until they are heard: ten latents' work, and that there is no hurry.
+const TAKE_OVER: u64 = 16_384;
 /// Where the music goes on after it was not ready in time.
 const RESUME: u64 = 4096;
 /// How long the worker sleeps when there is nothing to do: less than a hop.
@@ -49,7 +51,7 @@ pub trait HopSource: Send + 'static {
     /// See [`Generator::replan`].
     fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64);
     /// See [`Generator::swap`].
-    fn swap(&mut self, networks: Networks) -> u64;
+    fn swap(&mut self, networks: Networks, heard: u64);
     /// See [`Generator::resplice`].
     fn resplice(&mut self, heard: u64);
     /// See [`Generator::resume_at`].
@@ -74,8 +76,8 @@ impl HopSource for Generator {
     fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
         Self::replan(self, plan, planned, heard);
     }
-    fn swap(&mut self, networks: Networks) -> u64 {
-        Self::swap(self, networks)
+    fn swap(&mut self, networks: Networks, heard: u64) {
+        Self::swap(self, networks, heard);
     }
     fn resplice(&mut self, heard: u64) {
         Self::resplice(self, heard);
@@ -290,7 +292,8 @@ impl<S: HopSource> Bench<S> {
             }
         }
         if let Some(networks) = self.mailbox.take_networks(self.splice.is_some()) {
-            let heard = self.source.swap(*networks);
+            let heard = (self.engine.frame() + TAKE_OVER).next_multiple_of(HOP as u64);
+            self.source.swap(*networks, heard);
             self.splice = Some(Splice { planned: None, heard, sent: None });
         }
     }
