@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training test-link bench runtime build docs packages-build packages-test
+.PHONY: run test test-training test-link bench soak runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -71,8 +71,16 @@ test-link: packages-build
 	$(CARGO) test --locked --features link --test link
 	$(CARGO) test --locked --features link --lib control::link
 
-bench: packages-build runtime
-	$(CARGO) bench --locked
+# Measures and writes BENCHMARKS.md; PARTS="start latency" measures those alone. The seams take MELOS_SEAM_MINUTES=30 of
+# every emotion, which is about half an hour of work.
+bench: build packages-test runtime $(VENV)/ready
+	$(VENV)/bin/python benches/measure.py target/release/melos $(PARTS)
+
+# Plays for MINUTES under JACK and adds to BENCHMARKS.md what went wrong.
+MINUTES := 30
+
+soak: build packages-test runtime $(VENV)/ready
+	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

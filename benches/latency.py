@@ -1,25 +1,25 @@
-"""From an OSC message to its sound, through JACK: latency.py MELOS [COUNT] [PERIOD]
+"""From an OSC message to its sound, through JACK.
 
-Starts a JACK server with the dummy driver and `MELOS run`, records what is played, sends mood changes at random moments,
-then renders the control log with and without each change: the first sample that differs is when the change was heard.
-Prints percentiles in milliseconds. Needs JACK-Client, numpy and python-osc (tests/requirements.txt).
+Records what melos plays while messages are sent at random moments, then renders the control log with and without each
+message: the first sample that differs is when it was heard.
 """
 
-import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
-
-os.environ |= {"JACK_DEFAULT_SERVER": "melos-latency", "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
 
 import jack
 import numpy as np
 from pythonosc.udp_client import SimpleUDPClient
 
-RATE = 48_000
-PORT = 9123
+from stage import OSC, RATE, daemon, jack_server, wait_until_it_plays
+
+# What is sent, and the seconds between two messages.
+LANES = {
+    "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0)),
+    "fast": ("/melos/level/master", (-3.0, 0.0), (0.15, 0.3)),
+}
 
 
 def render(melos, log, folder, seconds):
@@ -31,66 +31,51 @@ def render(melos, log, folder, seconds):
     return np.frombuffer(data[at : at + (len(data) - at) // 8 * 8], "<f4").reshape(-1, 2)[:, 0]
 
 
-def main():
-    melos, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20
-    period = sys.argv[3] if len(sys.argv) > 3 else "256"
-    folder = tempfile.mkdtemp()
-    log = f"{folder}/session.log"
-    server = subprocess.Popen(
-        ["jackd", "-n", "melos-latency", "-R", "-P", "70", "-d", "dummy", "-r", str(RATE), "-p", period],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )
-    time.sleep(2)
-    daemon = subprocess.Popen(
-        [melos, "run", "--audio", "jack", "--midi", "off", "--preset", "calm", "--osc", f"127.0.0.1:{PORT}", "--http", "9124",
-         "--state", f"{folder}/state", "--control-log", log, "--set", "glide=0"],
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(4)
-    heard, first = [], []
-    client = jack.Client("latency", no_start_server=True)
-    port = client.inports.register("in")
+def perform(melos, log, lane, count, period):
+    """Plays and steers; gives what was heard, the moment of its first frame, and the moments of sending, in frames."""
+    address, values, pause = LANES[lane]
+    heard, first, sent = [], [], []
+    arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log, "--set", "glide=0"]
+    with jack_server("melos-latency", period), daemon(melos, *arguments):
+        wait_until_it_plays()
+        client = jack.Client("latency", no_start_server=True)
+        port = client.inports.register("in")
 
-    @client.set_process_callback
-    def process(_):
-        if not first:
-            first.append(client.last_frame_time)
-        heard.append(port.get_array().copy())
+        @client.set_process_callback
+        def process(_):
+            if not first:
+                first.append(client.last_frame_time)
+            heard.append(port.get_array().copy())
 
-    sent = []
-    with client:
-        client.connect("melos-audio:left", port)
-        osc = SimpleUDPClient("127.0.0.1", PORT)
-        osc.send_message("/melos/glide", 0.0)
-        time.sleep(1)
-        for index in range(count):
-            time.sleep(random.uniform(0.6, 1.0))
-            sent.append(client.frame_time)
-            osc.send_message("/melos/emotion", ("angry", "calm", "happy", "sad")[index % 4])
-        time.sleep(1.5)
-    daemon.terminate()
-    daemon.wait()
-    server.terminate()
-    heard = np.concatenate(heard)
-
-    lines = open(log).read().splitlines(keepends=True)
-    events = [index for index, line in enumerate(lines) if line.split(" ", 1)[0].isdigit() and "/melos/emotion " in line]
-    length = int(lines[-1].split()[0]) / RATE
-    full = render(melos, log, folder, length)
-    # Where the recording lies on the time line of the performance: it is bit for bit the same.
-    probe = heard[RATE // 2 : RATE // 2 + 2000]
-    start = next(at for at in np.flatnonzero(full == probe[0]) if np.array_equal(full[at : at + 2000], probe)) - RATE // 2
-    print(f"the recording equals the rendered log: {np.array_equal(full[start : start + len(heard)], heard)}")
-
-    latencies = []
-    for moment, index in zip(sent, events, strict=True):
-        without = f"{folder}/without.log"
-        open(without, "w").writelines(lines[:index] + lines[index + 1 :])
-        frame = int(lines[index].split()[0])
-        other = render(melos, without, folder, frame / RATE + 0.5)
-        different = np.flatnonzero(full[: len(other)] != other)[0]
-        latencies.append((different - (start + moment - first[0])) / RATE * 1000)
-    print(f"period {period}, {count} mood changes, ms:", *(f"p{p} {np.percentile(latencies, p):.0f}" for p in (50, 95, 100)))
+        with client:
+            client.connect("melos-audio:left", port)
+            osc = SimpleUDPClient("127.0.0.1", OSC)
+            time.sleep(1.5)
+            for index in range(count):
+                time.sleep(random.uniform(*pause))
+                sent.append(client.frame_time)
+                osc.send_message(address, values[index % len(values)])
+            time.sleep(1.5)
+    return np.concatenate(heard), first[0], sent
 
 
-main()
+def latencies(melos, lane, count, period):
+    """Milliseconds from each message to its sound, and whether the recording is the rendered control log, bit for bit."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = f"{folder}/session.log"
+        heard, first, sent = perform(melos, log, lane, count, period)
+        lines = open(log).read().splitlines(keepends=True)
+        messages = f"{LANES[lane][0]} "
+        events = [index for index, line in enumerate(lines) if line[0].isdigit() and messages in line]
+        full = render(melos, log, folder, int(lines[-1].split()[0]) / RATE)
+        # Where the recording lies on the time line of the performance: it is bit for bit the same.
+        probe = heard[RATE // 2 : RATE // 2 + 2000]
+        start = next(at for at in np.flatnonzero(full == probe[0]) if np.array_equal(full[at : at + 2000], probe)) - RATE // 2
+        found = []
+        for moment, index in zip(sent, events, strict=True):
+            without = f"{folder}/without.log"
+            open(without, "w").writelines(lines[:index] + lines[index + 1 :])
+            other = render(melos, without, folder, int(lines[index].split()[0]) / RATE + 0.3)
+            different = np.flatnonzero(full[: len(other)] != other)[0]
+            found.append((different - (start + moment - first)) / RATE * 1000)
+        return found, bool(np.array_equal(full[start : start + len(heard)], heard))

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod mfcc;
 pub mod picture;
 pub mod rhythm;
+pub mod seams;
 pub mod spectral;
 pub mod tonal;
 

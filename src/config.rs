@@ -1,10 +1,14 @@
 //! `melos.toml`: where things are, which devices and ports to use. What is *played* stands in presets.
 
+mod data;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
+
+pub use data::find_data;
 
 /// The daemon's configuration; every key may be left out.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -158,6 +162,21 @@ pub enum ConfigError {
         path: PathBuf,
         /// Where and why.
         source: Box<toml::de::Error>,
+    },
+    /// The data folder that was named is none.
+    #[error("{folder}: holds no models/ and presets/; --data must name the folder that does")]
+    NotData {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// No data folder was found.
+    #[error(
+        "models/ and presets/ were not found; start Melos in their folder or name it with --data (looked in {})",
+        .tried.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoData {
+        /// The places tried.
+        tried: Vec<PathBuf>,
     },
 }
 

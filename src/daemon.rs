@@ -2,6 +2,7 @@
 
 mod board;
 mod http;
+mod networks;
 mod reload;
 mod stage;
 mod state;
@@ -24,7 +25,7 @@ use crate::conductor::{Conductor, Score};
 use crate::config::Config;
 use crate::config::MidiHost;
 use crate::control::Inbox;
-use crate::control::log::Header;
+use crate::control::log::{Entry, Header};
 use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::control::osc::OscServer;
 use crate::control::oscquery::{Discovery, OscQuery};
@@ -35,13 +36,14 @@ use crate::mapping::LiveMappings;
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
 use crate::preset::Preset;
-use crate::record::{Format, Recorder, Take};
+use crate::record::{Format, Listeners, Recorder, Take};
 use crate::units::SAMPLE_RATE;
 
 use board::{Board, Figures};
+use networks::watch_model;
 use reload::Files;
 use stage::{LinkSession, LogFile, Stage};
-use state::StateFile;
+use state::{Saved, StateFile};
 
 /// Frames that must be generated before the sound starts.
 const PRIMED: u64 = 24_000;
@@ -82,24 +84,29 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     tracing::info!(address = %osc.address(), "listening to OSC");
     let figures = Arc::new(Figures::default());
     let http_address = SocketAddr::new(config.osc.address, config.http.port);
-    let routes = http::routes(Arc::clone(&figures));
+    let listeners = Listeners::default();
+    let routes = http::routes(Arc::clone(&figures), listeners.clone());
     let oscquery = tasks
         .block_on(OscQuery::start(http_address, osc.address(), Arc::clone(&inbox), routes))
         .with_context(|| format!("HTTP cannot listen on {http_address}; choose another port with http.port"))?;
-    tracing::info!(address = %oscquery.address(), "serving OSCQuery");
+    let page = format!("http://{}{}", oscquery.address(), http::PAGE);
+    tracing::info!(%page, "serving OSCQuery and the page");
     let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
     let board = Arc::new(Board::new(osc, oscquery, figures));
 
     let files = Files::read(&data);
     let state_file =
         StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
-    let mut start = start_values(&files.presets, &state_file, preset.as_deref(), &config)?;
+    let saved = Saved::load(&state);
+    let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
     start.extend(settings);
 
-    let models = Models::load(runtime()?, &find_model(&config.model)?)?;
-    let model = format!("{} {}", config.model, models.manifest.fingerprint());
+    let folder = find_model(&data, &config.model)?;
+    let models = Models::load(runtime()?, &folder)?;
+    let fingerprint = models.manifest.fingerprint();
+    let model = format!("{} {fingerprint}", config.model);
     let header = Header { version: env!("CARGO_PKG_VERSION").to_owned(), model, seed, settings: start.clone() };
-    let log = control_log
+    let mut log = control_log
         .map(|path| LogFile::create(&path, &header).with_context(|| format!("{} cannot be written", path.display())))
         .transpose()?;
 
@@ -107,6 +114,12 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let engine = Arc::new(EngineStatus::default());
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
     let mut conductor = Conductor::new(seed, &start);
+    for event in saved.scene_events() {
+        match conductor.apply(&event) {
+            Ok(()) => log.iter_mut().for_each(|log| log.write(0, &Entry::Event(event.clone()))),
+            Err(error) => tracing::warn!("part of a saved scene is left out: {error}"),
+        }
+    }
     let mut score = Score::default();
     conductor.advance(1, &mut score);
     for update in score.plans {
@@ -120,19 +133,22 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let recordings = state.join(&config.recordings);
-    let recorder = Recorder::spawn(ends.tap)?;
+    let recorder = Recorder::spawn(ends.tap, listeners)?;
     if output.status().is_null() {
-        record_first_minute(&recorder, &recordings)?;
+        record_first_minute(&recorder, &recordings, &page)?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
     let (reload, news) = files.watch(&data)?;
+    let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint)?;
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name())?,
         link: join_link(config.link)?,
         mappings: LiveMappings::new(mappings),
         news,
+        networks,
         presets,
+        preset,
         recorder,
         recordings,
         conductor,
@@ -149,7 +165,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         alive: Box::new(watchdog()),
     };
     let stage = std::thread::Builder::new().name("melos-stage".to_owned()).spawn(move || stage.run())?;
-    tasks.block_on(until_told_to_stop(&reload))?;
+    tasks.block_on(until_told_to_stop(&[reload, reload_model]))?;
     tracing::info!("fading out");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.store(true, Relaxed);
@@ -161,16 +177,15 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What to start with: the preset asked for, else the saved state, else the configured preset.
+/// What to start with: the preset asked for, else the saved state, else the configured preset; and that preset.
 fn start_values(
     presets: &Library<Preset>,
-    state: &StateFile,
+    saved: &Saved,
     preset: Option<&str>,
     config: &Config,
-) -> anyhow::Result<Vec<(Param, Value)>> {
-    let saved = state.load();
+) -> anyhow::Result<(Vec<(Param, Value)>, Option<Preset>)> {
     let name = match preset {
-        None if !saved.is_empty() => return Ok(saved),
+        None if !saved.values.is_empty() => return Ok((saved.values.clone(), None)),
         None => &config.preset,
         Some(name) => name,
     };
@@ -178,7 +193,7 @@ fn start_values(
         Some(preset) => {
             let mut values = preset.settings();
             values.push((Param::Preset, Value::Text(name.to_owned())));
-            Ok(values)
+            Ok((values, Some(preset.clone())))
         }
         None => bail!("there is no preset {name:?}; there are {}", presets.names().collect::<Vec<_>>().join(", ")),
     }
@@ -226,9 +241,9 @@ fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
 }
 
 /// Without a device nobody hears anything, so there is something to listen to later.
-fn record_first_minute(recorder: &Recorder, recordings: &Path) -> anyhow::Result<()> {
+fn record_first_minute(recorder: &Recorder, recordings: &Path, page: &str) -> anyhow::Result<()> {
     let path = recordings.join("first-minute.wav");
-    tracing::info!(file = %path.display(), "there is no sound device: recording the first minute");
+    tracing::info!(page, file = %path.display(), "no sound device: listen on the page; recording the first minute");
     recorder.start(Take { path, format: Format::Wav, pre_roll: 0, limit: Some(60 * u64::from(SAMPLE_RATE)) })?;
     Ok(())
 }
@@ -257,7 +272,7 @@ fn watchdog() -> impl FnMut(u64) + Send {
 }
 
 /// Returns at SIGTERM or SIGINT; SIGHUP asks for a reload.
-async fn until_told_to_stop(reload: &SyncSender<Changed>) -> std::io::Result<()> {
+async fn until_told_to_stop(reload: &[SyncSender<Changed>]) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -266,7 +281,7 @@ async fn until_told_to_stop(reload: &SyncSender<Changed>) -> std::io::Result<()>
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             // One that waits already is as good.
-            _ = hangup.recv() => drop(reload.try_send(Changed(Vec::new()))),
+            _ = hangup.recv() => reload.iter().for_each(|reload| drop(reload.try_send(Changed(Vec::new())))),
         }
     }
 }

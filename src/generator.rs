@@ -8,6 +8,7 @@ mod chroma;
 mod context;
 mod crossfade;
 mod history;
+mod networks;
 mod noise;
 #[cfg(test)]
 mod parity;
@@ -22,17 +23,17 @@ use thiserror::Error;
 
 use crate::engine::Hop;
 use crate::mel::{FRAMES_PER_LATENT, HOP};
-use crate::model::{Graph, LATENT_DIMS, LOOK_AHEAD, Latent, ModelError, Models, stateful};
+use crate::model::{LATENT_DIMS, LOOK_AHEAD, Latent, ModelError, Models, stateful};
 use crate::plan::Plan;
-use crate::vocoder::{Istft, MelBlock, OVERLAP, Vocoder};
+use crate::vocoder::{Istft, MelBlock, OVERLAP};
 
 use chroma::Chroma;
-use context::{Context, Place, Wanted};
+use context::Wanted;
 use crossfade::Crossfade;
 use history::{History, Now, Snapshot};
+pub use networks::Networks;
 use noise::noise;
 use tape::Tape;
-use vigil::Vigil;
 pub use worker::{AHEAD, HopSource, Worker, WorkerEvent, WorkerStatus};
 
 /// Frames of one latent.
@@ -41,6 +42,10 @@ pub const LATENT_FRAMES: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 /// Hops of a latent's mel frames that are not final before the next: the vocoder looks ahead, and a hop is under the
 /// windows of two more frames.
 const LATE_HOPS: u64 = LOOK_AHEAD as u64 + 2;
+
+/// Latents that other networks generate before they are heard, so that they come in playing and not with a first note:
+/// 0.7 s. A change of plan may go back to them, so it is heard as soon as ever.
+const RUN_IN: u64 = 8;
 
 /// Why a latent could not be generated. The generator is then where it was before.
 #[derive(Debug, Error)]
@@ -80,26 +85,33 @@ pub struct Heard {
     pub chroma: [f32; 12],
     /// How marked a note begins in each mel frame, from `from` on: 0 where none does, up to 1.
     pub onsets: [f32; FRAMES_PER_LATENT],
+    /// What was decided.
+    pub latent: Latent,
     /// Whether the network had stopped playing though notes were asked for, so that it forgets the past from here on.
     pub restarted: bool,
 }
 
-/// A change of plan that waits for its place.
+/// Another future, that waits for its place.
 #[derive(Debug)]
 struct Change {
-    plan: Arc<Plan>,
-    /// Where the plan changes: its latent is the first to be decided again.
-    planned: u64,
+    other: Other,
     /// First hop of the new future that is to be heard.
     heard: u64,
+}
+
+/// What makes the future another one.
+#[derive(Debug)]
+enum Other {
+    /// A plan that says something else from frame `planned` on: its latent is the first to be decided again.
+    Plan { plan: Arc<Plan>, planned: u64 },
+    /// Other networks.
+    Networks(Box<Networks>),
 }
 
 /// Generates hops, latent by latent. Runs on any thread but the audio thread.
 #[derive(Debug)]
 pub struct Generator {
-    context: Context,
-    decoder: Graph,
-    vocoder: Vocoder,
+    networks: Networks,
     istft: Istft,
     plan: Option<Arc<Plan>>,
     now: Now,
@@ -118,19 +130,16 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// A generator at frame 0 that has run every network once, so that the first latent is as fast as the others.
+    /// A generator at frame 0 with the networks of a model, warm.
     ///
     /// # Errors
-    /// When a network fails.
+    /// When a network fails; see [`Networks::new`].
     pub fn new(models: Models) -> Result<Self, GeneratorError> {
-        let Models { manifest, transformer, decoder, vocoder } = models;
-        let mut generator = Self {
-            context: Context::new(transformer, manifest.context),
-            decoder,
-            vocoder: Vocoder::new(vocoder),
+        Ok(Self {
+            networks: Networks::new(models)?,
             istft: Istft::new(),
             plan: None,
-            now: Now { latent: 0, place: Place::default(), z: [0.0; LATENT_DIMS], vigil: Vigil::new() },
+            now: Now::start(0),
             history: History::default(),
             changes: VecDeque::new(),
             fresh: Tape::new(),
@@ -139,18 +148,17 @@ impl Generator {
             fade: None,
             epoch: 0,
             next_hop: 0,
-        };
-        let start = generator.snapshot();
-        generator.decide(&[0.0; _], &[0.0; LATENT_DIMS], 1.0)?;
-        generator.sound()?;
-        generator.restore(&start);
-        Ok(generator)
+        })
     }
 
     /// Takes a plan that says the same up to here and more from here on.
     pub fn follow(&mut self, plan: Arc<Plan>) {
-        match self.changes.back_mut() {
-            Some(change) => change.plan = plan,
+        let newest = self.changes.iter_mut().rev().find_map(|change| match &mut change.other {
+            Other::Plan { plan, .. } => Some(plan),
+            Other::Networks(_) => None,
+        });
+        match newest {
+            Some(newest) => *newest = plan,
             None => self.plan = Some(plan),
         }
     }
@@ -161,7 +169,14 @@ impl Generator {
     /// future is known up to the end of the crossfade, so the sound does not depend on how far ahead it was made.
     pub fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
         let heard = heard.max(planned).div_ceil(HOP as u64);
-        self.changes.push_back(Change { plan, planned, heard });
+        self.changes.push_back(Change { other: Other::Plan { plan, planned }, heard });
+    }
+
+    /// Plays on with other networks, under the same plan. They begin anew a little before frame `heard`, rounded up to
+    /// hops, and are heard from there on, in a new epoch, after a crossfade of 32 ms.
+    pub fn swap(&mut self, networks: Networks, heard: u64) {
+        let heard = heard.div_ceil(HOP as u64);
+        self.changes.push_back(Change { other: Other::Networks(Box::new(networks)), heard });
     }
 
     /// Moves the newest splice that took effect, or the oldest that did not, to a later frame, where it opens a new epoch:
@@ -246,17 +261,26 @@ impl Generator {
         (self.now.latent * FRAMES_PER_LATENT as u64).saturating_sub(LATE_HOPS)
     }
 
-    /// Goes back to a change's latent and prepares the crossfade.
+    /// Goes back to where a change begins and prepares the crossfade.
     fn splice(&mut self, change: Change) -> Result<(), GeneratorError> {
-        self.plan = Some(change.plan);
-        let latent = change.planned / LATENT_FRAMES;
-        let Some(snapshot) = self.history.rewind(latent) else {
-            let oldest = self.history.oldest().unwrap_or(self.now.latent) * LATENT_FRAMES;
-            return Err(GeneratorError::TooFarBack { frame: change.planned, oldest });
-        };
-        // The crossfade needs the old future beyond what was sent of it.
-        self.render(self.next_hop, u64::MAX);
-        self.restore(&snapshot);
+        match change.other {
+            Other::Plan { plan, planned } => {
+                self.plan = Some(plan);
+                let Some(snapshot) = self.history.rewind(planned / LATENT_FRAMES) else {
+                    let oldest = self.history.oldest().unwrap_or(self.now.latent) * LATENT_FRAMES;
+                    return Err(GeneratorError::TooFarBack { frame: planned, oldest });
+                };
+                self.complete_old();
+                self.restore(&snapshot);
+            }
+            Other::Networks(networks) => {
+                self.complete_old();
+                self.networks = *networks;
+                self.now = Now::start((change.heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN));
+                self.history.forget();
+                *self.istft.overlap() = [0.0; OVERLAP];
+            }
+        }
         // What is heard up to the splice is what was sent last, unless that was to begin only after it.
         if self.fade.is_none_or(|fade| fade.first < change.heard) {
             std::mem::swap(&mut self.before, &mut self.sent);
@@ -266,6 +290,11 @@ impl Generator {
         self.epoch += 1;
         self.next_hop = self.next_hop.min(change.heard);
         Ok(())
+    }
+
+    /// Renders the old future beyond what was sent of it, for the crossfade.
+    fn complete_old(&mut self) {
+        self.render(self.next_hop, u64::MAX);
     }
 
     /// Decides the next latent and makes it sound.
@@ -281,7 +310,7 @@ impl Generator {
         if restarted {
             self.now.place.begin = self.now.place.position;
         }
-        Ok(Heard { from, chroma, onsets: self.now.vigil.onsets(), restarted })
+        Ok(Heard { from, chroma, onsets: self.now.vigil.onsets(), latent: self.now.z, restarted })
     }
 
     /// The transformer's part.
@@ -292,22 +321,23 @@ impl Generator {
         guidance: f32,
     ) -> Result<(), GeneratorError> {
         let wanted = Wanted { conditions, noise, guidance };
-        self.now.z = self.context.step(self.now.place, &self.now.z, &wanted)?;
+        self.now.z = self.networks.context.step(self.now.place, &self.now.z, &wanted)?;
         self.finite("transformer", &self.now.z)
     }
 
     /// Decoder and vocoder: turns the latent just decided into eight hops on the fresh tape.
     fn sound(&mut self) -> Result<(MelBlock, [f32; 12]), GeneratorError> {
-        self.decoder.input(stateful::INPUT).copy_from_slice(&self.now.z);
-        self.decoder.step()?;
-        let mel: MelBlock = self.decoder.output(0).try_into().expect("the shape was checked at load");
+        let decoder = &mut self.networks.decoder;
+        decoder.input(stateful::INPUT).copy_from_slice(&self.now.z);
+        decoder.step()?;
+        let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
         self.finite("decoder", &mel)?;
         let first_frame = (self.now.latent * FRAMES_PER_LATENT as u64).checked_sub(LOOK_AHEAD as u64);
         let first_hop = (self.now.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
         let mut chroma = Chroma::default();
         let mut hop = [0.0; HOP];
         let mut finite = true;
-        for (i, (real, imag)) in self.vocoder.step(&mel)?.frames().enumerate() {
+        for (i, (real, imag)) in self.networks.vocoder.step(&mel)?.frames().enumerate() {
             // Frames before the first mel frame are no part of the music.
             if first_frame.is_none() && i < LOOK_AHEAD {
                 continue;
@@ -366,16 +396,16 @@ impl Generator {
     fn snapshot(&mut self) -> Snapshot {
         Snapshot {
             now: self.now,
-            decoder: self.decoder.input(stateful::STATE).to_vec(),
-            vocoder: self.vocoder.state().to_vec(),
+            decoder: self.networks.decoder.input(stateful::STATE).to_vec(),
+            vocoder: self.networks.vocoder.state().to_vec(),
             overlap: *self.istft.overlap(),
         }
     }
 
     fn restore(&mut self, snapshot: &Snapshot) {
         self.now = snapshot.now;
-        self.decoder.input(stateful::STATE).copy_from_slice(&snapshot.decoder);
-        self.vocoder.state().copy_from_slice(&snapshot.vocoder);
+        self.networks.decoder.input(stateful::STATE).copy_from_slice(&snapshot.decoder);
+        self.networks.vocoder.state().copy_from_slice(&snapshot.vocoder);
         *self.istft.overlap() = snapshot.overlap;
     }
 
@@ -383,8 +413,7 @@ impl Generator {
     fn start_afresh(&mut self) {
         self.now.place.begin = self.now.place.position;
         self.now.z = [0.0; LATENT_DIMS];
-        self.decoder.input(stateful::STATE).fill(0.0);
-        self.vocoder.state().fill(0.0);
+        self.networks.forget();
         *self.istft.overlap() = [0.0; OVERLAP];
     }
 

@@ -1,4 +1,5 @@
 //! The recorder: a thread that takes everything that is played from the engine's tap and writes it to disk when asked.
+//! [`Listeners`] hear it at the same time.
 //!
 //! It always remembers the last [`PRE_ROLL_SECONDS`], so a take may begin before it was asked for. Whatever the disk does,
 //! the sound goes on: the tap is bounded, and what does not fit is dropped and counted by the engine.
@@ -14,10 +15,12 @@ use ringbuf::HeapCons;
 use thiserror::Error;
 
 mod flac;
+mod listeners;
 mod memory;
 mod tape;
 mod worker;
 
+pub use listeners::{Listeners, MAX_LISTENERS, Part};
 use worker::{Request, Worker};
 
 /// How far back a take may reach.
@@ -105,14 +108,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the thread on the engine's tap.
+    /// Starts the thread on the engine's tap; `listeners` get what it takes from there.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn spawn(tap: HeapCons<[f32; 2]>) -> io::Result<Self> {
+    pub fn spawn(tap: HeapCons<[f32; 2]>, listeners: Listeners) -> io::Result<Self> {
         let status = Arc::new(RecorderStatus::default());
         let (requests, requested) = sync_channel(8);
-        let worker = Worker::new(tap, Arc::clone(&status));
+        let worker = Worker::new(tap, listeners, Arc::clone(&status));
         let thread = thread::Builder::new().name("melos-record".to_owned()).spawn(move || worker.run(&requested))?;
         Ok(Self { requests: Some(requests), status, thread: Some(thread) })
     }

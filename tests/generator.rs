@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use melos::emotion::{Emotion, Mood};
 use melos::engine::Hop;
-use melos::generator::{Generator, GeneratorError, LATENT_FRAMES};
+use melos::generator::{Generator, GeneratorError, LATENT_FRAMES, Networks};
 use melos::mel::HOP;
 use melos::model::{Models, runtime};
 use melos::plan::{Glide, Plan};
@@ -226,4 +226,54 @@ fn temperature_lets_seeds_differ() {
     };
     let [cold, warm, hot] = [0.1, 0.7, 2.0].map(difference);
     assert!(warm > 1.3 * cold && hot > warm, "{cold} {warm} {hot}");
+}
+
+/// Another model: the small one, sounded by rule.
+fn other_networks() -> Networks {
+    let mut models = Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap();
+    models.vocoder = None;
+    Networks::new(models).unwrap()
+}
+
+#[test]
+fn other_networks_take_over_without_a_click() {
+    let straight = played(&steps(&mut calm(), 60));
+    let mut generator = calm();
+    let mut hops = steps(&mut generator, 20);
+    let splice = generator.covered() as usize - 16 * HOP;
+    generator.swap(other_networks(), splice as u64);
+    hops.extend(steps(&mut generator, 40));
+    let (mixed, end) = (played(&hops), splice + 3 * HOP);
+    assert!(mixed.len() > end + 48_000, "it goes on: {} frames", mixed.len());
+    assert_eq!(generator.epoch(), 1);
+    assert!(mixed[..splice] == straight[..splice], "the old networks are heard up to the splice");
+    assert!(mixed[end..] != straight[end..mixed.len()], "and others after it");
+
+    let steepest = |samples: &[f32]| samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+    let usual = steepest(&mixed[..splice]).max(steepest(&mixed[end..]));
+    assert!(steepest(&mixed[splice - 1..=end]) <= usual, "{} against {usual}", steepest(&mixed[splice - 1..=end]));
+    let energy = |samples: &[f32]| samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32;
+    assert!(energy(&mixed[end..][..4800]) > 0.0, "they come in playing");
+}
+
+#[test]
+fn after_a_swap_plans_are_followed_and_changed() {
+    let mut generator = calm();
+    steps(&mut generator, 20);
+    generator.swap(other_networks(), generator.covered());
+    generator.follow(plan(7, Emotion::Sad));
+    steps(&mut generator, 12);
+    let splice = generator.covered() + 4096;
+    generator.replan(plan(7, Emotion::Angry), splice, splice);
+    steps(&mut generator, 6);
+    assert_eq!((generator.epoch(), generator.covered() > splice), (2, true));
+
+    generator.replan(plan(7, Emotion::Calm), 5 * LATENT_FRAMES, splice);
+    let gone = steps_until_error(&mut generator);
+    assert!(matches!(gone, GeneratorError::TooFarBack { .. }), "what the old networks played is gone: {gone}");
+    steps(&mut generator, 4);
+}
+
+fn steps_until_error(generator: &mut Generator) -> GeneratorError {
+    (0..8).find_map(|_| generator.step(&mut Vec::new()).err()).expect("a step fails")
 }

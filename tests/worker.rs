@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use melos::emotion::{Emotion, Mood};
 use melos::engine::{Engine, EngineEnds, EngineStatus, Hop, ports};
-use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Worker, WorkerEvent};
+use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Networks, Worker, WorkerEvent};
 use melos::model::{Models, runtime};
 use melos::plan::Plan;
 use melos::theory::Chord;
@@ -55,6 +55,9 @@ impl HopSource for Gated {
     }
     fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
         self.inner.replan(plan, planned, heard);
+    }
+    fn swap(&mut self, networks: Networks, heard: u64) {
+        self.inner.swap(networks, heard);
     }
     fn resplice(&mut self, heard: u64) {
         self.inner.resplice(heard);
@@ -311,4 +314,40 @@ fn a_splice_overtaken_by_a_newer_one_is_told() {
     stage.play(512, true);
     stage.until(|stage| stage.splices().len() == 2);
     assert_eq!(stage.splices(), [(splice, None), (splice + 5632, Some(splice + 5632))]);
+}
+
+#[test]
+fn other_networks_take_over_while_playing() {
+    let mut stage = Stage::new();
+    stage.play(48_000, true);
+    let mut models = Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap();
+    models.vocoder = None;
+    stage.worker.swap(Networks::new(models).unwrap());
+    let swapped = |stage: &Stage| {
+        stage.events.iter().find_map(|event| match event {
+            WorkerEvent::Swapped { at } => Some(*at),
+            _ => None,
+        })
+    };
+    // The engine must go on for the splice to be settled.
+    while swapped(&stage).is_none() {
+        assert!(stage.heard.len() < 20 * 48_000, "it never took over");
+        stage.play(512, true);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let at = swapped(&stage).unwrap() as usize;
+    // A change of plan that was ordered meanwhile is performed after it.
+    let splice = (stage.status.frame() + 8192).next_multiple_of(512);
+    stage.worker.plan(plan(Emotion::Angry), Some(splice));
+    stage.until(|stage| stage.worker.status().epoch() == 2);
+    stage.play(at.saturating_sub(stage.heard.len()) + 96_000, true);
+    assert_eq!(stage.splices(), [(splice, Some(splice))]);
+    assert_eq!((stage.status.starvations(), stage.status.rejected_epoch()), (0, 0));
+    let (before, after) = stage.heard.split_at(at);
+    assert!(
+        loudest(after) > 0.0 && steepest(after) <= 2.0 * steepest(before),
+        "{} {}",
+        steepest(after),
+        steepest(before)
+    );
 }

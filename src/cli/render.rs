@@ -14,6 +14,7 @@ use melos::model::{Models, find_model, runtime};
 use melos::render::Offline;
 use melos::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
+use super::data::DataArgs;
 use super::settings::StartArgs;
 
 /// Frames rendered between two looks at the progress bar.
@@ -41,6 +42,8 @@ pub(crate) struct Args {
     /// Model: a folder in models/
     #[arg(long, default_value = "melos-piano")]
     model: String,
+    #[command(flatten)]
+    data: DataArgs,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
@@ -59,7 +62,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         (None, Some((frame, _))) => *frame,
         (None, None) => seconds_to_frames(30.0),
     };
-    let models = Models::load(runtime()?, &find_model(&args.model)?)?;
+    let models = Models::load(runtime()?, &find_model(&args.data.folder()?, &args.model)?)?;
     let mut performance = Offline::new(log, Generator::new(models)?);
     write(&args, &mut performance, length)
 }

@@ -15,8 +15,9 @@ use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use super::board::Board;
+use super::networks::Replacement;
 use super::reload::Reloaded;
-use super::state::StateFile;
+use super::state::{Saved, StateFile};
 use crate::audio::OutputStatus;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
@@ -61,6 +62,8 @@ pub(super) struct Stage {
     pub(super) worker: Worker,
     pub(super) inbox: Arc<Inbox>,
     pub(super) presets: Library<Preset>,
+    /// The preset that the performance starts with, if it does: its journey begins at frame 0.
+    pub(super) preset: Option<Preset>,
     /// MIDI devices; the handle keeps them connected.
     pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
     /// The Link session that is followed.
@@ -68,6 +71,8 @@ pub(super) struct Stage {
     pub(super) mappings: LiveMappings,
     /// Presets and mappings that were read again.
     pub(super) news: Receiver<Reloaded>,
+    /// Networks that were loaded again.
+    pub(super) networks: Receiver<Replacement>,
     pub(super) recorder: Recorder,
     /// Folder for recordings.
     pub(super) recordings: PathBuf,
@@ -82,12 +87,13 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
+        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0).peekable());
         let mut turn = Turn {
             score: Score::default(),
             agenda: Agenda::default(),
             timeline: Timeline::default(),
             onsets: Onsets::default(),
-            walk: None,
+            walk,
             reported: Instant::now(),
         };
         self.tell_values();
@@ -95,7 +101,7 @@ impl Stage {
             self.inbox.wait(TICK);
             self.turn(&mut turn);
         }
-        self.state.save(&self.conductor.settings(), true);
+        let last = Saved::of(&self.conductor);
         self.apply(&mut turn, &ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + LAST_FADE;
         while !self.engine.silent() && Instant::now() < end {
@@ -105,6 +111,7 @@ impl Stage {
         if let Some(log) = &mut self.log {
             log.write(self.engine.frame(), &Entry::End);
         }
+        self.state.close(last);
     }
 
     /// Everything that is due: what arrived, what was scheduled, what time brings.
@@ -115,6 +122,10 @@ impl Stage {
         turn.timeline.observe(Instant::now(), head);
         if let Ok(reloaded) = self.news.try_recv() {
             self.reload(turn, reloaded);
+        }
+        if let Ok(Replacement { networks, fingerprint }) = self.networks.try_recv() {
+            tracing::info!(fingerprint, "another model is ready");
+            self.worker.swap(networks);
         }
         self.take_midi(head);
         self.take_link(head);
@@ -146,7 +157,7 @@ impl Stage {
             self.board.tell_levels(&self.engine, &self.output, self.worker.status());
             self.board.tell_mood(self.conductor.mood());
             self.tell_values();
-            self.state.save(&self.conductor.settings(), false);
+            self.state.save(|| Saved::of(&self.conductor));
         }
     }
 
@@ -320,6 +331,13 @@ impl Stage {
                 WorkerEvent::Spliced { planned, performed } => {
                     tracing::warn!(planned, ?performed, "a change of mood came late");
                     Entry::Splice { planned, performed }
+                }
+                WorkerEvent::Swapped { at } => {
+                    tracing::info!(frame = at, "another model plays");
+                    if self.log.is_some() {
+                        tracing::warn!("the control log renders with one model: from here on it will sound otherwise");
+                    }
+                    continue;
                 }
                 WorkerEvent::Resumed { splices, missing, at } => Entry::Resume { splices, missing, at },
                 WorkerEvent::Failed { reason } => {

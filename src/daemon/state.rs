@@ -1,127 +1,183 @@
-//! The state that survives a restart: parameter values and the preset, in `state.toml`.
+//! The state that survives a restart: parameter values, the preset and the scenes, in `state.toml`.
 
-use std::fmt::Write as _;
+mod text;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use crate::parameter::{Input, Kind, Param, Value};
+use crate::conductor::Conductor;
+use crate::control::ControlEvent;
+use crate::parameter::{Param, Value};
 
 /// Changes are written at most this often, so that a fader does not wear a memory card out.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Keeps `state.toml` up to date.
+/// What is kept of the parameters that are the daemon's own: what they last did is not done again.
+const OF_THE_DAEMON: [Param; 5] =
+    [Param::Preset, Param::SceneMorph, Param::SceneA, Param::SceneB, Param::RecordPreRoll];
+
+/// Everything that is kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Saved {
+    /// What was steered; empty when there is nothing.
+    pub(super) values: Vec<(Param, Value)>,
+    /// What the scenes hold, by name.
+    pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
+}
+
+impl Saved {
+    /// The saved state in a folder; nothing where there is none. A damaged file is said and ignored: an installation
+    /// must start.
+    pub(super) fn load(folder: &Path) -> Self {
+        let path = file(folder);
+        let Ok(written) = fs::read_to_string(&path) else { return Self::default() };
+        text::parse(&written).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "the saved state is damaged; starting without it");
+            Self::default()
+        })
+    }
+
+    /// The state of a performance.
+    pub(super) fn of(conductor: &Conductor) -> Self {
+        let mut values = conductor.settings();
+        values.extend(OF_THE_DAEMON.map(|param| (param, conductor.value(param))));
+        let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
+        Self { values, scenes }
+    }
+
+    /// What brings the scenes back.
+    pub(super) fn scene_events(&self) -> impl Iterator<Item = ControlEvent> {
+        self.scenes.iter().flat_map(|(name, values)| {
+            values.iter().map(|(param, value)| ControlEvent::SceneValue {
+                name: name.clone(),
+                param: *param,
+                value: value.clone(),
+            })
+        })
+    }
+}
+
+/// Keeps `state.toml` up to date, on a thread of its own: who plays never waits for the disk.
 #[derive(Debug)]
-pub(crate) struct StateFile {
-    path: PathBuf,
-    written: String,
+pub(super) struct StateFile {
+    states: SyncSender<Saved>,
     last: Option<Instant>,
+    thread: JoinHandle<()>,
 }
 
 impl StateFile {
-    /// The state in a folder, which is made if missing.
+    /// Starts the thread for a folder, which is made if missing.
     ///
     /// # Errors
-    /// When the folder cannot be made.
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+    /// When the folder cannot be made or the system gives no thread.
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self { path: folder.join("state.toml"), written: String::new(), last: None })
+        let path = file(folder);
+        let (states, saved) = sync_channel(1);
+        let thread = thread::Builder::new().name("melos-state".to_owned()).spawn(move || write(&path, &saved))?;
+        Ok(Self { states, last: None, thread })
     }
 
-    /// The saved values; empty when there are none. A damaged file is said and ignored: an installation must start.
-    pub(crate) fn load(&self) -> Vec<(Param, Value)> {
-        let Ok(text) = fs::read_to_string(&self.path) else { return Vec::new() };
-        match parse(&text) {
-            Ok(values) => values,
-            Err(error) => {
-                tracing::warn!(path = %self.path.display(), %error, "the saved state is damaged; starting without it");
-                Vec::new()
-            }
+    /// Hands over the state if the last time is long enough ago; a disk that is not done yet gets it later.
+    pub(super) fn save(&mut self, state: impl FnOnce() -> Saved) {
+        if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
+            self.last = Some(Instant::now());
+            let _ = self.states.try_send(state());
         }
     }
 
-    /// Writes the values if they changed and the last writing is long enough ago; `now` forces it.
-    pub(crate) fn save(&mut self, values: &[(Param, Value)], now: bool) {
-        if !now && self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
-            return;
+    /// Writes the last state and waits until it is on the disk.
+    pub(super) fn close(self, state: Saved) {
+        let _ = self.states.send(state);
+        drop(self.states);
+        let _ = self.thread.join();
+    }
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("state.toml")
+}
+
+/// Writes what changed until there is nothing more to come.
+fn write(path: &Path, states: &Receiver<Saved>) {
+    let mut written = Saved::default();
+    for state in states {
+        if state == written {
+            continue;
         }
-        let text = format(values);
-        if text == self.written {
-            return;
-        }
-        self.last = Some(Instant::now());
         // Written beside and renamed, so that a power cut leaves the old file or the new one.
-        let beside = self.path.with_extension("new");
-        match fs::write(&beside, &text).and_then(|()| fs::rename(&beside, &self.path)) {
-            Ok(()) => self.written = text,
-            Err(error) => tracing::warn!(path = %self.path.display(), %error, "the state could not be saved"),
+        let beside = path.with_extension("new");
+        match fs::write(&beside, text::format(&state)).and_then(|()| fs::rename(&beside, path)) {
+            Ok(()) => written = state,
+            Err(error) => tracing::warn!(path = %path.display(), %error, "the state could not be saved"),
         }
     }
-}
-
-fn format(values: &[(Param, Value)]) -> String {
-    let mut text = String::new();
-    for (param, value) in values {
-        let id = param.spec().id;
-        let written = match (value, param.spec().kind) {
-            (Value::Number(number), _) => writeln!(text, "{id:?} = {number:?}"),
-            (Value::Toggle(on), _) => writeln!(text, "{id:?} = {on}"),
-            (Value::Choice(position), Kind::Choice { names, .. }) => {
-                writeln!(text, "{id:?} = {:?}", names[usize::from(*position)])
-            }
-            (Value::Text(words), _) => writeln!(text, "{id:?} = {}", toml::Value::from(words.as_str())),
-            _ => Ok(()),
-        };
-        written.expect("writing into a string cannot fail");
-    }
-    text
-}
-
-fn parse(text: &str) -> Result<Vec<(Param, Value)>, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    let mut values = Vec::new();
-    for (id, value) in &table {
-        // A parameter of another version of Melos: no reason to lose the rest.
-        let Some(param) = Param::from_id(id) else { continue };
-        let input = match value {
-            toml::Value::Float(number) => Input::Number(*number),
-            toml::Value::Integer(number) => Input::Number(*number as f64),
-            toml::Value::Boolean(on) => Input::Bool(*on),
-            toml::Value::String(words) => Input::Text(words),
-            other => return Err(format!("{id}: {other} is neither number, truth value nor text")),
-        };
-        if let Some(value) = param.fit(input).map_err(|error| error.to_string())? {
-            values.push((param, value));
-        }
-    }
-    Ok(values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn values_survive() {
-        let folder = tempfile::tempdir().unwrap();
+    fn some() -> Saved {
         let values = vec![
             (Param::Valence, Value::Number(0.1)),
             (Param::Hold, Value::Toggle(true)),
             (Param::Key, Value::Choice(9)),
             (Param::Chord, Value::Text("A\"m\n7".to_owned())),
         ];
-        let mut file = StateFile::open(folder.path()).unwrap();
-        assert_eq!(file.load(), []);
-        file.save(&values, true);
-        assert_eq!(StateFile::open(folder.path()).unwrap().load(), values);
+        let dawn = vec![(Param::Reverb, Value::Number(0.25)), (Param::Tempo, Value::Number(66.0))];
+        Saved { values, scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into() }
+    }
+
+    #[test]
+    fn state_survives() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Saved::load(folder.path()), Saved::default());
+        StateFile::open(folder.path()).unwrap().close(some());
+        assert_eq!(Saved::load(folder.path()), some());
+    }
+
+    #[test]
+    fn scenes_come_back_into_the_conductor() {
+        let mut first = Conductor::new(1, &[]);
+        for (param, value) in [(Param::Reverb, Value::Number(0.75)), (Param::SceneStore, Value::Text("hall".into()))] {
+            first.apply(&ControlEvent::Set(param, value)).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        StateFile::open(folder.path()).unwrap().close(Saved::of(&first));
+
+        let saved = Saved::load(folder.path());
+        let mut second = Conductor::new(1, &[]);
+        for event in saved.scene_events() {
+            second.apply(&event).unwrap();
+        }
+        assert!(first.scenes().eq(second.scenes()));
+        second.apply(&ControlEvent::Set(Param::Scene, Value::Text("hall".into()))).unwrap();
+        assert_eq!(second.value(Param::Reverb), Value::Number(0.75));
     }
 
     #[test]
     fn damage_does_not_stop_the_show() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("state.toml"), "valence = [1").unwrap();
-        assert_eq!(StateFile::open(folder.path()).unwrap().load(), []);
-        fs::write(folder.path().join("state.toml"), "gone = 1\nvalence = 0.5\n").unwrap();
-        assert_eq!(StateFile::open(folder.path()).unwrap().load(), [(Param::Valence, Value::Number(0.5))]);
+        for damaged in ["valence = [1", "scenes = 3", "[scenes]\ndawn = 1"] {
+            fs::write(file(folder.path()), damaged).unwrap();
+            assert_eq!(Saved::load(folder.path()), Saved::default(), "{damaged}");
+        }
+        fs::write(file(folder.path()), "gone = 1\nvalence = 0.5\n").unwrap();
+        assert_eq!(Saved::load(folder.path()).values, [(Param::Valence, Value::Number(0.5))]);
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_does_not_hold_anyone_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = StateFile::open(folder.path()).unwrap();
+        fs::remove_dir_all(folder.path()).unwrap();
+        file.save(some);
+        file.save(|| panic!("the last time is not long enough ago"));
+        file.close(some());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::context::Place;
 use super::vigil::Vigil;
-use crate::model::{Latent, ROLLBACK};
+use crate::model::{LATENT_DIMS, Latent, ROLLBACK};
 use crate::vocoder::OVERLAP;
 
 /// Everything small that changes from latent to latent.
@@ -18,6 +18,13 @@ pub(super) struct Now {
     pub z: Latent,
     /// What was heard of late.
     pub vigil: Vigil,
+}
+
+impl Now {
+    /// The first latent of a performance, though it may come late on the time line.
+    pub(super) fn start(latent: u64) -> Self {
+        Self { latent, place: Place::default(), z: [0.0; LATENT_DIMS], vigil: Vigil::new() }
+    }
 }
 
 /// What is needed to be at a latent again; the transformer's ring is not part of it.
@@ -56,6 +63,12 @@ impl History {
         }
         self.snapshots.truncate(index + 1);
         if index < self.snapshots.len() { self.snapshots.pop_back() } else { None }
+    }
+
+    /// Forgets everything: nothing before can be gone back to.
+    pub(super) fn forget(&mut self) {
+        self.snapshots.clear();
+        self.forgot = true;
     }
 
     /// Takes out the last snapshot.

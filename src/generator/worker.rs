@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
-use super::{Generator, GeneratorError, Heard};
+use super::{Generator, GeneratorError, Heard, Networks};
 use crate::engine::{EngineStatus, Hop};
 use crate::mel::HOP;
 use crate::plan::Plan;
@@ -33,6 +33,8 @@ pub const AHEAD: u64 = 48_000;
 
 /// From the decision to splice until the engine has the first hop: two latents' work and a block of the device.
 const MARGIN: u64 = 2048;
+/// From the decision to change over to other networks until they are heard: ten latents' work, and that there is no hurry.
+const TAKE_OVER: u64 = 16_384;
 /// Where the music goes on after it was not ready in time.
 const RESUME: u64 = 4096;
 /// How long the worker sleeps when there is nothing to do: less than a hop.
@@ -48,6 +50,8 @@ pub trait HopSource: Send + 'static {
     fn follow(&mut self, plan: Arc<Plan>);
     /// See [`Generator::replan`].
     fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64);
+    /// See [`Generator::swap`].
+    fn swap(&mut self, networks: Networks, heard: u64);
     /// See [`Generator::resplice`].
     fn resplice(&mut self, heard: u64);
     /// See [`Generator::resume_at`].
@@ -71,6 +75,9 @@ impl HopSource for Generator {
     }
     fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
         Self::replan(self, plan, planned, heard);
+    }
+    fn swap(&mut self, networks: Networks, heard: u64) {
+        Self::swap(self, networks, heard);
     }
     fn resplice(&mut self, heard: u64) {
         Self::resplice(self, heard);
@@ -110,6 +117,11 @@ pub enum WorkerEvent {
         planned: u64,
         /// Frame it is heard from; `None` when a newer one overtook it, or it lay too far back.
         performed: Option<u64>,
+    },
+    /// Other networks took over.
+    Swapped {
+        /// Frame they are heard from.
+        at: u64,
     },
     /// The music had not been ready in time: frames are missing, it goes on after them.
     Resumed {
@@ -180,6 +192,12 @@ impl Worker {
         }
     }
 
+    /// Hands over networks to go on with; see [`Generator::swap`]. Never waits for the thread. Networks that were handed
+    /// over before and have not taken over yet never will.
+    pub fn swap(&self, networks: Networks) {
+        self.mailbox.put_networks(Box::new(networks));
+    }
+
     /// What happened since this was last asked.
     pub fn events(&self) -> impl Iterator<Item = WorkerEvent> {
         self.events.try_iter()
@@ -214,7 +232,8 @@ fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEv
 /// A splice on its way to being heard.
 #[derive(Debug, Clone, Copy)]
 struct Splice {
-    planned: u64,
+    /// Frame that the new plan was to be heard from; `None` when it is other networks that come.
+    planned: Option<u64>,
     heard: u64,
     /// The epoch it opens, once its first hop was sent.
     sent: Option<u32>,
@@ -268,9 +287,14 @@ impl<S: HopSource> Bench<S> {
                     let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
                     self.source.replan(plan, planned, heard);
                     self.splices += 1;
-                    self.splice = Some(Splice { planned, heard, sent: None });
+                    self.splice = Some(Splice { planned: Some(planned), heard, sent: None });
                 }
             }
+        }
+        if let Some(networks) = self.mailbox.take_networks(self.splice.is_some()) {
+            let heard = (self.engine.frame() + TAKE_OVER).next_multiple_of(HOP as u64);
+            self.source.swap(*networks, heard);
+            self.splice = Some(Splice { planned: None, heard, sent: None });
         }
     }
 
@@ -299,7 +323,10 @@ impl<S: HopSource> Bench<S> {
             self.ready.clear();
             self.splice = Some(Splice { planned, heard, sent: None });
         } else if self.engine.accepted_epoch() >= epoch {
-            self.tell(WorkerEvent::Spliced { planned, performed: Some(heard) });
+            self.tell(match planned {
+                Some(planned) => WorkerEvent::Spliced { planned, performed: Some(heard) },
+                None => WorkerEvent::Swapped { at: heard },
+            });
             self.splice = None;
         }
     }
@@ -347,8 +374,11 @@ impl<S: HopSource> Bench<S> {
             }
             Ok(Err(GeneratorError::NoPlan)) => return NAP,
             Ok(Err(error)) => {
-                if let (GeneratorError::TooFarBack { .. }, Some(splice)) = (&error, self.splice.take()) {
-                    self.tell(WorkerEvent::Spliced { planned: splice.planned, performed: None });
+                if let (GeneratorError::TooFarBack { .. }, Some(Splice { planned: Some(planned), .. })) =
+                    (&error, self.splice)
+                {
+                    self.splice = None;
+                    self.tell(WorkerEvent::Spliced { planned, performed: None });
                 }
                 error.to_string()
             }

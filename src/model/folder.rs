@@ -4,29 +4,17 @@ use std::path::{Path, PathBuf};
 
 use super::ModelError;
 
-/// The folder of the model called `name`: `name` itself where it is a folder with a `model.toml`, else in `models` here,
-/// beside the binary, or where packages install it.
+/// The folder of the model called `name`: `name` itself where it is a folder with a `model.toml`, else that in `models/`
+/// of the data folder.
 ///
 /// # Errors
 /// When there is none; the message lists where it was looked for.
-pub fn find_model(name: &str) -> Result<PathBuf, ModelError> {
-    find_in(&candidates(name, std::env::current_exe().ok().as_deref()), name)
-}
-
-fn find_in(candidates: &[PathBuf], name: &str) -> Result<PathBuf, ModelError> {
+pub fn find_model(data: &Path, name: &str) -> Result<PathBuf, ModelError> {
+    let candidates = [PathBuf::from(name), data.join("models").join(name)];
     candidates.iter().find(|folder| folder.join("model.toml").is_file()).cloned().ok_or_else(|| {
-        let tried: Vec<_> = candidates.iter().map(|folder| folder.display().to_string()).collect();
-        ModelError::NoModel { name: name.to_owned(), tried: tried.join(", ") }
+        let tried = candidates.map(|folder| folder.display().to_string()).join(", ");
+        ModelError::NoModel { name: name.to_owned(), tried }
     })
-}
-
-fn candidates(name: &str, binary: Option<&Path>) -> Vec<PathBuf> {
-    let mut folders = vec![PathBuf::from(name), Path::new("models").join(name)];
-    if let Some(beside) = binary.and_then(Path::parent) {
-        folders.extend(["models", "../share/melos/models", "../../models"].map(|way| beside.join(way).join(name)));
-    }
-    folders.extend(["/usr/local/share/melos/models", "/usr/share/melos/models"].map(|at| Path::new(at).join(name)));
-    folders
 }
 
 #[cfg(test)]
@@ -35,14 +23,20 @@ mod tests {
 
     #[test]
     fn a_missing_model_says_where_it_was_looked_for() {
-        let message = find_model("no-such-model").unwrap_err().to_string();
-        for part in ["no-such-model", "models/no-such-model", "/usr/share/melos/models"] {
+        let message = find_model(Path::new("/some/data"), "no-such-model").unwrap_err().to_string();
+        for part in ["no-such-model", "/some/data/models/no-such-model"] {
             assert!(message.contains(part), "{part:?} is missing in {message}");
         }
     }
 
     #[test]
-    fn a_path_is_taken_as_it_is() {
-        assert_eq!(find_model("tests/fixtures/tiny-model").unwrap(), Path::new("tests/fixtures/tiny-model"));
+    fn a_path_is_taken_as_it_is_and_a_name_is_looked_for_in_the_data_folder() {
+        let tiny = Path::new("tests/fixtures/tiny-model");
+        assert_eq!(find_model(Path::new("/nowhere"), "tests/fixtures/tiny-model").unwrap(), tiny);
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("models/mine");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(tiny.join("model.toml"), folder.join("model.toml")).unwrap();
+        assert_eq!(find_model(data.path(), "mine").unwrap(), folder);
     }
 }

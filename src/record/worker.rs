@@ -10,6 +10,7 @@ use ringbuf::HeapCons;
 use ringbuf::traits::Consumer;
 use tracing::{error, info};
 
+use super::listeners::Listeners;
 use super::memory::Memory;
 use super::tape::Tape;
 use super::{RecordError, RecorderStatus, Take};
@@ -43,14 +44,15 @@ struct Recording {
 /// What the thread owns.
 pub(super) struct Worker {
     tap: HeapCons<[f32; 2]>,
+    listeners: Listeners,
     status: Arc<RecorderStatus>,
     memory: Memory,
     recording: Option<Recording>,
 }
 
 impl Worker {
-    pub(super) fn new(tap: HeapCons<[f32; 2]>, status: Arc<RecorderStatus>) -> Self {
-        Self { tap, status, memory: Memory::new(), recording: None }
+    pub(super) fn new(tap: HeapCons<[f32; 2]>, listeners: Listeners, status: Arc<RecorderStatus>) -> Self {
+        Self { tap, listeners, status, memory: Memory::new(), recording: None }
     }
 
     /// Works until the handle is gone.
@@ -76,6 +78,7 @@ impl Worker {
                 return;
             }
             self.memory.remember(&part[..count]);
+            self.listeners.send(&part[..count]);
             let Some(mut recording) = self.recording.take() else { continue };
             match recording.write(&part[..count]) {
                 Ok(more) => {

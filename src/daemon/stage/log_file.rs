@@ -24,7 +24,7 @@ impl LogFile {
     }
 
     /// Adds a line.
-    pub(super) fn write(&mut self, frame: u64, entry: &Entry) {
+    pub(in crate::daemon) fn write(&mut self, frame: u64, entry: &Entry) {
         if let Some(writer) = &mut self.writer
             && let Err(error) = writer.write(frame, entry)
         {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::super::Networks;
 use super::Order;
 
 /// Orders that may wait. The worker takes one between two latents; more than this many only gather when it hangs, and
@@ -20,6 +21,8 @@ pub(super) struct Mailbox {
 #[derive(Debug, Default)]
 struct Inside {
     orders: VecDeque<Order>,
+    /// The newest networks that wait; older ones are not wanted any more.
+    networks: Option<Box<Networks>>,
     closed: bool,
 }
 
@@ -48,6 +51,18 @@ impl Mailbox {
             return None;
         }
         inside.orders.pop_front()
+    }
+
+    /// Leaves networks to change over to.
+    pub(super) fn put_networks(&self, networks: Box<Networks>) {
+        // What they replace is dropped after the lock: it takes a while.
+        let _old = self.lock().networks.replace(networks);
+        self.changed.notify_one();
+    }
+
+    /// Takes the networks that wait, unless `hold`.
+    pub(super) fn take_networks(&self, hold: bool) -> Option<Box<Networks>> {
+        if hold { None } else { self.lock().networks.take() }
     }
 
     /// Whether a splice is among the waiting orders.

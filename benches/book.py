@@ -1,0 +1,133 @@
+"""Keeps what was measured in results.json, and writes BENCHMARKS.md from it."""
+
+import json
+import os
+import pathlib
+import statistics
+
+FOLDER = pathlib.Path(__file__).parent
+RESULTS = FOLDER / "results.json"
+PAGE = FOLDER.parent / "BENCHMARKS.md"
+LATENT_NS = 4096 / 48_000 * 1e9
+FRAME_NS = 1e9 / 48_000
+
+
+def machine():
+    """Processor, cores, load of the last minute."""
+    lines = open("/proc/cpuinfo").read().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), os.uname().machine)
+    return f"{model}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}, load {os.getloadavg()[0]:.1f}"
+
+
+def keep(section, found, moment):
+    """Adds a section's results and writes the page anew."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results[section] = {"date": f"{moment:%Y-%m-%d %H:%M}", "machine": machine(), "found": found}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    PAGE.write_text(page(results))
+
+
+def page(results):
+    parts = [
+        "# Benchmarks\n\n"
+        "Written by `make bench` and `make soak`; each part says when and on which machine it was measured. Where other work\n"
+        "ran beside it the load says so (a load above the number of cores means that melos had to wait for its turn), and\n"
+        "ratios mean more than absolute times.\n"
+    ]
+    for name, write in WRITERS.items():
+        if name in results:
+            title, text = write(results[name]["found"])
+            parts.append(f"## {title}\n\n*{results[name]['date']}, {results[name]['machine']}*\n\n{text}\n")
+    return "\n".join(parts)
+
+
+def table(head, rows):
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def histogram(values, width, unit):
+    """A bar for each bin of so many units."""
+    counts = {}
+    for value in values:
+        counts[int(value // width)] = counts.get(int(value // width), 0) + 1
+    bins = range(min(counts), max(counts) + 1)
+    bars = [f"{index * width:4}–{(index + 1) * width:<4} {unit}  {'█' * counts.get(index, 0)}".rstrip() for index in bins]
+    return "```text\n" + "\n".join(bars) + "\n```"
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def chain(found):
+    rows = []
+    for name, ns in found.items():
+        # The engine's benchmark plays blocks of 256 frames.
+        lasts = 256 * FRAME_NS if name.startswith("engine") else LATENT_NS
+        rows.append([name, f"{ns / 1e6:.3f} ms", f"{ns / lasts:.4f}"])
+    return "The chain, stage by stage, one core (target: 0.15 for all)", table(["what", "time", "real-time factor"], rows)
+
+
+def render(found):
+    rows = [
+        [emotion, f"{one['wall']:.3f}", f"{one['cpu']:.3f}", f"{one['memory']:.0f} MB"] for emotion, one in found.items()
+    ]
+    head = ["60 s of", "real-time factor", "of it processor time", "memory at most"]
+    return "`melos render`, everything: network, harmony, room, start included (target: 0.15)", table(head, rows)
+
+
+def start(found):
+    seconds, (now, most) = found["seconds"], found["memory"]
+    text = (
+        f"From `melos run` to the first sound, {len(seconds)} warm starts: median {statistics.median(seconds):.2f} s, worst "
+        f"{max(seconds):.2f} s (target 2 s).\nMemory of the daemon after a minute: {now:.0f} MB, at most {most:.0f} MB "
+        "(target 300 MB)."
+    )
+    return "Start and memory", text
+
+
+def latency(found):
+    targets = {"fast": "p99 30 ms", "mood": "p95 150 ms"}
+    rows, bars = [], []
+    for name, one in found.items():
+        lane, period = name.split()
+        ms = one["milliseconds"]
+        shares = [f"{percentile(ms, share):.0f} ms" for share in (0.5, 0.95, 0.99)]
+        rows.append([lane, period, str(len(ms)), *shares, f"{max(ms):.0f} ms", targets[lane], "yes" if one["same"] else "no"])
+        bars.append(f"{lane}, {period} frames:\n\n{histogram(ms, 4 if lane == 'fast' else 10, 'ms')}")
+    head = ["lane", "period", "messages", "p50", "p95", "p99", "worst", "target", "recording equals rendered log"]
+    text = (
+        "From an OSC message to the first sample that differs from the same performance without it, under JACK (dummy\n"
+        "driver). Fast: the master's level; mood: another emotion.\n\n" + table(head, rows) + "\n\n" + "\n\n".join(bars)
+    )
+    return "Control to sound", text
+
+
+def seams(found):
+    text = (
+        "Where segments meet: 85 ms of music each. Steps from sample to sample at the seams beside the signal's own 99.99th\n"
+        "percentile, and both steps and energy (20 ms) beside the same music decoded in one piece.\n\n" + "\n".join(found)
+    )
+    return "Seams (target: no step above the usual, no dip over 1.5 dB)", text
+
+
+def soak(found):
+    began, ended, most = found["memory"]
+    rows = [[name.replace("_", " "), f"{value:g}"] for name, value in found["counters"].items()]
+    text = (
+        f"{found['minutes']:g} minutes under JACK (dummy driver, {found['period']} frames, real-time scheduling "
+        f"{'granted' if found['realtime'] else 'refused'}), steered every few seconds. Memory {began:.0f} MB at the "
+        f"beginning, {ended:.0f} MB at the end, {most:.0f} MB at most; load of the generator at the end "
+        f"{found['load']:.2f}.\n\n" + table(["what", "how often"], rows)
+    )
+    return "Soak (target: 30 minutes without an xrun of ours)", text
+
+
+def elsewhere(found):
+    return "By other programs", table(["what", "how", "result"], found)
+
+
+WRITERS = {
+    "chain": chain, "render": render, "start": start, "latency": latency, "seams": seams, "soak": soak, "elsewhere": elsewhere,
+}

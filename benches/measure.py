@@ -1,0 +1,89 @@
+"""Measures what BENCHMARKS.md tells: measure.py MELOS [SECTION ...]
+
+Sections: chain, render, start, latency, seams; all of them when none is named. The soak has its own program, soak.py.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import book
+from latency import latencies
+from stage import daemon, memory_mb, wait_until_it_plays
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def chain(_):
+    """Nanoseconds of engine and generator, by what was benchmarked."""
+    subprocess.run(["cargo", "bench", "--locked", "--bench", "engine", "--bench", "chain"], cwd=ROOT, check=True)
+    found = {}
+    for estimates in sorted((ROOT / "target/criterion").glob("*/*/new/estimates.json")):
+        group, name = estimates.parts[-4:-2]
+        found[f"{group}: {name}"] = json.loads(estimates.read_text())["mean"]["point_estimate"]
+    return found
+
+
+def render(melos):
+    """Real-time factor of `melos render` for each emotion, and its memory in megabytes."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for emotion in ("calm", "angry", "energetic"):
+            begun = time.monotonic()
+            command = [melos, "render", "--emotion", emotion, "--seconds", "60", "-o", f"{folder}/x.wav"]
+            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            _, code, used = os.wait4(process.pid, 0)
+            assert code == 0
+            wall = (time.monotonic() - begun) / 60
+            found[emotion] = {"wall": wall, "cpu": (used.ru_utime + used.ru_stime) / 60, "memory": used.ru_maxrss / 1000}
+    return found
+
+
+def start(melos):
+    """Seconds from the start of melos to its first sound (when systemd would be told), files in memory; and its memory
+    after a minute."""
+    seconds = []
+    for _ in range(6):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.bind(f"{folder}/notify")
+            begun = time.monotonic()
+            with daemon(melos, "--audio", "null", environment={"NOTIFY_SOCKET": f"{folder}/notify"}):
+                while b"READY=1" not in told.recv(4096):
+                    pass
+                seconds.append(time.monotonic() - begun)
+    with daemon(melos, "--audio", "null") as process:
+        wait_until_it_plays()
+        time.sleep(60)
+        memory = memory_mb(process)
+    # The first start may have read the files from the disk.
+    return {"seconds": seconds[1:], "memory": memory}
+
+
+def latency(melos):
+    """Milliseconds from message to sound, by lane and period."""
+    found = {}
+    for lane, count in (("fast", 40), ("mood", 24)):
+        for period in (128, 256):
+            milliseconds, same = latencies(melos, lane, count, period)
+            found[f"{lane} {period}"] = {"milliseconds": milliseconds, "same": same}
+    return found
+
+
+def seams(_):
+    """The table that the seams benchmark prints."""
+    done = subprocess.run(["cargo", "bench", "--locked", "--bench", "seams"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    return [line for line in done.stdout.decode().splitlines() if line.startswith("|")]
+
+
+SECTIONS = {"chain": chain, "render": render, "start": start, "latency": latency, "seams": seams}
+
+if __name__ == "__main__":
+    for name in sys.argv[2:] or SECTIONS:
+        print(f"measuring: {name}", flush=True)
+        book.keep(name, SECTIONS[name](sys.argv[1]), datetime.datetime.now())

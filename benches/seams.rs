@@ -1,0 +1,37 @@
+//! Steps and dips where segments meet, over `MELOS_SEAM_MINUTES` (30) of every emotion, as a Markdown table.
+#![allow(clippy::print_stdout, reason = "it prints a table")]
+
+#[path = "support/take.rs"]
+mod take;
+
+use melos::config::find_data;
+use melos::emotion::Emotion;
+use melos::model::{Models, find_model, runtime};
+
+fn models() -> Models {
+    let folder = find_data(None).expect("the data folder is there");
+    let folder = find_model(&folder, "melos-piano").expect("the model is there");
+    Models::load(runtime().expect("a runtime is there"), &folder).expect("the model is good")
+}
+
+fn main() {
+    let minutes = std::env::var("MELOS_SEAM_MINUTES").map_or(30.0, |text| text.parse().expect("a number of minutes"));
+    println!(
+        "| {minutes} min of | seams | usual step (99.99 %) | largest step at a seam | steps above the usual | most added to a step | deepest dip |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for emotion in Emotion::ALL {
+        let found = take::seams_of(emotion, 60.0 * minutes, models);
+        println!(
+            "| {} | {} | {:.4} | {:.4} | {}, by chance {:.1} | {:.1e} | {:.2} dB |",
+            emotion.name(),
+            found.count,
+            found.usual_step,
+            found.largest_step,
+            found.above_usual,
+            found.count as f64 * 1e-4,
+            found.added_step,
+            found.dip_db
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! A take for measuring seams: what the generator plays of one emotion, and the same decoded in one piece.
+
+use melos::analysis::seams::{Seams, decode_whole, measure};
+use melos::conductor::{Conductor, PlanUpdate, Score};
+use melos::emotion::Emotion;
+use melos::generator::{Generator, LATENT_FRAMES};
+use melos::mel::HOP;
+use melos::model::Models;
+use melos::parameter::{Param, Value};
+
+/// Hops by which a latent's first finished hop lies before its own frames.
+const LATE_HOPS: usize = 4;
+
+/// Plays `seconds` of an emotion and measures where its segments meet.
+pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Models) -> Seams {
+    let mut generator = Generator::new(models()).expect("it warms up");
+    let mut conductor = Conductor::new(7, &[(Param::Emotion, Value::Choice(emotion as u8))]);
+    let (mut score, mut hops) = (Score::default(), Vec::new());
+    let (mut played, mut latents) = (Vec::new(), Vec::new());
+    let length = (seconds * 48_000.0) as usize;
+    while played.len() < length {
+        conductor.advance(generator.covered() + 1, &mut score);
+        for PlanUpdate { plan, splice } in score.plans.drain(..) {
+            assert_eq!(splice, None, "nothing changes, so nothing is decided again");
+            generator.follow(plan);
+        }
+        score.clear();
+        let heard = generator.step(&mut hops).expect("it plays");
+        conductor.listen(heard.from, &heard.chroma);
+        latents.push(heard.latent);
+        played.extend(hops.drain(..).flat_map(|hop| hop.samples));
+    }
+    let whole = decode_whole(models(), &latents).expect("it decodes");
+    let segment = LATENT_FRAMES as usize;
+    measure(&played, &whole, (1..latents.len()).map(|latent| latent * segment - LATE_HOPS * HOP))
+}

@@ -1,0 +1,76 @@
+//! The one folder that holds `models/`, `presets/` and `mappings/`.
+
+use std::path::{Path, PathBuf};
+
+use super::ConfigError;
+
+/// The folder given, made sure to be one, or else the first that is: this folder, one around the binary, or where
+/// packages install it.
+///
+/// # Errors
+/// When there is none; the message says where it was looked for.
+pub fn find_data(given: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    match given {
+        Some(folder) if is_data(folder) => Ok(folder.to_owned()),
+        Some(folder) => Err(ConfigError::NotData { folder: folder.to_owned() }),
+        None => find_in(places(std::env::current_exe().ok().as_deref())),
+    }
+}
+
+fn is_data(folder: &Path) -> bool {
+    folder.join("models").is_dir() && folder.join("presets").is_dir()
+}
+
+fn find_in(mut places: Vec<PathBuf>) -> Result<PathBuf, ConfigError> {
+    match places.iter().position(|place| is_data(place)) {
+        Some(found) => Ok(places.swap_remove(found)),
+        None => Err(ConfigError::NoData { tried: places }),
+    }
+}
+
+/// From `target/debug/deps`, where tests lie, the source tree is four folders up.
+fn places(binary: Option<&Path>) -> Vec<PathBuf> {
+    let mut places = vec![PathBuf::from(".")];
+    if let Some(binary) = binary {
+        places.extend(binary.ancestors().skip(1).take(4).map(Path::to_owned));
+        places.extend(binary.parent().map(|beside| beside.join("../share/melos")));
+    }
+    places.extend(["/usr/local/share/melos", "/usr/share/melos"].map(PathBuf::from));
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_given_must_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(find_data(Some(folder.path())).unwrap_err().to_string().contains("presets"));
+        for inside in ["models", "presets"] {
+            std::fs::create_dir(folder.path().join(inside)).unwrap();
+        }
+        assert_eq!(find_data(Some(folder.path())).unwrap(), folder.path());
+    }
+
+    #[test]
+    fn the_nearest_is_found_and_a_missing_one_says_where_it_was_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (near, far) = (folder.path().join("near"), folder.path().join("far"));
+        let places = || vec![folder.path().join("nothing"), near.clone(), far.clone()];
+        let message = find_in(places()).unwrap_err().to_string();
+        assert!(message.contains("nothing") && message.contains("--data"), "{message}");
+        for inside in ["near/models", "near/presets", "far/models", "far/presets"] {
+            std::fs::create_dir_all(folder.path().join(inside)).unwrap();
+        }
+        assert_eq!(find_in(places()).unwrap(), near);
+    }
+
+    #[test]
+    fn an_installed_binary_looks_beside_itself() {
+        let places = places(Some(Path::new("/opt/melos/bin/melos")));
+        for place in ["/opt/melos", "/opt/melos/bin/../share/melos", "/usr/share/melos"] {
+            assert!(places.contains(&PathBuf::from(place)), "{place} is missing in {places:?}");
+        }
+    }
+}

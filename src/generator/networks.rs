@@ -1,0 +1,56 @@
+//! The networks of one model, as the generator runs them.
+
+use super::GeneratorError;
+use super::context::{Context, Place, Wanted};
+use crate::conditions::CONDITION_COUNT;
+use crate::model::{Graph, LATENT_DIMS, Models, stateful};
+use crate::vocoder::{MelBlock, Vocoder};
+
+/// The networks of one model, warm. Made on any thread but the audio thread; may be sent to another.
+#[derive(Debug)]
+pub struct Networks {
+    pub(super) context: Context,
+    pub(super) decoder: Graph,
+    pub(super) vocoder: Vocoder,
+}
+
+impl Networks {
+    /// Runs every network once, so that the first latent is as fast as the others, and looks at what it gives.
+    ///
+    /// # Errors
+    /// When a network fails or gives numbers that are not finite.
+    pub fn new(models: Models) -> Result<Self, GeneratorError> {
+        let Models { manifest, transformer, decoder, vocoder } = models;
+        let context = Context::new(transformer, manifest.context);
+        let mut networks = Self { context, decoder, vocoder: Vocoder::new(vocoder) };
+        networks.warm_up()?;
+        networks.forget();
+        Ok(networks)
+    }
+
+    fn warm_up(&mut self) -> Result<(), GeneratorError> {
+        let silence = [0.0; LATENT_DIMS];
+        let wanted = Wanted { conditions: &[0.0; CONDITION_COUNT], noise: &silence, guidance: 1.0 };
+        let z = self.context.step(Place::default(), &silence, &wanted)?;
+        finite("transformer", &z)?;
+        self.decoder.input(stateful::INPUT).copy_from_slice(&z);
+        self.decoder.step()?;
+        let mel: MelBlock = self.decoder.output(0).try_into().expect("the shape was checked at load");
+        finite("decoder", &mel)?;
+        self.vocoder.step(&mel)?.frames().try_for_each(|(real, imag)| {
+            finite("vocoder", real)?;
+            finite("vocoder", imag)
+        })
+    }
+
+    /// Forgets what was played, but for the transformer's ring: a later [`Place`] hides that.
+    pub(super) fn forget(&mut self) {
+        self.decoder.input(stateful::STATE).fill(0.0);
+        self.vocoder.state().fill(0.0);
+    }
+}
+
+fn finite(network: &'static str, values: &[f32]) -> Result<(), GeneratorError> {
+    let finite = values.iter().all(|value| value.is_finite());
+    if finite { Ok(()) } else { Err(GeneratorError::NotFinite { network, frame: 0 }) }
+}

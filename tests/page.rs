@@ -1,0 +1,78 @@
+//! The page and the stream over real sockets, and that state survives a restart, with the shipped networks.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use daemon::{Daemon, LONG};
+use melos::record::MAX_LISTENERS;
+
+/// Sends a request; gives status code, headers, and what follows.
+fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {
+    let mut stream = TcpStream::connect(("127.0.0.1", daemon.http)).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    // HTTP 1.0, so that the body comes as it is and not in chunks.
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let (mut reader, mut head) = (BufReader::new(stream), String::new());
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "the answer ends in its head: {head}");
+    }
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), reader)
+}
+
+/// Reads so many frames of the endless WAV.
+fn listen(body: &mut impl Read, frames: usize) -> Vec<[i16; 2]> {
+    let mut bytes = vec![0; 4 * frames];
+    body.read_exact(&mut bytes).unwrap();
+    bytes.chunks_exact(4).map(|b| [i16::from_le_bytes([b[0], b[1]]), i16::from_le_bytes([b[2], b[3]])]).collect()
+}
+
+#[test]
+fn the_page_is_served_and_what_is_played_can_be_listened_to() {
+    let state = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(state.path(), &["--audio", "null", "--midi", "off", "--preset", "energetic"]);
+    let (code, head, mut body) = get(&daemon, "/page");
+    let mut page = String::new();
+    body.read_to_string(&mut page).unwrap();
+    assert!(code == 200 && head.contains("content-type: text/html") && page.contains("/listen.wav"), "{code} {head}");
+
+    let (code, head, mut body) = get(&daemon, "/listen.wav");
+    assert!(code == 200 && head.contains("content-type: audio/wav"), "{head}");
+    let mut header = [0; 44];
+    body.read_exact(&mut header).unwrap();
+    assert!(header.starts_with(b"RIFF") && header.ends_with(b"data\xff\xff\xff\xff"));
+    let sound = listen(&mut body, 48_000);
+    assert!(sound.iter().any(|[left, _]| left.unsigned_abs() > 100), "music is heard");
+
+    // Listeners who take nothing keep their places until they are dropped; others are refused, and the music goes on.
+    let mut lazy: Vec<_> = (1..MAX_LISTENERS).map(|_| get(&daemon, "/listen.wav")).collect();
+    assert!(lazy.iter().all(|(code, ..)| *code == 200));
+    assert_eq!(get(&daemon, "/listen.wav").0, 503);
+    lazy.clear();
+    assert!(listen(&mut body, 48_000).iter().any(|[left, _]| *left != 0), "the first still hears it");
+    drop(body);
+    daemon.wait_until("it plays", |status| status["state"] == "playing");
+    let (status, said) = daemon.terminate();
+    assert!(status.success() && said.contains("/page"), "without a device the page is named: {said}");
+}
+
+#[test]
+fn preset_parameters_and_scenes_survive_a_restart() {
+    let state = tempfile::tempdir().unwrap();
+    let arguments = ["--audio", "null", "--midi", "off"];
+    let daemon = Daemon::start(state.path(), &[&arguments[..], &["--preset", "storm"]].concat());
+    daemon.oscsend(&["/melos/reverb", "f", "0.875"]);
+    daemon.oscsend(&["/melos/scene/store", "s", "cave"]);
+    daemon.oscsend(&["/melos/reverb", "f", "0.125"]);
+    daemon.wait_until("the reverb is set", |status| status["parameters"]["reverb"] == 0.125);
+    assert!(daemon.terminate().0.success());
+
+    let daemon = Daemon::start(state.path(), &arguments);
+    let status = daemon.wait_until("values are told", |status| status["parameters"]["reverb"] == 0.125);
+    assert_eq!(status["parameters"]["preset"], "storm");
+    daemon.oscsend(&["/melos/scene", "s", "cave"]);
+    daemon.wait_until("the scene is recalled", |status| status["parameters"]["reverb"] == 0.875);
+}

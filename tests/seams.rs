@@ -1,0 +1,24 @@
+//! Where segments meet, the sound is that of the same music decoded in one piece.
+
+#[path = "../benches/support/take.rs"]
+mod take;
+
+use std::path::Path;
+
+use melos::emotion::Emotion;
+use melos::model::{Models, runtime};
+
+fn models() -> Models {
+    let runtime = runtime().unwrap_or_else(|error| panic!("{error}"));
+    Models::load(runtime, Path::new("tests/fixtures/tiny-model")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn no_seam_steps_or_dips_at_any_emotion() {
+    for emotion in Emotion::ALL {
+        let found = take::seams_of(emotion, 12.0, models);
+        assert!(found.count > 130 && found.usual_step > 0.0, "{emotion:?}: {found:?}");
+        assert!(found.largest_step <= found.usual_step, "{emotion:?}: {found:?}");
+        assert!(found.added_step < 1e-4 && found.dip_db > -0.01, "{emotion:?}: {found:?}");
+    }
+}
