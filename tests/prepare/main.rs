@@ -36,6 +36,7 @@ impl Place {
 
     fn options(&self, corpus: Corpus, root: &str) -> Options {
         Options {
+            held_out: false,
             corpora: vec![(corpus, self.at(root))],
             soundfont: soundfont::write(self.0.path()),
             out: self.at("out"),

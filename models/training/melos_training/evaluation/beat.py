@@ -1,0 +1,17 @@
+"""Whether onsets keep to the beat that was asked for."""
+
+import numpy as np
+
+DIVISIONS = (1, 2, 4)
+"""Onsets may fall on beats, halves and quarters of beats."""
+
+
+def vector_strength(phases, weights=None):
+    """Length of the mean of unit vectors at `phases` (1 is a turn): 1 for one phase, 0 for even ones (Goldberg and Brown 1969)."""
+    return float(abs(np.average(np.exp(2j * np.pi * np.asarray(phases)), weights=weights)))
+
+
+def strength(onsets, times, beats, weights=None):
+    """Vector strength of onsets against the beats, their halves and their quarters; `beats` count up at `times`, seconds."""
+    position = np.interp(onsets, times, beats)
+    return {division: vector_strength(position * division, weights) for division in DIVISIONS}
