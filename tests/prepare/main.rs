@@ -127,6 +127,22 @@ fn a_run_continues_where_it_stopped() {
 }
 
 #[test]
+fn held_out_pieces_can_be_had_alone() {
+    let place = Place::new();
+    for id in 1..=60 {
+        pop909_song(&place.at("pop"), &format!("{id:03}"), A_MINOR);
+    }
+    let options = Options { held_out: true, ..place.options(Corpus::Pop909, "pop") };
+    let written = prepare(&options).written;
+    assert!((1..20).contains(&written), "{written} of 60 are held out");
+    for path in shards::find(&place.at("out")) {
+        let metadata = shards::read(&path).metadata;
+        assert_ne!(metadata["split"], "train");
+        assert!(metadata["start"].as_str().and_then(|start| start.parse::<f64>().ok()).is_some());
+    }
+}
+
+#[test]
 fn a_half_written_shard_is_made_again() {
     let place = Place::new();
     pop909_song(&place.at("pop"), "001", A_MINOR);

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .describe import onsets
+
 DIVISIONS = (1, 2, 4)
 """Onsets may fall on beats, halves and quarters of beats."""
 
@@ -15,3 +17,10 @@ def strength(onsets, times, beats, weights=None):
     """Vector strength of onsets against the beats, their halves and their quarters; `beats` count up at `times`, seconds."""
     position = np.interp(onsets, times, beats)
     return {division: vector_strength(position * division, weights) for division in DIVISIONS}
+
+
+def of_rendering(rendering):
+    """Strength of a rendering's onsets against the beats of its plan."""
+    plan = rendering.plan()
+    found, _ = onsets(rendering.sound())
+    return strength(found, [entry["seconds"] for entry in plan], [entry["beat"] for entry in plan])

@@ -16,8 +16,7 @@ def margin(samples, chords):
     for frame, chord in enumerate(index):
         if chord >= 0:
             asked[list(chords[chord][1]), frame] = 1
-    energy = energy[:, asked.any(0)]
-    asked = asked[:, asked.any(0)]
+    energy, asked = energy[:, asked.any(0)], asked[:, asked.any(0)]
     shares = [(energy * np.roll(asked, turn, 0)).sum() / energy.sum() for turn in range(12)]
     return shares[0] - np.mean(shares[1:]), shares[0]
 
@@ -27,8 +26,8 @@ def planned(plan):
     return [(entry["seconds"], entry["pitch_classes"][:3]) for entry in plan]
 
 
-def labelled(path, first=0.0):
-    """Chords of a POP909 `chord_midi.txt`, triads by their quality; spans without a chord have no pitch classes."""
+def labelled(path, begin):
+    """Chords of a POP909 `chord_midi.txt`, on the clock of an excerpt that begins at `begin`; triads by their quality, spans without a chord have no pitch classes."""
     roots = {name: pitch for pitch, names in enumerate(
         ("C B#", "C# Db", "D", "D# Eb", "E Fb", "F E#", "F# Gb", "G", "G# Ab", "A", "A# Bb", "B Cb")) for name in names.split()}
     triads = {"min": (0, 3, 7), "dim": (0, 3, 6), "hdim": (0, 3, 6), "aug": (0, 4, 8), "sus2": (0, 2, 7), "sus4": (0, 5, 7)}
@@ -37,5 +36,5 @@ def labelled(path, first=0.0):
         start, _, name = line.split("\t")
         root, _, quality = name.partition(":")
         intervals = next((triad for kind, triad in triads.items() if quality.startswith(kind)), (0, 4, 7))
-        chords.append((float(start) - first, [] if name == "N" else [(roots[root] + i) % 12 for i in intervals]))
+        chords.append((float(start) - begin, [] if name == "N" else [(roots[root] + i) % 12 for i in intervals]))
     return chords

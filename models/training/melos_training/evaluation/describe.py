@@ -23,8 +23,12 @@ def normalise(samples):
 
 
 def constant_q(samples):
-    """Magnitudes [84 semitones from A0, frames]; 24 000 / 512 frames a second (Brown 1991)."""
-    return np.abs(librosa.cqt(samples, sr=RATE, hop_length=HOP, fmin=LOWEST, n_bins=PITCHES))
+    """Magnitudes [84 semitones from A0, frames]; 24 000 / 512 frames a second (Brown 1991).
+
+    Half as wide as semitones, so that a Hann window's main lobe ends at the neighbouring semitones.
+    """
+    bins = np.abs(librosa.cqt(samples, sr=RATE, hop_length=HOP, fmin=LOWEST, n_bins=2 * PITCHES, bins_per_octave=24))
+    return bins[::2]
 
 
 def chroma(magnitudes):

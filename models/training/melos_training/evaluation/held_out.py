@@ -22,6 +22,11 @@ class Excerpt:
     def piece(self):
         return self.shard.path.name
 
+    def piece_start(self):
+        """Where in the piece the excerpt begins, seconds."""
+        with safe_open(str(self.shard.path), framework="numpy") as file:
+            return self.start + float(file.metadata()["start"])
+
     def full_sound(self):
         """Samples at 48 kHz."""
         first = round(self.start * SAMPLE_RATE)
@@ -46,11 +51,6 @@ class Excerpt:
     def latents(self):
         """First and last latent frame."""
         return (round(t * FRAMES_PER_SECOND / LATENT_FRAMES) for t in (self.start, self.start + self.seconds))
-
-
-def metadata(shard):
-    with safe_open(str(shard.path), framework="numpy") as file:
-        return file.metadata()
 
 
 def excerpts(shards, seconds, step):
