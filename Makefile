@@ -83,7 +83,7 @@ evaluate: build runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.ve
 	./target/release/melos prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
-		--pop909 $(DATA)/pop909 --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS)
+		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS)
 
 bench: packages-build runtime
 	$(CARGO) bench --locked

@@ -88,7 +88,9 @@ def test_onsets_count_once_and_only_near_and_at_their_pitch():
 
 def test_a_transposed_copy_is_remembered_as_a_whole():
     piece = np.random.default_rng(0).integers(50, 80, 40)
-    assert memory.longest_shared(piece[10:25] + 3, [piece]) == 15
+    repertoire = memory.Repertoire([piece, piece[:12]])
+    assert repertoire.longest_shared(piece[10:25] + 3) == 15
+    assert repertoire.longest_shared(piece, without=0) == 12
     assert list(memory.melody([(0, 60), (0.01, 67), (0.5, 62)])) == [67, 62]
 
 

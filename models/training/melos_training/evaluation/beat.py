@@ -6,6 +6,8 @@ from .describe import onsets
 
 DIVISIONS = (1, 2, 4)
 """Onsets may fall on beats, halves and quarters of beats."""
+OTHER_PACE = 5 ** 0.5 / 2
+"""A pace that has nothing to do with the beat."""
 
 
 def vector_strength(phases, weights=None):
@@ -19,8 +21,8 @@ def strength(onsets, times, beats, weights=None):
     return {division: vector_strength(position * division, weights) for division in DIVISIONS}
 
 
-def of_rendering(rendering):
-    """Strength of a rendering's onsets against the beats of its plan."""
+def of_rendering(rendering, pace=1.0):
+    """Strength of a rendering's onsets against the beats of its plan, or, to compare, against beats `pace` times as fast."""
     plan = rendering.plan()
     found, _ = onsets(rendering.sound())
-    return strength(found, [entry["seconds"] for entry in plan], [entry["beat"] for entry in plan])
+    return strength(found, [entry["seconds"] for entry in plan], [pace * entry["beat"] for entry in plan])

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from safetensors import safe_open
 from scipy.signal import resample_poly
 
 from ..constants import FRAMES_PER_SECOND, LATENT_FRAMES, SAMPLE_RATE
@@ -24,8 +23,7 @@ class Excerpt:
 
     def piece_start(self):
         """Where in the piece the excerpt begins, seconds."""
-        with safe_open(str(self.shard.path), framework="numpy") as file:
-            return self.start + float(file.metadata()["start"])
+        return self.start + float(self.shard.metadata()["start"])
 
     def full_sound(self):
         """Samples at 48 kHz."""

@@ -1,5 +1,6 @@
 """Whether the networks play training pieces by heart: the longest run of intervals shared with any of them."""
 
+import mido
 import numpy as np
 
 
@@ -15,16 +16,38 @@ def melody(onsets, gap=0.03):
     return np.array(tops, int)
 
 
-def runs(pitches, length):
-    """All runs of so many intervals, the same in every key."""
-    steps = np.diff(pitches)
+def midi_onsets(path):
+    """Onsets [n, 2] (seconds, pitch) of a MIDI file, in order; percussion left out."""
+    now, onsets = 0.0, []
+    for message in mido.MidiFile(path, clip=True):
+        now += message.time
+        if message.type == "note_on" and message.velocity > 0 and message.channel != 9:
+            onsets.append((now, message.note))
+    return np.array(onsets).reshape(-1, 2)
+
+
+class Repertoire:
+    """The melodies of pieces, to be searched for runs."""
+
+    def __init__(self, melodies):
+        self.steps = [np.diff(melody) for melody in melodies]
+        self._runs = {}
+
+    def _of(self, length):
+        if length not in self._runs:
+            self._runs[length] = [runs(steps, length) for steps in self.steps]
+        return self._runs[length]
+
+    def longest_shared(self, melody, without=None, longest=64):
+        """Notes in the longest run that a melody shares, in any key, with one of the pieces but number `without`."""
+        steps = np.diff(melody)
+        for length in range(1, longest):
+            mine = runs(steps, length)
+            if not any(mine & theirs for index, theirs in enumerate(self._of(length)) if index != without):
+                return length
+        return longest
+
+
+def runs(steps, length):
+    """All runs of so many intervals."""
     return {tuple(steps[i:i + length]) for i in range(len(steps) - length + 1)}
-
-
-def longest_shared(pitches, pieces, longest=64):
-    """Notes in the longest run that `pitches` shares, in any key, with one of `pieces`."""
-    for length in range(1, longest):
-        mine = runs(pitches, length)
-        if not any(mine & runs(piece, length) for piece in pieces):
-            return length
-    return longest

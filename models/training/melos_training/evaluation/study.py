@@ -13,7 +13,7 @@ from ..constants import EMOTIONS, HOP, LATENT_DIMS, LATENT_FRAMES, SAMPLE_RATE
 from ..data import Shards
 from ..latents import encode
 from ..train_transformer import LENGTH
-from . import weights
+from . import memory, transcription, weights
 from .describe import describe
 from .emotion import Judge
 from .held_out import excerpts
@@ -21,6 +21,7 @@ from .renders import RATE, Renderer, Request
 from .streaming import Networks
 
 MODEL = Path("models/melos-piano")
+DETECTOR_STEPS = 400
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Sizes:
 
 
 class Study:
-    def __init__(self, melos, shards, pop909, work, sizes):
-        self.sizes, self.pop909 = sizes, pop909
+    def __init__(self, melos, shards, data, work, sizes):
+        self.sizes, self.data = sizes, Path(data)
         self.render = Renderer(melos, Path(work) / "renders")
         self.describe = joblib.Memory(Path(work) / "features", verbose=0).cache(describe)
         self.held_out = {name: Shards([shards], name, needs_audio=True).shards for name in ("valid", "test")}
@@ -52,6 +53,21 @@ class Study:
         return Networks(MODEL)
 
     @cached_property
+    def detector(self):
+        return transcription.train(self.held_out["valid"], DETECTOR_STEPS)
+
+    @cached_property
+    def melodies(self):
+        """Of the training pieces: those of the data folder without the held-out ones."""
+        held_out = {x.metadata()["piece"] for shards in self.held_out.values() for x in shards}
+        paths = [path for path in sorted(self.data.rglob("*.mid*")) if path.stem not in held_out]
+        return [memory.melody(memory.midi_onsets(path)) for path in paths]
+
+    @cached_property
+    def repertoire(self):
+        return memory.Repertoire(self.melodies)
+
+    @cached_property
     def real(self):
         """Labelled excerpts of all held-out music, half overlapping."""
         shards = self.held_out["valid"] + self.held_out["test"]
@@ -64,6 +80,10 @@ class Study:
     @cached_property
     def judge(self):
         return Judge(self.real_features, np.stack([x.label() for x in self.real]), [x.piece for x in self.real])
+
+    def chord_labels(self, excerpt):
+        """POP909's chords of an excerpt's song."""
+        return self.data / "pop909" / "POP909" / excerpt.shard.metadata()["piece"] / "chord_midi.txt"
 
     def copy(self, excerpt):
         """An excerpt through encoder, decoder and vocoder."""

@@ -12,6 +12,14 @@ from ..vocoder import LOOK_AHEAD
 RESOLUTIONS = (512, 1024, 2048, 4096)
 WARM_UP = 64
 """Frames that only prepare the vocoder."""
+BEGIN = N_FFT // 2 + WARM_UP * HOP
+"""First sample that is compared."""
+
+
+def mel_of(sound):
+    """Log-mel [frames, 128] of samples at 48 kHz."""
+    return log_mel(spectrum(torch.from_numpy(np.ascontiguousarray(sound))[None], center=True).abs())[0].numpy()
+
 
 
 def griffin_lim(mel):
