@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training test-link bench soak runtime build docs packages-build packages-test
+.PHONY: run test test-training test-link evaluate bench soak runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -58,11 +58,17 @@ $(VENV)/ready: tests/requirements.txt
 	$(VENV)/bin/pip install -q -r tests/requirements.txt
 	touch $@
 
-# The training code: a few steps on a tiny corpus, export, and that the exported networks agree.
-test-training: packages-test
+# What the training code and its measures need.
+TRAINING_PYTHON ?= models/training/.venv/bin/python
+
+models/training/.venv/ready: models/training/requirements.lock
 	$(PYTHON) -m venv models/training/.venv
 	models/training/.venv/bin/pip install -q -r models/training/requirements.lock
 	models/training/.venv/bin/pip install -q --no-deps -e models/training
+	touch $@
+
+# The training code: a few steps on a tiny corpus, export, and that the exported networks agree; the measures on known answers.
+test-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/python -m pytest -q tests
 
 # Ableton Link, an optional feature for its licence: against a peer made of Link's own library.
@@ -81,6 +87,20 @@ MINUTES := 30
 
 soak: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
+
+# Measures what is played and writes models/EVALUATION.md. DATA is a folder with pop909, giantmidi and mutopia; renderings are
+# kept in target/evaluation, so that an interrupted run goes on.
+EXCERPTS ?= 64
+SECONDS ?= 30
+HOURS ?= 1
+SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
+
+evaluate: build runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
+	$(if $(DATA),,$(error say where the music is: make evaluate DATA=/path/to/data))
+	./target/release/melos prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
+		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
+	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
+		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS)
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

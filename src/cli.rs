@@ -10,6 +10,7 @@ mod check;
 mod data;
 mod devices;
 mod learn;
+mod plan_file;
 mod prepare;
 mod render;
 mod run;

@@ -163,6 +163,12 @@ impl Generator {
         }
     }
 
+    /// The plan that the next latent follows.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_deref()
+    }
+
     /// Takes a plan that says something else from frame `planned` on: the latent there is decided again, and from frame
     /// `heard` on (the same, or later when the splice came late) the new future is heard, in a new epoch, after a
     /// crossfade of 32 ms. Both are rounded up to hops. Takes effect in the next [`Generator::step`] by which the old

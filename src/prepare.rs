@@ -43,6 +43,8 @@ use workshop::{Failure, Workshop};
 pub struct Options {
     /// Corpora and their root folders.
     pub corpora: Vec<(Corpus, PathBuf)>,
+    /// Leave out the pieces for training.
+    pub held_out: bool,
     /// The SoundFont to render with.
     pub soundfont: PathBuf,
     /// Where the shards go.

@@ -11,6 +11,7 @@ use crate::conductor::{Conductor, PlanUpdate, Score};
 use crate::control::log::{ControlLog, Entry};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, Hop, ports};
 use crate::generator::{Generator, GeneratorError};
+use crate::plan::Plan;
 
 /// Most frames worked out at a time: less than the conductor's splice lead, so that a change never reaches back into
 /// what the engine already has.
@@ -77,6 +78,12 @@ impl Offline {
             self.engine.render(chunk);
         }
         Ok(())
+    }
+
+    /// The plan that the music follows at the frame reached.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.generator.plan()
     }
 
     /// Lets everything happen that the log has before frame `until`.

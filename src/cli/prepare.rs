@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// SoundFont (SF2) whose program 0 is the piano to render with
     #[arg(long, value_name = "SF2")]
     soundfont: PathBuf,
+    /// Only the pieces that are held out from training
+    #[arg(long)]
+    held_out: bool,
     /// Folder for the shards
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -55,6 +58,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     let options = Options {
         corpora: args.corpora,
+        held_out: args.held_out,
         soundfont: args.soundfont,
         out: args.out,
         copies: args.copies,

@@ -15,9 +15,10 @@ use melos::render::Offline;
 use melos::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 use super::data::DataArgs;
+use super::plan_file::PlanFile;
 use super::settings::StartArgs;
 
-/// Frames rendered between two looks at the progress bar.
+/// Frames rendered between two looks at the progress bar: one latent.
 const BLOCK: usize = 4096;
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// Renders a recorded session again, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
+    /// Also write what was asked of the music, as JSON lines, one for every 4096 frames
+    #[arg(long, value_name = "JSONL")]
+    plan: Option<PathBuf>,
     /// Bits per sample; 32 is floating point
     #[arg(long, default_value = "24", value_parser = clap::builder::PossibleValuesParser::new(["16", "24", "32"]))]
     bits: String,
@@ -75,6 +79,8 @@ fn write(args: &Args, performance: &mut Offline, length: u64) -> anyhow::Result<
     let path = &args.output;
     let mut wav = WavWriter::create(path, spec).with_context(|| format!("{} cannot be written", path.display()))?;
 
+    let mut plan = args.plan.as_deref().map(PlanFile::create).transpose()?;
+
     let bar = ProgressBar::new(length)
         .with_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"));
     let start = Instant::now();
@@ -84,6 +90,9 @@ fn write(args: &Args, performance: &mut Offline, length: u64) -> anyhow::Result<
         let frames = (length - done).min(BLOCK as u64);
         let out = &mut block[..2 * frames as usize];
         performance.render(out)?;
+        if let (Some(file), Some(plan)) = (&mut plan, performance.plan()) {
+            file.write(plan, done)?;
+        }
         let scale = 2f32.powi(i32::from(bits) - 1);
         for sample in out.iter() {
             if bits == 32 {
@@ -95,6 +104,9 @@ fn write(args: &Args, performance: &mut Offline, length: u64) -> anyhow::Result<
         done += frames;
         bar.set_position(done);
         bar.set_message(format!("{:.1}× real time", frames_to_seconds(done) / start.elapsed().as_secs_f64()));
+    }
+    if let Some(file) = plan {
+        file.finish()?;
     }
     wav.finalize().with_context(|| format!("{} cannot be finished", path.display()))?;
     bar.finish();

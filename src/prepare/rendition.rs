@@ -36,6 +36,9 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
     let mut by_composer: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     let mut plan = Vec::new();
     for (index, (piece, _)) in loaded.iter().enumerate() {
+        if options.held_out && piece.split == Split::Train {
+            continue;
+        }
         let recorded = piece.source.sound().is_some();
         if recorded || piece.split != Split::Train {
             plan.push(Rendition { piece: index, transpose: 0, tempo_percent: 100, recorded });

@@ -26,7 +26,7 @@ pub struct Shard {
     pub notes: Vec<Note>,
     /// The sound itself, `mel.len() · HOP` samples, or nothing.
     pub audio: Vec<f32>,
-    /// Corpus, piece, split, transposition and tempo factor, as text.
+    /// Corpus, piece, split, transposition, tempo factor and where in the piece it starts, as text.
     pub metadata: BTreeMap<String, String>,
 }
 

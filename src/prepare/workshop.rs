@@ -59,6 +59,8 @@ struct Made {
     audio: Vec<f32>,
     notes: Vec<Note>,
     conditions: Vec<Conditions>,
+    /// Where in the piece, in the copy's tempo, it begins; seconds.
+    start: f64,
 }
 
 impl Workshop<'_> {
@@ -76,7 +78,7 @@ impl Workshop<'_> {
             conditions: made.conditions,
             notes: made.notes,
             audio: if self.options.audio { made.audio } else { Vec::new() },
-            metadata: metadata(rendition, piece),
+            metadata: metadata(rendition, piece, made.start),
         };
         shard.write(&rendition.path(&self.options.out, piece)).map_err(Failure::Output)?;
         Ok(length as f64 / f64::from(SAMPLE_RATE))
@@ -123,7 +125,7 @@ impl Workshop<'_> {
         };
         let conditions = condition::conditions(&notes, &context, beats.as_ref(), label, samples / LATENT);
         let audio = recording.unwrap_or_else(|| self.piano.render(&notes, samples));
-        Ok(Made { audio, notes, conditions })
+        Ok(Made { audio, notes, conditions, start: from })
     }
 
     /// The part of a piece to take: where it starts in seconds, and its samples, a multiple of [`LATENT`].
@@ -164,7 +166,8 @@ impl Workshop<'_> {
         let start = first + (spare as f64 * share) as usize;
         let audio = whole[start..start + length].to_vec();
         let conditions = heard::conditions(&analyze(&audio), self.of_sound.as_ref(), length / LATENT);
-        Ok(Made { audio, notes: Vec::new(), conditions })
+        let start = start as f64 / f64::from(SAMPLE_RATE);
+        Ok(Made { audio, notes: Vec::new(), conditions, start })
     }
 }
 
@@ -173,13 +176,14 @@ fn said(label: &Label, piece: &Piece) -> Label {
     piece.quadrant.map_or(*label, |quadrant| label.within(quadrant))
 }
 
-fn metadata(rendition: &Rendition, piece: &Piece) -> BTreeMap<String, String> {
+fn metadata(rendition: &Rendition, piece: &Piece, start: f64) -> BTreeMap<String, String> {
     let entries = [
         ("corpus", piece.corpus.to_string()),
         ("piece", piece.id.clone()),
         ("split", piece.split.name().to_owned()),
         ("transpose", rendition.transpose.to_string()),
         ("tempo_factor", (f64::from(rendition.tempo_percent) / 100.0).to_string()),
+        ("start", start.to_string()),
         ("licence", piece.licence.clone()),
     ];
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()

@@ -36,6 +36,7 @@ impl Place {
 
     fn options(&self, corpus: Corpus, root: &str) -> Options {
         Options {
+            held_out: false,
             corpora: vec![(corpus, self.at(root))],
             soundfont: soundfont::write(self.0.path()),
             out: self.at("out"),
@@ -123,6 +124,22 @@ fn a_run_continues_where_it_stopped() {
     assert_eq!((rest.existing, rest.written), (first.written, 6 - first.written));
     assert_eq!(prepare(&whole).written, 6);
     assert_eq!(bytes(&place.at("part")), bytes(&place.at("out")), "stopping and the number of jobs change nothing");
+}
+
+#[test]
+fn held_out_pieces_can_be_had_alone() {
+    let place = Place::new();
+    for id in 1..=60 {
+        pop909_song(&place.at("pop"), &format!("{id:03}"), A_MINOR);
+    }
+    let options = Options { held_out: true, ..place.options(Corpus::Pop909, "pop") };
+    let written = prepare(&options).written;
+    assert!((1..20).contains(&written), "{written} of 60 are held out");
+    for path in shards::find(&place.at("out")) {
+        let metadata = shards::read(&path).metadata;
+        assert_ne!(metadata["split"], "train");
+        assert!(metadata["start"].as_str().and_then(|start| start.parse::<f64>().ok()).is_some());
+    }
 }
 
 #[test]

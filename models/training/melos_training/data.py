@@ -23,6 +23,11 @@ class Shard:
             rows = file.get_slice(name)
             return rows[start:rows.get_shape()[0] if stop is None else stop]
 
+    def metadata(self):
+        """Corpus, piece and so on, as text."""
+        with safe_open(str(self.path), framework="numpy") as file:
+            return file.metadata()
+
 
 def _inspect(path):
     with safe_open(str(path), framework="numpy") as file:

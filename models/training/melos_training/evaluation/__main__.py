@@ -1,0 +1,28 @@
+"""`python -m melos_training.evaluation`: writes models/EVALUATION.md."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from .document import write
+from .study import Sizes, Study
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--melos", type=Path, default=Path("target/release/melos"))
+    parser.add_argument("--shards", type=Path, required=True, help="folder of `melos prepare --held-out --audio`")
+    parser.add_argument("--data", type=Path, required=True, help="folder of pop909, giantmidi and mutopia")
+    parser.add_argument("--work", type=Path, default=Path("target/evaluation"), help="renderings, kept between runs")
+    parser.add_argument("--excerpts", type=int, default=64, help="of each emotion")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each excerpt")
+    parser.add_argument("--hours", type=float, default=1.0, help="played alone in each emotion")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    sizes = Sizes(options.excerpts, options.seconds, options.hours)
+    write(Study(options.melos, options.shards, options.data, options.work, sizes), Path("models"))
+
+
+if __name__ == "__main__":
+    main()

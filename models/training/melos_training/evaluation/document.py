@@ -1,0 +1,182 @@
+"""models/EVALUATION.md: every measure with its number of excerpts and its interval."""
+
+import numpy as np
+
+from ..constants import EMOTIONS, SAMPLE_RATE
+from . import beat, chord, diversity, emotion, endurance, fad, likelihood, memory, plots, reconstruction, transcription, vocoding
+from .renders import Request
+from .statistics import bootstrap, mean
+from .vocoding import mel_of
+
+TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
+TEMPI = (60, 80, 100, 120, 140, 160)
+
+
+def table(header, rows):
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def hear_emotion(study, folder):
+    judge = study.judge
+    own = judge.accuracy
+    heard = {}
+    for name, harmony in (("network alone", False), ("with harmony", True)):
+        requests = study.requests(harmony)
+        heard[name] = emotion.agreement(judge(study.features(requests)), [r.emotion for r in requests])
+    rows = [[title, own[key], *(h[key] for h in heard.values()), wanted] for title, key, wanted in (
+        ("arousal AUC", "arousal_auc", "0.95 alone, 0.97"), ("valence AUC", "valence_auc", "0.90 alone, 0.92"), ("one of eight", "names", "0.60"))]
+    rows += [[f"{e} from {emotion.neighbour(e)}", "", *(h["pairs"][e][1] for h in heard.values()), "0.70"] for e in EMOTIONS]
+    affect = [[e, *emotion.ANCHORS[e], *(f"{x:.2f}" for h in heard.values() for x in h["affect"][e])] for e in EMOTIONS]
+    picture = plots.confusions({name: h["confusion"] for name, h in heard.items()}, folder)
+    return f"""The judge hears sound at one level and was fitted to {own['windows']} excerpts of {own['pieces']} held-out pieces, labelled by
+rule over their notes (`src/prepare/label.rs`), the rules that also labelled the training music: no listener is behind it. Its own
+accuracy is that of {emotion.FOLDS}-fold cross-validation by piece.
+
+""" + table(["", "judge on held-out music", *heard, "wanted"], rows) + "\n" + picture + "\n\n" + table(
+        ["requested", "valence", "arousal", *(f"{n}: {v}" for n in heard for v in ("valence", "arousal"))], affect)
+
+
+def hear_chords(study, folder):
+    rows = []
+    for name, harmony in (("network alone", False), ("with harmony", True)):
+        played = []
+        for request in study.requests(harmony):
+            rendering = study.render(request)
+            played.append(chord.margin(rendering.sound(), chord.planned(rendering.plan())))
+        rows.append([name, mean([m for m, _ in played]), mean([s for _, s in played]), len(played)])
+    songs = [x for x in study.real if x.shard.metadata()["corpus"] == "pop909"]
+    real = [chord.margin(x.sound(), chord.labelled(study.chord_labels(x), x.piece_start())) for x in songs]
+    rows.append(["real POP909 against its labels", mean([m for m, _ in real]), mean([s for _, s in real]), len(real)])
+    return table(["", "margin", "share inside the triad", "N"], rows) + "\nWanted: a margin of 0.25, and twice that of real music.\n"
+
+
+def hear_beat(study, folder):
+    rows = []
+    for tempo in TEMPI:
+        strengths, others = [], []
+        for seed in range(1, max(2, study.sizes.excerpts // 8) + 1):
+            for name in ("happy", "calm"):
+                rendering = study.render(Request(name, seed, study.sizes.seconds, tempo=tempo))
+                strengths.append(beat.of_rendering(rendering))
+                others.append(beat.of_rendering(rendering, beat.OTHER_PACE))
+        rows.append([tempo, *(mean([s[d] for s in strengths]) for d in beat.DIVISIONS), mean([s[2] for s in others]), len(strengths)])
+    return "Happy and calm, network alone; vector strength of onsets against beats, their halves and their quarters.\n\n" + table(
+        ["BPM", "beats", "halves", "quarters", "halves of an unrelated beat", "N"], rows) + "\nWanted: 0.5.\n"
+
+
+def measure_fad(study, folder):
+    embedding = fad.Embedding(study.real_features)
+    pieces = np.array([x.piece for x in study.real])
+    chosen = np.isin(pieces, np.unique(pieces)[::2])
+    reference, others = (embedding(study.real_features[part]) for part in (chosen, ~chosen))
+    copies = embedding(np.stack([study.describe(study.copy(x)) for x in np.array(study.real, object)[~chosen][::2]]))
+    sets = {"other real pieces": others, "the same through VAE and vocoder (floor)": copies}
+    for name, harmony in (("network alone", False), ("with harmony", True)):
+        sets[name] = embedding(study.features(study.requests(harmony)))
+    sets["untrained transformer (ceiling)"] = embedding(np.stack([study.describe(s) for s in study.untrained()]))
+    rows = [[name, bootstrap(lambda x: fad.frechet(x, reference), x), len(x)] for name, x in sets.items()]
+    return fad.__doc__.split("\n\n", 1)[1] + f"\nReference: {len(reference)} excerpts of every second held-out piece.\n\n" + table(["", "distance", "N"], rows)
+
+
+def measure_temperature(study, folder):
+    embedding = fad.Embedding(study.real_features)
+    points = {}
+    for temperature in TEMPERATURES:
+        seeds = range(1, max(4, study.sizes.excerpts // 8) + 1)
+        spreads = [diversity.spread(embedding(study.features(
+            [Request(name, seed, study.sizes.seconds, temperature=temperature) for seed in seeds]))) for name in EMOTIONS[:4]]
+        points[temperature] = mean(spreads)
+    return table(["temperature", "distance between seeds"], [[t, v] for t, v in points.items()]) + "\n" + plots.temperature(points, folder) + "\n"
+
+
+def play_alone(study, folder):
+    series = {}
+    for name in EMOTIONS:
+        rendering = study.render(Request(name, 1, study.sizes.hours * 3600))
+        series[name] = endurance.minutes(rendering.sound())
+    rows = []
+    for name, minutes in series.items():
+        silent, stuck = endurance.flaws(minutes)
+        fields = ("level_db", "onset_density", "chroma_entropy", "novelty")
+        cells = [f"{np.mean(v):.2f} ± {np.std(v):.2f}, drift {endurance.drift(v):+.2f}" for v in ([getattr(m, f) for m in minutes] for f in fields)]
+        rows.append([name, *cells, silent, stuck])
+    return f"{len(series['happy'])} minutes of each, network alone, seed 1.\n\n" + table(
+        ["", "level, dB", "attacks a second", "chroma entropy, bits", "novelty", "silent minutes", "stuck minutes"], rows) + "\n" + plots.endurance(series, folder) + "\n"
+
+
+def measure_latents(study, folder):
+    errors, means, variances = zip(*(reconstruction.reconstruct(study.encoder, study.networks, mel) for mel in study.mels()))
+    mean_rows = np.concatenate(means)
+    active = int((mean_rows.std(0) > reconstruction.ACTIVE).sum())
+    nats = reconstruction.nats(mean_rows, np.concatenate(variances)).mean()
+    return table(["", "value", "wanted"], [["mean absolute error of the log-mel, dB", mean(errors), "≤ 1.5"],
+                                            ["KL, nats a dimension", f"{nats:.2f}", ""], ["active dimensions", f"{active} of 32", "≥ 24"]])
+
+
+def measure_likelihood(study, folder):
+    latents, conditions = study.windows()
+    kinds = {"conditions given": conditions, "none": conditions * 0, "those of another window": conditions.roll(1, 0)}
+    bits = {name: likelihood.bits_per_dimension(study.transformer, latents, kind) for name, kind in kinds.items()}
+    rows = [[name, mean(value), f"{likelihood.perplexity(value).mean():.2f}", "" if name == "conditions given" else mean(value - bits["conditions given"])]
+            for name, value in bits.items()]
+    return f"{len(latents)} windows of {latents.shape[1]} latents; exact divergence, {likelihood.TIMES} midpoint steps. Densities are those of standardised latents; perplexity counts bins of {likelihood.STEP} deviations.\n\n" + table(
+        ["", "bits a dimension", "perplexity", "more than given"], rows)
+
+
+def measure_vocoder(study, folder):
+    scores = {"truth": [], "vocoder": [], "Griffin-Lim 32": []}
+    for x in study.voiced():
+        copies = vocoding.copies(study.networks, x.full_sound())
+        begin = vocoding.BEGIN / SAMPLE_RATE
+        notes = x.notes()[:, [0, 2]] - [begin, 0]
+        for name, values in scores.items():
+            found = transcription.transcribe(study.detector, mel_of(copies[name]))
+            played = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(copies[name]) / SAMPLE_RATE)]
+            values.append((*vocoding.distances(copies[name], copies["truth"]), transcription.onset_scores(found, played)[2]))
+    rows = [[name, *(mean([v[i] for v in values]) for i in range(3)), len(values)] for name, values in scores.items()]
+    return transcription.__doc__.split("\n\n", 1)[1] + "\n" + table(
+        ["", "log-spectral distance, dB", "multi-resolution STFT", "note-onset F1", "N"], rows)
+
+
+def measure_memory(study, folder):
+    repertoire = study.repertoire
+    found = [memory.melody(transcription.transcribe(study.detector, mel_of(study.render(r).sound(SAMPLE_RATE)))) for r in study.requests(False)]
+    rendered = [repertoire.longest_shared(melody) for melody in found]
+    length = int(np.median([len(melody) for melody in found]))
+    between = [repertoire.longest_shared(melody[:length], without=i) for i, melody in enumerate(study.melodies[:200]) if len(melody) >= length]
+    return f"Melodies (highest notes) as intervals; notes in the longest run shared with any of {len(study.melodies)} training pieces. " \
+        "Renderings are transcribed by the note detector above.\n\n" + table(["", "mean", "longest", "N"], [
+            ["renderings, network alone", mean(rendered), max(rendered), len(rendered)],
+            [f"the first {length} notes of a training piece against the others", mean(between), max(between), len(between)]])
+
+
+SECTIONS = {
+    "Emotion": hear_emotion,
+    "Chord": hear_chords,
+    "Beat": hear_beat,
+    "Reconstruction": measure_latents,
+    "Vocoder": measure_vocoder,
+    "Sequence model": measure_likelihood,
+    "Fréchet audio distance": measure_fad,
+    "Temperature": measure_temperature,
+    "Memorisation": measure_memory,
+    "Alone": play_alone,
+}
+
+
+def write(study, models):
+    """Writes EVALUATION.md anew after every section, so that what is known can be read."""
+    sizes = study.sizes
+    text = f"""# Evaluation
+
+Written by `make evaluate EXCERPTS={sizes.excerpts} SECONDS={sizes.seconds:g} HOURS={sizes.hours:g}`: {sizes.excerpts} excerpts of {sizes.seconds:g} s
+for each of eight emotions, seeds 1 to {sizes.excerpts}, rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each
+emotion alone. In brackets: 95 % intervals of a bootstrap over excerpts. Held out: {len(study.held_out['valid'])} + {len(study.held_out['test'])} pieces of
+the `valid` and `test` splits.
+"""
+    for title, section in SECTIONS.items():
+        print(title, flush=True)
+        text += f"\n## {title}\n\n{section(study, models / 'evaluation')}"
+        (models / "EVALUATION.md").write_text(text)

@@ -1,0 +1,94 @@
+"""Whether the emotion that was asked for is heard.
+
+The judge is fitted to held-out music that the networks never saw, labelled by the rules of `src/prepare/label.rs` over its notes:
+the same rules labelled the music that the networks learnt from. It hears sound only, brought to one level.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ..constants import EMOTIONS
+from .statistics import auc, bootstrap
+
+# Valence and arousal of the eight names, as in `src/emotion.rs`.
+ANCHORS = {"happy": (0.7, 0.5), "sad": (-0.7, -0.5), "energetic": (0.4, 0.9), "calm": (0.4, -0.7),
+           "romantic": (0.6, -0.1), "angry": (-0.7, 0.8), "nostalgic": (-0.1, -0.4), "mysterious": (-0.3, 0.1)}
+FOLDS = 5
+
+
+def neighbour(emotion):
+    """The name nearest to `emotion` on the circumplex."""
+    distance = {other: np.hypot(*np.subtract(ANCHORS[other], ANCHORS[emotion])) for other in EMOTIONS if other != emotion}
+    return min(distance, key=distance.get)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The judge's opinion of excerpts: valence, arousal and log-probabilities [n, 8]."""
+
+    valence: np.ndarray
+    arousal: np.ndarray
+    names: np.ndarray
+
+
+class Judge:
+    """Ridge regressions for valence and arousal and a logistic regression for the names, over standardised features."""
+
+    def __init__(self, features, labels, pieces):
+        """`labels` [n, 10]: weights of the eight names, valence, arousal. Windows of one piece stay together in a fold."""
+        self.regression = make_pipeline(StandardScaler(), Ridge(alpha=30.0))
+        self.naming = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=2000, class_weight="balanced"))
+        names, affect = labels[:, :8].argmax(1), labels[:, 8:]
+        folds = {"groups": pieces, "cv": GroupKFold(FOLDS)}
+        guessed = cross_val_predict(self.regression, features, affect, **folds)
+        named = cross_val_predict(self.naming, features, names, **folds)
+        self.accuracy = {
+            "windows": len(features),
+            "pieces": len(set(pieces)),
+            "valence_auc": auc_of_signs(guessed[:, 0], affect[:, 0]),
+            "arousal_auc": auc_of_signs(guessed[:, 1], affect[:, 1]),
+            "names": bootstrap(np.mean, named == names),
+        }
+        self.regression.fit(features, affect)
+        self.naming.fit(features, names)
+
+    def __call__(self, features):
+        affect = self.regression.predict(features)
+        names = np.full((len(features), 8), -50.0)
+        names[:, self.naming[-1].classes_] = self.naming.predict_log_proba(features)
+        return Heard(affect[:, 0], affect[:, 1], names)
+
+
+def auc_of_signs(scores, truth):
+    """How well `scores` tell where `truth` is positive from where it is negative."""
+    return bootstrap(auc, scores[truth > 0], scores[truth <= 0])
+
+
+def agreement(heard, requested):
+    """Requested against heard, for the names in `requested`."""
+    requested = np.asarray(requested)
+    wanted = np.array([EMOTIONS.index(name) for name in requested])
+    anchors = np.array([ANCHORS[name] for name in requested])
+    confusion = np.zeros((8, 8))
+    np.add.at(confusion, (wanted, heard.names.argmax(1)), 1)
+    pairs = {}
+    for emotion in EMOTIONS:
+        other = neighbour(emotion)
+        one, two = EMOTIONS.index(emotion), EMOTIONS.index(other)
+        margin = heard.names[:, one] - heard.names[:, two]
+        right = lambda mine, theirs: ((mine > 0).mean() + (theirs < 0).mean()) / 2  # noqa: E731
+        pairs[emotion] = (other, bootstrap(right, margin[wanted == one], margin[wanted == two]))
+    return {
+        "valence_auc": auc_of_signs(heard.valence, anchors[:, 0]),
+        "arousal_auc": auc_of_signs(heard.arousal, anchors[:, 1]),
+        "names": bootstrap(np.mean, heard.names.argmax(1) == wanted),
+        "confusion": confusion / np.maximum(confusion.sum(1, keepdims=True), 1),
+        "pairs": pairs,
+        "affect": {name: (float(heard.valence[requested == name].mean()), float(heard.arousal[requested == name].mean()))
+                   for name in EMOTIONS if (requested == name).any()},
+    }

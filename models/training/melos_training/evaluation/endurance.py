@@ -1,0 +1,52 @@
+"""Whether long playing dies away, gets stuck or drifts: figures of every minute."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .describe import chroma, constant_q, onsets
+from .renders import RATE
+
+SILENT_DB = -60.0
+STUCK = 0.02
+"""Cosine distance between the halves of a minute's constant-Q picture below which nothing changes."""
+
+
+@dataclass(frozen=True)
+class Minute:
+    level_db: float
+    onset_density: float
+    chroma_entropy: float
+    novelty: float
+
+
+def describe_minute(samples):
+    """Level, attacks a second, entropy of the pitch classes in bits, and how much the sound changes from second to second."""
+    magnitudes = constant_q(samples)
+    classes = chroma(magnitudes).sum(1)
+    share = classes / (classes.sum() + 1e-9)
+    seconds = np.array_split(magnitudes, max(2, len(samples) // RATE), axis=1)
+    pictures = np.stack([part.mean(1) for part in seconds])
+    pictures /= np.linalg.norm(pictures, axis=1, keepdims=True) + 1e-9
+    return Minute(
+        float(20 * np.log10(np.sqrt(np.mean(samples ** 2)) + 1e-6)),
+        len(onsets(samples)[0]) / (len(samples) / RATE),
+        float(-(share * np.log2(share + 1e-9)).sum()),
+        float(1 - (pictures[1:] * pictures[:-1]).sum(1).mean()),
+    )
+
+
+def minutes(samples, seconds=60):
+    """Figures of every whole minute."""
+    length = seconds * RATE
+    return [describe_minute(samples[start:start + length]) for start in range(0, len(samples) - length + 1, length)]
+
+
+def flaws(series):
+    """Minutes that are silent, and minutes in which nothing changes."""
+    return sum(m.level_db < SILENT_DB for m in series), sum(m.novelty < STUCK for m in series)
+
+
+def drift(values):
+    """Slope of a straight line through the values, times their number: the change from beginning to end."""
+    return float(np.polyfit(np.arange(len(values)), values, 1)[0] * len(values)) if len(values) > 1 else 0.0

@@ -1,0 +1,75 @@
+"""Renderings by `melos render`, made once and kept."""
+
+import hashlib
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from ..constants import SAMPLE_RATE
+
+RATE = 24_000
+"""Rate at which sound is described."""
+LEAD = 4.0
+"""Seconds at the start that are not heard: the music begins from nothing."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of Melos. Always without reverberation, as the held-out music is."""
+
+    emotion: str
+    seed: int
+    seconds: float
+    harmony: bool = False
+    temperature: float = 1.0
+    tempo: float | None = None
+
+    def arguments(self):
+        voices = [] if self.harmony else ["--no-harmony"]
+        tempo = [] if self.tempo is None else ["--tempo", str(self.tempo)]
+        return ["--emotion", self.emotion, "--seed", str(self.seed), "--seconds", str(self.seconds + LEAD),
+                "--temperature", str(self.temperature), "--set", "reverb=0", "--bits", "16", *voices, *tempo]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Sound and plan of a request."""
+
+    wav: Path
+    plan_file: Path
+
+    def sound(self, rate=RATE):
+        """Mono samples after the lead."""
+        samples, _ = soundfile.read(self.wav, dtype="float32", start=int(LEAD * SAMPLE_RATE))
+        return resample_poly(samples.mean(1), 1, SAMPLE_RATE // rate).astype(np.float32)
+
+    def plan(self):
+        """What was asked, one entry for every 4096 frames; `seconds` counts from the end of the lead."""
+        entries = [json.loads(line) for line in self.plan_file.read_text().splitlines()]
+        return [{**entry, "seconds": entry["frame"] / SAMPLE_RATE - LEAD} for entry in entries]
+
+
+class Renderer:
+    """Calls `melos render` in the repository's root; keeps renderings in `folder`, apart for every program and model."""
+
+    def __init__(self, melos, folder, model="melos-piano"):
+        self.melos, self.model = Path(melos), model
+        contents = [self.melos.read_bytes(), Path("models", model, "model.toml").read_bytes()]
+        self.folder = Path(folder) / hashlib.sha256(b"".join(contents)).hexdigest()[:12]
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, request):
+        arguments = [*request.arguments(), "--model", self.model]
+        name = self.folder / f"{request.emotion}-{hashlib.sha256(' '.join(arguments).encode()).hexdigest()[:12]}"
+        rendering = Rendering(name.with_suffix(".wav"), name.with_suffix(".jsonl"))
+        if not rendering.wav.exists():
+            partial = name.with_suffix(".part.wav")
+            command = [self.melos, "render", *arguments, "--output", partial, "--plan", rendering.plan_file]
+            subprocess.run(command, check=True, capture_output=True)
+            partial.rename(rendering.wav)
+        return rendering

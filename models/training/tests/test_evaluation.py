@@ -1,0 +1,106 @@
+"""The measures on known answers."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from melos_training.evaluation import beat, chord, describe, diversity, endurance, fad, likelihood, memory, transcription
+from melos_training.evaluation.renders import RATE
+from melos_training.evaluation.statistics import auc, bootstrap
+
+
+def tone(pitches, seconds=4.0):
+    time = np.arange(int(seconds * RATE)) / RATE
+    return sum(0.1 * np.sin(2 * np.pi * 440 * 2 ** ((p - 69) / 12) * time) for p in pitches).astype(np.float32)
+
+
+def test_auc_of_separate_equal_and_mixed_groups():
+    assert auc(np.array([2, 3]), np.array([0, 1])) == 1
+    assert auc(np.array([1, 1]), np.array([1, 1])) == 0.5
+    assert auc(np.array([0, 3]), np.array([1, 2])) == 0.5
+
+
+def test_the_interval_of_a_mean_has_the_width_of_its_standard_error():
+    sample = np.random.default_rng(1).standard_normal(400)
+    estimate = bootstrap(np.mean, sample)
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * sample.std() / 20, rel=0.15)
+
+
+def test_identical_sets_are_at_no_distance_and_shifted_ones_at_the_square_of_the_shift():
+    x = np.random.default_rng(0).standard_normal((200, 4))
+    assert fad.frechet(x, x) == pytest.approx(0, abs=1e-6)
+    assert fad.frechet(x, x + [3, 0, 0, 0]) == pytest.approx(9, abs=1e-6)
+
+
+def test_a_metronome_has_a_vector_strength_of_one_and_even_phases_none():
+    assert beat.vector_strength(np.arange(20.0)) == pytest.approx(1)
+    assert beat.vector_strength(np.arange(20) / 20) == pytest.approx(0, abs=1e-9)
+    at = np.arange(0, 8, 0.25)
+    strengths = beat.strength(at, [0, 8], [0, 16])
+    assert strengths[2] == pytest.approx(1) and strengths[1] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_triad_is_inside_itself_and_not_inside_another():
+    c_major = tone([60, 64, 67])
+    inside, share = chord.margin(c_major, [(0.0, [0, 4, 7])])
+    outside, _ = chord.margin(c_major, [(0.0, [1, 5, 8])])
+    assert share > 0.8 and inside > 0.5 > 0 > outside
+
+
+def test_labels_of_pop909(tmp_path):
+    path = tmp_path / "chord_midi.txt"
+    path.write_text("0.0\t1.0\tN\n1.0\t2.5\tBb:min7/5\n2.5\t3.0\tG:7\n")
+    assert chord.labelled(path, 1.0) == [(-1.0, []), (0.0, [10, 1, 5]), (1.5, [7, 11, 2])]
+
+
+def test_features_do_not_depend_on_level():
+    sound = tone([60, 64, 67]) * np.linspace(1, 0.3, 4 * RATE, dtype=np.float32)
+    assert np.allclose(describe.describe(sound), describe.describe(0.2 * sound), atol=1e-2)
+
+
+def test_the_density_of_a_standard_normal():
+    x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    exact = torch.distributions.Normal(0.0, 1.0).log_prob(x).sum(1)
+    assert torch.allclose(likelihood.log_density(lambda y, t: y * 0, x), exact, atol=1e-5)
+
+
+def test_the_density_of_a_scaled_normal():
+    scale = 2.5
+    x = scale * torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    exact = torch.distributions.Normal(0.0, scale).log_prob(x).sum(1)
+    # dx/dt = ln(scale) x carries deviation 1 at t = 0 to `scale` at t = 1.
+    found = likelihood.log_density(lambda y, t: math.log(scale) * y, x)
+    assert torch.allclose(found, exact, atol=2e-2)
+
+
+def test_perplexity_of_a_uniform_bin():
+    assert likelihood.perplexity(math.log2(likelihood.STEP)) == pytest.approx(1)
+
+
+def test_onsets_count_once_and_only_near_and_at_their_pitch():
+    truth = np.array([[0.0, 60], [1.0, 60], [1.0, 64]])
+    found = np.array([[0.01, 60], [0.02, 60], [1.2, 64]])
+    precision, recall, f1 = transcription.onset_scores(found, truth)
+    assert (precision, recall, f1) == (pytest.approx(1 / 3),) * 3
+
+
+def test_a_transposed_copy_is_remembered_as_a_whole():
+    piece = np.random.default_rng(0).integers(50, 80, 40)
+    repertoire = memory.Repertoire([piece, piece[:12]])
+    assert repertoire.longest_shared(piece[10:25] + 3) == 15
+    assert repertoire.longest_shared(piece, without=0) == 12
+    assert list(memory.melody([(0, 60), (0.01, 67), (0.5, 62)])) == [67, 62]
+
+
+def test_alike_renderings_have_no_spread():
+    assert diversity.spread(np.ones((3, 4))) == 0
+    assert diversity.spread(np.array([[0.0], [1.0], [2.0]])) == pytest.approx(4 / 3)
+
+
+def test_silence_and_a_held_tone_are_flaws():
+    silence, held = np.zeros(4 * RATE, np.float32), tone([60])
+    assert endurance.flaws([endurance.describe_minute(silence)])[0] == 1
+    assert endurance.flaws([endurance.describe_minute(held)]) == (0, 1)
+    assert endurance.drift([1, 2, 3, 4]) == pytest.approx(4)
