@@ -166,8 +166,8 @@ SECTIONS = {
 }
 
 
-def write(study, models):
-    """Writes EVALUATION.md anew after every section, so that what is known can be read."""
+def write(study, sections, models):
+    """Writes EVALUATION.md anew after every one of `sections`, so that what is known can be read."""
     sizes = study.sizes
     text = f"""# Evaluation
 
@@ -176,7 +176,7 @@ for each of eight emotions, seeds 1 to {sizes.excerpts}, rendered by `melos rend
 emotion alone. In brackets: 95 % intervals of a bootstrap over excerpts. Held out: {len(study.held_out['valid'])} + {len(study.held_out['test'])} pieces of
 the `valid` and `test` splits.
 """
-    for title, section in SECTIONS.items():
+    for title in sections:
         print(title, flush=True)
-        text += f"\n## {title}\n\n{section(study, models / 'evaluation')}"
+        text += f"\n## {title}\n\n{SECTIONS[title](study, models / 'evaluation')}"
         (models / "EVALUATION.md").write_text(text)
