@@ -96,16 +96,16 @@ class Study:
         first, last = excerpt.latents()
         return excerpt.shard.read("mel", first * LATENT_FRAMES, last * LATENT_FRAMES).astype(np.float32)
 
-    def test_excerpts(self, seconds, count=64):
-        """About so many excerpts of the test split, the same number from every piece."""
+    def test_excerpts(self, seconds):
+        """As many excerpts of the test split as there are of an emotion, spread over all pieces."""
         found = list(excerpts(self.held_out["test"], seconds, seconds))
-        return found[::max(1, len(found) // count)]
+        return found[::max(1, len(found) // self.sizes.excerpts)][:self.sizes.excerpts]
 
     def mels(self):
-        return [self._mel(x) for x in self.test_excerpts(20.0)]
+        return [self._mel(x) for x in self.test_excerpts(10.0)]
 
     def voiced(self):
-        return self.test_excerpts(6.0, 32)
+        return self.test_excerpts(6.0)
 
     def windows(self):
         """Standardised latents and conditions of the middle of every piece of the test split, as long as in training."""
