@@ -89,7 +89,7 @@ soak: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
 
 # Measures what is played and writes models/EVALUATION.md. DATA is a folder with pop909, giantmidi and mutopia; renderings are
-# kept in target/evaluation, so that an interrupted run goes on.
+# kept in target/evaluation, so that an interrupted run goes on. SECTIONS names some of the document's sections, all if empty.
 EXCERPTS ?= 64
 SECONDS ?= 30
 HOURS ?= 1
@@ -100,7 +100,7 @@ evaluate: build runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.ve
 	./target/release/melos prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
-		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS)
+		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

@@ -24,7 +24,8 @@ impl PlanFile {
 
     /// Adds what `plan` asks for at `frame`.
     pub(super) fn write(&mut self, plan: &Plan, frame: u64) -> anyhow::Result<()> {
-        writeln!(self.file, "{}", line(plan, frame)).with_context(|| format!("{} cannot be written", self.path.display()))
+        writeln!(self.file, "{}", line(plan, frame))
+            .with_context(|| format!("{} cannot be written", self.path.display()))
     }
 
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
@@ -37,8 +38,11 @@ fn line(plan: &Plan, frame: u64) -> Value {
     let conditions = plan.conditions(frame);
     let mood = plan.steering.mood.at(frame);
     let chord = plan.chord_at(frame);
-    let weights: serde_json::Map<_, _> =
-        Emotion::ALL.into_iter().zip(mood.weights()).map(|(emotion, weight)| (emotion.name().to_owned(), json!(weight))).collect();
+    let weights: serde_json::Map<_, _> = Emotion::ALL
+        .into_iter()
+        .zip(mood.weights())
+        .map(|(emotion, weight)| (emotion.name().to_owned(), json!(weight)))
+        .collect();
     json!({
         "frame": frame,
         "emotion": weights,

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from melos_training.evaluation import beat, chord, describe, diversity, endurance, fad, likelihood, memory, transcription
+from melos_training.evaluation import beat, chord, describe, diversity, endurance, fad, likelihood, memory, transcription, weights
 from melos_training.evaluation.renders import RATE
 from melos_training.evaluation.statistics import auc, bootstrap
+from melos_training.training import load_average
+from melos_training.transformer import Transformer
+from melos_training.vae import Vae
 
 
 def tone(pitches, seconds=4.0):
@@ -104,3 +107,13 @@ def test_silence_and_a_held_tone_are_flaws():
     assert endurance.flaws([endurance.describe_minute(silence)])[0] == 1
     assert endurance.flaws([endurance.describe_minute(held)]) == (0, 1)
     assert endurance.drift([1, 2, 3, 4]) == pytest.approx(4)
+
+
+def test_the_shipped_graphs_give_their_weights_back(trained, exported):
+    paths, _ = trained
+    for network, name, load in ((Transformer(), "transformer", weights.transformer), (Vae(), "vae", weights.encoder)):
+        load_average(network, paths[name])
+        kept = network.encoder if name == "vae" else network
+        for key, value in load(exported).state_dict().items():
+            # Large weights are stored as float16.
+            assert torch.allclose(value, kept.state_dict()[key], rtol=1e-3, atol=1e-4), key

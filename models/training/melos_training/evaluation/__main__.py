@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from .document import write
+from .document import SECTIONS, write
 from .study import Sizes, Study
 
 
@@ -18,10 +18,11 @@ def main():
     parser.add_argument("--excerpts", type=int, default=64, help="of each emotion")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each excerpt")
     parser.add_argument("--hours", type=float, default=1.0, help="played alone in each emotion")
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="of the document; all if none is named")
     options = parser.parse_args()
     torch.set_num_threads(1)
     sizes = Sizes(options.excerpts, options.seconds, options.hours)
-    write(Study(options.melos, options.shards, options.data, options.work, sizes), Path("models"))
+    write(Study(options.melos, options.shards, options.data, options.work, sizes), options.sections, Path("models"))
 
 
 if __name__ == "__main__":

@@ -166,17 +166,19 @@ SECTIONS = {
 }
 
 
-def write(study, models):
-    """Writes EVALUATION.md anew after every section, so that what is known can be read."""
+def write(study, sections, models):
+    """Writes EVALUATION.md anew after every one of `sections`, so that what is known can be read."""
     sizes = study.sizes
+    chosen = "" if list(sections) == list(SECTIONS) else "".join(f' "{title}"' for title in sections)
+    command = f"make evaluate EXCERPTS={sizes.excerpts} SECONDS={sizes.seconds:g} HOURS={sizes.hours:g}" + (f" SECTIONS='{chosen[1:]}'" if chosen else "")
     text = f"""# Evaluation
 
-Written by `make evaluate EXCERPTS={sizes.excerpts} SECONDS={sizes.seconds:g} HOURS={sizes.hours:g}`: {sizes.excerpts} excerpts of {sizes.seconds:g} s
+Written by `{command}`: {sizes.excerpts} excerpts of {sizes.seconds:g} s
 for each of eight emotions, seeds 1 to {sizes.excerpts}, rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each
 emotion alone. In brackets: 95 % intervals of a bootstrap over excerpts. Held out: {len(study.held_out['valid'])} + {len(study.held_out['test'])} pieces of
 the `valid` and `test` splits.
 """
-    for title, section in SECTIONS.items():
+    for title in sections:
         print(title, flush=True)
-        text += f"\n## {title}\n\n{section(study, models / 'evaluation')}"
+        text += f"\n## {title}\n\n{SECTIONS[title](study, models / 'evaluation')}"
         (models / "EVALUATION.md").write_text(text)

@@ -33,7 +33,7 @@ def log_density(velocity, x, steps=TIMES):
     return total - 0.5 * (x ** 2).sum(1) - 0.5 * x.shape[1] * math.log(2 * math.pi)
 
 
-def bits_per_dimension(transformer, latents, conditions, every=8):
+def bits_per_dimension(transformer, latents, conditions, every=16):
     """Negative log-likelihood in bits a dimension [windows] of standardised `latents` [windows, n, 32], of every `every`th of the second
     half of each window."""
     with torch.no_grad():

@@ -96,22 +96,23 @@ class Study:
         first, last = excerpt.latents()
         return excerpt.shard.read("mel", first * LATENT_FRAMES, last * LATENT_FRAMES).astype(np.float32)
 
-    def test_excerpts(self, seconds, count=64):
-        """About so many excerpts of the test split, the same number from every piece."""
+    def test_excerpts(self, seconds):
+        """As many excerpts of the test split as there are of an emotion, spread over all pieces."""
         found = list(excerpts(self.held_out["test"], seconds, seconds))
-        return found[::max(1, len(found) // count)]
+        return found[::max(1, len(found) // self.sizes.excerpts)][:self.sizes.excerpts]
 
     def mels(self):
-        return [self._mel(x) for x in self.test_excerpts(20.0)]
+        return [self._mel(x) for x in self.test_excerpts(10.0)]
 
     def voiced(self):
-        return self.test_excerpts(6.0, 32)
+        return self.test_excerpts(6.0)
 
     def windows(self):
-        """Standardised latents and conditions of windows of the test split as long as in training."""
+        """Standardised latents and conditions of the middle of every piece of the test split, as long as in training."""
         latents, conditions = [], []
         for shard in self.held_out["test"]:
-            for first in range(0, shard.frames // LATENT_FRAMES - LENGTH + 1, LENGTH):
+            first = (shard.frames // LATENT_FRAMES - LENGTH) // 2
+            if first >= 0:
                 latents.append(torch.from_numpy(encode(self.encoder, shard.read("mel"))[first:first + LENGTH]))
                 conditions.append(torch.from_numpy(shard.read("conditions", first, first + LENGTH)))
         standard = (torch.stack(latents) - self.transformer.mean) / self.transformer.deviation
