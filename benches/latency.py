@@ -15,6 +15,8 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from stage import OSC, RATE, daemon, jack_server, wait_until_it_plays
 
+# A change that is not heard within so many seconds counts as heard after them.
+WINDOW = 1.0
 # What is sent, and the seconds between two messages.
 LANES = {
     "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0)),
@@ -75,7 +77,8 @@ def latencies(melos, lane, count, period):
         for moment, index in zip(sent, events, strict=True):
             without = f"{folder}/without.log"
             open(without, "w").writelines(lines[:index] + lines[index + 1 :])
-            other = render(melos, without, folder, int(lines[index].split()[0]) / RATE + 0.3)
-            different = np.flatnonzero(full[: len(other)] != other)[0]
-            found.append((different - (start + moment - first)) / RATE * 1000)
+            other = render(melos, without, folder, int(lines[index].split()[0]) / RATE + WINDOW)
+            different = np.flatnonzero(full[: len(other)] != other[: len(full)])
+            heard_at = different[0] if len(different) else len(other)
+            found.append((heard_at - (start + moment - first)) / RATE * 1000)
         return found, bool(np.array_equal(full[start : start + len(heard)], heard))

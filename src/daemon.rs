@@ -52,6 +52,9 @@ const MIDI_EVENTS: usize = 1024;
 /// Longest time that priming may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Values of parameters, in the order they apply.
+type Settings = Vec<(Param, Value)>;
+
 /// What to start with.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -64,7 +67,7 @@ pub struct Options {
     /// Preset to start with, whatever was saved.
     pub preset: Option<String>,
     /// Values to start with, over preset and saved state.
-    pub settings: Vec<(Param, Value)>,
+    pub settings: Settings,
     /// Seed of everything random.
     pub seed: u64,
     /// Where to write the control log of the whole session.
@@ -183,7 +186,7 @@ fn start_values(
     saved: &Saved,
     preset: Option<&str>,
     config: &Config,
-) -> anyhow::Result<(Vec<(Param, Value)>, Option<Preset>)> {
+) -> anyhow::Result<(Settings, Option<Preset>)> {
     let name = match preset {
         None if !saved.values.is_empty() => return Ok((saved.values.clone(), None)),
         None => &config.preset,
