@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training bench runtime build docs packages-build packages-test
+.PHONY: run test test-training fuzz bench runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -64,6 +64,14 @@ test-training: packages-test
 	models/training/.venv/bin/pip install -q -r models/training/requirements.lock
 	models/training/.venv/bin/pip install -q --no-deps -e models/training
 	cd models/training && .venv/bin/python -m pytest -q tests
+
+# Each fuzz target for FUZZ_SECONDS, from the seeds and from what earlier runs found. Needs a nightly toolchain and cargo-fuzz.
+FUZZ_TARGETS := osc midi mapping preset
+FUZZ_SECONDS ?= 600
+
+fuzz: packages-build
+	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && $(CARGO) +nightly fuzz run -s none $$target \
+		fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 bench: packages-build runtime
 	$(CARGO) bench --locked
