@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training test-link evaluate bench soak runtime build docs packages-build packages-test
+.PHONY: run test test-training test-link evaluate bench soak fuzz runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -101,6 +101,14 @@ evaluate: build runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.ve
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
 		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))
+
+# Each fuzz target for FUZZ_SECONDS, from the seeds and from what earlier runs found. Needs a nightly toolchain and cargo-fuzz.
+FUZZ_TARGETS := osc midi mapping preset
+FUZZ_SECONDS ?= 600
+
+fuzz: packages-build
+	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && $(CARGO) +nightly fuzz run -s none $$target \
+		fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

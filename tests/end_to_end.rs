@@ -5,9 +5,9 @@
 mod daemon;
 #[path = "support/jack_server.rs"]
 mod jack_server;
+#[path = "support/recording.rs"]
+mod recording;
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -15,26 +15,7 @@ use daemon::{Daemon, SERVER};
 use jack_server::JackServer;
 use melos::theory::{Key, Mode};
 use realfft::RealFftPlanner;
-
-/// Records both outputs for some seconds with `jack_capture`.
-fn record(path: &Path, seconds: u32) -> Child {
-    Command::new("jack_capture")
-        .args(["--no-stdin", "-d", &seconds.to_string(), "--channels", "2"])
-        .args(["--port", "melos-audio:left", "--port", "melos-audio:right", "--format", "wav", "--bitdepth", "FLOAT"])
-        .arg(path)
-        .env("JACK_DEFAULT_SERVER", SERVER)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("jack_capture is needed: apt-get install jack-capture")
-}
-
-/// The recording, left channel.
-fn left(path: &Path) -> Vec<f32> {
-    let mut wav = hound::WavReader::open(path).unwrap();
-    assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 48_000));
-    wav.samples::<f32>().map(Result::unwrap).step_by(2).collect()
-}
+use recording::{left, record};
 
 fn rms(samples: &[f32]) -> f32 {
     (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt()

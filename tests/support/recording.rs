@@ -1,0 +1,26 @@
+//! What another program hears of the daemon through JACK.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::daemon::SERVER;
+
+/// Records both outputs for some seconds with `jack_capture`.
+pub(crate) fn record(path: &Path, seconds: u32) -> Child {
+    Command::new("jack_capture")
+        .args(["--no-stdin", "-d", &seconds.to_string(), "--channels", "2"])
+        .args(["--port", "melos-audio:left", "--port", "melos-audio:right", "--format", "wav", "--bitdepth", "FLOAT"])
+        .arg(path)
+        .env("JACK_DEFAULT_SERVER", SERVER)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("jack_capture is needed: apt-get install jack-capture")
+}
+
+/// A recording's left channel.
+pub(crate) fn left(path: &Path) -> Vec<f32> {
+    let mut wav = hound::WavReader::open(path).unwrap();
+    assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 48_000));
+    wav.samples::<f32>().map(Result::unwrap).step_by(2).collect()
+}
