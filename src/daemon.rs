@@ -40,7 +40,7 @@ use crate::units::SAMPLE_RATE;
 
 use board::{Board, Figures};
 use reload::Files;
-use stage::{LogFile, Stage};
+use stage::{Ensemble, LogFile, Stage};
 use state::StateFile;
 
 /// Frames that must be generated before the sound starts.
@@ -109,6 +109,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut conductor = Conductor::new(seed, &start);
     let mut score = Score::default();
     conductor.advance(1, &mut score);
+    let mut ensemble = Ensemble::new(config.midi.out);
+    ensemble.take(&score.commands, &score.pulses);
     for update in score.plans {
         worker.plan(update.plan, update.splice);
     }
@@ -129,6 +131,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (reload, news) = files.watch(&data)?;
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name())?,
+        ensemble,
         mappings: LiveMappings::new(mappings),
         news,
         presets,

@@ -1,7 +1,9 @@
 //! The live crank: the thread that owns the conductor and keeps it a little ahead of the play head.
 
 mod agenda;
+mod ensemble;
 mod log_file;
+mod timeline;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +32,9 @@ use crate::record::{Format, Recorder, Take};
 use crate::units::seconds_to_frames;
 
 use agenda::Agenda;
+pub(super) use ensemble::Ensemble;
 pub(super) use log_file::LogFile;
+use timeline::Timeline;
 
 /// How long the thread sleeps when nothing arrives; well below a block.
 const TICK: Duration = Duration::from_millis(2);
@@ -53,6 +57,8 @@ pub(super) struct Stage {
     pub(super) presets: Library<Preset>,
     /// MIDI devices; the handle keeps them connected.
     pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
+    /// What instruments that join are told.
+    pub(super) ensemble: Ensemble,
     pub(super) mappings: LiveMappings,
     /// Presets and mappings that were read again.
     pub(super) news: Receiver<Reloaded>,
@@ -70,8 +76,14 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
-        let mut turn =
-            Turn { score: Score::default(), agenda: Agenda::default(), walk: None, reported: Instant::now() };
+        let now = Instant::now();
+        let mut turn = Turn {
+            score: Score::default(),
+            agenda: Agenda::default(),
+            walk: None,
+            timeline: Timeline::new(now),
+            reported: now,
+        };
         self.tell_values();
         while !self.stop.load(Relaxed) {
             self.inbox.wait(TICK);
@@ -92,6 +104,7 @@ impl Stage {
     /// Everything that is due: what arrived, what was scheduled, what time brings.
     fn turn(&mut self, turn: &mut Turn) {
         let head = self.engine.frame();
+        turn.timeline.see(head, Instant::now());
         let horizon = head + u64::from(self.output.block_frames()) + MARGIN;
         if let Ok(reloaded) = self.news.try_recv() {
             self.reload(turn, reloaded);
@@ -115,6 +128,7 @@ impl Stage {
             }
         }
         self.advance(turn, horizon);
+        self.send_midi(&turn.timeline);
         self.hear();
         (self.alive)(head);
         if turn.reported.elapsed() >= REPORT {
@@ -137,6 +151,16 @@ impl Stage {
         }
         for event in out {
             self.inbox.push(Incoming { event, due: None, source: Source::Midi });
+        }
+    }
+
+    /// Sends what instruments that join are to play.
+    fn send_midi(&mut self, timeline: &Timeline) {
+        let out = self.midi.as_ref().map(|(midi, _)| midi.out());
+        for (frame, message) in self.ensemble.drain() {
+            if let Some(out) = out {
+                out.send(timeline.at(frame), message);
+            }
         }
     }
 
@@ -250,6 +274,8 @@ impl Stage {
     /// Moves the conductor on and passes on what it decides.
     fn advance(&mut self, turn: &mut Turn, until: u64) {
         self.conductor.advance(until, &mut turn.score);
+        self.ensemble.take(&turn.score.commands, &turn.score.pulses);
+        turn.score.pulses.clear();
         for command in turn.score.commands.drain(..) {
             if self.commands.try_push(command).is_err() {
                 tracing::error!("the engine does not take commands; one was lost");
@@ -306,5 +332,6 @@ struct Turn {
     agenda: Agenda,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
+    timeline: Timeline,
     reported: Instant,
 }
