@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use performance::ApplyError;
 pub use scenes::{MAX_SCENES, SceneError};
-pub use score::{PlanUpdate, Score};
+pub use score::{PULSES, PlanUpdate, Score};
 pub use settings::in_scene;
 pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};
 
@@ -61,6 +61,7 @@ enum Step {
     Morph,
     Command,
     Plan,
+    Pulse,
 }
 
 /// Changes that wait for a beat.
@@ -90,6 +91,7 @@ pub struct Conductor {
     /// How often everything was started afresh.
     restarts: u64,
     next_beat: u64,
+    next_pulse: u64,
     /// The plan reaches further than the one handed out last.
     extended: bool,
 }
@@ -125,6 +127,7 @@ impl Conductor {
             seed,
             restarts: 0,
             next_beat: 0,
+            next_pulse: 0,
             extended: false,
         };
         conductor.extend();
@@ -189,6 +192,7 @@ impl Conductor {
                 Step::Morph => self.course.step_morph(frame, &mut out.commands),
                 Step::Command => out.commands.extend(self.commands.pop_front()),
                 Step::Plan => self.hand_out_plan(out),
+                Step::Pulse => self.pulse(out),
             }
         }
         self.now = self.now.max(until);
@@ -212,6 +216,7 @@ impl Conductor {
             (self.course.next_morph_step(), Step::Morph),
             (self.commands.front().map(|command| command.frame), Step::Command),
             (plan, Step::Plan),
+            (Some(clock.frame_at(self.next_pulse as f64 / PULSES as f64)), Step::Pulse),
         ];
         candidates.into_iter().filter_map(|(frame, step)| Some((frame?.max(self.now), step))).min()
     }
@@ -233,6 +238,13 @@ impl Conductor {
         self.planner.forget_before(position, self.tempo.clock().beat_at(oldest));
         self.tempo.forget_before(oldest);
         self.extend();
+    }
+
+    fn pulse(&mut self, out: &mut Score) {
+        let reached = (self.tempo.clock().beat_at(self.now) * PULSES as f64) as u64;
+        let pulse = self.next_pulse.max(reached);
+        out.pulses.push((self.now, pulse));
+        self.next_pulse = pulse + 1;
     }
 
     /// Plans as far ahead as is needed.

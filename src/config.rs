@@ -88,6 +88,44 @@ pub struct HttpConfig {
 pub struct MidiConfig {
     /// Which system carries MIDI.
     pub host: MidiHost,
+    /// What is sent.
+    pub out: MidiOutConfig,
+}
+
+/// MIDI out: what instruments that join are told, on the port `melos:midi_out`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MidiOutConfig {
+    /// Whether the notes of the harmony voices are sent, muted voices too.
+    pub notes: bool,
+    /// Whether clock, start, stop, continue and song position are sent.
+    pub clock: bool,
+    /// Channels of bass, pad and upper voice.
+    pub channels: [MidiChannel; 3],
+}
+
+/// A MIDI channel, from 1 to 16 as people count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct MidiChannel(u8);
+
+impl MidiChannel {
+    /// The channel as messages count, from 0.
+    #[must_use]
+    pub const fn index(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for MidiChannel {
+    type Error = String;
+
+    fn try_from(channel: i64) -> Result<Self, String> {
+        match channel {
+            1..=16 => Ok(Self(channel as u8 - 1)),
+            _ => Err(format!("{channel} is no MIDI channel; they go from 1 to 16")),
+        }
+    }
 }
 
 /// The systems that can carry MIDI.
@@ -139,7 +177,13 @@ impl Default for HttpConfig {
 
 impl Default for MidiConfig {
     fn default() -> Self {
-        Self { host: MidiHost::Auto }
+        Self { host: MidiHost::Auto, out: MidiOutConfig::default() }
+    }
+}
+
+impl Default for MidiOutConfig {
+    fn default() -> Self {
+        Self { notes: true, clock: true, channels: [MidiChannel(0), MidiChannel(1), MidiChannel(2)] }
     }
 }
 
@@ -213,6 +257,16 @@ mod tests {
         std::fs::write(&path, "[audio]\nhost = \"jak\"\n").unwrap();
         let message = Config::read(&path).unwrap_err().to_string();
         for part in ["melos.toml", "line 2", "jak", "jack"] {
+            assert!(message.contains(part), "{part:?} is missing in {message}");
+        }
+    }
+
+    #[test]
+    fn midi_channels_count_from_one() {
+        let config: Config = toml::from_str("[midi.out]\nclock = false\nchannels = [1, 16, 10]\n").unwrap();
+        assert_eq!(config.midi.out.channels.map(MidiChannel::index), [0, 15, 9]);
+        let message = toml::from_str::<Config>("[midi.out]\nchannels = [0, 2, 3]\n").unwrap_err().to_string();
+        for part in ["line 2", "channels", "1 to 16"] {
             assert!(message.contains(part), "{part:?} is missing in {message}");
         }
     }

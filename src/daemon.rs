@@ -42,7 +42,7 @@ use crate::units::SAMPLE_RATE;
 use board::{Board, Figures};
 use networks::watch_model;
 use reload::Files;
-use stage::{LinkSession, LogFile, Stage};
+use stage::{Ensemble, LinkSession, LogFile, Stage};
 use state::{Saved, StateFile};
 
 /// Frames that must be generated before the sound starts.
@@ -125,6 +125,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     let mut score = Score::default();
     conductor.advance(1, &mut score);
+    let mut ensemble = Ensemble::new(config.midi.out);
+    ensemble.take(&score.commands, &score.pulses);
     for update in score.plans {
         worker.plan(update.plan, update.splice);
     }
@@ -147,6 +149,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name())?,
         link: join_link(config.link)?,
+        ensemble,
         mappings: LiveMappings::new(mappings),
         news,
         networks,

@@ -6,6 +6,9 @@ use crate::control::Notice;
 use crate::engine::TimedCommand;
 use crate::plan::Plan;
 
+/// Pulses of MIDI clock per quarter note.
+pub const PULSES: u64 = 24;
+
 /// A new plan for the generator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanUpdate {
@@ -24,6 +27,9 @@ pub struct Score {
     pub plans: Vec<PlanUpdate>,
     /// For listeners, with the frame each belongs to.
     pub notices: Vec<(u64, Notice)>,
+    /// MIDI clock: the frame and the number of each pulse since beat 0, [`PULSES`] per beat; numbers that the clock
+    /// skipped are left out.
+    pub pulses: Vec<(u64, u64)>,
 }
 
 impl Score {
@@ -32,5 +38,6 @@ impl Score {
         self.commands.clear();
         self.plans.clear();
         self.notices.clear();
+        self.pulses.clear();
     }
 }

@@ -1,15 +1,18 @@
 //! MIDI in: devices come and go, their messages arrive on one bounded channel with the moment they were sent.
+//! MIDI out: one port, `melos:midi_out`, for instruments that join.
 
 mod alsa;
 mod clock;
 mod host;
 mod jack;
 mod message;
+mod out;
 mod parse;
 
 pub use clock::{ClockEvent, ClockFollower};
 pub use host::{Device, DeviceId, MidiError, MidiIn, MidiSystem, sources};
 pub use message::Message;
+pub use out::MidiOut;
 pub use parse::Parser;
 
 use std::time::Instant;

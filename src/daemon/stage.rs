@@ -1,6 +1,7 @@
 //! The live crank: the thread that owns the conductor and keeps it a little ahead of the play head.
 
 mod agenda;
+mod ensemble;
 mod log_file;
 mod onsets;
 mod timeline;
@@ -33,6 +34,7 @@ use crate::record::{Format, Recorder, Take};
 use crate::units::seconds_to_frames;
 
 use agenda::Agenda;
+pub(super) use ensemble::Ensemble;
 pub(super) use log_file::LogFile;
 use onsets::Onsets;
 use timeline::Timeline;
@@ -68,6 +70,8 @@ pub(super) struct Stage {
     pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
     /// The Link session that is followed.
     pub(super) link: Option<LinkSession>,
+    /// What instruments that join are told.
+    pub(super) ensemble: Ensemble,
     pub(super) mappings: LiveMappings,
     /// Presets and mappings that were read again.
     pub(super) news: Receiver<Reloaded>,
@@ -128,7 +132,7 @@ impl Stage {
             self.worker.swap(networks);
         }
         self.take_midi(head);
-        self.take_link(head);
+        self.take_link(&turn.timeline);
         turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + lead);
         loop {
             let due = turn.agenda.next_frame();
@@ -147,6 +151,7 @@ impl Stage {
             }
         }
         self.advance(turn, horizon);
+        self.send_midi(&turn.timeline);
         self.hear(turn);
         for strength in turn.onsets.until(head) {
             self.board.tell(Notice::Onset { strength });
@@ -175,12 +180,21 @@ impl Stage {
     }
 
     /// Turns what a Link session said into events.
-    fn take_link(&self, head: u64) {
+    fn take_link(&self, timeline: &Timeline) {
         let Some(link) = &self.link else { return };
-        let frame = frame_of(head);
         for event in link.events.try_iter() {
-            let event = ControlEvent::from_clock(event, &frame);
+            let event = ControlEvent::from_clock(event, |at| timeline.frame(at));
             self.inbox.push(Incoming { event, due: None, source: Source::Other });
+        }
+    }
+
+    /// Sends what instruments that join are to play.
+    fn send_midi(&mut self, timeline: &Timeline) {
+        let out = self.midi.as_ref().map(|(midi, _)| midi.out());
+        for (frame, message) in self.ensemble.drain() {
+            if let Some(out) = out {
+                out.send(timeline.moment(frame), message);
+            }
         }
     }
 
@@ -294,6 +308,8 @@ impl Stage {
     /// Moves the conductor on and passes on what it decides.
     fn advance(&mut self, turn: &mut Turn, until: u64) {
         self.conductor.advance(until, &mut turn.score);
+        self.ensemble.take(&turn.score.commands, &turn.score.pulses);
+        turn.score.pulses.clear();
         for command in turn.score.commands.drain(..) {
             if self.commands.try_push(command).is_err() {
                 tracing::error!("the engine does not take commands; one was lost");

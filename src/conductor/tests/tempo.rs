@@ -95,3 +95,10 @@ fn an_external_start_begins_a_bar() {
         .collect();
     assert_eq!(bars, [0, 50_500, 146_000], "the bar begins when it is heard of, and the next one is in phase");
 }
+
+#[test]
+fn midi_clock_lies_on_the_beats() {
+    let (_, score) = play(at_tempo(120.0), &[], 2 * SECOND, &[777]);
+    let expected: Vec<_> = (0..4 * PULSES).map(|pulse| (pulse * 24_000 / PULSES, pulse)).collect();
+    assert_eq!(score.pulses, expected);
+}

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Instant;
 
-use midir::os::unix::VirtualInput;
-use midir::{Ignore, MidiInput, MidiInputConnection};
+use midir::os::unix::{VirtualInput, VirtualOutput};
+use midir::{Ignore, MidiInput, MidiInputConnection, MidiOutput, MidiOutputConnection};
 
 use super::host::{DeviceId, MidiError, Search, Sender};
+use super::out::{ROOM, Route, Timed};
 use super::parse::Parser;
 
 const CLIENT: &str = "melos";
@@ -15,6 +18,8 @@ const CLIENT: &str = "melos";
 const SEQUENCER: &str = "/dev/snd/seq";
 /// Port that other programs connect to.
 const PORT: &str = "midi_in";
+/// Port that plays other programs.
+const OUT_PORT: &str = "midi_out";
 
 fn input() -> Result<MidiInput, MidiError> {
     // Asked without the device, the ALSA library complains on standard error each time; the search comes every second.
@@ -24,6 +29,27 @@ fn input() -> Result<MidiInput, MidiError> {
     let mut input = MidiInput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))?;
     input.ignore(Ignore::SysexAndActiveSense);
     Ok(input)
+}
+
+/// The port for what is sent.
+fn output() -> Result<MidiOutputConnection, MidiError> {
+    let output = MidiOutput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))?;
+    output.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
+}
+
+/// A thread that sends each message when its time has come, until nobody can give it more.
+fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
+    let (queue, waiting) = sync_channel::<Timed>(ROOM);
+    let send = move || {
+        for timed in waiting {
+            thread::sleep(timed.at.saturating_duration_since(Instant::now()));
+            if let Err(error) = connection.send(timed.bytes()) {
+                tracing::debug!(%error, "MIDI out");
+            }
+        }
+    };
+    let started = thread::Builder::new().name("melos-midi-out".to_owned()).spawn(send);
+    started.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
 /// Every port that can send, by id, with its name; Melos's own left out.
@@ -44,6 +70,7 @@ pub(super) fn sources() -> Result<Vec<String>, MidiError> {
 pub(super) struct Alsa {
     devices: BTreeMap<String, Connected>,
     virtual_port: Option<MidiInputConnection<Parser>>,
+    sends: bool,
 }
 
 struct Connected {
@@ -92,6 +119,10 @@ impl Search for Alsa {
                 callbacks.bytes(parser, id, Instant::now(), bytes);
             };
             self.virtual_port = input()?.create_virtual(PORT, receive, Parser::default()).ok();
+        }
+        if !self.sends {
+            sender.out.reroute(Some(route(output()?)?));
+            self.sends = true;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::{Message, MidiEvent, Parser, alsa, jack};
+use super::{Message, MidiEvent, MidiOut, Parser, alsa, jack};
 
 /// How often devices are looked for.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,9 +18,10 @@ const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
 /// What carries MIDI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MidiSystem {
-    /// The ALSA sequencer: every device, and a port `melos:midi_in` for other programs.
+    /// The ALSA sequencer: every device, and ports `melos:midi_in` and `melos:midi_out` for other programs.
     Alsa,
-    /// A JACK server: one port `melos:midi_in`; hardware is connected to it, other programs connect themselves.
+    /// A JACK server: one port `melos:midi_in`, to which hardware is connected, and one port `melos:midi_out`; other
+    /// programs connect themselves.
     Jack,
 }
 
@@ -60,11 +61,12 @@ pub fn sources(system: MidiSystem) -> Result<Vec<String>, MidiError> {
     }
 }
 
-/// MIDI in; ends when dropped.
+/// MIDI in, and the way out; ends when dropped.
 #[derive(Debug)]
 pub struct MidiIn {
     stop: Arc<AtomicBool>,
     dropped: Arc<AtomicU64>,
+    out: MidiOut,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -76,13 +78,20 @@ impl MidiIn {
     pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let dropped = Arc::new(AtomicU64::new(0));
-        let sender = Sender { events, dropped: Arc::clone(&dropped), next_device: 0 };
+        let out = MidiOut::default();
+        let sender = Sender { events, dropped: Arc::clone(&dropped), out: out.clone(), next_device: 0 };
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name("melos-midi".to_owned()).spawn(move || match system {
             MidiSystem::Alsa => search::<alsa::Alsa>(&stopped, sender),
             MidiSystem::Jack => search::<jack::Jack>(&stopped, sender),
         })?;
-        Ok(Self { stop, dropped, thread: Some(thread) })
+        Ok(Self { stop, dropped, out, thread: Some(thread) })
+    }
+
+    /// The way out, on the same system.
+    #[must_use]
+    pub const fn out(&self) -> &MidiOut {
+        &self.out
     }
 
     /// Messages lost because nobody took them in time.
@@ -138,6 +147,7 @@ fn search<S: Search>(stop: &AtomicBool, mut sender: Sender) {
 pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
     dropped: Arc<AtomicU64>,
+    pub(super) out: MidiOut,
     next_device: u32,
 }
 

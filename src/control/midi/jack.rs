@@ -1,4 +1,4 @@
-//! JACK MIDI, through the jack crate: exact to the frame, one port `melos:midi_in`.
+//! JACK MIDI, through the jack crate: exact to the frame, ports `melos:midi_in` and `melos:midi_out`.
 //!
 //! A server that dies says nothing that can be relied on, so the process callback counts its cycles, and a client whose
 //! count stands still is replaced.
@@ -8,15 +8,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jack::{
-    AsyncClient, Client, ClientOptions, Control, MidiIn, NotificationHandler, Port, PortFlags, PortId, ProcessHandler,
-    ProcessScope,
+    AsyncClient, Client, ClientOptions, Control, MidiIn, MidiOut, NotificationHandler, Port, PortFlags, PortId,
+    ProcessHandler, ProcessScope, RawMidi,
 };
+use ringbuf::traits::{Consumer, Split};
+use ringbuf::{HeapCons, HeapRb};
 
 use super::host::{DeviceId, MidiError, Search, Sender};
+use super::out::{ROOM, Route, Timed};
 use super::parse::Parser;
 
 const CLIENT: &str = "melos";
 const PORT: &str = "midi_in";
+const OUT_PORT: &str = "midi_out";
 const MIDI: Option<&str> = Some("8 bit raw midi");
 /// A server that does not call for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
@@ -28,7 +32,10 @@ fn client() -> Result<Client, MidiError> {
 }
 
 pub(super) fn sources() -> Result<Vec<String>, MidiError> {
-    Ok(client()?.ports(None, MIDI, PortFlags::IS_OUTPUT))
+    let mut sources = client()?.ports(None, MIDI, PortFlags::IS_OUTPUT);
+    let own = format!("{CLIENT}:{OUT_PORT}");
+    sources.retain(|source| *source != own);
+    Ok(sources)
 }
 
 /// The client, while there is a server.
@@ -56,6 +63,7 @@ impl Search for Jack {
         if let Some(running) = &mut self.running {
             if running.stands_still() {
                 let gone = self.running.take();
+                sender.out.reroute(None);
                 if let Some(Running { client, id, connected, .. }) = gone {
                     sender.went(id, &connected);
                     // The server is gone: closing properly fails, and what is left is freed all the same.
@@ -80,6 +88,8 @@ impl Running {
         let fail = |error: jack::Error| MidiError::Jack(error.to_string());
         let client = client()?;
         let port = client.register_port(PORT, MidiIn::default()).map_err(fail)?;
+        let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(fail)?;
+        let (messages, waiting) = HeapRb::new(ROOM).split();
         let name = port.name().map_err(fail)?;
         let cycles = Arc::new(AtomicU64::new(1));
         let id = sender.came(&name);
@@ -90,10 +100,13 @@ impl Running {
             sender: sender.clone(),
             cycles: Arc::clone(&cycles),
             current: Arc::clone(&current),
+            out,
+            waiting,
             seconds_per_frame: 1.0 / f64::from(client.sample_rate()),
         };
         let news = Arc::new(AtomicBool::new(false));
         let client = client.activate_async(News(Arc::clone(&news)), callback).map_err(fail)?;
+        sender.out.reroute(Some(Route::Ring(messages)));
         let (cycles_seen, cycles_seen_at) = (0, Instant::now());
         let mut running = Self { client, news, cycles, cycles_seen, cycles_seen_at, id, connected: name, current };
         running.connect(sender);
@@ -155,7 +168,30 @@ struct Callback {
     sender: Sender,
     cycles: Arc<AtomicU64>,
     current: Arc<AtomicU64>,
+    out: Port<MidiOut>,
+    /// What is to be sent, in the order of its time.
+    waiting: HeapCons<Timed>,
     seconds_per_frame: f64,
+}
+
+impl Callback {
+    /// Writes what is due in this cycle, at its frame.
+    fn send(&mut self, scope: &ProcessScope, cycle: Instant) {
+        let mut writer = self.out.writer(scope);
+        let mut last = 0;
+        while let Some(timed) = self.waiting.try_peek() {
+            let ahead = timed.at.saturating_duration_since(cycle).as_secs_f64() / self.seconds_per_frame;
+            if ahead >= f64::from(scope.n_frames()) {
+                return;
+            }
+            // The buffer wants its times in order; one that is full goes on in the next cycle.
+            last = last.max(ahead as u32);
+            if writer.write(&RawMidi { time: last, bytes: timed.bytes() }).is_err() {
+                return;
+            }
+            let _ = self.waiting.try_pop();
+        }
+    }
 }
 
 impl ProcessHandler for Callback {
@@ -170,6 +206,7 @@ impl ProcessHandler for Callback {
             let at = cycle + Duration::from_secs_f64(f64::from(event.time) * self.seconds_per_frame);
             self.sender.bytes(&mut self.parser, device, at, event.bytes);
         }
+        self.send(scope, cycle);
         Control::Continue
     }
 }

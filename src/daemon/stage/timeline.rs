@@ -1,8 +1,8 @@
 //! Where a moment of the system's clock lies on the performance's time line.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::units::{SAMPLE_RATE, seconds_to_frames};
+use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 /// How fast the line gives way to observations that lag behind it, as a share of time: more than sound cards' clocks differ.
 const YIELD: f64 = 500e-6;
@@ -41,12 +41,17 @@ impl Timeline {
             None => frame.saturating_sub(seconds_to_frames(at.duration_since(moment).as_secs_f64())),
         }
     }
+
+    /// When a frame is heard; now, before the play head was ever seen.
+    pub(super) fn moment(&self, frame: u64) -> Instant {
+        let Some((at, anchor)) = self.anchor else { return Instant::now() };
+        let distance = Duration::from_secs_f64(frames_to_seconds(frame.abs_diff(anchor)));
+        if frame < anchor { at.checked_sub(distance).unwrap_or(at) } else { at + distance }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// Looks at a play head that moves in blocks of 512, at uneven times, for ten seconds.
@@ -80,5 +85,14 @@ mod tests {
         let later = start + Duration::from_secs(20);
         timeline.observe(later, 481_000);
         assert_eq!(timeline.frame(later), 481_000);
+    }
+
+    #[test]
+    fn frames_and_moments_are_each_others_inverse() {
+        let start = Instant::now();
+        let timeline = observed(start);
+        for frame in [1, 24_000, 470_000, 500_001] {
+            assert_eq!(timeline.frame(timeline.moment(frame)), frame);
+        }
     }
 }

@@ -1,0 +1,82 @@
+//! MIDI out: messages with their moment, on their way to the port `melos:midi_out`.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use ringbuf::HeapProd;
+use ringbuf::traits::Producer;
+
+use super::Message;
+
+/// Messages that may wait for the port; seconds of dense playing.
+pub(super) const ROOM: usize = 1024;
+
+/// A message, and when it is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timed {
+    pub(super) at: Instant,
+    bytes: [u8; 3],
+    length: usize,
+}
+
+impl Timed {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// How messages reach the port.
+pub(super) enum Route {
+    /// To JACK's process callback, which neither waits nor locks.
+    Ring(HeapProd<Timed>),
+    /// To a thread that sends each when its time has come.
+    Queue(SyncSender<Timed>),
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ring(_) => "Ring",
+            Self::Queue(_) => "Queue",
+        })
+    }
+}
+
+/// The way out. Clones share it; used by control threads only, never by an audio callback.
+#[derive(Debug, Clone, Default)]
+pub struct MidiOut {
+    /// `None` while there is no MIDI system.
+    route: Arc<Mutex<Option<Route>>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl MidiOut {
+    /// Sends a message at a moment; at once when that has passed. Moments must not fall from call to call. Never waits:
+    /// without room the message is lost and counted, without a MIDI system nobody listens and it is forgotten.
+    pub fn send(&self, at: Instant, message: Message) {
+        let (bytes, length) = message.encode();
+        let timed = Timed { at, bytes, length };
+        let sent = match self.route.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(Route::Ring(ring)) => ring.try_push(timed).is_ok(),
+            Some(Route::Queue(queue)) => queue.try_send(timed).is_ok(),
+            None => true,
+        };
+        if !sent {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Messages lost because the port did not take them in time.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Takes another route from now on; what waits on the old one is forgotten with it.
+    pub(super) fn reroute(&self, route: Option<Route>) {
+        *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
+    }
+}

@@ -1,0 +1,121 @@
+//! What a running daemon sends through JACK MIDI, as `jack_midi_dump` receives it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/jack_server.rs"]
+mod jack_server;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use daemon::{Daemon, LONG, SERVER};
+use jack_server::JackServer;
+
+/// The receiver; it prints a line for each message: the frame, a colon, bytes in hexadecimal.
+struct Dump {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Dump {
+    /// Starts to receive from a port.
+    fn of(port: &str) -> Self {
+        // Without a terminal it would keep its lines back.
+        let mut child = Command::new("stdbuf")
+            .args(["-oL", "jack_midi_dump", "-a"])
+            .env("JACK_DEFAULT_SERVER", SERVER)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("jack_midi_dump is needed: apt-get install jack-example-tools");
+        let (sender, lines) = channel();
+        let out = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let begun = Instant::now();
+        let connect = || {
+            let mut command = Command::new("jack_connect");
+            command.args([port, "midi-monitor:input"]).env("JACK_DEFAULT_SERVER", SERVER);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+        };
+        while !connect() {
+            assert!(begun.elapsed() < LONG, "{port} cannot be connected to jack_midi_dump");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        Self { child, lines }
+    }
+
+    /// Messages until `enough`; each is the frame it came at, and its bytes.
+    fn receive(&self, mut enough: impl FnMut(&[(u64, Vec<u8>)]) -> bool) -> Vec<(u64, Vec<u8>)> {
+        let mut messages = Vec::new();
+        while !enough(&messages) {
+            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("after {messages:02x?}"));
+            let Some((frame, rest)) = line.split_once(':') else { continue };
+            let Ok(frame) = frame.trim().parse() else { continue };
+            let bytes = rest.split_whitespace().map_while(|byte| u8::from_str_radix(byte, 16).ok());
+            messages.push((frame, bytes.collect()));
+        }
+        messages
+    }
+}
+
+impl Drop for Dump {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// Notes that sound after some messages, as channel and note.
+fn sounding(messages: &[(u64, Vec<u8>)]) -> Vec<(u8, u8)> {
+    let mut notes = Vec::new();
+    for (_, bytes) in messages {
+        match bytes[..] {
+            [status @ 0x90..=0x9F, note, 1..] => notes.push((status & 15, note)),
+            [status @ 0x80..=0x9F, note, _] => notes.retain(|other| *other != (status & 15, note)),
+            _ => {}
+        }
+    }
+    notes
+}
+
+fn count(messages: &[(u64, Vec<u8>)], wanted: impl Fn(&[u8]) -> bool) -> usize {
+    messages.iter().filter(|(_, bytes)| wanted(bytes)).count()
+}
+
+#[test]
+fn other_instruments_get_notes_and_clock_and_are_left_silent() {
+    let _server = JackServer::start(SERVER, 256);
+    let state = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(state.path(), &["--audio", "jack", "--tempo", "120", "--preset", "calm"]);
+    let dump = Dump::of("melos:midi_out");
+
+    let played = dump.receive(|messages| {
+        count(messages, |bytes| *bytes == [0xF8]) > 24 * 16 && count(messages, |bytes| bytes[0] & 0xF0 == 0x90) > 8
+    });
+    assert!(played.windows(2).all(|pair| pair[0].0 <= pair[1].0), "frames never fall");
+    let clocks: Vec<u64> = played.iter().filter(|(_, bytes)| *bytes == [0xF8]).map(|(frame, _)| *frame).collect();
+    let mean = (clocks[24 * 16] - clocks[0]) as f64 / (24.0 * 16.0);
+    assert!((mean / 1000.0 - 1.0).abs() < 0.05, "{mean} frames per pulse at 120 bpm");
+    let channels = |channel| move |bytes: &[u8]| bytes[0] == 0x90 | channel;
+    assert!(count(&played, channels(0)) > 0 && count(&played, channels(1)) > 0, "bass and pad: {played:02x?}");
+
+    daemon.oscsend(&["/melos/panic"]);
+    let panicked = dump.receive(|messages| count(messages, |bytes| bytes[0] & 0xF0 == 0xB0 && bytes[1] == 123) == 3);
+    let before: Vec<_> = played.into_iter().chain(panicked).collect();
+    let last = before.len() - 3;
+    assert_eq!(sounding(&before[..=last]), []);
+
+    let rest = std::thread::scope(|scope| {
+        let received = scope.spawn(|| dump.receive(|messages| count(messages, |bytes| *bytes == [0xFC]) == 1));
+        daemon.terminate();
+        received.join().unwrap()
+    });
+    let all: Vec<_> = before.into_iter().chain(rest).collect();
+    assert_eq!(sounding(&all), [], "nothing hangs after the end");
+}
