@@ -131,7 +131,7 @@ impl Stage {
             tracing::info!(fingerprint, "another model is ready");
             self.worker.swap(networks);
         }
-        self.take_midi(head);
+        self.take_midi(&turn.timeline);
         self.take_link(&turn.timeline);
         turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + lead);
         loop {
@@ -167,12 +167,11 @@ impl Stage {
     }
 
     /// Turns what MIDI devices did into events.
-    fn take_midi(&mut self, head: u64) {
+    fn take_midi(&mut self, timeline: &Timeline) {
         let Some((_, events)) = &self.midi else { return };
-        let frame = frame_of(head);
         let mut out = Vec::new();
         for event in events.try_iter() {
-            self.mappings.midi(event, &frame, &mut out);
+            self.mappings.midi(event, |at| timeline.frame(at), &mut out);
         }
         for event in out {
             self.inbox.push(Incoming { event, due: None, source: Source::Midi });
@@ -366,12 +365,6 @@ impl Stage {
             }
         }
     }
-}
-
-/// Tells which frame was played at a moment that has just passed, now that the play head is at `head`.
-fn frame_of(head: u64) -> impl Fn(Instant) -> u64 {
-    let now = Instant::now();
-    move |at| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()))
 }
 
 /// What changes from turn to turn.
