@@ -121,7 +121,7 @@ def soak(found):
         f"{found['minutes']:g} minutes under JACK (dummy driver, {found['period']} frames, real-time scheduling "
         f"{'granted' if found['realtime'] else 'refused'}), steered every few seconds.\nMemory {began:.0f} MB at the "
         f"beginning, {ended:.0f} MB at the end, {most:.0f} MB at most; load of the generator at the end "
-        f"{found['load']:.2f}.\nStarvations and what is late follow from the machine's load: the generator did not get its turn. "
+        f"{found['load']:.2f}.\nOn a machine with more load than cores the generator does not get its turn, which shows as starvations. "
         "The music\nwent on under the harmony layer meanwhile.\n\n" + table(["what", "how often"], rows)
     )
     return "Soak (target: 30 minutes without an xrun of ours)", text
