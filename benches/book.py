@@ -119,9 +119,10 @@ def soak(found):
     rows = [[name.replace("_", " "), f"{value:g}"] for name, value in found["counters"].items()]
     text = (
         f"{found['minutes']:g} minutes under JACK (dummy driver, {found['period']} frames, real-time scheduling "
-        f"{'granted' if found['realtime'] else 'refused'}), steered every few seconds. Memory {began:.0f} MB at the "
+        f"{'granted' if found['realtime'] else 'refused'}), steered every few seconds.\nMemory {began:.0f} MB at the "
         f"beginning, {ended:.0f} MB at the end, {most:.0f} MB at most; load of the generator at the end "
-        f"{found['load']:.2f}.\n\n" + table(["what", "how often"], rows)
+        f"{found['load']:.2f}.\nOn a machine with more load than cores the generator does not get its turn, which shows as starvations. "
+        "The music\nwent on under the harmony layer meanwhile.\n\n" + table(["what", "how often"], rows)
     )
     return "Soak (target: 30 minutes without an xrun of ours)", text
 

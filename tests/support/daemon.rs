@@ -30,7 +30,12 @@ fn free_port() -> u16 {
 impl Daemon {
     /// Starts `melos run` and waits until it plays.
     pub(crate) fn start(state: &Path, arguments: &[&str]) -> Self {
-        let mut daemon = Self::spawn(state, arguments);
+        Self::start_with(&[], state, arguments)
+    }
+
+    /// The same with some variables in its environment.
+    pub(crate) fn start_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
+        let mut daemon = Self::spawn_with(environment, state, arguments);
         let begun = Instant::now();
         while daemon.status().is_none() {
             let ended = daemon.child.try_wait().unwrap();
@@ -42,12 +47,17 @@ impl Daemon {
 
     /// Starts `melos run`, come what may.
     pub(crate) fn spawn(state: &Path, arguments: &[&str]) -> Self {
+        Self::spawn_with(&[], state, arguments)
+    }
+
+    fn spawn_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
         let (osc, http) = (free_port(), free_port());
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)
             .args(arguments)
             .envs([("JACK_DEFAULT_SERVER", SERVER), ("JACK_NO_START_SERVER", "1")])
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -1,0 +1,90 @@
+//! The PulseAudio route on a real server with a null sink, heard through the sink's monitor.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails in a helper fails the test; a skip is said")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use daemon::Daemon;
+use tempfile::TempDir;
+
+/// A server of this test's own; ended when dropped.
+struct Pulse {
+    server: Child,
+    folder: TempDir,
+}
+
+impl Pulse {
+    /// Starts a server whose only sink is a null sink; `None` where that cannot be.
+    fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let server = Command::new("pulseaudio")
+            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--load=module-null-sink sink_name=melos rate=48000"])
+            .arg(format!("--load=module-native-protocol-unix socket={} auth-anonymous=1", socket.display()))
+            .envs(["HOME", "XDG_RUNTIME_DIR", "PULSE_RUNTIME_PATH"].map(|name| (name, folder.path())))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut pulse = Self { server, folder };
+        let begun = Instant::now();
+        while !socket.exists() {
+            if pulse.server.try_wait().unwrap().is_some() || begun.elapsed() > daemon::LONG {
+                return None;
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Some(pulse)
+    }
+
+    /// What tells a client where the server is.
+    fn environment(&self) -> [(&'static str, String); 2] {
+        let folder = self.folder.path().display();
+        [("PULSE_SERVER", format!("unix:{folder}/socket")), ("HOME", folder.to_string())]
+    }
+
+    /// The next frames that the sink plays, left channel.
+    fn record(&self, frames: usize) -> Vec<i16> {
+        let mut recorder = Command::new("parec")
+            .args(["-d", "melos.monitor", "--format=s16le", "--rate=48000", "--channels=2"])
+            .envs(self.environment())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("parec is needed: apt-get install pulseaudio-utils");
+        let mut bytes = vec![0; 4 * frames];
+        let read = recorder.stdout.take().unwrap().read_exact(&mut bytes);
+        let _ = recorder.kill();
+        let _ = recorder.wait();
+        read.unwrap();
+        bytes.chunks_exact(4).map(|frame| i16::from_le_bytes([frame[0], frame[1]])).collect()
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn a_pulseaudio_server_plays_what_is_generated() {
+    let Some(pulse) = Pulse::start() else {
+        println!("SKIPPED: no PulseAudio server can be started here; apt-get install pulseaudio pulseaudio-utils");
+        return;
+    };
+    let state = tempfile::tempdir().unwrap();
+    let arguments = ["--audio", "pulse", "--midi", "off", "--preset", "energetic"];
+    let daemon = Daemon::start_with(&pulse.environment(), state.path(), &arguments);
+    let status = daemon.wait_until("it plays", |status| status["state"] == "playing");
+    assert!(status["output"].as_str().unwrap().starts_with("PulseAudio"), "{}", status["output"]);
+    let sound = pulse.record(96_000);
+    assert!(sound.iter().any(|sample| sample.unsigned_abs() > 300), "music is heard");
+    let (ended, said) = daemon.terminate();
+    assert!(ended.success() && said.contains("fading out"), "{said}");
+}
