@@ -85,7 +85,7 @@ class Rig:
         """The frame of the performance at which the recording begins: somewhere it is bit for bit the same."""
         for begin in range(RATE // 2, len(self.heard) - 2000, RATE):
             probe = self.heard[begin : begin + 2000]
-            for at in np.flatnonzero(full == probe[0]):
+            for at in begin + np.flatnonzero(full[begin:] == probe[0]):
                 if np.array_equal(full[at : at + 2000], probe):
                     return at - begin
         raise SystemExit("the recording equals the rendered log nowhere: the machine is too busy to play in time")
