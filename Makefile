@@ -9,7 +9,7 @@ VENV := .venv
 
 # What building needs, and what the tests use: real servers and real clients that others wrote.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
-TEST_PACKAGES := jackd2 jack-example-tools jack-capture liblo-tools pulseaudio pulseaudio-utils puredata-core \
+TEST_PACKAGES := jackd2 jack-capture liblo-tools pulseaudio pulseaudio-utils puredata-core \
 	supercollider-language python3-venv iproute2
 
 run: build runtime

@@ -39,11 +39,14 @@ def main():
         time.sleep(1)
         after = rig.status()
 
+    print("the newest values won:", all(after["parameters"][id] == value for id, value in AT_REST.items()))
+    for counter in ("osc_received", "osc_refused", "xruns", "starvations", "late_commands", "late_splices"):
+        print(counter, after[counter] - before[counter])
+
     full = rig.render()
     start = rig.place(full)
     same = rig.same(full, start)
     print(f"{same} of {len(rig.heard)} samples equal the rendered log")
-    print("the newest values won:", all(after["parameters"][id] == value for id, value in AT_REST.items()))
     taken = {}
     for line in rig.lines:
         words = line.split()
@@ -51,8 +54,6 @@ def main():
             taken[round(float(words[-1]), 4)] = int(words[0])
     latencies = [(taken[value] - (start + moment - rig.first)) / RATE * 1000 for value, moment in moves.items() if value in taken]
     print(f"period {period}, {len(latencies)} of {len(moves)} moves, ms:", percentiles(latencies, 50, 95, 99, 100))
-    for counter in ("osc_received", "osc_refused", "xruns", "starvations", "late_commands", "late_splices"):
-        print(counter, after[counter] - before[counter])
 
 
 main()

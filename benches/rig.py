@@ -12,8 +12,8 @@ import jack
 import numpy as np
 
 RATE = 48_000
-PORT = 9123
-HTTP = 9124
+PORT = 9133
+HTTP = 9134
 
 
 class Rig:
@@ -32,7 +32,6 @@ class Rig:
              "--state", f"{self.folder}/state", "--control-log", self.log, *(f"--set={setting}" for setting in settings)],
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(4)
 
     def __enter__(self):
         self.blocks, self.first = [], None
@@ -46,6 +45,10 @@ class Rig:
             self.blocks.append(port.get_array().copy())
 
         self.client.activate()
+        while not self.client.get_ports("melos-audio:left"):
+            if self.daemon.poll() is not None:
+                raise SystemExit(f"{self.melos} does not play; run it by hand to see why")
+            time.sleep(0.1)
         self.client.connect("melos-audio:left", port)
         time.sleep(1)
         return self
@@ -79,9 +82,13 @@ class Rig:
         return np.frombuffer(data[at : at + (len(data) - at) // 8 * 8], "<f4").reshape(-1, 2)[:, 0]
 
     def place(self, full):
-        """The frame of the performance at which the recording begins: it is bit for bit the same."""
-        probe = self.heard[RATE // 2 : RATE // 2 + 2000]
-        return next(at for at in np.flatnonzero(full == probe[0]) if np.array_equal(full[at : at + 2000], probe)) - RATE // 2
+        """The frame of the performance at which the recording begins: somewhere it is bit for bit the same."""
+        for begin in range(RATE // 2, len(self.heard) - 2000, RATE):
+            probe = self.heard[begin : begin + 2000]
+            for at in begin + np.flatnonzero(full[begin:] == probe[0]):
+                if np.array_equal(full[at : at + 2000], probe):
+                    return at - begin
+        raise SystemExit("the recording equals the rendered log nowhere: the machine is too busy to play in time")
 
     def same(self, full, start):
         """How many samples of the recording equal the rendering before the first that differs."""
