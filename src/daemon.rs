@@ -6,6 +6,7 @@ mod reload;
 mod stage;
 mod state;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,7 +66,7 @@ pub struct Options {
     pub settings: Vec<(Param, Value)>,
     /// Seed of everything random.
     pub seed: u64,
-    /// Where to write the control log of the whole session.
+    /// Where to write the control log of the whole session; `session.log` in the state folder when left out.
     pub control_log: Option<PathBuf>,
 }
 
@@ -98,10 +99,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
     let models = Models::load(runtime()?, &find_model(&config.model)?)?;
     let model = format!("{} {}", config.model, models.manifest.fingerprint());
-    let header = Header { version: env!("CARGO_PKG_VERSION").to_owned(), model, seed, settings: start.clone() };
-    let log = control_log
-        .map(|path| LogFile::create(&path, &header).with_context(|| format!("{} cannot be written", path.display())))
-        .transpose()?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let header = Header { version, model, seed, settings: start.clone(), take: None };
+    let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
+    let log =
+        LogFile::create(&log_path, &header).with_context(|| format!("{} cannot be written", log_path.display()))?;
 
     let (engine_ports, mut ends) = ports();
     let engine = Arc::new(EngineStatus::default());
@@ -147,6 +149,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         board,
         state: state_file,
         log,
+        recorded: VecDeque::new(),
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),
     };

@@ -2,9 +2,11 @@
 
 mod agenda;
 mod ensemble;
+mod learn;
 mod log_file;
 mod timeline;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -28,11 +30,12 @@ use crate::generator::{Worker, WorkerEvent};
 use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Preset, Walk, ends_journey};
-use crate::record::{Format, Recorder, Take};
-use crate::units::seconds_to_frames;
+use crate::record::{Format, Recorded, Recorder, Take};
+use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
+use learn::Lesson;
 pub(super) use log_file::LogFile;
 use timeline::Timeline;
 
@@ -42,6 +45,10 @@ const TICK: Duration = Duration::from_millis(2);
 const MARGIN: u64 = 256;
 /// How often level and health are told.
 const REPORT: Duration = Duration::from_millis(33);
+/// Frames after a recording's last until its log is kept: what is known late about them, a late splice, is known by then.
+const SETTLED: u64 = SAMPLE_RATE as u64;
+/// Longest time that a recording may take to be completed at the end.
+const LAST_RECORDING: Duration = Duration::from_secs(2);
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
@@ -67,7 +74,9 @@ pub(super) struct Stage {
     pub(super) recordings: PathBuf,
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
-    pub(super) log: Option<LogFile>,
+    pub(super) log: LogFile,
+    /// Recordings that are complete but for their log.
+    pub(super) recorded: VecDeque<Recorded>,
     pub(super) stop: Arc<AtomicBool>,
     /// Told every frame the play head moved, for the watchdog.
     pub(super) alive: Box<dyn FnMut(u64) + Send>,
@@ -81,6 +90,7 @@ impl Stage {
             score: Score::default(),
             agenda: Agenda::default(),
             walk: None,
+            lesson: None,
             timeline: Timeline::new(now),
             reported: now,
         };
@@ -96,9 +106,8 @@ impl Stage {
             std::thread::sleep(TICK);
             self.turn(&mut turn);
         }
-        if let Some(log) = &mut self.log {
-            log.write(self.engine.frame(), &Entry::End);
-        }
+        self.end_recording();
+        self.log.write(self.engine.frame(), Entry::End);
     }
 
     /// Everything that is due: what arrived, what was scheduled, what time brings.
@@ -109,7 +118,7 @@ impl Stage {
         if let Ok(reloaded) = self.news.try_recv() {
             self.reload(turn, reloaded);
         }
-        self.take_midi(head);
+        self.take_midi(head, &mut turn.lesson);
         turn.agenda.take_in(&self.inbox, horizon);
         loop {
             let due = turn.agenda.next_frame();
@@ -135,18 +144,23 @@ impl Stage {
             turn.reported = Instant::now();
             self.board.tell_levels(&self.engine, &self.output, self.worker.status());
             self.tell_values();
+            self.keep_logs(head.saturating_sub(SETTLED));
             self.state.save(&self.conductor.settings(), false);
         }
     }
 
     /// Turns what MIDI devices did into events.
-    fn take_midi(&mut self, head: u64) {
-        let Some((_, events)) = &self.midi else { return };
+    fn take_midi(&mut self, head: u64, lesson: &mut Option<Lesson>) {
         let now = Instant::now();
+        self.learn(lesson, now);
+        let Some((_, events)) = &self.midi else { return };
         let frame =
             |at: Instant| head.saturating_sub(seconds_to_frames(now.saturating_duration_since(at).as_secs_f64()));
         let mut out = Vec::new();
         for event in events.try_iter() {
+            if let Some(Lesson { learning, .. }) = lesson {
+                learning.hear(&event, now);
+            }
             self.mappings.midi(event, frame, &mut out);
         }
         for event in out {
@@ -220,20 +234,47 @@ impl Stage {
     /// Begins a recording, or ends it.
     fn record(&mut self, on: bool) {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let path = self.recordings.join(format!("take-{begun}.wav"));
+        let (format, extension) = match self.conductor.value(Param::RecordFormat) {
+            Value::Choice(1) => (Format::Flac, "flac"),
+            _ => (Format::Wav, "wav"),
+        };
+        let path = self.recordings.join(format!("take-{begun}.{extension}"));
         let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
             Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
             _ => 0,
         };
         let asked = if on {
             tracing::info!(file = %path.display(), "recording");
-            self.recorder.start(Take { path, format: Format::Wav, pre_roll, limit: None })
+            self.recorder.start(Take { path, format, pre_roll, limit: None })
         } else {
             self.recorder.stop()
         };
         if let Err(error) = asked {
             tracing::error!("{error}");
         }
+    }
+
+    /// Keeps the control log beside recordings whose frames all lie before a frame.
+    fn keep_logs(&mut self, settled: u64) {
+        self.recorded.extend(self.recorder.status().take_recorded());
+        while let Some(Recorded { path, frames }) = self.recorded.pop_front() {
+            if frames.end > settled {
+                self.recorded.push_front(Recorded { path, frames });
+                return;
+            }
+            self.log.keep(&path, frames);
+        }
+    }
+
+    /// Completes the recording that is going on, for the end.
+    fn end_recording(&mut self) {
+        let end = Instant::now() + LAST_RECORDING;
+        if self.recorder.stop().is_ok() {
+            while self.recorder.status().recording() && Instant::now() < end {
+                std::thread::sleep(TICK);
+            }
+        }
+        self.keep_logs(u64::MAX);
     }
 
     /// Takes presets and mappings that were read again; the preset that plays takes effect at once if it changed.
@@ -257,9 +298,7 @@ impl Stage {
     fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
         match self.conductor.apply(event) {
             Ok(()) => {
-                if let Some(log) = &mut self.log {
-                    log.write(self.conductor.frame(), &Entry::Event(event.clone()));
-                }
+                self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
                     && param.spec().lane != Lane::Fast
                 {
@@ -319,9 +358,7 @@ impl Stage {
                     continue;
                 }
             };
-            if let Some(log) = &mut self.log {
-                log.write(self.conductor.frame(), &entry);
-            }
+            self.log.write(self.conductor.frame(), entry);
         }
     }
 }
@@ -332,6 +369,8 @@ struct Turn {
     agenda: Agenda,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
+    /// The control that is being learnt.
+    lesson: Option<Lesson>,
     timeline: Timeline,
     reported: Instant,
 }

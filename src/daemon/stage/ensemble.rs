@@ -137,8 +137,7 @@ mod tests {
         let mut ensemble = Ensemble::new(MidiOutConfig::default());
         let sent = take(&mut ensemble, &[(0, ON), (1500, OFF)], &[(0, 0), (1000, 1), (2000, 2)]);
         let clock = Message::Clock;
-        let expected =
-            [(0, Message::Start), (0, clock), (0, SENT_ON), (1000, clock), (1500, SENT_OFF), (2000, clock)];
+        let expected = [(0, Message::Start), (0, clock), (0, SENT_ON), (1000, clock), (1500, SENT_OFF), (2000, clock)];
         assert_eq!(sent, expected);
     }
 
