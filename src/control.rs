@@ -71,6 +71,15 @@ pub struct Incoming {
     pub source: Source,
 }
 
+/// Somebody wants a control to be learnt, or what is being learnt to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LearnRequest {
+    /// What the control shall move; `None` cancels.
+    pub param: Option<Param>,
+    /// Who gets the mapping block.
+    pub from: SocketAddr,
+}
+
 /// Where an event came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {

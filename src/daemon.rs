@@ -7,6 +7,7 @@ mod reload;
 mod stage;
 mod state;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub struct Options {
     pub settings: Settings,
     /// Seed of everything random.
     pub seed: u64,
-    /// Where to write the control log of the whole session.
+    /// Where to write the control log of the whole session; `session.log` in the state folder when left out.
     pub control_log: Option<PathBuf>,
 }
 
@@ -108,10 +109,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let models = Models::load(runtime()?, &folder)?;
     let fingerprint = models.manifest.fingerprint();
     let model = format!("{} {fingerprint}", config.model);
-    let header = Header { version: env!("CARGO_PKG_VERSION").to_owned(), model, seed, settings: start.clone() };
-    let mut log = control_log
-        .map(|path| LogFile::create(&path, &header).with_context(|| format!("{} cannot be written", path.display())))
-        .transpose()?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let header = Header { version, model, seed, settings: start.clone(), take: None };
+    let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
+    let mut log =
+        LogFile::create(&log_path, &header).with_context(|| format!("{} cannot be written", log_path.display()))?;
 
     let (engine_ports, mut ends) = ports();
     let engine = Arc::new(EngineStatus::default());
@@ -119,7 +121,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut conductor = Conductor::new(seed, &start);
     for event in saved.scene_events() {
         match conductor.apply(&event) {
-            Ok(()) => log.iter_mut().for_each(|log| log.write(0, &Entry::Event(event.clone()))),
+            Ok(()) => log.write(0, Entry::Event(event)),
             Err(error) => tracing::warn!("part of a saved scene is left out: {error}"),
         }
     }
@@ -167,6 +169,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         board,
         state: state_file,
         log,
+        recorded: VecDeque::new(),
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),
     };

@@ -44,6 +44,7 @@ mod controls;
 mod curve;
 mod lead;
 mod learn;
+mod learning;
 mod live;
 mod pickup;
 mod read;
@@ -56,6 +57,7 @@ pub use controls::Control;
 pub use curve::{Curve, Scale};
 pub use lead::LeadZone;
 pub use learn::Learn;
+pub use learning::Learning;
 pub use live::LiveMappings;
 pub use router::Router;
 

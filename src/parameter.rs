@@ -151,6 +151,7 @@ const MODES: Kind = Kind::Choice {
     names: &["auto", "major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "harmonic-minor"],
     default: 0,
 };
+const FORMATS: Kind = Kind::Choice { names: &["wav", "flac"], default: 0 };
 const QUANTIZE: Kind = Kind::Choice { names: &["off", "beat", "bar"], default: 0 };
 
 macro_rules! parameters {
@@ -231,6 +232,7 @@ parameters! {
     SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, Daemon, "Scene at the right end of the crossfader";
     SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, Daemon, "Between scene a (0) and scene b (1)";
     Record "record" OFF, "", 0.0 ms, Daemon, "Records what is heard to the recordings folder";
+    RecordFormat "record/format" FORMATS, "", 0.0 ms, Daemon, "How recordings are stored, 24 bits either way";
     RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, Daemon, "How much of what was just played a recording begins with";
 }
 

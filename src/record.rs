@@ -4,7 +4,9 @@
 //! It always remembers the last [`PRE_ROLL_SECONDS`], so a take may begin before it was asked for. Whatever the disk does,
 //! the sound goes on: the tap is bounded, and what does not fit is dropped and counted by the engine.
 
+use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -48,6 +50,18 @@ pub struct Take {
     pub limit: Option<u64>,
 }
 
+/// A complete recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its first file.
+    pub path: PathBuf,
+    /// What it holds, counted in frames that came through the tap; those are the time line's as long as none was dropped.
+    pub frames: Range<u64>,
+}
+
+/// Complete recordings that are remembered until somebody asks.
+const MAX_RECORDED: usize = 16;
+
 /// Why a recording failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -71,6 +85,7 @@ pub struct RecorderStatus {
     recording: AtomicBool,
     frames: AtomicU64,
     trouble: Mutex<Option<String>>,
+    recorded: Mutex<VecDeque<Recorded>>,
 }
 
 impl RecorderStatus {
@@ -90,6 +105,21 @@ impl RecorderStatus {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().ok()?.clone()
+    }
+
+    /// Recordings completed since this was last asked, at most the sixteen newest.
+    #[must_use]
+    pub fn take_recorded(&self) -> VecDeque<Recorded> {
+        self.recorded.lock().map(|mut recorded| std::mem::take(&mut *recorded)).unwrap_or_default()
+    }
+
+    fn add_recorded(&self, new: Recorded) {
+        if let Ok(mut recorded) = self.recorded.lock() {
+            if recorded.len() == MAX_RECORDED {
+                recorded.pop_front();
+            }
+            recorded.push_back(new);
+        }
     }
 
     fn set_trouble(&self, trouble: Option<String>) {

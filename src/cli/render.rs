@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Renders a recorded session again, bit for bit
+    /// Renders a recorded session, or the recording beside the log, again, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
     /// Also write what was asked of the music, as JSON lines, one for every 4096 frames
@@ -60,19 +61,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     log.header.settings.extend(args.start.values()?);
 
-    let length = match (args.seconds, log.entries.last()) {
-        (Some(seconds), _) if !(seconds > 0.0 && seconds < 1e6) => bail!("--seconds {seconds} is not a length"),
-        (Some(seconds), _) => seconds_to_frames(seconds),
-        (None, Some((frame, _))) => *frame,
-        (None, None) => seconds_to_frames(30.0),
-    };
+    let mut frames = log.frames();
+    match args.seconds {
+        Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => bail!("--seconds {seconds} is not a length"),
+        Some(seconds) => frames.end = frames.start + seconds_to_frames(seconds),
+        None if frames.is_empty() => frames.end = seconds_to_frames(30.0),
+        None => {}
+    }
     let models = Models::load(runtime()?, &find_model(&args.data.folder()?, &args.model)?)?;
     let mut performance = Offline::new(log, Generator::new(models)?);
-    write(&args, &mut performance, length)
+    write(&args, &mut performance, frames)
 }
 
-/// Renders `length` frames into the file.
-fn write(args: &Args, performance: &mut Offline, length: u64) -> anyhow::Result<()> {
+/// Renders up to the last of the frames, and writes them into the file.
+fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>) -> anyhow::Result<()> {
     let bits: u16 = args.bits.parse()?;
     let sample_format = if bits == 32 { SampleFormat::Float } else { SampleFormat::Int };
     let spec = WavSpec { channels: 2, sample_rate: SAMPLE_RATE, bits_per_sample: bits, sample_format };
@@ -81,20 +83,22 @@ fn write(args: &Args, performance: &mut Offline, length: u64) -> anyhow::Result<
 
     let mut plan = args.plan.as_deref().map(PlanFile::create).transpose()?;
 
-    let bar = ProgressBar::new(length)
+    let bar = ProgressBar::new(wanted.end)
         .with_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"));
     let start = Instant::now();
     let mut block = vec![0.0f32; 2 * BLOCK];
     let mut done = 0;
-    while done < length {
-        let frames = (length - done).min(BLOCK as u64);
+    while done < wanted.end {
+        let border = if done < wanted.start { wanted.start } else { wanted.end };
+        let frames = (border - done).min(BLOCK as u64);
         let out = &mut block[..2 * frames as usize];
         performance.render(out)?;
         if let (Some(file), Some(plan)) = (&mut plan, performance.plan()) {
             file.write(plan, done)?;
         }
         let scale = 2f32.powi(i32::from(bits) - 1);
-        for sample in out.iter() {
+        let heard: &[f32] = if done < wanted.start { &[] } else { &*out };
+        for sample in heard {
             if bits == 32 {
                 wav.write_sample(*sample)?;
             } else {
@@ -114,8 +118,8 @@ fn write(args: &Args, performance: &mut Offline, length: u64) -> anyhow::Result<
     eprintln!(
         "{}: {:.1} s of music in {seconds:.1} s, a real-time factor of {:.3}",
         path.display(),
-        frames_to_seconds(length),
-        seconds / frames_to_seconds(length)
+        frames_to_seconds(done),
+        seconds / frames_to_seconds(done)
     );
     Ok(())
 }

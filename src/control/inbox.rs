@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ControlEvent, Incoming};
+use super::{ControlEvent, Incoming, LearnRequest};
 use crate::parameter::Value;
 
 /// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
@@ -24,6 +24,7 @@ pub struct Inbox {
 struct Waiting {
     events: VecDeque<Incoming>,
     refused: u64,
+    learn: Option<LearnRequest>,
 }
 
 impl Inbox {
@@ -42,6 +43,16 @@ impl Inbox {
         drop(waiting);
         self.arrived.notify_one();
         fits
+    }
+
+    /// Asks for a control to be learnt; the newest request counts.
+    pub fn learn(&self, request: LearnRequest) {
+        self.lock().learn = Some(request);
+    }
+
+    /// The newest request to learn, once.
+    pub fn take_learn(&self) -> Option<LearnRequest> {
+        self.lock().learn.take()
     }
 
     /// Moves everything that waits to the end of `out`, oldest first.

@@ -5,6 +5,7 @@
 //! version "0.1.0"
 //! model "melos-piano 3f2a…"
 //! seed 7
+//! take 0 96000
 //! start /melos/temperature 0.9
 //! 4800 /melos/emotion "sad"
 //! 9600 lead 57 60 64
@@ -17,11 +18,13 @@
 //! 96000 end
 //! ```
 //! The number in front is the horizon frame at which the event was applied. Numbers are written so that they read back
-//! to the same bits.
+//! to the same bits. A log kept beside a recording is that of the whole session up to its end; its header says which
+//! frames the recording holds (`take`: the first, and the first after the last), and only those are rendered.
 
 mod line;
 
 use std::io::{self, BufRead, Write};
+use std::ops::Range;
 
 use thiserror::Error;
 
@@ -41,6 +44,8 @@ pub struct Header {
     pub seed: u64,
     /// Parameter values at the start that differ from the defaults.
     pub settings: Vec<(Param, Value)>,
+    /// Frames that a recording holds; `None` for the log of a whole session.
+    pub take: Option<Range<u64>>,
 }
 
 /// One thing that happened.
@@ -112,6 +117,9 @@ impl<W: Write> LogWriter<W> {
         writeln!(to, "version {}", line::quoted(&header.version))?;
         writeln!(to, "model {}", line::quoted(&header.model))?;
         writeln!(to, "seed {}", header.seed)?;
+        if let Some(take) = &header.take {
+            writeln!(to, "{}", line::take(take))?;
+        }
         for (param, value) in &header.settings {
             writeln!(to, "start {}", line::setting(*param, value))?;
         }
@@ -129,7 +137,25 @@ impl<W: Write> LogWriter<W> {
     }
 }
 
+/// Copies the log of a session, and says in the copy's header which frames a recording holds.
+///
+/// # Errors
+/// When `from` cannot be read or `to` not written.
+pub fn copy_for_take(mut from: impl BufRead, mut to: impl Write, frames: &Range<u64>) -> io::Result<()> {
+    let mut magic = String::new();
+    from.read_line(&mut magic)?;
+    writeln!(to, "{}\n{}", magic.trim_end(), line::take(frames))?;
+    io::copy(&mut from, &mut to)?;
+    to.flush()
+}
+
 impl ControlLog {
+    /// The frames to be rendered: those of the take, else everything up to the last entry.
+    #[must_use]
+    pub fn frames(&self) -> Range<u64> {
+        self.header.take.clone().unwrap_or(0..self.entries.last().map_or(0, |(frame, _)| *frame))
+    }
+
     /// Reads a whole log. A log that breaks off (a crash, a full disk) is complete up to its last whole line.
     ///
     /// # Errors
@@ -167,6 +193,7 @@ impl ControlLog {
             "version" => self.header.version = line::unquoted(rest)?,
             "model" => self.header.model = line::unquoted(rest)?,
             "seed" => self.header.seed = line::number(rest)?,
+            "take" => self.header.take = Some(line::read_take(rest)?),
             "start" => self.header.settings.push(line::read_setting(rest)?),
             _ => {
                 let frame = line::number(word).map_err(|_| "expected a frame number in front".to_owned())?;

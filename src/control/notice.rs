@@ -1,5 +1,7 @@
 //! What the daemon tells listeners: values, streams for visuals, health.
 
+use std::net::SocketAddr;
+
 use crate::emotion::Mood;
 use crate::parameter::{Param, Value};
 use crate::theory::{Chord, Key};
@@ -43,6 +45,15 @@ pub enum Notice {
     Mood(Mood),
     /// How the instrument is.
     Health(Health),
+    /// Learning a control has ended; only for who asked.
+    Learned {
+        /// Who asked.
+        to: SocketAddr,
+        /// What the control moves.
+        param: Param,
+        /// The block for a mapping file; empty when nothing was learnt.
+        block: String,
+    },
 }
 
 /// How the instrument is; counters only grow.

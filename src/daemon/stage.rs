@@ -2,10 +2,12 @@
 
 mod agenda;
 mod ensemble;
+mod learn;
 mod log_file;
 mod onsets;
 mod timeline;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -30,11 +32,12 @@ use crate::generator::{Worker, WorkerEvent};
 use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Preset, Walk, ends_journey};
-use crate::record::{Format, Recorder, Take};
-use crate::units::seconds_to_frames;
+use crate::record::{Format, Recorded, Recorder, Take};
+use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
+use learn::Lesson;
 pub(super) use log_file::LogFile;
 use onsets::Onsets;
 use timeline::Timeline;
@@ -45,6 +48,10 @@ const TICK: Duration = Duration::from_millis(2);
 const MARGIN: u64 = 256;
 /// How often level and health are told.
 const REPORT: Duration = Duration::from_millis(33);
+/// Frames after a recording's last until its log is kept: what is known late about them, a late splice, is known by then.
+const SETTLED: u64 = SAMPLE_RATE as u64;
+/// Longest time that a recording may take to be completed at the end.
+const LAST_RECORDING: Duration = Duration::from_secs(2);
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
@@ -82,7 +89,9 @@ pub(super) struct Stage {
     pub(super) recordings: PathBuf,
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
-    pub(super) log: Option<LogFile>,
+    pub(super) log: LogFile,
+    /// Recordings that are complete but for their log.
+    pub(super) recorded: VecDeque<Recorded>,
     pub(super) stop: Arc<AtomicBool>,
     /// Told every frame the play head moved, for the watchdog.
     pub(super) alive: Box<dyn FnMut(u64) + Send>,
@@ -98,6 +107,7 @@ impl Stage {
             timeline: Timeline::default(),
             onsets: Onsets::default(),
             walk,
+            lesson: None,
             reported: Instant::now(),
         };
         self.tell_values();
@@ -112,9 +122,8 @@ impl Stage {
             std::thread::sleep(TICK);
             self.turn(&mut turn);
         }
-        if let Some(log) = &mut self.log {
-            log.write(self.engine.frame(), &Entry::End);
-        }
+        self.end_recording();
+        self.log.write(self.engine.frame(), Entry::End);
         self.state.close(last);
     }
 
@@ -131,7 +140,7 @@ impl Stage {
             tracing::info!(fingerprint, "another model is ready");
             self.worker.swap(networks);
         }
-        self.take_midi(&turn.timeline);
+        self.take_midi(turn);
         self.take_link(&turn.timeline);
         turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + lead);
         loop {
@@ -162,16 +171,22 @@ impl Stage {
             self.board.tell_levels(&self.engine, &self.output, self.worker.status());
             self.board.tell_mood(self.conductor.mood());
             self.tell_values();
+            self.keep_logs(head.saturating_sub(SETTLED));
             self.state.save(|| Saved::of(&self.conductor));
         }
     }
 
     /// Turns what MIDI devices did into events.
-    fn take_midi(&mut self, timeline: &Timeline) {
+    fn take_midi(&mut self, turn: &mut Turn) {
+        let now = Instant::now();
+        self.learn(&mut turn.lesson, now);
         let Some((_, events)) = &self.midi else { return };
         let mut out = Vec::new();
         for event in events.try_iter() {
-            self.mappings.midi(event, |at| timeline.frame(at), &mut out);
+            if let Some(Lesson { learning, .. }) = &mut turn.lesson {
+                learning.hear(&event, now);
+            }
+            self.mappings.midi(event, |at| turn.timeline.frame(at), &mut out);
         }
         for event in out {
             self.inbox.push(Incoming { event, due: None, source: Source::Midi });
@@ -253,20 +268,47 @@ impl Stage {
     /// Begins a recording, or ends it.
     fn record(&mut self, on: bool) {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let path = self.recordings.join(format!("take-{begun}.wav"));
+        let (format, extension) = match self.conductor.value(Param::RecordFormat) {
+            Value::Choice(1) => (Format::Flac, "flac"),
+            _ => (Format::Wav, "wav"),
+        };
+        let path = self.recordings.join(format!("take-{begun}.{extension}"));
         let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
             Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
             _ => 0,
         };
         let asked = if on {
             tracing::info!(file = %path.display(), "recording");
-            self.recorder.start(Take { path, format: Format::Wav, pre_roll, limit: None })
+            self.recorder.start(Take { path, format, pre_roll, limit: None })
         } else {
             self.recorder.stop()
         };
         if let Err(error) = asked {
             tracing::error!("{error}");
         }
+    }
+
+    /// Keeps the control log beside recordings whose frames all lie before a frame.
+    fn keep_logs(&mut self, settled: u64) {
+        self.recorded.extend(self.recorder.status().take_recorded());
+        while let Some(Recorded { path, frames }) = self.recorded.pop_front() {
+            if frames.end > settled {
+                self.recorded.push_front(Recorded { path, frames });
+                return;
+            }
+            self.log.keep(&path, frames);
+        }
+    }
+
+    /// Completes the recording that is going on, for the end.
+    fn end_recording(&mut self) {
+        let end = Instant::now() + LAST_RECORDING;
+        if self.recorder.stop().is_ok() {
+            while self.recorder.status().recording() && Instant::now() < end {
+                std::thread::sleep(TICK);
+            }
+        }
+        self.keep_logs(u64::MAX);
     }
 
     /// Takes presets and mappings that were read again; the preset that plays takes effect at once if it changed.
@@ -290,9 +332,7 @@ impl Stage {
     fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
         match self.conductor.apply(event) {
             Ok(()) => {
-                if let Some(log) = &mut self.log {
-                    log.write(self.conductor.frame(), &Entry::Event(event.clone()));
-                }
+                self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
                     && param.spec().lane != Lane::Fast
                 {
@@ -348,10 +388,10 @@ impl Stage {
                     Entry::Splice { planned, performed }
                 }
                 WorkerEvent::Swapped { at } => {
-                    tracing::info!(frame = at, "another model plays");
-                    if self.log.is_some() {
-                        tracing::warn!("the control log renders with one model: from here on it will sound otherwise");
-                    }
+                    tracing::info!(
+                        frame = at,
+                        "another model plays; the control log renders with one, so otherwise from here on"
+                    );
                     continue;
                 }
                 WorkerEvent::Resumed { splices, missing, at } => Entry::Resume { splices, missing, at },
@@ -360,9 +400,7 @@ impl Stage {
                     continue;
                 }
             };
-            if let Some(log) = &mut self.log {
-                log.write(self.conductor.frame(), &entry);
-            }
+            self.log.write(self.conductor.frame(), entry);
         }
     }
 }
@@ -375,5 +413,7 @@ struct Turn {
     onsets: Onsets,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
+    /// The control that is being learnt.
+    lesson: Option<Lesson>,
     reported: Instant,
 }

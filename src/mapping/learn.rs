@@ -11,7 +11,7 @@ use crate::parameter::{Kind, Param};
 /// Messages that are enough to tell what a control is.
 const ENOUGH: usize = 24;
 /// A control that rests this long has said what it has to say.
-const REST: Duration = Duration::from_secs(1);
+pub(super) const REST: Duration = Duration::from_secs(1);
 
 /// Listens to one control and writes the block that binds it to a parameter.
 #[derive(Debug, Clone)]

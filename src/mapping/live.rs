@@ -1,6 +1,6 @@
 //! All devices at once: which mapping is for which device, and what everything together asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,10 +9,15 @@ use crate::control::ControlEvent;
 use crate::control::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
 use crate::parameter::{Param, TABLE, Value};
 
+/// Most controls that are learnt while playing; the oldest makes room.
+const MAX_LEARNED: usize = 256;
+
 /// Mappings at work. Owned by whoever takes the events of [`crate::control::midi::MidiIn`]; has no thread of its own.
 #[derive(Debug)]
 pub struct LiveMappings {
     mappings: Vec<Arc<Mapping>>,
+    /// Controls learnt while playing, with the device's name.
+    learned: VecDeque<(String, Arc<Mapping>)>,
     devices: BTreeMap<DeviceId, Connected>,
     /// In the order of the parameter table.
     values: Vec<Value>,
@@ -34,6 +39,7 @@ impl LiveMappings {
     pub fn new(mappings: Vec<Mapping>) -> Self {
         Self {
             mappings: mappings.into_iter().map(Arc::new).collect(),
+            learned: VecDeque::new(),
             devices: BTreeMap::new(),
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
             lead: 0,
@@ -50,6 +56,17 @@ impl LiveMappings {
             self.connect(device);
         }
         self.say_lead(out);
+    }
+
+    /// Takes a mapping for one device, beside those of the files; it comes back with the device.
+    pub fn add_learned(&mut self, device: DeviceId, mapping: Mapping) {
+        let Some(connected) = self.devices.get_mut(&device) else { return };
+        let mapping = Arc::new(mapping);
+        connected.routers.push(Router::new(Arc::clone(&mapping), &self.values));
+        if self.learned.len() == MAX_LEARNED {
+            self.learned.pop_front();
+        }
+        self.learned.push_back((lasting_name(&connected.device.name).to_owned(), mapping));
     }
 
     /// Learns that a parameter has a value now, from whomever; own values that come back are known as such.
@@ -98,6 +115,8 @@ impl LiveMappings {
         if routers.is_empty() {
             routers = self.matching(|mapping| mapping.port_contains.is_empty());
         }
+        let learned = self.learned.iter().filter(|(name, _)| name == lasting_name(&device.name));
+        routers.extend(learned.map(|(_, mapping)| Router::new(Arc::clone(mapping), &self.values)));
         let names: Vec<&str> = routers.iter().map(|router| router.mapping().name.as_str()).collect();
         tracing::info!(device = device.name, mappings = names.join(", "), "MIDI mapped");
         self.devices.insert(device.id, Connected { device, routers });
@@ -133,6 +152,13 @@ impl LiveMappings {
         self.clock.message(message, at, &mut events);
         out.extend(events.into_iter().map(|event| ControlEvent::from_clock(event, &frame)));
     }
+}
+
+/// What stays of a device's name when it comes back: ALSA numbers ports anew at the end, JACK lists connections after the
+/// port.
+fn lasting_name(name: &str) -> &str {
+    let port = name.split_once(", ").map_or(name, |(port, _)| port);
+    port.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ')
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use super::flac::FlacFile;
 use super::{Format, RecordError};
 use crate::units::SAMPLE_RATE;
 
-/// Largest 24-bit sample.
-const FULL: f32 = 8_388_607.0;
+/// Full scale in 24 bits, as `melos render` has it; its positive end is one step lower.
+const FULL: f32 = 8_388_608.0;
 
 enum Kind {
     Wav(WavWriter<BufWriter<File>>),
@@ -65,7 +65,7 @@ impl Tape {
     pub(super) fn write(&mut self, frames: &[[f32; 2]]) -> Result<(), RecordError> {
         let mut write = || {
             for frame in frames {
-                let [left, right] = frame.map(|sample| (sample * FULL).round().clamp(-FULL, FULL) as i32);
+                let [left, right] = frame.map(|sample| (sample * FULL).round().clamp(-FULL, FULL - 1.0) as i32);
                 match &mut self.kind {
                     Kind::Flac(file) => file.write([left, right])?,
                     Kind::Wav(file) => {

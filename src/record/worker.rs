@@ -13,7 +13,7 @@ use tracing::{error, info};
 use super::listeners::Listeners;
 use super::memory::Memory;
 use super::tape::Tape;
-use super::{RecordError, RecorderStatus, Take};
+use super::{RecordError, Recorded, RecorderStatus, Take};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Longest time between two looks at the tap.
@@ -35,6 +35,8 @@ pub(super) enum Request {
 struct Recording {
     take: Take,
     tape: Tape,
+    /// Frame of its first sample.
+    start: u64,
     /// Frames in the files before this one.
     before: u64,
     part: u32,
@@ -47,12 +49,14 @@ pub(super) struct Worker {
     listeners: Listeners,
     status: Arc<RecorderStatus>,
     memory: Memory,
+    /// Frames taken from the tap.
+    taken: u64,
     recording: Option<Recording>,
 }
 
 impl Worker {
     pub(super) fn new(tap: HeapCons<[f32; 2]>, listeners: Listeners, status: Arc<RecorderStatus>) -> Self {
-        Self { tap, listeners, status, memory: Memory::new(), recording: None }
+        Self { tap, listeners, status, memory: Memory::new(), taken: 0, recording: None }
     }
 
     /// Works until the handle is gone.
@@ -79,6 +83,7 @@ impl Worker {
             }
             self.memory.remember(&part[..count]);
             self.listeners.send(&part[..count]);
+            self.taken += count as u64;
             let Some(mut recording) = self.recording.take() else { continue };
             match recording.write(&part[..count]) {
                 Ok(more) => {
@@ -98,8 +103,10 @@ impl Worker {
         self.status.set_trouble(None);
         let begin = || -> Result<Recording, RecordError> {
             let tape = Tape::create(&take.path, take.format)?;
-            let mut recording = Recording { tape, before: 0, part: 1, safe: 0, take };
-            for piece in self.memory.last(recording.take.pre_roll) {
+            let before = self.memory.last(take.pre_roll);
+            let start = self.taken - before.iter().map(|piece| piece.len() as u64).sum::<u64>();
+            let mut recording = Recording { tape, start, before: 0, part: 1, safe: 0, take };
+            for piece in before {
                 recording.write(piece)?;
             }
             Ok(recording)
@@ -117,10 +124,12 @@ impl Worker {
 
     fn stop(&mut self) {
         let Some(recording) = self.recording.take() else { return };
-        let (path, seconds) = (recording.take.path.display().to_string(), frames_to_seconds(recording.frames()));
+        let frames = recording.start..recording.start + recording.frames();
+        let (path, seconds) = (recording.take.path, frames_to_seconds(frames.end - frames.start));
         match recording.tape.finish() {
             Ok(()) => {
-                info!(path, seconds, "recorded");
+                info!(path = %path.display(), seconds, "recorded");
+                self.status.add_recorded(Recorded { path, frames });
                 self.status.recording.store(false, Relaxed);
             }
             Err(error) => self.fail(&error),

@@ -1,5 +1,6 @@
 //! One line of the control log, out and in.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::Entry;
@@ -20,6 +21,16 @@ pub(super) fn unquoted(text: &str) -> Result<String, String> {
 
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is not a number of the right kind"))
+}
+
+pub(super) fn take(frames: &Range<u64>) -> String {
+    format!("take {} {}", frames.start, frames.end)
+}
+
+pub(super) fn read_take(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once(' ').ok_or("expected two frames")?;
+    let frames = number(start)?..number(end)?;
+    if frames.is_empty() { Err("expected a frame and a later one".to_owned()) } else { Ok(frames) }
 }
 
 pub(super) fn setting(param: Param, value: &Value) -> String {

@@ -17,6 +17,7 @@ fn full_log() -> ControlLog {
             model: "piano \"3f\"".to_owned(),
             seed: u64::MAX,
             settings: vec![(Param::Temperature, Value::Number(0.1 + 0.2)), (Param::MutePad, Value::Toggle(true))],
+            take: None,
         },
         entries: Vec::new(),
     };
@@ -86,4 +87,19 @@ fn a_wrong_line_is_named() {
     assert_eq!(ControlLog::read(broken_off.as_bytes()).unwrap().entries.len(), 1);
     assert!(ControlLog::read("".as_bytes()).is_err());
     assert!(ControlLog::read("RIFF\n".as_bytes()).is_err());
+}
+
+#[test]
+fn the_log_beside_a_take_says_its_frames() {
+    let session = full_log();
+    let mut copy = Vec::new();
+    copy_for_take(write(&session).as_bytes(), &mut copy, &(512..96_000)).unwrap();
+    let read = ControlLog::read(&copy[..]).unwrap();
+    assert_eq!(read.frames(), 512..96_000);
+    assert_eq!(read.entries, session.entries);
+    assert_eq!(ControlLog { header: Header { take: None, ..read.header }, ..read }, session);
+    assert_eq!(session.frames(), 0..session.entries.last().unwrap().0);
+    let backwards = format!("{MAGIC}\nversion \"1\"\ntake 9 9\n");
+    let error = ControlLog::read(backwards.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("line 3") && error.contains("a later one"), "{error}");
 }

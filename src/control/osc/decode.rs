@@ -23,6 +23,8 @@ pub enum Request {
     Subscribe(Option<u16>),
     /// No longer.
     Unsubscribe(Option<u16>),
+    /// A control shall be learnt for a parameter; `None` cancels.
+    Learn(Option<Param>),
 }
 
 /// What a datagram asks for, and what in it could not be taken.
@@ -83,6 +85,8 @@ impl Decoded {
         match id {
             Some("state") => self.requests.push(Request::State),
             Some("subscribe") => self.requests.push(Request::Subscribe(port(message)?)),
+            Some("learn") => self.requests.push(Request::Learn(Some(to_learn(message)?))),
+            Some("learn/cancel") => self.requests.push(Request::Learn(None)),
             Some("unsubscribe") => self.requests.push(Request::Unsubscribe(port(message)?)),
             _ if address::is_pattern(&message.addr) => self.read_pattern(message, due)?,
             _ => {
@@ -150,6 +154,15 @@ fn input_of_text(param: Param, text: &str) -> Input<'_> {
         (Kind::Number { .. } | Kind::Toggle { .. }, Ok(number)) => Input::Number(number),
         _ => Input::Text(text),
     }
+}
+
+/// The parameter that a control shall be learnt for, by its id.
+fn to_learn(message: &OscMessage) -> Result<Param, Fault> {
+    let Some(OscType::String(id)) = message.args.first() else {
+        return Err(Fault::Unfit(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
+    };
+    let unknown = || format!("{}: there is no parameter {id:?}; docs/parameters.md lists them", message.addr);
+    Param::from_id(id).ok_or_else(|| Fault::Unfit(unknown()))
 }
 
 fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {

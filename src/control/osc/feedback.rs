@@ -114,6 +114,7 @@ impl Feedback {
         let stream = message::stream(&notice);
         match notice {
             Notice::Value(param, value) => self.values[param as usize] = value,
+            Notice::Learned { to, param, block } => out.push((to, message::learned(param, block))),
             Notice::Level { .. } => self.paced[0] = Paced { newest: stream, unsent: true },
             Notice::Mood(_) => self.paced[1] = Paced { newest: stream, unsent: true },
             Notice::Health(_) => self.paced[2] = Paced { newest: stream, unsent: true },

@@ -27,11 +27,16 @@ pub(in crate::control) fn value(param: Param, value: &Value) -> Option<OscMessag
     Some(message(&format!("/melos/{}", spec.id), vec![argument]))
 }
 
-/// A notice of one of the streams; `None` for [`Notice::Value`].
+/// What was learnt: the parameter's id and the block, which is empty when nothing was.
+pub(super) fn learned(param: Param, block: String) -> OscMessage {
+    message("/melos/learn", vec![OscType::String(param.spec().id.to_owned()), OscType::String(block)])
+}
+
+/// A notice of one of the streams; `None` for those that are none.
 pub(in crate::control) fn stream(notice: &Notice) -> Option<OscMessage> {
     let counted = |from_zero: u64| OscType::Int(i32::try_from(from_zero + 1).unwrap_or(i32::MAX));
     Some(match notice {
-        Notice::Value(..) => return None,
+        Notice::Value(..) | Notice::Learned { .. } => return None,
         Notice::Beat { beat, bar, tempo } => {
             message("/melos/beat", vec![counted(u64::from(*beat)), counted(*bar), OscType::Float(*tempo)])
         }

@@ -90,7 +90,7 @@ impl Ensemble {
                 self.out.push((frame, Message::Start));
             } else if pulse.is_multiple_of(SIXTEENTH) {
                 // Song position has 14 bits.
-                self.out.push((frame, Message::SongPosition((pulse / SIXTEENTH & 0x3FFF) as u16)));
+                self.out.push((frame, Message::SongPosition(((pulse / SIXTEENTH) & 0x3FFF) as u16)));
                 self.out.push((frame, Message::Continue));
             } else {
                 return;

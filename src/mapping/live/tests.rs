@@ -90,3 +90,25 @@ fn one_clock_is_followed_at_a_time() {
     assert_eq!(beats, 3);
     assert!(out.iter().any(|event| matches!(event, ControlEvent::Tempo(tempo) if (tempo - 120.0).abs() < 0.1)));
 }
+
+#[test]
+fn a_learnt_control_comes_back_with_its_device() {
+    let mut rig = Rig::new();
+    rig.event(came(0, "Box:Box MIDI 1 20:0"));
+    let learned = mapping("[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\n");
+    rig.live.add_learned(DeviceId(0), learned.clone());
+    let fader = |value| Message::ControlChange { channel: 0, controller: 7, value };
+    let reverb = |value| [ControlEvent::Set(Param::Reverb, Value::Number(value))];
+    assert_eq!(rig.send(0, fader(127)), reverb(1.0));
+    rig.event(MidiEvent::Went(DeviceId(0)));
+    rig.event(came(1, "Other:Other MIDI 1 24:0"));
+    rig.event(came(2, "Box:Box MIDI 1 28:0"));
+    assert_eq!(rig.send(1, fader(0)), []);
+    assert_eq!(rig.send(2, fader(0)), reverb(0.0));
+    rig.live.set_mappings(Vec::new(), &mut Vec::new());
+    assert_eq!(rig.send(2, fader(127)), reverb(1.0), "files that change do not matter");
+    for _ in 0..2 * MAX_LEARNED {
+        rig.live.add_learned(DeviceId(2), learned.clone());
+    }
+    assert_eq!(rig.live.learned.len(), MAX_LEARNED);
+}

@@ -225,3 +225,15 @@ fn ten_thousand_random_datagrams_do_no_harm() {
     }
     assert!(taken > 1000 && refused > 1000, "both happen: {taken} taken, {refused} refused");
 }
+
+#[test]
+fn a_control_is_learnt_for_a_parameter_that_exists() {
+    let request = |addr, args: &[OscType]| read(&message(addr, args)).unwrap();
+    assert_eq!(request("/melos/learn", &[text("valence")]).requests, [Request::Learn(Some(Param::Valence))]);
+    assert_eq!(request("/melos/learn/cancel", &[]).requests, [Request::Learn(None)]);
+    for (args, hint) in [(vec![], "such as"), (vec![text("valance")], "valance")] {
+        let decoded = request("/melos/learn", &args);
+        assert_eq!(decoded.requests, []);
+        assert!(decoded.faults[0].to_string().contains(hint), "{decoded:?}");
+    }
+}

@@ -1,0 +1,45 @@
+//! MIDI learn over OSC.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Instant;
+
+use super::Stage;
+use crate::control::Notice;
+use crate::mapping::{Learning, Mapping};
+use crate::parameter::Kind;
+
+/// A control that is being learnt, and who gets the answer.
+#[derive(Debug)]
+pub(super) struct Lesson {
+    pub(super) learning: Learning,
+    to: SocketAddr,
+}
+
+impl Stage {
+    /// Begins to learn when somebody asks; binds what was learnt, and answers.
+    pub(super) fn learn(&mut self, lesson: &mut Option<Lesson>, now: Instant) {
+        if let Some(request) = self.inbox.take_learn() {
+            if let Some(old) = lesson.take() {
+                self.answer(&old, String::new());
+            }
+            *lesson = request.param.map(|param| Lesson { learning: Learning::new(param, now), to: request.from });
+        }
+        let Some(ended) = lesson.take_if(|lesson| lesson.learning.ended(now)) else { return };
+        let Some((device, block)) = ended.learning.result() else { return self.answer(&ended, String::new()) };
+        // A text is for its reader to write into the block.
+        if !matches!(ended.learning.param().spec().kind, Kind::Text { .. }) {
+            let file = format!("schema = 1\nname = \"learnt\"\n{block}");
+            match Mapping::parse(Path::new("learnt"), &file) {
+                Ok(mapping) => self.mappings.add_learned(device, mapping),
+                Err(problems) => tracing::error!(?problems, "what was learnt cannot be bound"),
+            }
+        }
+        tracing::info!(parameter = ended.learning.param().spec().id, "learnt");
+        self.answer(&ended, block);
+    }
+
+    fn answer(&self, lesson: &Lesson, block: String) {
+        self.board.tell(Notice::Learned { to: lesson.to, param: lesson.learning.param(), block });
+    }
+}
