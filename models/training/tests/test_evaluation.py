@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from melos_training.evaluation import beat, chord, describe, diversity, endurance, fad, likelihood, memory, transcription, weights
+from melos_training.evaluation import beat, chord, describe, diversity, endurance, fad, likelihood, memory, rise, transcription, weights
 from melos_training.evaluation.renders import RATE
 from melos_training.evaluation.statistics import auc, bootstrap
 from melos_training.training import load_average
@@ -100,6 +100,13 @@ def test_a_transposed_copy_is_remembered_as_a_whole():
 def test_alike_renderings_have_no_spread():
     assert diversity.spread(np.ones((3, 4))) == 0
     assert diversity.spread(np.array([[0.0], [1.0], [2.0]])) == pytest.approx(4 / 3)
+
+
+def test_a_ramp_is_half_way_in_its_middle():
+    times = np.arange(-10, 20.0)
+    share = rise.way(times, 3 - 2 * np.clip(times / 4, 0, 1))
+    assert rise.reached(times, share) == pytest.approx(2)
+    assert np.isnan(rise.reached(times, share * 0))
 
 
 def test_silence_and_a_held_tone_are_flaws():

@@ -3,12 +3,13 @@
 import numpy as np
 
 from ..constants import EMOTIONS, SAMPLE_RATE
-from . import beat, chord, diversity, emotion, endurance, fad, likelihood, memory, plots, reconstruction, transcription, vocoding
+from . import beat, chord, diversity, emotion, endurance, fad, likelihood, memory, plots, reconstruction, rise, transcription, vocoding
 from .renders import Request
 from .statistics import bootstrap, mean
 from .vocoding import mel_of
 
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
+CHANGE_SECONDS = 36.0
 TEMPI = (60, 80, 100, 120, 140, 160)
 
 
@@ -36,6 +37,21 @@ accuracy is that of {emotion.FOLDS}-fold cross-validation by piece.
 
 """ + table(["", "judge on held-out music", *heard, "wanted"], rows) + "\n" + picture + "\n\n" + table(
         ["requested", "valence", "arousal", *(f"{n}: {v}" for n in heard for v in ("valence", "arousal"))], affect)
+
+
+def hear_changes(study, folder):
+    rows, curves = [], {}
+    for start, end in (("calm", "energetic"), ("energetic", "calm")):
+        courses = []
+        for seed in range(1, study.sizes.excerpts + 1):
+            samples = study.render(Request(start, seed, CHANGE_SECONDS, then=end)).sound()
+            times, arousal = rise.course(study.judge, study.describe, samples, CHANGE_SECONDS / 2)
+            courses.append(arousal)
+        levels = [bootstrap(lambda c, level=level: rise.reached(times, rise.way(times, c.mean(0)), level), courses) for level in (0.1, 0.5, 0.9)]
+        rows.append([f"{start} to {end}", *levels, len(courses)])
+        curves[f"{start} to {end}"] = times, rise.way(times, np.mean(courses, 0))
+    return f"Network alone, the usual glide of 2 s; arousal heard in windows of {rise.WINDOW:g} s, which smear a sudden change over as much; mean course over the seeds.\n\n" + table(
+        ["", "a tenth of the way, s", "half, s", "nine tenths, s", "N"], rows) + "\n" + plots.rise(curves, folder) + "\n"
 
 
 def hear_chords(study, folder):
@@ -154,6 +170,7 @@ def measure_memory(study, folder):
 
 SECTIONS = {
     "Emotion": hear_emotion,
+    "Change of emotion": hear_changes,
     "Chord": hear_chords,
     "Beat": hear_beat,
     "Reconstruction": measure_latents,

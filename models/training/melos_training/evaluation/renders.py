@@ -28,12 +28,21 @@ class Request:
     harmony: bool = False
     temperature: float = 1.0
     tempo: float | None = None
+    then: str | None = None
+    """The emotion that is asked for half-way, with the usual glide."""
 
     def arguments(self):
         voices = [] if self.harmony else ["--no-harmony"]
         tempo = [] if self.tempo is None else ["--tempo", str(self.tempo)]
-        return ["--emotion", self.emotion, "--seed", str(self.seed), "--seconds", str(self.seconds + LEAD),
-                "--temperature", str(self.temperature), "--set", "reverb=0", "--bits", "16", *voices, *tempo]
+        return ["--emotion", self.emotion, "--seconds", str(self.seconds + LEAD), "--temperature", str(self.temperature),
+                "--set", "reverb=0", "--bits", "16", *voices, *tempo]
+
+    def control_log(self):
+        """Seed and events, as `src/control/log.rs` has them."""
+        lines = ["melos-control-log 1", 'version "evaluation"', f"seed {self.seed}"]
+        if self.then:
+            lines.append(f'{int((LEAD + self.seconds / 2) * SAMPLE_RATE)} /melos/emotion "{self.then}"')
+        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)
@@ -64,12 +73,13 @@ class Renderer:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, request):
-        arguments = [*request.arguments(), "--model", self.model]
-        name = self.folder / f"{request.emotion}-{hashlib.sha256(' '.join(arguments).encode()).hexdigest()[:12]}"
+        arguments, log = [*request.arguments(), "--model", self.model], request.control_log()
+        name = self.folder / f"{request.emotion}-{hashlib.sha256((' '.join(arguments) + log).encode()).hexdigest()[:12]}"
         rendering = Rendering(name.with_suffix(".wav"), name.with_suffix(".jsonl"))
         if not rendering.wav.exists():
-            partial = name.with_suffix(".part.wav")
-            command = [self.melos, "render", *arguments, "--output", partial, "--plan", rendering.plan_file]
+            partial, control_log = name.with_suffix(".part.wav"), name.with_suffix(".log")
+            control_log.write_text(log)
+            command = [self.melos, "render", *arguments, "--control-log", control_log, "--output", partial, "--plan", rendering.plan_file]
             subprocess.run(command, check=True, capture_output=True)
             partial.rename(rendering.wav)
         return rendering
