@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use ort::session::{Session, SessionInputValue};
+use ort::memory::Allocator;
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use super::{ModelError, Port, Runtime, stateful};
@@ -16,6 +17,9 @@ pub struct Graph {
     session: Session,
     inputs: Vec<(String, Tensor<f32>)>,
     outputs: Vec<(String, Vec<f32>)>,
+    /// Holds the tensors that the runtime writes outputs to. Were it left to make new ones, ort 2.0.0-rc.14 would lose the
+    /// type information of each: 2.5 kB for every latent.
+    options: Option<RunOptions<HasSelectedOutputs>>,
 }
 
 impl fmt::Debug for Graph {
@@ -38,7 +42,7 @@ impl Graph {
                 .commit_from_memory(bytes)
         };
         let session = commit().map_err(|error| ModelError::Load { path: path.into(), reason: error.to_string() })?;
-        Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new() })
+        Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), options: None })
     }
 
     /// The shape of the input `state`, as the graph has it; empty when it has none.
@@ -63,6 +67,12 @@ impl Graph {
             })
             .collect::<Result<_, _>>()?;
         self.outputs = outputs.iter().map(|port| (port.name.clone(), vec![0.0; port.shape.iter().product()])).collect();
+        let mut selector = OutputSelector::default();
+        for port in outputs {
+            let tensor = Tensor::<f32>::new(&Allocator::default(), port.shape.clone()).map_err(failed)?;
+            selector = selector.preallocate(port.name.clone(), tensor);
+        }
+        self.options = Some(RunOptions::new().map_err(failed)?.with_outputs(selector));
         Ok(())
     }
 
@@ -111,7 +121,8 @@ impl Graph {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
             self.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor.into())).collect();
-        let results = self.session.run(inputs).map_err(failed)?;
+        let Some(options) = &self.options else { return Ok(()) };
+        let results = self.session.run_with_options(inputs, options).map_err(failed)?;
         for (name, values) in &mut self.outputs {
             let (_, result) = results[name.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
             values.copy_from_slice(result);
