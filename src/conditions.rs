@@ -38,11 +38,23 @@ pub const VALUE_COUNT: usize = 42;
 /// How many groups can be masked, in the order of the fields of [`Conditions`].
 pub const GROUP_COUNT: usize = 10;
 
+/// Onsets per second halfway between the sparsest and the densest profile, as ears have it; near the mean of the training music.
+const MIDDLE_DENSITY: f32 = 7.0;
+
 /// Where each group's values stand in the vector, in the order of the masks.
 pub const GROUP_VALUES: [std::ops::Range<usize>; GROUP_COUNT] =
     [0..8, 8..10, 10..22, 22..34, 34..36, 36..38, 38..39, 39..40, 40..41, 41..42];
 
 impl Conditions {
+    /// What the guidance leads away from: nothing known but as many notes as these conditions have few.
+    ///
+    /// The network gives density less weight than chord and beat, and answers a high one with thicker chords. Led away from
+    /// the mirrored density, and not from an unknown one, it attacks more often; `models/EVALUATION.md` has the figures.
+    #[must_use]
+    pub fn reference(&self) -> Self {
+        Self { density: self.density.map(|density| MIDDLE_DENSITY * MIDDLE_DENSITY / density), ..Self::default() }
+    }
+
     /// The network's input: values scaled to about −1..1 with 0 where unknown, then a mask of 1 (known) or 0 per group.
     ///
     /// Phases become cosine and sine; tempo is `log2(bpm / 120)`, density `(ln(1 + d) − 1.8) / 0.7`, loudness
@@ -105,6 +117,14 @@ mod tests {
         assert_eq!(known[VALUE_COUNT + 3], 1.0);
         assert_eq!(known[VALUE_COUNT + 6], 1.0);
         assert_eq!(known.iter().filter(|x| **x != 0.0).count(), 4);
+    }
+
+    #[test]
+    fn the_reference_knows_only_the_opposite_density() {
+        let sparse = Conditions { density: Some(3.5), bass: Some(9), register: Some(50.0), ..Conditions::default() };
+        assert_eq!(sparse.reference(), Conditions { density: Some(14.0), ..Conditions::default() });
+        assert_eq!(sparse.reference().reference().density, sparse.density);
+        assert_eq!(Conditions::default().reference(), Conditions::default());
     }
 
     #[test]

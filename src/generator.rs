@@ -308,7 +308,12 @@ impl Generator {
         let from = self.now.latent * LATENT_FRAMES;
         let conditions = plan.conditions(from);
         let noise = noise(plan.seed, self.now.latent, plan.temperature(from));
-        self.decide(&conditions.to_vector(), &noise, plan.guidance(from))?;
+        self.decide(&Wanted {
+            conditions: &conditions.to_vector(),
+            reference: &conditions.reference().to_vector(),
+            noise: &noise,
+            guidance: plan.guidance(from),
+        })?;
         let (mel, chroma) = self.sound()?;
         self.now.place.position += 1;
         self.now.latent += 1;
@@ -320,14 +325,8 @@ impl Generator {
     }
 
     /// The transformer's part.
-    fn decide(
-        &mut self,
-        conditions: &[f32; crate::conditions::CONDITION_COUNT],
-        noise: &Latent,
-        guidance: f32,
-    ) -> Result<(), GeneratorError> {
-        let wanted = Wanted { conditions, noise, guidance };
-        self.now.z = self.networks.context.step(self.now.place, &self.now.z, &wanted)?;
+    fn decide(&mut self, wanted: &Wanted<'_>) -> Result<(), GeneratorError> {
+        self.now.z = self.networks.context.step(self.now.place, &self.now.z, wanted)?;
         self.finite("transformer", &self.now.z)
     }
 

@@ -19,9 +19,11 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
     pub conditions: &'a [f32; CONDITION_COUNT],
+    /// What the guidance leads away from.
+    pub reference: &'a [f32; CONDITION_COUNT],
     /// Noise, shaped by temperature.
     pub noise: &'a Latent,
-    /// How far to go from the reference (nothing known) to the conditions, 1 being there.
+    /// How far to go from the reference to the conditions, 1 being there.
     pub guidance: f32,
 }
 
@@ -49,8 +51,8 @@ impl Context {
         let graph = &mut self.graph;
         graph.input(port::Z).copy_from_slice(previous);
         graph.input(port::START)[0] = f32::from(u8::from(position == begin));
-        // The reference of the guidance is to know nothing: zeros, as they were made.
         graph.input(port::CONDITIONS)[..CONDITION_COUNT].copy_from_slice(wanted.conditions);
+        graph.input(port::CONDITIONS)[CONDITION_COUNT..].copy_from_slice(wanted.reference);
         graph.input(port::NOISE).copy_from_slice(wanted.noise);
         graph.input(port::GUIDANCE)[0] = wanted.guidance;
         self.look_back(begin, position);

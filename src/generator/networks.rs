@@ -30,7 +30,8 @@ impl Networks {
 
     fn warm_up(&mut self) -> Result<(), GeneratorError> {
         let silence = [0.0; LATENT_DIMS];
-        let wanted = Wanted { conditions: &[0.0; CONDITION_COUNT], noise: &silence, guidance: 1.0 };
+        let unknown = [0.0; CONDITION_COUNT];
+        let wanted = Wanted { conditions: &unknown, reference: &unknown, noise: &silence, guidance: 1.0 };
         let z = self.context.step(Place::default(), &silence, &wanted)?;
         finite("transformer", &z)?;
         self.decoder.input(stateful::INPUT).copy_from_slice(&z);

@@ -54,6 +54,7 @@ fn the_transformer_decides_the_same_latents() {
     for (position, (noise, conditions)) in steps.enumerate() {
         let wanted = Wanted {
             conditions: conditions[..CONDITION_COUNT].try_into().unwrap(),
+            reference: conditions[CONDITION_COUNT..].try_into().unwrap(),
             noise: noise.try_into().unwrap(),
             guidance: expected["guidance"][0],
         };
