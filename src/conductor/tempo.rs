@@ -125,6 +125,8 @@ impl Tempo {
 mod tests {
     use super::super::performance::Performance;
     use super::*;
+    use crate::emotion::Emotion;
+    use crate::harmony::Profile;
     use crate::parameter::{Param, TABLE, Value};
 
     fn pinned(bpm: f32) -> Performance {
@@ -146,7 +148,8 @@ mod tests {
         tempo.turn(&course, 48_000);
         tempo.lay(&course, 20.0);
         let tempi: Vec<f64> = (0..10).map(|second| tempo.clock().tempo_at(second * 48_000)).collect();
-        assert!((tempi[0] - 60.0).abs() < 0.01 && (tempi[9] - 148.0).abs() < 0.01, "{tempi:?}");
+        let [calm, angry] = [Emotion::Calm, Emotion::Angry].map(|emotion| f64::from(Profile::of(emotion).tempo_bpm));
+        assert!((tempi[0] - calm).abs() < 0.01 && (tempi[9] - angry).abs() < 0.01, "{tempi:?}");
         assert!(tempi[2..6].windows(2).all(|pair| pair[1] > pair[0]), "{tempi:?}");
     }
 

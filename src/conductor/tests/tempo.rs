@@ -1,6 +1,8 @@
 //! Beats, bars and tempo, from inside and outside.
 
 use super::*;
+use crate::emotion::Emotion;
+use crate::harmony::Profile;
 
 /// Frames of the beats that were announced.
 fn beats(score: &Score) -> Vec<u64> {
@@ -26,20 +28,21 @@ fn beats_and_bars_are_told_on_their_frames() {
 #[test]
 fn the_tempo_follows_the_mood_until_it_is_pinned() {
     let mut conductor = Conductor::new(1, &[]);
-    assert!((conductor.tempo() - 60.0).abs() < 0.1, "calm");
-    let script = [(0, choose(Param::Emotion, crate::emotion::Emotion::Angry as u8))];
+    let near = |tempo: f64, emotion| (tempo - f64::from(Profile::of(emotion).tempo_bpm)).abs() < 0.1;
+    assert!(near(conductor.tempo(), Emotion::Calm));
+    let script = [(0, choose(Param::Emotion, Emotion::Angry as u8))];
     conductor = play(conductor, &script, 6 * SECOND, &[512]).0;
-    assert!((conductor.tempo() - 148.0).abs() < 0.1, "angry");
+    assert!(near(conductor.tempo(), Emotion::Angry));
     conductor.apply(&ControlEvent::Set(Param::TempoFollow, Value::Toggle(false))).unwrap();
-    conductor.apply(&choose(Param::Emotion, crate::emotion::Emotion::Sad as u8)).unwrap();
+    conductor.apply(&choose(Param::Emotion, Emotion::Sad as u8)).unwrap();
     conductor = play(conductor, &[], 12 * SECOND, &[512]).0;
-    assert!((conductor.tempo() - 148.0).abs() < 0.1, "letting go of the mood keeps the tempo of the moment");
+    assert!(near(conductor.tempo(), Emotion::Angry), "letting go of the mood keeps the tempo of the moment");
     conductor.apply(&set(Param::Tempo, 90.0)).unwrap();
     conductor = play(conductor, &[], 13 * SECOND, &[512]).0;
     assert_eq!((conductor.tempo(), conductor.value(Param::Tempo)), (90.0, Value::Number(90.0)));
     conductor.apply(&ControlEvent::Set(Param::TempoFollow, Value::Toggle(true))).unwrap();
     conductor = play(conductor, &[], 18 * SECOND, &[512]).0;
-    assert!((conductor.tempo() - 62.0).abs() < 0.1, "sad");
+    assert!(near(conductor.tempo(), Emotion::Sad));
 }
 
 #[test]

@@ -16,7 +16,13 @@ fn asked(step: u64) -> ([f32; CONDITION_COUNT], Latent) {
 
 fn step(context: &mut Context, place: Place, previous: &Latent) -> Latent {
     let (conditions, noise) = asked(place.position);
-    context.step(place, previous, &Wanted { conditions: &conditions, noise: &noise, guidance: 2.0 }).unwrap()
+    context
+        .step(
+            place,
+            previous,
+            &Wanted { conditions: &conditions, reference: &[0.0; CONDITION_COUNT], noise: &noise, guidance: 2.0 },
+        )
+        .unwrap()
 }
 
 /// Latents decided one after the other from the start.
