@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
-use super::{Generator, GeneratorError, Heard, Networks};
+use super::{Generator, GeneratorError, Heard, LATENT_FRAMES, Networks, RUN_IN};
+use crate::control::log::Performed;
 use crate::engine::{EngineStatus, Hop};
 use crate::mel::HOP;
 use crate::plan::Plan;
@@ -65,6 +66,8 @@ pub trait HopSource: Send + 'static {
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError>;
     /// See [`Generator::covered`].
     fn covered(&self) -> u64;
+    /// See [`Generator::known`].
+    fn known(&self) -> u64;
     /// See [`Generator::epoch`].
     fn epoch(&self) -> u32;
 }
@@ -94,6 +97,9 @@ impl HopSource for Generator {
     fn covered(&self) -> u64 {
         Self::covered(self)
     }
+    fn known(&self) -> u64 {
+        Self::known(self)
+    }
     fn epoch(&self) -> u32 {
         Self::epoch(self)
     }
@@ -115,8 +121,8 @@ pub enum WorkerEvent {
     Spliced {
         /// Frame it was planned for.
         planned: u64,
-        /// Frame it is heard from; `None` when a newer one overtook it, or it lay too far back.
-        performed: Option<u64>,
+        /// How it was performed; `None` when a newer one overtook it.
+        performed: Option<Performed>,
     },
     /// Other networks took over.
     Swapped {
@@ -221,7 +227,7 @@ impl Drop for Worker {
 }
 
 fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
-    if matches!(event, WorkerEvent::Spliced { planned, performed } if performed != Some(planned)) {
+    if matches!(event, WorkerEvent::Spliced { planned, performed } if performed.is_none_or(|it| it.heard != planned)) {
         status.late_splices.fetch_add(1, Relaxed);
     }
     if events.try_send(event).is_err() {
@@ -234,6 +240,8 @@ fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEv
 struct Splice {
     /// Frame that the new plan was to be heard from; `None` when it is other networks that come.
     planned: Option<u64>,
+    /// Frame that the music is decided anew from.
+    from: u64,
     heard: u64,
     /// The epoch it opens, once its first hop was sent.
     sent: Option<u32>,
@@ -285,16 +293,18 @@ impl<S: HopSource> Bench<S> {
                 }
                 Order::Replan { plan, splice: planned } => {
                     let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
-                    self.source.replan(plan, planned, heard);
+                    // What is heard late need not be decided anew from where it was planned: catching up comes first.
+                    let from = planned.max(heard.saturating_sub(RUN_IN * LATENT_FRAMES));
+                    self.source.replan(plan, from, heard);
                     self.splices += 1;
-                    self.splice = Some(Splice { planned: Some(planned), heard, sent: None });
+                    self.splice = Some(Splice { planned: Some(planned), from, heard, sent: None });
                 }
             }
         }
         if let Some(networks) = self.mailbox.take_networks(self.splice.is_some()) {
             let heard = (self.engine.frame() + TAKE_OVER).next_multiple_of(HOP as u64);
             self.source.swap(*networks, heard);
-            self.splice = Some(Splice { planned: None, heard, sent: None });
+            self.splice = Some(Splice { planned: None, from: heard, heard, sent: None });
         }
     }
 
@@ -316,15 +326,18 @@ impl<S: HopSource> Bench<S> {
 
     /// Learns whether the engine took the splice; if it came too late, tries again further on.
     fn settle(&mut self) {
-        let Some(Splice { planned, sent: Some(epoch), heard }) = self.splice else { return };
+        let Some(Splice { planned, from, sent: Some(epoch), heard }) = self.splice else { return };
         if self.engine.rejected_epoch() == epoch {
             let heard = (self.engine.frame() + MARGIN).next_multiple_of(HOP as u64);
             self.source.resplice(heard);
             self.ready.clear();
-            self.splice = Some(Splice { planned, heard, sent: None });
+            self.splice = Some(Splice { planned, from, heard, sent: None });
         } else if self.engine.accepted_epoch() >= epoch {
             self.tell(match planned {
-                Some(planned) => WorkerEvent::Spliced { planned, performed: Some(heard) },
+                Some(planned) => {
+                    let known = Some(self.source.known());
+                    WorkerEvent::Spliced { planned, performed: Some(Performed { heard, from, known }) }
+                }
                 None => WorkerEvent::Swapped { at: heard },
             });
             self.splice = None;
@@ -373,15 +386,7 @@ impl<S: HopSource> Bench<S> {
                 return Duration::ZERO;
             }
             Ok(Err(GeneratorError::NoPlan)) => return NAP,
-            Ok(Err(error)) => {
-                if let (GeneratorError::TooFarBack { .. }, Some(Splice { planned: Some(planned), .. })) =
-                    (&error, self.splice)
-                {
-                    self.splice = None;
-                    self.tell(WorkerEvent::Spliced { planned, performed: None });
-                }
-                error.to_string()
-            }
+            Ok(Err(error)) => error.to_string(),
             Err(panic) => {
                 self.source.recover();
                 told_by(panic.as_ref())
