@@ -2,10 +2,10 @@
 
 use super::performance::Performance;
 use super::settings::{Settings, is_mood};
+use crate::clock::MusicClock;
 use crate::engine::{EngineCommand, TimedCommand};
 use crate::harmony::Profile;
 use crate::parameter::{Kind, Lane, Param};
-use crate::clock::MusicClock;
 use crate::plan::{Glide, Length, Steering};
 use crate::theory::Chord;
 use crate::units::seconds_to_frames;
@@ -106,8 +106,7 @@ impl Course {
     ) -> Impact {
         let asked = performance.asked();
         let cut = morph.unwrap_or(Length::CUT);
-        let glide =
-            morph.unwrap_or_else(|| Length::Frames(seconds_to_frames(f64::from(asked.number(Param::Glide)))));
+        let glide = morph.unwrap_or_else(|| Length::Frames(seconds_to_frames(f64::from(asked.number(Param::Glide)))));
         let mut impact = Impact::default();
         for param in params {
             if param == Param::Chord && self.lead != performance.lead() {

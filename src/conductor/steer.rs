@@ -140,7 +140,9 @@ impl Conductor {
         self.queue(commands);
         self.restarts += 1;
         self.restart();
-        self.replan(self.next_beat as f64);
+        // The next beat to come: the notes of one on this frame would be cut at once.
+        let on_it = self.tempo.clock().frame_at(self.next_beat as f64) <= self.now;
+        self.replan((self.next_beat + u64::from(on_it)) as f64);
         self.splices.want(self.now);
     }
 

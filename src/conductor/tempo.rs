@@ -141,7 +141,14 @@ mod tests {
         tempo.lay(&course, 10.0);
         performance.set(Param::Glide, &Value::Number(5.0)).unwrap();
         performance.set(Param::Emotion, &Value::Choice(5)).unwrap();
-        let impact = course.steer(TABLE.iter().map(|spec| spec.param), &performance, 48_000, None, tempo.clock(), &mut Vec::new());
+        let impact = course.steer(
+            TABLE.iter().map(|spec| spec.param),
+            &performance,
+            48_000,
+            None,
+            tempo.clock(),
+            &mut Vec::new(),
+        );
         assert!(impact.tempo);
         tempo.turn(&course, 48_000);
         tempo.lay(&course, 20.0);

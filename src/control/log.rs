@@ -148,12 +148,19 @@ impl<W: Write> LogWriter<W> {
         Ok(Self { to })
     }
 
-    /// Adds a line and flushes it, so that a crash loses nothing.
+    /// Adds a line.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, frame: u64, entry: &Entry) -> io::Result<()> {
-        writeln!(self.to, "{frame} {}", line::entry(entry))?;
+        writeln!(self.to, "{frame} {}", line::entry(entry))
+    }
+
+    /// Hands what was added to the system, so that a crash loses nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
 }

@@ -396,7 +396,9 @@ impl Stage {
                     turn.onsets.expect(heard.from, &heard.onsets);
                     continue;
                 }
-                WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => continue,
+                WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {
+                    continue;
+                }
                 WorkerEvent::Spliced { planned, performed } => {
                     tracing::warn!(planned, heard = performed.map(|it| it.heard), "a change of mood came late");
                     Entry::Splice { planned, performed }

@@ -32,6 +32,9 @@ pub use status::WorkerStatus;
 /// the engine's table of hops holds.
 pub const AHEAD: u64 = 48_000;
 
+/// Frames that are kept ready right after a splice was ordered, for most of what lies further ahead will be replaced when
+/// another follows: fingers on a fader order eight a second. It grows back as the music goes on, twice as fast as that.
+const AHEAD_STEERED: u64 = 16_384;
 /// From the decision to splice until the engine has the first hop: two latents' work and a block of the device.
 const MARGIN: u64 = 2048;
 /// From the decision to change over to other networks until they are heard: ten latents' work, and that there is no hurry.
@@ -180,6 +183,7 @@ impl Worker {
             ready: VecDeque::new(),
             splice: None,
             splices: 0,
+            steered: None,
             sent_until: 0,
             failures: 0,
         };
@@ -261,6 +265,8 @@ struct Bench<S> {
     splice: Option<Splice>,
     /// Splices taken so far.
     splices: u64,
+    /// Where the play head was when the last was taken.
+    steered: Option<u64>,
     /// Frames up to here the engine has in some epoch.
     sent_until: u64,
     failures: u32,
@@ -274,7 +280,7 @@ impl<S: HopSource> Bench<S> {
             self.send();
             self.settle();
             let head = self.engine.frame();
-            pause = if self.ready.is_empty() && self.source.covered() < head + self.ahead {
+            pause = if self.ready.is_empty() && self.source.covered() < head + self.ahead(head) {
                 self.catch_up(head);
                 self.step()
             } else {
@@ -297,6 +303,7 @@ impl<S: HopSource> Bench<S> {
                     let from = planned.max(heard.saturating_sub(RUN_IN * LATENT_FRAMES));
                     self.source.replan(plan, from, heard);
                     self.splices += 1;
+                    self.steered = Some(self.engine.frame());
                     self.splice = Some(Splice { planned: Some(planned), from, heard, sent: None });
                 }
             }
@@ -306,6 +313,12 @@ impl<S: HopSource> Bench<S> {
             self.source.swap(*networks, heard);
             self.splice = Some(Splice { planned: None, from: heard, heard, sent: None });
         }
+    }
+
+    /// Frames that are to be kept ready.
+    fn ahead(&self, head: u64) -> u64 {
+        let since = self.steered.map_or(u64::MAX, |steered| head.saturating_sub(steered));
+        self.ahead.min(since.saturating_mul(2).saturating_add(AHEAD_STEERED))
     }
 
     /// Sends as many hops as the ring takes.

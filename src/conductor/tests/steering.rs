@@ -118,7 +118,9 @@ fn a_preset_morphs_in() {
     let plan = &score.plans.last().unwrap().plan;
     let steering = &plan.steering;
     assert!((steering.temperature.at(at + 3 * SECOND / 2, &plan.clock) - 1.5).abs() < 1e-4);
-    assert!((steering.mood.at(at + 3 * SECOND / 2, &plan.clock).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4);
+    assert!(
+        (steering.mood.at(at + 3 * SECOND / 2, &plan.clock).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4
+    );
     assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is no part of the morph");
 }
 

@@ -96,7 +96,10 @@ fn patterns_reach_what_fits_and_never_a_trigger() {
     let muted = read(&message("/melos/mute/{bass,pad}", &[OscType::Int(1)])).unwrap().requests;
     assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::Set(param, Value::Toggle(true), None)));
     let muted = read(&message("/melos/next/bar/mute/{bass,pad}", &[OscType::Int(1)])).unwrap().requests;
-    assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::NextBar(param, Value::Toggle(true), None)));
+    assert_eq!(
+        muted,
+        [Param::MuteBass, Param::MutePad].map(|param| Request::NextBar(param, Value::Toggle(true), None))
+    );
     let everything = read(&message("/melos/*", &[OscType::Float(1.0)])).unwrap();
     assert!(everything.requests.len() > 10 && everything.faults.is_empty());
     assert!(!everything.requests.iter().any(|request| matches!(request, Request::Set(Param::Panic, ..))));
