@@ -1,6 +1,7 @@
 //! The generator with a small random model: what it sends, how it goes back, and how it crosses over.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -109,7 +110,9 @@ fn what_lies_further_back_than_kept_begins_here() {
 /// On an overloaded stage a splice that took effect is moved again and again, further than can be gone back.
 #[test]
 fn a_splice_that_was_moved_far_is_done_again_from_what_was_noted() {
-    for moved_by in [4, 20, 45] {
+    // What is heard of each hop: the last that was sent. There may be a gap, in which the engine starves.
+    let heard_of = |hops: &[Hop]| hops.iter().map(|hop| (hop.index, hop.samples)).collect::<BTreeMap<_, _>>();
+    for moved_by in [2, 20, 45] {
         let (planned, heard) = (20 * LATENT_FRAMES, (20 + moved_by) * LATENT_FRAMES);
         let mut live = calm();
         let mut hops = steps(&mut live, 24);
@@ -123,7 +126,11 @@ fn a_splice_that_was_moved_far_is_done_again_from_what_was_noted() {
         let mut again = calm();
         again.replan_again(plan(7, Emotion::Angry), planned, heard, Some(known));
         let others = steps(&mut again, 85);
-        assert!(played(&hops) == played(&others), "moved by {moved_by} latents");
+        let (live, mut again) = (heard_of(&hops), heard_of(&others));
+        let end = *live.keys().last().unwrap();
+        assert!(end > heard / HOP as u64 + 100);
+        again.retain(|index, _| *index <= end);
+        assert!(live == again, "moved by {moved_by} latents");
     }
 }
 
