@@ -45,7 +45,8 @@ def flood(melos, seconds, rate, period):
         full = render(melos, log, folder)
         lines = open(log).read().splitlines()
     start = listener.place(full)
-    taken = {round(float(line.split()[2]), 4): int(line.split()[0]) for line in lines if line.split()[1:2] == [FADER]}
+    moved = [line.split() for line in lines if line[0].isdigit() and f" {FADER} " in line]
+    taken = {round(float(value), 4): int(frame) for frame, _, value in moved}
     return {
         "seconds": seconds, "rate": rate, "period": period, "realtime": realtime,
         "won": all(after["parameters"][id] == value for id, value in AT_REST.items()),
