@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training test-link evaluate bench soak fuzz runtime build docs packages-build packages-test
+.PHONY: run test test-training test-link evaluate bench soak flood fuzz runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -88,6 +88,10 @@ MINUTES := 30
 
 soak: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
+
+# Plays for a minute under 10,000 OSC messages a second and adds to BENCHMARKS.md what that did.
+flood: build packages-test runtime $(VENV)/ready
+	$(VENV)/bin/python benches/flood.py target/release/melos
 
 # Measures what is played and writes models/EVALUATION.md. DATA is a folder with pop909, giantmidi and mutopia; renderings are
 # kept in target/evaluation, so that an interrupted run goes on. SECTIONS names some of the document's sections, all if empty.

@@ -127,10 +127,24 @@ def soak(found):
     return "Soak (target: 30 minutes without an xrun of ours)", text
 
 
+def flood(found):
+    ms = found["milliseconds"]
+    rows = [[name.replace("_", " "), f"{value:g}"] for name, value in found["counters"].items()]
+    text = (
+        f"{found['rate']} messages a second from eight sensors for {found['seconds']} s under JACK (dummy driver, {found['period']} "
+        f"frames, real-time scheduling {'granted' if found['realtime'] else 'refused'}). The newest values won: "
+        f"{'yes' if found['won'] else 'no'}.\n{found['same']} of {found['of']} samples recorded equal the rendered control log before "
+        f"the first that differs.\nA fader of the fast lane, moved {found['moves']} times meanwhile, {len(ms)} of them taken: p50 "
+        f"{percentile(ms, 0.5):.0f} ms, p95 {percentile(ms, 0.95):.0f} ms, p99 {percentile(ms, 0.99):.0f} ms, worst {max(ms):.0f} ms.\n\n"
+        + table(["what", "how often"], rows)
+    )
+    return "Flood (target: no xrun of ours, fast lane p99 30 ms)", text
+
+
 def elsewhere(found):
     return "By other programs", table(["what", "how", "result"], found)
 
 
 WRITERS = {
-    "chain": chain, "render": render, "start": start, "latency": latency, "seams": seams, "soak": soak, "elsewhere": elsewhere,
+    "chain": chain, "render": render, "start": start, "latency": latency, "seams": seams, "soak": soak, "flood": flood, "elsewhere": elsewhere,
 }

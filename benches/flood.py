@@ -1,59 +1,66 @@
 """The fast lane under a flood of OSC: flood.py MELOS [SECONDS] [RATE] [PERIOD]
 
-Like latency.py, but while `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a fader of its
-own, /melos/reverb/size, moves five times a second. The control log says at which frame each move took effect, and because the
-recording must equal the rendered log sample for sample, it was heard then. Prints what equals, who won, latency in milliseconds
-and the daemon's counters.
+While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a fader of its own,
+/melos/reverb/size, moves five times a second. The control log says at which frame each move took effect, and as far as the
+recording equals the rendered log sample for sample, it was heard then. Writes the section "flood" of BENCHMARKS.md.
 """
 
+import datetime
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 from pythonosc.udp_client import SimpleUDPClient
 
-from rig import PORT, RATE, Rig, percentiles
+import book
+from stage import OSC, RATE, Listener, daemon, jack_server, render, status
 
 FADER = "/melos/reverb/size"
 AT_REST = {
     "valence": 0.25, "level/network": -3, "temperature": 0.875, "tone": -0.125,
     "arousal": -0.5, "reverb": 0.375, "density": 0.5, "width": 0.625,
 }
+COUNTERS = ("osc_received", "osc_refused", "xruns", "starvations", "late_commands", "late_splices")
+SENSORS = pathlib.Path(__file__).parent.parent / "tests/clients/osc_sensors.py"
 
 
-def main():
-    melos = sys.argv[1]
-    seconds, rate, period = (int(word) for word in sys.argv[2:] + ["60", "10000", "256"][len(sys.argv) - 2 :])
-    sensors = pathlib.Path(__file__).parent.parent / "tests/clients/osc_sensors.py"
+def flood(melos, seconds, rate, period):
     moves = {}
-    with Rig(melos, period) as rig:
-        osc = SimpleUDPClient("127.0.0.1", PORT)
-        before = rig.status()
-        flood = subprocess.Popen([sys.executable, sensors, str(PORT), str(rate), str(seconds)])
-        while flood.poll() is None:
-            value = round(0.3 + len(moves) / 10_000, 4)
-            moves[value] = rig.now()
-            osc.send_message(FADER, value)
-            time.sleep(0.2)
-        time.sleep(1)
-        after = rig.status()
+    with tempfile.TemporaryDirectory() as folder:
+        log = f"{folder}/session.log"
+        arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log]
+        with jack_server("melos-flood", period) as realtime, daemon(melos, *arguments):
+            with Listener() as listener:
+                osc, before = SimpleUDPClient("127.0.0.1", OSC), status()
+                sensors = subprocess.Popen([sys.executable, SENSORS, str(OSC), str(rate), str(seconds)])
+                while sensors.poll() is None:
+                    value = round(0.3 + len(moves) / 10_000, 4)
+                    moves[value] = listener.now()
+                    osc.send_message(FADER, value)
+                    time.sleep(0.2)
+                time.sleep(1)
+                after = status()
+        full = render(melos, log, folder)
+        lines = open(log).read().splitlines()
+    start = listener.place(full)
+    moved = [line.split() for line in lines if line[0].isdigit() and f" {FADER} " in line]
+    taken = {round(float(value), 4): int(frame) for frame, _, value in moved}
+    return {
+        "seconds": seconds, "rate": rate, "period": period, "realtime": realtime,
+        "won": all(after["parameters"][id] == value for id, value in AT_REST.items()),
+        "counters": {counter: after[counter] - before[counter] for counter in COUNTERS},
+        "same": listener.same(full, start), "of": len(listener.heard), "moves": len(moves),
+        "milliseconds": [
+            (taken[value] - (start + moment - listener.first)) / RATE * 1000 for value, moment in moves.items() if value in taken
+        ],
+    }
 
-    print("the newest values won:", all(after["parameters"][id] == value for id, value in AT_REST.items()))
-    for counter in ("osc_received", "osc_refused", "xruns", "starvations", "late_commands", "late_splices"):
-        print(counter, after[counter] - before[counter])
 
-    full = rig.render()
-    start = rig.place(full)
-    same = rig.same(full, start)
-    print(f"{same} of {len(rig.heard)} samples equal the rendered log")
-    taken = {}
-    for line in rig.lines:
-        words = line.split()
-        if words[0].isdigit() and words[1:2] == [FADER]:
-            taken[round(float(words[-1]), 4)] = int(words[0])
-    latencies = [(taken[value] - (start + moment - rig.first)) / RATE * 1000 for value, moment in moves.items() if value in taken]
-    print(f"period {period}, {len(latencies)} of {len(moves)} moves, ms:", percentiles(latencies, 50, 95, 99, 100))
-
-
-main()
+if __name__ == "__main__":
+    seconds, rate, period = (int(word) for word in sys.argv[2:] + ["60", "10000", "256"][len(sys.argv) - 2 :])
+    found = flood(sys.argv[1], seconds, rate, period)
+    book.keep("flood", found, datetime.datetime.now())
+    title, text = book.flood(found)
+    print(f"{title}\n\n{text}")

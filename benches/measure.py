@@ -1,6 +1,6 @@
 """Measures what BENCHMARKS.md tells: measure.py MELOS [SECTION ...]
 
-Sections: chain, render, start, latency, seams; all of them when none is named. The soak has its own program, soak.py.
+Sections: chain, render, start, latency, seams; all of them when none is named. Soak and flood have their own programs, soak.py and flood.py.
 """
 
 import datetime

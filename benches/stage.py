@@ -1,4 +1,4 @@
-"""A JACK server with the dummy driver, and a running melos, for the time of a measurement.
+"""A JACK server with the dummy driver, a running melos, and what it plays, for the time of a measurement.
 
 Where it is allowed, melos runs as nice as systemd/melos.service lets it: -10.
 """
@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+
+import numpy as np
 
 RATE = 48_000
 OSC, HTTP = 9123, 9124
@@ -71,3 +73,61 @@ def memory_mb(process):
     with open(f"/proc/{process.pid}/status") as lines:
         fields = dict(line.split(":", 1) for line in lines)
     return [int(fields[name].split()[0]) / 1000 for name in ("VmRSS", "VmHWM")]
+
+
+class Listener:
+    """Records what melos plays while it is used as a context."""
+
+    def __enter__(self):
+        import jack
+
+        wait_until_it_plays()
+        self.blocks, self.first = [], None
+        self.client = jack.Client("listener", no_start_server=True)
+        port = self.client.inports.register("in")
+
+        @self.client.set_process_callback
+        def process(_):
+            if self.first is None:
+                self.first = self.client.last_frame_time
+            self.blocks.append(port.get_array().copy())
+
+        self.client.activate()
+        self.client.connect("melos-audio:left", port)
+        time.sleep(1.5)
+        return self
+
+    def __exit__(self, *_):
+        time.sleep(1.5)
+        self.client.deactivate()
+        self.client.close()
+        self.heard = np.concatenate(self.blocks)
+
+    def now(self):
+        """This moment, in frames of the JACK server."""
+        return self.client.frame_time
+
+    def place(self, full):
+        """The frame of the performance at which the recording begins: somewhere it is bit for bit the same."""
+        for begin in range(RATE // 2, len(self.heard) - 2000, RATE):
+            probe = self.heard[begin : begin + 2000]
+            for at in begin + np.flatnonzero(full[begin:] == probe[0]):
+                if np.array_equal(full[at : at + 2000], probe):
+                    return at - begin
+        raise SystemExit("the recording equals the rendered log nowhere: the machine is too busy to play in time")
+
+    def same(self, full, start):
+        """How many samples of the recording equal the rendering before the first that differs."""
+        different = np.flatnonzero(self.heard != full[start : start + len(self.heard)])
+        return int(different[0]) if len(different) else len(self.heard)
+
+
+def render(melos, log, folder, seconds=None):
+    """The left channel of what a control log sounds like, whole or up to some seconds."""
+    path = f"{folder}/render.wav"
+    length = ["--seconds", str(seconds)] if seconds else []
+    command = [melos, "render", "--control-log", log, *length, "--bits", "32", "-o", path]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    data = open(path, "rb").read()
+    at = data.index(b"data") + 8
+    return np.frombuffer(data[at : at + (len(data) - at) // 8 * 8], "<f4").reshape(-1, 2)[:, 0]

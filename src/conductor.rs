@@ -4,6 +4,7 @@
 //! same [`Score`], however finely time is cut. Runs on the control thread, or in the offline renderer.
 
 mod course;
+mod held;
 mod listening;
 mod performance;
 mod planner;
@@ -25,8 +26,9 @@ pub use settings::in_scene;
 pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};
 
 use course::Course;
+use held::{Held, Line};
 use listening::Listening;
-use performance::{Change, Performance};
+use performance::{Change, Morph, Performance};
 use planner::Planner;
 use splices::Splices;
 use steer::waits;
@@ -37,7 +39,7 @@ use crate::engine::{EngineCommand, TimedCommand};
 use crate::harmony::BarRequest;
 use crate::mel::HOP;
 use crate::parameter::{Param, Value};
-use crate::plan::Plan;
+use crate::plan::{Length, Plan};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
 /// Frames past the horizon for which chords are planned at least, right after a beat. The longest beat is 1.5 s, so
@@ -55,7 +57,9 @@ const STALE_BEATS: f64 = 0.25;
 /// What can happen next, in the order in which things at one frame happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
+    Held,
     Waited,
+    Line,
     Beat,
     Harmony,
     Morph,
@@ -64,11 +68,11 @@ enum Step {
     Pulse,
 }
 
-/// Changes that wait for a beat.
+/// Changes that were asked for and come into force on a beat.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Waiting {
     beat: u64,
-    morph: Option<u64>,
+    morph: Option<Length>,
 }
 
 /// Turns control events and the passing of time into a [`Score`].
@@ -83,8 +87,10 @@ pub struct Conductor {
     listening: Listening,
     splices: Splices,
     waiting: Option<Waiting>,
-    /// The frame at which a morph was asked for, and the frames it takes.
-    morph: Option<(u64, u64)>,
+    held: Held,
+    line: Option<Line>,
+    /// The frame at which a morph was asked for, and how long it takes.
+    morph: Option<(u64, Length)>,
     /// Commands not yet handed out, by frame.
     commands: VecDeque<TimedCommand>,
     seed: u64,
@@ -122,6 +128,8 @@ impl Conductor {
             listening: Listening::default(),
             splices: Splices::default(),
             waiting: None,
+            held: Held::default(),
+            line: None,
             morph: None,
             commands: commands.into(),
             seed,
@@ -146,16 +154,11 @@ impl Conductor {
     /// When it does not fit, or a scene is missing; nothing was changed.
     pub fn apply(&mut self, event: &ControlEvent) -> Result<(), ApplyError> {
         let change = match event {
-            // Whoever lets go of the emotion's tempo keeps the tempo of this moment.
-            ControlEvent::Set(Param::TempoFollow, Value::Toggle(false))
-                if self.performance.asked().toggle(Param::TempoFollow) =>
-            {
-                self.performance.set(Param::Tempo, &Value::Number(self.course.bpm(self.now) as f32))?
-            }
-            ControlEvent::Set(param, value) => self.performance.set(*param, value)?,
+            ControlEvent::Set(param, value) => self.ask(*param, value)?,
+            ControlEvent::NextBar(param, value) => return self.hold(*param, value),
             ControlEvent::LeadNotes(held) => self.performance.lead_notes(*held),
             ControlEvent::Morph(seconds) => {
-                self.morph = Some((self.now, seconds_to_frames(f64::from(*seconds))));
+                self.morph = Some((self.now, self.length(Morph::Seconds(*seconds))));
                 return Ok(());
             }
             ControlEvent::SceneValue { name, param, value } => {
@@ -167,16 +170,14 @@ impl Conductor {
                 return Ok(());
             }
         };
-        let morph = self.morph.filter(|(moment, _)| *moment == self.now).map(|(_, frames)| frames);
+        let morph = self.morph.filter(|(moment, _)| *moment == self.now).map(|(_, length)| length);
         match change {
             Change::Nothing => {}
             Change::Panic => self.panic(),
             Change::One(param) if !waits(param) || self.grid() == 0 => self.steer_one(param, morph),
-            Change::One(_) => self.wait(morph),
-            Change::Many { seconds } => {
-                let morph = Some(seconds_to_frames(f64::from(seconds)));
-                if self.grid() == 0 { self.steer_all(morph, self.now, None) } else { self.wait(morph) }
-            }
+            Change::One(_) => self.wait(self.grid_beat(), morph),
+            Change::Many(morph) if self.grid() == 0 => self.steer_all(Some(self.length(morph)), self.now),
+            Change::Many(morph) => self.wait(self.grid_beat(), Some(self.length(morph))),
         }
         Ok(())
     }
@@ -186,10 +187,12 @@ impl Conductor {
         while let Some((frame, step)) = self.next_step().filter(|(frame, _)| *frame < until) {
             self.now = frame;
             match step {
+                Step::Held => self.release(),
                 Step::Waited => self.steer_waiting(),
+                Step::Line => self.cross_line(out),
                 Step::Beat => self.beat(out),
                 Step::Harmony => self.planner.play_next(frame, self.tempo.clock().beat_at(frame) - STALE_BEATS, out),
-                Step::Morph => self.course.step_morph(frame, &mut out.commands),
+                Step::Morph => self.course.step_morph(frame, self.tempo.clock(), &mut out.commands),
                 Step::Command => out.commands.extend(self.commands.pop_front()),
                 Step::Plan => self.hand_out_plan(out),
                 Step::Pulse => self.pulse(out),
@@ -206,11 +209,13 @@ impl Conductor {
 
     fn next_step(&self) -> Option<(u64, Step)> {
         let clock = self.tempo.clock();
-        let waited = self.waiting.map(|waiting| clock.frame_at(waiting.beat as f64).saturating_sub(WAIT_LEAD));
+        let ahead_of = |beat: u64| clock.frame_at(beat as f64).saturating_sub(WAIT_LEAD);
         // A plan that only reaches further must not bring changes with it, so it waits for their splice.
         let plan = self.splices.due().or(self.extended.then_some(self.now));
         let candidates = [
-            (waited, Step::Waited),
+            (self.held.beat().map(ahead_of), Step::Held),
+            (self.waiting.map(|waiting| ahead_of(waiting.beat)), Step::Waited),
+            (self.line.as_ref().map(|line| clock.frame_at(line.beat as f64)), Step::Line),
             (Some(clock.frame_at(self.next_beat as f64)), Step::Beat),
             (self.planner.next_frame(clock), Step::Harmony),
             (self.course.next_morph_step(), Step::Morph),
@@ -272,7 +277,7 @@ impl Conductor {
         BarRequest {
             bar,
             beats,
-            mood: self.course.steering().mood.at(clock.frame_at(from)),
+            mood: self.course.steering().mood.at(clock.frame_at(from), clock),
             tonic: settings.choice(Param::Key),
             mode: settings.mode(),
             lead: self.course.lead(),

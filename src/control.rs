@@ -26,6 +26,8 @@ use crate::parameter::{Param, Value};
 pub enum ControlEvent {
     /// A parameter takes a value.
     Set(Param, Value),
+    /// A parameter takes a value at the next bar line; the newest value asked for it until then counts.
+    NextBar(Param, Value),
     /// The numbers and the mood set after this, at the same moment, arrive within so many seconds; so a preset morphs in.
     Morph(f32),
     /// A stored scene has this value of a parameter; scenes of earlier performances come back this way.

@@ -65,14 +65,6 @@ pub enum GeneratorError {
     /// There is no plan yet.
     #[error("there is no plan to follow yet")]
     NoPlan,
-    /// A splice lies further back than what is kept.
-    #[error("cannot go back to frame {frame}; the earliest is {oldest}")]
-    TooFarBack {
-        /// Frame of the splice.
-        frame: u64,
-        /// The earliest frame that can be gone back to.
-        oldest: u64,
-    },
 }
 
 /// What one latent turned out to be.
@@ -97,6 +89,16 @@ struct Change {
     other: Other,
     /// First hop of the new future that is to be heard.
     heard: u64,
+    /// The latent before which to go back even if the old future is not known up to the end of the crossfade then.
+    known: Option<u64>,
+}
+
+impl Change {
+    /// The hop up to which the old future must be final.
+    fn due(&self) -> u64 {
+        let known = self.known.map_or(u64::MAX, |latent| final_hop(latent));
+        known.min(self.heard + crossfade::FADE_HOPS)
+    }
 }
 
 /// What makes the future another one.
@@ -125,6 +127,8 @@ pub struct Generator {
     before: Tape,
     fade: Option<Crossfade>,
     epoch: u32,
+    /// Latents that were decided when the newest splice took effect.
+    known: u64,
     /// The next hop to be sent.
     next_hop: u64,
 }
@@ -147,6 +151,7 @@ impl Generator {
             before: Tape::new(),
             fade: None,
             epoch: 0,
+            known: 0,
             next_hop: 0,
         })
     }
@@ -174,15 +179,23 @@ impl Generator {
     /// crossfade of 32 ms. Both are rounded up to hops. Takes effect in the next [`Generator::step`] by which the old
     /// future is known up to the end of the crossfade, so the sound does not depend on how far ahead it was made.
     pub fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
+        self.replan_again(plan, planned, heard, None);
+    }
+
+    /// The same as it was done before: with `known`, when the latents before that frame are decided if not earlier. That
+    /// is [`Generator::known`] of the time when the splice took effect, for it may have been moved by
+    /// [`Generator::resplice`] since.
+    pub fn replan_again(&mut self, plan: Arc<Plan>, planned: u64, heard: u64, known: Option<u64>) {
         let heard = heard.max(planned).div_ceil(HOP as u64);
-        self.changes.push_back(Change { other: Other::Plan { plan, planned }, heard });
+        let known = known.map(|frame| frame / LATENT_FRAMES);
+        self.changes.push_back(Change { other: Other::Plan { plan, planned }, heard, known });
     }
 
     /// Plays on with other networks, under the same plan. They begin anew a little before frame `heard`, rounded up to
     /// hops, and are heard from there on, in a new epoch, after a crossfade of 32 ms.
     pub fn swap(&mut self, networks: Networks, heard: u64) {
         let heard = heard.div_ceil(HOP as u64);
-        self.changes.push_back(Change { other: Other::Networks(Box::new(networks)), heard });
+        self.changes.push_back(Change { other: Other::Networks(Box::new(networks)), heard, known: None });
     }
 
     /// Moves the newest splice that took effect, or the oldest that did not, to a later frame, where it opens a new epoch:
@@ -215,6 +228,12 @@ impl Generator {
         self.changes.front().map_or(self.next_hop, |change| change.heard.min(self.next_hop)) * HOP as u64
     }
 
+    /// Frames up to here were decided when the newest splice took effect.
+    #[must_use]
+    pub fn known(&self) -> u64 {
+        self.known * LATENT_FRAMES
+    }
+
     /// The epoch that hops are sent in; rises with every splice.
     #[must_use]
     pub fn epoch(&self) -> u32 {
@@ -224,12 +243,11 @@ impl Generator {
     /// Generates one latent and appends the hops that are final now, in the order of their indices.
     ///
     /// # Errors
-    /// When a network fails or gives numbers that are not finite, when there is no plan, or when a splice lies too far
-    /// back; that splice is dropped, its plan is followed from here on.
+    /// When a network fails or gives numbers that are not finite, or when there is no plan.
     pub fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
-        while self.changes.front().is_some_and(|change| change.heard + crossfade::FADE_HOPS <= self.final_hop()) {
+        while self.changes.front().is_some_and(|change| change.due() <= self.final_hop()) {
             let change = self.changes.pop_front().expect("the front was just looked at");
-            self.splice(change)?;
+            self.splice(change);
         }
         let plan = self.plan.clone().ok_or(GeneratorError::NoPlan)?;
         let snapshot = self.snapshot();
@@ -264,23 +282,21 @@ impl Generator {
 
     /// The hop after the last final one.
     fn final_hop(&self) -> u64 {
-        (self.now.latent * FRAMES_PER_LATENT as u64).saturating_sub(LATE_HOPS)
+        final_hop(self.now.latent)
     }
 
-    /// Goes back to where a change begins and prepares the crossfade.
-    fn splice(&mut self, change: Change) -> Result<(), GeneratorError> {
+    /// Goes back to where a change begins and prepares the crossfade. What lies further back than what is kept begins here.
+    fn splice(&mut self, change: Change) {
+        self.known = self.now.latent;
+        self.complete_old();
         match change.other {
             Other::Plan { plan, planned } => {
                 self.plan = Some(plan);
-                let Some(snapshot) = self.history.rewind(planned / LATENT_FRAMES) else {
-                    let oldest = self.history.oldest().unwrap_or(self.now.latent) * LATENT_FRAMES;
-                    return Err(GeneratorError::TooFarBack { frame: planned, oldest });
-                };
-                self.complete_old();
-                self.restore(&snapshot);
+                if let Some(snapshot) = self.history.rewind(planned / LATENT_FRAMES) {
+                    self.restore(&snapshot);
+                }
             }
             Other::Networks(networks) => {
-                self.complete_old();
                 self.networks = *networks;
                 self.now = Now::start((change.heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN));
                 self.history.forget();
@@ -295,7 +311,6 @@ impl Generator {
         self.fade = Some(Crossfade::new(change.heard));
         self.epoch += 1;
         self.next_hop = self.next_hop.min(change.heard);
-        Ok(())
     }
 
     /// Renders the old future beyond what was sent of it, for the crossfade.
@@ -429,4 +444,9 @@ impl Generator {
     fn not_finite(&self, network: &'static str) -> GeneratorError {
         GeneratorError::NotFinite { network, frame: self.now.latent * LATENT_FRAMES }
     }
+}
+
+/// The hop after the last final one when so many latents are decided.
+fn final_hop(latents: u64) -> u64 {
+    (latents * FRAMES_PER_LATENT as u64).saturating_sub(LATE_HOPS)
 }

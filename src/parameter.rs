@@ -225,8 +225,9 @@ parameters! {
     PresetNext "preset/next" Kind::Trigger, "", 0.0 ms, Daemon, "Loads the next preset in alphabetical order";
     PresetPrevious "preset/previous" Kind::Trigger, "", 0.0 ms, Daemon, "Loads the previous preset in alphabetical order";
     SceneStore "scene/store" Kind::Text { default: "" }, "", 0.0 ms, Daemon, "Stores the whole state as a named scene";
-    Scene "scene" Kind::Text { default: "" }, "", 0.0 ms, Daemon, "Recalls a scene, morphing over scene/morph";
+    Scene "scene" Kind::Text { default: "" }, "", 0.0 ms, Daemon, "Recalls a scene, morphing over scene/morph or scene/morph/bars";
     SceneMorph "scene/morph" number(0.0, 120.0, 0.0), "s", 0.0 ms, Daemon, "Time over which a recalled scene morphs in; 0 cuts";
+    SceneMorphBars "scene/morph/bars" number(0.0, 64.0, 0.0), "", 0.0 ms, Daemon, "Bars over which a recalled scene morphs in, at the tempo of each moment; 0 leaves it to scene/morph";
     SceneUndo "scene/undo" Kind::Trigger, "", 0.0 ms, Daemon, "Takes the last recall back";
     SceneA "scene/a" Kind::Text { default: "" }, "", 0.0 ms, Daemon, "Scene at the left end of the crossfader";
     SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, Daemon, "Scene at the right end of the crossfader";

@@ -2,7 +2,7 @@
 
 mod glide;
 
-pub use glide::{Blend, Glide};
+pub use glide::{Blend, Glide, Length};
 
 use crate::clock::MusicClock;
 use crate::conditions::Conditions;
@@ -96,7 +96,8 @@ impl Plan {
     pub fn conditions(&self, frame: u64) -> Conditions {
         let middle = frame + HALF_LATENT;
         let steering = &self.steering;
-        let mood = steering.mood.at(middle);
+        let number = |glide: &Glide<f32>| glide.at(middle, &self.clock);
+        let mood = steering.mood.at(middle, &self.clock);
         let profile = Profile::blend(&mood);
         let chord = steering.guide_chord;
         let beat = steering.guide_beat;
@@ -108,22 +109,22 @@ impl Plan {
             beat_phase: beat.then(|| self.clock.beat_phase(frame) as f32),
             bar_phase: beat.then(|| self.clock.bar_phase(frame) as f32),
             tempo_bpm: beat.then(|| self.clock.tempo_at(middle) as f32),
-            density: Some(profile.density * (steering.density.at(middle) * DENSITY_TRIM_OCTAVES).exp2()),
-            loudness: Some(profile.loudness + steering.loudness.at(middle) * LOUDNESS_TRIM),
-            register: Some(profile.register + steering.register.at(middle) * REGISTER_TRIM),
+            density: Some(profile.density * (number(&steering.density) * DENSITY_TRIM_OCTAVES).exp2()),
+            loudness: Some(profile.loudness + number(&steering.loudness) * LOUDNESS_TRIM),
+            register: Some(profile.register + number(&steering.register) * REGISTER_TRIM),
         }
     }
 
     /// Sampling temperature of the latent that starts at `frame`.
     #[must_use]
     pub fn temperature(&self, frame: u64) -> f32 {
-        self.steering.temperature.at(frame + HALF_LATENT)
+        self.steering.temperature.at(frame + HALF_LATENT, &self.clock)
     }
 
     /// Guidance of the latent that starts at `frame`; 1 is none.
     #[must_use]
     pub fn guidance(&self, frame: u64) -> f32 {
-        self.steering.guidance.at(frame + HALF_LATENT)
+        self.steering.guidance.at(frame + HALF_LATENT, &self.clock)
     }
 
     /// The chord at a frame.

@@ -2,13 +2,13 @@
 //!
 //! What it renders depends on the control log alone (seed, start values, events), not on how much is asked for at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ringbuf::traits::{Observer, Producer};
 
 use crate::conductor::{Conductor, PlanUpdate, Score};
-use crate::control::log::{ControlLog, Entry};
+use crate::control::log::{ControlLog, Entry, Performed};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, Hop, ports};
 use crate::generator::{Generator, GeneratorError};
 use crate::plan::Plan;
@@ -29,10 +29,10 @@ pub struct Offline {
     /// What is still to happen, in order.
     entries: std::vec::IntoIter<(u64, Entry)>,
     next_entry: Option<(u64, Entry)>,
-    /// Splices that came late on stage: planned frame to performed frame, or never.
-    late: BTreeMap<u64, Option<u64>>,
-    /// Where the generator was not in time on stage: (splices taken, first missing frame) to the frame it went on at.
-    gaps: BTreeMap<(u64, u64), u64>,
+    /// Splices that came late on stage, by the frame they were planned for: how they were performed, or never.
+    late: BTreeMap<u64, Option<Performed>>,
+    /// Where the generator was not in time on stage: splices taken, first missing frame, frame it went on at; in order.
+    gaps: VecDeque<(u64, u64, u64)>,
     /// Splices taken so far.
     splices: u64,
 }
@@ -42,11 +42,11 @@ impl Offline {
     #[must_use]
     pub fn new(log: ControlLog, generator: Generator) -> Self {
         let (engine_ports, ends) = ports();
-        let (mut late, mut gaps) = (BTreeMap::new(), BTreeMap::new());
+        let (mut late, mut gaps) = (BTreeMap::new(), VecDeque::new());
         for (_, entry) in &log.entries {
             match entry {
                 Entry::Splice { planned, performed } => drop(late.insert(*planned, *performed)),
-                Entry::Resume { splices, missing, at } => drop(gaps.insert((*splices, *missing), *at)),
+                Entry::Resume { splices, missing, at } => gaps.push_back((*splices, *missing, *at)),
                 Entry::Event(_) | Entry::End => {}
             }
         }
@@ -107,13 +107,14 @@ impl Offline {
             self.ends.commands.try_push(command).expect("the ring holds all commands of a chunk");
         }
         for PlanUpdate { plan, splice } in self.score.plans.drain(..) {
-            match splice.map(|planned| (planned, self.late.get(&planned).copied().unwrap_or(Some(planned)))) {
-                Some((planned, Some(heard))) => {
-                    self.generator.replan(plan, planned, heard);
-                    self.splices += 1;
-                }
-                Some((_, None)) => {}
-                None => self.generator.follow(plan),
+            let Some(planned) = splice else {
+                self.generator.follow(plan);
+                continue;
+            };
+            let in_time = Some(Performed { heard: planned, from: planned, known: None });
+            if let Some(Performed { heard, from, known }) = self.late.get(&planned).copied().unwrap_or(in_time) {
+                self.generator.replan_again(plan, from, heard, known);
+                self.splices += 1;
             }
         }
         self.score.clear();
@@ -122,7 +123,10 @@ impl Offline {
     /// Hands the engine every hop that it needs to play up to frame `until`.
     fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
         while self.generator.covered() < until + HOP_LEAD {
-            if let Some(at) = self.gaps.remove(&(self.splices, self.generator.covered())) {
+            let covered = self.generator.covered();
+            while let Some((.., at)) =
+                self.gaps.pop_front_if(|(splices, missing, _)| *splices <= self.splices && *missing <= covered)
+            {
                 self.generator.resume_at(at);
             }
             let heard = self.generator.step(&mut self.hops)?;

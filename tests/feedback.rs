@@ -67,3 +67,51 @@ fn bundles_take_effect_at_their_time() {
     // A time tag need not fall on a whole frame.
     assert!((second - first).abs_diff(4800) <= 1, "{} frames apart", second - first);
 }
+
+#[test]
+fn at_the_next_bar_the_newest_value_is_taken_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("take.log");
+    let daemon = Daemon::start(folder.path(), &[&QUIETLY[..], &["--control-log", log.to_str().unwrap()]].concat());
+    let port = free_port();
+    let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
+    wait_until_bound(&port);
+    daemon.oscsend(&["/melos/subscribe", "i", &port]);
+    let sent = python("tests/clients/osc_bar.py", &[&daemon.osc.to_string()]).status();
+    assert!(sent.unwrap().success());
+    dump.expect("/melos/tone f 0.75");
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.lines().any(|line| line.ends_with(" next-bar /melos/tone 0.75")), "{log}");
+    let at_once =
+        |line: &str| line.contains(" /melos/tone ") && !line.contains("next-bar") && !line.starts_with("start ");
+    assert!(!log.lines().any(at_once), "{log}");
+}
+
+#[test]
+fn whoever_subscribes_again_gets_the_full_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &QUIETLY);
+    let client = Client::spawn(&mut python("tests/clients/osc_again.py", &[&daemon.osc.to_string()]));
+    client.expect("tone at first [-0.15");
+    client.expect("missing []");
+    client.expect("tone [0.5] format ['flac']");
+}
+
+#[test]
+fn a_restarted_daemon_tells_its_state_to_whoever_subscribes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
+    wait_until_bound(&port);
+    let first = Daemon::start(folder.path(), &QUIETLY);
+    first.oscsend(&["/melos/subscribe", "i", &port]);
+    dump.expect("/melos/record/preroll f 0.0");
+    first.oscsend(&["/melos/width", "f", "0.125"]);
+    dump.expect("/melos/width f 0.125");
+    assert!(first.terminate().0.success());
+
+    // Without a preset the state of before comes back.
+    let second = Daemon::start(folder.path(), &QUIETLY[..4]);
+    second.oscsend(&["/melos/subscribe", "i", &port]);
+    dump.expect_all(&["/melos/emotion s \"calm\"", "/melos/width f 0.125", "/melos/record/preroll f 0.0"]);
+}

@@ -78,6 +78,9 @@ impl HopSource for Gated {
     fn covered(&self) -> u64 {
         self.inner.covered()
     }
+    fn known(&self) -> u64 {
+        self.inner.known()
+    }
     fn epoch(&self) -> u32 {
         self.inner.epoch()
     }
@@ -144,7 +147,7 @@ impl Stage {
         self.events
             .iter()
             .filter_map(|event| match event {
-                WorkerEvent::Spliced { planned, performed } => Some((*planned, *performed)),
+                WorkerEvent::Spliced { planned, performed } => Some((*planned, performed.map(|it| it.heard))),
                 _ => None,
             })
             .collect()

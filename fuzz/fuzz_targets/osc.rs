@@ -12,7 +12,7 @@ fuzz_target!(|datagram: &[u8]| {
     let Ok(decoded) = decode(datagram, now) else { return };
     for request in decoded.requests {
         match request {
-            Request::Set(param, value, due) => {
+            Request::Set(param, value, due) | Request::NextBar(param, value, due) => {
                 assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
                 let ahead = due.map_or(Duration::ZERO, |due| due.duration_since(now.monotonic));
                 assert!(ahead <= Duration::from_secs(3600), "{ahead:?} ahead");

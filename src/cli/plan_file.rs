@@ -36,7 +36,7 @@ impl PlanFile {
 /// What the plan asks for at a frame. `beat` counts from 0 and is whole on the beat.
 fn line(plan: &Plan, frame: u64) -> Value {
     let conditions = plan.conditions(frame);
-    let mood = plan.steering.mood.at(frame);
+    let mood = plan.steering.mood.at(frame, &plan.clock);
     let chord = plan.chord_at(frame);
     let weights: serde_json::Map<_, _> = Emotion::ALL
         .into_iter()

@@ -2,10 +2,11 @@
 
 use super::performance::Performance;
 use super::settings::{Settings, is_mood};
+use crate::clock::MusicClock;
 use crate::engine::{EngineCommand, TimedCommand};
 use crate::harmony::Profile;
 use crate::parameter::{Kind, Lane, Param};
-use crate::plan::{Glide, Steering};
+use crate::plan::{Glide, Length, Steering};
 use crate::theory::Chord;
 use crate::units::seconds_to_frames;
 
@@ -82,29 +83,30 @@ impl Course {
         self.lead
     }
 
-    /// Tempo at a frame in beats per minute, the clock's own corrections aside.
-    pub(super) fn bpm(&self, frame: u64) -> f64 {
-        let (pinned, follow) = (f64::from(self.pinned_bpm.at(frame)), f64::from(self.follow.at(frame)));
+    /// Tempo at a frame in beats per minute, the clock's own corrections aside. The clock says how far morphs over bars are.
+    pub(super) fn bpm(&self, frame: u64, clock: &MusicClock) -> f64 {
+        let (pinned, follow) = (f64::from(self.pinned_bpm.at(frame, clock)), f64::from(self.follow.at(frame, clock)));
         if follow == 0.0 {
             return pinned;
         }
-        let of_mood = f64::from(Profile::blend(&self.steering.mood.at(frame)).tempo_bpm);
+        let of_mood = f64::from(Profile::blend(&self.steering.mood.at(frame, clock)).tempo_bpm);
         pinned + (of_mood - pinned) * follow
     }
 
     /// Sets course for what is asked for of `params`, from frame `at` on. With `morph`, everything that can glide takes
-    /// that many frames; without, the mood takes the performer's glide time and the rest changes at once.
+    /// that long; without, the mood takes the performer's glide time and the rest changes at once.
     pub(super) fn steer(
         &mut self,
         params: impl Iterator<Item = Param>,
         performance: &Performance,
         at: u64,
-        morph: Option<u64>,
+        morph: Option<Length>,
+        clock: &MusicClock,
         commands: &mut Vec<TimedCommand>,
     ) -> Impact {
         let asked = performance.asked();
-        let cut = morph.unwrap_or(0);
-        let glide = morph.unwrap_or_else(|| seconds_to_frames(f64::from(asked.number(Param::Glide))));
+        let cut = morph.unwrap_or(Length::CUT);
+        let glide = morph.unwrap_or_else(|| Length::Frames(seconds_to_frames(f64::from(asked.number(Param::Glide)))));
         let mut impact = Impact::default();
         for param in params {
             if param == Param::Chord && self.lead != performance.lead() {
@@ -117,21 +119,21 @@ impl Course {
             let number = asked.number(param);
             match param {
                 _ if is_mood(param) && self.settings.mood() != asked.mood() => {
-                    self.steering.mood.go(asked.mood(), at, glide);
-                    let tempo = self.follow.at(at) > 0.0 || *self.follow.target() > 0.0;
+                    self.steering.mood.go(asked.mood(), at, glide, clock);
+                    let tempo = self.follow.at(at, clock) > 0.0 || *self.follow.target() > 0.0;
                     impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
                 }
-                Param::Temperature => self.steering.temperature.go(number, at, cut),
-                Param::Guidance => self.steering.guidance.go(number, at, cut),
-                Param::Density => self.steering.density.go(number, at, cut),
-                Param::Loudness => self.steering.loudness.go(number, at, cut),
-                Param::Register => self.steering.register.go(number, at, cut),
+                Param::Temperature => self.steering.temperature.go(number, at, cut, clock),
+                Param::Guidance => self.steering.guidance.go(number, at, cut, clock),
+                Param::Density => self.steering.density.go(number, at, cut, clock),
+                Param::Loudness => self.steering.loudness.go(number, at, cut, clock),
+                Param::Register => self.steering.register.go(number, at, cut, clock),
                 Param::GuideChord => self.steering.guide_chord = asked.toggle(param),
                 Param::GuideBeat => self.steering.guide_beat = asked.toggle(param),
-                Param::Tempo => self.pinned_bpm.go(number, at, cut),
-                Param::TempoFollow if asked.toggle(param) => self.follow.go(1.0, at, glide),
-                Param::TempoFollow => self.follow.go(0.0, at, cut),
-                _ if param.spec().lane == Lane::Fast => self.command(param, asked, at, cut, commands),
+                Param::Tempo => self.pinned_bpm.go(number, at, cut, clock),
+                Param::TempoFollow if asked.toggle(param) => self.follow.go(1.0, at, glide, clock),
+                Param::TempoFollow => self.follow.go(0.0, at, cut, clock),
+                _ if param.spec().lane == Lane::Fast => self.command(param, asked, at, cut, clock, commands),
                 _ => {}
             }
             let slow = param.spec().lane == Lane::Slow && !matches!(param, Param::Glide | Param::Quantize);
@@ -165,16 +167,25 @@ impl Course {
     }
 
     /// Moves the numbers of the fast lane that morph.
-    pub(super) fn step_morph(&mut self, frame: u64, commands: &mut Vec<TimedCommand>) {
-        commands.extend(self.morphing.iter().map(|(param, glide)| number_command(frame, *param, glide.at(frame))));
-        self.morphing.retain(|(_, glide)| glide.end() > frame);
+    pub(super) fn step_morph(&mut self, frame: u64, clock: &MusicClock, commands: &mut Vec<TimedCommand>) {
+        let step = |(param, glide): &(Param, Glide<f32>)| number_command(frame, *param, glide.at(frame, clock));
+        commands.extend(self.morphing.iter().map(step));
+        self.morphing.retain(|(_, glide)| !glide.arrived(frame, clock));
         self.next_morph_step = frame + MORPH_STEP;
     }
 
-    fn command(&mut self, param: Param, asked: &Settings, at: u64, frames: u64, commands: &mut Vec<TimedCommand>) {
+    fn command(
+        &mut self,
+        param: Param,
+        asked: &Settings,
+        at: u64,
+        length: Length,
+        clock: &MusicClock,
+        commands: &mut Vec<TimedCommand>,
+    ) {
         let place = self.morphing.binary_search_by_key(&param, |(param, _)| *param);
         match param.spec().kind {
-            Kind::Number { .. } if frames > 0 => {
+            Kind::Number { .. } if length != Length::CUT => {
                 let now = self.settings.number(param);
                 if self.morphing.is_empty() {
                     self.next_morph_step = at.next_multiple_of(MORPH_STEP);
@@ -183,7 +194,7 @@ impl Course {
                     self.morphing.insert(index, (param, Glide::at_rest(now)));
                     index
                 });
-                self.morphing[index].1.go(asked.number(param), at, frames);
+                self.morphing[index].1.go(asked.number(param), at, length, clock);
             }
             Kind::Number { .. } => {
                 if let Ok(index) = place {

@@ -27,13 +27,19 @@ pub(super) enum Change {
     Nothing,
     /// One parameter, or what follows from it.
     One(Param),
-    /// Many parameters at once, which shall arrive within some seconds.
-    Many {
-        /// Time to get there; 0 cuts.
-        seconds: f32,
-    },
+    /// Many parameters at once, which shall arrive together.
+    Many(Morph),
     /// Every sound shall be cut.
     Panic,
+}
+
+/// How long many parameters take to arrive; 0 cuts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Morph {
+    /// So many seconds.
+    Seconds(f32),
+    /// So many bars, at the tempo of each moment.
+    Bars(f32),
 }
 
 /// What has been asked for so far.
@@ -51,9 +57,13 @@ impl Performance {
     /// # Errors
     /// When the value does not fit or a scene is missing; nothing was changed.
     pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, ApplyError> {
-        let mut asked = self.asked.clone();
+        let asked_before = &self.asked;
+        let mut asked = asked_before.clone();
         asked.set(param, value)?;
-        let morph = Change::Many { seconds: asked.number(Param::SceneMorph) };
+        let morph = match asked.number(Param::SceneMorphBars) {
+            0.0 => Morph::Seconds(asked.number(Param::SceneMorph)),
+            bars => Morph::Bars(bars),
+        };
         let change = match param {
             Param::Panic => Change::Panic,
             Param::SceneStore => {
@@ -62,21 +72,31 @@ impl Performance {
             }
             Param::Scene => {
                 asked = self.scenes.recall(asked.text(param), &asked)?;
-                morph
+                Change::Many(morph)
             }
             Param::SceneUndo => {
                 asked = self.scenes.undo(&asked)?;
-                morph
+                Change::Many(morph)
             }
             Param::SceneCrossfade => {
                 let (a, b) = (asked.text(Param::SceneA), asked.text(Param::SceneB));
                 asked = self.scenes.between(a, b, asked.number(param), &asked)?;
-                Change::Many { seconds: 0.0 }
+                Change::Many(Morph::Seconds(0.0))
             }
+            // The same value again is no news, however often it comes.
+            _ if asked == *asked_before => Change::Nothing,
             _ => Change::One(param),
         };
         self.asked = asked;
         Ok(change)
+    }
+
+    /// Whether a value fits a parameter.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) fn check(&self, param: Param, value: &Value) -> Result<(), ApplyError> {
+        Ok(self.asked.clone().set(param, value)?)
     }
 
     /// The held notes of a keyboard that leads.
@@ -146,12 +166,16 @@ mod tests {
             (Param::Reverb, Value::Number(0.5), Change::One(Param::Reverb)),
             (Param::Panic, Value::Trigger, Change::Panic),
             (Param::SceneStore, text("here"), Change::Nothing),
-            (Param::Scene, text("low"), Change::Many { seconds: 3.0 }),
-            (Param::SceneUndo, Value::Trigger, Change::Many { seconds: 3.0 }),
+            (Param::Scene, text("low"), Change::Many(Morph::Seconds(3.0))),
+            (Param::SceneUndo, Value::Trigger, Change::Many(Morph::Seconds(3.0))),
         ];
         for (param, value, change) in table {
             assert_eq!(performance.set(param, &value), Ok(change), "{param:?}");
         }
+        performance.set(Param::Reverb, &Value::Number(0.75)).unwrap();
+        assert_eq!(performance.set(Param::Reverb, &Value::Number(0.75)), Ok(Change::Nothing), "again");
+        performance.set(Param::SceneMorphBars, &Value::Number(2.0)).unwrap();
+        assert_eq!(performance.set(Param::SceneUndo, &Value::Trigger), Ok(Change::Many(Morph::Bars(2.0))));
     }
 
     #[test]

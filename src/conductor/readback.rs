@@ -13,7 +13,7 @@ impl Conductor {
     pub fn value(&self, param: Param) -> Value {
         let asked = self.performance.asked();
         if param == Param::Tempo && asked.toggle(Param::TempoFollow) {
-            return Value::Number(self.course.bpm(self.now) as f32);
+            return Value::Number(self.course.bpm(self.now, self.tempo.clock()) as f32);
         }
         asked.get(param)
     }
@@ -45,7 +45,7 @@ impl Conductor {
     /// The mood in force at the horizon, on its way to the one asked for.
     #[must_use]
     pub fn mood(&self) -> Mood {
-        self.course.steering().mood.at(self.now)
+        self.course.steering().mood.at(self.now, self.tempo.clock())
     }
 
     /// The tempo at the horizon in beats per minute.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::control::Notice;
 use crate::engine::TimedCommand;
+use crate::parameter::{Param, Value};
 use crate::plan::Plan;
 
 /// Pulses of MIDI clock per quarter note.
@@ -30,6 +31,9 @@ pub struct Score {
     /// MIDI clock: the frame and the number of each pulse since beat 0, [`PULSES`] per beat; numbers that the clock
     /// skipped are left out.
     pub pulses: Vec<(u64, u64)>,
+    /// Parameters that took a value at a bar line because [`crate::control::ControlEvent::NextBar`] had asked for it, with
+    /// the frame of the line.
+    pub released: Vec<(u64, Param, Value)>,
 }
 
 impl Score {
@@ -39,5 +43,6 @@ impl Score {
         self.plans.clear();
         self.notices.clear();
         self.pulses.clear();
+        self.released.clear();
     }
 }

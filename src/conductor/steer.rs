@@ -1,11 +1,15 @@
 //! Brings what is asked for into force: at once, on a beat, or as an external clock wants it.
 
 use super::course::Impact;
-use super::performance::{ApplyError, Change};
+use super::held::Line;
+use super::performance::{ApplyError, Change, Morph};
+use super::score::Score;
 use super::tempo::Alignment;
 use super::{Conductor, STALE_BEATS, Waiting};
 use crate::engine::{EngineCommand, TimedCommand};
 use crate::parameter::{Lane, Param, TABLE, Value};
+use crate::plan::Length;
+use crate::units::seconds_to_frames;
 
 /// Tempi of an external clock nearer than this ratio are the same: 0.1 ms per beat.
 const TEMPO_TOLERANCE: f64 = 2e-4;
@@ -16,35 +20,78 @@ impl Conductor {
         self.performance.asked().choice(Param::Quantize)
     }
 
-    pub(super) fn wait(&mut self, morph: Option<u64>) {
-        let grid = if self.grid() == 1 { 1 } else { u64::from(self.tempo.clock().beats_per_bar()) };
-        let beat = self.next_beat.next_multiple_of(grid);
+    /// The next beat or bar, as the quantisation says.
+    pub(super) fn grid_beat(&self) -> u64 {
+        if self.grid() == 1 { self.next_beat } else { self.next_bar() }
+    }
+
+    /// The first beat of the next bar.
+    pub(super) fn next_bar(&self) -> u64 {
+        self.next_beat.next_multiple_of(u64::from(self.tempo.clock().beats_per_bar()))
+    }
+
+    /// How long a morph takes.
+    pub(super) fn length(&self, morph: Morph) -> Length {
+        match morph {
+            Morph::Seconds(seconds) => Length::Frames(seconds_to_frames(f64::from(seconds))),
+            Morph::Bars(bars) => Length::Beats(f64::from(bars) * f64::from(self.tempo.clock().beats_per_bar())),
+        }
+    }
+
+    /// Takes a value into what is asked for.
+    pub(super) fn ask(&mut self, param: Param, value: &Value) -> Result<Change, ApplyError> {
+        // Whoever lets go of the emotion's tempo keeps the tempo of this moment.
+        if (param, value) == (Param::TempoFollow, &Value::Toggle(false))
+            && self.performance.asked().toggle(Param::TempoFollow)
+        {
+            let bpm = self.course.bpm(self.now, self.tempo.clock());
+            return self.performance.set(Param::Tempo, &Value::Number(bpm as f32));
+        }
+        self.performance.set(param, value)
+    }
+
+    /// What is asked for comes into force on a beat, or on an earlier one if something waits for that.
+    pub(super) fn wait(&mut self, beat: u64, morph: Option<Length>) {
         let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
         self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });
     }
 
+    /// Brings what waits into force: for the network now, so that the splice falls on the beat, for the engine on the beat.
     pub(super) fn steer_waiting(&mut self) {
         if let Some(waiting) = self.waiting.take() {
-            let beat = waiting.beat.max(self.next_beat) as f64;
-            let at = self.tempo.clock().frame_at(beat).max(self.now);
-            self.steer_all(waiting.morph, at, Some(beat));
+            let next = waiting.beat.max(self.next_beat);
+            let at = self.tempo.clock().frame_at(next as f64).max(self.now);
+            self.steer(slow(), waiting.morph, at, Some(next as f64));
+            self.line.get_or_insert_default().reach(next, waiting.morph);
         }
     }
 
-    pub(super) fn steer_one(&mut self, param: Param, morph: Option<u64>) {
+    /// Brings the rest of what waited into force, on the beat itself.
+    pub(super) fn cross_line(&mut self, out: &mut Score) {
+        if let Some(Line { morph, panic, released, .. }) = self.line.take() {
+            self.steer(fast(), morph, self.now, None);
+            if panic {
+                self.panic();
+            }
+            out.released.extend(released.into_iter().map(|(param, value)| (self.now, param, value)));
+        }
+    }
+
+    pub(super) fn steer_one(&mut self, param: Param, morph: Option<Length>) {
         // A tempo also decides who leads it.
         let also = (param == Param::Tempo).then_some(Param::TempoFollow);
         self.steer([param].into_iter().chain(also), morph, self.now, None);
     }
 
-    pub(super) fn steer_all(&mut self, morph: Option<u64>, at: u64, beat: Option<f64>) {
-        self.steer(TABLE.iter().map(|spec| spec.param), morph, at, beat);
+    pub(super) fn steer_all(&mut self, morph: Option<Length>, at: u64) {
+        self.steer(slow().chain(fast()), morph, at, None);
     }
 
     /// Brings what is asked for of some parameters into force at a frame; the harmony follows at `beat` or when it can.
-    fn steer(&mut self, params: impl Iterator<Item = Param>, morph: Option<u64>, at: u64, beat: Option<f64>) {
+    fn steer(&mut self, params: impl Iterator<Item = Param>, morph: Option<Length>, at: u64, beat: Option<f64>) {
         let mut commands = Vec::new();
-        let impact = self.course.steer(params, &self.performance, at, morph, &mut commands);
+        let clock = self.tempo.clock();
+        let impact = self.course.steer(params, &self.performance, at, morph, clock, &mut commands);
         self.queue(commands);
         if impact.seed {
             self.seed = self.performance.asked().number(Param::Seed) as u64;
@@ -93,7 +140,9 @@ impl Conductor {
         self.queue(commands);
         self.restarts += 1;
         self.restart();
-        self.replan(self.next_beat as f64);
+        // The next beat to come: the notes of one on this frame would be cut at once.
+        let on_it = self.tempo.clock().frame_at(self.next_beat as f64) <= self.now;
+        self.replan((self.next_beat + u64::from(on_it)) as f64);
         self.splices.want(self.now);
     }
 
@@ -134,4 +183,14 @@ impl Conductor {
 pub(super) fn waits(param: Param) -> bool {
     let immediate = matches!(param, Param::Glide | Param::Quantize | Param::Tempo | Param::TempoFollow);
     param.spec().lane == Lane::Slow && !immediate
+}
+
+/// What travels to the engine.
+fn fast() -> impl Iterator<Item = Param> {
+    TABLE.iter().filter(|spec| spec.lane == Lane::Fast).map(|spec| spec.param)
+}
+
+/// Everything else.
+fn slow() -> impl Iterator<Item = Param> {
+    TABLE.iter().filter(|spec| spec.lane != Lane::Fast).map(|spec| spec.param)
 }

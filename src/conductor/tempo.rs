@@ -57,7 +57,7 @@ pub(super) struct Tempo {
 
 impl Tempo {
     pub(super) fn new(course: &Course) -> Self {
-        Self { clock: MusicClock::new(course.bpm(0)), slew: None, laid: 0 }
+        Self { clock: MusicClock::new(course.bpm(0, &MusicClock::new(60.0))), slew: None, laid: 0 }
     }
 
     pub(super) const fn clock(&self) -> &MusicClock {
@@ -100,7 +100,7 @@ impl Tempo {
             self.clock.skip_to(now, self.clock.beat_at(now) + ahead);
             return Alignment::Skipped;
         }
-        let seconds_per_beat = 60.0 / course.bpm(now);
+        let seconds_per_beat = 60.0 / course.bpm(now, &self.clock);
         let under_way = self.slew.map_or(0.0, |slew| slew.remaining(now));
         if (error - under_way).abs() * seconds_per_beat < PHASE_TOLERANCE_S {
             return Alignment::Kept;
@@ -117,7 +117,7 @@ impl Tempo {
     }
 
     fn bpm(&self, course: &Course, frame: u64) -> f64 {
-        course.bpm(frame) + self.slew.map_or(0.0, |slew| slew.bpm(frame))
+        course.bpm(frame, &self.clock) + self.slew.map_or(0.0, |slew| slew.bpm(frame))
     }
 }
 
@@ -143,7 +143,14 @@ mod tests {
         tempo.lay(&course, 10.0);
         performance.set(Param::Glide, &Value::Number(5.0)).unwrap();
         performance.set(Param::Emotion, &Value::Choice(5)).unwrap();
-        let impact = course.steer(TABLE.iter().map(|spec| spec.param), &performance, 48_000, None, &mut Vec::new());
+        let impact = course.steer(
+            TABLE.iter().map(|spec| spec.param),
+            &performance,
+            48_000,
+            None,
+            tempo.clock(),
+            &mut Vec::new(),
+        );
         assert!(impact.tempo);
         tempo.turn(&course, 48_000);
         tempo.lay(&course, 20.0);

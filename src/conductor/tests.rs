@@ -1,7 +1,9 @@
 //! The conductor from outside: scripts of events in, scores out.
 
+mod bars;
 mod harmony;
 mod invariants;
+mod replay;
 mod steering;
 mod tempo;
 

@@ -87,6 +87,7 @@ fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
         (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. }, _) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
+        (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
         _ => std::mem::discriminant(new) == std::mem::discriminant(old),
     }
 }

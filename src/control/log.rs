@@ -10,15 +10,24 @@
 //! 4800 /melos/emotion "sad"
 //! 9600 lead 57 60 64
 //! 9600 morph 4
+//! 9600 next-bar /melos/level/pad -9
 //! 9600 tempo 120.5
 //! 9600 beat 4 9512
-//! 14400 splice 17920 18432
+//! 14400 splice 17920 18432 17920 57344
 //! 14400 splice 28160 never
 //! 15360 resume 2 13312 18432
 //! 96000 end
 //! ```
 //! The number in front is the horizon frame at which the event was applied. Numbers are written so that they read back
-//! to the same bits. A log kept beside a recording is that of the whole session up to its end; its header says which
+//! to the same bits.
+//!
+//! `splice` says that a change of plan came late on stage: planned for a frame, heard from another, decided anew from a
+//! third, when the old music was decided up to a fourth. `never` says that a newer change overtook it. `resume` says that
+//! the generator left music out. With these the generator offline makes the hops that it made on stage. What is not in the
+//! log is when hops and commands reached the engine: while it starves, and for commands it counts as late, the recording
+//! differs from what is rendered; both are counted, and the daemon logs each starvation with its frames.
+//!
+//! A log kept beside a recording is that of the whole session up to its end; its header says which
 //! frames the recording holds (`take`: the first, and the first after the last), and only those are rendered.
 
 mod line;
@@ -48,6 +57,18 @@ pub struct Header {
     pub take: Option<Range<u64>>,
 }
 
+/// How a change of plan was performed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Performed {
+    /// Frame from which the new music is heard.
+    pub heard: u64,
+    /// Frame from which it was decided anew.
+    pub from: u64,
+    /// Frame up to which the old music had been decided when the generator went back; `None` when that makes no
+    /// difference, for it reached beyond the crossfade.
+    pub known: Option<u64>,
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
@@ -57,8 +78,8 @@ pub enum Entry {
     Splice {
         /// Frame it was planned for.
         planned: u64,
-        /// Frame of the splice as heard; `None` when a newer plan overtook it.
-        performed: Option<u64>,
+        /// What was done instead; `None` when a newer plan overtook it.
+        performed: Option<Performed>,
     },
     /// The generator had not been in time: frames are missing, its music went on after them.
     Resume {
@@ -127,12 +148,19 @@ impl<W: Write> LogWriter<W> {
         Ok(Self { to })
     }
 
-    /// Adds a line and flushes it, so that a crash loses nothing.
+    /// Adds a line.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, frame: u64, entry: &Entry) -> io::Result<()> {
-        writeln!(self.to, "{frame} {}", line::entry(entry))?;
+        writeln!(self.to, "{frame} {}", line::entry(entry))
+    }
+
+    /// Hands what was added to the system, so that a crash loses nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
 }

@@ -4,6 +4,7 @@
 //! | message | effect |
 //! |---|---|
 //! | `/melos/<id> value` | sets a parameter of the table; i, h, f, d, s, c, T, F, N (off) and I (on) are coerced |
+//! | `/melos/next/bar/<id> value` | the same at the next bar line, to the frame for what the engine does; the newest value of a parameter counts, and the sender is told, too, when it happens |
 //! | `/melos/emotion calm 0.8` | as `/melos/emotion/calm 0.8` |
 //! | `/melos/<id>` | without an argument: a trigger fires; any other parameter's value is sent back to the sender |
 //! | `/melos/subscribe [port]` | the sender (or that port on its host) gets the full state, then every change and stream |
@@ -12,7 +13,7 @@
 //! | `/melos/learn valence` | binds the MIDI control that is moved next to a parameter until Melos ends, and answers `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing is moved for 30 s or somebody else asks |
 //! | `/melos/learn/cancel` | ends that |
 //!
-//! Addresses may be OSC 1.0 patterns (`/melos/mute/*`, `/melos/level/{bass,pad}`); patterns never fire triggers, so that
+//! Addresses may be OSC 1.0 patterns (`/melos/mute/*`, `/melos/next/bar/level/{bass,pad}`); patterns never fire triggers, so that
 //! a broad one cannot panic the instrument. Bundles are taken as a whole; a time tag in the future delays them, a late
 //! one is counted and taken at once. A packet that is malformed, too large, too deeply nested or holds a number that is
 //! not finite is counted, said once, and changes nothing.

@@ -42,8 +42,8 @@ pub(super) use log_file::LogFile;
 use onsets::Onsets;
 use timeline::Timeline;
 
-/// How long the thread sleeps when nothing arrives; well below a block.
-const TICK: Duration = Duration::from_millis(2);
+/// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
+const TICK: Duration = Duration::from_millis(1);
 /// Frames by which the horizon leads the play head beyond one block: a tick, and a late wake-up.
 const MARGIN: u64 = 256;
 /// How often level and health are told.
@@ -106,13 +106,19 @@ impl Stage {
             agenda: Agenda::default(),
             timeline: Timeline::default(),
             onsets: Onsets::default(),
+            released: Vec::new(),
             walk,
             lesson: None,
             reported: Instant::now(),
         };
         self.tell_values();
+        let mut begun = Instant::now();
         while !self.stop.load(Relaxed) {
+            // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
+            // and costs a turn every tick and no more.
+            std::thread::sleep(TICK.saturating_sub(begun.elapsed()));
             self.inbox.wait(TICK);
+            begun = Instant::now();
             self.turn(&mut turn);
         }
         let last = Saved::of(&self.conductor);
@@ -160,6 +166,9 @@ impl Stage {
             }
         }
         self.advance(turn, horizon);
+        for (_, param, value) in std::mem::take(&mut turn.released) {
+            self.act(turn, param, &value);
+        }
         self.send_midi(&turn.timeline);
         self.hear(turn);
         for strength in turn.onsets.until(head) {
@@ -222,13 +231,17 @@ impl Stage {
     /// An event from outside.
     fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
         let Incoming { event, .. } = incoming;
-        if let ControlEvent::Set(param, _) = &event
-            && ends_journey(*param)
-        {
+        self.apply(turn, &event);
+        if let ControlEvent::Set(param, value) = &event {
+            self.act(turn, *param, value);
+        }
+    }
+
+    /// Does the daemon's own part when a parameter has taken a value.
+    fn act(&mut self, turn: &mut Turn, param: Param, value: &Value) {
+        if ends_journey(param) {
             turn.walk = None;
         }
-        self.apply(turn, &event);
-        let ControlEvent::Set(param, value) = &event else { return };
         let playing = match self.conductor.value(Param::Preset) {
             Value::Text(name) => name,
             _ => String::new(),
@@ -237,7 +250,7 @@ impl Stage {
             (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
             (Param::Record, Value::Toggle(on)) => self.record(*on),
             (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
-                let steps = if *param == Param::PresetNext { 1 } else { -1 };
+                let steps = if param == Param::PresetNext { 1 } else { -1 };
                 if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
                     self.apply(turn, &ControlEvent::Set(Param::Preset, Value::Text(name.clone())));
                     self.load(turn, &name);
@@ -357,6 +370,7 @@ impl Stage {
         for update in turn.score.plans.drain(..) {
             self.worker.plan(update.plan, update.splice);
         }
+        turn.released.append(&mut turn.score.released);
         for (_, notice) in turn.score.notices.drain(..) {
             self.board.tell(notice);
         }
@@ -382,9 +396,11 @@ impl Stage {
                     turn.onsets.expect(heard.from, &heard.onsets);
                     continue;
                 }
-                WorkerEvent::Spliced { planned, performed } if performed == Some(planned) => continue,
+                WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {
+                    continue;
+                }
                 WorkerEvent::Spliced { planned, performed } => {
-                    tracing::warn!(planned, ?performed, "a change of mood came late");
+                    tracing::warn!(planned, heard = performed.map(|it| it.heard), "a change of mood came late");
                     Entry::Splice { planned, performed }
                 }
                 WorkerEvent::Swapped { at } => {
@@ -411,6 +427,8 @@ struct Turn {
     agenda: Agenda,
     timeline: Timeline,
     onsets: Onsets,
+    /// What took its value at a bar line, for the daemon to do its part.
+    released: Vec<(u64, Param, Value)>,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
     /// The control that is being learnt.

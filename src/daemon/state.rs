@@ -17,8 +17,8 @@ use crate::parameter::{Param, Value};
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// What is kept of the parameters that are the daemon's own: what they last did is not done again.
-const OF_THE_DAEMON: [Param; 5] =
-    [Param::Preset, Param::SceneMorph, Param::SceneA, Param::SceneB, Param::RecordPreRoll];
+const OF_THE_DAEMON: [Param; 6] =
+    [Param::Preset, Param::SceneMorph, Param::SceneMorphBars, Param::SceneA, Param::SceneB, Param::RecordPreRoll];
 
 /// Everything that is kept.
 #[derive(Debug, Clone, Default, PartialEq)]

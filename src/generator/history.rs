@@ -75,9 +75,4 @@ impl History {
     pub(super) fn pop(&mut self) -> Option<Snapshot> {
         self.snapshots.pop_back()
     }
-
-    /// The first latent that can be gone back to.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        self.snapshots.front().map(|snapshot| snapshot.now.latent)
-    }
 }

@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
-use super::{Generator, GeneratorError, Heard, Networks};
+use super::{Generator, GeneratorError, Heard, LATENT_FRAMES, Networks, RUN_IN};
+use crate::control::log::Performed;
 use crate::engine::{EngineStatus, Hop};
 use crate::mel::HOP;
 use crate::plan::Plan;
@@ -31,6 +32,9 @@ pub use status::WorkerStatus;
 /// the engine's table of hops holds.
 pub const AHEAD: u64 = 48_000;
 
+/// Frames that are kept ready right after a splice was ordered, for most of what lies further ahead will be replaced when
+/// another follows: fingers on a fader order eight a second. It grows back as the music goes on, twice as fast as that.
+const AHEAD_STEERED: u64 = 16_384;
 /// From the decision to splice until the engine has the first hop: two latents' work and a block of the device.
 const MARGIN: u64 = 2048;
 /// From the decision to change over to other networks until they are heard: ten latents' work, and that there is no hurry.
@@ -65,6 +69,8 @@ pub trait HopSource: Send + 'static {
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError>;
     /// See [`Generator::covered`].
     fn covered(&self) -> u64;
+    /// See [`Generator::known`].
+    fn known(&self) -> u64;
     /// See [`Generator::epoch`].
     fn epoch(&self) -> u32;
 }
@@ -94,6 +100,9 @@ impl HopSource for Generator {
     fn covered(&self) -> u64 {
         Self::covered(self)
     }
+    fn known(&self) -> u64 {
+        Self::known(self)
+    }
     fn epoch(&self) -> u32 {
         Self::epoch(self)
     }
@@ -115,8 +124,8 @@ pub enum WorkerEvent {
     Spliced {
         /// Frame it was planned for.
         planned: u64,
-        /// Frame it is heard from; `None` when a newer one overtook it, or it lay too far back.
-        performed: Option<u64>,
+        /// How it was performed; `None` when a newer one overtook it.
+        performed: Option<Performed>,
     },
     /// Other networks took over.
     Swapped {
@@ -174,6 +183,7 @@ impl Worker {
             ready: VecDeque::new(),
             splice: None,
             splices: 0,
+            steered: None,
             sent_until: 0,
             failures: 0,
         };
@@ -221,7 +231,7 @@ impl Drop for Worker {
 }
 
 fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
-    if matches!(event, WorkerEvent::Spliced { planned, performed } if performed != Some(planned)) {
+    if matches!(event, WorkerEvent::Spliced { planned, performed } if performed.is_none_or(|it| it.heard != planned)) {
         status.late_splices.fetch_add(1, Relaxed);
     }
     if events.try_send(event).is_err() {
@@ -234,6 +244,8 @@ fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEv
 struct Splice {
     /// Frame that the new plan was to be heard from; `None` when it is other networks that come.
     planned: Option<u64>,
+    /// Frame that the music is decided anew from.
+    from: u64,
     heard: u64,
     /// The epoch it opens, once its first hop was sent.
     sent: Option<u32>,
@@ -253,6 +265,8 @@ struct Bench<S> {
     splice: Option<Splice>,
     /// Splices taken so far.
     splices: u64,
+    /// Where the play head was when the last was taken.
+    steered: Option<u64>,
     /// Frames up to here the engine has in some epoch.
     sent_until: u64,
     failures: u32,
@@ -266,7 +280,7 @@ impl<S: HopSource> Bench<S> {
             self.send();
             self.settle();
             let head = self.engine.frame();
-            pause = if self.ready.is_empty() && self.source.covered() < head + self.ahead {
+            pause = if self.ready.is_empty() && self.source.covered() < head + self.ahead(head) {
                 self.catch_up(head);
                 self.step()
             } else {
@@ -285,17 +299,26 @@ impl<S: HopSource> Bench<S> {
                 }
                 Order::Replan { plan, splice: planned } => {
                     let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
-                    self.source.replan(plan, planned, heard);
+                    // What is heard late need not be decided anew from where it was planned: catching up comes first.
+                    let from = planned.max(heard.saturating_sub(RUN_IN * LATENT_FRAMES));
+                    self.source.replan(plan, from, heard);
                     self.splices += 1;
-                    self.splice = Some(Splice { planned: Some(planned), heard, sent: None });
+                    self.steered = Some(self.engine.frame());
+                    self.splice = Some(Splice { planned: Some(planned), from, heard, sent: None });
                 }
             }
         }
         if let Some(networks) = self.mailbox.take_networks(self.splice.is_some()) {
             let heard = (self.engine.frame() + TAKE_OVER).next_multiple_of(HOP as u64);
             self.source.swap(*networks, heard);
-            self.splice = Some(Splice { planned: None, heard, sent: None });
+            self.splice = Some(Splice { planned: None, from: heard, heard, sent: None });
         }
+    }
+
+    /// Frames that are to be kept ready.
+    fn ahead(&self, head: u64) -> u64 {
+        let since = self.steered.map_or(u64::MAX, |steered| head.saturating_sub(steered));
+        self.ahead.min(since.saturating_mul(2).saturating_add(AHEAD_STEERED))
     }
 
     /// Sends as many hops as the ring takes.
@@ -316,15 +339,18 @@ impl<S: HopSource> Bench<S> {
 
     /// Learns whether the engine took the splice; if it came too late, tries again further on.
     fn settle(&mut self) {
-        let Some(Splice { planned, sent: Some(epoch), heard }) = self.splice else { return };
+        let Some(Splice { planned, from, sent: Some(epoch), heard }) = self.splice else { return };
         if self.engine.rejected_epoch() == epoch {
             let heard = (self.engine.frame() + MARGIN).next_multiple_of(HOP as u64);
             self.source.resplice(heard);
             self.ready.clear();
-            self.splice = Some(Splice { planned, heard, sent: None });
+            self.splice = Some(Splice { planned, from, heard, sent: None });
         } else if self.engine.accepted_epoch() >= epoch {
             self.tell(match planned {
-                Some(planned) => WorkerEvent::Spliced { planned, performed: Some(heard) },
+                Some(planned) => {
+                    let known = Some(self.source.known());
+                    WorkerEvent::Spliced { planned, performed: Some(Performed { heard, from, known }) }
+                }
                 None => WorkerEvent::Swapped { at: heard },
             });
             self.splice = None;
@@ -373,15 +399,7 @@ impl<S: HopSource> Bench<S> {
                 return Duration::ZERO;
             }
             Ok(Err(GeneratorError::NoPlan)) => return NAP,
-            Ok(Err(error)) => {
-                if let (GeneratorError::TooFarBack { .. }, Some(Splice { planned: Some(planned), .. })) =
-                    (&error, self.splice)
-                {
-                    self.splice = None;
-                    self.tell(WorkerEvent::Spliced { planned, performed: None });
-                }
-                error.to_string()
-            }
+            Ok(Err(error)) => error.to_string(),
             Err(panic) => {
                 self.source.recover();
                 told_by(panic.as_ref())

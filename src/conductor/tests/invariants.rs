@@ -24,6 +24,10 @@ fn events() -> impl Strategy<Value = ControlEvent> {
             .prop_flat_map(|param| prop::sample::select(vec!["one", "two"]).prop_map(move |name| write(param, name))),
         1 => prop::sample::select(vec![Param::Panic, Param::SceneUndo]).prop_map(trigger),
         1 => prop::sample::select(vec![vec![], vec![60, 64, 67], vec![45, 52, 60]]).prop_map(|notes| hold(&notes)),
+        2 => (prop::sample::select(TABLE.iter().map(|spec| spec.param).collect::<Vec<_>>()), 0.0f64..1.0).prop_filter_map(
+            "a text",
+            |(param, share)| Some(ControlEvent::NextBar(param, param.fit(crate::parameter::Input::Number(share)).ok()??)),
+        ),
         1 => (50.0f64..180.0).prop_map(ControlEvent::Tempo),
         1 => (0u64..64, 0u64..10 * SECOND).prop_map(|(beat, at)| ControlEvent::Beat { beat: beat as f64, at }),
     ]
@@ -49,6 +53,7 @@ proptest! {
         let cut = play(Conductor::new(seed, &[]), &script, 12 * SECOND, &chunks);
         prop_assert_eq!(&whole.1.commands, &cut.1.commands);
         prop_assert_eq!(&whole.1.notices, &cut.1.notices);
+        prop_assert_eq!(&whole.1.released, &cut.1.released);
         prop_assert!(whole.1.plans == cut.1.plans, "plans differ");
         prop_assert_eq!(whole.0.values(), cut.0.values());
     }

@@ -98,7 +98,7 @@ fn a_scene_morphs_numbers_and_mood() {
     assert_eq!(morph.last().unwrap().1, -16.0);
     assert!(morph.last().unwrap().0 <= 6 * SECOND + 960);
     let plan = &score.plans.last().unwrap().plan;
-    assert!((plan.steering.mood.at(5 * SECOND).weights()[Emotion::Happy as usize] - 0.5).abs() < 1e-3);
+    assert!((plan.steering.mood.at(5 * SECOND, &plan.clock).weights()[Emotion::Happy as usize] - 0.5).abs() < 1e-3);
     assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8));
 }
 
@@ -115,9 +115,12 @@ fn a_preset_morphs_in() {
     let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[480]);
     let reverb = numbers(&score, Param::Reverb);
     assert!(reverb.len() > 140 && reverb.windows(2).all(|pair| pair[1].1 >= pair[0].1));
-    let steering = &score.plans.last().unwrap().plan.steering;
-    assert!((steering.temperature.at(at + 3 * SECOND / 2) - 1.5).abs() < 1e-4);
-    assert!((steering.mood.at(at + 3 * SECOND / 2).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4);
+    let plan = &score.plans.last().unwrap().plan;
+    let steering = &plan.steering;
+    assert!((steering.temperature.at(at + 3 * SECOND / 2, &plan.clock) - 1.5).abs() < 1e-4);
+    assert!(
+        (steering.mood.at(at + 3 * SECOND / 2, &plan.clock).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4
+    );
     assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is no part of the morph");
 }
 

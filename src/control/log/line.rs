@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::Entry;
+use super::{Entry, Performed};
 use crate::control::ControlEvent;
 use crate::parameter::{Input, Kind, Param, Value};
 
@@ -72,6 +72,7 @@ pub(super) fn read_setting(text: &str) -> Result<(Param, Value), String> {
 pub(super) fn entry(entry: &Entry) -> String {
     match entry {
         Entry::Event(ControlEvent::Set(param, value)) => setting(*param, value),
+        Entry::Event(ControlEvent::NextBar(param, value)) => format!("next-bar {}", setting(*param, value)),
         Entry::Event(ControlEvent::Morph(seconds)) => format!("morph {seconds}"),
         Entry::Event(ControlEvent::SceneValue { name, param, value }) => {
             format!("scene {} {}", quoted(name), setting(*param, value))
@@ -82,7 +83,10 @@ pub(super) fn entry(entry: &Entry) -> String {
         }
         Entry::Event(ControlEvent::Tempo(bpm)) => format!("tempo {bpm}"),
         Entry::Event(ControlEvent::Beat { beat, at }) => format!("beat {beat} {at}"),
-        Entry::Splice { planned, performed: Some(performed) } => format!("splice {planned} {performed}"),
+        Entry::Splice { planned, performed: Some(Performed { heard, from, known }) } => {
+            let known = known.map_or_else(String::new, |known| format!(" {known}"));
+            format!("splice {planned} {heard} {from}{known}")
+        }
         Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
         Entry::End => "end".to_owned(),
@@ -93,6 +97,10 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     let event = match word {
         "morph" => ControlEvent::Morph(number(rest)?),
+        "next-bar" => {
+            let (param, value) = read_setting(rest)?;
+            ControlEvent::NextBar(param, value)
+        }
         "scene" => read_scene_value(rest)?,
         "lead" => ControlEvent::LeadNotes(read_notes(rest)?),
         "tempo" => ControlEvent::Tempo(number(rest)?),
@@ -101,9 +109,7 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             ControlEvent::Beat { beat: number(beat)?, at: number(at)? }
         }
         "splice" => {
-            let (planned, performed) = rest.split_once(' ').ok_or("expected two frames")?;
-            let performed = if performed == NEVER { None } else { Some(number(performed)?) };
-            return Ok(Entry::Splice { planned: number(planned)?, performed });
+            return read_splice(rest);
         }
         "resume" => {
             let [splices, missing, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
@@ -118,6 +124,20 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
         }
     };
     Ok(Entry::Event(event))
+}
+
+fn read_splice(text: &str) -> Result<Entry, String> {
+    let words: Vec<_> = text.split(' ').collect();
+    let performed = match words[..] {
+        [_, NEVER] => None,
+        [planned, heard] => Some(Performed { heard: number(heard)?, from: number(planned)?, known: None }),
+        [_, heard, from] => Some(Performed { heard: number(heard)?, from: number(from)?, known: None }),
+        [_, heard, from, known] => {
+            Some(Performed { heard: number(heard)?, from: number(from)?, known: Some(number(known)?) })
+        }
+        _ => return Err(format!("expected two to four frames, or a frame and {NEVER}")),
+    };
+    Ok(Entry::Splice { planned: number(words[0])?, performed })
 }
 
 fn read_scene_value(text: &str) -> Result<ControlEvent, String> {

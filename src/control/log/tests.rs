@@ -28,6 +28,9 @@ fn full_log() -> ControlLog {
     for spec in TABLE {
         add(Entry::Event(ControlEvent::Set(spec.param, spec.param.default_value())));
     }
+    for (param, value) in [(Param::Tone, Value::Number(0.1)), (Param::Panic, Value::Trigger)] {
+        add(Entry::Event(ControlEvent::NextBar(param, value)));
+    }
     for value in [f32::MIN_POSITIVE, -0.0, 1.0 / 3.0, 0.999_999_94] {
         add(Entry::Event(ControlEvent::Set(Param::Valence, Value::Number(value))));
     }
@@ -41,7 +44,10 @@ fn full_log() -> ControlLog {
     add(Entry::Event(ControlEvent::LeadNotes(0)));
     add(Entry::Event(ControlEvent::Tempo(120.0 + 1.0 / 3.0)));
     add(Entry::Event(ControlEvent::Beat { beat: 4.0, at: 123_456 }));
-    add(Entry::Splice { planned: 512 * 998, performed: Some(512 * 999) });
+    for known in [None, Some(4096 * 130)] {
+        let performed = Performed { heard: 512 * 999, from: 512 * 997, known };
+        add(Entry::Splice { planned: 512 * 998, performed: Some(performed) });
+    }
     add(Entry::Splice { planned: 512 * 1000, performed: None });
     add(Entry::Resume { splices: 3, missing: 512 * 990, at: 4096 * 77 });
     add(Entry::End);

@@ -10,11 +10,16 @@ use super::{address, guard};
 use crate::emotion::Emotion;
 use crate::parameter::{Input, Kind, Param, TABLE, Value};
 
+/// Stands before a parameter's id when it shall take the value at the next bar line.
+const NEXT_BAR: &str = "next/bar/";
+
 /// One thing asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     /// A parameter shall take a value, at once or at a moment.
     Set(Param, Value, Option<Instant>),
+    /// The same, at the bar line that follows.
+    NextBar(Param, Value, Option<Instant>),
     /// A parameter's value shall be sent back.
     Read(Param),
     /// The full state shall be sent back.
@@ -80,7 +85,6 @@ impl Decoded {
     }
 
     fn read_address(&mut self, message: &OscMessage, due: Option<Instant>) -> Result<(), Fault> {
-        let unknown = || Fault::Unknown(message.addr.clone());
         let id = message.addr.strip_prefix("/melos/");
         match id {
             Some("state") => self.requests.push(Request::State),
@@ -88,21 +92,37 @@ impl Decoded {
             Some("learn") => self.requests.push(Request::Learn(Some(to_learn(message)?))),
             Some("learn/cancel") => self.requests.push(Request::Learn(None)),
             Some("unsubscribe") => self.requests.push(Request::Unsubscribe(port(message)?)),
-            _ if address::is_pattern(&message.addr) => self.read_pattern(message, due)?,
-            _ => {
-                let param = id.and_then(Param::from_id).ok_or_else(unknown)?;
-                self.requests.extend(request(param, &message.args, due)?);
-            }
+            Some(id) => match id.strip_prefix(NEXT_BAR) {
+                Some(id) => {
+                    let first = self.requests.len();
+                    self.read_parameters(message, &format!("/melos/{id}"), due)?;
+                    let asked = self.requests.split_off(first);
+                    self.requests.extend(asked.into_iter().map(at_next_bar).collect::<Result<Vec<_>, _>>()?);
+                }
+                None => self.read_parameters(message, &message.addr, due)?,
+            },
+            None => self.read_parameters(message, &message.addr, due)?,
         }
         Ok(())
     }
 
+    /// What a message asks of the parameter at an address, or of those that a pattern reaches.
+    fn read_parameters(&mut self, message: &OscMessage, at: &str, due: Option<Instant>) -> Result<(), Fault> {
+        if address::is_pattern(at) {
+            return self.read_pattern(message, at, due);
+        }
+        let param = at.strip_prefix("/melos/").and_then(Param::from_id);
+        let param = param.ok_or_else(|| Fault::Unknown(message.addr.clone()))?;
+        self.requests.extend(request(param, &message.args, due)?);
+        Ok(())
+    }
+
     /// Every parameter that matches and fits; a fault when none does.
-    fn read_pattern(&mut self, message: &OscMessage, due: Option<Instant>) -> Result<(), Fault> {
+    fn read_pattern(&mut self, message: &OscMessage, pattern: &str, due: Option<Instant>) -> Result<(), Fault> {
         let mut taken = false;
         let mut fault = Fault::Unknown(message.addr.clone());
         let reached = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
-        for spec in reached.filter(|spec| address::matches(&message.addr, &format!("/melos/{}", spec.id))) {
+        for spec in reached.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
             match request(spec.param, &message.args, due) {
                 Ok(request) => {
                     self.requests.extend(request);
@@ -112,6 +132,17 @@ impl Decoded {
             }
         }
         if taken { Ok(()) } else { Err(fault) }
+    }
+}
+
+/// The same request, at the bar line that follows.
+fn at_next_bar(request: Request) -> Result<Request, Fault> {
+    match request {
+        Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),
+        Request::Read(param) => {
+            Err(Fault::Unfit(format!("/melos/{NEXT_BAR}{}: expected a value for the next bar", param.spec().id)))
+        }
+        other => Ok(other),
     }
 }
 

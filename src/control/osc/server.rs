@@ -150,6 +150,12 @@ impl Connection {
                     count(&self.counters.refused);
                 }
             }
+            Request::NextBar(param, value, due) => {
+                let event = ControlEvent::NextBar(param, value);
+                if !self.inbox.push(Incoming { event, due, source: Source::Osc(from) }) {
+                    count(&self.counters.refused);
+                }
+            }
             Request::Read(param) => out.extend(self.feedback.read(param).map(|message| (from, message))),
             Request::State => self.feedback.state(from, out),
             Request::Subscribe(port) => {

@@ -103,6 +103,13 @@ impl Session {
                 }
                 Vec::new()
             }
+            Request::NextBar(param, value, due) => {
+                let event = ControlEvent::NextBar(param, value);
+                if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
+                    tracing::debug!(client = %self.client, "OSCQuery: too many events wait");
+                }
+                Vec::new()
+            }
             Request::Read(param) => self.shared.known().message(param as usize).into_iter().collect(),
             Request::State => {
                 let known = self.shared.known();

@@ -78,21 +78,26 @@ impl Drop for LogFile {
 
 fn serve(path: &Path, mut writer: LogWriter<BufWriter<File>>, requests: &Receiver<Request>) {
     for request in requests {
-        match request {
-            Request::Write(frame, entry) => {
-                if let Err(error) = writer.write(frame, &entry) {
-                    tracing::error!(path = %path.display(), %error, "the control log ends here");
-                    return;
+        // What has gathered meanwhile is handed to the system at once.
+        for request in std::iter::once(request).chain(requests.try_iter()) {
+            match request {
+                Request::Write(frame, entry) => {
+                    if let Err(error) = writer.write(frame, &entry) {
+                        return tracing::error!(path = %path.display(), %error, "the control log ends here");
+                    }
                 }
-                if path.metadata().is_ok_and(|file| file.len() > LONGEST) {
-                    tracing::warn!(path = %path.display(), "the control log is full and ends here; recordings go on without one");
-                    return;
-                }
+                Request::Keep(copy, frames) => match writer.flush().and_then(|()| keep(path, &copy, &frames)) {
+                    Ok(()) => tracing::info!(path = %copy.display(), "control log of the recording"),
+                    Err(error) => tracing::error!(path = %copy.display(), %error, "the control log cannot be kept"),
+                },
             }
-            Request::Keep(copy, frames) => match keep(path, &copy, &frames) {
-                Ok(()) => tracing::info!(path = %copy.display(), "control log of the recording"),
-                Err(error) => tracing::error!(path = %copy.display(), %error, "the control log cannot be kept"),
-            },
+        }
+        if let Err(error) = writer.flush() {
+            return tracing::error!(path = %path.display(), %error, "the control log ends here");
+        }
+        if path.metadata().is_ok_and(|file| file.len() > LONGEST) {
+            tracing::warn!(path = %path.display(), "the control log is full and ends here; recordings go on without one");
+            return;
         }
     }
 }

@@ -54,6 +54,8 @@ fn arguments_are_coerced() {
         ("/melos/key", vec![text("F#")], choice(Param::Key, 6)),
         ("/melos/chord", vec![text("Am7")], Request::Set(Param::Chord, Value::Text("Am7".into()), None)),
         ("/melos/panic", vec![], Request::Set(Param::Panic, Value::Trigger, None)),
+        ("/melos/next/bar/tone", vec![OscType::Float(0.5)], Request::NextBar(Param::Tone, Value::Number(0.5), None)),
+        ("/melos/next/bar/panic", vec![], Request::NextBar(Param::Panic, Value::Trigger, None)),
         ("/melos/panic", vec![OscType::Float(1.0)], Request::Set(Param::Panic, Value::Trigger, None)),
         ("/melos/valence", vec![], Request::Read(Param::Valence)),
         ("/melos/state", vec![], Request::State),
@@ -79,6 +81,8 @@ fn what_does_not_fit_is_named() {
         ("/melos/temperatur", vec![OscType::Float(1.0)], "there is no /melos/temperatur"),
         ("/other/valence", vec![OscType::Float(1.0)], "there is no /other/valence"),
         ("/melos/subscribe", vec![OscType::Int(70_000)], "a port from 1 to 65535"),
+        ("/melos/next/bar/tone", vec![], "expected a value"),
+        ("/melos/next/bar/tune", vec![OscType::Float(1.0)], "there is no /melos/next/bar/tune"),
         ("/melos/*/nothing", vec![OscType::Float(1.0)], "there is no /melos/*/nothing"),
     ] {
         let decoded = read(&message(addr, &args)).unwrap();
@@ -91,6 +95,11 @@ fn what_does_not_fit_is_named() {
 fn patterns_reach_what_fits_and_never_a_trigger() {
     let muted = read(&message("/melos/mute/{bass,pad}", &[OscType::Int(1)])).unwrap().requests;
     assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::Set(param, Value::Toggle(true), None)));
+    let muted = read(&message("/melos/next/bar/mute/{bass,pad}", &[OscType::Int(1)])).unwrap().requests;
+    assert_eq!(
+        muted,
+        [Param::MuteBass, Param::MutePad].map(|param| Request::NextBar(param, Value::Toggle(true), None))
+    );
     let everything = read(&message("/melos/*", &[OscType::Float(1.0)])).unwrap();
     assert!(everything.requests.len() > 10 && everything.faults.is_empty());
     assert!(!everything.requests.iter().any(|request| matches!(request, Request::Set(Param::Panic, ..))));

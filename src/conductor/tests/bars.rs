@@ -1,0 +1,171 @@
+//! What was asked for at the next bar, and morphs over bars.
+
+use super::*;
+use crate::emotion::Emotion;
+
+/// Bars last 96,000 frames at this tempo.
+const TEMPO: f32 = 120.0;
+const BAR: u64 = 96_000;
+
+fn next_bar(param: Param, value: Value) -> ControlEvent {
+    ControlEvent::NextBar(param, value)
+}
+
+/// Frames and values of the engine's commands for a number.
+fn numbers(score: &Score, param: Param) -> Vec<(u64, f32)> {
+    let of_param = |timed: &TimedCommand| match timed.command {
+        EngineCommand::Number(other, value) if other == param => Some((timed.frame, value)),
+        _ => None,
+    };
+    score.commands.iter().filter_map(of_param).collect()
+}
+
+#[test]
+fn the_fast_lane_changes_on_the_frame_of_the_bar_and_the_newest_value_counts() {
+    let script = [
+        (10_000, next_bar(Param::Reverb, Value::Number(0.5))),
+        (20_000, next_bar(Param::MutePad, Value::Toggle(true))),
+        (30_000, next_bar(Param::Reverb, Value::Number(0.75))),
+        (BAR - 1, next_bar(Param::Tone, Value::Number(1.0))),
+        (BAR + 1, next_bar(Param::Width, Value::Number(0.0))),
+    ];
+    let (conductor, score) = play(at_tempo(TEMPO), &script, 3 * BAR, &[700]);
+    assert_eq!(numbers(&score, Param::Reverb)[1..], [(BAR, 0.75)]);
+    assert_eq!(numbers(&score, Param::Tone)[1..], [(BAR, 1.0)]);
+    assert_eq!(numbers(&score, Param::Width)[1..], [(2 * BAR, 0.0)]);
+    let muted = TimedCommand { frame: BAR, command: EngineCommand::Toggle(Param::MutePad, true) };
+    assert!(score.commands.contains(&muted));
+    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.75));
+}
+
+#[test]
+fn the_network_splices_on_the_bar() {
+    let script = [(0, set(Param::Glide, 0.0)), (50_000, next_bar(Param::Emotion, Value::Choice(Emotion::Angry as u8)))];
+    let (conductor, score) = play(at_tempo(TEMPO), &script, 60_000, &[700]);
+    assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8), "nothing is asked for yet");
+    assert!(splices(&score).is_empty());
+    let (conductor, score) = play(conductor, &[], 2 * BAR, &[700]);
+    assert!((BAR - 511..=BAR).contains(&splices(&score)[0]), "{:?}", splices(&score));
+    assert_eq!(conductor.mood().dominant(), Emotion::Angry);
+    let (_, score) = play(at_tempo(TEMPO), &[(5_000, next_bar(Param::Tempo, Value::Number(60.0)))], 4 * BAR, &[700]);
+    let beats: Vec<_> =
+        score.notices.iter().filter(|(_, n)| matches!(n, Notice::Beat { .. })).map(|(f, _)| *f).collect();
+    assert_eq!(beats[3..7], [72_000, BAR, BAR + 48_000, BAR + 96_000]);
+}
+
+#[test]
+fn a_scene_a_panic_and_the_daemons_own_wait_for_the_bar() {
+    let script = [
+        (0, write(Param::SceneStore, "home")),
+        (1_000, set(Param::Reverb, 1.0)),
+        (1_000, choose(Param::Emotion, Emotion::Happy as u8)),
+        (50_000, next_bar(Param::Scene, Value::Text("home".to_owned()))),
+        (50_000, next_bar(Param::Record, Value::Toggle(true))),
+        (BAR + 5_000, next_bar(Param::Panic, Value::Trigger)),
+    ];
+    let (conductor, score) = play(at_tempo(TEMPO), &script, 3 * BAR, &[480]);
+    assert_eq!(numbers(&score, Param::Reverb).last(), Some(&(BAR, 0.25)));
+    assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8));
+    assert!(splices(&score).iter().any(|splice| (BAR - 511..=BAR).contains(splice)), "{:?}", splices(&score));
+    let panic = score.commands.iter().find(|timed| timed.command == EngineCommand::Panic).unwrap();
+    assert_eq!(panic.frame, 2 * BAR);
+    let released: Vec<_> = score.released.iter().map(|(frame, param, _)| (*frame, *param)).collect();
+    assert_eq!(released, [(BAR, Param::Scene), (BAR, Param::Record), (2 * BAR, Param::Panic)]);
+}
+
+#[test]
+fn a_change_at_once_after_the_lead_is_newer_than_what_was_held() {
+    let script = [(10_000, next_bar(Param::Reverb, Value::Number(0.5))), (BAR - 100, set(Param::Reverb, 0.9))];
+    let (conductor, score) = play(at_tempo(TEMPO), &script, 2 * BAR, &[64]);
+    assert_eq!(numbers(&score, Param::Reverb).last().unwrap().1, 0.9);
+    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "what is told is what is heard");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_when_it_is_asked_for() {
+    let mut conductor = at_tempo(TEMPO);
+    assert!(conductor.apply(&next_bar(Param::Temperature, Value::Number(f32::NAN))).is_err());
+    assert!(conductor.apply(&next_bar(Param::Chord, Value::Text("H7".to_owned()))).is_err());
+    let (_, score) = play(conductor, &[], 2 * BAR, &[700]);
+    assert!(score.released.is_empty());
+}
+
+/// A scene `low` (reverb 0), left for reverb 1, and recalled at `at`.
+fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
+    vec![
+        (0, set(Param::Reverb, 0.0)),
+        (0, write(Param::SceneStore, "low")),
+        (1_000, set(Param::Reverb, 1.0)),
+        (1_000, choose(Param::Emotion, Emotion::Happy as u8)),
+        (1_000, set(Param::SceneMorph, 60.0)),
+        (1_000, set(Param::SceneMorphBars, bars)),
+        (at, write(Param::Scene, "low")),
+    ]
+}
+
+#[test]
+fn a_morph_over_bars_takes_them_at_the_tempo_of_each_moment() {
+    // Two bars from bar 2 on; after the first of them the tempo is halved, so the second lasts twice as long.
+    let at = 2 * BAR;
+    let mut script = recall_over_bars(2.0, at);
+    script.push((at + BAR, set(Param::Tempo, 60.0)));
+    let (conductor, score) = play(at_tempo(TEMPO), &script, at + 4 * BAR, &[480]);
+    let reverb: Vec<_> = numbers(&score, Param::Reverb).into_iter().filter(|(frame, _)| *frame >= at).collect();
+    let near = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
+    // The scene itself holds the tempo, pinned at 120: recalled, it stays there until it is set.
+    for (frame, value) in [(at + BAR / 2, 0.75), (at + BAR, 0.5), (at + 2 * BAR, 0.25), (at + 3 * BAR, 0.0)] {
+        assert!((near(frame) - value).abs() < 0.012, "{} instead of {value} at {frame}", near(frame));
+    }
+    assert_eq!(reverb.last().unwrap().1, 0.0);
+    assert!(reverb.last().unwrap().0 < at + 3 * BAR + 2 * course::MORPH_STEP);
+    let plan = &score.plans.last().unwrap().plan;
+    let happy = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Happy as usize];
+    assert!((happy(at + 2 * BAR) - 0.25).abs() < 1e-3, "{}", happy(at + 2 * BAR));
+    assert_eq!(happy(at + 3 * BAR), 0.0);
+    assert_eq!(conductor.mood().dominant(), Emotion::Calm);
+}
+
+#[test]
+fn a_morph_over_bars_whose_mood_leads_the_tempo_still_ends_on_its_bar() {
+    let angry = [(0, choose(Param::Emotion, Emotion::Angry as u8)), (0, write(Param::SceneStore, "storm"))];
+    let script = [
+        (0, set(Param::Glide, 0.0)),
+        (10, choose(Param::Emotion, Emotion::Calm as u8)),
+        (10, set(Param::SceneMorphBars, 2.0)),
+        (20, next_bar(Param::Scene, Value::Text("storm".to_owned()))),
+    ];
+    let script = [&angry[..], &script[..]].concat();
+    let (conductor, score) = play(Conductor::new(1, &[]), &script, 30 * SECOND, &[512]);
+    let bars: Vec<_> = score.notices.iter().filter(|(_, n)| matches!(n, Notice::Bar { .. })).map(|(f, _)| *f).collect();
+    let plan = &score.plans.last().unwrap().plan;
+    let angry = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Angry as usize];
+    assert!(conductor.tempo() > 140.0);
+    // Recalled on bar 1, so it arrives on bar 3; the clock remembers two seconds, so what was on the way is in an older plan.
+    let knows = |update: &&PlanUpdate| (update.plan.clock.beat_at(bars[2]) - 8.0).abs() < 1e-3;
+    let before = score.plans.iter().rev().find(knows).map(|update| &update.plan);
+    assert_eq!(angry(bars[3] + 10), 1.0);
+    let on_the_way =
+        before.unwrap().steering.mood.at(bars[2], &before.unwrap().clock).weights()[Emotion::Angry as usize];
+    assert!((on_the_way - 0.5).abs() < 0.02, "{on_the_way}");
+}
+
+#[test]
+fn an_undo_and_the_crossfader_arrive_where_they_should() {
+    let mut script = recall_over_bars(1.0, 2 * BAR);
+    script.extend([
+        (4 * BAR, trigger(Param::SceneUndo)),
+        (6 * BAR, write(Param::SceneStore, "high")),
+        (6 * BAR, write(Param::SceneA, "low")),
+        (6 * BAR, write(Param::SceneB, "high")),
+        (6 * BAR, set(Param::SceneCrossfade, 0.25)),
+    ]);
+    let (undone, score) = play(at_tempo(TEMPO), &script[..8], 6 * BAR, &[480]);
+    let reverb = numbers(&score, Param::Reverb);
+    let at = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
+    assert_eq!((at(3 * BAR + 1_000), at(4 * BAR)), (0.0, 0.0), "recalled within a bar");
+    assert!((at(4 * BAR + BAR / 2) - 0.5).abs() < 0.02 && at(5 * BAR + 1_000) == 1.0, "undone within a bar");
+    assert_eq!(undone.value(Param::Emotion), Value::Choice(Emotion::Happy as u8));
+    let (faded, score) = play(at_tempo(TEMPO), &script, 7 * BAR, &[480]);
+    assert_eq!(numbers(&score, Param::Reverb).last(), Some(&(6 * BAR, 0.25)));
+    assert_eq!(faded.value(Param::SceneCrossfade), Value::Number(0.25));
+}

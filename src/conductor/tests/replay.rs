@@ -1,0 +1,53 @@
+//! What the control log says is played again, bit for bit.
+
+use super::*;
+use crate::control::log::{ControlLog, Entry, Header, LogWriter};
+
+#[test]
+fn scenes_morphs_and_bars_are_replayed_from_the_log() {
+    let text = |param, text: &str| ControlEvent::NextBar(param, Value::Text(text.to_owned()));
+    let script = [
+        (100, write(Param::SceneStore, "calm")),
+        (2_000, choose(Param::Emotion, 5)),
+        (2_000, set(Param::Reverb, 1.0)),
+        (3_000, write(Param::SceneStore, "storm")),
+        (3_000, set(Param::SceneMorphBars, 1.5)),
+        (60_000, text(Param::Scene, "calm")),
+        (61_000, ControlEvent::NextBar(Param::LevelPad, Value::Number(-3.3))),
+        (250_000, trigger(Param::SceneUndo)),
+        (300_000, set(Param::SceneMorphBars, 0.0)),
+        (300_001, write(Param::SceneA, "calm")),
+        (300_001, write(Param::SceneB, "storm")),
+        (300_777, set(Param::SceneCrossfade, 0.3)),
+        (310_000, set(Param::SceneCrossfade, 0.7)),
+        (330_000, choose(Param::Quantize, 2)),
+        (340_000, write(Param::Scene, "storm")),
+        (345_000, ControlEvent::NextBar(Param::Panic, Value::Trigger)),
+        (500_000, ControlEvent::NextBar(Param::TempoFollow, Value::Toggle(false))),
+    ];
+    let (live, score) = play(Conductor::new(3, &[(Param::Width, Value::Number(0.1))]), &script, 15 * SECOND, &[333]);
+
+    let header = Header {
+        version: "1".to_owned(),
+        seed: 3,
+        settings: vec![(Param::Width, Value::Number(0.1))],
+        ..Header::default()
+    };
+    let mut bytes = Vec::new();
+    let mut log = LogWriter::new(&mut bytes, &header).unwrap();
+    for (frame, event) in &script {
+        log.write(*frame, &Entry::Event(event.clone())).unwrap();
+    }
+    let read = ControlLog::read(&bytes[..]).unwrap();
+    let events = read.entries.into_iter().filter_map(|(frame, entry)| match entry {
+        Entry::Event(event) => Some((frame, event)),
+        _ => None,
+    });
+    let start = Conductor::new(read.header.seed, &read.header.settings);
+    let (again, replayed) = play(start, &events.collect::<Vec<_>>(), 15 * SECOND, &[1024]);
+    assert!(score.commands == replayed.commands && score.plans == replayed.plans, "another performance");
+    assert_eq!(score.notices, replayed.notices);
+    assert_eq!(score.released, replayed.released);
+    assert_eq!(live.values(), again.values());
+    assert!(score.released.len() == 4, "{:?}", score.released);
+}

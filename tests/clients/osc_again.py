@@ -1,0 +1,49 @@
+"""Subscribes, moves a fader, subscribes again as a client does that lost the connection. Prints what the second state holds.
+
+    osc_again.py PORT
+"""
+
+import socket
+import sys
+
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+MELOS = ("127.0.0.1", int(sys.argv[1]))
+LAST = "/melos/record/preroll"  # of the parameters in the state
+
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.settimeout(10)
+
+
+def send(address, *arguments):
+    builder = OscMessageBuilder(address=address)
+    for argument in arguments:
+        builder.add_arg(argument)
+    udp.sendto(builder.build().dgram, MELOS)
+
+
+def state():
+    """The values up to the last parameter's, after a subscription."""
+    send("/melos/subscribe")
+    values = {}
+    while LAST not in values:
+        message = OscMessage(udp.recv(65536))
+        values[message.address] = message.params
+    return values
+
+
+first = state()
+print("tone at first", first["/melos/tone"])
+send("/melos/tone", 0.5)
+send("/melos/record/format", "flac")
+# A reply says that both were taken in.
+known = None
+while known != ["flac"]:
+    send("/melos/record/format")
+    message = OscMessage(udp.recv(65536))
+    if message.address == "/melos/record/format":
+        known = message.params
+second = state()
+print("missing", sorted(set(first) - set(second) - {"/melos/beat", "/melos/bar", "/melos/onset"}))
+print("tone", second["/melos/tone"], "format", second["/melos/record/format"], flush=True)
