@@ -99,7 +99,7 @@ const fn taste(emotion: Emotion) -> &'static str {
         Emotion::Energetic => "I 1.4  bVII 2  IV 1.5  V 1  ii 0.3  iii 0.2  viio 0.05  vi 0.6  v 0.3",
         Emotion::Calm => "I 1.5  IV 2.5  V 0.4  viio 0.02  vi 0.7  iii 0.7  II 1.2  vii 0.1",
         Emotion::Romantic => {
-            "I 1.4  IV 1.5  ii 1.2  V7/vi 0.5  V7/ii 0.5  V7/V 0.7  V7/IV 0.7  iv 0.3  iii 0.7  vi 0.8  viio 0.1  V 1.2  vii 0.2"
+            "I 2  IV 2  ii 0.8  V7/vi 0.3  V7/ii 0.3  V7/V 0.7  V7/IV 0.7  iv 0.3  iii 0.4  vi 0.5  viio 0.1  V 1.4  vii 0.2"
         }
         Emotion::Angry => "i 1.4  bII 2.5  viio7 2  V 1  bVI 1.3  iio 1.2  vo 1  v 0.2  bIII 0.3  iv 0.7  #iv 0.6",
         Emotion::Nostalgic => {
