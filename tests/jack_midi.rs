@@ -85,7 +85,7 @@ impl Rig {
         let (sender, events) = sync_channel(4096);
         let mapping = Mapping::parse(Path::new("test.toml"), MAPPING).unwrap();
         let midi = MidiIn::start(MidiSystem::Jack, sender).unwrap();
-        let (live, start) = (LiveMappings::new(vec![mapping]), Instant::now());
+        let (live, start) = (LiveMappings::new(vec![mapping], Vec::new()), Instant::now());
         Self { live, events, start, came: 0, went: 0, _midi: midi }
     }
 
