@@ -37,11 +37,11 @@ def jack_server(name, period):
 
 
 @contextlib.contextmanager
-def daemon(melos, *arguments, environment=None):
+def daemon(melos, *arguments, environment=None, midi="off"):
     """Runs melos with a new state folder until it is done with; gives the process."""
     with tempfile.TemporaryDirectory() as state:
         process = subprocess.Popen(
-            [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", "off", "--state", state, *arguments],
+            [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", midi, "--state", state, *arguments],
             stderr=subprocess.DEVNULL, env=os.environ | (environment or {}),
         )
         try:

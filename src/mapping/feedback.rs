@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use super::binding::{Action, Binding};
 use super::controls::{Control, MAX_14};
+use super::learn::same_control;
 use crate::control::midi::Message;
 use crate::parameter::{Kind, Value};
 
@@ -176,10 +177,15 @@ impl Echoes {
         self.0.push_back((message, 0));
     }
 
-    /// Whether a message of the device is an echo; each counts once.
+    /// Whether a message of the device is an echo; each counts once. A control that says something else is in somebody's hand,
+    /// and what it says from then on counts.
     pub(super) fn has(&mut self, message: Message) -> bool {
         let found = self.0.iter().position(|(told, _)| *told == message);
-        found.is_some_and(|index| self.0.remove(index).is_some())
+        match found {
+            Some(index) => drop(self.0.remove(index)),
+            None => self.0.retain(|(told, _)| !same_control(told, &message)),
+        }
+        found.is_some()
     }
 }
 

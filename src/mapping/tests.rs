@@ -80,7 +80,10 @@ scenes = [\"verse\"]
     ];
     assert_eq!(mapping.bindings.len(), expected.len());
     for (binding, (control, channel, to, action)) in mapping.bindings.into_iter().zip(expected) {
-        assert_eq!(binding, Binding { control, channel: Some(channel), to, action, feedback: control == Control::Cc(7) });
+        assert_eq!(
+            binding,
+            Binding { control, channel: Some(channel), to, action, feedback: control == Control::Cc(7) }
+        );
     }
     assert_eq!(mapping.leads, [LeadZone { channel: Some(2), notes: 36..=96, sustain: false }]);
     assert_eq!(mapping.programs.presets, ["calm"]);

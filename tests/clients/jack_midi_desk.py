@@ -42,6 +42,8 @@ def say():
 
 
 with client:
+    while not all(client.get_ports(port) for port in ("melos:midi_in", "melos:feedback")):
+        threading.Event().wait(0.05)
     client.connect(out, "melos:midi_in")
     client.connect("melos:feedback", inlet)
     threading.Thread(target=say, daemon=True).start()

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::Message;
 use super::host::DeviceId;
 use super::out::{Route, Timed};
-use super::Message;
 
 /// The ways back to devices. Clones share them; used by control threads only, never by an audio callback.
 #[derive(Debug, Clone, Default)]

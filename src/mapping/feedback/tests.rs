@@ -138,7 +138,10 @@ fn a_fader_is_not_told_what_it_says_nor_fought_with() {
         assert_eq!(desk.hears_for(20), [], "nor afterwards");
     }
     let mut desk = Desk::new(FADER);
-    desk.hears();
+    assert_eq!(desk.hears(), [cc(7, 32)]);
+    assert_eq!(desk.sends(&[cc(7, 33), cc(7, 32)]).len(), 2, "moved and moved back at once is no echo");
+    desk.set(Param::Reverb, 0.3);
+    desk.sends(&[cc(7, 38)]);
     assert_eq!(desk.sends(&[cc(7, 40)]).len(), 1);
     desk.set(Param::Reverb, 1.0);
     for value in 41..60 {

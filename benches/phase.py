@@ -1,0 +1,99 @@
+"""How far the beat is from a MIDI clock's beat: phase.py MELOS [PERIOD]
+
+A JACK client sends a MIDI clock, exact to the frame: 80 bpm, then 140, and hears the clock that melos sends to other
+instruments. Both are compared in frames of the JACK server. Prints the phase error in milliseconds at each tempo, and after
+how many beats at the new tempo it is followed: from there on every beat lies within 10 ms of the clock's.
+"""
+
+import statistics
+import sys
+import threading
+import time
+
+import jack
+from pythonosc.udp_client import SimpleUDPClient
+
+from stage import OSC, RATE, daemon, jack_server, wait_until_it_plays
+
+PULSES = 24
+# Beats at each tempo.
+TEMPI = ((80, 32), (140, 64))
+NEAR_MS = 10
+
+
+def clock():
+    """The clock's messages by frame, and the frames of its beats by tempo."""
+    messages, beats, frame = [(0, 0xFA)], [], 0.0
+    for tempo, count in TEMPI:
+        beats.append([round(frame + beat * RATE * 60 / tempo) for beat in range(count)])
+        for _ in range(count * PULSES):
+            messages.append((round(frame), 0xF8))
+            frame += RATE * 60 / tempo / PULSES
+    return messages, beats
+
+
+def perform(melos, period):
+    """Plays along; gives the frames of melos's beats, counted from the clock's start, and those of the clock by tempo."""
+    (messages, beats), heard, start = clock(), [], None
+    done = threading.Event()
+    with jack_server("melos-phase", period), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
+        wait_until_it_plays()
+        client = jack.Client("clock", no_start_server=True)
+        out, inlet = client.midi_outports.register("out"), client.midi_inports.register("in")
+
+        @client.set_process_callback
+        def process(frames):
+            nonlocal start
+            out.clear_buffer()
+            now = client.last_frame_time
+            heard.extend((now + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
+            if start is None or now + frames <= start:
+                return
+            while messages and messages[0][0] < now - start + frames:
+                frame, message = messages.pop(0)
+                out.write_midi_event(max(0, frame - (now - start)), bytes([message]))
+            if not messages:
+                done.set()
+
+        with client:
+            while not all(client.get_ports(port) for port in ("melos:midi_in", "melos:midi_out")):
+                time.sleep(0.1)
+            client.connect(out, "melos:midi_in")
+            client.connect("melos:midi_out", inlet)
+            SimpleUDPClient("127.0.0.1", OSC).send_message("/melos/tempo/follow", 1)
+            # Until melos knows who is connected.
+            time.sleep(2)
+            start = client.last_frame_time + RATE
+            done.wait(300)
+    return [frame - start for frame in played(heard)], beats
+
+
+def played(heard):
+    """Frames of the beats in a MIDI clock."""
+    pulse, beats = None, []
+    for frame, message in heard:
+        if message[0] == 0xFA:
+            pulse = 0
+        elif message[0] == 0xF2:
+            pulse = (message[1] | message[2] << 7) * PULSES // 4
+        elif message[0] == 0xF8 and pulse is not None:
+            if pulse % PULSES == 0:
+                beats.append(frame)
+            pulse += 1
+    return beats
+
+
+def main():
+    beats, wanted = perform(sys.argv[1], int((sys.argv[2:] or ["256"])[0]))
+    for (tempo, _), moments in zip(TEMPI, wanted, strict=True):
+        errors = [min((beat - moment for beat in beats), key=abs) / RATE * 1000 for moment in moments]
+        far = [index for index, error in enumerate(errors) if abs(error) > NEAR_MS]
+        followed = far[-1] + 1 if far else 0
+        rest = [abs(error) for error in errors[followed:]]
+        print(f"{tempo} bpm: followed after {followed} beats of {len(errors)}")
+        print("  ms at each beat:", " ".join(f"{error:.1f}" for error in errors))
+        median = statistics.median(abs(error) for error in errors)
+        print(f"  median {median:.2f} of all, {statistics.median(rest) if rest else float('nan'):.2f} once followed, worst {max(rest, default=float('nan')):.2f}")
+
+
+main()
