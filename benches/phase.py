@@ -22,21 +22,20 @@ NEAR_MS = 10
 
 
 def clock():
-    """The clock's messages by frame, and the frames of its beats by tempo."""
-    messages, beats, frame = [(0, 0xFA)], [], 0.0
+    """The clock's messages by frame."""
+    messages, frame = [(0, 0xFA)], 0.0
     for tempo, count in TEMPI:
-        beats.append([round(frame + beat * RATE * 60 / tempo) for beat in range(count)])
         for _ in range(count * PULSES):
             messages.append((round(frame), 0xF8))
             frame += RATE * 60 / tempo / PULSES
-    return messages, beats
+    return messages
 
 
 def perform(melos, period):
-    """Plays along; gives the frames of melos's beats, counted from the clock's start, and those of the clock by tempo."""
-    (messages, beats), heard, start = clock(), [], None
+    """Plays along; gives the frames of melos's beats and of the clock's."""
+    messages, heard, sent, start = clock(), [], [], None
     done = threading.Event()
-    with jack_server("melos-phase", period), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
+    with jack_server("melos-phase", period, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
         wait_until_it_plays()
         client = jack.Client("clock", no_start_server=True)
         out, inlet = client.midi_outports.register("out"), client.midi_inports.register("in")
@@ -51,7 +50,10 @@ def perform(melos, period):
                 return
             while messages and messages[0][0] < now - start + frames:
                 frame, message = messages.pop(0)
-                out.write_midi_event(max(0, frame - (now - start)), bytes([message]))
+                # What comes too late is sent late, and counts as that.
+                offset = max(0, frame - (now - start))
+                out.write_midi_event(offset, bytes([message]))
+                sent.append((now + offset, bytes([message])))
             if not messages:
                 done.set()
 
@@ -65,11 +67,12 @@ def perform(melos, period):
             time.sleep(2)
             start = client.last_frame_time + RATE
             done.wait(300)
-    return [frame - start for frame in played(heard)], beats
+    return played(heard), played(sent)
 
 
 def played(heard):
     """Frames of the beats in a MIDI clock."""
+    # A synchronous server waits for everybody, so that no pulse is lost.
     pulse, beats = None, []
     for frame, message in heard:
         if message[0] == 0xFA:
@@ -85,7 +88,8 @@ def played(heard):
 
 def main():
     beats, wanted = perform(sys.argv[1], int((sys.argv[2:] or ["256"])[0]))
-    for (tempo, _), moments in zip(TEMPI, wanted, strict=True):
+    for tempo, count in TEMPI:
+        moments, wanted = wanted[:count], wanted[count:]
         errors = [min((beat - moment for beat in beats), key=abs) / RATE * 1000 for moment in moments]
         far = [index for index, error in enumerate(errors) if abs(error) > NEAR_MS]
         followed = far[-1] + 1 if far else 0

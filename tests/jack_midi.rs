@@ -98,7 +98,7 @@ impl Rig {
             match event {
                 MidiEvent::Came(_) => self.came += 1,
                 MidiEvent::Went(_) => self.went += 1,
-                MidiEvent::Sent { .. } => {}
+                MidiEvent::Hears(_) | MidiEvent::Sent { .. } => {}
             }
             let start = self.start;
             let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;
