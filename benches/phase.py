@@ -1,6 +1,6 @@
 """How far the beat is from a MIDI clock's beat: phase.py MELOS [PERIOD]
 
-A JACK client sends a MIDI clock, exact to the frame: 80 bpm, then 140, and hears the clock that melos sends to other
+JACK clients send a MIDI clock, exact to the frame: 80 bpm, then 140, and hear the clock that melos sends to other
 instruments. Both are compared in frames of the JACK server. Prints the phase error in milliseconds at each tempo, and after
 how many beats at the new tempo it is followed: from there on every beat lies within 10 ms of the clock's.
 """
@@ -37,15 +37,19 @@ def perform(melos, period):
     done = threading.Event()
     with jack_server("melos-phase", period, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
         wait_until_it_plays()
-        client = jack.Client("clock", no_start_server=True)
-        out, inlet = client.midi_outports.register("out"), client.midi_inports.register("in")
+        # Two clients: one that sends and hears would be a loop, and JACK delays loops by a period.
+        client, ear = jack.Client("clock", no_start_server=True), jack.Client("ear", no_start_server=True)
+        out, inlet = client.midi_outports.register("out"), ear.midi_inports.register("in")
+
+        @ear.set_process_callback
+        def listen(_):
+            heard.extend((ear.last_frame_time + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
 
         @client.set_process_callback
         def process(frames):
             nonlocal start
             out.clear_buffer()
             now = client.last_frame_time
-            heard.extend((now + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
             if start is None or now + frames <= start:
                 return
             while messages and messages[0][0] < now - start + frames:
@@ -57,11 +61,11 @@ def perform(melos, period):
             if not messages:
                 done.set()
 
-        with client:
+        with client, ear:
             while not all(client.get_ports(port) for port in ("melos:midi_in", "melos:midi_out")):
                 time.sleep(0.1)
             client.connect(out, "melos:midi_in")
-            client.connect("melos:midi_out", inlet)
+            ear.connect("melos:midi_out", inlet)
             SimpleUDPClient("127.0.0.1", OSC).send_message("/melos/tempo/follow", 1)
             # Until melos knows who is connected.
             time.sleep(2)
