@@ -183,10 +183,16 @@ impl Echoes {
         let found = self.0.iter().position(|(told, _)| *told == message);
         match found {
             Some(index) => drop(self.0.remove(index)),
+            // The echo of a light that went dark is not waited for, and says nothing about others.
+            None if dark(message) => {}
             None => self.0.retain(|(told, _)| !same_control(told, &message)),
         }
         found.is_some()
     }
+}
+
+fn dark(message: Message) -> bool {
+    matches!(message, Message::NoteOff { .. } | Message::ControlChange { value: 0, .. })
 }
 
 #[cfg(test)]
