@@ -20,14 +20,14 @@ NICE = ["nice", "-n", "-10"]
 
 
 @contextlib.contextmanager
-def jack_server(name, period):
-    """Runs a server of that name with so many frames a period; programs of this process find it. Gives whether it has
+def jack_server(name, period, *options):
+    """Runs a server of that name with so many frames a period; programs of this process find it; options are jackd's. Gives whether it has
     real-time scheduling."""
     os.environ |= {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
     realtime = subprocess.run(["chrt", "-f", "70", "true"], stderr=subprocess.DEVNULL).returncode == 0
     scheduling = ["-R", "-P", "70"] if realtime else ["-r"]
     server = subprocess.Popen(
-        ["jackd", "-n", name, *scheduling, "-d", "dummy", "-r", str(RATE), "-p", str(period)],
+        ["jackd", "-n", name, *scheduling, *options, "-d", "dummy", "-r", str(RATE), "-p", str(period)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
     time.sleep(2)
@@ -39,11 +39,11 @@ def jack_server(name, period):
 
 
 @contextlib.contextmanager
-def daemon(melos, *arguments, environment=None):
+def daemon(melos, *arguments, environment=None, midi="off"):
     """Runs melos with a new state folder until it is done with; gives the process."""
     with tempfile.TemporaryDirectory() as state:
         process = subprocess.Popen(
-            [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", "off", "--state", state, *arguments],
+            [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", midi, "--state", state, *arguments],
             stderr=subprocess.DEVNULL, env=os.environ | (environment or {}),
         )
         try:

@@ -152,7 +152,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         midi: open_midi(config.midi.host, &output.status().name())?,
         link: join_link(config.link)?,
         ensemble,
-        mappings: LiveMappings::new(mappings),
+        mappings: LiveMappings::new(mappings, saved.learned),
         news,
         networks,
         presets,

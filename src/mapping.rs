@@ -8,6 +8,8 @@
 //! port_contains = "My box"       # part of the port's name, upper or lower case; leave out to fit any other device
 //! channel = 1                    # 1-16; leave out for any
 //! clock = true                   # follow this device's MIDI clock
+//! feedback = true                # tell its controls what they stand at: motors, rings, lights (default false)
+//! light = 60                     # velocity or value of a button that is lit (default 127)
 //!
 //! [[bind]]
 //! cc = 7                         # or cc14, nrpn, rpn, note, program (1-128), pitch_bend = true,
@@ -16,6 +18,7 @@
 //! range = [-40, 0]               # at the lower and the upper end; the parameter's whole range when left out
 //! curve = "decibel"              # linear (default) | exponential | decibel
 //! takeover = "pickup"            # wait until the control meets the value (default) | jump
+//! feedback = false               # this control only; as the device when left out
 //!
 //! [[bind]]
 //! cc = 20
@@ -42,8 +45,10 @@
 mod binding;
 mod controls;
 mod curve;
+mod feedback;
 mod lead;
 mod learn;
+mod learned;
 mod learning;
 mod live;
 mod pickup;
@@ -57,6 +62,7 @@ pub use controls::Control;
 pub use curve::{Curve, Scale};
 pub use lead::LeadZone;
 pub use learn::Learn;
+pub use learned::Learned;
 pub use learning::Learning;
 pub use live::LiveMappings;
 pub use router::Router;
@@ -64,7 +70,7 @@ pub use router::Router;
 use crate::check::Problem;
 
 /// A mapping file, checked.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
     /// Name for people.
     pub name: String,
@@ -72,12 +78,28 @@ pub struct Mapping {
     pub port_contains: String,
     /// Whether the device's MIDI clock is followed.
     pub clock: bool,
+    /// Velocity or value, 1..=127, that lights a button.
+    pub light: u8,
     /// What its controls do.
     pub bindings: Vec<Binding>,
     /// Keys that lead the harmony.
     pub leads: Vec<LeadZone>,
     /// What its program changes do.
     pub programs: Programs,
+}
+
+impl Default for Mapping {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            port_contains: String::new(),
+            clock: false,
+            light: 127,
+            bindings: Vec::new(),
+            leads: Vec::new(),
+            programs: Programs::default(),
+        }
+    }
 }
 
 /// What program changes do; nothing when both lists are empty.
@@ -107,6 +129,12 @@ impl Mapping {
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
         let text = std::fs::read_to_string(file).map_err(|error| vec![Problem::of_file(file, error)])?;
         Self::parse(file, &text)
+    }
+
+    /// Whether any of its controls is told what it stands at.
+    #[must_use]
+    pub fn gives_feedback(&self) -> bool {
+        self.bindings.iter().any(|binding| binding.feedback)
     }
 
     /// Whether the mapping is made for a port of this name.

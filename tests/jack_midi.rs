@@ -85,7 +85,7 @@ impl Rig {
         let (sender, events) = sync_channel(4096);
         let mapping = Mapping::parse(Path::new("test.toml"), MAPPING).unwrap();
         let midi = MidiIn::start(MidiSystem::Jack, sender).unwrap();
-        let (live, start) = (LiveMappings::new(vec![mapping]), Instant::now());
+        let (live, start) = (LiveMappings::new(vec![mapping], Vec::new()), Instant::now());
         Self { live, events, start, came: 0, went: 0, _midi: midi }
     }
 
@@ -98,7 +98,7 @@ impl Rig {
             match event {
                 MidiEvent::Came(_) => self.came += 1,
                 MidiEvent::Went(_) => self.went += 1,
-                MidiEvent::Sent { .. } => {}
+                MidiEvent::Hears(_) | MidiEvent::Sent { .. } => {}
             }
             let start = self.start;
             let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;

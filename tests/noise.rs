@@ -55,7 +55,7 @@ scenes = ["d"]
 #[test]
 fn a_million_random_midi_bytes_stay_in_range() {
     let mapping = Mapping::parse(Path::new("everything.toml"), EVERYTHING).unwrap();
-    let mut live = LiveMappings::new(vec![mapping]);
+    let mut live = LiveMappings::new(vec![mapping], Vec::new());
     let device = DeviceId(0);
     let (mut parser, mut out, start) = (Parser::default(), Vec::new(), Instant::now());
     live.midi(MidiEvent::Came(Device { id: device, name: "noise".to_owned() }), |_| 0, &mut out);

@@ -54,7 +54,7 @@ fn presets_are_right_and_each_is_its_own() {
 fn mappings_are_right_and_bind_each_control_once() {
     let presets = all("presets", Preset::read);
     let mappings = all("mappings", Mapping::read);
-    for name in ["nanokontrol2", "midimix", "launch-control-xl", "keyboard"] {
+    for name in ["nanokontrol2", "midimix", "launch-control-xl", "x-touch-compact", "keyboard"] {
         assert!(mappings.contains_key(name), "{name}");
     }
     for (name, mapping) in &mappings {

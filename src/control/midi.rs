@@ -1,8 +1,9 @@
 //! MIDI in: devices come and go, their messages arrive on one bounded channel with the moment they were sent.
-//! MIDI out: one port, `melos:midi_out`, for instruments that join.
+//! MIDI out: one port, `melos:midi_out`, for instruments that join, and ways back to the devices that send.
 
 mod alsa;
 mod clock;
+mod feedback;
 mod host;
 mod jack;
 mod message;
@@ -10,6 +11,7 @@ mod out;
 mod parse;
 
 pub use clock::{ClockEvent, ClockFollower};
+pub use feedback::MidiFeedback;
 pub use host::{Device, DeviceId, MidiError, MidiIn, MidiSystem, sources};
 pub use message::Message;
 pub use out::MidiOut;
@@ -24,6 +26,8 @@ pub enum MidiEvent {
     Came(Device),
     /// A device went; its notes and pedals must be let go.
     Went(DeviceId),
+    /// The way back to a device is open: somebody hears now what it is told.
+    Hears(DeviceId),
     /// A device sent a message.
     Sent {
         /// Which device.

@@ -111,6 +111,7 @@ impl Stage {
             lesson: None,
             reported: Instant::now(),
         };
+        self.want_feedback();
         self.tell_values();
         let mut begun = Instant::now();
         while !self.stop.load(Relaxed) {
@@ -121,7 +122,7 @@ impl Stage {
             begun = Instant::now();
             self.turn(&mut turn);
         }
-        let last = Saved::of(&self.conductor);
+        let last = self.saved();
         self.apply(&mut turn, &ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + LAST_FADE;
         while !self.engine.silent() && Instant::now() < end {
@@ -180,8 +181,9 @@ impl Stage {
             self.board.tell_levels(&self.engine, &self.output, self.worker.status());
             self.board.tell_mood(self.conductor.mood());
             self.tell_values();
+            self.tell_controls();
             self.keep_logs(head.saturating_sub(SETTLED));
-            self.state.save(|| Saved::of(&self.conductor));
+            self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
         }
     }
 
@@ -226,6 +228,28 @@ impl Stage {
         for (param, value) in self.board.tell_values(self.conductor.values()) {
             self.mappings.value(param, &value);
         }
+    }
+
+    /// Tells motors and lights of controllers where they are to stand.
+    fn tell_controls(&mut self) {
+        let Some((midi, _)) = &self.midi else { return };
+        let mut out = Vec::new();
+        self.mappings.feedback(&mut out);
+        for (device, message) in out {
+            midi.feedback().send(device, message);
+        }
+    }
+
+    /// Says which devices the mappings want to tell anything.
+    fn want_feedback(&self) {
+        if let Some((midi, _)) = &self.midi {
+            midi.feedback().want(self.mappings.told_devices());
+        }
+    }
+
+    /// What survives a restart.
+    fn saved(&self) -> Saved {
+        Saved::of(&self.conductor, self.mappings.learned())
     }
 
     /// An event from outside.
@@ -330,6 +354,7 @@ impl Stage {
         if let Some(mappings) = reloaded.mappings {
             let mut out = Vec::new();
             self.mappings.set_mappings(mappings, &mut out);
+            self.want_feedback();
             for event in out {
                 self.apply(turn, &event);
             }

@@ -1,4 +1,4 @@
-//! The state that survives a restart: parameter values, the preset and the scenes, in `state.toml`.
+//! The state that survives a restart: parameter values, the preset, the scenes and learnt controls, in `state.toml`.
 
 mod text;
 
@@ -11,6 +11,7 @@ use std::{fs, io};
 
 use crate::conductor::Conductor;
 use crate::control::ControlEvent;
+use crate::mapping::Learned;
 use crate::parameter::{Param, Value};
 
 /// Changes are written at most this often, so that a fader does not wear a memory card out.
@@ -27,6 +28,8 @@ pub(super) struct Saved {
     pub(super) values: Vec<(Param, Value)>,
     /// What the scenes hold, by name.
     pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
+    /// Controls that were learnt while playing.
+    pub(super) learned: Vec<Learned>,
 }
 
 impl Saved {
@@ -42,11 +45,11 @@ impl Saved {
     }
 
     /// The state of a performance.
-    pub(super) fn of(conductor: &Conductor) -> Self {
+    pub(super) fn of<'a>(conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) -> Self {
         let mut values = conductor.settings();
         values.extend(OF_THE_DAEMON.map(|param| (param, conductor.value(param))));
         let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
-        Self { values, scenes }
+        Self { values, scenes, learned: learned.cloned().collect() }
     }
 
     /// What brings the scenes back.
@@ -130,7 +133,8 @@ mod tests {
             (Param::Chord, Value::Text("A\"m\n7".to_owned())),
         ];
         let dawn = vec![(Param::Reverb, Value::Number(0.25)), (Param::Tempo, Value::Number(66.0))];
-        Saved { values, scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into() }
+        let learned = vec![Learned::new("My \"box\"", "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap()];
+        Saved { learned, values, scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into() }
     }
 
     #[test]
@@ -148,7 +152,7 @@ mod tests {
             first.apply(&ControlEvent::Set(param, value)).unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
-        StateFile::open(folder.path()).unwrap().close(Saved::of(&first));
+        StateFile::open(folder.path()).unwrap().close(Saved::of(&first, [].iter()));
 
         let saved = Saved::load(folder.path());
         let mut second = Conductor::new(1, &[]);
@@ -163,10 +167,14 @@ mod tests {
     #[test]
     fn damage_does_not_stop_the_show() {
         let folder = tempfile::tempdir().unwrap();
-        for damaged in ["valence = [1", "scenes = 3", "[scenes]\ndawn = 1"] {
+        for damaged in ["valence = [1", "scenes = 3", "learned = 1", "[scenes]\ndawn = 1"] {
             fs::write(file(folder.path()), damaged).unwrap();
             assert_eq!(Saved::load(folder.path()), Saved::default(), "{damaged}");
         }
+        let bad = "[[learned]]\ndevice = \"box\"\nblock = \"[[bind]]\"\n[[learned]]\n";
+        fs::write(file(folder.path()), format!("valence = 0.5\n{bad}")).unwrap();
+        let rest = Saved { values: vec![(Param::Valence, Value::Number(0.5))], ..Saved::default() };
+        assert_eq!(Saved::load(folder.path()), rest, "controls that cannot be read are left out");
         fs::write(file(folder.path()), "gone = 1\nvalence = 0.5\n").unwrap();
         assert_eq!(Saved::load(folder.path()).values, [(Param::Valence, Value::Number(0.5))]);
     }

@@ -15,6 +15,8 @@ pub struct Binding {
     pub to: Param,
     /// How it moves it.
     pub action: Action,
+    /// Whether the control is told the value, for its motor, ring or light.
+    pub feedback: bool,
 }
 
 /// How a control moves a parameter.

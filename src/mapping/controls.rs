@@ -72,7 +72,7 @@ struct Pair {
     fine: Option<u8>,
 }
 
-const MAX_14: u16 = 0x3FFF;
+pub(super) const MAX_14: u16 = 0x3FFF;
 
 impl Pair {
     /// The value, 0..=1. Without a fine half the coarse one spans the whole range; a fine half alone says nothing.
@@ -112,6 +112,14 @@ impl Selected {
 }
 
 impl Controls {
+    /// A control was told to stand at a value, in its own steps; halves of pairs that it sends next complete this one.
+    pub(super) fn told(&mut self, channel: u8, control: Control, value: u16) {
+        if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
+            let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
+            self.channels[usize::from(channel)].pairs.insert(control, pair);
+        }
+    }
+
     /// Takes a message; calls `moved` for every control it moves. One controller can be a control of its own and half of
     /// a pair: which is meant the bindings know.
     pub(super) fn message(&mut self, message: Message, mut moved: impl FnMut(Move)) {

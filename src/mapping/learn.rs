@@ -119,7 +119,8 @@ impl Learn {
             _ => None,
         };
         let number = |coarse, fine| Some(last(coarse)? << 7 | last(fine)?);
-        let first = *self.heard.iter().max_by_key(|one| self.heard.iter().filter(|other| same(one, other)).count())?;
+        let first =
+            *self.heard.iter().max_by_key(|one| self.heard.iter().filter(|other| same_control(one, other)).count())?;
         let (control, channel) = match first {
             Message::ControlChange { channel, controller: changed, .. } => {
                 let numbered = match (changed, number(99, 98), number(101, 100)) {
@@ -146,7 +147,7 @@ impl Learn {
             Message::PolyPressure { .. } | Message::Clock | Message::SongPosition(_) => return None,
         };
         let values = self.heard.iter().filter_map(|message| match message {
-            Message::ControlChange { value, .. } if same(message, &first) => Some(*value),
+            Message::ControlChange { value, .. } if same_control(message, &first) => Some(*value),
             _ => None,
         });
         Some(Guess { control, channel, values: values.collect() })
@@ -154,7 +155,7 @@ impl Learn {
 }
 
 /// Whether two messages come from the same control.
-fn same(one: &Message, other: &Message) -> bool {
+pub(super) fn same_control(one: &Message, other: &Message) -> bool {
     use Message::{ControlChange, NoteOff, NoteOn};
     match (one, other) {
         (ControlChange { controller: one, .. }, ControlChange { controller: other, .. }) => one == other,

@@ -36,6 +36,11 @@ impl Learning {
 
     /// Takes what a device did.
     pub fn hear(&mut self, event: &MidiEvent, now: Instant) {
+        if let MidiEvent::Went(device) = event
+            && self.device == Some(*device)
+        {
+            *self = Self::new(self.param, now);
+        }
         let MidiEvent::Sent { device, message, .. } = event else { return };
         if self.device.is_none_or(|first| first == *device) {
             self.enough |= self.learn.hear(*message);
@@ -83,6 +88,17 @@ mod tests {
         let (device, block) = learning.result().unwrap();
         assert_eq!(device, DeviceId(2));
         assert!(block.contains("cc = 7") && block.contains("to = \"valence\""), "{block}");
+    }
+
+    #[test]
+    fn a_device_that_goes_is_forgotten() {
+        let now = Instant::now();
+        let mut learning = Learning::new(Param::Valence, now);
+        learning.hear(&sent(1, Message::Start, now), now);
+        learning.hear(&MidiEvent::Went(DeviceId(1)), now);
+        assert!(learning.result().is_none() && !learning.ended(now + REST));
+        learning.hear(&sent(2, Message::Stop, now), now);
+        assert_eq!(learning.result().map(|(device, _)| device), Some(DeviceId(2)));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Mapping, Router};
+use super::feedback::{Echoes, Telling};
+use super::{Learned, Mapping, Router};
 use crate::control::ControlEvent;
 use crate::control::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
 use crate::parameter::{Param, TABLE, Value};
@@ -16,8 +17,8 @@ const MAX_LEARNED: usize = 256;
 #[derive(Debug)]
 pub struct LiveMappings {
     mappings: Vec<Arc<Mapping>>,
-    /// Controls learnt while playing, with the device's name.
-    learned: VecDeque<(String, Arc<Mapping>)>,
+    /// Controls learnt while playing.
+    learned: VecDeque<Learned>,
     devices: BTreeMap<DeviceId, Connected>,
     /// In the order of the parameter table.
     values: Vec<Value>,
@@ -31,15 +32,16 @@ pub struct LiveMappings {
 struct Connected {
     device: Device,
     routers: Vec<Router>,
+    echoes: Echoes,
 }
 
 impl LiveMappings {
-    /// Starts with some mappings; parameters count as at their defaults until [`LiveMappings::value`] says otherwise.
+    /// Starts with some mappings, and what was learnt before; parameters count as at their defaults until [`LiveMappings::value`] says otherwise.
     #[must_use]
-    pub fn new(mappings: Vec<Mapping>) -> Self {
+    pub fn new(mappings: Vec<Mapping>, learned: Vec<Learned>) -> Self {
         Self {
             mappings: mappings.into_iter().map(Arc::new).collect(),
-            learned: VecDeque::new(),
+            learned: learned.into(),
             devices: BTreeMap::new(),
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
             lead: 0,
@@ -58,15 +60,52 @@ impl LiveMappings {
         self.say_lead(out);
     }
 
-    /// Takes a mapping for one device, beside those of the files; it comes back with the device.
-    pub fn add_learned(&mut self, device: DeviceId, mapping: Mapping) {
-        let Some(connected) = self.devices.get_mut(&device) else { return };
-        let mapping = Arc::new(mapping);
-        connected.routers.push(Router::new(Arc::clone(&mapping), &self.values));
+    /// The name of a device that is here.
+    #[must_use]
+    pub fn device_name(&self, device: DeviceId) -> Option<&str> {
+        self.devices.get(&device).map(|connected| connected.device.name.as_str())
+    }
+
+    /// Takes a learnt control, beside those of the files; it comes back with its device. What was learnt before for the same
+    /// control is forgotten.
+    pub fn learn(&mut self, learned: Learned) {
+        let (replaced, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(|old| learned.replaces(old));
+        self.learned = kept;
+        for connected in self.devices.values_mut().filter(|connected| learned.is_of(&connected.device.name)) {
+            connected.routers.retain(|router| !replaced.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));
+            connected.routers.push(Router::new(Arc::clone(&learned.mapping), &self.values));
+        }
         if self.learned.len() == MAX_LEARNED {
             self.learned.pop_front();
         }
-        self.learned.push_back((lasting_name(&connected.device.name).to_owned(), mapping));
+        self.learned.push_back(learned);
+    }
+
+    /// What has been learnt, oldest first.
+    pub fn learned(&self) -> impl Iterator<Item = &Learned> {
+        self.learned.iter()
+    }
+
+    /// Parts of the names of devices whose controls are told what they stand at, in lower case.
+    #[must_use]
+    pub fn told_devices(&self) -> Vec<String> {
+        let told = self.mappings.iter().filter(|mapping| mapping.gives_feedback());
+        told.map(|mapping| mapping.port_contains.clone()).collect()
+    }
+
+    /// Adds what devices are to be told; called every thirtieth of a second.
+    pub fn feedback(&mut self, out: &mut Vec<(DeviceId, Message)>) {
+        let mut messages = Vec::new();
+        for (id, connected) in &mut self.devices {
+            connected.echoes.tick();
+            connected.routers.iter_mut().for_each(|router| router.feedback(&mut messages));
+            for Telling { message, echo } in messages.drain(..) {
+                if echo {
+                    connected.echoes.told(message);
+                }
+                out.push((*id, message));
+            }
+        }
     }
 
     /// Learns that a parameter has a value now, from whomever; own values that come back are known as such.
@@ -89,8 +128,15 @@ impl LiveMappings {
                 }
                 self.say_lead(out);
             }
+            MidiEvent::Hears(id) => {
+                let routers = self.devices.get_mut(&id).map(|connected| &mut connected.routers);
+                routers.into_iter().flatten().for_each(Router::forget_told);
+            }
             MidiEvent::Sent { device, at, message } => {
                 let Some(connected) = self.devices.get_mut(&device) else { return };
+                if connected.echoes.has(message) {
+                    return;
+                }
                 let before = out.len();
                 let mut clock = false;
                 for router in &mut connected.routers {
@@ -115,11 +161,11 @@ impl LiveMappings {
         if routers.is_empty() {
             routers = self.matching(|mapping| mapping.port_contains.is_empty());
         }
-        let learned = self.learned.iter().filter(|(name, _)| name == lasting_name(&device.name));
-        routers.extend(learned.map(|(_, mapping)| Router::new(Arc::clone(mapping), &self.values)));
+        let learned = self.learned.iter().filter(|learned| learned.is_of(&device.name));
+        routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
         let names: Vec<&str> = routers.iter().map(|router| router.mapping().name.as_str()).collect();
         tracing::info!(device = device.name, mappings = names.join(", "), "MIDI mapped");
-        self.devices.insert(device.id, Connected { device, routers });
+        self.devices.insert(device.id, Connected { device, routers, echoes: Echoes::default() });
     }
 
     fn matching(&self, wanted: impl Fn(&Mapping) -> bool) -> Vec<Router> {
@@ -152,13 +198,6 @@ impl LiveMappings {
         self.clock.message(message, at, &mut events);
         out.extend(events.into_iter().map(|event| ControlEvent::from_clock(event, &frame)));
     }
-}
-
-/// What stays of a device's name when it comes back: ALSA numbers ports anew at the end, JACK lists connections after the
-/// port.
-fn lasting_name(name: &str) -> &str {
-    let port = name.split_once(", ").map_or(name, |(port, _)| port);
-    port.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ')
 }
 
 #[cfg(test)]

@@ -37,6 +37,12 @@ impl Pickup {
         self.sent.push_back(value);
     }
 
+    /// The control was told to stand at a position, and does: it has a motor, or none that could stand elsewhere.
+    pub(super) fn told(&mut self, position: f32) {
+        self.holds = true;
+        self.last = Some(position);
+    }
+
     /// The parameter has a value now; if it is not one of its own the control loses hold. Returns whether it is news.
     pub(super) fn changed(&mut self, value: f32) -> bool {
         let own = self.sent.contains(&value);

@@ -22,29 +22,44 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
         None => root.missing(&mut document, "schema", "schema = 1"),
     }
     mapping.name = root.required_text(&mut document, "name");
-    let mut any_channel = None;
+    let mut any = Defaults::default();
     if let Some(mut device) = root.table(&mut document, "device") {
         mapping.port_contains = device.text(&mut document, "port_contains").unwrap_or_default().to_lowercase();
-        any_channel = channel(&mut document, &mut device);
+        any.channel = channel(&mut document, &mut device);
         mapping.clock = device.flag(&mut document, "clock").unwrap_or(false);
+        any.feedback = device.flag(&mut document, "feedback").unwrap_or(false);
+        if let Some(light) = device.integer(&mut document, "light", 1..=127) {
+            mapping.light = light as u8;
+        }
         device.finish(&mut document);
     }
     for table in root.tables(&mut document, "bind") {
-        mapping.bindings.extend(binding(&mut document, table, any_channel));
+        mapping.bindings.extend(binding(&mut document, table, any));
     }
     for table in root.tables(&mut document, "lead") {
-        mapping.leads.push(lead(&mut document, table, any_channel));
+        mapping.leads.push(lead(&mut document, table, any.channel));
     }
     if let Some(mut table) = root.table(&mut document, "programs") {
         mapping.programs = Programs {
-            channel: channel(&mut document, &mut table).or(any_channel),
+            channel: channel(&mut document, &mut table).or(any.channel),
             presets: table.texts(&mut document, "presets"),
             scenes: table.texts(&mut document, "scenes"),
         };
         table.finish(&mut document);
     }
+    if mapping.gives_feedback() && mapping.port_contains.is_empty() {
+        let hint = "feedback goes to one device: expected device.port_contains, a part of its name";
+        document.add(root.span(), "", hint.to_owned());
+    }
     root.finish(&mut document);
     document.finish(mapping)
+}
+
+/// What holds for every `[[bind]]` that does not say otherwise.
+#[derive(Debug, Clone, Copy, Default)]
+struct Defaults {
+    channel: Option<u8>,
+    feedback: bool,
 }
 
 /// A channel as people count, from 1.
@@ -65,9 +80,10 @@ fn lead(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u
     LeadZone { channel, notes: low as u8..=high as u8, sustain }
 }
 
-fn binding(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u8>) -> Option<Binding> {
+fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults) -> Option<Binding> {
     let control = control(document, &mut table);
-    let channel = channel(document, &mut table).or(any_channel);
+    let channel = channel(document, &mut table).or(any.channel);
+    let feedback = table.flag(document, "feedback").unwrap_or(any.feedback);
     let to = match table.take("to") {
         Some(field) => field.text(document).and_then(|id| match parameter(&id) {
             Ok(param) => Some(param),
@@ -92,7 +108,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Optio
         }
     };
     table.finish(document);
-    Some(Binding { control: control?, channel, to: to?, action: action? })
+    Some(Binding { control: control?, channel, to: to?, action: action?, feedback })
 }
 
 fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control> {

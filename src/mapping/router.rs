@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::binding::{Action, Binding, Edge};
 use super::controls::{Control, Controls, Move};
+use super::feedback::{self, Telling, Told};
 use super::lead::Held;
 use super::pickup::Pickup;
 use super::{Mapping, Programs};
@@ -18,6 +19,8 @@ pub struct Router {
     controls: Controls,
     /// One for each binding.
     pickups: Vec<Pickup>,
+    /// One for each binding.
+    told: Vec<Told>,
     /// One for each binding: whether its button is down.
     down: Vec<bool>,
     /// One for each zone.
@@ -39,6 +42,7 @@ impl Router {
         Self {
             controls: Controls::default(),
             pickups: vec![Pickup::default(); mapping.bindings.len()],
+            told: vec![Told::default(); mapping.bindings.len()],
             down: vec![false; mapping.bindings.len()],
             held: vec![Held::default(); mapping.leads.len()],
             values: values.to_vec(),
@@ -49,7 +53,7 @@ impl Router {
 
     /// The mapping in use.
     #[must_use]
-    pub fn mapping(&self) -> &Mapping {
+    pub fn mapping(&self) -> &Arc<Mapping> {
         &self.mapping
     }
 
@@ -90,10 +94,36 @@ impl Router {
         if news {
             self.values[param as usize] = value.clone();
         }
+        if matches!(param, Param::Preset | Param::Scene) {
+            self.forget_told();
+        }
+    }
+
+    /// Adds what controls that are to be told their value do not know yet; called every thirtieth of a second.
+    pub(super) fn feedback(&mut self, out: &mut Vec<Telling>) {
+        let bindings = self.mapping.bindings.iter().enumerate().filter(|(_, binding)| binding.feedback);
+        for (index, binding) in bindings {
+            let value = &self.values[binding.to as usize];
+            let Some(steps) = self.told[index].tick(binding, value, self.mapping.light) else { continue };
+            let channel = binding.channel.unwrap_or(0);
+            // A button that is let go says the same as one that goes dark: that must not be taken for an echo.
+            let echo = steps > 0 || !feedback::is_light(binding);
+            feedback::messages(channel, binding.control, steps, |message| out.push(Telling { message, echo }));
+            self.controls.told(channel, binding.control, steps);
+            self.pickups[index].told(feedback::position(binding.control, steps));
+        }
+    }
+
+    /// The device may have forgotten what it was told: everything is told again.
+    pub(super) fn forget_told(&mut self) {
+        self.told.iter_mut().for_each(Told::forget);
     }
 
     fn moved(&mut self, index: usize, binding: &Binding, moved: &Move, out: &mut Vec<ControlEvent>) {
         let was_down = std::mem::replace(&mut self.down[index], moved.pressed);
+        if !self.told[index].moved(binding, moved.position) {
+            return;
+        }
         // A program change or a start has no release, so each one is a press.
         let momentary =
             matches!(moved.control, Control::Program(_) | Control::Start | Control::Continue | Control::Stop);

@@ -14,6 +14,7 @@ fn every_key_of_the_format_is_read() {
 port_contains = \"My Box\"
 channel = 3
 clock = true
+light = 60
 [[bind]]
 cc = 7
 channel = 2
@@ -21,6 +22,7 @@ to = \"level/master\"
 range = [-40, 0]
 curve = \"decibel\"
 takeover = \"jump\"
+feedback = true
 [[bind]]
 cc = 20
 relative = \"twos-complement\"
@@ -55,7 +57,7 @@ scenes = [\"verse\"]
 ",
     )
     .unwrap();
-    assert!(mapping.fits("Somebody's MY BOX MIDI 1") && !mapping.fits("Other") && mapping.clock);
+    assert!(mapping.fits("Somebody's MY BOX MIDI 1") && !mapping.fits("Other") && mapping.clock && mapping.light == 60);
     let scale = |low, high, curve| Scale { low, high, curve };
     let expected = [
         (
@@ -78,7 +80,10 @@ scenes = [\"verse\"]
     ];
     assert_eq!(mapping.bindings.len(), expected.len());
     for (binding, (control, channel, to, action)) in mapping.bindings.into_iter().zip(expected) {
-        assert_eq!(binding, Binding { control, channel: Some(channel), to, action });
+        assert_eq!(
+            binding,
+            Binding { control, channel: Some(channel), to, action, feedback: control == Control::Cc(7) }
+        );
     }
     assert_eq!(mapping.leads, [LeadZone { channel: Some(2), notes: 36..=96, sustain: false }]);
     assert_eq!(mapping.programs.presets, ["calm"]);
@@ -138,7 +143,7 @@ notes = [60, 50]
         parse(text).unwrap_err(),
         [
             "test.toml:4: device.port_contain: unknown key; did you mean \"port_contains\"?; expected one of \
-             port_contains, channel, clock",
+             port_contains, channel, clock, feedback, light",
             "test.toml:5: device.channel = 17: expected a whole number from 1 to 16",
             "test.toml:7: bind.cc = 120: expected a whole number from 0 to 119",
             "test.toml:11: bind.note = 2: one control is enough; there is cc already",
@@ -146,7 +151,7 @@ notes = [60, 50]
              pitch_bend, channel_pressure, message",
             "test.toml:14: bind.to = \"valense\": there is no parameter \"valense\"; did you mean \"valence\"?",
             "test.toml:15: bind.rnge: unknown key; did you mean \"range\"?; expected one of cc, cc14, nrpn, rpn, \
-             note, program, pitch_bend, channel_pressure, message, channel, to, range, curve, takeover, relative, \
+             note, program, pitch_bend, channel_pressure, message, channel, feedback, to, range, curve, takeover, relative, \
              step, on, value, toggle",
             "test.toml:19: bind.range = [-2, 1]: both ends must lie in the parameter's range from -1 to 1",
             "test.toml:20: an exponential curve needs both ends above 0",
@@ -160,4 +165,13 @@ notes = [60, 50]
             "test.toml:48: lead.notes = [60, 50]: expected the lowest and the highest key, such as [36, 96]",
         ]
     );
+}
+
+#[test]
+fn feedback_holds_for_the_device_or_one_control() {
+    let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
+    let told: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback).collect();
+    assert_eq!(told, [true, false]);
+    let problems = parse("[[bind]]\ncc = 1\nto = \"tone\"\nfeedback = true\n").unwrap_err();
+    assert!(problems[0].contains("device.port_contains"), "{problems:?}");
 }

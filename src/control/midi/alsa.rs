@@ -20,6 +20,8 @@ const SEQUENCER: &str = "/dev/snd/seq";
 const PORT: &str = "midi_in";
 /// Port that plays other programs.
 const OUT_PORT: &str = "midi_out";
+/// Port that tells a controller what it stands at.
+const FEEDBACK_PORT: &str = "feedback";
 
 fn input() -> Result<MidiInput, MidiError> {
     // Asked without the device, the ALSA library complains on standard error each time; the search comes every second.
@@ -31,10 +33,21 @@ fn input() -> Result<MidiInput, MidiError> {
     Ok(input)
 }
 
+fn output() -> Result<MidiOutput, MidiError> {
+    MidiOutput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))
+}
+
 /// The port for what is sent.
-fn output() -> Result<MidiOutputConnection, MidiError> {
-    let output = MidiOutput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))?;
-    output.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
+fn virtual_output() -> Result<MidiOutputConnection, MidiError> {
+    output()?.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
+}
+
+/// The way back to a device: its port, which usually goes both ways. `None` while it has none.
+fn way_back(port_id: &str) -> Option<Route> {
+    let output = output().ok()?;
+    let port = output.ports().into_iter().find(|port| port.id() == port_id)?;
+    let connection = output.connect(&port, FEEDBACK_PORT).inspect_err(|error| tracing::debug!(%error, "MIDI feedback"));
+    route(connection.ok()?).ok()
 }
 
 /// A thread that sends each message when its time has come, until nobody can give it more.
@@ -76,6 +89,8 @@ pub(super) struct Alsa {
 struct Connected {
     id: DeviceId,
     name: String,
+    /// Whether the way back is open.
+    told: bool,
     /// Closed when dropped.
     _connection: MidiInputConnection<Parser>,
 }
@@ -88,6 +103,7 @@ impl Search for Alsa {
         self.devices.retain(|id, connected| {
             let stays = here(id, connected);
             if !stays {
+                sender.feedback.close(connected.id);
                 sender.went(connected.id, &connected.name);
             }
             stays
@@ -103,13 +119,22 @@ impl Search for Alsa {
             };
             match input()?.connect(&port, PORT, receive, Parser::default()) {
                 Ok(connection) => {
-                    self.devices.insert(port_id, Connected { id, name, _connection: connection });
+                    self.devices.insert(port_id, Connected { id, name, told: false, _connection: connection });
                 }
                 // Gone again between listing and connecting; the next search knows.
                 Err(error) => {
                     tracing::debug!(%error, name, "MIDI device cannot be opened");
                     sender.went(id, &name);
                 }
+            }
+        }
+        for (port_id, connected) in self.devices.iter_mut().filter(|(_, connected)| !connected.told) {
+            if sender.feedback.wants(&connected.name)
+                && let Some(route) = way_back(port_id)
+            {
+                sender.feedback.open(connected.id, route);
+                sender.hears(connected.id);
+                connected.told = true;
             }
         }
         if self.virtual_port.is_none() {
@@ -121,7 +146,7 @@ impl Search for Alsa {
             self.virtual_port = input()?.create_virtual(PORT, receive, Parser::default()).ok();
         }
         if !self.sends {
-            sender.out.reroute(Some(route(output()?)?));
+            sender.out.reroute(Some(route(virtual_output()?)?));
             self.sends = true;
         }
         Ok(())

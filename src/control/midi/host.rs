@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::{Message, MidiEvent, MidiOut, Parser, alsa, jack};
+use super::{Message, MidiEvent, MidiFeedback, MidiOut, Parser, alsa, jack};
 
 /// How often devices are looked for.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,10 +18,10 @@ const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
 /// What carries MIDI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MidiSystem {
-    /// The ALSA sequencer: every device, and ports `melos:midi_in` and `melos:midi_out` for other programs.
+    /// The ALSA sequencer: every device, there and back, and ports `melos:midi_in` and `melos:midi_out` for other programs.
     Alsa,
-    /// A JACK server: one port `melos:midi_in`, to which hardware is connected, and one port `melos:midi_out`; other
-    /// programs connect themselves.
+    /// A JACK server: one port `melos:midi_in`, to which hardware is connected, one port `melos:midi_out`, and one port
+    /// `melos:feedback`, which is connected to the hardware that wants feedback; other programs connect themselves.
     Jack,
 }
 
@@ -67,6 +67,7 @@ pub struct MidiIn {
     stop: Arc<AtomicBool>,
     dropped: Arc<AtomicU64>,
     out: MidiOut,
+    feedback: MidiFeedback,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -78,20 +79,32 @@ impl MidiIn {
     pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let dropped = Arc::new(AtomicU64::new(0));
-        let out = MidiOut::default();
-        let sender = Sender { events, dropped: Arc::clone(&dropped), out: out.clone(), next_device: 0 };
+        let (out, feedback) = (MidiOut::default(), MidiFeedback::default());
+        let sender = Sender {
+            events,
+            dropped: Arc::clone(&dropped),
+            out: out.clone(),
+            feedback: feedback.clone(),
+            next_device: 0,
+        };
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name("melos-midi".to_owned()).spawn(move || match system {
             MidiSystem::Alsa => search::<alsa::Alsa>(&stopped, sender),
             MidiSystem::Jack => search::<jack::Jack>(&stopped, sender),
         })?;
-        Ok(Self { stop, dropped, out, thread: Some(thread) })
+        Ok(Self { stop, dropped, out, feedback, thread: Some(thread) })
     }
 
     /// The way out, on the same system.
     #[must_use]
     pub const fn out(&self) -> &MidiOut {
         &self.out
+    }
+
+    /// The ways back to the devices.
+    #[must_use]
+    pub const fn feedback(&self) -> &MidiFeedback {
+        &self.feedback
     }
 
     /// Messages lost because nobody took them in time.
@@ -148,6 +161,7 @@ pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
     dropped: Arc<AtomicU64>,
     pub(super) out: MidiOut,
+    pub(super) feedback: MidiFeedback,
     next_device: u32,
 }
 
@@ -165,6 +179,11 @@ impl Sender {
     pub(super) fn went(&self, id: DeviceId, name: &str) {
         tracing::info!(name, "MIDI device gone");
         let _ = self.events.send(MidiEvent::Went(id));
+    }
+
+    /// Announces that somebody hears what the device is told.
+    pub(super) fn hears(&self, id: DeviceId) {
+        let _ = self.events.send(MidiEvent::Hears(id));
     }
 
     /// Sends a message on from a callback; never waits, a full channel is counted.

@@ -1,4 +1,4 @@
-//! JACK MIDI, through the jack crate: exact to the frame, ports `melos:midi_in` and `melos:midi_out`.
+//! JACK MIDI, through the jack crate: exact to the frame, ports `melos:midi_in`, `melos:midi_out` and `melos:feedback`.
 //!
 //! A server that dies says nothing that can be relied on, so the process callback counts its cycles, and a client whose
 //! count stands still is replaced.
@@ -21,6 +21,8 @@ use super::parse::Parser;
 const CLIENT: &str = "melos";
 const PORT: &str = "midi_in";
 const OUT_PORT: &str = "midi_out";
+/// Port that tells controllers what they stand at; instruments must not hear it.
+const FEEDBACK_PORT: &str = "feedback";
 const MIDI: Option<&str> = Some("8 bit raw midi");
 /// A server that does not call for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
@@ -33,8 +35,8 @@ fn client() -> Result<Client, MidiError> {
 
 pub(super) fn sources() -> Result<Vec<String>, MidiError> {
     let mut sources = client()?.ports(None, MIDI, PortFlags::IS_OUTPUT);
-    let own = format!("{CLIENT}:{OUT_PORT}");
-    sources.retain(|source| *source != own);
+    let own = [OUT_PORT, FEEDBACK_PORT].map(|port| format!("{CLIENT}:{port}"));
+    sources.retain(|source| !own.contains(source));
     Ok(sources)
 }
 
@@ -54,6 +56,8 @@ struct Running {
     id: DeviceId,
     /// What is connected, as told with [`Sender::came`].
     connected: String,
+    /// Who hears the feedback.
+    listeners: Vec<String>,
     /// The device that messages are said to come from; changes with what is connected.
     current: Arc<AtomicU64>,
 }
@@ -65,6 +69,7 @@ impl Search for Jack {
                 let gone = self.running.take();
                 sender.out.reroute(None);
                 if let Some(Running { client, id, connected, .. }) = gone {
+                    sender.feedback.close(id);
                     sender.went(id, &connected);
                     // The server is gone: closing properly fails, and what is left is freed all the same.
                     let _ = client.deactivate();
@@ -89,7 +94,9 @@ impl Running {
         let client = client()?;
         let port = client.register_port(PORT, MidiIn::default()).map_err(fail)?;
         let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(fail)?;
+        let back = client.register_port(FEEDBACK_PORT, MidiOut::default()).map_err(fail)?;
         let (messages, waiting) = HeapRb::new(ROOM).split();
+        let (told, to_tell) = HeapRb::new(ROOM).split();
         let name = port.name().map_err(fail)?;
         let cycles = Arc::new(AtomicU64::new(1));
         let id = sender.came(&name);
@@ -100,15 +107,25 @@ impl Running {
             sender: sender.clone(),
             cycles: Arc::clone(&cycles),
             current: Arc::clone(&current),
-            out,
-            waiting,
+            outlets: [Outlet { port: out, waiting }, Outlet { port: back, waiting: to_tell }],
             seconds_per_frame: 1.0 / f64::from(client.sample_rate()),
         };
         let news = Arc::new(AtomicBool::new(false));
         let client = client.activate_async(News(Arc::clone(&news)), callback).map_err(fail)?;
         sender.out.reroute(Some(Route::Ring(messages)));
+        sender.feedback.open(id, Route::Ring(told));
         let (cycles_seen, cycles_seen_at) = (0, Instant::now());
-        let mut running = Self { client, news, cycles, cycles_seen, cycles_seen_at, id, connected: name, current };
+        let mut running = Self {
+            client,
+            news,
+            cycles,
+            cycles_seen,
+            cycles_seen_at,
+            id,
+            connected: name,
+            listeners: Vec::new(),
+            current,
+        };
         running.connect(sender);
         Ok(running)
     }
@@ -122,7 +139,7 @@ impl Running {
         self.cycles_seen_at.elapsed() > STANDSTILL
     }
 
-    /// Connects hardware, and tells under which names the port is fed now.
+    /// Connects hardware, and tells under which names the port is fed now, and when somebody new hears the feedback.
     fn connect(&mut self, sender: &mut Sender) {
         self.news.store(false, Ordering::Relaxed);
         let client = self.client.as_client();
@@ -141,11 +158,41 @@ impl Running {
         }
         let connected = names.join(", ");
         if connected != self.connected {
+            let way_back = sender.feedback.close(self.id);
             sender.went(self.id, &self.connected);
             self.id = sender.came(&connected);
+            if let Some(route) = way_back {
+                sender.feedback.open(self.id, route);
+            }
             self.current.store(u64::from(self.id.0), Ordering::Relaxed);
             self.connected = connected;
         }
+        self.tell(sender);
+    }
+
+    /// Connects the feedback to the hardware that wants it; tells when somebody new hears it.
+    fn tell(&mut self, sender: &Sender) {
+        let client = self.client.as_client();
+        let own = format!("{}:{FEEDBACK_PORT}", client.name());
+        let mut listeners = Vec::new();
+        for sink in client.ports(None, MIDI, PortFlags::IS_INPUT) {
+            let Some(port) = client.port_by_name(&sink) else { continue };
+            let wanted = || {
+                let aliases = port.aliases().unwrap_or_default();
+                aliases.iter().chain([&sink]).any(|name| sender.feedback.wants(name))
+            };
+            let mut connected = port.is_connected_to(&own).unwrap_or(false);
+            if !connected && port.flags().contains(PortFlags::IS_PHYSICAL) && wanted() {
+                connected = client.connect_ports_by_name(&own, &sink).is_ok();
+            }
+            if connected {
+                listeners.push(sink);
+            }
+        }
+        if listeners.iter().any(|listener| !self.listeners.contains(listener)) {
+            sender.hears(self.id);
+        }
+        self.listeners = listeners;
     }
 }
 
@@ -168,19 +215,24 @@ struct Callback {
     sender: Sender,
     cycles: Arc<AtomicU64>,
     current: Arc<AtomicU64>,
-    out: Port<MidiOut>,
-    /// What is to be sent, in the order of its time.
-    waiting: HeapCons<Timed>,
+    outlets: [Outlet; 2],
     seconds_per_frame: f64,
 }
 
-impl Callback {
+/// A port that sends.
+struct Outlet {
+    port: Port<MidiOut>,
+    /// What is to be sent, in the order of its time.
+    waiting: HeapCons<Timed>,
+}
+
+impl Outlet {
     /// Writes what is due in this cycle, at its frame.
-    fn send(&mut self, scope: &ProcessScope, cycle: Instant) {
-        let mut writer = self.out.writer(scope);
+    fn send(&mut self, scope: &ProcessScope, cycle: Instant, seconds_per_frame: f64) {
+        let mut writer = self.port.writer(scope);
         let mut last = 0;
         while let Some(timed) = self.waiting.try_peek() {
-            let ahead = timed.at.saturating_duration_since(cycle).as_secs_f64() / self.seconds_per_frame;
+            let ahead = timed.at.saturating_duration_since(cycle).as_secs_f64() / seconds_per_frame;
             if ahead >= f64::from(scope.n_frames()) {
                 return;
             }
@@ -206,7 +258,9 @@ impl ProcessHandler for Callback {
             let at = cycle + Duration::from_secs_f64(f64::from(event.time) * self.seconds_per_frame);
             self.sender.bytes(&mut self.parser, device, at, event.bytes);
         }
-        self.send(scope, cycle);
+        for outlet in &mut self.outlets {
+            outlet.send(scope, cycle, self.seconds_per_frame);
+        }
         Control::Continue
     }
 }

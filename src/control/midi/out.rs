@@ -23,6 +23,11 @@ pub(super) struct Timed {
 }
 
 impl Timed {
+    pub(super) fn new(at: Instant, message: Message) -> Self {
+        let (bytes, length) = message.encode();
+        Self { at, bytes, length }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
@@ -34,6 +39,16 @@ pub(super) enum Route {
     Ring(HeapProd<Timed>),
     /// To a thread that sends each when its time has come.
     Queue(SyncSender<Timed>),
+}
+
+impl Route {
+    /// Hands a message over; whether there was room.
+    pub(super) fn push(&mut self, timed: Timed) -> bool {
+        match self {
+            Self::Ring(ring) => ring.try_push(timed).is_ok(),
+            Self::Queue(queue) => queue.try_send(timed).is_ok(),
+        }
+    }
 }
 
 impl fmt::Debug for Route {
@@ -57,14 +72,9 @@ impl MidiOut {
     /// Sends a message at a moment; at once when that has passed. Moments must not fall from call to call. Never waits:
     /// without room the message is lost and counted, without a MIDI system nobody listens and it is forgotten.
     pub fn send(&self, at: Instant, message: Message) {
-        let (bytes, length) = message.encode();
-        let timed = Timed { at, bytes, length };
-        let sent = match self.route.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            Some(Route::Ring(ring)) => ring.try_push(timed).is_ok(),
-            Some(Route::Queue(queue)) => queue.try_send(timed).is_ok(),
-            None => true,
-        };
-        if !sent {
+        let timed = Timed::new(at, message);
+        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
+        if !route.as_mut().is_none_or(|route| route.push(timed)) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

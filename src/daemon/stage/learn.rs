@@ -1,12 +1,11 @@
 //! MIDI learn over OSC.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Instant;
 
 use super::Stage;
 use crate::control::Notice;
-use crate::mapping::{Learning, Mapping};
+use crate::mapping::{Learned, Learning};
 use crate::parameter::Kind;
 
 /// A control that is being learnt, and who gets the answer.
@@ -29,9 +28,9 @@ impl Stage {
         let Some((device, block)) = ended.learning.result() else { return self.answer(&ended, String::new()) };
         // A text is for its reader to write into the block.
         if !matches!(ended.learning.param().spec().kind, Kind::Text { .. }) {
-            let file = format!("schema = 1\nname = \"learnt\"\n{block}");
-            match Mapping::parse(Path::new("learnt"), &file) {
-                Ok(mapping) => self.mappings.add_learned(device, mapping),
+            let name = self.mappings.device_name(device).unwrap_or_default().to_owned();
+            match Learned::new(&name, &block) {
+                Ok(learned) => self.mappings.learn(learned),
                 Err(problems) => tracing::error!(?problems, "what was learnt cannot be bound"),
             }
         }

@@ -1,14 +1,21 @@
-//! The saved state as TOML: values by the parameter's id, each scene as a table in `scenes`.
+//! The saved state as TOML: values by the parameter's id, each scene as a table in `scenes`, learnt controls in
+//! `learned`.
 
 use toml::{Table, Value as Toml};
 
 use super::Saved;
+use crate::mapping::Learned;
 use crate::parameter::{Input, Kind, Param, Value};
 
 pub(super) fn format(state: &Saved) -> String {
     let mut table = values_out(&state.values);
     let scenes = state.scenes.iter().map(|(name, values)| (name.clone(), Toml::Table(values_out(values))));
     table.insert("scenes".to_owned(), Toml::Table(scenes.collect()));
+    let learned = state.learned.iter().map(|learned| {
+        let entry = [("device", &learned.device), ("block", &learned.block)];
+        Toml::Table(entry.map(|(key, text)| (key.to_owned(), Toml::from(text.as_str()))).into_iter().collect())
+    });
+    table.insert("learned".to_owned(), Toml::Array(learned.collect()));
     table.to_string()
 }
 
@@ -25,8 +32,21 @@ pub(super) fn parse(text: &str) -> Result<Saved, String> {
         }
         Some(_) => return Err("scenes is no table".to_owned()),
     }
+    match table.remove("learned") {
+        None => {}
+        Some(Toml::Array(learned)) => state.learned = learned.iter().filter_map(learned_in).collect(),
+        Some(_) => return Err("learned is no list".to_owned()),
+    }
     state.values = values_in(&table)?;
     Ok(state)
+}
+
+/// A learnt control; one that this version of Melos cannot bind is said and left out.
+fn learned_in(entry: &Toml) -> Option<Learned> {
+    let text = |key| entry.get(key)?.as_str();
+    Learned::new(text("device")?, text("block")?)
+        .inspect_err(|problems| tracing::warn!(?problems, "a learnt control is left out"))
+        .ok()
 }
 
 fn values_out(values: &[(Param, Value)]) -> Table {

@@ -21,7 +21,7 @@ impl Rig {
         let box_ =
             mapping("[device]\nport_contains = \"box\"\n[[bind]]\nnote = 1\nto = \"panic\"\n[[lead]]\nchannel = 2\n");
         let any = mapping("[device]\nclock = true\n[[bind]]\nnote = 2\nto = \"hold\"\ntoggle = true\n[[lead]]\n");
-        Self { live: LiveMappings::new(vec![box_, any]), start: Instant::now() }
+        Self { live: LiveMappings::new(vec![box_, any], Vec::new()), start: Instant::now() }
     }
 
     fn event(&mut self, event: MidiEvent) -> Vec<ControlEvent> {
@@ -95,8 +95,11 @@ fn one_clock_is_followed_at_a_time() {
 fn a_learnt_control_comes_back_with_its_device() {
     let mut rig = Rig::new();
     rig.event(came(0, "Box:Box MIDI 1 20:0"));
-    let learned = mapping("[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\n");
-    rig.live.add_learned(DeviceId(0), learned.clone());
+    let learned = |param: &str| {
+        let block = format!("[[bind]]\ncc = 7\nto = \"{param}\"\ntakeover = \"jump\"\n");
+        Learned::new("Box:Box MIDI 1 20:0", &block).unwrap()
+    };
+    rig.live.learn(learned("reverb"));
     let fader = |value| Message::ControlChange { channel: 0, controller: 7, value };
     let reverb = |value| [ControlEvent::Set(Param::Reverb, Value::Number(value))];
     assert_eq!(rig.send(0, fader(127)), reverb(1.0));
@@ -107,8 +110,12 @@ fn a_learnt_control_comes_back_with_its_device() {
     assert_eq!(rig.send(2, fader(0)), reverb(0.0));
     rig.live.set_mappings(Vec::new(), &mut Vec::new());
     assert_eq!(rig.send(2, fader(127)), reverb(1.0), "files that change do not matter");
-    for _ in 0..2 * MAX_LEARNED {
-        rig.live.add_learned(DeviceId(2), learned.clone());
+    rig.live.learn(learned("tone"));
+    assert_eq!(rig.live.learned.len(), 1, "the same control again");
+    assert_eq!(rig.send(2, fader(0)), [ControlEvent::Set(Param::Tone, Value::Number(-1.0))]);
+    for number in 0..2 * MAX_LEARNED {
+        let other = Learned::new(&format!("box {number}!"), "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap();
+        rig.live.learn(other);
     }
     assert_eq!(rig.live.learned.len(), MAX_LEARNED);
 }

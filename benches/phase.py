@@ -1,0 +1,107 @@
+"""How far the beat is from a MIDI clock's beat: phase.py MELOS [PERIOD]
+
+JACK clients send a MIDI clock, exact to the frame: 80 bpm, then 140, and hear the clock that melos sends to other
+instruments. Both are compared in frames of the JACK server. Prints the phase error in milliseconds at each tempo, and after
+how many beats at the new tempo it is followed: from there on every beat lies within 10 ms of the clock's.
+"""
+
+import statistics
+import sys
+import threading
+import time
+
+import jack
+from pythonosc.udp_client import SimpleUDPClient
+
+from stage import OSC, RATE, daemon, jack_server, wait_until_it_plays
+
+PULSES = 24
+# Beats at each tempo.
+TEMPI = ((80, 32), (140, 64))
+NEAR_MS = 10
+
+
+def clock():
+    """The clock's messages by frame."""
+    messages, frame = [(0, 0xFA)], 0.0
+    for tempo, count in TEMPI:
+        for _ in range(count * PULSES):
+            messages.append((round(frame), 0xF8))
+            frame += RATE * 60 / tempo / PULSES
+    return messages
+
+
+def perform(melos, period):
+    """Plays along; gives the frames of melos's beats and of the clock's."""
+    messages, heard, sent, start = clock(), [], [], None
+    done = threading.Event()
+    with jack_server("melos-phase", period, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
+        wait_until_it_plays()
+        # Two clients: one that sends and hears would be a loop, and JACK delays loops by a period.
+        client, ear = jack.Client("clock", no_start_server=True), jack.Client("ear", no_start_server=True)
+        out, inlet = client.midi_outports.register("out"), ear.midi_inports.register("in")
+
+        @ear.set_process_callback
+        def listen(_):
+            heard.extend((ear.last_frame_time + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
+
+        @client.set_process_callback
+        def process(frames):
+            nonlocal start
+            out.clear_buffer()
+            now = client.last_frame_time
+            if start is None or now + frames <= start:
+                return
+            while messages and messages[0][0] < now - start + frames:
+                frame, message = messages.pop(0)
+                # What comes too late is sent late, and counts as that.
+                offset = max(0, frame - (now - start))
+                out.write_midi_event(offset, bytes([message]))
+                sent.append((now + offset, bytes([message])))
+            if not messages:
+                done.set()
+
+        with client, ear:
+            while not all(client.get_ports(port) for port in ("melos:midi_in", "melos:midi_out")):
+                time.sleep(0.1)
+            client.connect(out, "melos:midi_in")
+            ear.connect("melos:midi_out", inlet)
+            SimpleUDPClient("127.0.0.1", OSC).send_message("/melos/tempo/follow", 1)
+            # Until melos knows who is connected.
+            time.sleep(2)
+            start = client.last_frame_time + RATE
+            done.wait(300)
+    return played(heard), played(sent)
+
+
+def played(heard):
+    """Frames of the beats in a MIDI clock."""
+    # A synchronous server waits for everybody, so that no pulse is lost.
+    pulse, beats = None, []
+    for frame, message in heard:
+        if message[0] == 0xFA:
+            pulse = 0
+        elif message[0] == 0xF2:
+            pulse = (message[1] | message[2] << 7) * PULSES // 4
+        elif message[0] == 0xF8 and pulse is not None:
+            if pulse % PULSES == 0:
+                beats.append(frame)
+            pulse += 1
+    return beats
+
+
+def main():
+    beats, wanted = perform(sys.argv[1], int((sys.argv[2:] or ["256"])[0]))
+    for tempo, count in TEMPI:
+        moments, wanted = wanted[:count], wanted[count:]
+        errors = [min((beat - moment for beat in beats), key=abs) / RATE * 1000 for moment in moments]
+        far = [index for index, error in enumerate(errors) if abs(error) > NEAR_MS]
+        followed = far[-1] + 1 if far else 0
+        rest = [abs(error) for error in errors[followed:]]
+        print(f"{tempo} bpm: followed after {followed} beats of {len(errors)}")
+        print("  ms at each beat:", " ".join(f"{error:.1f}" for error in errors))
+        median = statistics.median(abs(error) for error in errors)
+        print(f"  median {median:.2f} of all, {statistics.median(rest) if rest else float('nan'):.2f} once followed, worst {max(rest, default=float('nan')):.2f}")
+
+
+main()

@@ -1,0 +1,54 @@
+"""A controller with motors and lights, on JACK MIDI.
+
+    jack_midi_desk.py [--echo]
+
+Prints every message that melos:feedback sends, in hexadecimal; sends each line of standard input, hexadecimal too, to
+melos:midi_in. With --echo it sends back what it hears, as some devices do.
+"""
+
+import collections
+import sys
+import threading
+
+import jack
+
+echo = "--echo" in sys.argv
+client = jack.Client("desk", no_start_server=True)
+inlet = client.midi_inports.register("in")
+out = client.midi_outports.register("out")
+sending, heard = collections.deque(), collections.deque()
+news = threading.Event()
+
+
+@client.set_process_callback
+def process(_):
+    out.clear_buffer()
+    for _, data in inlet.incoming_midi_events():
+        message = bytes(data)
+        heard.append(message)
+        if echo:
+            sending.append(message)
+        news.set()
+    while sending:
+        out.write_midi_event(0, sending.popleft())
+
+
+def say():
+    while True:
+        news.wait()
+        news.clear()
+        while heard:
+            print(heard.popleft().hex(" "), flush=True)
+
+
+with client:
+    while not all(client.get_ports(port) for port in ("melos:midi_in", "melos:feedback")):
+        threading.Event().wait(0.05)
+    client.connect(out, "melos:midi_in")
+    client.connect("melos:feedback", inlet)
+    threading.Thread(target=say, daemon=True).start()
+    print("connected", flush=True)
+    for line in sys.stdin:
+        sending.append(bytes.fromhex(line))
+    # Whoever closes standard input is done; the last cycle must be over before the ports go.
+    threading.Event().wait(0.2)

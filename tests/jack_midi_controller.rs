@@ -1,0 +1,207 @@
+//! A controller with motors and lights on JACK MIDI, a Python client, and the running daemon.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/jack_server.rs"]
+mod jack_server;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::sleep;
+use std::time::Duration;
+
+use client::python;
+use daemon::{Daemon, LONG, SERVER};
+use jack_server::JackServer;
+
+const MAPPING: &str = r#"
+schema = 1
+name = "Desk"
+[device]
+port_contains = "desk"
+feedback = true
+light = 60
+[[bind]]
+cc = 7
+to = "reverb"
+[[bind]]
+cc14 = 1
+to = "width"
+range = [0, 1]
+[[bind]]
+note = 36
+to = "emotion"
+value = "sad"
+[[bind]]
+note = 37
+to = "hold"
+toggle = true
+"#;
+
+/// Longer than a control must rest before it is told anything.
+const REST: Duration = Duration::from_millis(500);
+
+/// A program that prints lines; ended when dropped.
+struct Program {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    fn start(mut command: Command) -> Self {
+        command.env("JACK_DEFAULT_SERVER", SERVER).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = channel();
+        let out = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            BufReader::new(out).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+        });
+        Self { child, lines }
+    }
+
+    fn desk(arguments: &[&str]) -> Self {
+        Self::start(python("tests/clients/jack_midi_desk.py", arguments))
+    }
+
+    /// Sends a message.
+    fn send(&self, message: &[u8]) {
+        let text: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(self.child.stdin.as_ref().unwrap(), "{text}").unwrap();
+    }
+
+    /// Lines up to one that is `last`.
+    fn until(&self, last: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|line| line != last) {
+            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("{last} did not come, but {seen:#?}"));
+            seen.push(line);
+        }
+        seen
+    }
+
+    /// Waits for lines in any order.
+    fn expect_all(&self, wanted: &[&str]) {
+        let (mut missing, mut seen) = (wanted.to_vec(), Vec::new());
+        while !missing.is_empty() {
+            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("{missing:?} not in {seen:#?}"));
+            missing.retain(|wanted| *wanted != line);
+            seen.push(line);
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// A data folder with the shipped presets and models, and one mapping.
+fn data(mapping: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for shipped in ["models", "presets"] {
+        std::os::unix::fs::symlink(here.join(shipped), folder.path().join(shipped)).unwrap();
+    }
+    fs::create_dir(folder.path().join("mappings")).unwrap();
+    fs::write(folder.path().join("mappings/desk.toml"), mapping).unwrap();
+    folder
+}
+
+fn about(status: &serde_json::Value, parameter: &str, value: f64) -> bool {
+    status["parameters"][parameter].as_f64().is_some_and(|found| (found - value).abs() < 1e-6)
+}
+
+#[test]
+fn motors_and_lights_follow_and_are_not_fought_with() {
+    let _server = JackServer::start(SERVER, 256);
+    let (data, state) = (data(MAPPING), tempfile::tempdir().unwrap());
+    let arguments = ["--audio", "jack", "--preset", "calm", "--set", "reverb=0.5", "--set", "width=1"];
+    let daemon = Daemon::start(state.path(), &[&arguments[..], &["--data", data.path().to_str().unwrap()]].concat());
+
+    let desk = Program::desk(&[]);
+    desk.expect_all(&["b0 07 40", "b0 01 7f", "b0 21 7f", "80 24 00", "80 25 00"]);
+
+    daemon.oscsend(&["/melos/reverb", "f", "1"]);
+    desk.until("b0 07 7f");
+    daemon.oscsend(&["/melos/emotion", "s", "sad"]);
+    desk.until("90 24 3c");
+
+    // What the fader says itself it is not told, neither while it moves nor when it rests.
+    for position in (64..127).rev() {
+        desk.send(&[0xB0, 7, position]);
+    }
+    daemon.wait_until("the fader moved it", |status| about(status, "reverb", 64.0 / 127.0));
+    daemon.oscsend(&["/melos/hold", "i", "1"]);
+    let mut heard = desk.until("90 25 3c");
+    sleep(REST);
+    daemon.oscsend(&["/melos/hold", "i", "0"]);
+    heard.extend(desk.until("80 25 00"));
+    assert!(!heard.iter().any(|line| line.starts_with("b0 07")), "{heard:?}");
+
+    // The motor has brought the fader to the value, so that the next move counts, however far it goes.
+    daemon.oscsend(&["/melos/reverb", "f", "0"]);
+    desk.until("b0 07 00");
+    desk.send(&[0xB0, 7, 100]);
+    daemon.wait_until("the fader moved it", |status| about(status, "reverb", 100.0 / 127.0));
+
+    // A preset sets the controls, and says everything again.
+    daemon.oscsend(&["/melos/preset", "s", "storm"]);
+    desk.expect_all(&["80 25 00", "80 24 00"]);
+    let reverb = daemon.wait_until("storm plays", |status| status["parameters"]["preset"] == "storm");
+    let reverb = (reverb["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;
+
+    // A desk that comes back is told everything, and one that sends it all back changes nothing.
+    drop(desk);
+    let desk = Program::desk(&["--echo"]);
+    desk.until(&format!("b0 07 {reverb:02x}"));
+    daemon.oscsend(&["/melos/reverb", "f", "0.9"]);
+    daemon.oscsend(&["/melos/width", "f", "0.3"]);
+    daemon.oscsend(&["/melos/hold", "i", "1"]);
+    desk.expect_all(&["b0 07 72", "b0 01 26", "90 25 3c"]);
+    sleep(REST);
+    daemon.oscsend(&["/melos/hold", "i", "0"]);
+    let heard = desk.until("80 25 00");
+    assert!(heard.len() <= 2, "nothing goes round: {heard:?}");
+    let status = daemon.wait_until("hold is off", |status| status["parameters"]["hold"] == false);
+    assert!(about(&status, "reverb", f64::from(0.9f32)) && about(&status, "width", f64::from(0.3f32)), "{status}");
+}
+
+#[test]
+fn a_control_learnt_over_osc_acts_at_once_and_after_a_restart() {
+    let _server = JackServer::start(SERVER, 256);
+    let state = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(state.path(), &["--audio", "jack", "--preset", "calm"]);
+    let desk = Program::desk(&[]);
+    let client = Program::start(python("tests/clients/osc_learn.py", &[&daemon.osc.to_string(), "reverb"]));
+    // It is moved until somebody has learnt it.
+    let answer = (0..).find_map(|step: u32| {
+        desk.send(&[0xB0, 20, (10 + step % 100) as u8]);
+        client.lines.recv_timeout(Duration::from_millis(50)).ok()
+    });
+    let answer = answer.unwrap();
+    assert!(answer.starts_with("/melos/learn reverb [[bind]]; cc = 20; channel = 1; to = \"reverb\""), "{answer}");
+    desk.send(&[0xB0, 20, 0]);
+    desk.send(&[0xB0, 20, 127]);
+    daemon.wait_until("the control moves it", |status| about(status, "reverb", 1.0));
+    assert!(daemon.terminate().0.success());
+    drop(desk);
+
+    let daemon = Daemon::start(state.path(), &["--audio", "jack"]);
+    daemon.wait_until("the state is back", |status| about(status, "reverb", 1.0));
+    let desk = Program::desk(&[]);
+    desk.until("connected");
+    // What is sent before the daemon knows who is connected is lost.
+    daemon.wait_until("the control still moves it", |status| {
+        desk.send(&[0xB0, 20, 127]);
+        desk.send(&[0xB0, 20, 0]);
+        about(status, "reverb", 0.0)
+    });
+}
