@@ -96,7 +96,7 @@ struct Change {
 impl Change {
     /// The hop up to which the old future must be final.
     fn due(&self) -> u64 {
-        let known = self.known.map_or(u64::MAX, |latent| final_hop(latent));
+        let known = self.known.map_or(u64::MAX, final_hop);
         known.min(self.heard + crossfade::FADE_HOPS)
     }
 }

@@ -125,9 +125,10 @@ impl Offline {
         while self.generator.covered() < until + HOP_LEAD {
             let covered = self.generator.covered();
             while let Some((.., at)) =
-                self.gaps.pop_front_if(|(splices, missing, _)| *splices <= self.splices && *missing <= covered)
+                self.gaps.front().filter(|(splices, missing, _)| *splices <= self.splices && *missing <= covered)
             {
-                self.generator.resume_at(at);
+                self.generator.resume_at(*at);
+                self.gaps.pop_front();
             }
             let heard = self.generator.step(&mut self.hops)?;
             self.conductor.listen(heard.from, &heard.chroma);
