@@ -148,7 +148,8 @@ fn the_open_stage_control_layout_fits_the_parameters() {
 fn no_example_names_an_address_that_does_not_exist() {
     let documented = include_str!("../src/control/osc.rs");
     let exists = |address: &str| {
-        TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == address)
+        let now = address.replacen("/melos/next/bar/", "/melos/", 1);
+        TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == now)
             || documented.contains(&format!("| `{address}`"))
             || documented.contains(&format!("| `{address} "))
     };
