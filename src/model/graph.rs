@@ -116,12 +116,14 @@ impl Graph {
     /// Works out the outputs from the inputs.
     ///
     /// # Errors
-    /// When the runtime fails; the outputs are then those of the last good run.
+    /// When the runtime fails, or before [`Graph::expect`]; the outputs are then those of the last good run.
     pub fn run(&mut self) -> Result<(), ModelError> {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
             self.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor.into())).collect();
-        let Some(options) = &self.options else { return Ok(()) };
+        let undeclared =
+            || ModelError::Run { path: self.path.clone(), reason: "what goes in and out was never said".into() };
+        let options = self.options.as_ref().ok_or_else(undeclared)?;
         let results = self.session.run_with_options(inputs, options).map_err(failed)?;
         for (name, values) in &mut self.outputs {
             let (_, result) = results[name.as_str()].try_extract_tensor::<f32>().map_err(failed)?;

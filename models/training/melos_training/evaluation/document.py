@@ -33,7 +33,8 @@ def hear_emotion(study, folder):
     picture = plots.confusions({name: h["confusion"] for name, h in heard.items()}, folder)
     return f"""The judge hears sound at one level and was fitted to {own['windows']} excerpts of {own['pieces']} held-out pieces, labelled by
 rule over their notes (`src/prepare/label.rs`), the rules that also labelled the training music: no listener is behind it. Its own
-accuracy is that of {emotion.FOLDS}-fold cross-validation by piece.
+accuracy is that of {emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same pieces, was listened to when
+the profiles, modes and chords of `src/harmony` and the reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
 
 """ + table(["", "judge on held-out music", *heard, "wanted"], rows) + "\n" + picture + "\n\n" + table(
         ["requested", "valence", "arousal", *(f"{n}: {v}" for n in heard for v in ("valence", "arousal"))], affect)
@@ -191,7 +192,7 @@ def write(study, sections, models):
     text = f"""# Evaluation
 
 Written by `{command}`: {sizes.excerpts} excerpts of {sizes.seconds:g} s
-for each of eight emotions, seeds 1 to {sizes.excerpts}, rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each
+for each of eight emotions, seeds {study.seeds()[0]} to {study.seeds()[-1]}, rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each
 emotion alone. In brackets: 95 % intervals of a bootstrap over excerpts. Held out: {len(study.held_out['valid'])} + {len(study.held_out['test'])} pieces of
 the `valid` and `test` splits.
 """
