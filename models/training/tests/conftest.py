@@ -30,9 +30,9 @@ def trained(shards, tmp_path_factory):
     out = tmp_path_factory.mktemp("checkpoints")
     paths = {name: out / f"{name}.pt" for name in ("vae", "vocoder", "transformer")}
     trainers = {
-        "vae": train_vae.train([shards], paths["vae"], steps=40, every=10),
-        "vocoder": train_vocoder.train([shards], paths["vocoder"], steps=20, every=5),
-        "transformer": train_transformer.train([shards], paths["vae"], paths["transformer"], steps=20, every=5),
+        "vae": train_vae.train([shards], paths["vae"], steps=20, every=5),
+        "vocoder": train_vocoder.train([shards], paths["vocoder"], steps=12, every=4),
+        "transformer": train_transformer.train([shards], paths["vae"], paths["transformer"], steps=12, every=4),
     }
     return paths, trainers
 
