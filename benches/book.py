@@ -114,29 +114,36 @@ def seams(found):
     return "Seams (target: no step above the usual, no dip over 1.5 dB)", text
 
 
+def counted(found):
+    rows = [[name.replace("_", " "), f"{value:g}"] for name, value in found["counters"].items()]
+    return table(["what", "how often"], rows)
+
+
+def scheduling(found):
+    return "granted" if found["realtime"] else "refused"
+
+
 def soak(found):
     began, ended, most = found["memory"]
-    rows = [[name.replace("_", " "), f"{value:g}"] for name, value in found["counters"].items()]
     text = (
         f"{found['minutes']:g} minutes under JACK (dummy driver, {found['period']} frames, real-time scheduling "
-        f"{'granted' if found['realtime'] else 'refused'}), steered every few seconds.\nMemory {began:.0f} MB at the "
+        f"{scheduling(found)}), steered every few seconds.\nMemory {began:.0f} MB at the "
         f"beginning, {ended:.0f} MB at the end, {most:.0f} MB at most; load of the generator at the end "
         f"{found['load']:.2f}.\nOn a machine with more load than cores the generator does not get its turn, which shows as starvations. "
-        "The music\nwent on under the harmony layer meanwhile.\n\n" + table(["what", "how often"], rows)
+        "The music\nwent on under the harmony layer meanwhile.\n\n" + counted(found)
     )
     return "Soak (target: 30 minutes without an xrun of ours)", text
 
 
 def flood(found):
     ms = found["milliseconds"]
-    rows = [[name.replace("_", " "), f"{value:g}"] for name, value in found["counters"].items()]
     text = (
         f"{found['rate']} messages a second from eight sensors for {found['seconds']} s under JACK (dummy driver, {found['period']} "
-        f"frames, real-time scheduling {'granted' if found['realtime'] else 'refused'}). The newest values won: "
+        f"frames, real-time scheduling {scheduling(found)}). The newest values won: "
         f"{'yes' if found['won'] else 'no'}.\n{found['same']} of {found['of']} samples recorded equal the rendered control log before "
         f"the first that differs.\nA fader of the fast lane, moved {found['moves']} times meanwhile, {len(ms)} of them taken: p50 "
         f"{percentile(ms, 0.5):.0f} ms, p95 {percentile(ms, 0.95):.0f} ms, p99 {percentile(ms, 0.99):.0f} ms, worst {max(ms):.0f} ms.\n\n"
-        + table(["what", "how often"], rows)
+        + counted(found)
     )
     return "Flood (target: no xrun of ours, fast lane p99 30 ms)", text
 

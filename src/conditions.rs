@@ -38,7 +38,7 @@ pub const VALUE_COUNT: usize = 42;
 /// How many groups can be masked, in the order of the fields of [`Conditions`].
 pub const GROUP_COUNT: usize = 10;
 
-/// Onsets per second halfway between the sparsest and the densest profile, as ears have it; near the mean of the training music.
+/// Onsets per second about which a density is mirrored: near the mean of real piano music, and of the profiles.
 const MIDDLE_DENSITY: f32 = 7.0;
 
 /// Where each group's values stand in the vector, in the order of the masks.
@@ -49,7 +49,7 @@ impl Conditions {
     /// What the guidance leads away from: nothing known but as many notes as these conditions have few.
     ///
     /// The network gives density less weight than chord and beat, and answers a high one with thicker chords. Led away from
-    /// the mirrored density, and not from an unknown one, it attacks more often; `models/EVALUATION.md` has the figures.
+    /// the mirrored density, and not from an unknown one, it attacks more often.
     #[must_use]
     pub fn reference(&self) -> Self {
         Self { density: self.density.map(|density| MIDDLE_DENSITY * MIDDLE_DENSITY / density), ..Self::default() }

@@ -70,3 +70,12 @@ fn play(mut conductor: Conductor, script: &[(u64, ControlEvent)], until: u64, ch
 fn splices(score: &Score) -> Vec<u64> {
     score.plans.iter().filter_map(|update| update.splice).collect()
 }
+
+/// Frames and values of the engine's commands for a number.
+fn numbers(score: &Score, param: Param) -> Vec<(u64, f32)> {
+    let of_param = |timed: &TimedCommand| match timed.command {
+        EngineCommand::Number(other, value) if other == param => Some((timed.frame, value)),
+        _ => None,
+    };
+    score.commands.iter().filter_map(of_param).collect()
+}

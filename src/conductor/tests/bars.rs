@@ -11,15 +11,6 @@ fn next_bar(param: Param, value: Value) -> ControlEvent {
     ControlEvent::NextBar(param, value)
 }
 
-/// Frames and values of the engine's commands for a number.
-fn numbers(score: &Score, param: Param) -> Vec<(u64, f32)> {
-    let of_param = |timed: &TimedCommand| match timed.command {
-        EngineCommand::Number(other, value) if other == param => Some((timed.frame, value)),
-        _ => None,
-    };
-    score.commands.iter().filter_map(of_param).collect()
-}
-
 #[test]
 fn the_fast_lane_changes_on_the_frame_of_the_bar_and_the_newest_value_counts() {
     let script = [

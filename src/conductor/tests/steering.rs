@@ -3,14 +3,6 @@
 use super::*;
 use crate::emotion::Emotion;
 
-fn numbers(score: &Score, param: Param) -> Vec<(u64, f32)> {
-    let of_param = |timed: &TimedCommand| match timed.command {
-        EngineCommand::Number(other, value) if other == param => Some((timed.frame, value)),
-        _ => None,
-    };
-    score.commands.iter().filter_map(of_param).collect()
-}
-
 #[test]
 fn the_engine_is_told_every_fast_value_at_the_start() {
     let (_, score) = play(Conductor::new(1, &[(Param::Reverb, Value::Number(0.9))]), &[], 100, &[100]);
