@@ -271,18 +271,20 @@ impl Conductor {
     fn request(&self, bar: u64, from: f64) -> BarRequest {
         let clock = self.tempo.clock();
         let beats = clock.beats_per_bar();
+        let start = clock.frame_at(from);
         let settled = self.now.saturating_sub(LISTEN_LAG);
         let one_bar_ago = seconds_to_frames(f64::from(beats) * 60.0 / clock.tempo_at(self.now));
-        let settings = self.course.settings();
+        let (settings, steering) = (self.course.settings(), self.course.steering());
         BarRequest {
             bar,
             beats,
-            mood: self.course.steering().mood.at(clock.frame_at(from), clock),
+            mood: steering.mood.at(start, clock),
             tonic: settings.choice(Param::Key),
             mode: settings.mode(),
             lead: self.course.lead(),
             heard: self.listening.mean(settled.saturating_sub(one_bar_ago), settled),
             dynamics: settings.number(Param::Dynamics),
+            temperature: steering.temperature.at(start, clock),
         }
     }
 

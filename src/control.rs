@@ -73,13 +73,15 @@ pub struct Incoming {
     pub source: Source,
 }
 
-/// Somebody wants a control to be learnt, or what is being learnt to be forgotten.
+/// What somebody wants of MIDI learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LearnRequest {
-    /// What the control shall move; `None` cancels.
-    pub param: Option<Param>,
-    /// Who gets the mapping block.
-    pub from: SocketAddr,
+pub enum LearnRequest {
+    /// The control that is moved next shall move this parameter.
+    Control(Param),
+    /// No control is to be learnt after all.
+    Cancel,
+    /// What was learnt for this parameter shall be forgotten.
+    Forget(Param),
 }
 
 /// Where an event came from.

@@ -24,6 +24,7 @@ use crate::emotion::Mood;
 use crate::theory::{Chord, Key, Mode, Voice};
 
 use arrange::{Hands, Played, Score};
+use dice::Luck;
 use harmonise::{Standing, harmonise};
 use listening::Listening;
 use palette::Palette;
@@ -67,6 +68,8 @@ pub struct BarRequest {
     pub heard: Option<[f32; 12]>,
     /// How far phrases swell and fade, 0..=1.
     pub dynamics: f32,
+    /// How much is left to the seed's own chance, 0 or more; below 1 the rest is common to all seeds.
+    pub temperature: f32,
 }
 
 /// How a section of a phrase ends.
@@ -196,7 +199,8 @@ impl Harmony {
     /// Plans a bar from a beat on; `again` is the bar as it was planned before.
     fn plan(&mut self, beat: f64, request: &BarRequest, bend: Option<Chord>, again: Option<Bar>) -> BarPlan {
         let old = self.phrase;
-        let phrase = Phrase::at(old.as_ref(), request, self.seed);
+        let luck = Luck::new(self.seed, request.temperature);
+        let phrase = Phrase::at(old.as_ref(), request, luck);
         let standing = Standing {
             from: beat,
             planned: again.as_ref().map_or(&[], |bar| &bar.plan.chords),
@@ -205,14 +209,14 @@ impl Harmony {
             bass: self.hands.bass,
             bend: bend.filter(|_| beat == 0.0),
         };
-        let chords = harmonise(self.seed, request, old.as_ref(), &phrase, &standing);
+        let chords = harmonise(luck, request, old.as_ref(), &phrase, &standing);
         let key = match (&request.lead, request.mode) {
             (Some(lead), None) => lead::key_of_lead(lead, phrase.key),
             _ => phrase.key,
         };
         let led = request.lead.is_some() || standing.led && chords.last().is_some_and(|(at, _)| *at < beat);
         let next = self.next_chord(request, &phrase, chords.last().map(|(_, chord)| *chord));
-        let score = Score { seed: self.seed, request, phrase: &phrase, key, chords: &chords, next };
+        let score = Score { luck, request, phrase: &phrase, key, chords: &chords, next };
         let played = again.as_ref().map(|bar| Played { until: beat, segments: &bar.segments, notes: &bar.plan.notes });
         let (segments, notes) = arrange::arrange(&score, &self.hands, played.as_ref());
         let position = phrase.position(request.bar);
@@ -231,9 +235,10 @@ impl Harmony {
             return sounding;
         }
         let request = BarRequest { bar: request.bar + 1, heard: None, ..*request };
-        let next = Phrase::at(Some(phrase), &request, self.seed);
+        let luck = Luck::new(self.seed, request.temperature);
+        let next = Phrase::at(Some(phrase), &request, luck);
         let standing =
             Standing { from: 0.0, planned: &[], before: sounding, led: false, bass: self.hands.bass, bend: None };
-        harmonise(self.seed, &request, Some(phrase), &next, &standing).first().map(|(_, chord)| *chord)
+        harmonise(luck, &request, Some(phrase), &next, &standing).first().map(|(_, chord)| *chord)
     }
 }

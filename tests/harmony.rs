@@ -18,6 +18,7 @@ fn request(bar: u64, emotion: Emotion) -> BarRequest {
         lead: None,
         heard: None,
         dynamics: 0.5,
+        temperature: 1.0,
     }
 }
 

@@ -204,4 +204,11 @@ fn a_control_learnt_over_osc_acts_at_once_and_after_a_restart() {
         desk.send(&[0xB0, 20, 0]);
         about(status, "reverb", 0.0)
     });
+    let client = Program::start(python("tests/clients/osc_learn.py", &[&daemon.osc.to_string(), "reverb", "forget"]));
+    client.until("/melos/learn reverb ");
+    desk.send(&[0xB0, 20, 127]);
+    daemon.oscsend(&["/melos/width", "f", "0.25"]);
+    daemon.wait_until("the control moves nothing any more", |status| {
+        about(status, "width", 0.25) && about(status, "reverb", 0.0)
+    });
 }

@@ -1,6 +1,7 @@
 //! The one bounded queue between all control sources and the daemon.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use crate::parameter::Value;
 
 /// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
 const CAPACITY: usize = 4096;
+/// Most requests to MIDI learn that may wait.
+const LEARN_CAPACITY: usize = 16;
 
 /// Events that wait for the daemon: in order, the newest value of a parameter wins, never full of old values.
 ///
@@ -24,7 +27,7 @@ pub struct Inbox {
 struct Waiting {
     events: VecDeque<Incoming>,
     refused: u64,
-    learn: Option<LearnRequest>,
+    learn: VecDeque<(LearnRequest, SocketAddr)>,
 }
 
 impl Inbox {
@@ -45,14 +48,18 @@ impl Inbox {
         fits
     }
 
-    /// Asks for a control to be learnt; the newest request counts.
-    pub fn learn(&self, request: LearnRequest) {
-        self.lock().learn = Some(request);
+    /// Asks something of MIDI learn; `from` gets the answer. Of too many requests the oldest is left out.
+    pub fn learn(&self, request: LearnRequest, from: SocketAddr) {
+        let learn = &mut self.lock().learn;
+        if learn.len() == LEARN_CAPACITY {
+            learn.pop_front();
+        }
+        learn.push_back((request, from));
     }
 
-    /// The newest request to learn, once.
-    pub fn take_learn(&self) -> Option<LearnRequest> {
-        self.lock().learn.take()
+    /// The oldest request to MIDI learn and who gets the answer, once.
+    pub fn take_learn(&self) -> Option<(LearnRequest, SocketAddr)> {
+        self.lock().learn.pop_front()
     }
 
     /// Moves everything that waits to the end of `out`, oldest first.

@@ -12,6 +12,7 @@
 //! | `/melos/state` | sends the full state to the sender, once |
 //! | `/melos/learn valence` | binds the MIDI control that is moved next to a parameter, for good, and answers `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing is moved for 30 s or somebody else asks |
 //! | `/melos/learn/cancel` | ends that |
+//! | `/melos/learn/forget valence` | forgets every control that was learnt for a parameter, and answers as when nothing was learnt; those of mapping files stay |
 //!
 //! Addresses may be OSC 1.0 patterns (`/melos/mute/*`, `/melos/next/bar/level/{bass,pad}`); patterns never fire triggers, so that
 //! a broad one cannot panic the instrument. Bundles are taken as a whole; a time tag in the future delays them, a late

@@ -2,7 +2,7 @@
 
 use crate::theory::{Chord, Key, Voice};
 
-use super::dice::{Dice, Purpose};
+use super::dice::{Dice, Luck, Purpose};
 use super::phrase::Phrase;
 use super::{BarRequest, Note, Profile, Segment, bass, pad, upper, voicing};
 
@@ -12,8 +12,8 @@ const TOUCH: f32 = 0.03;
 /// What is to be set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Score<'a> {
-    /// Seed of the small differences.
-    pub seed: u64,
+    /// Whose the small differences are.
+    pub luck: Luck,
     /// What was asked for.
     pub request: &'a BarRequest,
     /// The phrase.
@@ -114,7 +114,7 @@ pub(super) fn arrange(score: &Score<'_>, before: &Hands, played: Option<&Played<
         centre: profile.upper_centre(),
         floor: segments.iter().filter_map(|segment| segment.pad.last().copied()).max().unwrap_or_default(),
     };
-    let mut dice = Dice::new(score.seed, Purpose::Upper, score.request.bar);
+    let mut dice = score.luck.dice(Purpose::Upper, score.request.bar);
     for (at, beats, note) in upper::line(&setting, &segments, &mut dice) {
         tracks.hit(Voice::Upper, at);
         tracks.play(Voice::Upper, note, 0.95, at, beats);
@@ -166,7 +166,7 @@ impl<'a> Tracks<'a> {
             old: played.map_or(&[], |played| played.notes),
             from: played.map_or(0.0, |played| played.until),
             touch: profile.loudness / 127.0 * (1.0 + dynamics * (2.0 * swell - 1.0)),
-            dice: Dice::new(score.seed, Purpose::Touch, score.request.bar),
+            dice: score.luck.dice(Purpose::Touch, score.request.bar),
             notes: Vec::new(),
             hits: [f64::INFINITY; 3],
         }

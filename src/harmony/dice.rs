@@ -17,6 +17,34 @@ pub(super) enum Purpose {
     Upper,
     /// Small differences of touch in a bar.
     Touch,
+    /// Whose chance decides.
+    Share,
+}
+
+/// Seed of the chance that all performances have in common.
+const COMMON: u64 = 0x6d65_6c6f_7300_0001;
+
+/// Whose chance decides: the seed's own or the common one.
+///
+/// Up to a temperature of 1 that is the share of bars and phrases where the seed's own does, as it is the share of the
+/// network's noise that is the seed's own: a low temperature brings performances together. Which ones they are does not
+/// depend on the temperature, so a little more of it changes little.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Luck {
+    seed: u64,
+    temperature: f32,
+}
+
+impl Luck {
+    pub(super) const fn new(seed: u64, temperature: f32) -> Self {
+        Self { seed, temperature }
+    }
+
+    /// The stream of a purpose at a bar or phrase number.
+    pub(super) fn dice(self, purpose: Purpose, number: u64) -> Dice {
+        let own = Dice::new(self.seed, Purpose::Share, number).unit() < self.temperature;
+        Dice::new(if own { self.seed } else { COMMON }, purpose, number)
+    }
 }
 
 /// One stream of draws.
@@ -71,6 +99,22 @@ mod tests {
         assert_eq!(counts[1], 0);
         assert!((1800..2200).contains(&counts[2]), "{counts:?}");
         assert_eq!(dice.pick(&[0.0, 0.0]), None);
+    }
+
+    #[test]
+    fn a_low_temperature_brings_seeds_together() {
+        let alike = |temperature| {
+            let draw = |seed, bar| Luck::new(seed, temperature).dice(Purpose::Chords, bar).unit();
+            (0..1000).filter(|bar| draw(1, *bar) == draw(2, *bar)).count()
+        };
+        // Both seeds leave it to common chance in 0.7 x 0.7 of the bars.
+        assert!((430..550).contains(&alike(0.3)), "{}", alike(0.3));
+        assert_eq!((alike(0.0), alike(1.0), alike(2.0)), (1000, 0, 0));
+        let own = |temperature, bar| {
+            let draw = |seed| Dice::new(seed, Purpose::Chords, bar).unit();
+            Luck::new(1, temperature).dice(Purpose::Chords, bar).unit() == draw(1)
+        };
+        assert!((0..1000).all(|bar| !own(0.3, bar) || own(0.6, bar)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::theory::{Chord, Key};
 
-use super::dice::{Dice, Purpose};
+use super::dice::{Dice, Luck, Purpose};
 use super::palette::{Member, Palette};
 use super::phrase::Phrase;
 use super::{BarRequest, Profile, bass, progression, rhythm};
@@ -32,7 +32,7 @@ pub(super) struct Standing<'a> {
 
 /// The chords of a bar: (beat, chord), the first at beat 0, those before `standing.from` as they were.
 pub(super) fn harmonise(
-    seed: u64,
+    luck: Luck,
     request: &BarRequest,
     old: Option<&Phrase>,
     phrase: &Phrase,
@@ -53,14 +53,14 @@ pub(super) fn harmonise(
     }
     let profile = Profile::blend(&request.mood);
     let place = phrase.position(request.bar).bar;
-    let mut onsets = rhythm::changes(seed, request.bar, place, request.beats, profile.harmonic_rhythm);
+    let mut onsets = rhythm::changes(luck, request.bar, place, request.beats, profile.harmonic_rhythm);
     let at_once = turns || sounding.is_none() || chords.is_empty() && (standing.led || standing.bend.is_some());
     if at_once {
         onsets.retain(|at| *at >= standing.from + 1.0);
         onsets.insert(0, standing.from);
     }
     onsets.retain(|at| *at >= standing.from);
-    let later = rhythm::left_after(seed, request.bar, place, request.beats, profile.harmonic_rhythm);
+    let later = rhythm::left_after(luck, request.bar, place, request.beats, profile.harmonic_rhythm);
     let mut walk = Walk {
         phrase,
         old_key: old.map_or(phrase.key, |old| old.key),
@@ -68,7 +68,7 @@ pub(super) fn harmonise(
         sounding,
         bass: standing.bass,
         profile: &profile,
-        dice: Dice::new(seed, Purpose::Chords, request.bar),
+        dice: luck.dice(Purpose::Chords, request.bar),
     };
     if chords.is_empty() && onsets.first() != Some(&0.0) {
         chords.extend(sounding.map(|chord| (0.0, chord)));
@@ -153,6 +153,7 @@ mod tests {
             lead: None,
             heard: None,
             dynamics: 0.5,
+            temperature: 1.0,
         }
     }
 

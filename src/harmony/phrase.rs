@@ -3,7 +3,7 @@
 use crate::emotion::{Emotion, Mood};
 use crate::theory::{Key, Mode};
 
-use super::dice::{Dice, Purpose, pick_at};
+use super::dice::{Luck, Purpose, pick_at};
 use super::{BarRequest, Cadence, PhrasePosition};
 
 /// Bars from one cadence to the next.
@@ -67,21 +67,21 @@ pub(super) struct Phrase {
 impl Phrase {
     /// The phrase that holds a bar: `before` while it lasts and its emotion and key are still asked for, or a new one
     /// from this bar on.
-    pub(super) fn at(before: Option<&Self>, request: &BarRequest, seed: u64) -> Self {
+    pub(super) fn at(before: Option<&Self>, request: &BarRequest, luck: Luck) -> Self {
         let going_on = before.filter(|phrase| phrase.contains(request.bar) && !phrase.is_left_behind(&request.mood));
         match going_on {
             Some(phrase) => {
                 let mode = request.mode.unwrap_or(phrase.key.mode);
                 Self { key: Key { tonic: request.tonic % 12, mode }, ..*phrase }
             }
-            None => Self::new(before, request, seed),
+            None => Self::new(before, request, luck),
         }
     }
 
-    fn new(before: Option<&Self>, request: &BarRequest, seed: u64) -> Self {
+    fn new(before: Option<&Self>, request: &BarRequest, luck: Luck) -> Self {
         let number = before.map_or(0, |phrase| phrase.number + 1);
-        let mut dice = Dice::new(seed, Purpose::Phrase, number);
-        let emotion = speaker(&request.mood, number, seed);
+        let mut dice = luck.dice(Purpose::Phrase, number);
+        let emotion = speaker(&request.mood, number, luck);
         let (long, cadences) = shape(emotion);
         let bars = if dice.unit() < long { 2 * SECTION } else { SECTION };
         let mut cadence = |odds: &[f32]| dice.pick(odds).map_or(Cadence::Authentic, |at| CADENCES[at]);
@@ -135,9 +135,9 @@ impl PhrasePosition {
 
 /// The emotion of a phrase, drawn with the mood's weights. The draws of successive phrases are a golden ratio apart, so
 /// that a blend gets its shares within a few phrases, and a small change of the mood seldom changes the outcome.
-fn speaker(mood: &Mood, number: u64, seed: u64) -> Emotion {
+fn speaker(mood: &Mood, number: u64, luck: Luck) -> Emotion {
     const GOLDEN: f64 = 0.618_033_988_749_895;
-    let offset = f64::from(Dice::new(seed, Purpose::Phrase, u64::MAX).unit());
+    let offset = f64::from(luck.dice(Purpose::Phrase, u64::MAX).unit());
     let draw = (offset + (number % (1 << 32)) as f64 * GOLDEN).fract();
     pick_at(draw as f32, mood.weights()).map_or_else(|| mood.dominant(), |at| Emotion::ALL[at])
 }
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn request(bar: u64, mood: Mood) -> BarRequest {
-        BarRequest { bar, beats: 4, mood, tonic: 2, mode: None, lead: None, heard: None, dynamics: 0.5 }
+        BarRequest { bar, beats: 4, mood, tonic: 2, mode: None, lead: None, heard: None, dynamics: 0.5, temperature: 1.0 }
     }
 
     fn calm_sad(calm: f32) -> Mood {
@@ -161,7 +161,7 @@ mod tests {
     fn a_blend_gets_its_shares_without_flicker() {
         let (mut calm_bars, mut changes, mut phrase) = (0, 0, None::<Phrase>);
         for bar in 0..400 {
-            let next = Phrase::at(phrase.as_ref(), &request(bar, calm_sad(0.6)), 11);
+            let next = Phrase::at(phrase.as_ref(), &request(bar, calm_sad(0.6)), Luck::new(11, 1.0));
             if let Some(before) = phrase
                 && before.emotion != next.emotion
             {
@@ -177,10 +177,11 @@ mod tests {
 
     #[test]
     fn a_phrase_breaks_off_when_the_mood_has_gone() {
-        let calm = Phrase::at(None, &request(0, Mood::pure(Emotion::Calm)), 1);
+        let luck = Luck::new(1, 1.0);
+        let calm = Phrase::at(None, &request(0, Mood::pure(Emotion::Calm)), luck);
         assert_eq!(calm.emotion, Emotion::Calm);
-        assert_eq!(Phrase::at(Some(&calm), &request(1, calm_sad(0.35)), 1).emotion, Emotion::Calm);
-        let gone = Phrase::at(Some(&calm), &request(1, calm_sad(0.1)), 1);
+        assert_eq!(Phrase::at(Some(&calm), &request(1, calm_sad(0.35)), luck).emotion, Emotion::Calm);
+        let gone = Phrase::at(Some(&calm), &request(1, calm_sad(0.1)), luck);
         assert_eq!((gone.start, gone.number), (1, 1));
     }
 
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn eight_bars_have_two_cadences() {
-        let long = (0..20).map(|seed| Phrase::at(None, &request(5, Mood::pure(Emotion::Romantic)), seed));
+        let long = (0..20).map(|seed| Phrase::at(None, &request(5, Mood::pure(Emotion::Romantic)), Luck::new(seed, 1.0)));
         let phrase = long.into_iter().find(|phrase| phrase.bars == 8).expect("most romantic phrases are long");
         let bars = (5..13).filter(|bar| phrase.position(*bar).cadence.is_some());
         assert!(bars.eq([8, 12]));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Mapping;
 use crate::check::Problem;
+use crate::parameter::Param;
 
 /// A learnt control; outlives its device, and the performance.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,11 @@ impl Learned {
     /// Whether it belongs to a device of this name.
     pub(super) fn is_of(&self, device: &str) -> bool {
         self.device == lasting_name(device)
+    }
+
+    /// Whether it moves a parameter.
+    pub(super) fn moves(&self, param: Param) -> bool {
+        self.mapping.bindings.iter().any(|binding| binding.to == param)
     }
 
     /// Whether both are for the same control of the same device.

@@ -81,6 +81,16 @@ impl LiveMappings {
         self.learned.push_back(learned);
     }
 
+    /// Forgets what was learnt for a parameter; tells how many controls that were.
+    pub fn forget(&mut self, param: Param) -> usize {
+        let (gone, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(|learned| learned.moves(param));
+        self.learned = kept;
+        for connected in self.devices.values_mut() {
+            connected.routers.retain(|router| !gone.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));
+        }
+        gone.len()
+    }
+
     /// What has been learnt, oldest first.
     pub fn learned(&self) -> impl Iterator<Item = &Learned> {
         self.learned.iter()

@@ -1,4 +1,4 @@
-"""Asks for a control to be learnt and prints the answer: osc_learn.py PORT PARAMETER"""
+"""Asks MIDI learn for something and prints the answer: osc_learn.py PORT PARAMETER [forget]"""
 
 import socket
 import sys
@@ -6,8 +6,8 @@ import sys
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-port, parameter = sys.argv[1:]
-message = OscMessageBuilder("/melos/learn")
+port, parameter, *command = sys.argv[1:]
+message = OscMessageBuilder("/".join(["/melos/learn", *command]))
 message.add_arg(parameter)
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
     udp.sendto(message.build().dgram, ("127.0.0.1", int(port)))

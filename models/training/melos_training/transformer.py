@@ -88,15 +88,23 @@ class FlowHead(nn.Module):
             "frequencies", torch.exp(torch.linspace(0, math.log(1000), frequencies)), persistent=False
         )
 
-    def forward(self, x, time, context):
-        """`x` [..., 32], `time` [..., 1], `context` [..., 256]."""
+    def modulate(self, time, context):
+        """What `time` [..., 1] and `context` [..., 256] do to the blocks, [..., 3456]: gate, shift and scale of each."""
         angles = time * self.frequencies
         modulation = F.silu(self.context(context) + self.time(torch.cat([angles.sin(), angles.cos()], -1)))
+        return torch.cat([modulate(modulation) for modulate in self.modulations], -1)
+
+    def velocity(self, x, modulation):
+        """Velocity at `x` [..., 32]."""
         h = self.enter(x)
-        for modulate, up, down in zip(self.modulations, self.ups, self.downs):
-            gate, shift, scale = modulate(modulation).chunk(3, -1)
+        parts = modulation.chunk(3 * len(self.ups), -1)
+        for gate, shift, scale, up, down in zip(parts[::3], parts[1::3], parts[2::3], self.ups, self.downs):
             h = h + gate * down(F.silu(up(self.norm(h) * (1 + scale) + shift)))
         return self.leave(self.norm(h))
+
+    def forward(self, x, time, context):
+        """`x` [..., 32], `time` [..., 1], `context` [..., 256]."""
+        return self.velocity(x, self.modulate(time, context))
 
 
 class Transformer(nn.Module):
@@ -131,8 +139,10 @@ class Transformer(nn.Module):
         `context` [2, 256] is of the wanted and of the reference conditions; `guidance` [1] pushes away from the latter.
         """
         x = noise
-        for step in range(FLOW_STEPS):
-            time = torch.full((2, 1), step / FLOW_STEPS)
-            velocity = self.head(torch.cat([x, x]), time, context)
+        # Only the velocity depends on x: the rest is worked out for all steps at once, which reads its weights once.
+        times = torch.arange(FLOW_STEPS)[:, None, None] / FLOW_STEPS
+        modulations = self.head.modulate(times, context)
+        for modulation in modulations.unbind(0):
+            velocity = self.head.velocity(torch.cat([x, x]), modulation)
             x = x + (velocity[1:] + guidance * (velocity[:1] - velocity[1:])) / FLOW_STEPS
         return x

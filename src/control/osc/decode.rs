@@ -7,6 +7,7 @@ use rosc::{OscMessage, OscPacket, OscType};
 use super::fault::Fault;
 use super::time::{Now, When, when};
 use super::{address, guard};
+use crate::control::LearnRequest;
 use crate::emotion::Emotion;
 use crate::parameter::{Input, Kind, Param, TABLE, Value};
 
@@ -28,8 +29,8 @@ pub enum Request {
     Subscribe(Option<u16>),
     /// No longer.
     Unsubscribe(Option<u16>),
-    /// A control shall be learnt for a parameter; `None` cancels.
-    Learn(Option<Param>),
+    /// MIDI learn.
+    Learn(LearnRequest),
 }
 
 /// What a datagram asks for, and what in it could not be taken.
@@ -89,8 +90,9 @@ impl Decoded {
         match id {
             Some("state") => self.requests.push(Request::State),
             Some("subscribe") => self.requests.push(Request::Subscribe(port(message)?)),
-            Some("learn") => self.requests.push(Request::Learn(Some(to_learn(message)?))),
-            Some("learn/cancel") => self.requests.push(Request::Learn(None)),
+            Some("learn") => self.requests.push(Request::Learn(LearnRequest::Control(named(message)?))),
+            Some("learn/cancel") => self.requests.push(Request::Learn(LearnRequest::Cancel)),
+            Some("learn/forget") => self.requests.push(Request::Learn(LearnRequest::Forget(named(message)?))),
             Some("unsubscribe") => self.requests.push(Request::Unsubscribe(port(message)?)),
             Some(id) => match id.strip_prefix(NEXT_BAR) {
                 Some(id) => {
@@ -188,7 +190,7 @@ fn input_of_text(param: Param, text: &str) -> Input<'_> {
 }
 
 /// The parameter that a control shall be learnt for, by its id.
-fn to_learn(message: &OscMessage) -> Result<Param, Fault> {
+fn named(message: &OscMessage) -> Result<Param, Fault> {
     let Some(OscType::String(id)) = message.args.first() else {
         return Err(Fault::Unfit(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
     };

@@ -17,7 +17,7 @@ use super::decode::{Decoded, Request, decode};
 use super::fault::{Counters, Said};
 use super::feedback::{Feedback, INTERVAL, Outgoing};
 use super::time::Now;
-use crate::control::{ControlEvent, Inbox, Incoming, LearnRequest, Notice, Source};
+use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
 
 /// Notices that may wait for the task; more than a busy second.
 const NOTICES: usize = 4096;
@@ -162,7 +162,7 @@ impl Connection {
                 self.feedback.subscribe(from, at(port), out);
                 tracing::info!(to = %at(port), "OSC feedback on");
             }
-            Request::Learn(param) => self.inbox.learn(LearnRequest { param, from }),
+            Request::Learn(request) => self.inbox.learn(request, from),
             Request::Unsubscribe(port) => {
                 self.feedback.unsubscribe(at(port));
                 tracing::info!(to = %at(port), "OSC feedback off");

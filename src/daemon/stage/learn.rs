@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Stage;
-use crate::control::Notice;
+use crate::control::{LearnRequest, Notice};
 use crate::mapping::{Learned, Learning};
-use crate::parameter::Kind;
+use crate::parameter::{Kind, Param};
 
 /// A control that is being learnt, and who gets the answer.
 #[derive(Debug)]
@@ -18,27 +18,36 @@ pub(super) struct Lesson {
 impl Stage {
     /// Begins to learn when somebody asks; binds what was learnt, and answers.
     pub(super) fn learn(&mut self, lesson: &mut Option<Lesson>, now: Instant) {
-        if let Some(request) = self.inbox.take_learn() {
-            if let Some(old) = lesson.take() {
-                self.answer(&old, String::new());
+        while let Some((request, from)) = self.inbox.take_learn() {
+            if let LearnRequest::Forget(param) = request {
+                let forgotten = self.mappings.forget(param);
+                tracing::info!(parameter = param.spec().id, forgotten, "learnt controls forgotten");
+                self.answer(from, param, String::new());
+                continue;
             }
-            *lesson = request.param.map(|param| Lesson { learning: Learning::new(param, now), to: request.from });
+            if let Some(old) = lesson.take() {
+                self.answer(old.to, old.learning.param(), String::new());
+            }
+            if let LearnRequest::Control(param) = request {
+                *lesson = Some(Lesson { learning: Learning::new(param, now), to: from });
+            }
         }
-        let Some(ended) = lesson.take_if(|lesson| lesson.learning.ended(now)) else { return };
-        let Some((device, block)) = ended.learning.result() else { return self.answer(&ended, String::new()) };
+        let Some(Lesson { learning, to }) = lesson.take_if(|lesson| lesson.learning.ended(now)) else { return };
+        let param = learning.param();
+        let Some((device, block)) = learning.result() else { return self.answer(to, param, String::new()) };
         // A text is for its reader to write into the block.
-        if !matches!(ended.learning.param().spec().kind, Kind::Text { .. }) {
+        if !matches!(param.spec().kind, Kind::Text { .. }) {
             let name = self.mappings.device_name(device).unwrap_or_default().to_owned();
             match Learned::new(&name, &block) {
                 Ok(learned) => self.mappings.learn(learned),
                 Err(problems) => tracing::error!(?problems, "what was learnt cannot be bound"),
             }
         }
-        tracing::info!(parameter = ended.learning.param().spec().id, "learnt");
-        self.answer(&ended, block);
+        tracing::info!(parameter = param.spec().id, "learnt");
+        self.answer(to, param, block);
     }
 
-    fn answer(&self, lesson: &Lesson, block: String) {
-        self.board.tell(Notice::Learned { to: lesson.to, param: lesson.learning.param(), block });
+    fn answer(&self, to: SocketAddr, param: Param, block: String) {
+        self.board.tell(Notice::Learned { to, param, block });
     }
 }

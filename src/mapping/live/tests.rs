@@ -113,6 +113,9 @@ fn a_learnt_control_comes_back_with_its_device() {
     rig.live.learn(learned("tone"));
     assert_eq!(rig.live.learned.len(), 1, "the same control again");
     assert_eq!(rig.send(2, fader(0)), [ControlEvent::Set(Param::Tone, Value::Number(-1.0))]);
+    assert_eq!(rig.live.forget(Param::Reverb), 0);
+    assert_eq!((rig.live.forget(Param::Tone), rig.live.learned.len()), (1, 0));
+    assert_eq!(rig.send(2, fader(127)), [], "forgotten at once");
     for number in 0..2 * MAX_LEARNED {
         let other = Learned::new(&format!("box {number}!"), "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap();
         rig.live.learn(other);

@@ -238,11 +238,15 @@ fn ten_thousand_random_datagrams_do_no_harm() {
 #[test]
 fn a_control_is_learnt_for_a_parameter_that_exists() {
     let request = |addr, args: &[OscType]| read(&message(addr, args)).unwrap();
-    assert_eq!(request("/melos/learn", &[text("valence")]).requests, [Request::Learn(Some(Param::Valence))]);
-    assert_eq!(request("/melos/learn/cancel", &[]).requests, [Request::Learn(None)]);
+    assert_eq!(request("/melos/learn", &[text("valence")]).requests, [Request::Learn(LearnRequest::Control(Param::Valence))]);
+    assert_eq!(request("/melos/learn/cancel", &[]).requests, [Request::Learn(LearnRequest::Cancel)]);
+    let forget = [Request::Learn(LearnRequest::Forget(Param::Valence))];
+    assert_eq!(request("/melos/learn/forget", &[text("valence")]).requests, forget);
     for (args, hint) in [(vec![], "such as"), (vec![text("valance")], "valance")] {
-        let decoded = request("/melos/learn", &args);
-        assert_eq!(decoded.requests, []);
-        assert!(decoded.faults[0].to_string().contains(hint), "{decoded:?}");
+        for address in ["/melos/learn", "/melos/learn/forget"] {
+            let decoded = request(address, &args);
+            assert_eq!(decoded.requests, []);
+            assert!(decoded.faults[0].to_string().contains(hint), "{decoded:?}");
+        }
     }
 }
