@@ -1,6 +1,6 @@
 """Measures what BENCHMARKS.md tells: measure.py MELOS [SECTION ...]
 
-Sections: chain, render, start, latency, seams; all of them when none is named. Soak and flood have their own programs, soak.py and flood.py.
+Sections: chain, render, start, latency, phase, seams; all of them when none is named. Soak and flood have their own programs, soak.py and flood.py.
 """
 
 import datetime
@@ -15,6 +15,7 @@ import time
 
 import book
 from latency import latencies
+from phase import errors
 from stage import daemon, memory_mb, wait_until_it_plays
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -75,13 +76,18 @@ def latency(melos):
     return found
 
 
+def phase(melos):
+    """Milliseconds between a MIDI clock's beats and those of melos, by tempo."""
+    return errors(melos)
+
+
 def seams(_):
     """The table that the seams benchmark prints."""
     done = subprocess.run(["cargo", "bench", "--locked", "--bench", "seams"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     return [line for line in done.stdout.decode().splitlines() if line.startswith("|")]
 
 
-SECTIONS = {"chain": chain, "render": render, "start": start, "latency": latency, "seams": seams}
+SECTIONS = {"chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams}
 
 if __name__ == "__main__":
     for name in sys.argv[2:] or SECTIONS:

@@ -1,12 +1,9 @@
-"""How far the beat is from a MIDI clock's beat: phase.py MELOS [PERIOD]
+"""How far the beat is from a MIDI clock's beat.
 
 JACK clients send a MIDI clock, exact to the frame: 80 bpm, then 140, and hear the clock that melos sends to other
-instruments. Both are compared in frames of the JACK server. Prints the phase error in milliseconds at each tempo, and after
-how many beats at the new tempo it is followed: from there on every beat lies within 10 ms of the clock's.
+instruments. Both are compared in frames of the JACK server.
 """
 
-import statistics
-import sys
 import threading
 import time
 
@@ -16,9 +13,9 @@ from pythonosc.udp_client import SimpleUDPClient
 from stage import OSC, RATE, daemon, jack_server, wait_until_it_plays
 
 PULSES = 24
+PERIOD = 256
 # Beats at each tempo.
 TEMPI = ((80, 32), (140, 64))
-NEAR_MS = 10
 
 
 def clock():
@@ -31,11 +28,11 @@ def clock():
     return messages
 
 
-def perform(melos, period):
+def perform(melos):
     """Plays along; gives the frames of melos's beats and of the clock's."""
     messages, heard, sent, start = clock(), [], [], None
     done = threading.Event()
-    with jack_server("melos-phase", period, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
+    with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
         wait_until_it_plays()
         # Two clients: one that sends and hears would be a loop, and JACK delays loops by a period.
         client, ear = jack.Client("clock", no_start_server=True), jack.Client("ear", no_start_server=True)
@@ -90,18 +87,11 @@ def played(heard):
     return beats
 
 
-def main():
-    beats, wanted = perform(sys.argv[1], int((sys.argv[2:] or ["256"])[0]))
+def errors(melos):
+    """Milliseconds between each beat of the clock and the nearest of melos, by the clock's tempo."""
+    beats, wanted = perform(melos)
+    found = {}
     for tempo, count in TEMPI:
         moments, wanted = wanted[:count], wanted[count:]
-        errors = [min((beat - moment for beat in beats), key=abs) / RATE * 1000 for moment in moments]
-        far = [index for index, error in enumerate(errors) if abs(error) > NEAR_MS]
-        followed = far[-1] + 1 if far else 0
-        rest = [abs(error) for error in errors[followed:]]
-        print(f"{tempo} bpm: followed after {followed} beats of {len(errors)}")
-        print("  ms at each beat:", " ".join(f"{error:.1f}" for error in errors))
-        median = statistics.median(abs(error) for error in errors)
-        print(f"  median {median:.2f} of all, {statistics.median(rest) if rest else float('nan'):.2f} once followed, worst {max(rest, default=float('nan')):.2f}")
-
-
-main()
+        found[tempo] = [min((beat - moment for beat in beats), key=abs) / RATE * 1000 for moment in moments]
+    return found

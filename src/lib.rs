@@ -19,6 +19,7 @@ pub mod preset;
 
 // What is to be played: clock, harmony, plan; and the real-time engine that plays it.
 pub mod conditions;
+pub mod chance;
 pub mod clock;
 pub mod harmony;
 pub mod plan;

@@ -188,7 +188,7 @@ parameters! {
     Valence "valence" number(-1.0, 1.0, 0.4), "", 0.0 ms, Slow, "Unpleasant (-1) to pleasant (1); moves the eight weights";
     Arousal "arousal" number(-1.0, 1.0, -0.7), "", 0.0 ms, Slow, "Quiet (-1) to excited (1); moves the eight weights";
     Glide "glide" number(0.0, 120.0, 2.0), "s", 0.0 ms, Slow, "Time over which a change of emotion glides";
-    Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, Slow, "Creativity: how freely the network samples";
+    Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, Slow, "Creativity: how freely network and harmony choose; low values bring all performances together";
     Guidance "guidance" number(0.0, 6.0, 2.5), "", 0.0 ms, Slow, "How strictly the network obeys emotion, chord and beat";
     Density "density" number(-1.0, 1.0, 0.0), "", 0.0 ms, Slow, "Fewer (-1) or more (1) notes than the emotion asks for";
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, Slow, "Softer (-1) or harder (1) touch than the emotion asks for";

@@ -4,6 +4,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use crate::chance::{COMMON_SEED, own_share};
+
 /// What a draw is for; each purpose has its own stream in every bar or phrase.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
@@ -21,14 +23,11 @@ pub(super) enum Purpose {
     Share,
 }
 
-/// Seed of the chance that all performances have in common.
-const COMMON: u64 = 0x6d65_6c6f_7300_0001;
-
 /// Whose chance decides: the seed's own or the common one.
 ///
-/// Up to a temperature of 1 that is the share of bars and phrases where the seed's own does, as it is the share of the
-/// network's noise that is the seed's own: a low temperature brings performances together. Which ones they are does not
-/// depend on the temperature, so a little more of it changes little.
+/// [`own_share`] of a temperature is how often in a bar or phrase the seed's own does, as it is the share of the network's
+/// noise that is the seed's own: a low temperature brings performances together. Which ones they are does not depend on
+/// the temperature, so a little more of it changes little.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Luck {
     seed: u64,
@@ -42,8 +41,8 @@ impl Luck {
 
     /// The stream of a purpose at a bar or phrase number.
     pub(super) fn dice(self, purpose: Purpose, number: u64) -> Dice {
-        let own = Dice::new(self.seed, Purpose::Share, number).unit() < self.temperature;
-        Dice::new(if own { self.seed } else { COMMON }, purpose, number)
+        let own = Dice::new(self.seed, Purpose::Share, number).unit() < own_share(self.temperature);
+        Dice::new(if own { self.seed } else { COMMON_SEED }, purpose, number)
     }
 }
 
@@ -107,8 +106,9 @@ mod tests {
             let draw = |seed, bar| Luck::new(seed, temperature).dice(Purpose::Chords, bar).unit();
             (0..1000).filter(|bar| draw(1, *bar) == draw(2, *bar)).count()
         };
-        // Both seeds leave it to common chance in 0.7 x 0.7 of the bars.
-        assert!((430..550).contains(&alike(0.3)), "{}", alike(0.3));
+        // Both seeds leave half of the bars to common chance.
+        let half = 0.5f32.powf(1.0 / 6.0);
+        assert!((200..300).contains(&alike(half)), "{}", alike(half));
         assert_eq!((alike(0.0), alike(1.0), alike(2.0)), (1000, 0, 0));
         let own = |temperature, bar| {
             let draw = |seed| Dice::new(seed, Purpose::Chords, bar).unit();
