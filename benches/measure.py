@@ -15,7 +15,7 @@ import time
 
 import book
 from latency import latencies
-from phase import errors
+from phase import phase
 from stage import daemon, memory_mb, wait_until_it_plays
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -74,11 +74,6 @@ def latency(melos):
             milliseconds, same = latencies(melos, lane, count, period)
             found[f"{lane} {period}"] = {"milliseconds": milliseconds, "same": same}
     return found
-
-
-def phase(melos):
-    """Milliseconds between a MIDI clock's beats and those of melos, by tempo."""
-    return errors(melos)
 
 
 def seams(_):

@@ -87,7 +87,7 @@ def played(heard):
     return beats
 
 
-def errors(melos):
+def phase(melos):
     """Milliseconds between each beat of the clock and the nearest of melos, by the clock's tempo."""
     beats, wanted = perform(melos)
     found = {}

@@ -147,7 +147,17 @@ mod tests {
     use super::*;
 
     fn request(bar: u64, mood: Mood) -> BarRequest {
-        BarRequest { bar, beats: 4, mood, tonic: 2, mode: None, lead: None, heard: None, dynamics: 0.5, temperature: 1.0 }
+        BarRequest {
+            bar,
+            beats: 4,
+            mood,
+            tonic: 2,
+            mode: None,
+            lead: None,
+            heard: None,
+            dynamics: 0.5,
+            temperature: 1.0,
+        }
     }
 
     fn calm_sad(calm: f32) -> Mood {
@@ -195,7 +205,8 @@ mod tests {
 
     #[test]
     fn eight_bars_have_two_cadences() {
-        let long = (0..20).map(|seed| Phrase::at(None, &request(5, Mood::pure(Emotion::Romantic)), Luck::new(seed, 1.0)));
+        let long =
+            (0..20).map(|seed| Phrase::at(None, &request(5, Mood::pure(Emotion::Romantic)), Luck::new(seed, 1.0)));
         let phrase = long.into_iter().find(|phrase| phrase.bars == 8).expect("most romantic phrases are long");
         let bars = (5..13).filter(|bar| phrase.position(*bar).cadence.is_some());
         assert!(bars.eq([8, 12]));

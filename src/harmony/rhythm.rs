@@ -47,7 +47,8 @@ mod tests {
     #[test]
     fn what_is_left_is_what_comes() {
         for bar in (0..400).step_by(4) {
-            let counts: Vec<usize> = (0..4).map(|place| changes(LUCK, bar + place, place as u32, 4, 1.3).len()).collect();
+            let counts: Vec<usize> =
+                (0..4).map(|place| changes(LUCK, bar + place, place as u32, 4, 1.3).len()).collect();
             assert_eq!(left_after(LUCK, bar, 0, 4, 1.3), counts[1] + counts[2] + counts[3]);
             assert_eq!(left_after(LUCK, bar + 2, 2, 4, 1.3), counts[3]);
             assert_eq!(left_after(LUCK, bar + 3, 3, 4, 1.3), 0);

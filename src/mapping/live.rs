@@ -69,10 +69,8 @@ impl LiveMappings {
     /// Takes a learnt control, beside those of the files; it comes back with its device. What was learnt before for the same
     /// control is forgotten.
     pub fn learn(&mut self, learned: Learned) {
-        let (replaced, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(|old| learned.replaces(old));
-        self.learned = kept;
+        self.forget_where(|old| learned.replaces(old));
         for connected in self.devices.values_mut().filter(|connected| learned.is_of(&connected.device.name)) {
-            connected.routers.retain(|router| !replaced.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));
             connected.routers.push(Router::new(Arc::clone(&learned.mapping), &self.values));
         }
         if self.learned.len() == MAX_LEARNED {
@@ -83,7 +81,12 @@ impl LiveMappings {
 
     /// Forgets what was learnt for a parameter; tells how many controls that were.
     pub fn forget(&mut self, param: Param) -> usize {
-        let (gone, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(|learned| learned.moves(param));
+        self.forget_where(|learned| learned.moves(param))
+    }
+
+    /// Forgets what was learnt and is `unwanted`; tells how many controls that were.
+    fn forget_where(&mut self, unwanted: impl Fn(&Learned) -> bool) -> usize {
+        let (gone, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(unwanted);
         self.learned = kept;
         for connected in self.devices.values_mut() {
             connected.routers.retain(|router| !gone.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));

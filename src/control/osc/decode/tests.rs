@@ -238,7 +238,10 @@ fn ten_thousand_random_datagrams_do_no_harm() {
 #[test]
 fn a_control_is_learnt_for_a_parameter_that_exists() {
     let request = |addr, args: &[OscType]| read(&message(addr, args)).unwrap();
-    assert_eq!(request("/melos/learn", &[text("valence")]).requests, [Request::Learn(LearnRequest::Control(Param::Valence))]);
+    assert_eq!(
+        request("/melos/learn", &[text("valence")]).requests,
+        [Request::Learn(LearnRequest::Control(Param::Valence))]
+    );
     assert_eq!(request("/melos/learn/cancel", &[]).requests, [Request::Learn(LearnRequest::Cancel)]);
     let forget = [Request::Learn(LearnRequest::Forget(Param::Valence))];
     assert_eq!(request("/melos/learn/forget", &[text("valence")]).requests, forget);
