@@ -95,13 +95,13 @@ def latency(found):
         lane, period = name.split()
         ms = one["milliseconds"]
         shares = [f"{percentile(ms, share):.0f} ms" for share in (0.5, 0.95, 0.99)]
-        rows.append([lane, period, str(len(ms)), *shares, f"{max(ms):.0f} ms", targets[lane], "yes" if one["same"] else "no"])
+        rows.append([lane, period, str(len(ms)), *shares, f"{max(ms):.0f} ms", targets[lane], f"{one['astray']} of {one['of']}"])
         bars.append(f"{lane}, {period} frames:\n\n{histogram(ms, 4 if lane == 'fast' else 10, 'ms')}")
-    head = ["lane", "period", "messages", "p50", "p95", "p99", "worst", "target", "recording equals rendered log"]
+    head = ["lane", "period", "messages", "p50", "p95", "p99", "worst", "target", "periods unlike the rendered log"]
     text = (
         "From an OSC message to the first sample that differs from the same performance without it, under JACK (dummy\n"
-        "driver). Fast: the master's level; mood: another emotion. Where the generator was never late, the recording equals\n"
-        "the rendered control log, bit for bit.\n\n" + table(head, rows) + "\n\n" + "\n\n".join(bars)
+        "driver). Fast: the master's level; mood: another emotion. Last: JACK's periods in which the recording\n"
+        "is not the rendered control log, bit for bit.\n\n" + table(head, rows) + "\n\n" + "\n\n".join(bars)
     )
     return "Control to sound", text
 
@@ -157,8 +157,8 @@ def flood(found):
     text = (
         f"{found['rate']} messages a second from eight sensors for {found['seconds']} s under JACK (dummy driver, {found['period']} "
         f"frames, real-time scheduling {scheduling(found)}). The newest values won: "
-        f"{'yes' if found['won'] else 'no'}.\n{found['same']} of {found['of']} samples recorded equal the rendered control log before "
-        f"the first that differs.\nA fader of the fast lane, moved {found['moves']} times meanwhile, {len(ms)} of them taken: p50 "
+        f"{'yes' if found['won'] else 'no'}.\n{found['astray']} of {found['of']} periods recorded are not the rendered control log, bit for bit.\n"
+        f"A fader of the fast lane, moved {found['moves']} times meanwhile, {len(ms)} of them taken: p50 "
         f"{percentile(ms, 0.5):.0f} ms, p95 {percentile(ms, 0.95):.0f} ms, p99 {percentile(ms, 0.99):.0f} ms, worst {max(ms):.0f} ms.\n\n"
         + counted(found)
     )

@@ -1,7 +1,7 @@
 """The fast lane under a flood of OSC: flood.py MELOS [SECONDS] [RATE] [PERIOD]
 
 While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a fader of its own,
-/melos/reverb/size, moves five times a second. The control log says at which frame each move took effect, and as far as the
+/melos/reverb/size, moves five times a second. The control log says at which frame each move took effect, and where the
 recording equals the rendered log sample for sample, it was heard then. Writes the section "flood" of BENCHMARKS.md.
 """
 
@@ -45,13 +45,14 @@ def flood(melos, seconds, rate, period):
         full = render(melos, log, folder)
         lines = open(log).read().splitlines()
     start = listener.place(full)
+    astray, of = listener.astray(full, start)
     moved = [line.split() for line in lines if line[0].isdigit() and f" {FADER} " in line]
     taken = {round(float(value), 4): int(frame) for frame, _, value in moved}
     return {
         "seconds": seconds, "rate": rate, "period": period, "realtime": realtime,
         "won": all(after["parameters"][id] == value for id, value in AT_REST.items()),
         "counters": {counter: after[counter] - before[counter] for counter in COUNTERS},
-        "same": listener.same(full, start), "of": len(listener.heard), "moves": len(moves),
+        "astray": astray, "of": of, "moves": len(moves),
         "milliseconds": [
             (taken[value] - (start + moment - listener.first)) / RATE * 1000 for value, moment in moves.items() if value in taken
         ],

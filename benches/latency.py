@@ -37,7 +37,7 @@ def perform(melos, log, lane, count, period):
 
 
 def latencies(melos, lane, count, period):
-    """Milliseconds from each message to its sound, and whether the recording is the rendered control log, bit for bit."""
+    """Milliseconds from each message to its sound; how many periods of the recording differ from the rendered control log, of how many."""
     with tempfile.TemporaryDirectory() as folder:
         log = f"{folder}/session.log"
         listener, sent = perform(melos, log, lane, count, period)
@@ -54,4 +54,4 @@ def latencies(melos, lane, count, period):
             different = np.flatnonzero(full[: len(other)] != other[: len(full)])
             heard_at = different[0] if len(different) else len(other)
             found.append((heard_at - (start + moment - listener.first)) / RATE * 1000)
-        return found, listener.same(full, start) == len(listener.heard)
+        return found, listener.astray(full, start)

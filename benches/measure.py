@@ -71,8 +71,8 @@ def latency(melos):
     found = {}
     for lane, count in (("fast", 40), ("mood", 24)):
         for period in (128, 256):
-            milliseconds, same = latencies(melos, lane, count, period)
-            found[f"{lane} {period}"] = {"milliseconds": milliseconds, "same": same}
+            milliseconds, (astray, of) = latencies(melos, lane, count, period)
+            found[f"{lane} {period}"] = {"milliseconds": milliseconds, "astray": astray, "of": of}
     return found
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -81,6 +82,8 @@ class Listener:
     def __enter__(self):
         import jack
 
+        # The callback needs the interpreter's lock well within a period.
+        sys.setswitchinterval(0.0002)
         wait_until_it_plays()
         self.blocks, self.first = [], None
         self.client = jack.Client("listener", no_start_server=True)
@@ -116,10 +119,13 @@ class Listener:
                     return at - begin
         raise SystemExit("the recording equals the rendered log nowhere: the machine is too busy to play in time")
 
-    def same(self, full, start):
-        """How many samples of the recording equal the rendering before the first that differs."""
-        different = np.flatnonzero(self.heard != full[start : start + len(self.heard)])
-        return int(different[0]) if len(different) else len(self.heard)
+    def astray(self, full, start):
+        """How many of the periods recorded differ from the rendering, and how many there are."""
+        periods = self.heard.reshape(len(self.blocks), -1)
+        wanted = np.zeros_like(self.heard)
+        rendered = full[start : start + len(wanted)]
+        wanted[: len(rendered)] = rendered
+        return int((periods != wanted.reshape(periods.shape)).any(1).sum()), len(periods)
 
 
 def render(melos, log, folder, seconds=None):

@@ -252,7 +252,7 @@ fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
 /// Without a device nobody hears anything, so there is something to listen to later.
 fn record_first_minute(recorder: &Recorder, recordings: &Path, page: &str) -> anyhow::Result<()> {
     let path = recordings.join("first-minute.wav");
-    tracing::info!(page, file = %path.display(), "no sound device: listen on the page; recording the first minute");
+    tracing::info!(page, file = %path.display(), "listen on the page; recording the first minute");
     recorder.start(Take { path, format: Format::Wav, pre_roll: 0, limit: Some(60 * u64::from(SAMPLE_RATE)) })?;
     Ok(())
 }

@@ -4,11 +4,15 @@
 //! no other server on the machine is disturbed.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/jack_server.rs"]
+mod jack_server;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use jack_server::JackServer;
 use melos::control::ControlEvent;
 use melos::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use melos::mapping::{LiveMappings, Mapping};
@@ -40,35 +44,6 @@ takeover = "jump"
 [programs]
 presets = ["calm", "angry"]
 "#;
-
-struct Jackd(Child);
-
-impl Jackd {
-    fn start() -> Self {
-        // Synchronous, patient and with a long period, because without real-time priority a busy machine otherwise loses
-        // cycles, or clients.
-        let name = std::env::var(SERVER).unwrap();
-        let mut command = Command::new("jackd");
-        command.args(["-n", &name, "-r", "-S", "-t", "3000", "-d", "dummy", "-r", "48000", "-p", "1024"]);
-        command.env("JACK_NO_AUDIO_RESERVATION", "1").stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-}
-
-impl Jackd {
-    /// Ends it without a chance to say goodbye.
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-    }
-}
-
-impl Drop for Jackd {
-    fn drop(&mut self) {
-        // Asked politely it frees its place among the few servers there may be.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
-    }
-}
 
 struct Rig {
     live: LiveMappings,
@@ -127,7 +102,7 @@ fn jack_midi_steers_leads_keeps_time_and_survives_its_server() {
     // Always the same: a name that is free again takes the place of its forerunner.
     let name = "melos-test-midi";
     if std::env::var(SERVER).is_ok_and(|server| server == name) {
-        return inside();
+        return inside(name);
     }
     let again = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "jack_midi_steers_leads_keeps_time_and_survives_its_server", "--nocapture"])
@@ -137,9 +112,9 @@ fn jack_midi_steers_leads_keeps_time_and_survives_its_server() {
     assert!(again.unwrap().success());
 }
 
-fn inside() {
+fn inside(name: &str) {
     let mut rig = Rig::new();
-    let server = Jackd::start();
+    let mut server = JackServer::patient(name);
     rig.run(|rig, _| rig.came == 1);
 
     let events = rig.send("controls");
@@ -179,8 +154,9 @@ fn inside() {
     let went = rig.went;
     server.kill();
     rig.run(|rig, _| rig.went > went);
+    drop(server);
     let came = rig.came;
-    let _server = Jackd::start();
+    let _server = JackServer::patient(name);
     rig.run(|rig, _| rig.came > came);
     // The first knob still stands where it stood, which is no news.
     assert_eq!(rig.send("controls").len(), 2007);

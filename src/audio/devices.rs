@@ -2,7 +2,7 @@
 
 use cpal::traits::{DeviceTrait, HostTrait};
 
-use super::route::label;
+use super::route::{label, quiet_alsa};
 
 /// An output device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub struct DeviceInfo {
 #[must_use]
 pub fn devices() -> Vec<DeviceInfo> {
     jack::set_logger(jack::LoggerType::None);
+    quiet_alsa();
     let hosts = cpal::ALL_HOSTS.iter().filter_map(|id| cpal::host_from_id(*id).ok().map(|host| (id.name(), host)));
     let list = |(name, host): (&'static str, cpal::Host)| {
         let devices = host.output_devices().into_iter().flatten();

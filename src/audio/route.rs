@@ -118,8 +118,15 @@ pub(super) struct Running {
     pub(super) lost: Arc<AtomicBool>,
 }
 
+/// Keeps the ALSA library from printing to the terminal on this thread: what it has to say comes back as an error.
+pub(super) fn quiet_alsa() {
+    // What it says is kept until the next call, so call this before every attempt.
+    let _ = alsa::Output::local_error_handler();
+}
+
 /// Finds the device and what it can play, before the engine is needed.
 pub(super) fn find(host: HostId, wanted: Option<&str>) -> Result<Opening, AudioError> {
+    quiet_alsa();
     let name = host.name();
     let host_error = |source| AudioError::Host { host: name, source };
     let none = || host_error(cpal::Error::with_message(ErrorKind::DeviceNotAvailable, "no output device"));

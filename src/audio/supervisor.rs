@@ -162,11 +162,10 @@ impl Supervisor {
         let mut engine = Some(engine);
         for route in routes(self.config.host, self.config.device.as_deref()) {
             if route == Route::Null {
-                if !tried.is_empty() {
-                    let reasons = tried.join("; ");
-                    warn!(reasons, "no audio device");
+                match tried.join("; ") {
+                    reasons if reasons.is_empty() => info!("playing into nothing"),
+                    reasons => warn!(reasons, "no sound device: playing into nothing"),
                 }
-                info!("playing into nothing");
                 return Ok((route, None, engine));
             }
             let Some(present) = engine.take() else { break };

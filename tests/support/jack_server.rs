@@ -26,7 +26,13 @@ impl JackServer {
         }
         println!("real-time scheduling is refused: a synchronous server with long periods instead");
         drop(server);
-        Self::spawn(name, &["-r", "-S"], &["-p", "1024"])
+        Self::patient(name)
+    }
+
+    /// Starts a server that loses neither cycles nor clients on a busy machine: it waits for them, has long periods, and
+    /// does not ask for real-time scheduling.
+    pub(crate) fn patient(name: &str) -> Self {
+        Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024"])
     }
 
     fn spawn(name: &str, options: &[&str], driver: &[&str]) -> Self {

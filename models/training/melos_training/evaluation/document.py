@@ -112,7 +112,7 @@ def play_alone(study, folder):
     series = {}
     for name in EMOTIONS:
         rendering = study.render(Request(name, 1, study.sizes.hours * 3600))
-        series[name] = endurance.minutes(rendering.sound())
+        series[name] = [endurance.describe_minute(samples) for samples in rendering.minutes()]
     rows = []
     for name, minutes in series.items():
         silent, stuck = endurance.flaws(minutes)

@@ -36,12 +36,6 @@ def describe_minute(samples):
     )
 
 
-def minutes(samples, seconds=60):
-    """Figures of every whole minute."""
-    length = seconds * RATE
-    return [describe_minute(samples[start:start + length]) for start in range(0, len(samples) - length + 1, length)]
-
-
 def flaws(series):
     """Minutes that are silent, and minutes in which nothing changes."""
     return sum(m.level_db < SILENT_DB for m in series), sum(m.novelty < STUCK for m in series)

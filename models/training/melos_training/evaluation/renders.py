@@ -45,6 +45,10 @@ class Request:
         return "\n".join(lines) + "\n"
 
 
+def _mono(samples, rate):
+    return resample_poly(samples.mean(1), 1, SAMPLE_RATE // rate).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Rendering:
     """Sound and plan of a request."""
@@ -55,7 +59,14 @@ class Rendering:
     def sound(self, rate=RATE):
         """Mono samples after the lead."""
         samples, _ = soundfile.read(self.wav, dtype="float32", start=int(LEAD * SAMPLE_RATE))
-        return resample_poly(samples.mean(1), 1, SAMPLE_RATE // rate).astype(np.float32)
+        return _mono(samples, rate)
+
+    def minutes(self, rate=RATE):
+        """The whole minutes after the lead, one after the other: an hour at once would take gigabytes."""
+        length = 60 * SAMPLE_RATE
+        for samples in soundfile.blocks(self.wav, length, dtype="float32", start=int(LEAD * SAMPLE_RATE)):
+            if len(samples) == length:
+                yield _mono(samples, rate)
 
     def plan(self):
         """What was asked, one entry for every 4096 frames; `seconds` counts from the end of the lead."""
