@@ -87,10 +87,12 @@ def train(shards, vae, out, minutes=None, steps=None, rate=None, seed=0, every=2
     print(f"{len(training.songs)} of {len(training.shards)} songs, {training.shards.hours:.1f} h; held out {len(valid.songs)}", flush=True)
     model = Transformer()
     mean, deviation = (torch.from_numpy(x) for x in training.statistics())
-    model.mean.copy_(mean)
-    model.deviation.copy_(deviation)
     trainer = Trainer(model, out, rate or RATE, minutes, steps, {"vae_sha256": fingerprint}, decay=0.05, betas=(0.9, 0.95))
     # A resumed training keeps the statistics it began with, whatever shards have come since.
+    if trainer.step == 0:
+        for network in (model, trainer.average):
+            network.mean.copy_(mean)
+            network.deviation.copy_(deviation)
     mean, deviation = model.mean.clone(), model.deviation.clone()
 
     if compiled:

@@ -22,7 +22,7 @@ def save_atomically(value, path):
 class Trainer:
     """Runs `loss` for so many `minutes`, or instead `steps`, over all resumed runs together.
 
-    The learning rate warms up, then falls with the share that is spent, so that a training of any length ends settled. `average` holds an exponential average of the weights: what is evaluated and exported.
+    The learning rate warms up, then falls with the share that is spent, so that a training of any length ends settled. `adopted` says that the weights come from a published model and begin here. `average` holds an exponential average of the weights: what is evaluated and exported.
     """
 
     def __init__(self, model, out, rate, minutes=None, steps=None, extra=None, decay=0.01, betas=(0.9, 0.98), half_life=400):
@@ -43,6 +43,7 @@ class Trainer:
         self.step = 0
         self.spent = 0.0
         self.history = []
+        self.adopted = False
         if self.out.exists():
             self._resume()
 
@@ -50,8 +51,8 @@ class Trainer:
         saved = torch.load(self.out, weights_only=True)
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
-        # Adopted weights come without one.
-        if "optimizer" in saved:
+        self.adopted = "optimizer" not in saved
+        if not self.adopted:
             self.optimizer.load_state_dict(saved["optimizer"])
         self.step, self.spent = saved["step"], saved["spent"]
         print(f"resumed at step {self.step} after {self.spent / 60:.1f} min", flush=True)
