@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training test-link evaluate bench soak flood fuzz runtime build docs packages-build packages-test
+.PHONY: run test test-training test-tract test-link evaluate bench soak flood fuzz runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -10,7 +10,7 @@ VENV := .venv
 # What building needs, and what the tests use: real servers and real clients that others wrote.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
 TEST_PACKAGES := jackd2 jack-capture liblo-tools pulseaudio pulseaudio-utils puredata-core \
-	supercollider-language python3-venv iproute2
+	supercollider-language python3-venv iproute2 $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)
@@ -71,6 +71,10 @@ models/training/.venv/ready: models/training/requirements.lock
 # The training code: a few steps on a tiny corpus, export, and that the exported networks agree; the measures on known answers.
 test-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/python -m pytest -q tests
+
+# The built-in runtime, an optional feature for its long build: the shipped networks through it, against what PyTorch computed.
+test-tract: packages-build
+	MELOS_ONNXRUNTIME=none $(CARGO) test --locked --features tract --lib generator
 
 # Ableton Link, an optional feature for its licence: against a peer made of Link's own library.
 test-link: packages-build

@@ -3,6 +3,7 @@
 //! A supervisor thread owns the stream. When the device or its server goes away, it takes the engine back, lets it play
 //! on into nothing (so the clock, the recorder and the music go on) and tries every 200 ms to come back.
 
+mod cookie;
 mod devices;
 mod feed;
 mod home;

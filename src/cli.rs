@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use melos::config::ConfigError;
 
 mod analyze;
 mod check;
@@ -12,10 +13,14 @@ mod devices;
 mod learn;
 mod plan_file;
 mod prepare;
+mod record;
 mod render;
 mod run;
 mod settings;
 mod status;
+
+/// `EX_CONFIG` of sysexits.h: something is wrong in the files, and trying again will not help.
+const WRONG: u8 = 78;
 
 /// Plays emotion-steered piano music without end, live, steered by MIDI and OSC.
 #[derive(Debug, Parser)]
@@ -39,6 +44,8 @@ enum Command {
     Learn(learn::Args),
     /// Asks the running daemon how it is
     Status(status::Args),
+    /// Begins or ends a recording of the running daemon
+    Record(record::Args),
     /// Measures audio files: tempo, key, loudness, timbre
     Analyze(analyze::Args),
     /// Turns a corpus of music into shards for training
@@ -61,6 +68,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Learn(args) => learn::run(args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Record(args) => record::run(args).map(|()| ExitCode::SUCCESS),
         Command::Analyze(args) => analyze::run(args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => prepare::run(args).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
@@ -73,8 +81,17 @@ pub(crate) fn main() -> ExitCode {
         if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("melos: {error:#}");
-        ExitCode::FAILURE
+        eprintln!("melos: {}", message(&error));
+        if error.is::<ConfigError>() { ExitCode::from(WRONG) } else { ExitCode::FAILURE }
+    })
+}
+
+/// An error and its causes, but for those that it already tells.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
     })
 }
 
@@ -88,4 +105,19 @@ fn log_to_stderr() {
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
     if std::env::var_os("MELOS_LOG_JSON").is_some() { lines.json().init() } else { lines.init() }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        assert_eq!(
+            message(&anyhow!("no sound").context("melos.toml: no sound").context("start")),
+            "start: melos.toml: no sound"
+        );
+    }
 }

@@ -222,6 +222,14 @@ pub enum ConfigError {
         /// The places tried.
         tried: Vec<PathBuf>,
     },
+    /// The preset to start with is none.
+    #[error("there is no preset {name:?}; there are {}", .known.join(", "))]
+    NoPreset {
+        /// Its name.
+        name: String,
+        /// The presets there are.
+        known: Vec<String>,
+    },
 }
 
 impl Config {

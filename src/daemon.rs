@@ -18,13 +18,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use ringbuf::traits::Producer;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audio::Output;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
-use crate::config::Config;
-use crate::config::MidiHost;
+use crate::config::{Config, ConfigError, MidiHost};
 use crate::control::Inbox;
 use crate::control::log::{Entry, Header};
 use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
@@ -82,6 +81,7 @@ pub struct Options {
 pub fn run(options: Options) -> anyhow::Result<()> {
     let Options { config, data, state, preset, settings, seed, control_log } = options;
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let signals = tasks.block_on(async { Signals::catch() })?;
     let inbox = Arc::new(Inbox::default());
     let osc_address = SocketAddr::new(config.osc.address, config.osc.port);
     let osc = tasks.block_on(OscServer::start(osc_address, Arc::clone(&inbox)))?;
@@ -138,7 +138,6 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
     let recordings = state.join(&config.recordings);
     let recorder = Recorder::spawn(ends.tap, listeners)?;
     if output.status().is_null() {
@@ -174,7 +173,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         alive: Box::new(watchdog()),
     };
     let stage = std::thread::Builder::new().name("melos-stage".to_owned()).spawn(move || stage.run())?;
-    tasks.block_on(until_told_to_stop(&[reload, reload_model]))?;
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    tasks.block_on(signals.until_told_to_stop(&[reload, reload_model]));
     tracing::info!("fading out");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.store(true, Relaxed);
@@ -204,7 +204,10 @@ fn start_values(
             values.push((Param::Preset, Value::Text(name.to_owned())));
             Ok((values, Some(preset.clone())))
         }
-        None => bail!("there is no preset {name:?}; there are {}", presets.names().collect::<Vec<_>>().join(", ")),
+        None => {
+            let known = presets.names().map(str::to_owned).collect();
+            Err(ConfigError::NoPreset { name: name.to_owned(), known }.into())
+        }
     }
 }
 
@@ -280,17 +283,32 @@ fn watchdog() -> impl FnMut(u64) + Send {
     }
 }
 
-/// Returns at SIGTERM or SIGINT; SIGHUP asks for a reload.
-async fn until_told_to_stop(reload: &[SyncSender<Changed>]) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            // One that waits already is as good.
-            _ = hangup.recv() => reload.iter().for_each(|reload| drop(reload.try_send(Changed(Vec::new())))),
+/// What the system says to a daemon. Caught from the start: before that, each of them ends the process at once.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Within a runtime.
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at SIGTERM or SIGINT; SIGHUP asks for a reload.
+    async fn until_told_to_stop(mut self, reload: &[SyncSender<Changed>]) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                // One that waits already is as good.
+                _ = self.hangup.recv() => reload.iter().for_each(|reload| drop(reload.try_send(Changed(Vec::new())))),
+            }
         }
     }
 }

@@ -40,6 +40,11 @@ takeover = "jump"
 cc = 21
 to = "valence"
 takeover = "jump"
+[[bind]]
+cc14 = 22
+to = "width"
+range = [0, 1]
+takeover = "jump"
 [[lead]]
 [programs]
 presets = ["calm", "angry"]
@@ -129,6 +134,22 @@ fn inside(name: &str) {
     assert_eq!(events[3..7], lead);
     assert_eq!(events[7], set(Param::Preset, Value::Text("angry".to_owned())));
     assert_eq!(events.len(), 8 + 2000, "every step of the flood arrives");
+
+    // A fader of 14 bits from a MIDI file: every step is reached to the last bit, and between its halves nothing jumps.
+    let moves = rig.send("file");
+    let widths: Vec<f32> = moves
+        .iter()
+        .filter_map(|event| match event {
+            ControlEvent::Set(Param::Width, Value::Number(width)) => Some(*width),
+            _ => None,
+        })
+        .collect();
+    let mut reached = widths.iter();
+    for step in 0..100u32 {
+        let wanted = ((step * 16_383) as f32 / 99.0).round_ties_even() / 16_383.0;
+        assert!(reached.any(|width| *width == wanted), "{wanted} of {widths:?}");
+    }
+    assert!(widths.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.02), "{widths:?}");
 
     let events = rig.send("clock");
     let tempos: Vec<f64> = events

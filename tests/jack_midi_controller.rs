@@ -212,3 +212,25 @@ fn a_control_learnt_over_osc_acts_at_once_and_after_a_restart() {
         about(status, "width", 0.25) && about(status, "reverb", 0.0)
     });
 }
+
+#[test]
+fn two_devices_at_once_keep_their_mappings() {
+    let _server = JackServer::start(SERVER, 256);
+    let (data, state) = (data(MAPPING), tempfile::tempdir().unwrap());
+    fs::copy("mappings/keyboard.toml", data.path().join("mappings/keyboard.toml")).unwrap();
+    let arguments =
+        ["--audio", "jack", "--preset", "calm", "--set", "reverb=0.5", "--data", data.path().to_str().unwrap()];
+    let daemon = Daemon::start(state.path(), &arguments);
+    let (desk, keys) = (Program::desk(&[]), Program::desk(&["keys", "_2"]));
+    keys.until("connected");
+    desk.until("b0 07 40");
+    sleep(REST);
+    // Of the two only the keyboard has programs, and only the desk's fader is for the room.
+    keys.send(&[0xC0, 5]);
+    let status = daemon.wait_until("the keyboard's program plays", |status| status["parameters"]["preset"] == "angry");
+    let reverb = (status["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;
+    desk.until(&format!("b0 07 {reverb:02x}"));
+    desk.send(&[0xB0, 7, 127]);
+    daemon.wait_until("the desk's fader moved the room", |status| about(status, "reverb", 1.0));
+    assert!(about(&daemon.status().unwrap(), "level/master", 0.0));
+}

@@ -13,6 +13,7 @@ use cpal::{
 };
 use thiserror::Error;
 
+use super::cookie;
 use super::feed::Feed;
 use super::home::Guest;
 use super::status::OutputStatus;
@@ -127,6 +128,9 @@ pub(super) fn quiet_alsa() {
 /// Finds the device and what it can play, before the engine is needed.
 pub(super) fn find(host: HostId, wanted: Option<&str>) -> Result<Opening, AudioError> {
     quiet_alsa();
+    if host == HostId::PulseAudio {
+        cookie::make_missing();
+    }
     let name = host.name();
     let host_error = |source| AudioError::Host { host: name, source };
     let none = || host_error(cpal::Error::with_message(ErrorKind::DeviceNotAvailable, "no output device"));

@@ -8,8 +8,7 @@ use melos::mapping::Mapping;
 use melos::model::{Models, runtime};
 use melos::preset::Preset;
 
-/// `EX_CONFIG` of sysexits.h: something is wrong in the files.
-const WRONG: u8 = 78;
+use super::WRONG;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

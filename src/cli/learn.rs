@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use melos::config::MidiHost;
-use melos::control::midi::{MidiIn, MidiSystem};
+use melos::control::midi::{MidiIn, MidiSystem, sources};
 use melos::mapping::Learn;
 use melos::parameter::Param;
 
@@ -19,15 +19,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Args {
     /// Parameter that the control shall move, such as valence or level/pad
     parameter: String,
-    /// What carries MIDI
-    #[arg(long, value_enum, default_value = "alsa")]
+    /// What carries MIDI [auto: JACK where a server runs, otherwise ALSA]
+    #[arg(long, value_enum, default_value = "auto")]
     midi: MidiHost,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let param = Param::from_id(&args.parameter)
         .ok_or_else(|| anyhow!("there is no parameter {:?}; docs/parameters.md lists them", args.parameter))?;
-    let system = if args.midi == MidiHost::Jack { MidiSystem::Jack } else { MidiSystem::Alsa };
+    let system = match args.midi {
+        MidiHost::Jack => MidiSystem::Jack,
+        MidiHost::Auto if sources(MidiSystem::Jack).is_ok() => MidiSystem::Jack,
+        _ => MidiSystem::Alsa,
+    };
     let (sender, events) = sync_channel(WAITING);
     let _midi = MidiIn::start(system, sender)?;
     eprintln!("move the control that shall be {}", args.parameter);

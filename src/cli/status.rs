@@ -37,8 +37,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One HTTP/1.0 request, whose answer ends with the connection.
-fn ask(address: SocketAddr) -> anyhow::Result<serde_json::Value> {
+/// What the daemon says about itself, by one HTTP/1.0 request, whose answer ends with the connection.
+pub(super) fn ask(address: SocketAddr) -> anyhow::Result<serde_json::Value> {
     let timeout = Duration::from_secs(2);
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;

@@ -65,7 +65,11 @@ impl Performance {
             bars => Morph::Bars(bars),
         };
         let change = match param {
-            Param::Panic => Change::Panic,
+            Param::Panic => {
+                // Nothing that is held outlives it.
+                asked.set(Param::Hold, &Value::Toggle(false))?;
+                Change::Panic
+            }
             Param::SceneStore => {
                 self.scenes.store(asked.text(param), &asked)?;
                 Change::Nothing

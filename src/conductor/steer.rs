@@ -134,6 +134,7 @@ impl Conductor {
     }
 
     pub(super) fn panic(&mut self) {
+        self.steer_one(Param::Hold, None);
         let mut commands = Vec::new();
         self.planner.silence(self.now, &mut commands);
         commands.push(TimedCommand { frame: self.now, command: EngineCommand::Panic });

@@ -27,7 +27,7 @@
 //! |---|---|
 //! | `/melos/beat` | i beat in the bar from 1, i bar from 1, f tempo in bpm |
 //! | `/melos/bar` | i bar from 1, f tempo in bpm |
-//! | `/melos/chord` | s chord sounding now, s key; so reading `/melos/chord` gives what sounds, not what was asked for |
+//! | `/melos/chord` | s chord sounding now, s key; a reply to reading it has one argument, what is asked for |
 //! | `/melos/onset` | f strength 0 to 1 of a note that begins in the network's piano |
 //! | `/melos/level` | f rms, f peak in dB below full scale |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as heard now |

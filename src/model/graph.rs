@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ort::memory::Allocator;
+use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
@@ -17,8 +18,9 @@ pub struct Graph {
     session: Session,
     inputs: Vec<(String, Tensor<f32>)>,
     outputs: Vec<(String, Vec<f32>)>,
-    /// Holds the tensors that the runtime writes outputs to. Were it left to make new ones, ort 2.0.0-rc.14 would lose the
-    /// type information of each: 2.5 kB for every latent.
+    writes_in_place: bool,
+    /// Holds the tensors that the runtime writes outputs to, if it can. Left to make new ones, ort 2.0.0-rc.14 loses the type
+    /// information of each: 2.5 kB for every latent.
     options: Option<RunOptions<HasSelectedOutputs>>,
 }
 
@@ -35,6 +37,8 @@ impl Graph {
             // Every graph is small and runs alone: more threads cost more than they give. Flushing of denormals stays
             // off, for it would depend on the thread that runs the graph; see `flush`.
             Session::builder(runtime.environment())?
+                .with_optimization_level(GraphOptimizationLevel::All)
+                .unwrap_or_else(|error| error.recover())
                 .with_intra_threads(1)
                 .unwrap_or_else(|error| error.recover())
                 .with_intra_op_spinning(false)
@@ -42,7 +46,8 @@ impl Graph {
                 .commit_from_memory(bytes)
         };
         let session = commit().map_err(|error| ModelError::Load { path: path.into(), reason: error.to_string() })?;
-        Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), options: None })
+        let writes_in_place = runtime.writes_in_place();
+        Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), writes_in_place, options: None })
     }
 
     /// The shape of the input `state`, as the graph has it; empty when it has none.
@@ -68,7 +73,7 @@ impl Graph {
             .collect::<Result<_, _>>()?;
         self.outputs = outputs.iter().map(|port| (port.name.clone(), vec![0.0; port.shape.iter().product()])).collect();
         let mut selector = OutputSelector::default();
-        for port in outputs {
+        for port in outputs.iter().filter(|_| self.writes_in_place) {
             let tensor = Tensor::<f32>::new(&Allocator::default(), port.shape.clone()).map_err(failed)?;
             selector = selector.preallocate(port.name.clone(), tensor);
         }

@@ -17,6 +17,7 @@ const VARIABLE: &str = "MELOS_ONNXRUNTIME";
 pub struct Runtime {
     environment: Environment,
     origin: String,
+    built_in: bool,
 }
 
 impl fmt::Debug for Runtime {
@@ -30,6 +31,11 @@ impl Runtime {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Whether a graph's outputs may be written into tensors that are kept: the built-in runtime would leave them as they are.
+    pub(super) fn writes_in_place(&self) -> bool {
+        !self.built_in
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -59,7 +65,7 @@ fn open() -> Result<Runtime, String> {
             builder.with_name("melos").with_telemetry(false).build().map_err(|error| error.to_string())
         });
         match built {
-            Ok(environment) => return Ok(Runtime { environment, origin: path.display().to_string() }),
+            Ok(environment) => return Ok(Runtime { environment, origin: path.display().to_string(), built_in: false }),
             Err(error) => {
                 tracing::warn!("{} cannot be used as ONNX Runtime: {error}", path.display());
                 tried.push(format!("{} ({error})", path.display()));
@@ -74,7 +80,7 @@ fn built_in(tried: &str) -> Result<Runtime, String> {
     tracing::info!("no ONNX Runtime found, using the built-in runtime");
     ort::set_api(ort_tract::api());
     let environment = ort::init().build().map_err(|error| format!("{tried}; built-in: {error}"))?;
-    Ok(Runtime { environment, origin: "built-in (tract)".to_owned() })
+    Ok(Runtime { environment, origin: "built-in (tract)".to_owned(), built_in: true })
 }
 
 #[cfg(not(feature = "tract"))]

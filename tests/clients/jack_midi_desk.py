@@ -1,9 +1,10 @@
 """A controller with motors and lights, on JACK MIDI.
 
-    jack_midi_desk.py [--echo]
+    jack_midi_desk.py [--echo] [NAME PLACE]
 
 Prints every message that melos:feedback sends, in hexadecimal; sends each line of standard input, hexadecimal too, to
-melos:midi_in. With --echo it sends back what it hears, as some devices do.
+melos:midi_in. With --echo it sends back what it hears, as some devices do. With another NAME than desk it takes the ports
+whose names end in PLACE, such as _2.
 """
 
 import collections
@@ -13,7 +14,9 @@ import threading
 import jack
 
 echo = "--echo" in sys.argv
-client = jack.Client("desk", no_start_server=True)
+name, place = ([word for word in sys.argv[1:] if word != "--echo"] + ["desk", ""])[:2]
+ports = f"melos:midi_in{place}", f"melos:feedback{place}"
+client = jack.Client(name, no_start_server=True)
 inlet = client.midi_inports.register("in")
 out = client.midi_outports.register("out")
 sending, heard = collections.deque(), collections.deque()
@@ -42,10 +45,10 @@ def say():
 
 
 with client:
-    while not all(client.get_ports(port) for port in ("melos:midi_in", "melos:feedback")):
+    while not all(client.get_ports(port) for port in ports):
         threading.Event().wait(0.05)
-    client.connect(out, "melos:midi_in")
-    client.connect("melos:feedback", inlet)
+    client.connect(out, ports[0])
+    client.connect(ports[1], inlet)
     threading.Thread(target=say, daemon=True).start()
     print("connected", flush=True)
     for line in sys.stdin:

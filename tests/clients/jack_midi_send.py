@@ -1,19 +1,21 @@
 """Sends MIDI through JACK, exact to the frame.
 
-    jack_midi_send.py TARGET controls|clock
+    jack_midi_send.py TARGET controls|clock|file
 """
 
+import io
 import sys
 import threading
 
 import jack
+import mido
 
 TARGET, WHAT = sys.argv[1:]
 RATE = 48000
 
 
 def controls():
-    """A knob, an NRPN, running status, a chord with pedal, a program, and system exclusive in between; 2 ms apart."""
+    """A knob, an NRPN, a chord with pedal, a program, and system exclusive in between; 2 ms apart."""
     messages = [
         [0xB0, 20, 127],
         [0xB0, 99, 2], [0xB0, 98, 44], [0xB0, 6, 64], [0xB0, 38, 0],
@@ -36,9 +38,28 @@ def clock():
     return events
 
 
+def file():
+    """A MIDI file with running status: a fader of 14 bits that rises in 100 steps, coarse half first."""
+    steps = [round(step * 16383 / 99) for step in range(100)]
+    track = mido.MidiTrack()
+    for step in steps:
+        track.append(mido.Message("control_change", control=22, value=step >> 7, time=2))
+        track.append(mido.Message("control_change", control=54, value=step & 127))
+    written = io.BytesIO()
+    mido.MidiFile(tracks=[track]).save(file=written)
+    assert written.getvalue().count(b"\xb0") == 1, "the status stands in the file once"
+    written.seek(0)
+    seconds, events = 0.0, []
+    for message in mido.MidiFile(file=written):
+        seconds += message.time
+        if not message.is_meta:
+            events.append((int(seconds * RATE), message.bytes()))
+    return events
+
+
 client = jack.Client("sender", no_start_server=True)
 out = client.midi_outports.register("out")
-events = {"controls": controls, "clock": clock}[WHAT]()
+events = {"controls": controls, "clock": clock, "file": file}[WHAT]()
 done = threading.Event()
 start = None
 

@@ -129,7 +129,7 @@ impl Search for Alsa {
             }
         }
         for (port_id, connected) in self.devices.iter_mut().filter(|(_, connected)| !connected.told) {
-            if sender.feedback.wants(&connected.name)
+            if sender.feedback.part_in(&connected.name).is_some()
                 && let Some(route) = way_back(port_id)
             {
                 sender.feedback.open(connected.id, route);

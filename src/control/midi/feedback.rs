@@ -45,10 +45,10 @@ impl MidiFeedback {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Whether a port of this name is to be told anything.
-    pub(super) fn wants(&self, name: &str) -> bool {
+    /// The part by which a port of this name is to be told something, in lower case.
+    pub(super) fn part_in(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
-        self.ways().wanted.iter().any(|part| name.contains(part))
+        self.ways().wanted.iter().find(|part| name.contains(*part)).cloned()
     }
 
     pub(super) fn open(&self, device: DeviceId, route: Route) {

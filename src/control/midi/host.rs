@@ -20,8 +20,9 @@ const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
 pub enum MidiSystem {
     /// The ALSA sequencer: every device, there and back, and ports `melos:midi_in` and `melos:midi_out` for other programs.
     Alsa,
-    /// A JACK server: one port `melos:midi_in`, to which hardware is connected, one port `melos:midi_out`, and one port
-    /// `melos:feedback`, which is connected to the hardware that wants feedback; other programs connect themselves.
+    /// A JACK server: one port `melos:midi_out`, and for each of four devices a port that receives and one that tells it
+    /// what it stands at: `melos:midi_in` and `melos:feedback`, `melos:midi_in_2` and `melos:feedback_2`, and so on. Hardware
+    /// is connected, other programs connect themselves.
     Jack,
 }
 
@@ -34,7 +35,7 @@ pub struct DeviceId(pub u32);
 pub struct Device {
     /// For [`MidiEvent::Sent`].
     pub id: DeviceId,
-    /// The port's name as the system gives it; under JACK the names of everything connected to the one port.
+    /// The port's name as the system gives it; under JACK the names of everything connected to its port.
     pub name: String,
 }
 

@@ -1,4 +1,8 @@
-//! JACK MIDI, through the jack crate: exact to the frame, ports `melos:midi_in`, `melos:midi_out` and `melos:feedback`.
+//! JACK MIDI, through the jack crate: exact to the frame. One port `melos:midi_out`, and for each of a few devices a pair:
+//! `melos:midi_in` with `melos:feedback`, `melos:midi_in_2` with `melos:feedback_2`, and so on.
+//!
+//! JACK does not say which connection a message came by, so devices that have mappings of their own need ports of their
+//! own. Hardware is given one each; what shares a port counts as one device.
 //!
 //! A server that dies says nothing that can be relied on, so the process callback counts its cycles, and a client whose
 //! count stands still is replaced.
@@ -19,10 +23,12 @@ use super::out::{ROOM, Route, Timed};
 use super::parse::Parser;
 
 const CLIENT: &str = "melos";
-const PORT: &str = "midi_in";
+const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
 const OUT_PORT: &str = "midi_out";
-/// Port that tells controllers what they stand at; instruments must not hear it.
-const FEEDBACK_PORT: &str = "feedback";
+/// Ports that tell controllers what they stand at; instruments must not hear them.
+const FEEDBACK_PORTS: [&str; PORTS.len()] = ["feedback", "feedback_2", "feedback_3", "feedback_4"];
+/// In place of a device where there is none.
+const NOBODY: u64 = u64::MAX;
 const MIDI: Option<&str> = Some("8 bit raw midi");
 /// A server that does not call for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
@@ -35,8 +41,8 @@ fn client() -> Result<Client, MidiError> {
 
 pub(super) fn sources() -> Result<Vec<String>, MidiError> {
     let mut sources = client()?.ports(None, MIDI, PortFlags::IS_OUTPUT);
-    let own = [OUT_PORT, FEEDBACK_PORT].map(|port| format!("{CLIENT}:{port}"));
-    sources.retain(|source| !own.contains(source));
+    let own = |source: &String| source.split_once(':').is_some_and(|(client, _)| client == CLIENT);
+    sources.retain(|source| !own(source));
     Ok(sources)
 }
 
@@ -53,13 +59,45 @@ struct Running {
     cycles: Arc<AtomicU64>,
     cycles_seen: u64,
     cycles_seen_at: Instant,
-    id: DeviceId,
-    /// What is connected, as told with [`Sender::came`].
-    connected: String,
+    /// One for each pair of ports.
+    places: Vec<Place>,
+}
+
+/// A pair of ports, and who is there.
+struct Place {
+    /// Full names of the ports.
+    input: String,
+    feedback: String,
+    /// Who is there, under what name. The first place is never without: other programs come there.
+    device: Option<(DeviceId, String)>,
+    /// The device that messages are said to come from, for the callback.
+    current: Arc<AtomicU64>,
+    /// The way back, while there is no device to open it for.
+    way_back: Option<Route>,
     /// Who hears the feedback.
     listeners: Vec<String>,
-    /// The device that messages are said to come from; changes with what is connected.
-    current: Arc<AtomicU64>,
+}
+
+impl Place {
+    /// Lets the device go and takes another, or none.
+    fn settle(&mut self, name: Option<String>, sender: &mut Sender) {
+        self.leave(sender);
+        self.device = name.map(|name| (sender.came(&name), name));
+        let id = self.device.as_ref().map(|(id, _)| *id);
+        if let Some(id) = id
+            && let Some(route) = self.way_back.take()
+        {
+            sender.feedback.open(id, route);
+        }
+        self.current.store(id.map_or(NOBODY, |id| u64::from(id.0)), Ordering::Relaxed);
+    }
+
+    fn leave(&mut self, sender: &Sender) {
+        if let Some((id, name)) = self.device.take() {
+            self.way_back = sender.feedback.close(id);
+            sender.went(id, &name);
+        }
+    }
 }
 
 impl Search for Jack {
@@ -68,9 +106,8 @@ impl Search for Jack {
             if running.stands_still() {
                 let gone = self.running.take();
                 sender.out.reroute(None);
-                if let Some(Running { client, id, connected, .. }) = gone {
-                    sender.feedback.close(id);
-                    sender.went(id, &connected);
+                if let Some(Running { client, mut places, .. }) = gone {
+                    places.iter_mut().for_each(|place| place.leave(sender));
                     // The server is gone: closing properly fails, and what is left is freed all the same.
                     let _ = client.deactivate();
                 }
@@ -92,40 +129,39 @@ impl Running {
     fn start(sender: &mut Sender) -> Result<Self, MidiError> {
         let fail = |error: jack::Error| MidiError::Jack(error.to_string());
         let client = client()?;
-        let port = client.register_port(PORT, MidiIn::default()).map_err(fail)?;
         let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(fail)?;
-        let back = client.register_port(FEEDBACK_PORT, MidiOut::default()).map_err(fail)?;
         let (messages, waiting) = HeapRb::new(ROOM).split();
-        let (told, to_tell) = HeapRb::new(ROOM).split();
-        let name = port.name().map_err(fail)?;
+        let mut outlets = vec![Outlet { port: out, waiting }];
+        let (mut inlets, mut places) = (Vec::new(), Vec::new());
+        for (input, feedback) in PORTS.iter().zip(FEEDBACK_PORTS) {
+            let port = client.register_port(input, MidiIn::default()).map_err(fail)?;
+            let back = client.register_port(feedback, MidiOut::default()).map_err(fail)?;
+            let (told, to_tell) = HeapRb::new(ROOM).split();
+            let current = Arc::new(AtomicU64::new(NOBODY));
+            places.push(Place {
+                input: port.name().map_err(fail)?,
+                feedback: back.name().map_err(fail)?,
+                device: None,
+                current: Arc::clone(&current),
+                way_back: Some(Route::Ring(told)),
+                listeners: Vec::new(),
+            });
+            inlets.push(Inlet { port, parser: Parser::default(), current });
+            outlets.push(Outlet { port: back, waiting: to_tell });
+        }
         let cycles = Arc::new(AtomicU64::new(1));
-        let id = sender.came(&name);
-        let current = Arc::new(AtomicU64::new(u64::from(id.0)));
         let callback = Callback {
-            port,
-            parser: Parser::default(),
+            inlets,
             sender: sender.clone(),
             cycles: Arc::clone(&cycles),
-            current: Arc::clone(&current),
-            outlets: [Outlet { port: out, waiting }, Outlet { port: back, waiting: to_tell }],
+            outlets,
             seconds_per_frame: 1.0 / f64::from(client.sample_rate()),
         };
         let news = Arc::new(AtomicBool::new(false));
         let client = client.activate_async(News(Arc::clone(&news)), callback).map_err(fail)?;
         sender.out.reroute(Some(Route::Ring(messages)));
-        sender.feedback.open(id, Route::Ring(told));
         let (cycles_seen, cycles_seen_at) = (0, Instant::now());
-        let mut running = Self {
-            client,
-            news,
-            cycles,
-            cycles_seen,
-            cycles_seen_at,
-            id,
-            connected: name,
-            listeners: Vec::new(),
-            current,
-        };
+        let mut running = Self { client, news, cycles, cycles_seen, cycles_seen_at, places };
         running.connect(sender);
         Ok(running)
     }
@@ -139,60 +175,77 @@ impl Running {
         self.cycles_seen_at.elapsed() > STANDSTILL
     }
 
-    /// Connects hardware, and tells under which names the port is fed now, and when somebody new hears the feedback.
+    /// Connects hardware, each to a place of its own while there is one, and tells who is where now.
     fn connect(&mut self, sender: &mut Sender) {
         self.news.store(false, Ordering::Relaxed);
         let client = self.client.as_client();
-        let own = format!("{}:{PORT}", client.name());
-        for source in client.ports(None, MIDI, PortFlags::IS_OUTPUT | PortFlags::IS_PHYSICAL) {
-            // Already connected is an error too, and the usual case.
-            let _ = client.connect_ports_by_name(&source, &own);
-        }
-        let mut names = vec![own.clone()];
+        let mut here: Vec<Vec<String>> = vec![Vec::new(); self.places.len()];
+        let mut homeless = Vec::new();
         for source in client.ports(None, MIDI, PortFlags::IS_OUTPUT) {
             let Some(port) = client.port_by_name(&source) else { continue };
-            if port.is_connected_to(&own).unwrap_or(false) {
-                names.extend(port.aliases().unwrap_or_default());
-                names.push(source);
+            let names = || port.aliases().unwrap_or_default().into_iter().chain([source.clone()]);
+            let mut placed = false;
+            for (place, here) in self.places.iter().zip(&mut here) {
+                if port.is_connected_to(&place.input).unwrap_or(false) {
+                    here.extend(names());
+                    placed = true;
+                }
+            }
+            if !placed && port.flags().contains(PortFlags::IS_PHYSICAL) {
+                homeless.push((source.clone(), names().collect::<Vec<_>>()));
             }
         }
-        let connected = names.join(", ");
-        if connected != self.connected {
-            let way_back = sender.feedback.close(self.id);
-            sender.went(self.id, &self.connected);
-            self.id = sender.came(&connected);
-            if let Some(route) = way_back {
-                sender.feedback.open(self.id, route);
+        for (source, names) in homeless {
+            let free = here.iter().position(Vec::is_empty).unwrap_or(here.len() - 1);
+            if client.connect_ports_by_name(&source, &self.places[free].input).is_ok() {
+                here[free].extend(names);
             }
-            self.current.store(u64::from(self.id.0), Ordering::Relaxed);
-            self.connected = connected;
+        }
+        for (index, (place, mut names)) in self.places.iter_mut().zip(here).enumerate() {
+            let wanted = (index == 0 || !names.is_empty()).then(|| {
+                names.push(place.input.clone());
+                names.join(", ")
+            });
+            if wanted.as_ref() != place.device.as_ref().map(|(_, name)| name) {
+                place.settle(wanted, sender);
+            }
         }
         self.tell(sender);
     }
 
-    /// Connects the feedback to the hardware that wants it; tells when somebody new hears it.
+    /// Connects the feedback of every place to the hardware that is there and wants it; tells when somebody new hears it.
     fn tell(&mut self, sender: &Sender) {
         let client = self.client.as_client();
-        let own = format!("{}:{FEEDBACK_PORT}", client.name());
-        let mut listeners = Vec::new();
+        let mut listeners: Vec<Vec<String>> = vec![Vec::new(); self.places.len()];
         for sink in client.ports(None, MIDI, PortFlags::IS_INPUT) {
             let Some(port) = client.port_by_name(&sink) else { continue };
-            let wanted = || {
+            let heard = |place: &Place| port.is_connected_to(&place.feedback).unwrap_or(false);
+            let mut connected: Vec<usize> =
+                (0..self.places.len()).filter(|index| heard(&self.places[*index])).collect();
+            if connected.is_empty() && port.flags().contains(PortFlags::IS_PHYSICAL) {
                 let aliases = port.aliases().unwrap_or_default();
-                aliases.iter().chain([&sink]).any(|name| sender.feedback.wants(name))
-            };
-            let mut connected = port.is_connected_to(&own).unwrap_or(false);
-            if !connected && port.flags().contains(PortFlags::IS_PHYSICAL) && wanted() {
-                connected = client.connect_ports_by_name(&own, &sink).is_ok();
+                let part = aliases.iter().chain([&sink]).find_map(|name| sender.feedback.part_in(name));
+                let of_it = |place: &Place| {
+                    let device = place.device.as_ref().map(|(_, name)| name.to_lowercase());
+                    part.as_ref().is_some_and(|part| device.is_some_and(|device| device.contains(part)))
+                };
+                connected.extend(
+                    self.places
+                        .iter()
+                        .position(of_it)
+                        .filter(|index| client.connect_ports_by_name(&self.places[*index].feedback, &sink).is_ok()),
+                );
             }
-            if connected {
-                listeners.push(sink);
+            connected.into_iter().for_each(|index| listeners[index].push(sink.clone()));
+        }
+        for (place, listeners) in self.places.iter_mut().zip(listeners) {
+            if let Some((id, _)) = &place.device
+                && listeners.iter().any(|listener| !place.listeners.contains(listener))
+            {
+                sender.hears(*id);
             }
+            place.listeners = listeners;
         }
-        if listeners.iter().any(|listener| !self.listeners.contains(listener)) {
-            sender.hears(self.id);
-        }
-        self.listeners = listeners;
     }
 }
 
@@ -210,13 +263,18 @@ impl NotificationHandler for News {
 }
 
 struct Callback {
-    port: Port<MidiIn>,
-    parser: Parser,
+    inlets: Vec<Inlet>,
     sender: Sender,
     cycles: Arc<AtomicU64>,
-    current: Arc<AtomicU64>,
-    outlets: [Outlet; 2],
+    outlets: Vec<Outlet>,
     seconds_per_frame: f64,
+}
+
+/// A port that receives.
+struct Inlet {
+    port: Port<MidiIn>,
+    parser: Parser,
+    current: Arc<AtomicU64>,
 }
 
 /// A port that sends.
@@ -253,10 +311,13 @@ impl ProcessHandler for Callback {
         // JACK knows when the cycle should have begun, filtered of the jitter of waking up.
         let age = scope.cycle_times().map_or(0, |times| client.time().saturating_sub(times.current_usecs));
         let cycle = now.checked_sub(Duration::from_micros(age)).unwrap_or(now);
-        let device = DeviceId(self.current.load(Ordering::Relaxed) as u32);
-        for event in self.port.iter(scope) {
-            let at = cycle + Duration::from_secs_f64(f64::from(event.time) * self.seconds_per_frame);
-            self.sender.bytes(&mut self.parser, device, at, event.bytes);
+        for Inlet { port, parser, current } in &mut self.inlets {
+            // Who has just been connected and is not known yet has nobody's ear.
+            let Ok(device) = u32::try_from(current.load(Ordering::Relaxed)) else { continue };
+            for event in port.iter(scope) {
+                let at = cycle + Duration::from_secs_f64(f64::from(event.time) * self.seconds_per_frame);
+                self.sender.bytes(parser, DeviceId(device), at, event.bytes);
+            }
         }
         for outlet in &mut self.outlets {
             outlet.send(scope, cycle, self.seconds_per_frame);

@@ -97,15 +97,13 @@ impl Feedback {
 
     /// A parameter's value, as a reply.
     pub(super) fn read(&self, param: Param) -> Option<OscMessage> {
-        match (param, &self.chord) {
-            (Param::Chord, Some(sounding)) => Some(sounding.clone()),
-            _ => message::value(param, &self.values[param as usize]),
-        }
+        message::value(param, &self.values[param as usize])
     }
 
     /// Everything there is to know.
     pub(super) fn state(&self, to: SocketAddr, out: &mut Vec<Outgoing>) {
         out.extend(TABLE.iter().filter_map(|spec| Some((to, self.read(spec.param)?))));
+        out.extend(self.chord.clone().map(|chord| (to, chord)));
         out.extend(self.paced.iter().filter_map(|stream| Some((to, stream.newest.clone()?))));
     }
 
@@ -132,7 +130,7 @@ impl Feedback {
             for (index, value) in self.values.iter().enumerate() {
                 let quiet = subscriber.quiet_until[index].is_some_and(|until| until > now);
                 let param = TABLE[index].param;
-                // The address of the chord parameter carries the chord that sounds.
+                // Subscribers hear at this address which chord sounds.
                 if quiet || param == Param::Chord || subscriber.known[index].as_ref() == Some(value) {
                     continue;
                 }

@@ -17,8 +17,8 @@ pub(super) struct Known {
     arguments: Vec<Option<Vec<OscType>>>,
     /// Counts the messages of each method, so that listeners see which they have not had.
     versions: Vec<u64>,
-    /// Whether a chord has sounded: from then on the chord's address tells that, not what was asked for.
-    sounding: bool,
+    /// The chord that sounds. Who listens to the chord hears of this; its value is the one asked for.
+    sounding: Option<Vec<OscType>>,
 }
 
 impl Known {
@@ -26,7 +26,7 @@ impl Known {
     pub(super) fn new() -> Self {
         let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
         let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
-        Self { arguments: defaults.chain(streams).collect(), versions: vec![1; METHODS], sounding: false }
+        Self { arguments: defaults.chain(streams).collect(), versions: vec![1; METHODS], sounding: None }
     }
 
     /// The newest arguments of every method.
@@ -37,11 +37,13 @@ impl Known {
     /// Takes a notice.
     pub(super) fn tell(&mut self, notice: &Notice) {
         match notice {
-            Notice::Value(Param::Chord, _) if self.sounding => {}
+            Notice::Value(param @ Param::Chord, value) if self.sounding.is_some() => {
+                self.arguments[*param as usize] = arguments(*param, value);
+            }
             Notice::Value(param, value) => self.set(*param as usize, arguments(*param, value)),
             Notice::Chord(chord, _) => {
-                self.sounding = true;
-                self.set(Param::Chord as usize, Some(vec![OscType::String(chord.to_string())]));
+                self.sounding = Some(vec![OscType::String(chord.to_string())]);
+                self.versions[Param::Chord as usize] += 1;
             }
             _ => {
                 let Some(OscMessage { addr, args }) = message::stream(notice) else { return };
@@ -56,6 +58,16 @@ impl Known {
         if self.arguments[method] != arguments {
             self.arguments[method] = arguments;
             self.versions[method] += 1;
+        }
+    }
+
+    /// What listeners to a method are told.
+    fn told(&self, method: usize) -> Option<OscMessage> {
+        match &self.sounding {
+            Some(chord) if method == Param::Chord as usize => {
+                Some(OscMessage { addr: path_of(method), args: chord.clone() })
+            }
+            _ => self.message(method),
         }
     }
 
@@ -121,7 +133,7 @@ impl Listening {
             heard.version = known.versions[*method];
             let own = heard.own.take();
             if own.is_none() || own != known.arguments[*method] {
-                messages.extend(known.message(*method));
+                messages.extend(known.told(*method));
             }
         }
         messages
@@ -181,13 +193,18 @@ mod tests {
     }
 
     #[test]
-    fn the_chord_is_the_one_that_sounds() {
-        let mut known = Known::new();
+    fn the_chord_asked_for_is_read_and_the_one_that_sounds_is_heard() {
+        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
         let chord = Param::Chord as usize;
-        assert_eq!(known.arguments()[chord], Some(vec![OscType::String("auto".to_owned())]));
+        let text = |text: &str| vec![OscType::String(text.to_owned())];
+        listening.listen(chord, &known);
+        assert_eq!(sent(&mut listening, &known, now), [text("auto")]);
         let key = crate::theory::Key { tonic: 9, mode: crate::theory::Mode::Minor };
         known.tell(&Notice::Chord(crate::theory::Chord::parse("Am7").unwrap(), key));
+        assert_eq!(sent(&mut listening, &known, now), [text("Am7")]);
+        assert_eq!(known.arguments()[chord], Some(text("auto")));
         known.tell(&Notice::Value(Param::Chord, Value::Text("C".to_owned())));
-        assert_eq!(known.arguments()[chord], Some(vec![OscType::String("Am7".to_owned())]));
+        assert_eq!(known.arguments()[chord], Some(text("C")));
+        assert_eq!(sent(&mut listening, &known, now), [] as [Vec<OscType>; 0]);
     }
 }

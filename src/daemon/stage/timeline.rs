@@ -6,14 +6,21 @@ use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 /// How fast the line gives way to observations that lag behind it, as a share of time: more than sound cards' clocks differ.
 const YIELD: f64 = 500e-6;
+/// How long the least lag is watched, in seconds: many blocks, so that some look comes right after the play head has moved.
+const WATCH: f64 = 1.0;
+/// Frames of lag that no unlucky looks explain: 2 ms. A play head that keeps so far behind has missed a block.
+const SLIP: u64 = SAMPLE_RATE as u64 / 500;
 /// Frames by which the play head may lag before it counts as having stood still: more than any block.
 const STALL: u64 = SAMPLE_RATE as u64 / 5;
 
 /// The play head moves a block at a time and is looked at whenever the thread wakes, so a single look may lag by milliseconds.
-/// The line runs along the earliest looks; moments known at the same time keep their distance to the sample.
+/// The line runs along the earliest looks; moments known at the same time keep their distance to the sample. A device that
+/// missed a block is followed within two seconds.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     anchor: Option<(Instant, u64)>,
+    /// Since when lags are watched, and the least of them, in frames.
+    watched: Option<(Instant, u64)>,
 }
 
 impl Timeline {
@@ -26,10 +33,18 @@ impl Timeline {
         let elapsed = now.saturating_duration_since(at);
         let yielded = seconds_to_frames(elapsed.as_secs_f64() * YIELD);
         let expected = self.frame(now);
-        if head >= expected || expected - head > STALL {
+        let lag = expected.saturating_sub(head);
+        let (since, least) = self.watched.get_or_insert((now, lag));
+        *least = lag.min(*least);
+        let slipped = now.saturating_duration_since(*since).as_secs_f64() > WATCH;
+        let slip = if slipped && *least > SLIP { *least } else { 0 };
+        if slipped {
+            self.watched = None;
+        }
+        if head >= expected || lag > STALL {
             self.anchor = Some((now, head));
-        } else if yielded > 0 {
-            self.anchor = Some((now, (expected - yielded).max(head)));
+        } else if yielded > 0 || slip > 0 {
+            self.anchor = Some((now, (expected - yielded - slip).max(head)));
         }
     }
 
@@ -85,6 +100,21 @@ mod tests {
         let later = start + Duration::from_secs(20);
         timeline.observe(later, 481_000);
         assert_eq!(timeline.frame(later), 481_000);
+    }
+
+    #[test]
+    fn a_missed_block_is_followed_within_two_seconds() {
+        let start = Instant::now();
+        let mut timeline = observed(start);
+        let mut micros = 10_000_000;
+        while micros < 12_100_000 {
+            // 1024 frames were lost at ten seconds.
+            let frame = micros * 48 / 1000 - 1024;
+            timeline.observe(start + Duration::from_micros(micros), frame / 512 * 512);
+            micros += 500 + micros * 7919 % 6000;
+        }
+        let frame = timeline.frame(start + Duration::from_secs(13));
+        assert!(frame.abs_diff(seconds_to_frames(13.0) - 1024) < 64, "{frame}");
     }
 
     #[test]

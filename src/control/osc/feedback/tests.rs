@@ -75,13 +75,16 @@ fn streams_are_paced_and_events_are_not() {
 }
 
 #[test]
-fn reading_the_chord_gives_what_sounds() {
+fn reading_the_chord_gives_what_was_asked_for_and_the_state_ends_with_what_sounds() {
     let (mut feedback, mut out) = (Feedback::new(), Vec::new());
-    assert_eq!(feedback.read(Param::Chord).unwrap().args, [OscType::String("auto".to_owned())]);
     let key = Key { tonic: 9, mode: Mode::Minor };
     feedback.notice(Notice::Chord(Chord::parse("Am7").unwrap(), key), &mut out);
-    let expected = [OscType::String("Am7".to_owned()), OscType::String("A minor".to_owned())];
-    assert_eq!(feedback.read(Param::Chord).unwrap().args, expected);
+    let auto = [OscType::String("auto".to_owned())];
+    assert_eq!(feedback.read(Param::Chord).unwrap().args, auto);
+    feedback.state(client(1), &mut out);
+    let told: Vec<_> = out.iter().filter(|(_, message)| message.addr == "/melos/chord").collect();
+    let sounding = [OscType::String("Am7".to_owned()), OscType::String("A minor".to_owned())];
+    assert_eq!(told.iter().map(|(_, message)| message.args.as_slice()).collect::<Vec<_>>(), [&auto[..], &sounding[..]]);
     assert!(feedback.read(Param::Panic).is_none());
 }
 

@@ -1,0 +1,63 @@
+//! The file by which PulseAudio's clients show that they are of the same user.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Bytes of a cookie (PulseAudio's `PA_NATIVE_COOKIE_LENGTH`).
+const LENGTH: usize = 256;
+
+/// Makes the cookie that a user's programs share, as PulseAudio's own library does, unless there is one: servers, PipeWire's
+/// among them, refuse a client that brings none. Where no server runs nothing is made. Allocates and touches the disk;
+/// failing, it leaves things as they are.
+pub(super) fn make_missing() {
+    let runs =
+        std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).join("pulse/native").exists());
+    if runs
+        && std::env::var_os("PULSE_COOKIE").is_none()
+        && let Some(home) = std::env::home_dir()
+        && let Err(error) = make_in(&home)
+    {
+        tracing::debug!(%error, "no PulseAudio cookie could be made");
+    }
+}
+
+fn make_in(home: &Path) -> io::Result<()> {
+    let folder = home.join(".config/pulse");
+    let path = folder.join("cookie");
+    if path.exists() || home.join(".pulse-cookie").exists() {
+        return Ok(());
+    }
+    let mut cookie = [0; LENGTH];
+    File::open("/dev/urandom")?.read_exact(&mut cookie)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&cookie)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_made_once_for_the_user_alone() {
+        let home = tempfile::tempdir().unwrap();
+        make_in(home.path()).unwrap();
+        let path = home.path().join(".config/pulse/cookie");
+        let first = std::fs::read(&path).unwrap();
+        assert_eq!(first.len(), LENGTH);
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        make_in(home.path()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), first);
+    }
+
+    #[test]
+    fn an_old_cookie_is_good_enough() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join(".pulse-cookie"), [7; LENGTH]).unwrap();
+        make_in(home.path()).unwrap();
+        assert!(!home.path().join(".config").exists());
+    }
+}
