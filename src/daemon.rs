@@ -24,12 +24,12 @@ use crate::audio::Output;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
 use crate::config::{Config, ConfigError, MidiHost};
-use crate::control::Inbox;
 use crate::control::log::{Entry, Header};
 use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::control::osc::OscServer;
 use crate::control::oscquery::{Discovery, OscQuery};
 use crate::control::watch::Changed;
+use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{Engine, EngineStatus, ports};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::mapping::LiveMappings;
@@ -103,7 +103,12 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
     let saved = Saved::load(&state);
     let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
+    // A recording is an act, not a state to begin in.
+    let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
     start.extend(settings);
+    for (param, value) in acts {
+        inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
+    }
 
     let folder = find_model(&data, &config.model)?;
     let models = Models::load(runtime()?, &folder)?;

@@ -60,3 +60,39 @@ fn a_take_is_rendered_again_from_the_log_beside_it() {
         assert_eq!(different, None, "of {} samples", take.len());
     }
 }
+
+#[test]
+fn the_command_line_begins_and_ends_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &["--audio", "null", "--preset", "calm", "--set", "record=1"]);
+    let record = |what: &str, ports: &[(&str, u16)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+        command.args(["record", what]);
+        for (name, port) in ports {
+            command.args([name, port.to_string().as_str()]);
+        }
+        command.output().unwrap()
+    };
+    let ports = [("--osc", daemon.osc), ("--http", daemon.http)];
+    sleep(Duration::from_secs(1));
+    assert!(record("stop", &ports).status.success());
+    assert!(record("start", &[&ports[..], &[("--preroll", 20)]].concat()).status.success());
+    let status = daemon.status().unwrap();
+    assert_eq!(
+        (&status["parameters"]["record"], &status["parameters"]["record/preroll"]),
+        (&true.into(), &20.0.into())
+    );
+    assert!(record("stop", &ports).status.success());
+    let (ended, said) = daemon.terminate();
+    assert!(ended.success(), "{said}");
+    let takes = fs::read_dir(folder.path().join("recordings")).unwrap().map(|entry| entry.unwrap().path());
+    let lengths: Vec<_> = takes
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("take-"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wav"))
+        .map(|path| hound::WavReader::open(path).unwrap().duration())
+        .collect();
+    assert!(lengths.len() == 2 && lengths.iter().all(|frames| *frames > 24_000), "{lengths:?}");
+
+    let refused = record("start", &[("--http", 1)]);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos answers on port 1"));
+}

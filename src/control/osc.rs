@@ -10,7 +10,7 @@
 //! | `/melos/subscribe [port]` | the sender (or that port on its host) gets the full state, then every change and stream |
 //! | `/melos/unsubscribe [port]` | ends that |
 //! | `/melos/state` | sends the full state to the sender, once |
-//! | `/melos/learn valence` | binds the MIDI control that is moved next to a parameter, for good, and answers `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing is moved for 30 s or somebody else asks |
+//! | `/melos/learn valence` | binds the MIDI control that is moved next to a parameter, for good (a button sets the value that the parameter has then), and answers `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing is moved for 30 s or somebody else asks |
 //! | `/melos/learn/cancel` | ends that |
 //! | `/melos/learn/forget valence` | forgets every control that was learnt for a parameter, and answers as when nothing was learnt; those of mapping files stay |
 //!

@@ -137,9 +137,11 @@ impl Stage {
     /// Everything that is due: what arrived, what was scheduled, what time brings.
     fn turn(&mut self, turn: &mut Turn) {
         let head = self.engine.frame();
-        let lead = u64::from(self.output.block_frames()) + MARGIN;
+        let block = u64::from(self.output.block_frames());
+        let lead = block + MARGIN;
         let horizon = head + lead;
-        turn.timeline.observe(Instant::now(), head);
+        // What has been worked out last is what leaves now.
+        turn.timeline.observe(Instant::now(), head.saturating_sub(block));
         if let Ok(reloaded) = self.news.try_recv() {
             self.reload(turn, reloaded);
         }
@@ -149,7 +151,7 @@ impl Stage {
         }
         self.take_midi(turn);
         self.take_link(&turn.timeline);
-        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + lead);
+        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));

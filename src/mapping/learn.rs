@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::controls::Control;
 use crate::control::midi::{Message, MidiEvent};
-use crate::parameter::{Kind, Param};
+use crate::parameter::{Kind, Param, Value};
 
 /// Messages that are enough to tell what a control is.
 const ENOUGH: usize = 24;
@@ -17,6 +17,8 @@ pub(super) const REST: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Learn {
     param: Param,
+    /// What a button is to set: where the parameter stands.
+    value: Value,
     heard: Vec<Message>,
 }
 
@@ -29,16 +31,22 @@ struct Guess {
 }
 
 impl Learn {
-    /// Begins for a parameter.
+    /// Begins for a parameter that stands at a value, which is what a button will set it to.
     #[must_use]
-    pub const fn new(param: Param) -> Self {
-        Self { param, heard: Vec::new() }
+    pub const fn new(param: Param, value: Value) -> Self {
+        Self { param, value, heard: Vec::new() }
+    }
+
+    /// Whether the block can be used as it is; a name that nothing has yet is for its reader to write.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !matches!(&self.value, Value::Text(name) if name.is_empty())
     }
 
     /// Listens to all devices until a control has been moved and rests; `None` when nothing is heard for `patience`.
     #[must_use]
     pub fn listen(param: Param, events: &Receiver<MidiEvent>, patience: Duration) -> Option<String> {
-        let mut learn = Self::new(param);
+        let mut learn = Self::new(param, param.default_value());
         let mut end = Instant::now() + patience;
         while let Ok(event) = events.recv_timeout(end.saturating_duration_since(Instant::now())) {
             let MidiEvent::Sent { message, .. } = event else { continue };
@@ -96,14 +104,23 @@ impl Learn {
             Kind::Trigger => {}
             Kind::Toggle { .. } if button => line("toggle = true"),
             Kind::Toggle { .. } => {}
-            Kind::Choice { names, .. } if button => line(&format!("value = \"{}\"", names[0])),
-            Kind::Choice { .. } => {}
-            Kind::Text { .. } => line("value = \"a-name\""),
-            Kind::Number { max, .. } if button => line(&format!("value = {max:?}")),
+            Kind::Choice { .. } if !button => {}
+            Kind::Choice { .. } | Kind::Text { .. } => line(&format!("value = {}", self.present())),
+            Kind::Number { .. } if button => line(&format!("value = {}", self.present())),
             Kind::Number { min, max, .. } => match guess.encoder() {
                 Some(encoder) => line(&format!("relative = \"{encoder}\"\nstep = 0.01")),
                 None => line(&format!("range = [{min:?}, {max:?}]")),
             },
+        }
+    }
+
+    /// The value as a mapping file has it.
+    fn present(&self) -> String {
+        match (&self.value, self.param.spec().kind) {
+            (Value::Number(number), _) => format!("{number:?}"),
+            (Value::Choice(index), Kind::Choice { names, .. }) => format!("{:?}", names[usize::from(*index)]),
+            (Value::Text(name), _) if !name.is_empty() => format!("{name:?}"),
+            _ => "\"a-name\"".to_owned(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Learn;
 use super::learn::REST;
 use crate::control::midi::{DeviceId, MidiEvent};
-use crate::parameter::Param;
+use crate::parameter::{Param, Value};
 
 /// How long a control may take to be moved.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Learning {
     param: Param,
+    value: Value,
     learn: Learn,
     /// The first that was heard; others are not meant.
     device: Option<DeviceId>,
@@ -22,10 +23,17 @@ pub struct Learning {
 }
 
 impl Learning {
-    /// Begins at a moment, for a parameter.
+    /// Begins at a moment, for a parameter that stands at a value, which is what a button will set it to.
     #[must_use]
-    pub fn new(param: Param, now: Instant) -> Self {
-        Self { param, learn: Learn::new(param), device: None, enough: false, end: now + PATIENCE }
+    pub fn new(param: Param, value: Value, now: Instant) -> Self {
+        Self {
+            param,
+            value: value.clone(),
+            learn: Learn::new(param, value),
+            device: None,
+            enough: false,
+            end: now + PATIENCE,
+        }
     }
 
     /// What the control is to move.
@@ -39,7 +47,7 @@ impl Learning {
         if let MidiEvent::Went(device) = event
             && self.device == Some(*device)
         {
-            *self = Self::new(self.param, now);
+            *self = Self::new(self.param, self.value.clone(), now);
         }
         let MidiEvent::Sent { device, message, .. } = event else { return };
         if self.device.is_none_or(|first| first == *device) {
@@ -49,6 +57,12 @@ impl Learning {
                 self.end = now + REST;
             }
         }
+    }
+
+    /// Whether the block can be used as it is; see [`Learn::is_complete`].
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.learn.is_complete()
     }
 
     /// Whether the control has said enough or rests, or nobody moved one.
@@ -76,7 +90,7 @@ mod tests {
     #[test]
     fn the_first_device_that_moves_a_control_is_meant() {
         let now = Instant::now();
-        let mut learning = Learning::new(Param::Valence, now);
+        let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
         learning.hear(&sent(1, Message::Clock, now), now);
         assert_eq!(learning.result(), None, "a clock is no control");
         for value in 10..14 {
@@ -93,7 +107,7 @@ mod tests {
     #[test]
     fn a_device_that_goes_is_forgotten() {
         let now = Instant::now();
-        let mut learning = Learning::new(Param::Valence, now);
+        let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
         learning.hear(&sent(1, Message::Start, now), now);
         learning.hear(&MidiEvent::Went(DeviceId(1)), now);
         assert!(learning.result().is_none() && !learning.ended(now + REST));
@@ -104,7 +118,7 @@ mod tests {
     #[test]
     fn it_does_not_wait_for_ever() {
         let now = Instant::now();
-        let learning = Learning::new(Param::Tone, now);
+        let learning = Learning::new(Param::Tone, Value::Number(0.0), now);
         assert!(!learning.ended(now));
         assert!(learning.ended(now + PATIENCE));
         assert_eq!(learning.result(), None);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Stage;
 use crate::control::{LearnRequest, Notice};
 use crate::mapping::{Learned, Learning};
-use crate::parameter::{Kind, Param};
+use crate::parameter::Param;
 
 /// A control that is being learnt, and who gets the answer.
 #[derive(Debug)]
@@ -29,14 +29,14 @@ impl Stage {
                 self.answer(old.to, old.learning.param(), String::new());
             }
             if let LearnRequest::Control(param) = request {
-                *lesson = Some(Lesson { learning: Learning::new(param, now), to: from });
+                let learning = Learning::new(param, self.conductor.value(param), now);
+                *lesson = Some(Lesson { learning, to: from });
             }
         }
         let Some(Lesson { learning, to }) = lesson.take_if(|lesson| lesson.learning.ended(now)) else { return };
         let param = learning.param();
         let Some((device, block)) = learning.result() else { return self.answer(to, param, String::new()) };
-        // A text is for its reader to write into the block.
-        if !matches!(param.spec().kind, Kind::Text { .. }) {
+        if learning.is_complete() {
             let name = self.mappings.device_name(device).unwrap_or_default().to_owned();
             match Learned::new(&name, &block) {
                 Ok(learned) => self.mappings.learn(learned),

@@ -13,7 +13,8 @@ const SLIP: u64 = SAMPLE_RATE as u64 / 500;
 /// Frames by which the play head may lag before it counts as having stood still: more than any block.
 const STALL: u64 = SAMPLE_RATE as u64 / 5;
 
-/// The play head moves a block at a time and is looked at whenever the thread wakes, so a single look may lag by milliseconds.
+/// What leaves the engine moves on a block at a time and is looked at whenever the thread wakes, so a single look may lag by
+/// milliseconds.
 /// The line runs along the earliest looks; moments known at the same time keep their distance to the sample. A device that
 /// missed a block is followed within two seconds.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// Notes that the play head stood at a frame.
+    /// Notes that a frame, the first of its block, leaves at a moment or has just left.
     pub(super) fn observe(&mut self, now: Instant, head: u64) {
         let Some((at, _)) = self.anchor else {
             self.anchor = Some((now, head));

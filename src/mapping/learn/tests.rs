@@ -5,7 +5,11 @@ use crate::control::midi::Parser;
 use crate::mapping::Mapping;
 
 fn learn(param: Param, bytes: &[u8]) -> String {
-    let (mut parser, mut learn) = (Parser::default(), Learn::new(param));
+    learn_at(param, param.default_value(), bytes)
+}
+
+fn learn_at(param: Param, value: Value, bytes: &[u8]) -> String {
+    let (mut parser, mut learn) = (Parser::default(), Learn::new(param, value));
     for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
         learn.hear(message);
     }
@@ -52,5 +56,18 @@ fn every_kind_of_control_is_recognised() {
 fn a_fader_brushed_by_the_way_does_not_count() {
     let block = learn(Param::Valence, &[0xB0, 1, 64, 7, 10, 7, 11, 7, 13, 7, 16]);
     assert!(block.contains("cc = 7\n"), "{block}");
-    assert_eq!(Learn::new(Param::Valence).block(), None);
+    assert_eq!(Learn::new(Param::Valence, Value::Number(0.0)).block(), None);
+}
+
+#[test]
+fn a_button_sets_what_is_set_now() {
+    let press = [0x90, 36, 100, 36, 0];
+    for (param, value, expected) in [
+        (Param::Scene, Value::Text("act 2".to_owned()), "value = \"act 2\""),
+        (Param::Emotion, Value::Choice(2), "value = \"energetic\""),
+        (Param::LevelMaster, Value::Number(-6.0), "value = -6.0"),
+    ] {
+        let block = learn_at(param, value, &press);
+        assert!(block.ends_with(&format!("{expected}\n")), "{block}");
+    }
 }
