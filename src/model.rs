@@ -160,7 +160,7 @@ impl Models {
     pub fn load(runtime: &Runtime, folder: &Path) -> Result<Self, ModelError> {
         let manifest = Manifest::read(&folder.join("model.toml"))?;
         let context = &manifest.context;
-        let ring = [context.layers, 2, context.heads, context.slots, context.head_dim];
+        let ring = [2, context.heads, context.slots, context.head_dim];
         let row = [context.layers, 2, context.heads, 1, context.head_dim];
         let latent = [1, LATENT_DIMS];
         let mel = [1, FRAMES_PER_LATENT, BANDS];
@@ -168,21 +168,21 @@ impl Models {
         let open = |name: &str| Graph::load(runtime, &manifest.verified(folder, name)?, &folder.join(name));
 
         let mut transformer = open("transformer.onnx")?;
-        transformer.expect(
-            &[
-                Port::new("z", &latent),
-                Port::new("start", &[1]),
-                Port::new("conditions", &[2, CONDITION_COUNT]),
-                Port::new("noise", &latent),
-                Port::new("guidance", &[1]),
-                Port::new("k", &ring),
-                Port::new("v", &ring),
-                Port::new("mask", &[1, context.slots]),
-                Port::new("cos", &[context.head_dim]),
-                Port::new("sin", &[context.head_dim]),
-            ],
-            &[Port::new("z_next", &latent), Port::new("k_new", &row), Port::new("v_new", &row)],
-        )?;
+        let mut inputs = vec![
+            Port::new("z", &latent),
+            Port::new("start", &[1]),
+            Port::new("conditions", &[2, CONDITION_COUNT]),
+            Port::new("noise", &latent),
+            Port::new("guidance", &[1]),
+            Port::new("mask", &[1, context.slots]),
+            Port::new("cos", &[context.head_dim]),
+            Port::new("sin", &[context.head_dim]),
+        ];
+        for layer in 0..context.layers {
+            inputs.extend(["k", "v"].map(|kind| Port::new(&format!("{kind}{layer}"), &ring)));
+        }
+        transformer
+            .expect(&inputs, &[Port::new("z_next", &latent), Port::new("k_new", &row), Port::new("v_new", &row)])?;
         let mut decoder = open("decoder.onnx")?;
         let state = decoder.state_shape();
         decoder.expect(
@@ -216,19 +216,19 @@ pub mod transformer {
     pub const NOISE: usize = 3;
     /// Guidance [1].
     pub const GUIDANCE: usize = 4;
-    /// Keys of the past [layers, 2, heads, slots, head_dim].
-    pub const K: usize = 5;
-    /// Values of the past, like the keys.
-    pub const V: usize = 6;
     /// 0 for visible slots, −1e9 for the others [1, slots].
-    pub const MASK: usize = 7;
+    pub const MASK: usize = 5;
     /// Cosines of the position [head_dim].
-    pub const COS: usize = 8;
+    pub const COS: usize = 6;
     /// Sines of the position [head_dim].
-    pub const SIN: usize = 9;
+    pub const SIN: usize = 7;
+    /// Keys of the past in the first layer [2, heads, slots, head_dim]; those of the next are two inputs further.
+    pub const K: usize = 8;
+    /// Values of the past in the first layer, like the keys.
+    pub const V: usize = 9;
     /// Output: the next latent.
     pub const Z_NEXT: usize = 0;
-    /// Output: this position's keys.
+    /// Output: this position's keys [layers, 2, heads, 1, head_dim].
     pub const K_NEW: usize = 1;
     /// Output: this position's values.
     pub const V_NEW: usize = 2;

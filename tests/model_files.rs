@@ -96,14 +96,14 @@ fn networks_in_each_others_place() {
 
 #[test]
 fn another_shape() {
-    let result = load_changed(|folder| edit(folder, "head_dim = 8", "head_dim = 16"));
-    assert_says(result, &["transformer.onnx", "input \"k\"", "[2, 2, 2, 224, 16]", "224, 8"]);
+    let result = load_changed(|folder| edit(folder, "heads = 2", "heads = 4"));
+    assert_says(result, &["transformer.onnx", "input \"k0\"", "[2, 4, 224, 8]", "2, 224, 8"]);
 }
 
 #[test]
 fn a_contract_for_another_version() {
-    let result = load_changed(|folder| edit(folder, "schema = 1", "schema = 2"));
-    assert_says(result, &["model.toml", "schema is 2", "needs 1"]);
+    let result = load_changed(|folder| edit(folder, "schema = 2", "schema = 1"));
+    assert_says(result, &["model.toml", "schema is 1", "needs 2"]);
     let result = load_changed(|folder| edit(folder, "hop = 512", "hop = 256"));
     assert_says(result, &["model.toml", "audio.hop is 256", "needs 512"]);
     let result = load_changed(|folder| edit(folder, "slots = 224", "slots = 200"));

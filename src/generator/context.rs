@@ -88,13 +88,16 @@ impl Context {
 
     /// Puts the new keys and values into the position's slot.
     fn remember(&mut self, position: u64) {
-        let Layout { slots, head_dim, .. } = self.layout;
+        let Layout { slots, layers, head_dim, .. } = self.layout;
         let slot = (position % slots as u64) as usize;
-        for (ring, row) in [(port::K, port::K_NEW), (port::V, port::V_NEW)] {
-            let (ring, row) = self.graph.pair(ring, row);
-            for (head, new) in row.chunks_exact(head_dim).enumerate() {
-                let at = (head * slots + slot) * head_dim;
-                ring[at..at + head_dim].copy_from_slice(new);
+        for layer in 0..layers {
+            for (ring, row) in [(port::K, port::K_NEW), (port::V, port::V_NEW)] {
+                let (ring, rows) = self.graph.pair(ring + 2 * layer, row);
+                let row = &rows[layer * rows.len() / layers..][..rows.len() / layers];
+                for (head, new) in row.chunks_exact(head_dim).enumerate() {
+                    let at = (head * slots + slot) * head_dim;
+                    ring[at..at + head_dim].copy_from_slice(new);
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_
 use crate::units::SAMPLE_RATE;
 
 /// The version of the contract this code reads.
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
 /// Latents a roll-back must be able to reach over and above the window.
 pub(crate) const ROLLBACK: usize = 32;
 

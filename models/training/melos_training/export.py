@@ -88,7 +88,7 @@ def _describe(kind, ports):
 def _contract(folder, graphs, commit):
     lines = [
         "# What the daemon may rely on. Written by `python -m melos_training export`.",
-        "schema = 1",
+        "schema = 2",
         'name = "melos-piano"',
         'licence = "CC-BY-4.0"',
         'attribution = "Trained on POP909 (MIT), GiantMIDI-Piano (CC BY 4.0) and Mutopia scores; see ATTRIBUTION."',

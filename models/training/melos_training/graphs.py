@@ -60,7 +60,7 @@ class TransformerGraph(nn.Module):
         super().__init__()
         self.transformer = transformer
 
-    def forward(self, z, start, conditions, noise, guidance, k, v, mask, cos, sin):
+    def forward(self, z, start, conditions, noise, guidance, mask, cos, sin, *rings):
         net = self.transformer
         previous = (z - net.mean) / net.deviation * (1 - start)
         x = (net.enter(previous) + net.conditions(conditions))[:, None]
@@ -70,26 +70,35 @@ class TransformerGraph(nn.Module):
             keys.append(key)
             values.append(value)
             scale = HEAD_DIM ** -0.5
-            past = query @ k[index].transpose(2, 3) * scale + mask
+            k, v = rings[2 * index:2 * index + 2]
+            past = query @ k.transpose(2, 3) * scale + mask
             own = (query * key).sum(3, keepdim=True) * scale
             weights = torch.softmax(torch.cat([past, own], 3), 3)
-            attended = weights[..., :SLOTS] @ v[index] + weights[..., SLOTS:] * value
+            attended = weights[..., :SLOTS] @ v + weights[..., SLOTS:] * value
             x = layer.close(x, attended)
         context = net.norm(x)[:, 0]
         z_next = net.sample(context, noise, guidance) * net.deviation + net.mean
         return z_next, torch.stack(keys), torch.stack(values)
 
 
-def cache_shape():
-    """Shape of the key and of the value ring."""
-    return LAYERS, 2, HEADS, SLOTS, HEAD_DIM
+RING_SHAPE = 2, HEADS, SLOTS, HEAD_DIM
+"""Shape of one layer's key and of its value ring. Each is an input of its own, for taking one tensor of all apart would copy it."""
 
 
 def build(vae, vocoder, transformer):
     """Each graph with its input and output contract: name to (module, inputs, outputs); a port is (name, shape, meaning)."""
     decoder, voice = DecoderGraph(vae.decoder), VocoderGraph(vocoder)
-    ring, row = list(cache_shape()), [LAYERS, 2, HEADS, 1, HEAD_DIM]
+    row = [LAYERS, 2, HEADS, 1, HEAD_DIM]
     mel = ("mel", [1, LATENT_FRAMES, MEL_BANDS], "log-mel, natural log, floor 1e-5")
+
+    rings = [
+        port
+        for layer in range(LAYERS)
+        for port in (
+            (f"k{layer}", list(RING_SHAPE), "keys of past positions, any order"),
+            (f"v{layer}", list(RING_SHAPE), "values of past positions, in the order of the keys"),
+        )
+    ]
 
     def state(size):
         return ("state", [1, size], "packed state; zeros at the start")
@@ -106,11 +115,10 @@ def build(vae, vocoder, transformer):
                 ("conditions", [2, CONDITION_COUNT], "of the latent to come: wanted, then the reference for guidance"),
                 ("noise", [1, LATENT_DIMS], "normal noise; its deviation is the square root of the temperature"),
                 ("guidance", [1], "reference + guidance x (wanted - reference); 1 is the wanted alone"),
-                ("k", ring, "keys of past positions, any order"),
-                ("v", ring, "values of past positions, in the order of the keys"),
                 ("mask", [1, SLOTS], "0 where a slot is visible, -1e9 where not"),
                 ("cos", [HEAD_DIM], "cosines of position x base^(-2i/64), i = 0..31, twice over"),
                 ("sin", [HEAD_DIM], "sines likewise"),
+                *rings,
             ],
             [
                 ("z_next", [1, LATENT_DIMS], "the next latent, as the VAE has it"),

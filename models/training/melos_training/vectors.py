@@ -9,8 +9,8 @@ from safetensors.numpy import save_file
 
 from .constants import CONDITION_COUNT, LATENT_DIMS, LATENT_FRAMES
 from .data import Shards
-from .graphs import ENCODER_FRAMES, SLOTS, cache_shape
-from .transformer import WINDOW, rotary
+from .graphs import ENCODER_FRAMES, RING_SHAPE, SLOTS
+from .transformer import LAYERS, WINDOW, rotary
 
 STEPS = 6
 
@@ -20,7 +20,7 @@ class Player:
 
     def __init__(self, graph):
         self.graph = graph
-        self.k, self.v = torch.zeros(cache_shape()), torch.zeros(cache_shape())
+        self.rings = [torch.zeros(RING_SHAPE) for _ in range(2 * LAYERS)]
         self.position = 0
         self.z = torch.zeros(1, LATENT_DIMS)
 
@@ -31,13 +31,14 @@ class Player:
         mask[0, [position % SLOTS for position in visible]] = 0
         cos, sin = rotary(torch.tensor([self.position]))
         start = torch.tensor([float(self.position == 0)])
-        return self.z, start, conditions, noise, torch.tensor([guidance]), self.k, self.v, mask, cos[0], sin[0]
+        return self.z, start, conditions, noise, torch.tensor([guidance]), mask, cos[0], sin[0], *self.rings
 
     def step(self, conditions, noise, guidance):
         """The next latent [1, 32]."""
         self.z, key, value = self.graph(*self.inputs(conditions, noise, guidance))
         slot = self.position % SLOTS
-        self.k[:, :, :, slot], self.v[:, :, :, slot] = key[:, :, :, 0], value[:, :, :, 0]
+        for layer in range(LAYERS):
+            self.rings[2 * layer][:, :, slot], self.rings[2 * layer + 1][:, :, slot] = key[layer, :, :, 0], value[layer, :, :, 0]
         self.position += 1
         return self.z
 

@@ -102,8 +102,9 @@ def test_transformer_export(exported, contract):
         inputs["sin"] = np.sin(position * frequencies).astype(np.float32)
         z, key, value = graph.run(None, inputs)
         np.testing.assert_allclose(z[0], vectors["z_next"][position], atol=1e-4)
-        inputs["k"][..., position, :] = key[..., 0, :]
-        inputs["v"][..., position, :] = value[..., 0, :]
+        for layer in range(contract["context"]["layers"]):
+            inputs[f"k{layer}"][..., position, :] = key[layer, ..., 0, :]
+            inputs[f"v{layer}"][..., position, :] = value[layer, ..., 0, :]
         inputs["mask"][0, position] = 0
         inputs["z"] = z
         inputs["start"][:] = 0

@@ -57,9 +57,11 @@ fn run_without_ring(models: Models, count: u64) -> Vec<Latent> {
         let seen = rows.len().min(layout.window - 1);
         for (slot, row) in rows.iter().rev().take(seen).enumerate() {
             for (ring, values) in [port::K, port::V].into_iter().zip(row) {
-                for (head, values) in values.chunks_exact(layout.head_dim).enumerate() {
-                    let at = (head * layout.slots + slot) * layout.head_dim;
-                    graph.input(ring)[at..at + layout.head_dim].copy_from_slice(values);
+                for (layer, values) in values.chunks_exact(values.len() / layout.layers).enumerate() {
+                    for (head, values) in values.chunks_exact(layout.head_dim).enumerate() {
+                        let at = (head * layout.slots + slot) * layout.head_dim;
+                        graph.input(ring + 2 * layer)[at..at + layout.head_dim].copy_from_slice(values);
+                    }
                 }
             }
         }

@@ -43,7 +43,7 @@ fn every_kind_of_control_is_recognised() {
         ),
         (Param::Hold, &[0xB0, 41, 127, 41, 0], "cc = 41\nchannel = 1\nto = \"hold\"\ntoggle = true\n"),
         (Param::Panic, &[0x99, 36, 100, 36, 0], "note = 36\nchannel = 10\nto = \"panic\"\n"),
-        (Param::Emotion, &[0x90, 36, 100], "note = 36\nchannel = 1\nto = \"emotion\"\nvalue = \"happy\"\n"),
+        (Param::Emotion, &[0x90, 36, 100], "note = 36\nchannel = 1\nto = \"emotion\"\nvalue = \"calm\"\n"),
         (Param::Preset, &[0xC0, 4], "program = 5\nchannel = 1\nto = \"preset\"\nvalue = \"a-name\"\n"),
         (Param::Tone, &[0xE0, 0, 64, 0, 80], "pitch_bend = true\nchannel = 1\nto = \"tone\"\nrange = [-1.0, 1.0]\n"),
         (Param::Panic, &[0xF8, 0xFC], "message = \"stop\"\nto = \"panic\"\n"),
