@@ -3,6 +3,8 @@
 import mido
 import numpy as np
 
+BASE = 0x9E3779B97F4A7C15
+
 
 def melody(onsets, gap=0.03):
     """The highest notes of successive chords: onsets [n, 2] (seconds, pitch) in order, those within `gap` are one chord."""
@@ -34,20 +36,28 @@ class Repertoire:
         self._runs = {}
 
     def _of(self, length):
+        """Numbers of all runs of so many intervals, rising, and the piece each is of; -1 where it is of several."""
         if length not in self._runs:
-            self._runs[length] = [runs(steps, length) for steps in self.steps]
+            found = [np.unique(runs(steps, length)) for steps in self.steps]
+            pieces = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
+            numbers, first, count = np.unique(np.concatenate(found), return_index=True, return_counts=True)
+            self._runs[length] = numbers, np.where(count > 1, -1, pieces[first])
         return self._runs[length]
 
     def longest_shared(self, melody, without=None, longest=64):
         """Notes in the longest run that a melody shares, in any key, with one of the pieces but number `without`."""
         steps = np.diff(melody)
         for length in range(1, longest):
-            mine = runs(steps, length)
-            if not any(mine & theirs for index, theirs in enumerate(self._of(length)) if index != without):
+            numbers, pieces = self._of(length)
+            owners = pieces[np.isin(numbers, runs(steps, length))]
+            if not (owners != (len(self.steps) if without is None else without)).any():
                 return length
         return longest
 
 
 def runs(steps, length):
-    """All runs of so many intervals."""
-    return {tuple(steps[i:i + length]) for i in range(len(steps) - length + 1)}
+    """All runs of so many intervals, each as a number: a polynomial over the intervals modulo 2^64 (Karp and Rabin 1987)."""
+    numbers = np.zeros(max(0, len(steps) - length + 1), np.uint64)
+    for index in range(length):
+        numbers = numbers * np.uint64(BASE) + (steps[index:index + len(numbers)] + 128).astype(np.uint64)
+    return numbers
