@@ -206,29 +206,29 @@ impl Models {
 
 /// Positions of the transformer's inputs and outputs.
 pub mod transformer {
-    /// Previous latent [1, 32].
+    /// Previous latent `[1, 32]`.
     pub const Z: usize = 0;
-    /// 1 when there is no previous latent [1].
+    /// 1 when there is no previous latent `[1]`.
     pub const START: usize = 1;
-    /// Conditions of the latent to come, and the reference of the guidance [2, 52].
+    /// Conditions of the latent to come, and the reference of the guidance `[2, 52]`.
     pub const CONDITIONS: usize = 2;
-    /// Normal noise [1, 32].
+    /// Normal noise `[1, 32]`.
     pub const NOISE: usize = 3;
-    /// Guidance [1].
+    /// Guidance `[1]`.
     pub const GUIDANCE: usize = 4;
-    /// 0 for visible slots, −1e9 for the others [1, slots].
+    /// 0 for visible slots, −1e9 for the others `[1, slots]`.
     pub const MASK: usize = 5;
-    /// Cosines of the position [head_dim].
+    /// Cosines of the position `[head_dim]`.
     pub const COS: usize = 6;
-    /// Sines of the position [head_dim].
+    /// Sines of the position `[head_dim]`.
     pub const SIN: usize = 7;
-    /// Keys of the past in the first layer [2, heads, slots, head_dim]; those of the next are two inputs further.
+    /// Keys of the past in the first layer, 2 × heads × slots × head_dim; those of the next are two inputs further.
     pub const K: usize = 8;
     /// Values of the past in the first layer, like the keys.
     pub const V: usize = 9;
     /// Output: the next latent.
     pub const Z_NEXT: usize = 0;
-    /// Output: this position's keys [layers, 2, heads, 1, head_dim].
+    /// Output: this position's keys, layers × 2 × heads × 1 × head_dim.
     pub const K_NEW: usize = 1;
     /// Output: this position's values.
     pub const V_NEW: usize = 2;

@@ -121,7 +121,7 @@ impl Graph {
     /// Works out the outputs from the inputs.
     ///
     /// # Errors
-    /// When the runtime fails, or before [`Graph::expect`]; the outputs are then those of the last good run.
+    /// When the runtime fails, or before its inputs and outputs were said; the outputs are then those of the last good run.
     pub fn run(&mut self) -> Result<(), ModelError> {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
