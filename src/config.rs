@@ -32,6 +32,30 @@ pub struct Config {
     pub recordings: PathBuf,
 }
 
+/// Where the configuration comes from.
+#[allow(missing_debug_implementations, reason = "a function has nothing to show")]
+pub struct ConfigSource {
+    /// The file.
+    pub file: PathBuf,
+    /// Whether there must be one; without, everything is as by default.
+    pub required: bool,
+    /// What the command line says over the file.
+    pub over: Box<dyn Fn(&mut Config) + Send>,
+}
+
+impl ConfigSource {
+    /// The configuration as it is now.
+    ///
+    /// # Errors
+    /// As those of [`Config::read`].
+    pub fn read(&self) -> Result<Config, ConfigError> {
+        let mut config =
+            if self.required || self.file.is_file() { Config::read(&self.file)? } else { Config::default() };
+        (self.over)(&mut config);
+        Ok(config)
+    }
+}
+
 /// Sound out.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -267,6 +291,18 @@ mod tests {
         for part in ["melos.toml", "line 2", "jak", "jack"] {
             assert!(message.contains(part), "{part:?} is missing in {message}");
         }
+    }
+
+    #[test]
+    fn the_command_line_is_over_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let over = |config: &mut Config| config.http.port = 1234;
+        let source = |required| ConfigSource { file: dir.path().join("melos.toml"), required, over: Box::new(over) };
+        assert!(source(true).read().is_err());
+        assert_eq!(source(false).read().unwrap().preset, Config::default().preset);
+        std::fs::write(dir.path().join("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();
+        let config = source(false).read().unwrap();
+        assert_eq!((config.preset.as_str(), config.http.port), ("storm", 1234));
     }
 
     #[test]

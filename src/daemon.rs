@@ -23,7 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::audio::Output;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
-use crate::config::{Config, ConfigError, MidiHost};
+use crate::config::{Config, ConfigError, ConfigSource, MidiHost};
 use crate::control::log::{Entry, Header};
 use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::control::osc::OscServer;
@@ -35,7 +35,7 @@ use crate::generator::{AHEAD, Generator, Worker};
 use crate::mapping::LiveMappings;
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
-use crate::preset::Preset;
+use crate::preset::{Preset, begin_with};
 use crate::record::{Format, Listeners, Recorder, Take};
 use crate::units::SAMPLE_RATE;
 
@@ -56,10 +56,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 type Settings = Vec<(Param, Value)>;
 
 /// What to start with.
-#[derive(Debug, Clone)]
+#[allow(missing_debug_implementations, reason = "a function has nothing to show")]
 pub struct Options {
-    /// Devices, ports, places.
-    pub config: Config,
+    /// Devices, ports, places: where they stand.
+    pub config: ConfigSource,
     /// Folder that holds `presets/` and `mappings/`.
     pub data: PathBuf,
     /// Folder for the state that survives a restart, and for recordings.
@@ -80,6 +80,8 @@ pub struct Options {
 /// When something that is needed cannot be had: the model, the sound, a port. Later faults do not end the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let Options { config, data, state, preset, settings, seed, control_log } = options;
+    let files = Files::read(config, &data)?;
+    let config = files.config.clone();
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
     let inbox = Arc::new(Inbox::default());
@@ -92,13 +94,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let routes = http::routes(Arc::clone(&figures), listeners.clone());
     let oscquery = tasks
         .block_on(OscQuery::start(http_address, osc.address(), Arc::clone(&inbox), routes))
-        .with_context(|| format!("HTTP cannot listen on {http_address}; choose another port with http.port"))?;
+        .with_context(|| {
+            format!("HTTP cannot listen on {http_address}; choose another port with --http, or http.port in melos.toml")
+        })?;
     let page = format!("http://{}{}", oscquery.address(), http::PAGE);
     tracing::info!(%page, "serving OSCQuery and the page");
     let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
     let board = Arc::new(Board::new(osc, oscquery, figures));
 
-    let files = Files::read(&data);
     let state_file =
         StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
     let saved = Saved::load(&state);
@@ -132,7 +135,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     let mut score = Score::default();
     conductor.advance(1, &mut score);
-    let mut ensemble = Ensemble::new(config.midi.out);
+    let mut ensemble = Ensemble::new(config.midi.out.clone());
     ensemble.take(&score.commands, &score.pulses);
     for update in score.plans {
         worker.plan(update.plan, update.splice);
@@ -143,10 +146,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    let recordings = state.join(&config.recordings);
     let recorder = Recorder::spawn(ends.tap, listeners)?;
     if output.status().is_null() {
-        record_first_minute(&recorder, &recordings, &page)?;
+        record_first_minute(&recorder, &state.join(&config.recordings), &page)?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
@@ -162,12 +164,13 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         presets,
         preset,
         recorder,
-        recordings,
+        config,
+        folder: state,
         conductor,
         commands: ends.commands,
         events: ends.events,
         engine,
-        output: Arc::clone(output.status()),
+        output,
         worker,
         inbox,
         board,
@@ -183,9 +186,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     tracing::info!("fading out");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.store(true, Relaxed);
-    let ended = stage.join();
-    drop(output);
-    if ended.is_err() {
+    if stage.join().is_err() {
         bail!("the performance thread panicked");
     }
     Ok(())
@@ -197,23 +198,13 @@ fn start_values(
     saved: &Saved,
     preset: Option<&str>,
     config: &Config,
-) -> anyhow::Result<(Settings, Option<Preset>)> {
+) -> Result<(Settings, Option<Preset>), ConfigError> {
     let name = match preset {
         None if !saved.values.is_empty() => return Ok((saved.values.clone(), None)),
         None => &config.preset,
         Some(name) => name,
     };
-    match presets.get(name) {
-        Some(preset) => {
-            let mut values = preset.settings();
-            values.push((Param::Preset, Value::Text(name.to_owned())));
-            Ok((values, Some(preset.clone())))
-        }
-        None => {
-            let known = presets.names().map(str::to_owned).collect();
-            Err(ConfigError::NoPreset { name: name.to_owned(), known }.into())
-        }
-    }
+    begin_with(presets, name).map(|(values, preset)| (values, Some(preset)))
 }
 
 /// Lets others find the instrument; that they cannot is no reason not to play.

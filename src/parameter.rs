@@ -133,6 +133,20 @@ pub enum InputError {
     },
 }
 
+impl InputError {
+    /// What would be right, for messages that name parameter and value themselves.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotFinite { .. } => "expected a finite number".to_owned(),
+            Self::Unfit { expected, .. } => format!("expected {expected}"),
+        }
+    }
+}
+
+/// What storing a number in single precision may change in it, relative to numbers above 1.
+const ROUNDING: f64 = 1e-6;
+
 const fn number(min: f32, max: f32, default: f32) -> Kind {
     Kind::Number { min, max, default }
 }
@@ -263,7 +277,7 @@ impl Param {
     }
 
     /// Turns an input into a value that fits: numbers are clamped, names are looked up without regard to case, a toggle
-    /// takes a number (on from 0.5), a trigger anything but 0 and false.
+    /// takes a number (on from 0.5) or a word such as `on` or `false`, a trigger anything but 0 and false.
     ///
     /// # Errors
     /// [`InputError`] when it cannot fit; `Ok(None)` is a trigger's 0, which many controllers send on release.
@@ -279,6 +293,10 @@ impl Param {
             (Kind::Number { min, max, .. }, Input::Bool(on)) => Value::Number(if on { max } else { min }),
             (Kind::Toggle { .. }, Input::Number(value)) => Value::Toggle(value >= 0.5),
             (Kind::Toggle { .. }, Input::Bool(on)) => Value::Toggle(on),
+            (Kind::Toggle { .. }, Input::Text(text)) => match switch(text) {
+                Some(on) => Value::Toggle(on),
+                None => return Err(self.unfit(input)),
+            },
             (Kind::Choice { names, .. }, Input::Number(value)) if value >= 0.0 && (value as usize) < names.len() => {
                 Value::Choice(value as u8)
             }
@@ -294,6 +312,21 @@ impl Param {
             _ => return Err(self.unfit(input)),
         };
         Ok(Some(value))
+    }
+
+    /// Like [`Param::fit`], for what somebody wrote: there a number outside the range is a slip, not a fader at its end.
+    ///
+    /// # Errors
+    /// [`InputError`] when it cannot fit, or only by being clamped.
+    pub fn fit_within(self, input: Input<'_>) -> Result<Option<Value>, InputError> {
+        match (self.fit(input)?, input) {
+            (Some(Value::Number(fitted)), Input::Number(number))
+                if (f64::from(fitted) - number).abs() > ROUNDING * number.abs().max(1.0) =>
+            {
+                Err(self.unfit(input))
+            }
+            (value, _) => Ok(value),
+        }
     }
 
     /// The value at start; [`Value::Trigger`] for triggers.
@@ -318,12 +351,24 @@ impl Param {
         };
         let expected = match spec.kind {
             Kind::Number { min, max, .. } => format!("a number from {min} to {max}"),
-            Kind::Toggle { .. } => "0 or 1".to_owned(),
+            Kind::Toggle { .. } => "0 or 1, on or off".to_owned(),
             Kind::Choice { names, .. } => format!("one of {}", names.join(", ")),
             Kind::Text { .. } => "text".to_owned(),
             Kind::Trigger => "anything".to_owned(),
         };
         InputError::Unfit { id: spec.id, got, expected }
+    }
+}
+
+/// The position of a switch that a word names.
+fn switch(text: &str) -> Option<bool> {
+    let any = |words: [&str; 3]| words.iter().any(|word| word.eq_ignore_ascii_case(text.trim()));
+    if any(["on", "true", "yes"]) {
+        Some(true)
+    } else if any(["off", "false", "no"]) {
+        Some(false)
+    } else {
+        None
     }
 }
 
@@ -362,8 +407,18 @@ mod tests {
     fn inputs_are_fitted() {
         assert_eq!(Param::Temperature.fit(Input::Number(99.0)), Ok(Some(Value::Number(2.0))));
         assert!(Param::Temperature.fit(Input::Number(f64::NAN)).is_err());
+        for (param, number) in [(Param::Temperature, 0.1), (Param::Tempo, 138.7), (Param::Seed, 16_777_213.0)] {
+            assert_eq!(param.fit_within(Input::Number(number)), Ok(Some(Value::Number(number as f32))));
+        }
+        assert_eq!(
+            Param::Tempo.fit_within(Input::Number(9000.0)).unwrap_err().to_string(),
+            "tempo: got the number 9000, expected a number from 40 to 200"
+        );
         assert!(Param::Temperature.fit(Input::Text("hot")).is_err());
         assert_eq!(Param::MutePad.fit(Input::Number(1.0)), Ok(Some(Value::Toggle(true))));
+        assert_eq!(Param::MutePad.fit(Input::Text("True")), Ok(Some(Value::Toggle(true))));
+        assert_eq!(Param::MutePad.fit(Input::Text("off")), Ok(Some(Value::Toggle(false))));
+        assert!(Param::MutePad.fit(Input::Text("perhaps")).is_err());
         assert_eq!(Param::Panic.fit(Input::Nothing), Ok(Some(Value::Trigger)));
         assert_eq!(Param::Panic.fit(Input::Number(0.0)), Ok(None));
         assert_eq!(Param::Key.fit(Input::Number(9.0)), Ok(Some(Value::Choice(9))));

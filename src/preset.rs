@@ -27,7 +27,8 @@ use std::path::Path;
 
 pub use journey::{Step, Walk, ends_journey};
 
-use crate::check::{Document, Field, Problem, Table, parameter};
+use crate::check::{Document, Field, Library, Problem, Table, parameter};
+use crate::config::ConfigError;
 use crate::parameter::{Kind, Lane, Param, TABLE, Value};
 
 /// Parameters that a preset changes only where it names them.
@@ -115,6 +116,20 @@ impl Preset {
     }
 }
 
+/// What a performance that begins with a preset starts from, and that preset.
+///
+/// # Errors
+/// When there is none of that name; the message says which there are.
+pub fn begin_with(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, Value)>, Preset), ConfigError> {
+    let Some(preset) = presets.get(name) else {
+        let known = presets.names().map(str::to_owned).collect();
+        return Err(ConfigError::NoPreset { name: name.to_owned(), known });
+    };
+    let mut values = preset.settings();
+    values.push((Param::Preset, Value::Text(name.to_owned())));
+    Ok((values, preset.clone()))
+}
+
 /// Whether a preset may name a parameter: everything that sounds.
 fn belongs(param: Param) -> bool {
     param.spec().lane != Lane::Daemon && param.spec().kind != Kind::Trigger
@@ -141,8 +156,8 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
         }
         match parameter(&id) {
             Ok(param) if belongs(param) => read_value(document, param, field, named),
-            Ok(_) => document.add(key_span, "", format!("{id} cannot be part of a preset")),
-            Err(hint) => document.add(key_span, "", hint),
+            Ok(_) => document.add_unknown(key_span, &field, format!("{id} cannot be part of a preset")),
+            Err(hint) => document.add_unknown(key_span, &field, hint),
         }
     }
 }

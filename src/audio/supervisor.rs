@@ -1,8 +1,8 @@
 //! The thread that keeps the sound going.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,7 @@ const BLOCK: u32 = 512;
 #[derive(Debug)]
 pub struct Output {
     status: Arc<OutputStatus>,
+    wanted: Arc<Wanted>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Option<Box<Engine>>>>,
 }
@@ -46,17 +47,19 @@ impl Output {
     /// When none of the ways that `config` allows works; the engine is lost with it.
     pub fn open(config: &AudioConfig, engine: Engine) -> Result<Self, AudioError> {
         let (status, stop) = (Arc::new(OutputStatus::default()), Arc::new(AtomicBool::new(false)));
+        let wanted = Arc::new(Wanted::default());
         let (answer, answered) = sync_channel(1);
         let supervisor = Supervisor {
             config: config.clone(),
             status: Arc::clone(&status),
+            wanted: Arc::clone(&wanted),
             stop: Arc::clone(&stop),
             home: Home::new(),
         };
         let run = move || supervisor.run(Box::new(engine), &answer);
         let thread = thread::Builder::new().name("melos-audio".to_owned()).spawn(run).map_err(AudioError::Thread)?;
         match answered.recv() {
-            Ok(Ok(())) => Ok(Self { status, stop, thread: Some(thread) }),
+            Ok(Ok(())) => Ok(Self { status, wanted, stop, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(AudioError::NoRoute(vec!["the audio thread ended".to_owned()])),
         }
@@ -66,6 +69,12 @@ impl Output {
     #[must_use]
     pub fn status(&self) -> &Arc<OutputStatus> {
         &self.status
+    }
+
+    /// Plays another way as soon as the supervisor sees it, at most [`LOOK`] later; when none of its ways works, that is
+    /// said, and the way it was played before is taken again.
+    pub fn configure(&self, config: AudioConfig) {
+        self.wanted.set(config);
     }
 
     /// Stops the sound and gives the engine back; `None` when a driver does not let go of it.
@@ -86,15 +95,44 @@ impl Drop for Output {
     }
 }
 
+/// Another way to play that was asked for, until the supervisor takes it up.
+#[derive(Debug, Default)]
+struct Wanted(Mutex<Option<AudioConfig>>);
+
+impl Wanted {
+    fn set(&self, config: AudioConfig) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(config);
+    }
+
+    fn any(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn take(&self) -> Option<AudioConfig> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Why a stream is no longer watched.
 enum End {
-    Stopped,
+    /// Something else is asked for: the end, or another way to play.
+    Asked,
     Lost(String),
+}
+
+/// A way that works.
+struct Opened {
+    route: Route,
+    /// `None` for the null output.
+    running: Option<Running>,
+    /// Here when no driver has it.
+    engine: Option<Box<Engine>>,
 }
 
 struct Supervisor {
     config: AudioConfig,
     status: Arc<OutputStatus>,
+    wanted: Arc<Wanted>,
     stop: Arc<AtomicBool>,
     home: Home,
 }
@@ -103,18 +141,11 @@ struct Supervisor {
 type Failure = (AudioError, Option<Box<Engine>>);
 
 impl Supervisor {
-    fn run(self, engine: Box<Engine>, answer: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
+    fn run(mut self, engine: Box<Engine>, answer: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
         let (faults, faulty) = sync_channel(16);
-        let (route, mut running, mut engine) = match self.first(engine, &faults) {
-            Ok((Route::Null, _, engine)) => {
-                self.status.null.store(true, Relaxed);
-                self.status.connected.store(true, Relaxed);
-                self.status.set_name("no device: playing into nothing".to_owned());
-                let _ = answer.send(Ok(()));
-                return engine.map(|engine| self.pace(engine, None));
-            }
+        let Opened { mut route, mut running, mut engine } = match self.first(&self.config, engine, &faults) {
             Ok(opened) => opened,
-            Err(error) => {
+            Err((error, _)) => {
                 let _ = answer.send(Err(error));
                 return None;
             }
@@ -140,8 +171,26 @@ impl Supervisor {
             if self.stop.load(Relaxed) {
                 return Some(present);
             }
+            if let Some(config) = self.wanted.take() {
+                match self.first(&config, present, &faults) {
+                    Ok(opened) => {
+                        (route, running, engine) = (opened.route, opened.running, opened.engine);
+                        self.config = config;
+                    }
+                    Err((error, back)) => {
+                        error!(%error, "the sound cannot be played the new way; it stays where it was");
+                        engine = back;
+                    }
+                }
+                continue;
+            }
+            if route == Route::Null {
+                self.status.connected.store(true, Relaxed);
+                engine = Some(self.pace(present, None));
+                continue;
+            }
             let waiting = self.pace(present, Some(RETRY));
-            match self.attempt(&route, waiting, &faults) {
+            match self.attempt(&route, self.config.block_frames, waiting, &faults) {
                 Ok(opened) => running = opened,
                 Err((error, back)) => {
                     debug!(%error, "audio device still lost");
@@ -152,37 +201,36 @@ impl Supervisor {
     }
 
     /// Tries the ways the configuration allows, in their order.
-    #[expect(clippy::type_complexity, reason = "used once")]
-    fn first(
-        &self,
-        engine: Box<Engine>,
-        faults: &SyncSender<Fault>,
-    ) -> Result<(Route, Option<Running>, Option<Box<Engine>>), AudioError> {
+    fn first(&self, config: &AudioConfig, engine: Box<Engine>, faults: &SyncSender<Fault>) -> Result<Opened, Failure> {
         let mut tried = Vec::new();
         let mut engine = Some(engine);
-        for route in routes(self.config.host, self.config.device.as_deref()) {
+        for route in routes(config.host, config.device.as_deref()) {
             if route == Route::Null {
                 match tried.join("; ") {
                     reasons if reasons.is_empty() => info!("playing into nothing"),
                     reasons => warn!(reasons, "no sound device: playing into nothing"),
                 }
-                return Ok((route, None, engine));
+                self.status.null.store(true, Relaxed);
+                self.status.connected.store(true, Relaxed);
+                self.status.set_name("no device: playing into nothing".to_owned());
+                return Ok(Opened { route, running: None, engine });
             }
             let Some(present) = engine.take() else { break };
-            match self.attempt(&route, present, faults) {
-                Ok(running) => return Ok((route, running, None)),
+            match self.attempt(&route, config.block_frames, present, faults) {
+                Ok(running) => return Ok(Opened { route, running, engine: None }),
                 Err((error, back)) => {
                     tried.push(error.to_string());
                     engine = back;
                 }
             }
         }
-        Err(AudioError::NoRoute(tried))
+        Err((AudioError::NoRoute(tried), engine))
     }
 
     fn attempt(
         &self,
         route: &Route,
+        block_frames: Option<u32>,
         engine: Box<Engine>,
         faults: &SyncSender<Fault>,
     ) -> Result<Option<Running>, Failure> {
@@ -197,7 +245,7 @@ impl Supervisor {
                     Ok(opening) => opening,
                     Err(error) => return Err((error, Some(engine))),
                 };
-                let [first, second] = opening.blocks(self.config.block_frames);
+                let [first, second] = opening.blocks(block_frames);
                 let start = |block, engine| {
                     let started = opening.start(block, self.home.send_out(engine), &self.status, faults.clone());
                     started
@@ -215,29 +263,34 @@ impl Supervisor {
     fn playing(&self, running: Running) -> Running {
         info!(output = running.name, "playing");
         self.status.set_name(running.name.clone());
+        self.status.null.store(false, Relaxed);
         self.status.connected.store(true, Relaxed);
         running
     }
 
-    /// Plays into nothing for a while, or until stopped.
+    /// Plays into nothing for a while, or until something else is asked for.
     fn pace(&self, mut engine: Box<Engine>, time: Option<Duration>) -> Box<Engine> {
         let begun = Instant::now();
         let mut pace = Pace::new(self.config.block_frames.unwrap_or(BLOCK));
-        while !self.stop.load(Relaxed) && time.is_none_or(|time| begun.elapsed() < time) {
+        while !self.asked() && time.is_none_or(|time| begun.elapsed() < time) {
             pace.play(&mut engine, &self.status);
         }
         engine
     }
 
-    /// Watches a stream until it is lost or the output is stopped.
+    fn asked(&self) -> bool {
+        self.stop.load(Relaxed) || self.wanted.any()
+    }
+
+    /// Watches a stream until it is lost or something else is asked for.
     fn watch(&self, stream: &Running, faults: &Receiver<Fault>) -> End {
         let mut seen = self.status.callbacks();
         let (mut changed, mut patience) = (Instant::now(), FIRST);
         let mut doubt: Option<(Instant, String)> = None;
         loop {
             let fault = faults.recv_timeout(LOOK);
-            if self.stop.load(Relaxed) {
-                return End::Stopped;
+            if self.asked() {
+                return End::Asked;
             }
             if stream.lost.load(Relaxed) {
                 return End::Lost("the server is gone".to_owned());
@@ -288,5 +341,29 @@ mod tests {
         assert_eq!(output.status().block_frames(), 256);
         let engine = output.close().unwrap();
         assert!(engine.status().frame() >= 40 * 256);
+    }
+
+    #[test]
+    fn another_way_is_taken_up_and_one_that_does_not_work_is_left() {
+        let (ports, _ends) = ports();
+        let config = |host, block| AudioConfig { host, device: None, block_frames: Some(block) };
+        let output = Output::open(&config(AudioHost::Null, 256), Engine::new(ports, Arc::default())).unwrap();
+        let blocks = |frames| {
+            while output.status().block_frames() != frames {
+                thread::sleep(Duration::from_millis(2));
+            }
+        };
+        blocks(256);
+        output.configure(config(AudioHost::Null, 1024));
+        blocks(1024);
+        output.configure(AudioConfig { device: Some("no such device".to_owned()), ..config(AudioHost::Alsa, 64) });
+        let (before, begun) = (output.status().callbacks(), Instant::now());
+        while output.status().callbacks() < before + 20 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the sound goes on as before");
+            thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(output.status().block_frames(), 1024);
+        assert!(output.status().connected() && output.status().is_null());
+        assert!(output.close().is_some());
     }
 }

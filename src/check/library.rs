@@ -20,8 +20,10 @@ pub struct Library<T> {
 /// What reading a folder again has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reloaded {
-    /// Names that came, went or hold something else now.
+    /// Names that came or hold something else now.
     pub changed: Vec<String>,
+    /// Names that went.
+    pub gone: Vec<String>,
     /// Everything wrong; what a bad file held before still stands.
     pub problems: Vec<Problem>,
 }
@@ -61,7 +63,7 @@ impl<T: PartialEq> Library<T> {
                 }
             }
         }
-        reloaded.changed.extend(before.into_keys());
+        reloaded.gone.extend(before.into_keys());
         reloaded
     }
 
@@ -134,7 +136,7 @@ mod tests {
         write("c.toml", "3");
         fs::remove_file(dir.path().join("b.toml")).unwrap();
         let reloaded = library.reload();
-        assert_eq!(reloaded.changed, ["c", "b"]);
+        assert_eq!((reloaded.changed, reloaded.gone), (vec!["c".to_owned()], vec!["b".to_owned()]));
         assert_eq!(reloaded.problems.len(), 1);
         assert_eq!((library.get("a").unwrap().as_str(), library.get("b")), ("1", None));
         for (name, after, before) in [("a", "c", "c"), ("b", "c", "a"), ("c", "a", "a"), ("z", "a", "c")] {

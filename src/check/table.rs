@@ -170,7 +170,7 @@ impl<'a> Table<'a> {
             let known = self.asked.join(", ");
             let own = field.key.rsplit('.').next().unwrap_or_default();
             let hint = format!("unknown key{}; expected one of {known}", meant(own, self.asked.iter().copied()));
-            document.add_key(span, &field.key, hint);
+            document.add_unknown(span, &field, hint);
         }
     }
 }
@@ -240,21 +240,14 @@ impl<'a> Field<'a> {
                 None => return self.wrong(document, "a single value"),
             },
         };
-        match (param.fit(input), input) {
-            (Ok(Some(Value::Number(fitted))), Input::Number(number)) if (f64::from(fitted) - number).abs() > 1e-6 => {
-                let Kind::Number { min, max, .. } = param.spec().kind else { return None };
-                self.wrong(document, &format!("a number from {min} to {max}"))
+        param.fit_within(input).unwrap_or_else(|error| {
+            let mut hint = error.hint();
+            if let (Input::Text(text), Kind::Choice { names, .. }) = (input, param.spec().kind) {
+                hint.push_str(&meant(text, names.iter().copied()));
             }
-            (Ok(value), _) => value,
-            (Err(error), _) => {
-                let mut hint = error.to_string();
-                if let (Input::Text(text), Kind::Choice { names, .. }) = (input, param.spec().kind) {
-                    hint.push_str(&meant(text, names.iter().copied()));
-                }
-                document.add(self.span.clone(), &self.key, hint);
-                None
-            }
-        }
+            document.add(self.span.clone(), &self.key, hint);
+            None
+        })
     }
 }
 

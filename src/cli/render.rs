@@ -9,9 +9,12 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use indicatif::{ProgressBar, ProgressStyle};
-use melos::control::log::ControlLog;
+use melos::check::Library;
+use melos::control::ControlEvent;
+use melos::control::log::{ControlLog, Entry};
 use melos::generator::Generator;
 use melos::model::{Models, find_model, runtime};
+use melos::preset::{Preset, Walk, begin_with};
 use melos::render::Offline;
 use melos::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
@@ -27,6 +30,9 @@ pub(crate) struct Args {
     /// WAV file to write: stereo, 48 kHz
     #[arg(short, long, value_name = "WAV")]
     output: PathBuf,
+    /// Preset to begin with, journey and all
+    #[arg(long, conflicts_with = "control_log")]
+    preset: Option<String>,
     #[command(flatten)]
     start: StartArgs,
     /// How long, in seconds [default: 30, or as long as the control log]
@@ -59,6 +65,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.control_log.is_none() {
         log.header.seed = args.seed;
     }
+    let data = args.data.folder()?;
+    let mut journey = None;
+    if let Some(name) = &args.preset {
+        let (presets, problems) = Library::open(&data.join("presets"), Preset::read);
+        problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+        let (settings, preset) = begin_with(&presets, name)?;
+        log.header.settings = settings;
+        journey = Some(Walk::new(&preset, 0));
+    }
     log.header.settings.extend(args.start.values()?);
 
     let mut frames = log.frames();
@@ -68,7 +83,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         None if frames.is_empty() => frames.end = seconds_to_frames(30.0),
         None => {}
     }
-    let models = Models::load(runtime()?, &find_model(&args.data.folder()?, &args.model)?)?;
+    for (frame, step) in journey.into_iter().flatten().take_while(|(frame, _)| frames.contains(frame)) {
+        log.entries
+            .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
+    }
+    let models = Models::load(runtime()?, &find_model(&data, &args.model)?)?;
     let mut performance = Offline::new(log, Generator::new(models)?);
     write(&args, &mut performance, frames)
 }
@@ -79,7 +98,8 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>) -> anyhow::
     let sample_format = if bits == 32 { SampleFormat::Float } else { SampleFormat::Int };
     let spec = WavSpec { channels: 2, sample_rate: SAMPLE_RATE, bits_per_sample: bits, sample_format };
     let path = &args.output;
-    let mut wav = WavWriter::create(path, spec).with_context(|| format!("{} cannot be written", path.display()))?;
+    let unwritten = || format!("{} cannot be written", path.display());
+    let mut wav = WavWriter::create(path, spec).with_context(unwritten)?;
 
     let mut plan = args.plan.as_deref().map(PlanFile::create).transpose()?;
 
@@ -100,9 +120,9 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>) -> anyhow::
         let heard: &[f32] = if done < wanted.start { &[] } else { &*out };
         for sample in heard {
             if bits == 32 {
-                wav.write_sample(*sample)?;
+                wav.write_sample(*sample).with_context(unwritten)?;
             } else {
-                wav.write_sample((sample * scale).round().clamp(-scale, scale - 1.0) as i32)?;
+                wav.write_sample((sample * scale).round().clamp(-scale, scale - 1.0) as i32).with_context(unwritten)?;
             }
         }
         done += frames;

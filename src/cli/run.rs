@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use melos::config::{AudioHost, Config, MidiHost};
+use melos::config::{AudioHost, Config, ConfigSource, MidiHost};
 use melos::daemon::{self, Options};
 
 use super::data::DataArgs;
@@ -56,22 +56,25 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let data = args.data.folder()?;
-    let beside = data.join("melos.toml");
-    let mut config = match &args.config {
-        Some(path) => Config::read(path)?,
-        None if beside.is_file() => Config::read(&beside)?,
-        None => Config::default(),
+    let over = move |config: &mut Config| {
+        config.audio.host = args.audio.unwrap_or(config.audio.host);
+        config.audio.device = args.device.clone().or(config.audio.device.take());
+        config.audio.block_frames = args.block.or(config.audio.block_frames);
+        config.midi.host = args.midi.unwrap_or(config.midi.host);
+        config.http.port = args.http.unwrap_or(config.http.port);
+        if let Some(model) = &args.model {
+            config.model.clone_from(model);
+        }
+        if let Some(osc) = args.osc {
+            config.osc.address = osc.ip();
+            config.osc.port = osc.port();
+        }
     };
-    config.audio.host = args.audio.unwrap_or(config.audio.host);
-    config.audio.device = args.device.or(config.audio.device);
-    config.audio.block_frames = args.block.or(config.audio.block_frames);
-    config.midi.host = args.midi.unwrap_or(config.midi.host);
-    config.http.port = args.http.unwrap_or(config.http.port);
-    config.model = args.model.unwrap_or(config.model);
-    if let Some(osc) = args.osc {
-        config.osc.address = osc.ip();
-        config.osc.port = osc.port();
-    }
+    let config = ConfigSource {
+        required: args.config.is_some(),
+        file: args.config.unwrap_or_else(|| data.join("melos.toml")),
+        over: Box::new(over),
+    };
     let state = args.state.or_else(default_state).context("no home folder; name one for the state with --state")?;
     daemon::run(Options {
         config,

@@ -1,10 +1,11 @@
 //! Start values from the command line.
 
 use anyhow::{anyhow, bail};
+use melos::check::parameter;
 use melos::emotion::Emotion;
 use melos::parameter::{Input, Param, Value};
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct StartArgs {
     /// One emotion, or a blend such as calm=0.7,sad=0.3
     #[arg(long, conflicts_with_all = ["valence", "arousal"])]
@@ -40,7 +41,7 @@ impl StartArgs {
     pub(crate) fn values(&self) -> anyhow::Result<Vec<(Param, Value)>> {
         let mut values = Vec::new();
         let mut set = |param: Param, input: Input<'_>| -> anyhow::Result<()> {
-            values.extend(param.fit(input)?.map(|value| (param, value)));
+            values.extend(param.fit_within(input)?.map(|value| (param, value)));
             Ok(())
         };
         if let Some(text) = &self.emotion {
@@ -72,7 +73,10 @@ impl StartArgs {
         }
         for text in &self.set {
             let Some((id, value)) = text.split_once('=') else { bail!("--set {text}: write PARAMETER=VALUE") };
-            let param = Param::from_id(id).ok_or_else(|| anyhow!("--set {id}: there is no such parameter"))?;
+            let param = parameter(id).map_err(|hint| anyhow!("--set {id}: {hint}"))?;
+            if param == Param::Preset {
+                bail!("--set preset: name the preset with --preset");
+            }
             set(param, value.parse().map_or(Input::Text(value), Input::Number))?;
         }
         Ok(values)
@@ -109,5 +113,17 @@ mod tests {
         assert_eq!(weights.iter().map(|(_, weight)| weight).sum::<f64>(), 1.0);
         assert!(blend("bored").unwrap_err().to_string().contains("nostalgic"));
         assert!(blend("calm=much").is_err());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        for (args, hint) in [
+            (StartArgs { tempo: Some(9000.0), ..StartArgs::default() }, "expected a number from 40 to 200"),
+            (StartArgs { set: vec!["revreb=1".to_owned()], ..StartArgs::default() }, "did you mean \"reverb\""),
+            (StartArgs { set: vec!["preset=slow-dawn".to_owned()], ..StartArgs::default() }, "--preset"),
+        ] {
+            let message = args.values().unwrap_err().to_string();
+            assert!(message.contains(hint), "{message}");
+        }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Status {
     pub(super) generator_failures: u64,
     pub(super) osc_received: u64,
     pub(super) osc_refused: u64,
+    /// Bundles that came after their time.
+    pub(super) osc_late: u64,
     /// Every parameter that has a value.
     pub(super) parameters: serde_json::Map<String, serde_json::Value>,
 }
@@ -65,6 +67,11 @@ struct Told {
 impl Board {
     pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
         Self { osc, oscquery, figures }
+    }
+
+    /// Counts a message that was read and could not be followed all the same.
+    pub(super) fn refuse(&self) {
+        self.osc.counters().refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Tells every listener.
@@ -135,6 +142,7 @@ impl Board {
             generator_failures: worker.failures(),
             osc_received: count(&counters.received),
             osc_refused: count(&counters.refused),
+            osc_late: count(&counters.late),
             parameters: std::mem::take(&mut told.status.parameters),
         };
     }
@@ -154,7 +162,8 @@ impl Figures {
 
 fn json(param: Param, value: &Value) -> serde_json::Value {
     match (value, param.spec().kind) {
-        (Value::Number(number), _) => (*number).into(),
+        // The shortest number that reads back the same, not the digits of its double.
+        (Value::Number(number), _) => number.to_string().parse::<f64>().unwrap_or_default().into(),
         (Value::Toggle(on), _) => (*on).into(),
         (Value::Choice(position), Kind::Choice { names, .. }) => names[usize::from(*position)].into(),
         (Value::Choice(position), _) => (*position).into(),

@@ -1,5 +1,5 @@
-//! Presets and mappings, read again when their files change, on a thread of its own: the performance never waits for a
-//! disk.
+//! Presets, mappings and the configuration, read again when their files change, on a thread of its own: the performance
+//! never waits for a disk.
 
 use std::io;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use crate::check::{Library, Problem};
+use crate::config::{Config, ConfigError, ConfigSource};
 use crate::control::watch::{Changed, watch};
 use crate::mapping::Mapping;
 use crate::preset::Preset;
@@ -16,27 +17,33 @@ use crate::preset::Preset;
 pub(super) struct Reloaded {
     /// All presets; bad files keep their last good state.
     pub(super) presets: Library<Preset>,
-    /// Names of the presets that came, went or hold something else.
+    /// Names of the presets that came or hold something else.
     pub(super) changed: Vec<String>,
     /// All mappings, if any of them changed.
     pub(super) mappings: Option<Vec<Mapping>>,
+    /// The configuration, if it changed.
+    pub(super) config: Option<Config>,
 }
 
 /// The files that may change while playing.
-#[derive(Debug)]
 pub(super) struct Files {
     pub(super) presets: Library<Preset>,
     pub(super) mappings: Library<Mapping>,
+    pub(super) config: Config,
+    source: ConfigSource,
 }
 
 impl Files {
-    /// Reads `presets/` and `mappings/` of a folder; problems are said, good files count.
-    pub(super) fn read(data: &Path) -> Self {
+    /// Reads the configuration, and `presets/` and `mappings/` of a folder; problems in those are said, good files count.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn read(source: ConfigSource, data: &Path) -> Result<Self, ConfigError> {
+        let config = source.read()?;
         let (presets, bad_presets) = Library::open(&data.join("presets"), Preset::read);
         let (mappings, bad_mappings) = Library::open(&data.join("mappings"), Mapping::read);
-        say(&bad_presets);
-        say(&bad_mappings);
-        Self { presets, mappings }
+        say(bad_presets.iter().chain(&bad_mappings), "left out");
+        Ok(Self { presets, mappings, config, source })
     }
 
     /// Watches the files. Gives a sender that asks for a look at once, and where news arrives; news wait for their reader
@@ -47,7 +54,7 @@ impl Files {
     pub(super) fn watch(mut self, data: &Path) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
-        watch(vec![data.join("presets"), data.join("mappings")], asking.clone())?;
+        watch(vec![data.join("presets"), data.join("mappings"), self.source.file.clone()], asking.clone())?;
         thread::Builder::new()
             .name("melos-reload".to_owned())
             .spawn(move || while changed.recv().is_ok() && sender.send(self.reload()).is_ok() {})?;
@@ -56,20 +63,37 @@ impl Files {
 
     fn reload(&mut self) -> Reloaded {
         let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
-        say(&presets.problems);
-        say(&mappings.problems);
-        let names: Vec<&str> = presets.changed.iter().chain(&mappings.changed).map(String::as_str).collect();
-        if !names.is_empty() {
-            tracing::info!(files = names.join(", "), "reloaded");
+        say(presets.problems.iter().chain(&mappings.problems), KEPT);
+        let config = match self.source.read() {
+            Ok(config) => (config != self.config).then_some(config),
+            Err(error) => {
+                tracing::warn!("{error}; {KEPT}");
+                None
+            }
+        };
+        let mut changed = presets.changed.clone();
+        changed.extend(mappings.changed.iter().cloned());
+        if let Some(config) = &config {
+            changed.push(self.source.file.display().to_string());
+            self.config.clone_from(config);
         }
-        let mappings = (!mappings.changed.is_empty()).then(|| self.mappings.values().cloned().collect());
-        Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings }
+        let gone = [presets.gone.as_slice(), &mappings.gone].concat();
+        match (changed.as_slice(), gone.as_slice()) {
+            ([], []) => tracing::debug!("nothing has changed"),
+            (changed, gone) => tracing::info!(files = changed.join(", "), gone = gone.join(", "), "reloaded"),
+        }
+        let mappings = !(mappings.changed.is_empty() && mappings.gone.is_empty());
+        let mappings = mappings.then(|| self.mappings.values().cloned().collect());
+        Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings, config }
     }
 }
 
-fn say(problems: &[Problem]) {
+/// What becomes of a file that went bad.
+const KEPT: &str = "the last good state stays";
+
+fn say<'a>(problems: impl Iterator<Item = &'a Problem>, consequence: &str) {
     for problem in problems {
-        tracing::warn!("{problem}; the last good state stays");
+        tracing::warn!("{problem}; {consequence}");
     }
 }
 
@@ -92,7 +116,9 @@ mod tests {
         let preset = dir.path().join("presets/one.toml");
         let mapping = dir.path().join("mappings/box.toml");
         fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
-        let files = Files::read(dir.path());
+        let config = dir.path().join("melos.toml");
+        let source = ConfigSource { file: config.clone(), required: false, over: Box::new(|_| {}) };
+        let files = Files::read(source, dir.path()).unwrap();
         let first = files.presets.get("one").unwrap().clone();
         let (ask, news) = files.watch(dir.path()).unwrap();
 
@@ -107,6 +133,15 @@ mod tests {
 
         fs::write(&mapping, "schema = 1\nname = \"Box\"\n").unwrap();
         assert_eq!(news.recv_timeout(LONG).unwrap().mappings.unwrap().len(), 1);
+
+        fs::write(&config, "[audio]\nblock_frames = \"big\"\n").unwrap();
+        assert_eq!(news.recv_timeout(LONG).unwrap().config, None);
+        fs::write(&config, "[audio]\nblock_frames = 512\n").unwrap();
+        assert_eq!(news.recv_timeout(LONG).unwrap().config.unwrap().audio.block_frames, Some(512));
+
+        fs::remove_file(&preset).unwrap();
+        let reloaded = news.recv_timeout(LONG).unwrap();
+        assert_eq!((reloaded.presets.get("one"), reloaded.changed.len()), (None, 0));
 
         ask.send(Changed(Vec::new())).unwrap();
         assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());

@@ -7,7 +7,7 @@ mod log_file;
 mod onsets;
 mod timeline;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,9 +21,10 @@ use super::board::Board;
 use super::networks::Replacement;
 use super::reload::Reloaded;
 use super::state::{Saved, StateFile};
-use crate::audio::OutputStatus;
+use crate::audio::Output;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
+use crate::config::Config;
 use crate::control::log::Entry;
 use crate::control::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
@@ -52,6 +53,8 @@ const REPORT: Duration = Duration::from_millis(33);
 const SETTLED: u64 = SAMPLE_RATE as u64;
 /// Longest time that a recording may take to be completed at the end.
 const LAST_RECORDING: Duration = Duration::from_secs(2);
+/// Names of presets that do not exist which are said, each once; a flood of them must not fill the disk.
+const UNKNOWN: usize = 100;
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
@@ -67,7 +70,7 @@ pub(super) struct Stage {
     pub(super) commands: HeapProd<TimedCommand>,
     pub(super) events: HeapCons<EngineEvent>,
     pub(super) engine: Arc<EngineStatus>,
-    pub(super) output: Arc<OutputStatus>,
+    pub(super) output: Output,
     pub(super) worker: Worker,
     pub(super) inbox: Arc<Inbox>,
     pub(super) presets: Library<Preset>,
@@ -80,13 +83,15 @@ pub(super) struct Stage {
     /// What instruments that join are told.
     pub(super) ensemble: Ensemble,
     pub(super) mappings: LiveMappings,
-    /// Presets and mappings that were read again.
+    /// Files that were read again.
     pub(super) news: Receiver<Reloaded>,
     /// Networks that were loaded again.
     pub(super) networks: Receiver<Replacement>,
     pub(super) recorder: Recorder,
-    /// Folder for recordings.
-    pub(super) recordings: PathBuf,
+    /// What is in force.
+    pub(super) config: Config,
+    /// Folder for state and recordings.
+    pub(super) folder: PathBuf,
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
     pub(super) log: LogFile,
@@ -107,6 +112,7 @@ impl Stage {
             timeline: Timeline::default(),
             onsets: Onsets::default(),
             released: Vec::new(),
+            unknown: BTreeSet::new(),
             walk,
             lesson: None,
             reported: Instant::now(),
@@ -137,7 +143,7 @@ impl Stage {
     /// Everything that is due: what arrived, what was scheduled, what time brings.
     fn turn(&mut self, turn: &mut Turn) {
         let head = self.engine.frame();
-        let block = u64::from(self.output.block_frames());
+        let block = u64::from(self.output.status().block_frames());
         let lead = block + MARGIN;
         let horizon = head + lead;
         // What has been worked out last is what leaves now.
@@ -180,7 +186,7 @@ impl Stage {
         (self.alive)(head);
         if turn.reported.elapsed() >= REPORT {
             turn.reported = Instant::now();
-            self.board.tell_levels(&self.engine, &self.output, self.worker.status());
+            self.board.tell_levels(&self.engine, self.output.status(), self.worker.status());
             self.board.tell_mood(self.conductor.mood());
             self.tell_values();
             self.tell_controls();
@@ -256,10 +262,33 @@ impl Stage {
 
     /// An event from outside.
     fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
-        let Incoming { event, .. } = incoming;
+        let Incoming { event, source, .. } = incoming;
+        if let Some(name) = self.unknown_preset(&event) {
+            if matches!(source, Source::Osc(_)) {
+                self.board.refuse();
+            }
+            if turn.unknown.len() < UNKNOWN && turn.unknown.insert(name.to_owned()) {
+                let names: Vec<_> = self.presets.names().collect();
+                tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
+            }
+            return;
+        }
         self.apply(turn, &event);
         if let ControlEvent::Set(param, value) = &event {
             self.act(turn, *param, value);
+        }
+    }
+
+    /// The preset that an event asks for, if there is none of that name.
+    fn unknown_preset<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
+        match event {
+            ControlEvent::Set(Param::Preset, Value::Text(name))
+            | ControlEvent::NextBar(Param::Preset, Value::Text(name))
+                if self.presets.get(name).is_none() =>
+            {
+                Some(name)
+            }
+            _ => None,
         }
     }
 
@@ -289,8 +318,8 @@ impl Stage {
     /// Loads a preset, gliding as it says.
     fn load(&mut self, turn: &mut Turn, name: &str) {
         let Some(preset) = self.presets.get(name).cloned() else {
-            let names: Vec<_> = self.presets.names().collect();
-            tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
+            // One that went while it waited for its bar.
+            tracing::warn!(preset = name, "there is no such preset any more");
             return;
         };
         tracing::info!(preset = name, "{}", preset.name);
@@ -306,12 +335,13 @@ impl Stage {
 
     /// Begins a recording, or ends it.
     fn record(&mut self, on: bool) {
-        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // In milliseconds, since two takes may begin within a second.
+        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let (format, extension) = match self.conductor.value(Param::RecordFormat) {
             Value::Choice(1) => (Format::Flac, "flac"),
             _ => (Format::Wav, "wav"),
         };
-        let path = self.recordings.join(format!("take-{begun}.{extension}"));
+        let path = self.folder.join(&self.config.recordings).join(format!("take-{begun}.{extension}"));
         let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
             Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
             _ => 0,
@@ -350,7 +380,7 @@ impl Stage {
         self.keep_logs(u64::MAX);
     }
 
-    /// Takes presets and mappings that were read again; the preset that plays takes effect at once if it changed.
+    /// Takes files that were read again; the preset that plays takes effect at once if it changed.
     fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
         self.presets = reloaded.presets;
         if let Some(mappings) = reloaded.mappings {
@@ -365,6 +395,33 @@ impl Stage {
             && reloaded.changed.contains(&playing)
         {
             self.load(turn, &playing);
+        }
+        if let Some(config) = reloaded.config {
+            self.configure(config);
+        }
+    }
+
+    /// Brings a configuration into force, as far as that goes while playing.
+    fn configure(&mut self, config: Config) {
+        let old = std::mem::replace(&mut self.config, config);
+        let new = &self.config;
+        if new.audio != old.audio {
+            self.output.configure(new.audio.clone());
+        }
+        if new.midi.out != old.midi.out {
+            self.ensemble.configure(self.conductor.frame(), new.midi.out.clone());
+        }
+        let later = [
+            ("preset", new.preset != old.preset),
+            ("model", new.model != old.model),
+            ("osc", new.osc != old.osc),
+            ("http", new.http != old.http),
+            ("midi.host", new.midi.host != old.midi.host),
+            ("link", new.link != old.link),
+        ];
+        let later: Vec<_> = later.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
+        if !later.is_empty() {
+            tracing::info!(keys = later.join(", "), "in force from the next start");
         }
     }
 
@@ -456,6 +513,8 @@ struct Turn {
     onsets: Onsets,
     /// What took its value at a bar line, for the daemon to do its part.
     released: Vec<(u64, Param, Value)>,
+    /// Presets asked for that do not exist.
+    unknown: BTreeSet<String>,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
     /// The control that is being learnt.

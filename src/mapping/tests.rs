@@ -142,7 +142,7 @@ notes = [60, 50]
     assert_eq!(
         parse(text).unwrap_err(),
         [
-            "test.toml:4: device.port_contain: unknown key; did you mean \"port_contains\"?; expected one of \
+            "test.toml:4: device.port_contain = \"x\": unknown key; did you mean \"port_contains\"?; expected one of \
              port_contains, channel, clock, feedback, light",
             "test.toml:5: device.channel = 17: expected a whole number from 1 to 16",
             "test.toml:7: bind.cc = 120: expected a whole number from 0 to 119",
@@ -150,14 +150,14 @@ notes = [60, 50]
             "test.toml:13: a [[bind]] needs a control: expected one of cc, cc14, nrpn, rpn, note, program, \
              pitch_bend, channel_pressure, message",
             "test.toml:14: bind.to = \"valense\": there is no parameter \"valense\"; did you mean \"valence\"?",
-            "test.toml:15: bind.rnge: unknown key; did you mean \"range\"?; expected one of cc, cc14, nrpn, rpn, \
+            "test.toml:15: bind.rnge = [0, 1]: unknown key; did you mean \"range\"?; expected one of cc, cc14, nrpn, rpn, \
              note, program, pitch_bend, channel_pressure, message, channel, feedback, to, range, curve, takeover, relative, \
              step, on, value, toggle",
             "test.toml:19: bind.range = [-2, 1]: both ends must lie in the parameter's range from -1 to 1",
             "test.toml:20: an exponential curve needs both ends above 0",
             "test.toml:27: bind.toggle = true: valence is not on or off, so it cannot toggle",
             "test.toml:28: preset needs a value = \"…\"",
-            "test.toml:34: bind.value = \"grumpy\": emotion: got \"grumpy\", expected one of happy, sad, energetic, \
+            "test.toml:34: bind.value = \"grumpy\": expected one of happy, sad, energetic, \
              calm, romantic, angry, nostalgic, mysterious",
             "test.toml:38: bind.on = \"push\": expected press or release",
             "test.toml:42: bind.relative = \"binary\": expected twos-complement, binary-offset or sign-magnitude",

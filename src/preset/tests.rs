@@ -74,16 +74,16 @@ seconds = 0
     assert_eq!(
         parse(text).unwrap_err(),
         [
-            "test.toml:3: emotion = \"kalm\": emotion: got \"kalm\", expected one of happy, sad, energetic, calm, \
+            "test.toml:3: emotion = \"kalm\": expected one of happy, sad, energetic, calm, \
              romantic, angry, nostalgic, mysterious; did you mean \"calm\"?",
-            "test.toml:4: there is no parameter \"valance\"; did you mean \"valence\"?",
+            "test.toml:4: valance = 0.3: there is no parameter \"valance\"; did you mean \"valence\"?",
             "test.toml:5: temperature = 12: expected a number from 0.1 to 2",
-            "test.toml:6: panic cannot be part of a preset",
-            "test.toml:7: preset cannot be part of a preset",
+            "test.toml:6: panic = 1: panic cannot be part of a preset",
+            "test.toml:7: preset = \"other\": preset cannot be part of a preset",
             "test.toml:8: chord = \"Hm\": expected a chord symbol such as Am7 or C/E, or auto",
             "test.toml:9: loop = 1: expected true or false",
             "test.toml:10: reverb = [1]: expected a single value",
-            "test.toml:12: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",
+            "test.toml:12: level.pat = -3: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",
             "test.toml:13: journey.seconds is missing: expected how long the step lasts",
             "test.toml:18: journey.seconds = 0: expected a number from 1 to 86400",
         ]

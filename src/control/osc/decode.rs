@@ -40,6 +40,8 @@ pub struct Decoded {
     pub requests: Vec<Request>,
     /// Messages that were left out; the others stand.
     pub faults: Vec<Fault>,
+    /// Numbers outside the range of their parameter, whose nearest end is taken instead.
+    pub clipped: Vec<String>,
     /// Bundles that came too late.
     pub late: u64,
 }
@@ -115,7 +117,7 @@ impl Decoded {
         }
         let param = at.strip_prefix("/melos/").and_then(Param::from_id);
         let param = param.ok_or_else(|| Fault::Unknown(message.addr.clone()))?;
-        self.requests.extend(request(param, &message.args, due)?);
+        self.requests.extend(request(param, &message.args, due, &mut self.clipped)?);
         Ok(())
     }
 
@@ -125,7 +127,8 @@ impl Decoded {
         let mut fault = Fault::Unknown(message.addr.clone());
         let reached = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
         for spec in reached.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
-            match request(spec.param, &message.args, due) {
+            // Whoever reaches for many at once knows that their ranges differ.
+            match request(spec.param, &message.args, due, &mut Vec::new()) {
                 Ok(request) => {
                     self.requests.extend(request);
                     taken = true;
@@ -149,7 +152,12 @@ fn at_next_bar(request: Request) -> Result<Request, Fault> {
 }
 
 /// What a message to one parameter asks for; nothing for the 0 that buttons send on release.
-fn request(param: Param, args: &[OscType], due: Option<Instant>) -> Result<Option<Request>, Fault> {
+fn request(
+    param: Param,
+    args: &[OscType],
+    due: Option<Instant>,
+    clipped: &mut Vec<String>,
+) -> Result<Option<Request>, Fault> {
     let unfit = |error: String| Fault::Unfit(format!("/melos/{error}"));
     let (param, argument) = match args {
         [] if param.spec().kind == Kind::Trigger => return Ok(Some(Request::Set(param, Value::Trigger, due))),
@@ -178,6 +186,9 @@ fn request(param: Param, args: &[OscType], due: Option<Instant>) -> Result<Optio
         _ => return Err(unfit(format!("{}: this type of argument is not taken", param.spec().id))),
     };
     let value = param.fit(input).map_err(|error| unfit(error.to_string()))?;
+    if let Err(error) = param.fit_within(input) {
+        clipped.push(format!("/melos/{error}"));
+    }
     Ok(value.map(|value| Request::Set(param, value, due)))
 }
 

@@ -76,8 +76,20 @@ impl Said {
             }
             _ => fault.to_string(),
         };
-        if self.before.len() < Self::MOST && self.before.insert(key) {
+        if self.is_first(key) {
             tracing::warn!(%from, "OSC ignored: {fault} (said once, counted from now on)");
         }
+    }
+
+    pub(in crate::control) fn clipped(&mut self, from: SocketAddr, what: &str) {
+        // The parameter, not the number: a fader that goes too far sends many.
+        let parameter = what.split(':').next().unwrap_or_default();
+        if self.is_first(format!("clipped {parameter}")) {
+            tracing::warn!(%from, "{what}; the nearest is taken (said once)");
+        }
+    }
+
+    fn is_first(&mut self, key: String) -> bool {
+        self.before.len() < Self::MOST && self.before.insert(key)
     }
 }

@@ -27,7 +27,9 @@ const NOTICES: usize = 4096;
 #[non_exhaustive]
 pub enum OscError {
     /// The port cannot be bound.
-    #[error("OSC cannot listen on {address} ({source}); is another program using the port? Choose one with osc.port")]
+    #[error(
+        "OSC cannot listen on {address} ({source}); is another program using the port? Choose one with --osc, or osc.port in melos.toml"
+    )]
     Bind {
         /// The address asked for.
         address: SocketAddr,
@@ -128,12 +130,17 @@ impl Connection {
     fn receive(&mut self, datagram: &[u8], from: SocketAddr, out: &mut Vec<Outgoing>) {
         count(&self.counters.received);
         let now = Now::take();
-        let Decoded { requests, faults, late } =
+        let Decoded { requests, faults, clipped, late } =
             decode(datagram, now).unwrap_or_else(|fault| Decoded { faults: vec![fault], ..Decoded::default() });
-        self.counters.late.fetch_add(late, Ordering::Relaxed);
+        if late > 0 && self.counters.late.fetch_add(late, Ordering::Relaxed) == 0 {
+            tracing::warn!(%from, "an OSC bundle came after its time and is taken at once (said once, counted from now on)");
+        }
         for fault in faults {
             count(&self.counters.refused);
             self.said.once(from, &fault);
+        }
+        for what in clipped {
+            self.said.clipped(from, &what);
         }
         for request in requests {
             self.take(request, from, now.monotonic, out);

@@ -85,10 +85,13 @@ impl Session {
 
     fn packet(&mut self, packet: &[u8]) -> Vec<OscMessage> {
         let now = Now::take();
-        let Decoded { requests, faults, .. } =
+        let Decoded { requests, faults, clipped, .. } =
             decode(packet, now).unwrap_or_else(|fault| Decoded { faults: vec![fault], ..Decoded::default() });
         for fault in &faults {
             self.said.once(self.client, fault);
+        }
+        for what in &clipped {
+            self.said.clipped(self.client, what);
         }
         requests.into_iter().flat_map(|request| self.take(request, now.monotonic)).collect()
     }

@@ -28,6 +28,15 @@ impl Ensemble {
         Self { config, playing: true, sounding: Vec::new(), next_pulse: None, out: Vec::new() }
     }
 
+    /// Tells something else, or on other channels, from a frame on; what sounds there is ended.
+    pub(super) fn configure(&mut self, frame: u64, config: MidiOutConfig) {
+        self.end_notes(frame);
+        if !config.clock {
+            self.stop_clock(frame);
+        }
+        self.config = config;
+    }
+
     /// Takes commands and pulses, each in the order of their frames.
     pub(in crate::daemon) fn take(&mut self, commands: &[TimedCommand], pulses: &[(u64, u64)]) {
         let mut pulses = pulses.iter().peekable();
@@ -163,6 +172,20 @@ mod tests {
         let (clock, position) = (Message::Clock, Message::SongPosition(16));
         let expected = [(10, Message::Stop), (20, position), (20, Message::Continue), (20, clock), (30, clock)];
         assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn other_channels_leave_no_note_hanging() {
+        let mut ensemble = Ensemble::new(MidiOutConfig::default());
+        take(&mut ensemble, &[(0, ON)], &[(0, 0)]);
+        let [bass, pad, upper] = MidiOutConfig::default().channels;
+        ensemble.configure(5, MidiOutConfig { clock: false, channels: [pad, bass, upper], ..MidiOutConfig::default() });
+        let sent = take(&mut ensemble, &[(6, ON), (7, OFF)], &[(7, 1)]);
+        let on = |channel| Message::NoteOn { channel, note: 60, velocity: 64 };
+        assert_eq!(
+            sent,
+            [(5, SENT_OFF), (5, Message::Stop), (6, on(0)), (7, Message::NoteOff { channel: 0, note: 60 })]
+        );
     }
 
     #[test]

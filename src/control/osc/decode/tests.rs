@@ -39,10 +39,12 @@ fn arguments_are_coerced() {
         ("/melos/temperature", vec![OscType::Float(0.5)], number(Param::Temperature, 0.5)),
         ("/melos/temperature", vec![OscType::Double(0.5)], number(Param::Temperature, 0.5)),
         ("/melos/temperature", vec![OscType::Int(1)], number(Param::Temperature, 1.0)),
-        ("/melos/temperature", vec![OscType::Long(9)], number(Param::Temperature, 2.0)),
+        ("/melos/tempo", vec![OscType::Long(90)], number(Param::Tempo, 90.0)),
         ("/melos/temperature", vec![text("0.5")], number(Param::Temperature, 0.5)),
         ("/melos/valence", vec![OscType::Float(0.25), OscType::Float(7.0)], number(Param::Valence, 0.25)),
         ("/melos/hold", vec![OscType::Bool(true)], toggle(Param::Hold, true)),
+        ("/melos/hold", vec![text("on")], toggle(Param::Hold, true)),
+        ("/melos/hold", vec![text("False")], toggle(Param::Hold, false)),
         ("/melos/hold", vec![OscType::Inf], toggle(Param::Hold, true)),
         ("/melos/hold", vec![OscType::Nil], toggle(Param::Hold, false)),
         ("/melos/hold", vec![OscType::Int(0)], toggle(Param::Hold, false)),
@@ -76,6 +78,7 @@ fn what_does_not_fit_is_named() {
         ("/melos/emotion", vec![text("bored")], "one of happy"),
         ("/melos/emotion", vec![text("bored"), OscType::Float(1.0)], "there is no \"bored\""),
         ("/melos/temperature", vec![text("hot")], "a number from 0.1 to 2"),
+        ("/melos/hold", vec![text("perhaps")], "on or off"),
         ("/melos/temperature", vec![text("nan")], "finite"),
         ("/melos/temperature", vec![OscType::Blob(vec![0; 4])], "type of argument"),
         ("/melos/temperatur", vec![OscType::Float(1.0)], "there is no /melos/temperatur"),
@@ -89,6 +92,14 @@ fn what_does_not_fit_is_named() {
         assert_eq!(decoded.requests, [], "{addr} {args:?}");
         assert!(decoded.faults[0].to_string().contains(hint), "{:?}", decoded.faults);
     }
+}
+
+#[test]
+fn a_number_outside_the_range_is_taken_to_its_end_and_named() {
+    let decoded = read(&message("/melos/temperature", &[OscType::Float(99.0)])).unwrap();
+    assert_eq!(decoded.requests, [Request::Set(Param::Temperature, Value::Number(2.0), None)]);
+    assert_eq!(decoded.clipped, ["/melos/temperature: got the number 99, expected a number from 0.1 to 2"]);
+    assert_eq!(read(&message("/melos/*", &[OscType::Float(99.0)])).unwrap().clipped, [""; 0]);
 }
 
 #[test]
