@@ -13,6 +13,7 @@ pub mod check;
 pub mod config;
 
 // Control in.
+pub mod jack_clients;
 pub mod control;
 pub mod mapping;
 pub mod preset;

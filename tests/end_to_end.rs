@@ -1,6 +1,8 @@
 //! The whole instrument: the shipped networks on a real JACK server, steered by other people's programs, heard by one.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers may fail the test, and say what they see")]
 
+#[path = "support/client.rs"]
+mod client;
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "support/jack_server.rs"]
@@ -8,14 +10,18 @@ mod jack_server;
 #[path = "support/recording.rs"]
 mod recording;
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use client::python;
 use daemon::{Daemon, SERVER};
 use jack_server::JackServer;
 use melos::theory::{Key, Mode};
 use realfft::RealFftPlanner;
-use recording::{left, record};
+use recording::{channels, record};
 
 fn rms(samples: &[f32]) -> f32 {
     (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt()
@@ -64,36 +70,84 @@ fn share_in_key(samples: &[f32], key: Key) -> f32 {
     inside / chroma.iter().sum::<f32>()
 }
 
+/// Neither gap nor click in either channel.
+fn assert_whole(sound: &[Vec<f32>; 2]) {
+    for channel in sound {
+        assert!(longest_standstill(channel) < 480, "no gap: {} equal samples", longest_standstill(channel));
+        assert_eq!(clicks(channel), 0, "no click");
+    }
+}
+
+/// Mono: what a hall with one loudspeaker hears.
+fn mono([left, right]: &[Vec<f32>; 2]) -> Vec<f32> {
+    left.iter().zip(right).map(|(left, right)| 0.5 * (left + right)).collect()
+}
+
+/// One test at a time has the server.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn the_instrument_plays_and_follows() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let _server = JackServer::start(SERVER, 512);
     let daemon = Daemon::start(folder.path(), &["--audio", "jack", "--preset", "calm", "--key", "D", "--seed", "5"]);
+    let heard = |name: &str, seconds: u32| {
+        let path = folder.path().join(name);
+        assert!(record(&path, seconds).wait().unwrap().success());
+        let sound = channels(&path);
+        assert!(sound[0].len() >= (seconds as usize - 1) * 48_000, "{} frames were recorded", sound[0].len());
+        sound
+    };
     daemon.oscsend(&["/melos/mode", "s", "major"]);
     daemon.oscsend(&["/melos/level/pad", "f", "-6"]);
 
-    let calm = folder.path().join("calm.wav");
-    assert!(record(&calm, 10).wait().unwrap().success());
-    let calm = left(&calm);
-    assert!(calm.len() >= 9 * 48_000, "{} frames were recorded", calm.len());
-    assert!(rms(&calm) > 0.003, "calm music is heard: {}", rms(&calm));
-    assert!(longest_standstill(&calm) < 480, "no gap: {} equal samples", longest_standstill(&calm));
-    assert_eq!(clicks(&calm), 0, "no click");
-    let inside = share_in_key(&calm, Key { tonic: 2, mode: Mode::Major });
-    let outside = share_in_key(&calm, Key { tonic: 8, mode: Mode::Major });
-    assert!(inside > 0.75 && inside > outside + 0.25, "in D major: {inside} of the sound, in A flat major {outside}");
+    // Harmony and network agree in the key, each by itself.
+    for (name, muted) in [("network.wav", "/melos/mute/harmony"), ("harmony.wav", "/melos/mute/network")] {
+        daemon.oscsend(&[muted, "i", "1"]);
+        let sound = heard(name, 8);
+        daemon.oscsend(&[muted, "i", "0"]);
+        // What still rings of the other is left out.
+        let sound = &mono(&sound)[48_000..];
+        assert!(rms(sound) > 0.001, "{name} is heard: {}", rms(sound));
+        let inside = share_in_key(sound, Key { tonic: 2, mode: Mode::Major });
+        let outside = share_in_key(sound, Key { tonic: 8, mode: Mode::Major });
+        assert!(inside > 0.75 && inside > outside + 0.25, "{name} in D major: {inside}, in A flat major {outside}");
+    }
 
-    // The mood changes by OSC, the tempo by a program that speaks JACK MIDI.
+    // One recording across two changes of mood: one by OSC, one by the keyboard of another program.
+    let mut desk = python("tests/clients/jack_midi_desk.py", &[])
+        .env("JACK_DEFAULT_SERVER", SERVER)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut connected = String::new();
+    BufReader::new(desk.stdout.take().unwrap()).read_line(&mut connected).unwrap();
+    assert_eq!(connected.trim(), "connected");
     daemon.oscsend(&["/melos/glide", "f", "0"]);
+    let path = folder.path().join("changes.wav");
+    let mut recorder = record(&path, 20);
+    sleep(Duration::from_secs(6));
     daemon.oscsend(&["/melos/emotion", "s", "angry"]);
     let status = daemon.wait_until("angry", |status| status["parameters"]["emotion"] == "angry");
     assert_eq!(status["parameters"]["emotion/angry"], 1.0);
-    let angry = folder.path().join("angry.wav");
-    assert!(record(&angry, 8).wait().unwrap().success());
-    let angry = left(&angry);
-    assert!(rms(&angry) > 1.5 * rms(&calm), "anger is louder: {} after {}", rms(&angry), rms(&calm));
-    assert!(longest_standstill(&angry) < 480, "no gap: {} equal samples", longest_standstill(&angry));
-    assert_eq!(clicks(&angry), 0, "no click");
+    sleep(Duration::from_secs(6));
+    // Program 8 of the mapping that fits any keyboard, then its volume.
+    writeln!(desk.stdin.as_ref().unwrap(), "c007\nb0077f").unwrap();
+    daemon.wait_until("mysterious", |status| status["parameters"]["preset"] == "mysterious");
+    assert!(recorder.wait().unwrap().success());
+    let _ = desk.kill();
+    let _ = desk.wait();
+    let sound = channels(&path);
+    assert_whole(&sound);
+    let (sum, side) = (mono(&sound), &sound[0]);
+    let (calm, angry) = (&side[48_000..4 * 48_000], &side[8 * 48_000..11 * 48_000]);
+    let last = &side[side.len() - 3 * 48_000..];
+    assert!(rms(calm) > 0.003, "calm music is heard: {}", rms(calm));
+    assert!(rms(angry) > 1.5 * rms(calm), "anger is louder: {} after {}", rms(angry), rms(calm));
+    assert!(rms(last) < 0.8 * rms(angry), "mystery is softer: {} after {}", rms(last), rms(angry));
+    assert!(rms(&sum) > 0.6 * rms(side), "the sides do not cancel: {} of {}", rms(&sum), rms(side));
 
     // SIGTERM fades out.
     let end = folder.path().join("end.wav");
@@ -103,9 +157,47 @@ fn the_instrument_plays_and_follows() {
     assert!(status.success(), "{said}");
     assert!(said.contains("fading out"), "{said}");
     assert!(recorder.wait().unwrap().success());
-    let end = left(&end);
-    let last = end.iter().rposition(|sample| *sample != 0.0).expect("something was heard");
-    let tail = &end[..=last];
-    assert!(rms(&tail[tail.len().saturating_sub(2400)..]) < 0.01, "it fades before it stops");
-    assert_eq!(clicks(tail), 0, "and does not click");
+    for end in channels(&end) {
+        let last = end.iter().rposition(|sample| *sample != 0.0).expect("something was heard");
+        let tail = &end[..=last];
+        assert!(rms(&tail[tail.len().saturating_sub(2400)..]) < 0.01, "it fades before it stops");
+        assert_eq!(clicks(tail), 0, "and does not click");
+    }
+}
+
+#[test]
+fn a_server_that_dies_takes_nothing_with_it() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = JackServer::start(SERVER, 512);
+    let daemon = Daemon::start(folder.path(), &["--audio", "jack", "--emotion", "romantic=0.75,sad=0.25"]);
+    for message in [["/melos/reverb", "f", "0.625"], ["/melos/chord", "s", "Dm7"], ["/melos/temperature", "f", "0.5"]] {
+        daemon.oscsend(&message);
+    }
+    let before = daemon
+        .wait_until("it plays", |status| status["state"] == "playing" && status["parameters"]["temperature"] == 0.5);
+    server.kill();
+    let lost = daemon.wait_until("the loss is said", |status| status["state"] == "no-device");
+    daemon.oscsend(&["/melos/valence", "f", "-0.25"]);
+    daemon.wait_until("the clock goes on unheard", |status| {
+        status["seconds"].as_f64() > lost["seconds"].as_f64().map(|seconds| seconds + 1.0)
+            && status["parameters"]["valence"] == -0.25
+    });
+    drop(server);
+    let _server = JackServer::start(SERVER, 512);
+    let begun = Instant::now();
+    let after = daemon.wait_until("it is back", |status| status["state"] == "playing");
+    println!("back {:?} after the server", begun.elapsed());
+    assert_eq!(after["device_losses"], 1);
+    // Valence moves the mood, and the tempo follows it.
+    let moved = |id: &str| ["valence", "arousal", "tempo"].contains(&id) || id.starts_with("emotion");
+    for (id, value) in before["parameters"].as_object().unwrap().iter().filter(|(id, _)| !moved(id)) {
+        assert_eq!(after["parameters"][id], *value, "{id}");
+    }
+    assert_eq!(after["parameters"]["valence"], -0.25, "what was steered meanwhile counts");
+    let path = folder.path().join("after.wav");
+    assert!(record(&path, 5).wait().unwrap().success());
+    let sound = channels(&path);
+    assert!(rms(&sound[0]) > 0.003, "it is heard again: {}", rms(&sound[0]));
+    assert_whole(&sound);
 }

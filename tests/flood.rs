@@ -20,7 +20,7 @@ use std::process::Command;
 use client::python;
 use daemon::{Daemon, SERVER};
 use jack_server::JackServer;
-use recording::{left, record};
+use recording::{channels, record};
 
 const RATE: usize = 48_000;
 /// Where `osc_sensors.py` ends.
@@ -60,7 +60,7 @@ fn a_flood_leaves_the_newest_values_and_not_one_sample_astray() {
         .arg(&rendered)
         .status();
     assert!(render.unwrap().success());
-    let (heard, rendered) = (left(&heard), left(&rendered));
+    let ([heard, _], [rendered, _]) = (channels(&heard), channels(&rendered));
     // From the first second on.
     let heard = &heard[RATE..];
     let standstill = heard.chunk_by(|a, b| a == b).map(<[f32]>::len).max();

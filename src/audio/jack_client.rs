@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 
-use jack::{AudioOut, Client, ClientOptions, ClientStatus, Control, Port, PortFlags, ProcessScope};
+use jack::{AudioOut, Client, ClientStatus, Control, Port, PortFlags, ProcessScope};
 
 use super::feed::Feed;
 use super::home::Guest;
 use super::route::{AudioError, Fault, Running};
 use super::status::OutputStatus;
 use crate::engine::QUANTUM;
+use crate::jack_clients::{self, Calls};
 
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
 const CLIENT: &str = "melos-audio";
@@ -23,16 +24,14 @@ pub(super) fn start(
     status: &Arc<OutputStatus>,
     faults: &SyncSender<Fault>,
 ) -> Result<Running, AudioError> {
-    jack::set_logger(jack::LoggerType::None);
     let error = |error: jack::Error| AudioError::Jack(error.to_string());
-    let no_server = |_| AudioError::Jack("no server is running".to_owned());
-    let (client, _) = Client::new(CLIENT, ClientOptions::NO_START_SERVER).map_err(no_server)?;
+    let (client, calls) = jack_clients::open(CLIENT).map_err(AudioError::Jack)?;
     let [left, right] = PORTS.map(|name| client.register_port(name, AudioOut::default()));
     let ports = [left.map_err(error)?, right.map_err(error)?];
     let names = [ports[0].name().map_err(error)?, ports[1].name().map_err(error)?];
     let (rate, block) = (client.sample_rate(), client.buffer_size());
     let name = format!("JACK: {}, {rate} Hz, {block} frames per block", client.name());
-    let player = Player { feed: Feed::new(engine, rate, 2, Arc::clone(status)), ports };
+    let player = Player { feed: Feed::new(engine, rate, 2, Arc::clone(status)), ports, calls: calls.clone() };
     let lost = Arc::new(AtomicBool::new(false));
     let watcher = Watcher { lost: Arc::clone(&lost), status: Arc::clone(status) };
     let client = client.activate_async(watcher, player).map_err(error)?;
@@ -42,16 +41,19 @@ pub(super) fn start(
             let _ = faults.try_send(Fault::Notice(error.to_string()));
         }
     }
-    Ok(Running { _stream: Box::new(client), name, lost })
+    // In this order: the calls are kept until the client is closed.
+    Ok(Running { _stream: Box::new((client, calls)), name, lost })
 }
 
 struct Player {
     feed: Feed,
     ports: [Port<AudioOut>; 2],
+    calls: Calls,
 }
 
 impl jack::ProcessHandler for Player {
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
+        self.calls.count();
         let [left, right] = &mut self.ports;
         let (left, right) = (left.as_mut_slice(scope), right.as_mut_slice(scope));
         self.feed.announce(left.len());

@@ -18,9 +18,10 @@ pub(crate) fn record(path: &Path, seconds: u32) -> Child {
         .expect("jack_capture is needed: apt-get install jack-capture")
 }
 
-/// A recording's left channel.
-pub(crate) fn left(path: &Path) -> Vec<f32> {
+/// A recording's channels.
+pub(crate) fn channels(path: &Path) -> [Vec<f32>; 2] {
     let mut wav = hound::WavReader::open(path).unwrap();
     assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 48_000));
-    wav.samples::<f32>().map(Result::unwrap).step_by(2).collect()
+    let samples: Vec<f32> = wav.samples::<f32>().map(Result::unwrap).collect();
+    [0, 1].map(|channel| samples.iter().skip(channel).step_by(2).copied().collect())
 }

@@ -4,15 +4,15 @@
 //! JACK does not say which connection a message came by, so devices that have mappings of their own need ports of their
 //! own. Hardware is given one each; what shares a port counts as one device.
 //!
-//! A server that dies says nothing that can be relied on, so the process callback counts its cycles, and a client whose
-//! count stands still is replaced.
+//! A server that dies may say so or not, so a client is replaced when it was told, and when the server does not call it any
+//! more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jack::{
-    AsyncClient, Client, ClientOptions, Control, MidiIn, MidiOut, NotificationHandler, Port, PortFlags, PortId,
+    AsyncClient, Client, ClientStatus, Control, MidiIn, MidiOut, NotificationHandler, Port, PortFlags, PortId,
     ProcessHandler, ProcessScope, RawMidi,
 };
 use ringbuf::traits::{Consumer, Split};
@@ -21,6 +21,7 @@ use ringbuf::{HeapCons, HeapRb};
 use super::host::{DeviceId, MidiError, Search, Sender};
 use super::out::{ROOM, Route, Timed};
 use super::parse::Parser;
+use crate::jack_clients::{self, Calls};
 
 const CLIENT: &str = "melos";
 const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
@@ -33,14 +34,13 @@ const MIDI: Option<&str> = Some("8 bit raw midi");
 /// A server that does not call for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
 
-fn client() -> Result<Client, MidiError> {
-    let (client, _) =
-        Client::new(CLIENT, ClientOptions::NO_START_SERVER).map_err(|error| MidiError::Jack(error.to_string()))?;
-    Ok(client)
+fn open() -> Result<(Client, Calls), MidiError> {
+    jack_clients::open(CLIENT).map_err(MidiError::Jack)
 }
 
 pub(super) fn sources() -> Result<Vec<String>, MidiError> {
-    let mut sources = client()?.ports(None, MIDI, PortFlags::IS_OUTPUT);
+    let (client, _calls) = open()?;
+    let mut sources = client.ports(None, MIDI, PortFlags::IS_OUTPUT);
     let own = |source: &String| source.split_once(':').is_some_and(|(client, _)| client == CLIENT);
     sources.retain(|source| !own(source));
     Ok(sources)
@@ -53,12 +53,15 @@ pub(super) struct Jack {
 }
 
 struct Running {
-    client: AsyncClient<News, Callback>,
-    /// Set when ports came, went or were connected.
+    client: AsyncClient<Watcher, Callback>,
+    /// Set when ports came, went or were connected, or the server went.
     news: Arc<AtomicBool>,
-    cycles: Arc<AtomicU64>,
-    cycles_seen: u64,
-    cycles_seen_at: Instant,
+    /// Set when the server went.
+    lost: Arc<AtomicBool>,
+    /// Kept until the client is closed, so it stands below it.
+    calls: Calls,
+    calls_seen: u64,
+    calls_seen_at: Instant,
     /// One for each pair of ports.
     places: Vec<Place>,
 }
@@ -103,15 +106,16 @@ impl Place {
 impl Search for Jack {
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
         if let Some(running) = &mut self.running {
-            if running.stands_still() {
+            if running.is_lost() {
                 let gone = self.running.take();
                 sender.out.reroute(None);
-                if let Some(Running { client, mut places, .. }) = gone {
+                if let Some(Running { client, calls, mut places, .. }) = gone {
                     places.iter_mut().for_each(|place| place.leave(sender));
                     // The server is gone: closing properly fails, and what is left is freed all the same.
                     let _ = client.deactivate();
+                    drop(calls);
                 }
-                return Err(MidiError::Jack("the server stands still".to_owned()));
+                return Err(MidiError::Jack("the server is gone".to_owned()));
             }
             running.connect(sender);
             return Ok(());
@@ -128,7 +132,7 @@ impl Search for Jack {
 impl Running {
     fn start(sender: &mut Sender) -> Result<Self, MidiError> {
         let fail = |error: jack::Error| MidiError::Jack(error.to_string());
-        let client = client()?;
+        let (client, calls) = open()?;
         let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(fail)?;
         let (messages, waiting) = HeapRb::new(ROOM).split();
         let mut outlets = vec![Outlet { port: out, waiting }];
@@ -149,30 +153,30 @@ impl Running {
             inlets.push(Inlet { port, parser: Parser::default(), current });
             outlets.push(Outlet { port: back, waiting: to_tell });
         }
-        let cycles = Arc::new(AtomicU64::new(1));
         let callback = Callback {
             inlets,
             sender: sender.clone(),
-            cycles: Arc::clone(&cycles),
+            calls: calls.clone(),
             outlets,
             seconds_per_frame: 1.0 / f64::from(client.sample_rate()),
         };
-        let news = Arc::new(AtomicBool::new(false));
-        let client = client.activate_async(News(Arc::clone(&news)), callback).map_err(fail)?;
+        let (news, lost) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let watcher = Watcher { news: Arc::clone(&news), lost: Arc::clone(&lost) };
+        let client = client.activate_async(watcher, callback).map_err(fail)?;
         sender.out.reroute(Some(Route::Ring(messages)));
-        let (cycles_seen, cycles_seen_at) = (0, Instant::now());
-        let mut running = Self { client, news, cycles, cycles_seen, cycles_seen_at, places };
+        let (calls_seen, calls_seen_at) = (0, Instant::now());
+        let mut running = Self { client, news, lost, calls, calls_seen, calls_seen_at, places };
         running.connect(sender);
         Ok(running)
     }
 
-    /// Whether the server has not called for too long.
-    fn stands_still(&mut self) -> bool {
-        let cycles = self.cycles.load(Ordering::Relaxed);
-        if cycles != self.cycles_seen {
-            (self.cycles_seen, self.cycles_seen_at) = (cycles, Instant::now());
+    /// Whether the server is gone: it said so, or has not called for too long.
+    fn is_lost(&mut self) -> bool {
+        let calls = self.calls.so_far();
+        if calls != self.calls_seen {
+            (self.calls_seen, self.calls_seen_at) = (calls, Instant::now());
         }
-        self.cycles_seen_at.elapsed() > STANDSTILL
+        self.lost.load(Ordering::Relaxed) || self.calls_seen_at.elapsed() > STANDSTILL
     }
 
     /// Connects hardware, each to a place of its own while there is one, and tells who is where now.
@@ -250,22 +254,31 @@ impl Running {
 }
 
 /// Hears of changes, on a thread of JACK's own.
-struct News(Arc<AtomicBool>);
+struct Watcher {
+    news: Arc<AtomicBool>,
+    lost: Arc<AtomicBool>,
+}
 
-impl NotificationHandler for News {
+impl NotificationHandler for Watcher {
+    #[expect(unsafe_code, reason = "declared so by the trait; storing flags is all a signal handler may do")]
+    unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.news.store(true, Ordering::Relaxed);
+    }
+
     fn port_registration(&mut self, _: &Client, _: PortId, _: bool) {
-        self.0.store(true, Ordering::Relaxed);
+        self.news.store(true, Ordering::Relaxed);
     }
 
     fn ports_connected(&mut self, _: &Client, _: PortId, _: PortId, _: bool) {
-        self.0.store(true, Ordering::Relaxed);
+        self.news.store(true, Ordering::Relaxed);
     }
 }
 
 struct Callback {
     inlets: Vec<Inlet>,
     sender: Sender,
-    cycles: Arc<AtomicU64>,
+    calls: Calls,
     outlets: Vec<Outlet>,
     seconds_per_frame: f64,
 }
@@ -306,7 +319,7 @@ impl Outlet {
 
 impl ProcessHandler for Callback {
     fn process(&mut self, client: &Client, scope: &ProcessScope) -> Control {
-        self.cycles.fetch_add(1, Ordering::Relaxed);
+        self.calls.count();
         let now = Instant::now();
         // JACK knows when the cycle should have begun, filtered of the jitter of waking up.
         let age = scope.cycle_times().map_or(0, |times| client.time().saturating_sub(times.current_usecs));

@@ -1,0 +1,90 @@
+//! The JACK clients of this process, opened with care.
+//!
+//! libjack (seen with 1.9.21) keeps what all clients of a process share in one place, and lets it go when a client cannot
+//! be opened for want of a server. Closing a client that outlived its server ends the process after that. So none is
+//! opened while the server of another one does not call.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jack::{Client, ClientOptions};
+
+/// How long a server may take to call; the longest period in use is about 100 ms.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// Between two looks at whether it has called.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The calls of every client that is not closed.
+static CLIENTS: Mutex<Vec<Weak<AtomicU64>>> = Mutex::new(Vec::new());
+
+/// How often a client's server has called. To be kept until the client is closed: that is what others wait for.
+#[derive(Debug, Clone)]
+pub(crate) struct Calls(Arc<AtomicU64>);
+
+impl Calls {
+    /// Counts a call; for the process callback.
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// How many there were.
+    pub(crate) fn so_far(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Opens a client of the running server. Waits for the servers of other clients to call, at most [`PATIENCE`]; not for the
+/// audio callback.
+///
+/// # Errors
+/// When no server runs, or when another client of this process has lost its own and is not closed yet.
+pub(crate) fn open(name: &str) -> Result<(Client, Calls), String> {
+    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    clients.retain(|calls| calls.strong_count() > 0);
+    if !clients.iter().filter_map(Weak::upgrade).all(|calls| is_alive(&calls)) {
+        return Err("the last server is gone, and not everything has let go of it".to_owned());
+    }
+    jack::set_logger(jack::LoggerType::None);
+    let opened = Client::new(name, ClientOptions::NO_START_SERVER);
+    let (client, _) = opened.map_err(|_| "no server is running".to_owned())?;
+    let calls = Arc::new(AtomicU64::new(0));
+    clients.push(Arc::downgrade(&calls));
+    Ok((client, Calls(calls)))
+}
+
+/// Whether the server of another client calls; one that has not begun to is being opened, and so is alive.
+fn is_alive(calls: &AtomicU64) -> bool {
+    let (before, begun) = (calls.load(Relaxed), Instant::now());
+    while before > 0 && calls.load(Relaxed) == before {
+        if begun.elapsed() > PATIENCE {
+            return false;
+        }
+        thread::sleep(LOOK);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_alive_while_its_server_calls_and_before() {
+        let calls = Calls(Arc::default());
+        assert!(is_alive(&calls.0), "not called yet");
+        calls.count();
+        assert!(!is_alive(&calls.0), "called once and no more");
+        let other = calls.clone();
+        let server = thread::spawn(move || {
+            for _ in 0..10 {
+                thread::sleep(LOOK);
+                other.count();
+            }
+        });
+        assert!(is_alive(&calls.0));
+        server.join().unwrap();
+        assert_eq!(calls.so_far(), 11);
+    }
+}
