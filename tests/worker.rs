@@ -9,11 +9,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use melos::emotion::{Emotion, Mood};
-use melos::engine::{Engine, EngineEnds, EngineStatus, Hop, ports};
+use melos::engine::{Engine, EngineCommand, EngineEnds, EngineStatus, Hop, TimedCommand, Voice, ports};
 use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Networks, Worker, WorkerEvent};
 use melos::model::{Models, runtime};
 use melos::plan::Plan;
 use melos::theory::Chord;
+use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
 /// A generator behind a gate, that can be told to fail.
@@ -97,6 +98,7 @@ fn plan(emotion: Emotion) -> Arc<Plan> {
 /// Engine and worker as on stage.
 struct Stage {
     engine: Engine,
+    commands: HeapProd<TimedCommand>,
     status: Arc<EngineStatus>,
     worker: Worker,
     gate: Arc<Gate>,
@@ -106,14 +108,14 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let (engine_ports, EngineEnds { hops, .. }) = ports();
+        let (engine_ports, EngineEnds { hops, commands, .. }) = ports();
         let status = Arc::new(EngineStatus::default());
         let gate = Arc::new(Gate::open());
         let source = Gated { inner: generator(), gate: gate.clone() };
         let worker = Worker::start(source, hops, status.clone(), AHEAD).unwrap();
         worker.plan(plan(Emotion::Calm), None);
         let engine = Engine::new(engine_ports, status.clone());
-        Self { engine, status, worker, gate, heard: Vec::new(), events: Vec::new() }
+        Self { engine, commands, status, worker, gate, heard: Vec::new(), events: Vec::new() }
     }
 
     /// Plays whole blocks, waiting for the worker before each one, unless it is not expected to come.
@@ -168,10 +170,25 @@ fn a_stall_makes_neither_click_nor_sudden_silence_and_ends() {
     stage.play(96_000, true);
     let steady = steepest(&stage.heard);
     stage.gate.allow(0);
+    // A chord of the pad every second, as the conductor would go on to send.
+    let start = 96_000 + AHEAD + 48_000;
+    for (second, note) in (0..4).zip([57, 60, 64, 67]) {
+        let frame = start + 48_000 * second;
+        for command in [
+            EngineCommand::NoteOn { voice: Voice::Pad, note, velocity: 0.8 },
+            EngineCommand::NoteOff { voice: Voice::Pad, note },
+        ] {
+            let frame = if matches!(command, EngineCommand::NoteOff { .. }) { frame + 40_000 } else { frame };
+            stage.commands.try_push(TimedCommand { frame, command }).unwrap();
+        }
+    }
     stage.play(5 * 48_000 + AHEAD as usize, false);
     assert!(stage.status.starved());
-    let sustained = &stage.heard[96_000 + AHEAD as usize + 9600..][..24_000];
-    assert!(loudest(sustained) > 0.1 * loudest(&stage.heard[..96_000]), "the last texture goes on");
+    let stalled = &stage.heard[96_000 + AHEAD as usize + 9600..];
+    assert!(loudest(&stalled[..24_000]) > 0.1 * loudest(&stage.heard[..96_000]), "the last texture goes on");
+    for (half, sound) in stalled.chunks_exact(24_000).enumerate() {
+        assert!(loudest(sound) > 0.01 * loudest(&stage.heard[..96_000]), "silence in half second {half}");
+    }
     stage.gate.allow(u64::MAX);
     stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + 24_000);
     stage.play(48_000, true);

@@ -15,17 +15,23 @@ pub struct DeviceInfo {
     pub format: Result<String, String>,
 }
 
-/// Every output device of every system, in the order the systems are tried; those that do not answer have none.
+/// Every output device of every system, in the order the systems are tried; one without a name and a format stands for a
+/// system that has none or does not answer.
 #[must_use]
 pub fn devices() -> Vec<DeviceInfo> {
     jack::set_logger(jack::LoggerType::None);
     quiet_alsa();
-    let hosts = cpal::ALL_HOSTS.iter().filter_map(|id| cpal::host_from_id(*id).ok().map(|host| (id.name(), host)));
-    let list = |(name, host): (&'static str, cpal::Host)| {
-        let devices = host.output_devices().into_iter().flatten();
-        devices.map(move |device| describe(name, &device)).collect::<Vec<_>>()
-    };
-    hosts.flat_map(list).collect()
+    cpal::ALL_HOSTS.iter().flat_map(|id| of_host(*id)).collect()
+}
+
+fn of_host(id: cpal::HostId) -> Vec<DeviceInfo> {
+    let devices = cpal::host_from_id(id).and_then(|host| host.output_devices().map(Iterator::collect::<Vec<_>>));
+    let none = |why: String| vec![DeviceInfo { host: id.name(), name: String::new(), format: Err(why) }];
+    match devices {
+        Ok(devices) if devices.is_empty() => none("no device, or no server is running".to_owned()),
+        Ok(devices) => devices.iter().map(|device| describe(id.name(), device)).collect(),
+        Err(error) => none(error.to_string()),
+    }
 }
 
 fn describe(host: &'static str, device: &cpal::Device) -> DeviceInfo {

@@ -79,7 +79,7 @@ impl Files {
         }
         let gone = [presets.gone.as_slice(), &mappings.gone].concat();
         match (changed.as_slice(), gone.as_slice()) {
-            ([], []) => tracing::debug!("nothing has changed"),
+            ([], []) => tracing::info!("read again; nothing has changed"),
             (changed, gone) => tracing::info!(files = changed.join(", "), gone = gone.join(", "), "reloaded"),
         }
         let mappings = !(mappings.changed.is_empty() && mappings.gone.is_empty());

@@ -1,4 +1,4 @@
-//! The bass: a round, plucked tone whose overtones fade within its first second.
+//! The bass: a plucked tone whose overtones fade within its first seconds.
 
 use super::pool::Tone;
 use crate::engine::QUANTUM;
@@ -9,7 +9,10 @@ use crate::units::SAMPLE_RATE;
 /// Peak at full strength.
 const LEVEL: f32 = 0.45;
 /// Time constant of the overtones, in frames.
-const DARKENING: f32 = 0.45 * SAMPLE_RATE as f32;
+const DARKENING: f32 = 0.6 * SAMPLE_RATE as f32;
+/// Below this frequency, in hertz, the fundamental is weaker than the overtones let expect, as that of a string on a small
+/// soundboard is: full, it makes the piano dark and covers its left hand.
+const SOUNDBOARD: f32 = 110.0;
 
 /// Frequency modulation by an equal frequency (Chowning 1973), the depth falling like a string's brightness.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub(in crate::engine) struct Bass {
     /// Depth of modulation, in turns, and where it settles.
     depth: f32,
     settled: f32,
+    /// Share of the fundamental that is taken away.
+    missing: f32,
     gain: f32,
 }
 
@@ -32,14 +37,17 @@ impl Tone for Bass {
         self.increment = hz / SAMPLE_RATE as f32;
         // Low notes need overtones to be heard on small loudspeakers, high ones do not.
         let brightness = (110.0 / hz).sqrt().clamp(0.5, 1.6);
-        self.depth = (0.10 + 0.14 * velocity) * brightness;
-        self.settled = 0.045 * brightness;
+        self.depth = (0.12 + 0.14 * velocity) * brightness;
+        self.settled = 0.07 * brightness;
+        self.missing = 1.0 - hz / hz.hypot(SOUNDBOARD);
         self.gain = LEVEL * velocity * (0.6 + 0.4 * velocity);
     }
 
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {
         for (out, level) in bus.mid.iter_mut().zip(level) {
-            *out += self.gain * level * sine(self.phase + self.depth * sine(self.phase));
+            let fundamental = sine(self.phase);
+            let tone = sine(self.phase + self.depth * fundamental) - self.missing * fundamental;
+            *out += self.gain * level * tone;
             self.depth += (self.settled - self.depth) / DARKENING;
             advance(&mut self.phase, self.increment);
         }
