@@ -223,13 +223,17 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is not what it should be; the message names line, key and what would be right.
-    #[error("{path}: {source}")]
+    /// The file is not what it should be.
+    #[error("{path}:{line}: {text}: {reason}")]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
+        /// The line, from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+        /// What is wrong, and what would be right.
+        reason: String,
     },
     /// The data folder that was named is none.
     #[error("{folder}: holds no models/ and presets/; --data must name the folder that does")]
@@ -269,7 +273,16 @@ impl Config {
     /// When it cannot be read, or holds an unknown key or a value that does not fit.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.into(), source: Box::new(source) })
+        toml::from_str(&text).map_err(|error| {
+            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let line = before.matches('\n').count();
+            ConfigError::Parse {
+                path: path.into(),
+                line: line + 1,
+                text: text.lines().nth(line).unwrap_or_default().trim().to_owned(),
+                reason: error.message().replace('\n', " "),
+            }
+        })
     }
 }
 
@@ -288,9 +301,10 @@ mod tests {
         let path = dir.path().join("melos.toml");
         std::fs::write(&path, "[audio]\nhost = \"jak\"\n").unwrap();
         let message = Config::read(&path).unwrap_err().to_string();
-        for part in ["melos.toml", "line 2", "jak", "jack"] {
-            assert!(message.contains(part), "{part:?} is missing in {message}");
-        }
+        assert!(message.ends_with(
+            "melos.toml:2: host = \"jak\": unknown variant `jak`, expected one of `auto`, `jack`, `alsa`, `pipewire`, \
+             `pulse`, `null`"
+        ), "{message}");
     }
 
     #[test]

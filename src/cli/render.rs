@@ -84,6 +84,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         None => {}
     }
     for (frame, step) in journey.into_iter().flatten().take_while(|(frame, _)| frames.contains(frame)) {
+        // As on stage, where the plan of the first frame stands before anything is steered.
+        let frame = frame.max(1);
         log.entries
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
     }

@@ -31,6 +31,8 @@ pub(super) struct Files {
     pub(super) mappings: Library<Mapping>,
     pub(super) config: Config,
     source: ConfigSource,
+    /// What the first reading found wrong: not said again by the look that follows it.
+    said: Vec<Problem>,
 }
 
 impl Files {
@@ -42,8 +44,9 @@ impl Files {
         let config = source.read()?;
         let (presets, bad_presets) = Library::open(&data.join("presets"), Preset::read);
         let (mappings, bad_mappings) = Library::open(&data.join("mappings"), Mapping::read);
-        say(bad_presets.iter().chain(&bad_mappings), "left out");
-        Ok(Self { presets, mappings, config, source })
+        let said = [bad_presets, bad_mappings].concat();
+        say(said.iter(), "left out");
+        Ok(Self { presets, mappings, config, source, said })
     }
 
     /// Watches the files. Gives a sender that asks for a look at once, and where news arrives; news wait for their reader
@@ -55,32 +58,44 @@ impl Files {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
         watch(vec![data.join("presets"), data.join("mappings"), self.source.file.clone()], asking.clone())?;
-        thread::Builder::new()
-            .name("melos-reload".to_owned())
-            .spawn(move || while changed.recv().is_ok() && sender.send(self.reload()).is_ok() {})?;
+        thread::Builder::new().name("melos-reload".to_owned()).spawn(move || {
+            // Once before the first news: a file may have been saved between reading and watching.
+            let mut asked = false;
+            while sender.send(self.reload(asked)).is_ok()
+                && let Ok(Changed(paths)) = changed.recv()
+            {
+                asked = paths.is_empty();
+            }
+        })?;
         Ok((asking, news))
     }
 
-    fn reload(&mut self) -> Reloaded {
+    /// Reads everything again; whoever `asked` for it is told when nothing has changed.
+    fn reload(&mut self, asked: bool) -> Reloaded {
         let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
-        say(presets.problems.iter().chain(&mappings.problems), KEPT);
-        let config = match self.source.read() {
-            Ok(config) => (config != self.config).then_some(config),
-            Err(error) => {
-                tracing::warn!("{error}; {KEPT}");
-                None
-            }
-        };
-        let mut changed = presets.changed.clone();
-        changed.extend(mappings.changed.iter().cloned());
+        let mut good = presets.problems.is_empty() && mappings.problems.is_empty();
+        let said = std::mem::take(&mut self.said);
+        say(presets.problems.iter().chain(&mappings.problems).filter(|problem| !said.contains(problem)), KEPT);
+        let config = self.source.read().unwrap_or_else(|error| {
+            tracing::warn!("{error}; {KEPT}");
+            good = false;
+            self.config.clone()
+        });
+        let config = (config != self.config).then_some(config);
+        let mut changed = [presets.changed.as_slice(), &mappings.changed].concat();
         if let Some(config) = &config {
             changed.push(self.source.file.display().to_string());
             self.config.clone_from(config);
         }
         let gone = [presets.gone.as_slice(), &mappings.gone].concat();
-        match (changed.as_slice(), gone.as_slice()) {
-            ([], []) => tracing::info!("read again; nothing has changed"),
-            (changed, gone) => tracing::info!(files = changed.join(", "), gone = gone.join(", "), "reloaded"),
+        if !changed.is_empty() {
+            tracing::info!(files = changed.join(", "), "reloaded");
+        }
+        if !gone.is_empty() {
+            tracing::info!(files = gone.join(", "), "gone; what they began goes on");
+        }
+        if asked && good && changed.is_empty() && gone.is_empty() {
+            tracing::info!("read again; nothing has changed");
         }
         let mappings = !(mappings.changed.is_empty() && mappings.gone.is_empty());
         let mappings = mappings.then(|| self.mappings.values().cloned().collect());
@@ -121,6 +136,7 @@ mod tests {
         let files = Files::read(source, dir.path()).unwrap();
         let first = files.presets.get("one").unwrap().clone();
         let (ask, news) = files.watch(dir.path()).unwrap();
+        assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());
 
         fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sat\"\n").unwrap();
         let reloaded = news.recv_timeout(LONG).unwrap();

@@ -27,12 +27,13 @@ def hear_emotion(study, folder):
         requests = study.requests(harmony)
         heard[name] = emotion.agreement(judge(study.features(requests)), [r.emotion for r in requests])
     rows = [[title, own[key], *(h[key] for h in heard.values()), wanted] for title, key, wanted in (
-        ("arousal AUC", "arousal_auc", "0.95 alone, 0.97"), ("valence AUC", "valence_auc", "0.90 alone, 0.92"), ("one of eight", "names", "0.60"))]
+        ("arousal AUC", "arousal_auc", "0.95 alone, 0.97"), ("valence AUC", "valence_auc", "0.90 alone, 0.92"), ("one of eight", "names", "0.60"), ("one of eight, by the other judge", "other_names", ""))]
     rows += [[f"{e} from {emotion.neighbour(e)}", "", *(h["pairs"][e][1] for h in heard.values()), "0.70"] for e in EMOTIONS]
     affect = [[e, *emotion.ANCHORS[e], *(f"{x:.2f}" for h in heard.values() for x in h["affect"][e])] for e in EMOTIONS]
     picture = plots.confusions({name: h["confusion"] for name, h in heard.items()}, folder)
     return f"""The judge hears sound at one level and was fitted to {own['windows']} excerpts of {own['pieces']} held-out pieces, labelled by
-rule over their notes (`src/prepare/label.rs`), the rules that also labelled the training music: no listener is behind it. Its own
+rule over their notes (`src/prepare/label.rs`), the rules that also labelled the training music: no listener is behind it. It hears valence
+and arousal, and names the emotion whose anchor is nearest, as the rules do; the other judge is fitted to the names themselves. Their own
 accuracy is that of {emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same pieces, was listened to when
 the profiles, modes and chords of `src/harmony` and the reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
 
