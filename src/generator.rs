@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::chance::heeded_guidance;
 use crate::engine::Hop;
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::model::{LATENT_DIMS, LOOK_AHEAD, Latent, ModelError, Models, stateful};
@@ -322,12 +323,13 @@ impl Generator {
     fn advance(&mut self, plan: &Plan) -> Result<Heard, GeneratorError> {
         let from = self.now.latent * LATENT_FRAMES;
         let conditions = plan.conditions(from);
-        let noise = noise(plan.seed, self.now.latent, plan.temperature(from));
+        let temperature = plan.temperature(from);
+        let noise = noise(plan.seed, self.now.latent, temperature);
         self.decide(&Wanted {
             conditions: &conditions.to_vector(),
             reference: &conditions.reference().to_vector(),
             noise: &noise,
-            guidance: plan.guidance(from),
+            guidance: heeded_guidance(plan.guidance(from), temperature),
         })?;
         let (mel, chroma) = self.sound()?;
         self.now.place.position += 1;
