@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use melos::config::Config;
 use melos::mapping::Mapping;
 use melos::model::{Models, runtime};
 use melos::preset::Preset;
@@ -12,7 +13,7 @@ use super::WRONG;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, or folders of presets, mappings or models
+    /// Files, melos.toml among them, or folders of presets, mappings or models
     #[arg(required = true)]
     paths: Vec<PathBuf>,
 }
@@ -57,6 +58,7 @@ fn check(path: &Path, files: &mut usize, problems: &mut Vec<String>) {
         }
         Kind::Mapping => Mapping::read(path).err().iter().flatten().map(ToString::to_string).collect(),
         Kind::Preset => Preset::read(path).err().iter().flatten().map(ToString::to_string).collect(),
+        Kind::Config => Config::read(path).err().iter().map(ToString::to_string).collect(),
         Kind::Unknown => {
             vec![format!("{}: is it a preset or a mapping? It should lie in a folder of that name", path.display())]
         }
@@ -69,6 +71,7 @@ enum Kind {
     Model,
     Mapping,
     Preset,
+    Config,
     Unknown,
 }
 
@@ -77,6 +80,7 @@ fn kind(path: &Path) -> Kind {
     let toml = path.extension().is_some_and(|extension| extension == "toml");
     match &*folder {
         _ if path.file_name().is_some_and(|name| name == "model.toml") => Kind::Model,
+        _ if path.file_name().is_some_and(|name| name == "melos.toml") => Kind::Config,
         "mappings" if toml => Kind::Mapping,
         "presets" if toml => Kind::Preset,
         _ => Kind::Unknown,

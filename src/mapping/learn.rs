@@ -37,6 +37,17 @@ impl Learn {
         Self { param, value, heard: Vec::new() }
     }
 
+    /// What the control is to move.
+    #[must_use]
+    pub const fn param(&self) -> Param {
+        self.param
+    }
+
+    /// Forgets what was heard.
+    pub fn restart(&mut self) {
+        self.heard.clear();
+    }
+
     /// Whether the block can be used as it is; a name that nothing has yet is for its reader to write.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -13,8 +13,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Waits for one control of one device.
 #[derive(Debug, Clone)]
 pub struct Learning {
-    param: Param,
-    value: Value,
     learn: Learn,
     /// The first that was heard; others are not meant.
     device: Option<DeviceId>,
@@ -26,20 +24,13 @@ impl Learning {
     /// Begins at a moment, for a parameter that stands at a value, which is what a button will set it to.
     #[must_use]
     pub fn new(param: Param, value: Value, now: Instant) -> Self {
-        Self {
-            param,
-            value: value.clone(),
-            learn: Learn::new(param, value),
-            device: None,
-            enough: false,
-            end: now + PATIENCE,
-        }
+        Self { learn: Learn::new(param, value), device: None, enough: false, end: now + PATIENCE }
     }
 
     /// What the control is to move.
     #[must_use]
     pub const fn param(&self) -> Param {
-        self.param
+        self.learn.param()
     }
 
     /// Takes what a device did.
@@ -47,7 +38,8 @@ impl Learning {
         if let MidiEvent::Went(device) = event
             && self.device == Some(*device)
         {
-            *self = Self::new(self.param, self.value.clone(), now);
+            self.learn.restart();
+            (self.device, self.enough, self.end) = (None, false, now + PATIENCE);
         }
         let MidiEvent::Sent { device, message, .. } = event else { return };
         if self.device.is_none_or(|first| first == *device) {

@@ -45,7 +45,7 @@ impl Timeline {
         if head >= expected || lag > STALL {
             self.anchor = Some((now, head));
         } else if yielded > 0 || slip > 0 {
-            self.anchor = Some((now, (expected - yielded - slip).max(head)));
+            self.anchor = Some((now, expected.saturating_sub(yielded + slip).max(head)));
         }
     }
 
