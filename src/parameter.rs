@@ -219,7 +219,7 @@ parameters! {
     LevelMaster "level/master" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, Fast, "Level of everything";
     LevelNetwork "level/network" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, Fast, "Level of the network's piano";
     LevelBass "level/bass" number(-60.0, 6.0, -15.0), "dB", 20.0 ms, Fast, "Level of the bass line";
-    LevelPad "level/pad" number(-60.0, 6.0, -21.0), "dB", 20.0 ms, Fast, "Level of the pad";
+    LevelPad "level/pad" number(-60.0, 6.0, -23.0), "dB", 20.0 ms, Fast, "Level of the pad";
     LevelUpper "level/upper" number(-60.0, 6.0, -18.0), "dB", 20.0 ms, Fast, "Level of the upper voice";
     LevelHarmony "level/harmony" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, Fast, "Level of bass, pad and upper voice together";
     MuteNetwork "mute/network" OFF, "", 20.0 ms, Fast, "Silences the network's piano";
