@@ -44,6 +44,8 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
 impl Problem {
     /// A problem of a file as a whole.
     #[must_use]

@@ -38,7 +38,7 @@ enum Command {
     Render(Box<render::Args>),
     /// Lists audio and MIDI devices, and which can be opened
     Devices(devices::Args),
-    /// Checks presets, mappings and models, and lists every problem
+    /// Checks presets, mappings, models and melos.toml, and lists every problem
     Check(check::Args),
     /// Waits for a MIDI control to be moved, and prints the mapping block for it
     Learn(learn::Args),

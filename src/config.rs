@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::check::Problem;
+
 pub use data::find_data;
 
 /// The daemon's configuration; every key may be left out.
@@ -48,7 +50,7 @@ impl ConfigSource {
     ///
     /// # Errors
     /// As those of [`Config::read`].
-    pub fn read(&self) -> Result<Config, ConfigError> {
+    pub fn read(&self) -> Result<Config, Problem> {
         let mut config =
             if self.required || self.file.is_file() { Config::read(&self.file)? } else { Config::default() };
         (self.over)(&mut config);
@@ -215,26 +217,9 @@ impl Default for MidiOutConfig {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("{path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not what it should be.
-    #[error("{path}:{line}: {text}: {reason}")]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What stands there.
-        text: String,
-        /// What is wrong, and what would be right.
-        reason: String,
-    },
+    /// The file cannot be read, or is not what it should be.
+    #[error(transparent)]
+    File(#[from] Problem),
     /// The data folder that was named is none.
     #[error("{folder}: holds no models/ and presets/; --data must name the folder that does")]
     NotData {
@@ -271,17 +256,14 @@ impl Config {
     ///
     /// # Errors
     /// When it cannot be read, or holds an unknown key or a value that does not fit.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+    pub fn read(path: &Path) -> Result<Self, Problem> {
+        let text = std::fs::read_to_string(path).map_err(|error| Problem::of_file(path, error))?;
         toml::from_str(&text).map_err(|error| {
             let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
             let line = before.matches('\n').count();
-            ConfigError::Parse {
-                path: path.into(),
-                line: line + 1,
-                text: text.lines().nth(line).unwrap_or_default().trim().to_owned(),
-                reason: error.message().replace('\n', " "),
-            }
+            let written = text.lines().nth(line).unwrap_or_default().trim();
+            let hint = format!("{written}: {}", error.message().replace('\n', " "));
+            Problem { line: line + 1, ..Problem::of_file(path, hint) }
         })
     }
 }

@@ -35,7 +35,7 @@ use crate::generator::{AHEAD, Generator, Worker};
 use crate::mapping::LiveMappings;
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
-use crate::preset::{Preset, begin_with};
+use crate::preset::{Preset, begin_with, ends_journey};
 use crate::record::{Format, Listeners, Recorder, Take};
 use crate::units::SAMPLE_RATE;
 
@@ -80,7 +80,7 @@ pub struct Options {
 /// When something that is needed cannot be had: the model, the sound, a port. Later faults do not end the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let Options { config, data, state, preset, settings, seed, control_log } = options;
-    let files = Files::read(config, &data)?;
+    let files = Files::read(config, &data).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
@@ -108,6 +108,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
     // A recording is an act, not a state to begin in.
     let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
+    let preset = preset.filter(|_| !settings.iter().any(|(param, _)| ends_journey(*param)));
     start.extend(settings);
     for (param, value) in acts {
         inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });

@@ -25,7 +25,7 @@ pub(super) fn start(
     faults: &SyncSender<Fault>,
 ) -> Result<Running, AudioError> {
     let error = |error: jack::Error| AudioError::Jack(error.to_string());
-    let (client, calls) = jack_clients::open(CLIENT).map_err(AudioError::Jack)?;
+    let (calls, client) = jack_clients::open(CLIENT).map_err(AudioError::Jack)?;
     let [left, right] = PORTS.map(|name| client.register_port(name, AudioOut::default()));
     let ports = [left.map_err(error)?, right.map_err(error)?];
     let names = [ports[0].name().map_err(error)?, ports[1].name().map_err(error)?];

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ impl Output {
     /// When none of the ways that `config` allows works; the engine is lost with it.
     pub fn open(config: &AudioConfig, engine: Engine) -> Result<Self, AudioError> {
         let (status, stop) = (Arc::new(OutputStatus::default()), Arc::new(AtomicBool::new(false)));
-        let wanted = Arc::new(Wanted::default());
+        let wanted = Arc::new(Wanted::new(config.clone()));
         let (answer, answered) = sync_channel(1);
         let supervisor = Supervisor {
             config: config.clone(),
@@ -95,21 +95,36 @@ impl Drop for Output {
     }
 }
 
-/// Another way to play that was asked for, until the supervisor takes it up.
-#[derive(Debug, Default)]
-struct Wanted(Mutex<Option<AudioConfig>>);
+/// The way it is played, and another one that was asked for until the supervisor takes it up.
+#[derive(Debug)]
+struct Wanted(Mutex<(AudioConfig, Option<AudioConfig>)>);
 
 impl Wanted {
+    fn new(present: AudioConfig) -> Self {
+        Self(Mutex::new((present, None)))
+    }
+
+    /// Asks for a way; the one that is taken already needs nothing.
     fn set(&self, config: AudioConfig) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(config);
+        let mut ways = self.lock();
+        ways.1 = (config != ways.0).then_some(config);
     }
 
     fn any(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.lock().1.is_some()
     }
 
     fn take(&self) -> Option<AudioConfig> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().1.take()
+    }
+
+    /// Notes the way that is taken now.
+    fn took(&self, config: AudioConfig) {
+        self.lock().0 = config;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (AudioConfig, Option<AudioConfig>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,7 +158,7 @@ type Failure = (AudioError, Option<Box<Engine>>);
 impl Supervisor {
     fn run(mut self, engine: Box<Engine>, answer: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
         let (faults, faulty) = sync_channel(16);
-        let Opened { mut route, mut running, mut engine } = match self.first(&self.config, engine, &faults) {
+        let Opened { mut route, mut running, mut engine } = match self.first(&self.config, true, engine, &faults) {
             Ok(opened) => opened,
             Err((error, _)) => {
                 let _ = answer.send(Err(error));
@@ -153,11 +168,12 @@ impl Supervisor {
         let _ = answer.send(Ok(()));
         loop {
             if let Some(stream) = running.take() {
+                // What failed attempts reported is not this stream's.
+                while faulty.try_recv().is_ok() {}
                 let end = self.watch(&stream, &faulty);
                 self.status.connected.store(false, Relaxed);
                 drop(stream);
                 engine = self.home.wait(PATIENCE);
-                while faulty.try_recv().is_ok() {}
                 if let End::Lost(reason) = end {
                     self.status.losses.fetch_add(1, Relaxed);
                     warn!(reason, "audio device lost; the music goes on unheard until it is back");
@@ -172,9 +188,10 @@ impl Supervisor {
                 return Some(present);
             }
             if let Some(config) = self.wanted.take() {
-                match self.first(&config, present, &faults) {
+                match self.first(&config, route == Route::Null, present, &faults) {
                     Ok(opened) => {
                         (route, running, engine) = (opened.route, opened.running, opened.engine);
+                        self.wanted.took(config.clone());
                         self.config = config;
                     }
                     Err((error, back)) => {
@@ -200,12 +217,22 @@ impl Supervisor {
         }
     }
 
-    /// Tries the ways the configuration allows, in their order.
-    fn first(&self, config: &AudioConfig, engine: Box<Engine>, faults: &SyncSender<Fault>) -> Result<Opened, Failure> {
+    /// Tries the ways a configuration allows, in their order; `or_nothing` says whether the null output will do for want of
+    /// a device.
+    fn first(
+        &self,
+        config: &AudioConfig,
+        or_nothing: bool,
+        engine: Box<Engine>,
+        faults: &SyncSender<Fault>,
+    ) -> Result<Opened, Failure> {
         let mut tried = Vec::new();
         let mut engine = Some(engine);
         for route in routes(config.host, config.device.as_deref()) {
             if route == Route::Null {
+                if !or_nothing && !tried.is_empty() {
+                    break;
+                }
                 match tried.join("; ") {
                     reasons if reasons.is_empty() => info!("playing into nothing"),
                     reasons => warn!(reasons, "no sound device: playing into nothing"),
@@ -348,22 +375,25 @@ mod tests {
         let (ports, _ends) = ports();
         let config = |host, block| AudioConfig { host, device: None, block_frames: Some(block) };
         let output = Output::open(&config(AudioHost::Null, 256), Engine::new(ports, Arc::default())).unwrap();
-        let blocks = |frames| {
-            while output.status().block_frames() != frames {
+        let until = |what: &str, reached: &dyn Fn() -> bool| {
+            let begun = Instant::now();
+            while !reached() {
+                assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
                 thread::sleep(Duration::from_millis(2));
             }
         };
-        blocks(256);
+        let status = output.status();
+        until("256 frames", &|| status.block_frames() == 256);
         output.configure(config(AudioHost::Null, 1024));
-        blocks(1024);
+        until("1024 frames", &|| status.block_frames() == 1024);
         output.configure(AudioConfig { device: Some("no such device".to_owned()), ..config(AudioHost::Alsa, 64) });
-        let (before, begun) = (output.status().callbacks(), Instant::now());
-        while output.status().callbacks() < before + 20 {
-            assert!(begun.elapsed() < Duration::from_secs(20), "the sound goes on as before");
-            thread::sleep(Duration::from_millis(2));
-        }
-        assert_eq!(output.status().block_frames(), 1024);
-        assert!(output.status().connected() && output.status().is_null());
+        until("the other way is tried", &|| !output.wanted.any());
+        let before = status.callbacks();
+        until("the sound goes on as before", &|| status.callbacks() > before + 20);
+        assert_eq!(status.block_frames(), 1024);
+        assert!(status.connected() && status.is_null());
+        output.configure(config(AudioHost::Null, 1024));
+        assert!(!output.wanted.any(), "it is played that way already");
         assert!(output.close().is_some());
     }
 }

@@ -60,7 +60,10 @@ fn check(path: &Path, files: &mut usize, problems: &mut Vec<String>) {
         Kind::Preset => Preset::read(path).err().iter().flatten().map(ToString::to_string).collect(),
         Kind::Config => Config::read(path).err().iter().map(ToString::to_string).collect(),
         Kind::Unknown => {
-            vec![format!("{}: is it a preset or a mapping? It should lie in a folder of that name", path.display())]
+            vec![format!(
+                "{}: is it a preset or a mapping? It should lie in a folder of that name; a configuration is named melos.toml",
+                path.display()
+            )]
         }
     };
     problems.extend(found);

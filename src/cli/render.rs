@@ -14,7 +14,7 @@ use melos::control::ControlEvent;
 use melos::control::log::{ControlLog, Entry};
 use melos::generator::Generator;
 use melos::model::{Models, find_model, runtime};
-use melos::preset::{Preset, Walk, begin_with};
+use melos::preset::{Preset, Walk, begin_with, ends_journey};
 use melos::render::Offline;
 use melos::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
@@ -74,7 +74,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         log.header.settings = settings;
         journey = Some(Walk::new(&preset, 0));
     }
-    log.header.settings.extend(args.start.values()?);
+    let start = args.start.values()?;
+    if start.iter().any(|(param, _)| ends_journey(*param)) {
+        journey = None;
+    }
+    log.header.settings.extend(start);
 
     let mut frames = log.frames();
     match args.seconds {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use crate::check::{Library, Problem};
-use crate::config::{Config, ConfigError, ConfigSource};
+use crate::config::{Config, ConfigSource};
 use crate::control::watch::{Changed, watch};
 use crate::mapping::Mapping;
 use crate::preset::Preset;
@@ -31,7 +31,9 @@ pub(super) struct Files {
     pub(super) mappings: Library<Mapping>,
     pub(super) config: Config,
     source: ConfigSource,
-    /// What the first reading found wrong: not said again by the look that follows it.
+    /// Whether the configuration's file was there.
+    configured: bool,
+    /// What was found wrong last.
     said: Vec<Problem>,
 }
 
@@ -40,13 +42,14 @@ impl Files {
     ///
     /// # Errors
     /// When the configuration cannot be used.
-    pub(super) fn read(source: ConfigSource, data: &Path) -> Result<Self, ConfigError> {
+    pub(super) fn read(source: ConfigSource, data: &Path) -> Result<Self, Problem> {
         let config = source.read()?;
         let (presets, bad_presets) = Library::open(&data.join("presets"), Preset::read);
         let (mappings, bad_mappings) = Library::open(&data.join("mappings"), Mapping::read);
         let said = [bad_presets, bad_mappings].concat();
-        say(said.iter(), "left out");
-        Ok(Self { presets, mappings, config, source, said })
+        said.iter().for_each(|problem| tracing::warn!("{problem}; left out"));
+        let configured = source.file.is_file();
+        Ok(Self { presets, mappings, config, source, configured, said })
     }
 
     /// Watches the files. Gives a sender that asks for a look at once, and where news arrives; news wait for their reader
@@ -54,61 +57,76 @@ impl Files {
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub(super) fn watch(mut self, data: &Path) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
+    pub(super) fn watch(self, data: &Path) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
         watch(vec![data.join("presets"), data.join("mappings"), self.source.file.clone()], asking.clone())?;
-        thread::Builder::new().name("melos-reload".to_owned()).spawn(move || {
-            // Once before the first news: a file may have been saved between reading and watching.
-            let mut asked = false;
-            while sender.send(self.reload(asked)).is_ok()
-                && let Ok(Changed(paths)) = changed.recv()
-            {
-                asked = paths.is_empty();
-            }
-        })?;
+        let looking = thread::Builder::new().name("melos-reload".to_owned());
+        looking.spawn(move || self.serve(&changed, &sender))?;
         Ok((asking, news))
     }
 
-    /// Reads everything again; whoever `asked` for it is told when nothing has changed.
-    fn reload(&mut self, asked: bool) -> Reloaded {
-        let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
-        let mut good = presets.problems.is_empty() && mappings.problems.is_empty();
-        let said = std::mem::take(&mut self.said);
-        say(presets.problems.iter().chain(&mappings.problems).filter(|problem| !said.contains(problem)), KEPT);
-        let config = self.source.read().unwrap_or_else(|error| {
-            tracing::warn!("{error}; {KEPT}");
-            good = false;
-            self.config.clone()
-        });
-        let config = (config != self.config).then_some(config);
-        let mut changed = [presets.changed.as_slice(), &mappings.changed].concat();
-        if let Some(config) = &config {
-            changed.push(self.source.file.display().to_string());
-            self.config.clone_from(config);
+    /// Looks whenever something was saved or somebody asks, until nobody listens; and once before, since a file may have
+    /// been saved between reading and watching.
+    fn serve(mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
+        let mut reloaded = self.look();
+        while sender.send(reloaded).is_ok()
+            && let Ok(Changed(paths)) = changed.recv()
+        {
+            let asked = paths.is_empty();
+            // What is wrong with a file is said at every save of it, and to whoever asks.
+            let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
+            self.said.retain(|problem| !asked && !saved(problem));
+            reloaded = self.look();
+            let news = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
+            if asked && !news && self.said.is_empty() {
+                tracing::info!("read again; nothing has changed");
+            }
         }
-        let gone = [presets.gone.as_slice(), &mappings.gone].concat();
+    }
+
+    /// Reads everything again; says what is wrong and was not before.
+    fn look(&mut self) -> Reloaded {
+        let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
+        let (config, wrong) = match self.configuration() {
+            Ok(config) => (config, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let problems: Vec<Problem> = presets.problems.into_iter().chain(mappings.problems).chain(wrong).collect();
+        for problem in problems.iter().filter(|problem| !self.said.contains(problem)) {
+            let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
+            let known = self.presets.get(&name).is_some() || self.mappings.get(&name).is_some();
+            let known = known || problem.file == self.source.file;
+            tracing::warn!("{problem}; {}", if known { "the last good state stays" } else { "left out" });
+        }
+        self.said = problems;
+        let mut changed = [presets.changed.as_slice(), &mappings.changed].concat();
+        let mut gone = [presets.gone.as_slice(), &mappings.gone].concat();
+        let file = || self.source.file.display().to_string();
+        changed.extend(config.is_some().then(file));
+        let there = self.source.file.is_file();
+        gone.extend((self.configured && !there).then(file));
+        self.configured = there;
         if !changed.is_empty() {
             tracing::info!(files = changed.join(", "), "reloaded");
         }
         if !gone.is_empty() {
             tracing::info!(files = gone.join(", "), "gone; what they began goes on");
         }
-        if asked && good && changed.is_empty() && gone.is_empty() {
-            tracing::info!("read again; nothing has changed");
-        }
         let mappings = !(mappings.changed.is_empty() && mappings.gone.is_empty());
         let mappings = mappings.then(|| self.mappings.values().cloned().collect());
         Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings, config }
     }
-}
 
-/// What becomes of a file that went bad.
-const KEPT: &str = "the last good state stays";
-
-fn say<'a>(problems: impl Iterator<Item = &'a Problem>, consequence: &str) {
-    for problem in problems {
-        tracing::warn!("{problem}; {consequence}");
+    /// The configuration, if it changed; a file that is gone changes nothing.
+    fn configuration(&mut self) -> Result<Option<Config>, Problem> {
+        if !self.source.file.is_file() {
+            return Ok(None);
+        }
+        let config = self.source.read()?;
+        let changed = config != self.config;
+        self.config.clone_from(&config);
+        Ok(changed.then_some(config))
     }
 }
 

@@ -24,7 +24,7 @@ use super::state::{Saved, StateFile};
 use crate::audio::Output;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
-use crate::config::Config;
+use crate::config::{AudioHost, Config, MidiHost};
 use crate::control::log::Entry;
 use crate::control::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
@@ -88,7 +88,7 @@ pub(super) struct Stage {
     /// Networks that were loaded again.
     pub(super) networks: Receiver<Replacement>,
     pub(super) recorder: Recorder,
-    /// What is in force.
+    /// What was asked for last.
     pub(super) config: Config,
     /// Folder for state and recordings.
     pub(super) folder: PathBuf,
@@ -405,6 +405,8 @@ impl Stage {
     fn configure(&mut self, config: Config) {
         let old = std::mem::replace(&mut self.config, config);
         let new = &self.config;
+        let on_jack = |config: &Config| config.audio.host == AudioHost::Jack;
+        let follows_audio = |config: &Config| config.midi.host == MidiHost::Auto;
         if new.audio != old.audio {
             self.output.configure(new.audio.clone());
         }
@@ -416,7 +418,7 @@ impl Stage {
             ("model", new.model != old.model),
             ("osc", new.osc != old.osc),
             ("http", new.http != old.http),
-            ("midi.host", new.midi.host != old.midi.host),
+            ("midi.host", new.midi.host != old.midi.host || follows_audio(new) && on_jack(new) != on_jack(&old)),
             ("link", new.link != old.link),
         ];
         let later: Vec<_> = later.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();

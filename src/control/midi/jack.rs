@@ -34,12 +34,12 @@ const MIDI: Option<&str> = Some("8 bit raw midi");
 /// A server that does not call for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
 
-fn open() -> Result<(Client, Calls), MidiError> {
+fn open() -> Result<(Calls, Client), MidiError> {
     jack_clients::open(CLIENT).map_err(MidiError::Jack)
 }
 
 pub(super) fn sources() -> Result<Vec<String>, MidiError> {
-    let (client, _calls) = open()?;
+    let (_calls, client) = open()?;
     let mut sources = client.ports(None, MIDI, PortFlags::IS_OUTPUT);
     let own = |source: &String| source.split_once(':').is_some_and(|(client, _)| client == CLIENT);
     sources.retain(|source| !own(source));
@@ -132,7 +132,7 @@ impl Search for Jack {
 impl Running {
     fn start(sender: &mut Sender) -> Result<Self, MidiError> {
         let fail = |error: jack::Error| MidiError::Jack(error.to_string());
-        let (client, calls) = open()?;
+        let (calls, client) = open()?;
         let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(fail)?;
         let (messages, waiting) = HeapRb::new(ROOM).split();
         let mut outlets = vec![Outlet { port: out, waiting }];

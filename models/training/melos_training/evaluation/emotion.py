@@ -27,6 +27,12 @@ def neighbour(emotion):
     return min(distance, key=distance.get)
 
 
+def nearness(affect):
+    """Minus the distance of valence and arousal [n, 2] from every anchor, [n, 8]."""
+    anchors = np.array([ANCHORS[name] for name in EMOTIONS])
+    return -np.linalg.norm(np.asarray(affect)[:, None] - anchors, axis=2)
+
+
 @dataclass(frozen=True)
 class Heard:
     """The judge's opinion of excerpts: valence, arousal, and how near the eight names are [n, 8]; the other judge's too."""
@@ -60,22 +66,17 @@ class Judge:
             "pieces": len(set(pieces)),
             "valence_auc": auc_of_signs(guessed[:, 0], affect[:, 0]),
             "arousal_auc": auc_of_signs(guessed[:, 1], affect[:, 1]),
-            "names": bootstrap(np.mean, self._nearness(guessed).argmax(1) == names),
+            "names": bootstrap(np.mean, nearness(self.scale * guessed + self.offset).argmax(1) == names),
             "other_names": bootstrap(np.mean, cross_val_predict(self.naming, features, names, **folds) == names),
         }
         self.regression.fit(features, affect)
         self.naming.fit(features, names)
 
-    def _nearness(self, affect):
-        """Minus the distance of every anchor, [n, 8]."""
-        anchors = np.array([ANCHORS[name] for name in EMOTIONS])
-        return -np.linalg.norm((self.scale * affect + self.offset)[:, None] - anchors, axis=2)
-
     def __call__(self, features):
-        affect = self.regression.predict(features)
+        affect = self.scale * self.regression.predict(features) + self.offset
         other_names = np.full((len(features), 8), -50.0)
         other_names[:, self.naming[-1].classes_] = self.naming.predict_log_proba(features)
-        return Heard(affect[:, 0], affect[:, 1], self._nearness(affect), other_names)
+        return Heard(affect[:, 0], affect[:, 1], nearness(affect), other_names)
 
 
 def auc_of_signs(scores, truth):
