@@ -13,6 +13,7 @@ from ..constants import EMOTIONS  # noqa: E402
 def save(figure, folder, name):
     """Writes `name`.png and gives the Markdown that shows it."""
     Path(folder).mkdir(parents=True, exist_ok=True)
+    figure.set_layout_engine("constrained")
     figure.savefig(Path(folder) / f"{name}.png", dpi=70, bbox_inches="tight")
     plt.close(figure)
     return f"![{name}]({Path(folder).name}/{name}.png)"
@@ -51,7 +52,7 @@ def endurance(series, folder):
         for emotion, minutes in series.items():
             axis.plot(range(1, len(minutes) + 1), [getattr(m, field) for m in minutes], label=emotion)
         axis.set(xlabel="minute", ylabel=label)
-    axes[-1].legend(fontsize=7)
+    axes[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return save(figure, folder, "endurance")
 
 
