@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from melos_training.evaluation import beat, chord, describe, diversity, endurance, fad, likelihood, memory, rise, transcription, weights
+from melos_training.constants import EMOTIONS
+from melos_training.evaluation import beat, chord, describe, diversity, emotion, endurance, fad, likelihood, memory, rise, transcription, weights
 from melos_training.evaluation.renders import RATE
 from melos_training.evaluation.statistics import auc, bootstrap
 from melos_training.training import load_average
@@ -124,3 +125,23 @@ def test_the_shipped_graphs_give_their_weights_back(trained, exported):
         for key, value in load(exported).state_dict().items():
             # Large weights are stored as float16.
             assert torch.allclose(value, kept.state_dict()[key], rtol=1e-3, atol=1e-4), key
+
+
+def test_a_judge_hears_the_affect_it_was_fitted_to_and_names_the_nearest_anchor():
+    rng = np.random.default_rng(0)
+    affect = np.repeat([emotion.ANCHORS[name] for name in EMOTIONS], 12, axis=0) + rng.normal(0, 0.05, (96, 2))
+    mixing = rng.normal(size=(2, 20))
+    features = affect @ mixing + rng.normal(0, 0.1, (96, 20))
+    names = np.repeat(np.eye(8), 12, axis=0)
+    judge = emotion.Judge(features, np.hstack([names, affect]), np.tile(np.arange(12), 8))
+    assert judge.accuracy["names"].value > 0.9 and judge.accuracy["valence_auc"].value > 0.95
+
+    asked = [name for name in EMOTIONS for _ in range(10)]
+    played = np.array([emotion.ANCHORS[name] for name in asked]) @ mixing + rng.normal(0, 0.1, (80, 20))
+    told = emotion.agreement(judge(played), asked)
+    assert told["names"].value > 0.9 and told["confusion"].trace() > 7
+    assert abs(told["affect"]["sad"][0] - emotion.ANCHORS["sad"][0]) < 0.15
+    assert all(pair.value > 0.8 for _, pair in told["pairs"].values())
+    # Whoever always plays the same is not told apart.
+    same = emotion.agreement(judge(np.tile(played[:1], (80, 1))), asked)
+    assert same["names"].value == 0.125 and all(pair.value == 0.5 for _, pair in same["pairs"].values())
