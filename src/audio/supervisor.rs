@@ -71,8 +71,8 @@ impl Output {
         &self.status
     }
 
-    /// Plays another way as soon as the supervisor sees it, at most [`LOOK`] later; when none of its ways works, that is
-    /// said, and the way it was played before is taken again.
+    /// Plays another way, begun within 50 ms; when none that the configuration names works, that is said, and the way it
+    /// was played before is taken again. Does not wait.
     pub fn configure(&self, config: AudioConfig) {
         self.wanted.set(config);
     }
