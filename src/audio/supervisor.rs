@@ -202,7 +202,6 @@ impl Supervisor {
                 continue;
             }
             if route == Route::Null {
-                self.status.connected.store(true, Relaxed);
                 engine = Some(self.pace(present, None));
                 continue;
             }
