@@ -185,10 +185,14 @@ fn request(
         }
         _ => return Err(unfit(format!("{}: this type of argument is not taken", param.spec().id))),
     };
-    let value = param.fit(input).map_err(|error| unfit(error.to_string()))?;
-    if let Err(error) = param.fit_within(input) {
-        clipped.push(format!("/melos/{error}"));
-    }
+    let value = match param.fit_within(input) {
+        Ok(value) => value,
+        Err(outside) => {
+            let nearest = param.fit(input).map_err(|error| unfit(error.to_string()))?;
+            clipped.push(format!("/melos/{outside}"));
+            nearest
+        }
+    };
     Ok(value.map(|value| Request::Set(param, value, due)))
 }
 
