@@ -24,6 +24,8 @@ def _arguments():
             command.add_argument("--compile", dest="compiled", action="store_true", help="half as fast again, minutes later")
         if name == "vae":
             command.add_argument("--decoder-of", type=Path, help="train only the decoder of this finished checkpoint on")
+        if name == "vocoder":
+            command.add_argument("--vae", type=Path, help="a finished VAE's checkpoint: half of the windows are told by it")
         if name == "transformer":
             command.add_argument("--vae", type=Path, required=True, help="the VAE's checkpoint")
     command = commands.add_parser("adopt", help="make checkpoints of a published model, to train it on")

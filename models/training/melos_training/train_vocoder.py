@@ -3,14 +3,15 @@
 import numpy as np
 import torch
 
-from .constants import HOP, N_FFT
+from .constants import HOP, LOG_FLOOR, N_FFT
 from .data import Shards
 from .layers import Carry
 from .losses import audio_loss, phasor_loss, unit
 from .mel import inverse_spectrum, log_mel, spectrum
 from .measure import log_spectral_distance, spectral_convergence
 from .precision import autocast
-from .training import Trainer
+from .training import Trainer, load_average
+from .vae import Vae
 from .vocoder import LOOK_AHEAD, Vocoder, direction
 
 BATCH = 12
@@ -19,6 +20,8 @@ WARM_UP = 16
 """Frames at the start of a window that are not judged: the network has not yet heard what sounds there."""
 RATE = 8e-4
 GAIN_DB = 12.0
+THROUGH_VAE = 0.5
+"""The share of windows heard as the VAE's decoder tells them, where one is given: that is what the vocoder is to play."""
 
 
 def _aligned(predicted, count):
@@ -26,11 +29,19 @@ def _aligned(predicted, count):
     return predicted[:, LOOK_AHEAD + WARM_UP:count]
 
 
-def vocoder_loss(vocoder, audio):
-    """Loss and its parts for audio windows [batch, samples]."""
+@torch.no_grad()
+def retold(vae, mel, count):
+    """Log-mel [batch, frames, 128], the first `count` of the batch as the `vae` gives them back."""
+    with autocast():
+        mean, _ = vae.encoder(mel[:count])
+        again = vae.decoder(mean)
+    return torch.cat([again.clamp(min=LOG_FLOOR), mel[count:]])
+
+
+def vocoder_loss(vocoder, audio, mel):
+    """Loss and its parts for audio windows [batch, samples] to be made from `mel` [batch, frames, 128]."""
     with torch.no_grad():
         target = spectrum(audio)
-        mel = log_mel(target.abs())
     frames = mel.shape[1]
     with autocast():
         magnitude, *parts = vocoder.predict(mel, Carry())
@@ -72,21 +83,30 @@ def evaluate_vocoder(vocoder, audio):
     return {"lsd_db": log_spectral_distance(ours, heard), "convergence": spectral_convergence(ours, heard)}
 
 
-def train(shards, out, minutes=None, steps=None, rate=None, seed=0, every=200):
-    """Trains on `shards`/train, watching `shards`/valid; both with audio."""
+def train(shards, out, minutes=None, steps=None, rate=None, seed=0, every=200, vae=None):
+    """Trains on `shards`/train, watching `shards`/valid; both with audio. `vae` is the checkpoint of a trained VAE whose mels it
+    shall be used to."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     training = Shards(shards, "train", needs_audio=True, min_frames=FRAMES + 4)
     valid = Shards(shards, "valid", needs_audio=True, min_frames=FRAMES + 4)
     print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)
     vocoder = Vocoder()
+    teller = Vae()
+    if vae:
+        load_average(teller, vae)
     trainer = Trainer(vocoder, out, rate or RATE, minutes, steps, betas=(0.8, 0.99))
     held_out = torch.from_numpy(valid.audio(np.random.default_rng(1), 16, 160))
 
     def loss():
-        audio = training.audio(rng, BATCH, FRAMES)
-        gain = 10 ** (rng.uniform(-GAIN_DB, GAIN_DB / 3, (BATCH, 1)).astype(np.float32) / 20)
-        return vocoder_loss(vocoder, torch.from_numpy(audio * gain))
+        audio = torch.from_numpy(training.audio(rng, BATCH, FRAMES))
+        gain = 10 ** (torch.from_numpy(rng.uniform(-GAIN_DB, GAIN_DB / 3, (BATCH, 1)).astype(np.float32)) / 20)
+        with torch.no_grad():
+            mel = log_mel(spectrum(audio).abs())
+            if vae:
+                mel = retold(teller, mel, round(THROUGH_VAE * BATCH))
+            mel = (mel + gain.log()[..., None]).clamp(min=LOG_FLOOR)
+        return vocoder_loss(vocoder, audio * gain, mel)
 
     trainer.run(loss, lambda model: evaluate_vocoder(model, held_out), every, training.refresh)
     return trainer

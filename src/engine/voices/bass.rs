@@ -1,5 +1,6 @@
 //! The bass: a plucked tone whose overtones fade within its first seconds.
 
+use super::amplitude;
 use super::pool::Tone;
 use crate::engine::QUANTUM;
 use crate::engine::dsp::{Bus, advance, sine};
@@ -7,7 +8,7 @@ use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
 /// Peak at full strength.
-const LEVEL: f32 = 0.45;
+const LEVEL: f32 = 0.72;
 /// Time constant of the overtones, in frames.
 const DARKENING: f32 = 0.6 * SAMPLE_RATE as f32;
 /// Below this frequency, in hertz, the fundamental is weaker than the overtones let expect, as that of a string on a small
@@ -40,7 +41,7 @@ impl Tone for Bass {
         self.depth = (0.12 + 0.14 * velocity) * brightness;
         self.settled = 0.07 * brightness;
         self.missing = 1.0 - hz / hz.hypot(SOUNDBOARD);
-        self.gain = LEVEL * velocity * (0.6 + 0.4 * velocity);
+        self.gain = LEVEL * amplitude(velocity);
     }
 
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {

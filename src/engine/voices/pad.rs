@@ -1,5 +1,6 @@
 //! The pad: three slightly detuned strings-like saws behind a gentle filter, slow to come and slow to go.
 
+use super::amplitude;
 use super::pool::Tone;
 use crate::engine::QUANTUM;
 use crate::engine::dsp::{Bus, LowPass, advance, one_pole, saw, sine};
@@ -7,7 +8,7 @@ use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
 /// Peak of one note at full strength, about.
-const LEVEL: f32 = 0.34;
+const LEVEL: f32 = 0.68;
 /// The outer saws: detuned by this factor up and down, 5 cents.
 const DETUNE: f32 = 1.002_892;
 /// Share of the outer saws in the middle; less than the centre's, so that their beating never cancels it.
@@ -40,7 +41,7 @@ impl Tone for Pad {
         self.corner = (hz * (1.6 + 1.8 * velocity)).clamp(320.0, 2600.0);
         self.motion = spread;
         // The ear hears high notes louder, and saws more so.
-        self.gain = LEVEL * velocity * (220.0 / hz).sqrt().clamp(0.5, 1.2);
+        self.gain = LEVEL * amplitude(velocity) * (220.0 / hz).sqrt().clamp(0.5, 1.2);
         self.mid = [LowPass::default(); 2];
         self.side = [LowPass::default(); 2];
     }

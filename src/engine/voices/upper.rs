@@ -1,5 +1,6 @@
 //! The upper voice: between a soft bell and a flute, with a vibrato that comes late.
 
+use super::amplitude;
 use super::pool::Tone;
 use crate::engine::QUANTUM;
 use crate::engine::dsp::{Bus, advance, sine};
@@ -7,7 +8,7 @@ use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
 /// Peak at full strength, about.
-const LEVEL: f32 = 0.6;
+const LEVEL: f32 = 0.9;
 /// Time constant of the bell's overtone, in frames.
 const STRIKE: f32 = 0.16 * SAMPLE_RATE as f32;
 /// Turns of the vibrato in a quantum: 4.7 Hz.
@@ -42,7 +43,7 @@ impl Tone for Upper {
             increment: hz / SAMPLE_RATE as f32,
             depth: 0.02 + 0.07 * velocity,
             settled: 0.006,
-            gain: LEVEL * velocity * (0.5 + 0.5 * velocity) * (523.0 / hz).sqrt().clamp(0.5, 1.2),
+            gain: LEVEL * amplitude(velocity) * (523.0 / hz).sqrt().clamp(0.5, 1.2),
             ..Self::default()
         };
     }
