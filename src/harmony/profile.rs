@@ -37,9 +37,9 @@ impl Profile {
             Emotion::Sad =>        ( 60.0,  3.5, 50.0, 57.0, 1.00, 0.55, 0.45, 0.6),
             Emotion::Energetic =>  (138.0, 16.5, 80.0, 62.5, 1.60, 0.25, 0.40, 0.0),
             Emotion::Calm =>       ( 56.0,  3.5, 46.0, 65.0, 0.55, 0.35, 0.35, 0.2),
-            Emotion::Romantic =>   ( 66.0,  6.2, 55.5, 68.0, 1.20, 0.65, 0.65, 0.2),
+            Emotion::Romantic =>   ( 66.0,  6.5, 56.0, 68.0, 1.20, 0.65, 0.65, 0.2),
             Emotion::Angry =>      (150.0, 16.0, 86.0, 55.0, 1.50, 0.30, 0.35, 0.0),
-            Emotion::Nostalgic =>  ( 76.0,  5.5, 56.0, 57.5, 1.10, 0.50, 0.55, 0.6),
+            Emotion::Nostalgic =>  ( 77.0,  6.0, 56.5, 57.5, 1.10, 0.50, 0.55, 0.6),
             Emotion::Mysterious => ( 90.0,  7.5, 57.0, 60.5, 0.70, 0.50, 0.35, 0.2),
         };
         Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
