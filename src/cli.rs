@@ -97,8 +97,9 @@ fn message(error: &anyhow::Error) -> String {
 
 /// One line per event; `MELOS_LOG` chooses how much, as in `MELOS_LOG=melos=debug`, `MELOS_LOG_JSON=1` the form.
 fn log_to_stderr() {
+    // The PulseAudio client calls the end of every connection an error, its own too; a lost device is told by our own line.
     let filter = tracing_subscriber::EnvFilter::try_from_env("MELOS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,melos=info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,pulseaudio=off,melos=info"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -31,7 +31,7 @@ def trained(shards, tmp_path_factory):
     paths = {name: out / f"{name}.pt" for name in ("vae", "vocoder", "transformer")}
     trainers = {
         "vae": train_vae.train([shards], paths["vae"], steps=20, every=5),
-        "vocoder": train_vocoder.train([shards], paths["vocoder"], steps=12, every=4),
+        "vocoder": train_vocoder.train([shards], paths["vocoder"], steps=12, every=4, vae=paths["vae"]),
         "transformer": train_transformer.train([shards], paths["vae"], paths["transformer"], steps=12, every=4),
     }
     return paths, trainers

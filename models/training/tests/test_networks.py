@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from melos_training import graphs
+from melos_training.constants import LOG_FLOOR
 from melos_training.mel import inverse_spectrum
 from melos_training.train_transformer import drop_conditions, previous_latents
+from melos_training.train_vocoder import retold
 from melos_training.transformer import WINDOW, Transformer
 from melos_training.vae import Vae
 from melos_training.vectors import Player
@@ -67,6 +69,15 @@ def test_vocoder_looks_two_frames_ahead():
     # Output i belongs to frame i - 2, so what input 20 changes first is frame 18.
     assert difference[:20].max() == 0
     assert difference[20] > 0
+
+
+def test_the_vae_retells_the_first_windows_only():
+    torch.manual_seed(0)
+    vae, mel = Vae().eval(), torch.randn(4, 80, 128) * 2 - 6
+    told = retold(vae, mel, 2)
+    torch.testing.assert_close(told[2:], mel[2:], atol=0, rtol=0)
+    assert (told[:2] - mel[:2]).abs().mean() > 0.1
+    assert told.min() >= LOG_FLOOR
 
 
 def test_transformer_past_its_window():
