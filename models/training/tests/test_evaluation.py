@@ -1,13 +1,15 @@
 """The measures on known answers."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from melos_training.constants import EMOTIONS
+from melos_training.constants import CONDITION_COUNT, EMOTIONS, FRAMES_PER_SECOND, LATENT_FRAMES, VALUE_COUNT
 from melos_training.evaluation import beat, chord, describe, diversity, emotion, endurance, fad, likelihood, memory, rise, transcription, weights
+from melos_training.evaluation.held_out import Excerpt
 from melos_training.evaluation.renders import RATE
 from melos_training.evaluation.statistics import auc, bootstrap
 from melos_training.training import load_average
@@ -44,6 +46,19 @@ def test_a_metronome_has_a_vector_strength_of_one_and_even_phases_none():
     at = np.arange(0, 8, 0.25)
     strengths = beat.strength(at, [0, 8], [0, 16])
     assert strengths[2] == pytest.approx(1) and strengths[1] == pytest.approx(0, abs=1e-9)
+
+
+def test_beats_of_a_held_out_piece_count_up_from_its_conditions():
+    step = LATENT_FRAMES / FRAMES_PER_SECOND
+    phase = np.arange(100) * step * 1.5
+    conditions = np.zeros((100, CONDITION_COUNT), np.float32)
+    conditions[:, 34], conditions[:, 35], conditions[:, VALUE_COUNT + 4] = np.cos(2 * np.pi * phase), np.sin(2 * np.pi * phase), 1
+    shard = SimpleNamespace(read=lambda name, first, last: conditions[first:last])
+    times, beats = Excerpt(shard, 20 * step, 4.0).beats()
+    assert times[0] == pytest.approx(0) and np.diff(times) == pytest.approx(step)
+    assert np.diff(beats) == pytest.approx(1.5 * step, abs=1e-5)
+    conditions[30, VALUE_COUNT + 4] = 0
+    assert Excerpt(shard, 20 * step, 4.0).beats() is None
 
 
 def test_a_triad_is_inside_itself_and_not_inside_another():

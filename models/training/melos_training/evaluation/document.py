@@ -80,6 +80,8 @@ def hear_beat(study, folder):
                 strengths.append(beat.of_rendering(rendering))
                 others.append(beat.of_rendering(rendering, beat.OTHER_PACE))
         rows.append([tempo, *(mean([s[d] for s in strengths]) for d in beat.DIVISIONS), mean([s[2] for s in others]), len(strengths)])
+    played = [beat.strength(beat.onsets(x.sound())[0], *grid) for x in study.real if (grid := x.beats())]
+    rows.append(["real music, its own", *(mean([s[d] for s in played]) for d in beat.DIVISIONS), "", len(played)])
     return "Happy and calm, network alone; vector strength of onsets against beats, their halves and their quarters.\n\n" + table(
         ["BPM", "beats", "halves", "quarters", "halves of an unrelated beat", "N"], rows) + "\nWanted: 0.5.\n"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import resample_poly
 
-from ..constants import FRAMES_PER_SECOND, LATENT_FRAMES, SAMPLE_RATE
+from ..constants import CONDITION_GROUPS, FRAMES_PER_SECOND, LATENT_FRAMES, SAMPLE_RATE, VALUE_COUNT
 from .renders import RATE
 
 
@@ -38,6 +38,16 @@ class Excerpt:
         middle = int((self.start + self.seconds / 2) * FRAMES_PER_SECOND / LATENT_FRAMES)
         row = self.shard.read("conditions", middle, middle + 1)[0]
         return row[:10] if row[:8].sum() > 0 else None
+
+    def beats(self):
+        """Seconds from the start of the excerpt, one per latent, and the beats counted up to there; `None` where the beat is not known throughout."""
+        first, last = self.latents()
+        conditions = self.shard.read("conditions", first, last)
+        cosine, sine = CONDITION_GROUPS["beat"][0], CONDITION_GROUPS["beat"][0] + 1
+        if not conditions[:, VALUE_COUNT + list(CONDITION_GROUPS).index("beat")].all():
+            return None
+        beats = np.unwrap(np.arctan2(conditions[:, sine], conditions[:, cosine])) / (2 * np.pi)
+        return np.arange(first, last) * LATENT_FRAMES / FRAMES_PER_SECOND - self.start, beats
 
     def notes(self):
         """Notes [n, 4] that begin in the excerpt, in seconds from its start."""
