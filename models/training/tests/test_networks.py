@@ -77,7 +77,7 @@ def test_the_vae_retells_the_first_windows_only():
     told = retold(vae, mel, 2)
     torch.testing.assert_close(told[2:], mel[2:], atol=0, rtol=0)
     assert (told[:2] - mel[:2]).abs().mean() > 0.1
-    assert told.min() >= LOG_FLOOR
+    assert told[:2].min() >= LOG_FLOOR
 
 
 def test_transformer_past_its_window():
