@@ -38,10 +38,8 @@ def retold(vae, mel, count):
     return torch.cat([again.clamp(min=LOG_FLOOR), mel[count:]])
 
 
-def vocoder_loss(vocoder, audio, mel):
-    """Loss and its parts for audio windows [batch, samples] to be made from `mel` [batch, frames, 128]."""
-    with torch.no_grad():
-        target = spectrum(audio)
+def vocoder_loss(vocoder, audio, target, mel):
+    """Loss and its parts for audio windows [batch, samples], with their spectra `target`, to be made from `mel` [batch, frames, 128]."""
     frames = mel.shape[1]
     with autocast():
         magnitude, *parts = vocoder.predict(mel, Carry())
@@ -92,8 +90,9 @@ def train(shards, out, minutes=None, steps=None, rate=None, seed=0, every=200, v
     valid = Shards(shards, "valid", needs_audio=True, min_frames=FRAMES + 4)
     print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)
     vocoder = Vocoder()
-    teller = Vae()
+    teller = None
     if vae:
+        teller = Vae()
         load_average(teller, vae)
     trainer = Trainer(vocoder, out, rate or RATE, minutes, steps, betas=(0.8, 0.99))
     held_out = torch.from_numpy(valid.audio(np.random.default_rng(1), 16, 160))
@@ -102,11 +101,12 @@ def train(shards, out, minutes=None, steps=None, rate=None, seed=0, every=200, v
         audio = torch.from_numpy(training.audio(rng, BATCH, FRAMES))
         gain = 10 ** (torch.from_numpy(rng.uniform(-GAIN_DB, GAIN_DB / 3, (BATCH, 1)).astype(np.float32)) / 20)
         with torch.no_grad():
-            mel = log_mel(spectrum(audio).abs())
-            if vae:
+            target = spectrum(audio)
+            mel = log_mel(target.abs())
+            if teller:
                 mel = retold(teller, mel, round(THROUGH_VAE * BATCH))
             mel = (mel + gain.log()[..., None]).clamp(min=LOG_FLOOR)
-        return vocoder_loss(vocoder, audio * gain, mel)
+        return vocoder_loss(vocoder, audio * gain, target * gain[..., None], mel)
 
     trainer.run(loss, lambda model: evaluate_vocoder(model, held_out), every, training.refresh)
     return trainer
