@@ -24,8 +24,8 @@ const fn modes(emotion: Emotion) -> &'static [(Mode, f32)] {
         Emotion::Calm => &[(Mode::Major, 6.0), (Mode::Lydian, 3.0)],
         Emotion::Romantic => &[(Mode::Major, 1.0)],
         Emotion::Angry => &[(Mode::Phrygian, 4.0), (Mode::Minor, 3.0), (Mode::HarmonicMinor, 3.0)],
-        Emotion::Nostalgic => &[(Mode::Major, 1.5), (Mode::Dorian, 6.0), (Mode::Minor, 2.0)],
-        Emotion::Mysterious => &[(Mode::HarmonicMinor, 3.0), (Mode::Phrygian, 3.0), (Mode::Lydian, 3.0)],
+        Emotion::Nostalgic => &[(Mode::Dorian, 4.0), (Mode::Major, 3.0), (Mode::Mixolydian, 2.0), (Mode::Minor, 1.0)],
+        Emotion::Mysterious => &[(Mode::Phrygian, 6.0), (Mode::HarmonicMinor, 2.0), (Mode::Lydian, 1.5)],
     }
 }
 

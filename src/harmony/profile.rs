@@ -33,14 +33,14 @@ impl Profile {
     #[rustfmt::skip]
     pub const fn of(emotion: Emotion) -> Self {
         let (tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion) = match emotion {
-            Emotion::Happy =>      (114.0,  8.4, 67.0, 68.0, 1.30, 0.35, 0.50, 0.1),
+            Emotion::Happy =>      (112.0,  7.8, 66.5, 68.0, 1.30, 0.35, 0.50, 0.1),
             Emotion::Sad =>        ( 60.0,  3.5, 50.0, 57.0, 1.00, 0.55, 0.45, 0.6),
-            Emotion::Energetic =>  (138.0, 16.5, 80.0, 62.5, 1.60, 0.25, 0.40, 0.0),
+            Emotion::Energetic =>  (138.0, 12.5, 80.0, 62.5, 1.60, 0.25, 0.40, 0.0),
             Emotion::Calm =>       ( 56.0,  3.5, 46.0, 65.0, 0.55, 0.35, 0.35, 0.2),
-            Emotion::Romantic =>   ( 66.0,  6.5, 56.0, 68.0, 1.20, 0.65, 0.65, 0.2),
+            Emotion::Romantic =>   ( 66.0,  6.3, 56.0, 68.0, 1.20, 0.65, 0.65, 0.2),
             Emotion::Angry =>      (150.0, 16.0, 86.0, 55.0, 1.50, 0.30, 0.35, 0.0),
-            Emotion::Nostalgic =>  ( 77.0,  6.0, 56.5, 57.5, 1.10, 0.50, 0.55, 0.6),
-            Emotion::Mysterious => ( 90.0,  7.5, 57.0, 60.5, 0.70, 0.50, 0.35, 0.2),
+            Emotion::Nostalgic =>  ( 75.0,  5.3, 55.5, 57.5, 1.10, 0.50, 0.55, 0.6),
+            Emotion::Mysterious => ( 82.0,  6.3, 54.0, 61.5, 0.70, 0.50, 0.35, 0.2),
         };
         Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
     }

@@ -130,6 +130,8 @@ def test_silence_and_a_held_tone_are_flaws():
     assert endurance.flaws([endurance.describe_minute(silence)])[0] == 1
     assert endurance.flaws([endurance.describe_minute(held)]) == (0, 1)
     assert endurance.drift([1, 2, 3, 4]) == pytest.approx(4)
+    ends = [endurance.describe_minute(sound) for sound in (held, 0.1 * held)]
+    assert endurance.changes([ends])["level_db"] == pytest.approx([-20], abs=0.1)
 
 
 def test_the_shipped_graphs_give_their_weights_back(trained, exported):

@@ -10,6 +10,8 @@ from .vocoding import mel_of
 
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
 CHANGE_SECONDS = 36.0
+CHANGE_SEEDS = 16
+MEMORY_SEEDS = 32
 TEMPI = (60, 80, 100, 120, 140, 160)
 
 
@@ -44,11 +46,10 @@ the profiles, modes and chords of `src/harmony` and the reference of the guidanc
 def hear_changes(study, folder):
     rows, curves = [], {}
     for start, end in (("calm", "energetic"), ("energetic", "calm")):
-        courses = []
-        for seed in range(1, study.sizes.excerpts + 1):
-            samples = study.render(Request(start, seed, CHANGE_SECONDS, then=end)).sound()
-            times, arousal = rise.course(study.judge, study.describe, samples, CHANGE_SECONDS / 2)
-            courses.append(arousal)
+        judge = study.judge
+        requests = [Request(start, seed, CHANGE_SECONDS, then=end) for seed in range(1, min(CHANGE_SEEDS, study.sizes.excerpts) + 1)]
+        heard = study.play(requests, lambda x: rise.course(judge, study.describe, x.sound(), CHANGE_SECONDS / 2))
+        times, courses = heard[0][0], [arousal for _, arousal in heard]
         levels = [bootstrap(lambda c, level=level: rise.reached(times, rise.way(times, c.mean(0)), level), courses) for level in (0.1, 0.5, 0.9)]
         rows.append([f"{start} to {end}", *levels, len(courses)])
         curves[f"{start} to {end}"] = times, rise.way(times, np.mean(courses, 0))
@@ -59,10 +60,7 @@ def hear_changes(study, folder):
 def hear_chords(study, folder):
     rows = []
     for name, harmony in (("network alone", False), ("with harmony", True)):
-        played = []
-        for request in study.requests(harmony):
-            rendering = study.render(request)
-            played.append(chord.margin(rendering.sound(), chord.planned(rendering.plan())))
+        played = study.play(study.requests(harmony), lambda x: chord.margin(x.sound(), chord.planned(x.plan())))
         rows.append([name, mean([m for m, _ in played]), mean([s for _, s in played]), len(played)])
     songs = [x for x in study.real if x.shard.metadata()["corpus"] == "pop909"]
     real = [chord.margin(x.sound(), chord.labelled(study.chord_labels(x), x.piece_start())) for x in songs]
@@ -73,12 +71,10 @@ def hear_chords(study, folder):
 def hear_beat(study, folder):
     rows = []
     for tempo in TEMPI:
-        strengths, others = [], []
-        for seed in range(1, max(2, study.sizes.excerpts // 8) + 1):
-            for name in ("happy", "calm"):
-                rendering = study.render(Request(name, seed, study.sizes.seconds, tempo=tempo))
-                strengths.append(beat.of_rendering(rendering))
-                others.append(beat.of_rendering(rendering, beat.OTHER_PACE))
+        seeds = range(1, max(2, study.sizes.excerpts // 8) + 1)
+        requests = [Request(name, seed, study.sizes.seconds, tempo=tempo) for seed in seeds for name in ("happy", "calm")]
+        strengths = study.play(requests, beat.of_rendering)
+        others = study.play(requests, lambda x: beat.of_rendering(x, beat.OTHER_PACE))
         rows.append([tempo, *(mean([s[d] for s in strengths]) for d in beat.DIVISIONS), mean([s[2] for s in others]), len(strengths)])
     played = [beat.strength(beat.onsets(x.sound())[0], *grid) for x in study.real if (grid := x.beats())]
     rows.append(["real music, its own", *(mean([s[d] for s in played]) for d in beat.DIVISIONS), "", len(played)])
@@ -112,17 +108,18 @@ def measure_temperature(study, folder):
 
 
 def play_alone(study, folder):
-    series = {}
-    for name in EMOTIONS:
-        rendering = study.render(Request(name, 1, study.sizes.hours * 3600))
-        series[name] = [endurance.describe_minute(samples) for samples in rendering.minutes()]
+    requests = [Request(name, 1, study.sizes.hours * 3600) for name in EMOTIONS]
+    series = dict(zip(EMOTIONS, study.play(requests, lambda x: [endurance.describe_minute(samples) for samples in x.minutes()])))
     rows = []
     for name, minutes in series.items():
-        silent, stuck = endurance.flaws(minutes)
-        fields = ("level_db", "onset_density", "chroma_entropy", "novelty")
-        cells = [f"{np.mean(v):.2f} ± {np.std(v):.2f}, drift {endurance.drift(v):+.2f}" for v in ([getattr(m, f) for m in minutes] for f in fields)]
-        rows.append([name, *cells, silent, stuck])
-    return f"{len(series['happy'])} minutes of each, network alone, seed 1.\n\n" + table(
+        cells = [f"{np.mean(v):.2f} ± {np.std(v):.2f}, drift {endurance.drift(v):+.2f}" for v in ([getattr(m, f) for m in minutes] for f in endurance.FIELDS)]
+        rows.append([name, *cells, *endurance.flaws(minutes)])
+    ends = [[endurance.describe_minute(x.sound()) for x in pair] for pair in study.ends()]
+    rows.append(["real pieces", *(f"{np.mean(v):+.2f} ± {np.std(v):.2f}" for v in endurance.changes(ends).values()), "", ""])
+    return f"""{len(series['happy'])} minutes of each, network alone, seed 1: mean and standard deviation of minutes, and a straight line's change from beginning
+to end. Last row: from the first to the last {study.sizes.seconds:g} s of {len(ends)} held-out pieces (their first minute and a half), mean and standard deviation.
+
+""" + table(
         ["", "level, dB", "attacks a second", "chroma entropy, bits", "novelty", "silent minutes", "stuck minutes"], rows) + "\n" + plots.endurance(series, folder) + "\n"
 
 
@@ -162,7 +159,8 @@ def measure_vocoder(study, folder):
 
 def measure_memory(study, folder):
     repertoire = study.repertoire
-    found = [memory.melody(transcription.transcribe(study.detector, mel_of(study.render(r).sound(SAMPLE_RATE)))) for r in study.requests(False)]
+    requests, detector = study.requests(False)[:MEMORY_SEEDS * len(EMOTIONS)], study.detector
+    found = study.play(requests, lambda x: memory.melody(transcription.transcribe(detector, mel_of(x.sound(SAMPLE_RATE)))))
     rendered = [repertoire.longest_shared(melody) for melody in found]
     length = int(np.median([len(melody) for melody in found]))
     between = [repertoire.longest_shared(melody[:length], without=i) for i, melody in enumerate(study.melodies[:200]) if len(melody) >= length]

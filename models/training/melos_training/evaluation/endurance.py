@@ -20,6 +20,9 @@ class Minute:
     novelty: float
 
 
+FIELDS = tuple(Minute.__annotations__)
+
+
 def describe_minute(samples):
     """Level, attacks a second, entropy of the pitch classes in bits, and how much the sound changes from second to second."""
     magnitudes = constant_q(samples)
@@ -44,3 +47,8 @@ def flaws(series):
 def drift(values):
     """Slope of a straight line through the values, times their number: the change from beginning to end."""
     return float(np.polyfit(np.arange(len(values)), values, 1)[0] * len(values)) if len(values) > 1 else 0.0
+
+
+def changes(ends):
+    """What changes in real pieces: for every field, last less first of pairs of descriptions."""
+    return {field: [getattr(last, field) - getattr(first, field) for first, last in ends] for field in FIELDS}

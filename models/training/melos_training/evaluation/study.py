@@ -1,5 +1,7 @@
 """What the measures share: sizes, held-out excerpts, renderings and their features."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +96,13 @@ class Study:
             latents = self.encoder(torch.from_numpy(mel)[None])[0][0].numpy()
         return resample_poly(self.networks.sound(self.networks.mel(latents)), 1, SAMPLE_RATE // RATE).astype(np.float32)
 
+    def ends(self):
+        """The first and the last excerpt of every held-out piece that has two which do not overlap."""
+        pieces = {}
+        for x in self.real:
+            pieces.setdefault(x.piece, []).append(x)
+        return [(all_of[0], all_of[-1]) for all_of in pieces.values() if len(all_of) > 2]
+
     def _mel(self, excerpt):
         first, last = excerpt.latents()
         return excerpt.shard.read("mel", first * LATENT_FRAMES, last * LATENT_FRAMES).astype(np.float32)
@@ -132,9 +141,14 @@ class Study:
     def seeds(self):
         return range(FIRST_SEED, FIRST_SEED + self.sizes.excerpts)
 
+    def play(self, requests, hear):
+        """What `hear` says of every rendering, in order; on all cores."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(lambda request: hear(self.render(request)), requests))
+
     def requests(self, harmony):
         """The same seeds for every emotion, network alone and with harmony."""
         return [Request(emotion, seed, self.sizes.seconds, harmony) for seed in self.seeds() for emotion in EMOTIONS]
 
     def features(self, requests):
-        return np.stack([self.describe(self.render(request).sound()) for request in requests])
+        return np.stack(self.play(requests, lambda rendering: self.describe(rendering.sound())))
