@@ -107,7 +107,7 @@ mod tests {
             (0..1000).filter(|bar| draw(1, *bar) == draw(2, *bar)).count()
         };
         // Both seeds leave half of the bars to common chance.
-        let half = 0.5f32.powf(1.0 / 6.0);
+        let half = 0.5f32.powf(1.0 / 12.0);
         assert!((200..300).contains(&alike(half)), "{}", alike(half));
         assert_eq!((alike(0.0), alike(1.0), alike(2.0)), (1000, 0, 0));
         let own = |temperature, bar| {
