@@ -193,7 +193,7 @@ def write(study, sections, models):
     text = f"""# Evaluation
 
 Written by `{command}`: {sizes.excerpts} excerpts of {sizes.seconds:g} s
-for each of eight emotions, seeds {study.seeds()[0]} to {study.seeds()[-1]}, rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each
+for each of eight emotions, seeds {study.seeds()[0]} to {study.seeds()[-1]} (change, beat and temperature: from 1 on), rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each
 emotion alone. In brackets: 95 % intervals of a bootstrap over excerpts. Held out: {len(study.held_out['valid'])} + {len(study.held_out['test'])} pieces of
 the `valid` and `test` splits.
 """
