@@ -105,8 +105,8 @@ HOURS ?= 1
 SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 
 evaluate: build runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
-	$(if $(wildcard $(SOUNDFONT)),,$(call install,fluid-soundfont-gm))
 	$(if $(DATA),,$(error say where the music is: make evaluate DATA=/path/to/data))
+	$(if $(wildcard $(SOUNDFONT)),,$(call install,fluid-soundfont-gm))
 	./target/release/melos prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \

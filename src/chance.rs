@@ -14,9 +14,8 @@ pub fn own_share(temperature: f32) -> f32 {
 
 /// The guidance that the network gets of the one asked for, at a temperature.
 ///
-/// Up to 1 all of it. Above, what goes beyond plain obedience (1) is divided by the temperature's cube: with more noise alone seeds are
-/// no further apart at 1.3 than at 1 (4.9 and 4.9, as `models/EVALUATION.md` measures it), with this they are (5.4), and are still heard
-/// as the mood asked for.
+/// Up to 1 all of it. Above, what goes beyond plain obedience (1) is divided by the temperature's cube: with more noise alone seeds were
+/// no further apart at 1.3 than at 1, with this they are (`models/EVALUATION.md` has the curve).
 #[must_use]
 pub fn heeded_guidance(guidance: f32, temperature: f32) -> f32 {
     guidance.min(1.0) + (guidance - 1.0).max(0.0) / temperature.max(1.0).powi(3)

@@ -45,8 +45,8 @@ the profiles, modes and chords of `src/harmony` and the reference of the guidanc
 
 def hear_changes(study, folder):
     rows, curves = [], {}
+    judge = study.judge  # made before the threads ask for it
     for start, end in (("calm", "energetic"), ("energetic", "calm")):
-        judge = study.judge
         requests = [Request(start, seed, CHANGE_SECONDS, then=end) for seed in range(1, min(CHANGE_SEEDS, study.sizes.excerpts) + 1)]
         heard = study.play(requests, lambda x: rise.course(judge, study.describe, x.sound(), CHANGE_SECONDS / 2))
         times, courses = heard[0][0], [arousal for _, arousal in heard]
@@ -117,7 +117,7 @@ def play_alone(study, folder):
     ends = [[endurance.describe_minute(x.sound()) for x in pair] for pair in study.ends()]
     rows.append(["real pieces", *(f"{np.mean(v):+.2f} ± {np.std(v):.2f}" for v in endurance.changes(ends).values()), "", ""])
     return f"""{len(series['happy'])} minutes of each, network alone, seed 1: mean and standard deviation of minutes, and a straight line's change from beginning
-to end. Last row: from the first to the last {study.sizes.seconds:g} s of {len(ends)} held-out pieces (their first minute and a half), mean and standard deviation.
+to end. Last row: from the first to the last {study.sizes.seconds:g} s of {len(ends)} held-out pieces (what is rendered of them, at most a minute and a half), mean and standard deviation.
 
 """ + table(
         ["", "level, dB", "attacks a second", "chroma entropy, bits", "novelty", "silent minutes", "stuck minutes"], rows) + "\n" + plots.endurance(series, folder) + "\n"
@@ -159,7 +159,8 @@ def measure_vocoder(study, folder):
 
 def measure_memory(study, folder):
     repertoire = study.repertoire
-    requests, detector = study.requests(False)[:MEMORY_SEEDS * len(EMOTIONS)], study.detector
+    requests = study.requests(False)[:MEMORY_SEEDS * len(EMOTIONS)]
+    detector = study.detector  # made before the threads ask for it
     found = study.play(requests, lambda x: memory.melody(transcription.transcribe(detector, mel_of(x.sound(SAMPLE_RATE)))))
     rendered = [repertoire.longest_shared(melody) for melody in found]
     length = int(np.median([len(melody) for melody in found]))
