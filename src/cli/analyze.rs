@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             Ok(analysis) if args.json => entries.push(entry(file, &analysis, args.frames)),
             Ok(analysis) => writeln!(out, "{}", table(file, &analysis))?,
             Err(error) => {
-                eprintln!("melos: {error:#}");
+                super::tell(format_args!("melos: {error:#}"));
                 failed += 1;
             }
         }

@@ -69,15 +69,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         seed: args.seed,
     };
     let summary = prepare::run(&options, &ProgressBar::new(0))?;
-    eprintln!(
+    super::tell(format_args!(
         "{} shards written, {} there before, {:.2} h in all, {} pieces skipped",
         summary.written,
         summary.existing,
         summary.hours,
         summary.skipped.len()
-    );
+    ));
     for (name, reason) in &summary.skipped {
-        eprintln!("  {name}: {reason}");
+        super::tell(format_args!("  {name}: {reason}"));
     }
     Ok(())
 }

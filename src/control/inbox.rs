@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ControlEvent, Incoming, LearnRequest};
+use super::{ControlEvent, Incoming, LearnRequest, Source};
 use crate::parameter::Value;
 
 /// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
 const CAPACITY: usize = 4096;
+/// Most of them that may have a time to come, so that what is to happen at once always has room.
+const DEFERRED: usize = CAPACITY / 4;
+/// Most of them that OSC clients may take, so that controllers and the page always have room.
+const FROM_OSC: usize = CAPACITY * 3 / 4;
 /// Most requests to MIDI learn that may wait.
 const LEARN_CAPACITY: usize = 16;
 
@@ -26,23 +30,19 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Waiting {
     events: VecDeque<Incoming>,
+    /// How many of the events have a time to come, and how many are from OSC clients.
+    deferred: usize,
+    from_osc: usize,
     refused: u64,
     learn: VecDeque<(LearnRequest, SocketAddr)>,
 }
 
 impl Inbox {
-    /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when the box is full of scheduled events.
+    /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when there is no room for its kind.
     pub fn push(&self, incoming: Incoming) -> bool {
         let mut waiting = self.lock();
-        if incoming.due.is_none() {
-            waiting.events.retain(|old| old.due.is_some() || !replaces(&incoming.event, &old.event));
-        }
-        let fits = waiting.events.len() < CAPACITY;
-        if fits {
-            waiting.events.push_back(incoming);
-        } else {
-            waiting.refused += 1;
-        }
+        let fits = waiting.push(incoming);
+        waiting.refused += u64::from(!fits);
         drop(waiting);
         self.arrived.notify_one();
         fits
@@ -64,7 +64,9 @@ impl Inbox {
 
     /// Moves everything that waits to the end of `out`, oldest first.
     pub fn drain(&self, out: &mut Vec<Incoming>) {
-        out.extend(self.lock().events.drain(..));
+        let mut waiting = self.lock();
+        (waiting.deferred, waiting.from_osc) = (0, 0);
+        out.extend(waiting.events.drain(..));
     }
 
     /// Blocks the daemon until something waits, at most for `timeout`.
@@ -84,6 +86,30 @@ impl Inbox {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // A source that panicked while pushing left the queue itself intact.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Adds an event if there is room for its kind.
+    fn push(&mut self, incoming: Incoming) -> bool {
+        let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
+        if !deferred {
+            let Self { events, from_osc, .. } = self;
+            events.retain(|old| {
+                let stays = old.due.is_some() || !replaces(&incoming.event, &old.event);
+                *from_osc -= usize::from(!stays && matches!(old.source, Source::Osc(_)));
+                stays
+            });
+        }
+        let fits = self.events.len() < CAPACITY
+            && (!deferred || self.deferred < DEFERRED)
+            && (!from_osc || self.from_osc < FROM_OSC);
+        if fits {
+            self.deferred += usize::from(deferred);
+            self.from_osc += usize::from(from_osc);
+            self.events.push_back(incoming);
+        }
+        fits
     }
 }
 
@@ -138,16 +164,36 @@ mod tests {
     }
 
     #[test]
-    fn scheduled_events_stay_until_the_box_is_full() {
+    fn what_is_to_happen_at_once_has_room_that_nothing_later_takes() {
         let inbox = Inbox::default();
         let due = Some(Instant::now());
-        for _ in 0..CAPACITY {
-            assert!(inbox.push(set(Param::Valence, 0.0, due)));
-        }
-        assert!(!inbox.push(set(Param::Valence, 1.0, due)));
-        assert_eq!(inbox.refused(), 1);
+        let taken = (0..CAPACITY).filter(|_| inbox.push(set(Param::Valence, 0.0, due))).count();
+        assert_eq!((taken, inbox.refused()), (DEFERRED, (CAPACITY - DEFERRED) as u64));
+        let panic = Incoming {
+            event: ControlEvent::Set(Param::Panic, Value::Trigger),
+            due: None,
+            source: Source::Osc("127.0.0.1:9".parse().unwrap()),
+        };
+        assert!(inbox.push(panic));
         let mut out = Vec::new();
         inbox.drain(&mut out);
-        assert_eq!(out.len(), CAPACITY);
+        assert_eq!(out.len(), DEFERRED + 1);
+        assert!(inbox.push(set(Param::Valence, 1.0, due)), "the room is free again");
+    }
+
+    #[test]
+    fn hands_on_controllers_have_room_that_the_network_never_takes() {
+        let inbox = Inbox::default();
+        let next = |source| Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source };
+        let osc = Source::Osc("10.0.0.1:57120".parse().unwrap());
+        assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), FROM_OSC);
+        assert!(inbox.push(next(Source::Midi)) && inbox.push(next(Source::Other)));
+        // A value that takes another's place gives its room back.
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        for step in 0..2 * CAPACITY {
+            let event = ControlEvent::Set(Param::Valence, Value::Number(step as f32));
+            assert!(inbox.push(Incoming { event, due: None, source: osc }));
+        }
     }
 }

@@ -5,6 +5,7 @@ mod ensemble;
 mod learn;
 mod log_file;
 mod onsets;
+mod streams;
 mod timeline;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -25,7 +26,7 @@ use crate::audio::Output;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
 use crate::config::{AudioHost, Config, MidiHost};
-use crate::control::log::Entry;
+use crate::control::log::{Entry, Performed};
 use crate::control::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
@@ -34,13 +35,14 @@ use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Preset, Walk, ends_journey};
 use crate::record::{Format, Recorded, Recorder, Take};
-use crate::units::{SAMPLE_RATE, seconds_to_frames};
+use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
 use learn::Lesson;
 pub(super) use log_file::LogFile;
 use onsets::Onsets;
+use streams::Streams;
 use timeline::Timeline;
 
 /// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
@@ -95,6 +97,8 @@ pub(super) struct Stage {
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
     pub(super) log: LogFile,
+    /// Whether a recording was asked for; asking again is no news.
+    pub(super) recording: bool,
     /// Recordings that are complete but for their log.
     pub(super) recorded: VecDeque<Recorded>,
     pub(super) stop: Arc<AtomicBool>,
@@ -113,6 +117,7 @@ impl Stage {
             onsets: Onsets::default(),
             released: Vec::new(),
             unknown: BTreeSet::new(),
+            streams: Streams::default(),
             walk,
             lesson: None,
             reported: Instant::now(),
@@ -157,7 +162,11 @@ impl Stage {
         }
         self.take_midi(turn);
         self.take_link(&turn.timeline);
-        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        if refused > 0 {
+            self.board.refuse(refused);
+            tracing::warn!(refused, "too many events are scheduled for later");
+        }
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
@@ -264,18 +273,27 @@ impl Stage {
     fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
         if let Some(name) = self.unknown_preset(&event) {
-            if matches!(source, Source::Osc(_)) {
-                self.board.refuse();
-            }
+            self.refuse(source);
             if turn.unknown.len() < UNKNOWN && turn.unknown.insert(name.to_owned()) {
                 let names: Vec<_> = self.presets.names().collect();
                 tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
             }
             return;
         }
-        self.apply(turn, &event);
-        if let ControlEvent::Set(param, value) = &event {
+        if turn.streams.repeats(&event, Instant::now()) {
+            return;
+        }
+        if !self.apply(turn, &event) {
+            self.refuse(source);
+        } else if let ControlEvent::Set(param, value) = &event {
             self.act(turn, *param, value);
+        }
+    }
+
+    /// Counts what cannot be followed.
+    fn refuse(&self, source: Source) {
+        if matches!(source, Source::Osc(_)) {
+            self.board.refuse(1);
         }
     }
 
@@ -303,7 +321,7 @@ impl Stage {
         };
         match (param, value) {
             (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
-            (Param::Record, Value::Toggle(on)) => self.record(*on),
+            (Param::Record, Value::Toggle(on)) if *on != self.recording => self.record(*on),
             (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
                 let steps = if param == Param::PresetNext { 1 } else { -1 };
                 if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
@@ -335,6 +353,7 @@ impl Stage {
 
     /// Begins a recording, or ends it.
     fn record(&mut self, on: bool) {
+        self.recording = on;
         // In milliseconds, since two takes may begin within a second.
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let (format, extension) = match self.conductor.value(Param::RecordFormat) {
@@ -427,9 +446,11 @@ impl Stage {
         }
     }
 
-    /// Applies an event at the horizon and logs it.
-    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
-        match self.conductor.apply(event) {
+    /// Applies an event at the horizon and logs it; whether it fits.
+    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) -> bool {
+        let applied = self.conductor.apply(event);
+        let fits = applied.is_ok();
+        match applied {
             Ok(()) => {
                 self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
@@ -441,6 +462,7 @@ impl Stage {
             Err(error) => tracing::warn!("{error}; nothing was changed"),
         }
         self.advance(turn, self.conductor.frame());
+        fits
     }
 
     /// Moves the conductor on and passes on what it decides.
@@ -466,13 +488,15 @@ impl Stage {
     fn hear(&mut self, turn: &mut Turn) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => {
-                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
+                EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last texture is sustained"),
+                EngineEvent::Recovered { bridged, .. } => {
+                    tracing::info!("the generator is back after {:.1} s", frames_to_seconds(bridged));
                 }
-                EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
-                EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),
-                EngineEvent::Panicked { frame } => tracing::info!(frame, "panic: every sound cut"),
+                EngineEvent::NotFinite { frame } => {
+                    tracing::error!(frame, "the network's sound held a value that is not a number; it was muted");
+                }
+                EngineEvent::Panicked { .. } => tracing::info!("panic: every sound cut"),
             }
         }
         for event in self.worker.events() {
@@ -486,7 +510,13 @@ impl Stage {
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } => {
-                    tracing::warn!(planned, heard = performed.map(|it| it.heard), "a change of mood came late");
+                    match performed {
+                        Some(Performed { heard, .. }) => {
+                            let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
+                            tracing::warn!("a change of mood was heard {late:.0} ms late");
+                        }
+                        None => tracing::warn!("a change of mood was overtaken by the next one before it was heard"),
+                    }
                     Entry::Splice { planned, performed }
                 }
                 WorkerEvent::Swapped { at } => {
@@ -517,6 +547,7 @@ struct Turn {
     released: Vec<(u64, Param, Value)>,
     /// Presets asked for that do not exist.
     unknown: BTreeSet<String>,
+    streams: Streams,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
     /// The control that is being learnt.
