@@ -5,8 +5,8 @@
 mod take;
 
 use melos::config::find_data;
-use melos::emotion::Emotion;
 use melos::model::{Models, find_model, runtime};
+use melos::music::emotion::Emotion;
 
 fn models() -> Models {
     let folder = find_data(None).expect("the data folder is there");

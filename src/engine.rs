@@ -38,7 +38,7 @@ mod texture;
 mod tone;
 mod voices;
 
-pub use crate::theory::Voice;
+pub use crate::music::theory::Voice;
 pub use command::{EngineCommand, Hop, TimedCommand};
 pub use ports::{EngineEnds, EnginePorts, ports};
 pub use status::{EngineEvent, EngineStatus};

@@ -21,11 +21,11 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::chance::heeded_guidance;
 use crate::engine::Hop;
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::model::{LATENT_DIMS, LOOK_AHEAD, Latent, ModelError, Models, stateful};
-use crate::plan::Plan;
+use crate::music::plan::Plan;
+use crate::music::temperature::heeded_guidance;
 use crate::vocoder::{Istft, MelBlock, OVERLAP};
 
 use chroma::Chroma;

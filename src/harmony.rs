@@ -13,15 +13,15 @@ mod numeral;
 mod pad;
 mod palette;
 mod phrase;
-pub mod profile;
 mod progression;
 mod rhythm;
 mod scale;
 mod upper;
 mod voicing;
 
-use crate::emotion::Mood;
-use crate::theory::{Chord, Key, Mode, Voice};
+use crate::music::emotion::Mood;
+use crate::music::profile::Profile;
+use crate::music::theory::{Chord, Key, Mode, Voice};
 
 use arrange::{Hands, Played, Score};
 use dice::Luck;
@@ -32,7 +32,6 @@ use phrase::Phrase;
 
 pub use lead::chord_from_notes;
 pub use listening::chroma;
-pub use profile::Profile;
 
 /// One note of a voice.
 #[derive(Debug, Clone, Copy, PartialEq)]

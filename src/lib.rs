@@ -6,8 +6,7 @@
 // What everything is measured in, and what is steered.
 pub mod units;
 pub mod mel;
-pub mod emotion;
-pub mod theory;
+pub mod music;
 pub mod parameter;
 pub mod check;
 pub mod config;
@@ -19,11 +18,7 @@ pub mod mapping;
 pub mod preset;
 
 // What is to be played: clock, harmony, plan; and the real-time engine that plays it.
-pub mod conditions;
-pub mod chance;
-pub mod clock;
 pub mod harmony;
-pub mod plan;
 pub mod engine;
 pub mod conductor;
 

@@ -18,8 +18,8 @@ pub(crate) use manifest::ROLLBACK;
 pub use manifest::{Context, Manifest, Port};
 pub use runtime::{Runtime, runtime};
 
-use crate::conditions::CONDITION_COUNT;
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
+use crate::music::conditions::CONDITION_COUNT;
 
 /// Numbers in one latent.
 pub const LATENT_DIMS: usize = 32;

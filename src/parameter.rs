@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-use crate::emotion::Emotion;
+use crate::music::emotion::Emotion;
 
 /// How a change travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,9 +158,9 @@ const EMOTIONS: Kind = Kind::Choice {
     names: &["happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious"],
     default: Emotion::Calm as u8,
 };
-/// Tonics, in the order of [`crate::theory::PITCH_NAMES`].
-const KEYS: Kind = Kind::Choice { names: &crate::theory::PITCH_NAMES, default: 0 };
-/// `auto`, then the names of [`crate::theory::Mode::ALL`].
+/// Tonics, in the order of [`crate::music::theory::PITCH_NAMES`].
+const KEYS: Kind = Kind::Choice { names: &crate::music::theory::PITCH_NAMES, default: 0 };
+/// `auto`, then the names of [`crate::music::theory::Mode::ALL`].
 const MODES: Kind = Kind::Choice {
     names: &["auto", "major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "harmonic-minor"],
     default: 0,
@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn modes_are_the_theory_modes() {
         let Kind::Choice { names, .. } = Param::Mode.spec().kind else { panic!("mode is a choice") };
-        assert!(names[1..].iter().copied().eq(crate::theory::Mode::ALL.map(crate::theory::Mode::name)));
+        assert!(names[1..].iter().copied().eq(crate::music::theory::Mode::ALL.map(crate::music::theory::Mode::name)));
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named
     let Some(value) = field.parameter(document, param) else { return };
     if let (Param::Chord, Value::Text(symbol)) = (param, &value)
         && symbol != "auto"
-        && crate::theory::Chord::parse(symbol).is_none()
+        && crate::music::theory::Chord::parse(symbol).is_none()
     {
         return field.wrong(document, "a chord symbol such as Am7 or C/E, or auto").unwrap_or_default();
     }

@@ -11,7 +11,7 @@ use crate::conductor::{Conductor, PlanUpdate, Score};
 use crate::control::log::{ControlLog, Entry, Performed};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, Hop, ports};
 use crate::generator::{Generator, GeneratorError};
-use crate::plan::Plan;
+use crate::music::plan::Plan;
 
 /// Most frames worked out at a time: less than the conductor's splice lead, so that a change never reaches back into
 /// what the engine already has.

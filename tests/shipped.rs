@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use melos::check::Problem;
-use melos::emotion::Emotion;
 use melos::mapping::{Action, Mapping};
+use melos::music::emotion::Emotion;
 use melos::parameter::{Param, Value};
 use melos::preset::Preset;
 

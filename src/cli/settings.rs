@@ -2,7 +2,7 @@
 
 use anyhow::{anyhow, bail};
 use melos::check::parameter;
-use melos::emotion::Emotion;
+use melos::music::emotion::Emotion;
 use melos::parameter::{Input, Param, Value};
 
 #[derive(Debug, Default, clap::Args)]
@@ -61,8 +61,8 @@ impl StartArgs {
             }
         }
         if let Some(key) = &self.key {
-            let tonic =
-                melos::theory::pitch_class(key).ok_or_else(|| anyhow!("--key {key} is none, such as A or Eb"))?;
+            let tonic = melos::music::theory::pitch_class(key)
+                .ok_or_else(|| anyhow!("--key {key} is none, such as A or Eb"))?;
             set(Param::Key, Input::Number(f64::from(tonic)))?;
         }
         if self.no_harmony {

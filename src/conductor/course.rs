@@ -2,12 +2,13 @@
 
 use super::performance::Performance;
 use super::settings::{Settings, is_mood};
-use crate::clock::MusicClock;
 use crate::engine::{EngineCommand, TimedCommand};
-use crate::harmony::Profile;
+use crate::music::clock::MusicClock;
+use crate::music::glide::{Glide, Length};
+use crate::music::plan::Steering;
+use crate::music::profile::Profile;
+use crate::music::theory::Chord;
 use crate::parameter::{Kind, Lane, Param};
-use crate::plan::{Glide, Length, Steering};
-use crate::theory::Chord;
 use crate::units::seconds_to_frames;
 
 /// Frames between two steps of a number of the fast lane that morphs: 20 ms, as long as most are smoothed.

@@ -3,9 +3,9 @@
 use super::Conductor;
 #[allow(unused_imports, reason = "for the docs")]
 use crate::control::ControlEvent;
-use crate::emotion::Mood;
+use crate::music::emotion::Mood;
+use crate::music::theory::{Chord, Key};
 use crate::parameter::{Param, TABLE, Value};
-use crate::theory::{Chord, Key};
 
 impl Conductor {
     /// The value of a parameter as asked for; the tempo as heard while it follows the emotion.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::control::Notice;
 use crate::engine::TimedCommand;
+use crate::music::plan::Plan;
 use crate::parameter::{Param, Value};
-use crate::plan::Plan;
 
 /// Pulses of MIDI clock per quarter note.
 pub const PULSES: u64 = 24;

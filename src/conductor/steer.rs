@@ -7,8 +7,8 @@ use super::score::Score;
 use super::tempo::Alignment;
 use super::{Conductor, STALE_BEATS, Waiting};
 use crate::engine::{EngineCommand, TimedCommand};
+use crate::music::glide::Length;
 use crate::parameter::{Lane, Param, TABLE, Value};
-use crate::plan::Length;
 use crate::units::seconds_to_frames;
 
 /// Tempi of an external clock nearer than this ratio are the same: 0.1 ms per beat.

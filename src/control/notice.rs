@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::emotion::Mood;
+use crate::music::emotion::Mood;
+use crate::music::theory::{Chord, Key};
 use crate::parameter::{Param, Value};
-use crate::theory::{Chord, Key};
 
 /// Something a listener may want to know; pushed by the daemon, sent on by [`super::osc`].
 #[derive(Debug, Clone, PartialEq)]

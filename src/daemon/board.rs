@@ -9,9 +9,9 @@ use crate::control::Notice;
 use crate::control::notice::Health;
 use crate::control::osc::OscServer;
 use crate::control::oscquery::OscQuery;
-use crate::emotion::Mood;
 use crate::engine::EngineStatus;
 use crate::generator::WorkerStatus;
+use crate::music::emotion::Mood;
 use crate::parameter::{Kind, Param, Value};
 use crate::units::{frames_to_seconds, gain_to_db};
 

@@ -2,8 +2,8 @@
 
 use super::EngineEvent;
 use crate::mel::HOP;
+use crate::music::theory::Voice;
 use crate::parameter::Param;
-use crate::theory::Voice;
 
 /// One hop of the network's sound: frames `index * HOP` up to the next hop's first, mono, full scale ±1.
 #[derive(Debug, Clone, Copy, PartialEq)]

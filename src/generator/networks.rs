@@ -2,8 +2,8 @@
 
 use super::GeneratorError;
 use super::context::{Context, Place, Wanted};
-use crate::conditions::CONDITION_COUNT;
 use crate::model::{Graph, LATENT_DIMS, Models, stateful};
+use crate::music::conditions::CONDITION_COUNT;
 use crate::vocoder::{MelBlock, Vocoder};
 
 /// The networks of one model, warm. Made on any thread but the audio thread; may be sent to another.

@@ -23,7 +23,7 @@ use super::{Generator, GeneratorError, Heard, LATENT_FRAMES, Networks, RUN_IN};
 use crate::control::log::Performed;
 use crate::engine::{EngineStatus, Hop};
 use crate::mel::HOP;
-use crate::plan::Plan;
+use crate::music::plan::Plan;
 
 use mailbox::Mailbox;
 pub use status::WorkerStatus;

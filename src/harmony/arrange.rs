@@ -1,10 +1,11 @@
 //! Setting the chords of a bar for bass, pad and upper voice.
 
-use crate::theory::{Chord, Key, Voice};
+use crate::music::theory::{Chord, Key, Voice};
 
 use super::dice::{Dice, Luck, Purpose};
 use super::phrase::Phrase;
-use super::{BarRequest, Note, Profile, Segment, bass, pad, upper, voicing};
+use super::{BarRequest, Note, Segment, bass, pad, upper, voicing};
+use crate::music::profile::Profile;
 
 /// Largest difference of touch between equal notes.
 const TOUCH: f32 = 0.03;

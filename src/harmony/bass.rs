@@ -1,7 +1,7 @@
 //! The bass line: which note of a chord lies lowest, and the figure each emotion plays on it.
 
-use crate::emotion::Emotion;
-use crate::theory::{Chord, Key, Quality};
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Key, Quality};
 
 use super::Segment;
 use super::scale::{Scale, nearest};
@@ -146,7 +146,7 @@ fn approach(segment: &Segment, next: u8, key: Key) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theory::Mode;
+    use crate::music::theory::Mode;
 
     fn chord(symbol: &str) -> Chord {
         Chord::parse(symbol).expect("a symbol")

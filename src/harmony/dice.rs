@@ -4,7 +4,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::chance::{COMMON_SEED, own_share};
+use crate::music::temperature::{COMMON_SEED, own_share};
 
 /// What a draw is for; each purpose has its own stream in every bar or phrase.
 #[derive(Debug, Clone, Copy)]

@@ -1,11 +1,12 @@
 //! The chords of one bar: the progression, a lead, a bend, and changes of key.
 
-use crate::theory::{Chord, Key};
+use crate::music::theory::{Chord, Key};
 
 use super::dice::{Dice, Luck, Purpose};
 use super::palette::{Member, Palette};
 use super::phrase::Phrase;
-use super::{BarRequest, Profile, bass, progression, rhythm};
+use super::{BarRequest, bass, progression, rhythm};
+use crate::music::profile::Profile;
 
 /// How much likelier a phrase begins at home.
 const HOME: f32 = 4.0;
@@ -140,8 +141,8 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emotion::{Emotion, Mood};
     use crate::harmony::{Cadence, Harmony};
+    use crate::music::emotion::{Emotion, Mood};
 
     fn request(bar: u64, emotion: Emotion) -> BarRequest {
         BarRequest {

@@ -1,6 +1,6 @@
 //! Leading the harmony by hand: what chord the held notes are, and which key it leaves us in.
 
-use crate::theory::{Chord, Key, Mode, Quality};
+use crate::music::theory::{Chord, Key, Mode, Quality};
 
 /// The chord of the held MIDI notes (bit n = note n), over the lowest of them; `None` for fewer than two pitch classes
 /// and for clusters that are no chord.

@@ -1,6 +1,6 @@
 //! Listening to the network: when it insists on another chord than planned, the plan bends.
 
-use crate::theory::Chord;
+use crate::music::theory::Chord;
 
 /// Bars in a row that the network must insist on the same chord.
 const PATIENCE: u32 = 2;

@@ -1,6 +1,6 @@
 //! Chords as degrees of a key, written as Roman numerals.
 
-use crate::theory::{Chord, Key, Quality};
+use crate::music::theory::{Chord, Key, Quality};
 
 /// What a chord does in its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

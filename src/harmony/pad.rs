@@ -1,6 +1,6 @@
 //! How the pad plays its voicings.
 
-use crate::emotion::Emotion;
+use crate::music::emotion::Emotion;
 
 use super::Segment;
 
@@ -47,7 +47,7 @@ pub(super) fn strikes(segment: &Segment, emotion: Emotion) -> Vec<Strike> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theory::{Chord, Quality};
+    use crate::music::theory::{Chord, Quality};
 
     #[test]
     fn a_segment_is_struck_at_its_start_and_never_past_its_end() {

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use crate::emotion::Emotion;
-use crate::theory::{Chord, Key, Mode, Quality};
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Key, Mode, Quality};
 
 use super::numeral::{Function, Numeral};
 

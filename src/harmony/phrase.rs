@@ -1,7 +1,7 @@
 //! Phrases: which emotion speaks, in which mode, for how long, how it ends, and how it swells.
 
-use crate::emotion::{Emotion, Mood};
-use crate::theory::{Key, Mode};
+use crate::music::emotion::{Emotion, Mood};
+use crate::music::theory::{Key, Mode};
 
 use super::dice::{Luck, Purpose, pick_at};
 use super::{BarRequest, Cadence, PhrasePosition};

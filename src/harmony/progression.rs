@@ -1,7 +1,7 @@
 //! Walking through a palette towards a cadence.
 
-use crate::emotion::Emotion;
-use crate::theory::{Chord, Key, Quality};
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Key, Quality};
 
 use super::Cadence;
 use super::dice::{Dice, pick_at};
@@ -118,7 +118,7 @@ fn colours(emotion: Emotion, member: &Member, last: bool) -> &'static [(Quality,
 mod tests {
     use super::*;
     use crate::harmony::dice::Purpose;
-    use crate::theory::Mode;
+    use crate::music::theory::Mode;
 
     const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
 

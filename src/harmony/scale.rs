@@ -1,6 +1,6 @@
 //! The notes a line may use over a chord.
 
-use crate::theory::{Chord, Key};
+use crate::music::theory::{Chord, Key};
 
 /// The scale of a key bent to a chord: a chord tone outside the key replaces the degree it alters, the one below for
 /// leading tones (major thirds and sevenths, augmented fifths), the one above for the others.
@@ -54,7 +54,7 @@ pub(super) fn nearest(pitch_class: u8, to: f32, range: std::ops::RangeInclusive<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theory::Mode;
+    use crate::music::theory::Mode;
 
     #[test]
     fn a_borrowed_chord_bends_the_scale() {

@@ -1,7 +1,7 @@
 //! The upper voice: short figures at the turning points of a phrase, silence elsewhere, to leave the piano room.
 
-use crate::emotion::Emotion;
-use crate::theory::{Chord, Key};
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Key};
 
 use super::dice::Dice;
 use super::phrase::SECTION;
@@ -133,7 +133,7 @@ fn fold(note: u8, range: &std::ops::RangeInclusive<u8>) -> u8 {
 mod tests {
     use super::*;
     use crate::harmony::dice::Purpose;
-    use crate::theory::Mode;
+    use crate::music::theory::Mode;
 
     #[test]
     fn long_notes_are_chord_tones_and_all_are_in_the_scale() {

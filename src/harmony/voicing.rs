@@ -1,6 +1,6 @@
 //! The pad's voicings: a search over all of them for the one that moves least and breaks no rule.
 
-use crate::theory::Chord;
+use crate::music::theory::Chord;
 
 /// Notes the pad may use, lowest and highest.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 50..=74;
@@ -128,7 +128,7 @@ fn parallel(before: (u8, u8), after: (u8, u8)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theory::Quality;
+    use crate::music::theory::Quality;
 
     fn setting<'a>(chord: &'a Chord, bass: u8, before: &'a [u8], basses_before: &'a [u8]) -> Setting<'a> {
         Setting { chord, voices: 4, bass, before, basses_before, centre: 62.0 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{LATENT_DIMS, LOOK_AHEAD, ModelError};
-use crate::conditions::{GROUP_COUNT, VALUE_COUNT};
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
+use crate::music::conditions::{GROUP_COUNT, VALUE_COUNT};
 use crate::units::SAMPLE_RATE;
 
 /// The version of the contract this code reads.

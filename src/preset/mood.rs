@@ -2,7 +2,7 @@
 
 use super::Named;
 use crate::check::Document;
-use crate::emotion::Emotion;
+use crate::music::emotion::Emotion;
 use crate::parameter::{Param, Value};
 
 /// Whether a parameter moves the mood.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::emotion::Emotion;
+use crate::music::emotion::Emotion;
 
 fn parse(text: &str) -> Result<Preset, Vec<String>> {
     let text = format!("schema = 1\nname = \"Test\"\n{text}");

@@ -1,7 +1,7 @@
 //! Parameters in, plans and commands out.
 
 use super::*;
-use crate::emotion::Emotion;
+use crate::music::emotion::Emotion;
 
 #[test]
 fn the_engine_is_told_every_fast_value_at_the_start() {

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::time::{Now, When, when};
 use super::{address, guard};
 use crate::control::LearnRequest;
-use crate::emotion::Emotion;
+use crate::music::emotion::Emotion;
 use crate::parameter::{Input, Kind, Param, TABLE, Value};
 
 /// Stands before a parameter's id when it shall take the value at the next bar line.

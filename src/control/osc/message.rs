@@ -4,7 +4,7 @@ use rosc::{OscMessage, OscType};
 
 use crate::control::Notice;
 use crate::control::notice::Health;
-use crate::emotion::{Affect, Mood};
+use crate::music::emotion::{Affect, Mood};
 use crate::parameter::{Kind, Param, Value};
 
 fn message(address: &str, args: Vec<OscType>) -> OscMessage {

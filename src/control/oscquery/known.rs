@@ -199,8 +199,8 @@ mod tests {
         let text = |text: &str| vec![OscType::String(text.to_owned())];
         listening.listen(chord, &known);
         assert_eq!(sent(&mut listening, &known, now), [text("auto")]);
-        let key = crate::theory::Key { tonic: 9, mode: crate::theory::Mode::Minor };
-        known.tell(&Notice::Chord(crate::theory::Chord::parse("Am7").unwrap(), key));
+        let key = crate::music::theory::Key { tonic: 9, mode: crate::music::theory::Mode::Minor };
+        known.tell(&Notice::Chord(crate::music::theory::Chord::parse("Am7").unwrap(), key));
         assert_eq!(sent(&mut listening, &known, now), [text("Am7")]);
         assert_eq!(known.arguments()[chord], Some(text("auto")));
         known.tell(&Notice::Value(Param::Chord, Value::Text("C".to_owned())));

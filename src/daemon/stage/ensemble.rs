@@ -3,8 +3,8 @@
 use crate::config::MidiOutConfig;
 use crate::control::midi::Message;
 use crate::engine::{EngineCommand, TimedCommand};
+use crate::music::theory::Voice;
 use crate::parameter::Param;
-use crate::theory::Voice;
 
 /// Controller that ends every note of a channel.
 const ALL_NOTES_OFF: u8 = 123;

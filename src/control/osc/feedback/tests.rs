@@ -1,5 +1,5 @@
 use super::*;
-use crate::theory::{Chord, Key, Mode};
+use crate::music::theory::{Chord, Key, Mode};
 use rosc::OscType;
 
 fn client(port: u16) -> SocketAddr {

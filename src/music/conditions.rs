@@ -1,6 +1,6 @@
 //! What the network is told about one latent frame: the one layout that preparing, training and playing share.
 
-use crate::emotion::{Affect, Emotion};
+use crate::music::emotion::{Affect, Emotion};
 
 /// The conditions of one latent frame; `None` is "not known" when preparing and "left free" when playing.
 ///

@@ -1,7 +1,7 @@
 //! A value on its way to another, as a function of the frame.
 
-use crate::clock::MusicClock;
-use crate::emotion::Mood;
+use crate::music::clock::MusicClock;
+use crate::music::emotion::Mood;
 
 /// Positions this much before the end are at the end: beats are sums of fractions.
 const SAME_BEAT: f64 = 1e-6;
@@ -101,7 +101,7 @@ impl<T: Blend + Clone + PartialEq> Glide<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emotion::Emotion;
+    use crate::music::emotion::Emotion;
 
     #[test]
     fn a_glide_is_a_straight_line_between_rests() {

@@ -1,14 +1,11 @@
 //! The plan: an immutable answer to "what is asked of the network at this frame?".
 
-mod glide;
-
-pub use glide::{Blend, Glide, Length};
-
-use crate::clock::MusicClock;
-use crate::conditions::Conditions;
-use crate::emotion::Mood;
-use crate::harmony::Profile;
-use crate::theory::Chord;
+use crate::music::clock::MusicClock;
+use crate::music::conditions::Conditions;
+use crate::music::emotion::Mood;
+use crate::music::glide::Glide;
+use crate::music::profile::Profile;
+use crate::music::theory::Chord;
 use crate::units::SAMPLE_RATE;
 
 /// Frames between the start of a latent and its middle, where everything but the phases is looked up.
@@ -175,7 +172,7 @@ pub fn chroma_of(chord: &Chord) -> [f32; 12] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emotion::Emotion;
+    use crate::music::emotion::Emotion;
 
     fn plan(chords: &[(u64, &str)]) -> Plan {
         let chords: Vec<_> = chords

@@ -4,7 +4,7 @@
 //! arousal near the anchors. Activity carries arousal (tempo, onsets, touch, harmonic rhythm grow with it), register and
 //! harmony carry valence.
 
-use crate::emotion::{Emotion, Mood};
+use crate::music::emotion::{Emotion, Mood};
 
 /// What a mood asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Profile {
     pub tempo_bpm: f32,
     /// Onsets per second of the network's piano.
     pub density: f32,
-    /// Mean MIDI velocity, on the scale of [`crate::conditions::Conditions::loudness`] (mean 64, standard deviation 14).
+    /// Mean MIDI velocity, on the scale of [`crate::music::conditions::Conditions::loudness`] (mean 64, standard deviation 14).
     pub loudness: f32,
     /// Mean MIDI note number of the network's onsets.
     pub register: f32,
@@ -64,17 +64,17 @@ impl Profile {
     }
 
     /// MIDI note around which the bass lies.
-    pub(super) fn bass_centre(&self) -> f32 {
+    pub fn bass_centre(&self) -> f32 {
         38.0 + 0.35 * (self.register - 60.0)
     }
 
     /// MIDI note around which the pad lies.
-    pub(super) fn pad_centre(&self) -> f32 {
+    pub fn pad_centre(&self) -> f32 {
         61.0 + 0.4 * (self.register - 60.0)
     }
 
     /// MIDI note around which the upper voice lies.
-    pub(super) fn upper_centre(&self) -> f32 {
+    pub fn upper_centre(&self) -> f32 {
         78.0 + 0.6 * (self.register - 60.0)
     }
 }
