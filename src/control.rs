@@ -1,96 +1,9 @@
-//! Control in and out: MIDI and OSC become [`ControlEvent`]s, what happens becomes [`Notice`]s.
-//!
-//! Sources run on their own threads or tasks and put [`Incoming`] events into the one [`Inbox`]; the daemon drains it,
-//! applies the events and pushes notices back. Nothing here touches the audio thread.
+//! Control in and out: MIDI and OSC become control events, what happens becomes notices.
 
-pub mod inbox;
 #[cfg(feature = "link")]
 pub mod link;
 pub mod log;
 pub mod midi;
-pub mod notice;
 pub mod osc;
 pub mod oscquery;
 pub mod watch;
-
-use std::net::SocketAddr;
-use std::time::Instant;
-
-pub use inbox::Inbox;
-pub use notice::Notice;
-
-use crate::parameter::{Param, Value};
-
-/// What reaches the conductor; one line of the control log.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ControlEvent {
-    /// A parameter takes a value.
-    Set(Param, Value),
-    /// A parameter takes a value at the next bar line; the newest value asked for it until then counts.
-    NextBar(Param, Value),
-    /// The numbers and the mood set after this, at the same moment, arrive within so many seconds; so a preset morphs in.
-    Morph(f32),
-    /// A stored scene has this value of a parameter; scenes of earlier performances come back this way.
-    SceneValue {
-        /// The scene's name.
-        name: String,
-        /// The parameter.
-        param: Param,
-        /// Its value in the scene.
-        value: Value,
-    },
-    /// The chord held on a keyboard that leads the harmony: bit n stands for MIDI note n; 0 when all are released.
-    LeadNotes(u128),
-    /// Tempo of an external clock in beats per minute, filtered of jitter.
-    Tempo(f64),
-    /// Where an external clock's beats lie.
-    Beat {
-        /// Quarter notes since the clock's start.
-        beat: f64,
-        /// The frame on the performance's time line at which that beat falls; may lie a little in the past.
-        at: u64,
-    },
-}
-
-impl ControlEvent {
-    /// What an external clock says, given which frame was played when.
-    pub fn from_clock(event: midi::ClockEvent, frame: impl Fn(Instant) -> u64) -> Self {
-        match event {
-            midi::ClockEvent::Tempo(tempo) => Self::Tempo(tempo),
-            midi::ClockEvent::Beat { beat, at } => Self::Beat { beat: beat as f64, at: frame(at) },
-        }
-    }
-}
-
-/// An event on its way in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Incoming {
-    /// What shall happen.
-    pub event: ControlEvent,
-    /// When; `None` at once. A moment that has passed also means at once.
-    pub due: Option<Instant>,
-    /// Who asked.
-    pub source: Source,
-}
-
-/// What somebody wants of MIDI learn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LearnRequest {
-    /// The control that is moved next shall move this parameter.
-    Control(Param),
-    /// No control is to be learnt after all.
-    Cancel,
-    /// What was learnt for this parameter shall be forgotten.
-    Forget(Param),
-}
-
-/// Where an event came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// An OSC client.
-    Osc(SocketAddr),
-    /// A MIDI device.
-    Midi,
-    /// The command line, a signal, a web client, a preset: anything else.
-    Other,
-}

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::engine::Hop;
+use crate::event::Hop;
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::model::{LATENT_DIMS, LOOK_AHEAD, Latent, ModelError, Models, stateful};
 use crate::music::plan::Plan;

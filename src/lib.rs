@@ -7,7 +7,7 @@
 pub mod units;
 pub mod mel;
 pub mod music;
-pub mod parameter;
+pub mod event;
 pub mod check;
 pub mod config;
 

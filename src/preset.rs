@@ -29,7 +29,7 @@ pub use journey::{Step, Walk, ends_journey};
 
 use crate::check::{Document, Field, Library, Problem, Table, parameter};
 use crate::config::ConfigError;
-use crate::parameter::{Kind, Lane, Param, TABLE, Value};
+use crate::event::parameter::{Kind, Lane, Param, TABLE, Value};
 
 /// Parameters that a preset changes only where it names them.
 pub const KEPT: [Param; 10] = [

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use ringbuf::traits::{Observer, Producer};
 
 use crate::conductor::{Conductor, PlanUpdate, Score};
-use crate::control::log::{ControlLog, Entry, Performed};
-use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, Hop, ports};
+use crate::control::log::{ControlLog, Entry};
+use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, ports};
+use crate::event::Hop;
+use crate::event::Performed;
 use crate::generator::{Generator, GeneratorError};
 use crate::music::plan::Plan;
 

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use client::{Client, python};
 use daemon::Daemon;
-use melos::parameter::{Kind, Param, TABLE};
+use melos::event::parameter::{Kind, Param, TABLE};
 use serde_json::Value;
 
 fn quiet_daemon(folder: &Path) -> Daemon {

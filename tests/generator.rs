@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use melos::engine::Hop;
+use melos::event::Hop;
 use melos::generator::{Generator, GeneratorError, LATENT_FRAMES, Networks};
 use melos::mel::HOP;
 use melos::model::{Models, runtime};

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use jack_server::JackServer;
 use melos::audio::Output;
 use melos::config::{AudioConfig, AudioHost};
-use melos::engine::{Engine, EngineCommand, EngineStatus, Hop, TimedCommand, ports};
+use melos::engine::{Engine, EngineStatus, ports};
+use melos::event::parameter::Param;
+use melos::event::{EngineCommand, Hop, TimedCommand};
 use melos::mel::HOP;
-use melos::parameter::Param;
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapProd, HeapRb};
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use client::{Client, PATIENCE, free_port, python, wait_until_bound};
 use melos::control::osc::OscServer;
-use melos::control::{ControlEvent, Inbox, Notice};
-use melos::parameter::{Param, Value};
+use melos::event::parameter::{Param, Value};
+use melos::event::{ControlEvent, Inbox, Notice};
 use tokio::runtime::Runtime;
 
 struct Rig {

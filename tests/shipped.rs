@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use melos::check::Problem;
+use melos::event::parameter::{Param, Value};
 use melos::mapping::{Action, Mapping};
 use melos::music::emotion::Emotion;
-use melos::parameter::{Param, Value};
 use melos::preset::Preset;
 
 fn files(folder: &str) -> Vec<PathBuf> {

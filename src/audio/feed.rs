@@ -101,7 +101,9 @@ mod tests {
 
     use super::*;
     use crate::audio::home::Home;
-    use crate::engine::{EngineCommand, TimedCommand, Voice, ports};
+    use crate::engine::ports;
+    use crate::event::{EngineCommand, TimedCommand};
+    use crate::music::theory::Voice;
 
     fn sounding() -> Box<Engine> {
         let (ports, mut ends) = ports();

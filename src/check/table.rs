@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Document, nearest};
-use crate::parameter::{Input, Kind, Param, TABLE, Value};
+use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
 
 /// A table on its way to being read.
 #[derive(Debug)]

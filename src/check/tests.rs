@@ -45,7 +45,7 @@ fn syntax_errors_name_their_lines() {
 fn parameters_are_fitted_not_clamped() {
     let file = Path::new("x.toml");
     let (mut document, mut root) = Document::parse(file, "a = 3\nb = \"kalm\"\nc = 0.5\nd = nan\ne = [1]\n");
-    use crate::parameter::{Param, Value};
+    use crate::event::parameter::{Param, Value};
     let mut read = |key, param| root.take(key).unwrap().parameter(&mut document, param);
     assert_eq!(read("a", Param::Valence), None);
     assert_eq!(read("b", Param::Emotion), None);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use melos::config::MidiHost;
 use melos::control::midi::{MidiIn, MidiSystem, sources};
+use melos::event::parameter::Param;
 use melos::mapping::Learn;
-use melos::parameter::Param;
 
 /// Messages that may wait.
 const WAITING: usize = 1024;

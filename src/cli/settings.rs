@@ -2,8 +2,8 @@
 
 use anyhow::{anyhow, bail};
 use melos::check::parameter;
+use melos::event::parameter::{Input, Param, Value};
 use melos::music::emotion::Emotion;
-use melos::parameter::{Input, Param, Value};
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct StartArgs {

@@ -4,9 +4,9 @@ use thiserror::Error;
 
 use super::scenes::{SceneError, Scenes};
 use super::settings::Settings;
+use crate::event::parameter::{InputError, Param, Value};
 use crate::harmony::chord_from_notes;
 use crate::music::theory::Chord;
-use crate::parameter::{InputError, Param, Value};
 
 /// Why an event changed nothing.
 #[derive(Debug, Clone, PartialEq, Error)]

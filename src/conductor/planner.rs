@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use events::{Events, What};
 
 use super::score::Score;
-use crate::control::Notice;
-use crate::engine::{EngineCommand, TimedCommand};
+use crate::event::Notice;
+use crate::event::{EngineCommand, TimedCommand};
 use crate::harmony::{BarPlan, BarRequest, Harmony, Note};
 use crate::music::clock::MusicClock;
 use crate::music::plan::PlannedChord;

@@ -125,9 +125,9 @@ impl Tempo {
 mod tests {
     use super::super::performance::Performance;
     use super::*;
+    use crate::event::parameter::{Param, TABLE, Value};
     use crate::music::emotion::Emotion;
     use crate::music::profile::Profile;
-    use crate::parameter::{Param, TABLE, Value};
 
     fn pinned(bpm: f32) -> Performance {
         let mut performance = Performance::default();

@@ -37,8 +37,8 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use super::ControlEvent;
-use crate::parameter::{Param, Value};
+use crate::event::parameter::{Param, Value};
+use crate::event::{ControlEvent, Performed};
 
 const MAGIC: &str = "melos-control-log 1";
 
@@ -55,18 +55,6 @@ pub struct Header {
     pub settings: Vec<(Param, Value)>,
     /// Frames that a recording holds; `None` for the log of a whole session.
     pub take: Option<Range<u64>>,
-}
-
-/// How a change of plan was performed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Performed {
-    /// Frame from which the new music is heard.
-    pub heard: u64,
-    /// Frame from which it was decided anew.
-    pub from: u64,
-    /// Frame up to which the old music had been decided when the generator went back; `None` when that makes no
-    /// difference, for it reached beyond the crossfade.
-    pub known: Option<u64>,
 }
 
 /// One thing that happened.

@@ -43,7 +43,7 @@ use tokio::task::JoinHandle;
 pub use discovery::{Discovery, DiscoveryError};
 
 use super::osc::guard::MAX_BYTES;
-use super::{Inbox, Notice};
+use crate::event::{Inbox, Notice};
 use known::Known;
 use query::{Answer, answer, host_info};
 use tree::Node;

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::audio::OutputStatus;
-use crate::control::Notice;
-use crate::control::notice::Health;
 use crate::control::osc::OscServer;
 use crate::control::oscquery::OscQuery;
 use crate::engine::EngineStatus;
+use crate::event::Notice;
+use crate::event::notice::Health;
+use crate::event::parameter::{Kind, Param, Value};
 use crate::generator::WorkerStatus;
 use crate::music::emotion::Mood;
-use crate::parameter::{Kind, Param, Value};
 use crate::units::{frames_to_seconds, gain_to_db};
 
 /// The running daemon in figures; counters only grow.

@@ -27,11 +27,12 @@ use crate::conductor::{Conductor, Score};
 use crate::config::{AudioHost, Config, MidiHost};
 use crate::control::log::Entry;
 use crate::control::midi::{ClockEvent, MidiEvent, MidiIn};
-use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
-use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
+use crate::engine::EngineStatus;
+use crate::event::parameter::{Lane, Param, Value};
+use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
+use crate::event::{EngineEvent, TimedCommand};
 use crate::generator::{Worker, WorkerEvent};
 use crate::mapping::LiveMappings;
-use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Preset, Walk, ends_journey};
 use crate::record::{Format, Recorded, Recorder, Take};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
@@ -216,7 +217,7 @@ impl Stage {
     fn take_link(&self, timeline: &Timeline) {
         let Some(link) = &self.link else { return };
         for event in link.events.try_iter() {
-            let event = ControlEvent::from_clock(event, |at| timeline.frame(at));
+            let event = event.on_time_line(|at| timeline.frame(at));
             self.inbox.push(Incoming { event, due: None, source: Source::Other });
         }
     }

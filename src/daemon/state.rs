@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use crate::conductor::Conductor;
-use crate::control::ControlEvent;
+use crate::event::ControlEvent;
+use crate::event::parameter::{Param, Value};
 use crate::mapping::Learned;
-use crate::parameter::{Param, Value};
 
 /// Changes are written at most this often, so that a fader does not wear a memory card out.
 const INTERVAL: Duration = Duration::from_secs(2);

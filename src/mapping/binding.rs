@@ -2,7 +2,7 @@
 
 use super::controls::{Control, Move};
 use super::curve::Scale;
-use crate::parameter::{Input, Kind, Param, Value};
+use crate::event::parameter::{Input, Kind, Param, Value};
 
 /// A control and what it does.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use super::binding::{Action, Binding};
 use super::controls::{Control, MAX_14};
 use super::learn::same_control;
 use crate::control::midi::Message;
-use crate::parameter::{Kind, Value};
+use crate::event::parameter::{Kind, Value};
 
 /// Ticks that a control must rest before it is told anything: nobody wants to fight with a motor.
 const QUIET: u8 = 8;

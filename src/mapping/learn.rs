@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::controls::Control;
 use crate::control::midi::{Message, MidiEvent};
-use crate::parameter::{Kind, Param, Value};
+use crate::event::parameter::{Kind, Param, Value};
 
 /// Messages that are enough to tell what a control is.
 const ENOUGH: usize = 24;

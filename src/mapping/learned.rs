@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Mapping;
 use crate::check::Problem;
-use crate::parameter::Param;
+use crate::event::parameter::Param;
 
 /// A learnt control; outlives its device, and the performance.
 #[derive(Debug, Clone, PartialEq)]

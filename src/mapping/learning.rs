@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Learn;
 use super::learn::REST;
 use crate::control::midi::{DeviceId, MidiEvent};
-use crate::parameter::{Param, Value};
+use crate::event::parameter::{Param, Value};
 
 /// How long a control may take to be moved.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::feedback::{Echoes, Telling};
 use super::{Learned, Mapping, Router};
-use crate::control::ControlEvent;
 use crate::control::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
-use crate::parameter::{Param, TABLE, Value};
+use crate::event::ControlEvent;
+use crate::event::parameter::{Param, TABLE, Value};
 
 /// Most controls that are learnt while playing; the oldest makes room.
 const MAX_LEARNED: usize = 256;
@@ -209,7 +209,7 @@ impl LiveMappings {
         }
         let mut events = Vec::new();
         self.clock.message(message, at, &mut events);
-        out.extend(events.into_iter().map(|event| ControlEvent::from_clock(event, &frame)));
+        out.extend(events.into_iter().map(|event| event.on_time_line(&frame)));
     }
 }
 

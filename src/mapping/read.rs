@@ -8,7 +8,7 @@ use super::curve::{Curve, Scale};
 use super::lead::LeadZone;
 use super::{Mapping, Programs};
 use crate::check::{Document, Field, Problem, Table, parameter};
-use crate::parameter::{Kind, Param, Value};
+use crate::event::parameter::{Kind, Param, Value};
 
 /// The keys that say which control a `[[bind]]` is for.
 const CONTROLS: [&str; 9] =

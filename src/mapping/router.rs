@@ -8,9 +8,9 @@ use super::feedback::{self, Telling, Told};
 use super::lead::Held;
 use super::pickup::Pickup;
 use super::{Mapping, Programs};
-use crate::control::ControlEvent;
 use crate::control::midi::Message;
-use crate::parameter::{Input, Param, TABLE, Value};
+use crate::event::ControlEvent;
+use crate::event::parameter::{Input, Param, TABLE, Value};
 
 /// Turns a device's messages into events.
 #[derive(Debug)]

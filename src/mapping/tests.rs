@@ -1,5 +1,5 @@
 use super::*;
-use crate::parameter::{Param, Value};
+use crate::event::parameter::{Param, Value};
 
 fn parse(text: &str) -> Result<Mapping, Vec<String>> {
     let text = format!("schema = 1\nname = \"Test\"\n{text}");

@@ -3,7 +3,7 @@
 use super::mood;
 use super::{Named, read_parameters};
 use crate::check::{Document, Table};
-use crate::parameter::{Param, Value};
+use crate::event::parameter::{Param, Value};
 use crate::units::seconds_to_frames;
 
 /// One mood of a journey.

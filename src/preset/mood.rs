@@ -2,8 +2,8 @@
 
 use super::Named;
 use crate::check::Document;
+use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Emotion;
-use crate::parameter::{Param, Value};
 
 /// Whether a parameter moves the mood.
 pub(super) fn is_mood(param: Param) -> bool {

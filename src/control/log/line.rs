@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::{Entry, Performed};
-use crate::control::ControlEvent;
-use crate::parameter::{Input, Kind, Param, Value};
+use super::Entry;
+use crate::event::ControlEvent;
+use crate::event::Performed;
+use crate::event::parameter::{Input, Kind, Param, Value};
 
 /// Stands for the frame of a splice that was not performed.
 const NEVER: &str = "never";

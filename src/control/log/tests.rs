@@ -1,5 +1,5 @@
 use super::*;
-use crate::parameter::{Input, TABLE};
+use crate::event::parameter::{Input, TABLE};
 
 fn write(log: &ControlLog) -> String {
     let mut bytes = Vec::new();

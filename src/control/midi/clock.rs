@@ -5,6 +5,7 @@
 //! the tempo has jumped and the loop starts again from what was just measured. When ticks stay out, nothing is said, so
 //! the last tempo stands.
 
+use crate::event::ControlEvent;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,16 @@ pub enum ClockEvent {
         /// When, filtered; within a tick or so of now.
         at: Instant,
     },
+}
+
+impl ClockEvent {
+    /// The control event for the conductor, given which frame was played when.
+    pub fn on_time_line(self, frame: impl Fn(Instant) -> u64) -> ControlEvent {
+        match self {
+            Self::Tempo(tempo) => ControlEvent::Tempo(tempo),
+            Self::Beat { beat, at } => ControlEvent::Beat { beat: beat as f64, at: frame(at) },
+        }
+    }
 }
 
 /// Follows one clock.

@@ -7,9 +7,9 @@ use rosc::{OscMessage, OscPacket, OscType};
 use super::fault::Fault;
 use super::time::{Now, When, when};
 use super::{address, guard};
-use crate::control::LearnRequest;
+use crate::event::LearnRequest;
+use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
 use crate::music::emotion::Emotion;
-use crate::parameter::{Input, Kind, Param, TABLE, Value};
 
 /// Stands before a parameter's id when it shall take the value at the next bar line.
 const NEXT_BAR: &str = "next/bar/";

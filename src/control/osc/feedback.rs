@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rosc::OscMessage;
 
 use super::message;
-use crate::control::Notice;
-use crate::parameter::{Param, TABLE, Value};
+use crate::event::Notice;
+use crate::event::parameter::{Param, TABLE, Value};
 
 /// Values and levels are sent at most this often: 30 times a second.
 pub(in crate::control) const INTERVAL: Duration = Duration::from_micros(33_400);

@@ -2,10 +2,10 @@
 
 use rosc::{OscMessage, OscType};
 
-use crate::control::Notice;
-use crate::control::notice::Health;
+use crate::event::Notice;
+use crate::event::notice::Health;
+use crate::event::parameter::{Kind, Param, Value};
 use crate::music::emotion::{Affect, Mood};
-use crate::parameter::{Kind, Param, Value};
 
 fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }

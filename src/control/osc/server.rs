@@ -17,7 +17,7 @@ use super::decode::{Decoded, Request, decode};
 use super::fault::{Counters, Said};
 use super::feedback::{Feedback, INTERVAL, Outgoing};
 use super::time::Now;
-use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
+use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 
 /// Notices that may wait for the task; more than a busy second.
 const NOTICES: usize = 4096;

@@ -6,10 +6,10 @@ use std::time::Instant;
 use rosc::{OscMessage, OscType};
 
 use super::tree::{METHODS, method_of, path_of};
-use crate::control::Notice;
 use crate::control::osc::feedback::QUIET;
 use crate::control::osc::message;
-use crate::parameter::{Param, TABLE, Value};
+use crate::event::Notice;
+use crate::event::parameter::{Param, TABLE, Value};
 
 /// The newest arguments of every method, by its index in the tree.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use super::known::Listening;
 use crate::control::osc::fault::Said;
 use crate::control::osc::feedback::INTERVAL;
 use crate::control::osc::{Decoded, Now, Request, decode};
-use crate::control::{ControlEvent, Incoming, Source};
-use crate::parameter::TABLE;
+use crate::event::parameter::TABLE;
+use crate::event::{ControlEvent, Incoming, Source};
 
 /// A client that takes nothing for this long is gone. Nothing piles up meanwhile: only newest values are kept.
 const PATIENCE: Duration = Duration::from_secs(10);

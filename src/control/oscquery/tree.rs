@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rosc::OscType;
 use serde_json::{Map, Value as Json, json};
 
-use crate::parameter::{Kind, Param, Spec, TABLE};
+use crate::event::parameter::{Kind, Param, Spec, TABLE};
 
 /// A method that can only be read: one of the streams of [`crate::control::osc`].
 struct Stream {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::control::{Inbox, Incoming};
+use crate::event::{Inbox, Incoming};
 
 /// Most events that may wait; as many as the inbox holds.
 const CAPACITY: usize = 4096;
@@ -49,7 +49,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::control::{ControlEvent, Source};
+    use crate::event::{ControlEvent, Source};
 
     #[test]
     fn events_come_in_the_order_of_their_time_then_of_their_arrival() {

@@ -2,9 +2,9 @@
 
 use crate::config::MidiOutConfig;
 use crate::control::midi::Message;
-use crate::engine::{EngineCommand, TimedCommand};
+use crate::event::parameter::Param;
+use crate::event::{EngineCommand, TimedCommand};
 use crate::music::theory::Voice;
-use crate::parameter::Param;
 
 /// Controller that ends every note of a channel.
 const ALL_NOTES_OFF: u8 = 123;

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Stage;
-use crate::control::{LearnRequest, Notice};
+use crate::event::parameter::Param;
+use crate::event::{LearnRequest, Notice};
 use crate::mapping::{Learned, Learning};
-use crate::parameter::Param;
 
 /// A control that is being learnt, and who gets the answer.
 #[derive(Debug)]

@@ -4,8 +4,8 @@
 use toml::{Table, Value as Toml};
 
 use super::Saved;
+use crate::event::parameter::{Input, Kind, Param, Value};
 use crate::mapping::Learned;
-use crate::parameter::{Input, Kind, Param, Value};
 
 pub(super) fn format(state: &Saved) -> String {
     let mut table = values_out(&state.values);

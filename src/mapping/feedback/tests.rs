@@ -2,10 +2,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::*;
-use crate::control::ControlEvent;
 use crate::control::midi::{Device, DeviceId, MidiEvent};
+use crate::event::ControlEvent;
+use crate::event::parameter::Param;
 use crate::mapping::{LiveMappings, Mapping};
-use crate::parameter::Param;
 
 const DESK: DeviceId = DeviceId(0);
 

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{ControlEvent, Incoming, LearnRequest};
-use crate::parameter::Value;
+use crate::event::parameter::Value;
 
 /// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
 const CAPACITY: usize = 4096;
@@ -104,8 +104,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::control::Source;
-    use crate::parameter::Param;
+    use crate::event::Source;
+    use crate::event::parameter::Param;
 
     fn set(param: Param, value: f32, due: Option<Instant>) -> Incoming {
         Incoming { event: ControlEvent::Set(param, Value::Number(value)), due, source: Source::Other }

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
+use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
-use crate::parameter::{Param, Value};
 
-/// Something a listener may want to know; pushed by the daemon, sent on by [`super::osc`].
+/// Something a listener may want to know; pushed by the session and sent on to OSC and OSCQuery clients.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
     /// A parameter has a new value.

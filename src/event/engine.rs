@@ -1,9 +1,8 @@
-//! What crosses the border of the audio thread.
+//! What crosses the border of the audio thread, and how a change of plan was performed.
 
-use super::EngineEvent;
+use super::parameter::Param;
 use crate::mel::HOP;
 use crate::music::theory::Voice;
-use crate::parameter::Param;
 
 /// One hop of the network's sound: frames `index * HOP` up to the next hop's first, mono, full scale ±1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,6 +51,52 @@ pub struct TimedCommand {
     pub frame: u64,
     /// What to do.
     pub command: EngineCommand,
+}
+
+/// Something that happened on the audio thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// The network's sound ran out; its last texture is sustained until it is back.
+    Starved {
+        /// Where.
+        frame: u64,
+    },
+    /// The network's sound is back.
+    Recovered {
+        /// Where.
+        frame: u64,
+        /// How many frames were bridged.
+        bridged: u64,
+    },
+    /// A re-planned future came too late: its first hop had already begun to play. All its hops are ignored.
+    EpochRejected {
+        /// Which.
+        epoch: u32,
+        /// The play head when it came.
+        frame: u64,
+    },
+    /// A number that is none (or infinite) was found and replaced by silence.
+    NotFinite {
+        /// Where.
+        frame: u64,
+    },
+    /// A panic command was carried out.
+    Panicked {
+        /// Where.
+        frame: u64,
+    },
+}
+
+/// How a change of plan was performed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Performed {
+    /// Frame from which the new music is heard.
+    pub heard: u64,
+    /// Frame from which it was decided anew.
+    pub from: u64,
+    /// Frame up to which the old music had been decided when the generator went back; `None` when that makes no
+    /// difference, for it reached beyond the crossfade.
+    pub known: Option<u64>,
 }
 
 /// Commands and hops cross the thread boundary by copy: nothing they carry can be freed on the audio thread.
