@@ -4,8 +4,8 @@
 #[path = "support/take.rs"]
 mod take;
 
-use melos::config::find_data;
-use melos::model::{Models, find_model, runtime};
+use melos::files::config::find_data;
+use melos::generator::model::{Models, find_model, runtime};
 use melos::music::emotion::Emotion;
 
 fn models() -> Models {

@@ -4,6 +4,7 @@
 //! same [`Score`], however finely time is cut. Runs on the control thread, or in the offline renderer.
 
 mod course;
+pub mod harmony;
 mod held;
 mod listening;
 mod performance;
@@ -34,10 +35,10 @@ use splices::Splices;
 use steer::waits;
 use tempo::Tempo;
 
+use crate::conductor::harmony::BarRequest;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Notice};
 use crate::event::{EngineCommand, TimedCommand};
-use crate::harmony::BarRequest;
 use crate::mel::HOP;
 use crate::music::glide::Length;
 use crate::music::plan::Plan;

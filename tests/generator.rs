@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use melos::event::Hop;
+use melos::generator::model::{Models, runtime};
 use melos::generator::{Generator, GeneratorError, LATENT_FRAMES, Networks};
 use melos::mel::HOP;
-use melos::model::{Models, runtime};
 use melos::music::emotion::{Emotion, Mood};
 use melos::music::glide::Glide;
 use melos::music::plan::Plan;

@@ -1,7 +1,7 @@
 //! What the harmony promises, over every emotion and any seed.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
-use melos::harmony::{BarPlan, BarRequest, Harmony, Note, chroma};
+use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, chroma};
 use melos::music::emotion::{Emotion, Mood};
 use melos::music::profile::Profile;
 use melos::music::theory::{Chord, Key, Mode, Voice};

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::{Client, PATIENCE, free_port, python, wait_until_bound};
-use melos::control::osc::OscServer;
 use melos::event::parameter::{Param, Value};
 use melos::event::{ControlEvent, Inbox, Notice};
+use melos::remote::osc::OscServer;
 use tokio::runtime::Runtime;
 
 struct Rig {

@@ -8,6 +8,7 @@ use melos::engine::{Engine, EngineEnds, QUANTUM, ports};
 use melos::event::parameter::{Kind, Param, TABLE};
 use melos::event::{EngineCommand, Hop, TimedCommand};
 use melos::mel::HOP;
+use melos::music::theory::Voice;
 use ringbuf::traits::{Consumer, Producer};
 
 #[global_allocator]

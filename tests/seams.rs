@@ -5,7 +5,7 @@ mod take;
 
 use std::path::Path;
 
-use melos::model::{Models, runtime};
+use melos::generator::model::{Models, runtime};
 use melos::music::emotion::Emotion;
 
 fn models() -> Models {

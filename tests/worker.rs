@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use melos::engine::{Engine, EngineEnds, EngineStatus, ports};
 use melos::event::{EngineCommand, Hop, TimedCommand};
+use melos::generator::model::{Models, runtime};
 use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Networks, Worker, WorkerEvent};
-use melos::model::{Models, runtime};
 use melos::music::emotion::{Emotion, Mood};
 use melos::music::plan::Plan;
 use melos::music::theory::Chord;

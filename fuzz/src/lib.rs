@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use melos::event::ControlEvent;
-use melos::control::midi::Parser;
-use melos::mapping::{Mapping, Router};
+use melos::midi::Parser;
+use melos::midi::mapping::{Mapping, Router};
 use melos::event::parameter::{Kind, Param, TABLE, Value};
 
 /// Whether a value is one its parameter can have.

@@ -9,13 +9,13 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use indicatif::{ProgressBar, ProgressStyle};
-use melos::check::Library;
-use melos::control::log::{ControlLog, Entry};
 use melos::event::ControlEvent;
+use melos::files::library::Library;
+use melos::files::preset::{Preset, Walk, begin_with, ends_journey};
 use melos::generator::Generator;
-use melos::model::{Models, find_model, runtime};
-use melos::preset::{Preset, Walk, begin_with, ends_journey};
-use melos::render::Offline;
+use melos::generator::model::{Models, find_model, runtime};
+use melos::session::log::{ControlLog, Entry};
+use melos::session::offline::Offline;
 use melos::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 use super::data::DataArgs;

@@ -1,8 +1,8 @@
 //! Start values from the command line.
 
 use anyhow::{anyhow, bail};
-use melos::check::parameter;
 use melos::event::parameter::{Input, Param, Value};
+use melos::files::document::parameter;
 use melos::music::emotion::Emotion;
 
 #[derive(Debug, Default, clap::Args)]

@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use super::scenes::{SceneError, Scenes};
 use super::settings::Settings;
+use crate::conductor::harmony::chord_from_notes;
 use crate::event::parameter::{InputError, Param, Value};
-use crate::harmony::chord_from_notes;
 use crate::music::theory::Chord;
 
 /// Why an event changed nothing.

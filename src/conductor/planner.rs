@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use events::{Events, What};
 
 use super::score::Score;
+use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
 use crate::event::Notice;
 use crate::event::{EngineCommand, TimedCommand};
-use crate::harmony::{BarPlan, BarRequest, Harmony, Note};
 use crate::music::clock::MusicClock;
 use crate::music::plan::PlannedChord;
 use crate::music::theory::{Chord, Key, Voice};
