@@ -87,3 +87,11 @@ class BeatGrid:
         within = (beats - self.form.start[bar] * self.per_beat) / (self.bar_length * self.per_beat)
         position = (self.form.phrase[bar] + np.clip(within, 0, 1)) / PHRASE
         return position, (self.form.phrase[bar] >= 0) & (self.bar(beats) >= 0)
+
+    def likeness(self, beats: TimeArray) -> tuple[TimeArray, BoolArray]:
+        """How alike each bar is to the one it takes up, 0..1, and where it takes up one."""
+        if not len(self.form.start):
+            return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
+        bar = self.bar(beats)
+        inside = np.maximum(bar, 0)
+        return self.form.likeness[inside].astype(np.float64), (bar >= 0) & (self.form.source[inside] >= 0)

@@ -17,12 +17,13 @@ from .layout import (
     SLOTS,
     VELOCITIES,
     VOICES,
-    BoolArray,
     FloatArray,
     IntArray,
     TimeArray,
 )
 
+EARLY = 0.05
+"""Beats by which a note may come before the bar it belongs to."""
 NEIGHBOUR = 0.5
 """Weight of a struck key in the frame that its place nearly falls into."""
 OFFSET_COLUMN = VOICES * KEYS
@@ -57,23 +58,17 @@ class Memory:
         for slot, lag in enumerate(LAGS):
             self._put(slot, notes, grid.seconds(beats + lag * grid.bar_length))
 
-    def recall(self, notes: IntArray, beats: TimeArray, grid: BeatGrid, form: Form) -> tuple[TimeArray, BoolArray]:
-        """Puts the bars that the form takes up into the last slot; how alike they are to be, [frames], and where that is known."""
-        likeness, known = np.zeros(self._frames), np.zeros(self._frames, np.bool_)
+    def recall(self, notes: IntArray, beats: TimeArray, grid: BeatGrid, form: Form) -> None:
+        """Puts notes of bars that the form takes up again into the last slot, where it does so."""
         if not len(form.start):
-            return likeness, known
-        bar_of_frame = grid.bar(grid.beats(np.arange(self._frames) * FRAME))
+            return
         starts = form.start * grid.per_beat
-        for bar in np.unique(bar_of_frame[bar_of_frame >= 0]):
-            source = form.source[bar]
-            if source < 0:
-                continue
-            here = (beats >= starts[source] - 0.05) & (beats < starts[source + 1] - 0.05)
-            self._put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
-            frames = bar_of_frame == bar
-            likeness[frames] = form.likeness[bar]
-            known |= frames
-        return likeness, known
+        # A little early is on the downbeat.
+        bar_of_note = grid.bar(beats + EARLY)
+        for source in np.unique(bar_of_note[bar_of_note >= 0]):
+            here = bar_of_note == source
+            for bar in np.flatnonzero(form.source == source):
+                self._put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
 
     def _put(self, slot: int, notes: IntArray, seconds: TimeArray) -> None:
         place = np.maximum(seconds, -FRAME) / FRAME

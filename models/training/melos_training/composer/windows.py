@@ -157,8 +157,7 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
         past = known & (frame < view.frames)
         beats = grid.beats(notes.onset[past])
         memory.remember(table[past, 2:], beats, grid)
-        likeness, recalled = memory.recall(table[past, 2:], beats, grid, song.form)
-        conditions.set("recall", likeness, recalled)
+        memory.recall(table[past, 2:], beats, grid, song.form)
     shown = (frame >= (0 if view.fresh else -1)) & (frame < view.frames)
     written = table[shown]
     order = np.lexsort((written[:, 3], written[:, 1], written[:, 0]))
@@ -265,6 +264,7 @@ def _tell_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
         conditions.set("bar", harmonics(grid.bar_phase(at), (1, 2)))
         position, known = grid.phrase_phase(at)
         conditions.set("phrase", harmonics(position, (1, 2)), known)
+        conditions.set("recall", *grid.likeness(at))
 
 
 def _tell_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray, IntArray, IntArray]:
