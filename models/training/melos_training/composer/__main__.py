@@ -15,7 +15,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="melos_training.composer", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("prepare", help="read corpora into a library")
-    command.add_argument("--corpus", action="append", required=True, metavar="NAME=FOLDER", help="pop909, giantmidi or mutopia")
+    command.add_argument(
+        "--corpus", action="append", required=True, metavar="NAME=FOLDER", help="pop909, giantmidi or mutopia"
+    )
     command.add_argument("--out", type=Path, required=True, help="the library, .npz")
     command = commands.add_parser("train", help="train, or train on")
     command.add_argument("--run", type=Path, required=True, help="folder of the run; what is there is gone on with")

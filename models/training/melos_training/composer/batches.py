@@ -12,11 +12,11 @@ from .layout import (
     RECALL_SLOT,
     SLOTS,
     UNKNOWN_VELOCITY,
+    FloatArray,
     IntArray,
-    TimeArray,
 )
+from .library import Library, Song
 from .network import Batch
-from .prepare import Library, Song
 from .windows import View, Window, cut
 
 SLOW_BPM = 85.0
@@ -44,7 +44,7 @@ class Drawing:
     def __post_init__(self) -> None:
         self.songs = self.library.split("train")
         chances = np.array([self.weights[s.corpus] * max(s.end - s.start, 20.0) for s in self.songs])
-        self._chances: TimeArray = chances / chances.sum()
+        self._chances: FloatArray = chances / chances.sum()
 
     def batch(self, random: np.random.Generator) -> Batch:
         """The next batch."""
@@ -121,8 +121,10 @@ def cut_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
 
 
 def collate(windows: list[Window], noise: np.random.Generator | None = None) -> Batch:
-    """One batch of windows of the same length; with `noise`, the network reads its own past a little wrong, as it will when
-    it plays."""
+    """One batch of windows of the same length.
+
+    With `noise`, the network reads its past a little wrong: when it plays, that past will not be perfect either.
+    """
     length = len(windows[0].melody)
     read, read_frame, written, written_frame = [], [], [], []
     column, weight, counts = [], [], []
@@ -164,7 +166,7 @@ def collate(windows: list[Window], noise: np.random.Generator | None = None) -> 
 
 
 def misread(parts: IntArray, frames: IntArray, random: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """In half of the batches, some notes are overheard and some velocities and durations are taken for their neighbours."""
+    """In half of the batches, misses some notes and takes some velocities and durations for their neighbours."""
     if random.random() < 0.5:
         return parts, frames
     kept = random.random(len(parts)) >= random.uniform(0, 0.15)

@@ -27,7 +27,14 @@ class Configuration:
     clip: float = 2.0
     """The largest norm of a step's gradient."""
     importance: dict[str, float] = field(
-        default_factory=lambda: {"pedal": 0.5, "offset": 1.0, "voice": 0.7, "key": 1.0, "velocity": 0.6, "duration": 0.8}
+        default_factory=lambda: {
+            "pedal": 0.5,
+            "offset": 1.0,
+            "voice": 0.7,
+            "key": 1.0,
+            "velocity": 0.6,
+            "duration": 0.8,
+        }
     )
     """How much the parts of the likelihood count."""
     corpora: dict[str, float] = field(default_factory=lambda: {"pop909": 1.0, "giantmidi": 2.0, "mutopia": 1.0})

@@ -10,13 +10,25 @@ from pathlib import Path
 import numpy as np
 
 from . import midi
-from .layout import TimeArray
+from .layout import FloatArray
 from .midi import Performance
 
 QUALITIES = {
-    "maj": (0, 4, 7), "min": (0, 3, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "sus2": (0, 2, 7), "sus4": (0, 5, 7),
-    "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11), "min7": (0, 3, 7, 10), "minmaj7": (0, 3, 7, 11), "maj6": (0, 4, 7, 9),
-    "min6": (0, 3, 7, 9), "dim7": (0, 3, 6, 9), "hdim7": (0, 3, 6, 10), "sus4(b7)": (0, 5, 7, 10),
+    "maj": (0, 4, 7),
+    "min": (0, 3, 7),
+    "dim": (0, 3, 6),
+    "aug": (0, 4, 8),
+    "sus2": (0, 2, 7),
+    "sus4": (0, 5, 7),
+    "7": (0, 4, 7, 10),
+    "maj7": (0, 4, 7, 11),
+    "min7": (0, 3, 7, 10),
+    "minmaj7": (0, 3, 7, 11),
+    "maj6": (0, 4, 7, 9),
+    "min6": (0, 3, 7, 9),
+    "dim7": (0, 3, 6, 9),
+    "hdim7": (0, 3, 6, 10),
+    "sus4(b7)": (0, 5, 7, 10),
 }
 NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 DEGREES = (0, 2, 4, 5, 7, 9, 11)
@@ -34,9 +46,9 @@ class Piece:
     split: str
     """train, valid or test."""
     performance: Performance
-    beats: TimeArray
+    beats: FloatArray
     """[n, 3]: seconds, place in the bar (−1: not known), beats of the bar; n may be 0."""
-    chords: TimeArray
+    chords: FloatArray
     """[n, 4]: start and end in seconds, pitch classes as bits, bass (−1: no chord); n may be 0."""
 
 
@@ -64,7 +76,7 @@ def chord(label: str) -> tuple[int, int]:
     return sum(1 << (root + interval) % 12 for interval in QUALITIES[quality]), lowest % 12
 
 
-def pop909_beats(path: Path) -> TimeArray:
+def pop909_beats(path: Path) -> FloatArray:
     """Beats of `beat_midi.txt`; in triple time its half bars are the bars."""
     rows = np.loadtxt(path, ndmin=2)
     downbeats = np.flatnonzero(rows[:, 2] > 0.5)

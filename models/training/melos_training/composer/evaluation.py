@@ -11,9 +11,9 @@ import torch
 
 from .features import Setting, excerpt, features
 from .layout import FRAME
+from .library import Library, Song, load
 from .network import Composer
 from .playing import Plan, Player
-from .prepare import Library, Song, load
 from .sampling import Taste
 from .stepping import Stepper
 from .windows import View
@@ -52,7 +52,12 @@ def real(song: Song, view: View) -> dict[str, float]:
 
 
 def played(
-    net: Composer, library: Library, chosen: list[tuple[Song, View]], taste: Taste, seed: int, free: Iterable[str] = (),
+    net: Composer,
+    library: Library,
+    chosen: list[tuple[Song, View]],
+    taste: Taste,
+    seed: int,
+    free: Iterable[str] = (),
     no_memory: bool = False,
 ) -> list[dict[str, float]]:
     """The features of what the network writes under the plans of songs."""
@@ -103,7 +108,7 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, count: int = 16, s
 
 
 def table(sums: dict[str, dict[str, tuple[float, float]]]) -> str:
-    """A table in Markdown: means, and for the first column the deviation; then the distance of the second from the first."""
+    """A table in Markdown: means, the deviation of the first column, and how far the second is from it."""
     names = list(sums)
     lines = ["| | " + " | ".join(names) + f" | d, {names[1]} |", "|---" * (len(names) + 2) + "|"]
     for feature, (mean, deviation) in sums["real"].items():

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .grid import BeatGrid
-from .layout import FloatArray, TimeArray
+from .layout import FloatArray, IntArray
+from .library import Song
 from .midi import Performance
 from .mood import key_fit
-from .prepare import Song
 from .windows import View
 
 GROUP = 0.05
@@ -31,9 +31,9 @@ class Setting:
     """What was asked of an excerpt, on its own clock in seconds."""
 
     grid: BeatGrid
-    chord_start: TimeArray
-    chord_bits: np.ndarray
-    chord_bass: np.ndarray
+    chord_start: FloatArray
+    chord_bits: IntArray
+    chord_bass: IntArray
 
     @classmethod
     def of(cls, song: Song, view: View) -> "Setting":
@@ -43,7 +43,7 @@ class Setting:
         starts = song.chords[:, 0] * view.ratio - view.start
         return cls(BeatGrid.of(song, view), starts, song.chords[:, 2].astype(int), song.chords[:, 3].astype(int))
 
-    def chord(self, seconds: TimeArray) -> tuple[np.ndarray, np.ndarray]:
+    def chord(self, seconds: FloatArray) -> tuple[IntArray, IntArray]:
         """Pitch classes as bits and bass (−1: none) a moment after some times."""
         index = np.clip(np.searchsorted(self.chord_start, seconds + 0.02, "right") - 1, 0, len(self.chord_start) - 1)
         return self.chord_bits[index], self.chord_bass[index]
@@ -53,12 +53,17 @@ def excerpt(performance: Performance, start: float, end: float, shift: float = 0
     """The notes that begin between two times, on a clock that is `shift` seconds behind."""
     here = (performance.onset >= start) & (performance.onset < end)
     return Performance(
-        performance.onset[here] - shift, performance.key_up[here] - shift, performance.pitch[here],
-        performance.velocity[here], performance.voice[here], performance.pedal_times - shift, performance.pedal_down,
+        performance.onset[here] - shift,
+        performance.key_up[here] - shift,
+        performance.pitch[here],
+        performance.velocity[here],
+        performance.voice[here],
+        performance.pedal_times - shift,
+        performance.pedal_down,
     )
 
 
-def entropy(counts: TimeArray) -> float:
+def entropy(counts: FloatArray) -> float:
     """Bits."""
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log2(share)).sum())
@@ -78,7 +83,7 @@ def features(performance: Performance, setting: Setting, start: float = 4.0, end
     }
 
 
-def _groups(part: Performance) -> np.ndarray:
+def _groups(part: Performance) -> IntArray:
     """The group of each note."""
     return np.concatenate([[0], np.cumsum(np.diff(part.onset) > GROUP)])
 
@@ -126,7 +131,7 @@ def _rhythm(part: Performance, setting: Setting, start: float, end: float) -> di
     }
 
 
-def _line(pitch: np.ndarray) -> tuple[float, float, float]:
+def _line(pitch: IntArray) -> tuple[float, float, float]:
     """Shares of repeated notes, steps and leaps of more than a fifth."""
     steps = np.abs(np.diff(pitch))
     if not len(steps):
@@ -142,9 +147,13 @@ def _lines(part: Performance) -> dict[str, float]:
     tune = part.pitch[part.voice == 1]
     tune_repeat, tune_step, tune_leap = _line(tune)
     return {
-        "top repeats": repeat, "top steps": step, "top leaps": leap,
+        "top repeats": repeat,
+        "top steps": step,
+        "top leaps": leap,
         "melody share": float((part.voice == 1).mean()),
-        "melody repeats": tune_repeat, "melody steps": tune_step, "melody leaps": tune_leap,
+        "melody repeats": tune_repeat,
+        "melody steps": tune_step,
+        "melody leaps": tune_leap,
     }
 
 
@@ -157,9 +166,10 @@ def _harmony(part: Performance, setting: Setting, start: float, end: float) -> d
     for t in np.arange(start, end - 7.9, 4):
         here = (part.onset >= t) & (part.onset < t + 8)
         if here.sum() > 5:
-            chroma = np.bincount(pitch_class[here], weights=np.maximum(part.key_up - part.onset, 0.03)[here], minlength=12)
-            classes.append(entropy(chroma))
-            clarity.append(max(key_fit(chroma)))
+            held = np.maximum(part.key_up - part.onset, 0.03)[here]
+            sums = np.bincount(pitch_class[here], weights=held, minlength=12).astype(float)
+            classes.append(entropy(sums))
+            clarity.append(max(key_fit(sums)))
     chroma = np.zeros((int((end - start) / CHROMA_STEP), 12))
     for onset, until, number in zip(part.onset - start, part.damped() - start, pitch_class):
         for cell in range(int(onset / CHROMA_STEP), min(int(until / CHROMA_STEP) + 1, len(chroma))):

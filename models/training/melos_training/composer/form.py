@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layout import FloatArray, IntArray, TimeArray
+from .layout import FloatArray, IntArray
 from .midi import Performance
 
 GRID = 4
@@ -35,7 +35,7 @@ class Form:
     """Bars since the phrase began, 0..7; −1 where phrases are not clear."""
 
 
-def read(performance: Performance, beats: TimeArray) -> Form:
+def read(performance: Performance, beats: FloatArray) -> Form:
     """The form of a piece with known bars; empty without."""
     starts = np.flatnonzero(beats[:, 1] == 0) if len(beats) else np.zeros(0, np.int64)
     bars = len(starts)
@@ -51,7 +51,7 @@ def read(performance: Performance, beats: TimeArray) -> Form:
     return Form(starts.astype(np.int64), source, likeness, _phrases(source))
 
 
-def _likeness(performance: Performance, times: TimeArray, starts: IntArray, length: int) -> FloatArray:
+def _likeness(performance: Performance, times: FloatArray, starts: IntArray, length: int) -> FloatArray:
     """Cosines between the struck keys of all pairs of bars, [bars, bars]."""
     place = np.interp(performance.onset, times, np.arange(len(times)))
     cells = length * GRID

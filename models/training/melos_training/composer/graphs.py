@@ -1,11 +1,12 @@
 """The network as it plays: small graphs, one step each, every state explicit.
 
-A batch holds one row for each performance, or two where guidance leads away from a reference: the wanted conditions, then the
-reference.
+A batch holds one row for each performance, or two where guidance leads away from a reference: the wanted conditions,
+then the reference.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from .layout import (
     VELOCITIES,
     VOICES,
 )
-from .network import HEAD_WIDTH, HEADS, LAYERS, WIDTH, WINDOW, Composer
+from .network import HEAD_WIDTH, HEADS, LAYERS, WIDTH, WINDOW, Composer, Layer
 
 SLOTS = WINDOW + 32
 """Slots of the ring of keys and values; at most the window less one are visible, the others are there to go back."""
@@ -35,14 +36,25 @@ class FrameGraph(nn.Module):
         self.net = net
 
     def forward(
-        self, notes: Tensor, memory: Tensor, frame: Tensor, fine: Tensor, sounding: Tensor, melody: Tensor, pedal: Tensor,
-        mask: Tensor, cos: Tensor, sin: Tensor, *rings: Tensor,
+        self,
+        notes: Tensor,
+        memory: Tensor,
+        frame: Tensor,
+        fine: Tensor,
+        sounding: Tensor,
+        melody: Tensor,
+        pedal: Tensor,
+        mask: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        *rings: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         net = self.net
         entered = net.enter(notes, memory @ net.memory.weight, frame, fine, sounding, melody, pedal)
         x = entered[:, None]
         keys, values = [], []
         for index, layer in enumerate(net.layers):
+            assert isinstance(layer, Layer)
             query, key, value = layer.heads(x, cos, sin)
             past_keys, past_values = rings[2 * index : 2 * index + 2]
             scale = HEAD_WIDTH**-0.5
@@ -135,7 +147,8 @@ class NoteGraph(nn.Module):
         return self.net.notes(note), self.net.so_far(note), self.net.last(note)
 
 
-Module = Callable[..., Tensor | tuple[Tensor, ...]]
+Module = Callable[..., Any]
+"""A graph in PyTorch or on ONNX Runtime: tensors to a tensor, or to a tuple of them."""
 
 
 @dataclass(frozen=True)
@@ -221,17 +234,19 @@ def build(net: Composer) -> dict[str, Graph]:
             [state, logits(OFFSETS + 1, "of the next note's offset; the last class ends the frame")],
         ),
         "voice": Graph(
-            VoiceGraph(net), [state, chosen("offset", OFFSETS), fine], [Port("state_next", (WIDTH,), ""), logits(VOICES, "")]
+            VoiceGraph(net),
+            [state, chosen("offset", OFFSETS), fine],
+            [Port("state_next", (WIDTH,), ""), logits(VOICES, "")],
         ),
         "key": Graph(
-            KeyGraph(net), [state, chosen("voice", VOICES), melody], [Port("state_next", (WIDTH,), ""), logits(KEYS, "")]
+            KeyGraph(net),
+            [state, chosen("voice", VOICES), melody],
+            [Port("state_next", (WIDTH,), ""), logits(KEYS, "")],
         ),
         "velocity": Graph(
             VelocityGraph(net), [state, chosen("key", KEYS)], [Port("state_next", (WIDTH,), ""), logits(VELOCITIES, "")]
         ),
-        "duration": Graph(
-            DurationGraph(net), [state, chosen("velocity", VELOCITIES + 1)], [logits(DURATIONS, "")]
-        ),
+        "duration": Graph(DurationGraph(net), [state, chosen("velocity", VELOCITIES + 1)], [logits(DURATIONS, "")]),
         "note": Graph(
             NoteGraph(net),
             [Port("note", (5,), "offset, voice, key, velocity, duration", integer=True)],

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .form import PHRASE, Form
-from .layout import BoolArray, IntArray, TimeArray
+from .layout import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from .prepare import Song
+    from .library import Song
     from .windows import View
 
 TEMPO_REACH = 4
@@ -18,7 +18,7 @@ TEMPO_REACH = 4
 class BeatGrid:
     """Times in seconds from a window's start to beat numbers and back; beyond the ends the beat goes on as there."""
 
-    def __init__(self, times: TimeArray, in_bar: TimeArray, bar_length: float, form: Form, half_beats: int) -> None:
+    def __init__(self, times: FloatArray, in_bar: FloatArray, bar_length: float, form: Form, half_beats: int) -> None:
         self.times = times
         self.in_bar = in_bar
         """Place of each beat in its bar; −1 where not known."""
@@ -45,14 +45,14 @@ class BeatGrid:
         """Whether it is known where bars begin."""
         return bool(self.in_bar[0] >= 0)
 
-    def beats(self, seconds: TimeArray) -> TimeArray:
+    def beats(self, seconds: FloatArray) -> FloatArray:
         """Beat numbers of times."""
         times = self.times
         numbers = np.interp(seconds, times, np.arange(len(times)))
         numbers = np.where(seconds < times[0], (seconds - times[0]) / (times[1] - times[0]), numbers)
         return np.where(seconds > times[-1], len(times) - 1 + (seconds - times[-1]) / (times[-1] - times[-2]), numbers)
 
-    def seconds(self, beats: TimeArray) -> TimeArray:
+    def seconds(self, beats: FloatArray) -> FloatArray:
         """Times of beat numbers."""
         times = self.times
         last = len(times) - 1
@@ -60,7 +60,7 @@ class BeatGrid:
         seconds = np.where(beats < 0, times[0] + beats * (times[1] - times[0]), seconds)
         return np.where(beats > last, times[-1] + (beats - last) * (times[-1] - times[-2]), seconds)
 
-    def bpm(self, beats: TimeArray) -> TimeArray:
+    def bpm(self, beats: FloatArray) -> FloatArray:
         """Tempo around beat numbers."""
         last = len(self.times) - 1
         low = np.clip(np.floor(beats) - TEMPO_REACH, 0, last)
@@ -69,17 +69,17 @@ class BeatGrid:
         span = self.seconds(high) - self.seconds(low)
         return 60 * np.maximum(high - low, 1) / np.maximum(span, 1e-3)
 
-    def bar_phase(self, beats: TimeArray) -> TimeArray:
+    def bar_phase(self, beats: FloatArray) -> FloatArray:
         """Position in the bar, 0..1."""
         whole = np.floor(beats).astype(np.int64)
         inside = np.clip(whole, 0, len(self.in_bar) - 1)
         return ((self.in_bar[inside] + whole - inside + beats - whole) / self.bar_length) % 1
 
-    def bar(self, beats: TimeArray) -> IntArray:
+    def bar(self, beats: FloatArray) -> IntArray:
         """Index of the song's bar, for its form; −1 before the first."""
         return np.searchsorted(self.form.start * self.per_beat, beats + 1e-6, "right") - 1
 
-    def phrase_phase(self, beats: TimeArray) -> tuple[TimeArray, BoolArray]:
+    def phrase_phase(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Position in the phrase of eight bars, 0..1, and where it is known."""
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
@@ -88,7 +88,7 @@ class BeatGrid:
         position = (self.form.phrase[bar] + np.clip(within, 0, 1)) / PHRASE
         return position, (self.form.phrase[bar] >= 0) & (self.bar(beats) >= 0)
 
-    def likeness(self, beats: TimeArray) -> tuple[TimeArray, BoolArray]:
+    def likeness(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
         """How alike each bar is to the one it takes up, 0..1, and where it takes up one."""
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)

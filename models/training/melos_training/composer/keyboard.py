@@ -50,10 +50,12 @@ class Keyboard:
         lifted = (pedal != PEDAL_DOWN)[:, None]
         ends = (pedal == PEDAL_UP)[:, None]
         released = (self._up <= frame) | ((self._up == frame + 1) & ends)
-        self._damped = np.where(lifted & released, np.minimum(self._damped, np.maximum(self._up, frame + 1)), self._damped)
+        self._damped = np.where(
+            lifted & released, np.minimum(self._damped, np.maximum(self._up, frame + 1)), self._damped
+        )
 
     def sounding(self, frame: int) -> FloatArray:
-        """Keys held, then strings that only the pedal sustains, [rows, 176], as the network takes them at a frame's start."""
+        """Keys held, then strings that only the pedal sustains, at a frame's start: [rows, 176]."""
         held = (self._struck <= frame) & (frame < self._up)
         sustained = (self._struck <= frame) & (frame >= self._up) & (frame < self._damped)
 
@@ -61,4 +63,6 @@ class Keyboard:
             return (0.25 + 0.75 * np.exp(-(frame - since) * FRAME / DECAY)).astype(np.float32)
 
         struck = np.minimum(self._struck, frame)
-        return np.concatenate([held * level(struck), sustained * level(np.minimum(self._up, frame))], 1).astype(np.float32)
+        return np.concatenate([held * level(struck), sustained * level(np.minimum(self._up, frame))], 1).astype(
+            np.float32
+        )

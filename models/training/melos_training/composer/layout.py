@@ -1,11 +1,12 @@
 """Units and vocabulary shared by everything in the composer."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
-TimeArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 
 FRAME = 4096 / 48000
@@ -49,17 +50,17 @@ SOUNDING_WIDTH = 2 * KEYS
 """Keys held down, then strings that only the pedal sustains."""
 
 
-def duration_class(seconds: TimeArray) -> IntArray:
+def duration_class(seconds: FloatArray) -> IntArray:
     """The class of key-down times in seconds."""
     place = np.log(np.maximum(seconds, 1e-3) / SHORTEST) / np.log(LONGEST / SHORTEST)
     return np.clip(np.round(place * (DURATIONS - 1)), 0, DURATIONS - 1).astype(np.int64)
 
 
-def duration_seconds(classes: IntArray) -> TimeArray:
+def duration_seconds(classes: IntArray) -> FloatArray:
     """The key-down times in seconds that the classes stand for."""
     return SHORTEST * (LONGEST / SHORTEST) ** (np.asarray(classes, np.float64) / (DURATIONS - 1))
 
 
-def velocity_class(velocity: TimeArray) -> IntArray:
+def velocity_class(velocity: FloatArray) -> IntArray:
     """The class of MIDI velocities, 0..127, fractions allowed."""
     return np.clip(np.asarray(velocity) // VELOCITY_WIDTH, 0, VELOCITIES - 1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The memory of earlier bars: what was played at this place 1, 2, 4 and 8 bars before, and in the bar that the form recalls."""
+"""The memory of earlier bars: what was played at this place 1, 2, 4 and 8 bars before, and in the bar that returns."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,6 @@ from .layout import (
     VOICES,
     FloatArray,
     IntArray,
-    TimeArray,
 )
 
 EARLY = 0.05
@@ -53,12 +52,12 @@ class Memory:
         self._frames = frames
         self._parts: list[Events] = []
 
-    def remember(self, notes: IntArray, beats: TimeArray, grid: BeatGrid) -> None:
+    def remember(self, notes: IntArray, beats: FloatArray, grid: BeatGrid) -> None:
         """Puts notes [n, 4] (voice, key, velocity, duration) begun at `beats` into the fixed slots."""
         for slot, lag in enumerate(LAGS):
             self._put(slot, notes, grid.seconds(beats + lag * grid.bar_length))
 
-    def recall(self, notes: IntArray, beats: TimeArray, grid: BeatGrid, form: Form) -> None:
+    def recall(self, notes: IntArray, beats: FloatArray, grid: BeatGrid, form: Form) -> None:
         """Puts notes of bars that the form takes up again into the last slot, where it does so."""
         if not len(form.start):
             return
@@ -70,7 +69,7 @@ class Memory:
             for bar in np.flatnonzero(form.source == source):
                 self._put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
 
-    def _put(self, slot: int, notes: IntArray, seconds: TimeArray) -> None:
+    def _put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
         place = np.maximum(seconds, -FRAME) / FRAME
         frame = np.floor(place).astype(np.int64)
         within = place - frame

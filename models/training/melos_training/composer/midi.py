@@ -13,8 +13,8 @@ from .layout import (
     LOWEST_KEY,
     MELODY,
     BoolArray,
+    FloatArray,
     IntArray,
-    TimeArray,
 )
 
 DRUMS = 9
@@ -31,19 +31,19 @@ CHORD = 0.03
 class Performance:
     """Notes in order of onset, then key. Times in seconds."""
 
-    onset: TimeArray
-    key_up: TimeArray
+    onset: FloatArray
+    key_up: FloatArray
     pitch: IntArray
     """MIDI note numbers."""
-    velocity: TimeArray
+    velocity: FloatArray
     voice: IntArray
     """1 for notes of the melody."""
-    pedal_times: TimeArray
+    pedal_times: FloatArray
     """When the sustain pedal changes."""
     pedal_down: BoolArray
     """Whether it is down from then on."""
 
-    def damped(self) -> TimeArray:
+    def damped(self) -> FloatArray:
         """When each string is damped: key up, or pedal up if that is later, or the key struck again."""
         ends = self.key_up.copy()
         if len(self.pedal_times):
@@ -87,7 +87,8 @@ def read(path: Path) -> Score:
             events.append((tick, number, message))
     events.sort(key=lambda event: event[0])
     pedals = Counter(
-        (number, message.channel) for _, number, message in events
+        (number, message.channel)
+        for _, number, message in events
         if message.type == "control_change" and message.control == SUSTAIN and message.channel != DRUMS
     )
     pedal_of = pedals.most_common(1)[0][0] if pedals else None
@@ -135,12 +136,12 @@ def read(path: Path) -> Score:
     return Score(performance, file.ticks_per_beat, tempo, metres, events[-1][0])
 
 
-def _one_string_per_key(notes: TimeArray) -> TimeArray:
+def _one_string_per_key(notes: FloatArray) -> FloatArray:
     """Joins notes doubled in two tracks and ends a note where its key is struck again."""
     inside = (notes[:, 2] >= LOWEST_KEY) & (notes[:, 2] < LOWEST_KEY + KEYS)
     notes = notes[inside]
     notes = notes[np.lexsort((notes[:, 0], notes[:, 2]))]
-    kept: list[TimeArray] = []
+    kept: list[FloatArray] = []
     for note in notes:
         before = kept[-1] if kept else None
         if before is not None and before[2] == note[2] and before[1] > note[0]:
@@ -167,7 +168,7 @@ def skyline(performance: Performance) -> IntArray:
     return voice
 
 
-def beats(score: Score) -> TimeArray:
+def beats(score: Score) -> FloatArray:
     """Beats of a score in one metre, [n, 3]: seconds, place in the bar and beats of the bar.
 
     The place is −1, not known: an upbeat shifts the bars of a file that says nothing about it. Empty where the metre

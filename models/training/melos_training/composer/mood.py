@@ -1,14 +1,14 @@
-"""Emotion by rule, as `melos prepare` labels it: features of 16 s of notes to valence, arousal and weights of eight names.
+"""Emotion by rule, as `melos prepare` labels it: from features of 16 s of notes to weights of eight names.
 
-The definitions are those of `features.rs` and `label.rs`. Features are measured once per piece; what transposition and a
-change of tempo do to them is worked out when a window is drawn.
+The definitions are those of `features.rs` and `label.rs`. Features are measured once per piece; what transposition and
+a change of tempo do to them is worked out when a window is drawn.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .layout import FloatArray, TimeArray
+from .layout import FloatArray, IntArray
 from .midi import Performance
 
 WINDOW = 16.0
@@ -20,16 +20,38 @@ SHIFTS = range(-5, 6)
 """Semitones by which training moves pieces."""
 
 FEATURES = (
-    "velocity", "velocity_spread", "velocity_high", "density", "length", "staccato", "low", "bass", "range", "leap", "mode",
-    "clarity", "entropy", "dissonance", "mixture",
+    "velocity",
+    "velocity_spread",
+    "velocity_high",
+    "density",
+    "length",
+    "staccato",
+    "low",
+    "bass",
+    "range",
+    "leap",
+    "mode",
+    "clarity",
+    "entropy",
+    "dissonance",
+    "mixture",
 )
 INDEX = {name: index for index, name in enumerate(FEATURES)}
 AROUSAL = {"velocity": 1.0, "density": 1.0, "length": -0.4, "velocity_high": 0.3}
 VALENCE = {"mode": 1.4, "low": -0.25, "bass": 0.25, "length": -0.15, "density": -0.1, "dissonance": -0.3}
 EMOTIONS = ("happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious")
-ANCHORS = np.array([
-    (0.7, 0.5), (-0.7, -0.5), (0.4, 0.9), (0.4, -0.7), (0.6, -0.1), (-0.7, 0.8), (-0.1, -0.4), (-0.3, 0.1),
-])
+ANCHORS = np.array(
+    [
+        (0.7, 0.5),
+        (-0.7, -0.5),
+        (0.4, 0.9),
+        (0.4, -0.7),
+        (0.6, -0.1),
+        (-0.7, 0.8),
+        (-0.1, -0.4),
+        (-0.3, 0.1),
+    ]
+)
 SIGNS: tuple[dict[str, float], ...] = (
     {"mode": 0.6, "dissonance": -0.4},
     {"mode": -0.4, "density": -0.3, "range": -0.3},
@@ -48,7 +70,7 @@ MAJOR = np.array([0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009,
 MINOR = np.array([0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052])
 
 
-def key_fit(chroma: TimeArray) -> tuple[float, float]:
+def key_fit(chroma: FloatArray) -> tuple[float, float]:
     """Correlation of a chroma [12] with the best major and with the best minor key."""
     centred = chroma - chroma.mean()
     power = float((centred**2).sum())
@@ -63,8 +85,8 @@ def key_fit(chroma: TimeArray) -> tuple[float, float]:
 
 
 def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArray]:
-    """Features around every second of a piece, [seconds, 15], not a number where unknown; the share of low notes after a
-    move by −5..5 semitones, [seconds, 11]."""
+    """Features around every second of a piece, [seconds, 15], and the share of low notes after a move by −5..5
+    semitones, [seconds, 11]; NaN where unknown."""
     onset, pitch = performance.onset, performance.pitch
     ends = performance.damped()
     length = np.clip(ends - onset, 0.03, LONGEST)
@@ -78,7 +100,7 @@ def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArra
             continue
         here = slice(first, last)
         p, v, held = pitch[here].astype(float), performance.velocity[here], length[here]
-        chroma = np.bincount(pitch[here] % 12, weights=held, minlength=12)
+        chroma = np.bincount(pitch[here] % 12, weights=held, minlength=12).astype(float)
         share = chroma[chroma > 0] / chroma.sum()
         major, minor = key_fit(chroma)
         reach = np.minimum(np.arange(last - first), pairs.shape[1] - 1)
@@ -106,9 +128,9 @@ def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArra
     return values, lows
 
 
-def _intervals(onset: TimeArray, ends: TimeArray, pitch: TimeArray) -> tuple[TimeArray, TimeArray]:
-    """How many of the k notes before each note still sound with another pitch class, and how many of them a minor second or
-    tritone away: both [notes, 25], k = 0..24."""
+def _intervals(onset: FloatArray, ends: FloatArray, pitch: IntArray) -> tuple[IntArray, IntArray]:
+    """How many of the k notes before each note still sound with another pitch class, and how many of these are a minor
+    second or tritone away: both [notes, 25], k = 0..24."""
     notes = len(onset)
     pairs, harsh = np.zeros((notes, 25), np.int32), np.zeros((notes, 25), np.int32)
     for back in range(1, 25):
@@ -122,7 +144,7 @@ def _intervals(onset: TimeArray, ends: TimeArray, pitch: TimeArray) -> tuple[Tim
     return pairs.cumsum(1), harsh.cumsum(1)
 
 
-def _leap(onset: TimeArray, pitch: TimeArray) -> float:
+def _leap(onset: FloatArray, pitch: IntArray) -> float:
     """Mean interval between the highest notes of successive chords."""
     tops: list[int] = []
     start = -np.inf
@@ -139,17 +161,17 @@ def _leap(onset: TimeArray, pitch: TimeArray) -> float:
 class Labeller:
     """Labels features relative to a set of windows it was made from."""
 
-    means: TimeArray
-    deviations: TimeArray
-    valences: TimeArray
+    means: FloatArray
+    deviations: FloatArray
+    valences: FloatArray
     """Sorted, to rank new values."""
-    arousals: TimeArray
+    arousals: FloatArray
 
     @classmethod
     def fit(cls, windows: FloatArray) -> "Labeller":
         """Learns from features [n, 15]."""
         means, deviations = np.nanmean(windows, 0, dtype=np.float64), np.nanstd(windows, 0, dtype=np.float64)
-        labeller = cls(means, np.maximum(deviations, 1e-9), np.zeros(0), np.zeros(0))
+        labeller = cls(np.asarray(means), np.maximum(np.asarray(deviations), 1e-9), np.zeros(0), np.zeros(0))
         standard = labeller.standardise(windows)
         # A thousand quantiles rank as well as all windows do.
         quantiles = np.linspace(0, 1, 1001)
@@ -157,11 +179,11 @@ class Labeller:
         labeller.arousals = np.quantile(_sum(standard, AROUSAL), quantiles)
         return labeller
 
-    def standardise(self, windows: FloatArray) -> TimeArray:
+    def standardise(self, windows: FloatArray) -> FloatArray:
         """Standard scores within ±3; 0 where not known."""
         return np.clip(np.nan_to_num((windows - self.means) / self.deviations), -3, 3)
 
-    def label(self, windows: FloatArray) -> tuple[TimeArray, TimeArray]:
+    def label(self, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weights of the eight names, [n, 8], and valence and arousal, [n, 2], −1..1."""
         standard = self.standardise(windows)
         valence = _rank(self.valences, _sum(standard, VALENCE))
@@ -184,9 +206,9 @@ def moved(features: FloatArray, lows: FloatArray, shift: int, ratio: float) -> F
     return out
 
 
-def _sum(standard: TimeArray, terms: dict[str, float]) -> TimeArray:
+def _sum(standard: FloatArray, terms: dict[str, float]) -> FloatArray:
     return sum((weight * standard[:, INDEX[name]] for name, weight in terms.items()), np.zeros(len(standard)))
 
 
-def _rank(ordered: TimeArray, values: TimeArray) -> TimeArray:
+def _rank(ordered: FloatArray, values: FloatArray) -> FloatArray:
     return 2 * np.searchsorted(ordered, values) / len(ordered) - 1

@@ -203,7 +203,7 @@ class Losses:
 
 
 class Composer(nn.Module):
-    """Sees the notes and the pedal of the frame before, what sounds, the memory and the conditions of the frame to write."""
+    """Sees the notes and the pedal of the frame before, what sounds, the memory, and the conditions of the frame."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -249,9 +249,17 @@ class Composer(nn.Module):
     # The transformer.
 
     def enter(
-        self, notes: Tensor, memory: Tensor, frame: Tensor, fine: Tensor, sounding: Tensor, melody: Tensor, pedal: Tensor
+        self,
+        notes: Tensor,
+        memory: Tensor,
+        frame: Tensor,
+        fine: Tensor,
+        sounding: Tensor,
+        melody: Tensor,
+        pedal: Tensor,
     ) -> Tensor:
-        """The input [..., 256] of frames, from the sums of their embedded notes and memory [..., 256] and the rest as in `Batch`."""
+        """The input [..., 256] of frames, from the sums of their embedded notes and memory [..., 256]; the rest as in
+        `Batch`."""
         told = self.tell(frame) + self.tell_fine(fine.flatten(-2)) + self.sounding(sounding)
         return notes + memory + told + self.melody(melody) + self.pedal_before(pedal)
 
@@ -266,7 +274,11 @@ class Composer(nn.Module):
         notes = torch.zeros(windows * length, WIDTH, device=read.device, dtype=read.dtype)
         notes = notes.index_add(0, batch.read_frame, read).view(windows, length, WIDTH)
         memory = F.embedding_bag(
-            batch.memory_column, self.memory.weight, batch.memory_start, mode="sum", per_sample_weights=batch.memory_weight
+            batch.memory_column,
+            self.memory.weight,
+            batch.memory_start,
+            mode="sum",
+            per_sample_weights=batch.memory_weight,
         ).view(windows, length, WIDTH)
         entered = self.enter(notes, memory, batch.frame, batch.fine, batch.sounding, batch.melody, batch.pedal_before)
         cos, sin = rotary(torch.arange(length, device=entered.device))
@@ -301,8 +313,10 @@ class Composer(nn.Module):
         return state, self.voice_head(state)
 
     def key_logits(self, state: Tensor, voice: Tensor, melody: Tensor) -> tuple[Tensor, Tensor]:
-        """State and logits [..., 88] of the key; `melody` is the melody's last key, 0..88. A note of the melody has logits for its
-        interval as well: a step is a step wherever it is."""
+        """State and logits [..., 88] of the key; `melody` is the melody's last key, 0..88.
+
+        A note of the melody has logits for its interval as well: a step is a step wherever it is.
+        """
         state = self.key_block(state + self.voice(voice) + self.tune(melody))
         apart = torch.arange(KEYS, device=state.device) - melody[..., None]
         column = torch.where((melody[..., None] < KEYS) & (apart.abs() <= INTERVAL), apart + INTERVAL, 2 * INTERVAL + 1)
@@ -355,7 +369,9 @@ class Composer(nn.Module):
         state, voice_logits = self.voice_logits(state, offset, fine)
         state, key_logits = self.key_logits(state, voice, self._melody_before(batch))
         chord = (place > begin) & (offset == lowest)
-        under = torch.arange(KEYS, device=base.device)[None] <= key[(place - 1).clamp(min=0)][:, None] if notes else None
+        under = (
+            torch.arange(KEYS, device=base.device)[None] <= key[(place - 1).clamp(min=0)][:, None] if notes else None
+        )
         if under is not None:
             key_logits = key_logits.float().masked_fill(under & chord[:, None], HIDDEN)
         state, velocity_logits = self.velocity_logits(state, key)

@@ -24,14 +24,13 @@ from .layout import (
     BoolArray,
     FloatArray,
     IntArray,
-    TimeArray,
     duration_seconds,
 )
+from .library import Song
 from .memory import Memory
 from .midi import Performance
 from .mood import Labeller
 from .network import END, HIDDEN
-from .prepare import Song
 from .sampling import Servo, Taste, choose
 from .stepping import Stepper
 from .windows import View, cut
@@ -39,7 +38,7 @@ from .windows import View, cut
 MOST_NOTES = 16
 """Notes of a frame at most."""
 LIFT = 4
-"""Steps for which a pedal that is changed within a frame stays up."""
+"""Steps for which a pedal that is changed within a frame stays up, if the frame is long enough."""
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Plan:
         pedalled = len(song.performance.pedal_times) > 0
         return cls(cut(song, view, labeller).conditions, grid, song.form, pedalled)
 
-    def asked(self, group: str) -> TimeArray:
+    def asked(self, group: str) -> FloatArray:
         """A scaled condition of one value in each frame, not a number where left free."""
         values = self.conditions.frame[:, FRAME_SLICES[group].start].astype(np.float64)
         return np.where(self.conditions.frame[:, MASKS[group]] > 0, values, np.nan)
@@ -95,7 +94,7 @@ class Written:
             at = frame * OFFSETS + offset
             if pedal == PEDAL_CHANGED:
                 move(at, False)
-                move(at + LIFT, True)
+                move(min(at + LIFT, (frame + 1) * OFFSETS - 1), True)
             elif pedal != PEDAL_UNKNOWN:
                 move(at, pedal == PEDAL_DOWN)
         velocity = notes[:, 4] * float(VELOCITY_WIDTH) + VELOCITY_WIDTH / 2
@@ -131,7 +130,7 @@ class Player:
             self._frame(frame)
         return [written.performance() for written in self._written]
 
-    def _roll(self, rows: IntArray) -> TimeArray:
+    def _roll(self, rows: IntArray) -> FloatArray:
         return np.array([self._dice[row].random() for row in rows])
 
     def _twice(self, values: np.ndarray, reference: np.ndarray | None = None) -> Tensor:
@@ -160,6 +159,8 @@ class Player:
         pedal = np.where(self._pedalled, pedal, PEDAL_UNKNOWN)
         logits, page = self.stepper.open(base, self._twice(pedal))
         moves = choose(self._wanted(logits), self.taste.touch, self._roll(everyone))
+        # A pedal that is changed is down again within the frame.
+        moves = np.where(pedal == PEDAL_CHANGED, np.minimum(moves, OFFSETS - 2), moves)
         self._keyboard.step_on_pedal(frame, np.where(self._pedalled, pedal, PEDAL_UP))
         for row in everyone:
             self._written[row].pedal.append((int(pedal[row]), int(moves[row])))
@@ -188,7 +189,7 @@ class Player:
             self._remember(active, frame, note)
 
     def _note(
-        self, state: Tensor, rows: IntArray, offset: IntArray, above: IntArray, fine: Tensor, tilt: TimeArray
+        self, state: Tensor, rows: IntArray, offset: IntArray, above: IntArray, fine: Tensor, tilt: FloatArray
     ) -> IntArray:
         """The note [rows, 5] at an offset, its key above that of the note before there."""
         graphs, taste = self.stepper.graphs, self.taste

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layout import FRAME, KEYS, LOWEST_KEY, FloatArray, IntArray, TimeArray
+from .layout import FRAME, KEYS, LOWEST_KEY, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Taste:
     """How firmly density and register are held."""
 
 
-def choose(logits: FloatArray, temperature: float, dice: TimeArray, top_p: float = 1.0) -> IntArray:
+def choose(logits: FloatArray, temperature: float, dice: FloatArray, top_p: float = 1.0) -> IntArray:
     """One class for each row of logits [rows, classes], by dice [rows] in 0..1."""
     scaled = logits.astype(np.float64) / max(temperature, 1e-3)
     chances = np.exp(scaled - scaled.max(1, keepdims=True))
@@ -64,8 +64,8 @@ class Servo:
         self._count[rows, frame] += 1
         self._pitch[rows, frame] += keys + LOWEST_KEY
 
-    def end(self, frame: int, asked: TimeArray) -> TimeArray:
-        """What to add to the end's logit [rows], given notes per second asked for [rows], not a number where left free."""
+    def end(self, frame: int, asked: FloatArray) -> FloatArray:
+        """What to add to the end's logit [rows], given notes per second asked for [rows]; NaN where left free."""
         bias = np.zeros(len(self._count))
         for span in self.SPANS:
             first = max(0, frame - round(span / FRAME))
@@ -73,7 +73,7 @@ class Servo:
             bias += self.GAIN * np.log((rate + self.AT_LEAST) / (asked + self.AT_LEAST))
         return np.nan_to_num(np.clip(bias, -3, 3)) * min(1.0, frame / self.TRUST)
 
-    def tilt(self, frame: int, asked: TimeArray) -> TimeArray:
+    def tilt(self, frame: int, asked: FloatArray) -> FloatArray:
         """What to add to the logits of the keys [rows, 88], given the mean note number asked for [rows]."""
         first = max(0, frame - round(self.SPANS[0] / FRAME))
         count = self._count[:, first:frame].sum(1)

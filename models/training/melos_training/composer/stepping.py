@@ -67,7 +67,9 @@ class Page:
     @torch.no_grad()
     def offset(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """State and logits of the next note's offset in some rows."""
-        return self._stepper.graphs["offset"](self._opened[rows], self._so_far[rows], self._last[rows], self._first[rows])
+        return self._stepper.graphs["offset"](
+            self._opened[rows], self._so_far[rows], self._last[rows], self._first[rows]
+        )
 
     @torch.no_grad()
     def write(self, rows: Tensor, notes: IntArray | Tensor) -> None:

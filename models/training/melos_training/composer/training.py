@@ -3,7 +3,6 @@
 import copy
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 from .batches import Drawing, collate, held_out, without_conditions
 from .configuration import Configuration
 from .layout import FRAME
+from .library import load
 from .network import Batch, Composer
-from .prepare import load
 
 CHECKPOINT = "composer.pt"
 COOLED = "cooled.pt"
@@ -35,7 +34,8 @@ def device_of(name: str) -> torch.device:
 
 def matrices(model: Composer) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The parameters that Muon trains, which are the matrices within layers and blocks, and the others."""
-    hidden, rest = [], []
+    hidden: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         inner = name.endswith(("up.weight", "down.weight", "qkv.weight", "mix.weight"))
         (hidden if inner else rest).append(parameter)
@@ -63,7 +63,10 @@ class Run:
         hidden, rest = matrices(self.model)
         self.optimizers: list[torch.optim.Optimizer] = [
             torch.optim.Muon(
-                hidden, lr=configuration.rate, weight_decay=configuration.weight_decay, momentum=0.95,
+                hidden,
+                lr=configuration.rate,
+                weight_decay=configuration.weight_decay,
+                momentum=0.95,
                 adjust_lr_fn="match_rms_adamw",
             ),
             torch.optim.AdamW(rest, lr=configuration.rate, betas=(0.9, 0.95), weight_decay=0.0),
@@ -98,13 +101,13 @@ class Run:
         }
         temporary = self.folder / f"{name}.tmp"
         torch.save(state, temporary)
-        os.replace(temporary, self.folder / name)
+        temporary.replace(self.folder / name)
 
     def train(self, minutes: float = math.inf, steps: float = math.inf, cool: bool = False) -> None:
         """Trains for some minutes or steps more.
 
-        With `cool`, the learning rate falls to nothing over them, and the result goes to `cooled.pt`: the run itself may go on
-        from where it was.
+        With `cool`, the learning rate falls to nothing over them, and the result goes to `cooled.pt`: the run itself
+        may go on from where it was.
         """
         begun, clock, processor = time.monotonic(), time.monotonic(), time.process_time()
         saved, first, taken = clock, self.step, []
@@ -142,12 +145,13 @@ class Run:
             losses = self.model.losses(batch)
         parts = losses.parts()
         total = sum(
-            (self.configuration.importance[name] * value for name, value in parts.items()), torch.zeros((), device=self.device)
+            (self.configuration.importance[name] * value for name, value in parts.items()),
+            torch.zeros((), device=self.device),
         )
         frames = batch.melody.numel()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        (total / (frames * NOTES_TO_FRAME)).backward()
+        torch.autograd.backward(total / (frames * NOTES_TO_FRAME))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.clip)
         finite = bool(torch.isfinite(norm))
         # A step without a finite gradient would poison everything; the log counts them.

@@ -31,13 +31,12 @@ from .layout import (
     BoolArray,
     FloatArray,
     IntArray,
-    TimeArray,
     duration_class,
     velocity_class,
 )
+from .library import Song
 from .memory import Events, Memory
 from .mood import Labeller
-from .prepare import Song
 
 CHORD_REACH = 6
 """Frames either side whose sounding notes make the chord where none is written."""
@@ -86,7 +85,7 @@ class Window:
     pedal_offset: IntArray
     """Where in the frame the pedal moves first, 0..7; −1 where it does not."""
     notes: IntArray
-    """[notes, 6]: frame from −1, offset, voice, key from 0, velocity class, duration class; in the order they are written."""
+    """[notes, 6] in the order they are written: frame from −1, offset, voice, key from 0, velocity, duration."""
     memory: Events
 
 
@@ -94,11 +93,11 @@ class Window:
 class _Notes:
     """The notes of a song near a window, warped and moved; times in seconds from the window's start."""
 
-    onset: TimeArray
-    key_up: TimeArray
-    damped: TimeArray
+    onset: FloatArray
+    key_up: FloatArray
+    damped: FloatArray
     key: IntArray
-    velocity: TimeArray
+    velocity: FloatArray
     voice: IntArray
 
     @classmethod
@@ -108,12 +107,24 @@ class _Notes:
         first, last = np.searchsorted(p.onset, [(view.start - HISTORY) / view.ratio, until / view.ratio])
         key = p.pitch[first:last] + view.shift - LOWEST_KEY
         inside = np.flatnonzero((key >= 0) & (key < KEYS)) + first
-        times = (values[inside] * view.ratio - view.start for values in (p.onset, p.key_up, song.damped))
-        return cls(*times, p.pitch[inside] + view.shift - LOWEST_KEY, p.velocity[inside], p.voice[inside])
+
+        def warped(times: FloatArray) -> FloatArray:
+            return times[inside] * view.ratio - view.start
+
+        return cls(
+            onset=warped(p.onset),
+            key_up=warped(p.key_up),
+            damped=warped(song.damped),
+            key=p.pitch[inside] + view.shift - LOWEST_KEY,
+            velocity=p.velocity[inside],
+            voice=p.voice[inside],
+        )
 
     def roll(self, first: IntArray, end: IntArray, low: int, high: int, decay: bool) -> FloatArray:
-        """Which keys sound in frames low..high, [frames, 88], each from its frame `first` up to `end`; with `decay`, from 1 at
-        `first` down to a quarter."""
+        """Which keys sound in frames low..high, [frames, 88], each from its frame `first` up to `end`.
+
+        With `decay`, each falls from 1 at `first` towards a quarter.
+        """
         out = np.zeros((high - low, KEYS), np.float32)
         start, stop = np.maximum(first, low), np.minimum(end, high)
         runs = np.maximum(stop - start, 0)
@@ -144,14 +155,17 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
     never = np.where(known, 0, 10**9)
     held = notes.roll(frame + 1 + never, held_until, 0, view.frames, True)
     sustained = notes.roll(np.maximum(held_until, frame + 1) + never, damped_in, 0, view.frames, True)
-    table = np.stack([
-        frame,
-        place % OFFSETS,
-        notes.voice,
-        notes.key,
-        np.full(len(frame), UNKNOWN_VELOCITY) if song.flat else velocity_class(notes.velocity),
-        duration_class(notes.key_up - notes.onset),
-    ], 1)
+    table = np.stack(
+        [
+            frame,
+            place % OFFSETS,
+            notes.voice,
+            notes.key,
+            np.full(len(frame), UNKNOWN_VELOCITY) if song.flat else velocity_class(notes.velocity),
+            duration_class(notes.key_up - notes.onset),
+        ],
+        1,
+    )
     memory = Memory(view.frames)
     if grid:
         past = known & (frame < view.frames)
@@ -162,10 +176,18 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
     written = table[shown]
     order = np.lexsort((written[:, 3], written[:, 1], written[:, 0]))
     written = written[order]
-    distinct = np.append(True, (np.diff(written[:, [0, 1, 3]], axis=0) != 0).any(1)) if len(written) else np.zeros(0, np.bool_)
+    distinct = (
+        np.append(True, (np.diff(written[:, [0, 1, 3]], axis=0) != 0).any(1)) if len(written) else np.zeros(0, np.bool_)
+    )
     melody = _last_melody(notes, frame, known, view.frames)
     return Window(
-        conditions, np.concatenate([held, sustained], 1), melody, pedal_before, pedal, pedal_offset, written[distinct],
+        conditions,
+        np.concatenate([held, sustained], 1),
+        melody,
+        pedal_before,
+        pedal,
+        pedal_offset,
+        written[distinct],
         memory.events(),
     )
 
@@ -219,7 +241,9 @@ def _tell_harmony(
         if grid:
             wait = grid.beats(starts)[following] - grid.beats(frame_end)
         wait = np.maximum(wait, 0)[:, None]
-        conditions.set("next", np.concatenate([bits[following], bass[following], np.exp(-wait), np.exp(-wait / 4)], 1), exists)
+        conditions.set(
+            "next", np.concatenate([bits[following], bass[following], np.exp(-wait), np.exp(-wait / 4)], 1), exists
+        )
         return
     ends = np.ceil(notes.damped / FRAME).astype(np.int64)
     roll = notes.roll(frame, ends, -CHORD_REACH, frames + CHORD_REACH, False)
@@ -242,7 +266,7 @@ def _tell_density(conditions: Conditions, song: Song, view: View, notes: _Notes)
     low, high = np.searchsorted(notes.onset, middle - view.reach), np.searchsorted(notes.onset, middle + view.reach)
     count = high - low
 
-    def mean(values: TimeArray) -> TimeArray:
+    def mean(values: FloatArray) -> FloatArray:
         sums = np.append(0.0, np.cumsum(values))
         return (sums[high] - sums[low]) / np.maximum(count, 1)
 
@@ -276,7 +300,7 @@ def _tell_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArra
         return unknown, unknown, np.full(frames, -1)
     times = p.pedal_times * view.ratio - view.start
 
-    def down(at: TimeArray) -> BoolArray:
+    def down(at: FloatArray) -> BoolArray:
         index = np.searchsorted(times, at, "right") - 1
         return (index >= 0) & p.pedal_down[np.maximum(index, 0)]
 
