@@ -1,4 +1,4 @@
-"""A small corpus in the layout of POP909: a melody over broken chords, with pedal; the second half repeats the first."""
+"""A small corpus in the layout of POP909: melody over broken chords, with pedal; the second half repeats the first."""
 
 from pathlib import Path
 

@@ -28,7 +28,7 @@ from melos_training.composer.layout import (
     duration_seconds,
 )
 from melos_training.composer.library import Library, Song, load
-from melos_training.composer.memory import dense
+from melos_training.composer.memory import DURATION_COLUMN, dense
 from melos_training.composer.network import Composer
 from melos_training.composer.playing import Plan, Player
 from melos_training.composer.prepare import prepare
@@ -309,9 +309,11 @@ def test_playing_tells_what_training_told(song: Song, library: Library, net: Com
     again.performance, again.damped = played, played.damped()
     cut_out = cut(again, view, library.labeller)
     memory = dense(cut_out.memory, frames)
+    # While playing, a key struck again is remembered as long as it was meant to last.
+    compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
     for frame, (memory_row, _, _, sounding, melody, pedal) in enumerate(told):
         assert melody.item() == cut_out.melody[frame]
-        assert np.abs(memory_row[0].numpy() - memory[frame]).max() < 1e-6
+        assert np.abs(memory_row[0].numpy() - memory[frame])[compared].max() < 1e-6
         if frame:
             assert pedal.item() == cut_out.pedal_before[frame]
         assert np.abs(sounding[0].numpy()[:88] - cut_out.sounding[frame, :88]).max() < 1e-5

@@ -10,6 +10,7 @@ import torch
 
 from ..export import OPSET, _store_as_half, round_weights
 from . import conditions
+from .blocks import HEAD_WIDTH, HEADS, LAYERS, ROPE_BASE, WINDOW
 from .evaluation import load_average
 from .graphs import SLOTS, Graph, Port, build
 from .layout import (
@@ -25,7 +26,6 @@ from .layout import (
     VELOCITIES,
     VELOCITY_WIDTH,
 )
-from .network import HEAD_WIDTH, HEADS, LAYERS, ROPE_BASE, WINDOW
 
 EXAMPLE_ROWS = 2
 

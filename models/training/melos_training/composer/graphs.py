@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from . import conditions
+from .blocks import HEAD_WIDTH, HEADS, LAYERS, WIDTH, WINDOW, Layer
 from .layout import (
     DURATIONS,
     KEYS,
@@ -22,7 +23,7 @@ from .layout import (
     VELOCITIES,
     VOICES,
 )
-from .network import HEAD_WIDTH, HEADS, LAYERS, WIDTH, WINDOW, Composer, Layer
+from .network import Composer
 
 SLOTS = WINDOW + 32
 """Slots of the ring of keys and values; at most the window less one are visible, the others are there to go back."""

@@ -21,6 +21,7 @@ from .layout import (
     IntArray,
 )
 
+HAIR = 1e-6
 EARLY = 0.05
 """Beats by which a note may come before the bar it belongs to."""
 NEIGHBOUR = 0.5
@@ -70,7 +71,8 @@ class Memory:
                 self._put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
 
     def _put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
-        place = np.maximum(seconds, -FRAME) / FRAME
+        # A hair late, so that rounding moves nothing from the place it stands on to the one before.
+        place = np.maximum(seconds, -FRAME) / FRAME + HAIR
         frame = np.floor(place).astype(np.int64)
         within = place - frame
         voice, key, velocity, duration = notes.T

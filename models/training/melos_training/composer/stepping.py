@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .blocks import LAYERS, WIDTH, WINDOW, rotary
 from .graphs import RING_SHAPE, SLOTS, Module, build
 from .layout import IntArray
-from .network import LAYERS, WIDTH, WINDOW, Composer, rotary
+from .network import Composer
 
 
 class Stepper:
