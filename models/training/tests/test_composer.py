@@ -243,7 +243,7 @@ def exported(net: Composer, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("rows", [1, EXAMPLE_ROWS, 3])
 def test_exported_graphs_compute_what_pytorch_does(exported: Path, rows: int) -> None:
-    from melos_training.composer.evaluation import load_average
+    from melos_training.composer.excerpts import load_average
     from melos_training.export import round_weights
 
     net = load_average(exported.parent / CHECKPOINT)

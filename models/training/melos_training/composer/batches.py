@@ -26,8 +26,10 @@ REACHES = 1.0, 4.0
 FROM_START = 0.1
 FRESH = 0.2
 DERIVED_CHORDS = 0.15
-NO_MEMORY = 0.3
+NO_MEMORY = 0.25
 NO_SLOT = 0.25
+ONLY_RECALL = 0.2
+"""How often nothing but the recalled bar is remembered: what it is for would be hidden behind the other slots else."""
 
 
 @dataclass
@@ -55,13 +57,20 @@ class Drawing:
         song = self.songs[random.choice(len(self.songs), p=self._chances)]
         window = cut(song, self._view(song, random), self.library.labeller)
         window.conditions.drop(random)
-        dropped = np.arange(SLOTS)
-        if random.random() >= NO_MEMORY:
-            dropped = np.flatnonzero(random.random(SLOTS) < NO_SLOT)
+        dropped = self._forgotten(random)
         window.memory = window.memory.without(dropped)
         if RECALL_SLOT in dropped:
             window.conditions.free("recall")
         return window
+
+    def _forgotten(self, random: np.random.Generator) -> IntArray:
+        """The slots of the memory that are empty."""
+        chance = random.random()
+        if chance < NO_MEMORY:
+            return np.arange(SLOTS)
+        if chance < NO_MEMORY + ONLY_RECALL:
+            return np.delete(np.arange(SLOTS), RECALL_SLOT)
+        return np.flatnonzero(random.random(SLOTS) < NO_SLOT)
 
     def _view(self, song: Song, random: np.random.Generator) -> View:
         ratio = float(np.exp(random.uniform(*np.log(STRETCH))))

@@ -11,7 +11,7 @@ import torch
 from ..export import OPSET, _store_as_half, round_weights
 from . import conditions
 from .blocks import HEAD_WIDTH, HEADS, LAYERS, ROPE_BASE, WINDOW
-from .evaluation import load_average
+from .excerpts import load_average
 from .graphs import SLOTS, Graph, Port, build
 from .layout import (
     DURATIONS,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .form import Form
 from .grid import BeatGrid
 from .layout import FloatArray, IntArray
 from .library import Song
@@ -226,3 +227,26 @@ def _returns(part: Performance, setting: Setting, start: float, end: float) -> d
         "roll repeats": float(max(likeness) - np.median(likeness)),
         **bars_alike(part, setting.grid, start, end),
     }
+
+
+def recalled_alike(performance: Performance, grid: BeatGrid, form: Form) -> float:
+    """Mean cosine between bars and the bars that the form recalls for them, where both were played; bars three or more
+    back only."""
+    cells = round(grid.bar_length * CELLS)
+    beats = grid.beats(performance.onset)
+    bar = grid.bar(beats + 0.5 / CELLS)
+    rolls: dict[int, FloatArray] = {}
+    for number in np.unique(bar[bar >= 0]):
+        here = bar == number
+        place = np.round((beats[here] - form.start[number]) * CELLS).astype(int)
+        roll = np.zeros((cells, 128), np.float32)
+        fits = (place >= 0) & (place < cells)
+        roll[place[fits], performance.pitch[here][fits]] = 1
+        rolls[int(number)] = roll / max(float(np.linalg.norm(roll)), 1e-6)
+    first = min(rolls, default=0) + 1
+    likeness = [
+        float((roll * rolls[source]).sum())
+        for number, roll in rolls.items()
+        if first <= (source := int(form.source[number])) < number - 2 and source in rolls
+    ]
+    return float(np.mean(likeness)) if likeness else np.nan

@@ -13,6 +13,12 @@ CONTEXT = 4
 """Bars that are compared together."""
 NEAREST = 2
 """Bars back of the nearest bar that can be recalled."""
+REMEMBERED = 8
+"""Bars back up to which the memory holds everything anyway: recalling reaches further where it can."""
+FURTHER = 0.1
+"""How much less alike a passage further back may be than a near one."""
+WHOLE_PHRASES = 0.1
+"""What a distance of whole half-phrases weighs against a likeness: passages seldom return after seven bars or nine."""
 CONTINUITY = 0.05
 """What going on in the recalled passage weighs against a likeness."""
 PHRASE = 8
@@ -77,6 +83,8 @@ def _sources(alike: FloatArray) -> IntArray:
     source = np.full(bars, -1, np.int64)
     for bar in range(NEAREST, bars):
         score = passage[bar, : bar - NEAREST + 1].copy()
+        score[max(0, bar - REMEMBERED) :] -= FURTHER
+        score[bar % (PHRASE // 2) :: PHRASE // 2] += WHOLE_PHRASES
         going_on = source[bar - 1] + 1
         if 0 < going_on < len(score):
             score[going_on] += CONTINUITY

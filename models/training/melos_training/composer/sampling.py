@@ -24,6 +24,14 @@ class Taste:
     servo: float = 1.0
     """How firmly density and register are held."""
 
+    @classmethod
+    def of(cls, temperature: float) -> "Taste":
+        """From 0.2, plain, over 1 to 2, adventurous.
+
+        Keys become freer; time at most as free as in the music that was learnt, for looser time is not bolder music.
+        """
+        return cls(harmony=0.9 * temperature, time=min(0.9 * temperature, 1.0))
+
 
 def choose(logits: FloatArray, temperature: float, dice: FloatArray, top_p: float = 1.0) -> IntArray:
     """One class for each row of logits [rows, classes], by dice [rows] in 0..1."""

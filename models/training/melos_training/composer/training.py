@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ class Run:
         self.library = load(Path(configuration.library))
         self.drawing = Drawing(self.library, configuration.frames, configuration.windows, configuration.corpora)
         self._held_out: dict[str, Batch] = {}
+        self._stopped = False
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.model.load_state_dict(saved["model"])
@@ -106,14 +108,16 @@ class Run:
     def train(self, minutes: float = math.inf, steps: float = math.inf, cool: bool = False) -> None:
         """Trains for some minutes or steps more.
 
-        With `cool`, the learning rate falls to nothing over them, and the result goes to `cooled.pt`: the run itself
-        may go on from where it was.
+        SIGTERM and an interrupt end it early, with a checkpoint. With `cool`, the learning rate falls to nothing over
+        the time given, and the result goes to `cooled.pt`: the run itself may go on from where it was.
         """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
         begun, clock, processor = time.monotonic(), time.monotonic(), time.process_time()
         saved, first, taken = clock, self.step, []
         while True:
             share = max((time.monotonic() - begun) / (60 * minutes), (self.step - first) / steps)
-            if share >= 1:
+            if share >= 1 or self._stopped:
                 break
             self._set_rate(1 - share if cool else 1.0)
             taken.append(self._step())
@@ -130,6 +134,10 @@ class Run:
         if taken:
             self._log(taken, cool)
         self.save(COOLED if cool else CHECKPOINT)
+
+    def _stop(self, *_: object) -> None:
+        """Ends training after the step that is under way, with a checkpoint."""
+        self._stopped = True
 
     def _set_rate(self, factor: float) -> None:
         warm = min(1.0, (self.step + 1) / self.configuration.warm_up)
