@@ -8,6 +8,7 @@ use melos::config::ConfigError;
 
 mod analyze;
 mod check;
+mod contract;
 mod data;
 mod devices;
 mod learn;
@@ -50,6 +51,8 @@ enum Command {
     Analyze(analyze::Args),
     /// Turns a corpus of music into shards for training
     Prepare(prepare::Args),
+    /// Prints the numbers that playing and training share
+    Contract(contract::Args),
     /// Prints the completions for a shell
     Completions {
         /// Which shell
@@ -71,6 +74,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Record(args) => record::run(args).map(|()| ExitCode::SUCCESS),
         Command::Analyze(args) => analyze::run(args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => prepare::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Contract(args) => contract::run(args).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "melos", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
