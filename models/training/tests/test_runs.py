@@ -10,7 +10,7 @@ import torch
 from conftest import Trained
 
 from melos_training import device
-from melos_training.runs import SettingsError, TransformerRun, VaeRun, describe_run, kept, written
+from melos_training.runs import RUNS, SettingsError, TransformerRun, VaeRun, describe_run, kept, written
 
 
 def write(folder: Path, text: str) -> Path:
@@ -44,6 +44,13 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, told: s
     with pytest.raises(SettingsError) as error:
         describe_run("vae", file, {})
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("network", list(RUNS))
+def test_recipes_describe_runs(network: str) -> None:
+    recipes = Path(__file__).parents[1] / "recipes"
+    run = describe_run(network, recipes / f"{network}.toml", {})
+    assert run.out.resolve() == recipes.parent / "runs" / f"{network}.pt"
 
 
 def test_a_checkpoint_carries_the_run_as_a_file_that_describes_it_again(trained: Trained, tmp_path: Path) -> None:
