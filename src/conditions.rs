@@ -156,6 +156,29 @@ mod tests {
     }
 
     #[test]
+    fn names_are_in_the_order_of_the_masks() {
+        let unknown = Conditions::default();
+        let alone = [
+            ("emotion", Conditions { emotion: Some([0.125; Emotion::COUNT]), ..unknown }),
+            ("affect", Conditions { affect: Some(Affect::default()), ..unknown }),
+            ("chord", Conditions { chord: Some([1.0; 12]), ..unknown }),
+            ("bass", Conditions { bass: Some(0), ..unknown }),
+            ("beat", Conditions { beat_phase: Some(0.0), ..unknown }),
+            ("bar", Conditions { bar_phase: Some(0.0), ..unknown }),
+            ("tempo", Conditions { tempo_bpm: Some(120.0), ..unknown }),
+            ("density", Conditions { density: Some(4.0), ..unknown }),
+            ("loudness", Conditions { loudness: Some(64.0), ..unknown }),
+            ("register", Conditions { register: Some(60.0), ..unknown }),
+        ];
+        assert_eq!(alone.len(), GROUP_COUNT);
+        for (name, conditions) in alone {
+            let vector = conditions.to_vector();
+            let known = GROUP_NAMES.into_iter().zip(&vector[VALUE_COUNT..]).filter(|(_, mask)| **mask == 1.0);
+            assert_eq!(known.map(|(name, _)| name).collect::<Vec<_>>(), [name]);
+        }
+    }
+
+    #[test]
     fn the_groups_tile_the_values() {
         let mut next = 0;
         for range in GROUP_VALUES {

@@ -31,11 +31,16 @@ def read(path: Path) -> list[Record]:
 
 
 class Metrics:
-    """Appends to the file of a checkpoint; begins by taking back what was written after its `step`."""
+    """Appends to the file of a checkpoint; begins by taking back what was written after its `step`.
+
+    At step 0 another training begins: the metrics of the one before it are kept as `.jsonl.old`.
+    """
 
     def __init__(self, checkpoint: Path, step: int) -> None:
         self.path = path_of(checkpoint)
-        before = [record for record in read(self.path) if record["step"] <= step] if self.path.exists() and step else []
+        if self.path.exists() and step == 0:
+            self.path.replace(self.path.with_suffix(".jsonl.old"))
+        before = [record for record in read(self.path) if record["step"] <= step] if self.path.exists() else []
         temporary = self.path.with_suffix(".jsonl.tmp")
         temporary.write_text("".join(json.dumps(record) + "\n" for record in before), encoding="utf-8")
         temporary.replace(self.path)

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import tomlkit
 from pydantic import (
@@ -16,12 +16,28 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from .precision import Precision
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+
+DROP_GROUP = {
+    "emotion": 0.3,
+    "affect": 0.3,
+    "chord": 0.25,
+    "bass": 0.3,
+    "beat": 0.3,
+    "bar": 0.3,
+    "tempo": 0.3,
+    "density": 0.25,
+    "loudness": 0.25,
+    "register": 0.3,
+}
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Run(BaseModel):
@@ -51,7 +67,7 @@ class Run(BaseModel):
     rate: PositiveFloat
     """Highest learning rate."""
     weight_decay: NonNegativeFloat = 0.01
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Momentum, Momentum] = (0.9, 0.98)
     """Of AdamW."""
     half_life: PositiveInt = 400
     """Steps after which a weight has lost half of its share in the average."""
@@ -85,7 +101,7 @@ class VocoderRun(Run):
 
     batch: PositiveInt = 12
     rate: PositiveFloat = 8e-4
-    betas: tuple[float, float] = (0.8, 0.99)
+    betas: tuple[Momentum, Momentum] = (0.8, 0.99)
     frames: int = Field(default=80, gt=32)
     """STFT frames of a window."""
     gain_db: NonNegativeFloat = 12.0
@@ -102,7 +118,7 @@ class TransformerRun(Run):
     batch: PositiveInt = 8
     rate: PositiveFloat = 8e-4
     weight_decay: NonNegativeFloat = 0.05
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Momentum, Momentum] = (0.9, 0.95)
     vae: Path
     """The VAE's checkpoint."""
     compiled: bool = False
@@ -115,21 +131,18 @@ class TransformerRun(Run):
     """Largest deviation of the noise on the context, in those of the latents."""
     drop_all: float = Field(default=0.12, ge=0, le=1)
     """How often a window goes without any condition."""
-    drop_group: dict[str, float] = Field(
-        default={
-            "emotion": 0.3,
-            "affect": 0.3,
-            "chord": 0.25,
-            "bass": 0.3,
-            "beat": 0.3,
-            "bar": 0.3,
-            "tempo": 0.3,
-            "density": 0.25,
-            "loudness": 0.25,
-            "register": 0.3,
-        }
-    )
-    """How often a window goes without a group."""
+    drop_group: dict[str, float] = DROP_GROUP
+    """How often a window goes without a group; groups that are not named keep their default."""
+
+    @field_validator("drop_group")
+    @classmethod
+    def _groups(cls, given: dict[str, float]) -> dict[str, float]:
+        for name, rate in given.items():
+            if name not in DROP_GROUP:
+                raise ValueError(f"there is no group {name!r}; there are {', '.join(DROP_GROUP)}")
+            if not 0 <= rate <= 1:
+                raise ValueError(f"{name} = {rate}: expected a number from 0 to 1")
+        return DROP_GROUP | given
 
 
 RUNS: dict[str, type[Run]] = {run.network: run for run in (VaeRun, VocoderRun, TransformerRun)}

@@ -17,8 +17,7 @@ def test_groups_and_masks_fill_the_condition_vector() -> None:
 
 
 def test_every_group_is_dropped_at_times() -> None:
-    default = runs.TransformerRun.model_fields["drop_group"].default
-    assert default.keys() == constants.CONDITION_GROUPS.keys()
+    assert runs.DROP_GROUP.keys() == constants.CONDITION_GROUPS.keys()
 
 
 def test_the_ring_has_room_for_the_window_and_a_roll_back() -> None:

@@ -10,13 +10,24 @@ import torch
 from conftest import Trained
 
 from melos_training import device
-from melos_training.runs import RUNS, SettingsError, TransformerRun, VaeRun, describe_run, kept, written
+from melos_training.runs import DROP_GROUP, RUNS, SettingsError, TransformerRun, VaeRun, describe_run, kept, written
 
 
 def write(folder: Path, text: str) -> Path:
     path = folder / "run.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_groups_that_are_not_named_keep_their_default(tmp_path: Path) -> None:
+    text = 'shards = ["s"]\nvae = "v.pt"\nout = "t.pt"\nsteps = 1\ndrop_group = { beat = 0.5 }\n'
+    run = describe_run("transformer", write(tmp_path, text), {})
+    assert isinstance(run, TransformerRun)
+    assert run.drop_group == DROP_GROUP | {"beat": 0.5}
+    with pytest.raises(
+        SettingsError, match=r"run\.toml:5: drop_group .* no group 'baet'; there are emotion, "
+    ):
+        describe_run("transformer", write(tmp_path, text.replace("beat", "baet")), {})
 
 
 def test_paths_of_a_file_are_relative_to_it_and_options_take_precedence(tmp_path: Path) -> None:

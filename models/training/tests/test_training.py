@@ -152,3 +152,6 @@ def test_metrics_of_steps_that_were_lost_are_taken_back(tmp_path: Path) -> None:
         file.write('{"step": 8, "trai')
     metrics.Metrics(out, 4)
     assert [record["step"] for record in metrics.read(metrics.path_of(out))] == [2, 4]
+    metrics.Metrics(out, 0)
+    assert metrics.read(metrics.path_of(out)) == []
+    assert len(metrics.read(tmp_path / "x.jsonl.old")) == 2
