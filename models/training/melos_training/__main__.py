@@ -16,7 +16,7 @@ TRAINED_PARTS = ("vae", "vocoder", "transformer")
 
 def _add_training(commands: Any, name: str) -> None:
     command = commands.add_parser(name, help=f"train the {name}, or train it on")
-    command.add_argument("--run", type=Path, help="TOML file that describes the training; options take precedence")
+    command.add_argument("--recipe", type=Path, help="TOML file that describes the training; options take precedence")
     command.add_argument("--shards", type=Path, nargs="+", help="folders of `melos prepare`")
     command.add_argument("--out", type=Path, help="checkpoint, resumed if it exists; metrics are written beside it")
     budget = command.add_mutually_exclusive_group()
@@ -98,7 +98,7 @@ def describe(path: Path) -> None:
 
 def _run(command: str, options: dict[str, Any]) -> None:
     if command in RUNS:
-        train(describe_run(command, options.pop("run"), options))
+        train(describe_run(command, options.pop("recipe"), options))
         return
     torch.set_num_threads(options.pop("threads", 1))
     if command == "describe":

@@ -81,7 +81,7 @@ def test_the_command_line_trains_describes_and_plots(trained: Trained, shards: P
     file = write(
         tmp_path, f'shards = ["{shards}"]\nout = "runs/vae.pt"\nsteps = 2\nevery = 1\nbatch = 1\nframes = 64\n'
     )
-    assert "held out: mae_db" in melos_training("vae", "--run", file, "--device", "auto")
+    assert "held out: mae_db" in melos_training("vae", "--recipe", file, "--device", "auto")
     described = melos_training("describe", "runs/vae.pt")
     assert described.startswith("# 2 steps in 0.")
     assert tomllib.loads(described)["frames"] == 64

@@ -27,7 +27,7 @@ def torchrun(run: VaeRun) -> str:
     file = run.out.with_suffix(".toml")
     settings = f'batch = {run.batch}\nframes = {run.frames}\nprecision = "{run.precision}"\nkl_ramp = {run.kl_ramp}\n'
     file.write_text(f'shards = ["{run.shards[0]}"]\n{settings}', encoding="utf-8")
-    command = [*launcher, "-m", "melos_training", "vae", f"--run={file}", *options]
+    command = [*launcher, "-m", "melos_training", "vae", f"--recipe={file}", *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, text=True, capture_output=True, env=environment, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
