@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use melos::conditions::{
+use melos::generator::model::{LATENT_DIMS, LOOK_AHEAD, ROLLBACK, SCHEMA};
+use melos::mel::{BANDS, BINS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
+use melos::music::conditions::{
     CONDITION_COUNT, DENSITY_SCALE, GROUP_NAMES, GROUP_VALUES, LOUDNESS_SCALE, REGISTER_SCALE, Scale, TEMPO_MIDDLE_BPM,
     VALUE_COUNT,
 };
-use melos::emotion::Emotion;
-use melos::mel::{BANDS, BINS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
-use melos::model::{LATENT_DIMS, LOOK_AHEAD, ROLLBACK, SCHEMA};
+use melos::music::emotion::Emotion;
 use melos::units::SAMPLE_RATE;
 use serde_json::{Value, json};
 

@@ -50,11 +50,6 @@ class Team:
         dist.all_gather_object(values, value)
         return values
 
-    def wait(self) -> None:
-        """Until all processes are here."""
-        if self.size > 1:
-            dist.barrier()
-
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Team]:
