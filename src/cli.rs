@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use melos::files::config::ConfigError;
 
 mod check;
+mod contract;
 mod corpus;
 mod data;
 mod devices;
@@ -51,6 +52,8 @@ enum Command {
     /// Turns a corpus of music into shards for training (runs melos-corpus)
     #[command(disable_help_flag = true)]
     Prepare(corpus::Args),
+    /// Prints the numbers that playing and training share
+    Contract(contract::Args),
     /// Prints the completions for a shell
     Completions {
         /// Which shell
@@ -72,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Record(args) => record::run(args).map(|()| ExitCode::SUCCESS),
         Command::Analyze(args) => corpus::run("analyze", args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => corpus::run("prepare", args).map(|()| ExitCode::SUCCESS),
+        Command::Contract(args) => contract::run(args).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "melos", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
