@@ -11,6 +11,7 @@ mod check;
 mod data;
 mod devices;
 mod learn;
+mod man;
 mod plan_file;
 mod prepare;
 mod record;
@@ -55,6 +56,9 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Writes the manual pages into a folder
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Runs the command line; errors go to standard error, with their causes.
@@ -71,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Record(args) => record::run(args).map(|()| ExitCode::SUCCESS),
         Command::Analyze(args) => analyze::run(args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => prepare::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::run(args).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "melos", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
