@@ -212,7 +212,7 @@ def play_through_jack(machine):
     machine.as_alice(environment + "python3 /opt/jack_midi_send.py melos:midi_in controls")
     wait("a program change of the JACK MIDI client chooses a preset",
          lambda: machine.status()["parameters"]["preset"] == "sad")
-    machine.as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port 'melos-audio:*' --format wav --bitdepth 16 heard.wav")
+    machine.as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port melos-audio:left --port melos-audio:right --format wav --bitdepth 16 heard.wav")
     check("and it is heard at the server", rms(machine.root / "home/alice/heard.wav") > 1e-4)
     machine.at("systemctl", "stop", "melos-alice", "jack")
     check("the user's state lies in the user's home", (machine.root / "home/alice/.local/state/melos/state.toml").exists())

@@ -61,12 +61,7 @@ impl Daemon {
         Self::spawn_with((free_port(), free_port()), &[], state, arguments)
     }
 
-    fn spawn_with(
-        (osc, http): (u16, u16),
-        environment: &[(&str, String)],
-        state: &Path,
-        arguments: &[&str],
-    ) -> Self {
+    fn spawn_with((osc, http): (u16, u16), environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)
