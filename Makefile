@@ -1,6 +1,7 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training lint-training lock-training test-tract test-link evaluate bench soak flood fuzz runtime build build-corpus docs packages-build packages-test
+.PHONY: run build build-corpus runtime install deb dist docs packages-build packages-test \
+	test test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood fuzz
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -24,6 +25,28 @@ build-corpus: packages-build
 
 build: packages-build
 	$(CARGO) build --release --locked
+
+# What was built goes to $(DESTDIR)$(PREFIX): first `make build runtime`, then `sudo make install`.
+PREFIX ?= /usr/local
+
+install: target/release/melos runtime/libonnxruntime.so
+	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) packaging/install.sh $<
+
+# A Debian package, and an archive that runs from where it is unpacked, both of this machine's architecture and in target/.
+deb: build runtime
+	$(call install,dpkg-dev)
+	packaging/deb.sh target/release/melos target
+
+dist: build runtime
+	packaging/dist.sh target/release/melos target
+
+# The package in a Debian as bare as it gets, booted: installed, played, steered, upgraded, removed. Needs root and systemd-nspawn.
+test-deb: deb
+	$(call install,mmdebstrap systemd-container)
+	$(SUDO) $(PYTHON) packaging/test.py target
+
+target/release/melos:
+	$(MAKE) build
 
 # Installs only what is missing, so that a machine that has everything needs neither root nor a network.
 define install

@@ -12,6 +12,7 @@ mod corpus;
 mod data;
 mod devices;
 mod learn;
+mod man;
 mod plan_file;
 mod record;
 mod render;
@@ -59,6 +60,9 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Writes the manual pages into a folder
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Runs the command line; errors go to standard error, with their causes.
@@ -76,6 +80,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Analyze(args) => corpus::run("analyze", args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => corpus::run("prepare", args).map(|()| ExitCode::SUCCESS),
         Command::Contract(args) => contract::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::run(args).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "melos", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
