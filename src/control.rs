@@ -11,6 +11,7 @@ pub mod midi;
 pub mod notice;
 pub mod osc;
 pub mod oscquery;
+pub(crate) mod said;
 pub mod watch;
 
 use std::net::SocketAddr;

@@ -4,6 +4,7 @@
 //! `tests/architecture.rs` checks that a module only names modules above it.
 
 // What everything is measured in, and what is steered.
+pub mod quote;
 pub mod units;
 pub mod mel;
 pub mod emotion;

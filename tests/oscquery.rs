@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
-use melos::control::oscquery::{Discovery, OscQuery};
+use melos::control::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use melos::control::{ControlEvent, Inbox, Notice};
 use melos::parameter::{Kind, Param, TABLE, Value};
 use rosc::{OscMessage, OscPacket, OscType};
@@ -32,7 +32,8 @@ impl Rig {
         let inbox = Arc::new(Inbox::default());
         let extra = Router::new().route("/status", get(|| async { "fine" }));
         let (any, osc) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.1:9000".parse().unwrap());
-        let server = runtime.block_on(OscQuery::start(any, osc, Arc::clone(&inbox), extra)).unwrap();
+        let beside = Neighbours { osc, counters: Arc::default(), door: Door::new(&[], None, "") };
+        let server = runtime.block_on(OscQuery::start(any, beside, Arc::clone(&inbox), extra)).unwrap();
         Self { _runtime: runtime, server, inbox }
     }
 
@@ -312,7 +313,7 @@ fn zeroconf_finds_the_instrument() {
 fn found_on_loopback() {
     let (oscquery, osc): (SocketAddr, SocketAddr) =
         ("127.0.0.1:9080".parse().unwrap(), "127.0.0.1:9000".parse().unwrap());
-    let _discovery = Discovery::announce(oscquery, osc).unwrap();
+    let _discovery = Discovery::announce(Some(oscquery), Some(osc)).unwrap();
     let browser = mdns_sd::ServiceDaemon::new().unwrap();
     for (kind, address) in [("_oscjson._tcp.local.", oscquery), ("_osc._udp.local.", osc)] {
         let events = browser.browse(kind).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::emotion::{Affect, Emotion, Mood};
 use crate::parameter::{Input, InputError, Kind, Lane, Param, TABLE, Value};
+use crate::quote::quoted;
 use crate::theory::{Chord, Mode};
 
 /// Chord text that gives the harmony back to the progression.
@@ -59,7 +60,7 @@ impl Settings {
                 if !automatic && Chord::parse(symbol).is_none() {
                     return Err(InputError::Unfit {
                         id: param.spec().id,
-                        got: format!("{symbol:?}"),
+                        got: quoted(symbol),
                         expected: "a chord symbol such as Am7, F#dim or C/E, or auto".to_owned(),
                     });
                 }

@@ -46,7 +46,7 @@ pub(super) struct Status {
 /// Fans out notices, and keeps the newest figures.
 #[derive(Debug)]
 pub(super) struct Board {
-    osc: OscServer,
+    osc: Arc<OscServer>,
     oscquery: OscQuery,
     figures: Arc<Figures>,
 }
@@ -65,7 +65,7 @@ struct Told {
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
+    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
         Self { osc, oscquery, figures }
     }
 
