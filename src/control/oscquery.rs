@@ -32,8 +32,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, OriginalUri, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -147,6 +147,12 @@ impl Shared {
         // Every change is complete in itself; a panic elsewhere leaves it readable.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn answer(&self, path: &str, query: Option<&str>) -> Answer {
+        // Copied, so that whoever tells never waits while JSON is made.
+        let values = self.known().arguments().to_vec();
+        answer(&self.root, &values, path, query)
+    }
 }
 
 async fn handle(
@@ -160,11 +166,7 @@ async fn handle(
     }
     let reply = match uri.query().map(|query| query.trim_end_matches('=')) {
         Some("HOST_INFO") => Answer::Found(host_info(shared.osc, shared.http, ends.local.ip())),
-        query => {
-            // Copied, so that whoever tells never waits while JSON is made.
-            let values = shared.known().arguments().to_vec();
-            answer(&shared.root, &values, uri.path(), query)
-        }
+        query => shared.answer(uri.path(), query),
     };
     match reply {
         Answer::Found(json) => Json(json).into_response(),
@@ -179,4 +181,48 @@ fn open(upgrade: WebSocketUpgrade, client: SocketAddr, shared: Arc<Shared>) -> R
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, client, place, shared))
+}
+
+/// The server without its sockets, for tests of what it reads: a client to whom everything is at its default.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Probe(socket::Session);
+
+impl Default for Probe {
+    fn default() -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let shared = Shared {
+            root: Node::root(),
+            known: Mutex::new(Known::new()),
+            inbox: Arc::default(),
+            clients: Places::new(1, 1),
+            counters: Arc::default(),
+            osc: nowhere,
+            http: nowhere,
+        };
+        Self(socket::Session::new(nowhere, Arc::new(shared)))
+    }
+}
+
+impl Probe {
+    /// The code that a path and a query are answered with.
+    #[must_use]
+    pub fn query(&self, path: &str, query: Option<&str>) -> u16 {
+        match self.0.shared.answer(path, query) {
+            Answer::Found(_) => 200,
+            Answer::NoContent => 204,
+            Answer::BadRequest => 400,
+            Answer::NotFound => 404,
+        }
+    }
+
+    /// Takes a text; tells how many replies follow.
+    pub fn text(&mut self, text: &str) -> usize {
+        self.0.receive(&Message::text(text)).len()
+    }
+
+    /// Takes an OSC packet; tells how many replies follow.
+    pub fn packet(&mut self, packet: &[u8]) -> usize {
+        self.0.receive(&Message::Binary(packet.to_vec().into())).len()
+    }
 }

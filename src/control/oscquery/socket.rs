@@ -46,7 +46,7 @@ enum Command {
 
 /// Serves a client until it leaves, or its place is given to another.
 pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Place, shared: Arc<Shared>) {
-    let mut session = Session { client, shared, listening: Listening::default(), complaints: Complaints::default() };
+    let mut session = Session::new(client, shared);
     let (mut tick, mut life) = (interval(INTERVAL), interval(LIFE));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     life.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,16 +93,22 @@ fn encoded(messages: Vec<OscMessage>) -> Vec<Message> {
     packets.map(|bytes| Message::Binary(bytes.into())).collect()
 }
 
-struct Session {
+/// What one client listens to, and what is done with its messages.
+#[derive(Debug)]
+pub(super) struct Session {
     client: SocketAddr,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     listening: Listening,
     complaints: Complaints,
 }
 
 impl Session {
+    pub(super) fn new(client: SocketAddr, shared: Arc<Shared>) -> Self {
+        Self { client, shared, listening: Listening::default(), complaints: Complaints::default() }
+    }
+
     /// Takes a message; returns what is to be replied.
-    fn receive(&mut self, message: &Message) -> Vec<OscMessage> {
+    pub(super) fn receive(&mut self, message: &Message) -> Vec<OscMessage> {
         match message {
             Message::Text(text) => match serde_json::from_str(text) {
                 Ok(command) => self.command(&command),
