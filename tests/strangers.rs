@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{get, post};
-use melos::control::Inbox;
-use melos::control::oscquery::{Door, Neighbours, OscQuery};
+use melos::event::Inbox;
+use melos::remote::oscquery::{Door, Neighbours, OscQuery};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tungstenite::protocol::frame::Frame;

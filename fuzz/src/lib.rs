@@ -5,16 +5,16 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use melos::analysis::decode;
-use melos::config::Config;
-use melos::control::ControlEvent;
-use melos::control::log::ControlLog;
-use melos::control::midi::{ClockEvent, ClockFollower, Parser};
-use melos::control::osc::{self, Now, Request};
-use melos::control::oscquery::Probe;
-use melos::mapping::{Mapping, Router};
-use melos::model::Manifest;
-use melos::parameter::{Kind, Param, TABLE, Value};
-use melos::preset::{Preset, Walk};
+use melos::event::ControlEvent;
+use melos::event::parameter::{Kind, Param, TABLE, Value};
+use melos::files::config::Config;
+use melos::files::preset::{Preset, Walk};
+use melos::generator::model::Manifest;
+use melos::midi::mapping::{Mapping, Router};
+use melos::midi::{ClockEvent, ClockFollower, Parser};
+use melos::remote::osc::{self, Now, Request};
+use melos::remote::oscquery::Probe;
+use melos::session::log::ControlLog;
 
 /// A target's name, which is that of its seeds' folder, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
