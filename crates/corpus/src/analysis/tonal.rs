@@ -1,8 +1,8 @@
 //! Pitch classes and keys.
 
-use crate::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre, dot};
-use crate::music::theory::{Key, Mode};
-use crate::units::SAMPLE_RATE;
+use melos::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre, dot};
+use melos::music::theory::{Key, Mode};
+use melos::units::SAMPLE_RATE;
 
 /// Strength of the twelve pitch classes, C first.
 pub type Chroma = [f32; 12];
@@ -145,8 +145,8 @@ fn normalised(chroma: Chroma) -> Chroma {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mel::MelAnalyzer;
-    use crate::units::note_to_hz;
+    use melos::mel::MelAnalyzer;
+    use melos::units::note_to_hz;
 
     #[test]
     fn scales_are_recognised() {

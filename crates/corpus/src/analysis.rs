@@ -1,6 +1,6 @@
 //! Measures sound: timbre, loudness, rhythm, harmony.
 //!
-//! Everything is measured on mono sound at 48 kHz in the frames of [`crate::mel`]. Definitions are those of librosa 0.11
+//! Everything is measured on mono sound at 48 kHz in the frames of [`melos::mel`]. Definitions are those of librosa 0.11
 //! with the same frame sizes, so that numbers can be compared.
 
 pub mod decode;
@@ -11,8 +11,8 @@ pub mod seams;
 pub mod spectral;
 pub mod tonal;
 
-use crate::mel::{BINS, HOP, MelAnalyzer, MelFrame};
-use crate::units::SAMPLE_RATE;
+use melos::mel::{BINS, HOP, MelAnalyzer, MelFrame};
+use melos::units::SAMPLE_RATE;
 use mfcc::{Coefficients, deltas, mfcc};
 use rhythm::Rhythm;
 use spectral::Spectral;
@@ -42,7 +42,7 @@ pub struct Frame {
 pub struct Analysis {
     /// How long it is.
     pub seconds: f64,
-    /// Frame by frame, [`crate::mel::FRAMES_PER_SECOND`] a second.
+    /// Frame by frame, [`melos::mel::FRAMES_PER_SECOND`] a second.
     pub frames: Vec<Frame>,
     /// Tempo, beats, onsets.
     pub rhythm: Rhythm,

@@ -1,13 +1,13 @@
-//! `melos analyze`.
+//! `melos-corpus analyze`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use melos::analysis::{self, Analysis, Frame, decode, picture};
 use melos::mel::{FRAMES_PER_SECOND, MelFrame};
 use melos::music::theory::PITCH_NAMES;
+use melos_corpus::analysis::{self, Analysis, Frame, decode, picture};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             Ok(analysis) if args.json => entries.push(entry(file, &analysis, args.frames)),
             Ok(analysis) => writeln!(out, "{}", table(file, &analysis))?,
             Err(error) => {
-                eprintln!("melos: {error:#}");
+                eprintln!("melos-corpus: {error:#}");
                 failed += 1;
             }
         }

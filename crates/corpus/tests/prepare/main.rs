@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use corpora::{arpeggio, pop909_song, write, write_midi, write_wav};
 use indicatif::ProgressBar;
 use melos::music::emotion::Emotion;
-use melos::prepare::corpus::Corpus;
-use melos::prepare::{Options, Summary, run};
+use melos_corpus::prepare::corpus::Corpus;
+use melos_corpus::prepare::{Options, Summary, run};
 
 const A_MINOR: [u8; 3] = [57, 60, 64];
 const C_MAJOR: [u8; 3] = [60, 64, 67];

@@ -3,7 +3,7 @@
 
 use std::f64::consts::TAU;
 
-use melos::analysis::{Analysis, Frame, analyze};
+use melos_corpus::analysis::{Analysis, Frame, analyze};
 use serde_json::Value;
 
 const RATE: usize = 48_000;

@@ -5,7 +5,7 @@
 
 use realfft::RealFftPlanner;
 
-use crate::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
+use melos::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
 
 /// Decibels per neper of amplitude.
 const DB_PER_NEPER: f32 = 8.685_89;

@@ -9,8 +9,8 @@ use half::f16;
 use serde_json::{Map, Value, json};
 
 use super::midi::Note;
-use crate::mel::{BANDS, HOP, MelFrame};
-use crate::music::conditions::{CONDITION_COUNT, Conditions};
+use melos::mel::{BANDS, HOP, MelFrame};
+use melos::music::conditions::{CONDITION_COUNT, Conditions};
 
 /// Longest table a shard may have, in bytes; ours are below 1 kB.
 const LONGEST_HEADER: u64 = 1 << 20;
@@ -88,5 +88,5 @@ pub fn duration(path: &Path) -> io::Result<f64> {
     file.take(length).read_to_string(&mut header)?;
     let table: Value = serde_json::from_str(&header).map_err(|_| invalid())?;
     let frames = table["mel"]["shape"][0].as_u64().ok_or_else(invalid)?;
-    Ok(frames as f64 * HOP as f64 / f64::from(crate::units::SAMPLE_RATE))
+    Ok(frames as f64 * HOP as f64 / f64::from(melos::units::SAMPLE_RATE))
 }

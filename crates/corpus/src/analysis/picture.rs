@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use crate::mel::{BANDS, MelFrame};
+use melos::mel::{BANDS, MelFrame};
 
 /// Rows of picture per band, and the widest picture in frames; longer signals are thinned to the loudest of each column.
 const ROWS_PER_BAND: usize = 2;

@@ -11,7 +11,7 @@ const MP3: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/arpeggio.mp3"
 const OGG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/arpeggio.ogg");
 
 fn analyze(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_melos")).arg("analyze").args(args).output().expect("the command runs")
+    Command::new(env!("CARGO_BIN_EXE_melos-corpus")).arg("analyze").args(args).output().expect("the command runs")
 }
 
 fn text(bytes: &[u8]) -> String {

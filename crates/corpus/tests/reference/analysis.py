@@ -1,7 +1,7 @@
-"""Measures the same sound with librosa and with `melos analyze`.
+"""Measures the same sound with librosa and with `melos-corpus analyze`.
 
-    python tests/reference/analysis.py golden                       rewrites tests/data/analysis.json for tests/analysis.rs
-    python tests/reference/analysis.py compare MELOS FILE...        prints deviations and times on real files
+    python crates/corpus/tests/reference/analysis.py golden                       rewrites tests/data/analysis.json for tests/analysis.rs
+    python crates/corpus/tests/reference/analysis.py compare MELOS FILE...        prints deviations and times on real files
 
 Needs numpy, librosa 0.11 and soundfile. Set OMP_NUM_THREADS=1 to time librosa on one core.
 """

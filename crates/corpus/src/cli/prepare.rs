@@ -1,11 +1,11 @@
-//! `melos prepare`.
+//! `melos-corpus prepare`.
 
 use std::path::PathBuf;
 
 use anyhow::bail;
 use indicatif::ProgressBar;
-use melos::prepare::corpus::Corpus;
-use melos::prepare::{self, Options};
+use melos_corpus::prepare::corpus::Corpus;
+use melos_corpus::prepare::{self, Options};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

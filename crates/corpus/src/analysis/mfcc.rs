@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
-use crate::mel::{BANDS, MelFrame, dot};
+use melos::mel::{BANDS, MelFrame, dot};
 
 /// How many coefficients there are.
 pub const COUNT: usize = 13;

@@ -3,9 +3,9 @@
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
-use crate::generator::model::{LOOK_AHEAD, Latent, ModelError, Models, stateful};
-use crate::generator::vocoder::{MelBlock, Vocoder};
-use crate::mel::{BINS, HOP, N_FFT, hann_window};
+use melos::generator::model::{LOOK_AHEAD, Latent, ModelError, Models, stateful};
+use melos::generator::vocoder::{MelBlock, Vocoder};
+use melos::mel::{BINS, HOP, N_FFT, hann_window};
 
 /// Share of all steps that are not larger than the usual.
 const USUAL: f64 = 0.9999;
@@ -71,7 +71,7 @@ pub fn decode_whole(models: Models, latents: &[Latent]) -> Result<Vec<f32>, Mode
     let weights: Vec<f32> = hann_window().iter().map(|w| w / (1.5 * N_FFT as f32)).collect();
     // Frame f is centred on sample f · HOP: half a window lies before the music.
     let lead = N_FFT / 2;
-    let frames = latents.len() * crate::mel::FRAMES_PER_LATENT;
+    let frames = latents.len() * melos::mel::FRAMES_PER_LATENT;
     let mut sound = vec![0.0; frames * HOP + N_FFT];
     let mut frame = 0usize;
     for latent in latents {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 
 use super::midi::Note;
-use crate::units::SAMPLE_RATE;
+use melos::units::SAMPLE_RATE;
 
 /// Gain of the synthesiser: the same for every piece, so that velocity decides how loud it is.
 const GAIN: f32 = 2.0;

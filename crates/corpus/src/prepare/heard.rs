@@ -4,9 +4,9 @@ use super::features::{COUNT, Feature, Features, WINDOW};
 use super::label::{Label, Labeller};
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 use crate::analysis::{Analysis, Frame, analyze};
-use crate::mel::{FRAMES_PER_SECOND, LATENTS_PER_SECOND};
-use crate::music::conditions::Conditions;
-use crate::units::gain_to_db;
+use melos::mel::{FRAMES_PER_SECOND, LATENTS_PER_SECOND};
+use melos::music::conditions::Conditions;
+use melos::units::gain_to_db;
 
 use super::beats::BeatGrid;
 use super::condition::{CHORD_REACH, LABEL_STEP, ONSET_REACH};

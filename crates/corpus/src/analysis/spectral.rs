@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use crate::mel::{BINS, N_FFT, dot};
-use crate::units::SAMPLE_RATE;
+use melos::mel::{BINS, N_FFT, dot};
+use melos::units::SAMPLE_RATE;
 
 /// Share of the magnitude below the rolloff frequency.
 const ROLLOFF: f32 = 0.85;
