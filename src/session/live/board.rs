@@ -17,13 +17,13 @@ use crate::units::{frames_to_seconds, gain_to_db};
 /// Fans out notices, and keeps the newest figures.
 #[derive(Debug)]
 pub(super) struct Board {
-    osc: OscServer,
+    osc: Arc<OscServer>,
     oscquery: OscQuery,
     figures: Arc<Figures>,
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
+    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
         Self { osc, oscquery, figures }
     }
 

@@ -7,7 +7,7 @@ mod log_file;
 mod onsets;
 mod timeline;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -34,6 +34,8 @@ use crate::midi::mapping::LiveMappings;
 use crate::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::output::device::Output;
 use crate::output::record::{Format, Recorded, Recorder, Take};
+use crate::quote::{listed, quoted};
+use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
@@ -54,8 +56,6 @@ const REPORT: Duration = Duration::from_millis(33);
 const SETTLED: u64 = SAMPLE_RATE as u64;
 /// Longest time that a recording may take to be completed at the end.
 const LAST_RECORDING: Duration = Duration::from_secs(2);
-/// Names of presets that do not exist which are said, each once; a flood of them must not fill the disk.
-const UNKNOWN: usize = 100;
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
@@ -113,7 +113,7 @@ impl Stage {
             timeline: Timeline::default(),
             onsets: Onsets::default(),
             released: Vec::new(),
-            unknown: BTreeSet::new(),
+            said: Said::default(),
             walk,
             lesson: None,
             reported: Instant::now(),
@@ -268,13 +268,16 @@ impl Stage {
             if matches!(source, Source::Osc(_)) {
                 self.board.refuse();
             }
-            if turn.unknown.len() < UNKNOWN && turn.unknown.insert(name.to_owned()) {
-                let names: Vec<_> = self.presets.names().collect();
-                tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
+            let complaint = format!("there is no preset {}; there are {}", quoted(name), listed(self.presets.names()));
+            turn.complain("preset", &complaint);
+            return;
+        }
+        if !self.apply(turn, &event) {
+            if matches!(source, Source::Osc(_)) {
+                self.board.refuse();
             }
             return;
         }
-        self.apply(turn, &event);
         if let ControlEvent::Set(param, value) = &event {
             self.act(turn, *param, value);
         }
@@ -428,9 +431,10 @@ impl Stage {
         }
     }
 
-    /// Applies an event at the horizon and logs it.
-    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
-        match self.conductor.apply(event) {
+    /// Applies an event at the horizon and logs it; tells whether it fits.
+    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) -> bool {
+        let applied = self.conductor.apply(event);
+        match &applied {
             Ok(()) => {
                 self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
@@ -439,9 +443,10 @@ impl Stage {
                     tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
                 }
             }
-            Err(error) => tracing::warn!("{error}; nothing was changed"),
+            Err(error) => turn.complain(kind_of(event), &format!("{error}; nothing was changed")),
         }
         self.advance(turn, self.conductor.frame());
+        applied.is_ok()
     }
 
     /// Moves the conductor on and passes on what it decides.
@@ -516,11 +521,30 @@ struct Turn {
     onsets: Onsets,
     /// What took its value at a bar line, for the daemon to do its part.
     released: Vec<(u64, Param, Value)>,
-    /// Presets asked for that do not exist.
-    unknown: BTreeSet<String>,
+    /// What was complained about.
+    said: Said,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
     /// The control that is being learnt.
     lesson: Option<Lesson>,
     reported: Instant,
+}
+
+impl Turn {
+    /// Says what cannot be done, now and then of a kind.
+    fn complain(&mut self, kind: &str, complaint: &str) {
+        if let Some(unsaid) = self.said.say(kind, complaint, Instant::now()) {
+            tracing::warn!("{complaint}{}", and_more(unsaid));
+        }
+    }
+}
+
+/// What complaints about an event are counted together by.
+fn kind_of(event: &ControlEvent) -> &'static str {
+    match event {
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {
+            param.spec().id
+        }
+        _ => "clock",
+    }
 }
