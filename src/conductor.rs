@@ -20,6 +20,7 @@ mod tempo;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use handover::Handover;
 pub use performance::ApplyError;
 pub use scenes::{MAX_SCENES, SceneError};
 pub use score::{PULSES, PlanUpdate, Score};
