@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use melos::analysis::decode;
 use melos::event::ControlEvent;
 use melos::event::parameter::{Kind, Param, TABLE, Value};
 use melos::files::config::Config;
@@ -15,6 +14,7 @@ use melos::midi::{ClockEvent, ClockFollower, Parser};
 use melos::remote::osc::{self, Now, Request};
 use melos::remote::oscquery::Probe;
 use melos::session::log::ControlLog;
+use melos_corpus::analysis::decode;
 
 /// A target's name, which is that of its seeds' folder, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
