@@ -7,10 +7,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 use melos::files::config::ConfigError;
 
 mod check;
+mod contract;
 mod corpus;
 mod data;
 mod devices;
 mod learn;
+mod man;
 mod plan_file;
 mod record;
 mod render;
@@ -51,11 +53,16 @@ enum Command {
     /// Turns a corpus of music into shards for training (runs melos-corpus)
     #[command(disable_help_flag = true)]
     Prepare(corpus::Args),
+    /// Prints the numbers that playing and training share
+    Contract(contract::Args),
     /// Prints the completions for a shell
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Writes the manual pages into a folder
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Runs the command line; errors go to standard error, with their causes.
@@ -72,6 +79,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Record(args) => record::run(args).map(|()| ExitCode::SUCCESS),
         Command::Analyze(args) => corpus::run("analyze", args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => corpus::run("prepare", args).map(|()| ExitCode::SUCCESS),
+        Command::Contract(args) => contract::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::run(args).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "melos", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
