@@ -34,7 +34,7 @@ use crate::midi::mapping::LiveMappings;
 use crate::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::output::device::Output;
 use crate::output::record::{Format, Recorded, Recorder, Take};
-use crate::quote::{listed, quoted};
+use crate::quote::{listed, quoted, shown};
 use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
@@ -326,7 +326,7 @@ impl Stage {
             tracing::warn!(preset = name, "there is no such preset any more");
             return;
         };
-        tracing::info!(preset = name, "{}", preset.name);
+        tracing::info!(preset = name, "{}", shown(&preset.name));
         let settings = preset.settings();
         if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
             self.apply(turn, &ControlEvent::Morph(*seconds));
