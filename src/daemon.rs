@@ -31,6 +31,7 @@ use crate::control::oscquery::{Discovery, OscQuery};
 use crate::control::watch::Changed;
 use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{Engine, EngineStatus, ports};
+use crate::files::{FolderLock, LockError, Part, Places, Troubles};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::mapping::LiveMappings;
 use crate::model::{Models, find_model, runtime};
@@ -60,8 +61,8 @@ type Settings = Vec<(Param, Value)>;
 pub struct Options {
     /// Devices, ports, places: where they stand.
     pub config: ConfigSource,
-    /// Folder that holds `presets/` and `mappings/`.
-    pub data: PathBuf,
+    /// Where presets, mappings and models are.
+    pub places: Places,
     /// Folder for the state that survives a restart, and for recordings.
     pub state: PathBuf,
     /// Preset to start with, whatever was saved.
@@ -79,9 +80,11 @@ pub struct Options {
 /// # Errors
 /// When something that is needed cannot be had: the model, the sound, a port. Later faults do not end the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    let Options { config, data, state, preset, settings, seed, control_log } = options;
-    let files = Files::read(config, &data).map_err(ConfigError::from)?;
+    let Options { config, places, state, preset, settings, seed, control_log } = options;
+    let troubles = Troubles::default();
+    let files = Files::read(config, &places, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
+    let mut lock = lock(&state, &troubles)?;
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
     let inbox = Arc::new(Inbox::default());
@@ -100,11 +103,13 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let page = format!("http://{}{}", oscquery.address(), http::PAGE);
     tracing::info!(%page, "serving OSCQuery and the page");
     let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
-    let board = Arc::new(Board::new(osc, oscquery, figures));
+    let board = Arc::new(Board::new(osc, oscquery, figures, troubles.clone()));
 
-    let state_file =
-        StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
-    let saved = Saved::load(&state);
+    let saved = Saved::load(&state, &troubles);
+    if let Some(lock) = &mut lock {
+        lock.describe(&format!(", OSC on {}, HTTP on {}", board.osc_address(), board.http_address()));
+    }
+    let state_file = StateFile::open(&state, lock, troubles.clone())?;
     let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
     // A recording is an act, not a state to begin in.
     let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
@@ -114,7 +119,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
     }
 
-    let folder = find_model(&data, &config.model)?;
+    let folder = find_model(&places, &config.model)?;
     let models = Models::load(runtime()?, &folder)?;
     let fingerprint = models.manifest.fingerprint();
     let model = format!("{} {fingerprint}", config.model);
@@ -149,12 +154,12 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     let recorder = Recorder::spawn(ends.tap, listeners)?;
     if output.status().is_null() {
-        record_first_minute(&recorder, &state.join(&config.recordings), &page)?;
+        record_first_minute(&recorder, &state.join(&config.recordings.folder), &page)?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
-    let (reload, news) = files.watch(&data)?;
-    let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint)?;
+    let (reload, news) = files.watch(&places)?;
+    let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name())?,
         link: join_link(config.link)?,
@@ -191,6 +196,18 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         bail!("the performance thread panicked");
     }
     Ok(())
+}
+
+/// The state folder, for this daemon alone. That it cannot be locked is no reason not to play; that another has it is.
+fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
+    match FolderLock::take(state) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ LockError::Held { .. }) => Err(error),
+        Err(error @ LockError::Unlockable { .. }) => {
+            troubles.set(Part::State, error);
+            Ok(None)
+        }
+    }
 }
 
 /// What to start with: the preset asked for, else the saved state, else the configured preset; and that preset.

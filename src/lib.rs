@@ -9,6 +9,9 @@ pub mod mel;
 pub mod emotion;
 pub mod theory;
 pub mod parameter;
+
+// Files.
+pub mod files;
 pub mod check;
 pub mod config;
 

@@ -65,10 +65,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.control_log.is_none() {
         log.header.seed = args.seed;
     }
-    let data = args.data.folder()?;
+    let places = args.data.places()?;
     let mut journey = None;
     if let Some(name) = &args.preset {
-        let (presets, problems) = Library::open(&data.join("presets"), Preset::read);
+        let (presets, problems) = Library::open(places.all("presets"), Preset::read);
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = begin_with(&presets, name)?;
         log.header.settings = settings;
@@ -93,7 +93,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         log.entries
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
     }
-    let models = Models::load(runtime()?, &find_model(&data, &args.model)?)?;
+    let models = Models::load(runtime()?, &find_model(&places, &args.model)?)?;
     let mut performance = Offline::new(log, Generator::new(models)?);
     write(&args, &mut performance, frames)
 }

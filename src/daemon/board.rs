@@ -1,5 +1,7 @@
 //! What listeners are told, and what `melos status` answers.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -11,6 +13,7 @@ use crate::control::osc::OscServer;
 use crate::control::oscquery::OscQuery;
 use crate::emotion::Mood;
 use crate::engine::EngineStatus;
+use crate::files::{Part, Troubles};
 use crate::generator::WorkerStatus;
 use crate::parameter::{Kind, Param, Value};
 use crate::units::{frames_to_seconds, gain_to_db};
@@ -39,6 +42,8 @@ pub(super) struct Status {
     pub(super) osc_refused: u64,
     /// Bundles that came after their time.
     pub(super) osc_late: u64,
+    /// What does not work now, by part, in words; the music goes on.
+    pub(super) troubles: BTreeMap<Part, String>,
     /// Every parameter that has a value.
     pub(super) parameters: serde_json::Map<String, serde_json::Value>,
 }
@@ -49,6 +54,7 @@ pub(super) struct Board {
     osc: OscServer,
     oscquery: OscQuery,
     figures: Arc<Figures>,
+    troubles: Troubles,
 }
 
 /// The newest figures, for whoever asks.
@@ -65,8 +71,18 @@ struct Told {
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
-        Self { osc, oscquery, figures }
+    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>, troubles: Troubles) -> Self {
+        Self { osc, oscquery, figures, troubles }
+    }
+
+    /// Where OSC is listened to.
+    pub(super) fn osc_address(&self) -> SocketAddr {
+        self.osc.address()
+    }
+
+    /// Where HTTP is listened to.
+    pub(super) fn http_address(&self) -> SocketAddr {
+        self.oscquery.address()
     }
 
     /// Counts a message that was read and could not be followed all the same.
@@ -143,6 +159,7 @@ impl Board {
             osc_received: count(&counters.received),
             osc_refused: count(&counters.refused),
             osc_late: count(&counters.late),
+            troubles: self.troubles.now().0,
             parameters: std::mem::take(&mut told.status.parameters),
         };
     }

@@ -24,7 +24,7 @@ use super::state::{Saved, StateFile};
 use crate::audio::Output;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
-use crate::config::{AudioHost, Config, MidiHost};
+use crate::config::{Config, ConfigChange, Cost};
 use crate::control::log::Entry;
 use crate::control::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
@@ -341,7 +341,7 @@ impl Stage {
             Value::Choice(1) => (Format::Flac, "flac"),
             _ => (Format::Wav, "wav"),
         };
-        let path = self.folder.join(&self.config.recordings).join(format!("take-{begun}.{extension}"));
+        let path = self.folder.join(&self.config.recordings.folder).join(format!("take-{begun}.{extension}"));
         let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
             Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
             _ => 0,
@@ -403,25 +403,26 @@ impl Stage {
 
     /// Brings a configuration into force, as far as that goes while playing.
     fn configure(&mut self, config: Config) {
-        let old = std::mem::replace(&mut self.config, config);
-        let new = &self.config;
-        let on_jack = |config: &Config| config.audio.host == AudioHost::Jack;
-        let follows_audio = |config: &Config| config.midi.host == MidiHost::Auto;
-        if new.audio != old.audio {
-            self.output.configure(new.audio.clone());
+        let changes = self.config.changes(&config);
+        self.config = config;
+        let mut later = Vec::new();
+        for change in changes {
+            if change.cost() == Cost::NextStart {
+                later.push(change.key());
+            }
+            match change {
+                ConfigChange::Audio(audio) => self.output.configure(audio),
+                ConfigChange::MidiOut(out) => self.ensemble.configure(self.conductor.frame(), out),
+                ConfigChange::Recordings(_)
+                | ConfigChange::Preset
+                | ConfigChange::Model
+                | ConfigChange::Osc
+                | ConfigChange::Http
+                | ConfigChange::MidiHost
+                | ConfigChange::Link
+                | ConfigChange::ControlLog => {}
+            }
         }
-        if new.midi.out != old.midi.out {
-            self.ensemble.configure(self.conductor.frame(), new.midi.out.clone());
-        }
-        let later = [
-            ("preset", new.preset != old.preset),
-            ("model", new.model != old.model),
-            ("osc", new.osc != old.osc),
-            ("http", new.http != old.http),
-            ("midi.host", new.midi.host != old.midi.host || follows_audio(new) && on_jack(new) != on_jack(&old)),
-            ("link", new.link != old.link),
-        ];
-        let later: Vec<_> = later.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
         if !later.is_empty() {
             tracing::info!(keys = later.join(", "), "in force from the next start");
         }
