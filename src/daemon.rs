@@ -2,12 +2,13 @@
 
 mod board;
 mod http;
+mod log_file;
 mod networks;
 mod reload;
 mod stage;
 mod state;
+mod takes;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::audio::Output;
 use crate::check::Library;
 use crate::conductor::{Conductor, Score};
-use crate::config::{Config, ConfigError, ConfigSource, MidiHost};
+use crate::config::{Config, ConfigError, ConfigSource, MidiHost, RecordingsConfig};
 use crate::control::log::{Entry, Header};
 use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::control::osc::OscServer;
@@ -37,14 +38,15 @@ use crate::mapping::LiveMappings;
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
 use crate::preset::{Preset, begin_with, ends_journey};
-use crate::record::{Format, Listeners, Recorder, Take};
-use crate::units::SAMPLE_RATE;
+use crate::record::{Budget, Listeners, Place, Recorder};
 
 use board::{Board, Figures};
 use networks::watch_model;
 use reload::Files;
-use stage::{Ensemble, LinkSession, LogFile, Stage};
+use log_file::LogFile;
+use stage::{Ensemble, LinkSession, Stage};
 use state::{Saved, StateFile};
+use takes::Takes;
 
 /// Frames that must be generated before the sound starts.
 const PRIMED: u64 = 24_000;
@@ -124,10 +126,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let fingerprint = models.manifest.fingerprint();
     let model = format!("{} {fingerprint}", config.model);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let header = Header { version, model, seed, settings: start.clone(), take: None };
+    let header = Header { version, model, seed, settings: start.clone(), take: None, gaps: Vec::new() };
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
-    let mut log =
-        LogFile::create(&log_path, &header).with_context(|| format!("{} cannot be written", log_path.display()))?;
+    let mut log = LogFile::open(&log_path, header, &config.control_log, troubles.clone())?;
 
     let (engine_ports, mut ends) = ports();
     let engine = Arc::new(EngineStatus::default());
@@ -152,9 +153,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    let recorder = Recorder::spawn(ends.tap, listeners)?;
+    let recorder = Recorder::spawn(ends.tap, listeners, place(&state, &config.recordings))?;
+    let takes = Takes::new(recorder, log, troubles.clone());
     if output.status().is_null() {
-        record_first_minute(&recorder, &state.join(&config.recordings.folder), &page)?;
+        takes.record_first_minute(&page);
     }
     let stop = Arc::new(AtomicBool::new(false));
     let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
@@ -169,7 +171,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         networks,
         presets,
         preset,
-        recorder,
+        takes,
         config,
         folder: state,
         conductor,
@@ -181,8 +183,6 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         inbox,
         board,
         state: state_file,
-        log,
-        recorded: VecDeque::new(),
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),
     };
@@ -266,12 +266,9 @@ fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
     Ok(None)
 }
 
-/// Without a device nobody hears anything, so there is something to listen to later.
-fn record_first_minute(recorder: &Recorder, recordings: &Path, page: &str) -> anyhow::Result<()> {
-    let path = recordings.join("first-minute.wav");
-    tracing::info!(page, file = %path.display(), "listen on the page; recording the first minute");
-    recorder.start(Take { path, format: Format::Wav, pre_roll: 0, limit: Some(60 * u64::from(SAMPLE_RATE)) })?;
-    Ok(())
+/// Where recordings go.
+fn place(state: &Path, config: &RecordingsConfig) -> Place {
+    Place { folder: state.join(&config.folder), budget: Budget::of(config) }
 }
 
 fn wait_until_primed(worker: &Worker) -> anyhow::Result<()> {

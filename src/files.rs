@@ -15,4 +15,4 @@ pub use places::{Found, Places, home_folder, state_folder};
 pub use read::{MAX_TEXT, bytes, text, text_of};
 pub use space::{Usage, free_bytes};
 pub use trouble::{Part, Troubles};
-pub use write::{beside, replace, set_aside, stamp, sync_folder};
+pub use write::{beside, replace, set_aside, stamp, stamp_of, sync_folder};

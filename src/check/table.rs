@@ -34,6 +34,12 @@ impl<'a> Table<'a> {
         Self { path, span, left, asked: Vec::new() }
     }
 
+    /// One that is not in the file.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self::new(String::new(), 0..0, DeTable::new())
+    }
+
     /// Where the table stands in the text.
     #[must_use]
     pub fn span(&self) -> Range<usize> {

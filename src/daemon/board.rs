@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::takes::RecordingFigures;
+
 use crate::audio::OutputStatus;
 use crate::control::Notice;
 use crate::control::notice::Health;
@@ -16,6 +18,7 @@ use crate::engine::EngineStatus;
 use crate::files::{Part, Troubles};
 use crate::generator::WorkerStatus;
 use crate::parameter::{Kind, Param, Value};
+use crate::record::RecorderStatus;
 use crate::units::{frames_to_seconds, gain_to_db};
 
 /// The running daemon in figures; counters only grow.
@@ -42,6 +45,8 @@ pub(super) struct Status {
     pub(super) osc_refused: u64,
     /// Bundles that came after their time.
     pub(super) osc_late: u64,
+    /// The recording that goes on, or the last one.
+    pub(super) recording: RecordingFigures,
     /// What does not work now, by part, in words; the music goes on.
     pub(super) troubles: BTreeMap<Part, String>,
     /// Every parameter that has a value.
@@ -120,7 +125,13 @@ impl Board {
     }
 
     /// Tells level and health, and keeps them for `melos status`.
-    pub(super) fn tell_levels(&self, engine: &EngineStatus, output: &OutputStatus, worker: &WorkerStatus) {
+    pub(super) fn tell_levels(
+        &self,
+        engine: &EngineStatus,
+        output: &OutputStatus,
+        worker: &WorkerStatus,
+        recorder: &RecorderStatus,
+    ) {
         let (rms_db, peak_db) = (gain_to_db(engine.rms()), gain_to_db(engine.take_peak()));
         let state = if !output.connected() {
             "no-device"
@@ -159,6 +170,7 @@ impl Board {
             osc_received: count(&counters.received),
             osc_refused: count(&counters.refused),
             osc_late: count(&counters.late),
+            recording: RecordingFigures::of(recorder),
             troubles: self.troubles.now().0,
             parameters: std::mem::take(&mut told.status.parameters),
         };

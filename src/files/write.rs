@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use jiff::ZonedDateTime;
 
@@ -84,10 +85,17 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     })
 }
 
-/// The moment in local time, written as `strftime` would.
+/// Now in local time, written as `strftime` would.
 #[must_use]
 pub fn stamp(format: &str) -> String {
     ZonedDateTime::now().strftime(format).to_string()
+}
+
+/// A moment in local time, written as `strftime` would.
+#[must_use]
+pub fn stamp_of(moment: SystemTime, format: &str) -> String {
+    let moment = ZonedDateTime::try_from(moment).unwrap_or_else(|_| ZonedDateTime::now());
+    moment.strftime(format).to_string()
 }
 
 #[cfg(test)]

@@ -120,7 +120,9 @@ impl Feedback {
                 self.chord.clone_from(&stream);
                 self.send_all(stream, out);
             }
-            Notice::Beat { .. } | Notice::Bar { .. } | Notice::Onset { .. } => self.send_all(stream, out),
+            Notice::Beat { .. } | Notice::Bar { .. } | Notice::Onset { .. } | Notice::Trouble { .. } => {
+                self.send_all(stream, out);
+            }
         }
     }
 
