@@ -126,7 +126,9 @@ fn large_files_of_mistakes_are_told_in_no_time() {
     let folder = tempfile::tempdir().unwrap();
     let keys: String = (0..20_000).map(|n| format!("unknown_key_{n} = {n}\n")).collect();
     let errors = "tempo = = 90\n".repeat(80_000);
-    for (name, text) in [("keys.toml", format!("schema = 1\nname = \"x\"\n{keys}")), ("errors.toml", format!("schema = 1\n{errors}"))] {
+    for (name, text) in
+        [("keys.toml", format!("schema = 1\nname = \"x\"\n{keys}")), ("errors.toml", format!("schema = 1\n{errors}"))]
+    {
         fs::write(folder.path().join(name), text).unwrap();
         let (code, said) = check_in(folder.path(), name);
         assert_eq!(code, Some(78));

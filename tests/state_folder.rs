@@ -106,7 +106,11 @@ fn files_of_ones_own_come_before_those_that_are_shipped() {
     assert_eq!((&status["parameters"]["preset"], &status["parameters"]["tempo"]), (&"calm".into(), &51.0.into()));
     let paths = Command::new(env!("CARGO_BIN_EXE_melos")).arg("paths").envs(environment).output().unwrap();
     let said = String::from_utf8(paths.stdout).unwrap();
-    for part in [&format!("calm                     {}", own.join("calm.toml").display()), "hides ./presets/calm.toml", "melos-piano"] {
+    for part in [
+        &format!("calm                     {}", own.join("calm.toml").display()),
+        "hides ./presets/calm.toml",
+        "melos-piano",
+    ] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
 }
@@ -118,7 +122,8 @@ fn clients_reach_every_address_that_a_server_can_have() {
     let [osc, http] = [0, 1].map(port);
     let (osc, http) = (format!("127.0.0.2:{osc}"), http.to_string());
     let at = ["--osc", &osc, "--http", &http];
-    let melos = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(at).output().unwrap();
+    let melos =
+        |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(at).output().unwrap();
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_melos"));
     let mut daemon = daemon.arg("run").args(NULL).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
     let begun = std::time::Instant::now();

@@ -109,8 +109,10 @@ fn a_recording_that_cannot_be_is_switched_off_and_said_everywhere() {
     let config = folder.path().join("melos.toml");
     fs::write(&config, "recordings = \"/proc/nothing\"\n").unwrap();
     let daemon = Daemon::start(folder.path(), &["--audio", "null", "--config", config.to_str().unwrap()]);
-    let ports = [("--osc", daemon.osc), ("--http", daemon.http)].map(|(name, port)| [name.to_owned(), port.to_string()]);
-    let started = Command::new(env!("CARGO_BIN_EXE_melos")).args(["record", "start"]).args(ports.concat()).output().unwrap();
+    let ports =
+        [("--osc", daemon.osc), ("--http", daemon.http)].map(|(name, port)| [name.to_owned(), port.to_string()]);
+    let started =
+        Command::new(env!("CARGO_BIN_EXE_melos")).args(["record", "start"]).args(ports.concat()).output().unwrap();
     let said = String::from_utf8(started.stderr).unwrap();
     assert!(!started.status.success() && said.contains("/proc/nothing"), "{said}");
     let status = daemon.wait_until("it is off", |status| status["parameters"]["record"] == false);

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use melos::check::Problem;
-use melos::config::Config;
 use melos::files;
-use melos::mapping::Mapping;
-use melos::model::{Models, runtime};
-use melos::preset::Preset;
+use melos::files::config::Config;
+use melos::files::document::Problem;
+use melos::files::preset::Preset;
+use melos::generator::model::{Models, runtime};
+use melos::midi::mapping::Mapping;
 
 use super::WRONG;
 
@@ -90,7 +90,9 @@ impl Check {
             let kind = kind_by_place(&given_whole(given, &path)).or_else(|| kind_by_place(&whole));
             if whole.is_dir() {
                 self.folder(&path, &whole);
-            } else if path.extension().is_some_and(|extension| extension == "toml") && (!model || kind == Some(Kind::Model)) {
+            } else if path.extension().is_some_and(|extension| extension == "toml")
+                && (!model || kind == Some(Kind::Model))
+            {
                 self.file(&path, &whole, kind);
             }
         }

@@ -31,7 +31,8 @@ impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("{text:?} is neither a port nor address and port, such as 127.0.0.2:9000 or [::1]:9000");
+        let expected =
+            || format!("{text:?} is neither a port nor address and port, such as 127.0.0.2:9000 or [::1]:9000");
         let (host, port) = match text.rsplit_once(':') {
             None => (None, text),
             Some((host, port)) => {
@@ -98,7 +99,11 @@ mod tests {
             (Some("[::]:9000"), None, ["[::1]:9000", "[::1]:9080"]),
         ] {
             let args = args(osc, http);
-            assert_eq!([args.osc().unwrap(), args.http().unwrap()], at.map(|at| at.parse().unwrap()), "{osc:?} {http:?}");
+            assert_eq!(
+                [args.osc().unwrap(), args.http().unwrap()],
+                at.map(|at| at.parse().unwrap()),
+                "{osc:?} {http:?}"
+            );
         }
         assert_eq!(args(Some("localhost:7"), None).osc().unwrap().port(), 7);
         for wrong in ["", "host", "127.0.0.1", ":9000", "127.0.0.1:70000", "127.0.0.1:"] {

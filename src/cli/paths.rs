@@ -21,7 +21,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         writeln!(out, "  {}{}", root.display(), if root.is_dir() { "" } else { " (not there)" })?;
     }
     match state_folder() {
-        Some(folder) => writeln!(out, "state and recordings, unless --state names another folder:\n  {}", folder.display())?,
+        Some(folder) => {
+            writeln!(out, "state and recordings, unless --state names another folder:\n  {}", folder.display())?
+        }
         None => writeln!(out, "state and recordings: no home folder, so --state must name one")?,
     }
     configuration(&places, &mut out)?;

@@ -1,6 +1,5 @@
 //! `melos render`.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,14 +7,15 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use melos::check::Library;
-use melos::control::ControlEvent;
-use melos::control::log::{ControlLog, Entry};
+use melos::event::ControlEvent;
+use melos::files;
+use melos::files::library::Library;
+use melos::files::preset::{Preset, Walk, begin_with, ends_journey};
 use melos::generator::Generator;
-use melos::model::{Models, find_model, runtime};
-use melos::record::{Bits, Format, SoundFile};
-use melos::preset::{Preset, Walk, begin_with, ends_journey};
-use melos::render::Offline;
+use melos::generator::model::{Models, find_model, runtime};
+use melos::output::record::{Bits, Format, SoundFile};
+use melos::session::log::{ControlLog, Entry};
+use melos::session::offline::Offline;
 use melos::units::{frames_to_seconds, seconds_to_frames};
 
 use super::data::DataArgs;
@@ -159,6 +159,6 @@ fn format(path: &Path, bits: &str) -> anyhow::Result<(Format, Bits)> {
 }
 
 fn read_log(path: &PathBuf) -> anyhow::Result<ControlLog> {
-    let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let file = files::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
     ControlLog::read(BufReader::new(file)).with_context(|| path.display().to_string())
 }

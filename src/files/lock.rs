@@ -57,7 +57,7 @@ impl FolderLock {
             }
             File::options().read(true).write(true).create(true).truncate(false).open(path)
         };
-        let mut file = open().map_err(unlockable)?;
+        let file = open().map_err(unlockable)?;
         match file.try_lock() {
             Ok(()) => {
                 let mut lock = Self { folder: folder.to_owned(), file, listening: String::new() };
@@ -114,7 +114,10 @@ mod tests {
         fs::create_dir(&state).unwrap();
         lock.renew();
         let message = FolderLock::take(&state).unwrap_err().to_string();
-        assert!(message.contains("127.0.0.1:9000"), "a folder that was deleted and made again has its holder: {message}");
+        assert!(
+            message.contains("127.0.0.1:9000"),
+            "a folder that was deleted and made again has its holder: {message}"
+        );
         drop(lock);
         FolderLock::take(&state).unwrap();
     }
@@ -126,6 +129,9 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         assert!(std::process::Command::new("mkfifo").arg(folder.path().join(NAME)).status().unwrap().success());
-        assert!(matches!(FolderLock::take(folder.path()), Err(LockError::Unlockable { .. })), "a pipe does not hang it");
+        assert!(
+            matches!(FolderLock::take(folder.path()), Err(LockError::Unlockable { .. })),
+            "a pipe does not hang it"
+        );
     }
 }

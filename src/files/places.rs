@@ -31,7 +31,10 @@ impl Places {
     }
 
     fn of(variable: impl Fn(&str) -> Option<OsString>, shipped: &Path) -> Self {
-        let own = [home_folder_of(&variable, "XDG_CONFIG_HOME", ".config"), home_folder_of(&variable, "XDG_DATA_HOME", ".local/share")];
+        let own = [
+            home_folder_of(&variable, "XDG_CONFIG_HOME", ".config"),
+            home_folder_of(&variable, "XDG_DATA_HOME", ".local/share"),
+        ];
         let mut roots: Vec<PathBuf> = own.into_iter().flatten().map(|folder| folder.join("melos")).collect();
         roots.extend([PathBuf::from(MACHINE), shipped.to_owned()]);
         Self { roots }
@@ -73,7 +76,8 @@ impl Places {
                 if !ours {
                     continue;
                 }
-                let name = if kind == "models" { entry.file_name().to_string_lossy().into_owned() } else { name.to_owned() };
+                let name =
+                    if kind == "models" { entry.file_name().to_string_lossy().into_owned() } else { name.to_owned() };
                 match found.get_mut(&name) {
                     Some(found) => found.hides.push(path),
                     None => drop(found.insert(name, Found { file: path, hides: Vec::new() })),
@@ -125,7 +129,11 @@ mod tests {
             let found = home_folder_of(&with(value), "XDG_STATE_HOME", ".local/state");
             assert_eq!(found, Some(folder.into()), "{value:?}");
         }
-        assert_eq!(home_folder_of(&|_| Some(OsString::new()), "XDG_STATE_HOME", ".local/state"), None, "an empty home is none");
+        assert_eq!(
+            home_folder_of(&|_| Some(OsString::new()), "XDG_STATE_HOME", ".local/state"),
+            None,
+            "an empty home is none"
+        );
         let places = Places::of(with("here"), Path::new("/usr/share/melos"));
         let roots = ["/home/eva/.config/melos", "/home/eva/.local/share/melos", "/etc/melos", "/usr/share/melos"];
         assert_eq!(places.roots(), roots.map(PathBuf::from));
@@ -137,13 +145,22 @@ mod tests {
     fn what_hides_what_is_known() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for file in ["own/presets/calm.toml", "shipped/presets/calm.toml", "shipped/presets/sad.toml", "shipped/presets/x.txt", "shipped/models/a.b/model.toml"] {
+        for file in [
+            "own/presets/calm.toml",
+            "shipped/presets/calm.toml",
+            "shipped/presets/sad.toml",
+            "shipped/presets/x.txt",
+            "shipped/models/a.b/model.toml",
+        ] {
             fs::create_dir_all(at(file).parent().unwrap()).unwrap();
             fs::write(at(file), "").unwrap();
         }
         let places = Places { roots: vec![at("own"), at("shipped")] };
         let expected = [
-            ("calm".to_owned(), Found { file: at("own/presets/calm.toml"), hides: vec![at("shipped/presets/calm.toml")] }),
+            (
+                "calm".to_owned(),
+                Found { file: at("own/presets/calm.toml"), hides: vec![at("shipped/presets/calm.toml")] },
+            ),
             ("sad".to_owned(), Found { file: at("shipped/presets/sad.toml"), hides: Vec::new() }),
         ];
         assert_eq!(places.found("presets"), expected);

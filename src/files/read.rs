@@ -10,21 +10,29 @@ use rustix::fs::OFlags;
 /// Largest text file that people write: presets, mappings, `melos.toml`, `model.toml`.
 pub const MAX_TEXT: u64 = 1 << 20;
 
-/// The bytes of a regular file of at most `limit` bytes. Never waits for a writer, as opening a named pipe would.
+/// Opens a regular file to be read. Never waits for a writer, as opening a named pipe would.
 ///
 /// # Errors
-/// When it cannot be read, is no regular file ([`ErrorKind::InvalidInput`]) or is too large
-/// ([`ErrorKind::FileTooLarge`]).
-pub fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+/// When it cannot be opened or is no regular file ([`ErrorKind::InvalidInput`]).
+pub fn open(path: &Path) -> io::Result<File> {
     // Looked at before it is opened, since opening a device may do something.
     regular(&fs::metadata(path)?)?;
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
-    let metadata = file.metadata()?;
-    regular(&metadata)?;
-    if metadata.len() > limit {
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// The bytes of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`], when it cannot be read, and when it is too large ([`ErrorKind::FileTooLarge`]).
+pub fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    if length > limit {
         return Err(too_large(limit));
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    let mut bytes = Vec::with_capacity(length as usize);
     // It may grow meanwhile.
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
@@ -35,15 +43,7 @@ pub fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`bytes()`], and when it is not UTF-8 ([`ErrorKind::InvalidData`]); the message names the line.
 pub fn text(path: &Path) -> io::Result<String> {
-    text_of(bytes(path, MAX_TEXT)?)
-}
-
-/// Bytes as text.
-///
-/// # Errors
-/// When they are not UTF-8 ([`ErrorKind::InvalidData`]); the message names the line.
-pub fn text_of(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes(path, MAX_TEXT)?).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
         io::Error::new(ErrorKind::InvalidData, format!("line {line} is not UTF-8; save the file as UTF-8"))
