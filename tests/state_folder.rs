@@ -118,9 +118,9 @@ fn files_of_ones_own_come_before_those_that_are_shipped() {
 #[test]
 fn clients_reach_every_address_that_a_server_can_have() {
     let folder = tempfile::tempdir().unwrap();
-    let port = |_| std::net::TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap().port();
+    let port = |_| std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
     let [osc, http] = [0, 1].map(port);
-    let (osc, http) = (format!("127.0.0.2:{osc}"), http.to_string());
+    let (osc, http) = (format!("127.0.0.2:{osc}"), format!("127.0.0.3:{http}"));
     let at = ["--osc", &osc, "--http", &http];
     let melos =
         |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(at).output().unwrap();

@@ -15,8 +15,8 @@ pub(crate) struct DaemonArgs {
     /// Where the daemon listens to OSC, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDRESS:PORT")]
     osc: Option<Endpoint>,
-    /// Where it serves HTTP: a port, or address and port [default: port 9080 on the address of OSC]
-    #[arg(long, value_name = "PORT")]
+    /// Where it serves HTTP, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9080]
+    #[arg(long, value_name = "[ADDRESS:]PORT")]
     http: Option<Endpoint>,
 }
 
@@ -50,20 +50,19 @@ impl FromStr for Endpoint {
 impl DaemonArgs {
     /// Where OSC goes.
     pub(crate) fn osc(&self) -> anyhow::Result<SocketAddr> {
-        let host = self.osc.as_ref().and_then(|osc| osc.host.as_deref());
-        reach(host, self.osc.as_ref().map_or(OSC, |osc| osc.port))
+        reach(self.osc.as_ref(), OSC)
     }
 
     /// Where HTTP is asked.
     pub(crate) fn http(&self) -> anyhow::Result<SocketAddr> {
-        let [http, osc] = [&self.http, &self.osc].map(|endpoint| endpoint.as_ref().and_then(|it| it.host.as_deref()));
-        reach(http.or(osc), self.http.as_ref().map_or(HTTP, |http| http.port))
+        reach(self.http.as_ref(), HTTP)
     }
 }
 
 /// An address to send to; where a daemon listens on all addresses it is reached on the machine's own.
-fn reach(host: Option<&str>, port: u16) -> anyhow::Result<SocketAddr> {
-    let host = host.unwrap_or("127.0.0.1");
+fn reach(endpoint: Option<&Endpoint>, usual: u16) -> anyhow::Result<SocketAddr> {
+    let host = endpoint.and_then(|endpoint| endpoint.host.as_deref()).unwrap_or("127.0.0.1");
+    let port = endpoint.map_or(usual, |endpoint| endpoint.port);
     let found = (host, port).to_socket_addrs().with_context(|| format!("{host} is no address"))?.next();
     let Some(mut address) = found else { bail!("{host} has no address") };
     if address.ip().is_unspecified() {
@@ -91,12 +90,12 @@ mod tests {
         for (osc, http, at) in [
             (None, None, ["127.0.0.1:9000", "127.0.0.1:9080"]),
             (Some("9100"), None, ["127.0.0.1:9100", "127.0.0.1:9080"]),
-            (Some("127.0.0.2:9210"), None, ["127.0.0.2:9210", "127.0.0.2:9080"]),
-            (Some("127.0.0.2:9210"), Some("9280"), ["127.0.0.2:9210", "127.0.0.2:9280"]),
+            (Some("127.0.0.2:9210"), None, ["127.0.0.2:9210", "127.0.0.1:9080"]),
+            (Some("127.0.0.2:9210"), Some("9280"), ["127.0.0.2:9210", "127.0.0.1:9280"]),
             (None, Some("127.0.0.3:1"), ["127.0.0.1:9000", "127.0.0.3:1"]),
             (Some("0.0.0.0:9000"), None, ["127.0.0.1:9000", "127.0.0.1:9080"]),
-            (Some("[::1]:9000"), Some("80"), ["[::1]:9000", "[::1]:80"]),
-            (Some("[::]:9000"), None, ["[::1]:9000", "[::1]:9080"]),
+            (Some("[::1]:9000"), Some("80"), ["[::1]:9000", "127.0.0.1:80"]),
+            (Some("[::]:9000"), None, ["[::1]:9000", "127.0.0.1:9080"]),
         ] {
             let args = args(osc, http);
             assert_eq!(

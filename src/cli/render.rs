@@ -130,12 +130,12 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>, mut sound: 
     sound.finish()?;
     bar.finish();
     let seconds = start.elapsed().as_secs_f64();
-    eprintln!(
+    super::tell(format_args!(
         "{}: {:.1} s of music in {seconds:.1} s, a real-time factor of {:.3}",
         args.output.display(),
         frames_to_seconds(done),
         seconds / frames_to_seconds(done)
-    );
+    ));
     Ok(())
 }
 

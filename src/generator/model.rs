@@ -14,8 +14,7 @@ use thiserror::Error;
 
 pub use folder::find_model;
 pub use graph::Graph;
-pub(crate) use manifest::ROLLBACK;
-pub use manifest::{Context, Manifest, Port};
+pub use manifest::{Context, Manifest, Port, ROLLBACK, SCHEMA};
 pub use runtime::{Runtime, runtime};
 
 use crate::files::document::Problem;

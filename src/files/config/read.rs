@@ -80,20 +80,29 @@ fn audio(document: &mut Document<'_>, table: &mut Table<'_>, audio: &mut AudioCo
 }
 
 fn osc(document: &mut Document<'_>, table: &mut Table<'_>, osc: &mut OscConfig) {
-    if let Some(field) = table.take("address")
-        && let Some(text) = field.text(document)
-    {
-        match text.parse::<IpAddr>() {
-            Ok(address) => osc.address = address,
-            Err(_) => drop(field.wrong::<()>(document, "an IP address such as 127.0.0.1 or ::1")),
+    set(&mut osc.address, address(document, table));
+    set(&mut osc.port, port(document, table));
+    if let Some(field) = table.take("trusted") {
+        let hosts = field.texts().and_then(|hosts| hosts.iter().map(|host| host.parse().ok()).collect());
+        match hosts {
+            Some(hosts) => osc.trusted = hosts,
+            None => drop(field.wrong::<()>(document, "a list of IP addresses, such as [\"192.168.1.20\"]")),
         }
     }
-    set(&mut osc.port, port(document, table));
 }
 
 fn http(document: &mut Document<'_>, table: &mut Table<'_>, http: &mut HttpConfig) {
+    set(&mut http.address, address(document, table));
     set(&mut http.port, port(document, table));
-    http.announce = table.flag(document, "announce");
+    http.password = table.text(document, "password");
+    http.hosts = table.texts(document, "hosts");
+    set(&mut http.announce, table.flag(document, "announce"));
+}
+
+fn address(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<IpAddr> {
+    let field = table.take("address")?;
+    let text = field.text(document)?;
+    text.parse().ok().or_else(|| field.wrong(document, "an IP address such as 127.0.0.1 or ::1"))
 }
 
 fn port(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u16> {

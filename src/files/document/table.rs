@@ -212,6 +212,19 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The texts of a list of nothing else.
+    #[must_use]
+    pub fn texts(&self) -> Option<Vec<String>> {
+        let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => None,
+        };
+        match &self.value {
+            DeValue::Array(items) => items.iter().map(text).collect(),
+            _ => None,
+        }
+    }
+
     /// The whole number, or a problem.
     pub fn integer(&self, document: &mut Document<'_>, range: RangeInclusive<i64>) -> Option<i64> {
         let number = match &self.value {

@@ -13,10 +13,10 @@ use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_
 use crate::music::conditions::{GROUP_COUNT, VALUE_COUNT};
 use crate::units::SAMPLE_RATE;
 
-/// The version of the contract this code reads.
-const SCHEMA: u64 = 2;
+/// The version of `model.toml` this code reads.
+pub const SCHEMA: u64 = 2;
 /// Latents a roll-back must be able to reach over and above the window.
-pub(crate) const ROLLBACK: usize = 32;
+pub const ROLLBACK: usize = 32;
 
 /// The contract between a trained model and Melos.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,14 +19,14 @@ use crate::units::{frames_to_seconds, gain_to_db};
 /// Fans out notices, and keeps the newest figures.
 #[derive(Debug)]
 pub(super) struct Board {
-    osc: OscServer,
+    osc: Arc<OscServer>,
     oscquery: OscQuery,
     figures: Arc<Figures>,
     troubles: Troubles,
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>, troubles: Troubles) -> Self {
+    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>, troubles: Troubles) -> Self {
         Self { osc, oscquery, figures, troubles }
     }
 
@@ -40,9 +40,9 @@ impl Board {
         self.oscquery.address()
     }
 
-    /// Counts a message that was read and could not be followed all the same.
-    pub(super) fn refuse(&self) {
-        self.osc.counters().refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// Counts messages that were read and could not be followed all the same.
+    pub(super) fn refuse(&self, messages: u64) {
+        self.osc.counters().refused.fetch_add(messages, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Tells every listener.

@@ -4,9 +4,9 @@ mod agenda;
 mod ensemble;
 mod learn;
 mod onsets;
+mod streams;
 mod timeline;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,7 +26,7 @@ use crate::engine::EngineStatus;
 use crate::event::Part;
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
-use crate::event::{EngineEvent, TimedCommand};
+use crate::event::{EngineEvent, Performed, TimedCommand};
 use crate::files::config::{Config, ConfigChange, Cost};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk, ends_journey};
@@ -35,13 +35,16 @@ use crate::midi::mapping::LiveMappings;
 use crate::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::output::device::Output;
 use crate::output::record::Format;
+use crate::quote::{listed, quoted, shown};
+use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
-use crate::units::seconds_to_frames;
+use crate::units::{frames_to_seconds, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
 use learn::Lesson;
 use onsets::Onsets;
+use streams::Streams;
 use timeline::Timeline;
 
 /// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
@@ -50,8 +53,6 @@ const TICK: Duration = Duration::from_millis(1);
 const MARGIN: u64 = 256;
 /// How often level and health are told.
 const REPORT: Duration = Duration::from_millis(33);
-/// Names of presets that do not exist which are said, each once; a flood of them must not fill the disk.
-const UNKNOWN: usize = 100;
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
@@ -107,7 +108,8 @@ impl Stage {
             timeline: Timeline::default(),
             onsets: Onsets::default(),
             released: Vec::new(),
-            unknown: BTreeSet::new(),
+            said: Said::default(),
+            streams: Streams::default(),
             walk,
             lesson: None,
             reported: Instant::now(),
@@ -151,7 +153,11 @@ impl Stage {
         }
         self.take_midi(turn);
         self.take_link(&turn.timeline);
-        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        if refused > 0 {
+            self.board.refuse(refused);
+            tracing::warn!(refused, "too many events are scheduled for later");
+        }
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
@@ -259,18 +265,25 @@ impl Stage {
     fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
         if let Some(name) = self.unknown_preset(&event) {
-            if matches!(source, Source::Osc(_)) {
-                self.board.refuse();
-            }
-            if turn.unknown.len() < UNKNOWN && turn.unknown.insert(name.to_owned()) {
-                let names: Vec<_> = self.presets.names().collect();
-                tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
-            }
+            self.refuse(source);
+            let complaint = format!("there is no preset {}; there are {}", quoted(name), listed(self.presets.names()));
+            turn.complain("preset", &complaint);
             return;
         }
-        self.apply(turn, &event);
-        if let ControlEvent::Set(param, value) = &event {
+        if turn.streams.repeats(&event, Instant::now()) {
+            return;
+        }
+        if !self.apply(turn, &event) {
+            self.refuse(source);
+        } else if let ControlEvent::Set(param, value) = &event {
             self.act(turn, *param, value);
+        }
+    }
+
+    /// Counts what cannot be followed.
+    fn refuse(&self, source: Source) {
+        if matches!(source, Source::Osc(_)) {
+            self.board.refuse(1);
         }
     }
 
@@ -317,7 +330,7 @@ impl Stage {
             tracing::warn!(preset = name, "there is no such preset any more");
             return;
         };
-        tracing::info!(preset = name, "{}", preset.name);
+        tracing::info!(preset = name, "{}", shown(&preset.name));
         let settings = preset.settings();
         if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
             self.apply(turn, &ControlEvent::Morph(*seconds));
@@ -402,9 +415,10 @@ impl Stage {
         }
     }
 
-    /// Applies an event at the horizon and logs it.
-    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
-        match self.conductor.apply(event) {
+    /// Applies an event at the horizon and logs it; tells whether it fits.
+    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) -> bool {
+        let applied = self.conductor.apply(event);
+        match &applied {
             Ok(()) => {
                 self.takes.log(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
@@ -413,9 +427,10 @@ impl Stage {
                     tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
                 }
             }
-            Err(error) => tracing::warn!("{error}; nothing was changed"),
+            Err(error) => turn.complain(kind_of(event), &format!("{error}; nothing was changed")),
         }
         self.advance(turn, self.conductor.frame());
+        applied.is_ok()
     }
 
     /// Moves the conductor on and passes on what it decides.
@@ -441,13 +456,15 @@ impl Stage {
     fn hear(&mut self, turn: &mut Turn) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => {
-                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
+                EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last texture is sustained"),
+                EngineEvent::Recovered { bridged, .. } => {
+                    tracing::info!("the generator is back after {:.1} s", frames_to_seconds(bridged));
                 }
-                EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
-                EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),
-                EngineEvent::Panicked { frame } => tracing::info!(frame, "panic: every sound cut"),
+                EngineEvent::NotFinite { frame } => {
+                    tracing::error!(frame, "the network's sound held a value that is not a number; it was muted");
+                }
+                EngineEvent::Panicked { .. } => tracing::info!("panic: every sound cut"),
             }
         }
         for event in self.worker.events() {
@@ -461,7 +478,13 @@ impl Stage {
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } => {
-                    tracing::warn!(planned, heard = performed.map(|it| it.heard), "a change of mood came late");
+                    match performed {
+                        Some(Performed { heard, .. }) => {
+                            let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
+                            tracing::warn!("a change of mood was heard {late:.0} ms late");
+                        }
+                        None => tracing::warn!("a change of mood was overtaken by the next one before it was heard"),
+                    }
                     Entry::Splice { planned, performed }
                 }
                 WorkerEvent::Swapped { at } => {
@@ -490,11 +513,31 @@ struct Turn {
     onsets: Onsets,
     /// What took its value at a bar line, for the daemon to do its part.
     released: Vec<(u64, Param, Value)>,
-    /// Presets asked for that do not exist.
-    unknown: BTreeSet<String>,
+    /// What was complained about.
+    said: Said,
+    streams: Streams,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
     /// The control that is being learnt.
     lesson: Option<Lesson>,
     reported: Instant,
+}
+
+impl Turn {
+    /// Says what cannot be done, now and then of a kind.
+    fn complain(&mut self, kind: &str, complaint: &str) {
+        if let Some(unsaid) = self.said.say(kind, complaint, Instant::now()) {
+            tracing::warn!("{complaint}{}", and_more(unsaid));
+        }
+    }
+}
+
+/// What complaints about an event are counted together by.
+fn kind_of(event: &ControlEvent) -> &'static str {
+    match event {
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {
+            param.spec().id
+        }
+        _ => "clock",
+    }
 }
