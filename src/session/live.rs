@@ -186,6 +186,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         board,
         state: state_file,
         log,
+        recording: false,
         recorded: VecDeque::new(),
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),

@@ -27,9 +27,9 @@ impl Board {
         Self { osc, oscquery, figures }
     }
 
-    /// Counts a message that was read and could not be followed all the same.
-    pub(super) fn refuse(&self) {
-        self.osc.counters().refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// Counts messages that were read and could not be followed all the same.
+    pub(super) fn refuse(&self, messages: u64) {
+        self.osc.counters().refused.fetch_add(messages, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Tells every listener.

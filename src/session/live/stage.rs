@@ -5,6 +5,7 @@ mod ensemble;
 mod learn;
 mod log_file;
 mod onsets;
+mod streams;
 mod timeline;
 
 use std::collections::VecDeque;
@@ -25,7 +26,7 @@ use crate::conductor::{Conductor, Score};
 use crate::engine::EngineStatus;
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
-use crate::event::{EngineEvent, TimedCommand};
+use crate::event::{EngineEvent, Performed, TimedCommand};
 use crate::files::config::{AudioHost, Config, MidiHost};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk, ends_journey};
@@ -37,13 +38,14 @@ use crate::output::record::{Format, Recorded, Recorder, Take};
 use crate::quote::{listed, quoted, shown};
 use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
-use crate::units::{SAMPLE_RATE, seconds_to_frames};
+use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
 use learn::Lesson;
 pub(super) use log_file::LogFile;
 use onsets::Onsets;
+use streams::Streams;
 use timeline::Timeline;
 
 /// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
@@ -96,6 +98,8 @@ pub(super) struct Stage {
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
     pub(super) log: LogFile,
+    /// Whether a recording was asked for; asking again is no news.
+    pub(super) recording: bool,
     /// Recordings that are complete but for their log.
     pub(super) recorded: VecDeque<Recorded>,
     pub(super) stop: Arc<AtomicBool>,
@@ -114,6 +118,7 @@ impl Stage {
             onsets: Onsets::default(),
             released: Vec::new(),
             said: Said::default(),
+            streams: Streams::default(),
             walk,
             lesson: None,
             reported: Instant::now(),
@@ -158,7 +163,11 @@ impl Stage {
         }
         self.take_midi(turn);
         self.take_link(&turn.timeline);
-        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        if refused > 0 {
+            self.board.refuse(refused);
+            tracing::warn!(refused, "too many events are scheduled for later");
+        }
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
@@ -265,21 +274,25 @@ impl Stage {
     fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
         if let Some(name) = self.unknown_preset(&event) {
-            if matches!(source, Source::Osc(_)) {
-                self.board.refuse();
-            }
+            self.refuse(source);
             let complaint = format!("there is no preset {}; there are {}", quoted(name), listed(self.presets.names()));
             turn.complain("preset", &complaint);
             return;
         }
-        if !self.apply(turn, &event) {
-            if matches!(source, Source::Osc(_)) {
-                self.board.refuse();
-            }
+        if turn.streams.repeats(&event, Instant::now()) {
             return;
         }
-        if let ControlEvent::Set(param, value) = &event {
+        if !self.apply(turn, &event) {
+            self.refuse(source);
+        } else if let ControlEvent::Set(param, value) = &event {
             self.act(turn, *param, value);
+        }
+    }
+
+    /// Counts what cannot be followed.
+    fn refuse(&self, source: Source) {
+        if matches!(source, Source::Osc(_)) {
+            self.board.refuse(1);
         }
     }
 
@@ -307,7 +320,7 @@ impl Stage {
         };
         match (param, value) {
             (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
-            (Param::Record, Value::Toggle(on)) => self.record(*on),
+            (Param::Record, Value::Toggle(on)) if *on != self.recording => self.record(*on),
             (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
                 let steps = if param == Param::PresetNext { 1 } else { -1 };
                 if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
@@ -339,6 +352,7 @@ impl Stage {
 
     /// Begins a recording, or ends it.
     fn record(&mut self, on: bool) {
+        self.recording = on;
         // In milliseconds, since two takes may begin within a second.
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let (format, extension) = match self.conductor.value(Param::RecordFormat) {
@@ -472,13 +486,15 @@ impl Stage {
     fn hear(&mut self, turn: &mut Turn) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => {
-                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
+                EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last texture is sustained"),
+                EngineEvent::Recovered { bridged, .. } => {
+                    tracing::info!("the generator is back after {:.1} s", frames_to_seconds(bridged));
                 }
-                EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
-                EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),
-                EngineEvent::Panicked { frame } => tracing::info!(frame, "panic: every sound cut"),
+                EngineEvent::NotFinite { frame } => {
+                    tracing::error!(frame, "the network's sound held a value that is not a number; it was muted");
+                }
+                EngineEvent::Panicked { .. } => tracing::info!("panic: every sound cut"),
             }
         }
         for event in self.worker.events() {
@@ -492,7 +508,13 @@ impl Stage {
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } => {
-                    tracing::warn!(planned, heard = performed.map(|it| it.heard), "a change of mood came late");
+                    match performed {
+                        Some(Performed { heard, .. }) => {
+                            let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
+                            tracing::warn!("a change of mood was heard {late:.0} ms late");
+                        }
+                        None => tracing::warn!("a change of mood was overtaken by the next one before it was heard"),
+                    }
                     Entry::Splice { planned, performed }
                 }
                 WorkerEvent::Swapped { at } => {
@@ -523,6 +545,7 @@ struct Turn {
     released: Vec<(u64, Param, Value)>,
     /// What was complained about.
     said: Said,
+    streams: Streams,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
     /// The control that is being learnt.
