@@ -17,7 +17,7 @@ TRAINED_PARTS = ("vae", "vocoder", "transformer")
 def _add_training(commands: Any, name: str) -> None:
     command = commands.add_parser(name, help=f"train the {name}, or train it on")
     command.add_argument("--recipe", type=Path, help="TOML file that describes the training; options take precedence")
-    command.add_argument("--shards", type=Path, nargs="+", help="folders of `melos prepare`")
+    command.add_argument("--shards", type=Path, nargs="+", help="folders of `melos-corpus prepare`")
     command.add_argument("--out", type=Path, help="checkpoint, resumed if it exists; metrics are written beside it")
     budget = command.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, help="training time over all resumed runs")
@@ -59,7 +59,7 @@ def _arguments() -> dict[str, Any]:
         command.add_argument("--out", type=Path, required=True)
         command.add_argument("--threads", type=int, default=1)
         command.add_argument(
-            "--shards", type=Path, nargs="+", required=name == "measure", help="folders of `melos prepare`"
+            "--shards", type=Path, nargs="+", required=name == "measure", help="folders of `melos-corpus prepare`"
         )
         if name == "export":
             command.add_argument("--identity", type=Path, required=True, help="TOML file of name, licence, attribution")

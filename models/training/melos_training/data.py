@@ -103,7 +103,7 @@ class Shards:
         kind = "with audio " if self.needs_audio else ""
         folders = ", ".join(map(str, self.folders))
         return NoShards(
-            f"{folders}: no shards {kind}of {self.min_frames} mel frames or more; `melos prepare` writes them"
+            f"{folders}: no shards {kind}of {self.min_frames} mel frames or more; `melos-corpus prepare` writes them"
         )
 
     def draw(self, rng: np.random.Generator) -> Shard:

@@ -47,7 +47,7 @@ class Run(BaseModel):
     network: ClassVar[str]
 
     shards: tuple[Path, ...] = Field(min_length=1)
-    """Folders of `melos prepare`."""
+    """Folders of `melos-corpus prepare`."""
     out: Path
     """The checkpoint; a training goes on from it if it exists."""
     minutes: PositiveFloat | None = None

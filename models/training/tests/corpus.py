@@ -1,4 +1,4 @@
-"""A tiny corpus of decaying harmonic notes in the shard format of `melos prepare`."""
+"""A tiny corpus of decaying harmonic notes in the shard format of `melos-corpus prepare`."""
 
 from pathlib import Path
 

@@ -17,19 +17,19 @@ use crate::units::{frames_to_seconds, gain_to_db};
 /// Fans out notices, and keeps the newest figures.
 #[derive(Debug)]
 pub(super) struct Board {
-    osc: OscServer,
+    osc: Arc<OscServer>,
     oscquery: OscQuery,
     figures: Arc<Figures>,
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
+    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
         Self { osc, oscquery, figures }
     }
 
-    /// Counts a message that was read and could not be followed all the same.
-    pub(super) fn refuse(&self) {
-        self.osc.counters().refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// Counts messages that were read and could not be followed all the same.
+    pub(super) fn refuse(&self, messages: u64) {
+        self.osc.counters().refused.fetch_add(messages, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Tells every listener.

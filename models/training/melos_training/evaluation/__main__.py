@@ -15,7 +15,9 @@ def main() -> None:
     root = repository.ROOT
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--melos", type=Path, default=root / "target/release/melos")
-    parser.add_argument("--shards", type=Path, required=True, help="folder of `melos prepare --held-out --audio`")
+    parser.add_argument(
+        "--shards", type=Path, required=True, help="folder of `melos-corpus prepare --held-out --audio`"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of pop909, giantmidi and mutopia")
     parser.add_argument("--work", type=Path, default=root / "target/evaluation", help="renderings, kept between runs")
     parser.add_argument("--excerpts", type=int, default=64, help="of each emotion")

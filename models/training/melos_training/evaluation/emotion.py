@@ -1,6 +1,6 @@
 """Whether the emotion that was asked for is heard.
 
-The judge is fitted to held-out music that the networks never saw, labelled by the rules of `melos prepare` over
+The judge is fitted to held-out music that the networks never saw, labelled by the rules of `melos-corpus prepare` over
 its notes: the same rules labelled the music that the networks learnt from. It hears sound only, brought to one level.
 """
 
