@@ -91,9 +91,17 @@ def test_chords_of_the_corpus_are_understood() -> None:
 
 def test_splits_are_those_of_the_preparation() -> None:
     assert {corpora.split_of("pop909", f"{n:03}") for n in range(200)} == {"train", "valid", "test"}
-    match = corpora.SHARED_RECORDING.search("Chopin_Etudes_Op10_g0hoN6_HDVU_no_12_cut")
-    assert match is not None
-    assert match.group(1) == "g0hoN6_HDVU"
+    for stem, recording in (
+        ("Chopin_Etudes_Op10_g0hoN6_HDVU_no_12_cut", "g0hoN6_HDVU"),
+        ("Chopin, Frédéric, Études, Op.10, g0hoN6_HDVU", "g0hoN6_HDVU"),
+        ("Debussy_Estampes_R-YcnPXY2yE_cut_no_1", "R-YcnPXY2yE"),
+        ("Bach_Prelude_and_Fugue_in_A-flat_major_BWV862_gCL5Zvnt0TU_a", "gCL5Zvnt0TU"),
+        ("Liszt_Reminiscences_de_Don_Juan_S418_JI6JfJXcUjU_part1", "JI6JfJXcUjU"),
+        ("Beethoven_Piano_Sonata_No_3_Op_2_No_3_3asWeutbY0c_cut_midi", "3asWeutbY0c"),
+    ):
+        match = corpora.SHARED_RECORDING.search(stem)
+        assert match is not None
+        assert match.group(1) == recording
 
 
 def test_durations_are_classes() -> None:
