@@ -1,6 +1,8 @@
 //! The examples: those whose programs can be had run against the daemon, and none names an address that does not exist.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+#[path = "support/addresses.rs"]
+mod addresses;
 #[path = "support/client.rs"]
 mod client;
 #[path = "support/daemon.rs"]
@@ -11,9 +13,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use addresses::{addresses, exists};
 use client::{Client, python};
 use daemon::Daemon;
-use melos::parameter::{Kind, Param, TABLE};
+use melos::parameter::{Kind, Param};
 use serde_json::Value;
 
 fn quiet_daemon(folder: &Path) -> Daemon {
@@ -249,13 +252,6 @@ fn the_open_stage_control_layout_fits_the_parameters() {
 
 #[test]
 fn no_example_names_an_address_that_does_not_exist() {
-    let documented = include_str!("../src/control/osc.rs");
-    let exists = |address: &str| {
-        let now = address.replacen("/melos/next/bar/", "/melos/", 1);
-        TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == now)
-            || documented.contains(&format!("| `{address}`"))
-            || documented.contains(&format!("| `{address} "))
-    };
     let mut files = files_in(Path::new("examples"));
     files.push("README.md".into());
     let mut found = 0;
@@ -272,26 +268,4 @@ fn no_example_names_an_address_that_does_not_exist() {
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
-}
-
-/// Every address in a text, as it is written or as Pure Data's `oscformat` spells it.
-fn addresses(text: &str) -> Vec<String> {
-    let name = |rest: &str, separator: char| {
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == separator));
-        rest[..end.unwrap_or(rest.len())].trim_end_matches(separator).replace(separator, "/")
-    };
-    let written = text.match_indices("/melos/").filter(|(at, _)| {
-        // Not part of a folder's name.
-        !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '.')
-    });
-    let written = written.map(|(at, prefix)| name(&text[at + prefix.len()..], '/'));
-    let spelled = text.match_indices("oscformat melos ").map(|(at, prefix)| name(&text[at + prefix.len()..], ' '));
-    written.chain(spelled).filter(|name| !name.is_empty()).map(|name| format!("/melos/{name}")).collect()
-}
-
-#[test]
-fn addresses_are_found_as_people_write_them() {
-    let text =
-        "`/melos/level/pad f -6`, [oscformat melos reverb size], ~/.local/state/melos/recordings, ('/melos/hold',)";
-    assert_eq!(addresses(text), ["/melos/level/pad", "/melos/hold", "/melos/reverb/size"]);
 }

@@ -1,15 +1,19 @@
 //! All devices at once: which mapping is for which device, and what everything together asks for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::feedback::{Echoes, Telling};
-use super::{Learned, Mapping, Router};
+use super::hint::{Named, free};
+use super::inherit::complete;
+use super::{Control, Learned, Mapping, Router};
 use crate::control::ControlEvent;
 use crate::control::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
 use crate::parameter::{Param, TABLE, Value};
 
+/// Most controls of a device that are said to be free.
+const MAX_SAID: usize = 256;
 /// Most controls that are learnt while playing; the oldest makes room.
 const MAX_LEARNED: usize = 256;
 
@@ -33,6 +37,8 @@ struct Connected {
     device: Device,
     routers: Vec<Router>,
     echoes: Echoes,
+    /// Controls that nothing has a use for, and that were said to be free.
+    said: BTreeSet<(Control, Option<u8>)>,
 }
 
 impl LiveMappings {
@@ -40,7 +46,7 @@ impl LiveMappings {
     #[must_use]
     pub fn new(mappings: Vec<Mapping>, learned: Vec<Learned>) -> Self {
         Self {
-            mappings: mappings.into_iter().map(Arc::new).collect(),
+            mappings: complete(mappings),
             learned: learned.into(),
             devices: BTreeMap::new(),
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
@@ -52,7 +58,7 @@ impl LiveMappings {
 
     /// Takes other mappings; held keys are let go.
     pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
-        self.mappings = mappings.into_iter().map(Arc::new).collect();
+        self.mappings = complete(mappings);
         let devices = std::mem::take(&mut self.devices);
         for Connected { device, .. } in devices.into_values() {
             self.connect(device);
@@ -151,10 +157,16 @@ impl LiveMappings {
                     return;
                 }
                 let before = out.len();
-                let mut clock = false;
+                let (mut clock, mut used) = (false, false);
                 for router in &mut connected.routers {
-                    router.message(message, out);
-                    clock |= router.mapping().clock;
+                    used |= router.message(message, out);
+                    clock |= router.mapping().clock.unwrap_or(false);
+                    if let Some(wait) = router.take_wait() {
+                        tracing::info!("{}: {wait}", connected.device.name);
+                    }
+                }
+                if !used {
+                    connected.say_free(message);
                 }
                 for event in &out[before..] {
                     if let ControlEvent::Set(param, value) = event {
@@ -178,7 +190,7 @@ impl LiveMappings {
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
         let names: Vec<&str> = routers.iter().map(|router| router.mapping().name.as_str()).collect();
         tracing::info!(device = device.name, mappings = names.join(", "), "MIDI mapped");
-        self.devices.insert(device.id, Connected { device, routers, echoes: Echoes::default() });
+        self.devices.insert(device.id, Connected { device, routers, echoes: Echoes::default(), said: BTreeSet::new() });
     }
 
     fn matching(&self, wanted: impl Fn(&Mapping) -> bool) -> Vec<Router> {
@@ -210,6 +222,20 @@ impl LiveMappings {
         let mut events = Vec::new();
         self.clock.message(message, at, &mut events);
         out.extend(events.into_iter().map(|event| ControlEvent::from_clock(event, &frame)));
+    }
+}
+
+impl Connected {
+    /// Says once of every control that nothing has a use for how to put it to use.
+    fn say_free(&mut self, message: Message) {
+        let Some(Named(control, channel)) = free(message) else { return };
+        if self.said.len() < MAX_SAID && self.said.insert((control, channel)) {
+            tracing::info!(
+                "{}: {} is free; put it to use with `melos learn valence` or whichever parameter it shall move",
+                self.device.name,
+                Named(control, channel)
+            );
+        }
     }
 }
 
