@@ -96,7 +96,7 @@ fn the_supercollider_script_steers_and_hears_beats() {
 fn the_node_red_flow_steers_and_hears_what_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
-    let install = ["install", "--no-audit", "--no-fund", "--silent", "node-red@5.0.7", "node-red-contrib-osc@1.1.0"];
+    let install = ["install", "--no-audit", "--no-fund", "--silent", "node-red@4.1.0", "node-red-contrib-osc@1.1.0"];
     let installed = Command::new("npm").args(install).current_dir(folder.path()).status();
     assert!(installed.expect("npm is needed").success(), "npm cannot install Node-RED");
     let flow = example("node-red/flow.json", &daemon, folder.path());
@@ -232,7 +232,9 @@ fn the_open_stage_control_layout_fits_the_parameters() {
         serde_json::from_str(&fs::read_to_string("examples/open-stage-control.json").unwrap()).unwrap();
     assert_eq!((session["type"].as_str(), session["content"]["type"].as_str()), (Some("session"), Some("root")));
     let mut compared = 0;
-    for widget in session["content"]["widgets"].as_array().unwrap() {
+    // What only hears is without ends.
+    let shown = |widget: &&Value| widget["type"] != "variable";
+    for widget in session["content"]["widgets"].as_array().unwrap().iter().filter(shown) {
         let id = widget["address"].as_str().unwrap().strip_prefix("/melos/").and_then(Param::from_id);
         match id.map(|param| param.spec().kind) {
             Some(Kind::Number { min, max, .. }) => {
