@@ -10,9 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use melos::config::Config;
-use melos::mapping::Mapping;
-use melos::preset::Preset;
+use melos::files::config::Config;
+use melos::files::preset::Preset;
+use melos::midi::mapping::Mapping;
 
 /// A fenced block of a document.
 struct Block {

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use addresses::{addresses, exists};
 use client::{Client, python};
 use daemon::Daemon;
-use melos::parameter::{Kind, Param};
+use melos::event::parameter::{Kind, Param};
 use serde_json::Value;
 
 fn quiet_daemon(folder: &Path) -> Daemon {

@@ -1,10 +1,10 @@
 //! OSC addresses as people write them in documents and examples.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use melos::parameter::TABLE;
+use melos::event::parameter::TABLE;
 
 /// Where the messages that are no parameters are documented.
-const DOCUMENTED: &str = include_str!("../../src/control/osc.rs");
+const DOCUMENTED: &str = include_str!("../../src/remote/osc.rs");
 
 /// Whether there is such an address; `/melos/next/bar/` may stand in front of any parameter.
 pub(crate) fn exists(address: &str) -> bool {

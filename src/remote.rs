@@ -1,0 +1,9 @@
+//! Steering and listening over the network: OSC, OSCQuery, the page, Ableton Link.
+
+pub mod http;
+#[cfg(feature = "link")]
+pub mod link;
+pub mod osc;
+pub mod oscquery;
+pub(crate) mod said;
+pub mod status;
