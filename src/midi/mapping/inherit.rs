@@ -1,6 +1,6 @@
 //! Mappings that are made from others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Mapping;
@@ -41,11 +41,8 @@ impl Mapping {
                 self.bindings.push(binding.clone());
             }
         }
-        for layer in &other.layers {
-            if self.layers.iter().all(|own| own.name != layer.name) {
-                self.layers.push(layer.clone());
-            }
-        }
+        let own: BTreeSet<String> = self.layers.iter().map(|layer| layer.name.clone()).collect();
+        self.layers.extend(other.layers.iter().filter(|layer| !own.contains(&layer.name)).cloned());
         if self.leads.is_empty() {
             self.leads.clone_from(&other.leads);
         }
