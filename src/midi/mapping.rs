@@ -29,7 +29,7 @@ pub use learning::Learning;
 pub use live::LiveMappings;
 pub use router::Router;
 
-use crate::files::document::Problem;
+use crate::files::document::{self, Problem};
 
 /// A mapping file, checked.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -79,8 +79,7 @@ impl Mapping {
     /// # Errors
     /// With everything that is wrong in it, or that it cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
-        let text = std::fs::read_to_string(file).map_err(|error| vec![Problem::of_file(file, error)])?;
-        Self::parse(file, &text)
+        document::read(file, Self::parse)
     }
 
     /// Whether any of its controls is told what it stands at.
