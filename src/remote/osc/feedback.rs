@@ -272,6 +272,7 @@ impl Feedback {
                 self.chord.clone_from(&stream);
                 self.send_all(stream.as_ref(), out);
             }
+            Notice::Trouble { .. } => self.send_all(stream.as_ref(), out),
             _ => {
                 let Some(message) = stream else { return };
                 let Some(at) = message::STREAMS.iter().position(|address| *address == message.addr) else { return };
