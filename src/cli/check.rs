@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use melos::files;
-use melos::files::config::Config;
+use melos::files::Places;
+use melos::files::config::{Config, find_data};
 use melos::files::document::Problem;
 use melos::files::preset::Preset;
 use melos::generator::model::{Models, runtime};
@@ -111,7 +112,10 @@ impl Check {
                 let models = runtime().and_then(|runtime| Models::load(runtime, folder));
                 models.err().map(|error| error.to_string().lines().map(str::to_owned).collect())
             }
-            Some(Kind::Mapping) => Mapping::parse(given, &text).err().map(told),
+            Some(Kind::Mapping) => match Mapping::parse(given, &text) {
+                Ok(mapping) => inherits_nothing(given, &text, &mapping).map(|problem| vec![problem.to_string()]),
+                Err(problems) => Some(told(problems)),
+            },
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(told),
             Some(Kind::Config) => Config::parse(given, &text).err().map(told),
             None => {
@@ -132,6 +136,21 @@ fn given_whole(folder: &Path, path: &Path) -> PathBuf {
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// A mapping that inherits from one that is neither beside it nor where Melos looks for mappings.
+fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
+    let name = mapping.inherit.as_deref()?;
+    let places = find_data(None).ok().map(|data| Places::new(&data));
+    let mut known: Vec<String> =
+        places.into_iter().flat_map(|places| places.found("mappings")).map(|(name, _)| name).collect();
+    if known.iter().any(|other| other == name) || file.with_file_name(format!("{name}.toml")).is_file() {
+        return None;
+    }
+    known.retain(|other| *other != mapping.file);
+    let line = text.lines().position(|line| line.trim_start().starts_with("inherit")).map_or(0, |index| index + 1);
+    let hint = format!("there is no mapping of this name; there are {}", known.join(", "));
+    Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
 }
 
 /// What a file is by its name, or the folder it lies in.
