@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::mapping`].
+//! See [`melos_fuzz::stage::mapping`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::mapping(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::mapping(bytes));

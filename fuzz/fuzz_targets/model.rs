@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::model`].
+//! See [`melos_fuzz::stage::model`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::model(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::model(bytes));

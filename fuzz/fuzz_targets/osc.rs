@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::osc`].
+//! See [`melos_fuzz::stage::osc`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::osc(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::osc(bytes));

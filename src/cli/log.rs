@@ -117,7 +117,8 @@ impl Drop for Log {
 /// The default hook writes to standard error, which may fail or block.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let current = thread::current();
-    let (thread, reason) = (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("for no stated reason"));
+    let (thread, reason) =
+        (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("for no stated reason"));
     let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     tracing::error!(thread, place, "panicked: {reason}");
 }

@@ -15,7 +15,7 @@
 //! and can only be set; the streams can only be read. A method is sent at most 30 times a second, the newest wins; a
 //! client is not told what it has set itself. `/melos/chord` is read as the chord that sounds.
 //!
-//! Who may ask at all is told in [`door`], and how much of whom is served at a time in [`serve`]. A WebSocket that takes nothing of
+//! Who may ask at all is decided in `door`, and how much of whom is served at a time in `serve`. A WebSocket that takes nothing of
 //! what it is sent, answers no ping or sends pings without end is closed; one that listens to nothing gives way to a newcomer.
 
 mod discovery;

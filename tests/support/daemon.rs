@@ -116,6 +116,17 @@ impl Daemon {
         (status, self.said())
     }
 
+    /// Waits for the end of one that ends by itself; returns how it ended and what it had said.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < LONG, "it does not end");
+            sleep(Duration::from_millis(20));
+        }
+        let status = self.child.wait().unwrap();
+        (status, self.said())
+    }
+
     /// Everything on standard error; ends the daemon.
     fn said(&mut self) -> String {
         let _ = self.child.kill();

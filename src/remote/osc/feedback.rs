@@ -87,6 +87,11 @@ impl Subscriber {
         Self { at, until: now + LEASE, warned: false, known: nothing_known, quiet_until: vec![None; TABLE.len()] }
     }
 
+    /// Whether a parameter that it has set itself is not to be told yet.
+    fn is_quiet(&self, index: usize, now: Instant) -> bool {
+        self.quiet_until[index].is_some_and(|until| until > now)
+    }
+
     fn is(&self, client: SocketAddr) -> bool {
         self.at.from == client || self.at.to == client
     }
@@ -115,7 +120,8 @@ impl Feedback {
         now: Instant,
         out: &Outbox,
     ) -> Result<(), Full> {
-        self.unsubscribe(to);
+        let before = self.subscribers.iter().position(|subscriber| subscriber.at.to == to);
+        let before = before.map(|index| self.subscribers.remove(index));
         let ip = to.ip().to_canonical();
         let on_host = self.subscribers.iter().filter(|subscriber| subscriber.at.to.ip().to_canonical() == ip).count();
         if self.subscribers.len() >= MAX_SUBSCRIBERS {
@@ -125,7 +131,12 @@ impl Feedback {
             return Err(Full::OnHost);
         }
         let mut subscriber = Subscriber::new(Subscription { from, to }, now);
+        // Whoever renews while a fader moves is not told now where it was.
+        subscriber.quiet_until = before.map_or(subscriber.quiet_until, |before| before.quiet_until);
         for (index, value) in self.values.iter().enumerate() {
+            if subscriber.is_quiet(index, now) {
+                continue;
+            }
             // What is lost on the way out is sent with the next tick.
             let sent = self.read(TABLE[index].param).is_none_or(|message| out.send(to, message));
             subscriber.known[index] = sent.then(|| value.clone());
@@ -261,6 +272,7 @@ impl Feedback {
                 self.chord.clone_from(&stream);
                 self.send_all(stream.as_ref(), out);
             }
+            Notice::Trouble { .. } => self.send_all(stream.as_ref(), out),
             _ => {
                 let Some(message) = stream else { return };
                 let Some(at) = message::STREAMS.iter().position(|address| *address == message.addr) else { return };
@@ -280,7 +292,7 @@ impl Feedback {
         }
         for subscriber in &mut self.subscribers {
             for (index, value) in self.values.iter().enumerate() {
-                let quiet = subscriber.quiet_until[index].is_some_and(|until| until > now);
+                let quiet = subscriber.is_quiet(index, now);
                 let param = TABLE[index].param;
                 // Of a chord that was asked for they hear at this address when it sounds.
                 let told = param == Param::Chord && subscriber.known[index].is_some();

@@ -53,6 +53,9 @@ pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
             message("/melos/level", vec![OscType::Float(*rms_db), OscType::Float(*peak_db)])
         }
         Notice::Mood(mood) => message("/melos/mood", mood_arguments(mood)),
+        Notice::Trouble { part, reason } => {
+            message("/melos/trouble", vec![OscType::String(part.to_string()), OscType::String(reason.clone())])
+        }
         Notice::Health(health) => message("/melos/health", health_arguments(health)),
     })
 }

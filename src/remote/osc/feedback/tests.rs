@@ -104,6 +104,20 @@ fn nothing_is_echoed_but_corrections_arrive() {
     assert_eq!(rig.tick(), [number(3, "/melos/valence", -0.5)]);
 }
 
+/// Some clients subscribe every ten seconds, so that a restart does not matter to them.
+#[test]
+fn whoever_subscribes_again_while_a_fader_moves_is_not_told_where_it_was() {
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(1)).unwrap();
+    rig.sent();
+    rig.feedback.heard(client(1), Param::Valence, &Value::Number(0.9), rig.now);
+    rig.subscribe(client(1), client(1)).unwrap();
+    assert!(!rig.sent().iter().any(|(_, address, _)| address == "/melos/valence"));
+    rig.notice(valence(0.9));
+    rig.now += QUIET;
+    assert_eq!(rig.tick(), [number(1, "/melos/valence", 0.9)]);
+}
+
 #[test]
 fn streams_are_paced_and_events_are_not() {
     let mut rig = Rig::new();
