@@ -5,6 +5,7 @@
 
 mod course;
 pub mod harmony;
+mod handover;
 mod held;
 mod listening;
 mod performance;

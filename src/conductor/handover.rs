@@ -97,9 +97,9 @@ impl Handover {
         }
         let held: Vec<EngineCommand> = conductor.held_by_engine().collect();
         let is_held = |sought: (Voice, u8)| {
-            held.iter().any(|command| {
-                matches!(command, EngineCommand::NoteOn { voice, note, .. } if (*voice, *note) == sought)
-            })
+            held.iter().any(
+                |command| matches!(command, EngineCommand::NoteOn { voice, note, .. } if (*voice, *note) == sought),
+            )
         };
         let ended = sounding.iter().filter(|sounding| !is_held(**sounding));
         missing.extend(ended.map(|(voice, note)| EngineCommand::NoteOff { voice: *voice, note: *note }));

@@ -125,7 +125,7 @@ mod tests {
     use crate::engine::ports;
     use crate::event::{EngineCommand, TimedCommand};
     use crate::music::theory::Voice;
-    
+
     fn sounding() -> Box<Engine> {
         let (ports, mut ends) = ports();
         let command = EngineCommand::NoteOn { voice: Voice::Pad, note: 60, velocity: 1.0 };
@@ -178,6 +178,33 @@ mod tests {
         assert!(sound.iter().any(|sample| sample.abs() > 0.01));
         assert!(largest_step(&sound) < 1.5 * usual, "{} against {usual}", largest_step(&sound));
         assert!(sound[sound.len() - 2000..].iter().all(|sample| *sample == 0.0));
+    }
+
+    #[test]
+    fn nothing_is_allocated_in_the_callback() {
+        use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
+        reset_violation_count();
+        for rate in [48_000, 44_100, 96_000] {
+            let home = Arc::new(Home::default());
+            let mut feed = Feed::new(Arc::clone(&home), rate, 6, Arc::default());
+            let (mut floats, mut integers) = (vec![0.0f32; 6 * 1024], vec![0i16; 6 * 333]);
+            let mut call = || {
+                assert_no_alloc(|| {
+                    feed.announce(1024);
+                    feed.fill(&mut floats);
+                    feed.fill(&mut integers);
+                });
+            };
+            call();
+            home.settle(sounding());
+            (0..100).for_each(|_| call());
+            while !home.fade() {
+                call();
+            }
+            assert!(home.vacate().is_some());
+            call();
+        }
+        assert_eq!(violation_count(), 0);
     }
 
     #[test]

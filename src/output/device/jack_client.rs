@@ -38,7 +38,8 @@ pub(super) fn start(
     let (lost, news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
     let watcher = Watcher { lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
     let client = client.activate_async(watcher, player).map_err(error)?;
-    let mut stream = JackStream { client, _calls: calls, names, sinks: [None, None], mono, news, faults: faults.clone() };
+    let mut stream =
+        JackStream { client, _calls: calls, names, sinks: [None, None], mono, news, faults: faults.clone() };
     stream.tend();
     Ok(Running { stream: Box::new(stream), name, lost })
 }

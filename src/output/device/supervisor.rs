@@ -16,6 +16,7 @@ use super::route::{AudioError, Fault, Route, routes};
 use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::files::config::{AudioConfig, AudioHost};
+use crate::threads;
 
 /// Between two attempts to get a lost device back.
 const RETRY: Duration = Duration::from_millis(200);
@@ -70,7 +71,7 @@ impl Output {
             after: After { route: None, retry: Instant::now(), retry_all: Instant::now(), closing: None },
         };
         let run = move || supervisor.run(&answer);
-        let thread = thread::Builder::new().name("melos-audio".to_owned()).spawn(run).map_err(AudioError::Thread)?;
+        let thread = threads::spawn("melos-audio", run).map_err(AudioError::Thread)?;
         match answered.recv() {
             Ok(Ok(())) => Ok(Self { status, wanted, stop, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
@@ -238,7 +239,8 @@ impl Supervisor {
     /// Begins another search when it is time to, and goes on with the one that is under way.
     fn look_for_a_way(&mut self) {
         let now = Instant::now();
-        if self.search.is_none() && matches!(self.sound, Sound::Engine(_, None)) && self.config.host != AudioHost::Null {
+        if self.search.is_none() && matches!(self.sound, Sound::Engine(_, None)) && self.config.host != AudioHost::Null
+        {
             if now >= self.after.retry_all {
                 self.search = Some(Search::new(&self.config, false, None));
             } else if now >= self.after.retry
