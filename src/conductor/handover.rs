@@ -128,7 +128,7 @@ mod tests {
     fn state(commands: &[EngineCommand]) -> String {
         let mut told = Told::default();
         commands.iter().for_each(|command| told.note(*command));
-        told.sounding.sort_unstable();
+        told.sounding.sort_by_key(|(voice, note)| (*voice as usize, *note));
         format!("{told:?}")
     }
 
