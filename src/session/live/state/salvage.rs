@@ -2,6 +2,8 @@
 
 use toml::{Table, Value as Toml};
 
+use crate::event::parameter::Param;
+
 /// Lines that one value may span.
 const LONGEST: usize = 64;
 /// What opens a value that may go on in the next line: a text in three quotes, a list, a table.
@@ -123,7 +125,14 @@ fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Toml> {
 fn value_at(lines: &[&str]) -> Option<(Table, usize)> {
     let goes_on = OPENING.iter().any(|open| lines[0].contains(open));
     let most = if goes_on { LONGEST.min(lines.len()) } else { 1 };
+    // A text that was never closed would take in the values below it, up to the quotes of the next one.
+    let most = lines[1..most].iter().position(|line| is_parameter(line)).map_or(most, |first| first + 1);
     (1..=most).find_map(|count| Some((lines[..count].join("\n").parse().ok()?, count)))
+}
+
+/// Whether a line gives a parameter its value.
+fn is_parameter(line: &str) -> bool {
+    line.parse::<Table>().is_ok_and(|table| table.keys().any(|key| Param::from_id(key).is_some()))
 }
 
 /// Moves what was rescued and is a learnt control where it belongs, and takes away rescued scenes in which nothing is.
