@@ -66,11 +66,9 @@ pub fn set_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
 
 /// Copies a regular file to the disk; nothing is left where that fails.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let copied = (|| {
-        let mut copy = File::create_new(to)?;
-        io::copy(&mut super::open(from)?, &mut copy)?;
-        copy.sync_all()
-    })();
+    let mut from = super::open(from)?;
+    let mut copy = File::create_new(to)?;
+    let copied = io::copy(&mut from, &mut copy).and_then(|_| copy.sync_all());
     if copied.is_err() {
         let _ = fs::remove_file(to);
     }
