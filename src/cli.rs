@@ -13,6 +13,7 @@ mod devices;
 mod learn;
 mod plan_file;
 mod prepare;
+mod progress;
 mod record;
 mod render;
 mod run;

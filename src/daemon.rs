@@ -4,6 +4,7 @@ mod board;
 mod http;
 mod networks;
 mod reload;
+mod spectrum;
 mod stage;
 mod state;
 
@@ -27,7 +28,7 @@ use crate::config::{Config, ConfigError, ConfigSource, MidiHost};
 use crate::control::log::{Entry, Header};
 use crate::control::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::control::osc::OscServer;
-use crate::control::oscquery::{Discovery, OscQuery};
+use crate::control::oscquery::{Discovery, OscQuery, PAGE};
 use crate::control::watch::Changed;
 use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{Engine, EngineStatus, ports};
@@ -40,6 +41,8 @@ use crate::record::{Format, Listeners, Recorder, Take};
 use crate::units::SAMPLE_RATE;
 
 use board::{Board, Figures};
+use http::Http;
+use http::desk::Desk;
 use networks::watch_model;
 use reload::Files;
 use stage::{Ensemble, LinkSession, LogFile, Stage};
@@ -91,16 +94,21 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let figures = Arc::new(Figures::default());
     let http_address = SocketAddr::new(config.osc.address, config.http.port);
     let listeners = Listeners::default();
-    let routes = http::routes(Arc::clone(&figures), listeners.clone());
+    let desk = Arc::new(Desk::default());
+    let places = vec!["--data".to_owned(), data.display().to_string(), "--model".to_owned(), config.model.clone()];
+    let http = Http::new(Arc::clone(&figures), Arc::clone(&desk), Arc::clone(&inbox), state.join("pieces"), places);
+    let routes = http::routes(Arc::clone(&http), listeners.clone());
     let oscquery = tasks
         .block_on(OscQuery::start(http_address, osc.address(), Arc::clone(&inbox), routes))
         .with_context(|| {
             format!("HTTP cannot listen on {http_address}; choose another port with --http, or http.port in melos.toml")
         })?;
-    let page = format!("http://{}{}", oscquery.address(), http::PAGE);
+    let page = format!("http://{}{PAGE}", oscquery.address());
     tracing::info!(%page, "serving OSCQuery and the page");
     let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
     let board = Arc::new(Board::new(osc, oscquery, figures));
+    tasks.spawn(http.render());
+    tasks.spawn(spectrum::tell(listeners.clone(), Arc::clone(&board)));
 
     let state_file =
         StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
@@ -175,6 +183,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         worker,
         inbox,
         board,
+        desk,
         state: state_file,
         log,
         recorded: VecDeque::new(),

@@ -25,7 +25,7 @@ mod mood;
 
 use std::path::Path;
 
-pub use journey::{Step, Walk, ends_journey};
+pub use journey::{Place, Step, Walk, ends_journey};
 
 use crate::check::{Document, Field, Library, Problem, Table, parameter};
 use crate::config::ConfigError;

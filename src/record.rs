@@ -85,6 +85,7 @@ pub struct RecorderStatus {
     recording: AtomicBool,
     frames: AtomicU64,
     trouble: Mutex<Option<String>>,
+    name: Mutex<Option<String>>,
     recorded: Mutex<VecDeque<Recorded>>,
 }
 
@@ -107,6 +108,12 @@ impl RecorderStatus {
         self.trouble.lock().ok()?.clone()
     }
 
+    /// Name of the file of the present or last take.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.name.lock().ok()?.clone()
+    }
+
     /// Recordings completed since this was last asked, at most the sixteen newest.
     #[must_use]
     pub fn take_recorded(&self) -> VecDeque<Recorded> {
@@ -119,6 +126,12 @@ impl RecorderStatus {
                 recorded.pop_front();
             }
             recorded.push_back(new);
+        }
+    }
+
+    fn set_name(&self, path: &std::path::Path) {
+        if let Ok(mut name) = self.name.lock() {
+            *name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         }
     }
 

@@ -7,6 +7,7 @@
 //! | `GET /melos/panic?VALUE` | 204, because the value may not be read |
 //! | `GET /melos?TAGS` | 204, an attribute of the proposal that is not supported |
 //! | `GET /melos?NONSENSE` | 400, an attribute that the proposal does not know |
+//! | `GET /` by a browser, which accepts HTML | 303 to the page |
 //! | `GET /?HOST_INFO` | 200, name, extensions, and where OSC and WebSocket are |
 //! | WebSocket `{"COMMAND": "LISTEN", "DATA": "/melos/reverb"}` | OSC packets of this method, until `IGNORE` |
 //! | WebSocket binary | an OSC packet, taken as if it had come over UDP; see [`super::osc`] |
@@ -33,7 +34,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::serve::IncomingStream;
 use axum::{Json, Router};
@@ -44,9 +45,13 @@ pub use discovery::{Discovery, DiscoveryError};
 
 use super::osc::guard::MAX_BYTES;
 use super::{Inbox, Notice};
+use crate::parameter::Param;
 use known::Known;
 use query::{Answer, answer, host_info};
 use tree::Node;
+
+/// Where browsers that ask for `/` are led.
+pub const PAGE: &str = "/page";
 
 /// Most WebSocket clients at a time; more are refused with 503.
 const MAX_CLIENTS: usize = 64;
@@ -103,6 +108,11 @@ impl OscQuery {
         self.address
     }
 
+    /// Says which texts a parameter takes at present: they are its `RANGE.VALS`.
+    pub fn offer(&self, param: Param, names: Vec<String>) {
+        self.shared.known().offer(param, names);
+    }
+
     /// Tells listeners something. Never waits for them: each takes the newest when it can. At the start every value
     /// that differs from its default must be told once. Not for the audio callback.
     pub fn tell(&self, notice: &Notice) {
@@ -147,11 +157,14 @@ async fn handle(
     if let Ok(upgrade) = upgrade {
         return open(upgrade, ends.client, &headers, shared);
     }
+    if uri.path() == "/" && uri.query().is_none() && wants_page(&headers) {
+        return Redirect::to(PAGE).into_response();
+    }
     let reply = match uri.query().map(|query| query.trim_end_matches('=')) {
         Some("HOST_INFO") => Answer::Found(host_info(shared.osc, shared.http, ends.local.unwrap_or(shared.http.ip()))),
         query => {
             // Copied, so that whoever tells never waits while JSON is made.
-            let values = shared.known().arguments().to_vec();
+            let values = shared.known().values().clone();
             answer(&shared.root, &values, uri.path(), query)
         }
     };
@@ -172,6 +185,11 @@ fn open(upgrade: WebSocketUpgrade, client: SocketAddr, headers: &HeaderMap, shar
         socket::serve(socket, client, shared).await;
         drop(place);
     })
+}
+
+/// Whether a person's browser asks, and not a program that reads the address space.
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Whether a WebSocket may be opened: by programs, which name no origin, by local files, and by pages of this machine.

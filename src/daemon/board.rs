@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::audio::OutputStatus;
 use crate::control::Notice;
-use crate::control::notice::Health;
+use crate::control::notice::{Health, Meters};
 use crate::control::osc::OscServer;
 use crate::control::oscquery::OscQuery;
 use crate::emotion::Mood;
@@ -39,6 +39,8 @@ pub(super) struct Status {
     pub(super) osc_refused: u64,
     /// Bundles that came after their time.
     pub(super) osc_late: u64,
+    /// Times the limiter had to turn down what was too loud.
+    pub(super) limited: u64,
     /// Every parameter that has a value.
     pub(super) parameters: serde_json::Map<String, serde_json::Value>,
 }
@@ -72,6 +74,11 @@ impl Board {
     /// Counts a message that was read and could not be followed all the same.
     pub(super) fn refuse(&self) {
         self.osc.counters().refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Says which texts a parameter takes at present.
+    pub(super) fn offer(&self, param: Param, names: Vec<String>) {
+        self.oscquery.offer(param, names);
     }
 
     /// Tells every listener.
@@ -116,6 +123,12 @@ impl Board {
             "playing"
         };
         self.tell(Notice::Level { rms_db, peak_db });
+        let [network, bass, pad, upper, harmony] = engine.take_layers().map(gain_to_db);
+        self.tell(Notice::Meters(Meters {
+            peaks_db: [network, bass, pad, upper, harmony, peak_db],
+            limiter_db: gain_to_db(engine.take_limiter_gain()),
+            limited: u32::try_from(engine.limited()).unwrap_or(u32::MAX),
+        }));
         let short = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         self.tell(Notice::Health(Health {
             state: state.to_owned(),
@@ -143,6 +156,7 @@ impl Board {
             osc_received: count(&counters.received),
             osc_refused: count(&counters.refused),
             osc_late: count(&counters.late),
+            limited: engine.limited(),
             parameters: std::mem::take(&mut told.status.parameters),
         };
     }

@@ -5,6 +5,7 @@ mod ensemble;
 mod learn;
 mod log_file;
 mod onsets;
+mod show;
 mod timeline;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -18,6 +19,7 @@ use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use super::board::Board;
+use super::http::desk::Desk;
 use super::networks::Replacement;
 use super::reload::Reloaded;
 use super::state::{Saved, StateFile};
@@ -41,6 +43,7 @@ pub(super) use ensemble::Ensemble;
 use learn::Lesson;
 pub(super) use log_file::LogFile;
 use onsets::Onsets;
+use show::Shown;
 use timeline::Timeline;
 
 /// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
@@ -93,6 +96,8 @@ pub(super) struct Stage {
     /// Folder for state and recordings.
     pub(super) folder: PathBuf,
     pub(super) board: Arc<Board>,
+    /// Lists for HTTP.
+    pub(super) desk: Arc<Desk>,
     pub(super) state: StateFile,
     pub(super) log: LogFile,
     /// Recordings that are complete but for their log.
@@ -105,7 +110,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
-        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0).peekable());
+        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0));
         let mut turn = Turn {
             score: Score::default(),
             agenda: Agenda::default(),
@@ -115,10 +120,12 @@ impl Stage {
             unknown: BTreeSet::new(),
             walk,
             lesson: None,
+            shown: Shown::default(),
             reported: Instant::now(),
         };
         self.want_feedback();
         self.tell_values();
+        self.show_presets();
         let mut begun = Instant::now();
         while !self.stop.load(Relaxed) {
             // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
@@ -160,7 +167,7 @@ impl Stage {
         turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
         loop {
             let due = turn.agenda.next_frame();
-            let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
+            let step = turn.walk.as_ref().and_then(Walk::next_frame);
             let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
             self.advance(turn, frame);
             if step == Some(frame) {
@@ -190,6 +197,7 @@ impl Stage {
             self.board.tell_mood(self.conductor.mood());
             self.tell_values();
             self.tell_controls();
+            self.show(turn);
             self.keep_logs(head.saturating_sub(SETTLED));
             self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
         }
@@ -330,7 +338,7 @@ impl Stage {
         for (param, value) in settings {
             self.apply(turn, &ControlEvent::Set(param, value));
         }
-        turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
+        turn.walk = Some(Walk::new(&preset, self.conductor.frame()));
     }
 
     /// Begins a recording, or ends it.
@@ -383,6 +391,7 @@ impl Stage {
     /// Takes files that were read again; the preset that plays takes effect at once if it changed.
     fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
         self.presets = reloaded.presets;
+        self.show_presets();
         if let Some(mappings) = reloaded.mappings {
             let mut out = Vec::new();
             self.mappings.set_mappings(mappings, &mut out);
@@ -518,8 +527,10 @@ struct Turn {
     /// Presets asked for that do not exist.
     unknown: BTreeSet<String>,
     /// The journey of the preset that plays.
-    walk: Option<std::iter::Peekable<Walk>>,
+    walk: Option<Walk>,
     /// The control that is being learnt.
     lesson: Option<Lesson>,
+    /// What the lists told last.
+    shown: Shown,
     reported: Instant,
 }

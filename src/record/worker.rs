@@ -114,6 +114,7 @@ impl Worker {
         match begin() {
             Ok(recording) => {
                 info!(path = %recording.take.path.display(), "recording");
+                self.status.set_name(&recording.take.path);
                 self.status.frames.store(recording.frames(), Relaxed);
                 self.status.recording.store(true, Relaxed);
                 self.recording = Some(recording);

@@ -112,7 +112,9 @@ impl Feedback {
         let stream = message::stream(&notice);
         match notice {
             Notice::Value(param, value) => self.values[param as usize] = value,
-            Notice::Learned { to, param, block } => out.push((to, message::learned(param, block))),
+            Notice::Learned { to, .. } => out.extend(to.zip(stream)),
+            // Many messages a second that only a picture needs, and lists that are read over HTTP: there one asks for them.
+            Notice::Meters(_) | Notice::Spectrum(_) | Notice::Outlook(..) | Notice::Revisions(_) => {}
             Notice::Level { .. } => self.paced[0] = Paced { newest: stream, unsent: true },
             Notice::Mood(_) => self.paced[1] = Paced { newest: stream, unsent: true },
             Notice::Health(_) => self.paced[2] = Paced { newest: stream, unsent: true },

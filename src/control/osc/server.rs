@@ -169,7 +169,7 @@ impl Connection {
                 self.feedback.subscribe(from, at(port), out);
                 tracing::info!(to = %at(port), "OSC feedback on");
             }
-            Request::Learn(request) => self.inbox.learn(request, from),
+            Request::Learn(request) => self.inbox.learn(request, Some(from)),
             Request::Unsubscribe(port) => {
                 self.feedback.unsubscribe(at(port));
                 tracing::info!(to = %at(port), "OSC feedback off");

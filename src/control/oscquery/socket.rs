@@ -118,8 +118,13 @@ impl Session {
                 let known = self.shared.known();
                 (0..TABLE.len()).filter_map(|method| known.message(method)).collect()
             }
-            // These are for UDP; here LISTEN and IGNORE say the same, and learning has no address to answer.
-            Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Learn(_) => Vec::new(),
+            Request::Learn(request) => {
+                // Who listens to `/melos/learn` gets the answer.
+                self.shared.inbox.learn(request, None);
+                Vec::new()
+            }
+            // These are for UDP; here LISTEN and IGNORE say the same.
+            Request::Subscribe(_) | Request::Unsubscribe(_) => Vec::new(),
         }
     }
 }

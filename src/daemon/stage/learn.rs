@@ -12,7 +12,7 @@ use crate::parameter::Param;
 #[derive(Debug)]
 pub(super) struct Lesson {
     pub(super) learning: Learning,
-    to: SocketAddr,
+    to: Option<SocketAddr>,
 }
 
 impl Stage {
@@ -47,7 +47,7 @@ impl Stage {
         self.answer(to, param, block);
     }
 
-    fn answer(&self, to: SocketAddr, param: Param, block: String) {
+    fn answer(&self, to: Option<SocketAddr>, param: Param, block: String) {
         self.board.tell(Notice::Learned { to, param, block });
     }
 }
