@@ -62,7 +62,7 @@ export function harmony() {
       keep.setAttribute('aria-pressed', String(keep.getAttribute('aria-pressed') !== 'true'));
       if (keep.getAttribute('aria-pressed') !== 'true') back(true);
     },
-  }, 'Keep');
+  }, 'Keep chord');
   /** @param {string} symbol */
   const lead = (symbol) => {
     if (led === symbol && keep.getAttribute('aria-pressed') === 'true') return back(true);
@@ -99,8 +99,8 @@ export function harmony() {
   melos.on('outlook', (key) => show(key));
 
   return [
-    h('div', { class: 'row' }, chords, keep),
-    h('div', { class: 'row wrap' }, menu('key', 'Key'), menu('mode', 'Mode'), menu('quantize', 'Changes')),
+    chords,
+    h('div', { class: 'row wrap' }, menu('key', 'Key'), menu('mode', 'Mode'), menu('quantize', 'Changes'), keep),
     ...tempo(),
   ];
 }

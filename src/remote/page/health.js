@@ -35,9 +35,9 @@ function judge({ state, load, xruns, starvations, output }) {
   const [gaps, late] = [lately('xruns', xruns), lately('starvations', starvations)];
   if (state === 'no-device') return ['bad', 'The sound device is gone: trying to get it back'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is held until it is back'];
-  if (late) return ['warn', `The generator was late ${times(late)} in the last minute: a larger block or fewer programs help`];
-  if (gaps) return ['warn', `The sound device missed ${times(gaps)} in the last minute: a larger block helps`];
-  if (load > HIGH) return ['warn', `The generator works at ${Math.round(load * 100)} % of what it can: fewer programs help`];
+  if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or fewer programs`];
+  if (gaps) return ['warn', `Sound device late ${times(gaps)} in the last minute: try a larger block`];
+  if (load > HIGH) return ['warn', `The generator is at ${Math.round(load * 100)} % of what it can do: run fewer programs`];
   if (state === 'silent') return ['good', 'Faded out: press Play'];
   if (/null|nothing/i.test(output)) return ['warn', 'No sound device: playing into nothing. Press Listen to hear it here'];
   return state === 'playing' ? ['good', 'Playing, all is well'] : ['warn', capital(state)];
@@ -47,7 +47,7 @@ function judge({ state, load, xruns, starvations, output }) {
 export function healthLine() {
   const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
   const sentence = h('span', { id: 'sentence' }, 'Connecting');
-  const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'More about it', onclick: () => (location.hash = 'setup') }, dot, sentence);
+  const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'More about it', onclick: () => (location.hash = '/setup') }, dot, sentence);
   const live = byId('said');
   let output = '';
   let spoken = '';
@@ -99,7 +99,7 @@ export function healthFigures() {
     show();
   });
   setInterval(() => melos.open && !document.hidden && list.offsetParent && read(), LOOK);
-  addEventListener('hashchange', () => location.hash === '#setup' && read());
+  addEventListener('hashchange', () => location.hash === '#/setup' && read());
   melos.on('@open', (open) => open && list.offsetParent && read());
   const reset = h('button', {
     type: 'button', id: 'figures-reset', title: 'Counts from here on, in this browser',

@@ -29,7 +29,7 @@ const VIEWS = [
 ];
 
 function views() {
-  const tabs = VIEWS.map(([id, name]) => h('a', { href: `#${id}`, id: `tab-${id}`, class: 'tab' }, name));
+  const tabs = VIEWS.map(([id, name]) => h('a', { href: `#/${id}`, id: `tab-${id}`, class: 'tab' }, name));
   byId('tabs').append(...tabs);
   for (const [id, name, panels] of VIEWS) {
     byId('views').append(h('div', { class: 'view', id: `view-${id}`, role: 'group', 'aria-label': name, hidden: true },
@@ -37,7 +37,7 @@ function views() {
         h('h2', { id: `title-${panel}` }, title), ...build()))));
   }
   const show = () => {
-    const wanted = VIEWS.find(([id]) => `#${id}` === location.hash)?.[0] ?? VIEWS[0][0];
+    const wanted = VIEWS.find(([id]) => `#/${id}` === location.hash)?.[0] ?? VIEWS[0][0];
     VIEWS.forEach(([id], index) => {
       byId(`view-${id}`).hidden = id !== wanted;
       if (id === wanted) tabs[index].setAttribute('aria-current', 'page');

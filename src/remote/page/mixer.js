@@ -46,7 +46,7 @@ function strip(layer, label) {
     level = Math.max(db, level - FALL, FLOOR);
     if (db >= peak) [peak, held] = [db, now];
     else if (now - held > PEAK_HOLD) peak = Math.max(level, peak - PEAK_FALL);
-    bar.style.transform = `scaleY(${place(level).toFixed(3)})`;
+    bar.style.clipPath = `inset(${((1 - place(level)) * 100).toFixed(1)}% 0 0 0)`;
     line.style.transform = `translateY(${((1 - place(peak)) * 100).toFixed(1)}%)`;
     const text = peak <= FLOOR ? '–' : figure(peak, 0);
     if (top.textContent !== text) {

@@ -71,7 +71,7 @@ function pad() {
   const trail = [];
   const canvas = h('canvas', {});
   const element = h('div', {
-    class: 'pad', id: 'pad', role: 'slider', tabindex: 0, 'aria-label': 'Mood: valence from left to right, arousal upwards',
+    class: 'mood-pad', id: 'pad', role: 'slider', tabindex: 0, 'aria-label': 'Mood: valence from left to right, arousal upwards',
     'aria-valuemin': -1, 'aria-valuemax': 1, 'aria-valuenow': 0, 'data-param': 'valence',
   }, canvas);
   const margin = 22;

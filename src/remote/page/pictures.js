@@ -11,8 +11,10 @@ const RATE = 20;
 const PAST = 12;
 const AHEAD = 5;
 /** Decibels between black and the brightest. */
-const FLOOR = -84;
-const TOP = -24;
+const FLOOR = -80;
+const TOP = -20;
+/** Black, violet, red, amber, white: brighter throughout, so that it reads in grey too. */
+const SHADES = [[11, 11, 18], [74, 22, 116], [200, 62, 84], [250, 172, 74], [255, 252, 236]];
 const COLUMNS = PAST * RATE;
 
 /** @typedef {{ at: number, text: string }} Mark */
@@ -23,7 +25,7 @@ export function pictures(canvas) {
   const past = new OffscreenCanvas(COLUMNS, BANDS);
   const brushPast = /** @type {OffscreenCanvasRenderingContext2D} */ (past.getContext('2d', { willReadFrequently: false }));
   /** @type {ImageData} */
-  let column = brushPast.createImageData(1, BANDS);
+  const column = brushPast.createImageData(1, BANDS);
   /** Columns written; the newest is the one before `written % COLUMNS`. */
   let written = 0;
   let newest = 0;
@@ -59,6 +61,8 @@ export function pictures(canvas) {
     brush.beginPath();
     brush.rect(0, head, line, bottom - head);
     brush.clip();
+    brush.fillStyle = `rgb(${SHADES[0].join(' ')})`;
+    brush.fillRect(0, head, line, bottom - head);
     if (COLUMNS - start > 0) brush.drawImage(past, start, 0, COLUMNS - start, BANDS, left, head, (COLUMNS - start) * unit, bottom - head);
     if (start > 0) brush.drawImage(past, 0, 0, start, BANDS, left + (COLUMNS - start) * unit, head, start * unit, bottom - head);
     brush.restore();
@@ -112,10 +116,9 @@ export function pictures(canvas) {
     for (let band = 0; band < BANDS; band++) {
       const level = Math.min(1, Math.max(0, (bands[band] - FLOOR) / (TOP - FLOOR)));
       const at = (BANDS - 1 - band) * 4;
-      // Black, violet, red, amber, white: brighter throughout, so that it reads in grey too.
-      column.data[at] = 255 * Math.min(1, level * 1.7);
-      column.data[at + 1] = 255 * Math.max(0, level * 1.5 - 0.45);
-      column.data[at + 2] = 255 * Math.max(Math.sin(Math.min(1, level * 2.2) * Math.PI) * 0.55, level * 3 - 2);
+      const shade = Math.min(SHADES.length - 1.001, level * (SHADES.length - 1));
+      const [below, above, share] = [SHADES[Math.floor(shade)], SHADES[Math.floor(shade) + 1], shade % 1];
+      for (let part = 0; part < 3; part++) column.data[at + part] = below[part] + (above[part] - below[part]) * share;
       column.data[at + 3] = 255;
     }
     brushPast.putImageData(column, written++ % COLUMNS, 0);

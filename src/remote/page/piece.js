@@ -105,7 +105,7 @@ export function piece() {
       h('div', { class: 'fader' }, h('label', { for: 'piece-length' }, 'Length'), lengthIn, lengthOut),
       h('div', { class: 'fader' }, h('label', { for: 'piece-creativity' }, 'Creativity'), creativityIn, creativityOut),
       h('div', { class: 'row wrap' },
-        h('div', { class: 'field' }, h('label', { for: 'piece-seed' }, 'Seed'), h('span', { class: 'row' }, seedIn, dice)),
+        h('div', { class: 'field seed' }, h('label', { for: 'piece-seed' }, 'Seed'), h('span', { class: 'row' }, seedIn, dice)),
         h('div', { class: 'field' }, h('label', { for: 'piece-format' }, 'Format'), formatIn),
         h('div', { class: 'field check' }, harmonyIn, h('label', { for: 'piece-harmony' }, 'With harmony'))),
       makeButton),
@@ -127,7 +127,7 @@ function pieceList() {
       rows.get(piece.id)?.show(piece);
     }
     const wanted = pieces.map(({ id }) => rows.get(id)?.element);
-    if (wanted.some((element, index) => list.children[index] !== element) || list.children.length !== wanted.length) {
+    if (!list.hasChildNodes() || wanted.some((element, index) => list.children[index] !== element) || list.children.length !== wanted.length) {
       list.replaceChildren(...(wanted.length ? wanted : [h('li', { class: 'empty' }, 'Nothing yet. What you make is kept here until you delete it.')]));
     }
     if (pieces.some(({ state }) => state === 'rendering')) timer = window.setTimeout(read, LOOK);

@@ -66,7 +66,6 @@ export function scenes() {
   const ends = ['a', 'b'].map((end) => {
     const id = `scene/${end}`;
     const select = h('select', { id: `scene-${end}`, onchange: () => melos.set(id, select.value) });
-    melos.on(id, () => fill());
     const fill = () => {
       select.replaceChildren(h('option', { value: '' }, '–'), ...names.map((name) => h('option', { value: name }, name)));
       select.value = String(melos.values.get(id) ?? '');
