@@ -29,7 +29,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -188,8 +188,14 @@ async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<
     Ok((headers, file).into_response())
 }
 
-async fn list_pieces(State(http): State<Arc<Http>>) -> Json<Value> {
-    Json(json!({ "pieces": http.pieces.list() }))
+/// Not through [`json!`], which writes the outline's numbers with the digits of a double.
+#[derive(Debug, Serialize)]
+struct Listed {
+    pieces: Vec<pieces::Piece>,
+}
+
+async fn list_pieces(State(http): State<Arc<Http>>) -> Json<Listed> {
+    Json(Listed { pieces: http.pieces.list() })
 }
 
 async fn render(

@@ -51,7 +51,16 @@ impl Daemon {
     }
 
     fn spawn_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
-        let (osc, http) = (free_port(), free_port());
+        Self::spawn_at((free_port(), free_port()), environment, state, arguments)
+    }
+
+    /// Starts `melos run` where one ran before, given its ports for OSC and HTTP.
+    pub(crate) fn spawn_at(
+        (osc, http): (u16, u16),
+        environment: &[(&str, String)],
+        state: &Path,
+        arguments: &[&str],
+    ) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)

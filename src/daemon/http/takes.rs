@@ -34,6 +34,13 @@ struct Take {
     log: bool,
 }
 
+/// How loud a take is from beginning to end.
+#[derive(Debug, Serialize)]
+pub(super) struct Outline {
+    /// Full scale 1; empty where it cannot be told.
+    peaks: Vec<f32>,
+}
+
 /// What may be done to a take.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -61,10 +68,10 @@ pub(super) async fn get(
 }
 
 /// `GET /takes/NAME/picture`.
-pub(super) async fn shape(State(http): State<Arc<Http>>, Name(name): Name<String>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn shape(State(http): State<Arc<Http>>, Name(name): Name<String>) -> Result<Json<Outline>, Refusal> {
     let path = find(&http.desk, &name)?;
     let peaks = http.on_disk(move || picture::of_wav(&path)).await?;
-    Ok(Json(json!({ "peaks": peaks.unwrap_or_default() })))
+    Ok(Json(Outline { peaks: peaks.unwrap_or_default() }))
 }
 
 /// `POST /takes/NAME`.

@@ -3,6 +3,9 @@
 
 import { melos } from './connection.js';
 
+/** How long a press is a long one, in milliseconds. */
+const LONG = 500;
+
 /**
  * An element with properties (`class`, `on…`, `data-…`, `aria-…`, any other attribute) and children.
  * @param {string} tag @param {Record<string, any>} [properties] @param {...(Node | string | null | undefined)} children
@@ -37,6 +40,33 @@ export const date = (unix) => new Date(unix * 1000).toLocaleString(undefined, { 
 
 /** @param {number} bytes */
 export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+/**
+ * What a short and a long press of a button do. Told apart by when they happened, however late the page hears of it.
+ * @param {(event: MouseEvent) => void} short @param {() => void} long
+ */
+export function presses(short, long) {
+  let [begun, timer, done] = [0, 0, false];
+  const begin = (/** @type {PointerEvent} */ event) => {
+    if (event.defaultPrevented) return;
+    [begun, done] = [event.timeStamp, false];
+    timer = window.setTimeout(() => {
+      done = true;
+      long();
+    }, LONG);
+  };
+  const end = () => clearTimeout(timer);
+  return {
+    onpointerdown: begin, onpointerup: end, onpointerleave: end,
+    oncontextmenu: (/** @type {Event} */ event) => event.preventDefault(),
+    onclick: (/** @type {MouseEvent} */ event) => {
+      end();
+      if (done) done = false;
+      else if (event.detail > 0 && event.timeStamp - begun >= LONG) long();
+      else short(event);
+    },
+  };
+}
 
 /** A number with a true minus sign. @param {number} value @param {number} digits */
 export const figure = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, '0$1').replace('-', '−');

@@ -14,8 +14,13 @@ let session;
 let wanted = false;
 let ahead = LEAST;
 
-/** Seconds between what has arrived last and what is heard. */
+/** Seconds from the moment sound arrives here until it is heard; 0 before any has. */
 export let delay = 0;
+
+/** Forgets the delay, so that a later one is a new one. */
+export function forget() {
+  delay = 0;
+}
 
 async function play() {
   const audio = new AudioContext({ sampleRate: RATE, latencyHint: 'interactive' });

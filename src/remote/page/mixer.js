@@ -91,7 +91,11 @@ export function mixer() {
     h('div', { class: 'strips' }, ...strips.map(({ element }) => element)),
     h('div', { class: 'row wrap limiter' },
       h('span', {}, 'Limiter turns down by ', reduction), h('span', {}, 'Too loud: ', clips, ' times'),
-      h('button', { type: 'button', id: 'clips-reset', onclick: () => (since = newest) }, 'Reset')),
+      h('button', { type: 'button', id: 'clips-reset', onclick: () => {
+        since = newest;
+        clips.textContent = '0';
+        clips.classList.remove('wrong');
+      } }, 'Reset')),
   ];
 }
 

@@ -2,10 +2,8 @@
 /** Mood: eight buttons, the pad of valence and arousal, and how long a change takes. */
 
 import { melos } from './connection.js';
-import { EMOTIONS, WEIGHTS, capital, colour, fader, figure, h, picture, say } from './dom.js';
+import { EMOTIONS, WEIGHTS, capital, colour, fader, figure, h, picture, presses, say } from './dom.js';
 
-/** How long a press is a long one, in milliseconds. */
-const LONG = 450;
 /** Points of the heard mood that are remembered. */
 const TRAIL = 90;
 
@@ -34,27 +32,11 @@ function blend(name) {
 
 /** @param {string} name @param {number} number */
 function button(name, number) {
-  let timer = 0;
-  let long = false;
   const share = h('span', { class: 'share', 'aria-hidden': 'true' });
   const element = h('button', {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-param': `emotion/${name}`, 'aria-pressed': 'false',
     title: `${capital(name)} alone (key ${number}); with Shift or a long press: into the blend`,
-    onpointerdown: () => {
-      long = false;
-      timer = window.setTimeout(() => {
-        long = true;
-        blend(name);
-      }, LONG);
-    },
-    onpointerup: () => clearTimeout(timer),
-    onpointerleave: () => clearTimeout(timer),
-    oncontextmenu: (/** @type {Event} */ event) => event.preventDefault(),
-    onclick: (/** @type {MouseEvent} */ event) => {
-      if (long) return;
-      if (event.shiftKey) blend(name);
-      else melos.set('emotion', name);
-    },
+    ...presses((event) => (event.shiftKey ? blend(name) : melos.set('emotion', name)), () => blend(name)),
   }, h('span', { class: 'name' }, capital(name)), share);
   const show = () => {
     const part = shares().get(name) ?? 0;

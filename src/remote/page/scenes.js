@@ -2,10 +2,8 @@
 /** Scenes: press recalls, hold stores; how they morph, and the crossfader between two. */
 
 import { http, melos } from './connection.js';
-import { attempt, fader, h, say } from './dom.js';
+import { attempt, fader, h, presses, say } from './dom.js';
 import { confirmed } from './piece.js';
-
-const LONG = 600;
 
 export function scenes() {
   const slots = h('div', { class: 'slots', id: 'scenes', role: 'group', 'aria-label': 'Scenes' });
@@ -24,22 +22,13 @@ export function scenes() {
 
   /** @param {string} name */
   const slot = (name) => {
-    let [timer, long] = [0, false];
     const recall = h('button', {
       type: 'button', class: 'slot', 'data-scene': name, title: 'Press: recall; hold: store what plays now',
       'aria-current': melos.values.get('scene') === name ? 'true' : undefined,
-      onpointerdown: () => {
-        long = false;
-        timer = window.setTimeout(() => {
-          long = true;
-          melos.set('scene/store', name);
-          say(`“${name}” holds what plays now`);
-        }, LONG);
-      },
-      onpointerup: () => clearTimeout(timer),
-      onpointerleave: () => clearTimeout(timer),
-      oncontextmenu: (/** @type {Event} */ event) => event.preventDefault(),
-      onclick: () => long || melos.set('scene', name),
+      ...presses(() => melos.set('scene', name), () => {
+        melos.set('scene/store', name);
+        say(`“${name}” holds what plays now`);
+      }),
     }, name);
     const more = h('button', {
       type: 'button', class: 'more', 'aria-label': `Change scene ${name}`, 'aria-expanded': String(edited === name),

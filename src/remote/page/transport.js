@@ -4,8 +4,6 @@
 import { http, melos } from './connection.js';
 import { EMOTIONS, attempt, byId, clock, h, say } from './dom.js';
 
-/** How long a pressed button may stay unconfirmed before it looks like it. */
-
 /**
  * A button that shows the daemon's value, and that it waits for it.
  * @param {string} id @param {string} name @param {string} label @param {string} key @param {(on: boolean) => string} [face]
@@ -87,7 +85,7 @@ export function keys() {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysWanted()) return;
     const at = /** @type {HTMLElement} */ (event.target);
     if (at.closest('textarea, select, dialog, input:not([type=range]):not([type=checkbox])')) return;
-    if (event.key === ' ' && at.closest('button, a, input')) return;
+    if (event.key === ' ' && at.closest('button, input[type=checkbox]')) return;
     const number = Number(event.key);
     if (number >= 1 && number <= EMOTIONS.length) melos.set('emotion', EMOTIONS[number - 1][0]);
     else if (event.key === ' ') byId('play').click();
