@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use melos::config::ConfigError;
+use melos::files::config::ConfigError;
 
 mod analyze;
 mod check;

@@ -18,10 +18,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ringbuf::traits::{Consumer, Producer};
 
-use crate::parameter::{Kind, Param};
+use crate::event::parameter::{Kind, Param};
+use crate::event::{EngineCommand, EngineEvent};
+use crate::music::theory::Voice;
 use crate::units::SAMPLE_RATE;
 
-mod command;
 mod dsp;
 mod envelope;
 mod hold;
@@ -38,10 +39,8 @@ mod texture;
 mod tone;
 mod voices;
 
-pub use crate::theory::Voice;
-pub use command::{EngineCommand, Hop, TimedCommand};
 pub use ports::{EngineEnds, EnginePorts, ports};
-pub use status::{EngineEvent, EngineStatus, Layer};
+pub use status::{EngineStatus, Layer};
 
 use dsp::Bus;
 use hold::Hold;

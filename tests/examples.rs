@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use client::{Client, python};
 use daemon::Daemon;
-use melos::parameter::{Kind, Param, TABLE};
+use melos::event::parameter::{Kind, Param, TABLE};
 use serde_json::Value;
 
 fn quiet_daemon(folder: &Path) -> Daemon {
@@ -146,7 +146,7 @@ fn the_open_stage_control_layout_fits_the_parameters() {
 
 #[test]
 fn no_example_names_an_address_that_does_not_exist() {
-    let documented = include_str!("../src/control/osc.rs");
+    let documented = include_str!("../src/remote/osc.rs");
     let exists = |address: &str| {
         let now = address.replacen("/melos/next/bar/", "/melos/", 1);
         TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == now)

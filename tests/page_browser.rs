@@ -1,5 +1,9 @@
 //! The page in a real Chromium, against a running daemon: every part of it, on a laptop and on a phone.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails in a helper fails the test; what it says is for its log")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what fails in a helper fails the test; what it says is for its log"
+)]
 
 #[path = "support/client.rs"]
 mod client;

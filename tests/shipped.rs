@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use melos::check::Problem;
-use melos::emotion::Emotion;
-use melos::mapping::{Action, Mapping};
-use melos::parameter::{Param, Value};
-use melos::preset::Preset;
+use melos::event::parameter::{Param, Value};
+use melos::files::document::Problem;
+use melos::files::preset::Preset;
+use melos::midi::mapping::{Action, Mapping};
+use melos::music::emotion::Emotion;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

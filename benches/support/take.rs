@@ -2,11 +2,11 @@
 
 use melos::analysis::seams::{Seams, decode_whole, measure};
 use melos::conductor::{Conductor, PlanUpdate, Score};
-use melos::emotion::Emotion;
+use melos::event::parameter::{Param, Value};
+use melos::generator::model::Models;
 use melos::generator::{Generator, LATENT_FRAMES};
 use melos::mel::HOP;
-use melos::model::Models;
-use melos::parameter::{Param, Value};
+use melos::music::emotion::Emotion;
 
 /// Hops by which a latent's first finished hop lies before its own frames.
 const LATE_HOPS: usize = 4;

@@ -3,9 +3,9 @@
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
+use crate::generator::model::{LOOK_AHEAD, Latent, ModelError, Models, stateful};
+use crate::generator::vocoder::{MelBlock, Vocoder};
 use crate::mel::{BINS, HOP, N_FFT, hann_window};
-use crate::model::{LOOK_AHEAD, Latent, ModelError, Models, stateful};
-use crate::vocoder::{MelBlock, Vocoder};
 
 /// Share of all steps that are not larger than the usual.
 const USUAL: f64 = 0.9999;

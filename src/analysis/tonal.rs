@@ -1,7 +1,7 @@
 //! Pitch classes and keys.
 
 use crate::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre, dot};
-use crate::theory::{Key, Mode};
+use crate::music::theory::{Key, Mode};
 use crate::units::SAMPLE_RATE;
 
 /// Strength of the twelve pitch classes, C first.

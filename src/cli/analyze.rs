@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use melos::analysis::{self, Analysis, Frame, decode, picture};
 use melos::mel::{FRAMES_PER_SECOND, MelFrame};
-use melos::theory::PITCH_NAMES;
+use melos::music::theory::PITCH_NAMES;
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,8 @@
 //! What has been asked for: a value for every parameter, with the mood's many faces kept consistent.
 
-use crate::emotion::{Affect, Emotion, Mood};
-use crate::parameter::{Input, InputError, Kind, Lane, Param, TABLE, Value};
-use crate::theory::{Chord, Mode};
+use crate::event::parameter::{Input, InputError, Kind, Lane, Param, TABLE, Value};
+use crate::music::emotion::{Affect, Emotion, Mood};
+use crate::music::theory::{Chord, Mode};
 
 /// Chord text that gives the harmony back to the progression.
 const AUTO: &str = "auto";

@@ -20,10 +20,11 @@ use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
 use super::{Generator, GeneratorError, Heard, LATENT_FRAMES, Networks, RUN_IN};
-use crate::control::log::Performed;
-use crate::engine::{EngineStatus, Hop};
+use crate::engine::EngineStatus;
+use crate::event::Hop;
+use crate::event::Performed;
 use crate::mel::HOP;
-use crate::plan::Plan;
+use crate::music::plan::Plan;
 
 use mailbox::Mailbox;
 pub use status::WorkerStatus;

@@ -4,8 +4,8 @@ use super::beats::BeatGrid;
 use super::features::{Features, features};
 use super::label::Label;
 use super::midi::Note;
-use crate::conditions::Conditions;
 use crate::mel::LATENTS_PER_SECOND;
+use crate::music::conditions::Conditions;
 
 /// Seconds either side of a latent's middle whose sounding notes make its chord.
 pub(crate) const CHORD_REACH: f64 = 0.5;

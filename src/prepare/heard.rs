@@ -4,8 +4,8 @@ use super::features::{COUNT, Feature, Features, WINDOW};
 use super::label::{Label, Labeller};
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 use crate::analysis::{Analysis, Frame, analyze};
-use crate::conditions::Conditions;
 use crate::mel::{FRAMES_PER_SECOND, LATENTS_PER_SECOND};
+use crate::music::conditions::Conditions;
 use crate::units::gain_to_db;
 
 use super::beats::BeatGrid;

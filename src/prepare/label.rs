@@ -4,7 +4,7 @@
 //! about cues in performed music (Gabrielsson and Lindström, 2010): loud, dense, short is aroused; major and light is pleasant.
 
 use super::features::{COUNT, Feature, Features};
-use crate::emotion::{Affect, Emotion};
+use crate::music::emotion::{Affect, Emotion};
 
 /// Arousal as a weighted sum of standardised features.
 const AROUSAL: [(Feature, f64); 4] =

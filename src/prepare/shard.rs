@@ -9,8 +9,8 @@ use half::f16;
 use serde_json::{Map, Value, json};
 
 use super::midi::Note;
-use crate::conditions::{CONDITION_COUNT, Conditions};
 use crate::mel::{BANDS, HOP, MelFrame};
+use crate::music::conditions::{CONDITION_COUNT, Conditions};
 
 /// Longest table a shard may have, in bytes; ours are below 1 kB.
 const LONGEST_HEADER: u64 = 1 << 20;

@@ -13,8 +13,8 @@ use super::shard::Shard;
 use super::synth::Piano;
 use super::{condition, heard};
 use crate::analysis::analyze;
-use crate::conditions::Conditions;
 use crate::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
+use crate::music::conditions::Conditions;
 use crate::units::SAMPLE_RATE;
 
 /// Below this tempo, half of the copies are counted twice as fast: slow pop is felt both ways, and the network has to know

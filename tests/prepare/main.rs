@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use corpora::{arpeggio, pop909_song, write, write_midi, write_wav};
 use indicatif::ProgressBar;
-use melos::emotion::Emotion;
+use melos::music::emotion::Emotion;
 use melos::prepare::corpus::Corpus;
 use melos::prepare::{Options, Summary, run};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use half::f16;
-use melos::conditions::CONDITION_COUNT;
+use melos::music::conditions::CONDITION_COUNT;
 use serde_json::Value;
 
 /// The tensors of a shard, as numbers.
