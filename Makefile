@@ -1,6 +1,6 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training test-tract test-link evaluate bench soak flood fuzz runtime build docs packages-build packages-test
+.PHONY: run build-corpus test test-training test-tract test-link evaluate bench soak flood fuzz runtime build docs packages-build packages-test
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -17,7 +17,10 @@ run: build runtime
 
 # One test at a time: several play through a real audio server and need the processor in time.
 test: packages-build packages-test runtime $(VENV)/ready
-	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked -- --test-threads=1
+	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace -- --test-threads=1
+
+build-corpus: packages-build
+	$(CARGO) build --release --locked -p melos-corpus
 
 build: packages-build
 	$(CARGO) build --release --locked
@@ -104,10 +107,10 @@ SECONDS ?= 30
 HOURS ?= 1
 SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 
-evaluate: build runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
+evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
 	$(if $(DATA),,$(error say where the music is: make evaluate DATA=/path/to/data))
 	$(if $(wildcard $(SOUNDFONT)),,$(call install,fluid-soundfont-gm))
-	./target/release/melos prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
+	./target/release/melos-corpus prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
 		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))

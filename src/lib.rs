@@ -15,7 +15,3 @@ pub mod output;
 pub mod midi;
 pub mod remote;
 pub mod session;
-
-// Corpora and measurement, away from the stage.
-pub mod analysis;
-pub mod prepare;

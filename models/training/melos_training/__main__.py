@@ -11,7 +11,7 @@ def _arguments():
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("vae", "vocoder", "transformer"):
         command = commands.add_parser(name, help=f"train the {name}, or train it on")
-        command.add_argument("--shards", type=Path, nargs="+", required=True, help="folders of `melos prepare`")
+        command.add_argument("--shards", type=Path, nargs="+", required=True, help="folders of `melos-corpus prepare`")
         command.add_argument("--out", type=Path, required=True, help="checkpoint, resumed if it exists")
         budget = command.add_mutually_exclusive_group(required=True)
         budget.add_argument("--minutes", type=float, help="training time over all resumed runs")
@@ -38,7 +38,7 @@ def _arguments():
             command.add_argument(f"--{part}", type=Path, required=True, help=f"the {part}'s checkpoint")
         command.add_argument("--out", type=Path, required=True)
         command.add_argument("--threads", type=int, default=1)
-        command.add_argument("--shards", type=Path, nargs="+", required=name == "measure", help="folders of `melos prepare`")
+        command.add_argument("--shards", type=Path, nargs="+", required=name == "measure", help="folders of `melos-corpus prepare`")
         if name == "export":
             command.add_argument("--commit", default="unknown", help="the commit that trained")
     return vars(parser.parse_args())

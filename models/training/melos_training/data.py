@@ -35,7 +35,7 @@ def _inspect(path):
 
 
 class Shards:
-    """All shards of one split under some folders. `melos prepare` may still be writing: `refresh` finds new ones."""
+    """All shards of one split under some folders. `melos-corpus prepare` may still be writing: `refresh` finds new ones."""
 
     def __init__(self, folders, split, needs_audio=False, min_frames=0):
         self.folders = [Path(folder) / split for folder in folders]

@@ -1,4 +1,4 @@
-"""The log-mel of audio, as `melos prepare` computes it, in torch."""
+"""The log-mel of audio, as `melos-corpus prepare` computes it, in torch."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""A tiny corpus of decaying harmonic notes in the shard format of `melos prepare`."""
+"""A tiny corpus of decaying harmonic notes in the shard format of `melos-corpus prepare`."""
 
 import numpy as np
 import torch

@@ -12,7 +12,7 @@ from .study import Sizes, Study
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--melos", type=Path, default=Path("target/release/melos"))
-    parser.add_argument("--shards", type=Path, required=True, help="folder of `melos prepare --held-out --audio`")
+    parser.add_argument("--shards", type=Path, required=True, help="folder of `melos-corpus prepare --held-out --audio`")
     parser.add_argument("--data", type=Path, required=True, help="folder of pop909, giantmidi and mutopia")
     parser.add_argument("--work", type=Path, default=Path("target/evaluation"), help="renderings, kept between runs")
     parser.add_argument("--excerpts", type=int, default=64, help="of each emotion")

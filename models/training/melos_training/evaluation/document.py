@@ -37,7 +37,7 @@ def hear_emotion(study, folder):
 rule over their notes (`src/prepare/label.rs`), the rules that also labelled the training music: no listener is behind it. It hears valence
 and arousal, and names the emotion whose anchor is nearest, as the rules do; the other judge is fitted to the names themselves. Their own
 accuracy is that of {emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same pieces, was listened to when
-the profiles, modes and chords of `src/harmony` and the reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
+the profiles, modes and chords of `src/conductor/harmony` and the reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
 
 """ + table(["", "judge on held-out music", *heard, "wanted"], rows) + "\n" + picture + "\n\n" + table(
         ["requested", "valence", "arousal", *(f"{n}: {v}" for n in heard for v in ("valence", "arousal"))], affect)

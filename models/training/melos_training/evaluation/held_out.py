@@ -1,4 +1,4 @@
-"""Held-out music: excerpts of the shards of `melos prepare --held-out --audio`."""
+"""Held-out music: excerpts of the shards of `melos-corpus prepare --held-out --audio`."""
 
 from dataclasses import dataclass
 

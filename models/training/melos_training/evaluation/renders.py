@@ -38,7 +38,7 @@ class Request:
                 "--set", "reverb=0", "--bits", "16", *voices, *tempo]
 
     def control_log(self):
-        """Seed and events, as `src/control/log.rs` has them."""
+        """Seed and events, as `src/session/log.rs` has them."""
         lines = ["melos-control-log 1", 'version "evaluation"', f"seed {self.seed}"]
         if self.then:
             lines.append(f'{int((LEAD + self.seconds / 2) * SAMPLE_RATE)} /melos/emotion "{self.then}"')

@@ -25,7 +25,7 @@ from .streaming import Networks
 MODEL = Path("models/melos-piano")
 DETECTOR_STEPS = 400
 FIRST_SEED = 101
-"""Of the excerpts: the profiles in `src/harmony` were turned by ear of the judge on lower seeds."""
+"""Of the excerpts: the profiles in `src/conductor/harmony` were turned by ear of the judge on lower seeds."""
 
 
 @dataclass(frozen=True)
