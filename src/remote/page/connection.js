@@ -27,6 +27,8 @@ class Connection {
     this.parameters = new Map();
     /** @type {Map<string, Argument>} what each parameter stands at */
     this.values = new Map();
+    /** @type {Map<string, any[]>} what streams told before this page was there */
+    this.streams = new Map();
     /** @type {Map<string, Set<Listener>>} */
     this.listeners = new Map();
     /** @type {Map<string, Argument | null>} what is to be sent; null fires a trigger */
@@ -50,6 +52,7 @@ class Connection {
     /** @param {any} node */
     const visit = (node) => {
       if (node.TYPE && node.ACCESS & 2) this.learn(node);
+      else if (node.VALUE?.length) this.recall(node.FULL_PATH.slice('/melos/'.length), node.VALUE);
       Object.values(node.CONTENTS ?? {}).forEach(visit);
     };
     visit(tree);
@@ -62,6 +65,16 @@ class Connection {
     const { MIN: min = 0, MAX: max = 1, VALS: names = [] } = range;
     this.parameters.set(id, { id, type: node.TYPE, min, max, names, description: node.DESCRIPTION ?? '' });
     if (node.VALUE?.length) this.take(id, node.VALUE);
+  }
+
+  /**
+   * What a stream told last: who listens hears it at once, and not only when it tells something new.
+   * @param {string} id @param {any[]} args
+   */
+  recall(id, args) {
+    // When the planned chords were to come was true when it was told.
+    if (id === 'outlook') this.streams.set(id, args.slice(0, 3));
+    if (id === 'mood' || id === 'health') this.streams.set(id, args);
   }
 
   connect() {
@@ -118,6 +131,8 @@ class Connection {
     const listeners = this.listeners.get(id) ?? new Set();
     this.listeners.set(id, listeners.add(listener));
     if (this.values.has(id)) listener(this.values.get(id));
+    const told = this.streams.get(id);
+    if (told) listener(told[0], ...told.slice(1));
   }
 
   /** @param {string} id @param {any[]} args */

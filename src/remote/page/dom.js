@@ -122,15 +122,15 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
 
 /**
  * A menu for a choice of the address space, or for names that come later.
- * @param {string} id @param {string} label
+ * @param {string} id @param {string} label @param {(name: string) => string} [face] how a name is written
  */
-export function menu(id, label) {
+export function menu(id, label, face = capital) {
   const spec = melos.parameters.get(id);
   const select = h('select', {
     id: `m-${id.replaceAll('/', '-')}`, 'data-param': id, title: spec?.description,
     onchange: () => melos.set(id, select.value),
   });
-  select.append(...(spec?.names ?? []).map((name) => h('option', { value: name }, capital(name))));
+  select.append(...(spec?.names ?? []).map((name) => h('option', { value: name }, face(name))));
   melos.on(id, (value) => (select.value = String(value)));
   return h('div', { class: 'field' }, h('label', { for: select.id }, label), select);
 }
