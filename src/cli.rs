@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use melos::files::config::ConfigError;
+use melos::remote::journal::Journal;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 mod check;
 mod corpus;
@@ -107,7 +110,11 @@ fn log_to_stderr() {
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
-    if std::env::var_os("MELOS_LOG_JSON").is_some() { lines.json().init() } else { lines.init() }
+    if std::env::var_os("MELOS_LOG_JSON").is_some() {
+        lines.json().finish().with(Journal).init();
+    } else {
+        lines.finish().with(Journal).init();
+    }
 }
 
 #[cfg(test)]

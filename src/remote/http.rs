@@ -5,6 +5,7 @@
 //! | `GET /page` | the page: the whole instrument |
 //! | `GET /listen.wav` | 200, what is played from now on: WAV, 16 bits, stereo, 48 kHz, without end; ends for a listener that does not keep up; 503 when too many listen |
 //! | `GET /status` | 200, the daemon's figures as JSON |
+//! | `GET /log` | 200, the last lines of the log as JSON |
 //! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, what there is, as JSON |
 //! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the sound, or a part of it |
 //! | `POST /scenes/NAME`, `/takes/NAME`, `/render`, `/render/ID` | renames, deletes, renders |
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::journal;
 use super::oscquery::PAGE;
 use super::status::{Figures, Status};
 use crate::event::parameter::{self, Param};
@@ -92,6 +94,7 @@ impl Http {
 pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
     Router::new()
         .route("/status", get(status))
+        .route("/log", get(log))
         .route("/presets", get(presets))
         .route("/scenes", get(scenes))
         .route("/scenes/{name}", axum::routing::post(change_scene))
@@ -114,6 +117,11 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
 
 async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
     Json(http.figures.status())
+}
+
+/// The last lines of the log, oldest first.
+async fn log() -> Json<Value> {
+    Json(json!({ "lines": journal::lines() }))
 }
 
 async fn presets(State(http): State<Arc<Http>>) -> Json<Value> {

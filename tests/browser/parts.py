@@ -146,6 +146,7 @@ def health(page, daemon):
     assert page.get_attribute("#health", "data-health") in ("good", "warn"), sentence
     page.click("#health")
     daemon.until("the figures are shown", lambda: "playing into nothing" in page.inner_text("#figures"))
+    daemon.until("the log is shown", lambda: "serving OSCQuery" in page.inner_text("#log"))
     page.click("#figures-reset")
 
 

@@ -94,9 +94,17 @@ export function healthFigures() {
       return [h('dt', {}, capital(key.replaceAll('_', ' '))), h('dd', { class: wrong ? 'wrong' : '' }, text)];
     }));
   };
+  const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'The last lines of the log' });
+  let last = '';
   const read = () => attempt(async () => {
     newest = await http('/status');
     show();
+    const { lines } = await http('/log');
+    const now = JSON.stringify(lines);
+    if (now === last) return;
+    last = now;
+    log.replaceChildren(...lines.toReversed().map((/** @type {{ at: number, level: string, text: string }} */ { at, level, text }) =>
+      h('li', { class: level === 'info' ? '' : 'wrong' }, h('time', {}, new Date(at * 1000).toLocaleTimeString()), ` ${text}`)));
   });
   setInterval(() => melos.open && !document.hidden && list.offsetParent && read(), LOOK);
   addEventListener('hashchange', () => location.hash === '#/setup' && read());
@@ -109,5 +117,5 @@ export function healthFigures() {
       show();
     },
   }, 'Count from 0');
-  return [list, h('div', { class: 'row end' }, reset)];
+  return [list, h('div', { class: 'row end' }, reset), h('h3', {}, 'Log'), log];
 }
