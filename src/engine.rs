@@ -39,7 +39,7 @@ mod texture;
 mod tone;
 mod voices;
 
-pub use ports::{EngineEnds, EnginePorts, ports};
+pub use ports::{EngineEnds, EnginePorts, gap, gap_in, ports};
 pub use status::{EngineStatus, Layer};
 
 use dsp::Bus;
@@ -100,6 +100,8 @@ pub struct Engine {
     /// The quantum being played, and how much of it is.
     ready: [[f32; 2]; QUANTUM],
     played: usize,
+    /// Frames that found the tap full and are not accounted for in it yet.
+    untapped: u32,
 }
 
 impl std::fmt::Debug for Engine {
@@ -137,6 +139,7 @@ impl Engine {
             power: 0.0,
             ready: [[0.0; 2]; QUANTUM],
             played: QUANTUM,
+            untapped: 0,
         }
     }
 
@@ -360,7 +363,11 @@ impl Engine {
         // Bits of floats that are not negative rise with their values.
         self.status.peak.fetch_max(peak.to_bits(), Relaxed);
         self.status.rms.store(self.power.max(0.0).sqrt().to_bits(), Relaxed);
-        let tapped = self.ports.tap.push_slice(&self.ready);
+        if self.untapped > 0 && self.ports.tap.try_push(gap(self.untapped)).is_ok() {
+            self.untapped = 0;
+        }
+        let tapped = if self.untapped == 0 { self.ports.tap.push_slice(&self.ready) } else { 0 };
+        self.untapped = self.untapped.saturating_add((QUANTUM - tapped) as u32);
         self.status.dropped_tap.fetch_add((QUANTUM - tapped) as u64, Relaxed);
     }
 

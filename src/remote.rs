@@ -6,4 +6,5 @@ pub mod journal;
 pub mod link;
 pub mod osc;
 pub mod oscquery;
+pub(crate) mod said;
 pub mod status;

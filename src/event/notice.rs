@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::event::Part;
 use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
@@ -58,6 +59,13 @@ pub enum Notice {
     Mood(Mood),
     /// How the instrument is.
     Health(Health),
+    /// A part that the music does not depend on has failed.
+    Trouble {
+        /// Which.
+        part: Part,
+        /// Why, in words.
+        reason: String,
+    },
     /// Learning a control has ended; only for who asked.
     Learned {
         /// Who asked, if over UDP.

@@ -38,6 +38,34 @@ pub const VALUE_COUNT: usize = 42;
 /// How many groups can be masked, in the order of the fields of [`Conditions`].
 pub const GROUP_COUNT: usize = 10;
 
+/// Names of the groups, in the order of the masks.
+pub const GROUP_NAMES: [&str; GROUP_COUNT] =
+    ["emotion", "affect", "chord", "bass", "beat", "bar", "tempo", "density", "loudness", "register"];
+
+/// How a quantity becomes a number of about −1..1: `(x − middle) / width`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// What becomes 0.
+    pub middle: f32,
+    /// What counts as 1.
+    pub width: f32,
+}
+
+impl Scale {
+    fn apply(self, x: f32) -> f32 {
+        (x - self.middle) / self.width
+    }
+}
+
+/// Scale of the density: of `ln(1 + onsets per second)`.
+pub const DENSITY_SCALE: Scale = Scale { middle: 1.8, width: 0.7 };
+/// Scale of the loudness, a MIDI velocity.
+pub const LOUDNESS_SCALE: Scale = Scale { middle: 64.0, width: 20.0 };
+/// Scale of the register, a MIDI note number.
+pub const REGISTER_SCALE: Scale = Scale { middle: 60.0, width: 12.0 };
+/// The tempo that becomes 0, beats per minute; twice as fast becomes 1.
+pub const TEMPO_MIDDLE_BPM: f32 = 120.0;
+
 /// Onsets per second about which a density is mirrored: near the mean of real piano music, and of the profiles.
 const MIDDLE_DENSITY: f32 = 7.0;
 
@@ -57,8 +85,8 @@ impl Conditions {
 
     /// The network's input: values scaled to about −1..1 with 0 where unknown, then a mask of 1 (known) or 0 per group.
     ///
-    /// Phases become cosine and sine; tempo is `log2(bpm / 120)`, density `(ln(1 + d) − 1.8) / 0.7`, loudness
-    /// `(v − 64) / 20`, register `(note − 60) / 12`.
+    /// Phases become cosine and sine, the tempo octaves from [`TEMPO_MIDDLE_BPM`]; density, loudness and register are brought
+    /// to [`DENSITY_SCALE`], [`LOUDNESS_SCALE`] and [`REGISTER_SCALE`].
     #[must_use]
     pub fn to_vector(&self) -> [f32; CONDITION_COUNT] {
         let mut vector = [0.0; CONDITION_COUNT];
@@ -74,10 +102,10 @@ impl Conditions {
         let affect = self.affect.map(|affect| [affect.valence, affect.arousal]);
         let beat = self.beat_phase.map(circle);
         let bar = self.bar_phase.map(circle);
-        let tempo = self.tempo_bpm.map(|bpm| [(bpm / 120.0).log2()]);
-        let density = self.density.map(|density| [(density.ln_1p() - 1.8) / 0.7]);
-        let loudness = self.loudness.map(|velocity| [(velocity - 64.0) / 20.0]);
-        let register = self.register.map(|note| [(note - 60.0) / 12.0]);
+        let tempo = self.tempo_bpm.map(|bpm| [(bpm / TEMPO_MIDDLE_BPM).log2()]);
+        let density = self.density.map(|density| [DENSITY_SCALE.apply(density.ln_1p())]);
+        let loudness = self.loudness.map(|velocity| [LOUDNESS_SCALE.apply(velocity)]);
+        let register = self.register.map(|note| [REGISTER_SCALE.apply(note)]);
         let groups: [Option<&[f32]>; GROUP_COUNT] = [
             self.emotion.as_ref().map(|x| &x[..]),
             affect.as_ref().map(|x| &x[..]),
@@ -125,6 +153,29 @@ mod tests {
         assert_eq!(sparse.reference(), Conditions { density: Some(14.0), ..Conditions::default() });
         assert_eq!(sparse.reference().reference().density, sparse.density);
         assert_eq!(Conditions::default().reference(), Conditions::default());
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_the_masks() {
+        let unknown = Conditions::default();
+        let alone = [
+            ("emotion", Conditions { emotion: Some([0.125; Emotion::COUNT]), ..unknown }),
+            ("affect", Conditions { affect: Some(Affect::default()), ..unknown }),
+            ("chord", Conditions { chord: Some([1.0; 12]), ..unknown }),
+            ("bass", Conditions { bass: Some(0), ..unknown }),
+            ("beat", Conditions { beat_phase: Some(0.0), ..unknown }),
+            ("bar", Conditions { bar_phase: Some(0.0), ..unknown }),
+            ("tempo", Conditions { tempo_bpm: Some(120.0), ..unknown }),
+            ("density", Conditions { density: Some(4.0), ..unknown }),
+            ("loudness", Conditions { loudness: Some(64.0), ..unknown }),
+            ("register", Conditions { register: Some(60.0), ..unknown }),
+        ];
+        assert_eq!(alone.len(), GROUP_COUNT);
+        for (name, conditions) in alone {
+            let vector = conditions.to_vector();
+            let known = GROUP_NAMES.into_iter().zip(&vector[VALUE_COUNT..]).filter(|(_, mask)| **mask == 1.0);
+            assert_eq!(known.map(|(name, _)| name).collect::<Vec<_>>(), [name]);
+        }
     }
 
     #[test]

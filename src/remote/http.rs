@@ -35,7 +35,6 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::journal;
-use super::oscquery::PAGE;
 use super::status::{Figures, Status};
 use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
@@ -43,6 +42,11 @@ use crate::output::record::Listeners;
 use desk::{Desk, Wanted};
 use pieces::{Pieces, Wish};
 use reply::Refusal;
+
+/// Where the page is.
+pub const PAGE: &str = "/page";
+/// The page itself, which holds neither script nor style.
+pub(crate) const PAGE_TEXT: &str = include_str!("page/index.html");
 
 /// Most bytes of a request's body.
 const BODY: usize = 16 * 1024;

@@ -45,13 +45,9 @@ impl Learned {
 
     /// Whether both are for the same control of the same device.
     pub(super) fn replaces(&self, other: &Self) -> bool {
-        let same = |one: &super::Binding, other: &super::Binding| {
-            one.control == other.control
-                && (one.channel.is_none() || other.channel.is_none() || one.channel == other.channel)
-        };
         let others = &other.mapping.bindings;
         self.device == other.device
-            && self.mapping.bindings.iter().any(|one| others.iter().any(|other| same(one, other)))
+            && self.mapping.bindings.iter().any(|one| others.iter().any(|other| one.shares_control(other)))
     }
 }
 

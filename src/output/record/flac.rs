@@ -9,6 +9,7 @@ use flacenc::config::Encoder;
 use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 
+use super::Bits;
 use crate::units::SAMPLE_RATE;
 
 /// Frames per block.
@@ -16,7 +17,6 @@ const BLOCK: usize = 4096;
 /// Shortest block the format knows.
 const SHORTEST: usize = 32;
 const CHANNELS: usize = 2;
-const BITS: usize = 24;
 
 /// A FLAC file being written.
 pub(super) struct FlacFile {
@@ -27,6 +27,8 @@ pub(super) struct FlacFile {
     block: FrameBuf,
     waiting: Vec<i32>,
     blocks: usize,
+    /// Bytes that the system has taken whole.
+    written: u64,
 }
 
 fn other(error: impl std::fmt::Debug) -> io::Error {
@@ -34,21 +36,30 @@ fn other(error: impl std::fmt::Debug) -> io::Error {
 }
 
 impl FlacFile {
-    pub(super) fn new(file: File) -> io::Result<Self> {
+    pub(super) fn new(file: File, bits: Bits) -> io::Result<Self> {
+        if bits == Bits::Float {
+            return Err(io::Error::other("FLAC holds 16 or 24 bits, not floating point"));
+        }
+        let bits = 8 * usize::from(bits.bytes());
         let mut flac = Self {
             file,
             encoder: Encoder::default().into_verified().map_err(|(_, error)| other(error))?,
-            info: StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, BITS).map_err(other)?,
-            context: Context::new(BITS, CHANNELS),
+            info: StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(other)?,
+            context: Context::new(bits, CHANNELS),
             block: FrameBuf::with_size(CHANNELS, BLOCK).map_err(other)?,
             waiting: Vec::with_capacity(2 * CHANNELS * BLOCK),
             blocks: 0,
+            written: 0,
         };
-        flac.header()?;
+        // Of a length that is not known yet: true whenever the writing stops.
+        let mut open = flac.info.clone();
+        open.set_block_sizes(BLOCK, BLOCK).map_err(other)?;
+        open.set_frame_sizes(0, 0).map_err(other)?;
+        flac.header(open)?;
         Ok(flac)
     }
 
-    /// Takes one frame of 24-bit samples.
+    /// Takes one frame.
     pub(super) fn write(&mut self, frame: [i32; 2]) -> io::Result<()> {
         self.waiting.extend(frame);
         if self.waiting.len() == CHANNELS * BLOCK { self.encode() } else { Ok(()) }
@@ -64,8 +75,18 @@ impl FlacFile {
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
-        self.header()?;
+        let info = self.info.clone();
+        self.header(info)?;
         self.file.sync_all()
+    }
+
+    /// Takes away what was not written whole.
+    pub(super) fn rescue(&mut self) -> io::Result<()> {
+        self.file.set_len(self.written)
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     fn encode(&mut self) -> io::Result<()> {
@@ -77,21 +98,24 @@ impl FlacFile {
         if self.waiting.len() == CHANNELS * BLOCK {
             self.info.update_frame_info(&frame);
         }
-        self.put(&frame)?;
+        self.written += self.put(&frame)?;
         self.blocks += 1;
         self.waiting.clear();
         Ok(())
     }
 
-    fn header(&mut self) -> io::Result<()> {
+    fn header(&mut self, info: StreamInfo) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
-        self.put(&Stream::with_stream_info(self.info.clone()))?;
+        let length = self.put(&Stream::with_stream_info(info))?;
+        self.written = self.written.max(length);
         self.file.seek(SeekFrom::End(0)).map(drop)
     }
 
-    fn put(&mut self, part: &impl BitRepr) -> io::Result<()> {
+    /// Writes a part; gives its length.
+    fn put(&mut self, part: &impl BitRepr) -> io::Result<u64> {
         let mut bytes = ByteSink::new();
         part.write(&mut bytes).map_err(other)?;
-        self.file.write_all(bytes.as_slice())
+        self.file.write_all(bytes.as_slice())?;
+        Ok(bytes.as_slice().len() as u64)
     }
 }

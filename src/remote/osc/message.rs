@@ -8,7 +8,11 @@ use crate::event::parameter::{Kind, Param, Value};
 use crate::music::emotion::{Affect, Mood};
 use crate::music::theory::{Chord, Key};
 
-fn message(address: &str, args: Vec<OscType>) -> OscMessage {
+/// The streams beside the chord, which is a parameter too.
+pub(in crate::remote) const STREAMS: [&str; 6] =
+    ["/melos/beat", "/melos/bar", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
+
+pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
 }
 
@@ -57,6 +61,9 @@ pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
         Notice::Outlook(key, chords) => message("/melos/outlook", outlook_arguments(*key, chords)),
         Notice::Revisions(revisions) => message("/melos/revisions", revisions_arguments(*revisions)),
         Notice::Mood(mood) => message("/melos/mood", mood_arguments(mood)),
+        Notice::Trouble { part, reason } => {
+            message("/melos/trouble", vec![OscType::String(part.to_string()), OscType::String(reason.clone())])
+        }
         Notice::Health(health) => message("/melos/health", health_arguments(health)),
     })
 }

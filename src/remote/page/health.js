@@ -28,13 +28,14 @@ function lately(name, count) {
 const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`);
 
 /**
- * @param {{ state: string, load: number, xruns: number, starvations: number, output: string }} now
+ * @param {{ state: string, load: number, xruns: number, starvations: number, output: string, trouble: string }} now
  * @returns {['good' | 'warn' | 'bad', string]}
  */
-function judge({ state, load, xruns, starvations, output }) {
+function judge({ state, load, xruns, starvations, output, trouble }) {
   const [gaps, late] = [lately('xruns', xruns), lately('starvations', starvations)];
   if (state === 'no-device') return ['bad', 'The sound device is gone: trying to get it back'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is held until it is back'];
+  if (trouble) return ['warn', trouble];
   if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or fewer programs`];
   if (gaps) return ['warn', `Sound device late ${times(gaps)} in the last minute: try a larger block`];
   if (load > HIGH) return ['warn', `The generator is at ${Math.round(load * 100)} % of what it can do: run fewer programs`];
@@ -49,7 +50,7 @@ export function healthLine() {
   const sentence = h('span', { id: 'sentence' }, 'Connecting');
   const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'More about it', onclick: () => (location.hash = '/setup') }, dot, sentence);
   const live = byId('said');
-  let output = '';
+  let [output, trouble] = ['', ''];
   let spoken = '';
   /** @param {'good' | 'warn' | 'bad'} colour @param {string} text */
   const show = (colour, text) => {
@@ -59,12 +60,16 @@ export function healthLine() {
     if (colour === 'bad' && spoken !== text) live.textContent = text;
     spoken = text;
   };
-  const ask = () => attempt(async () => ({ output } = await http('/status')));
+  const ask = () => attempt(async () => {
+    const status = await http('/status');
+    output = status.output;
+    trouble = capital(String(Object.values(status.troubles ?? {})[0] ?? ''));
+  });
   let state = '';
   melos.on('health', (now, load, xruns, starvations) => {
     if (now !== state) ask();
     state = now;
-    show(...judge({ state, load, xruns, starvations, output }));
+    show(...judge({ state, load, xruns, starvations, output, trouble }));
   });
   melos.on('@open', (open) => (open ? ask() : show('bad', 'No connection to Melos')));
   setInterval(() => melos.open && !document.hidden && ask(), 10_000);
@@ -85,7 +90,8 @@ export function healthFigures() {
   let newest = {};
   const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && key !== 'seconds';
   const show = () => {
-    const rows = Object.entries(newest).filter(([, value]) => typeof value !== 'object' || value === null);
+    const { parameters: _, recording, troubles, ...figures } = newest;
+    const rows = [...Object.entries(figures), ...Object.entries(troubles ?? {})].filter(([, value]) => typeof value !== 'object' || value === null);
     list.replaceChildren(...rows.flatMap(([key, value]) => {
       let text = String(value ?? '–');
       if (counts(key, value)) text = String(Math.max(0, value - Math.min(value, zero[key] ?? 0)));

@@ -1,35 +1,48 @@
 //! What listeners are told, and what `melos status` answers.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::engine::EngineStatus;
-use crate::event::Notice;
 use crate::event::notice::{Health, Meters};
 use crate::event::parameter::{Kind, Param, Value};
+use crate::event::{Notice, Troubles};
 use crate::generator::WorkerStatus;
 use crate::music::emotion::Mood;
 use crate::output::device::OutputStatus;
+use crate::output::record::RecorderStatus;
 use crate::remote::osc::OscServer;
 use crate::remote::oscquery::OscQuery;
-use crate::remote::status::{Figures, Status};
+use crate::remote::status::{Figures, RecordingFigures, Status};
 use crate::units::{frames_to_seconds, gain_to_db};
 
 /// Fans out notices, and keeps the newest figures.
 #[derive(Debug)]
 pub(super) struct Board {
-    osc: OscServer,
+    osc: Arc<OscServer>,
     oscquery: OscQuery,
     figures: Arc<Figures>,
+    troubles: Troubles,
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
-        Self { osc, oscquery, figures }
+    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>, troubles: Troubles) -> Self {
+        Self { osc, oscquery, figures, troubles }
     }
 
-    /// Counts a message that was read and could not be followed all the same.
-    pub(super) fn refuse(&self) {
-        self.osc.counters().refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// Where OSC is listened to.
+    pub(super) fn osc_address(&self) -> SocketAddr {
+        self.osc.address()
+    }
+
+    /// Where HTTP is listened to.
+    pub(super) fn http_address(&self) -> SocketAddr {
+        self.oscquery.address()
+    }
+
+    /// Counts messages that were read and could not be followed all the same.
+    pub(super) fn refuse(&self, messages: u64) {
+        self.osc.counters().refused.fetch_add(messages, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Says which texts a parameter takes at present.
@@ -67,7 +80,13 @@ impl Board {
     }
 
     /// Tells level and health, and keeps them for `melos status`.
-    pub(super) fn tell_levels(&self, engine: &EngineStatus, output: &OutputStatus, worker: &WorkerStatus) {
+    pub(super) fn tell_levels(
+        &self,
+        engine: &EngineStatus,
+        output: &OutputStatus,
+        worker: &WorkerStatus,
+        recorder: &RecorderStatus,
+    ) {
         let (rms_db, peak_db) = (gain_to_db(engine.rms()), gain_to_db(engine.take_peak()));
         let state = if !output.connected() {
             "no-device"
@@ -113,6 +132,8 @@ impl Board {
             osc_refused: count(&counters.refused),
             osc_late: count(&counters.late),
             limited: engine.limited(),
+            recording: RecordingFigures::of(recorder),
+            troubles: self.troubles.now().0,
             parameters: std::mem::take(&mut told.status.parameters),
         };
     }

@@ -3,17 +3,16 @@
 mod agenda;
 mod ensemble;
 mod learn;
-mod log_file;
 mod onsets;
 mod show;
+mod streams;
 mod timeline;
 
-use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
@@ -22,29 +21,33 @@ use super::board::Board;
 use super::networks::Replacement;
 use super::reload::Reloaded;
 use super::state::{Saved, StateFile};
+use super::takes::Takes;
 use crate::conductor::{Conductor, Score};
 use crate::engine::EngineStatus;
+use crate::event::Part;
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
-use crate::event::{EngineEvent, TimedCommand};
-use crate::files::config::{AudioHost, Config, MidiHost};
+use crate::event::{EngineEvent, Performed, TimedCommand};
+use crate::files::config::{Config, ConfigChange, Cost};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk, ends_journey};
 use crate::generator::{Worker, WorkerEvent};
 use crate::midi::mapping::LiveMappings;
 use crate::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::output::device::Output;
-use crate::output::record::{Format, Recorded, Recorder, Take};
+use crate::output::record::Format;
+use crate::quote::{listed, quoted, shown};
 use crate::remote::http::desk::Desk;
+use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
-use crate::units::{SAMPLE_RATE, seconds_to_frames};
+use crate::units::{frames_to_seconds, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
 use learn::Lesson;
-pub(super) use log_file::LogFile;
 use onsets::Onsets;
 use show::Shown;
+use streams::Streams;
 use timeline::Timeline;
 
 /// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
@@ -53,12 +56,6 @@ const TICK: Duration = Duration::from_millis(1);
 const MARGIN: u64 = 256;
 /// How often level and health are told.
 const REPORT: Duration = Duration::from_millis(33);
-/// Frames after a recording's last until its log is kept: what is known late about them, a late splice, is known by then.
-const SETTLED: u64 = SAMPLE_RATE as u64;
-/// Longest time that a recording may take to be completed at the end.
-const LAST_RECORDING: Duration = Duration::from_secs(2);
-/// Names of presets that do not exist which are said, each once; a flood of them must not fill the disk.
-const UNKNOWN: usize = 100;
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
@@ -91,7 +88,8 @@ pub(super) struct Stage {
     pub(super) news: Receiver<Reloaded>,
     /// Networks that were loaded again.
     pub(super) networks: Receiver<Replacement>,
-    pub(super) recorder: Recorder,
+    /// Recordings, and the control log.
+    pub(super) takes: Takes,
     /// What was asked for last.
     pub(super) config: Config,
     /// Folder for state and recordings.
@@ -100,9 +98,6 @@ pub(super) struct Stage {
     /// Lists for HTTP.
     pub(super) desk: Arc<Desk>,
     pub(super) state: StateFile,
-    pub(super) log: LogFile,
-    /// Recordings that are complete but for their log.
-    pub(super) recorded: VecDeque<Recorded>,
     pub(super) stop: Arc<AtomicBool>,
     /// Told every frame the play head moved, for the watchdog.
     pub(super) alive: Box<dyn FnMut(u64) + Send>,
@@ -118,7 +113,8 @@ impl Stage {
             timeline: Timeline::default(),
             onsets: Onsets::default(),
             released: Vec::new(),
-            unknown: BTreeSet::new(),
+            said: Said::default(),
+            streams: Streams::default(),
             walk,
             lesson: None,
             shown: Shown::default(),
@@ -143,8 +139,7 @@ impl Stage {
             std::thread::sleep(TICK);
             self.turn(&mut turn);
         }
-        self.end_recording();
-        self.log.write(self.engine.frame(), Entry::End);
+        self.takes.close(self.engine.frame());
         self.state.close(last);
     }
 
@@ -165,7 +160,11 @@ impl Stage {
         }
         self.take_midi(turn);
         self.take_link(&turn.timeline);
-        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        if refused > 0 {
+            self.board.refuse(refused);
+            tracing::warn!(refused, "too many events are scheduled for later");
+        }
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_ref().and_then(Walk::next_frame);
@@ -194,12 +193,13 @@ impl Stage {
         (self.alive)(head);
         if turn.reported.elapsed() >= REPORT {
             turn.reported = Instant::now();
-            self.board.tell_levels(&self.engine, self.output.status(), self.worker.status());
+            self.board.tell_levels(&self.engine, self.output.status(), self.worker.status(), self.takes.status());
             self.board.tell_mood(self.conductor.mood());
             self.tell_values();
             self.tell_controls();
+            self.takes.keep_logs(head);
+            self.hear_recorder(turn);
             self.show(turn);
-            self.keep_logs(head.saturating_sub(SETTLED));
             self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
         }
     }
@@ -273,18 +273,25 @@ impl Stage {
     fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
         if let Some(name) = self.unknown_preset(&event) {
-            if matches!(source, Source::Osc(_)) {
-                self.board.refuse();
-            }
-            if turn.unknown.len() < UNKNOWN && turn.unknown.insert(name.to_owned()) {
-                let names: Vec<_> = self.presets.names().collect();
-                tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
-            }
+            self.refuse(source);
+            let complaint = format!("there is no preset {}; there are {}", quoted(name), listed(self.presets.names()));
+            turn.complain("preset", &complaint);
             return;
         }
-        self.apply(turn, &event);
-        if let ControlEvent::Set(param, value) = &event {
+        if turn.streams.repeats(&event, Instant::now()) {
+            return;
+        }
+        if !self.apply(turn, &event) {
+            self.refuse(source);
+        } else if let ControlEvent::Set(param, value) = &event {
             self.act(turn, *param, value);
+        }
+    }
+
+    /// Counts what cannot be followed.
+    fn refuse(&self, source: Source) {
+        if matches!(source, Source::Osc(_)) {
+            self.board.refuse(1);
         }
     }
 
@@ -312,7 +319,7 @@ impl Stage {
         };
         match (param, value) {
             (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
-            (Param::Record, Value::Toggle(on)) => self.record(*on),
+            (Param::Record, Value::Toggle(on)) => self.record(turn, *on),
             (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
                 let steps = if param == Param::PresetNext { 1 } else { -1 };
                 if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
@@ -331,7 +338,7 @@ impl Stage {
             tracing::warn!(preset = name, "there is no such preset any more");
             return;
         };
-        tracing::info!(preset = name, "{}", preset.name);
+        tracing::info!(preset = name, "{}", shown(&preset.name));
         let settings = preset.settings();
         if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
             self.apply(turn, &ControlEvent::Morph(*seconds));
@@ -343,50 +350,29 @@ impl Stage {
     }
 
     /// Begins a recording, or ends it.
-    fn record(&mut self, on: bool) {
-        // In milliseconds, since two takes may begin within a second.
-        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let (format, extension) = match self.conductor.value(Param::RecordFormat) {
-            Value::Choice(1) => (Format::Flac, "flac"),
-            _ => (Format::Wav, "wav"),
+    fn record(&mut self, turn: &mut Turn, on: bool) {
+        if !on {
+            return self.takes.end();
+        }
+        let format = match self.conductor.value(Param::RecordFormat) {
+            Value::Choice(1) => Format::Flac,
+            _ => Format::Wav,
         };
-        let path = self.folder.join(&self.config.recordings).join(format!("take-{begun}.{extension}"));
         let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
             Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
             _ => 0,
         };
-        let asked = if on {
-            tracing::info!(file = %path.display(), "recording");
-            self.recorder.start(Take { path, format, pre_roll, limit: None })
-        } else {
-            self.recorder.stop()
-        };
-        if let Err(error) = asked {
-            tracing::error!("{error}");
+        if !self.takes.begin(self.conductor.mood().dominant().name(), format, pre_roll) {
+            self.apply(turn, &ControlEvent::Set(Param::Record, Value::Toggle(false)));
         }
     }
 
-    /// Keeps the control log beside recordings whose frames all lie before a frame.
-    fn keep_logs(&mut self, settled: u64) {
-        self.recorded.extend(self.recorder.status().take_recorded());
-        while let Some(Recorded { path, frames }) = self.recorded.pop_front() {
-            if frames.end > settled {
-                self.recorded.push_front(Recorded { path, frames });
-                return;
-            }
-            self.log.keep(&path, frames);
+    /// A recording that failed is none any more, for everyone who is told.
+    fn hear_recorder(&mut self, turn: &mut Turn) {
+        if let Some(reason) = self.takes.failure() {
+            self.apply(turn, &ControlEvent::Set(Param::Record, Value::Toggle(false)));
+            self.board.tell(Notice::Trouble { part: Part::Recording, reason });
         }
-    }
-
-    /// Completes the recording that is going on, for the end.
-    fn end_recording(&mut self) {
-        let end = Instant::now() + LAST_RECORDING;
-        if self.recorder.stop().is_ok() {
-            while self.recorder.status().recording() && Instant::now() < end {
-                std::thread::sleep(TICK);
-            }
-        }
-        self.keep_logs(u64::MAX);
     }
 
     /// Takes files that were read again; the preset that plays takes effect at once if it changed.
@@ -413,44 +399,50 @@ impl Stage {
 
     /// Brings a configuration into force, as far as that goes while playing.
     fn configure(&mut self, config: Config) {
-        let old = std::mem::replace(&mut self.config, config);
-        let new = &self.config;
-        let on_jack = |config: &Config| config.audio.host == AudioHost::Jack;
-        let follows_audio = |config: &Config| config.midi.host == MidiHost::Auto;
-        if new.audio != old.audio {
-            self.output.configure(new.audio.clone());
+        let changes = self.config.changes(&config);
+        self.config = config;
+        let mut later = Vec::new();
+        for change in changes {
+            if change.cost() == Cost::NextStart {
+                later.push(change.key());
+            }
+            match change {
+                ConfigChange::Audio(audio) => self.output.configure(audio),
+                ConfigChange::MidiOut(out) => self.ensemble.configure(self.conductor.frame(), out),
+                ConfigChange::Recordings(recordings) => {
+                    self.desk.set_recordings(super::place(&self.folder, &recordings).folder);
+                    self.takes.configure(&self.folder, &recordings);
+                }
+                ConfigChange::Preset
+                | ConfigChange::Model
+                | ConfigChange::Osc
+                | ConfigChange::Http
+                | ConfigChange::MidiHost
+                | ConfigChange::Link
+                | ConfigChange::ControlLog => {}
+            }
         }
-        if new.midi.out != old.midi.out {
-            self.ensemble.configure(self.conductor.frame(), new.midi.out.clone());
-        }
-        let later = [
-            ("preset", new.preset != old.preset),
-            ("model", new.model != old.model),
-            ("osc", new.osc != old.osc),
-            ("http", new.http != old.http),
-            ("midi.host", new.midi.host != old.midi.host || follows_audio(new) && on_jack(new) != on_jack(&old)),
-            ("link", new.link != old.link),
-        ];
-        let later: Vec<_> = later.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
         if !later.is_empty() {
             tracing::info!(keys = later.join(", "), "in force from the next start");
         }
     }
 
-    /// Applies an event at the horizon and logs it.
-    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
-        match self.conductor.apply(event) {
+    /// Applies an event at the horizon and logs it; tells whether it fits.
+    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) -> bool {
+        let applied = self.conductor.apply(event);
+        match &applied {
             Ok(()) => {
-                self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
+                self.takes.log(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
                     && param.spec().lane != Lane::Fast
                 {
                     tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
                 }
             }
-            Err(error) => tracing::warn!("{error}; nothing was changed"),
+            Err(error) => turn.complain(kind_of(event), &format!("{error}; nothing was changed")),
         }
         self.advance(turn, self.conductor.frame());
+        applied.is_ok()
     }
 
     /// Moves the conductor on and passes on what it decides.
@@ -476,13 +468,15 @@ impl Stage {
     fn hear(&mut self, turn: &mut Turn) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => {
-                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
+                EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last texture is sustained"),
+                EngineEvent::Recovered { bridged, .. } => {
+                    tracing::info!("the generator is back after {:.1} s", frames_to_seconds(bridged));
                 }
-                EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
-                EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),
-                EngineEvent::Panicked { frame } => tracing::info!(frame, "panic: every sound cut"),
+                EngineEvent::NotFinite { frame } => {
+                    tracing::error!(frame, "the network's sound held a value that is not a number; it was muted");
+                }
+                EngineEvent::Panicked { .. } => tracing::info!("panic: every sound cut"),
             }
         }
         for event in self.worker.events() {
@@ -496,7 +490,13 @@ impl Stage {
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } => {
-                    tracing::warn!(planned, heard = performed.map(|it| it.heard), "a change of mood came late");
+                    match performed {
+                        Some(Performed { heard, .. }) => {
+                            let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
+                            tracing::warn!("a change of mood was heard {late:.0} ms late");
+                        }
+                        None => tracing::warn!("a change of mood was overtaken by the next one before it was heard"),
+                    }
                     Entry::Splice { planned, performed }
                 }
                 WorkerEvent::Swapped { at } => {
@@ -512,7 +512,7 @@ impl Stage {
                     continue;
                 }
             };
-            self.log.write(self.conductor.frame(), entry);
+            self.takes.log(self.conductor.frame(), entry);
         }
     }
 }
@@ -525,8 +525,9 @@ struct Turn {
     onsets: Onsets,
     /// What took its value at a bar line, for the daemon to do its part.
     released: Vec<(u64, Param, Value)>,
-    /// Presets asked for that do not exist.
-    unknown: BTreeSet<String>,
+    /// What was complained about.
+    said: Said,
+    streams: Streams,
     /// The journey of the preset that plays.
     walk: Option<Walk>,
     /// The control that is being learnt.
@@ -534,4 +535,23 @@ struct Turn {
     /// What the lists told last.
     shown: Shown,
     reported: Instant,
+}
+
+impl Turn {
+    /// Says what cannot be done, now and then of a kind.
+    fn complain(&mut self, kind: &str, complaint: &str) {
+        if let Some(unsaid) = self.said.say(kind, complaint, Instant::now()) {
+            tracing::warn!("{complaint}{}", and_more(unsaid));
+        }
+    }
+}
+
+/// What complaints about an event are counted together by.
+fn kind_of(event: &ControlEvent) -> &'static str {
+    match event {
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {
+            param.spec().id
+        }
+        _ => "clock",
+    }
 }

@@ -1,5 +1,7 @@
 //! What is shown besides the parameters: lists for HTTP, the chords to come.
 
+use std::path::Path;
+
 use super::{Stage, Turn};
 use crate::event::notice::{OUTLOOK, Revisions};
 use crate::event::parameter::{Param, Value};
@@ -23,6 +25,10 @@ pub(super) struct Shown {
     chords: Vec<(u64, Chord)>,
 }
 
+fn file_name(path: &Path) -> Option<String> {
+    path.file_name().map(|name| name.to_string_lossy().into_owned())
+}
+
 impl Stage {
     /// Brings the lists up to date and does what HTTP asks for.
     pub(super) fn show(&mut self, turn: &mut Turn) {
@@ -42,12 +48,13 @@ impl Stage {
         if turn.shown.looks % LISTS == 1 {
             self.show_lists(turn);
         }
-        let recorder = self.recorder.status();
+        let recorder = self.takes.status();
+        let progress = recorder.progress();
         self.desk.set_recording(Recording {
             on: recorder.recording(),
             seconds: frames_to_seconds(recorder.frames()),
-            name: recorder.name(),
-            trouble: recorder.trouble(),
+            name: progress.path.as_deref().and_then(file_name),
+            trouble: progress.trouble,
         });
         self.tell_outlook(&mut turn.shown, head);
         let revisions = self.desk.revisions();
@@ -70,7 +77,6 @@ impl Stage {
     /// Lists the presets anew.
     pub(super) fn show_presets(&self) {
         self.desk.set_presets(&self.presets);
-        self.desk.set_recordings(self.folder.join(&self.config.recordings));
         self.board.offer(Param::Preset, self.presets.names().map(str::to_owned).collect());
     }
 
