@@ -1,9 +1,11 @@
 //! Controls that were learnt while playing, with the device they belong to.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Mapping;
+use super::hint::Named;
 use crate::event::parameter::Param;
 use crate::files::document::Problem;
 
@@ -48,6 +50,16 @@ impl Learned {
         let others = &other.mapping.bindings;
         self.device == other.device
             && self.mapping.bindings.iter().any(|one| others.iter().any(|other| one.shares_control(other)))
+    }
+}
+
+impl fmt::Display for Learned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for binding in &self.mapping.bindings {
+            let control = Named(binding.control, binding.channel);
+            write!(f, "{control} of {} moves {}", self.device, binding.to.spec().id)?;
+        }
+        Ok(())
     }
 }
 

@@ -181,7 +181,7 @@ impl Connection {
     /// Takes a notice.
     pub(super) fn notice(&mut self, notice: Notice) {
         // What was learnt is more than was asked; only somebody who is there gets it.
-        if let Notice::Learned { to, .. } = notice
+        if let Notice::Learned { to: Some(to), .. } = notice
             && !self.access.knows(to, Instant::now())
         {
             count(&self.counters.unsent);

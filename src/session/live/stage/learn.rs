@@ -39,11 +39,13 @@ impl Stage {
         if learning.is_complete() {
             let name = self.mappings.device_name(device).unwrap_or_default().to_owned();
             match Learned::new(&name, &block) {
-                Ok(learned) => self.mappings.learn(learned),
+                Ok(learned) => {
+                    tracing::info!("learnt: {learned}");
+                    self.mappings.learn(learned);
+                }
                 Err(problems) => tracing::error!(?problems, "what was learnt cannot be bound"),
             }
         }
-        tracing::info!(parameter = param.spec().id, "learnt");
         self.answer(to, param, block);
     }
 
