@@ -158,7 +158,7 @@ fn format(path: &Path, bits: &str) -> anyhow::Result<(Format, Bits)> {
     Ok((format, bits))
 }
 
-fn read_log(path: &PathBuf) -> anyhow::Result<ControlLog> {
+fn read_log(path: &Path) -> anyhow::Result<ControlLog> {
     let file = files::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
     ControlLog::read(BufReader::new(file)).with_context(|| path.display().to_string())
 }

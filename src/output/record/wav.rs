@@ -150,7 +150,7 @@ mod tests {
                 let long = frames > room / frame;
                 assert_eq!(
                     (&header[..4], &header[12..16]),
-                    if long { (&b"RF64"[..], &b"ds64"[..]) } else { (b"RIFF", b"JUNK") }
+                    if long { (&b"RF64"[..], &b"ds64"[..]) } else { (&b"RIFF"[..], &b"JUNK"[..]) }
                 );
                 let data = number(&header, header.len() - 4, 4);
                 if long {
