@@ -16,7 +16,7 @@ cargo-deny := VERSION_D
 # What building needs, and what the tests use: real servers and real clients that others wrote.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
 TEST_PACKAGES := jackd2 jack-capture liblo-tools pulseaudio pulseaudio-utils puredata-core \
-	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 $(if $(shell command -v npm),,npm)
+	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 chromium $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)

@@ -29,6 +29,7 @@ fn every_problem_is_said_with_its_place() {
     write("presets/dusk.toml", "schema = 1\nname = \"Dusk\"\ntempo = 9000\nrevreb = 0.5\n");
     write("presets/dawn.toml", "schema = 1\nname = \"Dawn\"\ntempo = 138.7\n");
     write("mappings/box.toml", "schema = 1\nname = \"Box\"\n[[bind]]\ncc = 128\nto = \"reverb\"\n");
+    write("mappings/odd.toml", "schema = 1\nname = \"Odd\"\ninherit = \"keybord\"\n");
     write("melos.toml", "[audio]\nhost = \"jak\"\n");
     let (code, said) = check(
         &["presets", "mappings", "melos.toml"]
@@ -41,12 +42,13 @@ fn every_problem_is_said_with_its_place() {
         "presets/dusk.toml:3: tempo = 9000: expected a number from 40 to 200",
         "presets/dusk.toml:4: revreb = 0.5: there is no parameter \"revreb\"; did you mean \"reverb\"?",
         "mappings/box.toml:4: bind.cc = 128: expected a whole number from 0 to 119",
+        "mappings/odd.toml:3: inherit = \"keybord\": there is no mapping of this name; there are apc-mini, apc40,",
         "melos.toml:2: audio.host = \"jak\": expected one of",
-        "4 files checked, 4 problems",
+        "5 files checked, 5 problems",
     ]) {
         assert!(line.contains(wanted), "{wanted} in {said:#?}");
     }
-    assert_eq!(said.len(), 5, "{said:#?}");
+    assert_eq!(said.len(), 6, "{said:#?}");
 }
 
 /// A folder with a broken preset, and the message that it deserves.

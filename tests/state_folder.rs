@@ -52,10 +52,10 @@ fn pipes_and_damage_do_not_hold_it_up_and_nothing_is_lost() {
         assert!(Command::new("mkfifo").arg(at(name)).status().unwrap().success());
     }
     let scenes = "[scenes.dawn]\nreverb = 0.25\nwidth = 0.5\n";
-    fs::write(at("state.toml"), format!("tempo = 66\nreverb = 0,6\n{scenes}")).unwrap();
+    fs::write(at("state.toml"), format!("\"reverb/size\" = 0.125\nreverb = 0,6\n{scenes}")).unwrap();
     let daemon = Daemon::start(folder.path(), &NULL);
     let status = daemon.status().unwrap();
-    assert_eq!(status["parameters"]["tempo"], 66.0, "what could be read counts");
+    assert_eq!(status["parameters"]["reverb/size"], 0.125, "what could be read counts");
     let said = status["troubles"]["saved-state"].as_str().unwrap();
     let aside = files(folder.path(), "state.toml.damaged-");
     assert!(aside.len() == 1 && said.contains(aside[0].to_str().unwrap()), "{said}");

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use melos::files;
-use melos::files::config::Config;
+use melos::files::Places;
+use melos::files::config::{Config, find_data};
 use melos::files::document::Problem;
 use melos::files::preset::Preset;
 use melos::generator::model::{Models, runtime};
@@ -78,6 +79,8 @@ impl Check {
         inside.sort();
         // A model's folder has TOML files that are none of ours.
         let model = inside.iter().any(|path| path.ends_with("model.toml"));
+        // Beside the models there may be folders of other things, such as the code that trains them.
+        let only_models = given.ends_with("models") || whole.ends_with("models");
         for path in inside {
             let whole = match path.canonicalize() {
                 Ok(whole) => whole,
@@ -89,7 +92,9 @@ impl Check {
             // What a link is for, its own place says, before that of the file.
             let kind = kind_by_place(&given_whole(given, &path)).or_else(|| kind_by_place(&whole));
             if whole.is_dir() {
-                self.folder(&path, &whole);
+                if !only_models || path.join("model.toml").is_file() {
+                    self.folder(&path, &whole);
+                }
             } else if path.extension().is_some_and(|extension| extension == "toml")
                 && (!model || kind == Some(Kind::Model))
             {
@@ -111,7 +116,10 @@ impl Check {
                 let models = runtime().and_then(|runtime| Models::load(runtime, folder));
                 models.err().map(|error| error.to_string().lines().map(str::to_owned).collect())
             }
-            Some(Kind::Mapping) => Mapping::parse(given, &text).err().map(told),
+            Some(Kind::Mapping) => match Mapping::parse(given, &text) {
+                Ok(mapping) => inherits_nothing(given, &text, &mapping).map(|problem| vec![problem.to_string()]),
+                Err(problems) => Some(told(problems)),
+            },
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(told),
             Some(Kind::Config) => Config::parse(given, &text).err().map(told),
             None => {
@@ -132,6 +140,21 @@ fn given_whole(folder: &Path, path: &Path) -> PathBuf {
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// A mapping that inherits from one that is neither beside it nor where Melos looks for mappings.
+fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
+    let name = mapping.inherit.as_deref()?;
+    let places = find_data(None).ok().map(|data| Places::new(&data));
+    let mut known: Vec<String> =
+        places.into_iter().flat_map(|places| places.found("mappings")).map(|(name, _)| name).collect();
+    if known.iter().any(|other| other == name) || file.with_file_name(format!("{name}.toml")).is_file() {
+        return None;
+    }
+    known.retain(|other| *other != mapping.file);
+    let line = text.lines().position(|line| line.trim_start().starts_with("inherit")).map_or(0, |index| index + 1);
+    let hint = format!("there is no mapping of this name; there are {}", known.join(", "));
+    Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
 }
 
 /// What a file is by its name, or the folder it lies in.

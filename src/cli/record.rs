@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rosc::{OscMessage, OscPacket, OscType, encoder};
-use serde_json::Value;
 
 use super::endpoint::{DaemonArgs, socket_to};
 use super::status::ask;
@@ -38,12 +37,14 @@ enum What {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let (http, osc) = (args.daemon.http()?, args.daemon.osc()?);
-    let recording = || -> anyhow::Result<Value> { Ok(ask(http)?["recording"].take()) };
-    let before = recording().with_context(|| format!("no Melos answers on {http}"))?;
+    let status = ask(http).with_context(|| format!("no Melos answers on {http}"))?;
     let on = args.what == What::Start;
-    if !on && before["on"] == false {
+    // The first minute that is recorded without a device is nobody's wish; a take that was asked for goes on as it is.
+    let asked = status["parameters"]["record"] == true;
+    if !on && !asked {
         bail!("nothing is being recorded");
     }
+    let attempts = &status["recording"]["attempts"];
     let socket = socket_to(osc)?;
     let send = |address: &str, value: OscType| -> anyhow::Result<()> {
         let packet = encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args: vec![value] }))?;
@@ -56,13 +57,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if let Some(format) = args.format {
         send("/melos/record/format", OscType::String(format))?;
     }
-    // The first minute that is recorded without a device is nobody's wish; a take that was asked for goes on as it is.
-    let asked = ask(http)?["parameters"]["record"] == true;
     send("/melos/record", OscType::Int(i32::from(on)))?;
     let begun = Instant::now();
     let now = loop {
-        let now = recording()?;
-        let followed = if on { asked || now["attempts"] != before["attempts"] } else { now["on"] == false };
+        let now = ask(http)?["recording"].take();
+        let followed = if on { asked || now["attempts"] != *attempts } else { now["on"] == false };
         let decided = now["on"] == on || !now["trouble"].is_null();
         if followed && decided {
             break now;

@@ -35,16 +35,26 @@ fn other(error: impl std::fmt::Debug) -> io::Error {
     io::Error::other(format!("FLAC encoder: {error:?}"))
 }
 
+/// Frame sizes of 0 are those that are not known.
+fn without_frame_sizes(info: &StreamInfo) -> io::Result<StreamInfo> {
+    let mut info = info.clone();
+    info.set_frame_sizes(0, 0).map_err(other)?;
+    Ok(info)
+}
+
 impl FlacFile {
     pub(super) fn new(file: File, bits: Bits) -> io::Result<Self> {
         if bits == Bits::Float {
             return Err(io::Error::other("FLAC holds 16 or 24 bits, not floating point"));
         }
         let bits = 8 * usize::from(bits.bytes());
+        // Only the last block may be shorter, and does not count.
+        let mut info = StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(other)?;
+        info.set_block_sizes(BLOCK, BLOCK).map_err(other)?;
         let mut flac = Self {
             file,
             encoder: Encoder::default().into_verified().map_err(|(_, error)| other(error))?,
-            info: StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(other)?,
+            info,
             context: Context::new(bits, CHANNELS),
             block: FrameBuf::with_size(CHANNELS, BLOCK).map_err(other)?,
             waiting: Vec::with_capacity(2 * CHANNELS * BLOCK),
@@ -52,10 +62,7 @@ impl FlacFile {
             written: 0,
         };
         // Of a length that is not known yet: true whenever the writing stops.
-        let mut open = flac.info.clone();
-        open.set_block_sizes(BLOCK, BLOCK).map_err(other)?;
-        open.set_frame_sizes(0, 0).map_err(other)?;
-        flac.header(open)?;
+        flac.header(without_frame_sizes(&flac.info)?)?;
         Ok(flac)
     }
 
@@ -75,7 +82,9 @@ impl FlacFile {
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
-        let info = self.info.clone();
+        // Shorter than a block: no frame was counted.
+        let known = self.info.max_frame_size() > 0;
+        let info = if known { self.info.clone() } else { without_frame_sizes(&self.info)? };
         self.header(info)?;
         self.file.sync_all()
     }
@@ -94,7 +103,6 @@ impl FlacFile {
         self.context.fill_interleaved(&self.waiting).map_err(other)?;
         let frame = flacenc::encode_fixed_size_frame(&self.encoder, &self.block, self.blocks, &self.info);
         let frame = frame.map_err(other)?;
-        // The last, shorter block does not count towards the block sizes in the header.
         if self.waiting.len() == CHANNELS * BLOCK {
             self.info.update_frame_info(&frame);
         }

@@ -141,13 +141,16 @@ fn a_take_ends_at_its_limit() {
 #[test]
 fn flac_holds_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    let (recorder, mut tap) = recorder(dir.path());
-    let path = begin(&recorder, Format::Flac, 0, None);
-    play(&mut tap, 0, 50_001);
-    drop(recorder);
-    let (frames, read) = decode(&path);
-    assert_eq!((frames, read.len()), (Some(50_001), 50_001));
-    close(&read, 0);
+    // Shorter than a block, and not a multiple of one.
+    for length in [1000, 50_001] {
+        let (recorder, mut tap) = recorder(dir.path());
+        let path = begin(&recorder, Format::Flac, 0, None);
+        play(&mut tap, 0, length);
+        drop(recorder);
+        let (frames, read) = decode(&path);
+        assert_eq!((frames, read.len()), (Some(length as u64), length));
+        close(&read, 0);
+    }
 }
 
 #[test]

@@ -201,7 +201,8 @@ impl Worker {
         match self.begin(take) {
             Ok(recording) => {
                 info!(path = %recording.path.display(), "recording");
-                let missing = self.gaps_in(recording.start..self.taken).iter().map(|gap| gap.end - gap.start).sum();
+                let missing: u64 =
+                    self.gaps_in(recording.start..self.taken).iter().map(|gap| gap.end - gap.start).sum();
                 self.status.change(|progress| {
                     progress.path = Some(recording.path.clone());
                     progress.missing = missing;
@@ -249,7 +250,10 @@ impl Worker {
     /// What a take holds up to now.
     fn recorded(&mut self, recording: &Recording) -> Recorded {
         let frames = recording.start..recording.start + recording.frames();
-        self.ended = frames.end;
+        // The first minute is nobody's wish, so a take may reach back into it.
+        if recording.take.limit.is_none() {
+            self.ended = frames.end;
+        }
         let gaps = self.gaps_in(frames.clone());
         Recorded { path: recording.path.clone(), frames, gaps }
     }

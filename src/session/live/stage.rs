@@ -4,6 +4,7 @@ mod agenda;
 mod ensemble;
 mod learn;
 mod onsets;
+mod show;
 mod streams;
 mod timeline;
 
@@ -36,6 +37,7 @@ use crate::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::output::device::Output;
 use crate::output::record::Format;
 use crate::quote::{listed, quoted, shown};
+use crate::remote::http::desk::Desk;
 use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
 use crate::units::{frames_to_seconds, seconds_to_frames};
@@ -44,6 +46,7 @@ use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
 use learn::Lesson;
 use onsets::Onsets;
+use show::Shown;
 use streams::Streams;
 use timeline::Timeline;
 
@@ -92,6 +95,8 @@ pub(super) struct Stage {
     /// Folder for state and recordings.
     pub(super) folder: PathBuf,
     pub(super) board: Arc<Board>,
+    /// Lists for HTTP.
+    pub(super) desk: Arc<Desk>,
     pub(super) state: StateFile,
     pub(super) stop: Arc<AtomicBool>,
     /// Told every frame the play head moved, for the watchdog.
@@ -101,7 +106,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
-        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0).peekable());
+        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0));
         let mut turn = Turn {
             score: Score::default(),
             agenda: Agenda::default(),
@@ -112,10 +117,12 @@ impl Stage {
             streams: Streams::default(),
             walk,
             lesson: None,
+            shown: Shown::default(),
             reported: Instant::now(),
         };
         self.want_feedback();
         self.tell_values();
+        self.show_presets();
         let mut begun = Instant::now();
         while !self.stop.load(Relaxed) {
             // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
@@ -160,7 +167,7 @@ impl Stage {
         }
         loop {
             let due = turn.agenda.next_frame();
-            let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
+            let step = turn.walk.as_ref().and_then(Walk::next_frame);
             let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
             self.advance(turn, frame);
             if step == Some(frame) {
@@ -192,6 +199,7 @@ impl Stage {
             self.tell_controls();
             self.takes.keep_logs(head);
             self.hear_recorder(turn);
+            self.show(turn);
             self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
         }
     }
@@ -338,7 +346,7 @@ impl Stage {
         for (param, value) in settings {
             self.apply(turn, &ControlEvent::Set(param, value));
         }
-        turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
+        turn.walk = Some(Walk::new(&preset, self.conductor.frame()));
     }
 
     /// Begins a recording, or ends it.
@@ -370,6 +378,7 @@ impl Stage {
     /// Takes files that were read again; the preset that plays takes effect at once if it changed.
     fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
         self.presets = reloaded.presets;
+        self.show_presets();
         if let Some(mappings) = reloaded.mappings {
             let mut out = Vec::new();
             self.mappings.set_mappings(mappings, &mut out);
@@ -400,7 +409,10 @@ impl Stage {
             match change {
                 ConfigChange::Audio(audio) => self.output.configure(audio),
                 ConfigChange::MidiOut(out) => self.ensemble.configure(self.conductor.frame(), out),
-                ConfigChange::Recordings(recordings) => self.takes.configure(&self.folder, &recordings),
+                ConfigChange::Recordings(recordings) => {
+                    self.desk.set_recordings(super::place(&self.folder, &recordings).folder);
+                    self.takes.configure(&self.folder, &recordings);
+                }
                 ConfigChange::Preset
                 | ConfigChange::Model
                 | ConfigChange::Osc
@@ -517,9 +529,11 @@ struct Turn {
     said: Said,
     streams: Streams,
     /// The journey of the preset that plays.
-    walk: Option<std::iter::Peekable<Walk>>,
+    walk: Option<Walk>,
     /// The control that is being learnt.
     lesson: Option<Lesson>,
+    /// What the lists told last.
+    shown: Shown,
     reported: Instant,
 }
 

@@ -166,7 +166,9 @@ fn write(folder: &Path, mut lock: Option<FolderLock>, states: &Receiver<Saved>, 
             Err(RecvTimeoutError::Disconnected) => return,
         }
         // A file that was deleted is written again.
-        let Some(state) = waiting.take_if(|state| written.as_ref() != Some(state) || !path.exists()) else { continue };
+        let Some(state) = waiting.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
+            continue;
+        };
         match std::fs::create_dir_all(folder).and_then(|()| files::replace(&path, text::format(&state).as_bytes())) {
             Ok(()) => {
                 written = Some(state);
