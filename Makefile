@@ -175,7 +175,7 @@ evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models
 
 # Each fuzz target for FUZZ_SECONDS, from the seeds and from what earlier runs found. Needs cargo-fuzz; the instrumentation is not
 # stable, so the compiler is told to allow it.
-FUZZ_TARGETS := osc midi mapping preset oscquery socket control_log model config audio
+FUZZ_TARGETS := osc midi mapping preset oscquery socket control_log model config state audio
 FUZZ_SECONDS ?= 600
 
 fuzz: packages-build
