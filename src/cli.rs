@@ -18,6 +18,7 @@ mod log;
 mod man;
 mod paths;
 mod plan_file;
+mod progress;
 mod record;
 mod render;
 mod run;

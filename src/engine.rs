@@ -40,7 +40,7 @@ mod tone;
 mod voices;
 
 pub use ports::{EngineEnds, EnginePorts, gap, gap_in, ports};
-pub use status::EngineStatus;
+pub use status::{EngineStatus, Layer};
 
 use dsp::Bus;
 use hold::Hold;
@@ -93,6 +93,8 @@ pub struct Engine {
     limiter: Limiter,
     gate: Ramp,
     cutting: bool,
+    /// Whether the quantum before had to be turned down.
+    limiting: bool,
     starved_since: u64,
     power: f32,
     /// The quantum being played, and how much of it is.
@@ -132,6 +134,7 @@ impl Engine {
             limiter: Limiter::new(),
             gate: Ramp::new(1.0, CUT),
             cutting: false,
+            limiting: false,
             starved_since: 0,
             power: 0.0,
             ready: [[0.0; 2]; QUANTUM],
@@ -279,18 +282,19 @@ impl Engine {
         let [network_phrase, harmony_phrase] = &mut self.mixer.phrase;
         self.mixer.network.step().scale(&mut piano);
         network_phrase.step().scale(&mut piano);
+        self.status.meter(Layer::Network, piano.iter().fold(0.0, |peak, sample| sample.abs().max(peak)));
         self.image.render(&piano, &mut bus);
 
         let mut harmony = Bus::SILENT;
         let mut voice = Bus::SILENT;
         self.bass.render(&mut voice);
-        harmony.add(&mut voice, self.mixer.bass.step());
+        self.status.meter(Layer::Bass, harmony.add(&mut voice, self.mixer.bass.step()));
         self.pad.render(&mut voice);
-        harmony.add(&mut voice, self.mixer.pad.step());
+        self.status.meter(Layer::Pad, harmony.add(&mut voice, self.mixer.pad.step()));
         self.upper.render(&mut voice);
-        harmony.add(&mut voice, self.mixer.upper.step());
+        self.status.meter(Layer::Upper, harmony.add(&mut voice, self.mixer.upper.step()));
         harmony.scale(harmony_phrase.step());
-        bus.add(&mut harmony, self.mixer.harmony.step());
+        self.status.meter(Layer::Harmony, bus.add(&mut harmony, self.mixer.harmony.step()));
 
         self.hold.render(&mut bus);
         self.reverb.render(&mut bus);
@@ -327,6 +331,12 @@ impl Engine {
             self.gate.set_over(1.0, FRESH);
             self.tell(EngineEvent::Panicked { frame: self.frame });
         }
+        let limiting = self.limiter.take_lowest();
+        self.status.gain.note(limiting);
+        if limiting < 1.0 && !self.limiting {
+            self.status.limited.fetch_add(1, Relaxed);
+        }
+        self.limiting = limiting < 1.0;
         self.status.silent.store(self.play.value() == 0.0 && self.play.target() == 0.0, Relaxed);
     }
 

@@ -79,6 +79,8 @@ impl Check {
         inside.sort();
         // A model's folder has TOML files that are none of ours.
         let model = inside.iter().any(|path| path.ends_with("model.toml"));
+        // Beside the models there may be folders of other things, such as the code that trains them.
+        let only_models = given.ends_with("models") || whole.ends_with("models");
         for path in inside {
             let whole = match path.canonicalize() {
                 Ok(whole) => whole,
@@ -90,7 +92,9 @@ impl Check {
             // What a link is for, its own place says, before that of the file.
             let kind = kind_by_place(&given_whole(given, &path)).or_else(|| kind_by_place(&whole));
             if whole.is_dir() {
-                self.folder(&path, &whole);
+                if !only_models || path.join("model.toml").is_file() {
+                    self.folder(&path, &whole);
+                }
             } else if path.extension().is_some_and(|extension| extension == "toml")
                 && (!model || kind == Some(Kind::Model))
             {

@@ -20,6 +20,7 @@ use melos::units::{frames_to_seconds, seconds_to_frames};
 
 use super::data::DataArgs;
 use super::plan_file::PlanFile;
+use super::progress::Progress;
 use super::settings::StartArgs;
 
 /// Frames rendered between two looks at the progress bar: one latent.
@@ -47,6 +48,9 @@ pub(crate) struct Args {
     /// Also write what was asked of the music, as JSON lines, one for every 4096 frames
     #[arg(long, value_name = "JSONL")]
     plan: Option<PathBuf>,
+    /// Also says how far it has come on standard output, as JSON lines with the highest sample since the line before
+    #[arg(long)]
+    progress: bool,
     /// Bits per sample; 32 is floating point
     #[arg(long, default_value = "24", value_parser = clap::builder::PossibleValuesParser::new(["16", "24", "32"]))]
     bits: String,
@@ -106,6 +110,7 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>, mut sound: 
 
     let bar = ProgressBar::new(wanted.end)
         .with_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"));
+    let mut progress = args.progress.then(|| Progress::new(wanted.end));
     let start = Instant::now();
     let mut block = vec![0.0f32; 2 * BLOCK];
     let mut done = 0;
@@ -122,6 +127,9 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>, mut sound: 
         }
         done += frames;
         bar.set_position(done);
+        if let Some(progress) = &mut progress {
+            progress.note(done, out)?;
+        }
         bar.set_message(format!("{:.1}× real time", frames_to_seconds(done) / start.elapsed().as_secs_f64()));
     }
     if let Some(file) = plan {
@@ -158,7 +166,7 @@ fn format(path: &Path, bits: &str) -> anyhow::Result<(Format, Bits)> {
     Ok((format, bits))
 }
 
-fn read_log(path: &PathBuf) -> anyhow::Result<ControlLog> {
+fn read_log(path: &Path) -> anyhow::Result<ControlLog> {
     let file = files::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
     ControlLog::read(BufReader::new(file)).with_context(|| path.display().to_string())
 }

@@ -52,6 +52,12 @@ impl Places {
         &self.roots
     }
 
+    /// The folder that comes with Melos.
+    #[must_use]
+    pub fn shipped(&self) -> &Path {
+        self.roots.last().map_or(Path::new("."), PathBuf::as_path)
+    }
+
     /// What a name stands for in each of the folders.
     #[must_use]
     pub fn all(&self, name: impl AsRef<Path>) -> Vec<PathBuf> {

@@ -25,7 +25,7 @@ mod mood;
 
 use std::path::Path;
 
-pub use journey::{Step, Walk, ends_journey};
+pub use journey::{Place, Step, Walk, ends_journey};
 
 use crate::event::parameter::{Kind, Lane, Param, TABLE, Value};
 use crate::files::config::ConfigError;

@@ -57,14 +57,28 @@ pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubl
 struct Version {
     device: u64,
     inode: u64,
-    /// Length and times of writing and of any change; `None` for folders, which change with what is in them.
-    content: Option<(u64, (i64, i64), (i64, i64))>,
+    /// `None` for folders, which change with what is in them.
+    content: Option<Content>,
+}
+
+/// Seconds and nanoseconds since the epoch.
+type Time = (i64, i64);
+
+/// Length in bytes, and the times of the last writing and of the last change of any kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Content {
+    length: u64,
+    written: Time,
+    changed: Time,
 }
 
 impl Version {
     fn of(metadata: &Metadata) -> Self {
-        let times = ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
-        let content = (!metadata.is_dir()).then_some((metadata.len(), times.0, times.1));
+        let content = (!metadata.is_dir()).then_some(Content {
+            length: metadata.len(),
+            written: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        });
         Self { device: metadata.dev(), inode: metadata.ino(), content }
     }
 }

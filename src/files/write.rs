@@ -49,19 +49,30 @@ pub fn sync_folder(of: &Path) -> io::Result<()> {
 /// When the folder does not take another name.
 pub fn set_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let source = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     for number in 1..100 {
         let aside = numbered(&path.with_file_name(format!("{name}.{why}-{}", stamp("%Y-%m-%dT%H-%M-%S"))), number);
-        match fs::hard_link(path, &aside) {
+        match fs::hard_link(&source, &aside) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            // Folders, and cards whose file system knows no links.
             Err(_) if aside.symlink_metadata().is_ok() => continue,
-            Err(_) => fs::rename(path, &aside)?,
+            // Another disk, or a card whose file system knows no links; and what is no file at all.
+            Err(_) => copy(&source, &aside).or_else(|_| fs::rename(path, &aside))?,
         }
         sync_folder(path)?;
         return Ok(aside);
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of that name"))
+}
+
+/// Copies a regular file to the disk; nothing is left where that fails.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = super::open(from)?;
+    let mut copy = File::create_new(to)?;
+    let copied = io::copy(&mut from, &mut copy).and_then(|_| copy.sync_all());
+    if copied.is_err() {
+        let _ = fs::remove_file(to);
+    }
+    copied
 }
 
 /// A name that no file has yet: the path itself, or with a number before the ending, such as `calm-2.wav`.

@@ -44,6 +44,8 @@ pub struct Status {
     pub osc_refused: u64,
     /// Bundles that came after their time.
     pub osc_late: u64,
+    /// Times the limiter had to turn down what was too loud.
+    pub limited: u64,
     /// The recording that goes on, or the last one.
     pub recording: RecordingFigures,
     /// What does not work now, by part, in words; the music goes on.

@@ -4,6 +4,7 @@ mod board;
 mod log_file;
 mod networks;
 mod reload;
+mod spectrum;
 mod stage;
 mod state;
 mod subscribers;
@@ -37,12 +38,16 @@ use crate::midi::mapping::LiveMappings;
 use crate::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::Output;
 use crate::output::record::{Budget, Listeners, Place, Recorder};
-use crate::remote::http;
+use crate::remote::http::desk::Desk;
+use crate::remote::http::{self, Http};
 use crate::remote::osc::{Clients, OscServer};
 use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use crate::remote::status::Figures;
 use crate::session::log::{Entry, Header};
 use crate::threads;
+
+#[doc(hidden)]
+pub use state::rewritten;
 
 use board::Board;
 use log_file::LogFile;
@@ -105,7 +110,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let listeners = Listeners::default();
     let door = Door::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
     let beside = Neighbours { osc: osc.address(), counters: Arc::clone(osc.counters()), door };
-    let routes = http::routes(Arc::clone(&figures), listeners.clone());
+    let desk = Arc::new(Desk::default());
+    let home = state.join("pieces");
+    let http =
+        Http::new(Arc::clone(&figures), Arc::clone(&desk), Arc::clone(&inbox), home, render_with(&places, &config));
+    let routes = http::routes(Arc::clone(&http), listeners.clone());
     let oscquery =
         tasks.block_on(OscQuery::start(http_address, beside, Arc::clone(&inbox), routes)).with_context(|| {
             format!("HTTP cannot listen on {http_address}; choose another port with --http, or http.port in melos.toml")
@@ -117,6 +126,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     let _discovery = config.http.announce.then(|| announce(oscquery.address(), osc.address())).flatten();
     let board = Arc::new(Board::new(osc, oscquery, figures, troubles.clone()));
+    tasks.spawn(http.render());
+    tasks.spawn(spectrum::tell(listeners.clone(), Arc::clone(&board)));
 
     let saved = Saved::load(&state, &troubles);
     if let Some(lock) = &mut lock {
@@ -165,7 +176,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    let recorder = Recorder::spawn(ends.tap, listeners, place(&state, &config.recordings))?;
+    let recordings = place(&state, &config.recordings);
+    desk.set_recordings(recordings.folder.clone());
+    let recorder = Recorder::spawn(ends.tap, listeners, recordings)?;
     let takes = Takes::new(recorder, log, troubles.clone());
     if output.status().is_null() {
         takes.record_first_minute(&page);
@@ -195,6 +208,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         worker,
         inbox,
         board,
+        desk,
         state: state_file,
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),
@@ -310,6 +324,12 @@ fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
         );
     }
     Ok(None)
+}
+
+/// What tells `melos render` to use the same files.
+fn render_with(places: &Places, config: &Config) -> Vec<String> {
+    let data = places.shipped().display().to_string();
+    vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]
 }
 
 /// Where recordings go.

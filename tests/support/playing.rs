@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// How long anything may take on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
+/// The JACK server it plays through, if there is one.
+pub(crate) const SERVER: &str = "melos-playing";
+
 const OSC: u16 = 9410;
 const HTTP: u16 = 9411;
 
@@ -34,9 +37,10 @@ impl Playing {
         let state = tempfile::tempdir().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("{host}:{OSC}")])
-            .args(["--http", &HTTP.to_string(), "--state"])
+            .args(["--http", &format!("{host}:{HTTP}"), "--state"])
             .arg(state.path())
             .args(arguments)
+            .envs([("JACK_DEFAULT_SERVER", SERVER), ("JACK_NO_START_SERVER", "1")])
             .env_remove("MELOS_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -88,7 +88,8 @@ fn problems_of(text: &str) -> usize {
 
 #[test]
 fn files_of_nothing_but_mistakes_are_read_in_time_that_grows_with_their_length() {
-    let kinds: [(&str, fn(usize) -> String); 5] = [
+    type Make = fn(usize) -> String;
+    let kinds: [(&str, Make); 5] = [
         ("unknown keys", |count| (0..count).map(|n| format!("kye{n} = {n}\n")).collect()),
         ("errors of syntax", |count| "a = \n".repeat(count)),
         ("open lists", |count| "x = [\n".repeat(count)),

@@ -24,12 +24,12 @@ fn a_save_is_told_once_whatever_way_editors_save() {
     fs::write(dir.path().join("4913"), "x").unwrap();
     fs::write(&file, "a = 1").unwrap();
     fs::write(&file, "a = 2").unwrap();
-    assert_eq!(told(&changed), [file.clone()]);
+    assert_eq!(told(&changed), std::slice::from_ref(&file));
 
     let beside = dir.path().join("calm.toml~");
     fs::write(&beside, "a = 3").unwrap();
     fs::rename(&beside, &file).unwrap();
-    assert_eq!(told(&changed), [file.clone()]);
+    assert_eq!(told(&changed), std::slice::from_ref(&file));
 
     fs::remove_file(&file).unwrap();
     assert_eq!(told(&changed), [file]);

@@ -30,6 +30,11 @@ impl Learned {
         Ok(Self { device: lasting_name(device).to_owned(), block: block.to_owned(), mapping })
     }
 
+    /// The parameters that it moves.
+    pub fn parameters(&self) -> impl Iterator<Item = Param> {
+        self.mapping.bindings.iter().map(|binding| binding.to)
+    }
+
     /// Whether it belongs to a device of this name.
     pub(super) fn is_of(&self, device: &str) -> bool {
         self.device == lasting_name(device)
@@ -37,7 +42,7 @@ impl Learned {
 
     /// Whether it moves a parameter.
     pub(super) fn moves(&self, param: Param) -> bool {
-        self.mapping.bindings.iter().any(|binding| binding.to == param)
+        self.parameters().any(|moved| moved == param)
     }
 
     /// Whether both are for the same control of the same device.

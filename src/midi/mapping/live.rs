@@ -84,6 +84,14 @@ impl LiveMappings {
         self.devices.get(&device).map(|connected| connected.device.name.as_str())
     }
 
+    /// The devices that are here, and the names of the mappings that are for each.
+    pub fn devices(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
+        self.devices.values().map(|connected| {
+            let fitting = self.mappings.iter().filter(|mapping| mapping.fits(&connected.device.name));
+            (connected.device.name.as_str(), fitting.map(|mapping| mapping.name.clone()).collect())
+        })
+    }
+
     /// Takes a learnt control, beside those of the files; it comes back with its device. What was learnt before for the same
     /// control is forgotten.
     pub fn learn(&mut self, learned: Learned) {

@@ -67,6 +67,7 @@ impl Output {
             stop: Arc::clone(&stop),
             threads: Threads::default(),
             sound: Sound::Engine(Box::new(engine), None),
+            pace: None,
             search: None,
             after: After { route: None, retry: Instant::now(), retry_all: Instant::now(), closing: None },
         };
@@ -184,6 +185,8 @@ struct Supervisor {
     stop: Arc<AtomicBool>,
     threads: Threads,
     sound: Sound,
+    /// The time that passes while the engine plays into nothing.
+    pace: Option<Pace>,
     search: Option<Search>,
     after: After,
 }
@@ -204,7 +207,6 @@ impl Supervisor {
             return None;
         }
         let _ = answer.send(Ok(()));
-        let mut pace = None;
         loop {
             if self.stop.load(Relaxed) {
                 return self.leave();
@@ -216,11 +218,11 @@ impl Supervisor {
             self.look_for_a_way();
             match &mut self.sound {
                 Sound::Engine(engine, _) => {
-                    let pace = pace.get_or_insert_with(|| Pace::new(self.config.block_frames.unwrap_or(BLOCK)));
-                    pace.play(engine, &self.status);
+                    let block = self.config.block_frames.unwrap_or(BLOCK);
+                    self.pace.get_or_insert_with(|| Pace::new(block)).play(engine, &self.status);
                 }
                 Sound::Stream(_) => {
-                    pace = None;
+                    self.pace = None;
                     thread::sleep(LOOK);
                 }
                 Sound::Gone => {
@@ -252,6 +254,7 @@ impl Supervisor {
                 if let Some(config) = changing {
                     self.wanted.took(config.clone());
                     self.config = config;
+                    self.pace = None;
                 }
             }
             Some(Err(error)) => match changing {

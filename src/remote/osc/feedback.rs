@@ -265,7 +265,7 @@ impl Feedback {
         let stream = message::stream(&notice);
         match notice {
             Notice::Value(param, value) => self.values[param as usize] = value,
-            Notice::Learned { to, param, block } => {
+            Notice::Learned { to: Some(to), param, block } => {
                 out.send(to, message::learned(param, block));
             }
             Notice::Chord(..) => {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::engine::EngineStatus;
-use crate::event::notice::Health;
+use crate::event::notice::{Health, Meters};
 use crate::event::parameter::{Kind, Param, Value};
 use crate::event::{Notice, Troubles};
 use crate::generator::WorkerStatus;
@@ -43,6 +43,11 @@ impl Board {
     /// Counts messages that were read and could not be followed all the same.
     pub(super) fn refuse(&self, messages: u64) {
         self.osc.counters().refused.fetch_add(messages, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Says which texts a parameter takes at present.
+    pub(super) fn offer(&self, param: Param, names: Vec<String>) {
+        self.oscquery.offer(param, names);
     }
 
     /// Tells every listener.
@@ -93,6 +98,12 @@ impl Board {
             "playing"
         };
         self.tell(Notice::Level { rms_db, peak_db });
+        let [network, bass, pad, upper, harmony] = engine.take_layers().map(gain_to_db);
+        self.tell(Notice::Meters(Meters {
+            peaks_db: [network, bass, pad, upper, harmony, peak_db],
+            limiter_db: gain_to_db(engine.take_limiter_gain()),
+            limited: u32::try_from(engine.limited()).unwrap_or(u32::MAX),
+        }));
         let short = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         self.tell(Notice::Health(Health {
             state: state.to_owned(),
@@ -120,6 +131,7 @@ impl Board {
             osc_received: count(&counters.received),
             osc_refused: count(&counters.refused),
             osc_late: count(&counters.late),
+            limited: engine.limited(),
             recording: RecordingFigures::of(recorder),
             troubles: self.troubles.now().0,
             parameters: std::mem::take(&mut told.status.parameters),

@@ -4,6 +4,7 @@ mod agenda;
 mod ensemble;
 mod learn;
 mod onsets;
+mod show;
 mod streams;
 mod timeline;
 
@@ -37,6 +38,7 @@ use crate::midi::{ClockEvent, MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::Output;
 use crate::output::record::Format;
 use crate::quote::{listed, quoted, shown};
+use crate::remote::http::desk::Desk;
 use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
 use crate::units::{frames_to_seconds, seconds_to_frames};
@@ -45,6 +47,7 @@ use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
 use learn::Lesson;
 use onsets::Onsets;
+use show::Shown;
 use streams::Streams;
 use timeline::Timeline;
 
@@ -95,6 +98,8 @@ pub(super) struct Stage {
     /// Folder for state and recordings.
     pub(super) folder: PathBuf,
     pub(super) board: Arc<Board>,
+    /// Lists for HTTP.
+    pub(super) desk: Arc<Desk>,
     pub(super) state: StateFile,
     pub(super) stop: Arc<AtomicBool>,
     /// Told every frame the play head moved, for the watchdog.
@@ -107,7 +112,7 @@ impl Stage {
     /// # Errors
     /// When the sound cannot go on.
     pub(super) fn run(mut self) -> anyhow::Result<()> {
-        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0).peekable());
+        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0));
         let mut turn = Turn {
             score: Score::default(),
             agenda: Agenda::default(),
@@ -118,10 +123,12 @@ impl Stage {
             streams: Streams::default(),
             walk,
             lesson: None,
+            shown: Shown::default(),
             reported: Instant::now(),
         };
         self.want_feedback();
         self.tell_values();
+        self.show_presets();
         let mut begun = Instant::now();
         while !self.stop.load(Relaxed) {
             // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
@@ -170,7 +177,7 @@ impl Stage {
         }
         loop {
             let due = turn.agenda.next_frame();
-            let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
+            let step = turn.walk.as_ref().and_then(Walk::next_frame);
             let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
             self.advance(turn, frame);
             if step == Some(frame) {
@@ -204,6 +211,7 @@ impl Stage {
             self.follow_output();
             self.takes.keep_logs(head);
             self.hear_recorder(turn);
+            self.show(turn);
             self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
         }
     }
@@ -365,7 +373,7 @@ impl Stage {
         for (param, value) in settings {
             self.apply(turn, &ControlEvent::Set(param, value));
         }
-        turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
+        turn.walk = Some(Walk::new(&preset, self.conductor.frame()));
     }
 
     /// Begins a recording, or ends it.
@@ -397,6 +405,7 @@ impl Stage {
     /// Takes files that were read again; the preset that plays takes effect at once if it changed.
     fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
         self.presets = reloaded.presets;
+        self.show_presets();
         if let Some(mappings) = reloaded.mappings {
             let mut out = Vec::new();
             self.mappings.set_mappings(mappings, &mut out);
@@ -427,7 +436,10 @@ impl Stage {
             match change {
                 ConfigChange::Audio(audio) => self.output.configure(audio),
                 ConfigChange::MidiOut(out) => self.ensemble.configure(self.conductor.frame(), out),
-                ConfigChange::Recordings(recordings) => self.takes.configure(&self.folder, &recordings),
+                ConfigChange::Recordings(recordings) => {
+                    self.desk.set_recordings(super::place(&self.folder, &recordings).folder);
+                    self.takes.configure(&self.folder, &recordings);
+                }
                 ConfigChange::Preset
                 | ConfigChange::Model
                 | ConfigChange::Osc
@@ -556,9 +568,11 @@ struct Turn {
     said: Said,
     streams: Streams,
     /// The journey of the preset that plays.
-    walk: Option<std::iter::Peekable<Walk>>,
+    walk: Option<Walk>,
     /// The control that is being learnt.
     lesson: Option<Lesson>,
+    /// What the lists told last.
+    shown: Shown,
     reported: Instant,
 }
 

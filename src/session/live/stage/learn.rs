@@ -12,7 +12,7 @@ use crate::midi::mapping::{Learned, Learning};
 #[derive(Debug)]
 pub(super) struct Lesson {
     pub(super) learning: Learning,
-    to: SocketAddr,
+    to: Option<SocketAddr>,
 }
 
 impl Stage {
@@ -49,7 +49,7 @@ impl Stage {
         self.answer(to, param, block);
     }
 
-    fn answer(&self, to: SocketAddr, param: Param, block: String) {
+    fn answer(&self, to: Option<SocketAddr>, param: Param, block: String) {
         self.board.tell(Notice::Learned { to, param, block });
     }
 }

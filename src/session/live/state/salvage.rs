@@ -2,8 +2,10 @@
 
 use toml::{Table, Value as Toml};
 
+use crate::event::parameter::{Kind, Param};
+
 /// Lines that one value may span.
-const LONGEST: usize = 64;
+const LONGEST: usize = 32;
 /// What opens a value that may go on in the next line: a text in three quotes, a list, a table.
 const OPENING: [&str; 4] = ["\"\"\"", "'''", "[", "{"];
 
@@ -123,7 +125,19 @@ fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Toml> {
 fn value_at(lines: &[&str]) -> Option<(Table, usize)> {
     let goes_on = OPENING.iter().any(|open| lines[0].contains(open));
     let most = if goes_on { LONGEST.min(lines.len()) } else { 1 };
-    (1..=most).find_map(|count| Some((lines[..count].join("\n").parse().ok()?, count)))
+    (1..=most).find_map(|count| {
+        let values: Table = lines[..count].join("\n").parse().ok()?;
+        (count == 1 || values.iter().all(|(key, value)| may_be_long(key, value))).then_some((values, count))
+    })
+}
+
+/// Whether a value may span lines. Quotes that were opened by mistake would take everything up to the next ones with them.
+fn may_be_long(key: &str, value: &Toml) -> bool {
+    let text = || Param::from_id(key).is_some_and(|param| matches!(param.spec().kind, Kind::Text { .. }));
+    match value {
+        Toml::String(_) => key == "block" || text(),
+        _ => matches!(key, "scenes" | "learned"),
+    }
 }
 
 /// Moves what was rescued and is a learnt control where it belongs, and takes away rescued scenes in which nothing is.
