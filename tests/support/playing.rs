@@ -41,7 +41,7 @@ impl Playing {
             .arg(state.path())
             .args(arguments)
             .envs([("JACK_DEFAULT_SERVER", SERVER), ("JACK_NO_START_SERVER", "1")])
-            .env_remove("MELOS_LOG")
+            .env("MELOS_LOG", "warn,pulseaudio=off,melos=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
