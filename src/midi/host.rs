@@ -235,6 +235,8 @@ impl Sender {
 
     /// Announces that a device is gone.
     pub(super) fn went(&self, id: DeviceId, name: &str) {
+        // What it sent before comes before.
+        self.gather();
         tracing::info!(name, "MIDI device gone");
         let _ = self.events.send(MidiEvent::Went(id));
     }
