@@ -113,7 +113,7 @@ fn a_contract_for_another_version() {
 #[test]
 fn a_contract_that_cannot_be_read() {
     let result = load_changed(|folder| edit(folder, "window = 192", "window = \"all\""));
-    assert_says(result, &["model.toml:28: context.window = \"all\": expected a whole number from 1 to 16384"]);
+    assert_says(result, &["model.toml:26: context.window = \"all\": expected a whole number from 1 to 16384"]);
     let result = load_changed(|folder| edit(folder, "name = \"decoder.onnx\"", "name = \"dekoder.onnx\""));
     assert_says(result, &["model.toml", "no [[file]] named \"decoder.onnx\""]);
 }
