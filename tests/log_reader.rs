@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -106,7 +106,11 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     let (mut filling, filled) = (writer.try_clone().unwrap(), Arc::new(AtomicU64::new(0)));
     let count = Arc::clone(&filled);
     // The write that finds no room blocks until the end of the test.
-    thread::spawn(move || while filling.write(b"x").is_ok() { count.fetch_add(1, Relaxed); });
+    thread::spawn(move || {
+        while filling.write(b"x").is_ok() {
+            count.fetch_add(1, Relaxed);
+        }
+    });
     let mut seen = 0;
     loop {
         sleep(Duration::from_millis(300));

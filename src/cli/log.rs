@@ -22,6 +22,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
+use melos::remote::journal::Journal;
+
 use line::{Form, Lines, visible};
 use quota::{OWN_TARGET, Quota};
 
@@ -92,7 +94,7 @@ impl Log {
             let form = if ansi { Form::Ansi } else { Form::Plain };
             layer.with_ansi(ansi).with_writer(Lines::new(queue.clone(), form)).boxed()
         };
-        registry().with(layer.with_filter(filter.and(quota))).init();
+        registry().with(layer.and_then(Journal).with_filter(filter.and(quota))).init();
         std::panic::set_hook(Box::new(log_panic));
         Ok(Self { queue })
     }
@@ -117,7 +119,8 @@ impl Drop for Log {
 /// The default hook writes to standard error, which may fail or block.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let current = thread::current();
-    let (thread, reason) = (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("for no stated reason"));
+    let (thread, reason) =
+        (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("for no stated reason"));
     let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     tracing::error!(thread, place, "panicked: {reason}");
 }

@@ -34,7 +34,7 @@ struct Waiting {
     deferred: usize,
     from_osc: usize,
     refused: u64,
-    learn: VecDeque<(LearnRequest, SocketAddr)>,
+    learn: VecDeque<(LearnRequest, Option<SocketAddr>)>,
 }
 
 impl Inbox {
@@ -48,8 +48,8 @@ impl Inbox {
         fits
     }
 
-    /// Asks something of MIDI learn; `from` gets the answer. Of too many requests the oldest is left out.
-    pub fn learn(&self, request: LearnRequest, from: SocketAddr) {
+    /// Asks something of MIDI learn; `from` gets the answer over UDP. Of too many requests the oldest is left out.
+    pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
         let learn = &mut self.lock().learn;
         if learn.len() == LEARN_CAPACITY {
             learn.pop_front();
@@ -58,7 +58,7 @@ impl Inbox {
     }
 
     /// The oldest request to MIDI learn and who gets the answer, once.
-    pub fn take_learn(&self) -> Option<(LearnRequest, SocketAddr)> {
+    pub fn take_learn(&self) -> Option<(LearnRequest, Option<SocketAddr>)> {
         self.lock().learn.pop_front()
     }
 

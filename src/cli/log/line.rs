@@ -129,7 +129,8 @@ fn json(text: &str, missing: usize) -> String {
     });
     shortened.filter(|line| line.len() <= LONGEST).unwrap_or_else(|| {
         let bytes = line.len() + missing;
-        serde_json::json!({ "level": "WARN", "fields": { "message": "a line was too long", "bytes": bytes } }).to_string()
+        serde_json::json!({ "level": "WARN", "fields": { "message": "a line was too long", "bytes": bytes } })
+            .to_string()
     })
 }
 

@@ -57,11 +57,12 @@ mod tests {
         let preset = |name| ControlEvent::Set(Param::Preset, text(name));
         let (mut streams, mut now) = (Streams::default(), Instant::now());
         let mut counted = |event: &ControlEvent, times: u32| {
-            (0..times).filter(|_| {
-                now += Duration::from_millis(16);
-                !streams.repeats(event, now)
-            })
-            .count()
+            (0..times)
+                .filter(|_| {
+                    now += Duration::from_millis(16);
+                    !streams.repeats(event, now)
+                })
+                .count()
         };
         assert_eq!(counted(&preset("storm"), 180), 1);
         assert_eq!(counted(&preset("calm"), 1), 1);
