@@ -67,6 +67,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             break now;
         }
         if begun.elapsed() > PATIENCE {
+            if let Some(trouble) = now["trouble"].as_str() {
+                bail!("{trouble}");
+            }
             bail!("Melos answers on {http}, but does not follow OSC on {osc}");
         }
         std::thread::sleep(Duration::from_millis(50));

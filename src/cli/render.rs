@@ -128,7 +128,7 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>, mut sound: 
         done += frames;
         bar.set_position(done);
         if let Some(progress) = &mut progress {
-            progress.note(done, heard)?;
+            progress.note(done, out)?;
         }
         bar.set_message(format!("{:.1}× real time", frames_to_seconds(done) / start.elapsed().as_secs_f64()));
     }

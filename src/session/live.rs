@@ -45,6 +45,9 @@ use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use crate::remote::status::Figures;
 use crate::session::log::{Entry, Header};
 
+#[doc(hidden)]
+pub use state::rewritten;
+
 use board::Board;
 use log_file::LogFile;
 use networks::watch_model;

@@ -314,7 +314,7 @@ fn read(folder: &Path) -> Vec<Piece> {
 fn last_words(said: &str) -> Option<String> {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines().find_map(|line| line.strip_prefix("Error: ").or_else(|| line.strip_prefix("error: ")));
-    error.or_else(|| lines().last()).map(str::to_owned)
+    error.or_else(|| lines().next_back()).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -89,6 +89,14 @@ fn told(wrong: &[String]) -> String {
     if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
+/// What a file of these bytes would be written as again, and how much in it cannot be read; for tests of what is read.
+#[doc(hidden)]
+#[must_use]
+pub fn rewritten(bytes: &[u8]) -> (String, usize) {
+    let (saved, wrong) = text::parse(bytes.to_vec());
+    (text::format(&saved), wrong.len())
+}
+
 /// Keeps `state.toml` up to date, on a thread of its own: who plays never waits for the disk.
 #[derive(Debug)]
 pub(super) struct StateFile {
