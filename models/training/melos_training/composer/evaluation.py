@@ -160,7 +160,7 @@ def obedience(chosen: list[Excerpt], library: Library, performances: list[Perfor
 
 
 def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, count: int | None = None) -> None:
-    """Measures a checkpoint and writes `evaluation.json`, after each part, then `evaluation.md` and a picture into `out`.
+    """Measures a checkpoint; writes `evaluation.json` after each part, then `evaluation.md` and a picture, into `out`.
 
     `count` is of excerpts of each kind at most, for a first look.
     """
