@@ -259,7 +259,7 @@ fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockErr
         Ok(lock) => Ok(Some(lock)),
         Err(error @ LockError::Held { .. }) => Err(error),
         Err(error @ LockError::Unlockable { .. }) => {
-            troubles.set(Part::State, error);
+            troubles.set(Part::Lock, error);
             Ok(None)
         }
     }

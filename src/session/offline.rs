@@ -140,7 +140,9 @@ impl Offline {
     fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
         for command in self.score.commands.drain(..) {
-            while self.lost.pop_front_if(|lost| lost.end <= self.passed).is_some() {}
+            while self.lost.front().is_some_and(|lost| lost.end <= self.passed) {
+                self.lost.pop_front();
+            }
             let is_lost = self.lost.front().is_some_and(|lost| lost.contains(&self.passed));
             self.passed += 1;
             self.handover.pass(command, |command| {

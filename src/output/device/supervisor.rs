@@ -524,13 +524,13 @@ mod tests {
         output.configure(config(AudioHost::Null, 1024));
         until("1024 frames", &|| status.block_frames() == 1024);
         output.configure(AudioConfig { device: Some("no such device".to_owned()), ..config(AudioHost::Alsa, 64) });
-        until("the other way is tried", &|| !output.wanted.lock().1.is_some());
+        until("the other way is tried", &|| output.wanted.lock().1.is_none());
         let before = status.callbacks();
         until("the sound goes on as before", &|| status.callbacks() > before + 20);
         assert_eq!(status.block_frames(), 1024);
         assert!(status.connected() && status.is_null());
         output.configure(config(AudioHost::Null, 1024));
-        assert!(!output.wanted.lock().1.is_some(), "it is played that way already");
+        assert!(output.wanted.lock().1.is_none(), "it is played that way already");
         assert!(output.close().is_some());
     }
 }
