@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 use crate::units::frames_to_seconds;
 
 /// A stream that is so much further behind than lately stands still: more than any server's jitter.
-const STALL: f64 = 0.6;
+const STALL: f64 = 0.7;
 /// How long "lately" is. Some servers take two seconds' worth at a time.
 const WINDOW: Duration = Duration::from_secs(5);
+
+/// Between two looks more time than this has passed only because we did not get to run ourselves, and neither may the
+/// server have: what is more counts for nobody.
+const AWAKE: Duration = Duration::from_millis(60);
 
 /// What a stream does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,7 @@ pub(super) struct Heartbeat {
     begun: Instant,
     first: u64,
     asked: u64,
+    looked: Instant,
     beaten: Instant,
     /// Least seconds by which the sound taken led the time passed, right before more was taken: in this window and in
     /// the one before.
@@ -36,11 +41,13 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     /// A stream that has asked for so many frames and is to take sound from now on.
     pub(super) const fn new(now: Instant, asked: u64) -> Self {
-        Self { begun: now, first: asked, asked, beaten: now, least: [0.0; 2], window: now }
+        Self { begun: now, first: asked, asked, looked: now, beaten: now, least: [0.0; 2], window: now }
     }
 
     /// Looks at how much has been asked for.
     pub(super) fn look(&mut self, now: Instant, asked: u64) -> Pulse {
+        self.begun += now.duration_since(self.looked).saturating_sub(AWAKE);
+        self.looked = now;
         let lead = frames_to_seconds(self.asked - self.first) - now.duration_since(self.begun).as_secs_f64();
         if asked != self.asked {
             if now.duration_since(self.window) > WINDOW {
@@ -104,8 +111,20 @@ mod tests {
     fn one_that_never_begins_is_noticed_too() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
-        assert_eq!(heartbeat.look(start + Duration::from_millis(500), 0), Pulse::Rests);
-        assert_eq!(heartbeat.look(start + Duration::from_millis(700), 0), Pulse::Stalls);
+        let mut look = |ms| heartbeat.look(start + Duration::from_millis(ms), 0);
+        assert!((0..=700).step_by(20).all(|ms| look(ms) == Pulse::Rests));
+        assert_eq!(look(720), Pulse::Stalls);
         assert!(!heartbeat.has_begun());
+    }
+
+    #[test]
+    fn a_machine_that_starves_everyone_is_no_server_that_stands_still() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(start, 0);
+        for round in 1..10 {
+            let asked = 48_000 * round / 50;
+            assert_eq!(heartbeat.look(start + Duration::from_millis(1000 * round), asked - 1), Pulse::Beats);
+            assert_eq!(heartbeat.look(start + Duration::from_millis(1000 * round + 20), asked - 1), Pulse::Rests);
+        }
     }
 }
