@@ -1,26 +1,77 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training test-tract test-link evaluate bench soak flood fuzz runtime build docs packages-build packages-test
+.PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
+	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood fuzz
 
 CARGO ?= cargo
 PYTHON ?= python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 VENV := .venv
 
+# Programs that check the code, at fixed versions.
+TOOLS := target/tools/bin
+cargo-machete := VERSION_M
+cargo-deny := VERSION_D
+
 # What building needs, and what the tests use: real servers and real clients that others wrote.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
 TEST_PACKAGES := jackd2 jack-capture liblo-tools pulseaudio pulseaudio-utils puredata-core \
-	supercollider-language python3-venv iproute2 $(if $(shell command -v npm),,npm)
+	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 chromium $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)
 
-# One test at a time: several play through a real audio server and need the processor in time.
+# Tests that play through a running daemon or a real audio server need the processor in time, so they run one at a time.
+names = $(notdir $(basename $(1)))
+PLAYING := $(call names,$(shell grep -l 'support/' tests/*.rs))
+OTHERS := $(filter-out $(PLAYING),$(call names,$(wildcard tests/*.rs crates/*/tests/*.rs) \
+	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs))))
+
 test: packages-build packages-test runtime $(VENV)/ready
-	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked -- --test-threads=1
+	$(CARGO) test --locked --workspace --no-fail-fast --lib --bins $(OTHERS:%=--test=%)
+	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace $(PLAYING:%=--test=%) --no-fail-fast -- --test-threads=1
+
+# Format, lints, documentation, spelling, unused dependencies, licences.
+lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
+	$(call install,libpipewire-0.3-dev libclang-dev cmake g++)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features link,pipewire -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
+	$(VENV)/bin/typos
+	$(TOOLS)/cargo-machete
+	$(TOOLS)/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+
+$(TOOLS)/%:
+	$(CARGO) install --locked --root target/tools $*@$($*)
+
+build-corpus: packages-build
+	$(CARGO) build --release --locked -p melos-corpus
 
 build: packages-build
 	$(CARGO) build --release --locked
+
+# What was built goes to $(DESTDIR)$(PREFIX): first `make build runtime`, then `sudo make install`.
+PREFIX ?= /usr/local
+
+install: target/release/melos runtime/libonnxruntime.so
+	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) packaging/install.sh $<
+
+# A Debian package, and an archive that runs from where it is unpacked, both of this machine's architecture and in target/.
+deb: build runtime
+	$(call install,dpkg-dev)
+	packaging/deb.sh target/release/melos target
+
+dist: build runtime
+	packaging/dist.sh target/release/melos target
+
+# The package in a Debian as bare as it gets, booted: installed, played, steered, upgraded, removed. Needs root and systemd-nspawn.
+test-deb: deb
+	$(call install,mmdebstrap systemd-container)
+	$(SUDO) $(PYTHON) packaging/test.py target
+
+target/release/melos:
+	$(MAKE) build
 
 # Installs only what is missing, so that a machine that has everything needs neither root nor a network.
 define install
@@ -64,13 +115,23 @@ TRAINING_PYTHON ?= models/training/.venv/bin/python
 
 models/training/.venv/ready: models/training/requirements.lock
 	$(PYTHON) -m venv models/training/.venv
-	models/training/.venv/bin/pip install -q -r models/training/requirements.lock
-	models/training/.venv/bin/pip install -q --no-deps -e models/training
+	models/training/.venv/bin/pip install -q --require-hashes -r models/training/requirements.lock
+	models/training/.venv/bin/pip install -q --no-deps --no-build-isolation -e models/training
 	touch $@
+
+# Pins anew what models/training/pyproject.toml asks for, with hashes, for all platforms; versions already pinned stay.
+# Needs uv (`pip install uv`); `make lock-training UPGRADE=--upgrade` takes the newest of everything.
+lock-training:
+	cd models/training && uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --custom-compile-command "make lock-training" $(UPGRADE) -o requirements.lock
 
 # The training code: a few steps on a tiny corpus, export, and that the exported networks agree; the measures on known answers.
 test-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/python -m pytest -q tests
+
+# The training code's style, format and types.
+lint-training: packages-test models/training/.venv/ready
+	cd models/training && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 # The built-in runtime, an optional feature for its long build: the shipped networks through it, against what PyTorch computed.
 test-tract: packages-build
@@ -104,21 +165,20 @@ SECONDS ?= 30
 HOURS ?= 1
 SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 
-evaluate: build runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
+evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
 	$(if $(DATA),,$(error say where the music is: make evaluate DATA=/path/to/data))
 	$(if $(wildcard $(SOUNDFONT)),,$(call install,fluid-soundfont-gm))
-	./target/release/melos prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
+	./target/release/melos-corpus prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
 		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))
 
-# Each fuzz target for FUZZ_SECONDS, from the seeds and from what earlier runs found. Needs a nightly toolchain and cargo-fuzz.
-FUZZ_TARGETS := osc midi mapping preset
+# Each fuzz target for FUZZ_SECONDS, from the seeds and from what earlier runs found. Needs cargo-fuzz; the instrumentation is not
+# stable, so the compiler is told to allow it.
+FUZZ_TARGETS := osc midi mapping preset oscquery socket control_log model config state audio
 FUZZ_SECONDS ?= 600
 
 fuzz: packages-build
-	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && $(CARGO) +nightly fuzz run -s none $$target \
+	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target \
 		fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
-docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

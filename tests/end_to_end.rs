@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use client::python;
 use daemon::{Daemon, SERVER};
 use jack_server::JackServer;
-use melos::theory::{Key, Mode};
+use melos::music::theory::{Key, Mode};
 use realfft::RealFftPlanner;
 use recording::{channels, record};
 

@@ -5,10 +5,10 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use melos::config::MidiHost;
-use melos::control::midi::{MidiIn, MidiSystem, sources};
-use melos::mapping::Learn;
-use melos::parameter::Param;
+use melos::event::parameter::Param;
+use melos::files::config::MidiHost;
+use melos::midi::mapping::Learn;
+use melos::midi::{MidiIn, MidiSystem, sources};
 
 /// Messages that may wait.
 const WAITING: usize = 1024;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let (sender, events) = sync_channel(WAITING);
     let _midi = MidiIn::start(system, sender)?;
-    eprintln!("move the control that shall be {}", args.parameter);
+    super::tell(format_args!("move the control that shall be {}", args.parameter));
     let block = Learn::listen(param, &events, PATIENCE).context("nothing was moved")?;
     writeln!(std::io::stdout(), "{block}")?;
     Ok(())

@@ -1,15 +1,16 @@
 //! `melos record`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 
+use super::endpoint::{DaemonArgs, socket_to};
 use super::status::ask;
 
 /// How long the daemon may take to follow.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,29 +23,32 @@ pub(crate) struct Args {
     /// Kind of file
     #[arg(long, value_parser = ["wav", "flac"])]
     format: Option<String>,
-    /// The daemon's OSC port
-    #[arg(long, default_value_t = 9000)]
-    osc: u16,
-    /// The daemon's HTTP port
-    #[arg(long, default_value_t = 9080)]
-    http: u16,
+    #[command(flatten)]
+    daemon: DaemonArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum What {
-    /// Begins a recording
+    /// Begins a recording, and prints where
     Start,
-    /// Ends it
+    /// Ends it, and prints where it is
     Stop,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    ask(local(args.http)).with_context(|| format!("no Melos answers on port {}", args.http))?;
-    let socket = UdpSocket::bind(local(0))?;
+    let (http, osc) = (args.daemon.http()?, args.daemon.osc()?);
+    let status = ask(http).with_context(|| format!("no Melos answers on {http}"))?;
+    let on = args.what == What::Start;
+    // The first minute that is recorded without a device is nobody's wish; a take that was asked for goes on as it is.
+    let asked = status["parameters"]["record"] == true;
+    if !on && !asked {
+        bail!("nothing is being recorded");
+    }
+    let attempts = &status["recording"]["attempts"];
+    let socket = socket_to(osc)?;
     let send = |address: &str, value: OscType| -> anyhow::Result<()> {
         let packet = encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args: vec![value] }))?;
-        socket.send_to(&packet, local(args.osc))?;
+        socket.send_to(&packet, osc)?;
         Ok(())
     };
     if let Some(seconds) = args.preroll {
@@ -53,14 +57,26 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if let Some(format) = args.format {
         send("/melos/record/format", OscType::String(format))?;
     }
-    let on = args.what == What::Start;
     send("/melos/record", OscType::Int(i32::from(on)))?;
     let begun = Instant::now();
-    while ask(local(args.http))?["parameters"]["record"] != on {
+    let now = loop {
+        let now = ask(http)?["recording"].take();
+        let followed = if on { asked || now["attempts"] != *attempts } else { now["on"] == false };
+        let decided = now["on"] == on || !now["trouble"].is_null();
+        if followed && decided {
+            break now;
+        }
         if begun.elapsed() > PATIENCE {
-            bail!("Melos answers on port {}, but not to OSC on port {}", args.http, args.osc);
+            if let Some(trouble) = now["trouble"].as_str() {
+                bail!("{trouble}");
+            }
+            bail!("Melos answers on {http}, but does not follow OSC on {osc}");
         }
         std::thread::sleep(Duration::from_millis(50));
+    };
+    if let Some(trouble) = now["trouble"].as_str() {
+        bail!("{trouble}");
     }
+    writeln!(std::io::stdout(), "{}", now["file"].as_str().unwrap_or_default())?;
     Ok(())
 }

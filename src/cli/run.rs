@@ -1,11 +1,12 @@
 //! `melos run`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use melos::config::{AudioHost, Config, ConfigSource, MidiHost};
-use melos::daemon::{self, Options};
+use melos::files::config::{AudioHost, Config, ConfigSource, MidiHost};
+use melos::files::state_folder;
+use melos::session::live::{self, Options};
 
 use super::data::DataArgs;
 use super::settings::StartArgs;
@@ -24,12 +25,13 @@ pub(crate) struct Args {
     /// What carries MIDI [default: JACK beside JACK, otherwise ALSA]
     #[arg(long, value_enum)]
     midi: Option<MidiHost>,
-    /// Address and port for OSC; another address than 127.0.0.1 lets the network in
+    /// Address and port for OSC; another address than 127.0.0.1 lets the network steer, without a password
     #[arg(long, value_name = "ADDRESS:PORT")]
     osc: Option<SocketAddr>,
-    /// Port for status and OSCQuery
-    #[arg(long, value_name = "PORT")]
-    http: Option<u16>,
+    /// Port, or address and port, for the page, status and OSCQuery; another address than 127.0.0.1 lets in whoever knows
+    /// http.password of melos.toml
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place)]
+    http: Option<(Option<IpAddr>, u16)>,
     /// Preset to start with [default: as it was when it ended]
     #[arg(long)]
     preset: Option<String>,
@@ -42,7 +44,7 @@ pub(crate) struct Args {
     /// Writes the control log of the session, for `melos render --control-log`
     #[arg(long, value_name = "LOG")]
     control_log: Option<PathBuf>,
-    /// Configuration file [default: melos.toml in the data folder, if there is one]
+    /// Configuration file [default: the first melos.toml that `melos paths` finds]
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
     /// Folder for the saved state and recordings [default: ~/.local/state/melos]
@@ -55,13 +57,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let data = args.data.folder()?;
+    let places = args.data.places()?;
     let over = move |config: &mut Config| {
         config.audio.host = args.audio.unwrap_or(config.audio.host);
         config.audio.device = args.device.clone().or(config.audio.device.take());
         config.audio.block_frames = args.block.or(config.audio.block_frames);
         config.midi.host = args.midi.unwrap_or(config.midi.host);
-        config.http.port = args.http.unwrap_or(config.http.port);
+        if let Some((address, port)) = args.http {
+            config.http.address = address.unwrap_or(config.http.address);
+            config.http.port = port;
+        }
         if let Some(model) = &args.model {
             config.model.clone_from(model);
         }
@@ -72,13 +77,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let config = ConfigSource {
         required: args.config.is_some(),
-        file: args.config.unwrap_or_else(|| data.join("melos.toml")),
+        files: args.config.map_or_else(|| places.all("melos.toml"), |file| vec![file]),
         over: Box::new(over),
     };
-    let state = args.state.or_else(default_state).context("no home folder; name one for the state with --state")?;
-    daemon::run(Options {
+    let state = args.state.or_else(state_folder).context("no home folder; name one for the state with --state")?;
+    live::run(Options {
         config,
-        data,
+        places,
         state,
         preset: args.preset,
         settings: args.start.values()?,
@@ -87,9 +92,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-/// The place the XDG base directory specification gives to state.
-fn default_state() -> Option<PathBuf> {
-    let given = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-    let state = given.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(state.join("melos"))
+/// A port, or an address and a port.
+fn place(text: &str) -> Result<(Option<IpAddr>, u16), String> {
+    if let Ok(port) = text.parse() {
+        return Ok((None, port));
+    }
+    let place: SocketAddr =
+        text.parse().map_err(|_| "write a port such as 9080, or an address and a port".to_owned())?;
+    Ok((Some(place.ip()), place.port()))
 }

@@ -1,23 +1,24 @@
 //! `melos status`.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use super::endpoint::DaemonArgs;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The daemon's HTTP port
-    #[arg(long, default_value_t = 9080)]
-    http: u16,
+    #[command(flatten)]
+    daemon: DaemonArgs,
     /// Everything, as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.http);
+    let address = args.daemon.http()?;
     let answer = ask(address).with_context(|| format!("no Melos answers on {address}"))?;
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -26,9 +27,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     for (key, value) in answer.as_object().context("the answer is not a JSON object")? {
         match value {
-            serde_json::Value::Object(parameters) => {
-                for (id, value) in parameters {
-                    writeln!(out, "  {id:<24} {value}")?;
+            serde_json::Value::Object(inside) => {
+                writeln!(out, "{}", key.replace('_', " "))?;
+                for (id, value) in inside {
+                    writeln!(out, "  {id:<24} {}", value.to_string().trim_matches('"'))?;
                 }
             }
             value => writeln!(out, "{:<20} {}", key.replace('_', " "), value.to_string().trim_matches('"'))?,

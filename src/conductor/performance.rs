@@ -4,9 +4,9 @@ use thiserror::Error;
 
 use super::scenes::{SceneError, Scenes};
 use super::settings::Settings;
-use crate::harmony::chord_from_notes;
-use crate::parameter::{InputError, Param, Value};
-use crate::theory::Chord;
+use crate::conductor::harmony::chord_from_notes;
+use crate::event::parameter::{InputError, Param, Value};
+use crate::music::theory::Chord;
 
 /// Why an event changed nothing.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -78,6 +78,10 @@ impl Performance {
                 asked = self.scenes.recall(asked.text(param), &asked)?;
                 Change::Many(morph)
             }
+            Param::SceneDelete => {
+                self.scenes.delete(asked.text(param))?;
+                Change::Nothing
+            }
             Param::SceneUndo => {
                 asked = self.scenes.undo(&asked)?;
                 Change::Many(morph)
@@ -141,7 +145,7 @@ impl Performance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emotion::{Emotion, Mood};
+    use crate::music::emotion::{Emotion, Mood};
 
     fn text(text: &str) -> Value {
         Value::Text(text.to_owned())

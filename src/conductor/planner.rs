@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use events::{Events, What};
 
 use super::score::Score;
-use crate::clock::MusicClock;
-use crate::control::Notice;
-use crate::engine::{EngineCommand, TimedCommand};
-use crate::harmony::{BarPlan, BarRequest, Harmony, Note};
-use crate::plan::PlannedChord;
-use crate::theory::{Chord, Key, Voice};
+use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
+use crate::event::Notice;
+use crate::event::{EngineCommand, TimedCommand};
+use crate::music::clock::MusicClock;
+use crate::music::plan::PlannedChord;
+use crate::music::theory::{Chord, Key, Voice};
 
 /// A bar that was planned, and the state after it, from which it can be planned again.
 #[derive(Debug, Clone)]
@@ -36,6 +36,7 @@ struct Sounding {
     id: u64,
     voice: Voice,
     note: u8,
+    velocity: f32,
 }
 
 /// The harmony layer's future: bars planned ahead, on beats, so that a change of tempo moves them all.
@@ -122,6 +123,15 @@ impl Planner {
         }
     }
 
+    /// The notes that sound, as what began them.
+    pub(super) fn sounding(&self) -> impl Iterator<Item = EngineCommand> {
+        self.sounding.iter().map(|Sounding { voice, note, velocity, .. }| EngineCommand::NoteOn {
+            voice: *voice,
+            note: *note,
+            velocity: *velocity,
+        })
+    }
+
     /// The frame at which something is to be played next.
     pub(super) fn next_frame(&self, clock: &MusicClock) -> Option<u64> {
         self.events.first().map(|event| clock.frame_at(event.beat))
@@ -142,7 +152,7 @@ impl Planner {
                 if let Some(index) = self.sounding.iter().position(|other| other.voice == voice && other.note == note) {
                     out.commands.push(note_off(frame, self.sounding.remove(index)));
                 }
-                self.sounding.push(Sounding { id, voice, note });
+                self.sounding.push(Sounding { id, voice, note, velocity });
                 out.commands.push(TimedCommand { frame, command: EngineCommand::NoteOn { voice, note, velocity } });
             }
         }
@@ -168,6 +178,12 @@ impl Planner {
     pub(super) fn chord_at(&self, beat: f64) -> Option<(Chord, Key)> {
         let later = self.chords.partition_point(|chord| chord.beat <= beat);
         self.chords.get(later.saturating_sub(1)).map(|from| (from.chord, from.key))
+    }
+
+    /// The chords from the one at a beat on, with the beat each begins at.
+    pub(super) fn chords_from(&self, beat: f64) -> impl Iterator<Item = (f64, Chord)> {
+        let later = self.chords.partition_point(|chord| chord.beat <= beat);
+        self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))
     }
 
     /// Forgets bars before the one of `beat`, and chords that ended before `oldest`, both in beats.

@@ -2,10 +2,11 @@
 
 use super::Conductor;
 #[allow(unused_imports, reason = "for the docs")]
-use crate::control::ControlEvent;
-use crate::emotion::Mood;
-use crate::parameter::{Param, TABLE, Value};
-use crate::theory::{Chord, Key};
+use crate::event::ControlEvent;
+use crate::event::EngineCommand;
+use crate::event::parameter::{Param, TABLE, Value};
+use crate::music::emotion::Mood;
+use crate::music::theory::{Chord, Key};
 
 impl Conductor {
     /// The value of a parameter as asked for; the tempo as heard while it follows the emotion.
@@ -23,6 +24,13 @@ impl Conductor {
     pub fn values(&self) -> Vec<(Param, Value)> {
         let all = TABLE.iter().map(|spec| (spec.param, self.value(spec.param)));
         all.filter(|(_, value)| *value != Value::Trigger).collect()
+    }
+
+    /// What the engine holds when it has missed nothing: levels and switches, the phrase's level, and the notes that sound.
+    pub fn held_by_engine(&self) -> impl Iterator<Item = EngineCommand> {
+        let last_beat = self.next_beat.checked_sub(1);
+        let expression = last_beat.map(|beat| EngineCommand::Expression(self.planner.expression(beat as f64)));
+        self.course.told(self.now, self.tempo.clock()).chain(expression).chain(self.planner.sounding())
     }
 
     /// What makes this state again when given to [`Conductor::new`]: for the state file and for control logs.
@@ -52,6 +60,17 @@ impl Conductor {
     #[must_use]
     pub fn tempo(&self) -> f64 {
         self.tempo.clock().tempo_at(self.now)
+    }
+
+    /// The chords that are planned from the horizon on, with the frame each begins at: first the one at the horizon.
+    pub fn outlook(&self) -> impl Iterator<Item = (u64, Chord)> {
+        let clock = self.tempo.clock();
+        self.planner.chords_from(clock.beat_at(self.now)).map(|(beat, chord)| (clock.frame_at(beat), chord))
+    }
+
+    /// The names of the stored scenes, in order.
+    pub fn scene_names(&self) -> impl Iterator<Item = &str> {
+        self.performance.scenes().iter().map(|(name, _)| name)
     }
 
     /// The chord and the key at the horizon.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::settings::Settings;
+use crate::quote::{listed, quoted};
 
 /// Most scenes that are kept; more would be a mistake of a program that stores them.
 pub const MAX_SCENES: usize = 1024;
@@ -14,11 +15,11 @@ pub const MAX_SCENES: usize = 1024;
 #[non_exhaustive]
 pub enum SceneError {
     /// No scene has this name.
-    #[error("no scene {name:?}; there are: {known}")]
+    #[error("no scene {}; there are: {known}", quoted(name))]
     Unknown {
         /// What was asked for.
         name: String,
-        /// The names that would be right.
+        /// The first of the names that would be right, and how many more there are.
         known: String,
     },
     /// A scene needs a name.
@@ -52,6 +53,16 @@ impl Scenes {
             return Err(SceneError::Full);
         }
         self.stored.insert(name.to_owned(), settings.clone());
+        Ok(())
+    }
+
+    /// Forgets a scene.
+    ///
+    /// # Errors
+    /// When no scene has this name.
+    pub(super) fn delete(&mut self, name: &str) -> Result<(), SceneError> {
+        self.find(name)?;
+        self.stored.remove(name);
         Ok(())
     }
 
@@ -100,7 +111,7 @@ impl Scenes {
     fn find(&self, name: &str) -> Result<&Settings, SceneError> {
         self.get(name).ok_or_else(|| SceneError::Unknown {
             name: name.to_owned(),
-            known: self.stored.keys().cloned().collect::<Vec<_>>().join(", "),
+            known: listed(self.stored.keys().map(String::as_str)),
         })
     }
 }
@@ -108,7 +119,7 @@ impl Scenes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parameter::{Param, Value};
+    use crate::event::parameter::{Param, Value};
 
     fn with(param: Param, value: f32) -> Settings {
         let mut settings = Settings::default();
@@ -156,5 +167,8 @@ mod tests {
         }
         assert_eq!(scenes.store("one more", &Settings::default()), Err(SceneError::Full));
         scenes.store("7", &with(Param::Tone, 1.0)).unwrap();
+        scenes.delete("7").unwrap();
+        assert!(matches!(scenes.delete("7"), Err(SceneError::Unknown { .. })));
+        scenes.store("one more", &Settings::default()).unwrap();
     }
 }

@@ -1,8 +1,9 @@
 //! What has been asked for: a value for every parameter, with the mood's many faces kept consistent.
 
-use crate::emotion::{Affect, Emotion, Mood};
-use crate::parameter::{Input, InputError, Kind, Lane, Param, TABLE, Value};
-use crate::theory::{Chord, Mode};
+use crate::event::parameter::{Input, InputError, Kind, Lane, Param, TABLE, Value};
+use crate::music::emotion::{Affect, Emotion, Mood};
+use crate::music::theory::{Chord, Mode};
+use crate::quote::quoted;
 
 /// Chord text that gives the harmony back to the progression.
 const AUTO: &str = "auto";
@@ -59,7 +60,7 @@ impl Settings {
                 if !automatic && Chord::parse(symbol).is_none() {
                     return Err(InputError::Unfit {
                         id: param.spec().id,
-                        got: format!("{symbol:?}"),
+                        got: quoted(symbol),
                         expected: "a chord symbol such as Am7, F#dim or C/E, or auto".to_owned(),
                     });
                 }

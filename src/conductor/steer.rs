@@ -6,9 +6,9 @@ use super::performance::{ApplyError, Change, Morph};
 use super::score::Score;
 use super::tempo::Alignment;
 use super::{Conductor, STALE_BEATS, Waiting};
-use crate::engine::{EngineCommand, TimedCommand};
-use crate::parameter::{Lane, Param, TABLE, Value};
-use crate::plan::Length;
+use crate::event::parameter::{Lane, Param, TABLE, Value};
+use crate::event::{EngineCommand, TimedCommand};
+use crate::music::glide::Length;
 use crate::units::seconds_to_frames;
 
 /// Tempi of an external clock nearer than this ratio are the same: 0.1 ms per beat.

@@ -1,5 +1,6 @@
 //! The engine as a whole, offline, quantum by quantum.
 
+use crate::event::{Hop, TimedCommand};
 use std::sync::Arc;
 
 use ringbuf::traits::{Consumer, Producer};

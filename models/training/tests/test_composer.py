@@ -305,7 +305,7 @@ def test_playing_tells_what_training_told(song: Song, library: Library, net: Com
     told: list[tuple[torch.Tensor, ...]] = []
 
     class Listening(Stepper):
-        def begin(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        def begin(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             told.append(tuple(value.clone() for value in inputs))
             return super().begin(*inputs)
 

@@ -53,7 +53,7 @@ class Piece:
 
 
 def split_of(corpus: str, group: str) -> str:
-    """The split of pieces that must stay together, the same as that of `melos prepare`."""
+    """The split of pieces that must stay together, the same as that of `melos-corpus prepare`."""
     first = hashlib.sha256(f"{corpus}\0{group}\0".encode()).digest()[0]
     return "train" if first < 230 else "valid" if first < 243 else "test"
 

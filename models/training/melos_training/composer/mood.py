@@ -1,4 +1,4 @@
-"""Emotion by rule, as `melos prepare` labels it: from features of 16 s of notes to weights of eight names.
+"""Emotion by rule, as `melos-corpus prepare` labels it: from features of 16 s of notes to weights of eight names.
 
 The definitions are those of `features.rs` and `label.rs`. Features are measured once per piece; what transposition and
 a change of tempo do to them is worked out when a window is drawn.

@@ -1,0 +1,214 @@
+//! The one bounded queue between all control sources and the daemon.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{ControlEvent, Incoming, LearnRequest, Source};
+use crate::event::parameter::{Param, Value};
+
+/// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
+const CAPACITY: usize = 4096;
+/// Most of them that may have a time to come, so that what is to happen at once always has room.
+const DEFERRED: usize = CAPACITY / 4;
+/// Most of them that OSC clients may take, so that controllers and the page always have room.
+const FROM_OSC: usize = CAPACITY * 3 / 4;
+/// Most requests to MIDI learn that may wait.
+const LEARN_CAPACITY: usize = 16;
+
+/// Events that wait for the daemon: in order, the newest value of a parameter wins, never full of old values.
+///
+/// A flood on one fader costs one slot, because a waiting value of the same parameter is replaced. Triggers, texts and events
+/// scheduled for later are never replaced. Locked for moments only, by control threads; not for the audio callback.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Incoming>,
+    /// How many of the events have a time to come, and how many are from OSC clients.
+    deferred: usize,
+    from_osc: usize,
+    refused: u64,
+    learn: VecDeque<(LearnRequest, Option<SocketAddr>)>,
+}
+
+impl Inbox {
+    /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when there is no room for its kind.
+    pub fn push(&self, incoming: Incoming) -> bool {
+        let mut waiting = self.lock();
+        let fits = waiting.push(incoming);
+        waiting.refused += u64::from(!fits);
+        drop(waiting);
+        self.arrived.notify_one();
+        fits
+    }
+
+    /// Asks something of MIDI learn; `from` gets the answer over UDP. Of too many requests the oldest is left out.
+    pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
+        let learn = &mut self.lock().learn;
+        if learn.len() == LEARN_CAPACITY {
+            learn.pop_front();
+        }
+        learn.push_back((request, from));
+    }
+
+    /// The oldest request to MIDI learn and who gets the answer, once.
+    pub fn take_learn(&self) -> Option<(LearnRequest, Option<SocketAddr>)> {
+        self.lock().learn.pop_front()
+    }
+
+    /// Moves everything that waits to the end of `out`, oldest first.
+    pub fn drain(&self, out: &mut Vec<Incoming>) {
+        let mut waiting = self.lock();
+        (waiting.deferred, waiting.from_osc) = (0, 0);
+        out.extend(waiting.events.drain(..));
+    }
+
+    /// Blocks the daemon until something waits, at most for `timeout`.
+    pub fn wait(&self, timeout: Duration) {
+        let waiting = self.lock();
+        let _ = self
+            .arrived
+            .wait_timeout_while(waiting, timeout, |waiting| waiting.events.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// Events refused so far because the box was full.
+    pub fn refused(&self) -> u64 {
+        self.lock().refused
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // A source that panicked while pushing left the queue itself intact.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Adds an event if there is room for its kind.
+    fn push(&mut self, incoming: Incoming) -> bool {
+        let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
+        if !deferred {
+            let Self { events, from_osc, .. } = self;
+            events.retain(|old| {
+                let stays = old.due.is_some() || !replaces(&incoming.event, &old.event);
+                *from_osc -= usize::from(!stays && matches!(old.source, Source::Osc(_)));
+                stays
+            });
+        }
+        let fits = !gathers(&incoming)
+            || self.events.len() < CAPACITY
+                && (!deferred || self.deferred < DEFERRED)
+                && (!from_osc || self.from_osc < FROM_OSC);
+        if fits {
+            self.deferred += usize::from(deferred);
+            self.from_osc += usize::from(from_osc);
+            self.events.push_back(incoming);
+        }
+        fits
+    }
+}
+
+/// Whether any number of such events may wait. Of the others one for each parameter does, which always fits.
+fn gathers(incoming: &Incoming) -> bool {
+    let each_counts = match &incoming.event {
+        ControlEvent::Set(param, Value::Trigger) => *param != Param::Panic,
+        ControlEvent::Set(_, Value::Text(_)) | ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } => true,
+        _ => false,
+    };
+    incoming.due.is_some() || each_counts
+}
+
+/// Whether `new` makes a waiting `old` pointless.
+fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
+    match (new, old) {
+        (ControlEvent::Set(Param::Panic, _), _) => new == old,
+        // Each other trigger and each name counts: "next preset" twice means the one after the next.
+        (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
+        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. }, _) => false,
+        (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
+        (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
+        _ => std::mem::discriminant(new) == std::mem::discriminant(old),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn set(param: Param, value: f32, due: Option<Instant>) -> Incoming {
+        Incoming { event: ControlEvent::Set(param, Value::Number(value)), due, source: Source::Other }
+    }
+
+    #[test]
+    fn the_newest_value_wins_and_keeps_its_place_in_time() {
+        let inbox = Inbox::default();
+        for step in 0..10_000u16 {
+            assert!(inbox.push(set(Param::Valence, f32::from(step), None)));
+            if step == 5_000 {
+                inbox.push(set(Param::Arousal, 1.0, None));
+            }
+        }
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        assert_eq!(out, [set(Param::Arousal, 1.0, None), set(Param::Valence, 9_999.0, None)]);
+    }
+
+    #[test]
+    fn every_trigger_counts() {
+        let inbox = Inbox::default();
+        let next =
+            Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source: Source::Other };
+        inbox.push(next.clone());
+        inbox.push(next);
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        assert_eq!(out.len(), 2);
+    }
+
+    #[test]
+    fn what_is_to_happen_at_once_has_room_that_nothing_later_takes() {
+        let inbox = Inbox::default();
+        let due = Some(Instant::now());
+        let taken = (0..CAPACITY).filter(|_| inbox.push(set(Param::Valence, 0.0, due))).count();
+        assert_eq!((taken, inbox.refused()), (DEFERRED, (CAPACITY - DEFERRED) as u64));
+        let panic = Incoming {
+            event: ControlEvent::Set(Param::Panic, Value::Trigger),
+            due: None,
+            source: Source::Osc("127.0.0.1:9".parse().unwrap()),
+        };
+        assert!(inbox.push(panic));
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        assert_eq!(out.len(), DEFERRED + 1);
+        assert!(inbox.push(set(Param::Valence, 1.0, due)), "the room is free again");
+    }
+
+    #[test]
+    fn hands_on_controllers_have_room_that_the_network_never_takes() {
+        let inbox = Inbox::default();
+        let next = |source| Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source };
+        let osc = Source::Osc("10.0.0.1:57120".parse().unwrap());
+        assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), FROM_OSC);
+        assert!(inbox.push(next(Source::Midi)) && inbox.push(next(Source::Other)));
+        // Neither has a fader or a panic, from wherever it comes.
+        while inbox.push(next(Source::Other)) {}
+        for (param, value) in [(Param::Panic, Value::Trigger), (Param::Play, Value::Toggle(false))] {
+            assert!(inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: osc }));
+        }
+        // A value that takes another's place gives its room back.
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        for step in 0..2 * CAPACITY {
+            let event = ControlEvent::Set(Param::Valence, Value::Number(step as f32));
+            assert!(inbox.push(Incoming { event, due: None, source: osc }));
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! `melos.toml`: where things are, which devices and ports to use. What is *played* stands in presets.
+
+mod change;
+mod data;
+mod read;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::files::document::{self, Problem};
+
+pub use change::{ConfigChange, Cost};
+pub use data::find_data;
+
+/// This machine alone.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Shortest password that keeps anybody out, in characters.
+const SHORTEST_PASSWORD: usize = 8;
+
+/// The daemon's configuration; every key may be left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Preset to start with when no saved state says otherwise.
+    pub preset: String,
+    /// Model: a folder in `models/`.
+    pub model: String,
+    /// Sound out.
+    pub audio: AudioConfig,
+    /// OSC in and out.
+    pub osc: OscConfig,
+    /// The HTTP port for OSCQuery, status and the page.
+    pub http: HttpConfig,
+    /// MIDI in and out.
+    pub midi: MidiConfig,
+    /// Whether to join the Ableton Link session of the local network.
+    pub link: bool,
+    /// Recordings.
+    pub recordings: RecordingsConfig,
+    /// The control log of every session.
+    pub control_log: ControlLogConfig,
+}
+
+/// Where the configuration comes from.
+#[allow(missing_debug_implementations, reason = "a function has nothing to show")]
+pub struct ConfigSource {
+    /// Where the file may be, the first that counts in front.
+    pub files: Vec<PathBuf>,
+    /// Whether there must be one; without, everything is as by default.
+    pub required: bool,
+    /// What the command line says over the file.
+    pub over: Box<dyn Fn(&mut Config) + Send>,
+}
+
+impl ConfigSource {
+    /// The file that counts now: the first that is there, else the last that might be.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        let there = self.files.iter().find(|file| file.exists());
+        there.or(self.files.last()).map_or(Path::new("melos.toml"), PathBuf::as_path)
+    }
+
+    /// The configuration as it is now.
+    ///
+    /// # Errors
+    /// As those of [`Config::read`].
+    pub fn read(&self) -> Result<Config, Vec<Problem>> {
+        let file = self.file();
+        let mut config = if self.required || file.exists() { Config::read(file)? } else { Config::default() };
+        (self.over)(&mut config);
+        Ok(config)
+    }
+}
+
+/// Sound out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AudioConfig {
+    /// Which system carries the sound.
+    pub host: AudioHost,
+    /// Device by (part of its) name; the system's default when left out.
+    pub device: Option<String>,
+    /// Frames per callback; the system's choice when left out.
+    pub block_frames: Option<u32>,
+}
+
+/// The systems that can carry the sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AudioHost {
+    /// The first that works: JACK, PipeWire, PulseAudio, ALSA, and without any of them the null output.
+    Auto,
+    /// A JACK server.
+    Jack,
+    /// ALSA directly.
+    Alsa,
+    /// PipeWire.
+    Pipewire,
+    /// PulseAudio.
+    Pulse,
+    /// No device: a paced output into nothing.
+    Null,
+}
+
+/// OSC in and out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OscConfig {
+    /// Address to listen on; another than 127.0.0.1 lets the network steer, without a password.
+    pub address: IpAddr,
+    /// UDP port.
+    pub port: u16,
+    /// Hosts of the network that need not show that an address is their own before they are sent much.
+    pub trusted: Vec<IpAddr>,
+}
+
+/// HTTP: OSCQuery and status.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpConfig {
+    /// Address to listen on; another than 127.0.0.1 lets in whoever knows the password.
+    pub address: IpAddr,
+    /// TCP port.
+    pub port: u16,
+    /// Password for whoever does not come from this machine; at least 8 characters.
+    pub password: Option<String>,
+    /// Other names and addresses of this machine by which browsers reach it.
+    pub hosts: Vec<String>,
+    /// Whether what is open to the network is advertised there by zeroconf.
+    pub announce: bool,
+}
+
+/// MIDI in and out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MidiConfig {
+    /// Which system carries MIDI.
+    pub host: MidiHost,
+    /// What is sent.
+    pub out: MidiOutConfig,
+}
+
+/// MIDI out: what instruments that join are told, on the port `melos:midi_out`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MidiOutConfig {
+    /// Whether the notes of the harmony voices are sent, muted voices too.
+    pub notes: bool,
+    /// Whether clock, start, stop, continue and song position are sent.
+    pub clock: bool,
+    /// Channels of bass, pad and upper voice.
+    pub channels: [MidiChannel; 3],
+}
+
+/// A MIDI channel, from 1 to 16 as people count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MidiChannel(u8);
+
+impl MidiChannel {
+    /// The channel as messages count, from 0.
+    #[must_use]
+    pub const fn index(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for MidiChannel {
+    type Error = String;
+
+    fn try_from(channel: i64) -> Result<Self, String> {
+        match channel {
+            1..=16 => Ok(Self(channel as u8 - 1)),
+            _ => Err(format!("{channel} is no MIDI channel; they go from 1 to 16")),
+        }
+    }
+}
+
+/// Recordings, and how much room they have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordingsConfig {
+    /// Where they go; relative to the state folder.
+    pub folder: PathBuf,
+    /// Most gigabytes of all recordings in the folder.
+    pub max_gb: f64,
+    /// Gigabytes of the disk that recordings leave free.
+    pub keep_free_gb: f64,
+    /// Days after which a recording is deleted; never when left out.
+    pub max_days: Option<f64>,
+    /// What happens when there is no more room.
+    pub when_full: WhenFull,
+}
+
+/// What happens when recordings have no more room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Recording ends.
+    Stop,
+    /// The oldest recordings make room.
+    DeleteOldest,
+}
+
+/// The control log that is written of every session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlLogConfig {
+    /// Whether one is written; recordings have none without it.
+    pub write: bool,
+    /// Megabytes after which it ends.
+    pub max_mb: u64,
+    /// Logs of earlier sessions that are kept.
+    pub keep: usize,
+}
+
+/// The systems that can carry MIDI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum MidiHost {
+    /// JACK where the sound goes to JACK, otherwise ALSA.
+    Auto,
+    /// The ALSA sequencer.
+    Alsa,
+    /// A JACK server.
+    Jack,
+    /// None.
+    Off,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            preset: "slow-dawn".to_owned(),
+            model: "melos-piano".to_owned(),
+            audio: AudioConfig::default(),
+            osc: OscConfig::default(),
+            http: HttpConfig::default(),
+            midi: MidiConfig::default(),
+            link: false,
+            recordings: RecordingsConfig::default(),
+            control_log: ControlLogConfig::default(),
+        }
+    }
+}
+
+impl Default for RecordingsConfig {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("recordings"),
+            max_gb: 50.0,
+            keep_free_gb: 1.0,
+            max_days: None,
+            when_full: WhenFull::Stop,
+        }
+    }
+}
+
+impl Default for ControlLogConfig {
+    fn default() -> Self {
+        Self { write: true, max_mb: 256, keep: 5 }
+    }
+}
+
+impl Default for AudioConfig {
+    fn default() -> Self {
+        Self { host: AudioHost::Auto, device: None, block_frames: None }
+    }
+}
+
+impl Default for OscConfig {
+    fn default() -> Self {
+        Self { address: HERE, port: 9000, trusted: Vec::new() }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { address: HERE, port: 9080, password: None, hosts: Vec::new(), announce: false }
+    }
+}
+
+impl Default for MidiConfig {
+    fn default() -> Self {
+        Self { host: MidiHost::Auto, out: MidiOutConfig::default() }
+    }
+}
+
+impl Default for MidiOutConfig {
+    fn default() -> Self {
+        Self { notes: true, clock: true, channels: [MidiChannel(0), MidiChannel(1), MidiChannel(2)] }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read, or is not what it should be.
+    #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
+    File(Vec<Problem>),
+    /// The data folder that was named is none.
+    #[error("{folder}: holds no models/ and presets/; --data must name the folder that does")]
+    NotData {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// No data folder was found.
+    #[error(
+        "models/ and presets/ were not found; start Melos in their folder or name it with --data (looked in {})",
+        .tried.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoData {
+        /// The places tried.
+        tried: Vec<PathBuf>,
+    },
+    /// HTTP would be open to the network without a password.
+    #[error(
+        "HTTP on {address} would let the network in, so it needs a password of at least {SHORTEST_PASSWORD} characters: \
+         http.password in melos.toml"
+    )]
+    NoPassword {
+        /// Where it would be open.
+        address: SocketAddr,
+    },
+    /// The preset to start with is none.
+    #[error("there is no preset {name:?}; there are {}", .known.join(", "))]
+    NoPreset {
+        /// Its name.
+        name: String,
+        /// The presets there are.
+        known: Vec<String>,
+    },
+}
+
+impl Config {
+    /// What is opened to the network, a sentence for each, in the words of a log.
+    ///
+    /// # Errors
+    /// When HTTP would be open to the network without a good password.
+    pub fn openings(&self) -> Result<Vec<String>, ConfigError> {
+        let mut openings = Vec::new();
+        if !self.osc.address.is_loopback() {
+            let address = SocketAddr::new(self.osc.address, self.osc.port);
+            openings.push(format!(
+                "OSC is open to the network on {address}: whoever reaches it can steer and subscribe, without a password"
+            ));
+        }
+        if !self.http.address.is_loopback() {
+            let address = SocketAddr::new(self.http.address, self.http.port);
+            match self.http.password.as_deref().map(|password| password.chars().count()) {
+                Some(SHORTEST_PASSWORD..) => openings.push(format!(
+                    "HTTP is open to the network on {address}: whoever knows the password can steer, listen and record, and \
+                     whoever can watch the network can read it"
+                )),
+                _ => return Err(ConfigError::NoPassword { address }),
+            }
+        }
+        Ok(openings)
+    }
+
+    /// Reads a configuration's text; `file` is for the problems.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+        read::config(file, text)
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it, or that it cannot be read.
+    pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
+        document::read(file, Self::parse)
+    }
+}
+
+impl From<Vec<Problem>> for ConfigError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::File(problems)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, Vec<String>> {
+        let problems = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect();
+        Config::parse(Path::new("melos.toml"), text).map_err(problems)
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_problem_is_named_with_what_would_be_right() {
+        let text = "\
+presett = \"storm\"
+link = 1
+[audio]
+host = \"jak\"
+block_frames = \"many\"
+[osc]
+address = \"localhost\"
+port = 70000
+[midi.out]
+channels = [0, 2, 3]
+[recordings]
+max_gb = -1
+when_full = \"delete\"
+[control_log]
+keep = 1e9
+";
+        let problems = parse(text).unwrap_err();
+        let hints = [
+            "melos.toml:1: presett = \"storm\": unknown key; did you mean \"preset\"?",
+            "melos.toml:2: link = 1: expected true or false",
+            "melos.toml:4: audio.host = \"jak\": expected one of auto, jack, alsa, pipewire, pulse, null; did you mean \"jack\"?",
+            "melos.toml:5: audio.block_frames = \"many\": expected a whole number from 16 to 8192",
+            "melos.toml:7: osc.address = \"localhost\": expected an IP address such as 127.0.0.1 or ::1",
+            "melos.toml:8: osc.port = 70000: expected a whole number from 0 to 65535",
+            "melos.toml:10: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]",
+            "melos.toml:12: recordings.max_gb = -1: expected a number from 0.001 to 1000000",
+            "melos.toml:13: recordings.when_full = \"delete\": expected one of stop, delete-oldest",
+            "melos.toml:15: control_log.keep = 1e9: expected a whole number from 0 to 1000",
+        ];
+        assert_eq!(problems.len(), hints.len(), "{problems:#?}");
+        for (problem, hint) in problems.iter().zip(hints) {
+            assert!(problem.starts_with(hint), "{problem} is not {hint}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_over_the_file_and_the_first_file_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let over = |config: &mut Config| config.http.port = 1234;
+        let source =
+            |required| ConfigSource { files: vec![at("own.toml"), at("melos.toml")], required, over: Box::new(over) };
+        assert!(source(true).read().is_err());
+        assert_eq!(source(false).read().unwrap().preset, Config::default().preset);
+        std::fs::write(at("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();
+        let config = source(false).read().unwrap();
+        assert_eq!((config.preset.as_str(), config.http.port), ("storm", 1234));
+        std::fs::write(at("own.toml"), "preset = \"calm\"\n").unwrap();
+        assert_eq!(source(false).read().unwrap().preset, "calm");
+    }
+
+    #[test]
+    fn the_folder_of_recordings_may_stand_alone() {
+        let alone = parse("recordings = \"/srv/takes\"").unwrap().recordings;
+        assert_eq!(alone, RecordingsConfig { folder: "/srv/takes".into(), ..RecordingsConfig::default() });
+        let whole =
+            parse("[recordings]\nfolder = \"x\"\nmax_days = 30\nwhen_full = \"delete-oldest\"").unwrap().recordings;
+        assert_eq!((whole.max_days, whole.when_full), (Some(30.0), WhenFull::DeleteOldest));
+    }
+
+    #[test]
+    fn each_opening_is_said_and_http_wants_a_password() {
+        let openings = |text: &str| parse(text).unwrap().openings();
+        assert!(openings("").unwrap().is_empty());
+        assert!(openings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());
+        let osc = openings("[osc]\naddress = \"0.0.0.0\"\n").unwrap();
+        assert!(osc.len() == 1 && osc[0].contains("OSC is open to the network on 0.0.0.0:9000"), "{osc:?}");
+        for missing in ["", "password = \"\"", "password = \"1234567\""] {
+            let error = openings(&format!("[http]\naddress = \"0.0.0.0\"\n{missing}\n")).unwrap_err().to_string();
+            assert!(error.contains("http.password") && error.contains("0.0.0.0:9080"), "{error}");
+        }
+        let http = openings("[http]\naddress = \"192.0.2.1\"\npassword = \"12345678\"\n").unwrap();
+        assert!(http.len() == 1 && http[0].contains("192.0.2.1:9080"), "{http:?}");
+    }
+
+    #[test]
+    fn midi_channels_count_from_one() {
+        let config = parse("[midi.out]\nclock = false\nchannels = [1, 16, 10]\n").unwrap();
+        assert_eq!(config.midi.out.channels.map(MidiChannel::index), [0, 15, 9]);
+        for wrong in ["[0, 2, 3]", "[1, 2]", "[1, 2, 17]", "[1.5, 2, 3]", "7", "[1, 2, 3, 4]"] {
+            let problems = parse(&format!("[midi.out]\nchannels = {wrong}\n")).unwrap_err();
+            assert!(problems[0].contains("from 1 to 16"), "{problems:?}");
+        }
+    }
+}

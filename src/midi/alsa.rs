@@ -1,0 +1,169 @@
+//! The ALSA sequencer, through midir.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Instant;
+
+use midir::os::unix::{VirtualInput, VirtualOutput};
+use midir::{Ignore, MidiInput, MidiInputConnection, MidiOutput, MidiOutputConnection};
+
+use super::host::{DeviceId, MidiError, Search, Sender};
+use super::out::{ROOM, Route, Timed};
+use super::parse::Parser;
+
+const CLIENT: &str = "melos";
+/// Where the kernel offers its sequencer.
+const SEQUENCER: &str = "/dev/snd/seq";
+/// Port that other programs connect to.
+const PORT: &str = "midi_in";
+/// Port that plays other programs.
+const OUT_PORT: &str = "midi_out";
+/// Port that tells a controller what it stands at.
+const FEEDBACK_PORT: &str = "feedback";
+
+fn input() -> Result<MidiInput, MidiError> {
+    // Asked without the device, the ALSA library complains on standard error each time; the search comes every second.
+    if !Path::new(SEQUENCER).exists() {
+        return Err(MidiError::Alsa(format!("there is no {SEQUENCER}")));
+    }
+    let mut input = MidiInput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))?;
+    input.ignore(Ignore::SysexAndActiveSense);
+    Ok(input)
+}
+
+fn output() -> Result<MidiOutput, MidiError> {
+    MidiOutput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))
+}
+
+/// The port for what is sent.
+fn virtual_output() -> Result<MidiOutputConnection, MidiError> {
+    output()?.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
+}
+
+/// The way back to a device: its port, which usually goes both ways. `None` while it has none.
+fn way_back(port_id: &str) -> Option<Route> {
+    let output = output().ok()?;
+    let port = output.ports().into_iter().find(|port| port.id() == port_id)?;
+    let connection = output.connect(&port, FEEDBACK_PORT).inspect_err(|error| tracing::debug!(%error, "MIDI feedback"));
+    route(connection.ok()?).ok()
+}
+
+/// A thread that sends each message when its time has come, until nobody can give it more.
+fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
+    let (queue, waiting) = sync_channel::<Timed>(ROOM);
+    let send = move || {
+        for timed in waiting {
+            thread::sleep(timed.at.saturating_duration_since(Instant::now()));
+            if let Err(error) = connection.send(timed.bytes()) {
+                tracing::debug!(%error, "MIDI out");
+            }
+        }
+    };
+    let started = thread::Builder::new().name("melos-midi-out".to_owned()).spawn(send);
+    started.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
+}
+
+/// Every port that can send, by id, with its name; Melos's own left out.
+fn ports(input: &MidiInput) -> BTreeMap<String, (midir::MidiInputPort, String)> {
+    let ports = input.ports().into_iter().filter_map(|port| {
+        let name = input.port_name(&port).ok()?;
+        (!name.starts_with(CLIENT)).then(|| (port.id(), (port, name)))
+    });
+    ports.collect()
+}
+
+pub(super) fn sources() -> Result<Vec<String>, MidiError> {
+    Ok(ports(&input()?).into_values().map(|(_, name)| name).collect())
+}
+
+/// Open connections, by port id.
+#[derive(Default)]
+pub(super) struct Alsa {
+    devices: BTreeMap<String, Connected>,
+    /// The port for other programs, and the device that it counts as.
+    virtual_port: Option<(DeviceId, MidiInputConnection<Parser>)>,
+    sends: bool,
+}
+
+struct Connected {
+    id: DeviceId,
+    name: String,
+    /// Whether the way back is open.
+    told: bool,
+    /// Closed when dropped.
+    _connection: MidiInputConnection<Parser>,
+}
+
+impl Search for Alsa {
+    fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
+        let ports = ports(&input()?);
+        // The same id with another name is another device on a port that was free again.
+        let here = |id: &String, connected: &Connected| ports.get(id).is_some_and(|(_, name)| *name == connected.name);
+        self.devices.retain(|id, connected| {
+            let stays = here(id, connected);
+            if !stays {
+                sender.feedback.close(connected.id);
+                sender.went(connected.id, &connected.name);
+            }
+            stays
+        });
+        for (port_id, (port, name)) in ports {
+            if self.devices.contains_key(&port_id) {
+                continue;
+            }
+            let id = sender.came(&name);
+            let callbacks = sender.clone();
+            let receive = move |_: u64, bytes: &[u8], parser: &mut Parser| {
+                callbacks.bytes(parser, id, Instant::now(), bytes);
+            };
+            match input()?.connect(&port, PORT, receive, Parser::default()) {
+                Ok(connection) => {
+                    self.devices.insert(port_id, Connected { id, name, told: false, _connection: connection });
+                }
+                // Gone again between listing and connecting; the next search knows.
+                Err(error) => {
+                    tracing::debug!(%error, name, "MIDI device cannot be opened");
+                    sender.went(id, &name);
+                }
+            }
+        }
+        for (port_id, connected) in self.devices.iter_mut().filter(|(_, connected)| !connected.told) {
+            if sender.feedback.part_in(&connected.name).is_some()
+                && let Some(route) = way_back(port_id)
+            {
+                sender.feedback.open(connected.id, route);
+                sender.hears(connected.id);
+                connected.told = true;
+            }
+        }
+        if self.virtual_port.is_none() {
+            let id = sender.came(PORT);
+            let callbacks = sender.clone();
+            let receive = move |_: u64, bytes: &[u8], parser: &mut Parser| {
+                callbacks.bytes(parser, id, Instant::now(), bytes);
+            };
+            let port = input()?.create_virtual(PORT, receive, Parser::default()).ok();
+            self.virtual_port = port.map(|port| (id, port));
+        }
+        if !self.sends {
+            sender.out.reroute(Some(route(virtual_output()?)?));
+            self.sends = true;
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, sender: &mut Sender) {
+        for connected in std::mem::take(&mut self.devices).into_values() {
+            sender.feedback.close(connected.id);
+            sender.went(connected.id, &connected.name);
+        }
+        if let Some((id, _)) = self.virtual_port.take() {
+            sender.went(id, PORT);
+        }
+        if std::mem::take(&mut self.sends) {
+            sender.out.reroute(None);
+        }
+    }
+}

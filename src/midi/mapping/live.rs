@@ -1,0 +1,287 @@
+//! All devices at once: which mapping is for which device, and what everything together asks for.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::feedback::{Echoes, Telling};
+use super::hint::{Named, free};
+use super::inherit::complete;
+use super::{Control, Learned, Mapping, Router};
+use crate::event::ControlEvent;
+use crate::event::parameter::{Param, TABLE, Value};
+use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
+
+/// Most controls of a device that are said to be free.
+const MAX_SAID: usize = 256;
+/// A clock that is silent for this long, or stands while another runs, lets the other lead; the slowest ticks eight times in it.
+const SILENCE: Duration = Duration::from_secs(1);
+/// Most controls that are learnt while playing; the oldest makes room.
+const MAX_LEARNED: usize = 256;
+
+/// Mappings at work. Owned by whoever takes the events of [`crate::midi::MidiIn`]; has no thread of its own.
+#[derive(Debug)]
+pub struct LiveMappings {
+    mappings: Vec<Arc<Mapping>>,
+    /// Controls learnt while playing.
+    learned: VecDeque<Learned>,
+    devices: BTreeMap<DeviceId, Connected>,
+    /// In the order of the parameter table.
+    values: Vec<Value>,
+    lead: u128,
+    /// Whose clock is followed.
+    leader: Option<Leader>,
+}
+
+/// The device whose clock is followed: the first that speaks, until it goes, falls silent, or stands while another runs.
+#[derive(Debug, Clone, Copy)]
+struct Leader {
+    device: DeviceId,
+    /// When it was last heard, and when last while it ran.
+    heard: Instant,
+    ran: Instant,
+}
+
+#[derive(Debug)]
+struct Connected {
+    device: Device,
+    routers: Vec<Router>,
+    echoes: Echoes,
+    /// Controls that nothing has a use for, and that were said to be free.
+    said: BTreeSet<(Control, Option<u8>)>,
+    clock: ClockFollower,
+}
+
+impl LiveMappings {
+    /// Starts with some mappings, and what was learnt before; parameters count as at their defaults until [`LiveMappings::value`] says otherwise.
+    #[must_use]
+    pub fn new(mappings: Vec<Mapping>, learned: Vec<Learned>) -> Self {
+        Self {
+            mappings: complete(mappings),
+            learned: learned.into(),
+            devices: BTreeMap::new(),
+            values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
+            lead: 0,
+            leader: None,
+        }
+    }
+
+    /// Takes other mappings; held keys are let go.
+    pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
+        self.mappings = complete(mappings);
+        let devices = std::mem::take(&mut self.devices);
+        for Connected { device, clock, .. } in devices.into_values() {
+            let id = device.id;
+            self.connect(device);
+            self.devices.entry(id).and_modify(|connected| connected.clock = clock);
+        }
+        self.say_lead(out);
+    }
+
+    /// The name of a device that is here.
+    #[must_use]
+    pub fn device_name(&self, device: DeviceId) -> Option<&str> {
+        self.devices.get(&device).map(|connected| connected.device.name.as_str())
+    }
+
+    /// The devices that are here, and the names of the mappings that are for each.
+    pub fn devices(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
+        self.devices.values().map(|connected| {
+            let fitting = self.mappings.iter().filter(|mapping| mapping.fits(&connected.device.name));
+            (connected.device.name.as_str(), fitting.map(|mapping| mapping.name.clone()).collect())
+        })
+    }
+
+    /// Takes a learnt control, beside those of the files; it comes back with its device. What was learnt before for the same
+    /// control is forgotten.
+    pub fn learn(&mut self, learned: Learned) {
+        self.forget_where(|old| learned.replaces(old));
+        for connected in self.devices.values_mut().filter(|connected| learned.is_of(&connected.device.name)) {
+            connected.routers.push(Router::new(Arc::clone(&learned.mapping), &self.values));
+        }
+        if self.learned.len() == MAX_LEARNED {
+            self.learned.pop_front();
+        }
+        self.learned.push_back(learned);
+    }
+
+    /// Forgets what was learnt for a parameter; tells how many controls that were.
+    pub fn forget(&mut self, param: Param) -> usize {
+        self.forget_where(|learned| learned.moves(param))
+    }
+
+    /// Forgets what was learnt and is `unwanted`; tells how many controls that were.
+    fn forget_where(&mut self, unwanted: impl Fn(&Learned) -> bool) -> usize {
+        let (gone, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(unwanted);
+        self.learned = kept;
+        for connected in self.devices.values_mut() {
+            connected.routers.retain(|router| !gone.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));
+        }
+        gone.len()
+    }
+
+    /// What has been learnt, oldest first.
+    pub fn learned(&self) -> impl Iterator<Item = &Learned> {
+        self.learned.iter()
+    }
+
+    /// Parts of the names of devices whose controls are told what they stand at, in lower case.
+    #[must_use]
+    pub fn told_devices(&self) -> Vec<String> {
+        let told = self.mappings.iter().filter(|mapping| mapping.gives_feedback());
+        told.map(|mapping| mapping.port_contains.clone()).collect()
+    }
+
+    /// Adds what devices are to be told; called every thirtieth of a second.
+    pub fn feedback(&mut self, out: &mut Vec<(DeviceId, Message)>) {
+        let mut messages = Vec::new();
+        for (id, connected) in &mut self.devices {
+            connected.echoes.tick();
+            connected.routers.iter_mut().for_each(|router| router.feedback(&mut messages));
+            for Telling { message, echo } in messages.drain(..) {
+                if echo {
+                    connected.echoes.told(message);
+                }
+                out.push((*id, message));
+            }
+        }
+    }
+
+    /// Learns that a parameter has a value now, from whomever; own values that come back are known as such.
+    pub fn value(&mut self, param: Param, value: &Value) {
+        self.values[param as usize] = value.clone();
+        for router in self.devices.values_mut().flat_map(|connected| &mut connected.routers) {
+            router.value(param, value);
+        }
+    }
+
+    /// Takes what a device did; adds what follows to `out`. `frame` tells where a moment lies on the performance's time
+    /// line.
+    pub fn midi(&mut self, event: MidiEvent, frame: impl Fn(Instant) -> u64, out: &mut Vec<ControlEvent>) {
+        match event {
+            MidiEvent::Came(device) => self.connect(device),
+            MidiEvent::Went(id) => {
+                self.devices.remove(&id);
+                self.leader = self.leader.filter(|leader| leader.device != id);
+                self.say_lead(out);
+            }
+            MidiEvent::Hears(id) => {
+                let routers = self.devices.get_mut(&id).map(|connected| &mut connected.routers);
+                routers.into_iter().flatten().for_each(Router::forget_told);
+            }
+            MidiEvent::Sent { device, at, message } => {
+                let Some(connected) = self.devices.get_mut(&device) else { return };
+                if connected.echoes.has(message) {
+                    return;
+                }
+                let before = out.len();
+                let (mut clock, mut used) = (false, false);
+                for router in &mut connected.routers {
+                    used |= router.message(message, out);
+                    clock |= router.mapping().clock.unwrap_or(false);
+                    if let Some(wait) = router.take_wait() {
+                        tracing::info!("{}: {wait}", connected.device.name);
+                    }
+                }
+                if !used {
+                    connected.say_free(message);
+                }
+                for event in &out[before..] {
+                    if let ControlEvent::Set(param, value) = event {
+                        self.values[*param as usize] = value.clone();
+                    }
+                }
+                self.say_lead(out);
+                if clock {
+                    self.follow_clock(device, at, message, frame, out);
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, device: Device) {
+        let mut routers: Vec<Router> = self.matching(|mapping| mapping.fits(&device.name));
+        if routers.is_empty() {
+            routers = self.matching(|mapping| mapping.port_contains.is_empty());
+        }
+        let learned = self.learned.iter().filter(|learned| learned.is_of(&device.name));
+        routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
+        let names: Vec<&str> = routers.iter().map(|router| router.mapping().name.as_str()).collect();
+        tracing::info!(device = device.name, mappings = names.join(", "), "MIDI mapped");
+        let connected = Connected {
+            routers,
+            echoes: Echoes::default(),
+            said: BTreeSet::new(),
+            clock: ClockFollower::default(),
+            device,
+        };
+        self.devices.insert(connected.device.id, connected);
+    }
+
+    fn matching(&self, wanted: impl Fn(&Mapping) -> bool) -> Vec<Router> {
+        let mappings = self.mappings.iter().filter(|mapping| wanted(mapping));
+        mappings.map(|mapping| Router::new(Arc::clone(mapping), &self.values)).collect()
+    }
+
+    /// Says which keys lead now, if that has changed.
+    fn say_lead(&mut self, out: &mut Vec<ControlEvent>) {
+        let routers = self.devices.values().flat_map(|connected| &connected.routers);
+        let lead = routers.fold(0, |notes, router| notes | router.lead_notes());
+        if lead != self.lead {
+            self.lead = lead;
+            out.push(ControlEvent::LeadNotes(lead));
+        }
+    }
+
+    fn follow_clock(
+        &mut self,
+        device: DeviceId,
+        at: Instant,
+        message: Message,
+        frame: impl Fn(Instant) -> u64,
+        out: &mut Vec<ControlEvent>,
+    ) {
+        let speaks = matches!(message, Message::Clock | Message::Start | Message::Continue);
+        let Some(clock) = self.devices.get_mut(&device).map(|connected| &mut connected.clock) else { return };
+        let runs =
+            clock.is_running() && message != Message::Stop || matches!(message, Message::Start | Message::Continue);
+        let gives_way = self.leader.is_none_or(|leader| {
+            let silent = at.saturating_duration_since(leader.heard) >= SILENCE;
+            let stands = at.saturating_duration_since(leader.ran) >= SILENCE;
+            leader.device != device && (silent || stands && runs)
+        });
+        if gives_way && speaks {
+            // What it has said until now nobody has heard.
+            clock.say_again();
+            self.leader = Some(Leader { device, heard: at, ran: at });
+        }
+        let mut events = Vec::new();
+        clock.message(message, at, &mut events);
+        if let Some(leader) = self.leader.as_mut().filter(|leader| leader.device == device) {
+            if speaks {
+                leader.heard = at;
+            }
+            if speaks && runs {
+                leader.ran = at;
+            }
+            out.extend(events.into_iter().map(|event| event.on_time_line(&frame)));
+        }
+    }
+}
+
+impl Connected {
+    /// Says once of every control that nothing has a use for how to put it to use.
+    fn say_free(&mut self, message: Message) {
+        let Some(Named(control, channel)) = free(message) else { return };
+        if self.said.len() < MAX_SAID && self.said.insert((control, channel)) {
+            tracing::info!(
+                "{}: {} is free; put it to use with `melos learn valence` or whichever parameter it shall move",
+                self.device.name,
+                Named(control, channel)
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+fn mapping(text: &str) -> Mapping {
+    Mapping::parse(Path::new("test.toml"), &format!("schema = 1\nname = \"Test\"\n{text}")).unwrap()
+}
+
+fn came(id: u32, name: &str) -> MidiEvent {
+    MidiEvent::Came(Device { id: DeviceId(id), name: name.to_owned() })
+}
+
+struct Rig {
+    live: LiveMappings,
+    start: Instant,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let box_ =
+            mapping("[device]\nport_contains = \"box\"\n[[bind]]\nnote = 1\nto = \"panic\"\n[[lead]]\nchannel = 2\n");
+        let any = mapping("[device]\nclock = true\n[[bind]]\nnote = 2\nto = \"hold\"\ntoggle = true\n[[lead]]\n");
+        Self { live: LiveMappings::new(vec![box_, any], Vec::new()), start: Instant::now() }
+    }
+
+    fn event(&mut self, event: MidiEvent) -> Vec<ControlEvent> {
+        let (mut out, start) = (Vec::new(), self.start);
+        let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;
+        self.live.midi(event, frame, &mut out);
+        out
+    }
+
+    fn send(&mut self, id: u32, message: Message) -> Vec<ControlEvent> {
+        let at = self.start;
+        self.event(MidiEvent::Sent { device: DeviceId(id), at, message })
+    }
+}
+
+const fn note_on(channel: u8, note: u8) -> Message {
+    Message::NoteOn { channel, note, velocity: 100 }
+}
+
+#[test]
+fn devices_get_the_mapping_made_for_them() {
+    let mut rig = Rig::new();
+    rig.event(came(0, "My BOX MIDI 1"));
+    rig.event(came(1, "Some keyboard"));
+    assert_eq!(rig.send(0, note_on(0, 1)), [ControlEvent::Set(Param::Panic, Value::Trigger)]);
+    assert_eq!(rig.send(0, note_on(0, 2)), []);
+    assert_eq!(rig.send(1, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(true)));
+    assert_eq!(rig.send(7, note_on(0, 2)), [], "unknown");
+    // A device that comes later knows what has been set meanwhile.
+    rig.event(came(2, "Another keyboard"));
+    assert_eq!(rig.send(2, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(false)));
+}
+
+#[test]
+fn keyboards_lead_together_and_let_go_when_they_leave() {
+    let mut rig = Rig::new();
+    rig.event(came(0, "box"));
+    rig.event(came(1, "keyboard"));
+    assert_eq!(rig.send(0, note_on(1, 60)), [ControlEvent::LeadNotes(1 << 60)]);
+    assert_eq!(rig.send(1, note_on(0, 64)), [ControlEvent::LeadNotes(1 << 60 | 1 << 64)]);
+    assert_eq!(rig.event(MidiEvent::Went(DeviceId(0))), [ControlEvent::LeadNotes(1 << 64)]);
+    let mut out = Vec::new();
+    rig.live.set_mappings(Vec::new(), &mut out);
+    assert_eq!(out, [ControlEvent::LeadNotes(0)]);
+}
+
+#[test]
+fn one_clock_is_followed_at_a_time() {
+    let mut rig = Rig::new();
+    rig.event(came(0, "box"));
+    rig.event(came(1, "sequencer"));
+    rig.event(came(2, "drum machine"));
+    let mut out = Vec::new();
+    for device in [0, 1, 2] {
+        out.extend(rig.send(device, Message::Start));
+    }
+    for tick in 0..49 {
+        rig.start += Duration::from_micros(20_833);
+        for device in [0, 2, 1] {
+            let events = rig.send(device, Message::Clock);
+            assert!(device == 1 || events.is_empty(), "{device} {tick}");
+            out.extend(events);
+        }
+    }
+    let beats = out.iter().filter(|event| matches!(event, ControlEvent::Beat { .. })).count();
+    assert_eq!(beats, 3);
+    assert!(out.iter().any(|event| matches!(event, ControlEvent::Tempo(tempo) if (tempo - 120.0).abs() < 0.1)));
+}
+
+/// The tempo that is followed while devices tick for some seconds, each at its own.
+fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> {
+    let begun = rig.start;
+    let mut ticks: Vec<_> = ticking
+        .iter()
+        .flat_map(|(device, bpm)| {
+            let period = 60.0 / bpm / 24.0;
+            (0..(seconds / period) as u32).map(move |tick| (f64::from(tick) * period, *device))
+        })
+        .collect();
+    ticks.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut tempo = None;
+    for (at, device) in ticks {
+        rig.start = begun + Duration::from_secs_f64(at);
+        for event in rig.send(device, Message::Clock) {
+            if let ControlEvent::Tempo(bpm) = event {
+                tempo = Some(bpm.round());
+            }
+        }
+    }
+    rig.start = begun + Duration::from_secs_f64(seconds);
+    tempo
+}
+
+#[test]
+fn a_clock_that_has_fallen_silent_lets_another_lead() {
+    let mut rig = Rig::new();
+    rig.event(came(1, "sequencer"));
+    rig.event(came(2, "drum machine"));
+    assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
+    assert_eq!(followed(&mut rig, &[(2, 90.0)], 0.9), None, "it may only have hiccups");
+    assert_eq!(followed(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is said though it has not changed");
+    assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "who leads, leads");
+    rig.event(MidiEvent::Went(DeviceId(2)));
+    assert_eq!(followed(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
+}
+
+#[test]
+fn a_clock_that_stands_lets_one_that_runs_lead() {
+    let mut rig = Rig::new();
+    rig.event(came(1, "keyboard that always ticks"));
+    rig.event(came(2, "sequencer"));
+    assert_eq!(followed(&mut rig, &[(1, 100.0)], 4.0), Some(100.0));
+    rig.send(2, Message::Start);
+    assert_eq!(followed(&mut rig, &[(1, 100.0), (2, 140.0)], 4.0), Some(140.0));
+    // Notes are no clock.
+    let mut rig = Rig::new();
+    rig.event(came(1, "keyboard"));
+    rig.event(came(2, "sequencer"));
+    rig.send(1, note_on(0, 60));
+    assert_eq!(followed(&mut rig, &[(2, 90.0)], 2.0), Some(90.0));
+}
+
+#[test]
+fn a_learnt_control_comes_back_with_its_device() {
+    let mut rig = Rig::new();
+    rig.event(came(0, "Box:Box MIDI 1 20:0"));
+    let learned = |param: &str| {
+        let block = format!("[[bind]]\ncc = 7\nto = \"{param}\"\ntakeover = \"jump\"\n");
+        Learned::new("Box:Box MIDI 1 20:0", &block).unwrap()
+    };
+    rig.live.learn(learned("reverb"));
+    let fader = |value| Message::ControlChange { channel: 0, controller: 7, value };
+    let reverb = |value| [ControlEvent::Set(Param::Reverb, Value::Number(value))];
+    assert_eq!(rig.send(0, fader(127)), reverb(1.0));
+    rig.event(MidiEvent::Went(DeviceId(0)));
+    rig.event(came(1, "Other:Other MIDI 1 24:0"));
+    rig.event(came(2, "Box:Box MIDI 1 28:0"));
+    assert_eq!(rig.send(1, fader(0)), []);
+    assert_eq!(rig.send(2, fader(0)), reverb(0.0));
+    rig.live.set_mappings(Vec::new(), &mut Vec::new());
+    assert_eq!(rig.send(2, fader(127)), reverb(1.0), "files that change do not matter");
+    rig.live.learn(learned("tone"));
+    assert_eq!(rig.live.learned.len(), 1, "the same control again");
+    assert_eq!(rig.send(2, fader(0)), [ControlEvent::Set(Param::Tone, Value::Number(-1.0))]);
+    assert_eq!(rig.live.forget(Param::Reverb), 0);
+    assert_eq!((rig.live.forget(Param::Tone), rig.live.learned.len()), (1, 0));
+    assert_eq!(rig.send(2, fader(127)), [], "forgotten at once");
+    for number in 0..2 * MAX_LEARNED {
+        let other = Learned::new(&format!("box {number}!"), "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap();
+        rig.live.learn(other);
+    }
+    assert_eq!(rig.live.learned.len(), MAX_LEARNED);
+}
+
+fn named(file: &str, text: &str) -> Mapping {
+    Mapping::parse(Path::new(file), &format!("schema = 1\nname = \"Test\"\n{text}")).unwrap()
+}
+
+#[test]
+fn a_mapping_takes_over_what_it_does_not_have_itself() {
+    let keyboard = named(
+        "keyboard.toml",
+        "[device]\nclock = true\n[[bind]]\ncc = 1\nto = \"arousal\"\n[[bind]]\ncc = 7\nto = \"tone\"\n[[lead]]\n[programs]\npresets = [\"calm\"]\n",
+    );
+    let own = named(
+        "mine.toml",
+        "inherit = \"keyboard\"\n[device]\nport_contains = \"mine\"\n[[bind]]\ncc = 7\nchannel = 1\nto = \"reverb\"\n",
+    );
+    let odd = named(
+        "odd.toml",
+        "inherit = \"nothing\"\n[device]\nport_contains = \"odd\"\n[[bind]]\ncc = 7\nto = \"reverb\"\n",
+    );
+    let round = named("round.toml", "inherit = \"round\"\n[device]\nport_contains = \"round\"\n");
+    let live = LiveMappings::new(vec![keyboard, own, odd, round], Vec::new());
+    let [_, own, odd, round] = live.mappings.as_slice() else { panic!("all are kept") };
+    let moves = |mapping: &Mapping| mapping.bindings.iter().map(|binding| binding.to).collect::<Vec<_>>();
+    assert_eq!(moves(own), [Param::Reverb, Param::Arousal], "CC 7 is its own");
+    assert_eq!((own.leads.len(), own.clock, own.programs.presets.len()), (1, Some(true), 1));
+    assert_eq!((own.port_contains.as_str(), own.name.as_str()), ("mine", "Test"));
+    assert_eq!(moves(odd), [Param::Reverb], "what cannot be inherited leaves the rest");
+    assert!(moves(round).is_empty());
+}
+
+#[test]
+fn a_control_without_a_use_is_said_once() {
+    let mut rig = Rig::new();
+    rig.event(came(1, "A box"));
+    let knob = Message::ControlChange { channel: 0, controller: 74, value: 1 };
+    let said = |rig: &Rig| rig.live.devices[&DeviceId(1)].said.len();
+    rig.send(1, note_on(0, 1));
+    assert_eq!(said(&rig), 0, "it is bound");
+    rig.send(1, knob);
+    rig.send(1, knob);
+    assert_eq!(said(&rig), 1);
+    rig.send(1, note_on(0, 50));
+    assert_eq!(said(&rig), 2, "the keys of channel 2 lead, those of 1 do not");
+}

@@ -1,0 +1,100 @@
+//! Soft takeover: a control without a motor waits until it meets the value.
+//!
+//! It takes hold when it *crosses* the value, not only when it comes near, so that a fast fader, whose steps are wide,
+//! catches too.
+
+use std::collections::VecDeque;
+
+/// Nearness that counts as met: a step of a 7-bit control.
+const NEAR: f32 = 1.0 / 127.0;
+/// Own values that may still be on their way back.
+const REMEMBERED: usize = 32;
+
+/// One control's hold on one value; everything in positions, 0..=1.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pickup {
+    holds: bool,
+    last: Option<f32>,
+    sent: VecDeque<f32>,
+    /// Whether its waiting was noted.
+    noted: bool,
+}
+
+impl Pickup {
+    /// The control moved while the value stands at `target`; whether the value shall follow.
+    pub(super) fn moved(&mut self, position: f32, target: f32) -> bool {
+        let crosses = self.last.is_some_and(|last| (last - target) * (position - target) <= 0.0);
+        self.holds |= crosses || (position - target).abs() <= NEAR;
+        self.last = Some(position);
+        self.holds
+    }
+
+    /// A value was sent, by this control or by another one of the same device, which makes this one lose hold; when the
+    /// value comes back it is no news.
+    pub(super) fn sent(&mut self, value: f32, own: bool) {
+        self.holds &= own;
+        if self.sent.len() == REMEMBERED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(value);
+    }
+
+    /// Whether it waits and nobody has asked this before since it was connected.
+    pub(super) fn is_new_wait(&mut self) -> bool {
+        !self.holds && !std::mem::replace(&mut self.noted, true)
+    }
+
+    /// It comes back to work, and may stand anywhere.
+    pub(super) fn release(&mut self) {
+        (self.holds, self.last) = (false, None);
+    }
+
+    /// The control was told to stand at a position, and does: it has a motor, or none that could stand elsewhere.
+    pub(super) fn told(&mut self, position: f32) {
+        self.holds = true;
+        self.last = Some(position);
+    }
+
+    /// The parameter has a value now; if it is not one of its own the control loses hold. Returns whether it is news.
+    pub(super) fn changed(&mut self, value: f32) -> bool {
+        let own = self.sent.contains(&value);
+        if !own {
+            self.holds = false;
+            self.sent.clear();
+        }
+        !own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_fader_catches_when_it_crosses() {
+        let mut pickup = Pickup::default();
+        assert!(!pickup.moved(0.0, 0.5), "far away");
+        assert!(!pickup.moved(0.2, 0.5));
+        assert!(pickup.moved(0.9, 0.5), "jumped across");
+        assert!(pickup.moved(0.1, 0.9), "and holds from then on");
+    }
+
+    #[test]
+    fn nearness_catches_at_the_first_move() {
+        assert!(Pickup::default().moved(0.5, 0.504));
+        assert!(!Pickup::default().moved(0.5, 0.52));
+    }
+
+    #[test]
+    fn hold_is_lost_when_somebody_else_moves_the_value() {
+        let mut pickup = Pickup::default();
+        assert!(pickup.moved(0.5, 0.5));
+        pickup.sent(50.0, true);
+        pickup.sent(51.0, true);
+        assert!(!pickup.changed(50.0), "its own value, a little late");
+        assert!(pickup.moved(0.52, 0.1), "so it holds on");
+        assert!(pickup.changed(10.0));
+        assert!(!pickup.moved(0.53, 0.1));
+        assert!(pickup.moved(0.05, 0.1), "until it crosses again");
+    }
+}

@@ -1,0 +1,327 @@
+//! Reading a mapping file.
+
+use std::path::Path;
+
+use super::binding::{Action, Binding, Edge, Encoder, Tell};
+use super::controls::Control;
+use super::curve::{Curve, Scale};
+use super::layer::Layer;
+use super::lead::LeadZone;
+use super::{Mapping, Programs};
+use crate::event::parameter::{Kind, Param, Value};
+use crate::files::document::{Document, Field, Problem, Table, parameter};
+
+/// The keys that say which control a `[[bind]]` is for.
+const CONTROLS: [&str; 9] =
+    ["cc", "cc14", "nrpn", "rpn", "note", "program", "pitch_bend", "channel_pressure", "message"];
+
+pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> {
+    let (mut document, mut root) = Document::parse(file, text);
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut mapping = Mapping { file: stem, ..Mapping::default() };
+    match root.take("schema") {
+        Some(schema) => drop(schema.integer(&mut document, 1..=1)),
+        None => root.missing(&mut document, "schema", "schema = 1"),
+    }
+    mapping.name = root.required_text(&mut document, "name");
+    mapping.inherit = root.text(&mut document, "inherit");
+    let mut any = Defaults::default();
+    if let Some(mut device) = root.table(&mut document, "device") {
+        mapping.port_contains = device.text(&mut document, "port_contains").unwrap_or_default().to_lowercase();
+        any.channel = channel(&mut document, &mut device);
+        mapping.clock = device.flag(&mut document, "clock");
+        any.feedback = device.flag(&mut document, "feedback").unwrap_or(false);
+        any.light = light(&mut document, &mut device).unwrap_or(any.light);
+        device.finish(&mut document);
+    }
+    for table in root.tables(&mut document, "layer") {
+        mapping.layers.extend(layer(&mut document, table, any.channel));
+    }
+    for table in root.tables(&mut document, "bind") {
+        let Some(mut binding) = binding(&mut document, table, any, &mapping.layers) else { continue };
+        // Several blocks may stand for one control; what it shows is the first one's value.
+        let shown = mapping.bindings.iter().any(|other: &Binding| {
+            other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
+        });
+        binding.feedback = binding.feedback.filter(|_| !shown);
+        mapping.bindings.push(binding);
+    }
+    for table in root.tables(&mut document, "lead") {
+        mapping.leads.push(lead(&mut document, table, any.channel));
+    }
+    if let Some(mut table) = root.table(&mut document, "programs") {
+        mapping.programs = Programs {
+            channel: channel(&mut document, &mut table).or(any.channel),
+            presets: table.texts(&mut document, "presets"),
+            scenes: table.texts(&mut document, "scenes"),
+        };
+        table.finish(&mut document);
+    }
+    if mapping.gives_feedback() && mapping.port_contains.is_empty() {
+        let hint = "feedback goes to one device: expected device.port_contains, a part of its name";
+        document.add(root.span(), "", hint.to_owned());
+    }
+    root.finish(&mut document);
+    document.finish(mapping)
+}
+
+/// What holds for every `[[bind]]` that does not say otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Defaults {
+    channel: Option<u8>,
+    feedback: bool,
+    light: u8,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { channel: None, feedback: false, light: 127 }
+    }
+}
+
+/// The velocity or value that lights a button.
+fn light(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
+    table.integer(document, "light", 1..=127).map(|light| light as u8)
+}
+
+/// A channel as people count, from 1.
+fn channel(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
+    table.integer(document, "channel", 1..=16).map(|channel| channel as u8 - 1)
+}
+
+fn lead(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u8>) -> LeadZone {
+    let channel = channel(document, &mut table).or(any_channel);
+    let notes = table.take("notes").and_then(|field| {
+        let ends = pair(&field).filter(|[low, high]| low <= high && *low >= 0.0 && *high <= 127.0);
+        let ends = ends.filter(|ends| ends.iter().all(|end| end.fract() == 0.0));
+        ends.or_else(|| field.wrong(document, "the lowest and the highest key, such as [36, 96]"))
+    });
+    let sustain = table.flag(document, "sustain").unwrap_or(true);
+    table.finish(document);
+    let [low, high] = notes.unwrap_or([0.0, 127.0]);
+    LeadZone { channel, notes: low as u8..=high as u8, sustain }
+}
+
+fn layer(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u8>) -> Option<Layer> {
+    let name = table.required_text(document, "name");
+    let control = control(document, &mut table);
+    let channel = channel(document, &mut table).or(any_channel);
+    let toggle = table.flag(document, "toggle").unwrap_or(false);
+    table.finish(document);
+    Some(Layer { name, control: control?, channel, toggle })
+}
+
+fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, layers: &[Layer]) -> Option<Binding> {
+    let control = control(document, &mut table);
+    let channel = channel(document, &mut table).or(any.channel);
+    let feedback = tell(document, &mut table, any, control, channel);
+    let layer = table.take("layer").and_then(|field| {
+        let name = field.text(document)?;
+        if layers.iter().all(|layer| layer.name != name) {
+            let known = layers.iter().map(|layer| format!("{:?}", layer.name)).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
+            document.add(field.span, &field.key, format!("there is no [[layer]] of this name; there is {known}"));
+        }
+        Some(name)
+    });
+    let to = match table.take("to") {
+        Some(field) => field.text(document).and_then(|id| match parameter(&id) {
+            Ok(param) => Some(param),
+            Err(hint) => {
+                document.add(field.span, &field.key, hint);
+                None
+            }
+        }),
+        None => {
+            table.missing(document, "to", "the id of a parameter");
+            None
+        }
+    };
+    // Without its parameter the rest cannot be judged; the keys alone can.
+    let action = match to {
+        Some(to) => action(document, &mut table, to),
+        None => {
+            for key in ["range", "curve", "takeover", "relative", "step", "on", "value", "toggle"] {
+                table.take(key);
+            }
+            None
+        }
+    };
+    table.finish(document);
+    Some(Binding { control: control?, channel, to: to?, action: action?, layer, feedback })
+}
+
+/// How a control is told its value.
+fn tell(
+    document: &mut Document<'_>,
+    table: &mut Table<'_>,
+    any: Defaults,
+    control: Option<Control>,
+    channel: Option<u8>,
+) -> Option<Tell> {
+    let wanted = table.flag(document, "feedback");
+    let cc = table.integer(document, "feedback_cc", 0..=119).map(|number| Control::Cc(number as u8));
+    let note = table.integer(document, "feedback_note", 0..=127).map(|number| Control::Note(number as u8));
+    let on = table.integer(document, "feedback_channel", 1..=16).map(|channel| channel as u8 - 1);
+    let range = table.take("feedback_range").and_then(|field| {
+        let ends = pair(&field).filter(|ends| ends.iter().all(|end| (0.0..=127.0).contains(end) && end.fract() == 0.0));
+        ends.or_else(|| field.wrong(document, "the values at both ends, whole numbers from 0 to 127, such as [1, 13]"))
+    });
+    let light = light(document, table);
+    let other = cc.or(note);
+    if range.is_some() && other.is_none() {
+        document.add(table.span(), "feedback_range", "needs a feedback_cc or feedback_note that it is for".to_owned());
+    }
+    if !wanted.unwrap_or(any.feedback || other.is_some()) {
+        return None;
+    }
+    let [low, high] = range.unwrap_or([0.0, 127.0]);
+    Some(Tell {
+        control: other.or(control)?,
+        channel: on.or(channel).unwrap_or(0),
+        range: [low as u8, high as u8],
+        light: light.unwrap_or(any.light),
+    })
+}
+
+fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control> {
+    let mut found = Vec::new();
+    for key in CONTROLS {
+        if let Some(field) = table.take(key) {
+            found.push((key, field));
+        }
+    }
+    let mut found = found.into_iter();
+    let Some((key, field)) = found.next() else {
+        let expected = format!("one of {}", CONTROLS.join(", "));
+        document.add(table.span(), "", format!("a [[bind]] needs a control: expected {expected}"));
+        return None;
+    };
+    for (_, second) in found {
+        document.add(second.span.clone(), &second.key, format!("one control is enough; there is {key} already"));
+    }
+    let mut number = |range| field.integer(document, range);
+    Some(match key {
+        "cc" => Control::Cc(number(0..=119)? as u8),
+        "cc14" => Control::Cc14(number(0..=31)? as u8),
+        "nrpn" => Control::Nrpn(number(0..=16_382)? as u16),
+        "rpn" => Control::Rpn(number(0..=16_382)? as u16),
+        "note" => Control::Note(number(0..=127)? as u8),
+        "program" => Control::Program(number(1..=128)? as u8 - 1),
+        "message" => match field.text(document)?.as_str() {
+            "start" => Control::Start,
+            "continue" => Control::Continue,
+            "stop" => Control::Stop,
+            _ => return field.wrong(document, "start, continue or stop"),
+        },
+        wheel => match field.value {
+            toml::de::DeValue::Boolean(true) if wheel == "pitch_bend" => Control::PitchBend,
+            toml::de::DeValue::Boolean(true) => Control::ChannelPressure,
+            _ => return field.wrong(document, "true, or leave it out"),
+        },
+    })
+}
+
+fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Option<Action> {
+    let relative = table.take("relative");
+    let value = table.take("value");
+    let toggle = table.take("toggle");
+    let on = table.take("on");
+    let spec = to.spec();
+    let edge = match &on {
+        Some(field) => match field.text(document)?.as_str() {
+            "press" => Edge::Press,
+            "release" => Edge::Release,
+            "hold" => return hold(document, field, value, to),
+            _ => return field.wrong(document, "press, release or hold"),
+        },
+        None => Edge::Press,
+    };
+    if let Some(field) = toggle {
+        return match (&field.value, spec.kind) {
+            (toml::de::DeValue::Boolean(true), Kind::Toggle { .. }) => Some(Action::Toggle { edge }),
+            (toml::de::DeValue::Boolean(true), _) => {
+                document.add(field.span, &field.key, format!("{} is not on or off, so it cannot toggle", spec.id));
+                None
+            }
+            _ => field.wrong(document, "true, or leave it out"),
+        };
+    }
+    if let Some(field) = value {
+        return Some(Action::Set { edge, value: field.parameter(document, to)? });
+    }
+    match spec.kind {
+        Kind::Trigger => Some(Action::Set { edge, value: Value::Trigger }),
+        Kind::Text { .. } => {
+            document.add(table.span(), "", format!("{} needs a value = \"…\"", spec.id));
+            None
+        }
+        _ if on.is_some() => {
+            document.add(table.span(), "", format!("on = … needs a value = … or toggle = true for {}", spec.id));
+            None
+        }
+        Kind::Number { min, max, .. } => number_action(document, table, relative, min, max),
+        Kind::Toggle { .. } | Kind::Choice { .. } => Some(Action::Follow { scale: None, pickup: false }),
+    }
+}
+
+/// What a button sets while it is down.
+fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
+    // A mood is more than its name, and a preset more than what is set: there would be no way back.
+    let back = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
+    match value {
+        _ if !back => {
+            document.add(on.span.clone(), &on.key, format!("{} cannot go back to what it was", to.spec().id));
+            None
+        }
+        Some(field) => Some(Action::While { value: field.parameter(document, to)? }),
+        None if matches!(to.spec().kind, Kind::Toggle { .. }) => Some(Action::While { value: Value::Toggle(true) }),
+        None => {
+            let hint = format!("on = \"hold\" needs a value = … for {}", to.spec().id);
+            document.add(on.span.clone(), &on.key, hint);
+            None
+        }
+    }
+}
+
+/// What moves a number: a fader, or an encoder.
+fn number_action(
+    document: &mut Document<'_>,
+    table: &mut Table<'_>,
+    relative: Option<Field<'_>>,
+    min: f32,
+    max: f32,
+) -> Option<Action> {
+    let curves = [("linear", Curve::Linear), ("exponential", Curve::Exponential), ("decibel", Curve::Decibel)];
+    let range = table.take("range");
+    let curve = table.choice(document, "curve", &curves).unwrap_or_default();
+    let ends = match &range {
+        Some(field) => match pair(field) {
+            Some([low, high]) => [low as f32, high as f32],
+            None => field.wrong(document, "the values at both ends, such as [0.0, 1.0]")?,
+        },
+        None => [min, max],
+    };
+    let scale = Scale { low: ends[0], high: ends[1], curve };
+    if let Err(hint) = scale.check(min..=max) {
+        let span = range.as_ref().map_or(table.span(), |field| field.span.clone());
+        document.add(span, range.as_ref().map_or("", |field| &field.key), hint);
+        return None;
+    }
+    let step = table.number(document, "step", 0.0001..=1.0);
+    let pickup = table.choice(document, "takeover", &[("pickup", true), ("jump", false)]).unwrap_or(true);
+    let Some(field) = relative else { return Some(Action::Follow { scale: Some(scale), pickup }) };
+    let encoder = match field.text(document)?.as_str() {
+        "twos-complement" => Encoder::TwosComplement,
+        "binary-offset" => Encoder::BinaryOffset,
+        "sign-magnitude" => Encoder::SignMagnitude,
+        _ => return field.wrong(document, "twos-complement, binary-offset or sign-magnitude"),
+    };
+    Some(Action::Turn { encoder, step: step.map_or(1.0 / 127.0, |step| step as f32), scale })
+}
+
+/// Two numbers.
+fn pair(field: &Field<'_>) -> Option<[f64; 2]> {
+    let numbers = field.numbers()?;
+    numbers.try_into().ok().filter(|ends: &[f64; 2]| ends.iter().all(|end| end.is_finite()))
+}

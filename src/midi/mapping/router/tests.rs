@@ -1,0 +1,248 @@
+use std::path::Path;
+
+use super::*;
+use crate::midi::Parser;
+
+/// A router for a mapping file, fed with bytes.
+struct Rig {
+    router: Router,
+    parser: Parser,
+}
+
+impl Rig {
+    fn new(text: &str) -> Self {
+        let mapping = Mapping::parse(Path::new("test.toml"), &format!("schema = 1\nname = \"Test\"\n{text}")).unwrap();
+        let values: Vec<Value> = TABLE.iter().map(|spec| spec.param.default_value()).collect();
+        Self { router: Router::new(Arc::new(mapping), &values), parser: Parser::default() }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Vec<ControlEvent> {
+        let mut out = Vec::new();
+        for message in bytes.iter().filter_map(|byte| self.parser.feed(*byte)) {
+            self.router.message(message, &mut out);
+        }
+        out
+    }
+}
+
+fn number(param: Param, value: f32) -> ControlEvent {
+    ControlEvent::Set(param, Value::Number(value))
+}
+
+fn toggle(param: Param, on: bool) -> ControlEvent {
+    ControlEvent::Set(param, Value::Toggle(on))
+}
+
+fn text(param: Param, text: &str) -> ControlEvent {
+    ControlEvent::Set(param, Value::Text(text.to_owned()))
+}
+
+#[test]
+fn a_fader_waits_until_it_crosses_the_value_and_then_leads() {
+    let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\n");
+    // Reverb stands at 0.25, which is 31.75 of 127.
+    assert_eq!(rig.send(&[0xB0, 7, 100, 7, 60]), []);
+    assert_eq!(rig.send(&[7, 20]), [number(Param::Reverb, 20.0 / 127.0)]);
+    assert_eq!(rig.send(&[7, 127]), [number(Param::Reverb, 1.0)]);
+    // Values of its own come back late.
+    rig.router.value(Param::Reverb, &Value::Number(20.0 / 127.0));
+    assert_eq!(rig.send(&[7, 126]), [number(Param::Reverb, 126.0 / 127.0)]);
+    // A preset moves it away.
+    rig.router.value(Param::Reverb, &Value::Number(0.1));
+    assert_eq!(rig.send(&[7, 120]), []);
+    assert_eq!(rig.send(&[7, 0]), [number(Param::Reverb, 0.0)]);
+}
+
+#[test]
+fn a_second_fader_on_the_same_value_has_to_catch_up() {
+    let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"reverb\"\n[[bind]]\ncc = 2\nto = \"reverb\"\n");
+    assert_eq!(rig.send(&[0xB0, 1, 32, 2, 32]).len(), 1, "both stand at the value");
+    assert_eq!(rig.send(&[1, 100]).len(), 1);
+    assert_eq!(rig.send(&[2, 40]), [], "the other one was left behind");
+    assert_eq!(rig.send(&[2, 110]).len(), 1);
+}
+
+#[test]
+fn takeover_can_jump() {
+    let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\nrange = [1.0, 0.0]\n");
+    assert_eq!(rig.send(&[0xB0, 7, 0]), [number(Param::Reverb, 1.0)]);
+}
+
+#[test]
+fn fine_controls_move_in_fine_steps() {
+    for (key, bytes) in [
+        ("cc14 = 1", vec![0xB0, 1, 64, 33, 1]),
+        ("cc14 = 1", vec![0xB0, 33, 1, 1, 64]),
+        ("nrpn = 300", vec![0xB0, 99, 2, 98, 44, 6, 64, 38, 1]),
+        ("nrpn = 300", vec![0xB0, 98, 44, 99, 2, 38, 1, 6, 64]),
+        ("rpn = 1", vec![0xB0, 101, 0, 100, 1, 6, 64, 38, 1]),
+        ("pitch_bend = true", vec![0xE0, 1, 64]),
+    ] {
+        let mut rig = Rig::new(&format!("[[bind]]\n{key}\nto = \"reverb\"\ntakeover = \"jump\"\n"));
+        let Some(ControlEvent::Set(_, Value::Number(value))) = rig.send(&bytes).pop() else { panic!("{key}") };
+        assert!((value - 8193.0 / 16_383.0).abs() < 1e-4 && value > 0.5, "{key}: {value}");
+    }
+}
+
+#[test]
+fn encoders_turn_from_where_the_value_is() {
+    let mut rig = Rig::new("[[bind]]\ncc = 7\nrelative = \"twos-complement\"\nstep = 0.125\nto = \"reverb\"\n");
+    assert_eq!(rig.send(&[0xB0, 7, 1, 7, 2, 7, 127]), [0.375, 0.625, 0.5].map(|value| number(Param::Reverb, value)));
+    rig.router.value(Param::Reverb, &Value::Number(0.875));
+    assert_eq!(rig.send(&[7, 2]), [number(Param::Reverb, 1.0)]);
+    assert_eq!(rig.send(&[7, 2]), [], "at the end");
+}
+
+#[test]
+fn buttons_act_once_per_press() {
+    let mut rig = Rig::new(
+        "[[bind]]\ncc = 1\nto = \"hold\"\ntoggle = true\n[[bind]]\nnote = 36\non = \"release\"\nto = \"panic\"\n\
+         [[bind]]\nnote = 37\nto = \"mute/pad\"\n[[bind]]\nmessage = \"stop\"\nto = \"play\"\nvalue = false\n",
+    );
+    assert_eq!(rig.send(&[0xB0, 1, 127, 1, 127, 1, 0]), [toggle(Param::Hold, true)]);
+    assert_eq!(rig.send(&[1, 127, 1, 0]), [toggle(Param::Hold, false)]);
+    assert_eq!(rig.send(&[0x90, 36, 1]), []);
+    assert_eq!(rig.send(&[36, 0]), [ControlEvent::Set(Param::Panic, Value::Trigger)]);
+    assert_eq!(rig.send(&[37, 127, 37, 0]), [toggle(Param::MutePad, true), toggle(Param::MutePad, false)]);
+    assert_eq!(rig.send(&[0xFC, 0xFC]), [toggle(Param::Play, false), toggle(Param::Play, false)]);
+}
+
+#[test]
+fn choices_take_equal_shares_of_a_fader() {
+    let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"emotion\"\n");
+    let chosen = [0, 16, 127].map(|value| rig.send(&[0xB0, 1, value]));
+    let expected = [0, 1, 7].map(|position| vec![ControlEvent::Set(Param::Emotion, Value::Choice(position))]);
+    assert_eq!(chosen, expected);
+}
+
+#[test]
+fn programs_load_presets_and_banks_hold_scenes() {
+    let mut rig = Rig::new("[programs]\npresets = [\"calm\", \"angry\"]\nscenes = [\"verse\"]\n");
+    assert_eq!(rig.send(&[0xC0, 1]), [text(Param::Preset, "angry")]);
+    assert_eq!(rig.send(&[0xB0, 0, 0, 32, 1, 0xC0, 0]), [text(Param::Scene, "verse")]);
+    assert_eq!(rig.send(&[0xC0, 9]), []);
+    assert_eq!(rig.send(&[0xB0, 32, 0, 0xC0, 0]), [text(Param::Preset, "calm")]);
+}
+
+#[test]
+fn other_channels_are_left_alone() {
+    let mut rig = Rig::new(
+        "[device]\nchannel = 2\n[[bind]]\nnote = 36\nto = \"panic\"\n[[bind]]\nnote = 37\nchannel = 3\nto = \"panic\"\n",
+    );
+    assert_eq!(rig.send(&[0x90, 36, 9, 37, 9]), []);
+    assert_eq!(rig.send(&[0x91, 36, 9, 37, 9]).len(), 1);
+    assert_eq!(rig.send(&[0x92, 36, 9, 37, 9]).len(), 1);
+}
+
+#[test]
+fn expressive_pressure_is_ignored_gracefully() {
+    let mut rig = Rig::new("[[bind]]\nnote = 36\nto = \"panic\"\n");
+    assert_eq!(rig.send(&[0xA0, 36, 100, 0xD3, 50, 0xE5, 0, 0]), []);
+}
+
+#[test]
+fn one_control_may_move_several_parameters() {
+    let mut rig = Rig::new(
+        "[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\n[[bind]]\ncc = 7\nto = \"tone\"\nrange = [0.5, -0.5]\ntakeover = \"jump\"\n",
+    );
+    assert_eq!(rig.send(&[0xB0, 7, 127]), [number(Param::Reverb, 1.0), number(Param::Tone, -0.5)]);
+}
+
+#[test]
+fn a_button_that_is_held_gives_back_what_it_took() {
+    let mut rig = Rig::new(
+        "[[bind]]\nnote = 1\non = \"hold\"\nto = \"reverb\"\nvalue = 1.0\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"hold\"\n",
+    );
+    assert_eq!(rig.send(&[0x90, 1, 100]), [number(Param::Reverb, 1.0)]);
+    assert_eq!(rig.send(&[0x80, 1, 0]), [number(Param::Reverb, 0.25)], "the default, which it was before");
+    assert_eq!(rig.send(&[0x80, 1, 0]), [], "nothing is given back twice");
+    assert_eq!(rig.send(&[0x90, 2, 100, 2, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);
+}
+
+const LAYERED: &str = "[[layer]]\nname = \"shift\"\nnote = 98\n[[layer]]\nname = \"lock\"\nnote = 99\ntoggle = true\n\
+    [[bind]]\nnote = 1\nto = \"hold\"\ntoggle = true\n[[bind]]\nnote = 2\nto = \"play\"\ntoggle = true\n\
+    [[bind]]\nlayer = \"shift\"\nnote = 1\nto = \"record\"\ntoggle = true\n\
+    [[bind]]\nlayer = \"lock\"\nnote = 2\nto = \"panic\"\n";
+
+#[test]
+fn a_layer_takes_the_controls_that_it_has_and_leaves_the_others() {
+    let mut rig = Rig::new(LAYERED);
+    assert_eq!(rig.send(&[0x90, 1, 1, 1, 0]), [toggle(Param::Hold, true)]);
+    assert_eq!(rig.send(&[98, 1, 1, 1, 1, 0]), [toggle(Param::Record, true)]);
+    assert_eq!(rig.send(&[2, 1, 2, 0]), [toggle(Param::Play, false)], "which the layer has not");
+    assert_eq!(rig.send(&[98, 0, 1, 1, 1, 0]), [toggle(Param::Hold, false)]);
+    let panic = ControlEvent::Set(Param::Panic, Value::Trigger);
+    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "pressed once it stays");
+    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [toggle(Param::Play, true)], "until it is pressed again");
+}
+
+#[test]
+fn a_release_goes_where_the_press_went() {
+    let mut rig = Rig::new(
+        "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\nlayer = \"shift\"\nnote = 1\non = \"hold\"\nto = \"hold\"\n\
+         [[bind]]\nnote = 1\nto = \"panic\"\n",
+    );
+    assert_eq!(rig.send(&[0x90, 98, 1, 1, 1]), [toggle(Param::Hold, true)]);
+    assert_eq!(rig.send(&[98, 0]), []);
+    assert_eq!(rig.send(&[1, 0]), [toggle(Param::Hold, false)], "although its layer is gone");
+}
+
+#[test]
+fn a_fader_of_another_layer_must_meet_its_value_again() {
+    let mut rig = Rig::new(
+        "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\nrange = [0, 1]\n",
+    );
+    assert_eq!(rig.send(&[0xB0, 7, 32]).len(), 1, "it meets the reverb");
+    assert_eq!(rig.send(&[0x90, 98, 1, 0xB0, 7, 60]), [], "the width stands at 0.7");
+    assert_eq!(rig.send(&[7, 100]).len(), 1, "which it crosses now");
+    assert_eq!(rig.send(&[0x90, 98, 0, 0xB0, 7, 90]), [], "the reverb was left behind");
+    assert_eq!(rig.send(&[7, 10]).len(), 1);
+}
+
+#[test]
+fn what_waits_is_said_once_and_with_the_way_to_go() {
+    let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"level/pad\"\nrange = [-60, 0]\n");
+    rig.send(&[0xB0, 7, 0]);
+    let said = rig.router.take_wait().unwrap().to_string();
+    assert_eq!(
+        said,
+        "CC 7 on channel 1 stands at -60.00 dB and waits until it meets level/pad, which is -23.00 dB: move it up"
+    );
+    rig.send(&[7, 1]);
+    assert_eq!(rig.router.take_wait(), None);
+}
+
+#[test]
+fn a_mapping_says_what_it_has_a_use_for() {
+    let mut rig = Rig::new(
+        "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc14 = 1\nto = \"tone\"\n[[lead]]\nnotes = [36, 60]\n[programs]\npresets = [\"calm\"]\n",
+    );
+    let mut used = |bytes: &[u8]| {
+        let mut parser = Parser::default();
+        let messages: Vec<Message> = bytes.iter().filter_map(|byte| parser.feed(*byte)).collect();
+        messages.into_iter().map(|message| rig.router.message(message, &mut Vec::new())).collect::<Vec<_>>()
+    };
+    assert_eq!(used(&[0xB0, 1, 5, 33, 5, 2, 5, 64, 127]), [true, true, false, true]);
+    assert_eq!(used(&[0x90, 98, 1, 40, 1, 80, 1]), [true, true, false]);
+    assert_eq!(used(&[0xC0, 0, 1]), [true, false]);
+}
+
+#[test]
+fn increments_move_the_parameter_from_where_it_stands() {
+    let mut rig = Rig::new(
+        "[[bind]]\nnrpn = 5\nto = \"reverb\"\n[[bind]]\nrpn = 7\nto = \"mode\"\n[[bind]]\nrpn = 8\nto = \"hold\"\n",
+    );
+    let nrpn = [0xB0, 99, 0, 98, 5];
+    assert_eq!(rig.send(&[&nrpn[..], &[96, 0]].concat()), [number(Param::Reverb, 0.25 + 1.0 / 127.0)]);
+    assert_eq!(rig.send(&[97, 127]), [number(Param::Reverb, 0.25)]);
+    // Somebody else moves it: the next step begins there, and waits for nothing.
+    rig.router.value(Param::Reverb, &Value::Number(0.75));
+    assert_eq!(rig.send(&[96, 1]), [number(Param::Reverb, 0.75 + 1.0 / 127.0)]);
+    // At the end it stays.
+    rig.router.value(Param::Reverb, &Value::Number(1.0));
+    assert_eq!(rig.send(&[96, 1]), []);
+    // Names go one on, switches on and off.
+    let choice = |position| ControlEvent::Set(Param::Mode, Value::Choice(position));
+    assert_eq!(rig.send(&[101, 0, 100, 7, 96, 0, 96, 0, 97, 0]), [choice(1), choice(2), choice(1)]);
+    assert_eq!(rig.send(&[100, 8, 96, 0, 97, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);
+}

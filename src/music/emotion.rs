@@ -1,0 +1,236 @@
+//! Emotion as a continuous state: weights over eight names, and valence/arousal, kept consistent.
+
+use std::fmt;
+
+/// The eight names, in the order every table, tensor and address uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Emotion {
+    Happy,
+    Sad,
+    Energetic,
+    Calm,
+    Romantic,
+    Angry,
+    Nostalgic,
+    Mysterious,
+}
+
+impl Emotion {
+    /// How many there are.
+    pub const COUNT: usize = 8;
+
+    /// All of them, in order.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Happy,
+        Self::Sad,
+        Self::Energetic,
+        Self::Calm,
+        Self::Romantic,
+        Self::Angry,
+        Self::Nostalgic,
+        Self::Mysterious,
+    ];
+
+    /// The name as written in presets, addresses and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Happy => "happy",
+            Self::Sad => "sad",
+            Self::Energetic => "energetic",
+            Self::Calm => "calm",
+            Self::Romantic => "romantic",
+            Self::Angry => "angry",
+            Self::Nostalgic => "nostalgic",
+            Self::Mysterious => "mysterious",
+        }
+    }
+
+    /// The emotion of a name in any case, or of its noun: `sadness`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = name.trim().to_lowercase();
+        let nouns = ["happiness", "sadness", "energy", "calmness", "romance", "anger", "nostalgia", "mystery"];
+        Self::ALL.into_iter().find(|emotion| emotion.name() == name || nouns[*emotion as usize] == name)
+    }
+
+    /// Where the name stands on the circumplex of Russell (1980): our placement of the eight words, in the quadrants
+    /// that paper gives them; training labels and steering share it.
+    #[must_use]
+    pub const fn anchor(self) -> Affect {
+        let (valence, arousal) = match self {
+            Self::Happy => (0.7, 0.5),
+            Self::Sad => (-0.7, -0.5),
+            Self::Energetic => (0.4, 0.9),
+            Self::Calm => (0.4, -0.7),
+            Self::Romantic => (0.6, -0.1),
+            Self::Angry => (-0.7, 0.8),
+            Self::Nostalgic => (-0.1, -0.4),
+            Self::Mysterious => (-0.3, 0.1),
+        };
+        Affect { valence, arousal }
+    }
+}
+
+impl fmt::Display for Emotion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A point on the circumplex; both coordinates in −1..=1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Affect {
+    /// Unpleasant (−1) to pleasant (1).
+    pub valence: f32,
+    /// Quiet (−1) to excited (1).
+    pub arousal: f32,
+}
+
+/// How wide a name reaches on the circumplex, as the standard deviation of its Gaussian: about half the distance
+/// between neighbouring anchors, so that a point on an anchor gives its name most of the weight.
+const REACH: f32 = 0.25;
+
+/// The emotional state: what is asked for, or what is heard.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mood {
+    weights: [f32; Emotion::COUNT],
+    affect: Affect,
+}
+
+impl Mood {
+    /// One emotion alone.
+    #[must_use]
+    pub fn pure(emotion: Emotion) -> Self {
+        let mut weights = [0.0; Emotion::COUNT];
+        weights[emotion as usize] = 1.0;
+        Self { weights, affect: emotion.anchor() }
+    }
+
+    /// A blend; weights need not sum to 1. Negative and non-finite ones count as 0; all zero gives equal weights.
+    #[must_use]
+    pub fn blend(weights: [f32; Emotion::COUNT]) -> Self {
+        let clean = weights.map(|w| if w.is_finite() { w.max(0.0) } else { 0.0 });
+        let sum: f32 = clean.iter().sum();
+        let weights = if sum > 1e-6 { clean.map(|w| w / sum) } else { [1.0 / Emotion::COUNT as f32; Emotion::COUNT] };
+        let mut affect = Affect::default();
+        for (emotion, weight) in Emotion::ALL.into_iter().zip(weights) {
+            affect.valence += weight * emotion.anchor().valence;
+            affect.arousal += weight * emotion.anchor().arousal;
+        }
+        Self { weights, affect }
+    }
+
+    /// A point on the circumplex, clamped to −1..=1 (non-finite counts as 0); the weights follow by distance to the
+    /// anchors.
+    #[must_use]
+    pub fn at(affect: Affect) -> Self {
+        let clean = |x: f32| if x.is_finite() { x.clamp(-1.0, 1.0) } else { 0.0 };
+        let affect = Affect { valence: clean(affect.valence), arousal: clean(affect.arousal) };
+        let distances = Emotion::ALL.map(|emotion| {
+            let anchor = emotion.anchor();
+            (anchor.valence - affect.valence).powi(2) + (anchor.arousal - affect.arousal).powi(2)
+        });
+        let nearest = distances.iter().copied().fold(f32::INFINITY, f32::min);
+        let raw = distances.map(|d| (-(d - nearest) / (2.0 * REACH * REACH)).exp());
+        let sum: f32 = raw.iter().sum();
+        Self { weights: raw.map(|w| w / sum), affect }
+    }
+
+    /// Weights over the eight names, in the order of [`Emotion::ALL`]; they sum to 1.
+    #[must_use]
+    pub const fn weights(&self) -> &[f32; Emotion::COUNT] {
+        &self.weights
+    }
+
+    /// The point on the circumplex.
+    #[must_use]
+    pub const fn affect(&self) -> Affect {
+        self.affect
+    }
+
+    /// The heaviest name (the first of equals).
+    #[must_use]
+    pub fn dominant(&self) -> Emotion {
+        let mut best = Emotion::Happy;
+        for emotion in Emotion::ALL {
+            if self.weights[emotion as usize] > self.weights[best as usize] {
+                best = emotion;
+            }
+        }
+        best
+    }
+
+    /// The mood a share `t` (0..=1) of the way to `target`; weights and affect both move in straight lines.
+    #[must_use]
+    pub fn toward(&self, target: &Self, t: f32) -> Self {
+        let t = t.clamp(0.0, 1.0);
+        let mix = |a: f32, b: f32| a + (b - a) * t;
+        let mut weights = self.weights;
+        for (weight, goal) in weights.iter_mut().zip(target.weights) {
+            *weight = mix(*weight, goal);
+        }
+        let affect = Affect {
+            valence: mix(self.affect.valence, target.affect.valence),
+            arousal: mix(self.affect.arousal, target.affect.arousal),
+        };
+        Self { weights, affect }
+    }
+
+    /// A value that differs by emotion, averaged with the weights.
+    #[must_use]
+    pub fn weigh(&self, value: impl Fn(Emotion) -> f32) -> f32 {
+        Emotion::ALL.into_iter().map(|emotion| self.weights[emotion as usize] * value(emotion)).sum()
+    }
+}
+
+impl Default for Mood {
+    /// Calm: what Melos plays before anyone has asked for anything.
+    fn default() -> Self {
+        Self::pure(Emotion::Calm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchor_gives_its_own_name_the_most_weight() {
+        for emotion in Emotion::ALL {
+            assert_eq!(Mood::at(emotion.anchor()).dominant(), emotion);
+        }
+    }
+
+    #[test]
+    fn moving_weights_moves_affect() {
+        let mut weights = [0.0; 8];
+        weights[Emotion::Calm as usize] = 0.7;
+        weights[Emotion::Sad as usize] = 0.3;
+        let mood = Mood::blend(weights);
+        assert!((mood.affect().valence - (0.7 * 0.4 - 0.3 * 0.7)).abs() < 1e-6);
+        assert!((mood.affect().arousal - (-0.7 * 0.7 - 0.3 * 0.5)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn bad_numbers_are_harmless() {
+        assert!(
+            Mood::blend([f32::NAN, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY]).weights().iter().all(|w| *w == 0.125)
+        );
+        let mood = Mood::at(Affect { valence: f32::NAN, arousal: 7.0 });
+        assert_eq!(mood.affect(), Affect { valence: 0.0, arousal: 1.0 });
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for emotion in Emotion::ALL {
+            assert_eq!(Emotion::from_name(&emotion.name().to_uppercase()), Some(emotion));
+        }
+        for (name, expected) in
+            [(" Anger ", Some(Emotion::Angry)), ("Calm\n", Some(Emotion::Calm)), ("bored", None), ("", None)]
+        {
+            assert_eq!(Emotion::from_name(name), expected, "{name:?}");
+        }
+    }
+}

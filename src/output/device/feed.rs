@@ -1,0 +1,232 @@
+//! What happens in the callback: the engine, the device's rate, its channels, its sample format. Real-time.
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use cpal::{FromSample, Sample};
+
+use super::home::Home;
+use super::resample::Resampler;
+use super::status::OutputStatus;
+use crate::engine::{Engine, QUANTUM};
+use crate::units::SAMPLE_RATE;
+
+/// Seconds in which the sound fades in when the engine comes, and out before it is taken away.
+const FADE: f32 = 0.01;
+
+/// Fills the device's buffers.
+#[derive(Debug)]
+pub(super) struct Feed {
+    home: Arc<Home>,
+    resampler: Option<Resampler>,
+    channels: usize,
+    /// 48 kHz frames per device frame.
+    ratio: f64,
+    status: Arc<OutputStatus>,
+    /// The engine's frames on their way to the resampler.
+    waiting: [f32; 2 * QUANTUM],
+    taken: usize,
+    /// The level of the fade, and its change per device frame.
+    level: f32,
+    step: f32,
+}
+
+impl Feed {
+    /// For a device of `rate` frames per second and any number of channels.
+    pub(super) fn new(home: Arc<Home>, rate: u32, channels: u16, status: Arc<OutputStatus>) -> Self {
+        Self {
+            home,
+            resampler: (rate != SAMPLE_RATE).then(|| Resampler::new(rate)),
+            channels: usize::from(channels).max(1),
+            ratio: f64::from(SAMPLE_RATE) / f64::from(rate),
+            status,
+            waiting: [0.0; 2 * QUANTUM],
+            taken: 2 * QUANTUM,
+            level: 0.0,
+            step: 1.0 / (FADE * rate as f32),
+        }
+    }
+
+    /// Says at the beginning of a callback how many device frames it asks for.
+    pub(super) fn announce(&self, frames: usize) {
+        let frames = (frames as f64 * self.ratio).ceil();
+        // A stream that wakes up after it was given up has nothing to tell.
+        if self.home.count(frames as u64) {
+            self.status.block_frames.store(frames as u32, Relaxed);
+            self.status.callbacks.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Fills a buffer of interleaved frames: silence while there is no engine.
+    pub(super) fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T]) {
+        let leaving = self.home.is_leaving();
+        if leaving && self.level == 0.0 {
+            self.home.set_faded();
+        } else if let Some(mut engine) = self.home.borrow() {
+            self.play(&mut engine, out, if leaving { 0.0 } else { 1.0 });
+            self.home.give_back(engine);
+            return;
+        }
+        self.level = 0.0;
+        out.fill(T::EQUILIBRIUM);
+    }
+
+    fn play<T: Sample + FromSample<f32>>(&mut self, engine: &mut Engine, out: &mut [T], target: f32) {
+        let mut stereo = [0.0; 2 * QUANTUM];
+        for part in out.chunks_mut(QUANTUM * self.channels) {
+            let stereo = &mut stereo[..2 * (part.len() / self.channels)];
+            match &mut self.resampler {
+                None => engine.render(stereo),
+                Some(resampler) => {
+                    for frame in stereo.chunks_exact_mut(2) {
+                        let next = || pull(engine, &mut self.waiting, &mut self.taken);
+                        frame.copy_from_slice(&resampler.next(next));
+                    }
+                }
+            }
+            for (frame, stereo) in part.chunks_mut(self.channels).zip(stereo.chunks_exact(2)) {
+                self.level += (target - self.level).clamp(-self.step, self.step);
+                spread(frame, [self.level * stereo[0], self.level * stereo[1]]);
+            }
+        }
+    }
+}
+
+/// The engine's next frame, by way of a quantum.
+fn pull(engine: &mut Engine, waiting: &mut [f32; 2 * QUANTUM], taken: &mut usize) -> [f32; 2] {
+    if *taken == waiting.len() {
+        engine.render(waiting);
+        *taken = 0;
+    }
+    let frame = [waiting[*taken], waiting[*taken + 1]];
+    *taken += 2;
+    frame
+}
+
+/// One frame for a device of any number of channels: mono gets both, more than two get the first two.
+fn spread<T: Sample + FromSample<f32>>(out: &mut [T], [left, right]: [f32; 2]) {
+    match out {
+        [] => {}
+        [mono] => *mono = T::from_sample(0.5 * (left + right)),
+        [first, second, rest @ ..] => {
+            *first = T::from_sample(left);
+            *second = T::from_sample(right);
+            rest.fill(T::EQUILIBRIUM);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringbuf::traits::Producer;
+
+    use super::*;
+    use crate::engine::ports;
+    use crate::event::{EngineCommand, TimedCommand};
+    use crate::music::theory::Voice;
+
+    fn sounding() -> Box<Engine> {
+        let (ports, mut ends) = ports();
+        let command = EngineCommand::NoteOn { voice: Voice::Pad, note: 60, velocity: 1.0 };
+        ends.commands.try_push(TimedCommand { frame: 0, command }).unwrap();
+        Box::new(Engine::new(ports, Arc::default()))
+    }
+
+    fn fill<T: Sample + FromSample<f32>>(rate: u32, channels: u16, frames: usize) -> Vec<T> {
+        let home = Arc::new(Home::default());
+        home.settle(sounding());
+        let mut feed = Feed::new(Arc::clone(&home), rate, channels, Arc::default());
+        let mut out = vec![T::EQUILIBRIUM; frames * usize::from(channels)];
+        for part in out.chunks_mut(333 * usize::from(channels)) {
+            feed.fill(part);
+        }
+        assert!(home.vacate().is_some());
+        out
+    }
+
+    /// The largest step from a frame to the next, of the left channel.
+    fn largest_step(sound: &[f32]) -> f32 {
+        let left: Vec<f32> = sound.iter().step_by(2).copied().collect();
+        left.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn the_engine_comes_and_goes_without_a_click() {
+        let home = Arc::new(Home::default());
+        let mut feed = Feed::new(Arc::clone(&home), 48_000, 2, Arc::default());
+        let mut engine = sounding();
+        let mut heard = vec![0.0; 2 * 48_000];
+        engine.render(&mut heard);
+        let usual = largest_step(&heard);
+        let mut play = |frames: usize| {
+            let mut out = vec![1.0f32; 2 * frames];
+            out.chunks_mut(2 * 480).for_each(|part| feed.fill(part));
+            out
+        };
+        let mut sound = play(960);
+        assert!(sound.iter().all(|sample| *sample == 0.0), "nobody is here");
+        home.settle(engine);
+        sound.extend(play(4800));
+        assert!(!home.fade());
+        sound.extend(play(1440));
+        assert!(home.fade());
+        let engine = home.vacate().unwrap();
+        let played = engine.status().frame();
+        sound.extend(play(960));
+        assert_eq!(engine.status().frame(), played);
+        assert!(sound.iter().any(|sample| sample.abs() > 0.01));
+        assert!(largest_step(&sound) < 1.5 * usual, "{} against {usual}", largest_step(&sound));
+        assert!(sound[sound.len() - 2000..].iter().all(|sample| *sample == 0.0));
+    }
+
+    #[test]
+    fn nothing_is_allocated_in_the_callback() {
+        use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
+        reset_violation_count();
+        for rate in [48_000, 44_100, 96_000] {
+            let home = Arc::new(Home::default());
+            let mut feed = Feed::new(Arc::clone(&home), rate, 6, Arc::default());
+            let (mut floats, mut integers) = (vec![0.0f32; 6 * 1024], vec![0i16; 6 * 333]);
+            let mut call = || {
+                assert_no_alloc(|| {
+                    feed.announce(1024);
+                    feed.fill(&mut floats);
+                    feed.fill(&mut integers);
+                });
+            };
+            call();
+            home.settle(sounding());
+            (0..100).for_each(|_| call());
+            while !home.fade() {
+                call();
+            }
+            assert!(home.vacate().is_some());
+            call();
+        }
+        assert_eq!(violation_count(), 0);
+    }
+
+    #[test]
+    fn channels_and_formats() {
+        let stereo: Vec<f32> = fill(48_000, 2, 9600);
+        let mono: Vec<f32> = fill(48_000, 1, 9600);
+        let six: Vec<f32> = fill(48_000, 6, 9600);
+        let short: Vec<i16> = fill(48_000, 2, 9600);
+        assert!(stereo.iter().any(|sample| sample.abs() > 0.001));
+        for frame in 0..9600 {
+            let [left, right] = [stereo[2 * frame], stereo[2 * frame + 1]];
+            assert_eq!(mono[frame], 0.5 * (left + right));
+            assert_eq!(six[6 * frame..][..6], [left, right, 0.0, 0.0, 0.0, 0.0]);
+            assert!((f32::from(short[2 * frame]) / 32_768.0 - left).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn another_rate_plays_the_same_music() {
+        let energy = |samples: &[f32], rate: f32| samples.iter().map(|sample| sample * sample).sum::<f32>() / rate;
+        let normal = energy(&fill(48_000, 2, 48_000), 48_000.0);
+        let other = energy(&fill(44_100, 2, 44_100), 44_100.0);
+        assert!((normal / other - 1.0).abs() < 0.02, "{normal} {other}");
+    }
+}

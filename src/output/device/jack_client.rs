@@ -1,0 +1,138 @@
+//! The way through JACK: a client of our own, so that its name and ports stay the same and patchbays can remember them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::SyncSender;
+
+use jack::{AsyncClient, AudioOut, Client, ClientStatus, Control, Port, PortFlags, PortId, ProcessScope};
+
+use super::feed::Feed;
+use super::home::Home;
+use super::route::{AudioError, Fault, Running, Stream};
+use super::status::OutputStatus;
+use crate::engine::QUANTUM;
+use crate::output::jack_clients::{self, Calls};
+
+/// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
+const CLIENT: &str = "melos-audio";
+const PORTS: [&str; 2] = ["left", "right"];
+/// Change per frame of the level when the number of playback ports changes: 10 ms from one to half.
+const SHARE_STEP: f32 = 0.5 / 480.0;
+
+/// Starts to play at the server's rate and block size, connected to the first two playback ports, or both to the only one.
+pub(super) fn start(
+    home: Arc<Home>,
+    status: &Arc<OutputStatus>,
+    faults: &SyncSender<Fault>,
+) -> Result<Running, AudioError> {
+    let error = |error: jack::Error| AudioError::Jack(error.to_string());
+    let (calls, client) = jack_clients::open(CLIENT).map_err(AudioError::Jack)?;
+    let [left, right] = PORTS.map(|name| client.register_port(name, AudioOut::default()));
+    let ports = [left.map_err(error)?, right.map_err(error)?];
+    let names = [ports[0].name().map_err(error)?, ports[1].name().map_err(error)?];
+    let (rate, block) = (client.sample_rate(), client.buffer_size());
+    let name = format!("JACK: {}, {rate} Hz, {block} frames per block", client.name());
+    let mono = Arc::new(AtomicBool::new(false));
+    let feed = Feed::new(home, rate, 2, Arc::clone(status));
+    let player = Player { feed, ports, calls: calls.clone(), mono: Arc::clone(&mono), share: 1.0 };
+    let (lost, news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
+    let watcher = Watcher { lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
+    let client = client.activate_async(watcher, player).map_err(error)?;
+    let mut stream =
+        JackStream { client, _calls: calls, names, sinks: [None, None], mono, news, faults: faults.clone() };
+    stream.tend();
+    Ok(Running { stream: Box::new(stream), name, lost })
+}
+
+struct JackStream {
+    client: AsyncClient<Watcher, Player>,
+    /// Kept until the client is closed, so it stands below it.
+    _calls: Calls,
+    /// Our ports, and the playback ports they were connected to.
+    names: [String; 2],
+    sinks: [Option<String>; 2],
+    /// Both go to one port, so each plays at half its level.
+    mono: Arc<AtomicBool>,
+    /// Set when ports came or went.
+    news: Arc<AtomicBool>,
+    faults: SyncSender<Fault>,
+}
+
+impl Stream for JackStream {
+    /// Connects to playback ports that have come. Where they are the same as before, what a patchbay made of it stays.
+    fn tend(&mut self) {
+        if !self.news.swap(false, Relaxed) {
+            return;
+        }
+        let client = self.client.as_client();
+        let outputs = client.ports(None, Some("audio"), PortFlags::IS_INPUT | PortFlags::IS_PHYSICAL);
+        let left = outputs.first();
+        let sinks = [left.cloned(), outputs.get(1).or(left).cloned()];
+        for ((ours, old), new) in self.names.iter().zip(&self.sinks).zip(&sinks) {
+            if old == new {
+                continue;
+            }
+            if let Some(old) = old.as_ref().filter(|old| outputs.contains(old)) {
+                let _ = client.disconnect_ports_by_name(ours, old);
+            }
+            if let Some(new) = new
+                && let Err(error) = client.connect_ports_by_name(ours, new)
+            {
+                let _ = self.faults.try_send(Fault::Notice(error.to_string()));
+            }
+        }
+        self.mono.store(sinks[0].is_some() && sinks[0] == sinks[1], Relaxed);
+        self.sinks = sinks;
+    }
+}
+
+struct Player {
+    feed: Feed,
+    ports: [Port<AudioOut>; 2],
+    calls: Calls,
+    mono: Arc<AtomicBool>,
+    /// The level of each port.
+    share: f32,
+}
+
+impl jack::ProcessHandler for Player {
+    fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
+        self.calls.count();
+        let [left, right] = &mut self.ports;
+        let (left, right) = (left.as_mut_slice(scope), right.as_mut_slice(scope));
+        self.feed.announce(left.len());
+        let target = if self.mono.load(Relaxed) { 0.5 } else { 1.0 };
+        let mut stereo = [0.0; 2 * QUANTUM];
+        for (left, right) in left.chunks_mut(QUANTUM).zip(right.chunks_mut(QUANTUM)) {
+            let stereo = &mut stereo[..2 * left.len()];
+            self.feed.fill(stereo);
+            for ((left, right), frame) in left.iter_mut().zip(right).zip(stereo.chunks_exact(2)) {
+                self.share += (target - self.share).clamp(-SHARE_STEP, SHARE_STEP);
+                (*left, *right) = (self.share * frame[0], self.share * frame[1]);
+            }
+        }
+        Control::Continue
+    }
+}
+
+struct Watcher {
+    lost: Arc<AtomicBool>,
+    news: Arc<AtomicBool>,
+    status: Arc<OutputStatus>,
+}
+
+impl jack::NotificationHandler for Watcher {
+    #[expect(unsafe_code, reason = "declared so by the trait; storing a flag is all a signal handler may do")]
+    unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
+        self.lost.store(true, Relaxed);
+    }
+
+    fn port_registration(&mut self, _: &Client, _: PortId, _: bool) {
+        self.news.store(true, Relaxed);
+    }
+
+    fn xrun(&mut self, _: &Client) -> Control {
+        self.status.xruns.fetch_add(1, Relaxed);
+        Control::Continue
+    }
+}

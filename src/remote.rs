@@ -1,0 +1,10 @@
+//! Steering and listening over the network: OSC, OSCQuery, the page, Ableton Link.
+
+pub mod http;
+pub mod journal;
+#[cfg(feature = "link")]
+pub mod link;
+pub mod osc;
+pub mod oscquery;
+pub(crate) mod said;
+pub mod status;

@@ -1,0 +1,368 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rosc::{OscArray, OscBundle, OscPacket, OscTime, encoder};
+
+use super::*;
+
+fn message(addr: &str, args: &[OscType]) -> OscPacket {
+    OscPacket::Message(OscMessage { addr: addr.to_owned(), args: args.to_vec() })
+}
+
+fn bundle(timetag: OscTime, content: Vec<OscPacket>) -> OscPacket {
+    OscPacket::Bundle(OscBundle { timetag, content })
+}
+
+fn read(packet: &OscPacket) -> Decoded {
+    decode(&encoder::encode(packet).unwrap(), Now::take())
+}
+
+/// What is refused, where nothing is taken.
+fn refused(datagram: &[u8]) -> Vec<Fault> {
+    let decoded = decode(datagram, Now::take());
+    assert_eq!(decoded.requests, []);
+    decoded.faults
+}
+
+fn text(text: &str) -> OscType {
+    OscType::String(text.to_owned())
+}
+
+const AT_ONCE: OscTime = OscTime { seconds: 0, fractional: 1 };
+
+fn ahead(now: Now, duration: Duration) -> OscTime {
+    let since_unix = (now.wall + duration).duration_since(UNIX_EPOCH).unwrap();
+    let seconds = (since_unix.as_secs() + 2_208_988_800) as u32;
+    OscTime { seconds, fractional: ((u64::from(since_unix.subsec_nanos()) << 32) / 1_000_000_000) as u32 }
+}
+
+#[test]
+fn arguments_are_coerced() {
+    let number = |param, number| Request::Set(param, Value::Number(number), None);
+    let toggle = |param, on| Request::Set(param, Value::Toggle(on), None);
+    let choice = |param, position| Request::Set(param, Value::Choice(position), None);
+    for (addr, args, expected) in [
+        ("/melos/temperature", vec![OscType::Float(0.5)], number(Param::Temperature, 0.5)),
+        ("/melos/temperature", vec![OscType::Double(0.5)], number(Param::Temperature, 0.5)),
+        ("/melos/temperature", vec![OscType::Int(1)], number(Param::Temperature, 1.0)),
+        ("/melos/tempo", vec![OscType::Long(90)], number(Param::Tempo, 90.0)),
+        ("/melos/temperature", vec![text("0.5")], number(Param::Temperature, 0.5)),
+        ("/melos/valence", vec![OscType::Float(0.25), OscType::Float(7.0)], number(Param::Valence, 0.25)),
+        ("/melos/hold", vec![OscType::Bool(true)], toggle(Param::Hold, true)),
+        ("/melos/hold", vec![text("on")], toggle(Param::Hold, true)),
+        ("/melos/hold", vec![text("False")], toggle(Param::Hold, false)),
+        ("/melos/hold", vec![OscType::Inf], toggle(Param::Hold, true)),
+        ("/melos/hold", vec![OscType::Nil], toggle(Param::Hold, false)),
+        ("/melos/hold", vec![OscType::Int(0)], toggle(Param::Hold, false)),
+        ("/melos/hold", vec![OscType::Char('1')], toggle(Param::Hold, true)),
+        ("/melos/emotion", vec![text("Calm")], choice(Param::Emotion, 3)),
+        ("/melos/emotion", vec![OscType::Int(1)], choice(Param::Emotion, 1)),
+        ("/melos/emotion", vec![text("calm"), OscType::Float(0.8)], number(Param::Calm, 0.8)),
+        ("/melos/emotion/calm", vec![OscType::Float(0.8)], number(Param::Calm, 0.8)),
+        ("/melos/key", vec![text("F#")], choice(Param::Key, 6)),
+        ("/melos/chord", vec![text("Am7")], Request::Set(Param::Chord, Value::Text("Am7".into()), None)),
+        ("/melos/panic", vec![], Request::Set(Param::Panic, Value::Trigger, None)),
+        ("/melos/next/bar/tone", vec![OscType::Float(0.5)], Request::NextBar(Param::Tone, Value::Number(0.5), None)),
+        ("/melos/next/bar/panic", vec![], Request::NextBar(Param::Panic, Value::Trigger, None)),
+        ("/melos/panic", vec![OscType::Float(1.0)], Request::Set(Param::Panic, Value::Trigger, None)),
+        ("/melos/valence", vec![], Request::Read(Param::Valence)),
+        ("/melos/state", vec![], Request::State),
+        ("/melos/subscribe", vec![], Request::Subscribe(None)),
+        ("/melos/subscribe", vec![OscType::Int(9001)], Request::Subscribe(Some(9001))),
+        ("/melos/unsubscribe", vec![OscType::Float(9001.0)], Request::Unsubscribe(Some(9001))),
+    ] {
+        let decoded = read(&message(addr, &args));
+        assert_eq!(decoded, Decoded { requests: vec![expected], ..Decoded::default() }, "{addr} {args:?}");
+    }
+    let released = read(&message("/melos/panic", &[OscType::Float(0.0)]));
+    assert_eq!(released, Decoded::default());
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    for (addr, args, hint) in [
+        ("/melos/emotion", vec![text("bored")], "one of happy"),
+        ("/melos/emotion", vec![text("bored"), OscType::Float(1.0)], "there is no \"bored\""),
+        ("/melos/temperature", vec![text("hot")], "a number from 0.1 to 2"),
+        ("/melos/hold", vec![text("perhaps")], "on or off"),
+        ("/melos/temperature", vec![text("nan")], "finite"),
+        ("/melos/temperature", vec![OscType::Blob(vec![0; 4])], "type of argument"),
+        ("/melos/temperatur", vec![OscType::Float(1.0)], "there is no /melos/temperatur"),
+        ("/other/valence", vec![OscType::Float(1.0)], "there is no /other/valence"),
+        ("/melos/subscribe", vec![OscType::Int(70_000)], "a port from 1 to 65535"),
+        ("/melos/next/bar/tone", vec![], "expected a value"),
+        ("/melos/next/bar/tune", vec![OscType::Float(1.0)], "there is no /melos/next/bar/tune"),
+        ("/melos/*/nothing", vec![OscType::Float(1.0)], "there is no /melos/*/nothing"),
+    ] {
+        let decoded = read(&message(addr, &args));
+        assert_eq!(decoded.requests, [], "{addr} {args:?}");
+        assert!(decoded.faults[0].to_string().contains(hint), "{:?}", decoded.faults);
+    }
+}
+
+#[test]
+fn a_number_outside_the_range_is_taken_to_its_end_and_named() {
+    let decoded = read(&message("/melos/temperature", &[OscType::Float(99.0)]));
+    assert_eq!(decoded.requests, [Request::Set(Param::Temperature, Value::Number(2.0), None)]);
+    assert_eq!(decoded.clipped, ["/melos/temperature: got the number 99, expected a number from 0.1 to 2"]);
+    assert_eq!(read(&message("/melos/*", &[OscType::Float(99.0)])).clipped, [""; 0]);
+}
+
+#[test]
+fn patterns_reach_what_fits_and_never_a_trigger() {
+    let muted = read(&message("/melos/mute/{bass,pad}", &[OscType::Int(1)])).requests;
+    assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::Set(param, Value::Toggle(true), None)));
+    let muted = read(&message("/melos/next/bar/mute/{bass,pad}", &[OscType::Int(1)])).requests;
+    assert_eq!(
+        muted,
+        [Param::MuteBass, Param::MutePad].map(|param| Request::NextBar(param, Value::Toggle(true), None))
+    );
+    let everything = read(&message("/melos/*", &[OscType::Float(1.0)]));
+    assert!(everything.requests.len() > 10 && everything.faults.is_empty());
+    assert!(!everything.requests.iter().any(|request| matches!(request, Request::Set(Param::Panic, ..))));
+    let levels = read(&message("/melos/level/*", &[])).requests;
+    assert_eq!(levels.len(), 6);
+    assert!(levels.iter().all(|request| matches!(request, Request::Read(_))));
+}
+
+#[test]
+fn bundles_are_timed() {
+    let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
+    let set = |value| message("/melos/valence", &[OscType::Float(value)]);
+    let dues = |packet: &OscPacket| {
+        let decoded = decode(&encoder::encode(packet).unwrap(), now);
+        let milliseconds = decoded.requests.iter().map(|request| match request {
+            Request::Set(_, _, due) => due.map(|due| (due - now.monotonic).as_secs_f64().mul_add(1e3, 0.5) as u64),
+            other => panic!("{other:?}"),
+        });
+        (milliseconds.collect::<Vec<_>>(), decoded.late)
+    };
+    let (soon, later) = (ahead(now, Duration::from_millis(200)), ahead(now, Duration::from_millis(500)));
+    assert_eq!(dues(&bundle(AT_ONCE, vec![set(0.1), set(0.2)])), (vec![None, None], 0));
+    assert_eq!(dues(&bundle(soon, vec![set(0.1)])), (vec![Some(200)], 0));
+    assert_eq!(dues(&bundle(soon, vec![set(0.1), bundle(later, vec![set(0.2)])])), (vec![Some(200), Some(500)], 0));
+    assert_eq!(dues(&bundle(later, vec![bundle(soon, vec![set(0.2)])])), (vec![Some(500)], 0));
+    assert_eq!(dues(&bundle(soon, vec![bundle(AT_ONCE, vec![set(0.2)])])), (vec![Some(200)], 0));
+    assert_eq!(dues(&bundle(ahead(now, Duration::ZERO), vec![set(0.1)])), (vec![None], 1));
+    let lost = bundle(ahead(now, Duration::from_secs(86_400)), vec![set(0.1)]);
+    assert!(matches!(read(&lost).faults[..], [Fault::TooEarly(_)]));
+    let part = bundle(AT_ONCE, vec![set(0.1), lost, set(0.2)]);
+    assert_eq!(dues(&part), (vec![None, None], 0), "only the inner bundle is lost");
+}
+
+/// A message of type tags that rosc does not know, or of none that can be read.
+fn unreadable(tail: &[u8]) -> Vec<u8> {
+    [b"/melos/arousal\0\0".as_slice(), tail].concat()
+}
+
+/// A bundle at once of elements as they are.
+fn bundle_of(elements: &[Vec<u8>]) -> Vec<u8> {
+    let mut bundle = b"#bundle\0\0\0\0\0\0\0\0\x01".to_vec();
+    for element in elements {
+        bundle.extend((element.len() as u32).to_be_bytes());
+        bundle.extend(element);
+    }
+    bundle
+}
+
+#[test]
+fn a_bundles_good_messages_survive_its_bad_ones() {
+    let good = |value| encoder::encode(&message("/melos/valence", &[OscType::Float(value)])).unwrap();
+    let bad = |argument| encoder::encode(&message("/melos/arousal", &[argument])).unwrap();
+    let both = [0.25, 0.5].map(|value| Request::Set(Param::Valence, Value::Number(value), None));
+    for bad in [
+        unreadable(b",S\0\0sym\0"),
+        unreadable(b",fq\0\x3f\0\0\0"),
+        unreadable(b",f\0\0"),
+        unreadable(b",[f\0\x3f\0\0\0"),
+        b"melos\0\0\0,f\0\0\0\0\0\0".to_vec(),
+        b"/\xff\xfe\0,\0\0\0".to_vec(),
+        bad(OscType::Float(f32::NAN)),
+        bad(OscType::Float(f32::NEG_INFINITY)),
+        bad(OscType::Double(f64::NAN)),
+        bad(OscType::Array(OscArray { content: vec![OscType::Float(f32::NAN)] })),
+        bad(OscType::Blob(vec![0; 4])),
+        encoder::encode(&message("/melos/nothing", &[])).unwrap(),
+        nested_bundles(guard::MAX_DEPTH),
+        bundle_of(&[b"/a\0\0".to_vec()]),
+        b"#bundle\0\0\0\0\0".to_vec(),
+    ] {
+        let shown = bad.escape_ascii().to_string();
+        let decoded = decode(&bundle_of(&[good(0.25), bad, good(0.5)]), Now::take());
+        assert_eq!(
+            (decoded.requests.as_slice(), decoded.faults.len()),
+            (&both[..], 1),
+            "{shown}: {:?}",
+            decoded.faults
+        );
+    }
+    // Where one breaks off, nobody knows where the next would begin; what stands before it is whole.
+    let mut broken = bundle_of(&[good(0.25), good(0.5), good(0.75)]);
+    broken.truncate(broken.len() - 4);
+    let decoded = decode(&broken, Now::take());
+    assert_eq!((decoded.requests.as_slice(), decoded.faults.len()), (&both[..], 1));
+}
+
+#[test]
+fn nothing_that_is_refused_begins_a_line_of_its_own_or_is_long() {
+    for packet in [
+        message("/melos/x\n2026-01-01T00:00:00Z  INFO melos: all is well", &[]),
+        message("/melos/next/bar/\u{1b}[2J", &[OscType::Int(1)]),
+        message("/melos/\r\u{2028}x", &[OscType::Float(f32::NAN)]),
+        message("/melos/emotion", &[text("a\nb")]),
+        message("/melos/emotion", &[text("a\nb"), OscType::Float(1.0)]),
+        message("/melos/learn", &[text(&"\n".repeat(5_000))]),
+        message("/melos/key", &[text(&"x".repeat(10_000))]),
+        message("/melos/scene", &[text(&"\n".repeat(10_000))]),
+        message(&format!("/melos/{}", "x".repeat(10_000)), &[]),
+    ] {
+        let faults = read(&packet).faults;
+        let said = faults[0].to_string();
+        assert!(!said.contains(char::is_control) && said.len() < 1_000, "{said:?}");
+    }
+}
+
+#[test]
+fn patterns_are_short() {
+    let long = message(&format!("/melos/{}", "*a".repeat(4_000)), &[OscType::Float(0.5)]);
+    assert_eq!(read(&long).faults, [Fault::LongAddress(8_007)]);
+    let most = message(&format!("/melos/{{valence,{}}}", "x".repeat(230)), &[OscType::Float(0.5)]);
+    assert_eq!(read(&most).requests.len(), 1);
+}
+
+#[test]
+fn musicians_spellings_are_understood() {
+    let choice = |param, position| Request::Set(param, Value::Choice(position), None);
+    let chord = |symbol: &str| vec![Request::Set(Param::Chord, Value::Text(symbol.to_owned()), None)];
+    for (addr, argument, expected) in [
+        ("/melos/key", "Db", vec![choice(Param::Key, 1)]),
+        ("/melos/key", "G#", vec![choice(Param::Key, 8)]),
+        ("/melos/key", "a♯ ", vec![choice(Param::Key, 10)]),
+        ("/melos/key", "C minor", vec![choice(Param::Key, 0), choice(Param::Mode, 2)]),
+        ("/melos/key", "E♭ Dorian", vec![choice(Param::Key, 3), choice(Param::Mode, 3)]),
+        ("/melos/mode", "Harmonic Minor", vec![choice(Param::Mode, 7)]),
+        ("/melos/mode", "aeolian", vec![choice(Param::Mode, 2)]),
+        ("/melos/emotion", " SAD\n", vec![choice(Param::Emotion, 1)]),
+        ("/melos/emotion", "nostalgia", vec![choice(Param::Emotion, 6)]),
+        ("/melos/hold", "on ", vec![Request::Set(Param::Hold, Value::Toggle(true), None)]),
+        ("/melos/chord", " Am7 ", chord("Am7")),
+    ] {
+        assert_eq!(read(&message(addr, &[text(argument)])).requests, expected, "{addr} {argument}");
+    }
+    let next = read(&message("/melos/next/bar/key", &[text("A minor")])).requests;
+    assert_eq!(next.len(), 2);
+    assert!(next.iter().all(|request| matches!(request, Request::NextBar(..))), "{next:?}");
+    // Which note it means depends on who reads it.
+    assert_eq!(read(&message("/melos/key", &[text("H")])).requests, []);
+}
+
+/// `depth` bundles inside each other around one message, built by hand because the encoder recurses too.
+fn nested_bundles(depth: usize) -> Vec<u8> {
+    let mut packet = encoder::encode(&message("/melos/panic", &[])).unwrap();
+    for _ in 0..depth {
+        let mut outer = b"#bundle\0\0\0\0\0\0\0\0\x01".to_vec();
+        outer.extend((packet.len() as u32).to_be_bytes());
+        outer.extend(packet);
+        packet = outer;
+    }
+    packet
+}
+
+#[test]
+fn deep_nesting_is_refused_before_it_is_decoded() {
+    assert_eq!(decode(&nested_bundles(guard::MAX_DEPTH), Now::take()).requests.len(), 1);
+    assert_eq!(refused(&nested_bundles(guard::MAX_DEPTH + 1)), [Fault::Nested]);
+    assert_eq!(refused(&nested_bundles(700)), [Fault::Nested]);
+    assert!(matches!(refused(&nested_bundles(5000))[..], [Fault::Oversized(100_016..)]));
+    // Without the limit on size it does not recurse deeply either.
+    let mut decoded = Decoded::default();
+    decoded.read_packet(&nested_bundles(5000), When::AtOnce, guard::MAX_DEPTH, Now::take());
+    assert_eq!(decoded.faults, [Fault::Nested]);
+
+    let arrays = |depth: usize| {
+        let mut packet = b"/melos/valence\0\0,".to_vec();
+        packet.extend(std::iter::repeat_n(b'[', depth));
+        packet.extend(std::iter::repeat_n(b']', depth));
+        packet.resize(packet.len() / 4 * 4 + 4, 0);
+        packet
+    };
+    assert!(decode(&arrays(guard::MAX_DEPTH), Now::take()).requests.is_empty());
+    assert_eq!(refused(&arrays(5000)), [Fault::Nested]);
+}
+
+#[test]
+fn malformed_packets_are_refused() {
+    for datagram in [
+        &b""[..],
+        b"\0\0\0\0",
+        b"/melos/valence",
+        b"/melos/valence\0\0",
+        b"melos\0\0\0,f\0\0\0\0\0\0",
+        b"/melos/valence\0\0,f\0\0\x3f\0",
+        b"/melos/valence\0\0,q\0\0\x3f\0\0\0",
+        b"/melos/valence\0\0,[f\0\x3f\0\0\0",
+        b"/melos/valence\0\0,]\0\0",
+        b"/\xff\xfe\0,\0\0\0",
+        b"#bundle\0",
+        b"#bundle\0\0\0\0\0\0\0\0\x01\xff\xff\xff\xfc/melos/panic\0\0\0\0,\0\0\0",
+        b"#bundle\0\0\0\0\0\0\0\0\x01\0\0\0\x04",
+        b"#bundle\0\0\0\0\0\0\0\0\x01\0\0",
+    ] {
+        let faults = refused(datagram);
+        assert!(matches!(faults[..], [Fault::Malformed(_)]), "{}: {faults:?}", datagram.escape_ascii());
+    }
+    assert_eq!(refused(&[b'/'; 20_000]), [Fault::Oversized(20_000)]);
+}
+
+/// Random bytes, and good packets with some bytes changed or cut off.
+#[test]
+fn ten_thousand_random_datagrams_do_no_harm() {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let seeds = [
+        encoder::encode(&message("/melos/emotion", &[text("calm"), OscType::Float(0.8)])).unwrap(),
+        encoder::encode(&bundle(AT_ONCE, vec![message("/melos/level/*", &[OscType::Double(-3.0)])])).unwrap(),
+        nested_bundles(4),
+    ];
+    let (mut taken, mut refused) = (0, 0);
+    for round in 0..10_000 {
+        let mut datagram = match seeds.get(round % 4) {
+            Some(seed) => seed.clone(),
+            None => vec![0; random.next_u32() as usize % 200],
+        };
+        if round % 4 == 3 {
+            random.fill_bytes(&mut datagram);
+        }
+        for _ in 0..random.next_u32() % 4 {
+            if let Some(byte) = datagram.get_mut(random.next_u32() as usize % 60) {
+                *byte = random.next_u32() as u8;
+            }
+        }
+        if random.next_u32().is_multiple_of(3) {
+            datagram.truncate(random.next_u32() as usize % 80);
+        }
+        let decoded = decode(&datagram, Now::take());
+        taken += decoded.requests.len();
+        refused += decoded.faults.len();
+    }
+    assert!(taken > 1000 && refused > 1000, "both happen: {taken} taken, {refused} refused");
+}
+
+#[test]
+fn a_control_is_learnt_for_a_parameter_that_exists() {
+    let request = |addr, args: &[OscType]| read(&message(addr, args));
+    assert_eq!(
+        request("/melos/learn", &[text("valence")]).requests,
+        [Request::Learn(LearnRequest::Control(Param::Valence))]
+    );
+    assert_eq!(request("/melos/learn/cancel", &[]).requests, [Request::Learn(LearnRequest::Cancel)]);
+    let forget = [Request::Learn(LearnRequest::Forget(Param::Valence))];
+    assert_eq!(request("/melos/learn/forget", &[text("valence")]).requests, forget);
+    for (args, hint) in [(vec![], "such as"), (vec![text("valance")], "valance")] {
+        for address in ["/melos/learn", "/melos/learn/forget"] {
+            let decoded = request(address, &args);
+            assert_eq!(decoded.requests, []);
+            assert!(decoded.faults[0].to_string().contains(hint), "{decoded:?}");
+        }
+    }
+}

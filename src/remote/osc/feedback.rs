@@ -1,0 +1,329 @@
+//! Who is told what: subscribers, the values they know, and what must not be echoed.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rosc::{OscMessage, OscType};
+use thiserror::Error;
+
+use super::access::{Access, Wish};
+use super::connection::confirm;
+use super::message;
+use super::outbox::Outbox;
+use crate::event::Notice;
+use crate::event::parameter::{Param, TABLE, Value};
+
+/// Values and levels are sent at most this often: 30 times a second.
+pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
+
+/// Most subscribers, and most of them on one host beyond this machine; more are refused.
+pub(super) const MAX_SUBSCRIBERS: usize = 64;
+const MAX_ON_HOST: usize = 16;
+
+/// How long a subscription holds after the last that was heard of its client.
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+/// How long before its end that is told.
+const NOTICE: Duration = Duration::from_secs(10);
+
+/// After a client has set a parameter it is not told that parameter's value for this long: while a fader moves, values
+/// still on their way through would pull it back.
+pub(in crate::remote) const QUIET: Duration = Duration::from_millis(250);
+
+/// Who is told what changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscription {
+    /// Where the client's requests come from.
+    pub from: SocketAddr,
+    /// Where messages to it go.
+    pub to: SocketAddr,
+}
+
+/// Why somebody cannot subscribe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Full {
+    #[error("no more than {MAX_SUBSCRIBERS} can subscribe; /melos/subscribers tells who does")]
+    Everywhere,
+    #[error("no more than {MAX_ON_HOST} on one host can subscribe; /melos/subscribers tells who does")]
+    OnHost,
+}
+
+/// What listeners know, and what they are to be told next.
+#[derive(Debug)]
+pub(super) struct Feedback {
+    values: Vec<Value>,
+    chord: Option<OscMessage>,
+    /// In the order of [`message::STREAMS`].
+    streams: [Stream; message::STREAMS.len()],
+    subscribers: Vec<Subscriber>,
+    /// Subscribers of an earlier run, until there is something to tell them.
+    earlier: Vec<Subscription>,
+    /// Whether anything has been told: before that, values are defaults and not what is played.
+    told: bool,
+}
+
+/// A stream's newest message, and whether it waits for the next interval.
+#[derive(Debug, Default)]
+struct Stream {
+    newest: Option<OscMessage>,
+    unsent: bool,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    at: Subscription,
+    /// Until when, if nothing more is heard of it.
+    until: Instant,
+    /// Whether it was told that its end is near.
+    warned: bool,
+    /// Per parameter: the value it was last sent or has set itself.
+    known: Vec<Option<Value>>,
+    /// Per parameter: when it may be told again.
+    quiet_until: Vec<Option<Instant>>,
+}
+
+impl Subscriber {
+    fn new(at: Subscription, now: Instant) -> Self {
+        let nothing_known = vec![None; TABLE.len()];
+        Self { at, until: now + LEASE, warned: false, known: nothing_known, quiet_until: vec![None; TABLE.len()] }
+    }
+
+    /// Whether a parameter that it has set itself is not to be told yet.
+    fn is_quiet(&self, index: usize, now: Instant) -> bool {
+        self.quiet_until[index].is_some_and(|until| until > now)
+    }
+
+    fn is(&self, client: SocketAddr) -> bool {
+        self.at.from == client || self.at.to == client
+    }
+}
+
+impl Feedback {
+    pub(super) fn new() -> Self {
+        Self {
+            values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
+            chord: None,
+            streams: Default::default(),
+            subscribers: Vec::new(),
+            earlier: Vec::new(),
+            told: false,
+        }
+    }
+
+    /// Adds or renews a subscriber and sends it everything.
+    ///
+    /// # Errors
+    /// When there are too many; those who are there stay.
+    pub(super) fn subscribe(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        now: Instant,
+        out: &Outbox,
+    ) -> Result<(), Full> {
+        let before = self.subscribers.iter().position(|subscriber| subscriber.at.to == to);
+        let before = before.map(|index| self.subscribers.remove(index));
+        let ip = to.ip().to_canonical();
+        let on_host = self.subscribers.iter().filter(|subscriber| subscriber.at.to.ip().to_canonical() == ip).count();
+        if self.subscribers.len() >= MAX_SUBSCRIBERS {
+            return Err(Full::Everywhere);
+        }
+        if !ip.is_loopback() && on_host >= MAX_ON_HOST {
+            return Err(Full::OnHost);
+        }
+        let mut subscriber = Subscriber::new(Subscription { from, to }, now);
+        // Whoever renews while a fader moves is not told now where it was.
+        subscriber.quiet_until = before.map_or(subscriber.quiet_until, |before| before.quiet_until);
+        for (index, value) in self.values.iter().enumerate() {
+            if subscriber.is_quiet(index, now) {
+                continue;
+            }
+            // What is lost on the way out is sent with the next tick.
+            let sent = self.read(TABLE[index].param).is_none_or(|message| out.send(to, message));
+            subscriber.known[index] = sent.then(|| value.clone());
+        }
+        self.subscribers.push(subscriber);
+        for message in self.sounding() {
+            out.send(to, message);
+        }
+        Ok(())
+    }
+
+    /// Takes up subscriptions of an earlier run; they begin when the values that are played are known.
+    pub(super) fn restore(&mut self, earlier: Vec<Subscription>) {
+        self.earlier = earlier;
+        self.earlier.truncate(MAX_SUBSCRIBERS);
+    }
+
+    fn begin_earlier(&mut self, now: Instant) {
+        for at in std::mem::take(&mut self.earlier) {
+            if self.subscribers.len() < MAX_SUBSCRIBERS && !self.subscribes(at.to) {
+                let mut subscriber = Subscriber::new(at, now);
+                // By then every value has been told.
+                subscriber.quiet_until.fill(Some(now + QUIET));
+                self.subscribers.push(subscriber);
+            }
+        }
+    }
+
+    /// Ends a subscription; tells whether there was one.
+    pub(super) fn unsubscribe(&mut self, to: SocketAddr) -> bool {
+        let before = self.subscribers.len();
+        self.subscribers.retain(|subscriber| subscriber.at.to != to);
+        self.subscribers.len() < before
+    }
+
+    /// Whether an address is told what changes.
+    pub(super) fn subscribes(&self, to: SocketAddr) -> bool {
+        self.subscribers.iter().any(|subscriber| subscriber.at.to == to)
+    }
+
+    /// Who subscribes.
+    pub(super) fn subscriptions(&self) -> Vec<Subscription> {
+        self.subscribers.iter().map(|subscriber| subscriber.at).chain(self.earlier.iter().copied()).collect()
+    }
+
+    /// Who subscribes and for how many seconds more, in pairs.
+    pub(super) fn list(&self, now: Instant) -> OscMessage {
+        let pair = |subscriber: &Subscriber| {
+            let left = subscriber.until.saturating_duration_since(now).as_secs();
+            [OscType::String(subscriber.at.to.to_string()), OscType::Int(left as i32)]
+        };
+        message::message("/melos/subscribers", self.subscribers.iter().flat_map(pair).collect())
+    }
+
+    /// A client was heard of.
+    pub(super) fn renew(&mut self, client: SocketAddr, now: Instant) {
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(client)) {
+            (subscriber.until, subscriber.warned) = (now + LEASE, false);
+        }
+    }
+
+    /// Ends subscriptions that nothing was heard of, or whose addresses must be shown again and were not; each is told before.
+    pub(super) fn end_leases(&mut self, now: Instant, access: &Access, out: &Outbox) {
+        let expires = |to: SocketAddr, left: Duration| {
+            out.send(to, message::message("/melos/subscription/expires", vec![OscType::Int(left.as_secs() as i32)]));
+        };
+        self.subscribers.retain_mut(|subscriber| {
+            let to = subscriber.at.to;
+            let known_until = access.until(to);
+            let left = known_until.unwrap_or(subscriber.until).min(subscriber.until).saturating_duration_since(now);
+            if left.is_zero() {
+                expires(to, left);
+                tracing::info!(%to, "OSC feedback off: nothing was heard of the client");
+                return false;
+            }
+            if left <= NOTICE && !subscriber.warned {
+                subscriber.warned = true;
+                expires(to, left);
+                if known_until.is_some_and(|until| until <= now + NOTICE) {
+                    out.send(to, confirm(access, Wish::Subscribe, to, now));
+                }
+            }
+            true
+        });
+    }
+
+    /// A client has set a parameter itself.
+    pub(super) fn heard(&mut self, from: SocketAddr, param: Param, value: &Value, now: Instant) {
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(from)) {
+            subscriber.known[param as usize] = Some(value.clone());
+            subscriber.quiet_until[param as usize] = Some(now + QUIET);
+        }
+    }
+
+    /// A parameter's value, as a reply.
+    pub(super) fn read(&self, param: Param) -> Option<OscMessage> {
+        message::value(param, &self.values[param as usize])
+    }
+
+    /// A stream's newest message, if there was one.
+    pub(super) fn newest(&self, stream: usize) -> Option<OscMessage> {
+        self.streams[stream].newest.clone()
+    }
+
+    /// Everything there is to know.
+    pub(super) fn everything(&self) -> impl Iterator<Item = OscMessage> {
+        TABLE.iter().filter_map(|spec| self.read(spec.param)).chain(self.sounding())
+    }
+
+    /// What sounds now: the chord, and the newest of the streams that stand for a state and not for a moment.
+    fn sounding(&self) -> impl Iterator<Item = OscMessage> {
+        let states = message::STREAMS.iter().zip(&self.streams).filter(|(address, _)| is_paced(address));
+        self.chord.clone().into_iter().chain(states.filter_map(|(_, stream)| stream.newest.clone()))
+    }
+
+    /// Sends everything there is to know.
+    pub(super) fn state(&self, to: SocketAddr, out: &Outbox) {
+        for message in self.everything() {
+            out.send(to, message);
+        }
+    }
+
+    /// Takes a notice; beats, bars, chords and onsets go out at once, the rest with [`Feedback::tick`].
+    pub(super) fn notice(&mut self, notice: Notice, out: &Outbox) {
+        self.told = true;
+        let stream = message::stream(&notice);
+        match notice {
+            Notice::Value(param, value) => self.values[param as usize] = value,
+            Notice::Learned { to: Some(to), param, block } => {
+                out.send(to, message::learned(param, block));
+            }
+            Notice::Chord(..) => {
+                self.chord.clone_from(&stream);
+                self.send_all(stream.as_ref(), out);
+            }
+            Notice::Trouble { .. } => self.send_all(stream.as_ref(), out),
+            _ => {
+                let Some(message) = stream else { return };
+                let Some(at) = message::STREAMS.iter().position(|address| *address == message.addr) else { return };
+                let paced = is_paced(message::STREAMS[at]);
+                if !paced {
+                    self.send_all(Some(&message), out);
+                }
+                self.streams[at] = Stream { newest: Some(message), unsent: paced };
+            }
+        }
+    }
+
+    /// Sends what has changed since the last tick; called every [`INTERVAL`].
+    pub(super) fn tick(&mut self, now: Instant, out: &Outbox) {
+        if self.told {
+            self.begin_earlier(now);
+        }
+        for subscriber in &mut self.subscribers {
+            for (index, value) in self.values.iter().enumerate() {
+                let quiet = subscriber.is_quiet(index, now);
+                let param = TABLE[index].param;
+                // Of a chord that was asked for they hear at this address when it sounds.
+                let told = param == Param::Chord && subscriber.known[index].is_some();
+                if quiet || told || subscriber.known[index].as_ref() == Some(value) {
+                    continue;
+                }
+                // What is lost on the way out is sent with the next tick.
+                if message::value(param, value).is_none_or(|message| out.send(subscriber.at.to, message)) {
+                    subscriber.known[index] = Some(value.clone());
+                }
+            }
+        }
+        for at in 0..self.streams.len() {
+            if std::mem::take(&mut self.streams[at].unsent) {
+                self.send_all(self.streams[at].newest.as_ref(), out);
+            }
+        }
+    }
+
+    fn send_all(&self, message: Option<&OscMessage>, out: &Outbox) {
+        let Some(message) = message else { return };
+        for subscriber in &self.subscribers {
+            out.send(subscriber.at.to, message.clone());
+        }
+    }
+}
+
+/// Whether a stream stands for a state, of which the newest is sent at intervals, and not for moments.
+fn is_paced(address: &str) -> bool {
+    matches!(address, "/melos/level" | "/melos/mood" | "/melos/health")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Taking a datagram apart before anything in it is decoded.
+//!
+//! rosc decodes bundles by recursion and builds arrays as nested vectors, so a single datagram of nested bundles or
+//! brackets can overflow the stack, which aborts the process; and it gives up a whole bundle for one message that it cannot
+//! read. So bundles are taken apart here, and only single messages are handed on.
+
+use rosc::{OscMessage, OscPacket, OscTime};
+
+use super::fault::Fault;
+use crate::quote::shown;
+
+/// Longest datagram taken, in bytes: some hundred messages.
+pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
+/// Deepest nesting of bundles, and of arrays.
+pub(super) const MAX_DEPTH: usize = 8;
+/// Longest address taken, in bytes; several times the longest there is, for patterns that name many.
+pub(super) const MAX_ADDRESS: usize = 255;
+
+const BUNDLE: &[u8] = b"#bundle\0";
+
+/// Whether a packet is a bundle.
+pub(super) fn is_bundle(packet: &[u8]) -> bool {
+    packet.starts_with(BUNDLE)
+}
+
+/// A bundle's time tag and its elements.
+pub(super) fn bundle(packet: &[u8]) -> Result<(OscTime, &[u8]), Fault> {
+    let header = packet.get(BUNDLE.len()..).and_then(|rest| rest.split_first_chunk::<8>());
+    let (tag, elements) = header.ok_or_else(|| malformed("a bundle without a time tag"))?;
+    let tag = u64::from_be_bytes(*tag);
+    Ok((OscTime { seconds: (tag >> 32) as u32, fractional: tag as u32 }, elements))
+}
+
+/// The first of a bundle's elements, and what follows it. After an error nobody knows where the next one begins.
+pub(super) fn element(elements: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with loose ends"))?;
+    let size = u32::from_be_bytes(*size) as usize;
+    if size == 0 || !size.is_multiple_of(4) {
+        return Err(malformed("a bundle element of odd size"));
+    }
+    after.split_at_checked(size).ok_or_else(|| malformed("a bundle that breaks off"))
+}
+
+/// A single message.
+pub(super) fn message(packet: &[u8]) -> Result<OscMessage, Fault> {
+    check(packet)?;
+    match rosc::decoder::decode_udp(packet) {
+        Ok((_, OscPacket::Message(message))) => Ok(message),
+        Ok((_, OscPacket::Bundle(_))) => Err(malformed("a bundle where a message should be")),
+        Err(error) => Err(Fault::Malformed(shown(&error.to_string()))),
+    }
+}
+
+/// Whether a message is safe to decode, by its address and type tags.
+fn check(message: &[u8]) -> Result<(), Fault> {
+    let address_end =
+        message.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("an address without an end"))?;
+    if address_end > MAX_ADDRESS {
+        return Err(Fault::LongAddress(address_end));
+    }
+    let Some(tags) = message.get((address_end / 4 + 1) * 4..) else {
+        return Err(malformed("a message without type tags"));
+    };
+    let mut depth = 0usize;
+    for tag in tags.iter().take_while(|byte| **byte != 0) {
+        match tag {
+            b'[' => depth += 1,
+            b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(Fault::Nested);
+        }
+    }
+    // A bracket that never closes is left open on purpose by nobody; rosc would drop what stands before it.
+    if depth == 0 { Ok(()) } else { Err(malformed("an array without an end")) }
+}
+
+fn malformed(what: &str) -> Fault {
+    Fault::Malformed(what.to_owned())
+}

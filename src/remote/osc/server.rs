@@ -1,0 +1,151 @@
+//! The task that receives, and the one that sends.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::connection::Connection;
+use super::fault::Counters;
+use super::feedback::{INTERVAL, Subscription};
+use super::outbox::Datagram;
+use super::sockets::Sockets;
+use crate::event::{Inbox, Notice};
+
+/// Notices that may wait for the task; more than a busy second.
+const NOTICES: usize = 4096;
+
+/// Why the server cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OscError {
+    /// The port cannot be bound.
+    #[error(
+        "OSC cannot listen on {address} ({source}); is another program using the port? Choose one with --osc, or osc.port in melos.toml"
+    )]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Clients that are known before they have sent anything.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// Hosts beyond this machine that need not show that an address is their own.
+    pub trusted: Vec<IpAddr>,
+    /// Subscriptions of an earlier run; each begins with a whole lease.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// The running server; ends when dropped.
+#[derive(Debug)]
+pub struct OscServer {
+    address: SocketAddr,
+    counters: Arc<Counters>,
+    notices: mpsc::Sender<Notice>,
+    subscriptions: Arc<Mutex<Vec<Subscription>>>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl OscServer {
+    /// Listens on `address` (port 0 takes any free one) and puts what is asked for into `inbox`. On 127.0.0.1 it listens on
+    /// ::1 as well, since `localhost` may mean either. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start(address: SocketAddr, clients: Clients, inbox: Arc<Inbox>) -> Result<Self, OscError> {
+        let fail = |source| OscError::Bind { address, source };
+        let sockets = Arc::new(Sockets::bind(address).await.map_err(fail)?);
+        let address = sockets.address().map_err(fail)?;
+        let counters = Arc::new(Counters::default());
+        let (notices, waiting) = mpsc::channel(NOTICES);
+        let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
+        let (connection, outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
+        let tasks = [
+            tokio::spawn(serve(Arc::clone(&sockets), connection, waiting, Arc::clone(&subscriptions))),
+            tokio::spawn(send(sockets, outgoing, Arc::clone(&counters))),
+        ];
+        Ok(Self { address, counters, notices, subscriptions, tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What came and went.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Who subscribes now, so that it can be kept over a restart.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells listeners something. Never waits: when listeners cannot be served fast enough the notice is dropped and
+    /// counted as unsent. At the start every value that differs from its default must be told once.
+    pub fn tell(&self, notice: Notice) {
+        if self.notices.try_send(notice).is_err() {
+            count(&self.counters.unsent);
+        }
+    }
+}
+
+impl Drop for OscServer {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn serve(
+    sockets: Arc<Sockets>,
+    mut connection: Connection,
+    mut notices: mpsc::Receiver<Notice>,
+    subscriptions: Arc<Mutex<Vec<Subscription>>>,
+) {
+    let mut datagram = vec![0; usize::from(u16::MAX)];
+    let mut tick = interval(INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            received = sockets.receive(&mut datagram) => match received {
+                Ok((length, from)) => connection.receive(&datagram[..length], from),
+                // An earlier reply met a closed port; nothing is wrong with this socket.
+                Err(error) => tracing::debug!(%error, "OSC receive"),
+            },
+            notice = notices.recv() => match notice {
+                Some(notice) => connection.notice(notice),
+                None => return,
+            },
+            now = tick.tick() => {
+                connection.tick(now.into_std());
+                *subscriptions.lock().unwrap_or_else(PoisonError::into_inner) = connection.subscriptions();
+            }
+        }
+    }
+}
+
+async fn send(sockets: Arc<Sockets>, mut outgoing: mpsc::Receiver<Datagram>, counters: Arc<Counters>) {
+    while let Some((to, bytes)) = outgoing.recv().await {
+        if sockets.send(&bytes, to).await.is_err() {
+            count(&counters.unsent);
+        }
+    }
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,80 @@
+//! What an HTTP query is answered with.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::known::Values;
+use super::tree::Node;
+
+/// Attributes that nodes can have here.
+const ATTRIBUTES: [&str; 9] =
+    ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
+/// Attributes that the proposal knows besides.
+const UNSUPPORTED: [&str; 5] = ["TAGS", "EXTENDED_TYPE", "CRITICAL", "OVERLOADS", "HTML"];
+/// What is optional in the proposal and works here.
+const EXTENSIONS: [&str; 7] = ["ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE", "LISTEN"];
+
+/// The answer to a GET.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Answer {
+    /// 200 with JSON.
+    Found(Json),
+    /// 204: the value may not be read, or the attribute is not supported here.
+    NoContent,
+    /// 400: the proposal knows no such attribute.
+    BadRequest,
+    /// 404: there is no such node.
+    NotFound,
+}
+
+/// Answers a query for a path.
+pub(super) fn answer(root: &Node, values: &Values, path: &str, query: Option<&str>) -> Answer {
+    let Some(node) = root.find(path) else { return Answer::NotFound };
+    // Some HTTP libraries write a bare `?VALUE` as `?VALUE=`.
+    let attribute = query.map(|query| query.strip_suffix('=').unwrap_or(query)).filter(|query| !query.is_empty());
+    match attribute {
+        None => Answer::Found(node.json(values)),
+        Some("VALUE") if !node.is_readable() => Answer::NoContent,
+        Some(name) if ATTRIBUTES.contains(&name) => {
+            let found = node.attribute(name, values).map(|value| (name.to_owned(), value));
+            Answer::Found(Json::Object(Map::from_iter(found)))
+        }
+        Some(name) if UNSUPPORTED.contains(&name) => Answer::NoContent,
+        Some(_) => Answer::BadRequest,
+    }
+}
+
+/// The answer to `?HOST_INFO`. `reached` is the address at which the asking client reached this server, which stands in
+/// where a server listens on every address.
+pub(super) fn host_info(osc: SocketAddr, http: SocketAddr, reached: IpAddr) -> Json {
+    let ip = |address: SocketAddr| if address.ip().is_unspecified() { reached } else { address.ip() }.to_canonical();
+    let extensions: Map<_, _> = EXTENSIONS.into_iter().map(|name| (name.to_owned(), json!(true))).collect();
+    json!({
+        "NAME": "Melos",
+        "EXTENSIONS": extensions,
+        "OSC_IP": ip(osc),
+        "OSC_PORT": osc.port(),
+        "OSC_TRANSPORT": "UDP",
+        "WS_IP": ip(http),
+        "WS_PORT": http.port(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_every_address_names_the_one_it_was_reached_at() {
+        let info = host_info(
+            "0.0.0.0:9000".parse().unwrap(),
+            "[::]:9080".parse().unwrap(),
+            "::ffff:192.168.1.5".parse().unwrap(),
+        );
+        assert_eq!((&info["OSC_IP"], &info["WS_IP"]), (&json!("192.168.1.5"), &json!("192.168.1.5")));
+        let fixed =
+            host_info("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap(), "10.0.0.1".parse().unwrap());
+        assert_eq!((&fixed["OSC_IP"], &fixed["WS_PORT"]), (&json!("127.0.0.1"), &json!(2)));
+    }
+}

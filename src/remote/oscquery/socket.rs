@@ -1,0 +1,198 @@
+//! One WebSocket client: LISTEN and IGNORE as JSON text, OSC packets as binary both ways.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use rosc::{OscMessage, OscPacket, OscType, encoder};
+use serde::Deserialize;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::Shared;
+use super::known::Listening;
+use super::places::Place;
+use super::tree::{METHODS, method_of};
+use crate::event::parameter::TABLE;
+use crate::event::{ControlEvent, Incoming, Source};
+use crate::remote::osc::fault::Complaints;
+use crate::remote::osc::feedback::INTERVAL;
+use crate::remote::osc::guard::MAX_BYTES;
+use crate::remote::osc::{Decoded, Now, Request, decode, message};
+
+/// A client that takes nothing for this long is gone. Nothing piles up meanwhile: only newest values are kept.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a client is asked for a sign of life; one that gives none for twice as long is gone.
+const LIFE: Duration = Duration::from_secs(20);
+/// Most signs of life that a client may ask for or give within one [`LIFE`].
+const MAX_PINGS: u32 = 100;
+/// Most bytes that are kept for a client to take.
+const WAITING: usize = 256 * 1024;
+
+/// A WebSocket with a bound on everything that a client can make it keep.
+pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    let upgrade = upgrade.max_message_size(MAX_BYTES).max_frame_size(MAX_BYTES);
+    upgrade.read_buffer_size(MAX_BYTES).write_buffer_size(0).max_write_buffer_size(WAITING)
+}
+
+/// What a client asks for in text.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "COMMAND", content = "DATA", rename_all = "UPPERCASE")]
+enum Command {
+    Listen(String),
+    Ignore(String),
+}
+
+/// Serves a client until it leaves, or its place is given to another.
+pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Place, shared: Arc<Shared>) {
+    let mut session = Session::new(client, shared);
+    let (mut tick, mut life) = (interval(INTERVAL), interval(LIFE));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    life.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut heard, mut pings) = (Instant::now(), 0);
+    loop {
+        let messages = tokio::select! {
+            received = socket.recv() => match received {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    pings += u32::from(matches!(message, Message::Ping(_) | Message::Pong(_)));
+                    if pings > MAX_PINGS {
+                        return;
+                    }
+                    let replies = session.receive(&message);
+                    place.is(session.listening.is_empty(), heard);
+                    encoded(replies)
+                }
+                Some(Err(_)) | None => return,
+            },
+            now = tick.tick() => encoded(session.listening.due(&session.shared.known(), now.into_std())),
+            _ = life.tick() => {
+                if heard.elapsed() > 2 * LIFE {
+                    return;
+                }
+                pings = 0;
+                vec![Message::Ping(axum::body::Bytes::new())]
+            }
+            () = place.until_sent_away() => return,
+        };
+        let sending = async {
+            for message in messages {
+                socket.send(message).await?;
+            }
+            Ok::<_, axum::Error>(())
+        };
+        if !matches!(timeout(PATIENCE, sending).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+fn encoded(messages: Vec<OscMessage>) -> Vec<Message> {
+    let packets = messages.into_iter().filter_map(|message| encoder::encode(&OscPacket::Message(message)).ok());
+    packets.map(|bytes| Message::Binary(bytes.into())).collect()
+}
+
+/// What one client listens to, and what is done with its messages.
+#[derive(Debug)]
+pub(super) struct Session {
+    client: SocketAddr,
+    pub(super) shared: Arc<Shared>,
+    listening: Listening,
+    complaints: Complaints,
+}
+
+impl Session {
+    pub(super) fn new(client: SocketAddr, shared: Arc<Shared>) -> Self {
+        Self { client, shared, listening: Listening::default(), complaints: Complaints::default() }
+    }
+
+    /// Takes a message; returns what is to be replied.
+    pub(super) fn receive(&mut self, message: &Message) -> Vec<OscMessage> {
+        match message {
+            Message::Text(text) => match serde_json::from_str(text) {
+                Ok(command) => self.command(&command),
+                Err(error) => tracing::debug!(client = %self.client, %error, "OSCQuery command ignored"),
+            },
+            Message::Binary(packet) => return self.packet(packet),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
+        }
+        Vec::new()
+    }
+
+    fn command(&mut self, command: &Command) {
+        let (Command::Listen(path) | Command::Ignore(path)) = command;
+        let Some(method) = self.shared.root.find(path).and_then(|node| node.method) else {
+            tracing::debug!(client = %self.client, path, "OSCQuery: there is no such method");
+            return;
+        };
+        match command {
+            Command::Listen(_) => self.listening.listen(method, &self.shared.known()),
+            Command::Ignore(_) => self.listening.ignore(method),
+        }
+    }
+
+    fn packet(&mut self, packet: &[u8]) -> Vec<OscMessage> {
+        let now = Now::take();
+        let Decoded { requests, faults, clipped, late } = decode(packet, now);
+        let counters = &self.shared.counters;
+        counters.received.fetch_add(1, Ordering::Relaxed);
+        counters.refused.fetch_add(faults.len() as u64, Ordering::Relaxed);
+        counters.late.fetch_add(late, Ordering::Relaxed);
+        for fault in &faults {
+            self.complaints.fault(self.client, fault, now.monotonic);
+        }
+        for what in &clipped {
+            self.complaints.clipped(self.client, what, now.monotonic);
+        }
+        let mut replies = Replies::default();
+        for request in requests {
+            self.take(request, now.monotonic, &mut replies);
+        }
+        let known = self.shared.known();
+        let mut messages: Vec<_> =
+            (0..METHODS).filter(|method| replies.methods[*method]).filter_map(|method| known.message(method)).collect();
+        messages.extend(replies.pong.map(|args| OscMessage { addr: "/melos/pong".to_owned(), args }));
+        messages
+    }
+
+    fn take(&mut self, request: Request, now: Instant, replies: &mut Replies) {
+        match request {
+            Request::Set(param, value, due) => {
+                self.listening.heard(param, &value, due.unwrap_or(now));
+                self.push(ControlEvent::Set(param, value), due);
+            }
+            Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due),
+            Request::Read(param) => replies.methods[param as usize] = true,
+            Request::ReadStream(stream) => {
+                if let Some(method) = method_of(message::STREAMS[stream]) {
+                    replies.methods[method] = true;
+                }
+            }
+            Request::State => replies.methods[..TABLE.len()].fill(true),
+            Request::Ping(arguments) => replies.pong = Some(arguments),
+            // Who listens to `/melos/learn` gets the answer.
+            Request::Learn(request) => self.shared.inbox.learn(request, None),
+            // These are for UDP; here LISTEN and IGNORE say the same.
+            Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {}
+        }
+    }
+
+    fn push(&self, event: ControlEvent, due: Option<Instant>) {
+        if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
+            self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What one packet is answered with; each method once, however often the packet names it.
+struct Replies {
+    methods: [bool; METHODS],
+    pong: Option<Vec<OscType>>,
+}
+
+impl Default for Replies {
+    fn default() -> Self {
+        Self { methods: [false; METHODS], pong: None }
+    }
+}

@@ -1,0 +1,152 @@
+//! What listeners are told, and what `melos status` answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::engine::EngineStatus;
+use crate::event::notice::{Health, Meters};
+use crate::event::parameter::{Kind, Param, Value};
+use crate::event::{Notice, Troubles};
+use crate::generator::WorkerStatus;
+use crate::music::emotion::Mood;
+use crate::output::device::OutputStatus;
+use crate::output::record::RecorderStatus;
+use crate::remote::osc::OscServer;
+use crate::remote::oscquery::OscQuery;
+use crate::remote::status::{Figures, RecordingFigures, Status};
+use crate::units::{frames_to_seconds, gain_to_db};
+
+/// Fans out notices, and keeps the newest figures.
+#[derive(Debug)]
+pub(super) struct Board {
+    osc: Arc<OscServer>,
+    oscquery: OscQuery,
+    figures: Arc<Figures>,
+    troubles: Troubles,
+}
+
+impl Board {
+    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>, troubles: Troubles) -> Self {
+        Self { osc, oscquery, figures, troubles }
+    }
+
+    /// Where OSC is listened to.
+    pub(super) fn osc_address(&self) -> SocketAddr {
+        self.osc.address()
+    }
+
+    /// Where HTTP is listened to.
+    pub(super) fn http_address(&self) -> SocketAddr {
+        self.oscquery.address()
+    }
+
+    /// Counts messages that were read and could not be followed all the same.
+    pub(super) fn refuse(&self, messages: u64) {
+        self.osc.counters().refused.fetch_add(messages, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Says which texts a parameter takes at present.
+    pub(super) fn offer(&self, param: Param, names: Vec<String>) {
+        self.oscquery.offer(param, names);
+    }
+
+    /// Tells every listener.
+    pub(super) fn tell(&self, notice: Notice) {
+        self.oscquery.tell(&notice);
+        self.osc.tell(notice);
+    }
+
+    /// Tells the values that changed, and returns them.
+    pub(super) fn tell_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
+        let mut told = self.figures.told();
+        let changed: Vec<_> = values.iter().filter(|value| !told.values.contains(value)).cloned().collect();
+        if changed.is_empty() {
+            return changed;
+        }
+        for (param, value) in &changed {
+            self.tell(Notice::Value(*param, value.clone()));
+        }
+        told.status.parameters =
+            values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
+        told.values = values;
+        changed
+    }
+
+    /// Tells the mood as heard now, if it has changed.
+    pub(super) fn tell_mood(&self, mood: Mood) {
+        if self.figures.told().mood.replace(mood) != Some(mood) {
+            self.tell(Notice::Mood(mood));
+        }
+    }
+
+    /// Tells level and health, and keeps them for `melos status`.
+    pub(super) fn tell_levels(
+        &self,
+        engine: &EngineStatus,
+        output: &OutputStatus,
+        worker: &WorkerStatus,
+        recorder: &RecorderStatus,
+    ) {
+        let (rms_db, peak_db) = (gain_to_db(engine.rms()), gain_to_db(engine.take_peak()));
+        let state = if !output.connected() {
+            "no-device"
+        } else if engine.starved() {
+            "starved"
+        } else if engine.silent() {
+            "silent"
+        } else {
+            "playing"
+        };
+        self.tell(Notice::Level { rms_db, peak_db });
+        let [network, bass, pad, upper, harmony] = engine.take_layers().map(gain_to_db);
+        self.tell(Notice::Meters(Meters {
+            peaks_db: [network, bass, pad, upper, harmony, peak_db],
+            limiter_db: gain_to_db(engine.take_limiter_gain()),
+            limited: u32::try_from(engine.limited()).unwrap_or(u32::MAX),
+        }));
+        let short = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        self.tell(Notice::Health(Health {
+            state: state.to_owned(),
+            load: worker.load(),
+            xruns: short(output.xruns()),
+            starvations: short(engine.starvations()),
+            late_splices: short(worker.late_splices()),
+        }));
+        let counters = self.osc.counters();
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+        let mut told = self.figures.told();
+        told.status = Status {
+            state: state.to_owned(),
+            seconds: frames_to_seconds(engine.frame()),
+            output: output.name(),
+            load: worker.load(),
+            rms_db,
+            xruns: output.xruns(),
+            device_losses: output.losses(),
+            starvations: engine.starvations(),
+            starved_seconds: frames_to_seconds(engine.starved_frames()),
+            late_splices: worker.late_splices(),
+            late_commands: engine.late_commands(),
+            generator_failures: worker.failures(),
+            osc_received: count(&counters.received),
+            osc_refused: count(&counters.refused),
+            osc_late: count(&counters.late),
+            limited: engine.limited(),
+            recording: RecordingFigures::of(recorder),
+            troubles: self.troubles.now().0,
+            parameters: std::mem::take(&mut told.status.parameters),
+        };
+    }
+}
+
+fn json(param: Param, value: &Value) -> serde_json::Value {
+    match (value, param.spec().kind) {
+        // The shortest number that reads back the same, not the digits of its double.
+        (Value::Number(number), _) => number.to_string().parse::<f64>().unwrap_or_default().into(),
+        (Value::Toggle(on), _) => (*on).into(),
+        (Value::Choice(position), Kind::Choice { names, .. }) => names[usize::from(*position)].into(),
+        (Value::Choice(position), _) => (*position).into(),
+        (Value::Text(text), _) => text.as_str().into(),
+        (Value::Trigger, _) => serde_json::Value::Null,
+    }
+}

@@ -1,0 +1,191 @@
+//! The state that survives a restart: parameter values, the preset, the scenes and learnt controls, in `state.toml`.
+
+mod salvage;
+mod text;
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::conductor::Conductor;
+use crate::event::ControlEvent;
+use crate::event::parameter::{Param, Value};
+use crate::event::{Part, Troubles};
+use crate::files::{self, FolderLock};
+use crate::midi::mapping::Learned;
+use crate::threads;
+
+/// Changes are written at most this often, so that a fader does not wear a memory card out.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How often a disk that took nothing is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+/// Longest that the end waits for a disk that hangs.
+const LAST: Duration = Duration::from_secs(5);
+/// Largest state: a thousand scenes of every parameter take a tenth of this.
+const LARGEST: u64 = 16 << 20;
+
+/// What is kept of the parameters that are the daemon's own: what they last did is not done again.
+const OF_THE_DAEMON: [Param; 6] =
+    [Param::Preset, Param::SceneMorph, Param::SceneMorphBars, Param::SceneA, Param::SceneB, Param::RecordPreRoll];
+
+/// Everything that is kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Saved {
+    /// What was steered; empty when there is nothing.
+    pub(super) values: Vec<(Param, Value)>,
+    /// What the scenes hold, by name.
+    pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
+    /// Controls that were learnt while playing.
+    pub(super) learned: Vec<Learned>,
+}
+
+impl Saved {
+    /// The saved state in a folder; nothing where there is none. Everything that can be read of a damaged file counts; the
+    /// file itself is set aside, since it is about to be replaced, and that is said.
+    pub(super) fn load(folder: &Path, troubles: &Troubles) -> Self {
+        let path = file(folder);
+        let (saved, wrong) = match files::bytes(&path, LARGEST) {
+            Ok(bytes) => text::parse(bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => return Self::default(),
+            Err(error) => (Self::default(), vec![error.to_string()]),
+        };
+        if !wrong.is_empty() {
+            let kept = match files::set_aside(&path, "damaged") {
+                Ok(aside) => format!("what could be read counts, and the file is kept as {}", aside.display()),
+                Err(error) => format!("what could be read counts, but the file cannot be kept: {error}"),
+            };
+            troubles.set(Part::SavedState, format!("{} is damaged ({}); {kept}", path.display(), told(&wrong)));
+        }
+        saved
+    }
+
+    /// The state of a performance.
+    pub(super) fn of<'a>(conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) -> Self {
+        let mut values = conductor.settings();
+        values.extend(OF_THE_DAEMON.map(|param| (param, conductor.value(param))));
+        let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
+        Self { values, scenes, learned: learned.cloned().collect() }
+    }
+
+    /// What brings the scenes back.
+    pub(super) fn scene_events(&self) -> impl Iterator<Item = ControlEvent> {
+        self.scenes.iter().flat_map(|(name, values)| {
+            values.iter().map(|(param, value)| ControlEvent::SceneValue {
+                name: name.clone(),
+                param: *param,
+                value: value.clone(),
+            })
+        })
+    }
+}
+
+/// The first few things that are wrong, and how many more there are.
+fn told(wrong: &[String]) -> String {
+    const MOST: usize = 3;
+    let more = wrong.len().saturating_sub(MOST);
+    let first = wrong.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
+    if more == 0 { first } else { format!("{first}; and {more} more") }
+}
+
+/// What a file of these bytes would be written as again, and how much in it cannot be read; for tests of what is read.
+#[doc(hidden)]
+#[must_use]
+pub fn rewritten(bytes: &[u8]) -> (String, usize) {
+    let (saved, wrong) = text::parse(bytes.to_vec());
+    (text::format(&saved), wrong.len())
+}
+
+/// Keeps `state.toml` up to date, on a thread of its own: who plays never waits for the disk.
+#[derive(Debug)]
+pub(super) struct StateFile {
+    states: SyncSender<Saved>,
+    last: Option<Instant>,
+    thread: JoinHandle<()>,
+}
+
+impl StateFile {
+    /// Starts the thread for a folder, which is made whenever it is missing, and holds its lock.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
+        let folder = folder.to_owned();
+        let (states, saved) = sync_channel(1);
+        let mut lock = lock;
+        let write = move || write(&folder, &mut lock, &saved, &troubles);
+        let thread = threads::spawn_steady("melos-state", write)?;
+        Ok(Self { states, last: None, thread })
+    }
+
+    /// Hands over the state if the last time is long enough ago; a disk that is not done yet gets it later.
+    pub(super) fn save(&mut self, state: impl FnOnce() -> Saved) {
+        if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
+            self.last = Some(Instant::now());
+            let _ = self.states.try_send(state());
+        }
+    }
+
+    /// Writes the last state and waits until it is on the disk, or the disk takes too long.
+    pub(super) fn close(self, mut state: Saved) {
+        let Self { states, thread, .. } = self;
+        let end = Instant::now() + LAST;
+        let wait = || {
+            thread::sleep(Duration::from_millis(10));
+            Instant::now() < end
+        };
+        while let Err(TrySendError::Full(again)) = states.try_send(state) {
+            state = again;
+            if !wait() {
+                return tracing::error!("the disk does not answer; the last changes are not saved");
+            }
+        }
+        drop(states);
+        while !thread.is_finished() {
+            if !wait() {
+                return tracing::error!("the disk does not answer; the last changes may not be saved");
+            }
+        }
+        let _ = thread.join();
+    }
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("state.toml")
+}
+
+/// Writes what changed until there is nothing more to come; what could not be written is tried again.
+fn write(folder: &Path, lock: &mut Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
+    let path = file(folder);
+    let mut written = None;
+    let mut waiting: Option<Saved> = None;
+    loop {
+        match states.recv_timeout(RETRY) {
+            Ok(state) => waiting = Some(state),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        // A file that was deleted is written again.
+        let Some(state) = waiting.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
+            continue;
+        };
+        match std::fs::create_dir_all(folder).and_then(|()| files::replace(&path, text::format(&state).as_bytes())) {
+            Ok(()) => {
+                written = Some(state);
+                troubles.clear(Part::State);
+                if let Some(lock) = lock {
+                    lock.renew();
+                }
+            }
+            Err(error) => {
+                troubles.set(Part::State, format!("{} cannot be written: {error}; trying again", path.display()));
+                waiting = Some(state);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

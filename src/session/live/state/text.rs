@@ -1,0 +1,103 @@
+//! The saved state as TOML: values by the parameter's id, each scene as a table in `scenes`, learnt controls in
+//! `learned`.
+
+use toml::{Table, Value as Toml};
+
+use super::Saved;
+use super::salvage::salvage;
+use crate::event::parameter::{Input, Kind, Param, Value};
+use crate::midi::mapping::Learned;
+
+pub(super) fn format(state: &Saved) -> String {
+    let mut table = values_out(&state.values);
+    let scenes = state.scenes.iter().map(|(name, values)| (name.clone(), Toml::Table(values_out(values))));
+    table.insert("scenes".to_owned(), Toml::Table(scenes.collect()));
+    let learned = state.learned.iter().map(|learned| {
+        let entry = [("device", &learned.device), ("block", &learned.block)];
+        Toml::Table(entry.map(|(key, text)| (key.to_owned(), Toml::from(text.as_str()))).into_iter().collect())
+    });
+    table.insert("learned".to_owned(), Toml::Array(learned.collect()));
+    table.to_string()
+}
+
+/// Everything that can be read, and what cannot.
+pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
+    let mut wrong = Vec::new();
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        wrong.push("it is not UTF-8".to_owned());
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    });
+    let mut table: Table = text.parse().unwrap_or_else(|_| salvage(&text, &mut wrong));
+    let mut state = Saved::default();
+    match table.remove("scenes") {
+        None => {}
+        Some(Toml::Table(scenes)) => {
+            for (name, scene) in scenes {
+                match scene {
+                    Toml::Table(scene) => drop(state.scenes.insert(name, values_in(&scene, &mut wrong))),
+                    _ => wrong.push(format!("scene {name:?} is not a table")),
+                }
+            }
+        }
+        Some(_) => wrong.push("scenes is not a table".to_owned()),
+    }
+    match table.remove("learned") {
+        None => {}
+        Some(Toml::Array(learned)) => {
+            state.learned = learned.iter().filter_map(|entry| learned_in(entry, &mut wrong)).collect();
+        }
+        Some(_) => wrong.push("learned is not a list".to_owned()),
+    }
+    state.values = values_in(&table, &mut wrong);
+    (state, wrong)
+}
+
+fn learned_in(entry: &Toml, wrong: &mut Vec<String>) -> Option<Learned> {
+    let text = |key| entry.get(key)?.as_str();
+    let (Some(device), Some(block)) = (text("device"), text("block")) else {
+        wrong.push("a learnt control has no device or no block".to_owned());
+        return None;
+    };
+    Learned::new(device, block)
+        .inspect_err(|problems| wrong.extend(problems.iter().map(|problem| format!("a learnt control: {problem}"))))
+        .ok()
+}
+
+fn values_out(values: &[(Param, Value)]) -> Table {
+    let written = |(param, value): &(Param, Value)| {
+        let value = match (value, param.spec().kind) {
+            // By its shortest text, so that 0.1 stays 0.1 and reads back to the same bits.
+            (Value::Number(number), _) => Toml::Float(number.to_string().parse().ok()?),
+            (Value::Toggle(on), _) => Toml::Boolean(*on),
+            (Value::Choice(position), Kind::Choice { names, .. }) => Toml::from(*names.get(usize::from(*position))?),
+            (Value::Text(words), _) => Toml::from(words.as_str()),
+            _ => return None,
+        };
+        Some((param.spec().id.to_owned(), value))
+    };
+    values.iter().filter_map(written).collect()
+}
+
+fn values_in(table: &Table, wrong: &mut Vec<String>) -> Vec<(Param, Value)> {
+    let mut values = Vec::new();
+    for (id, value) in table {
+        match value_in(id, value) {
+            Ok(value) => values.extend(value),
+            Err(reason) => wrong.push(format!("{id} = {value}: {reason}")),
+        }
+    }
+    values
+}
+
+fn value_in(id: &str, value: &Toml) -> Result<Option<(Param, Value)>, String> {
+    let param = Param::from_id(id).ok_or("this version of Melos has no such parameter")?;
+    let input = match value {
+        Toml::Float(number) => Input::Number(*number),
+        Toml::Integer(number) => Input::Number(*number as f64),
+        Toml::Boolean(on) => Input::Bool(*on),
+        Toml::String(words) => Input::Text(words),
+        _ => return Err("expected a number, true or false, or a text".to_owned()),
+    };
+    let value = param.fit(input).map_err(|error| error.to_string())?;
+    Ok(value.map(|value| (param, value)))
+}

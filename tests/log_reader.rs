@@ -1,0 +1,101 @@
+//! The log is no part of the performance: whoever reads it may stand still or go, and it never grows without bounds.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/playing.rs"]
+mod playing;
+
+use std::fs::{self, File};
+use std::io::{PipeReader, PipeWriter, Write, pipe};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use playing::{LONG, Playing};
+
+/// A pipe without any room left.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = pipe().unwrap();
+    let (mut filling, filled) = (writer.try_clone().unwrap(), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&filled);
+    // The write that finds no room blocks until the end of the test.
+    thread::spawn(move || {
+        while filling.write(b"x").is_ok() {
+            count.fetch_add(1, Relaxed);
+        }
+    });
+    let mut seen = 0;
+    loop {
+        sleep(Duration::from_millis(300));
+        match filled.load(Relaxed) {
+            count if count > 0 && count == seen => return (reader, writer),
+            count => seen = count,
+        }
+    }
+}
+
+#[test]
+fn a_log_reader_that_stands_still_holds_nothing_up() {
+    let (_reader, writer) = full_pipe();
+    let mut playing = Playing::start("127.0.0.31", writer);
+    for _ in 0..100 {
+        playing.send("/melos/chord", "Hm");
+    }
+    playing.follows();
+    playing.terminate();
+}
+
+#[test]
+fn a_log_reader_that_is_gone_ends_nothing() {
+    let (reader, writer) = pipe().unwrap();
+    let mut playing = Playing::start("127.0.0.32", writer);
+    drop(reader);
+    for _ in 0..100 {
+        playing.send("/melos/chord", "Hm");
+    }
+    playing.follows();
+    playing.terminate();
+}
+
+#[test]
+fn a_flood_of_mistakes_is_summed_up_and_forges_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut playing = Playing::start("127.0.0.33", File::create(&log).unwrap());
+    playing.send("/melos/x\nFORGED", "x");
+    playing.send("/melos/x\rFORGED\u{1b}[2J", "x");
+    playing.send("/melos/scene", &format!("\nFORGED {}", "long ".repeat(2000)));
+    for _ in 0..2000 {
+        playing.send("/melos/chord", "Hm");
+        thread::yield_now();
+    }
+    playing.wait_until("the flood is over", |status| status["osc_refused"].as_u64() > Some(1000));
+    playing.follows();
+    let begun = Instant::now();
+    let said = || fs::read_to_string(&log).unwrap();
+    while !said().contains("similar lines were left out") {
+        assert!(begun.elapsed() < LONG, "nothing is summed up:\n{}", said());
+        sleep(Duration::from_millis(100));
+    }
+    playing.terminate();
+    let said = said();
+    assert!(said.contains("FORGED"), "what was sent is shown: {said}");
+    assert!(!said.lines().any(|line| line.starts_with("FORGED")) && !said.contains(['\r', '\u{1b}']), "{said}");
+    assert!(said.lines().count() < 150, "{} lines", said.lines().count());
+    assert!(said.lines().all(|line| line.len() < 2100), "{said}");
+}
+
+#[test]
+fn completions_end_quietly_where_nobody_reads_them() {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    for shell in ["bash", "fish", "zsh", "elvish", "powershell"] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_melos"))
+            .args(["completions", shell])
+            .stdout(writer.try_clone().unwrap())
+            .output()
+            .unwrap();
+        assert!(ended.status.success() && ended.stderr.is_empty(), "{shell}: {ended:?}");
+    }
+}
