@@ -16,6 +16,7 @@ use crate::event::parameter::{Param, Value};
 use crate::event::{Part, Troubles};
 use crate::files::{self, FolderLock};
 use crate::midi::mapping::Learned;
+use crate::threads;
 
 /// Changes are written at most this often, so that a fader does not wear a memory card out.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -113,8 +114,9 @@ impl StateFile {
     pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
         let folder = folder.to_owned();
         let (states, saved) = sync_channel(1);
-        let write = move || write(&folder, lock, &saved, &troubles);
-        let thread = thread::Builder::new().name("melos-state".to_owned()).spawn(write)?;
+        let mut lock = lock;
+        let write = move || write(&folder, &mut lock, &saved, &troubles);
+        let thread = threads::spawn_steady("melos-state", write)?;
         Ok(Self { states, last: None, thread })
     }
 
@@ -155,7 +157,7 @@ fn file(folder: &Path) -> PathBuf {
 }
 
 /// Writes what changed until there is nothing more to come; what could not be written is tried again.
-fn write(folder: &Path, mut lock: Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
+fn write(folder: &Path, lock: &mut Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
     let path = file(folder);
     let mut written = None;
     let mut waiting: Option<Saved> = None;
@@ -173,7 +175,7 @@ fn write(folder: &Path, mut lock: Option<FolderLock>, states: &Receiver<Saved>, 
             Ok(()) => {
                 written = Some(state);
                 troubles.clear(Part::State);
-                if let Some(lock) = &mut lock {
+                if let Some(lock) = lock {
                     lock.renew();
                 }
             }
