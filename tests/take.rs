@@ -88,6 +88,7 @@ fn the_command_line_begins_and_ends_recordings() {
     let again = record("start", &ports);
     assert_eq!(PathBuf::from(String::from_utf8(again.stdout).unwrap().trim_end()), path, "it goes on as it is");
     let status = daemon.status().unwrap();
+    sleep(Duration::from_secs(1));
     assert_eq!(
         (&status["parameters"]["record"], &status["parameters"]["record/preroll"]),
         (&true.into(), &20.0.into())
