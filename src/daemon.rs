@@ -35,7 +35,7 @@ use crate::generator::{AHEAD, Generator, Worker};
 use crate::mapping::LiveMappings;
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
-use crate::preset::{Preset, begin_with, ends_journey};
+use crate::preset::{Preset, begin_with};
 use crate::record::{Format, Listeners, Recorder, Take};
 use crate::units::SAMPLE_RATE;
 
@@ -108,7 +108,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
     // A recording is an act, not a state to begin in.
     let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
-    let preset = preset.filter(|_| !settings.iter().any(|(param, _)| ends_journey(*param)));
+    let preset = preset.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
     start.extend(settings);
     for (param, value) in acts {
         inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });

@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ringbuf::traits::{Consumer, Producer};
 
-use crate::parameter::{Kind, Param};
+use crate::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
 mod command;
@@ -211,13 +211,7 @@ impl Engine {
 
     fn apply(&mut self, command: EngineCommand) {
         match command {
-            EngineCommand::Number(param, value) => {
-                if let Kind::Number { min, max, .. } = param.spec().kind
-                    && value.is_finite()
-                {
-                    self.number(param, value.clamp(min, max));
-                }
-            }
+            EngineCommand::Number(param, value) => self.number(param, value),
             EngineCommand::Toggle(Param::Hold, on) => self.hold.set(on),
             EngineCommand::Toggle(Param::Play, on) => {
                 let [out, back] = PLAY_FADE_SECONDS;
@@ -246,6 +240,7 @@ impl Engine {
     }
 
     fn number(&mut self, param: Param, value: f32) {
+        debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted at the door: {value}");
         match param {
             Param::Reverb => self.reverb.set_amount(value),
             Param::ReverbSize => self.reverb.set_size(value),

@@ -31,7 +31,6 @@ use palette::Palette;
 use phrase::Phrase;
 
 pub use lead::chord_from_notes;
-pub use listening::chroma;
 pub use profile::Profile;
 
 /// One note of a voice.

@@ -186,6 +186,7 @@ fn every_parameter_has_its_node() {
                 assert!(kind == "s" && value == names[usize::from(default)], "{node}");
                 assert_eq!(node["RANGE"], json!([{ "VALS": names }]));
             }
+            Kind::Chord => assert!(kind == "s" && *value == json!("auto"), "{node}"),
             Kind::Text { default } => assert!(kind == "s" && value == default, "{node}"),
             Kind::Trigger => assert!(kind == "I" && node.get("VALUE").is_none(), "{node}"),
         }

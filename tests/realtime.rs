@@ -45,7 +45,7 @@ fn every_command() -> Vec<EngineCommand> {
     }
     for spec in TABLE {
         if let Kind::Number { min, max, default } = spec.kind {
-            commands.extend([min, max, f32::NAN, default].map(|value| EngineCommand::Number(spec.param, value)));
+            commands.extend([min, max, default].map(|value| EngineCommand::Number(spec.param, value)));
         }
         commands.extend([true, false].map(|on| EngineCommand::Toggle(spec.param, on)));
     }

@@ -14,7 +14,7 @@ use melos::control::ControlEvent;
 use melos::control::log::{ControlLog, Entry};
 use melos::generator::Generator;
 use melos::model::{Models, find_model, runtime};
-use melos::preset::{Preset, Walk, begin_with, ends_journey};
+use melos::preset::{Preset, Walk, begin_with};
 use melos::render::Offline;
 use melos::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
@@ -75,7 +75,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;
-    if start.iter().any(|(param, _)| ends_journey(*param)) {
+    if start.iter().any(|(param, _)| param.policy().ends_journey) {
         journey = None;
     }
     log.header.settings.extend(start);

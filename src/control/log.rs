@@ -38,7 +38,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use super::ControlEvent;
-use crate::parameter::{Param, Value};
+use crate::parameter::{Param, Value, quoted, unquoted};
 
 const MAGIC: &str = "melos-control-log 1";
 
@@ -135,8 +135,8 @@ impl<W: Write> LogWriter<W> {
     /// When `to` cannot be written.
     pub fn new(mut to: W, header: &Header) -> io::Result<Self> {
         writeln!(to, "{MAGIC}")?;
-        writeln!(to, "version {}", line::quoted(&header.version))?;
-        writeln!(to, "model {}", line::quoted(&header.model))?;
+        writeln!(to, "version {}", quoted(&header.version))?;
+        writeln!(to, "model {}", quoted(&header.model))?;
         writeln!(to, "seed {}", header.seed)?;
         if let Some(take) = &header.take {
             writeln!(to, "{}", line::take(take))?;
@@ -218,8 +218,8 @@ impl ControlLog {
         }
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
-            "version" => self.header.version = line::unquoted(rest)?,
-            "model" => self.header.model = line::unquoted(rest)?,
+            "version" => self.header.version = unquoted(rest)?,
+            "model" => self.header.model = unquoted(rest)?,
             "seed" => self.header.seed = line::number(rest)?,
             "take" => self.header.take = Some(line::read_take(rest)?),
             "start" => self.header.settings.push(line::read_setting(rest)?),

@@ -12,7 +12,7 @@ use crate::control::oscquery::OscQuery;
 use crate::emotion::Mood;
 use crate::engine::EngineStatus;
 use crate::generator::WorkerStatus;
-use crate::parameter::{Kind, Param, Value};
+use crate::parameter::{Param, Value};
 use crate::units::{frames_to_seconds, gain_to_db};
 
 /// The running daemon in figures; counters only grow.
@@ -91,7 +91,7 @@ impl Board {
             self.tell(Notice::Value(*param, value.clone()));
         }
         told.status.parameters =
-            values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
+            values.iter().map(|(param, value)| (param.spec().id.to_owned(), param.to_json(value))).collect();
         told.values = values;
         changed
     }
@@ -157,17 +157,5 @@ impl Figures {
     fn told(&self) -> MutexGuard<'_, Told> {
         // Figures are replaced as a whole; a panic elsewhere leaves them readable.
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn json(param: Param, value: &Value) -> serde_json::Value {
-    match (value, param.spec().kind) {
-        // The shortest number that reads back the same, not the digits of its double.
-        (Value::Number(number), _) => number.to_string().parse::<f64>().unwrap_or_default().into(),
-        (Value::Toggle(on), _) => (*on).into(),
-        (Value::Choice(position), Kind::Choice { names, .. }) => names[usize::from(*position)].into(),
-        (Value::Choice(position), _) => (*position).into(),
-        (Value::Text(text), _) => text.as_str().into(),
-        (Value::Trigger, _) => serde_json::Value::Null,
     }
 }

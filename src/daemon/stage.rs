@@ -32,7 +32,7 @@ use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
 use crate::generator::{Worker, WorkerEvent};
 use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
-use crate::preset::{Preset, Walk, ends_journey};
+use crate::preset::{Preset, Walk};
 use crate::record::{Format, Recorded, Recorder, Take};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
@@ -294,7 +294,7 @@ impl Stage {
 
     /// Does the daemon's own part when a parameter has taken a value.
     fn act(&mut self, turn: &mut Turn, param: Param, value: &Value) {
-        if ends_journey(param) {
+        if param.policy().ends_journey {
             turn.walk = None;
         }
         let playing = match self.conductor.value(Param::Preset) {
@@ -433,7 +433,7 @@ impl Stage {
             Ok(()) => {
                 self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
-                    && param.spec().lane != Lane::Fast
+                    && param.spec().lane() != Lane::Fast
                 {
                     tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
                 }

@@ -12,14 +12,10 @@ use std::{fs, io};
 use crate::conductor::Conductor;
 use crate::control::ControlEvent;
 use crate::mapping::Learned;
-use crate::parameter::{Param, Value};
+use crate::parameter::{self, Param, Value};
 
 /// Changes are written at most this often, so that a fader does not wear a memory card out.
 const INTERVAL: Duration = Duration::from_secs(2);
-
-/// What is kept of the parameters that are the daemon's own: what they last did is not done again.
-const OF_THE_DAEMON: [Param; 6] =
-    [Param::Preset, Param::SceneMorph, Param::SceneMorphBars, Param::SceneA, Param::SceneB, Param::RecordPreRoll];
 
 /// Everything that is kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,7 +43,8 @@ impl Saved {
     /// The state of a performance.
     pub(super) fn of<'a>(conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) -> Self {
         let mut values = conductor.settings();
-        values.extend(OF_THE_DAEMON.map(|param| (param, conductor.value(param))));
+        let of_the_daemon = Param::all().filter(|param| param.policy().saved == parameter::Saved::State);
+        values.extend(of_the_daemon.map(|param| (param, conductor.value(param))));
         let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
         Self { values, scenes, learned: learned.cloned().collect() }
     }
@@ -130,7 +127,8 @@ mod tests {
             (Param::Valence, Value::Number(0.1)),
             (Param::Hold, Value::Toggle(true)),
             (Param::Key, Value::Choice(9)),
-            (Param::Chord, Value::Text("A\"m\n7".to_owned())),
+            (Param::Chord, Value::Text("Am7".to_owned())),
+            (Param::SceneA, Value::Text("A\"m\n7".to_owned())),
         ];
         let dawn = vec![(Param::Reverb, Value::Number(0.25)), (Param::Tempo, Value::Number(66.0))];
         let learned = vec![Learned::new("My \"box\"", "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap()];

@@ -5,26 +5,15 @@ use rosc::{OscMessage, OscType};
 use crate::control::Notice;
 use crate::control::notice::Health;
 use crate::emotion::{Affect, Mood};
-use crate::parameter::{Kind, Param, Value};
+use crate::parameter::{Param, Value};
 
 fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
 }
 
 /// A parameter's value; `None` for triggers, which have none.
-pub(in crate::control) fn value(param: Param, value: &Value) -> Option<OscMessage> {
-    let spec = param.spec();
-    let argument = match (value, spec.kind) {
-        (Value::Number(number), _) => OscType::Float(*number),
-        (Value::Toggle(on), _) => OscType::Int(i32::from(*on)),
-        (Value::Choice(position), Kind::Choice { names, .. }) => {
-            OscType::String((*names.get(usize::from(*position))?).to_owned())
-        }
-        (Value::Choice(position), _) => OscType::Int(i32::from(*position)),
-        (Value::Text(text), _) => OscType::String(text.clone()),
-        (Value::Trigger, _) => return None,
-    };
-    Some(message(&format!("/melos/{}", spec.id), vec![argument]))
+pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
+    Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))
 }
 
 /// What was learnt: the parameter's id and the block, which is empty when nothing was.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rosc::OscType;
 use serde_json::{Map, Value as Json, json};
 
-use crate::parameter::{Kind, Param, Spec, TABLE};
+use crate::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 
 /// A method that can only be read: one of the streams of [`crate::control::osc`].
 struct Stream {
@@ -173,33 +173,13 @@ impl Node {
 
     fn value(&self, values: &[Option<Vec<OscType>>]) -> Option<Json> {
         let arguments = values[self.method?].as_ref()?;
-        Some(arguments.iter().map(argument_json).collect())
+        Some(arguments.iter().map(osc_to_json).collect())
     }
-}
-
-fn argument_json(argument: &OscType) -> Json {
-    match argument {
-        OscType::Float(number) => decimal(*number),
-        OscType::Int(number) => json!(number),
-        OscType::Bool(on) => json!(on),
-        OscType::String(text) => json!(text),
-        _ => Json::Null,
-    }
-}
-
-/// The number as it is written in decimal, not with the digits that widening to double precision brings out.
-fn decimal(number: f32) -> Json {
-    number.to_string().parse::<f64>().map_or(Json::Null, Json::from)
 }
 
 fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
-    let (types, access) = match spec.kind {
-        Kind::Number { .. } => ("f", 3),
-        Kind::Toggle { .. } => ("T", 3),
-        Kind::Choice { .. } | Kind::Text { .. } => ("s", 3),
-        Kind::Trigger => ("I", 2),
-    };
-    let mut attributes = common(types, access, spec.description);
+    let access = if spec.kind == Kind::Trigger { 2 } else { 3 };
+    let mut attributes = common(spec.param.osc_type(), access, spec.description);
     match spec.kind {
         Kind::Number { min, max, .. } => {
             attributes.insert("RANGE".to_owned(), json!([{ "MIN": decimal(min), "MAX": decimal(max) }]));
@@ -208,7 +188,7 @@ fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
         Kind::Choice { names, .. } => {
             attributes.insert("RANGE".to_owned(), json!([{ "VALS": names }]));
         }
-        Kind::Toggle { .. } | Kind::Text { .. } | Kind::Trigger => {}
+        Kind::Toggle { .. } | Kind::Chord | Kind::Text { .. } | Kind::Trigger => {}
     }
     attributes.extend(unit(spec.param).map(|unit| ("UNIT".to_owned(), json!([unit]))));
     attributes
@@ -231,7 +211,7 @@ fn stream_attributes(stream: &Stream) -> Map<String, Json> {
             let ends = [("MIN", min), ("MAX", max)];
             let known: Map<_, _> = ends
                 .iter()
-                .filter_map(|(name, end)| Some(((*name).to_owned(), decimal((*end).as_ref().copied()?))))
+                .filter_map(|(name, end)| Some(((*name).to_owned(), decimal((*end).as_ref().copied()?).into())))
                 .collect();
             if known.is_empty() { Json::Null } else { Json::Object(known) }
         };

@@ -5,7 +5,7 @@ use toml::{Table, Value as Toml};
 
 use super::Saved;
 use crate::mapping::Learned;
-use crate::parameter::{Input, Kind, Param, Value};
+use crate::parameter::{Param, Value};
 
 pub(super) fn format(state: &Saved) -> String {
     let mut table = values_out(&state.values);
@@ -50,17 +50,7 @@ fn learned_in(entry: &Toml) -> Option<Learned> {
 }
 
 fn values_out(values: &[(Param, Value)]) -> Table {
-    let written = |(param, value): &(Param, Value)| {
-        let value = match (value, param.spec().kind) {
-            // By its shortest text, so that 0.1 stays 0.1 and reads back to the same bits.
-            (Value::Number(number), _) => Toml::Float(number.to_string().parse().ok()?),
-            (Value::Toggle(on), _) => Toml::Boolean(*on),
-            (Value::Choice(position), Kind::Choice { names, .. }) => Toml::from(*names.get(usize::from(*position))?),
-            (Value::Text(words), _) => Toml::from(words.as_str()),
-            _ => return None,
-        };
-        Some((param.spec().id.to_owned(), value))
-    };
+    let written = |(param, value): &(Param, Value)| Some((param.spec().id.to_owned(), param.to_toml(value)?));
     values.iter().filter_map(written).collect()
 }
 
@@ -69,14 +59,7 @@ fn values_in(table: &Table) -> Result<Vec<(Param, Value)>, String> {
     for (id, value) in table {
         // A parameter of another version of Melos: no reason to lose the rest.
         let Some(param) = Param::from_id(id) else { continue };
-        let input = match value {
-            Toml::Float(number) => Input::Number(*number),
-            Toml::Integer(number) => Input::Number(*number as f64),
-            Toml::Boolean(on) => Input::Bool(*on),
-            Toml::String(words) => Input::Text(words),
-            other => return Err(format!("{id}: {other} is neither number, truth value nor text")),
-        };
-        if let Some(value) = param.fit(input).map_err(|error| error.to_string())? {
+        if let Some(value) = param.read_toml(value).map_err(|error| error.to_string())? {
             values.push((param, value));
         }
     }
