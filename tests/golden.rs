@@ -1,0 +1,112 @@
+//! Golden renders: the music of every emotion, and of a control log with everything in it, stays what it was.
+//!
+//! `tests/golden/renders.tsv` holds, for each render, a hash of its samples for every class of processor it was blessed
+//! on, and its level in tenths of a second. Inference differs in the last bits between classes of processors, so on one
+//! that the file does not know, the levels alone are compared. `MELOS_BLESS=1 cargo test --test golden` writes the file
+//! anew, which only a change of weights or of the sound itself justifies.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+const EMOTIONS: [&str; 8] = ["happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious"];
+const FILE: &str = "tests/golden/renders.tsv";
+/// Samples of both channels in a tenth of a second.
+const TENTH: usize = 9600;
+/// How far levels may differ on an unknown class of processor, in decibels.
+const TOLERANCE_DB: f32 = 1.0;
+
+/// The widest vector instructions that the inference runtime can choose from.
+fn processor() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    return match () {
+        () if std::arch::is_x86_feature_detected!("avx512f") => "x86_64-avx512",
+        () if std::arch::is_x86_feature_detected!("avx2") => "x86_64-avx2",
+        () => "x86_64",
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    std::env::consts::ARCH
+}
+
+struct Render {
+    hash: String,
+    /// Level of each tenth of a second in decibels below full scale.
+    levels: Vec<f32>,
+}
+
+fn render(arguments: &[&str]) -> Render {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = folder.path().join("golden.wav");
+    let rendered = Command::new(env!("CARGO_BIN_EXE_melos"))
+        .args(["render", "--bits", "32", "-o"])
+        .arg(&wav)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(rendered.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&rendered.stderr));
+    let samples: Vec<f32> = hound::WavReader::open(&wav).unwrap().into_samples().map(Result::unwrap).collect();
+    let mut hash = Sha256::new();
+    samples.iter().for_each(|sample| hash.update(sample.to_le_bytes()));
+    let level = |tenth: &[f32]| {
+        let power = tenth.iter().map(|sample| sample * sample).sum::<f32>() / tenth.len() as f32;
+        10.0 * power.max(1e-9).log10()
+    };
+    let hash = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    Render { hash, levels: samples.chunks(TENTH).map(level).collect() }
+}
+
+/// Every render by name, with the arguments that make it.
+fn renders() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let moods = EMOTIONS.map(|emotion| (emotion, vec!["--emotion", emotion, "--seconds", "3", "--seed", "5"]));
+    let mut all = BTreeMap::from(moods);
+    all.insert("harmony-alone", vec!["--emotion", "romantic", "--no-network", "--seconds", "6", "--seed", "5"]);
+    all.insert("journey", vec!["--preset", "tides", "--seconds", "4", "--seed", "6"]);
+    all.insert("everything", vec!["--control-log", "tests/golden/everything.log"]);
+    all
+}
+
+#[test]
+fn renders_are_what_they_were() {
+    // Lines of `name, kind, values`: a hash under the class of processor, or the levels.
+    let text = fs::read_to_string(FILE).unwrap_or_default();
+    let mut known: BTreeMap<(String, String), String> = text
+        .lines()
+        .map(|line| {
+            let [name, kind, value] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{FILE}: {line:?}") };
+            ((name.to_owned(), kind.to_owned()), value.to_owned())
+        })
+        .collect();
+    let bless = std::env::var_os("MELOS_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for (name, arguments) in renders() {
+        let made = render(&arguments);
+        assert!(made.levels.iter().any(|level| *level > -50.0), "{name} is heard");
+        let (hash, levels) = ((name.to_owned(), processor().to_owned()), (name.to_owned(), "levels".to_owned()));
+        if bless {
+            known.insert(hash, made.hash);
+            let text: Vec<_> = made.levels.iter().map(|level| format!("{level:.2}")).collect();
+            known.insert(levels, text.join(" "));
+        } else if let Some(before) = known.get(&hash) {
+            if *before != made.hash {
+                wrong.push(format!("{name}: hash {} instead of {before}", made.hash));
+            }
+        } else {
+            let before = known.get(&levels).unwrap_or_else(|| panic!("{FILE} has no levels of {name}"));
+            let before: Vec<f32> = before.split(' ').map(|level| level.parse().unwrap()).collect();
+            assert_eq!(before.len(), made.levels.len(), "{name}");
+            let far = |(now, then): (&f32, &f32)| (now - then).abs() > TOLERANCE_DB && now.max(*then) > -60.0;
+            if let Some(tenth) = made.levels.iter().zip(&before).position(far) {
+                wrong.push(format!("{name}: level {} instead of {} dB", made.levels[tenth], before[tenth]));
+            }
+        }
+    }
+    if bless {
+        let lines: String = known.iter().map(|((name, kind), value)| format!("{name}\t{kind}\t{value}\n")).collect();
+        fs::write(Path::new(FILE), lines).unwrap();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
