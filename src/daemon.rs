@@ -32,6 +32,7 @@ use crate::control::watch::Changed;
 use crate::control::{ControlEvent, Inbox, Incoming, Source};
 use crate::engine::{Engine, EngineStatus, ports};
 use crate::generator::{AHEAD, Generator, Worker};
+use crate::health::Losses;
 use crate::mapping::LiveMappings;
 use crate::model::{Models, find_model, runtime};
 use crate::parameter::{Param, Value};
@@ -84,7 +85,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let config = files.config.clone();
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
-    let inbox = Arc::new(Inbox::default());
+    let losses = Arc::new(Losses::default());
+    let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let osc_address = SocketAddr::new(config.osc.address, config.osc.port);
     let osc = tasks.block_on(OscServer::start(osc_address, Arc::clone(&inbox)))?;
     tracing::info!(address = %osc.address(), "listening to OSC");
@@ -100,10 +102,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let page = format!("http://{}{}", oscquery.address(), http::PAGE);
     tracing::info!(%page, "serving OSCQuery and the page");
     let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
-    let board = Arc::new(Board::new(osc, oscquery, figures));
+    let board = Arc::new(Board::new(osc, oscquery, figures, Arc::clone(&losses)));
 
-    let state_file =
-        StateFile::open(&state).with_context(|| format!("the state folder {} cannot be used", state.display()))?;
+    let state_file = StateFile::open(&state, Arc::clone(&losses))
+        .with_context(|| format!("the state folder {} cannot be used", state.display()))?;
     let saved = Saved::load(&state);
     let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
     // A recording is an act, not a state to begin in.
@@ -121,11 +123,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let header = Header { version, model, seed, settings: start.clone(), take: None };
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
-    let mut log =
-        LogFile::create(&log_path, &header).with_context(|| format!("{} cannot be written", log_path.display()))?;
+    let mut log = LogFile::create(&log_path, &header, Arc::clone(&losses))
+        .with_context(|| format!("{} cannot be written", log_path.display()))?;
 
     let (engine_ports, mut ends) = ports();
-    let engine = Arc::new(EngineStatus::default());
+    let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
     let mut conductor = Conductor::new(seed, &start);
     for event in saved.scene_events() {
@@ -147,7 +149,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    let recorder = Recorder::spawn(ends.tap, listeners)?;
+    let recorder = Recorder::spawn(ends.tap, listeners, Arc::clone(&losses))?;
     if output.status().is_null() {
         record_first_minute(&recorder, &state.join(&config.recordings), &page)?;
     }
@@ -156,7 +158,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (reload, news) = files.watch(&data)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint)?;
     let stage = Stage {
-        midi: open_midi(config.midi.host, &output.status().name())?,
+        midi: open_midi(config.midi.host, &output.status().name(), losses)?,
         link: join_link(config.link)?,
         ensemble,
         mappings: LiveMappings::new(mappings, saved.learned),
@@ -216,7 +218,11 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
 }
 
 /// MIDI through the system asked for; none is no reason not to play.
-fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
+fn open_midi(
+    host: MidiHost,
+    output: &str,
+    losses: Arc<Losses>,
+) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
     let system = match host {
         MidiHost::Off => return Ok(None),
         MidiHost::Alsa => MidiSystem::Alsa,
@@ -225,7 +231,7 @@ fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Rec
         MidiHost::Auto => MidiSystem::Alsa,
     };
     let (sender, events) = sync_channel(MIDI_EVENTS);
-    Ok(Some((MidiIn::start(system, sender)?, events)))
+    Ok(Some((MidiIn::start(system, sender, losses)?, events)))
 }
 
 /// What an Ableton Link session says, if it is to be followed.

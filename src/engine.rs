@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ringbuf::traits::{Consumer, Producer};
 
+use crate::health::Loss;
 use crate::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
@@ -178,7 +179,7 @@ impl Engine {
             }
             self.ports.commands.skip(1);
             if timed.frame < self.frame {
-                self.status.late_commands.fetch_add(1, Relaxed);
+                self.lost(Loss::Commands, 1);
             }
             self.apply(timed.command);
         }
@@ -189,12 +190,10 @@ impl Engine {
             let Some(hop) = self.ports.hops.try_peek() else { break };
             match self.network.receive(hop, self.frame) {
                 Receipt::Taken => {}
-                Receipt::Dropped => {
-                    self.status.dropped_hops.fetch_add(1, Relaxed);
-                }
+                Receipt::Dropped => self.lost(Loss::Hops, 1),
                 Receipt::EpochRejected => {
                     let event = EngineEvent::EpochRejected { epoch: hop.epoch, frame: self.frame };
-                    self.status.dropped_hops.fetch_add(1, Relaxed);
+                    self.lost(Loss::Hops, 1);
                     self.status.rejected_epoch.store(hop.epoch, Relaxed);
                     self.tell(event);
                 }
@@ -202,9 +201,9 @@ impl Engine {
             self.ports.hops.skip(1);
         }
         self.status.accepted_epoch.store(self.network.epoch(), Relaxed);
-        let not_finite = self.network.not_finite();
-        if not_finite > self.status.not_finite.load(Relaxed) {
-            self.status.not_finite.store(not_finite, Relaxed);
+        let not_finite = self.network.take_not_finite();
+        if not_finite > 0 {
+            self.lost(Loss::NotFinite, not_finite);
             self.tell(EngineEvent::NotFinite { frame: self.frame });
         }
     }
@@ -257,7 +256,7 @@ impl Engine {
         match self.network.render(self.frame, &mut piano) {
             Turn::Starved => {
                 self.starved_since = self.frame;
-                self.status.starvations.fetch_add(1, Relaxed);
+                self.lost(Loss::Starvations, 1);
                 self.status.starved.store(true, Relaxed);
                 self.tell(EngineEvent::Starved { frame: self.frame });
             }
@@ -310,7 +309,7 @@ impl Engine {
         }
         if broken > 0 {
             // Something recursive is poisoned; it can only start afresh.
-            self.status.not_finite.fetch_add(broken, Relaxed);
+            self.lost(Loss::NotFinite, broken);
             self.tell(EngineEvent::NotFinite { frame: self.frame });
             self.clear();
         }
@@ -347,13 +346,17 @@ impl Engine {
         self.status.peak.fetch_max(peak.to_bits(), Relaxed);
         self.status.rms.store(self.power.max(0.0).sqrt().to_bits(), Relaxed);
         let tapped = self.ports.tap.push_slice(&self.ready);
-        self.status.dropped_tap.fetch_add((QUANTUM - tapped) as u64, Relaxed);
+        self.lost(Loss::Tap, (QUANTUM - tapped) as u64);
     }
 
     fn tell(&mut self, event: EngineEvent) {
         if self.ports.events.try_push(event).is_err() {
-            self.status.dropped_events.fetch_add(1, Relaxed);
+            self.lost(Loss::EngineEvents, 1);
         }
+    }
+
+    fn lost(&self, loss: Loss, more: u64) {
+        self.status.losses().add(loss, more);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod units;
 pub mod mel;
 pub mod emotion;
 pub mod theory;
+pub mod health;
 pub mod parameter;
 pub mod check;
 pub mod config;

@@ -16,6 +16,8 @@ use std::thread::{self, JoinHandle};
 use ringbuf::HeapCons;
 use thiserror::Error;
 
+use crate::health::Losses;
+
 mod flac;
 mod listeners;
 mod memory;
@@ -138,14 +140,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the thread on the engine's tap; `listeners` get what it takes from there.
+    /// Starts the thread on the engine's tap; `listeners` get what it takes from there, `losses` count what fails.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn spawn(tap: HeapCons<[f32; 2]>, listeners: Listeners) -> io::Result<Self> {
+    pub fn spawn(tap: HeapCons<[f32; 2]>, listeners: Listeners, losses: Arc<Losses>) -> io::Result<Self> {
         let status = Arc::new(RecorderStatus::default());
         let (requests, requested) = sync_channel(8);
-        let worker = Worker::new(tap, listeners, Arc::clone(&status));
+        let worker = Worker::new(tap, listeners, Arc::clone(&status), losses);
         let thread = thread::Builder::new().name("melos-record".to_owned()).spawn(move || worker.run(&requested))?;
         Ok(Self { requests: Some(requests), status, thread: Some(thread) })
     }

@@ -23,7 +23,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(Arc::default()));
         let server = runtime.block_on(OscServer::start("127.0.0.1:0".parse().unwrap(), Arc::clone(&inbox))).unwrap();
         Self { runtime, server, inbox }
     }
@@ -121,13 +121,14 @@ fn ten_thousand_messages_and_as_much_noise_leave_the_newest_value() {
         last = rig.events(1).into_iter().rfind(|event| matches!(event, ControlEvent::Set(Param::Valence, _))).or(last);
     }
     assert_eq!(last, Some(set(Param::Valence, Value::Number(0.875))));
-    assert!(rig.server.counters().refused.load(std::sync::atomic::Ordering::Relaxed) > 100);
+    assert!(rig.inbox.losses().count(Loss::OscRefused) > 100);
 }
 
 #[test]
 fn a_port_in_use_is_named() {
     let rig = Rig::new();
-    let error = rig.runtime.block_on(OscServer::start(rig.server.address(), Arc::default())).unwrap_err().to_string();
+    let error =
+        rig.runtime.block_on(OscServer::start(rig.server.address(), Arc::clone(&rig.inbox))).unwrap_err().to_string();
     for part in [&rig.port(), "osc.port", "another program"] {
         assert!(error.contains(part), "{error}");
     }

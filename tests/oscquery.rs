@@ -29,7 +29,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(Arc::default()));
         let extra = Router::new().route("/status", get(|| async { "fine" }));
         let (any, osc) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.1:9000".parse().unwrap());
         let server = runtime.block_on(OscQuery::start(any, osc, Arc::clone(&inbox), extra)).unwrap();

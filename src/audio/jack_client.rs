@@ -11,6 +11,7 @@ use super::home::Guest;
 use super::route::{AudioError, Fault, Running};
 use super::status::OutputStatus;
 use crate::engine::QUANTUM;
+use crate::health::Loss;
 use crate::jack_clients::{self, Calls};
 
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
@@ -81,7 +82,7 @@ impl jack::NotificationHandler for Watcher {
     }
 
     fn xrun(&mut self, _: &Client) -> Control {
-        self.status.xruns.fetch_add(1, Relaxed);
+        self.status.losses.add(Loss::Xruns, 1);
         Control::Continue
     }
 }

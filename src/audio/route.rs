@@ -18,6 +18,7 @@ use super::feed::Feed;
 use super::home::Guest;
 use super::status::OutputStatus;
 use crate::config::AudioHost;
+use crate::health::Loss;
 use crate::units::SAMPLE_RATE;
 
 /// Frames per callback where neither the configuration nor the system says.
@@ -233,7 +234,7 @@ fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(
         let text = error.to_string();
         let fault = match error.kind() {
             ErrorKind::Xrun => {
-                status.xruns.fetch_add(1, Relaxed);
+                status.losses.add(Loss::Xruns, 1);
                 return;
             }
             ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => Fault::Notice(text),

@@ -15,6 +15,7 @@ use super::route::{AudioError, Fault, Route, Running, find, routes};
 use super::status::OutputStatus;
 use crate::config::AudioConfig;
 use crate::engine::Engine;
+use crate::health::Loss;
 
 /// Between two attempts to get a lost device back.
 const RETRY: Duration = Duration::from_millis(200);
@@ -46,7 +47,8 @@ impl Output {
     /// # Errors
     /// When none of the ways that `config` allows works; the engine is lost with it.
     pub fn open(config: &AudioConfig, engine: Engine) -> Result<Self, AudioError> {
-        let (status, stop) = (Arc::new(OutputStatus::default()), Arc::new(AtomicBool::new(false)));
+        let (status, stop) =
+            (Arc::new(OutputStatus::new(Arc::clone(engine.status().losses()))), Arc::new(AtomicBool::new(false)));
         let wanted = Arc::new(Wanted::new(config.clone()));
         let (answer, answered) = sync_channel(1);
         let supervisor = Supervisor {
@@ -175,7 +177,7 @@ impl Supervisor {
                 drop(stream);
                 engine = self.home.wait(PATIENCE);
                 if let End::Lost(reason) = end {
-                    self.status.losses.fetch_add(1, Relaxed);
+                    self.status.losses.add(Loss::Devices, 1);
                     warn!(reason, "audio device lost; the music goes on unheard until it is back");
                 }
             }

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{ControlEvent, Incoming, LearnRequest};
+use crate::health::{Loss, Losses};
 use crate::parameter::Value;
 
 /// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
@@ -17,8 +18,9 @@ const LEARN_CAPACITY: usize = 16;
 ///
 /// A flood on one fader costs one slot, because a waiting value of the same parameter is replaced. Triggers, texts and events
 /// scheduled for later are never replaced. Locked for moments only, by control threads; not for the audio callback.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbox {
+    losses: Arc<Losses>,
     waiting: Mutex<Waiting>,
     arrived: Condvar,
 }
@@ -26,11 +28,22 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Waiting {
     events: VecDeque<Incoming>,
-    refused: u64,
     learn: VecDeque<(LearnRequest, SocketAddr)>,
 }
 
 impl Inbox {
+    /// An empty one that counts what it refuses.
+    #[must_use]
+    pub fn new(losses: Arc<Losses>) -> Self {
+        Self { losses, waiting: Mutex::default(), arrived: Condvar::new() }
+    }
+
+    /// What was lost, here and wherever else these are counted.
+    #[must_use]
+    pub fn losses(&self) -> &Arc<Losses> {
+        &self.losses
+    }
+
     /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when the box is full of scheduled events.
     pub fn push(&self, incoming: Incoming) -> bool {
         let mut waiting = self.lock();
@@ -41,7 +54,7 @@ impl Inbox {
         if fits {
             waiting.events.push_back(incoming);
         } else {
-            waiting.refused += 1;
+            self.losses.add(Loss::Events, 1);
         }
         drop(waiting);
         self.arrived.notify_one();
@@ -53,6 +66,7 @@ impl Inbox {
         let learn = &mut self.lock().learn;
         if learn.len() == LEARN_CAPACITY {
             learn.pop_front();
+            self.losses.add(Loss::Events, 1);
         }
         learn.push_back((request, from));
     }
@@ -74,11 +88,6 @@ impl Inbox {
             .arrived
             .wait_timeout_while(waiting, timeout, |waiting| waiting.events.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
-    }
-
-    /// Events refused so far because the box was full.
-    pub fn refused(&self) -> u64 {
-        self.lock().refused
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -113,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_newest_value_wins_and_keeps_its_place_in_time() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(Arc::default());
         for step in 0..10_000u16 {
             assert!(inbox.push(set(Param::Valence, f32::from(step), None)));
             if step == 5_000 {
@@ -127,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_trigger_counts() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(Arc::default());
         let next =
             Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source: Source::Other };
         inbox.push(next.clone());
@@ -139,13 +148,13 @@ mod tests {
 
     #[test]
     fn scheduled_events_stay_until_the_box_is_full() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(Arc::default());
         let due = Some(Instant::now());
         for _ in 0..CAPACITY {
             assert!(inbox.push(set(Param::Valence, 0.0, due)));
         }
         assert!(!inbox.push(set(Param::Valence, 1.0, due)));
-        assert_eq!(inbox.refused(), 1);
+        assert_eq!(inbox.losses().count(Loss::Events), 1);
         let mut out = Vec::new();
         inbox.drain(&mut out);
         assert_eq!(out.len(), CAPACITY);

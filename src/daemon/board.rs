@@ -1,6 +1,7 @@
 //! What listeners are told, and what `melos status` answers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::control::oscquery::OscQuery;
 use crate::emotion::Mood;
 use crate::engine::EngineStatus;
 use crate::generator::WorkerStatus;
+use crate::health::{Loss, LossReport, Losses};
 use crate::parameter::{Param, Value};
 use crate::units::{frames_to_seconds, gain_to_db};
 
@@ -28,17 +30,10 @@ pub(super) struct Status {
     pub(super) load: f32,
     /// Levels in decibels below full scale.
     pub(super) rms_db: f32,
-    pub(super) xruns: u64,
-    pub(super) device_losses: u64,
-    pub(super) starvations: u64,
     pub(super) starved_seconds: f64,
-    pub(super) late_splices: u64,
-    pub(super) late_commands: u64,
-    pub(super) generator_failures: u64,
     pub(super) osc_received: u64,
-    pub(super) osc_refused: u64,
-    /// Bundles that came after their time.
-    pub(super) osc_late: u64,
+    /// Everything that was lost or late, by name.
+    pub(super) losses: serde_json::Map<String, serde_json::Value>,
     /// Every parameter that has a value.
     pub(super) parameters: serde_json::Map<String, serde_json::Value>,
 }
@@ -49,6 +44,7 @@ pub(super) struct Board {
     osc: OscServer,
     oscquery: OscQuery,
     figures: Arc<Figures>,
+    losses: Arc<Losses>,
 }
 
 /// The newest figures, for whoever asks.
@@ -62,16 +58,17 @@ struct Told {
     values: Vec<(Param, Value)>,
     mood: Option<Mood>,
     status: Status,
+    losses: LossReport,
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>) -> Self {
-        Self { osc, oscquery, figures }
+    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>, losses: Arc<Losses>) -> Self {
+        Self { osc, oscquery, figures, losses }
     }
 
     /// Counts a message that was read and could not be followed all the same.
     pub(super) fn refuse(&self) {
-        self.osc.counters().refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.losses.add(Loss::OscRefused, 1);
     }
 
     /// Tells every listener.
@@ -116,33 +113,25 @@ impl Board {
             "playing"
         };
         self.tell(Notice::Level { rms_db, peak_db });
-        let short = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        self.tell(Notice::Health(Health {
-            state: state.to_owned(),
-            load: worker.load(),
-            xruns: short(output.xruns()),
-            starvations: short(engine.starvations()),
-            late_splices: short(worker.late_splices()),
-        }));
-        let counters = self.osc.counters();
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+        let counts = engine.losses().counts();
+        self.tell(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
         let mut told = self.figures.told();
+        if let Some(line) = told.losses.line(&counts, Instant::now()) {
+            tracing::warn!("{line}");
+        }
         told.status = Status {
             state: state.to_owned(),
             seconds: frames_to_seconds(engine.frame()),
             output: output.name(),
             load: worker.load(),
             rms_db,
-            xruns: output.xruns(),
-            device_losses: output.losses(),
-            starvations: engine.starvations(),
             starved_seconds: frames_to_seconds(engine.starved_frames()),
-            late_splices: worker.late_splices(),
-            late_commands: engine.late_commands(),
-            generator_failures: worker.failures(),
-            osc_received: count(&counters.received),
-            osc_refused: count(&counters.refused),
-            osc_late: count(&counters.late),
+            osc_received: self.osc.received(),
+            losses: Loss::ALL
+                .into_iter()
+                .zip(counts)
+                .map(|(loss, count)| (loss.id().to_owned(), count.into()))
+                .collect(),
             parameters: std::mem::take(&mut told.status.parameters),
         };
     }

@@ -30,6 +30,7 @@ use crate::control::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
 use crate::engine::{EngineEvent, EngineStatus, TimedCommand};
 use crate::generator::{Worker, WorkerEvent};
+use crate::health::Loss;
 use crate::mapping::LiveMappings;
 use crate::parameter::{Lane, Param, Value};
 use crate::preset::{Preset, Walk};
@@ -450,7 +451,7 @@ impl Stage {
         turn.score.pulses.clear();
         for command in turn.score.commands.drain(..) {
             if self.commands.try_push(command).is_err() {
-                tracing::error!("the engine does not take commands; one was lost");
+                self.engine.losses().add(Loss::CommandsLost, 1);
             }
         }
         for update in turn.score.plans.drain(..) {

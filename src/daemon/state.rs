@@ -4,6 +4,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::{fs, io};
 
 use crate::conductor::Conductor;
 use crate::control::ControlEvent;
+use crate::health::{Loss, Losses};
 use crate::mapping::Learned;
 use crate::parameter::{self, Param, Value};
 
@@ -74,11 +76,12 @@ impl StateFile {
     ///
     /// # Errors
     /// When the folder cannot be made or the system gives no thread.
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, losses: Arc<Losses>) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let path = file(folder);
         let (states, saved) = sync_channel(1);
-        let thread = thread::Builder::new().name("melos-state".to_owned()).spawn(move || write(&path, &saved))?;
+        let thread =
+            thread::Builder::new().name("melos-state".to_owned()).spawn(move || write(&path, &saved, &losses))?;
         Ok(Self { states, last: None, thread })
     }
 
@@ -103,7 +106,7 @@ fn file(folder: &Path) -> PathBuf {
 }
 
 /// Writes what changed until there is nothing more to come.
-fn write(path: &Path, states: &Receiver<Saved>) {
+fn write(path: &Path, states: &Receiver<Saved>, losses: &Losses) {
     let mut written = Saved::default();
     for state in states {
         if state == written {
@@ -113,7 +116,10 @@ fn write(path: &Path, states: &Receiver<Saved>) {
         let beside = path.with_extension("new");
         match fs::write(&beside, text::format(&state)).and_then(|()| fs::rename(&beside, path)) {
             Ok(()) => written = state,
-            Err(error) => tracing::warn!(path = %path.display(), %error, "the state could not be saved"),
+            Err(error) => {
+                losses.add(Loss::State, 1);
+                tracing::warn!(path = %path.display(), %error, "the state could not be saved");
+            }
         }
     }
 }
@@ -139,7 +145,7 @@ mod tests {
     fn state_survives() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Saved::load(folder.path()), Saved::default());
-        StateFile::open(folder.path()).unwrap().close(some());
+        StateFile::open(folder.path(), Arc::default()).unwrap().close(some());
         assert_eq!(Saved::load(folder.path()), some());
     }
 
@@ -150,7 +156,7 @@ mod tests {
             first.apply(&ControlEvent::Set(param, value)).unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
-        StateFile::open(folder.path()).unwrap().close(Saved::of(&first, [].iter()));
+        StateFile::open(folder.path(), Arc::default()).unwrap().close(Saved::of(&first, [].iter()));
 
         let saved = Saved::load(folder.path());
         let mut second = Conductor::new(1, &[]);
@@ -180,7 +186,7 @@ mod tests {
     #[test]
     fn a_disk_that_takes_nothing_does_not_hold_anyone_up() {
         let folder = tempfile::tempdir().unwrap();
-        let mut file = StateFile::open(folder.path()).unwrap();
+        let mut file = StateFile::open(folder.path(), Arc::default()).unwrap();
         fs::remove_dir_all(folder.path()).unwrap();
         file.save(some);
         file.save(|| panic!("the last time is not long enough ago"));

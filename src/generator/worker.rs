@@ -22,6 +22,7 @@ use ringbuf::traits::Producer;
 use super::{Generator, GeneratorError, Heard, LATENT_FRAMES, Networks, RUN_IN};
 use crate::control::log::Performed;
 use crate::engine::{EngineStatus, Hop};
+use crate::health::Loss;
 use crate::mel::HOP;
 use crate::plan::Plan;
 
@@ -171,7 +172,7 @@ impl Worker {
     ) -> std::io::Result<Self> {
         let (sender, events) = sync_channel(EVENTS);
         let mailbox = Arc::new(Mailbox::default());
-        let status = Arc::new(WorkerStatus::default());
+        let status = Arc::new(WorkerStatus::new(Arc::clone(engine.losses())));
         let mut bench = Bench {
             source,
             hops,
@@ -232,10 +233,10 @@ impl Drop for Worker {
 
 fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
     if matches!(event, WorkerEvent::Spliced { planned, performed } if performed.is_none_or(|it| it.heard != planned)) {
-        status.late_splices.fetch_add(1, Relaxed);
+        status.losses.add(Loss::Splices, 1);
     }
     if events.try_send(event).is_err() {
-        status.lost_events.fetch_add(1, Relaxed);
+        status.losses.add(Loss::GeneratorEvents, 1);
     }
 }
 
@@ -405,7 +406,7 @@ impl<S: HopSource> Bench<S> {
                 told_by(panic.as_ref())
             }
         };
-        self.status.failures.fetch_add(1, Relaxed);
+        self.status.losses.add(Loss::Latents, 1);
         self.tell(WorkerEvent::Failed { reason });
         self.failures += 1;
         // The first failure may be a matter of this latent alone; repeated ones are not worth the processor.

@@ -9,7 +9,7 @@ use super::*;
 
 fn recorder() -> (Recorder, HeapProd<[f32; 2]>) {
     let (tap, taken) = HeapRb::new(192_000).split();
-    (Recorder::spawn(taken, Listeners::default()).unwrap(), tap)
+    (Recorder::spawn(taken, Listeners::default(), Arc::default()).unwrap(), tap)
 }
 
 fn frame(n: usize) -> [f32; 2] {

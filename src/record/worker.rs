@@ -14,6 +14,7 @@ use super::listeners::Listeners;
 use super::memory::Memory;
 use super::tape::Tape;
 use super::{RecordError, Recorded, RecorderStatus, Take};
+use crate::health::{Loss, Losses};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Longest time between two looks at the tap.
@@ -48,6 +49,7 @@ pub(super) struct Worker {
     tap: HeapCons<[f32; 2]>,
     listeners: Listeners,
     status: Arc<RecorderStatus>,
+    losses: Arc<Losses>,
     memory: Memory,
     /// Frames taken from the tap.
     taken: u64,
@@ -55,8 +57,13 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(tap: HeapCons<[f32; 2]>, listeners: Listeners, status: Arc<RecorderStatus>) -> Self {
-        Self { tap, listeners, status, memory: Memory::new(), taken: 0, recording: None }
+    pub(super) fn new(
+        tap: HeapCons<[f32; 2]>,
+        listeners: Listeners,
+        status: Arc<RecorderStatus>,
+        losses: Arc<Losses>,
+    ) -> Self {
+        Self { tap, listeners, status, losses, memory: Memory::new(), taken: 0, recording: None }
     }
 
     /// Works until the handle is gone.
@@ -82,7 +89,7 @@ impl Worker {
                 return;
             }
             self.memory.remember(&part[..count]);
-            self.listeners.send(&part[..count]);
+            self.losses.add(Loss::Listeners, self.listeners.send(&part[..count]));
             self.taken += count as u64;
             let Some(mut recording) = self.recording.take() else { continue };
             match recording.write(&part[..count]) {
@@ -138,6 +145,7 @@ impl Worker {
 
     fn fail(&mut self, error: &RecordError) {
         error!(%error, "recording ended; the music goes on");
+        self.losses.add(Loss::Takes, 1);
         self.status.set_trouble(Some(error.to_string()));
         self.status.recording.store(false, Relaxed);
     }

@@ -1,7 +1,7 @@
 //! The thread that looks for devices, once a second, on the MIDI system chosen at run time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::{Message, MidiEvent, MidiFeedback, MidiOut, Parser, alsa, jack};
+use crate::health::{Loss, Losses};
 
 /// How often devices are looked for.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -66,7 +67,6 @@ pub fn sources(system: MidiSystem) -> Result<Vec<String>, MidiError> {
 #[derive(Debug)]
 pub struct MidiIn {
     stop: Arc<AtomicBool>,
-    dropped: Arc<AtomicU64>,
     out: MidiOut,
     feedback: MidiFeedback,
     thread: Option<JoinHandle<()>>,
@@ -77,23 +77,16 @@ impl MidiIn {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>) -> std::io::Result<Self> {
+    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>, losses: Arc<Losses>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let dropped = Arc::new(AtomicU64::new(0));
-        let (out, feedback) = (MidiOut::default(), MidiFeedback::default());
-        let sender = Sender {
-            events,
-            dropped: Arc::clone(&dropped),
-            out: out.clone(),
-            feedback: feedback.clone(),
-            next_device: 0,
-        };
+        let (out, feedback) = (MidiOut::new(Arc::clone(&losses)), MidiFeedback::new(Arc::clone(&losses)));
+        let sender = Sender { events, losses, out: out.clone(), feedback: feedback.clone(), next_device: 0 };
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name("melos-midi".to_owned()).spawn(move || match system {
             MidiSystem::Alsa => search::<alsa::Alsa>(&stopped, sender),
             MidiSystem::Jack => search::<jack::Jack>(&stopped, sender),
         })?;
-        Ok(Self { stop, dropped, out, feedback, thread: Some(thread) })
+        Ok(Self { stop, out, feedback, thread: Some(thread) })
     }
 
     /// The way out, on the same system.
@@ -106,12 +99,6 @@ impl MidiIn {
     #[must_use]
     pub const fn feedback(&self) -> &MidiFeedback {
         &self.feedback
-    }
-
-    /// Messages lost because nobody took them in time.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -160,7 +147,7 @@ fn search<S: Search>(stop: &AtomicBool, mut sender: Sender) {
 #[derive(Debug, Clone)]
 pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
-    dropped: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     pub(super) out: MidiOut,
     pub(super) feedback: MidiFeedback,
     next_device: u32,
@@ -190,7 +177,7 @@ impl Sender {
     /// Sends a message on from a callback; never waits, a full channel is counted.
     pub(super) fn sent(&self, device: DeviceId, at: Instant, message: Message) {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.losses.add(Loss::MidiIn, 1);
         }
     }
 

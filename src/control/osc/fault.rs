@@ -1,9 +1,7 @@
 //! What can be wrong with a packet, counted and said once.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
@@ -32,31 +30,6 @@ pub enum Fault {
     /// Scheduled further ahead than `time::MAX_AHEAD`.
     #[error("the time tag lies {0} s ahead; is the sender's clock right?")]
     TooEarly(u64),
-}
-
-/// How many packets came and how many were not taken; only ever growing.
-#[derive(Default)]
-pub struct Counters {
-    /// Datagrams received.
-    pub received: AtomicU64,
-    /// Packets and messages not taken.
-    pub refused: AtomicU64,
-    /// Bundles whose time tag had passed; taken at once.
-    pub late: AtomicU64,
-    /// Messages that could not be sent.
-    pub unsent: AtomicU64,
-}
-
-impl fmt::Debug for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        f.debug_struct("Counters")
-            .field("received", &count(&self.received))
-            .field("refused", &count(&self.refused))
-            .field("late", &count(&self.late))
-            .field("unsent", &count(&self.unsent))
-            .finish()
-    }
 }
 
 /// Says each complaint once; after [`Said::MOST`] different ones it only counts, so that a flood cannot fill the disk.

@@ -48,12 +48,7 @@ fn mood_arguments(mood: &Mood) -> Vec<OscType> {
 }
 
 fn health_arguments(health: &Health) -> Vec<OscType> {
-    let count = |number: u32| OscType::Int(i32::try_from(number).unwrap_or(i32::MAX));
-    vec![
-        OscType::String(health.state.clone()),
-        OscType::Float(health.load),
-        count(health.xruns),
-        count(health.starvations),
-        count(health.late_splices),
-    ]
+    let count = |count: &u64| OscType::Int(i32::try_from(*count).unwrap_or(i32::MAX));
+    let losses = health.losses.iter().map(count);
+    [OscType::String(health.state.clone()), OscType::Float(health.load)].into_iter().chain(losses).collect()
 }

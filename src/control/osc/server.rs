@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use rosc::{OscPacket, encoder};
@@ -14,10 +14,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::decode::{Decoded, Request, decode};
-use super::fault::{Counters, Said};
+use super::fault::Said;
 use super::feedback::{Feedback, INTERVAL, Outgoing};
 use super::time::Now;
 use crate::control::{ControlEvent, Inbox, Incoming, Notice, Source};
+use crate::health::{Loss, Losses};
 
 /// Notices that may wait for the task; more than a busy second.
 const NOTICES: usize = 4096;
@@ -42,7 +43,8 @@ pub enum OscError {
 #[derive(Debug)]
 pub struct OscServer {
     address: SocketAddr,
-    counters: Arc<Counters>,
+    received: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     notices: mpsc::Sender<Notice>,
     task: JoinHandle<()>,
 }
@@ -56,17 +58,17 @@ impl OscServer {
         let fail = |source| OscError::Bind { address, source };
         let socket = UdpSocket::bind(address).await.map_err(fail)?;
         let address = socket.local_addr().map_err(fail)?;
-        let counters = Arc::new(Counters::default());
+        let (received, losses) = (Arc::new(AtomicU64::new(0)), Arc::clone(inbox.losses()));
         let (notices, waiting) = mpsc::channel(NOTICES);
         let connection = Connection {
             socket,
             inbox,
-            counters: Arc::clone(&counters),
+            received: Arc::clone(&received),
             feedback: Feedback::new(),
             said: Said::default(),
         };
         let task = tokio::spawn(connection.serve(waiting));
-        Ok(Self { address, counters, notices, task })
+        Ok(Self { address, received, losses, notices, task })
     }
 
     /// Where it listens.
@@ -75,17 +77,17 @@ impl OscServer {
         self.address
     }
 
-    /// What came and went.
+    /// Datagrams received so far.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    pub fn received(&self) -> u64 {
+        self.received.load(Relaxed)
     }
 
     /// Tells listeners something. Never waits: when listeners cannot be served fast enough the notice is dropped and
     /// counted as unsent. At the start every value that differs from its default must be told once.
     pub fn tell(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
-            count(&self.counters.unsent);
+            self.losses.add(Loss::OscUnsent, 1);
         }
     }
 }
@@ -99,7 +101,7 @@ impl Drop for OscServer {
 struct Connection {
     socket: UdpSocket,
     inbox: Arc<Inbox>,
-    counters: Arc<Counters>,
+    received: Arc<AtomicU64>,
     feedback: Feedback,
     said: Said,
 }
@@ -128,15 +130,13 @@ impl Connection {
     }
 
     fn receive(&mut self, datagram: &[u8], from: SocketAddr, out: &mut Vec<Outgoing>) {
-        count(&self.counters.received);
+        self.received.fetch_add(1, Relaxed);
         let now = Now::take();
         let Decoded { requests, faults, clipped, late } =
             decode(datagram, now).unwrap_or_else(|fault| Decoded { faults: vec![fault], ..Decoded::default() });
-        if late > 0 && self.counters.late.fetch_add(late, Ordering::Relaxed) == 0 {
-            tracing::warn!(%from, "an OSC bundle came after its time and is taken at once (said once, counted from now on)");
-        }
+        self.lost(Loss::OscLate, late);
         for fault in faults {
-            count(&self.counters.refused);
+            self.lost(Loss::OscRefused, 1);
             self.said.once(from, &fault);
         }
         for what in clipped {
@@ -153,15 +153,11 @@ impl Connection {
             Request::Set(param, value, due) => {
                 self.feedback.heard(from, param, &value, due.unwrap_or(now));
                 let event = ControlEvent::Set(param, value);
-                if !self.inbox.push(Incoming { event, due, source: Source::Osc(from) }) {
-                    count(&self.counters.refused);
-                }
+                self.inbox.push(Incoming { event, due, source: Source::Osc(from) });
             }
             Request::NextBar(param, value, due) => {
                 let event = ControlEvent::NextBar(param, value);
-                if !self.inbox.push(Incoming { event, due, source: Source::Osc(from) }) {
-                    count(&self.counters.refused);
-                }
+                self.inbox.push(Incoming { event, due, source: Source::Osc(from) });
             }
             Request::Read(param) => out.extend(self.feedback.read(param).map(|message| (from, message))),
             Request::State => self.feedback.state(from, out),
@@ -177,16 +173,16 @@ impl Connection {
         }
     }
 
+    fn lost(&self, loss: Loss, more: u64) {
+        self.inbox.losses().add(loss, more);
+    }
+
     async fn send(&self, out: &mut Vec<Outgoing>) {
         for (to, message) in out.drain(..) {
             let Ok(bytes) = encoder::encode(&OscPacket::Message(message)) else { continue };
             if self.socket.send_to(&bytes, to).await.is_err() {
-                count(&self.counters.unsent);
+                self.lost(Loss::OscUnsent, 1);
             }
         }
     }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

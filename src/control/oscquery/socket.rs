@@ -15,6 +15,7 @@ use crate::control::osc::fault::Said;
 use crate::control::osc::feedback::INTERVAL;
 use crate::control::osc::{Decoded, Now, Request, decode};
 use crate::control::{ControlEvent, Incoming, Source};
+use crate::health::Loss;
 use crate::parameter::TABLE;
 
 /// A client that takes nothing for this long is gone. Nothing piles up meanwhile: only newest values are kept.
@@ -85,8 +86,10 @@ impl Session {
 
     fn packet(&mut self, packet: &[u8]) -> Vec<OscMessage> {
         let now = Now::take();
-        let Decoded { requests, faults, clipped, .. } =
+        let Decoded { requests, faults, clipped, late } =
             decode(packet, now).unwrap_or_else(|fault| Decoded { faults: vec![fault], ..Decoded::default() });
+        self.shared.inbox.losses().add(Loss::OscRefused, faults.len() as u64);
+        self.shared.inbox.losses().add(Loss::OscLate, late);
         for fault in &faults {
             self.said.once(self.client, fault);
         }
@@ -101,16 +104,12 @@ impl Session {
             Request::Set(param, value, due) => {
                 self.listening.heard(param, &value, due.unwrap_or(now));
                 let event = ControlEvent::Set(param, value);
-                if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
-                    tracing::debug!(client = %self.client, "OSCQuery: too many events wait");
-                }
+                self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) });
                 Vec::new()
             }
             Request::NextBar(param, value, due) => {
                 let event = ControlEvent::NextBar(param, value);
-                if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
-                    tracing::debug!(client = %self.client, "OSCQuery: too many events wait");
-                }
+                self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) });
                 Vec::new()
             }
             Request::Read(param) => self.shared.known().message(param as usize).into_iter().collect(),

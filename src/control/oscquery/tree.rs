@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rosc::OscType;
 use serde_json::{Map, Value as Json, json};
 
+use crate::health::Loss;
 use crate::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 
 /// A method that can only be read: one of the streams of [`crate::control::osc`].
@@ -22,6 +23,18 @@ const FROM_ZERO: (Option<f32>, Option<f32>) = (Some(0.0), None);
 const UNIT_INTERVAL: (Option<f32>, Option<f32>) = (Some(0.0), Some(1.0));
 const AFFECT: (Option<f32>, Option<f32>) = (Some(-1.0), Some(1.0));
 const ANY: (Option<f32>, Option<f32>) = (None, None);
+
+/// State, load, and a count for each loss.
+const HEALTH_TYPES: [u8; 2 + Loss::ALL.len()] = {
+    let mut types = [b'i'; 2 + Loss::ALL.len()];
+    (types[0], types[1]) = (b's', b'f');
+    types
+};
+const HEALTH_RANGES: [(Option<f32>, Option<f32>); 2 + Loss::ALL.len()] = {
+    let mut ranges = [FROM_ZERO; 2 + Loss::ALL.len()];
+    ranges[0] = ANY;
+    ranges
+};
 
 const STREAMS: [Stream; 6] = [
     Stream {
@@ -72,10 +85,13 @@ const STREAMS: [Stream; 6] = [
     },
     Stream {
         path: "/melos/health",
-        types: "sfiii",
-        ranges: &[ANY, FROM_ZERO, FROM_ZERO, FROM_ZERO, FROM_ZERO],
+        types: match std::str::from_utf8(&HEALTH_TYPES) {
+            Ok(types) => types,
+            Err(_) => "",
+        },
+        ranges: &HEALTH_RANGES,
         units: &[],
-        description: "How the instrument is: state, load of the generator, xruns, starvations, late splices",
+        description: Loss::ARGUMENTS,
     },
 ];
 

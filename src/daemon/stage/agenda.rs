@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::control::{Inbox, Incoming};
+use crate::health::Loss;
 
 /// Most events that may wait; as many as the inbox holds.
 const CAPACITY: usize = 4096;
@@ -24,7 +25,7 @@ impl Agenda {
         for incoming in self.drained.drain(..) {
             let frame = incoming.due.map_or(horizon, |due| horizon_at(due).max(horizon));
             if self.waiting.len() == CAPACITY {
-                tracing::warn!("too many events are scheduled for later; one was lost");
+                inbox.losses().add(Loss::Scheduled, 1);
                 continue;
             }
             self.waiting.insert((frame, self.arrived), incoming);
@@ -53,7 +54,7 @@ mod tests {
 
     #[test]
     fn events_come_in_the_order_of_their_time_then_of_their_arrival() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(std::sync::Arc::default());
         let now = Instant::now();
         let horizon_at = |due: Instant| 900 + due.duration_since(now).as_millis() as u64 * 48;
         let event = |bpm, due| Incoming { event: ControlEvent::Beat { beat: bpm, at: 0 }, due, source: Source::Other };

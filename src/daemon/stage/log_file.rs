@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use crate::control::log::{Entry, Header, LogWriter, copy_for_take};
+use crate::health::{Loss, Losses};
 
 /// Lines that may wait for the disk.
 const WAITING: usize = 65_536;
@@ -20,6 +22,7 @@ const LONGEST: u64 = 256 << 20;
 pub(in crate::daemon) struct LogFile {
     /// `None` once the log is not complete any more.
     requests: Option<SyncSender<Request>>,
+    losses: Arc<Losses>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -34,13 +37,13 @@ impl LogFile {
     ///
     /// # Errors
     /// When the file or the thread cannot be made.
-    pub(in crate::daemon) fn create(path: &Path, header: &Header) -> io::Result<Self> {
+    pub(in crate::daemon) fn create(path: &Path, header: &Header, losses: Arc<Losses>) -> io::Result<Self> {
         let writer = LogWriter::new(BufWriter::new(File::create(path)?), header)?;
         let (sender, requests) = sync_channel(WAITING);
         let path = path.to_owned();
         let write = move || serve(&path, writer, &requests);
         let thread = thread::Builder::new().name("melos-log".to_owned()).spawn(write)?;
-        Ok(Self { requests: Some(sender), thread: Some(thread) })
+        Ok(Self { requests: Some(sender), losses, thread: Some(thread) })
     }
 
     /// Adds a line.
@@ -55,11 +58,13 @@ impl LogFile {
 
     fn request(&mut self, request: Request) {
         match self.requests.as_ref().map(|requests| requests.try_send(request)) {
-            None | Some(Ok(())) => {}
+            None => self.losses.add(Loss::ControlLog, 1),
+            Some(Ok(())) => {}
             Some(Err(error)) => {
                 if matches!(error, TrySendError::Full(_)) {
                     tracing::error!("the disk does not keep up; the control log ends here");
                 }
+                self.losses.add(Loss::ControlLog, 1);
                 self.requests = None;
             }
         }
@@ -115,7 +120,7 @@ mod tests {
     fn a_recording_gets_the_log_so_far() {
         let folder = tempfile::tempdir().unwrap();
         let header = Header { version: "1".to_owned(), ..Header::default() };
-        let mut log = LogFile::create(&folder.path().join("session.log"), &header).unwrap();
+        let mut log = LogFile::create(&folder.path().join("session.log"), &header, Arc::default()).unwrap();
         log.write(4, Entry::Splice { planned: 512, performed: None });
         log.keep(&folder.path().join("take.flac"), 2..9);
         log.write(20, Entry::End);
