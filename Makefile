@@ -1,6 +1,7 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run test test-training test-tract test-link evaluate bench soak flood fuzz runtime build docs packages-build packages-test
+.PHONY: run build build-corpus runtime install deb dist docs packages-build packages-test \
+	test test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood fuzz
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -17,10 +18,35 @@ run: build runtime
 
 # One test at a time: several play through a real audio server and need the processor in time.
 test: packages-build packages-test runtime $(VENV)/ready
-	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked -- --test-threads=1
+	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace -- --test-threads=1
+
+build-corpus: packages-build
+	$(CARGO) build --release --locked -p melos-corpus
 
 build: packages-build
 	$(CARGO) build --release --locked
+
+# What was built goes to $(DESTDIR)$(PREFIX): first `make build runtime`, then `sudo make install`.
+PREFIX ?= /usr/local
+
+install: target/release/melos runtime/libonnxruntime.so
+	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) packaging/install.sh $<
+
+# A Debian package, and an archive that runs from where it is unpacked, both of this machine's architecture and in target/.
+deb: build runtime
+	$(call install,dpkg-dev)
+	packaging/deb.sh target/release/melos target
+
+dist: build runtime
+	packaging/dist.sh target/release/melos target
+
+# The package in a Debian as bare as it gets, booted: installed, played, steered, upgraded, removed. Needs root and systemd-nspawn.
+test-deb: deb
+	$(call install,mmdebstrap systemd-container)
+	$(SUDO) $(PYTHON) packaging/test.py target
+
+target/release/melos:
+	$(MAKE) build
 
 # Installs only what is missing, so that a machine that has everything needs neither root nor a network.
 define install
@@ -64,13 +90,23 @@ TRAINING_PYTHON ?= models/training/.venv/bin/python
 
 models/training/.venv/ready: models/training/requirements.lock
 	$(PYTHON) -m venv models/training/.venv
-	models/training/.venv/bin/pip install -q -r models/training/requirements.lock
-	models/training/.venv/bin/pip install -q --no-deps -e models/training
+	models/training/.venv/bin/pip install -q --require-hashes -r models/training/requirements.lock
+	models/training/.venv/bin/pip install -q --no-deps --no-build-isolation -e models/training
 	touch $@
+
+# Pins anew what models/training/pyproject.toml asks for, with hashes, for all platforms; versions already pinned stay.
+# Needs uv (`pip install uv`); `make lock-training UPGRADE=--upgrade` takes the newest of everything.
+lock-training:
+	cd models/training && uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --custom-compile-command "make lock-training" $(UPGRADE) -o requirements.lock
 
 # The training code: a few steps on a tiny corpus, export, and that the exported networks agree; the measures on known answers.
 test-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/python -m pytest -q tests
+
+# The training code's style, format and types.
+lint-training: packages-test models/training/.venv/ready
+	cd models/training && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 # The built-in runtime, an optional feature for its long build: the shipped networks through it, against what PyTorch computed.
 test-tract: packages-build
@@ -104,10 +140,10 @@ SECONDS ?= 30
 HOURS ?= 1
 SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 
-evaluate: build runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
+evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
 	$(if $(DATA),,$(error say where the music is: make evaluate DATA=/path/to/data))
 	$(if $(wildcard $(SOUNDFONT)),,$(call install,fluid-soundfont-gm))
-	./target/release/melos prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
+	./target/release/melos-corpus prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
 		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))

@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use melos::config::find_data;
-use melos::emotion::{Emotion, Mood};
+use melos::files::config::find_data;
+use melos::generator::model::{Models, find_model, runtime};
+use melos::generator::vocoder::{Istft, MelBlock, Peaks, Vocoder};
 use melos::generator::{Generator, LATENT_FRAMES};
 use melos::mel::{BINS, FRAMES_PER_LATENT, HOP};
-use melos::model::{Models, find_model, runtime};
-use melos::plan::Plan;
-use melos::theory::Chord;
-use melos::vocoder::{Istft, MelBlock, Peaks, Vocoder};
+use melos::music::emotion::{Emotion, Mood};
+use melos::music::plan::Plan;
+use melos::music::theory::Chord;
 
 fn models() -> Models {
     let name = std::env::var("MELOS_BENCH_MODEL").unwrap_or_else(|_| "melos-piano".to_owned());

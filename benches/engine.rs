@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use melos::engine::{Engine, EngineCommand, EngineEnds, Hop, TimedCommand, Voice, ports};
+use melos::engine::{Engine, EngineEnds, ports};
+use melos::event::{EngineCommand, Hop, TimedCommand};
 use melos::mel::HOP;
+use melos::music::theory::Voice;
 use ringbuf::traits::{Consumer, Producer};
 
 fn feed(ends: &mut EngineEnds, pushed: &mut u64, frame: u64) {

@@ -4,9 +4,9 @@
 #[path = "support/take.rs"]
 mod take;
 
-use melos::config::find_data;
-use melos::emotion::Emotion;
-use melos::model::{Models, find_model, runtime};
+use melos::files::config::find_data;
+use melos::generator::model::{Models, find_model, runtime};
+use melos::music::emotion::Emotion;
 
 fn models() -> Models {
     let folder = find_data(None).expect("the data folder is there");

@@ -6,9 +6,13 @@ LISTEN = 9001  # where TouchDesigner hears Melos
 SEND = '''
 def onValueChange(par, prev):
     op('osc_out').sendOSC(par.label, [par.eval()])
+'''
 
-def onPulse(par):
-    op('osc_out').sendOSC('/melos/subscribe', [int(op('osc_in').par.port)])
+# Asked for again every ten seconds, so that a Melos that was restarted is heard again.
+LISTENING = '''
+def onFrameStart(frame):
+    if absTime.frame % int(10 * me.time.rate) == 0:
+        op('osc_out').sendOSC('/melos/subscribe', [int(op('osc_in').par.port)])
 '''
 
 melos = op("/project1").create(baseCOMP, "melos")
@@ -26,7 +30,6 @@ emotion = page.appendMenu("Emotion", label="/melos/emotion")[0]
 emotion.menuNames = ["happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious"]
 emotion.menuLabels = emotion.menuNames
 page.appendToggle("Hold", label="/melos/hold")
-page.appendPulse("Listen")
 
 osc_out = melos.create(oscoutDAT, "osc_out")
 osc_out.par.address, osc_out.par.port = MELOS
@@ -39,7 +42,11 @@ send.text = SEND
 send.par.op = melos
 send.par.pars = "*"
 send.par.builtin = False
-send.par.custom = send.par.valuechange = send.par.onpulse = True
+send.par.custom = send.par.valuechange = True
+
+listening = melos.create(executeDAT, "listening")
+listening.text = LISTENING
+listening.par.framestart = True
 
 out = melos.create(outCHOP, "out")
 out.inputConnectors[0].connect(osc_in)

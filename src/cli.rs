@@ -4,15 +4,16 @@ use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use melos::config::ConfigError;
+use melos::files::config::ConfigError;
 
-mod analyze;
 mod check;
+mod contract;
+mod corpus;
 mod data;
 mod devices;
 mod learn;
+mod man;
 mod plan_file;
-mod prepare;
 mod record;
 mod render;
 mod run;
@@ -46,15 +47,22 @@ enum Command {
     Status(status::Args),
     /// Begins or ends a recording of the running daemon
     Record(record::Args),
-    /// Measures audio files: tempo, key, loudness, timbre
-    Analyze(analyze::Args),
-    /// Turns a corpus of music into shards for training
-    Prepare(prepare::Args),
+    /// Measures audio files: tempo, key, loudness, timbre (runs melos-corpus)
+    #[command(disable_help_flag = true)]
+    Analyze(corpus::Args),
+    /// Turns a corpus of music into shards for training (runs melos-corpus)
+    #[command(disable_help_flag = true)]
+    Prepare(corpus::Args),
+    /// Prints the numbers that playing and training share
+    Contract(contract::Args),
     /// Prints the completions for a shell
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Writes the manual pages into a folder
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Runs the command line; errors go to standard error, with their causes.
@@ -69,8 +77,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Learn(args) => learn::run(args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(args).map(|()| ExitCode::SUCCESS),
         Command::Record(args) => record::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Analyze(args) => analyze::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Prepare(args) => prepare::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Analyze(args) => corpus::run("analyze", args).map(|()| ExitCode::SUCCESS),
+        Command::Prepare(args) => corpus::run("prepare", args).map(|()| ExitCode::SUCCESS),
+        Command::Contract(args) => contract::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::run(args).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "melos", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

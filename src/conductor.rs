@@ -4,6 +4,7 @@
 //! same [`Score`], however finely time is cut. Runs on the control thread, or in the offline renderer.
 
 mod course;
+pub mod harmony;
 mod held;
 mod listening;
 mod performance;
@@ -31,12 +32,13 @@ use planner::Planner;
 use splices::Splices;
 use tempo::Tempo;
 
-use crate::control::{ControlEvent, Notice};
-use crate::engine::{EngineCommand, TimedCommand};
-use crate::harmony::BarRequest;
+use crate::conductor::harmony::BarRequest;
+use crate::event::parameter::{Param, Value};
+use crate::event::{ControlEvent, Notice};
+use crate::event::{EngineCommand, TimedCommand};
 use crate::mel::HOP;
-use crate::parameter::{Param, Value};
-use crate::plan::{Length, Plan};
+use crate::music::glide::Length;
+use crate::music::plan::Plan;
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
 /// Frames past the horizon for which chords are planned at least, right after a beat. The longest beat is 1.5 s, so

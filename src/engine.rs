@@ -18,11 +18,12 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ringbuf::traits::{Consumer, Producer};
 
-use crate::health::Loss;
-use crate::parameter::Param;
+use crate::event::health::Loss;
+use crate::event::parameter::Param;
+use crate::event::{EngineCommand, EngineEvent};
+use crate::music::theory::Voice;
 use crate::units::SAMPLE_RATE;
 
-mod command;
 mod dsp;
 mod envelope;
 mod hold;
@@ -39,10 +40,8 @@ mod texture;
 mod tone;
 mod voices;
 
-pub use crate::theory::Voice;
-pub use command::{EngineCommand, Hop, TimedCommand};
 pub use ports::{EngineEnds, EnginePorts, ports};
-pub use status::{EngineEvent, EngineStatus};
+pub use status::EngineStatus;
 
 use dsp::Bus;
 use hold::Hold;

@@ -8,12 +8,14 @@ mod chroma;
 mod context;
 mod crossfade;
 mod history;
+pub mod model;
 mod networks;
 mod noise;
 #[cfg(test)]
 mod parity;
 mod tape;
 mod vigil;
+pub mod vocoder;
 mod worker;
 
 use std::collections::VecDeque;
@@ -21,12 +23,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::chance::heeded_guidance;
-use crate::engine::Hop;
+use crate::event::Hop;
+use crate::generator::model::{LATENT_DIMS, LOOK_AHEAD, Latent, ModelError, Models, stateful};
+use crate::generator::vocoder::{Istft, MelBlock, OVERLAP};
 use crate::mel::{FRAMES_PER_LATENT, HOP};
-use crate::model::{LATENT_DIMS, LOOK_AHEAD, Latent, ModelError, Models, stateful};
-use crate::plan::Plan;
-use crate::vocoder::{Istft, MelBlock, OVERLAP};
+use crate::music::plan::Plan;
+use crate::music::temperature::heeded_guidance;
 
 use chroma::Chroma;
 use context::Wanted;

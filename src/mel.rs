@@ -86,7 +86,8 @@ fn mel_to_hz(mel: f64) -> f64 {
 }
 
 /// The inner product of two slices of one length, with eight running sums, which a processor adds side by side.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+#[must_use]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
     let (eights_a, eights_b) = (a.chunks_exact(8), b.chunks_exact(8));
     let rest: f32 = eights_a.remainder().iter().zip(eights_b.remainder()).map(|(x, y)| x * y).sum();

@@ -13,19 +13,28 @@ use std::process::{Command, Stdio};
 
 use client::{Client, python};
 use daemon::Daemon;
-use melos::parameter::{Kind, Param, TABLE};
+use melos::event::parameter::{Kind, Param, TABLE};
 use serde_json::Value;
 
 fn quiet_daemon(folder: &Path) -> Daemon {
-    Daemon::start(folder, &["--audio", "null", "--midi", "off", "--preset", "calm", "--key", "D"])
+    Daemon::start(folder, &quiet("D"))
 }
 
-/// A copy of an example that speaks to the daemon under test.
+/// A daemon without devices that plays in a key, by which one knows it again.
+const fn quiet(key: &str) -> [&str; 8] {
+    ["--audio", "null", "--midi", "off", "--preset", "calm", "--key", key]
+}
+
+/// A copy of an example that speaks to the daemon under test, and subscribes again sooner than people need.
 fn example(name: &str, daemon: &Daemon, folder: &Path) -> PathBuf {
     let text = fs::read_to_string(format!("examples/{name}")).unwrap();
     assert!(text.contains("9000"), "{name} names the default port");
-    let path = folder.join(name);
-    fs::write(&path, text.replace("9000", &daemon.osc.to_string())).unwrap();
+    let path = folder.join(name.replace('/', "-"));
+    let text = text
+        .replace("9000", &daemon.osc.to_string())
+        .replace("metro 10000", "metro 500")
+        .replace("10.wait", "0.5.wait");
+    fs::write(&path, text).unwrap();
     path
 }
 
@@ -53,6 +62,8 @@ fn the_pure_data_patch_steers_and_shows_what_comes_back() {
         near(&values["valence"], 0.25) && near(&values["temperature"], 1.5) && values["hold"] == true
     });
     pd.expect("key: symbol D");
+    let _again = daemon.start_again(folder.path(), &quiet("E"));
+    pd.expect("key: symbol E");
 }
 
 #[test]
@@ -74,6 +85,98 @@ fn the_supercollider_script_steers_and_hears_beats() {
     });
     sclang.expect("beat 1 of bar");
     sclang.expect("chord ");
+    let _again = daemon.start_again(folder.path(), &quiet("E"));
+    sclang.expect(" in E");
+}
+
+#[test]
+fn the_node_red_flow_steers_and_hears_what_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let install = ["install", "--no-audit", "--no-fund", "--silent", "node-red@5.0.7", "node-red-contrib-osc@1.1.0"];
+    let installed = Command::new("npm").args(install).current_dir(folder.path()).status();
+    assert!(installed.expect("npm is needed").success(), "npm cannot install Node-RED");
+    let flow = example("node-red/flow.json", &daemon, folder.path());
+    let (ear, page) = (client::free_port(), client::free_port());
+    let flow_text = fs::read_to_string(&flow).unwrap().replace("9001", &ear);
+    // What goes to the debug sidebar goes to the console too, and the first button is pressed by itself.
+    let flow_text =
+        flow_text.replace("\"console\": false", "\"console\": true").replace("\"once\": false", "\"once\": true");
+    fs::write(&flow, flow_text).unwrap();
+    let node_red = Client::spawn(
+        Command::new("node_modules/.bin/node-red")
+            .args(["--userDir", ".", "--port", &page])
+            .arg(&flow)
+            .current_dir(folder.path()),
+    );
+    node_red.expect_all(&["[debug:chord]", "[debug:beat]", "[debug:health]"]);
+    daemon.wait_until("Node-RED has sent a mood", |status| status["parameters"]["emotion"] == "angry");
+}
+
+#[test]
+fn web_pages_steer_and_hear_and_connect_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let script = folder.path().join("page.js");
+    let library = fs::canonicalize("examples/p5js/melos.js").unwrap();
+    let text = format!(
+        "const {{ Melos }} = require({library:?});\n\
+         const melos = new Melos('ws://127.0.0.1:{}');\n\
+         melos.listen('/melos/beat', ([beat, bar]) => console.log(`beat ${{beat}} of bar ${{bar}}.`));\n\
+         melos.listen('/melos/chord', ([chord]) => console.log(`chord ${{chord}}`));\n\
+         melos.listen('/melos/key', ([key]) => console.log(`key ${{key}}`));\n\
+         setInterval(() => {{ melos.send('/melos/valence', 0.25); melos.send('/melos/emotion', 'angry', 0.5); }}, 200);\n",
+        daemon.http
+    );
+    fs::write(&script, text).unwrap();
+    let node = Client::spawn(Command::new("node").arg("--experimental-websocket").arg(script));
+    node.expect_all(&["beat 1 of bar 2.", "chord ", "key D"]);
+    daemon.wait_until("the page has moved something", |status| near(&status["parameters"]["emotion/angry"], 0.5));
+    let _again = daemon.start_again(folder.path(), &quiet("E"));
+    node.expect("key E");
+}
+
+#[test]
+fn the_arduino_sketch_compiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = "/usr/share/arduino/hardware/arduino/avr";
+    let status = Command::new("avr-g++")
+        .args([
+            "-mmcu=atmega328p",
+            "-DF_CPU=16000000L",
+            "-DARDUINO=10819",
+            "-DARDUINO_ARCH_AVR",
+            "-Wall",
+            "-Werror",
+            "-Os",
+        ])
+        .args(["-I", &format!("{core}/cores/arduino"), "-I", &format!("{core}/variants/standard")])
+        .args(["-x", "c++", "-include", "Arduino.h", "-c", "examples/arduino/arduino.ino", "-o"])
+        .arg(folder.path().join("sketch.o"))
+        .status();
+    assert!(status.expect("avr-g++ is needed: apt-get install arduino-core-avr").success());
+}
+
+#[test]
+fn the_chataigne_module_calls_what_its_script_holds() {
+    let module: Value = serde_json::from_str(&fs::read_to_string("examples/chataigne/module.json").unwrap()).unwrap();
+    let script = fs::read_to_string("examples/chataigne/melos.js").unwrap();
+    for (name, command) in module["commands"].as_object().unwrap() {
+        let callback = command["callback"].as_str().unwrap();
+        let parameters = command["parameters"].as_object().unwrap().len();
+        let start = format!("function {callback}(");
+        let at = script.find(&start).unwrap_or_else(|| panic!("{name} calls {callback}, which is not there"));
+        let taken = script[at + start.len()..].split(')').next().unwrap().split(',').count();
+        assert_eq!(taken, parameters, "{name}");
+    }
+    for value in module["values"].as_object().unwrap().keys() {
+        assert!(script.contains(&format!("values.{}.set(", value.to_lowercase())), "nothing sets {value}");
+    }
+    let emotions = &module["commands"]["Emotion"]["parameters"]["Emotion"]["options"];
+    let Kind::Choice { names, .. } = Param::Emotion.spec().kind else { panic!("emotions are a choice") };
+    assert!(names.iter().all(|name| emotions[*name] == *name) && emotions.as_object().unwrap().len() == names.len());
+    let checked = Command::new("node").args(["--check", "examples/chataigne/melos.js"]).status();
+    assert!(checked.expect("node is needed").success());
 }
 
 #[test]
@@ -146,23 +249,29 @@ fn the_open_stage_control_layout_fits_the_parameters() {
 
 #[test]
 fn no_example_names_an_address_that_does_not_exist() {
-    let documented = include_str!("../src/control/osc.rs");
+    let documented = include_str!("../src/remote/osc.rs");
     let exists = |address: &str| {
         let now = address.replacen("/melos/next/bar/", "/melos/", 1);
         TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == now)
             || documented.contains(&format!("| `{address}`"))
             || documented.contains(&format!("| `{address} "))
     };
-    let mut files: Vec<_> = fs::read_dir("examples").unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files = files_in(Path::new("examples"));
     files.push("README.md".into());
+    let mut found = 0;
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        let named = addresses(&text);
-        assert!(!named.is_empty(), "{} names addresses", file.display());
-        for address in named {
+        for address in addresses(&text) {
+            found += 1;
             assert!(exists(&address), "{}: there is no {address}", file.display());
         }
     }
+    assert!(found > 100, "addresses are found: {found}");
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
 }
 
 /// Every address in a text, as it is written or as Pure Data's `oscformat` spells it.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use melos::emotion::{Emotion, Mood};
-use melos::engine::Hop;
+use melos::event::Hop;
+use melos::generator::model::{Models, runtime};
 use melos::generator::{Generator, GeneratorError, LATENT_FRAMES, Networks};
 use melos::mel::HOP;
-use melos::model::{Models, runtime};
-use melos::plan::{Glide, Plan};
-use melos::theory::Chord;
+use melos::music::emotion::{Emotion, Mood};
+use melos::music::glide::Glide;
+use melos::music::plan::Plan;
+use melos::music::theory::Chord;
 
 fn generator() -> Generator {
     Generator::new(Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap()).unwrap()

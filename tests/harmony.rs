@@ -1,9 +1,10 @@
 //! What the harmony promises, over every emotion and any seed.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
-use melos::emotion::{Emotion, Mood};
-use melos::harmony::{BarPlan, BarRequest, Harmony, Note, Profile};
-use melos::theory::{Chord, Key, Mode, Voice};
+use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
+use melos::music::emotion::{Emotion, Mood};
+use melos::music::profile::Profile;
+use melos::music::theory::{Chord, Key, Mode, Voice};
 use proptest::prelude::*;
 
 const BARS: u64 = 64;
@@ -157,7 +158,7 @@ proptest! {
         for bar in 1..bars {
             before = harmony.plan_bar(&request(bar, from));
         }
-        let lead = lead.map(|root| Chord::new(root, melos::theory::Quality::Minor7));
+        let lead = lead.map(|root| Chord::new(root, melos::music::theory::Quality::Minor7));
         let changed = BarRequest { lead, tonic: tonic.unwrap_or(0), ..request(bars - 1, to) };
         let after = harmony.replan_from(beat, &changed);
         check_bar(&after, 4, &[(0.0, before.key), (beat, after.key)])?;
@@ -189,7 +190,7 @@ proptest! {
         let mut plan = harmony.plan_bar(&BarRequest { beats, ..request(0, Emotion::Calm) });
         let mut keys = vec![(0.0, plan.key)];
         for (later, emotion, tonic, lead) in changes {
-            let lead = lead.map(|root| Chord::new(root, melos::theory::Quality::Major7));
+            let lead = lead.map(|root| Chord::new(root, melos::music::theory::Quality::Major7));
             beat += later;
             while beat >= f64::from(beats) {
                 beat -= f64::from(beats);
@@ -221,7 +222,7 @@ proptest! {
     #[test]
     fn a_lead_is_played_at_once_and_left_again(
         seed: u64, emotion in any_emotion(), root in 0u8..12,
-        quality in prop::sample::select(melos::theory::Quality::ALL.to_vec()),
+        quality in prop::sample::select(melos::music::theory::Quality::ALL.to_vec()),
     ) {
         let mut harmony = Harmony::new(seed);
         let lead = Chord::new(root, quality);

@@ -13,10 +13,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use jack_server::JackServer;
-use melos::control::ControlEvent;
-use melos::control::midi::{MidiEvent, MidiIn, MidiSystem};
-use melos::mapping::{LiveMappings, Mapping};
-use melos::parameter::{Param, Value};
+use melos::event::ControlEvent;
+use melos::event::parameter::{Param, Value};
+use melos::midi::mapping::{LiveMappings, Mapping};
+use melos::midi::{MidiEvent, MidiIn, MidiSystem};
 
 const SERVER: &str = "JACK_DEFAULT_SERVER";
 /// Far longer than anything here takes; only a failing test waits for it.

@@ -11,12 +11,13 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use jack_server::JackServer;
-use melos::audio::Output;
-use melos::config::{AudioConfig, AudioHost};
-use melos::engine::{Engine, EngineCommand, EngineStatus, Hop, TimedCommand, ports};
-use melos::health::Loss;
+use melos::engine::{Engine, EngineStatus, ports};
+use melos::event::health::Loss;
+use melos::event::parameter::Param;
+use melos::event::{EngineCommand, Hop, TimedCommand};
+use melos::files::config::{AudioConfig, AudioHost};
 use melos::mel::HOP;
-use melos::parameter::Param;
+use melos::output::device::Output;
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapProd, HeapRb};
 

@@ -4,8 +4,8 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use melos::control::link::Link;
-use melos::control::midi::ClockEvent;
+use melos::midi::ClockEvent;
+use melos::remote::link::Link;
 use rusty_link::{AblLink, SessionState};
 
 /// Longest wait for two peers to find each other.

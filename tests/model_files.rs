@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use melos::model::{ModelError, Models, runtime};
+use melos::generator::model::{ModelError, Models, runtime};
 
 const TINY: &str = "tests/fixtures/tiny-model";
 

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use melos::control::ControlEvent;
-use melos::control::midi::{Device, DeviceId, MidiEvent, Parser};
-use melos::mapping::{LiveMappings, Mapping};
-use melos::parameter::{Kind, Value};
-use melos::preset::Preset;
+use melos::event::ControlEvent;
+use melos::event::parameter::{Kind, Value};
+use melos::files::preset::Preset;
+use melos::midi::mapping::{LiveMappings, Mapping};
+use melos::midi::{Device, DeviceId, MidiEvent, Parser};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::{Client, PATIENCE, free_port, python, wait_until_bound};
-use melos::control::osc::OscServer;
-use melos::control::{ControlEvent, Inbox, Notice};
-use melos::parameter::{Param, Value};
+use melos::event::parameter::{Param, Value};
+use melos::event::{ControlEvent, Inbox, Notice};
+use melos::remote::osc::OscServer;
 use tokio::runtime::Runtime;
 
 struct Rig {
@@ -86,7 +86,7 @@ fn oscdump_hears_state_changes_and_streams() {
     dump.expect("/melos/mode s \"dorian\"");
     rig.server.tell(Notice::Beat { beat: 2, bar: 0, tempo: 96.0 });
     dump.expect("/melos/beat iif 3 1 96.0");
-    rig.server.tell(Notice::Mood(melos::emotion::Mood::default()));
+    rig.server.tell(Notice::Mood(melos::music::emotion::Mood::default()));
     dump.expect("/melos/mood ffffffffff");
 }
 

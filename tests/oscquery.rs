@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
-use melos::control::oscquery::{Discovery, OscQuery};
-use melos::control::{ControlEvent, Inbox, Notice};
-use melos::parameter::{Kind, Param, TABLE, Value};
+use melos::event::parameter::{Kind, Param, TABLE, Value};
+use melos::event::{ControlEvent, Inbox, Notice};
+use melos::remote::oscquery::{Discovery, OscQuery};
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;

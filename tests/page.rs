@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use daemon::{Daemon, LONG};
-use melos::record::MAX_LISTENERS;
+use melos::output::record::MAX_LISTENERS;
 
 /// Sends a request; gives status code, headers, and what follows.
 fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use melos::parameter::{AUTO, Kind, Lane, TABLE};
+use melos::event::parameter::{AUTO, Kind, Lane, TABLE};
 
 const PATH: &str = "docs/parameters.md";
 
@@ -17,7 +17,7 @@ fn latency(lane: Lane) -> &'static str {
 
 fn document() -> String {
     let mut text = String::from(
-        "# Parameters\n\nMade from the parameter table (`src/parameter.rs`). The OSC address is `/melos/` and the name; mappings and presets use the \
+        "# Parameters\n\nMade from the parameter table (`src/event/parameter.rs`). The OSC address is `/melos/` and the name; mappings and presets use the \
          name alone. An address sent without arguments answers with its value (triggers act).\n\n\
          | name | values | unit | default | lane | heard | what it does |\n|---|---|---|---|---|---|---|\n",
     );

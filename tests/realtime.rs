@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc, reset_violation_count, violation_count};
-use melos::engine::{Engine, EngineCommand, EngineEnds, Hop, QUANTUM, TimedCommand, Voice, ports};
-use melos::health::Loss;
+use melos::engine::{Engine, EngineEnds, QUANTUM, ports};
+use melos::event::health::Loss;
+use melos::event::parameter::{Kind, Param, TABLE};
+use melos::event::{EngineCommand, Hop, TimedCommand};
 use melos::mel::HOP;
-use melos::parameter::{Kind, Param, TABLE};
+use melos::music::theory::Voice;
 use ringbuf::traits::{Consumer, Producer};
 
 #[global_allocator]

@@ -5,8 +5,8 @@ mod take;
 
 use std::path::Path;
 
-use melos::emotion::Emotion;
-use melos::model::{Models, runtime};
+use melos::generator::model::{Models, runtime};
+use melos::music::emotion::Emotion;
 
 fn models() -> Models {
     let runtime = runtime().unwrap_or_else(|error| panic!("{error}"));

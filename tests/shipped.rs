@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use melos::check::Problem;
-use melos::emotion::Emotion;
-use melos::mapping::{Action, Mapping};
-use melos::parameter::{Param, Value};
-use melos::preset::Preset;
+use melos::event::parameter::{Param, Value};
+use melos::files::document::Problem;
+use melos::files::preset::Preset;
+use melos::midi::mapping::{Action, Mapping};
+use melos::music::emotion::Emotion;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -54,9 +54,28 @@ fn presets_are_right_and_each_is_its_own() {
 fn mappings_are_right_and_bind_each_control_once() {
     let presets = all("presets", Preset::read);
     let mappings = all("mappings", Mapping::read);
-    for name in ["nanokontrol2", "midimix", "launch-control-xl", "x-touch-compact", "keyboard"] {
-        assert!(mappings.contains_key(name), "{name}");
+    for (name, port) in [
+        ("apc-mini", "APC MINI:APC MINI MIDI 1 24:0"),
+        ("apc-mini", "APC mini mk2:APC mini mk2 Control 24:0"),
+        ("apc40", "Akai APC40:Akai APC40 MIDI 1 20:0"),
+        ("bcr2000", "BCR2000:BCR2000 MIDI 1 20:0"),
+        ("beatstep", "Arturia BeatStep:Arturia BeatStep MIDI 1 20:0"),
+        ("launch-control-xl", "Launch Control XL:Launch Control XL MIDI 1 28:0"),
+        ("launchkey", "Launchkey MK2 49:Launchkey MK2 49 MIDI 1 20:0"),
+        ("launchpad", "Launchpad X:Launchpad X MIDI 2 20:1"),
+        ("lpd8", "LPD8:LPD8 MIDI 1 20:0"),
+        ("midi-fighter-twister", "Midi Fighter Twister:Midi Fighter Twister MIDI 1 20:0"),
+        ("midimix", "MIDI Mix:MIDI Mix MIDI 1 24:0"),
+        ("minilab", "Arturia MiniLab mkII:Arturia MiniLab mkII MIDI 1 20:0"),
+        ("mpk-mini", "MPK mini 3:MPK mini 3 MIDI 1 32:0"),
+        ("nanokontrol2", "nanoKONTROL2:nanoKONTROL2 nanoKONTROL2 _ CTRL 20:0"),
+        ("x-touch-compact", "X-TOUCH COMPACT:X-TOUCH COMPACT MIDI 1 20:0"),
+        ("x-touch-mini", "X-TOUCH MINI:X-TOUCH MINI MIDI 1 36:0"),
+    ] {
+        let fitting: Vec<_> = mappings.iter().filter(|(_, mapping)| mapping.fits(port)).map(|(name, _)| name).collect();
+        assert_eq!(fitting, [name], "{port}");
     }
+    assert!(mappings.contains_key("keyboard"));
     for (name, mapping) in &mappings {
         let mut bound = BTreeSet::new();
         for binding in &mapping.bindings {
@@ -69,7 +88,4 @@ fn mappings_are_right_and_bind_each_control_once() {
             assert!(presets.contains_key(preset), "{name}: there is no preset {preset}");
         }
     }
-    assert!(mappings["nanokontrol2"].fits("nanoKONTROL2:nanoKONTROL2 nanoKONTROL2 _ CTRL 20:0"));
-    assert!(mappings["midimix"].fits("MIDI Mix:MIDI Mix MIDI 1 24:0"));
-    assert!(mappings["launch-control-xl"].fits("Launch Control XL:Launch Control XL MIDI 1 28:0"));
 }

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use melos::emotion::{Emotion, Mood};
-use melos::engine::{Engine, EngineCommand, EngineEnds, EngineStatus, Hop, TimedCommand, Voice, ports};
+use melos::engine::{Engine, EngineEnds, EngineStatus, ports};
+use melos::event::health::Loss;
+use melos::event::{EngineCommand, Hop, TimedCommand};
+use melos::generator::model::{Models, runtime};
 use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Networks, Worker, WorkerEvent};
-use melos::health::Loss;
-use melos::model::{Models, runtime};
-use melos::plan::Plan;
-use melos::theory::Chord;
+use melos::music::emotion::{Emotion, Mood};
+use melos::music::plan::Plan;
+use melos::music::theory::{Chord, Voice};
 use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 

@@ -1,12 +1,12 @@
 //! A take for measuring seams: what the generator plays of one emotion, and the same decoded in one piece.
 
-use melos::analysis::seams::{Seams, decode_whole, measure};
 use melos::conductor::{Conductor, PlanUpdate, Score};
-use melos::emotion::Emotion;
+use melos::event::parameter::{Param, Value};
+use melos::generator::model::Models;
 use melos::generator::{Generator, LATENT_FRAMES};
 use melos::mel::HOP;
-use melos::model::Models;
-use melos::parameter::{Param, Value};
+use melos::music::emotion::Emotion;
+use melos_corpus::analysis::seams::{Seams, decode_whole, measure};
 
 /// Hops by which a latent's first finished hop lies before its own frames.
 const LATE_HOPS: usize = 4;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use melos::mapping::Mapping;
+use melos::midi::mapping::Mapping;
 use melos_fuzz::route;
 
 /// Every kind of channel message with low and high data, on two channels, and the messages without a channel.

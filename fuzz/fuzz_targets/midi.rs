@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use melos::control::midi::{ClockEvent, ClockFollower, Parser};
-use melos::mapping::Mapping;
+use melos::midi::{ClockEvent, ClockFollower, Parser};
+use melos::midi::mapping::Mapping;
 use melos_fuzz::route;
 
 static MAPPINGS: LazyLock<Vec<Arc<Mapping>>> = LazyLock::new(|| {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use melos::control::osc::{Now, Request, decode};
+use melos::remote::osc::{Now, Request, decode};
 use melos_fuzz::fits;
 
 fuzz_target!(|datagram: &[u8]| {

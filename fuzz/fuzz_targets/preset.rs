@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use melos::preset::{Preset, Walk};
+use melos::files::preset::{Preset, Walk};
 use melos_fuzz::fits;
 
 fuzz_target!(|text: &str| {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use melos::control::ControlEvent;
-use melos::control::midi::Parser;
-use melos::mapping::{Mapping, Router};
-use melos::parameter::{Kind, Param, TABLE, Value};
+use melos::event::ControlEvent;
+use melos::midi::Parser;
+use melos::midi::mapping::{Mapping, Router};
+use melos::event::parameter::{Kind, Param, TABLE, Value};
 
 /// Whether a value is one its parameter can have.
 pub fn fits(param: Param, value: &Value) -> bool {

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use melos::config::Config;
-use melos::mapping::Mapping;
-use melos::model::{Models, runtime};
-use melos::preset::Preset;
+use melos::files::config::Config;
+use melos::files::preset::Preset;
+use melos::generator::model::{Models, runtime};
+use melos::midi::mapping::Mapping;
 
 use super::WRONG;
 

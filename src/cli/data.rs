@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use melos::config::{ConfigError, find_data};
+use melos::files::config::{ConfigError, find_data};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DataArgs {

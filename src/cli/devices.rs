@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use melos::audio::devices;
-use melos::control::midi::{MidiSystem, sources};
+use melos::midi::{MidiSystem, sources};
+use melos::output::device::devices;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}

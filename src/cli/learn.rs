@@ -6,10 +6,10 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use melos::config::MidiHost;
-use melos::control::midi::{MidiIn, MidiSystem, sources};
-use melos::mapping::Learn;
-use melos::parameter::Param;
+use melos::event::parameter::Param;
+use melos::files::config::MidiHost;
+use melos::midi::mapping::Learn;
+use melos::midi::{MidiIn, MidiSystem, sources};
 
 /// Messages that may wait.
 const WAITING: usize = 1024;

@@ -5,8 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use melos::emotion::Emotion;
-use melos::plan::Plan;
+use melos::music::emotion::Emotion;
+use melos::music::plan::Plan;
 use serde_json::{Value, json};
 
 /// A file of JSON lines, one for each frame that was looked at.
@@ -64,8 +64,8 @@ fn line(plan: &Plan, frame: u64) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use melos::emotion::Mood;
-    use melos::theory::Chord;
+    use melos::music::emotion::Mood;
+    use melos::music::theory::Chord;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use melos::config::{AudioHost, Config, ConfigSource, MidiHost};
-use melos::daemon::{self, Options};
+use melos::files::config::{AudioHost, Config, ConfigSource, MidiHost};
+use melos::session::live::{self, Options};
 
 use super::data::DataArgs;
 use super::settings::StartArgs;
@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         over: Box::new(over),
     };
     let state = args.state.or_else(default_state).context("no home folder; name one for the state with --state")?;
-    daemon::run(Options {
+    live::run(Options {
         config,
         data,
         state,

@@ -1,9 +1,9 @@
 //! Start values from the command line.
 
 use anyhow::{anyhow, bail};
-use melos::check::parameter;
-use melos::emotion::Emotion;
-use melos::parameter::{Input, Param, Value};
+use melos::event::parameter::{Input, Param, Value};
+use melos::files::document::parameter;
+use melos::music::emotion::Emotion;
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct StartArgs {
@@ -61,8 +61,8 @@ impl StartArgs {
             }
         }
         if let Some(key) = &self.key {
-            let tonic =
-                melos::theory::pitch_class(key).ok_or_else(|| anyhow!("--key {key} is none, such as A or Eb"))?;
+            let tonic = melos::music::theory::pitch_class(key)
+                .ok_or_else(|| anyhow!("--key {key} is none, such as A or Eb"))?;
             set(Param::Key, Input::Number(f64::from(tonic)))?;
         }
         if self.no_harmony {

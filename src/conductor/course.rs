@@ -2,12 +2,13 @@
 
 use super::performance::Performance;
 use super::settings::Settings;
-use crate::clock::MusicClock;
-use crate::engine::{EngineCommand, TimedCommand};
-use crate::harmony::Profile;
-use crate::parameter::{Effect, Kind, Lane, Param};
-use crate::plan::{Glide, Length, Steering};
-use crate::theory::Chord;
+use crate::event::parameter::{Effect, Kind, Lane, Param};
+use crate::event::{EngineCommand, TimedCommand};
+use crate::music::clock::MusicClock;
+use crate::music::glide::{Glide, Length};
+use crate::music::plan::Steering;
+use crate::music::profile::Profile;
+use crate::music::theory::Chord;
 use crate::units::seconds_to_frames;
 
 /// Frames between two steps of a number of the fast lane that morphs: 20 ms, as long as most are smoothed.
@@ -148,7 +149,7 @@ impl Course {
 
     /// Tells the engine every value of the fast lane.
     pub(super) fn tell_all(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
-        for spec in crate::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
+        for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
             match spec.kind {
                 Kind::Number { .. } => {
                     commands.push(number_command(frame, spec.param, self.settings.number(spec.param)))

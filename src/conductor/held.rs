@@ -2,8 +2,8 @@
 
 use super::Conductor;
 use super::performance::Change;
-use crate::parameter::{Param, Value};
-use crate::plan::Length;
+use crate::event::parameter::{Param, Value};
+use crate::music::glide::Length;
 
 /// Values that are held for a bar line, one for each parameter: the newest.
 #[derive(Debug, Clone, Default)]

@@ -2,9 +2,9 @@
 
 use super::scenes::{SceneError, Scenes};
 use super::settings::Settings;
-use crate::harmony::chord_from_notes;
-use crate::parameter::{Param, Value};
-use crate::theory::Chord;
+use crate::conductor::harmony::chord_from_notes;
+use crate::event::parameter::{Param, Value};
+use crate::music::theory::Chord;
 
 /// What an event changed in what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -119,7 +119,7 @@ impl Performance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emotion::{Emotion, Mood};
+    use crate::music::emotion::{Emotion, Mood};
 
     fn text(text: &str) -> Value {
         Value::Text(text.to_owned())

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use events::{Events, What};
 
 use super::score::Score;
-use crate::clock::MusicClock;
-use crate::control::Notice;
-use crate::engine::{EngineCommand, TimedCommand};
-use crate::harmony::{BarPlan, BarRequest, Harmony, Note};
-use crate::plan::PlannedChord;
-use crate::theory::{Chord, Key, Voice};
+use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
+use crate::event::Notice;
+use crate::event::{EngineCommand, TimedCommand};
+use crate::music::clock::MusicClock;
+use crate::music::plan::PlannedChord;
+use crate::music::theory::{Chord, Key, Voice};
 
 /// A bar that was planned, and the state after it, from which it can be planned again.
 #[derive(Debug, Clone)]

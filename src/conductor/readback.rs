@@ -2,10 +2,10 @@
 
 use super::Conductor;
 #[allow(unused_imports, reason = "for the docs")]
-use crate::control::ControlEvent;
-use crate::emotion::Mood;
-use crate::parameter::{Param, TABLE, Value};
-use crate::theory::{Chord, Key};
+use crate::event::ControlEvent;
+use crate::event::parameter::{Param, TABLE, Value};
+use crate::music::emotion::Mood;
+use crate::music::theory::{Chord, Key};
 
 impl Conductor {
     /// The value of a parameter as asked for; the tempo as heard while it follows the emotion.

@@ -108,7 +108,7 @@ impl Scenes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parameter::{Param, Value};
+    use crate::event::parameter::{Param, Value};
 
     fn with(param: Param, value: f32) -> Settings {
         let mut settings = Settings::default();

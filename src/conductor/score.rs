@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::control::Notice;
-use crate::engine::TimedCommand;
-use crate::parameter::{Param, Value};
-use crate::plan::Plan;
+use crate::event::Notice;
+use crate::event::TimedCommand;
+use crate::event::parameter::{Param, Value};
+use crate::music::plan::Plan;
 
 /// Pulses of MIDI clock per quarter note.
 pub const PULSES: u64 = 24;
@@ -31,7 +31,7 @@ pub struct Score {
     /// MIDI clock: the frame and the number of each pulse since beat 0, [`PULSES`] per beat; numbers that the clock
     /// skipped are left out.
     pub pulses: Vec<(u64, u64)>,
-    /// Parameters that took a value at a bar line because [`crate::control::ControlEvent::NextBar`] had asked for it, with
+    /// Parameters that took a value at a bar line because [`crate::event::ControlEvent::NextBar`] had asked for it, with
     /// the frame of the line.
     pub released: Vec<(u64, Param, Value)>,
 }

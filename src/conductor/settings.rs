@@ -1,8 +1,8 @@
 //! What has been asked for: a value for every parameter, with the mood's many faces kept consistent.
 
-use crate::emotion::{Affect, Emotion, Mood};
-use crate::parameter::{Param, Saved, TABLE, Value};
-use crate::theory::{Chord, Mode};
+use crate::event::parameter::{Param, Saved, TABLE, Value};
+use crate::music::emotion::{Affect, Emotion, Mood};
+use crate::music::theory::{Chord, Mode};
 
 /// Sum of the eight faders that counts as all down.
 const SILENT: f32 = 1e-6;

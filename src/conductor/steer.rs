@@ -7,9 +7,9 @@ use super::scenes::SceneError;
 use super::score::Score;
 use super::tempo::Alignment;
 use super::{Conductor, STALE_BEATS, Waiting};
-use crate::engine::{EngineCommand, TimedCommand};
-use crate::parameter::{Input, Lane, Param, Value};
-use crate::plan::Length;
+use crate::event::parameter::{Input, Lane, Param, Value};
+use crate::event::{EngineCommand, TimedCommand};
+use crate::music::glide::Length;
 use crate::units::seconds_to_frames;
 
 /// Tempi of an external clock nearer than this ratio are the same: 0.1 ms per beat.

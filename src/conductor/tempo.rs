@@ -1,7 +1,7 @@
 //! Lays the music clock's spans ahead: tempo by course, phase by an external clock.
 
 use super::course::Course;
-use crate::clock::MusicClock;
+use crate::music::clock::MusicClock;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Beats over which a phase error is worked off: one bar, so that the tempo never bends by more than an eighth.
@@ -125,9 +125,9 @@ impl Tempo {
 mod tests {
     use super::super::performance::Performance;
     use super::*;
-    use crate::emotion::Emotion;
-    use crate::harmony::Profile;
-    use crate::parameter::{Param, TABLE, Value};
+    use crate::event::parameter::{Param, TABLE, Value};
+    use crate::music::emotion::Emotion;
+    use crate::music::profile::Profile;
 
     fn pinned(bpm: f32) -> Performance {
         let mut performance = Performance::default();

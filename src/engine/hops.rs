@@ -1,6 +1,7 @@
 //! The table of hops to be played, and the rule by which a re-planned future replaces the old one.
 
-use super::{Hop, QUANTUM};
+use super::QUANTUM;
+use crate::event::Hop;
 use crate::mel::HOP;
 
 /// Hops the table holds: 2.7 s ahead of the play head.

@@ -1,7 +1,7 @@
 //! Levels and mutes of the layers, and how far they follow the phrase.
 
 use super::ramp::{Ramp, Span};
-use crate::parameter::{Kind, Param};
+use crate::event::parameter::{Kind, Param};
 use crate::units::db_to_gain;
 
 /// Decibels that the network's and the harmony's level move up or down at full dynamics, between the middle of the

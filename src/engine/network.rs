@@ -1,8 +1,9 @@
 //! The network's sound: hops where they are, a held texture where they are missing.
 
+use super::QUANTUM;
 use super::hops::{HopTable, Receipt};
 use super::texture::Texture;
-use super::{Hop, QUANTUM};
+use crate::event::Hop;
 use crate::units::SAMPLE_RATE;
 
 /// Quanta over which the sound gives way to the texture. As many are looked at ahead of the play head, so that the fade

@@ -3,7 +3,7 @@
 use ringbuf::traits::Split;
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use super::{EngineEvent, Hop, TimedCommand};
+use crate::event::{EngineEvent, Hop, TimedCommand};
 use crate::units::SAMPLE_RATE;
 
 /// Commands that may wait; a full bar of notes is far less.

@@ -3,41 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use crate::health::Losses;
-
-/// Something that happened on the audio thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineEvent {
-    /// The network's sound ran out; its last texture is sustained until it is back.
-    Starved {
-        /// Where.
-        frame: u64,
-    },
-    /// The network's sound is back.
-    Recovered {
-        /// Where.
-        frame: u64,
-        /// How many frames were bridged.
-        bridged: u64,
-    },
-    /// A re-planned future came too late: its first hop had already begun to play. All its hops are ignored.
-    EpochRejected {
-        /// Which.
-        epoch: u32,
-        /// The play head when it came.
-        frame: u64,
-    },
-    /// A number that is none (or infinite) was found and replaced by silence.
-    NotFinite {
-        /// Where.
-        frame: u64,
-    },
-    /// A panic command was carried out.
-    Panicked {
-        /// Where.
-        frame: u64,
-    },
-}
+use crate::event::health::Losses;
 
 /// The engine's state as the rest sees it; written by the audio thread once per quantum or block, read by anyone.
 #[derive(Debug, Default)]

@@ -1,12 +1,13 @@
 //! The engine as a whole, offline, quantum by quantum.
 
+use crate::event::{Hop, TimedCommand};
 use std::sync::Arc;
 
 use ringbuf::traits::{Consumer, Producer};
 
 use super::limiter::CEILING;
 use super::*;
-use crate::health::Loss;
+use crate::event::health::Loss;
 use crate::mel::HOP;
 
 struct Rig {

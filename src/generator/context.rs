@@ -1,7 +1,7 @@
 //! The transformer's step and its memory of the past: a ring of keys and values that can be rolled back.
 
-use crate::conditions::CONDITION_COUNT;
-use crate::model::{Context as Layout, Graph, Latent, ModelError, transformer as port};
+use crate::generator::model::{Context as Layout, Graph, Latent, ModelError, transformer as port};
+use crate::music::conditions::CONDITION_COUNT;
 
 /// What hides a slot from attention.
 const HIDDEN: f32 = -1e9;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use super::context::Place;
 use super::vigil::Vigil;
-use crate::model::{LATENT_DIMS, Latent, ROLLBACK};
-use crate::vocoder::OVERLAP;
+use crate::generator::model::{LATENT_DIMS, Latent, ROLLBACK};
+use crate::generator::vocoder::OVERLAP;
 
 /// Everything small that changes from latent to latent.
 #[derive(Debug, Clone, Copy)]

@@ -2,9 +2,9 @@
 
 use super::GeneratorError;
 use super::context::{Context, Place, Wanted};
-use crate::conditions::CONDITION_COUNT;
-use crate::model::{Graph, LATENT_DIMS, Models, stateful};
-use crate::vocoder::{MelBlock, Vocoder};
+use crate::generator::model::{Graph, LATENT_DIMS, Models, stateful};
+use crate::generator::vocoder::{MelBlock, Vocoder};
+use crate::music::conditions::CONDITION_COUNT;
 
 /// The networks of one model, warm. Made on any thread but the audio thread; may be sent to another.
 #[derive(Debug)]

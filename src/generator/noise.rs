@@ -5,8 +5,8 @@ use std::f64::consts::TAU;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::chance::{COMMON_SEED, own_share};
-use crate::model::{LATENT_DIMS, Latent};
+use crate::generator::model::{LATENT_DIMS, Latent};
+use crate::music::temperature::{COMMON_SEED, own_share};
 
 /// The noise latent number `latent` starts from, for a temperature τ of 0 or more.
 ///

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::context::{Context, Place, Wanted};
-use crate::conditions::CONDITION_COUNT;
+use crate::generator::model::{LATENT_DIMS, Models, runtime, stateful};
+use crate::generator::vocoder::{Istft, MelBlock, Vocoder};
 use crate::mel::{BINS, FRAMES_PER_LATENT, HOP};
-use crate::model::{LATENT_DIMS, Models, runtime, stateful};
-use crate::vocoder::{Istft, MelBlock, Vocoder};
+use crate::music::conditions::CONDITION_COUNT;
 
 /// The shipped model, or the one `MELOS_TEST_MODEL` names.
 fn folder() -> PathBuf {

@@ -1,8 +1,8 @@
 //! Watches whether the network still plays.
 
-use crate::conditions::Conditions;
+use crate::generator::vocoder::MelBlock;
 use crate::mel::{BANDS, FRAMES_PER_LATENT, LATENTS_PER_SECOND, MelFrame};
-use crate::vocoder::MelBlock;
+use crate::music::conditions::Conditions;
 
 /// Log-mel values below this are not heard and do not count.
 const INAUDIBLE: f32 = -7.0;

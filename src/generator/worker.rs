@@ -20,11 +20,11 @@ use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
 use super::{Generator, GeneratorError, Heard, LATENT_FRAMES, Networks, RUN_IN};
-use crate::control::log::Performed;
-use crate::engine::{EngineStatus, Hop};
-use crate::health::Loss;
+use crate::engine::EngineStatus;
+use crate::event::health::Loss;
+use crate::event::{Hop, Performed};
 use crate::mel::HOP;
-use crate::plan::Plan;
+use crate::music::plan::Plan;
 
 use mailbox::Mailbox;
 pub use status::WorkerStatus;

@@ -35,7 +35,18 @@ impl Daemon {
 
     /// The same with some variables in its environment.
     pub(crate) fn start_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
-        let mut daemon = Self::spawn_with(environment, state, arguments);
+        Self::spawn_with((free_port(), free_port()), environment, state, arguments).until_it_plays()
+    }
+
+    /// Kills it, as a crash would, and starts it again on the same ports.
+    pub(crate) fn start_again(mut self, state: &Path, arguments: &[&str]) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Self::spawn_with((self.osc, self.http), &[], state, arguments).until_it_plays()
+    }
+
+    fn until_it_plays(self) -> Self {
+        let mut daemon = self;
         let begun = Instant::now();
         while daemon.status().is_none() {
             let ended = daemon.child.try_wait().unwrap();
@@ -47,11 +58,10 @@ impl Daemon {
 
     /// Starts `melos run`, come what may.
     pub(crate) fn spawn(state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_with(&[], state, arguments)
+        Self::spawn_with((free_port(), free_port()), &[], state, arguments)
     }
 
-    fn spawn_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
-        let (osc, http) = (free_port(), free_port());
+    fn spawn_with((osc, http): (u16, u16), environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)

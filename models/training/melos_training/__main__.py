@@ -1,66 +1,131 @@
-"""`python -m melos_training vae|vocoder|transformer|adopt|export|measure …`."""
+"""`python -m melos_training vae|vocoder|transformer|describe|plot|adopt|export|measure …`."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from . import checkpoint, device, metrics, team
+from .data import NoShards
+from .runs import RUNS, Run, SettingsError, TransformerRun, VaeRun, VocoderRun, describe_run, written
 
-def _arguments():
+TRAINED_PARTS = ("vae", "vocoder", "transformer")
+
+
+def _add_training(commands: Any, name: str) -> None:
+    command = commands.add_parser(name, help=f"train the {name}, or train it on")
+    command.add_argument("--recipe", type=Path, help="TOML file that describes the training; options take precedence")
+    command.add_argument("--shards", type=Path, nargs="+", help="folders of `melos-corpus prepare`")
+    command.add_argument("--out", type=Path, help="checkpoint, resumed if it exists; metrics are written beside it")
+    budget = command.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="training time over all resumed runs")
+    budget.add_argument("--steps", type=int, help="training steps over all resumed runs")
+    command.add_argument("--device", help="auto (a CUDA device if there is one), cpu, cuda, cuda:1, …")
+    command.add_argument("--rate", type=float, help="highest learning rate; lower to train finished weights on")
+    command.add_argument("--seed", type=int)
+    command.add_argument("--every", type=int, help="steps between two lines of the metrics")
+    command.add_argument("--threads", type=int)
+    if name != "vocoder":
+        help_text = "half as fast again, minutes later"
+        command.add_argument("--compile", dest="compiled", action="store_const", const=True, help=help_text)
+    if name == "vae":
+        command.add_argument("--decoder-of", type=Path, help="train only the decoder of this finished checkpoint on")
+    if name == "vocoder":
+        command.add_argument("--vae", type=Path, help="a finished VAE's checkpoint: half of the windows are told by it")
+    if name == "transformer":
+        command.add_argument("--vae", type=Path, help="the VAE's checkpoint")
+
+
+def _arguments() -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="melos_training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("vae", "vocoder", "transformer"):
-        command = commands.add_parser(name, help=f"train the {name}, or train it on")
-        command.add_argument("--shards", type=Path, nargs="+", required=True, help="folders of `melos prepare`")
-        command.add_argument("--out", type=Path, required=True, help="checkpoint, resumed if it exists")
-        budget = command.add_mutually_exclusive_group(required=True)
-        budget.add_argument("--minutes", type=float, help="training time over all resumed runs")
-        budget.add_argument("--steps", type=int, help="training steps over all resumed runs")
-        command.add_argument("--rate", type=float, help="highest learning rate, if not the network's own; lower to train finished weights on")
-        command.add_argument("--seed", type=int, default=0)
-        command.add_argument("--every", type=int, default=200, help="steps between two lines of the log")
-        command.add_argument("--threads", type=int, default=1)
-        if name != "vocoder":
-            command.add_argument("--compile", dest="compiled", action="store_true", help="half as fast again, minutes later")
-        if name == "vae":
-            command.add_argument("--decoder-of", type=Path, help="train only the decoder of this finished checkpoint on")
-        if name == "vocoder":
-            command.add_argument("--vae", type=Path, help="a finished VAE's checkpoint: half of the windows are told by it")
-        if name == "transformer":
-            command.add_argument("--vae", type=Path, required=True, help="the VAE's checkpoint")
+    for name in RUNS:
+        _add_training(commands, name)
+    command = commands.add_parser("describe", help="print the run of a checkpoint as the TOML file that describes it")
+    command.add_argument("checkpoint", type=Path)
+    command = commands.add_parser("plot", help="draw metrics over the steps")
+    command.add_argument("files", type=Path, nargs="+", help="metrics (.jsonl), each beside its checkpoint")
+    command.add_argument("--out", type=Path, required=True, help="picture: .png, .svg or .pdf")
     command = commands.add_parser("adopt", help="make checkpoints of a published model, to train it on")
     command.add_argument("--model", type=Path, required=True, help="folder of the ONNX files")
     command.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     command.add_argument("--threads", type=int, default=1)
-    for name in ("export", "measure"):
-        command = commands.add_parser(name)
-        for part in ("vae", "vocoder", "transformer"):
+    for name, told in (("export", "write a model's ONNX files"), ("measure", "measure on held-out shards")):
+        command = commands.add_parser(name, help=told)
+        for part in TRAINED_PARTS:
             command.add_argument(f"--{part}", type=Path, required=True, help=f"the {part}'s checkpoint")
         command.add_argument("--out", type=Path, required=True)
         command.add_argument("--threads", type=int, default=1)
-        command.add_argument("--shards", type=Path, nargs="+", required=name == "measure", help="folders of `melos prepare`")
+        command.add_argument(
+            "--shards", type=Path, nargs="+", required=name == "measure", help="folders of `melos-corpus prepare`"
+        )
         if name == "export":
+            command.add_argument("--identity", type=Path, required=True, help="TOML file of name, licence, attribution")
             command.add_argument("--commit", default="unknown", help="the commit that trained")
     return vars(parser.parse_args())
 
 
-def main():
-    options = _arguments()
-    command = options.pop("command")
-    torch.set_num_threads(options.pop("threads"))
-    if command == "vae":
-        from .train_vae import train as run
-    elif command == "vocoder":
-        from .train_vocoder import train as run
-    elif command == "transformer":
-        from .train_transformer import train as run
+def train(run: Run) -> None:
+    """Trains what a run describes, together with the processes that `torchrun` started, if any."""
+    torch.set_num_threads(run.threads)
+    with team.joined(device.choose(run.device)) as members:
+        if isinstance(run, VaeRun):
+            from . import train_vae
+
+            train_vae.train(run, members)
+        elif isinstance(run, VocoderRun):
+            from . import train_vocoder
+
+            train_vocoder.train(run, members)
+        elif isinstance(run, TransformerRun):
+            from . import train_transformer
+
+            train_transformer.train(run, members)
+
+
+def describe(path: Path) -> None:
+    """Prints the run of a checkpoint."""
+    saved = checkpoint.read(path)
+    if saved is None:
+        raise SettingsError(f"{path}: there is no such checkpoint")
+    if "run" not in saved:
+        raise SettingsError(f"{path}: carries no run: its weights were adopted, or an older version trained them")
+    print(f"# {saved['step']} steps in {saved['spent'] / 60:.1f} minutes")
+    print(written(saved["run"]), end="")
+
+
+def _run(command: str, options: dict[str, Any]) -> None:
+    if command in RUNS:
+        train(describe_run(command, options.pop("recipe"), options))
+        return
+    torch.set_num_threads(options.pop("threads", 1))
+    if command == "describe":
+        describe(options["checkpoint"])
+    elif command == "plot":
+        metrics.plot(**options)
     elif command == "adopt":
-        from .adopt import adopt as run
+        from .adopt import adopt
+
+        adopt(**options)
     elif command == "export":
-        from .export import export as run
+        from .export import export
+
+        export(**options)
     else:
-        from .report import report as run
-    run(**options)
+        from .report import report
+
+        report(**options)
+
+
+def main() -> None:
+    """Runs the command line; what is wrong in it or in a file is said in a line, not in a traceback."""
+    options = _arguments()
+    try:
+        _run(options.pop("command"), options)
+    except (SettingsError, NoShards, device.NoDevice, FileNotFoundError) as error:
+        sys.exit(f"melos_training: {error}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,19 @@
-"""The numbers that preparing, training and playing share. `src/mel.rs` and `src/conditions.rs` own them."""
+"""The numbers that preparing, training and playing share; the Rust sources own them (`contract.json`)."""
 
 import math
 
-SAMPLE_RATE = 48_000
-N_FFT = 2048
-HOP = 512
-BINS = N_FFT // 2 + 1
-MEL_BANDS = 128
-MEL_MIN_HZ = 30.0
-MEL_MAX_HZ = 18_000.0
-MEL_FLOOR = 1e-5
+from .contract import CONTRACT
+
+_MEL, _LATENT, _CONDITIONS = CONTRACT["mel"], CONTRACT["latent"], CONTRACT["conditions"]
+
+SAMPLE_RATE: int = CONTRACT["audio"]["sample_rate"]
+N_FFT: int = _MEL["n_fft"]
+HOP: int = _MEL["hop"]
+BINS: int = _MEL["bins"]
+MEL_BANDS: int = _MEL["bands"]
+MEL_MIN_HZ: float = _MEL["lowest_hz"]
+MEL_MAX_HZ: float = _MEL["highest_hz"]
+MEL_FLOOR: float = _MEL["floor"]
 LOG_FLOOR = math.log(MEL_FLOOR)
 FRAMES_PER_SECOND = SAMPLE_RATE / HOP
 
@@ -17,26 +21,44 @@ FRAMES_PER_SECOND = SAMPLE_RATE / HOP
 MEL_MEAN = -5.5
 MEL_SCALE = 3.0
 
-LATENT_DIMS = 32
-LATENT_FRAMES = 8
+FULL_SCALE = 32_767
+"""The 16-bit sample that stands for 1 in the shards."""
+
+LATENT_DIMS: int = _LATENT["dims"]
+LATENT_FRAMES: int = _LATENT["mel_frames"]
 """Mel frames one latent covers."""
+
+LOOK_AHEAD: int = CONTRACT["vocoder"]["look_ahead"]
+"""Mel frames the vocoder looks ahead: output frame i of a call belongs to input frame i - LOOK_AHEAD."""
+ROLLBACK: int = CONTRACT["transformer"]["rollback"]
+"""Latents that the daemon keeps beyond the attention window, to decide them again."""
+MODEL_SCHEMA: int = CONTRACT["model"]["schema"]
+"""Version of `model.toml`."""
 
 NEPER_DB = 20 / math.log(10)
 """Decibels in one unit of natural-log magnitude."""
 
 # The condition vector: values, then one mask per group.
-CONDITION_GROUPS = {
-    "emotion": (0, 8),
-    "affect": (8, 10),
-    "chord": (10, 22),
-    "bass": (22, 34),
-    "beat": (34, 36),
-    "bar": (36, 38),
-    "tempo": (38, 39),
-    "density": (39, 40),
-    "loudness": (40, 41),
-    "register": (41, 42),
+CONDITION_GROUPS: dict[str, tuple[int, int]] = {
+    group["name"]: (group["first"], group["end"]) for group in _CONDITIONS["groups"]
 }
-VALUE_COUNT = 42
-CONDITION_COUNT = VALUE_COUNT + len(CONDITION_GROUPS)
-EMOTIONS = ("happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious")
+VALUE_COUNT: int = _CONDITIONS["values"]
+CONDITION_COUNT: int = _CONDITIONS["count"]
+
+ANCHORS: dict[str, tuple[float, float]] = {
+    emotion["name"]: (emotion["valence"], emotion["arousal"]) for emotion in CONTRACT["emotions"]
+}
+"""Valence and arousal of the eight names."""
+EMOTIONS: tuple[str, ...] = tuple(ANCHORS)
+
+
+def scaled_density(onsets_per_second: float) -> float:
+    """A density as the networks see it."""
+    scale = _CONDITIONS["density"]
+    return float((math.log1p(onsets_per_second) - scale["middle"]) / scale["width"])
+
+
+def scaled_loudness(velocity: float) -> float:
+    """A mean MIDI velocity as the networks see it."""
+    scale = _CONDITIONS["loudness"]
+    return float((velocity - scale["middle"]) / scale["width"])

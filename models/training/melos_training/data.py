@@ -1,12 +1,21 @@
 """Shards on disk: finding them, and drawing random windows from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
 
-from .constants import HOP, LATENT_FRAMES, N_FFT
+from .arrays import Array, Floats
+from .constants import FULL_SCALE, HOP, LATENT_FRAMES, N_FFT, SAMPLE_RATE
+
+QUIET = 0.01
+"""Windows of audio that stay below this are drawn again."""
+
+
+class NoShards(Exception):
+    """Nothing to train on or to measure with."""
 
 
 @dataclass(frozen=True)
@@ -17,57 +26,93 @@ class Shard:
     frames: int
     has_audio: bool
 
-    def read(self, name, start=0, stop=None):
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
         """Rows `start..stop` of a tensor as an array."""
         with safe_open(str(self.path), framework="numpy") as file:
             rows = file.get_slice(name)
-            return rows[start:rows.get_shape()[0] if stop is None else stop]
+            return rows[start : rows.get_shape()[0] if stop is None else stop]
 
-    def metadata(self):
+    def metadata(self) -> dict[str, str]:
         """Corpus, piece and so on, as text."""
         with safe_open(str(self.path), framework="numpy") as file:
             return file.metadata()
 
 
-def _inspect(path):
+def _inspect(path: Path) -> Shard:
     with safe_open(str(path), framework="numpy") as file:
-        return Shard(path, file.get_slice("mel").get_shape()[0], "audio" in file.keys())
+        return Shard(path, file.get_slice("mel").get_shape()[0], "audio" in file.keys())  # noqa: SIM118
 
 
 class Shards:
-    """All shards of one split under some folders. `melos prepare` may still be writing: `refresh` finds new ones."""
+    """All shards of one split under some folders. `melos prepare` may still be writing: `refresh` finds new ones.
 
-    def __init__(self, folders, split, needs_audio=False, min_frames=0):
+    Those named in `order` come first, in that order: a resumed training then draws what it would have drawn.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        split: str,
+        needs_audio: bool = False,
+        min_frames: int = 0,
+        order: Sequence[str] = (),
+    ) -> None:
         self.folders = [Path(folder) / split for folder in folders]
         self.needs_audio = needs_audio
         self.min_frames = min_frames
-        self.shards = []
-        self._seen = set()
-        self._ends = np.zeros(0)
+        self.shards: list[Shard] = []
+        self._seen: set[Path] = set()
+        self._ends = np.zeros(0, np.int64)
         self.refresh()
+        place = {name: index for index, name in enumerate(order)}
+        self.shards.sort(key=lambda shard: place.get(shard.name, len(place)))
+        self._measure()
+        if gone := place.keys() - {shard.name for shard in self.shards}:
+            print(f"{len(gone)} shards that were trained on are gone, such as {min(gone)}", flush=True)
 
-    def refresh(self):
+    def refresh(self) -> list[Shard]:
         """Take up shards that appeared since the last call; returns them."""
         paths = sorted(p for f in self.folders for p in f.rglob("*.safetensors") if p not in self._seen)
         self._seen.update(paths)
         new = [_inspect(path) for path in paths]
         new = [s for s in new if s.frames >= self.min_frames and (s.has_audio or not self.needs_audio)]
         self.shards.extend(new)
-        self._ends = np.cumsum([s.frames for s in self.shards], dtype=np.int64)
+        self._measure()
         return new
 
-    def __len__(self):
+    def _measure(self) -> None:
+        self._ends = np.cumsum([s.frames for s in self.shards], dtype=np.int64)
+
+    def order(self) -> list[str]:
+        """Names of the shards in the order in which `draw` numbers them."""
+        return [shard.name for shard in self.shards]
+
+    def __len__(self) -> int:
         return len(self.shards)
 
     @property
-    def hours(self):
-        return float(self._ends[-1]) * HOP / 48_000 / 3600 if len(self) else 0.0
+    def hours(self) -> float:
+        return float(self._ends[-1]) * HOP / SAMPLE_RATE / 3600 if len(self) else 0.0
 
-    def draw(self, rng):
-        """A random shard, by its length."""
+    def missing(self) -> NoShards:
+        """The error that says what was looked for in vain."""
+        kind = "with audio " if self.needs_audio else ""
+        folders = ", ".join(map(str, self.folders))
+        return NoShards(
+            f"{folders}: no shards {kind}of {self.min_frames} mel frames or more; `melos-corpus prepare` writes them"
+        )
+
+    def draw(self, rng: np.random.Generator) -> Shard:
+        """A random shard, by its length. Raises `NoShards` where there is none."""
+        if not self.shards:
+            raise self.missing()
         return self.shards[int(np.searchsorted(self._ends, rng.integers(self._ends[-1]), side="right"))]
 
-    def mels(self, rng, batch, frames):
+    def mels(self, rng: np.random.Generator, batch: int, frames: int) -> Floats:
         """Random windows of log-mel [batch, frames, 128], starting on a latent's first frame."""
         windows = []
         for _ in range(batch):
@@ -76,17 +121,22 @@ class Shards:
             windows.append(shard.read("mel", start, start + frames))
         return np.stack(windows).astype(np.float32)
 
-    def audio(self, rng, batch, frames):
+    def audio(self, rng: np.random.Generator, batch: int, frames: int) -> Floats:
         """Random windows of audio that hold `frames` uncentred STFT frames: [batch, (frames - 1) * 512 + 2048].
 
         Windows without sound are drawn again.
         """
         length = (frames - 1) * HOP + N_FFT
-        windows = []
+        windows: list[Floats] = []
         while len(windows) < batch:
             shard = self.draw(rng)
             start = int(rng.integers(shard.frames * HOP - length + 1))
-            samples = shard.read("audio", start, start + length).astype(np.float32) / 32767
-            if np.abs(samples).max() > 0.01:
+            samples = shard.read("audio", start, start + length).astype(np.float32) / FULL_SCALE
+            if np.abs(samples).max() > QUIET:
                 windows.append(samples)
         return np.stack(windows)
+
+
+def tell(training: Shards, valid: Shards) -> None:
+    """Says how much there is to train on."""
+    print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)

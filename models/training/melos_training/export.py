@@ -1,43 +1,49 @@
 """Writes the ONNX files, their contract `model.toml` and test vectors."""
 
 import hashlib
-import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import tomlkit
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from tomlkit.items import AoT, Table
+from torch import nn
 
 from . import constants as c
-from .graphs import SLOTS, build
-from .training import load_average
+from .checkpoint import load_average
+from .graphs import SLOTS, Graph, Port, build
+from .identity import Identity
+from .runs import read_settings
 from .transformer import FLOW_STEPS, HEAD_DIM, HEADS, LAYERS, ROPE_BASE, WINDOW, Transformer
 from .vae import Vae
 from .vectors import write_vectors
-from .vocoder import LOOK_AHEAD, Vocoder
+from .vocoder import Vocoder
 
 OPSET = 18
 STORED_AS_HALF = 1024
 """Weights with at least this many numbers are stored as float16 and cast at load."""
 
 
-def round_weights(module):
+def round_weights(module: nn.Module) -> None:
     """Rounds what will be stored as float16, so that PyTorch and the exported graph compute with the same numbers."""
     for parameter in module.parameters():
         if parameter.numel() >= STORED_AS_HALF:
             parameter.data.copy_(parameter.data.half().float())
 
 
-def _store_as_half(model):
+def _store_as_half(model: ModelProto) -> ModelProto:
     """Replaces large float initialisers that float16 holds exactly by float16 ones and a Cast each."""
     graph = model.graph
     casts, kept = [], []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        half = values.astype(np.float16) if values.dtype == np.float32 else None
-        exact = half is not None and values.size >= STORED_AS_HALF and np.array_equal(half.astype(np.float32), values)
-        if exact:
+        half = values.astype(np.float16)
+        large = values.dtype == np.float32 and values.size >= STORED_AS_HALF
+        if large and np.array_equal(half.astype(np.float32), values):
             stored = tensor.name + "_half"
             kept.append(numpy_helper.from_array(half, stored))
             casts.append(helper.make_node("Cast", [stored], [tensor.name], to=TensorProto.FLOAT))
@@ -52,19 +58,21 @@ def _store_as_half(model):
     return model
 
 
-def export_graph(module, inputs, outputs, path):
+def export_graph(graph: Graph, path: Path) -> None:
     """Exports one graph with static shapes to a single file."""
-    examples = tuple(torch.zeros(shape) for _, shape, _ in inputs)
+    examples = tuple(torch.zeros(port.shape) for port in graph.inputs)
     program = torch.onnx.export(
-        module.eval(),
+        graph.module.eval(),
         examples,
-        input_names=[name for name, _, _ in inputs],
-        output_names=[name for name, _, _ in outputs],
+        input_names=[port.name for port in graph.inputs],
+        output_names=[port.name for port in graph.outputs],
         opset_version=OPSET,
         dynamo=True,
         external_data=False,
         verbose=False,
     )
+    if program is None:
+        raise RuntimeError(f"{path}: the exporter made no graph")
     model = _store_as_half(program.model_proto)
     # Names and traces of the exporting machine are of no use to anybody.
     for node in model.graph.node:
@@ -78,85 +86,90 @@ def export_graph(module, inputs, outputs, path):
     onnx.save(model, path)
 
 
-def _describe(kind, ports):
-    lines = []
-    for name, shape, meaning in ports:
-        lines += [f"[[file.{kind}]]", f"name = {json.dumps(name)}", f"shape = {shape}", f"meaning = {json.dumps(meaning)}", ""]
-    return lines
+def _table(**entries: Any) -> Table:
+    table = tomlkit.table()
+    for key, value in entries.items():
+        table.add(key, value)
+    return table
 
 
-def _contract(folder, graphs, commit):
-    lines = [
-        "# What the daemon may rely on. Written by `python -m melos_training export`.",
-        "schema = 2",
-        'name = "melos-piano"',
-        'licence = "CC-BY-4.0"',
-        'attribution = "Trained on POP909 (MIT), GiantMIDI-Piano (CC BY 4.0) and Mutopia scores; see ATTRIBUTION."',
-        'training_data = "POP909, GiantMIDI-Piano subset, Mutopia piano; rendered with FluidR3_GM.sf2"',
-        f"training_commit = {json.dumps(commit)}",
-        "",
-        "[audio]",
-        f"sample_rate = {c.SAMPLE_RATE}",
-        f"n_fft = {c.N_FFT}",
-        f"hop = {c.HOP}",
-        'window = "hann_periodic"',
-        f"mel_bands = {c.MEL_BANDS}",
-        f"mel_min_hz = {c.MEL_MIN_HZ}",
-        f"mel_max_hz = {c.MEL_MAX_HZ}",
-        'mel_scale = "slaney"',
-        'mel_norm = "slaney"',
-        'log = "natural"',
-        f"floor = {c.MEL_FLOOR}",
-        "",
-        "[latent]",
-        f"dims = {c.LATENT_DIMS}",
-        f"mel_frames = {c.LATENT_FRAMES}",
-        "",
-        "[conditions]",
-        f"values = {c.VALUE_COUNT}",
-        f"masks = {len(c.CONDITION_GROUPS)}",
-        "",
-        "[context]",
-        f"window = {WINDOW}",
-        f"slots = {SLOTS}",
-        f"layers = {LAYERS}",
-        f"heads = {HEADS}",
-        f"head_dim = {HEAD_DIM}",
-        f"rope_base = {ROPE_BASE}",
-        f"flow_steps = {FLOW_STEPS}",
-        "",
-        "[vocoder]",
-        f"look_ahead = {LOOK_AHEAD}",
-        f"n_fft = {c.N_FFT}",
-        f"hop = {c.HOP}",
-        "",
-    ]
-    for name, (_, inputs, outputs) in graphs.items():
+def _ports(ports: Sequence[Port]) -> AoT:
+    tables = tomlkit.aot()
+    for port in ports:
+        tables.append(_table(**port._asdict()))
+    return tables
+
+
+def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, commit: str) -> str:
+    document = tomlkit.document()
+    document.add(tomlkit.comment("What the daemon may rely on. Written by `python -m melos_training export`."))
+    document.add("schema", tomlkit.item(c.MODEL_SCHEMA))
+    for key, value in identity.model_dump().items():
+        document.add(key, tomlkit.item(value))
+    document.add("training_commit", tomlkit.item(commit))
+    sections: dict[str, dict[str, Any]] = {
+        "audio": {
+            "sample_rate": c.SAMPLE_RATE,
+            "n_fft": c.N_FFT,
+            "hop": c.HOP,
+            "window": "hann_periodic",
+            "mel_bands": c.MEL_BANDS,
+            "mel_min_hz": c.MEL_MIN_HZ,
+            "mel_max_hz": c.MEL_MAX_HZ,
+            "mel_scale": "slaney",
+            "mel_norm": "slaney",
+            "log": "natural",
+            "floor": c.MEL_FLOOR,
+        },
+        "latent": {"dims": c.LATENT_DIMS, "mel_frames": c.LATENT_FRAMES},
+        "conditions": {"values": c.VALUE_COUNT, "masks": len(c.CONDITION_GROUPS)},
+        "context": {
+            "window": WINDOW,
+            "slots": SLOTS,
+            "layers": LAYERS,
+            "heads": HEADS,
+            "head_dim": HEAD_DIM,
+            "rope_base": ROPE_BASE,
+            "flow_steps": FLOW_STEPS,
+        },
+        "vocoder": {"look_ahead": c.LOOK_AHEAD, "n_fft": c.N_FFT, "hop": c.HOP},
+    }
+    for name, entries in sections.items():
+        document.add(name, _table(**entries))
+    files = tomlkit.aot()
+    for name, graph in graphs.items():
         data = (folder / f"{name}.onnx").read_bytes()
-        lines += [
-            "[[file]]",
-            f'name = "{name}.onnx"',
-            f'sha256 = "{hashlib.sha256(data).hexdigest()}"',
-            f"bytes = {len(data)}",
-            "",
-            *_describe("input", inputs),
-            *_describe("output", outputs),
-        ]
-    return "\n".join(lines)
+        file = _table(name=f"{name}.onnx", sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+        file.add("input", _ports(graph.inputs))
+        file.add("output", _ports(graph.outputs))
+        files.append(file)
+    document.add("file", files)
+    return tomlkit.dumps(document)
 
 
-def export(vae, vocoder, transformer, out, shards=None, commit="unknown"):
-    """Exports three checkpoints into the folder `out`; with `shards`, test vectors come from held-out music."""
-    out = Path(out)
+def export(
+    vae: Path,
+    vocoder: Path,
+    transformer: Path,
+    out: Path,
+    identity: Path,
+    shards: Sequence[Path] | None = None,
+    commit: str = "unknown",
+) -> None:
+    """Exports three checkpoints into the folder `out`, as the model that the file `identity` describes.
+
+    With `shards`, test vectors come from held-out music.
+    """
+    described = read_settings(Identity, identity)
     out.mkdir(parents=True, exist_ok=True)
     networks = Vae(), Vocoder(), Transformer()
     for network, path in zip(networks, (vae, vocoder, transformer)):
         load_average(network, path)
         round_weights(network)
     graphs = build(*networks)
-    for name, (module, inputs, outputs) in graphs.items():
-        export_graph(module, inputs, outputs, out / f"{name}.onnx")
+    for name, graph in graphs.items():
+        export_graph(graph, out / f"{name}.onnx")
     write_vectors(out / "vectors", graphs, *networks, shards)
-    (out / "model.toml").write_text(_contract(out, graphs, commit))
+    (out / "model.toml").write_text(_contract(out, graphs, described, commit), encoding="utf-8")
     for path in sorted(out.glob("*.onnx")):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

@@ -2,22 +2,22 @@
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 
 class Carry:
     """The left context of causal layers.
 
-    Whole sequences are padded with zeros. When streaming, the context comes from a packed `state` [1, size] and what the
-    next step needs is collected by `packed`. Both orders of evaluation see the same numbers, so they agree.
+    Whole sequences are padded with zeros. When streaming, the context comes from a packed `state` [1, size] and what
+    the next step needs is collected by `packed`. Both orders of evaluation see the same numbers, so they agree.
     """
 
-    def __init__(self, state=None):
+    def __init__(self, state: Tensor | None = None) -> None:
         self._state = state
-        self._kept = []
+        self._kept: list[Tensor] = []
         self.size = 0
 
-    def left(self, x, frames):
+    def left(self, x: Tensor, frames: int) -> Tensor:
         """`x` [batch, time, channels] with its `frames` predecessors before it."""
         channels = x.shape[2]
         count = frames * channels
@@ -25,22 +25,24 @@ class Carry:
             joined = F.pad(x, (0, 0, frames, 0))
         else:
             joined = torch.cat([self.take(count).view(1, frames, channels), x], 1)
-            self.keep(joined[:, joined.shape[1] - frames:].reshape(1, count))
+            self.keep(joined[:, joined.shape[1] - frames :].reshape(1, count))
         if self._state is None:
             self.size += count
         return joined
 
-    def take(self, count):
+    def take(self, count: int) -> Tensor:
         """The next `count` numbers of the state, [1, count]."""
-        part = self._state[:, self.size:self.size + count]
+        if self._state is None:
+            raise ValueError("there is no state to take from")
+        part = self._state[:, self.size : self.size + count]
         self.size += count
         return part
 
-    def keep(self, part):
+    def keep(self, part: Tensor) -> None:
         """Append `part` [1, count] to the next state."""
         self._kept.append(part)
 
-    def packed(self):
+    def packed(self) -> Tensor:
         """The state for the next step, [1, size]."""
         return torch.cat(self._kept, 1)
 
@@ -48,15 +50,15 @@ class Carry:
 class CausalConv(nn.Module):
     """A convolution of `kernel` frames that sees no later frame, as one matrix product over joined frames."""
 
-    def __init__(self, inputs, outputs, kernel):
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
         self.kernel = kernel
         self.mix = nn.Linear(inputs * kernel, outputs)
 
-    def forward(self, x, carry):
+    def forward(self, x: Tensor, carry: Carry) -> Tensor:
         time = x.shape[1]
         joined = carry.left(x, self.kernel - 1)
-        return self.mix(torch.cat([joined[:, i:i + time] for i in range(self.kernel)], 2))
+        return self.mix(torch.cat([joined[:, i : i + time] for i in range(self.kernel)], 2))
 
 
 class Block(nn.Module):
@@ -67,7 +69,7 @@ class Block(nn.Module):
 
     KERNEL = 7
 
-    def __init__(self, channels, widen=3, scale=0.2):
+    def __init__(self, channels: int, widen: int = 3, scale: float = 0.2) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(channels, channels, (1, self.KERNEL), groups=channels)
         self.norm = nn.LayerNorm(channels)
@@ -75,7 +77,7 @@ class Block(nn.Module):
         self.down = nn.Linear(widen * channels, channels)
         self.scale = nn.Parameter(torch.full((channels,), scale))
 
-    def forward(self, x, carry=None):
+    def forward(self, x: Tensor, carry: Carry | None = None) -> Tensor:
         if carry is None:
             half = self.KERNEL // 2
             y = F.pad(x, (0, 0, half, half))

@@ -1,28 +1,31 @@
 """What the networks are trained to make small."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from .mel import window
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 
 
-def mel_loss(predicted, mel):
+def mel_loss(predicted: Tensor, mel: Tensor) -> Tensor:
     """L1 over log-mels, with half as much again on what stands out: bands within 6 nepers of their frame's loudest."""
     error = (predicted - mel).abs()
     audible = (mel > mel.amax(2, keepdim=True) - 6).float()
     return error.mean() + 0.5 * (error * audible).sum() / audible.sum().clamp(min=1)
 
 
-def _magnitudes(audio, size, hop):
-    result = torch.stft(audio, size, hop, window=window(size), center=False, return_complex=True)
+def _magnitudes(audio: Tensor, size: int, hop: int) -> Tensor:
+    result = torch.stft(audio, size, hop, window=window(size, audio.device), center=False, return_complex=True)
     return (result.real.square() + result.imag.square() + 1e-9).sqrt()
 
 
-def audio_loss(predicted, audio):
+def audio_loss(predicted: Tensor, audio: Tensor) -> Tensor:
     """L1 of log magnitudes plus spectral convergence, averaged over four resolutions, of audio [batch, samples]."""
-    total = 0
+    total = torch.zeros((), device=audio.device)
     for size, hop in RESOLUTIONS:
         ours = _magnitudes(predicted, size, hop)
         theirs = _magnitudes(audio, size, hop)
@@ -33,12 +36,15 @@ def audio_loss(predicted, audio):
     return total / len(RESOLUTIONS)
 
 
-def phasor_loss(predicted, target, weight):
-    """Weighted squared error between predicted vectors (real, imag) and unit phasors; its optimum has the length of trust."""
+def phasor_loss(predicted: Sequence[Tensor], target: Tensor, weight: Tensor) -> Tensor:
+    """Weighted squared error between predicted vectors (real, imag) and unit phasors.
+
+    Its optimum has the length of trust.
+    """
     error = (predicted[0] - target.real).square() + (predicted[1] - target.imag).square()
     return (error * weight).sum() / weight.sum()
 
 
-def unit(spectra):
+def unit(spectra: Tensor) -> Tensor:
     """Unit phasors of complex spectra, zero where there is nothing."""
     return spectra / spectra.abs().clamp(min=1e-7)

@@ -1,40 +1,46 @@
-"""The log-mel of audio, as `melos prepare` computes it, in torch."""
+"""The log-mel of audio, as `melos-corpus prepare` computes it, in torch."""
 
 import functools
 
 import librosa
 import torch
+from torch import Tensor
 
 from .constants import HOP, MEL_BANDS, MEL_FLOOR, MEL_MAX_HZ, MEL_MIN_HZ, N_FFT, SAMPLE_RATE
 
 
 @functools.cache
-def filter_bank():
+def filter_bank(device: torch.device | None = None) -> Tensor:
     """Slaney bands [128, 1025]."""
     bank = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=MEL_BANDS, fmin=MEL_MIN_HZ, fmax=MEL_MAX_HZ)
-    return torch.from_numpy(bank)
+    return torch.from_numpy(bank).to(device)
 
 
 @functools.cache
-def window(length=N_FFT):
+def window(length: int = N_FFT, device: torch.device | None = None) -> Tensor:
     """Periodic Hann window."""
-    return torch.hann_window(length)
+    return torch.hann_window(length).to(device)
 
 
-def spectrum(audio, center=False):
+def spectrum(audio: Tensor, center: bool = False) -> Tensor:
     """Complex STFT [batch, frames, 1025] of audio [batch, samples].
 
     Without `center`, frame i is centred on sample 1024 + 512 i; with it on sample 512 i, zeros around the ends.
     """
-    result = torch.stft(audio, N_FFT, HOP, window=window(), center=center, pad_mode="constant", return_complex=True)
+    hann = window(N_FFT, audio.device)
+    result = torch.stft(audio, N_FFT, HOP, window=hann, center=center, pad_mode="constant", return_complex=True)
     return result.transpose(1, 2)
 
 
-def log_mel(magnitudes):
+def log_mel(magnitudes: Tensor) -> Tensor:
     """Log-mel [batch, frames, 128] of STFT magnitudes [batch, frames, 1025]."""
-    return torch.log(torch.clamp(magnitudes @ filter_bank().T, min=MEL_FLOOR))
+    return torch.log(torch.clamp(magnitudes @ filter_bank(magnitudes.device).T, min=MEL_FLOOR))
 
 
-def inverse_spectrum(spectra):
-    """Audio [batch, (frames - 1) * 512] between the centres of the first and last of `spectra` [batch, frames, 1025]."""
-    return torch.istft(spectra.transpose(1, 2), N_FFT, HOP, window=window(), center=True)
+def inverse_spectrum(spectra: Tensor) -> Tensor:
+    """Audio [batch, (frames - 1) * 512] from the centre of the first to that of the last of `spectra`.
+
+    Those are [batch, frames, 1025].
+    """
+    hann = window(N_FFT, spectra.device)
+    return torch.istft(spectra.transpose(1, 2), N_FFT, HOP, window=hann, center=True)

@@ -2,32 +2,33 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from .checkpoint import load_average
 from .constants import LATENT_DIMS, NEPER_DB
-from .data import Shards
+from .data import Shards, tell
 from .losses import mel_loss
 from .precision import autocast
-from .training import Trainer, load_average
+from .runs import VaeRun
+from .team import Team
+from .training import Numbers, Task, Trainer, start
 from .vae import Vae, divergence
 
 BATCH = 8
 FRAMES = 256
-RATE = 1.2e-3
-KL_WEIGHT = 0.004
-"""Of the mean over dimensions, in nepers a nat."""
+"""Windows at once, and mel frames of each, when measured."""
 ACTIVE = 0.7
 """Least deviation of the posterior mean of a dimension that carries something."""
 WAKE_BATCH = 64
 WOKEN_LOG_VARIANCE = -3.0
-KL_RAMP = 0.2
-"""The share of the training over which the KL's weight rises from nothing: given up early, a dimension stays unused."""
 
 
-def evaluate_vae(vae, shards, rng, batches):
+def evaluate_vae(vae: Vae, shards: Shards, rng: np.random.Generator, batches: int) -> Numbers:
     """Held-out reconstruction in dB, nats per dimension and active dimensions (`ACTIVE`)."""
+    device = next(vae.parameters()).device
     error, nats, means = [], [], []
     for _ in range(batches):
-        mel = torch.from_numpy(shards.mels(rng, BATCH, FRAMES))
+        mel = torch.from_numpy(shards.mels(rng, BATCH, FRAMES)).to(device)
         mean, log_variance = vae.encoder(mel)
         error.append((vae.decoder(mean) - mel).abs().mean().item() * NEPER_DB)
         nats.append(divergence(mean, log_variance))
@@ -39,7 +40,7 @@ def evaluate_vae(vae, shards, rng, batches):
     }
 
 
-def scale(vae, dims, factor):
+def scale(vae: Vae, dims: Tensor, factor: Tensor) -> None:
     """Multiplies dimensions of the latent by factors; the decoder undoes it, so that nothing else changes."""
     leave, enter = vae.encoder.leave, vae.decoder.enter.mix.weight
     leave.weight[dims] *= factor[:, None]
@@ -49,12 +50,14 @@ def scale(vae, dims, factor):
 
 
 @torch.no_grad()
-def wake(vae, mel):
-    """Readies a trained `vae` for going on, given some log-mel: puts every dimension to the scale of the prior, and starts
-    those anew that carry nothing. Returns how many these were.
+def wake(vae: Vae, mel: Tensor) -> int:
+    """Readies a trained `vae` for going on, given some log-mel.
 
-    Left to itself an idle dimension stays so: its mean says nothing, hence the decoder does not listen, hence nothing teaches
-    the mean. A woken one is a clean random view of what the encoder sees.
+    Puts every dimension to the scale of the prior, and starts those anew that carry nothing. Returns how many these
+    were.
+
+    Left to itself an idle dimension stays so: its mean says nothing, hence the decoder does not listen, hence nothing
+    teaches the mean. A woken one is a clean random view of what the encoder sees.
     """
     every = torch.arange(LATENT_DIMS)
     mean, log_variance = (x.flatten(0, 1) for x in vae.encoder(mel))
@@ -74,39 +77,62 @@ def wake(vae, mel):
     return len(idle)
 
 
-def train(shards, out, minutes=None, steps=None, rate=None, seed=0, every=200, compiled=False, decoder_of=None):
-    """Trains on `shards`/train, watching `shards`/valid.
+class VaeTask(Task[Vae]):
+    """Reconstruction of mel windows through sampled latents."""
 
-    `decoder_of` is the checkpoint of a trained VAE whose encoder, and so whose latents, shall stay: only the decoder goes on.
-    """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    training = Shards(shards, "train", min_frames=FRAMES)
-    valid = Shards(shards, "valid", min_frames=FRAMES)
-    print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)
-    vae = Vae()
-    if decoder_of:
-        load_average(vae, decoder_of)
-        vae.decoder.requires_grad_(True)
-    trainer = Trainer(vae, out, rate or RATE, minutes, steps)
-    if trainer.adopted:
-        print(f"{wake(vae, torch.from_numpy(training.mels(rng, WAKE_BATCH, FRAMES)))} idle dimensions started anew", flush=True)
-    forward = torch.compile(vae) if compiled else vae
+    def __init__(self, vae: Vae, run: VaeRun, training: Shards, valid: Shards) -> None:
+        super().__init__(vae)
+        self.run, self.training_shards, self.valid_shards = run, training, valid
 
-    def loss():
-        mel = torch.from_numpy(training.mels(rng, BATCH, FRAMES))
-        with autocast():
-            predicted, mean, log_variance = forward(mel)
+    def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        return (torch.from_numpy(self.training_shards.mels(rng, self.run.batch, self.run.frames)),)
+
+    def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
+        (mel,) = batch
+        with autocast(mel.device):
+            predicted, mean, log_variance = self.network(mel)
         nats = divergence(mean, log_variance)
         reconstruction = mel_loss(predicted, mel)
         mae = (predicted.detach() - mel).abs().mean().item() * NEPER_DB
-        ramp = min(1, trainer.share / KL_RAMP)
-        cost = ramp * KL_WEIGHT * nats.mean()
+        ramp = min(1, share / self.run.kl_ramp)
+        cost = ramp * self.run.kl_weight * nats.mean()
         return reconstruction + cost, {"mae_db": mae, "nats": nats.mean().item()}
 
-    def refresh():
-        training.refresh()
-        valid.refresh()
+    def evaluate(self, network: Vae) -> Numbers:
+        return evaluate_vae(network, self.valid_shards, np.random.default_rng(1), 4)
 
-    trainer.run(loss, lambda model: evaluate_vae(model, valid, np.random.default_rng(1), 4), every, refresh)
+    def refresh(self) -> None:
+        self.training_shards.refresh()
+        self.valid_shards.refresh()
+
+    def data_order(self) -> list[str]:
+        return self.training_shards.order()
+
+
+def train(run: VaeRun, team: Team | None = None) -> Trainer[Vae]:
+    """Trains on `shards`/train, watching `shards`/valid.
+
+    `decoder_of` is the checkpoint of a trained VAE whose encoder, and so whose latents, shall stay: only the decoder
+    goes on.
+    """
+    team = team or Team()
+    begun = start(run, team)
+    training = Shards(run.shards, "train", min_frames=run.frames, order=begun.order)
+    valid = Shards(run.shards, "valid", min_frames=max(FRAMES, run.frames))
+    if team.leads:
+        tell(training, valid)
+    vae = Vae()
+    if run.decoder_of:
+        load_average(vae, run.decoder_of)
+        vae.decoder.requires_grad_(True)
+    trainer = Trainer(VaeTask(vae, run, training, valid), run, begun, team)
+    if trainer.adopted:
+        mel = torch.from_numpy(training.mels(begun.rng, WAKE_BATCH, run.frames))
+        idle = wake(vae.cpu(), mel)
+        vae.to(team.device)
+        if team.leads:
+            print(f"{idle} idle dimensions started anew", flush=True)
+    if run.compiled:
+        vae.compile()
+    trainer.train()
     return trainer

@@ -1,130 +1,251 @@
-"""The loop all trainings share: schedule by the clock, averaged weights, atomic checkpoints, a log."""
+"""The loop all trainings share: schedule by the clock, averaged weights, checkpoints that go on where they stopped."""
 
 import copy
-import os
 import time
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-SAVE_SECONDS = 120
+from . import checkpoint, precision, randomness
+from .checkpoint import Checkpoint
+from .metrics import Metrics, Record
+from .precision import Precision
+from .runs import Run, changes, kept
+from .team import Team
+
+SAVE_SECONDS = 120.0
 WARM_UP_STEPS = 200
+GRADIENT_NORM = 1.0
+"""Gradients longer than this are shortened to it."""
+
+Numbers = dict[str, float]
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def save_atomically(value, path):
-    """`torch.save` that leaves either the old or the new file."""
-    temporary = path.with_suffix(".tmp")
-    torch.save(value, temporary)
-    os.replace(temporary, path)
+class Task(nn.Module, ABC, Generic[Network]):
+    """What one network's training brings along: its data, its loss, and how it is measured."""
+
+    network: Network
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """The windows of one step, in main memory."""
+
+    @abstractmethod
+    def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
+        """A scalar and what is to be told of it, of a drawn batch on the device; `share` of the training is done."""
+
+    @abstractmethod
+    def evaluate(self, network: Network) -> Numbers:
+        """Figures on held-out shards, of the averaged weights."""
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Takes up shards that have appeared."""
+
+    @abstractmethod
+    def data_order(self) -> list[str]:
+        """Names of the training's shards in the order in which windows are drawn from them."""
+
+    def forward(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
+        return self.loss(share, *batch)
 
 
-class Trainer:
-    """Runs `loss` for so many `minutes`, or instead `steps`, over all resumed runs together.
+@dataclass(frozen=True)
+class Start:
+    """Where a run goes on, or begins, in this process."""
 
-    The learning rate warms up, then falls with the share that is spent, so that a training of any length ends settled. `adopted` says that the weights come from a published model and begin here. `average` holds an exponential average of the weights: what is evaluated and exported.
-    """
-
-    def __init__(self, model, out, rate, minutes=None, steps=None, extra=None, decay=0.01, betas=(0.9, 0.98), half_life=400):
-        self.model = model
-        self.average = copy.deepcopy(model).eval().requires_grad_(False)
-        self.out = Path(out)
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        if (minutes is None) == (steps is None):
-            raise ValueError("give either minutes or steps")
-        self.minutes = minutes
-        self.steps = steps
-        self.rate = rate
-        self.half_life = half_life
-        self.extra = extra or {}
-        self.optimizer = torch.optim.AdamW(
-            [p for p in model.parameters() if p.requires_grad], lr=rate, betas=betas, weight_decay=decay
-        )
-        self.step = 0
-        self.spent = 0.0
-        self.history = []
-        self.adopted = False
-        if self.out.exists():
-            self._resume()
-
-    def _resume(self):
-        saved = torch.load(self.out, weights_only=True)
-        self.model.load_state_dict(saved["model"])
-        self.average.load_state_dict(saved["average"])
-        self.adopted = "optimizer" not in saved
-        if not self.adopted:
-            self.optimizer.load_state_dict(saved["optimizer"])
-        self.step, self.spent = saved["step"], saved["spent"]
-        print(f"resumed at step {self.step} after {self.spent / 60:.1f} min", flush=True)
-
-    def save(self):
-        save_atomically({
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "spent": self.spent,
-            **self.extra,
-        }, self.out)
+    rng: np.random.Generator
+    precision: Precision
+    saved: Checkpoint | None
+    state: dict[str, Any] | None
+    """Of the process: what `randomness` captured, and `data`, the order of its shards."""
 
     @property
-    def share(self):
-        """How much of the training is done, 0 to 1."""
-        return self.step / self.steps if self.steps else self.spent / (self.minutes * 60)
+    def order(self) -> list[str]:
+        """The shards that were trained on, in the order in which windows were drawn from them."""
+        return list(self.state["data"]) if self.state else []
 
-    def _update_average(self):
-        keep = min(0.5 ** (1 / self.half_life), self.step / (self.step + 10))
+
+def start(run: Run, team: Team) -> Start:
+    """Reads the checkpoint, seeds, and settles the precision; to be called before any network is made."""
+    rng = randomness.seeded(run.seed, team.rank)
+    saved = checkpoint.read(run.out)
+    states = saved.get("processes", []) if saved else []
+    state = states[team.rank] if len(states) == team.size else None
+    wanted: Precision = run.precision
+    if wanted == "auto" and saved:
+        wanted = saved.get("precision", "auto")
+    told = precision.settle(team.device, wanted)
+    # The leader's measurement counts for all.
+    (shared,) = team.agree([float(told == "bfloat16")])
+    return Start(rng, precision.settle(team.device, "bfloat16" if shared else "float32"), saved, state)
+
+
+class Trainer(Generic[Network]):
+    """Trains for the minutes or the steps of a run, over all resumed runs together.
+
+    The learning rate warms up, then falls with the share that is spent, so that a training of any length ends settled.
+    `average` holds an exponential average of the weights: what is evaluated and exported. `adopted` says that the
+    weights come from a published model and begin here.
+    """
+
+    def __init__(
+        self,
+        task: Task[Network],
+        run: Run,
+        begun: Start,
+        team: Team,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        self.task, self.run, self.team = task, run, team
+        self.rng, self.precision = begun.rng, begun.precision
+        self.extra = extra or {}
+        saved = begun.saved
+        self.model: Network = task.network
+        self.average: Network = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.step, self.spent = 0, 0.0
+        self.adopted = saved is not None and "optimizer" not in saved
+        self.history: list[Record] = []
+        self._pending: list[Numbers] = []
+        if saved:
+            self.model.load_state_dict(saved["model"])
+            self.average.load_state_dict(saved["average"])
+            self.step, self.spent = saved["step"], saved["spent"]
+            self._pending = saved.get("pending", [])
+        task.to(team.device)
+        self.average.to(team.device)
+        self.optimizer = torch.optim.AdamW(
+            [p for p in self.model.parameters() if p.requires_grad],
+            lr=run.rate,
+            betas=run.betas,
+            weight_decay=run.weight_decay,
+        )
+        if saved and not self.adopted:
+            self.optimizer.load_state_dict(saved["optimizer"])
+        self._state = begun.state
+        if team.leads:
+            run.out.parent.mkdir(parents=True, exist_ok=True)
+            if saved:
+                self._tell_resumed(saved)
+
+    def _tell_resumed(self, saved: Checkpoint) -> None:
+        print(f"resumed at step {self.step} after {self.spent / 60:.1f} min", flush=True)
+        for line in changes(saved["run"], kept(self.run)) if "run" in saved else ():
+            print(f"  changed since: {line}", flush=True)
+        if not self.adopted and not self._state:
+            print("  with other random numbers: the checkpoint has none for this number of processes", flush=True)
+
+    def _save(self) -> None:
+        """Every process tells its state; the leader writes."""
+        state = randomness.capture(self.rng, self.team.device) | {"data": self.task.data_order()}
+        states = self.team.gather(state)
+        if self.team.leads:
+            checkpoint.save(
+                {
+                    "model": self.model.state_dict(),
+                    "average": self.average.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "step": self.step,
+                    "spent": self.spent,
+                    "run": kept(self.run),
+                    "precision": self.precision,
+                    "pending": self._pending,
+                    "processes": states,
+                    **self.extra,
+                },
+                self.run.out,
+            )
+
+    @property
+    def share(self) -> float:
+        """How much of the training is done, 0 to 1."""
+        if self.run.steps:
+            return self.step / self.run.steps
+        return self.spent / ((self.run.minutes or 0) * 60)
+
+    def _update_average(self) -> None:
+        keep = min(0.5 ** (1 / self.run.half_life), self.step / (self.step + 10))
         with torch.no_grad():
-            ours, theirs = list(self.average.parameters()), list(self.model.parameters())
+            ours: list[Tensor] = [*self.average.parameters()]
+            theirs: list[Tensor] = [*self.model.parameters()]
             torch._foreach_lerp_(ours, theirs, 1 - keep)
 
-    def run(self, loss, evaluate, every=200, on_save=None):
-        """`loss()` gives a scalar tensor and a dict of numbers to log; `evaluate(model)` a dict of held-out numbers."""
-        print(f"{sum(p.numel() for p in self.model.parameters()) / 1e6:.2f} M parameters", flush=True)
-        begun, saved, logged = time.monotonic() - self.spent, time.monotonic(), []
+    def _learning_rate(self) -> float:
+        return self.run.rate * min(1, (self.step + 1) / WARM_UP_STEPS) * (1 - self.share) ** 0.7 + 1e-6
+
+    def train(self) -> None:
+        """Runs until the budget is spent; saves every two minutes and at the end."""
+        shared = self.team.shared(self.task)
+        metrics = Metrics(self.run.out, self.step) if self.team.leads else None
+        if metrics:
+            print(f"{sum(p.numel() for p in self.model.parameters()) / 1e6:.2f} M parameters", flush=True)
+        if self._state:
+            randomness.restore(self._state, self.rng, self.team.device)
+        else:
+            randomness.part_ways(self.run.seed, self.team.rank)
+        begun = time.monotonic() - self.spent
+        saved = time.monotonic()
         while True:
-            self.spent = time.monotonic() - begun
+            # The leader's clock decides for all: a process that stopped alone would leave the others waiting.
+            now = time.monotonic()
+            self.spent, due = self.team.agree([now - begun, now - saved > SAVE_SECONDS])
+            if due:
+                self._save()
+                saved = time.monotonic()
+                self.task.refresh()
             if self.share >= 1:
                 break
-            rate = self.rate * min(1, (self.step + 1) / WARM_UP_STEPS) * (1 - self.share) ** 0.7 + 1e-6
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.model.train()
-            value, numbers = loss()
-            self.optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            # A step without a finite gradient would poison everything: skip it and let the log show the count.
-            if torch.isfinite(norm):
-                self.optimizer.step()
-                self._update_average()
-            logged.append({"loss": value.item(), "skipped": float(not torch.isfinite(norm)), **numbers})
-            self.step += 1
-            if self.step % every == 0:
-                self._log(logged, evaluate)
-                logged = []
-            if time.monotonic() - saved > SAVE_SECONDS:
-                self.save()
-                saved = time.monotonic()
-                if on_save:
-                    on_save()
-        self.save()
-        if logged:
-            self._log(logged, evaluate)
+            self._step(shared)
+            if self.step % self.run.every == 0:
+                self._log(metrics)
+        if self._pending:
+            self._log(metrics)
+        self._save()
 
-    def _log(self, logged, evaluate):
+    def _step(self, shared: nn.Module) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        self.model.train()
+        batch = [part.to(self.team.device) for part in self.task.draw(self.rng)]
+        value, numbers = shared(self.share, *batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
+        # A step without a finite gradient would poison everything: skip it and let the log show the count.
+        if torch.isfinite(norm):
+            self.optimizer.step()
+            self._update_average()
+        self._pending.append({"loss": value.item(), "skipped": float(not torch.isfinite(norm)), **numbers})
+        self.step += 1
+
+    def _log(self, metrics: Metrics | None) -> None:
+        """Means since the last line, of the leader's windows, and the figures on held-out shards."""
+        pending, self._pending = self._pending, []
+        if not metrics:
+            return
         with torch.no_grad():
-            held_out = evaluate(self.average)
-        means = {key: sum(entry[key] for entry in logged) / len(logged) for key in logged[0]}
-        self.history.append({**means, **held_out})
-        shown = " ".join(f"{key} {value:.4f}" for key, value in means.items())
-        valid = " ".join(f"{key} {value:.4f}" for key, value in held_out.items())
-        print(f"step {self.step} {self.spent:.0f} s: {shown} | held out: {valid}", flush=True)
+            valid = self.task.evaluate(self.average)
+        train = means(pending)
+        record = {"step": self.step, "seconds": self.spent, "rate": self.optimizer.param_groups[0]["lr"]}
+        self.history.append(record | {"train": train, "valid": valid})
+        metrics.write(self.history[-1])
+        print(f"step {self.step} {self.spent:.0f} s: {_shown(train)} | held out: {_shown(valid)}", flush=True)
 
 
-def load_average(model, path):
-    """Loads the averaged weights of a checkpoint into `model`, ready for use; returns the whole checkpoint."""
-    saved = torch.load(path, weights_only=True)
-    model.load_state_dict(saved["average"])
-    model.eval().requires_grad_(False)
-    return saved
+def means(entries: Sequence[Numbers]) -> Numbers:
+    """The mean of every figure."""
+    return {key: sum(entry[key] for entry in entries) / len(entries) for key in entries[0]}
+
+
+def _shown(numbers: Numbers) -> str:
+    return " ".join(f"{key} {value:.4f}" for key, value in numbers.items())

@@ -1,7 +1,7 @@
 """The VAE: 8 mel frames to one latent of 32 dimensions and back."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .constants import LATENT_DIMS, MEL_BANDS, MEL_MEAN, MEL_SCALE
 from .layers import Block, Carry, CausalConv
@@ -10,7 +10,7 @@ from .layers import Block, Carry, CausalConv
 class Encoder(nn.Module):
     """Log-mel [batch, frames, 128] to the posterior's mean and log variance [batch, frames / 8, 32]. Not causal."""
 
-    def __init__(self, narrow=192, wide=256):
+    def __init__(self, narrow: int = 192, wide: int = 256) -> None:
         super().__init__()
         self.enter = nn.Linear(MEL_BANDS, narrow)
         self.frames = nn.ModuleList([Block(narrow), Block(narrow)])
@@ -21,7 +21,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(wide)
         self.leave = nn.Linear(wide, 2 * LATENT_DIMS)
 
-    def forward(self, mel):
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         batch, frames, _ = mel.shape
         x = self.enter((mel - MEL_MEAN) / MEL_SCALE)
         for block in self.frames:
@@ -39,7 +39,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latents [batch, n, 32] to log-mel [batch, 8 n, 128]: frames 8k to 8k + 7 need latents up to k only."""
 
-    def __init__(self, narrow=192, wide=256):
+    def __init__(self, narrow: int = 192, wide: int = 256) -> None:
         super().__init__()
         self.wide, self.narrow = wide, narrow
         self.enter = CausalConv(LATENT_DIMS, wide, 3)
@@ -51,7 +51,7 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(narrow)
         self.leave = CausalConv(narrow, MEL_BANDS, 3)
 
-    def forward(self, latents, carry=None):
+    def forward(self, latents: Tensor, carry: Carry | None = None) -> Tensor:
         carry = carry or Carry()
         batch, count, _ = latents.shape
         x = self.enter(latents, carry)
@@ -67,19 +67,21 @@ class Decoder(nn.Module):
 
 
 class Vae(nn.Module):
-    def __init__(self):
+    """Both halves."""
+
+    def __init__(self) -> None:
         super().__init__()
         self.encoder = Encoder()
         self.decoder = Decoder()
 
-    def forward(self, mel):
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction through a sampled latent, and the posterior's mean and log variance."""
         mean, log_variance = self.encoder(mel)
         latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         return self.decoder(latents), mean, log_variance
 
 
-def divergence(mean, log_variance):
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL to the standard normal in nats, per dimension [32]."""
     nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
     return nats.flatten(0, -2).mean(0)

@@ -1,42 +1,44 @@
 """The vocoder: log-mel to complex spectra, causal but for two mel frames.
 
-A network that is invariant in time cannot hold a partial whose phase must advance by an amount that is no fraction of a turn
-per hop: the same input would have to give different outputs. So the network does not speak of phase alone. For every bin
-it tells the turn since the previous frame (`turn`), the relation to the bin below (`slope`) and, where an onset gives it
-away, the phase itself (`anchor`), each as a vector whose length is its trust. `integrate` adds these up: what the previous
-output says, turned, plus the anchor, then shared between neighbouring bins, the louder leading.
+A network that is invariant in time cannot hold a partial whose phase must advance by an amount that is no fraction of a
+turn per hop: the same input would have to give different outputs. So the network does not speak of phase alone. For
+every bin it tells the turn since the previous frame (`turn`), the relation to the bin below (`slope`) and, where an
+onset gives it away, the phase itself (`anchor`), each as a vector whose length is its trust. `integrate` adds these up:
+what the previous output says, turned, plus the anchor, then shared between neighbouring bins, the louder leading.
 """
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from .constants import BINS, LOG_FLOOR, MEL_BANDS, MEL_MEAN, MEL_SCALE
+from .constants import BINS, LOG_FLOOR, LOOK_AHEAD, MEL_BANDS, MEL_MEAN, MEL_SCALE
 from .layers import Block, Carry, CausalConv
 from .mel import filter_bank
 
-LOOK_AHEAD = 2
-"""Output frame i of a call belongs to input frame i - 2."""
 SHARING_ROUNDS = 2
 SOFTNESS = 0.1
 """Below this trust a bin's output shrinks instead of its phase jumping; it bounds the gain on rounding errors."""
 FLOOR = (LOG_FLOOR - MEL_MEAN) / MEL_SCALE
 
 
-def _times(a, b):
+Pair = tuple[Tensor, Tensor]
+"""Real and imaginary parts."""
+
+
+def _times(a: Pair, b: Pair) -> Pair:
     """Complex product of pairs (real, imag)."""
     return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
 
 
-def _from_below(x):
+def _from_below(x: Tensor) -> Tensor:
     return F.pad(x, (1, 0))[..., :-1]
 
 
-def _from_above(x):
+def _from_above(x: Tensor) -> Tensor:
     return F.pad(x, (0, 1))[..., 1:]
 
 
-def direction(magnitude, turn, slope, anchor, previous):
+def direction(magnitude: Tensor, turn: Pair, slope: Pair, anchor: Pair, previous: Pair) -> Pair:
     """Unit phasors (real, imag) [..., 1025] of a frame from its predictions and the `previous` frame's phasors.
 
     Phases are in frames whose odd bins are negated, where neighbouring bins of one partial agree.
@@ -53,7 +55,12 @@ def direction(magnitude, turn, slope, anchor, previous):
 
 
 class Vocoder(nn.Module):
-    def __init__(self, channels=256, blocks=8):
+    """Log-mel to complex spectra, whole or streaming."""
+
+    spread: Tensor
+    sign: Tensor
+
+    def __init__(self, channels: int = 256, blocks: int = 8) -> None:
         super().__init__()
         self.enter = CausalConv(MEL_BANDS, channels, 7)
         self.enter_norm = nn.LayerNorm(channels)
@@ -69,14 +76,14 @@ class Vocoder(nn.Module):
         self.register_buffer("spread", spread, persistent=False)
         self.register_buffer("sign", 1.0 - 2.0 * (torch.arange(BINS) % 2), persistent=False)
 
-    def predict(self, mel, carry):
+    def predict(self, mel: Tensor, carry: Carry) -> tuple[Tensor, Pair, Pair, Pair]:
         """Magnitude [batch, frames, 1025] and (turn, slope, anchor) as pairs of the same shape, two frames late."""
         # Zero state must mean silence before, so silence is zero here.
         x = self.enter_norm(self.enter((mel - MEL_MEAN) / MEL_SCALE - FLOOR, carry))
         for block in self.blocks:
             x = block(x, carry)
         x = self.norm(x)
-        late = carry.left(mel.exp(), LOOK_AHEAD)[:, :mel.shape[1]]
+        late = carry.left(mel.exp(), LOOK_AHEAD)[:, : mel.shape[1]]
         with torch.autocast(mel.device.type, enabled=False):
             base = torch.log(late @ self.spread + 1e-5)
         log_magnitude = base + self.magnitude(x).float()
@@ -84,16 +91,16 @@ class Vocoder(nn.Module):
         magnitude = log_magnitude.clamp(-14, 7).exp()
         return magnitude, (parts[0], parts[1]), (parts[2], parts[3]), (parts[4], parts[5])
 
-    def integrate(self, magnitude, turn, slope, anchor, previous):
+    def integrate(self, magnitude: Tensor, turn: Pair, slope: Pair, anchor: Pair, previous: Pair) -> Pair:
         """The phasors of all frames and the last one. `previous` is a pair [batch, 1025], zeros at the start."""
         frames = []
         for t in range(magnitude.shape[1]):
-            at = [(pair[0][:, t], pair[1][:, t]) for pair in (turn, slope, anchor)]
-            previous = direction(magnitude[:, t], *at, previous)
+            turned, below, known = ((pair[0][:, t], pair[1][:, t]) for pair in (turn, slope, anchor))
+            previous = direction(magnitude[:, t], turned, below, known, previous)
             frames.append(previous)
         return torch.stack([f[0] for f in frames], 1), torch.stack([f[1] for f in frames], 1)
 
-    def forward(self, mel, carry=None):
+    def forward(self, mel: Tensor, carry: Carry | None = None) -> Pair:
         """Real and imaginary spectra [batch, frames, 1025]; frame i belongs to mel frame i - 2."""
         streaming = carry is not None
         carry = carry or Carry()
@@ -101,7 +108,7 @@ class Vocoder(nn.Module):
         if streaming:
             previous = carry.take(BINS), carry.take(BINS)
         else:
-            previous = (torch.zeros_like(magnitude[:, 0]),) * 2
+            previous = torch.zeros_like(magnitude[:, 0]), torch.zeros_like(magnitude[:, 0])
         real, imag = self.integrate(magnitude, turn, slope, anchor, previous)
         if streaming:
             carry.keep(real[:, -1])
@@ -109,7 +116,7 @@ class Vocoder(nn.Module):
         scaled = magnitude * self.sign
         return scaled * real, scaled * imag
 
-    def state_size(self):
+    def state_size(self) -> int:
         """Numbers in the packed streaming state."""
         carry = Carry()
         self.predict(torch.zeros(1, 8, MEL_BANDS), carry)

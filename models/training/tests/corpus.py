@@ -1,16 +1,29 @@
-"""A tiny corpus of decaying harmonic notes in the shard format of `melos prepare`."""
+"""A tiny corpus of decaying harmonic notes in the shard format of `melos-corpus prepare`."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from melos_training.constants import CONDITION_COUNT, CONDITION_GROUPS, HOP, LATENT_FRAMES, SAMPLE_RATE, VALUE_COUNT
+from melos_training.arrays import Floats
+from melos_training.constants import (
+    CONDITION_COUNT,
+    CONDITION_GROUPS,
+    FULL_SCALE,
+    HOP,
+    LATENT_FRAMES,
+    SAMPLE_RATE,
+    VALUE_COUNT,
+    scaled_density,
+    scaled_loudness,
+)
 from melos_training.mel import log_mel, spectrum
 
 
-def render(notes, samples):
+def render(notes: Floats, samples: int) -> Floats:
     """Sum of six decaying partials per note (start_s, end_s, pitch, velocity)."""
-    audio = np.zeros(samples, np.float32)
+    audio: Floats = np.zeros(samples, np.float32)
     for start, end, pitch, velocity in notes:
         first, last = int(start * SAMPLE_RATE), min(samples, int((end + 0.3) * SAMPLE_RATE))
         time = np.arange(last - first) / SAMPLE_RATE
@@ -21,23 +34,24 @@ def render(notes, samples):
     return np.clip(audio, -1, 1)
 
 
-def conditions(notes, count):
+def conditions(notes: Floats, count: int) -> Floats:
     """Chord, density and loudness per latent, everything else unknown."""
     rows = np.zeros((count, CONDITION_COUNT), np.float32)
     names = list(CONDITION_GROUPS)
+    chord, density, loudness = (CONDITION_GROUPS[name][0] for name in ("chord", "density", "loudness"))
     for k in range(count):
         middle = (k + 0.5) * LATENT_FRAMES * HOP / SAMPLE_RATE
         near = [n for n in notes if n[0] < middle + 0.5 and n[1] > middle - 0.5]
         for _, _, pitch, velocity in near:
-            rows[k, 10 + int(pitch) % 12] = 1
-            rows[k, 40] = (velocity - 64) / 20
-        rows[k, 39] = (np.log1p(len(near)) - 1.8) / 0.7
+            rows[k, chord + int(pitch) % 12] = 1
+            rows[k, loudness] = scaled_loudness(velocity)
+        rows[k, density] = scaled_density(len(near))
         for group in ("chord", "density", "loudness"):
             rows[k, VALUE_COUNT + names.index(group)] = 1
     return rows
 
 
-def write_shard(path, seed, seconds=24):
+def write_shard(path: Path, seed: int, seconds: int = 24) -> None:
     """One shard of random notes."""
     rng = np.random.default_rng(seed)
     count = int(seconds * SAMPLE_RATE / HOP / LATENT_FRAMES)
@@ -46,17 +60,21 @@ def write_shard(path, seed, seconds=24):
     pitches = 48 + rng.choice([0, 2, 4, 5, 7, 9, 11], len(starts)) + 12 * rng.integers(0, 3, len(starts))
     notes = np.stack([starts, starts + 0.5, pitches, rng.integers(40, 100, len(starts))], 1).astype(np.float32)
     audio = render(notes, samples)
-    mel = log_mel(spectrum(torch.from_numpy(audio)[None], center=True).abs())[0, :count * LATENT_FRAMES]
+    mel = log_mel(spectrum(torch.from_numpy(audio)[None], center=True).abs())[0, : count * LATENT_FRAMES]
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({
-        "mel": mel.numpy().astype(np.float16),
-        "conditions": conditions(notes, count),
-        "notes": notes,
-        "audio": np.round(audio * 32767).astype(np.int16),
-    }, str(path), metadata={"corpus": "test", "piece": str(seed), "split": path.parent.name})
+    save_file(
+        {
+            "mel": mel.numpy().astype(np.float16),
+            "conditions": conditions(notes, count),
+            "notes": notes,
+            "audio": np.round(audio * FULL_SCALE).astype(np.int16),
+        },
+        str(path),
+        metadata={"corpus": "test", "piece": str(seed), "split": path.parent.name},
+    )
 
 
-def write_corpus(folder, train=4, valid=2):
+def write_corpus(folder: Path, train: int = 4, valid: int = 2) -> None:
     """A corpus of a few shards under `folder`."""
     for split, seeds in (("train", range(train)), ("valid", range(100, 100 + valid)), ("test", range(200, 201))):
         for seed in seeds:

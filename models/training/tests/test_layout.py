@@ -1,36 +1,36 @@
-"""The layout of the conditions and the mel are those of the Rust sources."""
-
-import re
-from pathlib import Path
+"""The layout that training shares with the daemon: the contract as it is used here, and the mel beside librosa's."""
 
 import librosa
 import numpy as np
 import torch
 
-from melos_training import constants
+from melos_training import constants, graphs, runs
 from melos_training.mel import log_mel, spectrum
-
-SOURCES = Path(__file__).parents[3] / "src"
-
-
-def test_condition_groups_are_those_of_rust():
-    text = (SOURCES / "conditions.rs").read_text()
-    table = re.search(r"GROUP_VALUES.*?=\s*\[(.*?)\];", text, re.S).group(1)
-    ranges = [(int(a), int(b)) for a, b in re.findall(r"(\d+)\.\.(\d+)", table)]
-    assert ranges == list(constants.CONDITION_GROUPS.values())
-    fields = re.search(r"pub struct Conditions \{(.*?)\n\}", text, re.S).group(1)
-    names = [name.removesuffix("_phase").removesuffix("_bpm") for name in re.findall(r"pub (\w+):", fields)]
-    assert names == list(constants.CONDITION_GROUPS)
-    assert constants.CONDITION_COUNT == 52
+from melos_training.transformer import WINDOW
 
 
-def test_emotions_are_those_of_rust():
-    text = (SOURCES / "emotion.rs").read_text()
-    names = re.findall(r"Self::(\w+),", re.search(r"ALL.*?=\s*\[(.*?)\];", text, re.S).group(1))
-    assert [name.lower() for name in names] == list(constants.EMOTIONS)
+def test_groups_and_masks_fill_the_condition_vector() -> None:
+    ends = [0, *(end for _, end in constants.CONDITION_GROUPS.values())]
+    assert [first for first, _ in constants.CONDITION_GROUPS.values()] == ends[:-1]
+    assert ends[-1] == constants.VALUE_COUNT
+    assert ends[-1] + len(constants.CONDITION_GROUPS) == constants.CONDITION_COUNT
 
 
-def test_log_mel_is_librosas():
+def test_every_group_is_dropped_at_times() -> None:
+    assert runs.DROP_GROUP.keys() == constants.CONDITION_GROUPS.keys()
+
+
+def test_the_ring_has_room_for_the_window_and_a_roll_back() -> None:
+    assert graphs.SLOTS >= WINDOW + constants.ROLLBACK
+
+
+def test_scaled_quantities_are_near_zero_in_the_middle_of_music() -> None:
+    assert constants.scaled_loudness(64) == 0
+    assert constants.scaled_loudness(84) == 1
+    assert abs(constants.scaled_density(5.05)) < 1e-3
+
+
+def test_log_mel_is_librosas() -> None:
     rng = np.random.default_rng(0)
     audio = (rng.standard_normal(48_000) * 0.1).astype(np.float32)
     ours = log_mel(spectrum(torch.from_numpy(audio)[None], center=True).abs())[0].numpy()

@@ -1,137 +1,157 @@
-"""A few steps of each training make its loss smaller; a training resumes; what is exported computes what PyTorch does."""
+"""A few steps make each loss smaller; an interrupted training goes on as if nothing had happened."""
 
-import tomllib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
-from safetensors.numpy import load_file
+from conftest import Trained
+from safetensors.numpy import save_file
+from torch import Tensor
 
-from melos_training import train_vae
-from melos_training.mel import inverse_spectrum
+from melos_training import metrics, train_transformer, train_vae, train_vocoder, training
+from melos_training.data import NoShards, Shards
+from melos_training.runs import Run, TransformerRun, VaeRun, VocoderRun
+from melos_training.training import Task, Trainer
 
 
 @pytest.mark.parametrize("name", ["vae", "vocoder", "transformer"])
-def test_loss_falls(trained, name):
-    history = trained[1][name].history
-    assert history[-1]["loss"] < 0.995 * history[0]["loss"], history
+def test_loss_falls(trained: Trained, name: str) -> None:
+    history = trained.trainers[name].history
+    assert history[-1]["train"]["loss"] < 0.995 * history[0]["train"]["loss"], history
 
 
-def test_training_resumes(trained, shards):
-    paths, trainers = trained
-    finished = train_vae.train([shards], paths["vae"], steps=20)
+def test_a_finished_training_stays_as_it_is_until_it_is_given_more(
+    trained: Trained, shards: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "vae.pt"
+    out.write_bytes(trained.paths["vae"].read_bytes())
+    finished = train_vae.train(VaeRun(shards=(shards,), out=out, steps=20, device="cpu"))
     assert finished.step == 20
-    before = trainers["vae"].average.state_dict()
+    before = trained.trainers["vae"].average.state_dict()
     assert all(torch.equal(value, before[key]) for key, value in finished.average.state_dict().items())
-    saved = paths["vae"].read_bytes()
-    assert train_vae.train([shards], paths["vae"], steps=22).step == 22
-    paths["vae"].write_bytes(saved)
+    assert train_vae.train(VaeRun(shards=(shards,), out=out, steps=22, device="cpu")).step == 22
 
 
-@pytest.fixture
-def contract(exported):
-    return tomllib.loads((exported / "model.toml").read_text())
+class Interrupted(Exception):
+    pass
 
 
-def session(exported, name):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(exported / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
+def interrupt_at(task: type[Task[Any]], step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the training of `task` fail at a step, whose windows are drawn already."""
+    draw = task.draw
+    calls = 0
+
+    def drawing(self: Task[Any], rng: np.random.Generator) -> tuple[Tensor, ...]:
+        nonlocal calls
+        calls += 1
+        drawn = draw(self, rng)
+        if calls > step:
+            raise Interrupted
+        return drawn
+
+    monkeypatch.setattr(task, "draw", drawing)
 
 
-def test_contract_describes_the_graphs(exported, contract):
-    import hashlib
-
-    assert [file["name"] for file in contract["file"]] == [f"{n}.onnx" for n in ("transformer", "decoder", "vocoder", "encoder")]
-    for file in contract["file"]:
-        data = (exported / file["name"]).read_bytes()
-        assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["bytes"]
-        graph = session(exported, file["name"].removesuffix(".onnx"))
-        for kind, ports in (("input", graph.get_inputs()), ("output", graph.get_outputs())):
-            assert [(p["name"], p["shape"]) for p in file[kind]] == [(p.name, p.shape) for p in ports]
-
-
-def run_stream(exported, name, vectors):
-    """The graph's outputs over the stored calls, concatenated."""
-    graph = session(exported, name)
-    first, carried = graph.get_inputs()
-    state = np.zeros(carried.shape, np.float32)
-    calls = []
-    for row in vectors[first.name]:
-        *results, state = graph.run(None, {first.name: row[None], "state": state})
-        calls.append(results)
-    return [np.concatenate([call[i] for call in calls], 1)[0] for i in range(len(calls[0]))]
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a checkpoint are the same, bit for bit."""
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
 
 
-def test_streaming_the_exported_decoder_equals_whole(exported):
-    vectors = load_file(str(exported / "vectors" / "decoder.safetensors"))
-    mel, = run_stream(exported, "decoder", vectors)
-    np.testing.assert_allclose(mel, vectors["mel"].reshape(mel.shape), atol=1e-4)
+def lines(out: Path) -> list[dict[str, Any]]:
+    """The metrics of a checkpoint, without what the clock says."""
+    return [
+        {key: value for key, value in line.items() if key != "seconds"} for line in metrics.read(metrics.path_of(out))
+    ]
 
 
-def test_streaming_the_exported_vocoder_equals_whole(exported):
-    vectors = load_file(str(exported / "vectors" / "vocoder.safetensors"))
-    whole = torch.complex(*(torch.from_numpy(vectors[name]).flatten(0, 1) for name in ("real", "imag")))
-    ours = torch.complex(*(torch.from_numpy(part) for part in run_stream(exported, "vocoder", vectors)))
-    # A bin whose candidates for a phase cancel out magnifies rounding: judge what is heard.
-    torch.testing.assert_close(inverse_spectrum(ours[None]), inverse_spectrum(whole[None]), atol=1e-4, rtol=0)
-    assert inverse_spectrum(whole[None]).abs().max() > 0.01
+Training = tuple[type[Task[Any]], Callable[[Any], Trainer[Any]], Callable[..., Run]]
+TRAININGS: dict[str, Training] = {
+    "vae": (train_vae.VaeTask, train_vae.train, VaeRun),
+    "vocoder": (train_vocoder.VocoderTask, train_vocoder.train, VocoderRun),
+    "transformer": (train_transformer.TransformerTask, train_transformer.train, TransformerRun),
+}
 
 
-def test_encoder_export(exported):
-    vectors = load_file(str(exported / "vectors" / "encoder.safetensors"))
-    mean, = session(exported, "encoder").run(None, {"mel": vectors["mel"]})
-    np.testing.assert_allclose(mean, vectors["mean"], atol=1e-4)
+@pytest.mark.parametrize("name", list(TRAININGS))
+def test_resumed_is_uninterrupted(
+    name: str, trained: Trained, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, train, run = TRAININGS[name]
+    vae = {} if name == "vae" else {"vae": trained.paths["vae"]}
+
+    def described(folder: str) -> Run:
+        out = tmp_path / folder / f"{name}.pt"
+        return run(shards=(shards,), out=out, steps=5, every=2, batch=2, device="cpu", precision="float32", **vae)
+
+    train(described("whole"))
+    # Saved at every step, interrupted in the fourth: between two lines of the metrics.
+    monkeypatch.setattr(training, "SAVE_SECONDS", -1.0)
+    with monkeypatch.context() as interruption:
+        interrupt_at(task, 3, interruption)
+        with pytest.raises(Interrupted):
+            train(described("parts"))
+    assert torch.load(described("parts").out, weights_only=True)["step"] == 3
+    train(described("parts"))
+
+    whole, parts = (torch.load(described(folder).out, weights_only=True) for folder in ("whole", "parts"))
+    for key in ("model", "average", "optimizer", "step", "processes"):
+        assert same(whole[key], parts[key]), key
+    assert lines(described("whole").out) == lines(described("parts").out)
+    assert [line["step"] for line in lines(described("whole").out)] == [2, 4, 5]
 
 
-def test_transformer_export(exported, contract):
-    vectors = load_file(str(exported / "vectors" / "transformer.safetensors"))
-    graph = session(exported, "transformer")
-    shapes = {port.name: port.shape for port in graph.get_inputs()}
-    inputs = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    inputs["guidance"] = vectors["guidance"]
-    inputs["mask"] += -1e9
-    inputs["start"] += 1
-    half = np.arange(shapes["cos"][0] // 2)
-    frequencies = np.tile(contract["context"]["rope_base"] ** (-half * 2 / shapes["cos"][0]), 2)
-    for position in range(len(vectors["noise"])):
-        inputs["noise"] = vectors["noise"][position][None]
-        inputs["conditions"] = vectors["conditions"][position]
-        inputs["cos"] = np.cos(position * frequencies).astype(np.float32)
-        inputs["sin"] = np.sin(position * frequencies).astype(np.float32)
-        z, key, value = graph.run(None, inputs)
-        np.testing.assert_allclose(z[0], vectors["z_next"][position], atol=1e-4)
-        for layer in range(contract["context"]["layers"]):
-            inputs[f"k{layer}"][..., position, :] = key[layer, ..., 0, :]
-            inputs[f"v{layer}"][..., position, :] = value[layer, ..., 0, :]
-        inputs["mask"][0, position] = 0
-        inputs["z"] = z
-        inputs["start"][:] = 0
+def write_mel(path: Path, frames: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"mel": np.full((frames, 128), frames, np.float16)}, str(path))
 
 
-def test_adopted_weights_are_the_exported_ones(trained, exported, tmp_path):
-    from melos_training.adopt import adopt
-    from melos_training.export import round_weights
-    from melos_training.training import load_average
-    from melos_training.transformer import Transformer
-    from melos_training.vae import Vae
-    from melos_training.vocoder import Vocoder
-
-    adopt(exported, tmp_path)
-    for name, network in (("vae", Vae), ("vocoder", Vocoder), ("transformer", Transformer)):
-        ours, theirs = network(), network()
-        load_average(ours, trained[0][name])
-        round_weights(ours)
-        load_average(theirs, tmp_path / f"{name}.pt")
-        adopted = theirs.state_dict()
-        for key, value in ours.state_dict().items():
-            assert torch.equal(adopted[key], value), f"{name}: {key}"
+def test_the_order_of_shards_outlives_new_ones(tmp_path: Path) -> None:
+    write_mel(tmp_path / "train" / "b.safetensors", 64)
+    shards = Shards([tmp_path], "train")
+    write_mel(tmp_path / "train" / "a.safetensors", 72)
+    shards.refresh()
+    assert shards.order() == ["b.safetensors", "a.safetensors"]
+    resumed = Shards([tmp_path], "train", order=shards.order())
+    drawn = [x.mels(np.random.default_rng(3), 16, 8) for x in (shards, resumed, Shards([tmp_path], "train"))]
+    assert np.array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
 
 
-def test_training_goes_on_from_adopted_weights(exported, shards, tmp_path):
-    from melos_training.adopt import adopt
+def test_no_shards_is_said_with_the_folder(tmp_path: Path) -> None:
+    shards = Shards([tmp_path / "nowhere"], "train", needs_audio=True, min_frames=84)
+    with pytest.raises(NoShards, match=r"nowhere/train: no shards with audio of 84 mel frames or more"):
+        shards.audio(np.random.default_rng(0), 1, 80)
 
-    adopt(exported, tmp_path)
-    trainer = train_vae.train([shards], tmp_path / "vae.pt", steps=3, rate=1e-5)
-    assert trainer.step == 3
+
+def test_metrics_that_are_not_finite_are_json(tmp_path: Path) -> None:
+    out = tmp_path / "x.pt"
+    log = metrics.Metrics(out, 0)
+    log.write({"step": 1, "seconds": 0.5, "rate": 1e-3, "train": {"loss": float("nan")}, "valid": {"loss": 2.0}})
+    text = metrics.path_of(out).read_text(encoding="utf-8")
+    assert json.loads(text, parse_constant=pytest.fail)["train"] == {"loss": None}
+    metrics.plot([metrics.path_of(out)], tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_metrics_of_steps_that_were_lost_are_taken_back(tmp_path: Path) -> None:
+    out = tmp_path / "x.pt"
+    log = metrics.Metrics(out, 0)
+    for step in (2, 4, 6):
+        log.write({"step": step, "seconds": 0.0, "rate": 0.0, "train": {"loss": 1.0}, "valid": {}})
+    with metrics.path_of(out).open("a", encoding="utf-8") as file:
+        file.write('{"step": 8, "trai')
+    metrics.Metrics(out, 4)
+    assert [record["step"] for record in metrics.read(metrics.path_of(out))] == [2, 4]
+    metrics.Metrics(out, 0)
+    assert metrics.read(metrics.path_of(out)) == []
+    assert len(metrics.read(tmp_path / "x.jsonl.old")) == 2

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Sounding;
-use crate::theory::{Chord, Key, Voice};
+use crate::music::theory::{Chord, Key, Voice};
 
 /// Something to be played.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,7 +1,7 @@
 //! What was asked for at the next bar, and morphs over bars.
 
 use super::*;
-use crate::emotion::Emotion;
+use crate::music::emotion::Emotion;
 
 /// Bars last 96,000 frames at this tempo.
 const TEMPO: f32 = 120.0;

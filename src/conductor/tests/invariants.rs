@@ -10,7 +10,7 @@ fn events() -> impl Strategy<Value = ControlEvent> {
     let toggles = TABLE.iter().map(|spec| spec.param).filter(|param| matches!(param.default_value(), Value::Toggle(_)));
     prop_oneof![
         8 => (prop::sample::select(numbers.collect::<Vec<_>>()), 0.0f32..1.0).prop_map(|(param, share)| {
-            let crate::parameter::Kind::Number { min, max, .. } = param.spec().kind else { unreachable!() };
+            let crate::event::parameter::Kind::Number { min, max, .. } = param.spec().kind else { unreachable!() };
             set(param, min + (max - min) * share)
         }),
         2 => (prop::sample::select(toggles.collect::<Vec<_>>()), any::<bool>())
@@ -26,7 +26,7 @@ fn events() -> impl Strategy<Value = ControlEvent> {
         1 => prop::sample::select(vec![vec![], vec![60, 64, 67], vec![45, 52, 60]]).prop_map(|notes| hold(&notes)),
         2 => (prop::sample::select(TABLE.iter().map(|spec| spec.param).collect::<Vec<_>>()), 0.0f64..1.0).prop_filter_map(
             "a text",
-            |(param, share)| Some(ControlEvent::NextBar(param, param.fit(crate::parameter::Input::Number(share)).ok()??)),
+            |(param, share)| Some(ControlEvent::NextBar(param, param.fit(crate::event::parameter::Input::Number(share)).ok()??)),
         ),
         1 => (50.0f64..180.0).prop_map(ControlEvent::Tempo),
         1 => (0u64..64, 0u64..10 * SECOND).prop_map(|(beat, at)| ControlEvent::Beat { beat: beat as f64, at }),

@@ -1,7 +1,7 @@
 //! What the control log says is played again, bit for bit.
 
 use super::*;
-use crate::control::log::{ControlLog, Entry, Header, LogWriter};
+use crate::session::log::{ControlLog, Entry, Header, LogWriter};
 
 #[test]
 fn scenes_morphs_and_bars_are_replayed_from_the_log() {

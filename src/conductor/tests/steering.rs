@@ -1,7 +1,7 @@
 //! Parameters in, plans and commands out.
 
 use super::*;
-use crate::emotion::Emotion;
+use crate::music::emotion::Emotion;
 
 #[test]
 fn the_engine_is_told_every_fast_value_at_the_start() {
@@ -167,7 +167,7 @@ fn a_refused_event_changes_nothing() {
 #[test]
 fn every_parameter_is_read_back() {
     let values = Conductor::new(5, &[]).values();
-    let triggers = TABLE.iter().filter(|spec| spec.kind == crate::parameter::Kind::Trigger).count();
+    let triggers = TABLE.iter().filter(|spec| spec.kind == crate::event::parameter::Kind::Trigger).count();
     assert_eq!(values.len(), TABLE.len() - triggers);
     assert!(values.contains(&(Param::Seed, Value::Number(5.0))));
 }

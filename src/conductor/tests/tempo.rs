@@ -1,8 +1,8 @@
 //! Beats, bars and tempo, from inside and outside.
 
 use super::*;
-use crate::emotion::Emotion;
-use crate::harmony::Profile;
+use crate::music::emotion::Emotion;
+use crate::music::profile::Profile;
 
 /// Frames of the beats that were announced.
 fn beats(score: &Score) -> Vec<u64> {

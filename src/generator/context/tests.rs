@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use super::*;
+use crate::generator::model::{LATENT_DIMS, Models, runtime};
 use crate::generator::noise::noise;
-use crate::model::{LATENT_DIMS, Models, runtime};
 
 fn tiny() -> Models {
     Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap()
@@ -92,7 +92,7 @@ fn going_back_as_far_as_promised_loses_nothing() {
     let models = tiny();
     let layout = models.manifest.context;
     let mut context = Context::new(models.transformer, layout);
-    let back = crate::model::ROLLBACK as u64;
+    let back = crate::generator::model::ROLLBACK as u64;
     let count = 2 * layout.slots as u64;
     let first = run(&mut context, count);
     // Another future overwrites what lay ahead, then the first is played again.

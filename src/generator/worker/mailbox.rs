@@ -98,9 +98,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::emotion::{Emotion, Mood};
-    use crate::plan::Plan;
-    use crate::theory::Chord;
+    use crate::music::emotion::{Emotion, Mood};
+    use crate::music::plan::Plan;
+    use crate::music::theory::Chord;
 
     fn plan(seed: u64) -> Arc<Plan> {
         Arc::new(Plan::steady(seed, Mood::pure(Emotion::Calm), Chord::parse("C").unwrap(), 90.0))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::super::LATENT_FRAMES;
-use crate::health::Losses;
+use crate::event::health::Losses;
 use crate::units::SAMPLE_RATE;
 
 /// Share of the newest latent in the average of times.

@@ -5,24 +5,31 @@ from pathlib import Path
 
 import torch
 
+from .. import repository
 from .document import SECTIONS, write
 from .study import Sizes, Study
 
 
-def main():
+def main() -> None:
+    """Paths that are not given are those in the repository, whatever the working folder."""
+    root = repository.ROOT
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--melos", type=Path, default=Path("target/release/melos"))
-    parser.add_argument("--shards", type=Path, required=True, help="folder of `melos prepare --held-out --audio`")
+    parser.add_argument("--melos", type=Path, default=root / "target/release/melos")
+    parser.add_argument(
+        "--shards", type=Path, required=True, help="folder of `melos-corpus prepare --held-out --audio`"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of pop909, giantmidi and mutopia")
-    parser.add_argument("--work", type=Path, default=Path("target/evaluation"), help="renderings, kept between runs")
+    parser.add_argument("--work", type=Path, default=root / "target/evaluation", help="renderings, kept between runs")
     parser.add_argument("--excerpts", type=int, default=64, help="of each emotion")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each excerpt")
     parser.add_argument("--hours", type=float, default=1.0, help="played alone in each emotion")
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="of the document; all if none is named")
+    parser.add_argument(
+        "--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="of the document; all if none is named"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     sizes = Sizes(options.excerpts, options.seconds, options.hours)
-    write(Study(options.melos, options.shards, options.data, options.work, sizes), options.sections, Path("models"))
+    write(Study(options.melos, options.shards, options.data, options.work, sizes), options.sections, root / "models")
 
 
 if __name__ == "__main__":

@@ -1,28 +1,34 @@
 """Whether onsets keep to the beat that was asked for."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..arrays import Floats
 from .describe import onsets
+from .renders import Rendering
 
 DIVISIONS = (1, 2, 4)
 """Onsets may fall on beats, halves and quarters of beats."""
-OTHER_PACE = 5 ** 0.5 / 2
+OTHER_PACE = 5**0.5 / 2
 """A pace that has nothing to do with the beat."""
 
 
-def vector_strength(phases, weights=None):
-    """Length of the mean of unit vectors at `phases` (1 is a turn): 1 for one phase, 0 for even ones (Goldberg and Brown 1969)."""
-    return float(abs(np.average(np.exp(2j * np.pi * np.asarray(phases)), weights=weights)))
+def vector_strength(phases: ArrayLike) -> float:
+    """Length of the mean of unit vectors at `phases` (1 is a turn): 1 for one phase, 0 for even ones.
+
+    Goldberg and Brown 1969.
+    """
+    return float(abs(np.average(np.exp(2j * np.pi * np.asarray(phases)))))
 
 
-def strength(onsets, times, beats, weights=None):
-    """Vector strength of onsets against the beats, their halves and their quarters; `beats` count up at `times`, seconds."""
-    position = np.interp(onsets, times, beats)
-    return {division: vector_strength(position * division, weights) for division in DIVISIONS}
+def strength(onsets: ArrayLike, times: ArrayLike, beats: ArrayLike) -> dict[int, float]:
+    """Vector strength of onsets against beats, their halves and their quarters; `beats` count up at `times`, s."""
+    position: Floats = np.interp(np.asarray(onsets), np.asarray(times), np.asarray(beats))
+    return {division: vector_strength(position * division) for division in DIVISIONS}
 
 
-def of_rendering(rendering, pace=1.0):
-    """Strength of a rendering's onsets against the beats of its plan, or, to compare, against beats `pace` times as fast."""
+def of_rendering(rendering: Rendering, pace: float = 1.0) -> dict[int, float]:
+    """Strength of a rendering's onsets against the beats of its plan; to compare, beats `pace` times as fast."""
     plan = rendering.plan()
     found, _ = onsets(rendering.sound())
     return strength(found, [entry["seconds"] for entry in plan], [pace * entry["beat"] for entry in plan])

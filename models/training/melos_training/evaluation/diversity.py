@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ..arrays import Floats
 
-def spread(embeddings):
+
+def spread(embeddings: Floats) -> float:
     """Mean distance between pairs of rows."""
     distances = np.linalg.norm(embeddings[:, None] - embeddings[None], axis=2)
     return float(distances[np.triu_indices(len(embeddings), 1)].mean())

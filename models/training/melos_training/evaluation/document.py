@@ -1,11 +1,33 @@
 """models/EVALUATION.md: every measure with its number of excerpts and its interval."""
 
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
-from ..constants import EMOTIONS, SAMPLE_RATE
-from . import beat, chord, diversity, emotion, endurance, fad, likelihood, memory, plots, reconstruction, rise, transcription, vocoding
+from ..arrays import Floats
+from ..constants import ANCHORS, EMOTIONS, SAMPLE_RATE
+from . import (
+    beat,
+    chord,
+    describe,
+    diversity,
+    emotion,
+    endurance,
+    fad,
+    likelihood,
+    memory,
+    plots,
+    reconstruction,
+    rise,
+    transcription,
+    vocoding,
+)
 from .renders import Request
 from .statistics import bootstrap, mean
+from .study import Study
 from .vocoding import mel_of
 
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
@@ -15,49 +37,81 @@ MEMORY_SEEDS = 32
 TEMPI = (60, 80, 100, 120, 140, 160)
 
 
-def table(header, rows):
+def table(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
 
 
-def hear_emotion(study, folder):
+def hear_emotion(study: Study, folder: Path) -> str:
     judge = study.judge
     own = judge.accuracy
     heard = {}
     for name, harmony in (("network alone", False), ("with harmony", True)):
         requests = study.requests(harmony)
         heard[name] = emotion.agreement(judge(study.features(requests)), [r.emotion for r in requests])
-    rows = [[title, own[key], *(h[key] for h in heard.values()), wanted] for title, key, wanted in (
-        ("arousal AUC", "arousal_auc", "0.95 alone, 0.97"), ("valence AUC", "valence_auc", "0.90 alone, 0.92"), ("one of eight", "names", "0.60"), ("one of eight, by the other judge", "other_names", ""))]
-    rows += [[f"{e} from {emotion.neighbour(e)}", "", *(h["pairs"][e][1] for h in heard.values()), "0.70"] for e in EMOTIONS]
-    affect = [[e, *emotion.ANCHORS[e], *(f"{x:.2f}" for h in heard.values() for x in h["affect"][e])] for e in EMOTIONS]
+    rows = [
+        [title, own[key], *(h[key] for h in heard.values()), wanted]
+        for title, key, wanted in (
+            ("arousal AUC", "arousal_auc", "0.95 alone, 0.97"),
+            ("valence AUC", "valence_auc", "0.90 alone, 0.92"),
+            ("one of eight", "names", "0.60"),
+            ("one of eight, by the other judge", "other_names", ""),
+        )
+    ]
+    rows += [
+        [f"{e} from {emotion.neighbour(e)}", "", *(h["pairs"][e][1] for h in heard.values()), "0.70"] for e in EMOTIONS
+    ]
+    affect = [[e, *ANCHORS[e], *(f"{x:.2f}" for h in heard.values() for x in h["affect"][e])] for e in EMOTIONS]
     picture = plots.confusions({name: h["confusion"] for name, h in heard.items()}, folder)
-    return f"""The judge hears sound at one level and was fitted to {own['windows']} excerpts of {own['pieces']} held-out pieces, labelled by
-rule over their notes (`src/prepare/label.rs`), the rules that also labelled the training music: no listener is behind it. It hears valence
-and arousal, and names the emotion whose anchor is nearest, as the rules do; the other judge is fitted to the names themselves. Their own
-accuracy is that of {emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same pieces, was listened to when
-the profiles, modes and chords of `src/harmony` and the reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
+    return (
+        f"""The judge hears sound at one level and was fitted to {own["windows"]} excerpts of {own["pieces"]} held-out
+pieces, labelled by rule over their notes (`melos prepare` labels the training music by the same rules): no listener is
+behind it. It hears valence and arousal, and names the emotion whose anchor is nearest, as the rules do; the other judge
+is fitted to the names themselves. Their own accuracy is that of {emotion.FOLDS}-fold cross-validation by piece. A judge
+of the same kind, fitted to the same pieces, was listened to when the profiles, modes and chords of the harmony and the
+reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
 
-""" + table(["", "judge on held-out music", *heard, "wanted"], rows) + "\n" + picture + "\n\n" + table(
-        ["requested", "valence", "arousal", *(f"{n}: {v}" for n in heard for v in ("valence", "arousal"))], affect)
+"""
+        + table(["", "judge on held-out music", *heard, "wanted"], rows)
+        + "\n"
+        + picture
+        + "\n\n"
+        + table(
+            ["requested", "valence", "arousal", *(f"{n}: {v}" for n in heard for v in ("valence", "arousal"))], affect
+        )
+    )
 
 
-def hear_changes(study, folder):
+def arrival(times: Floats, level: float, courses: Floats) -> float:
+    """When the mean of courses reaches a level."""
+    return rise.reached(times, rise.way(times, courses.mean(0)), level)
+
+
+def hear_changes(study: Study, folder: Path) -> str:
     rows, curves = [], {}
     judge = study.judge  # made before the threads ask for it
     for start, end in (("calm", "energetic"), ("energetic", "calm")):
-        requests = [Request(start, seed, CHANGE_SECONDS, then=end) for seed in range(1, min(CHANGE_SEEDS, study.sizes.excerpts) + 1)]
+        requests = [
+            Request(start, seed, CHANGE_SECONDS, then=end)
+            for seed in range(1, min(CHANGE_SEEDS, study.sizes.excerpts) + 1)
+        ]
         heard = study.play(requests, lambda x: rise.course(judge, study.describe, x.sound(), CHANGE_SECONDS / 2))
         times, courses = heard[0][0], [arousal for _, arousal in heard]
-        levels = [bootstrap(lambda c, level=level: rise.reached(times, rise.way(times, c.mean(0)), level), courses) for level in (0.1, 0.5, 0.9)]
+        levels = [bootstrap(partial(arrival, times, level), courses) for level in (0.1, 0.5, 0.9)]
         rows.append([f"{start} to {end}", *levels, len(courses)])
         curves[f"{start} to {end}"] = times, rise.way(times, np.mean(courses, 0))
-    return f"Network alone, the usual glide of 2 s; arousal heard in windows of {rise.WINDOW:g} s, which smear a sudden change over as much; mean course over the seeds.\n\n" + table(
-        ["", "a tenth of the way, s", "half, s", "nine tenths, s", "N"], rows) + "\n" + plots.rise(curves, folder) + "\n"
+    return (
+        f"Network alone, the usual glide of 2 s; arousal heard in windows of {rise.WINDOW:g} s, which smear a sudden "
+        "change over as much; mean course over the seeds.\n\n"
+        + table(["", "a tenth of the way, s", "half, s", "nine tenths, s", "N"], rows)
+        + "\n"
+        + plots.rise(curves, folder)
+        + "\n"
+    )
 
 
-def hear_chords(study, folder):
+def hear_chords(study: Study, folder: Path) -> str:
     rows = []
     for name, harmony in (("network alone", False), ("with harmony", True)):
         played = study.play(study.requests(harmony), lambda x: chord.margin(x.sound(), chord.planned(x.plan())))
@@ -65,24 +119,39 @@ def hear_chords(study, folder):
     songs = [x for x in study.real if x.shard.metadata()["corpus"] == "pop909"]
     real = [chord.margin(x.sound(), chord.labelled(study.chord_labels(x), x.piece_start())) for x in songs]
     rows.append(["real POP909 against its labels", mean([m for m, _ in real]), mean([s for _, s in real]), len(real)])
-    return table(["", "margin", "share inside the triad", "N"], rows) + "\nWanted: a margin of 0.25, and twice that of real music.\n"
+    return (
+        table(["", "margin", "share inside the triad", "N"], rows)
+        + "\nWanted: a margin of 0.25, and twice that of real music.\n"
+    )
 
 
-def hear_beat(study, folder):
+def hear_beat(study: Study, folder: Path) -> str:
     rows = []
     for tempo in TEMPI:
         seeds = range(1, max(2, study.sizes.excerpts // 8) + 1)
-        requests = [Request(name, seed, study.sizes.seconds, tempo=tempo) for seed in seeds for name in ("happy", "calm")]
+        requests = [
+            Request(name, seed, study.sizes.seconds, tempo=tempo) for seed in seeds for name in ("happy", "calm")
+        ]
         strengths = study.play(requests, beat.of_rendering)
         others = study.play(requests, lambda x: beat.of_rendering(x, beat.OTHER_PACE))
-        rows.append([tempo, *(mean([s[d] for s in strengths]) for d in beat.DIVISIONS), mean([s[2] for s in others]), len(strengths)])
-    played = [beat.strength(beat.onsets(x.sound())[0], *grid) for x in study.real if (grid := x.beats())]
+        rows.append(
+            [
+                tempo,
+                *(mean([s[d] for s in strengths]) for d in beat.DIVISIONS),
+                mean([s[2] for s in others]),
+                len(strengths),
+            ]
+        )
+    played = [beat.strength(describe.onsets(x.sound())[0], *grid) for x in study.real if (grid := x.beats())]
     rows.append(["real music, its own", *(mean([s[d] for s in played]) for d in beat.DIVISIONS), "", len(played)])
-    return "Happy and calm, network alone; vector strength of onsets against beats, their halves and their quarters.\n\n" + table(
-        ["BPM", "beats", "halves", "quarters", "halves of an unrelated beat", "N"], rows) + "\nWanted: 0.5.\n"
+    return (
+        "Happy and calm, network alone; vector strength of onsets against beats, their halves and their quarters.\n\n"
+        + table(["BPM", "beats", "halves", "quarters", "halves of an unrelated beat", "N"], rows)
+        + "\nWanted: 0.5.\n"
+    )
 
 
-def measure_fad(study, folder):
+def measure_fad(study: Study, folder: Path) -> str:
     embedding = fad.Embedding(study.real_features)
     pieces = np.array([x.piece for x in study.real])
     chosen = np.isin(pieces, np.unique(pieces)[::2])
@@ -93,57 +162,108 @@ def measure_fad(study, folder):
         sets[name] = embedding(study.features(study.requests(harmony)))
     sets["untrained transformer (ceiling)"] = embedding(np.stack([study.describe(s) for s in study.untrained()]))
     rows = [[name, bootstrap(lambda x: fad.frechet(x, reference), x), len(x)] for name, x in sets.items()]
-    return fad.__doc__.split("\n\n", 1)[1] + f"\nReference: {len(reference)} excerpts of every second held-out piece.\n\n" + table(["", "distance", "N"], rows)
+    return (
+        fad.__doc__.split("\n\n", 1)[1]
+        + f"\nReference: {len(reference)} excerpts of every second held-out piece.\n\n"
+        + table(["", "distance", "N"], rows)
+    )
 
 
-def measure_temperature(study, folder):
+def measure_temperature(study: Study, folder: Path) -> str:
     embedding = fad.Embedding(study.real_features)
     points = {}
     for temperature in TEMPERATURES:
         seeds = range(1, max(4, study.sizes.excerpts // 8) + 1)
-        spreads = [diversity.spread(embedding(study.features(
-            [Request(name, seed, study.sizes.seconds, temperature=temperature) for seed in seeds]))) for name in EMOTIONS[:4]]
+        spreads = [
+            diversity.spread(
+                embedding(
+                    study.features(
+                        [Request(name, seed, study.sizes.seconds, temperature=temperature) for seed in seeds]
+                    )
+                )
+            )
+            for name in EMOTIONS[:4]
+        ]
         points[temperature] = mean(spreads)
-    return table(["temperature", "distance between seeds"], [[t, v] for t, v in points.items()]) + "\n" + plots.temperature(points, folder) + "\n"
+    return (
+        table(["temperature", "distance between seeds"], [[t, v] for t, v in points.items()])
+        + "\n"
+        + plots.temperature(points, folder)
+        + "\n"
+    )
 
 
-def play_alone(study, folder):
+def play_alone(study: Study, folder: Path) -> str:
     requests = [Request(name, 1, study.sizes.hours * 3600) for name in EMOTIONS]
-    series = dict(zip(EMOTIONS, study.play(requests, lambda x: [endurance.describe_minute(samples) for samples in x.minutes()])))
+    series = dict(
+        zip(EMOTIONS, study.play(requests, lambda x: [endurance.describe_minute(samples) for samples in x.minutes()]))
+    )
     rows = []
     for name, minutes in series.items():
-        cells = [f"{np.mean(v):.2f} ± {np.std(v):.2f}, drift {endurance.drift(v):+.2f}" for v in ([getattr(m, f) for m in minutes] for f in endurance.FIELDS)]
+        cells = [
+            f"{np.mean(v):.2f} ± {np.std(v):.2f}, drift {endurance.drift(v):+.2f}"
+            for v in ([getattr(m, f) for m in minutes] for f in endurance.FIELDS)
+        ]
         rows.append([name, *cells, *endurance.flaws(minutes)])
     ends = [[endurance.describe_minute(x.sound()) for x in pair] for pair in study.ends()]
-    rows.append(["real pieces", *(f"{np.mean(v):+.2f} ± {np.std(v):.2f}" for v in endurance.changes(ends).values()), "", ""])
-    return f"""{len(series['happy'])} minutes of each, network alone, seed 1: mean and standard deviation of minutes, and a straight line's change from beginning
-to end. Last row: from the first to the last {study.sizes.seconds:g} s of {len(ends)} held-out pieces (what is rendered of them, at most a minute and a half), mean and standard deviation.
+    rows.append(
+        ["real pieces", *(f"{np.mean(v):+.2f} ± {np.std(v):.2f}" for v in endurance.changes(ends).values()), "", ""]
+    )
+    return (
+        f"""{len(series["happy"])} minutes of each, network alone, seed 1: mean and standard deviation of minutes, and a
+straight line's change from beginning to end. Last row: from the first to the last {study.sizes.seconds:g} s of
+{len(ends)} held-out pieces (what is rendered of them, at most a minute and a half), mean and standard deviation.
 
-""" + table(
-        ["", "level, dB", "attacks a second", "chroma entropy, bits", "novelty", "silent minutes", "stuck minutes"], rows) + "\n" + plots.endurance(series, folder) + "\n"
+"""
+        + table(
+            ["", "level, dB", "attacks a second", "chroma entropy, bits", "novelty", "silent minutes", "stuck minutes"],
+            rows,
+        )
+        + "\n"
+        + plots.endurance(series, folder)
+        + "\n"
+    )
 
 
-def measure_latents(study, folder):
-    errors, means, variances = zip(*(reconstruction.reconstruct(study.encoder, study.networks, mel) for mel in study.mels()))
+def measure_latents(study: Study, folder: Path) -> str:
+    errors, means, variances = zip(
+        *(reconstruction.reconstruct(study.encoder, study.networks, mel) for mel in study.mels())
+    )
     mean_rows = np.concatenate(means)
     active = int((mean_rows.std(0) > reconstruction.ACTIVE).sum())
     nats = reconstruction.nats(mean_rows, np.concatenate(variances)).mean()
-    return table(["", "value", "wanted"], [["mean absolute error of the log-mel, dB", mean(errors), "≤ 1.5"],
-                                            ["KL, nats a dimension", f"{nats:.2f}", ""], ["active dimensions", f"{active} of 32", "≥ 24"]])
+    return table(
+        ["", "value", "wanted"],
+        [
+            ["mean absolute error of the log-mel, dB", mean(errors), "≤ 1.5"],
+            ["KL, nats a dimension", f"{nats:.2f}", ""],
+            ["active dimensions", f"{active} of 32", "≥ 24"],
+        ],
+    )
 
 
-def measure_likelihood(study, folder):
+def measure_likelihood(study: Study, folder: Path) -> str:
     latents, conditions = study.windows()
     kinds = {"conditions given": conditions, "none": conditions * 0, "those of another window": conditions.roll(1, 0)}
     bits = {name: likelihood.bits_per_dimension(study.transformer, latents, kind) for name, kind in kinds.items()}
-    rows = [[name, mean(value), f"{likelihood.perplexity(value).mean():.2f}", "" if name == "conditions given" else mean(value - bits["conditions given"])]
-            for name, value in bits.items()]
-    return f"{len(latents)} windows of {latents.shape[1]} latents; exact divergence, {likelihood.TIMES} midpoint steps. Densities are those of standardised latents; perplexity counts bins of {likelihood.STEP} deviations.\n\n" + table(
-        ["", "bits a dimension", "perplexity", "more than given"], rows)
+    rows = [
+        [
+            name,
+            mean(value),
+            f"{likelihood.perplexity(value).mean():.2f}",
+            "" if name == "conditions given" else mean(value - bits["conditions given"]),
+        ]
+        for name, value in bits.items()
+    ]
+    return (
+        f"{len(latents)} windows of {latents.shape[1]} latents; exact divergence, {likelihood.TIMES} midpoint steps. "
+        "Densities are those of standardised latents; perplexity counts bins of "
+        f"{likelihood.STEP} deviations.\n\n" + table(["", "bits a dimension", "perplexity", "more than given"], rows)
+    )
 
 
-def measure_vocoder(study, folder):
-    scores = {"truth": [], "vocoder": [], "Griffin-Lim 32": []}
+def measure_vocoder(study: Study, folder: Path) -> str:
+    scores: dict[str, list[tuple[float, float, float]]] = {"truth": [], "vocoder": [], "Griffin-Lim 32": []}
     for x in study.voiced():
         copies = vocoding.copies(study.networks, x.full_sound())
         begin = vocoding.BEGIN / SAMPLE_RATE
@@ -151,27 +271,51 @@ def measure_vocoder(study, folder):
         for name, values in scores.items():
             found = transcription.transcribe(study.detector, mel_of(copies[name]))
             played = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(copies[name]) / SAMPLE_RATE)]
-            values.append((*vocoding.distances(copies[name], copies["truth"]), transcription.onset_scores(found, played)[2]))
+            values.append(
+                (*vocoding.distances(copies[name], copies["truth"]), transcription.onset_scores(found, played)[2])
+            )
     rows = [[name, *(mean([v[i] for v in values]) for i in range(3)), len(values)] for name, values in scores.items()]
-    return transcription.__doc__.split("\n\n", 1)[1] + "\n" + table(
-        ["", "log-spectral distance, dB", "multi-resolution STFT", "note-onset F1", "N"], rows)
+    return (
+        transcription.__doc__.split("\n\n", 1)[1]
+        + "\n"
+        + table(["", "log-spectral distance, dB", "multi-resolution STFT", "note-onset F1", "N"], rows)
+    )
 
 
-def measure_memory(study, folder):
+def measure_memory(study: Study, folder: Path) -> str:
     repertoire = study.repertoire
-    requests = study.requests(False)[:MEMORY_SEEDS * len(EMOTIONS)]
+    requests = study.requests(False)[: MEMORY_SEEDS * len(EMOTIONS)]
     detector = study.detector  # made before the threads ask for it
-    found = study.play(requests, lambda x: memory.melody(transcription.transcribe(detector, mel_of(x.sound(SAMPLE_RATE)))))
+    found = study.play(
+        requests, lambda x: memory.melody(transcription.transcribe(detector, mel_of(x.sound(SAMPLE_RATE))))
+    )
     rendered = [repertoire.longest_shared(melody) for melody in found]
     length = int(np.median([len(melody) for melody in found]))
-    between = [repertoire.longest_shared(melody[:length], without=i) for i, melody in enumerate(study.melodies[:200]) if len(melody) >= length]
-    return f"Melodies (highest notes) as intervals; notes in the longest run shared with any of {len(study.melodies)} training pieces. " \
-        "Renderings are transcribed by the note detector above.\n\n" + table(["", "mean", "longest", "N"], [
-            ["renderings, network alone", mean(rendered), max(rendered), len(rendered)],
-            [f"the first {length} notes of a training piece against the others", mean(between), max(between), len(between)]])
+    between = [
+        repertoire.longest_shared(melody[:length], without=i)
+        for i, melody in enumerate(study.melodies[:200])
+        if len(melody) >= length
+    ]
+    return (
+        "Melodies (highest notes) as intervals; notes in the longest run shared with any of "
+        f"{len(study.melodies)} training pieces. "
+        "Renderings are transcribed by the note detector above.\n\n"
+        + table(
+            ["", "mean", "longest", "N"],
+            [
+                ["renderings, network alone", mean(rendered), max(rendered), len(rendered)],
+                [
+                    f"the first {length} notes of a training piece against the others",
+                    mean(between),
+                    max(between),
+                    len(between),
+                ],
+            ],
+        )
+    )
 
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[Study, Path], str]] = {
     "Emotion": hear_emotion,
     "Change of emotion": hear_changes,
     "Chord": hear_chords,
@@ -186,17 +330,20 @@ SECTIONS = {
 }
 
 
-def write(study, sections, models):
+def write(study: Study, sections: Sequence[str], models: Path) -> None:
     """Writes EVALUATION.md anew after every one of `sections`, so that what is known can be read."""
     sizes = study.sizes
     chosen = "" if list(sections) == list(SECTIONS) else "".join(f' "{title}"' for title in sections)
-    command = f"make evaluate EXCERPTS={sizes.excerpts} SECONDS={sizes.seconds:g} HOURS={sizes.hours:g}" + (f" SECTIONS='{chosen[1:]}'" if chosen else "")
+    command = f"make evaluate EXCERPTS={sizes.excerpts} SECONDS={sizes.seconds:g} HOURS={sizes.hours:g}" + (
+        f" SECTIONS='{chosen[1:]}'" if chosen else ""
+    )
     text = f"""# Evaluation
 
 Written by `{command}`: {sizes.excerpts} excerpts of {sizes.seconds:g} s
-for each of eight emotions, seeds {study.seeds()[0]} to {study.seeds()[-1]} (change, beat and temperature: from 1 on), rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each
-emotion alone. In brackets: 95 % intervals of a bootstrap over excerpts. Held out: {len(study.held_out['valid'])} + {len(study.held_out['test'])} pieces of
-the `valid` and `test` splits.
+for each of eight emotions, seeds {study.seeds()[0]} to {study.seeds()[-1]} (change, beat and temperature: from 1 on),
+rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each emotion
+alone. In brackets: 95 % intervals of a bootstrap over excerpts. Held out: {len(study.held_out["valid"])} +
+{len(study.held_out["test"])} pieces of the `valid` and `test` splits.
 """
     for title in sections:
         print(title, flush=True)

@@ -1,10 +1,12 @@
 """Whether the emotion that was asked for is heard.
 
-The judge is fitted to held-out music that the networks never saw, labelled by the rules of `src/prepare/label.rs` over its notes:
-the same rules labelled the music that the networks learnt from. It hears sound only, brought to one level.
+The judge is fitted to held-out music that the networks never saw, labelled by the rules of `melos-corpus prepare` over
+its notes: the same rules labelled the music that the networks learnt from. It hears sound only, brought to one level.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -12,22 +14,22 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..constants import EMOTIONS
-from .statistics import auc, bootstrap
+from ..arrays import Array, Floats
+from ..constants import ANCHORS, EMOTIONS
+from .statistics import Estimate, auc, bootstrap
 
-# Valence and arousal of the eight names, as in `src/emotion.rs`.
-ANCHORS = {"happy": (0.7, 0.5), "sad": (-0.7, -0.5), "energetic": (0.4, 0.9), "calm": (0.4, -0.7),
-           "romantic": (0.6, -0.1), "angry": (-0.7, 0.8), "nostalgic": (-0.1, -0.4), "mysterious": (-0.3, 0.1)}
 FOLDS = 5
 
 
-def neighbour(emotion):
+def neighbour(emotion: str) -> str:
     """The name nearest to `emotion` on the circumplex."""
-    distance = {other: np.hypot(*np.subtract(ANCHORS[other], ANCHORS[emotion])) for other in EMOTIONS if other != emotion}
-    return min(distance, key=distance.get)
+    distance = {
+        other: np.hypot(*np.subtract(ANCHORS[other], ANCHORS[emotion])) for other in EMOTIONS if other != emotion
+    }
+    return min(distance, key=lambda other: distance[other])
 
 
-def nearness(affect):
+def nearness(affect: Floats) -> Floats:
     """Minus the distance of valence and arousal [n, 2] from every anchor, [n, 8]."""
     anchors = np.array([ANCHORS[name] for name in EMOTIONS])
     return -np.linalg.norm(np.asarray(affect)[:, None] - anchors, axis=2)
@@ -35,33 +37,36 @@ def nearness(affect):
 
 @dataclass(frozen=True)
 class Heard:
-    """The judge's opinion of excerpts: valence, arousal, and how near the eight names are [n, 8]; the other judge's too."""
+    """The judge's opinion of excerpts: valence, arousal, how near the eight names are [n, 8]; the other judge's too."""
 
-    valence: np.ndarray
-    arousal: np.ndarray
-    names: np.ndarray
-    other_names: np.ndarray
+    valence: Floats
+    arousal: Floats
+    names: Floats
+    other_names: Floats
 
 
 class Judge:
     """Ridge regressions for valence and arousal over standardised features.
 
-    The name heard is the one whose anchor is nearest to the affect heard, as the rules name the music that they label. A
-    regression hears less than there is, so its affect is first brought to the mean and the deviation of the labels, as it
-    has them on pieces it was not fitted to. Another judge, a logistic regression fitted to the names themselves, is asked too.
+    The name heard is the one whose anchor is nearest to the affect heard, as the rules name the music that they label.
+    A regression hears less than there is, so its affect is first brought to the mean and the deviation of the labels,
+    as it has them on pieces it was not fitted to. Another judge, a logistic regression fitted to the names themselves,
+    is asked too.
     """
 
-    def __init__(self, features, labels, pieces):
-        """`labels` [n, 10]: weights of the eight names, valence, arousal. Windows of one piece stay together in a fold."""
+    def __init__(self, features: Floats, labels: Floats, pieces: Sequence[Any]) -> None:
+        """`labels` [n, 10]: weights of the eight names, valence, arousal. A piece's windows stay together in a fold."""
         # Of 10 to 3000, the penalty that explains most of valence and arousal together in cross-validation.
         self.regression = make_pipeline(StandardScaler(), Ridge(alpha=100.0))
-        self.naming = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=2000, class_weight="balanced"))
+        self.naming = make_pipeline(
+            StandardScaler(), LogisticRegression(C=0.03, max_iter=2000, class_weight="balanced")
+        )
         names, affect = labels[:, :8].argmax(1), labels[:, 8:]
         folds = {"groups": pieces, "cv": GroupKFold(FOLDS)}
         guessed = cross_val_predict(self.regression, features, affect, **folds)
         self.scale = affect.std(0) / guessed.std(0)
         self.offset = affect.mean(0) - self.scale * guessed.mean(0)
-        self.accuracy = {
+        self.accuracy: dict[str, Any] = {
             "windows": len(features),
             "pieces": len(set(pieces)),
             "valence_auc": auc_of_signs(guessed[:, 0], affect[:, 0]),
@@ -72,21 +77,26 @@ class Judge:
         self.regression.fit(features, affect)
         self.naming.fit(features, names)
 
-    def __call__(self, features):
+    def __call__(self, features: Floats) -> Heard:
         affect = self.scale * self.regression.predict(features) + self.offset
         other_names = np.full((len(features), 8), -50.0)
         other_names[:, self.naming[-1].classes_] = self.naming.predict_log_proba(features)
         return Heard(affect[:, 0], affect[:, 1], nearness(affect), other_names)
 
 
-def auc_of_signs(scores, truth):
+def auc_of_signs(scores: Floats, truth: Floats) -> Estimate:
     """How well `scores` tell where `truth` is positive from where it is negative."""
     return bootstrap(auc, scores[truth > 0], scores[truth <= 0])
 
 
-def agreement(heard, requested):
-    """Requested against heard, for the names in `requested`."""
-    requested = np.asarray(requested)
+def told_apart(mine: Floats, theirs: Floats) -> float:
+    """The share of two names' excerpts that margins put on the right side."""
+    return float(((mine > 0).mean() + (theirs < 0).mean()) / 2)
+
+
+def agreement(heard: Heard, names: Sequence[str]) -> dict[str, Any]:
+    """Requested `names` against heard."""
+    requested: Array = np.asarray(names)
     wanted = np.array([EMOTIONS.index(name) for name in requested])
     anchors = np.array([ANCHORS[name] for name in requested])
     confusion = np.zeros((8, 8))
@@ -96,8 +106,7 @@ def agreement(heard, requested):
         other = neighbour(emotion)
         one, two = EMOTIONS.index(emotion), EMOTIONS.index(other)
         margin = heard.names[:, one] - heard.names[:, two]
-        right = lambda mine, theirs: ((mine > 0).mean() + (theirs < 0).mean()) / 2  # noqa: E731
-        pairs[emotion] = (other, bootstrap(right, margin[wanted == one], margin[wanted == two]))
+        pairs[emotion] = (other, bootstrap(told_apart, margin[wanted == one], margin[wanted == two]))
     return {
         "valence_auc": auc_of_signs(heard.valence, anchors[:, 0]),
         "arousal_auc": auc_of_signs(heard.arousal, anchors[:, 1]),
@@ -105,6 +114,9 @@ def agreement(heard, requested):
         "other_names": bootstrap(np.mean, heard.other_names.argmax(1) == wanted),
         "confusion": confusion / np.maximum(confusion.sum(1, keepdims=True), 1),
         "pairs": pairs,
-        "affect": {name: (float(heard.valence[requested == name].mean()), float(heard.arousal[requested == name].mean()))
-                   for name in EMOTIONS if (requested == name).any()},
+        "affect": {
+            name: (float(heard.valence[requested == name].mean()), float(heard.arousal[requested == name].mean()))
+            for name in EMOTIONS
+            if (requested == name).any()
+        },
     }

@@ -1,9 +1,11 @@
 """Whether long playing dies away, gets stuck or drifts: figures of every minute."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats
 from .describe import chroma, constant_q, onsets
 from .renders import RATE
 
@@ -14,6 +16,8 @@ STUCK = 0.02
 
 @dataclass(frozen=True)
 class Minute:
+    """What is measured of a minute."""
+
     level_db: float
     onset_density: float
     chroma_entropy: float
@@ -23,8 +27,8 @@ class Minute:
 FIELDS = tuple(Minute.__annotations__)
 
 
-def describe_minute(samples):
-    """Level, attacks a second, entropy of the pitch classes in bits, and how much the sound changes from second to second."""
+def describe_minute(samples: Floats) -> Minute:
+    """Level, attacks a second, entropy of the pitch classes in bits, and how much changes from second to second."""
     magnitudes = constant_q(samples)
     classes = chroma(magnitudes).sum(1)
     share = classes / (classes.sum() + 1e-9)
@@ -32,23 +36,23 @@ def describe_minute(samples):
     pictures = np.stack([part.mean(1) for part in seconds])
     pictures /= np.linalg.norm(pictures, axis=1, keepdims=True) + 1e-9
     return Minute(
-        float(20 * np.log10(np.sqrt(np.mean(samples ** 2)) + 1e-6)),
+        float(20 * np.log10(np.sqrt(np.mean(samples**2)) + 1e-6)),
         len(onsets(samples)[0]) / (len(samples) / RATE),
         float(-(share * np.log2(share + 1e-9)).sum()),
         float(1 - (pictures[1:] * pictures[:-1]).sum(1).mean()),
     )
 
 
-def flaws(series):
+def flaws(series: Sequence[Minute]) -> tuple[int, int]:
     """Minutes that are silent, and minutes in which nothing changes."""
     return sum(m.level_db < SILENT_DB for m in series), sum(m.novelty < STUCK for m in series)
 
 
-def drift(values):
+def drift(values: Sequence[float]) -> float:
     """Slope of a straight line through the values, times their number: the change from beginning to end."""
     return float(np.polyfit(np.arange(len(values)), values, 1)[0] * len(values)) if len(values) > 1 else 0.0
 
 
-def changes(ends):
+def changes(ends: Sequence[Sequence[Minute]]) -> dict[str, list[float]]:
     """What changes in real pieces: for every field, last less first of pairs of descriptions."""
     return {field: [getattr(last, field) - getattr(first, field) for first, last in ends] for field in FIELDS}

@@ -1,15 +1,17 @@
 """Fréchet audio distance (Kilgour et al. 2019) over a fixed embedding.
 
-No pretrained embedding can be had here, so the distance is over our own features of `describe.py`: attacks, dynamics, timbre,
-register and tonality of 10 s, standardised by the reference and turned into its principal components. It sees whether excerpts have the
-statistics of real performances on one piano. It compares with nothing outside this document.
+No pretrained embedding can be had here, so the distance is over our own features of `describe.py`: attacks, dynamics,
+timbre, register and tonality of 10 s, standardised by the reference and turned into its principal components. It sees
+whether excerpts have the statistics of real performances on one piano. It compares with nothing outside this document.
 """
 
 import numpy as np
 from scipy.linalg import sqrtm
 
+from ..arrays import Floats
 
-def frechet(one, two):
+
+def frechet(one: Floats, two: Floats) -> float:
     """Distance of two Gaussians fitted to embeddings [n, d] (Dowson and Landau 1982)."""
     means, covariances = zip(*((x.mean(0), np.atleast_2d(np.cov(x, rowvar=False))) for x in (one, two)))
     mixed = sqrtm(covariances[0] @ covariances[1])
@@ -19,11 +21,11 @@ def frechet(one, two):
 class Embedding:
     """Standardised features on their first `size` principal components, both taken from `features` [n, d]."""
 
-    def __init__(self, features, size=16):
+    def __init__(self, features: Floats, size: int = 16) -> None:
         self.mean, self.deviation = features.mean(0), features.std(0) + 1e-6
         standard = (features - self.mean) / self.deviation
         self.axes = np.linalg.svd(standard, full_matrices=False)[2][:size].T
 
-    def __call__(self, features):
+    def __call__(self, features: Floats) -> Floats:
         # Beyond five deviations a feature says no more than that it is far off.
         return np.clip((features - self.mean) / self.deviation, -5, 5) @ self.axes

@@ -1,14 +1,20 @@
 """Whether the networks play training pieces by heart: the longest run of intervals shared with any of them."""
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
 import mido
 import numpy as np
+
+from ..arrays import Array
 
 BASE = 0x9E3779B97F4A7C15
 
 
-def melody(onsets, gap=0.03):
-    """The highest notes of successive chords: onsets [n, 2] (seconds, pitch) in order, those within `gap` are one chord."""
-    tops, begun = [], -1.0
+def melody(onsets: Iterable[Sequence[float]] | Array, gap: float = 0.03) -> Array:
+    """The highest notes of successive chords: of onsets [n, 2] (seconds, pitch), those within `gap` are one chord."""
+    tops: list[float] = []
+    begun = -1.0
     for time, pitch in onsets:
         if time - begun < gap:
             tops[-1] = max(tops[-1], pitch)
@@ -18,7 +24,7 @@ def melody(onsets, gap=0.03):
     return np.array(tops, int)
 
 
-def midi_onsets(path):
+def midi_onsets(path: Path) -> Array:
     """Onsets [n, 2] (seconds, pitch) of a MIDI file, in order; percussion left out."""
     now, onsets = 0.0, []
     for message in mido.MidiFile(path, clip=True):
@@ -31,11 +37,11 @@ def midi_onsets(path):
 class Repertoire:
     """The melodies of pieces, to be searched for runs."""
 
-    def __init__(self, melodies):
+    def __init__(self, melodies: Sequence[Array]) -> None:
         self.steps = [np.diff(melody) for melody in melodies]
-        self._runs = {}
+        self._runs: dict[int, tuple[Array, Array]] = {}
 
-    def _of(self, length):
+    def _of(self, length: int) -> tuple[Array, Array]:
         """Numbers of all runs of so many intervals, rising, and the piece each is of; -1 where it is of several."""
         if length not in self._runs:
             found = [np.unique(runs(steps, length)) for steps in self.steps]
@@ -44,7 +50,7 @@ class Repertoire:
             self._runs[length] = numbers, np.where(count > 1, -1, pieces[first])
         return self._runs[length]
 
-    def longest_shared(self, melody, without=None, longest=64):
+    def longest_shared(self, melody: Array, without: int | None = None, longest: int = 64) -> int:
         """Notes in the longest run that a melody shares, in any key, with one of the pieces but number `without`."""
         steps = np.diff(melody)
         for length in range(1, longest):
@@ -55,9 +61,9 @@ class Repertoire:
         return longest
 
 
-def runs(steps, length):
-    """All runs of so many intervals, each as a number: a polynomial over the intervals modulo 2^64 (Karp and Rabin 1987)."""
+def runs(steps: Array, length: int) -> Array:
+    """All runs of so many intervals, each as a number: a polynomial over them modulo 2^64 (Karp and Rabin 1987)."""
     numbers = np.zeros(max(0, len(steps) - length + 1), np.uint64)
     for index in range(length):
-        numbers = numbers * np.uint64(BASE) + (steps[index:index + len(numbers)] + 128).astype(np.uint64)
+        numbers = numbers * np.uint64(BASE) + (steps[index : index + len(numbers)] + 128).astype(np.uint64)
     return numbers

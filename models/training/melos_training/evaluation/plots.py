@@ -1,27 +1,28 @@
 """Pictures for the document."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+from ..arrays import Floats
+from ..constants import EMOTIONS
+from .endurance import Minute
+from .statistics import Estimate
 
-from ..constants import EMOTIONS  # noqa: E402
 
-
-def save(figure, folder, name):
+def save(figure: Figure, folder: Path, name: str) -> str:
     """Writes `name`.png and gives the Markdown that shows it."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     figure.set_layout_engine("constrained")
-    figure.savefig(Path(folder) / f"{name}.png", dpi=70, bbox_inches="tight")
-    plt.close(figure)
-    return f"![{name}]({Path(folder).name}/{name}.png)"
+    figure.savefig(folder / f"{name}.png", dpi=70, bbox_inches="tight")
+    return f"![{name}]({folder.name}/{name}.png)"
 
 
-def confusions(tables, folder):
+def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
     """Requested (rows) against heard (columns), one picture a table."""
-    figure, axes = plt.subplots(1, len(tables), figsize=(5 * len(tables), 4.5), squeeze=False)
+    figure = Figure(figsize=(5 * len(tables), 4.5))
+    axes = figure.subplots(1, len(tables), squeeze=False)
     for axis, (title, table) in zip(axes[0], tables.items()):
         axis.imshow(table, cmap="Blues", vmin=0, vmax=1)
         axis.set(title=title, xlabel="heard", ylabel="requested", xticks=range(8), yticks=range(8))
@@ -34,9 +35,10 @@ def confusions(tables, folder):
     return save(figure, folder, "confusion")
 
 
-def temperature(points, folder):
+def temperature(points: Mapping[float, Estimate], folder: Path) -> str:
     """`points`: temperature to an estimate of diversity."""
-    figure, axis = plt.subplots(figsize=(5, 3))
+    figure = Figure(figsize=(5, 3))
+    axis = figure.subplots()
     values = list(points.values())
     errors = [[v.value - v.low for v in values], [v.high - v.value for v in values]]
     axis.errorbar(list(points), [v.value for v in values], errors, marker="o", capsize=3)
@@ -44,10 +46,16 @@ def temperature(points, folder):
     return save(figure, folder, "temperature")
 
 
-def endurance(series, folder):
+def endurance(series: Mapping[str, Sequence[Minute]], folder: Path) -> str:
     """`series`: emotion to its minutes."""
-    fields = {"level_db": "level, dB", "onset_density": "attacks a second", "chroma_entropy": "chroma entropy, bits", "novelty": "novelty"}
-    figure, axes = plt.subplots(1, 4, figsize=(16, 3))
+    fields = {
+        "level_db": "level, dB",
+        "onset_density": "attacks a second",
+        "chroma_entropy": "chroma entropy, bits",
+        "novelty": "novelty",
+    }
+    figure = Figure(figsize=(16, 3))
+    axes = figure.subplots(1, 4)
     for axis, (field, label) in zip(axes, fields.items()):
         for emotion, minutes in series.items():
             axis.plot(range(1, len(minutes) + 1), [getattr(m, field) for m in minutes], label=emotion)
@@ -56,9 +64,10 @@ def endurance(series, folder):
     return save(figure, folder, "endurance")
 
 
-def rise(curves, folder):
+def rise(curves: Mapping[str, tuple[Floats, Floats]], folder: Path) -> str:
     """`curves`: change to (seconds after it, judged arousal)."""
-    figure, axis = plt.subplots(figsize=(5, 3))
+    figure = Figure(figsize=(5, 3))
+    axis = figure.subplots()
     for name, (seconds, values) in curves.items():
         axis.plot(seconds, values, label=name)
     axis.axvline(0, color="grey", linewidth=0.5)

@@ -3,13 +3,17 @@
 import hashlib
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
+from .. import repository
+from ..arrays import Floats
 from ..constants import SAMPLE_RATE
 
 RATE = 24_000
@@ -31,21 +35,34 @@ class Request:
     then: str | None = None
     """The emotion that is asked for half-way, with the usual glide."""
 
-    def arguments(self):
+    def arguments(self) -> list[str]:
+        """Of `melos render`."""
         voices = [] if self.harmony else ["--no-harmony"]
         tempo = [] if self.tempo is None else ["--tempo", str(self.tempo)]
-        return ["--emotion", self.emotion, "--seconds", str(self.seconds + LEAD), "--temperature", str(self.temperature),
-                "--set", "reverb=0", "--bits", "16", *voices, *tempo]
+        return [
+            "--emotion",
+            self.emotion,
+            "--seconds",
+            str(self.seconds + LEAD),
+            "--temperature",
+            str(self.temperature),
+            "--set",
+            "reverb=0",
+            "--bits",
+            "16",
+            *voices,
+            *tempo,
+        ]
 
-    def control_log(self):
-        """Seed and events, as `src/control/log.rs` has them."""
+    def control_log(self) -> str:
+        """Seed and events, as a control log has them."""
         lines = ["melos-control-log 1", 'version "evaluation"', f"seed {self.seed}"]
         if self.then:
             lines.append(f'{int((LEAD + self.seconds / 2) * SAMPLE_RATE)} /melos/emotion "{self.then}"')
         return "\n".join(lines) + "\n"
 
 
-def _mono(samples, rate):
+def _mono(samples: Floats, rate: int) -> Floats:
     return resample_poly(samples.mean(1), 1, SAMPLE_RATE // rate).astype(np.float32)
 
 
@@ -56,41 +73,46 @@ class Rendering:
     wav: Path
     plan_file: Path
 
-    def sound(self, rate=RATE):
+    def sound(self, rate: int = RATE) -> Floats:
         """Mono samples after the lead."""
         samples, _ = soundfile.read(self.wav, dtype="float32", start=int(LEAD * SAMPLE_RATE))
         return _mono(samples, rate)
 
-    def minutes(self, rate=RATE):
+    def minutes(self, rate: int = RATE) -> Iterator[Floats]:
         """The whole minutes after the lead, one after the other: an hour at once would take gigabytes."""
         length = 60 * SAMPLE_RATE
         for samples in soundfile.blocks(self.wav, length, dtype="float32", start=int(LEAD * SAMPLE_RATE)):
             if len(samples) == length:
                 yield _mono(samples, rate)
 
-    def plan(self):
+    def plan(self) -> list[dict[str, Any]]:
         """What was asked, one entry for every 4096 frames; `seconds` counts from the end of the lead."""
         entries = [json.loads(line) for line in self.plan_file.read_text().splitlines()]
         return [{**entry, "seconds": entry["frame"] / SAMPLE_RATE - LEAD} for entry in entries]
 
 
 class Renderer:
-    """Calls `melos render` in the repository's root; keeps renderings in `folder`, apart for every program and model."""
+    """Calls `melos render` in the repository; keeps renderings in `folder`, apart for every program and model."""
 
-    def __init__(self, melos, folder, model="melos-piano"):
-        self.melos, self.model = Path(melos), model
-        contents = [self.melos.read_bytes(), Path("models", model, "model.toml").read_bytes()]
-        self.folder = Path(folder) / hashlib.sha256(b"".join(contents)).hexdigest()[:12]
+    def __init__(self, melos: Path, folder: Path, model: str) -> None:
+        self.melos, self.model = melos.absolute(), model
+        contents = [self.melos.read_bytes(), (repository.ROOT / "models" / model / "model.toml").read_bytes()]
+        self.folder = folder.absolute() / hashlib.sha256(b"".join(contents)).hexdigest()[:12]
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def __call__(self, request):
+    def __call__(self, request: Request) -> Rendering:
         arguments, log = [*request.arguments(), "--model", self.model], request.control_log()
-        name = self.folder / f"{request.emotion}-{hashlib.sha256((' '.join(arguments) + log).encode()).hexdigest()[:12]}"
+        name = (
+            self.folder / f"{request.emotion}-{hashlib.sha256((' '.join(arguments) + log).encode()).hexdigest()[:12]}"
+        )
         rendering = Rendering(name.with_suffix(".wav"), name.with_suffix(".jsonl"))
         if not rendering.wav.exists():
             partial, control_log = name.with_suffix(".part.wav"), name.with_suffix(".log")
             control_log.write_text(log)
-            command = [self.melos, "render", *arguments, "--control-log", control_log, "--output", partial, "--plan", rendering.plan_file]
-            subprocess.run(command, check=True, capture_output=True)
+            files = {"--control-log": control_log, "--output": partial, "--plan": rendering.plan_file}
+            options = [part for option, path in files.items() for part in (option, str(path))]
+            subprocess.run(
+                [self.melos, "render", *arguments, *options], check=True, capture_output=True, cwd=repository.ROOT
+            )
             partial.rename(rendering.wav)
         return rendering

@@ -1,7 +1,11 @@
 """How fast a change of emotion is heard: the judge's arousal in windows that slide over it."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from ..arrays import Floats
+from .emotion import Judge
 from .renders import RATE
 
 WINDOW, STEP = 4.0, 0.5
@@ -10,20 +14,20 @@ BEFORE, AFTER = 4.0, 8.0
 """Seconds before and after the change that count as settled."""
 
 
-def course(judge, describe, samples, change):
+def course(judge: Judge, describe: Callable[[Floats], Floats], samples: Floats, change: float) -> tuple[Floats, Floats]:
     """Seconds after the change of the middles of windows, and the arousal heard in them."""
     starts = np.arange(0, len(samples) / RATE - WINDOW, STEP)
-    windows = [samples[int(start * RATE):int((start + WINDOW) * RATE)] for start in starts]
+    windows = [samples[int(start * RATE) : int((start + WINDOW) * RATE)] for start in starts]
     return starts + WINDOW / 2 - change, judge(np.stack([describe(window) for window in windows])).arousal
 
 
-def way(times, values):
+def way(times: Floats, values: Floats) -> Floats:
     """The course as a share of the way from what was settled before to what is settled after."""
     before, after = values[times < -BEFORE].mean(), values[times > AFTER].mean()
     return (values - before) / (after - before)
 
 
-def reached(times, share, level=0.5):
+def reached(times: Floats, share: Floats, level: float = 0.5) -> float:
     """When a course first reaches a share of its way, by straight lines between windows; NaN if never."""
     for i in range(1, len(share)):
         if share[i - 1] < level <= share[i] and times[i] > -BEFORE:

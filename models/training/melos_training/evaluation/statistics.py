@@ -1,8 +1,13 @@
 """Means with confidence intervals, and how well scores tell two groups apart."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ..arrays import Floats
 
 RESAMPLES = 1000
 
@@ -16,26 +21,28 @@ class Estimate:
     high: float
     count: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
-def bootstrap(statistic, *samples, seed=0):
-    """`statistic(*samples)` with the percentile interval (Efron 1979) of resampling each of the samples by itself."""
+def bootstrap(statistic: Callable[..., Any], *data: ArrayLike, seed: int = 0) -> Estimate:
+    """`statistic(*data)` with the percentile interval (Efron 1979) of resampling each of the samples by itself."""
     rng = np.random.default_rng(seed)
-    samples = [np.asarray(sample) for sample in samples]
+    samples = [np.asarray(sample) for sample in data]
     values = [
-        statistic(*(sample[rng.integers(len(sample), size=len(sample))] for sample in samples)) for _ in range(RESAMPLES)
+        statistic(*(sample[rng.integers(len(sample), size=len(sample))] for sample in samples))
+        for _ in range(RESAMPLES)
     ]
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return Estimate(float(statistic(*samples)), float(low), float(high), sum(map(len, samples)))
 
 
-def mean(sample):
+def mean(sample: ArrayLike) -> Estimate:
+    """The mean with its interval."""
     return bootstrap(np.mean, sample)
 
 
-def auc(positive, negative):
+def auc(positive: Floats, negative: Floats) -> float:
     """Probability that a positive scores higher than a negative; ties count half (Mann and Whitney 1947)."""
     ranks = np.searchsorted(np.sort(negative), positive, "left") + np.searchsorted(np.sort(negative), positive, "right")
     return float(ranks.mean() / 2 / len(negative))

@@ -1,14 +1,19 @@
 """A small note detector: a convolutional network from log-mels to note onsets.
 
-Trained here on the `valid` shards, which no network of Melos learnt from; its accuracy is measured on the `test` shards.
+Trained here on the `valid` shards, which no network of Melos learnt from; its accuracy is measured on the `test`
+shards.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
+from ..arrays import Array, Floats
 from ..constants import FRAMES_PER_SECOND, MEL_BANDS, MEL_MEAN, MEL_SCALE
+from ..data import Shard
 
 LOWEST, KEYS = 21, 88
 TOLERANCE = 0.05
@@ -20,20 +25,23 @@ THRESHOLD = 0.4
 class Detector(nn.Module):
     """Log-mel [batch, frames, 128] to logits of onsets [batch, frames, 88]."""
 
-    def __init__(self, width=256):
+    def __init__(self, width: int = 256) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            nn.Conv1d(MEL_BANDS, width, 9, padding=4), nn.GELU(), nn.Conv1d(width, width, 5, padding=2), nn.GELU(),
+            nn.Conv1d(MEL_BANDS, width, 9, padding=4),
+            nn.GELU(),
+            nn.Conv1d(width, width, 5, padding=2),
+            nn.GELU(),
             nn.Conv1d(width, KEYS, 1),
         )
 
-    def forward(self, mel):
+    def forward(self, mel: Tensor) -> Tensor:
         return self.net(((mel - MEL_MEAN) / MEL_SCALE).transpose(1, 2)).transpose(1, 2)
 
 
-def targets(notes, frames):
+def targets(notes: Array, frames: int) -> Floats:
     """1 at the frame of each onset, and half on both sides."""
-    roll = np.zeros((frames, KEYS), np.float32)
+    roll: Floats = np.zeros((frames, KEYS), np.float32)
     at = np.round(notes[:, 0] * FRAMES_PER_SECOND).astype(int)
     key = notes[:, 2].astype(int) - LOWEST
     for offset, value in ((-1, 0.5), (1, 0.5), (0, 1.0)):
@@ -43,20 +51,22 @@ def targets(notes, frames):
     return roll
 
 
-def train(shards, steps, seed=0):
+def train(shards: Sequence[Shard], steps: int, seed: int = 0) -> Detector:
     """A detector trained on `shards`, levels changed by up to 12 dB."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    songs = [(s.read("mel").astype(np.float32), targets(s.read("notes"), s.frames)) for s in shards if s.frames > FRAMES]
+    songs = [
+        (s.read("mel").astype(np.float32), targets(s.read("notes"), s.frames)) for s in shards if s.frames > FRAMES
+    ]
     detector = Detector()
     optimizer = torch.optim.AdamW(detector.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     for _ in range(steps):
         batch = []
         for _ in range(BATCH):
-            mel, roll = songs[rng.integers(len(songs))]
-            start = rng.integers(len(mel) - FRAMES)
-            batch.append((mel[start:start + FRAMES] + rng.uniform(-1.4, 1.4), roll[start:start + FRAMES]))
+            song, notes = songs[rng.integers(len(songs))]
+            start = rng.integers(len(song) - FRAMES)
+            batch.append((song[start : start + FRAMES] + rng.uniform(-1.4, 1.4), notes[start : start + FRAMES]))
         mel, roll = (torch.from_numpy(np.stack(part).astype(np.float32)) for part in zip(*batch))
         loss = F.binary_cross_entropy_with_logits(detector(mel), roll, pos_weight=torch.tensor(4.0))
         optimizer.zero_grad()
@@ -66,7 +76,7 @@ def train(shards, steps, seed=0):
     return detector.eval().requires_grad_(False)
 
 
-def transcribe(detector, mel):
+def transcribe(detector: Detector, mel: Floats) -> Floats:
     """Onsets [n, 2] (seconds, pitch) in a log-mel, in order."""
     chance = torch.sigmoid(detector(torch.from_numpy(np.ascontiguousarray(mel, np.float32))[None]))[0].numpy()
     before, after = np.pad(chance, ((1, 0), (0, 0)))[:-1], np.pad(chance, ((0, 1), (0, 0)))[1:]
@@ -74,7 +84,7 @@ def transcribe(detector, mel):
     return np.stack([frame / FRAMES_PER_SECOND, key + LOWEST], 1)
 
 
-def onset_scores(found, truth, tolerance=TOLERANCE):
+def onset_scores(found: Array, truth: Array, tolerance: float = TOLERANCE) -> tuple[float, float, float]:
     """Precision, recall and F1 of onsets [n, 2], each used once, of the same pitch within the tolerance."""
     hits = 0
     for pitch in np.unique(truth[:, 1]):

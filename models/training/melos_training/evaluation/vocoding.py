@@ -1,13 +1,17 @@
 """The vocoder beside 32 iterations of Griffin-Lim, from the same log-mels of held-out music."""
 
+from typing import Any
+
 import librosa
 import numpy as np
 import torch
+from torch import Tensor
 
-from ..constants import HOP, MEL_MAX_HZ, MEL_MIN_HZ, N_FFT, SAMPLE_RATE
+from ..arrays import Floats
+from ..constants import HOP, LATENT_FRAMES, LOOK_AHEAD, MEL_MAX_HZ, MEL_MIN_HZ, N_FFT, SAMPLE_RATE
 from ..measure import log_spectral_distance
 from ..mel import log_mel, spectrum
-from ..vocoder import LOOK_AHEAD
+from .streaming import Networks
 
 RESOLUTIONS = (512, 1024, 2048, 4096)
 WARM_UP = 64
@@ -16,41 +20,47 @@ BEGIN = N_FFT // 2 + WARM_UP * HOP
 """First sample that is compared."""
 
 
-def mel_of(sound):
+def mel_of(sound: Floats) -> Floats:
     """Log-mel [frames, 128] of samples at 48 kHz."""
     return log_mel(spectrum(torch.from_numpy(np.ascontiguousarray(sound))[None], center=True).abs())[0].numpy()
 
 
-
-def griffin_lim(mel):
+def griffin_lim(mel: Floats) -> Floats:
     """Samples of a log-mel: the mel inverted by non-negative least squares, then Griffin-Lim, both librosa's."""
-    options = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "fmin": MEL_MIN_HZ, "fmax": MEL_MAX_HZ, "power": 1}
+    options: dict[str, Any] = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "fmin": MEL_MIN_HZ, "fmax": MEL_MAX_HZ, "power": 1}
     magnitude = librosa.feature.inverse.mel_to_stft(np.exp(mel.T), **options)
     return librosa.griffinlim(magnitude, n_iter=32, hop_length=HOP, n_fft=N_FFT, random_state=0)
 
 
-def multi_resolution(ours, theirs):
-    """Spectral convergence plus mean absolute log-magnitude difference, mean over four resolutions (Yamamoto et al. 2020)."""
+def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
+    """Spectral convergence plus mean absolute log-magnitude difference at four resolutions (Yamamoto et al. 2020)."""
     total = 0.0
     for size in RESOLUTIONS:
         window = torch.hann_window(size)
-        a, b = (torch.stft(x, size, size // 4, window=window, return_complex=True).abs().clamp(min=1e-3) for x in (ours, theirs))
+        a, b = (
+            torch.stft(x, size, size // 4, window=window, return_complex=True).abs().clamp(min=1e-3)
+            for x in (ours, theirs)
+        )
         total += float((a - b).norm() / b.norm() + (a.log() - b.log()).abs().mean())
     return total / len(RESOLUTIONS)
 
 
-def copies(networks, sound):
+def copies(networks: Networks, sound: Floats) -> dict[str, Floats]:
     """What is heard of a sound at 48 kHz, and the same stretch from the vocoder and from Griffin-Lim."""
     audio = torch.from_numpy(sound)[None]
     mel = log_mel(spectrum(audio).abs())[0].numpy()
-    mel = mel[:len(mel) // 8 * 8]
+    mel = mel[: len(mel) // LATENT_FRAMES * LATENT_FRAMES]
     # Output sample 0 of both is the centre of mel frame 0.
     first, last = WARM_UP * HOP, (len(mel) - LOOK_AHEAD - 2) * HOP
-    truth = sound[N_FFT // 2:]
-    return {"truth": truth[first:last], "vocoder": networks.sound(mel)[first:last], "Griffin-Lim 32": griffin_lim(mel)[first:last]}
+    truth = sound[N_FFT // 2 :]
+    return {
+        "truth": truth[first:last],
+        "vocoder": networks.sound(mel)[first:last],
+        "Griffin-Lim 32": griffin_lim(mel)[first:last],
+    }
 
 
-def distances(copy, truth):
+def distances(copy: Floats, truth: Floats) -> tuple[float, float]:
     """Log-spectral distance in dB and multi-resolution STFT distance."""
     ours, theirs = (torch.from_numpy(np.ascontiguousarray(x))[None] for x in (copy, truth))
     return log_spectral_distance(ours, theirs), multi_resolution(ours, theirs)

@@ -1,22 +1,29 @@
 """The shipped ONNX networks in PyTorch, for what cannot be asked of a graph: gradients, whole sequences."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import onnx
 import torch
 from onnx import numpy_helper
+from torch import Tensor, nn
 
 from ..transformer import Transformer
 from ..vae import Encoder
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def tensors(path):
-    """Named weights of a graph. The exporter turns matrices and drops their names: they are found again by the bias added to their product."""
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """Named weights of a graph.
+
+    The exporter turns matrices and drops their names: they are found again by the bias added to their product.
+    """
     graph = onnx.load(str(path)).graph
     values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
     made = {node.output[0]: node for node in graph.node}
 
-    def constant(name):
+    def constant(name: str) -> str | None:
         """The initializer behind a name, through casts."""
         while name in made and made[name].op_type == "Cast":
             name = made[name].input[0]
@@ -33,16 +40,18 @@ def tensors(path):
     return found
 
 
-def load(network, path, prefix):
+def load(network: Network, path: Path, prefix: str) -> Network:
     """Fills `network` with the weights of the graph whose names begin with `prefix`."""
     found = tensors(path)
     network.load_state_dict({key: found[prefix + key] for key in network.state_dict()})
     return network.eval().requires_grad_(False)
 
 
-def transformer(folder):
-    return load(Transformer(), Path(folder) / "transformer.onnx", "transformer.")
+def transformer(folder: Path) -> Transformer:
+    """The transformer of a model folder."""
+    return load(Transformer(), folder / "transformer.onnx", "transformer.")
 
 
-def encoder(folder):
-    return load(Encoder(), Path(folder) / "encoder.onnx", "encoder.")
+def encoder(folder: Path) -> Encoder:
+    """The encoder of a model folder."""
+    return load(Encoder(), folder / "encoder.onnx", "encoder.")

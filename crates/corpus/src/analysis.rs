@@ -1,0 +1,102 @@
+//! Measures sound: timbre, loudness, rhythm, harmony.
+//!
+//! Everything is measured on mono sound at 48 kHz in the frames of [`melos::mel`]. Definitions are those of librosa 0.11
+//! with the same frame sizes, so that numbers can be compared.
+
+pub mod decode;
+pub mod mfcc;
+pub mod picture;
+pub mod rhythm;
+pub mod seams;
+pub mod spectral;
+pub mod tonal;
+
+use melos::mel::{BINS, HOP, MelAnalyzer, MelFrame};
+use melos::units::SAMPLE_RATE;
+use mfcc::{Coefficients, deltas, mfcc};
+use rhythm::Rhythm;
+use spectral::Spectral;
+use tonal::{Chroma, ChromaBank, KeyEstimate};
+
+/// What was measured in one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frame {
+    /// The mel frame.
+    pub mel: MelFrame,
+    /// Root mean square of the samples under the window.
+    pub rms: f32,
+    /// Sign changes per sample.
+    pub zero_crossings: f32,
+    /// Shape of the spectrum.
+    pub spectral: Spectral,
+    /// Pitch classes, the strongest 1.
+    pub chroma: Chroma,
+    /// Cepstral coefficients of the mel frame.
+    pub mfcc: Coefficients,
+    /// Their slope, per frame.
+    pub mfcc_delta: Coefficients,
+}
+
+/// What was measured in a whole signal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// How long it is.
+    pub seconds: f64,
+    /// Frame by frame, [`melos::mel::FRAMES_PER_SECOND`] a second.
+    pub frames: Vec<Frame>,
+    /// Tempo, beats, onsets.
+    pub rhythm: Rhythm,
+    /// Mean of the frames' pitch classes.
+    pub chroma: Chroma,
+    /// The key that fits them best.
+    pub key: KeyEstimate,
+}
+
+/// Measures a mono signal at 48 kHz. An empty one gives the one frame of silence at its start.
+#[must_use]
+pub fn analyze(signal: &[f32]) -> Analysis {
+    let mut analyzer = MelAnalyzer::new();
+    let bank = ChromaBank::new();
+    let mut magnitudes = [0.0; BINS];
+    let mut frames: Vec<Frame> = (0..=signal.len() / HOP)
+        .map(|index| {
+            let centre = index * HOP;
+            analyzer.magnitudes(signal, centre, &mut magnitudes);
+            let mel = analyzer.mel(&magnitudes);
+            Frame {
+                mel,
+                rms: spectral::rms(signal, centre),
+                zero_crossings: spectral::zero_crossings(signal, centre),
+                spectral: Spectral::of(&magnitudes),
+                chroma: bank.chroma(&magnitudes),
+                mfcc: mfcc(&mel),
+                mfcc_delta: Coefficients::default(),
+            }
+        })
+        .collect();
+    let coefficients: Vec<Coefficients> = frames.iter().map(|frame| frame.mfcc).collect();
+    for (frame, delta) in frames.iter_mut().zip(deltas(&coefficients)) {
+        frame.mfcc_delta = delta;
+    }
+    let mel: Vec<MelFrame> = frames.iter().map(|frame| frame.mel).collect();
+    let chroma = mean_chroma(&frames);
+    Analysis {
+        seconds: signal.len() as f64 / f64::from(SAMPLE_RATE),
+        rhythm: Rhythm::of(&mel),
+        key: KeyEstimate::of(&chroma),
+        chroma,
+        frames,
+    }
+}
+
+/// The mean of the frames' chroma.
+#[must_use]
+pub fn mean_chroma(frames: &[Frame]) -> Chroma {
+    let mut mean = [0.0; 12];
+    for frame in frames {
+        for (sum, value) in mean.iter_mut().zip(frame.chroma) {
+            *sum += value / frames.len() as f32;
+        }
+    }
+    mean
+}

@@ -1,0 +1,159 @@
+//! Sound files of any kind as mono samples at 48 kHz.
+
+use std::fs::File;
+use std::path::Path;
+
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{Fft, FixedSync, Resampler};
+use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+
+use melos::units::SAMPLE_RATE;
+
+/// Extensions of the files that can be decoded.
+pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
+/// The longest file taken, seconds: an hour of mono samples fills 690 MB.
+pub const LONGEST: f64 = 3600.0;
+/// Share of a file's packets that may be broken.
+const BROKEN: f64 = 0.1;
+/// Input frames the resampler takes at a time.
+const CHUNK: usize = 4096;
+
+/// Why a file gives no sound.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// It cannot be opened.
+    #[error("cannot be opened: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// It is no sound file, or of a kind that is not supported.
+    #[error("cannot be decoded: {0}")]
+    Unsupported(String),
+    /// Too much of it is broken.
+    #[error("broken: {broken} of {packets} packets cannot be decoded")]
+    Broken {
+        /// How many packets.
+        broken: usize,
+        /// Of how many.
+        packets: usize,
+    },
+    /// It holds less sound than its header promises.
+    #[error("truncated: holds {found:.1} s of the {promised:.1} s it promises")]
+    Truncated {
+        /// Seconds found.
+        found: f64,
+        /// Seconds promised.
+        promised: f64,
+    },
+    /// It decodes to nothing.
+    #[error("holds no sound")]
+    Empty,
+    /// It is longer than [`LONGEST`].
+    #[error("longer than {} minutes: cut it into pieces", LONGEST / 60.0)]
+    TooLong,
+    /// Its sample rate makes no sense.
+    #[error("cannot be resampled from {rate} Hz: {reason}")]
+    Rate {
+        /// Samples per second it claims.
+        rate: u32,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Decodes the first audio track of a file to mono (the mean of its channels) at 48 kHz. A few broken packets are
+/// bridged by what follows them.
+///
+/// # Errors
+/// [`DecodeError`] when the file is unreadable, broken, cut short, empty or too long.
+pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
+    let (samples, rate) = decode_native(path)?;
+    resample(samples, rate)
+}
+
+fn decode_native(path: &Path) -> Result<(Vec<f32>, u32), DecodeError> {
+    let unsupported = |error: Error| DecodeError::Unsupported(error.to_string());
+    let stream = MediaSourceStream::new(Box::new(File::open(path)?), Default::default());
+    let mut hint = Hint::new();
+    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
+        hint.with_extension(extension);
+    }
+    let mut format = symphonia::default::get_probe()
+        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+        .map_err(unsupported)?;
+    let track = format.default_track(TrackType::Audio).ok_or(DecodeError::Empty)?;
+    let (id, promised) = (track.id, track.num_frames);
+    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio()).ok_or(DecodeError::Empty)?;
+    let mut decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .map_err(unsupported)?;
+
+    let (mut mono, mut interleaved) = (Vec::new(), Vec::<f32>::new());
+    let (mut rate, mut packets, mut broken) = (0, 0, 0);
+    // A file that breaks off ends with an error from the reader: what was promised decides whether that is bad.
+    while let Ok(Some(packet)) = format.next_packet() {
+        if packet.track_id != id {
+            continue;
+        }
+        packets += 1;
+        match decoder.decode(&packet) {
+            Ok(buffer) => {
+                rate = buffer.spec().rate();
+                let channels = buffer.spec().channels().count().max(1);
+                buffer.copy_to_vec_interleaved(&mut interleaved);
+                mono.extend(interleaved.chunks_exact(channels).map(|all| all.iter().sum::<f32>() / channels as f32));
+            }
+            Err(Error::DecodeError(_)) => broken += 1,
+            Err(error) => return Err(unsupported(error)),
+        }
+        if mono.len() as f64 > LONGEST * f64::from(rate) {
+            return Err(DecodeError::TooLong);
+        }
+    }
+    if broken as f64 > BROKEN * packets as f64 {
+        return Err(DecodeError::Broken { broken, packets });
+    }
+    if mono.is_empty() || rate == 0 {
+        return Err(DecodeError::Empty);
+    }
+    let seconds = |frames: f64| frames / f64::from(rate);
+    if let Some(promised) = promised.filter(|promised| (mono.len() as f64) < 0.98 * *promised as f64 - 4608.0) {
+        return Err(DecodeError::Truncated { found: seconds(mono.len() as f64), promised: seconds(promised as f64) });
+    }
+    for sample in &mut mono {
+        *sample = if sample.is_finite() { *sample } else { 0.0 };
+    }
+    Ok((mono, rate))
+}
+
+/// Brings samples to 48 kHz, without delay.
+fn resample(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
+    if rate == SAMPLE_RATE {
+        return Ok(samples);
+    }
+    let failed = |reason: String| DecodeError::Rate { rate, reason };
+    let mut resampler = Fft::<f32>::new(rate as usize, SAMPLE_RATE as usize, CHUNK, 1, FixedSync::Both)
+        .map_err(|error| failed(error.to_string()))?;
+    let input = SequentialSlice::new(&samples[..], 1, samples.len()).map_err(|error| failed(error.to_string()))?;
+    let output = resampler.process_all(&input, samples.len(), None).map_err(|error| failed(error.to_string()))?;
+    Ok(output.take_data())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resampling_keeps_pitch_level_and_time() {
+        for rate in [22_050u32, 44_100, 96_000] {
+            let tone = |rate: u32, i: usize| (std::f64::consts::TAU * 1000.0 * i as f64 / f64::from(rate)).sin() as f32;
+            let resampled = resample((0..rate as usize).map(|i| tone(rate, i)).collect(), rate).expect("valid rate");
+            assert!(resampled.len().abs_diff(48_000) <= 1);
+            let error = (2000..46_000).map(|i| (resampled[i] - tone(SAMPLE_RATE, i)).abs()).fold(0.0, f32::max);
+            assert!(error < 1e-3, "{rate} Hz is off by {error}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Cepstral coefficients of mel frames, and their slopes.
+
+use std::f64::consts::PI;
+use std::sync::LazyLock;
+
+use melos::mel::{BANDS, MelFrame, dot};
+
+/// How many coefficients there are.
+pub const COUNT: usize = 13;
+
+/// One frame's coefficients, from the 0th.
+pub type Coefficients = [f32; COUNT];
+
+/// Frames either side over which a slope is fitted.
+const REACH: usize = 4;
+
+/// The orthonormal cosine transform of type II, one row per coefficient.
+static COSINES: LazyLock<Vec<MelFrame>> = LazyLock::new(|| {
+    let bands = BANDS as f64;
+    let row = |order: usize| {
+        let scale = if order == 0 { (1.0 / bands).sqrt() } else { (2.0 / bands).sqrt() };
+        std::array::from_fn(|band| (scale * (PI * order as f64 * (band as f64 + 0.5) / bands).cos()) as f32)
+    };
+    (0..COUNT).map(row).collect()
+});
+
+/// The coefficients of a mel frame: a cosine transform of its natural logarithms.
+#[must_use]
+pub fn mfcc(mel: &MelFrame) -> Coefficients {
+    let mut coefficients = [0.0; COUNT];
+    for (coefficient, row) in coefficients.iter_mut().zip(COSINES.iter()) {
+        *coefficient = dot(row, mel);
+    }
+    coefficients
+}
+
+/// The slope of a line fitted to the nine frames around each frame; the first and last four take their neighbours' slope.
+/// Fewer than nine frames have no slope.
+#[must_use]
+pub fn deltas(coefficients: &[Coefficients]) -> Vec<Coefficients> {
+    let mut slopes = vec![[0.0; COUNT]; coefficients.len()];
+    if coefficients.len() <= 2 * REACH {
+        return slopes;
+    }
+    let power: f32 = (1..=REACH).map(|distance| 2.0 * (distance * distance) as f32).sum();
+    for centre in REACH..coefficients.len() - REACH {
+        for distance in 1..=REACH {
+            let (before, after) = (&coefficients[centre - distance], &coefficients[centre + distance]);
+            for ((slope, before), after) in slopes[centre].iter_mut().zip(before).zip(after) {
+                *slope += distance as f32 * (after - before) / power;
+            }
+        }
+    }
+    let end = slopes.len() - REACH;
+    let (first, last) = (slopes[REACH], slopes[end - 1]);
+    slopes[..REACH].fill(first);
+    slopes[end..].fill(last);
+    slopes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_frame_has_only_the_lowest_coefficient() {
+        let coefficients = mfcc(&[2.0; BANDS]);
+        assert!((coefficients[0] - 2.0 * (BANDS as f32).sqrt()).abs() < 1e-4);
+        assert!(coefficients[1..].iter().all(|x| x.abs() < 1e-4));
+    }
+
+    #[test]
+    fn a_ramp_has_its_slope_everywhere() {
+        let ramp: Vec<Coefficients> = (0..20).map(|i| [0.5 * i as f32; COUNT]).collect();
+        assert!(deltas(&ramp).iter().flatten().all(|slope| (slope - 0.5).abs() < 1e-5));
+        assert!(deltas(&ramp[..5]).iter().flatten().all(|slope| *slope == 0.0));
+    }
+}

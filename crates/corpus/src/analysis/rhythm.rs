@@ -1,0 +1,233 @@
+//! Onsets, tempo and beats.
+//!
+//! Tempo is the strongest period of the onset strength, weighted towards 120 BPM; beats are the best path through strong
+//! onsets at about that period, by dynamic programming (Ellis, Beat Tracking by Dynamic Programming, JNMR 36, 2007).
+
+use realfft::RealFftPlanner;
+
+use melos::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
+
+/// Decibels per neper of amplitude.
+const DB_PER_NEPER: f32 = 8.685_89;
+/// Band values further below the loudest, in nepers (80 dB), do not count.
+const DEPTH: f32 = 80.0 / DB_PER_NEPER;
+/// Seconds under the window in which the period is sought, and frames between two of them.
+const TEMPO_WINDOW: f64 = 8.0;
+const TEMPO_STEP: usize = 24;
+/// Centre and width (octaves) of the prior over tempos, and the fastest.
+const TEMPO_PRIOR: (f64, f64) = (120.0, 1.0);
+const FASTEST: f64 = 320.0;
+/// How strictly beats keep the period.
+const TIGHTNESS: f32 = 100.0;
+/// An onset is the highest within this many frames either side, and higher than the mean of the wider surroundings.
+const ONSET_REACH: (usize, usize) = (3, 10);
+/// By how much, as a share of the strongest onset.
+const ONSET_RISE: f32 = 0.07;
+
+/// What the rhythm of a signal is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Rhythm {
+    /// Beats per minute; 0 without onsets.
+    pub tempo_bpm: f64,
+    /// Times of the beats, seconds.
+    pub beats: Vec<f64>,
+    /// Times of the onsets, seconds.
+    pub onsets: Vec<f64>,
+}
+
+impl Rhythm {
+    /// Finds onsets, tempo and beats in mel frames.
+    #[must_use]
+    pub fn of(mel: &[MelFrame]) -> Self {
+        let strength = onset_strength(mel);
+        let seconds = |frame: usize| frame as f64 / FRAMES_PER_SECOND;
+        if strength.iter().all(|x| *x <= 0.0) {
+            return Self::default();
+        }
+        let period = period(&strength);
+        let beats: Vec<f64> = beats(&strength, period).into_iter().map(seconds).collect();
+        let tempo_bpm = match beats[..] {
+            [first, .., last] if beats.len() >= 4 => 60.0 * (beats.len() - 1) as f64 / (last - first),
+            _ => 60.0 * FRAMES_PER_SECOND / period as f64,
+        };
+        Self { tempo_bpm, beats, onsets: onsets(&strength).into_iter().map(seconds).collect() }
+    }
+}
+
+/// How much louder the bands get from frame to frame, in decibels, averaged over the bands.
+#[must_use]
+pub fn onset_strength(mel: &[MelFrame]) -> Vec<f32> {
+    let loudest = mel.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
+    let floor = loudest - DEPTH;
+    let rise = |pair: &[MelFrame]| {
+        let sum: f32 =
+            pair[1].iter().zip(&pair[0]).map(|(now, before)| (now.max(floor) - before.max(floor)).max(0.0)).sum();
+        DB_PER_NEPER * sum / BANDS as f32
+    };
+    std::iter::once(0.0).take(mel.len()).chain(mel.windows(2).map(rise)).collect()
+}
+
+/// The strongest period in frames: the lag with the best autocorrelation, averaged over windows, times the prior.
+fn period(strength: &[f32]) -> usize {
+    let length = (TEMPO_WINDOW * FRAMES_PER_SECOND) as usize;
+    let mut planner = RealFftPlanner::<f32>::new();
+    let size = (2 * length).next_power_of_two();
+    let (forward, inverse) = (planner.plan_fft_forward(size), planner.plan_fft_inverse(size));
+    let (mut buffer, mut spectrum) = (forward.make_input_vec(), forward.make_output_vec());
+    let mut mean = vec![0.0f64; length];
+    for centre in (0..strength.len()).step_by(TEMPO_STEP) {
+        buffer.fill(0.0);
+        for (offset, slot) in buffer[..length].iter_mut().enumerate() {
+            let window = 0.5 - 0.5 * (std::f32::consts::TAU * offset as f32 / length as f32).cos();
+            let index = (centre + offset).checked_sub(length / 2);
+            *slot = window * index.and_then(|index| strength.get(index)).copied().unwrap_or(0.0);
+        }
+        forward.process(&mut buffer, &mut spectrum).expect("the buffers were made by the plan");
+        for bin in &mut spectrum {
+            *bin = bin.norm_sqr().into();
+        }
+        inverse.process(&mut spectrum, &mut buffer).expect("the buffers were made by the plan");
+        if buffer[0] > 0.0 {
+            for (sum, value) in mean.iter_mut().zip(&buffer) {
+                *sum += f64::from(value / buffer[0]);
+            }
+        }
+    }
+    let windows = strength.len().div_ceil(TEMPO_STEP) as f64;
+    let score = |lag: usize| {
+        let bpm = 60.0 * FRAMES_PER_SECOND / lag as f64;
+        let octaves = (bpm / TEMPO_PRIOR.0).log2() / TEMPO_PRIOR.1;
+        (1e6 * (mean[lag] / windows).max(0.0)).ln_1p() - 0.5 * octaves * octaves
+    };
+    let shortest = (60.0 * FRAMES_PER_SECOND / FASTEST).ceil() as usize;
+    (shortest..length).max_by(|a, b| score(*a).total_cmp(&score(*b)).then(b.cmp(a))).unwrap_or(shortest)
+}
+
+/// Frames of the beats.
+fn beats(strength: &[f32], period: usize) -> Vec<usize> {
+    let local = smoothed(strength, period);
+    let highest = local.iter().copied().fold(0.0, f32::max);
+    let mut score: Vec<f32> = Vec::with_capacity(local.len());
+    let mut previous: Vec<Option<usize>> = Vec::with_capacity(local.len());
+    let mut started = false;
+    for (frame, value) in local.iter().enumerate() {
+        let from = frame.saturating_sub(2 * period);
+        let to = (frame + 1).saturating_sub(period.div_ceil(2));
+        let cost = |before: usize| -TIGHTNESS * ((frame - before) as f32 / period as f32).ln().powi(2);
+        let best = (from..to).map(|before| (before, score[before] + cost(before))).max_by(|a, b| a.1.total_cmp(&b.1));
+        // Before the first strong onset there is nothing to follow.
+        started |= *value >= 0.01 * highest;
+        let link = best.filter(|(_, best)| started && (*best > 0.0 || from > 0));
+        score.push(value + link.map_or(0.0, |(_, best)| best));
+        previous.push(link.map(|(before, _)| before));
+    }
+    trim(trace(&score, &previous), &local)
+}
+
+/// Onset strength in units of its standard deviation, smoothed to a thirty-second of the period.
+fn smoothed(strength: &[f32], period: usize) -> Vec<f32> {
+    let mean = strength.iter().sum::<f32>() / strength.len() as f32;
+    let variance =
+        strength.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / strength.len().saturating_sub(1).max(1) as f32;
+    let deviation = variance.sqrt().max(f32::MIN_POSITIVE);
+    let reach = period.min(strength.len());
+    // Beyond a fifth of the period the bell is below 1e-8.
+    let reach = reach.min(period / 5 + 1);
+    let bell = |distance: usize| (-0.5 * (32.0 * distance as f32 / period as f32).powi(2)).exp();
+    let weights: Vec<f32> = (0..=reach).map(bell).collect();
+    (0..strength.len())
+        .map(|centre| {
+            let from = centre.saturating_sub(reach);
+            let near = &strength[from..(centre + reach + 1).min(strength.len())];
+            let sum: f32 = near.iter().enumerate().map(|(i, x)| x * weights[centre.abs_diff(from + i)]).sum();
+            sum / deviation
+        })
+        .collect()
+}
+
+/// Follows the links back from the last good peak of the score.
+fn trace(score: &[f32], previous: &[Option<usize>]) -> Vec<usize> {
+    let peak = |frame: usize| {
+        let before = frame.checked_sub(1).map_or(f32::NEG_INFINITY, |before| score[before]);
+        score[frame] > before && score[frame] >= score.get(frame + 1).copied().unwrap_or(f32::NEG_INFINITY)
+    };
+    let peaks: Vec<usize> = (0..score.len()).filter(|frame| peak(*frame)).collect();
+    let mut heights: Vec<f32> = peaks.iter().map(|frame| score[*frame]).collect();
+    heights.sort_by(f32::total_cmp);
+    let median = heights.get(heights.len() / 2).copied().unwrap_or(0.0);
+    let mut path = Vec::new();
+    let mut at = peaks.into_iter().rfind(|frame| 2.0 * score[*frame] > median);
+    while let Some(frame) = at {
+        path.push(frame);
+        at = previous[frame];
+    }
+    path.reverse();
+    path
+}
+
+/// Drops weak beats before the first and after the last real one.
+fn trim(beats: Vec<usize>, local: &[f32]) -> Vec<usize> {
+    let smooth: Vec<f32> = (0..beats.len())
+        .map(|index| {
+            let near = |offset: usize, weight: f32| {
+                let index = (index + offset).checked_sub(1);
+                weight * index.and_then(|index| beats.get(index)).map_or(0.0, |frame| local[*frame])
+            };
+            near(0, 0.5) + near(1, 1.0) + near(2, 0.5)
+        })
+        .collect();
+    let power = smooth.iter().map(|x| x * x).sum::<f32>() / smooth.len().max(1) as f32;
+    let strong = |x: &f32| *x > 0.5 * power.sqrt();
+    match (smooth.iter().position(strong), smooth.iter().rposition(strong)) {
+        (Some(first), Some(last)) => beats[first..=last].to_vec(),
+        _ => beats,
+    }
+}
+
+/// Frames of the onsets: peaks that rise above their surroundings.
+fn onsets(strength: &[f32]) -> Vec<usize> {
+    let highest = strength.iter().copied().fold(0.0, f32::max);
+    (1..strength.len())
+        .filter(|frame| {
+            let around = |reach: usize| &strength[frame.saturating_sub(reach)..(frame + reach + 1).min(strength.len())];
+            let near = around(ONSET_REACH.0);
+            let wide = around(ONSET_REACH.1);
+            let value = strength[*frame];
+            let first = near.iter().position(|x| *x >= value) == Some(frame - frame.saturating_sub(ONSET_REACH.0));
+            let mean = wide.iter().sum::<f32>() / wide.len() as f32;
+            first && near.iter().all(|x| *x <= value) && value > mean + ONSET_RISE * highest
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A click every `period` frames, silence between.
+    fn clicks(period: usize, count: usize) -> Vec<MelFrame> {
+        (0..period * count)
+            .map(|frame| if frame % period == 10 % period { [-2.0; BANDS] } else { [-9.0; BANDS] })
+            .collect()
+    }
+
+    #[test]
+    fn clicks_are_beats() {
+        for period in [40, 47, 60] {
+            let rhythm = Rhythm::of(&clicks(period, 40));
+            let bpm = 60.0 * FRAMES_PER_SECOND / period as f64;
+            assert!((rhythm.tempo_bpm / bpm - 1.0).abs() < 0.01, "{} for {bpm}", rhythm.tempo_bpm);
+            for beat in &rhythm.beats {
+                let phase = (beat * FRAMES_PER_SECOND - 10.0).rem_euclid(period as f64);
+                assert!(phase.min(period as f64 - phase) <= 1.0, "a beat is {phase} frames late");
+            }
+            assert_eq!(rhythm.onsets.len(), 40);
+        }
+    }
+
+    #[test]
+    fn silence_has_no_rhythm() {
+        assert_eq!(Rhythm::of(&[[-11.5; BANDS]; 100]), Rhythm::default());
+        assert_eq!(Rhythm::of(&[]), Rhythm::default());
+    }
+}

@@ -1,0 +1,123 @@
+//! Whether one hears where segments meet: steps and dips at the seams of generated sound.
+
+use realfft::RealFftPlanner;
+use realfft::num_complex::Complex;
+
+use melos::generator::model::{LOOK_AHEAD, Latent, ModelError, Models, stateful};
+use melos::generator::vocoder::{MelBlock, Vocoder};
+use melos::mel::{BINS, HOP, N_FFT, hann_window};
+
+/// Share of all steps that are not larger than the usual.
+const USUAL: f64 = 0.9999;
+/// Frames around a seam over which its energy is taken: 20 ms.
+const AROUND: usize = 960;
+/// Energy, per frame, below which a dip cannot be heard: −80 dB below full scale.
+const INAUDIBLE: f64 = 1e-8;
+
+/// What was found at the seams of a signal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seams {
+    /// Seams looked at.
+    pub count: usize,
+    /// The signal's 99.99th percentile step from sample to sample.
+    pub usual_step: f32,
+    /// The largest step at a seam.
+    pub largest_step: f32,
+    /// Seams whose step is larger than the usual; of seams that are like any other place, one in ten thousand is.
+    pub above_usual: usize,
+    /// The largest change that a seam's step has against the same music decoded in one piece.
+    pub added_step: f32,
+    /// The deepest loss of energy, in decibels over 20 ms around a seam, against the same music decoded in one piece; 0
+    /// or below.
+    pub dip_db: f64,
+}
+
+/// Looks at the samples `seams` of `played`, each the first of a segment, and at the same ones of `whole`, the same music
+/// decoded in one piece. Both are mono and begin together; what only one of them has is left out.
+#[must_use]
+pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>) -> Seams {
+    let end = played.len().min(whole.len());
+    let (played, whole) = (&played[..end], &whole[..end]);
+    let step = |signal: &[f32], at: usize| signal[at] - signal[at - 1];
+    let mut steps: Vec<f32> = (1..end).map(|at| step(played, at).abs()).collect();
+    let rank = ((steps.len() as f64 * USUAL) as usize).min(steps.len().saturating_sub(1));
+    let usual_step = if steps.is_empty() { 0.0 } else { *steps.select_nth_unstable_by(rank, f32::total_cmp).1 };
+    let mut found = Seams { count: 0, usual_step, largest_step: 0.0, above_usual: 0, added_step: 0.0, dip_db: 0.0 };
+    for at in seams.filter(|at| (AROUND / 2..end.saturating_sub(AROUND / 2)).contains(at)) {
+        let here = step(played, at).abs();
+        found.count += 1;
+        found.above_usual += usize::from(here > usual_step);
+        found.largest_step = found.largest_step.max(here);
+        found.added_step = found.added_step.max((step(played, at) - step(whole, at)).abs());
+        let around = at - AROUND / 2..at + AROUND / 2;
+        let [energy, expected] = [&played[around.clone()], &whole[around]]
+            .map(|part| part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / AROUND as f64 + INAUDIBLE);
+        found.dip_db = found.dip_db.min(10.0 * (energy / expected).log10());
+    }
+    found
+}
+
+/// Decodes latents in one piece: no roll-back, no hops, and one inverse transform over all frames. Gives as many samples
+/// as the latents last; the last few are incomplete.
+///
+/// # Errors
+/// When a network fails.
+pub fn decode_whole(models: Models, latents: &[Latent]) -> Result<Vec<f32>, ModelError> {
+    let Models { mut decoder, vocoder, .. } = models;
+    let mut vocoder = Vocoder::new(vocoder);
+    let fft = RealFftPlanner::<f32>::new().plan_fft_inverse(N_FFT);
+    let (mut bins, mut samples) = (fft.make_input_vec(), fft.make_output_vec());
+    // The squared windows of overlapping frames add up to 3/2.
+    let weights: Vec<f32> = hann_window().iter().map(|w| w / (1.5 * N_FFT as f32)).collect();
+    // Frame f is centred on sample f · HOP: half a window lies before the music.
+    let lead = N_FFT / 2;
+    let frames = latents.len() * melos::mel::FRAMES_PER_LATENT;
+    let mut sound = vec![0.0; frames * HOP + N_FFT];
+    let mut frame = 0usize;
+    for latent in latents {
+        decoder.input(stateful::INPUT).copy_from_slice(latent);
+        decoder.step()?;
+        let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
+        for (real, imag) in vocoder.step(&mel)?.frames() {
+            // The vocoder is late: what it gives first belongs to frames before the music.
+            if let Some(frame) = frame.checked_sub(LOOK_AHEAD) {
+                for (bin, (real, imag)) in bins.iter_mut().zip(real.iter().zip(imag)) {
+                    *bin = Complex::new(*real, *imag);
+                }
+                (bins[0].im, bins[BINS - 1].im) = (0.0, 0.0);
+                fft.process(&mut bins, &mut samples).expect("the buffers were made by the plan, and the ends are real");
+                let at = frame * HOP;
+                for ((out, sample), weight) in sound[at..at + N_FFT].iter_mut().zip(&samples).zip(&weights) {
+                    *out += sample * weight;
+                }
+            }
+            frame += 1;
+        }
+    }
+    sound.drain(..lead);
+    sound.truncate(frames * HOP);
+    Ok(sound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_click_and_a_dip_are_found_where_they_are() {
+        let tone: Vec<f32> = (0..96_000).map(|n| (n as f32 * 0.05).sin() * 0.5).collect();
+        let seams = || (4096..90_000).step_by(4096);
+        let clean = measure(&tone, &tone, seams());
+        assert_eq!((clean.count, clean.above_usual, clean.added_step, clean.dip_db), (21, 0, 0.0, 0.0));
+
+        let mut click = tone.clone();
+        click[8192] += 0.5;
+        let found = measure(&click, &tone, seams());
+        assert!(found.above_usual == 1 && found.added_step > 0.4 && found.largest_step > found.usual_step, "{found:?}");
+
+        let mut dip = tone.clone();
+        dip[8192 - 480..8192 + 480].iter_mut().for_each(|x| *x *= 0.5);
+        let found = measure(&dip, &tone, seams());
+        assert!((found.dip_db + 6.02).abs() < 0.1, "{found:?}");
+    }
+}

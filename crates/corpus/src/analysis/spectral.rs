@@ -1,0 +1,109 @@
+//! The shape of a spectrum, and the level and sign changes of the samples behind it.
+
+use std::sync::LazyLock;
+
+use melos::mel::{BINS, N_FFT, dot};
+use melos::units::SAMPLE_RATE;
+
+/// Share of the magnitude below the rolloff frequency.
+const ROLLOFF: f32 = 0.85;
+/// Smallest power flatness sees.
+const FLATNESS_FLOOR: f32 = 1e-10;
+/// Samples nearer to zero than this count as zero.
+const ZERO: f32 = 1e-10;
+
+static ONES: [f32; BINS] = [1.0; BINS];
+/// The numbers of the bins.
+static NUMBERS: LazyLock<[f32; BINS]> = LazyLock::new(|| std::array::from_fn(|bin| bin as f32));
+
+/// The shape of a magnitude spectrum.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Spectral {
+    /// Mean frequency, weighted by magnitude; hertz.
+    pub centroid: f32,
+    /// Frequency below which 85 % of the magnitude lies; hertz.
+    pub rolloff: f32,
+    /// Geometric over arithmetic mean of the power: 0 for a tone, 1 for white noise.
+    pub flatness: f32,
+}
+
+impl Spectral {
+    /// Measures a magnitude spectrum.
+    #[must_use]
+    pub fn of(magnitudes: &[f32; BINS]) -> Self {
+        let total = dot(magnitudes, &ONES);
+        let weighted = dot(magnitudes, &*NUMBERS);
+        let mut below = 0.0;
+        let rolloff = magnitudes.iter().position(|magnitude| {
+            below += magnitude;
+            below >= ROLLOFF * total
+        });
+        Self {
+            centroid: if total > f32::MIN_POSITIVE { hz(weighted / total) } else { 0.0 },
+            rolloff: hz(rolloff.unwrap_or(BINS - 1) as f32),
+            flatness: flatness(magnitudes),
+        }
+    }
+}
+
+fn hz(bin: f32) -> f32 {
+    bin * SAMPLE_RATE as f32 / N_FFT as f32
+}
+
+/// The geometric mean comes from products of eight powers at a time: a logarithm for each bin would cost more than the
+/// transform.
+fn flatness(magnitudes: &[f32; BINS]) -> f32 {
+    let power = |magnitude: &f32| f64::from((magnitude * magnitude).max(FLATNESS_FLOOR));
+    let (mut sum, mut logarithms) = (0.0, 0.0);
+    for bins in magnitudes.chunks(8) {
+        let mut product = 1.0;
+        for magnitude in bins {
+            let power = power(magnitude);
+            sum += power;
+            product *= power;
+        }
+        logarithms += product.ln();
+    }
+    ((logarithms / BINS as f64).exp() / (sum / BINS as f64)) as f32
+}
+
+/// Root mean square of the [`N_FFT`] samples around one; those outside the signal count as zero.
+#[must_use]
+pub fn rms(signal: &[f32], centre: usize) -> f32 {
+    let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];
+    (dot(window, window) / N_FFT as f32).sqrt()
+}
+
+/// Sign changes per sample among the [`N_FFT`] samples around one; the signal goes on at its ends as it ends.
+#[must_use]
+pub fn zero_crossings(signal: &[f32], centre: usize) -> f32 {
+    let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];
+    let negative = |x: f32| x < -ZERO;
+    let changes = window.windows(2).filter(|pair| negative(pair[0]) != negative(pair[1])).count();
+    changes as f32 / N_FFT as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_tonal_and_noise_is_flat() {
+        let mut line = [0.0; BINS];
+        line[100] = 1.0;
+        let line = Spectral::of(&line);
+        assert_eq!((line.centroid, line.rolloff), (hz(100.0), hz(100.0)));
+        assert!(line.flatness < 1e-5);
+        let flat = Spectral::of(&[0.3; BINS]);
+        assert!((flat.flatness - 1.0).abs() < 1e-4);
+        assert!((flat.centroid - 12_000.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn silence_is_harmless() {
+        let silence = Spectral::of(&[0.0; BINS]);
+        assert_eq!(silence.centroid, 0.0);
+        assert!((silence.flatness - 1.0).abs() < 1e-4);
+        assert_eq!((rms(&[], 0), zero_crossings(&[], 0)), (0.0, 0.0));
+    }
+}

@@ -1,0 +1,51 @@
+//! `melos-corpus`: prepares corpora for training and measures recordings.
+
+mod cli {
+    pub(crate) mod analyze;
+    pub(crate) mod prepare;
+}
+
+use std::io::{ErrorKind, IsTerminal};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Prepares corpora for training and measures recordings.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure audio files: tempo, key, loudness, timbre
+    Analyze(cli::analyze::Args),
+    /// Turn a corpus of music into shards for training
+    Prepare(cli::prepare::Args),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    let outcome = match command {
+        Command::Analyze(args) => cli::analyze::run(args),
+        Command::Prepare(args) => cli::prepare::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader that has seen enough, as in `melos-corpus analyze … | head`, is no failure.
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("melos-corpus: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The conditions of every latent frame of a piece.
+
+use super::beats::BeatGrid;
+use super::features::{Features, features};
+use super::label::Label;
+use super::midi::Note;
+use melos::mel::LATENTS_PER_SECOND;
+use melos::music::conditions::Conditions;
+
+/// Seconds either side of a latent's middle whose sounding notes make its chord.
+pub(crate) const CHORD_REACH: f64 = 0.5;
+/// Seconds either side whose onsets make its density, loudness and register.
+pub(crate) const ONSET_REACH: f64 = 1.0;
+/// Seconds between two labels.
+pub(crate) const LABEL_STEP: f64 = 1.0;
+
+/// The conditions of `latents` frames from the notes and beats of the same stretch of time.
+///
+/// `context` are the notes of the whole piece on the same clock, for the wider windows that `label` labels.
+#[must_use]
+pub fn conditions(
+    notes: &[Note],
+    context: &[Note],
+    beats: Option<&BeatGrid>,
+    label: impl Fn(&Features) -> Option<Label>,
+    latents: usize,
+) -> Vec<Conditions> {
+    let seconds = latents as f64 / LATENTS_PER_SECOND;
+    let labels: Vec<Option<Label>> = (0..=(seconds / LABEL_STEP) as usize)
+        .map(|step| features(context, step as f64 * LABEL_STEP).and_then(|window| label(&window)))
+        .collect();
+    let longest = notes.iter().map(|note| note.end - note.start).fold(0.0, f64::max);
+    (0..latents)
+        .map(|latent| {
+            let start = latent as f64 / LATENTS_PER_SECOND;
+            let middle = (latent as f64 + 0.5) / LATENTS_PER_SECOND;
+            let label = labels[((middle / LABEL_STEP).round() as usize).min(labels.len() - 1)];
+            let position = beats.and_then(|beats| beats.at(start));
+            let (chord, bass) = harmony(notes, middle, longest);
+            let onsets = between(notes, middle - ONSET_REACH, middle + ONSET_REACH);
+            let span = ONSET_REACH.min(middle) + ONSET_REACH.min(seconds - middle);
+            let mean = |value: fn(&Note) -> f32| {
+                (!onsets.is_empty()).then(|| onsets.iter().map(value).sum::<f32>() / onsets.len() as f32)
+            };
+            Conditions {
+                emotion: label.map(|label| label.weights),
+                affect: label.map(|label| label.affect),
+                chord,
+                bass,
+                beat_phase: position.map(|position| position.beat_phase),
+                bar_phase: position.map(|position| position.bar_phase),
+                tempo_bpm: position.map(|position| position.tempo_bpm),
+                density: Some((onsets.len() as f64 / span) as f32),
+                loudness: mean(|note| note.velocity),
+                register: mean(|note| f32::from(note.pitch)),
+            }
+        })
+        .collect()
+}
+
+/// The notes that start in `from..to`.
+fn between(notes: &[Note], from: f64, to: f64) -> &[Note] {
+    let first = notes.partition_point(|note| note.start < from);
+    &notes[first..notes.partition_point(|note| note.start < to).max(first)]
+}
+
+/// Pitch classes sounding around a moment, weighted by how long they sound there, and the lowest one.
+fn harmony(notes: &[Note], middle: f64, longest: f64) -> (Option<[f32; 12]>, Option<u8>) {
+    let (from, to) = (middle - CHORD_REACH, middle + CHORD_REACH);
+    let mut chroma = [0.0f32; 12];
+    let mut lowest: Option<u8> = None;
+    for note in between(notes, from - longest, to) {
+        let overlap = note.end.min(to) - note.start.max(from);
+        if overlap > 0.0 {
+            chroma[usize::from(note.pitch % 12)] += overlap as f32;
+            lowest = Some(lowest.map_or(note.pitch, |low| low.min(note.pitch)));
+        }
+    }
+    let largest = chroma.iter().copied().fold(0.0, f32::max);
+    let chord = (largest > 0.0).then(|| chroma.map(|x| x / largest));
+    (chord, lowest.map(|pitch| pitch % 12))
+}

@@ -1,0 +1,104 @@
+//! Features and conditions of recordings of which the notes are not known.
+
+use super::features::{COUNT, Feature, Features, WINDOW};
+use super::label::{Label, Labeller};
+use crate::analysis::tonal::{Chroma, KeyEstimate};
+use crate::analysis::{Analysis, Frame, analyze};
+use melos::mel::{FRAMES_PER_SECOND, LATENTS_PER_SECOND};
+use melos::music::conditions::Conditions;
+use melos::units::gain_to_db;
+
+use super::beats::BeatGrid;
+use super::condition::{CHORD_REACH, LABEL_STEP, ONSET_REACH};
+
+/// Mean level, in decibels, below which a window is silence.
+const SILENCE: f64 = -70.0;
+
+/// The features of a recording, every quarter of a window.
+pub(crate) fn windows(signal: &[f32]) -> Vec<Features> {
+    let analysis = analyze(signal);
+    let times = (1..).map(|i| f64::from(i) * WINDOW / 4.0).take_while(|at| *at < analysis.seconds);
+    times.filter_map(|at| features(&analysis, at)).collect()
+}
+
+/// The features of a window around a time: level stands for velocity, chroma for pitches; what takes notes is not a number.
+/// `None` for silence.
+fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
+    let (from, to) = ((centre - WINDOW / 2.0).max(0.0), (centre + WINDOW / 2.0).min(analysis.seconds));
+    let frames = between(&analysis.frames, from, to);
+    let mut levels: Vec<f64> = frames.iter().map(|frame| f64::from(gain_to_db(frame.rms))).collect();
+    let count = levels.len() as f64;
+    let level = levels.iter().sum::<f64>() / count;
+    if levels.is_empty() || level < SILENCE {
+        return None;
+    }
+    let spread = (levels.iter().map(|x| (x - level).powi(2)).sum::<f64>() / count).sqrt();
+    levels.sort_by(f64::total_cmp);
+    let onsets = analysis.rhythm.onsets.iter().filter(|onset| (from..to).contains(*onset)).count();
+    let chroma = chroma(frames);
+    let total: f32 = chroma.iter().sum();
+    let entropy = -chroma.iter().map(|x| x / total).filter(|p| *p > 0.0).map(|p| p * p.log2()).sum::<f32>();
+    let key = KeyEstimate::of(&chroma);
+
+    let mut all = [f64::NAN; COUNT];
+    let mut set = |feature: Feature, value: f64| all[feature as usize] = value;
+    set(Feature::Velocity, level);
+    set(Feature::VelocitySpread, spread);
+    set(Feature::VelocityHigh, levels[levels.len() * 9 / 10]);
+    set(Feature::Density, (onsets.max(1) as f64 / (to - from)).ln());
+    set(Feature::Mode, f64::from(key.major - key.minor));
+    set(Feature::Clarity, f64::from(key.major.max(key.minor)));
+    set(Feature::Entropy, f64::from(entropy));
+    set(Feature::Mixture, -f64::from((key.major - key.minor).abs()));
+    Some(all)
+}
+
+/// The conditions of `latents` frames of a recording; bass, bar, loudness and register are not known.
+pub(crate) fn conditions(analysis: &Analysis, labeller: Option<&Labeller>, latents: usize) -> Vec<Conditions> {
+    let seconds = latents as f64 / LATENTS_PER_SECOND;
+    let labels: Vec<Option<Label>> = (0..=(seconds / LABEL_STEP) as usize)
+        .map(|step| features(analysis, step as f64 * LABEL_STEP).zip(labeller).map(|(window, by)| by.label(&window)))
+        .collect();
+    let marks: Vec<(f64, bool)> =
+        analysis.rhythm.beats.iter().enumerate().map(|(index, time)| (*time, index == 0)).collect();
+    let grid = BeatGrid::new(&marks);
+    (0..latents)
+        .map(|latent| {
+            let start = latent as f64 / LATENTS_PER_SECOND;
+            let middle = (latent as f64 + 0.5) / LATENTS_PER_SECOND;
+            let label = labels[((middle / LABEL_STEP).round() as usize).min(labels.len() - 1)];
+            let position = grid.as_ref().and_then(|grid| grid.at(start));
+            let chroma = chroma(between(&analysis.frames, middle - CHORD_REACH, middle + CHORD_REACH));
+            let largest = chroma.iter().copied().fold(0.0, f32::max);
+            let near = middle - ONSET_REACH..middle + ONSET_REACH;
+            let onsets = analysis.rhythm.onsets.iter().filter(|onset| near.contains(*onset)).count();
+            let span = ONSET_REACH.min(middle) + ONSET_REACH.min(seconds - middle);
+            Conditions {
+                emotion: label.map(|label| label.weights),
+                affect: label.map(|label| label.affect),
+                chord: (largest > 0.0).then(|| chroma.map(|x| x / largest)),
+                beat_phase: position.map(|position| position.beat_phase),
+                tempo_bpm: position.map(|position| position.tempo_bpm),
+                density: Some((onsets as f64 / span) as f32),
+                ..Conditions::default()
+            }
+        })
+        .collect()
+}
+
+/// The frames centred in `from..to` seconds.
+fn between(frames: &[Frame], from: f64, to: f64) -> &[Frame] {
+    let index = |seconds: f64| ((seconds.max(0.0) * FRAMES_PER_SECOND).ceil() as usize).min(frames.len());
+    &frames[index(from)..index(to)]
+}
+
+/// Sum of the frames' chroma, loud frames more.
+fn chroma(frames: &[Frame]) -> Chroma {
+    let mut sum = [0.0; 12];
+    for frame in frames {
+        for (total, value) in sum.iter_mut().zip(frame.chroma) {
+            *total += frame.rms * value;
+        }
+    }
+    sum
+}

@@ -1,0 +1,92 @@
+//! One rendered copy of a piece on disk, as a safetensors file: a length, a JSON table of tensors, their bytes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use half::f16;
+use serde_json::{Map, Value, json};
+
+use super::midi::Note;
+use melos::mel::{BANDS, HOP, MelFrame};
+use melos::music::conditions::{CONDITION_COUNT, Conditions};
+
+/// Longest table a shard may have, in bytes; ours are below 1 kB.
+const LONGEST_HEADER: u64 = 1 << 20;
+
+/// What a shard holds.
+#[derive(Debug, Clone, Default)]
+pub struct Shard {
+    /// Mel frames, a multiple of eight.
+    pub mel: Vec<MelFrame>,
+    /// Conditions per latent frame: an eighth as many.
+    pub conditions: Vec<Conditions>,
+    /// Notes, in seconds from the shard's start.
+    pub notes: Vec<Note>,
+    /// The sound itself, `mel.len() · HOP` samples, or nothing.
+    pub audio: Vec<f32>,
+    /// Corpus, piece, split, transposition, tempo factor and where in the piece it starts, as text.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Shard {
+    /// Writes the shard under a temporary name, then renames it: readers never see half a file.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut table = Map::new();
+        let mut data: Vec<u8> = Vec::new();
+        let mut add = |name: &str, dtype: &str, shape: [usize; 2], bytes: Vec<u8>| {
+            let from = data.len();
+            data.extend_from_slice(&bytes);
+            let shape: Vec<usize> = shape.into_iter().filter(|size| *size != usize::MAX).collect();
+            table
+                .insert(name.to_owned(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [from, data.len()] }));
+        };
+        let conditions = self.conditions.iter().flat_map(Conditions::to_vector).flat_map(f32::to_le_bytes).collect();
+        add("conditions", "F32", [self.conditions.len(), CONDITION_COUNT], conditions);
+        let notes = self.notes.iter().flat_map(|note| {
+            [note.start as f32, note.end as f32, f32::from(note.pitch), note.velocity].map(f32::to_le_bytes)
+        });
+        add("notes", "F32", [self.notes.len(), 4], notes.flatten().collect());
+        let mel = self.mel.iter().flatten().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+        add("mel", "F16", [self.mel.len(), BANDS], mel);
+        if !self.audio.is_empty() {
+            let sample = |x: &f32| ((x.clamp(-1.0, 1.0) * 32_767.0).round() as i16).to_le_bytes();
+            add("audio", "I16", [self.audio.len(), usize::MAX], self.audio.iter().flat_map(sample).collect());
+        }
+        table.insert("__metadata__".to_owned(), json!(self.metadata));
+        let mut header = Value::Object(table).to_string().into_bytes();
+        header.resize(header.len().next_multiple_of(8), b' ');
+
+        let temporary = path.with_extension("part");
+        let mut file = File::create(&temporary)?;
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        file.write_all(&data)?;
+        file.sync_data()?;
+        fs::rename(temporary, path)
+    }
+}
+
+/// Seconds of sound a shard on disk stands for, from its table alone.
+///
+/// # Errors
+/// When the file cannot be read or is no shard.
+pub fn duration(path: &Path) -> io::Result<f64> {
+    let mut file = File::open(path)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not a shard");
+    if length > LONGEST_HEADER {
+        return Err(invalid());
+    }
+    let mut header = String::new();
+    file.take(length).read_to_string(&mut header)?;
+    let table: Value = serde_json::from_str(&header).map_err(|_| invalid())?;
+    let frames = table["mel"]["shape"][0].as_u64().ok_or_else(invalid)?;
+    Ok(frames as f64 * HOP as f64 / f64::from(melos::units::SAMPLE_RATE))
+}

@@ -1,0 +1,190 @@
+//! Makes one copy of a piece: its sound, its mel, its conditions.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::Options;
+use super::corpus::{CorpusError, Material, Piece, Score, sound};
+use super::label::{Label, Labeller};
+use super::midi::Note;
+use super::random::uniform;
+use super::rendition::Rendition;
+use super::shard::Shard;
+use super::synth::Piano;
+use super::{condition, heard};
+use crate::analysis::analyze;
+use melos::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
+use melos::music::conditions::Conditions;
+use melos::units::SAMPLE_RATE;
+
+/// Below this tempo, half of the copies are counted twice as fast: slow pop is felt both ways, and the network has to know
+/// what fast beats are.
+const SLOW_BPM: f64 = 85.0;
+/// Silence kept before the first onset, seconds.
+const LEAD: f64 = 0.05;
+/// Sound kept after the last onset, seconds.
+const TAIL: f64 = 1.0;
+/// Shortest piece worth keeping, seconds.
+const SHORTEST: f64 = 6.0;
+/// Amplitude below which the ends of a recording are silence.
+const SILENCE: f32 = 1e-3;
+
+/// Samples per latent frame.
+const LATENT: usize = HOP * FRAMES_PER_LATENT;
+
+/// Why a copy was not made.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Less than [`SHORTEST`].
+    TooShort,
+    /// The recording cannot be read.
+    Input(CorpusError),
+    /// The shard cannot be written.
+    Output(io::Error),
+}
+
+/// What every copy is made with.
+#[derive(Debug)]
+pub(crate) struct Workshop<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) piano: &'a Piano,
+    /// Labels windows of notes; `None` if no piece has notes.
+    pub(crate) of_notes: Option<Labeller>,
+    /// Labels windows of recordings; `None` if there are none.
+    pub(crate) of_sound: Option<Labeller>,
+}
+
+/// A copy without what can be computed from it.
+struct Made {
+    audio: Vec<f32>,
+    notes: Vec<Note>,
+    conditions: Vec<Conditions>,
+    /// Where in the piece, in the copy's tempo, it begins; seconds.
+    start: f64,
+}
+
+impl Workshop<'_> {
+    /// Makes one copy and writes its shard; the seconds it lasts.
+    pub(crate) fn make(&self, rendition: &Rendition, piece: &Piece, material: &Material) -> Result<f64, Failure> {
+        let made = match material {
+            Material::Notes(score) => self.play(rendition, piece, score)?,
+            Material::Sound(_) => self.listen(rendition, piece)?,
+        };
+        let length = made.audio.len();
+        let mut mel = MelAnalyzer::new().log_mel(&made.audio);
+        mel.truncate(length / HOP);
+        let shard = Shard {
+            mel,
+            conditions: made.conditions,
+            notes: made.notes,
+            audio: if self.options.audio { made.audio } else { Vec::new() },
+            metadata: metadata(rendition, piece, made.start),
+        };
+        shard.write(&rendition.path(&self.options.out, piece)).map_err(Failure::Output)?;
+        Ok(length as f64 / f64::from(SAMPLE_RATE))
+    }
+
+    /// The notes of a piece in the copy's key and tempo, rendered; or, unchanged, with the recording of them.
+    fn play(&self, rendition: &Rendition, piece: &Piece, score: &Score) -> Result<Made, Failure> {
+        let factor = f64::from(rendition.tempo_percent) / 100.0;
+        let moved: Vec<Note> = score
+            .notes
+            .iter()
+            .filter_map(|note| {
+                let pitch = u8::try_from(i32::from(note.pitch) + rendition.transpose).ok().filter(|p| *p < 128)?;
+                Some(Note { start: note.start / factor, end: note.end / factor, pitch, ..*note })
+            })
+            .collect();
+        let (from, mut samples) = self.excerpt(rendition, piece, &moved).ok_or(Failure::TooShort)?;
+        let recording = match piece.source.sound().filter(|_| rendition.recorded) {
+            Some(path) => {
+                let whole = sound(path).map_err(Failure::Input)?;
+                let start = ((from * f64::from(SAMPLE_RATE)) as usize).min(whole.len());
+                samples = samples.min((whole.len() - start) / LATENT * LATENT);
+                Some(whole[start..start + samples].to_vec())
+            }
+            None => None,
+        };
+        let seconds = samples as f64 / f64::from(SAMPLE_RATE);
+        if seconds < SHORTEST {
+            return Err(Failure::TooShort);
+        }
+        let context: Vec<Note> =
+            moved.iter().map(|note| Note { start: note.start - from, end: note.end - from, ..*note }).collect();
+        let notes: Vec<Note> = context
+            .iter()
+            .filter(|note| note.start >= 0.0 && note.start < seconds)
+            .map(|note| Note { end: note.end.min(seconds), ..*note })
+            .collect();
+        let beats = score.beats.as_ref().map(|beats| beats.map(|time| time / factor - from));
+        let twice = uniform(&mut rendition.seeded("count", piece, self.options)) < 0.5;
+        let beats = beats.map(|grid| if twice && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
+        let label = |window: &_| {
+            let label = self.of_notes.as_ref().map(|labeller| labeller.label(window));
+            label.map(|label| said(&label, piece))
+        };
+        let conditions = condition::conditions(&notes, &context, beats.as_ref(), label, samples / LATENT);
+        let audio = recording.unwrap_or_else(|| self.piano.render(&notes, samples));
+        Ok(Made { audio, notes, conditions, start: from })
+    }
+
+    /// The part of a piece to take: where it starts in seconds, and its samples, a multiple of [`LATENT`].
+    fn excerpt(&self, rendition: &Rendition, piece: &Piece, notes: &[Note]) -> Option<(f64, usize)> {
+        let (first, last) = (notes.first()?.start, notes.last()?.start);
+        // There is no sound before a recording, but there can be silence before notes.
+        let earliest = if rendition.recorded { 0.0 } else { f64::NEG_INFINITY };
+        let start = (first - LEAD).max(earliest);
+        let whole = last + TAIL - start;
+        let longest = self.options.max_piece_seconds.unwrap_or(f64::INFINITY);
+        let (from, seconds) = if whole <= longest {
+            (start, whole)
+        } else {
+            let mut random = rendition.seeded("excerpt", piece, self.options);
+            let wish = first + (whole - longest) * uniform(&mut random);
+            let onset = notes[notes.partition_point(|note| note.start < wish).min(notes.len() - 1)].start;
+            ((onset - LEAD).max(earliest), longest)
+        };
+        let samples = (seconds * f64::from(SAMPLE_RATE)) as usize / LATENT * LATENT;
+        (seconds >= SHORTEST).then_some((from, samples))
+    }
+
+    /// A recording of which the notes are not known.
+    fn listen(&self, rendition: &Rendition, piece: &Piece) -> Result<Made, Failure> {
+        let Some(path) = piece.source.sound() else { return Err(Failure::TooShort) };
+        let whole = sound(path).map_err(Failure::Input)?;
+        let loud = |x: &f32| x.abs() > SILENCE;
+        let (Some(first), Some(last)) = (whole.iter().position(loud), whole.iter().rposition(loud)) else {
+            return Err(Failure::TooShort);
+        };
+        let longest = self.options.max_piece_seconds.unwrap_or(f64::INFINITY) * f64::from(SAMPLE_RATE);
+        let length = (last + 1 - first).min(longest as usize) / LATENT * LATENT;
+        if (length as f64) < SHORTEST * f64::from(SAMPLE_RATE) {
+            return Err(Failure::TooShort);
+        }
+        let spare = last + 1 - first - length;
+        let share = uniform(&mut rendition.seeded("excerpt", piece, self.options));
+        let start = first + (spare as f64 * share) as usize;
+        let audio = whole[start..start + length].to_vec();
+        let conditions = heard::conditions(&analyze(&audio), self.of_sound.as_ref(), length / LATENT);
+        let start = start as f64 / f64::from(SAMPLE_RATE);
+        Ok(Made { audio, notes: Vec::new(), conditions, start })
+    }
+}
+
+/// What listeners said goes before what the rule says.
+fn said(label: &Label, piece: &Piece) -> Label {
+    piece.quadrant.map_or(*label, |quadrant| label.within(quadrant))
+}
+
+fn metadata(rendition: &Rendition, piece: &Piece, start: f64) -> BTreeMap<String, String> {
+    let entries = [
+        ("corpus", piece.corpus.to_string()),
+        ("piece", piece.id.clone()),
+        ("split", piece.split.name().to_owned()),
+        ("transpose", rendition.transpose.to_string()),
+        ("tempo_factor", (f64::from(rendition.tempo_percent) / 100.0).to_string()),
+        ("start", start.to_string()),
+        ("licence", piece.licence.clone()),
+    ];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}

@@ -1,0 +1,76 @@
+//! `melos analyze` on the command line.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const MP3: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/arpeggio.mp3");
+const OGG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/arpeggio.ogg");
+
+fn analyze(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_melos-corpus")).arg("analyze").args(args).output().expect("the command runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_table_for_people() {
+    let output = analyze(&[MP3]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    for word in ["arpeggio.mp3", "tempo", "BPM", "A minor", "centroid", "mfcc 12", "chroma"] {
+        assert!(table.contains(word), "no {word:?} in\n{table}");
+    }
+}
+
+#[test]
+fn json_for_programs_and_the_same_music_in_two_formats() {
+    let output = analyze(&["--json", "--frames", MP3, OGG]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let entries: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let number = |entry: usize, name: &str| entries[entry][name].as_f64().expect("a number");
+    for entry in 0..2 {
+        assert!((number(entry, "seconds") - 7.0).abs() < 0.1);
+        // Notes twice a second.
+        let tempo = number(entry, "tempo_bpm");
+        assert!((tempo - 120.0).abs() < 2.0, "{tempo}");
+        assert_eq!(entries[entry]["key"], "A minor");
+        let frames = &entries[entry]["frames"];
+        let count = frames["rms"].as_array().expect("a series").len();
+        assert!(count > 600);
+        assert_eq!(frames["mel"].as_array().map(Vec::len), Some(count));
+        assert_eq!(frames["mel"][0].as_array().map(Vec::len), Some(128));
+    }
+    let level = |entry: usize| entries[entry]["rms"]["mean"].as_f64().expect("a number");
+    assert!((level(0) / level(1) - 1.0).abs() < 0.1, "{} and {}", level(0), level(1));
+}
+
+#[test]
+fn a_picture_beside_the_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let copy = folder.path().join("with space.ogg");
+    fs::copy(OGG, &copy).expect("the folder can be written");
+    let output = analyze(&["--png", &copy.to_string_lossy()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let picture = fs::File::open(folder.path().join("with space.ogg.mel.png")).expect("the picture is there");
+    let reader = png::Decoder::new(std::io::BufReader::new(picture)).read_info().expect("a PNG");
+    assert_eq!(reader.info().height, 256);
+    assert!(reader.info().width > 600);
+}
+
+#[test]
+fn a_bad_file_is_named_and_the_others_are_measured() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let bad = folder.path().join("bad.wav");
+    fs::write(&bad, b"RIFF, but not really").expect("the folder can be written");
+    let output = analyze(&[&bad.to_string_lossy(), OGG]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("bad.wav"), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("arpeggio.ogg"));
+    assert!(!Path::new(&format!("{}.mel.png", bad.display())).exists());
+}

@@ -1,0 +1,24 @@
+// Two sensors for sensor.py: prints what stands at two analogue inputs, twenty times a second, as "512 300".
+//
+// A0: a distance sensor (Sharp GP2Y0A21 or the like), which moves arousal; A1: a light sensor as a voltage divider (a photoresistor to
+// 5 V, 10 kilohms to ground), which moves valence.
+//
+//     cat /dev/ttyACM0 | python3 sensor.py
+
+const int SENSORS[] = {A0, A1};
+const unsigned long INTERVAL = 50;  // milliseconds
+
+void setup() {
+  Serial.begin(115200);
+}
+
+void loop() {
+  static unsigned long next = 0;
+  if (millis() - next < INTERVAL) return;
+  next = millis();
+  for (int sensor = 0; sensor < 2; sensor++) {
+    if (sensor > 0) Serial.print(' ');
+    Serial.print(analogRead(SENSORS[sensor]));
+  }
+  Serial.println();
+}

@@ -1,0 +1,34 @@
+"""Checkpoints: whole or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+Checkpoint = dict[str, Any]
+"""
+`model` and `average`: the weights, and their exponential average, which is evaluated and exported.
+`step`, `spent`: steps, and seconds of training, over all runs.
+`optimizer`, `run`, `precision`, `pending`, `processes`: what resuming needs; absent from adopted weights.
+"""
+
+
+def save(value: Checkpoint, path: Path) -> None:
+    """`torch.save` that leaves either the old or the new file."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(value, temporary)
+    temporary.replace(path)
+
+
+def read(path: Path) -> Checkpoint | None:
+    """The checkpoint, its tensors in memory; `None` if there is no file."""
+    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+
+def load_average(model: nn.Module, path: Path) -> Checkpoint:
+    """Loads the averaged weights of a checkpoint into `model`, ready for use; returns the whole checkpoint."""
+    saved: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(saved["average"])
+    model.eval().requires_grad_(False)
+    return saved

@@ -1,0 +1,96 @@
+"""`python -m melos_training.composer prepare|train|export|evaluate|play|curve …`."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+
+def _roots(entries: list[str]) -> dict[str, Path]:
+    return {name: Path(root) for name, _, root in (entry.partition("=") for entry in entries)}
+
+
+def main() -> None:
+    """Parses the command line and runs one command."""
+    parser = argparse.ArgumentParser(prog="melos_training.composer", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("prepare", help="read corpora into a library")
+    command.add_argument(
+        "--corpus", action="append", required=True, metavar="NAME=FOLDER", help="pop909, giantmidi or mutopia"
+    )
+    command.add_argument("--out", type=Path, required=True, help="the library, .npz")
+    command = commands.add_parser("train", help="train, or train on")
+    command.add_argument("--run", type=Path, required=True, help="folder of the run; what is there is gone on with")
+    command.add_argument("--configuration", type=Path, help="TOML file of a new run")
+    command.add_argument("--minutes", type=float, default=float("inf"), help="how long from now")
+    command.add_argument("--steps", type=float, default=float("inf"), help="how many steps from here")
+    command.add_argument("--cool", action="store_true", help="let the learning rate fall to nothing, into cooled.pt")
+    command.add_argument("--device", default="auto")
+    command.add_argument("--threads", type=int, default=1)
+    command = commands.add_parser("export", help="write the ONNX files and their contract")
+    command.add_argument("--checkpoint", type=Path, required=True)
+    command.add_argument("--out", type=Path, required=True, help="folder")
+    command = commands.add_parser("evaluate", help="measure what is written under the plans of held-out songs")
+    command.add_argument("--checkpoint", type=Path, required=True)
+    command.add_argument("--library", type=Path, required=True)
+    command.add_argument("--out", type=Path, required=True, help="folder")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--excerpts", type=int, help="of each kind at most, for a first look")
+    command.add_argument("--threads", type=int, default=1)
+    command = commands.add_parser("play", help="write a held-out song's plan as MIDI files, beside the song")
+    command.add_argument("--checkpoint", type=Path, required=True)
+    command.add_argument("--library", type=Path, required=True)
+    command.add_argument("--out", type=Path, required=True, help="folder")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--count", type=int, default=4, help="songs")
+    command.add_argument("--seconds", type=float, default=60.0)
+    command.add_argument("--temperature", type=float, default=1.0, help="0.2 is plain, 2 adventurous")
+    command = commands.add_parser("curve", help="draw the log of a run")
+    command.add_argument("--run", type=Path, required=True)
+    command.add_argument("--out", type=Path, required=True, help="PNG file")
+    options = parser.parse_args()
+    torch.set_num_threads(getattr(options, "threads", 1))
+    run(options)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs a command."""
+    if options.command == "prepare":
+        from .prepare import prepare
+
+        prepare(_roots(options.corpus), options.out)
+    elif options.command == "train":
+        from .configuration import Configuration
+        from .training import Run
+
+        configuration = Configuration.read(options.configuration) if options.configuration else None
+        Run(options.run, configuration, options.device).train(options.minutes, options.steps, options.cool)
+    elif options.command == "export":
+        from .export import export
+
+        export(options.checkpoint, options.out)
+    elif options.command == "evaluate":
+        from .evaluation import evaluate
+
+        evaluate(options.checkpoint, options.library, options.out, options.seed, options.excerpts)
+    elif options.command == "play":
+        from .writing import write_songs
+
+        write_songs(
+            options.checkpoint,
+            options.library,
+            options.out,
+            options.count,
+            options.seconds,
+            options.temperature,
+            options.seed,
+        )
+    else:
+        from .report import plot_curve
+        from .training import METRICS
+
+        plot_curve(options.run / METRICS, options.out)
+
+
+if __name__ == "__main__":
+    main()

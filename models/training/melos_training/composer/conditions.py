@@ -1,0 +1,127 @@
+"""What the composer is told of each frame, and where it stands in its inputs.
+
+`frame` conditions [66] hold for the whole frame, the `fine` ones [8, 32] for each offset within it. Every group has a
+mask among the frame conditions: 1 where known, 0 where left free; its values are 0 then.
+"""
+
+import numpy as np
+
+from .layout import OFFSETS, FloatArray
+
+FRAME_GROUPS = {
+    "emotion": 8,
+    "affect": 2,
+    "tempo": 1,
+    "density": 1,
+    "loudness": 1,
+    "register": 1,
+    "length": 1,
+    "pedalling": 1,
+    "bar": 4,
+    "phrase": 4,
+    "recall": 1,
+    "next": 26,
+}
+"""Groups of frame conditions and their widths. `recall` is how alike the recalled bar is to be; `next` the chord to
+come: pitch classes, bass, exp(−beats until it) and exp(−beats / 4)."""
+
+FINE_GROUPS = {"chord": 12, "bass": 12, "beat": 8}
+"""Groups of the conditions of each offset: pitch classes, bass, harmonics 1 to 4 of the beat's phase."""
+
+GROUPS = (*FRAME_GROUPS, *FINE_GROUPS)
+VALUES = sum(FRAME_GROUPS.values())
+WIDTH = VALUES + len(GROUPS)
+FINE_WIDTH = sum(FINE_GROUPS.values())
+
+DROP = {
+    "emotion": 0.3,
+    "affect": 0.3,
+    "tempo": 0.25,
+    "density": 0.2,
+    "loudness": 0.2,
+    "register": 0.25,
+    "length": 0.4,
+    "pedalling": 0.4,
+    "bar": 0.25,
+    "phrase": 0.3,
+    "recall": 0.3,
+    "next": 0.3,
+    "chord": 0.2,
+    "bass": 0.25,
+    "beat": 0.15,
+}
+"""How often training leaves a group free."""
+DROP_ALL = 0.12
+
+
+def _slices(groups: dict[str, int]) -> dict[str, slice]:
+    ends = np.cumsum(list(groups.values()))
+    return {name: slice(int(end) - width, int(end)) for (name, width), end in zip(groups.items(), ends)}
+
+
+FRAME_SLICES = _slices(FRAME_GROUPS)
+FINE_SLICES = _slices(FINE_GROUPS)
+MASKS = {name: VALUES + index for index, name in enumerate(GROUPS)}
+
+
+def harmonics(phase: FloatArray, orders: tuple[int, ...]) -> FloatArray:
+    """Cosine and sine of multiples of a phase in turns, [n, 2 · orders]."""
+    angles = 2 * np.pi * phase[:, None] * np.array(orders)
+    return np.stack([np.cos(angles), np.sin(angles)], 2).reshape(len(phase), -1)
+
+
+def tempo(bpm: FloatArray) -> FloatArray:
+    """Scaled beats per minute."""
+    return np.log2(np.clip(bpm, 25, 300) / 120)
+
+
+def density(notes_per_second: FloatArray) -> FloatArray:
+    """Scaled note onsets per second."""
+    return (np.log1p(notes_per_second) - 1.8) / 0.7
+
+
+def loudness(velocity: FloatArray) -> FloatArray:
+    """Scaled mean velocity."""
+    return (velocity - 64) / 20
+
+
+def register(pitch: FloatArray) -> FloatArray:
+    """Scaled mean MIDI note number."""
+    return (pitch - 60) / 12
+
+
+def length(log_seconds: FloatArray) -> FloatArray:
+    """Scaled mean natural logarithm of the seconds that keys are held."""
+    return (log_seconds - np.log(0.35)) / 0.8
+
+
+class Conditions:
+    """The conditions of a stretch of frames; all left free at first."""
+
+    def __init__(self, frames: int) -> None:
+        self.frame: FloatArray = np.zeros((frames, WIDTH), np.float32)
+        self.fine: FloatArray = np.zeros((frames, OFFSETS, FINE_WIDTH), np.float32)
+
+    def set(self, group: str, values: FloatArray, known: np.ndarray | bool = True) -> None:
+        """Sets a group for all frames: values [frames, width], [frames, 8, width] of a fine group; known [frames]."""
+        mask = np.broadcast_to(np.asarray(known, np.bool_), (len(self.frame),))
+        if group in FINE_SLICES:
+            self.fine[:, :, FINE_SLICES[group]] = np.where(mask[:, None, None], values, 0)
+        else:
+            self.frame[:, FRAME_SLICES[group]] = np.where(mask[:, None], values.reshape(len(self.frame), -1), 0)
+        self.frame[:, MASKS[group]] = mask
+
+    def free(self, group: str) -> None:
+        """Leaves a group free."""
+        if group in FINE_SLICES:
+            self.fine[:, :, FINE_SLICES[group]] = 0
+        else:
+            self.frame[:, FRAME_SLICES[group]] = 0
+        self.frame[:, MASKS[group]] = 0
+
+    def drop(self, random: np.random.Generator) -> None:
+        """Leaves groups free at random, as training does."""
+        everything = random.random() < DROP_ALL
+        for group in GROUPS:
+            if everything or random.random() < DROP[group]:
+                self.free(group)

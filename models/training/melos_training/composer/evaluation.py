@@ -1,0 +1,218 @@
+"""Measures what the composer writes under the plans of held-out songs, beside these songs."""
+
+import json
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..evaluation.memory import melody, runs
+from . import mood
+from .batches import collate, cut_conditions, held_out, without_conditions
+from .conditions import GROUPS
+from .excerpts import OTHER_PLACE, Excerpt, choose_excerpts, leave_free, load_average, play, recall
+from .features import recalled_alike
+from .layout import FRAME, FloatArray, IntArray
+from .library import Library, load
+from .midi import Performance
+from .mood import ANCHORS, EMOTIONS
+from .network import Composer
+from .playing import Plan
+from .report import document
+from .sampling import Taste
+from .training import nats_per_note
+
+TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
+SWEEP = 24
+"""Excerpts of each setting in a sweep."""
+LONG_SECONDS = 100.0
+LONG = 16
+RECALLS: tuple[float | None, ...] = (None, 0.2, 0.6, 1.0)
+TOUCH = ("length", "pedalling")
+"""Conditions that a host need not give."""
+NOT_MOOD = ("density", "loudness", "register", "length", "pedalling", "recall", "phrase")
+"""What is left free when the mood has to speak for itself."""
+RUNS = (8, 10, 12)
+"""Intervals of the top line that are looked for in the songs that were learnt."""
+LIKELIHOOD_WINDOWS = 48
+
+Rows = list[dict[str, float]]
+
+
+def likelihoods(net: Composer, library: Library, frames: int = 256) -> dict[str, dict[str, float]]:
+    """Nats per note on held-out music, with parts of what is told left out."""
+    windows = held_out(library, "valid", "pop909", frames, LIKELIHOOD_WINDOWS)
+    harmony = ("chord", "bass", "next")
+    metre = ("beat", "bar", "tempo", "phrase")
+    variants = {
+        "all told": windows,
+        "nothing told, no memory": [without_conditions(w) for w in windows],
+        "nothing told": [cut_conditions(w) for w in windows],
+        "no memory": [replace(w, memory=w.memory.without(np.arange(5))) for w in windows],
+        "no recall": [replace(w, memory=w.memory.without(np.array([4]))) for w in windows],
+        "without harmony": [cut_conditions(w, tuple(g for g in GROUPS if g not in harmony)) for w in windows],
+        "without metre": [cut_conditions(w, tuple(g for g in GROUPS if g not in metre)) for w in windows],
+    }
+    for group in GROUPS:
+        variants[f"without {group}"] = [cut_conditions(w, tuple(g for g in GROUPS if g != group)) for w in windows]
+    found = {name: nats_per_note(net, collate(chosen)) for name, chosen in variants.items()}
+    for corpus in ("giantmidi", "mutopia"):
+        found[corpus] = nats_per_note(net, collate(held_out(library, "valid", corpus, frames, 12)))
+    return found
+
+
+def summary(rows: Rows) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation of each feature."""
+    table = {name: np.array([row.get(name, np.nan) for row in rows]) for name in rows[0]}
+    return {name: (float(np.nanmean(values)), float(np.nanstd(values))) for name, values in table.items()}
+
+
+def frechet(one: Rows, other: Rows, scale: Rows) -> float:
+    """Fréchet distance between two sets of excerpts over all features, in standard deviations of `scale`."""
+    names = list(scale[0])
+    spread = np.array([[row.get(name, np.nan) for name in names] for row in scale])
+    means, deviations = np.nanmean(spread, 0), np.maximum(np.nanstd(spread, 0), 1e-6)
+
+    def standard(rows: Rows) -> FloatArray:
+        values = (np.array([[row.get(name, np.nan) for name in names] for row in rows]) - means) / deviations
+        return np.nan_to_num(values)
+
+    a, b = standard(one), standard(other)
+    covariances = np.cov(a.T), np.cov(b.T)
+    # The trace of the root of a product of two covariances is the sum of the roots of its eigenvalues.
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0))
+    traces = np.trace(covariances[0]) + np.trace(covariances[1])
+    return float(((a.mean(0) - b.mean(0)) ** 2).sum() + traces - 2 * roots.sum())
+
+
+def copied(library: Library, performances: list[Performance]) -> dict[str, float]:
+    """Share of the runs of the top line's intervals that stand in a song that was learnt, for each length."""
+    learnt = [_steps(song.performance) for song in library.split("train")]
+    written = [_steps(performance) for performance in performances]
+    shares = {}
+    for length in RUNS:
+        known = np.unique(np.concatenate([runs(steps, length) for steps in learnt]))
+        found = np.concatenate([runs(steps, length) for steps in written])
+        shares[str(length)] = float(np.isin(found, known).mean())
+    return shares
+
+
+def _steps(performance: Performance) -> IntArray:
+    """Intervals of the top line."""
+    return np.diff(melody(np.stack([performance.onset, performance.pitch], 1)))
+
+
+def heard_mood(library: Library, performance: Performance) -> FloatArray:
+    """Valence and arousal of an excerpt, as the labels of the training music are made."""
+    features, _ = mood.measure(performance, False)
+    middle = features[8 : max(9, len(features) - 8)]
+    known = middle[~np.isnan(middle[:, mood.INDEX["density"]])]
+    return library.labeller.label(known)[1].mean(0) if len(known) else np.full(2, np.nan)
+
+
+def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, Any]:
+    """What is heard when a mood is asked for and density, loudness, register and touch are left to it."""
+
+    def ask(number: int, plan: Plan) -> None:
+        leave_free(*NOT_MOOD)(plan)
+        frames = len(plan.conditions.frame)
+        plan.conditions.set("emotion", np.tile(np.eye(len(EMOTIONS))[number], (frames, 1)))
+        plan.conditions.set("affect", np.tile(ANCHORS[number], (frames, 1)))
+
+    heard, features = {}, {}
+    for number, emotion in enumerate(EMOTIONS):
+        performances = play(net, library, chosen, Taste(), change=partial(ask, number))
+        heard[emotion] = np.nanmean([heard_mood(library, p) for p in performances], 0)
+        features[emotion] = summary([e.measure(p) for e, p in zip(chosen, performances)])
+    table = np.array(list(heard.values()))
+    correlations = [float(np.corrcoef(ANCHORS[:, axis], table[:, axis])[0, 1]) for axis in range(2)]
+    shown = ("notes/s", "velocity", "pitch", "key down, s", "pedal lifts/s")
+    return {
+        "valence correlation": correlations[0],
+        "arousal correlation": correlations[1],
+        "heard": {name: value.tolist() for name, value in heard.items()},
+        "features": {name: {key: sums[key][0] for key in shown} for name, sums in features.items()},
+    }
+
+
+def obedience(chosen: list[Excerpt], library: Library, performances: list[Performance]) -> dict[str, float]:
+    """Correlations between what was asked and what was played, over excerpts."""
+    asked, played = [], []
+    for each, performance in zip(chosen, performances):
+        plan = Plan.of(each.song, each.view, library.labeller)
+        middle = slice(round(4 / FRAME), round(40 / FRAME))
+        density = np.expm1(plan.asked("density")[middle] * 0.7 + 1.8)
+        loudness, register = plan.asked("loudness")[middle] * 20 + 64, plan.asked("register")[middle] * 12 + 60
+        length = plan.asked("length")[middle]
+        asked.append([np.nanmean(values) for values in (density, loudness, register, length)])
+        row = each.measure(performance)
+        played.append([row["notes/s"], row["velocity"], row["pitch"], row["key down, s"]])
+    names = ("density", "loudness", "register", "length")
+    a, b = np.array(asked), np.array(played)
+    found = {name: float(np.corrcoef(a[:, i], b[:, i])[0, 1]) for i, name in enumerate(names)}
+    return found | {"notes played for each asked": float((b[:, 0] / a[:, 0]).mean())}
+
+
+def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, count: int | None = None) -> None:
+    """Measures a checkpoint and writes `evaluation.json`, `evaluation.md` and plots into `out`.
+
+    `count` is of excerpts of each kind at most, for a first look.
+    """
+    library, net = load(library_path), load_average(checkpoint)
+    chosen, few = choose_excerpts(library, count=count), choose_excerpts(library, count=min(count or SWEEP, SWEEP))
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    columns: dict[str, Rows] = {
+        "real": [e.measure(e.performance()) for e in chosen],
+        "real, elsewhere": [e.measure(e.performance()) for e in choose_excerpts(library, OTHER_PLACE, count=count)],
+    }
+    played: dict[str, list[Performance]] = {}
+
+    def add(name: str, excerpts: list[Excerpt], taste: Taste, **options: Any) -> None:
+        played[name] = play(net, library, excerpts, taste, seed, **options)
+        columns[name] = [row for e, p in zip(excerpts, played[name]) if (row := e.measure(p))]
+        print(f"{name}: {len(columns[name])} excerpts", flush=True)
+
+    add("written", chosen, Taste())
+    add("touch free", chosen, Taste(), change=leave_free(*TOUCH))
+    add("as learnt", few, Taste(harmony=1, time=1, top_p=1, servo=0))
+    add("guided 1.3", few, Taste(guidance=1.3))
+    add("no memory", few, Taste(), forgetful=True)
+    for value in TEMPERATURES:
+        add(f"T {value}", few, Taste.of(value), change=leave_free(*TOUCH))
+    longer = choose_excerpts(library, 0.1, LONG_SECONDS, min(count or LONG, LONG))
+    recalls = {}
+    for strength in RECALLS:
+        performances = play(net, library, longer, Taste(), seed, recall(strength))
+        recalls["never" if strength is None else str(strength)] = _recalled(longer, performances)
+    recalls["as in the song"] = _recalled(longer, play(net, library, longer, Taste(), seed))
+    recalls["the song"] = _recalled(longer, [e.performance() for e in longer])
+    print("recall", recalls, flush=True)
+    real = columns["real"]
+    report = {
+        "checkpoint": {name: saved[name] for name in ("step", "frames", "seconds", "processor_seconds")},
+        "excerpts": len(chosen),
+        "seed": seed,
+        "taste": asdict(Taste()),
+        "likelihood": likelihoods(net, library),
+        "columns": {name: summary(rows) for name, rows in columns.items()},
+        "frechet": {name: frechet(real, rows, real) for name, rows in columns.items() if len(rows) == len(chosen)},
+        "recall": recalls,
+        "moods": moods(net, library, few),
+        "obedience": obedience(chosen, library, played["written"]),
+        "copied": {
+            "written": copied(library, played["written"]),
+            "held-out songs": copied(library, [e.performance() for e in chosen]),
+        },
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "evaluation.json").write_text(json.dumps(report, indent=1))
+    document(report, out)
+
+
+def _recalled(chosen: list[Excerpt], performances: list[Performance]) -> float:
+    """Mean likeness of bars to those that the form recalls for them."""
+    values = [recalled_alike(p, e.setting.grid, e.song.form) for e, p in zip(chosen, performances)]
+    return float(np.nanmean(values))

@@ -1,0 +1,107 @@
+"""The form of a piece, read from its notes: which earlier bar each bar takes up, and where phrases begin."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .layout import FloatArray, IntArray
+from .midi import Performance
+
+GRID = 4
+"""Places a beat is divided into when bars are compared."""
+CONTEXT = 4
+"""Bars that are compared together."""
+NEAREST = 2
+"""Bars back of the nearest bar that can be recalled."""
+REMEMBERED = 8
+"""Bars back up to which the memory holds everything anyway: recalling reaches further where it can."""
+FURTHER = 0.1
+"""How much less alike a passage further back may be than a near one."""
+WHOLE_PHRASES = 0.1
+"""What a distance of whole half-phrases weighs against a likeness: passages seldom return after seven bars or nine."""
+CONTINUITY = 0.05
+"""What going on in the recalled passage weighs against a likeness."""
+PHRASE = 8
+"""Bars to a phrase."""
+CLEAR = 0.4
+"""Share of the passages that must begin where phrases do, for the phrases to be known; a quarter do by chance."""
+
+
+@dataclass
+class Form:
+    """Per bar; bars are counted from the first downbeat."""
+
+    start: IntArray
+    """Index of the downbeat among the beats."""
+    source: IntArray
+    """The earlier bar taken up; −1 where there is none."""
+    likeness: FloatArray
+    """How alike the two are, 0..1."""
+    phrase: IntArray
+    """Bars since the phrase began, 0..7; −1 where phrases are not clear."""
+
+
+def read(performance: Performance, beats: FloatArray) -> Form:
+    """The form of a piece with known bars; empty without."""
+    starts = np.flatnonzero(beats[:, 1] == 0) if len(beats) else np.zeros(0, np.int64)
+    bars = len(starts)
+    if bars < NEAREST + 1:
+        none = np.zeros(0, np.int64)
+        return Form(none, none, np.zeros(0, np.float32), none)
+    length = int(beats[0, 2])
+    alike = _likeness(performance, beats[:, 0], starts, length)
+    source = _sources(alike)
+    known = source >= 0
+    likeness = np.zeros(bars, np.float32)
+    likeness[known] = alike[np.flatnonzero(known), source[known]]
+    return Form(starts.astype(np.int64), source, likeness, _phrases(source))
+
+
+def _likeness(performance: Performance, times: FloatArray, starts: IntArray, length: int) -> FloatArray:
+    """Cosines between the struck keys of all pairs of bars, [bars, bars]."""
+    place = np.interp(performance.onset, times, np.arange(len(times)))
+    cells = length * GRID
+    rolls = np.zeros((len(starts), cells, 128), np.float32)
+    bar = np.searchsorted(starts, np.round(place * GRID) / GRID, "right") - 1
+    cell = np.round((place - starts[np.maximum(bar, 0)]) * GRID).astype(np.int64)
+    fits = (bar >= 0) & (cell < cells)
+    rolls[bar[fits], cell[fits], performance.pitch[fits]] = 1
+    flat = rolls.reshape(len(starts), -1)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return flat @ flat.T
+
+
+def _sources(alike: FloatArray) -> IntArray:
+    """The earlier bar whose passage is most alike; going on where one is has precedence."""
+    bars = len(alike)
+    passage = np.zeros_like(alike)
+    weight = np.zeros_like(alike)
+    for ahead in range(CONTEXT):
+        passage[: bars - ahead, : bars - ahead] += alike[ahead:, ahead:]
+        weight[: bars - ahead, : bars - ahead] += 1
+    passage /= weight
+    source = np.full(bars, -1, np.int64)
+    for bar in range(NEAREST, bars):
+        score = passage[bar, : bar - NEAREST + 1].copy()
+        score[max(0, bar - REMEMBERED) :] -= FURTHER
+        score[bar % (PHRASE // 2) :: PHRASE // 2] += WHOLE_PHRASES
+        going_on = source[bar - 1] + 1
+        if 0 < going_on < len(score):
+            score[going_on] += CONTINUITY
+        source[bar] = int(score.argmax())
+    return source
+
+
+def _phrases(source: IntArray) -> IntArray:
+    """Bars since the phrase began, from where recalled passages begin."""
+    bars = len(source)
+    begins = np.flatnonzero(np.diff(source) != 1) + 1
+    begins = begins[begins > NEAREST]
+    if len(begins) < 3:
+        return np.full(bars, -1, np.int64)
+    votes = np.bincount(begins % PHRASE, minlength=PHRASE).astype(float)
+    votes += 0.5 * np.roll(votes, PHRASE // 2)
+    first = int(votes.argmax())
+    if (begins % (PHRASE // 2) == first % (PHRASE // 2)).mean() < CLEAR:
+        return np.full(bars, -1, np.int64)
+    return (np.arange(bars) - first) % PHRASE

@@ -1,0 +1,97 @@
+"""The beats of a song as a window sees them."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .form import PHRASE, Form
+from .layout import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from .library import Song
+    from .windows import View
+
+TEMPO_REACH = 4
+"""Beats either side over which the tempo is averaged."""
+
+
+class BeatGrid:
+    """Times in seconds from a window's start to beat numbers and back; beyond the ends the beat goes on as there."""
+
+    def __init__(self, times: FloatArray, in_bar: FloatArray, bar_length: float, form: Form, half_beats: int) -> None:
+        self.times = times
+        self.in_bar = in_bar
+        """Place of each beat in its bar; −1 where not known."""
+        self.bar_length = bar_length
+        """Beats of a bar."""
+        self.form = form
+        self.per_beat = half_beats
+        """Beats counted for each beat of the song, in which the form is told: 1 or 2."""
+
+    @classmethod
+    def of(cls, song: "Song", view: "View") -> "BeatGrid":
+        """The beats of a song, warped and perhaps counted twice as fast."""
+        times = song.beats[:, 0] * view.ratio - view.start
+        place, bar_length = song.beats[:, 1], float(song.beats[0, 2])
+        if view.doubled:
+            numbers = np.arange(2 * len(times) - 1) / 2
+            times = np.interp(numbers, np.arange(len(times)), times)
+            whole = place[np.floor(numbers).astype(np.int64)]
+            place = np.where(whole < 0, -1, (2 * (whole + numbers % 1)) % bar_length)
+        return cls(times, place, bar_length, song.form, 2 if view.doubled else 1)
+
+    @property
+    def bars_known(self) -> bool:
+        """Whether it is known where bars begin."""
+        return bool(self.in_bar[0] >= 0)
+
+    def beats(self, seconds: FloatArray) -> FloatArray:
+        """Beat numbers of times."""
+        times = self.times
+        numbers = np.interp(seconds, times, np.arange(len(times)))
+        numbers = np.where(seconds < times[0], (seconds - times[0]) / (times[1] - times[0]), numbers)
+        return np.where(seconds > times[-1], len(times) - 1 + (seconds - times[-1]) / (times[-1] - times[-2]), numbers)
+
+    def seconds(self, beats: FloatArray) -> FloatArray:
+        """Times of beat numbers."""
+        times = self.times
+        last = len(times) - 1
+        seconds = np.interp(beats, np.arange(len(times)), times)
+        seconds = np.where(beats < 0, times[0] + beats * (times[1] - times[0]), seconds)
+        return np.where(beats > last, times[-1] + (beats - last) * (times[-1] - times[-2]), seconds)
+
+    def bpm(self, beats: FloatArray) -> FloatArray:
+        """Tempo around beat numbers."""
+        last = len(self.times) - 1
+        low = np.clip(np.floor(beats) - TEMPO_REACH, 0, last)
+        high = np.clip(np.floor(beats) + TEMPO_REACH, 0, last)
+        low, high = np.minimum(low, last - 1), np.maximum(high, 1)
+        span = self.seconds(high) - self.seconds(low)
+        return 60 * np.maximum(high - low, 1) / np.maximum(span, 1e-3)
+
+    def bar_phase(self, beats: FloatArray) -> FloatArray:
+        """Position in the bar, 0..1."""
+        whole = np.floor(beats).astype(np.int64)
+        inside = np.clip(whole, 0, len(self.in_bar) - 1)
+        return ((self.in_bar[inside] + whole - inside + beats - whole) / self.bar_length) % 1
+
+    def bar(self, beats: FloatArray) -> IntArray:
+        """Index of the song's bar, for its form; −1 before the first."""
+        return np.searchsorted(self.form.start * self.per_beat, beats + 1e-6, "right") - 1
+
+    def phrase_phase(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Position in the phrase of eight bars, 0..1, and where it is known."""
+        if not len(self.form.start):
+            return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
+        bar = np.maximum(self.bar(beats), 0)
+        within = (beats - self.form.start[bar] * self.per_beat) / (self.bar_length * self.per_beat)
+        position = (self.form.phrase[bar] + np.clip(within, 0, 1)) / PHRASE
+        return position, (self.form.phrase[bar] >= 0) & (self.bar(beats) >= 0)
+
+    def likeness(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """How alike each bar is to the one it takes up, 0..1, and where it takes up one."""
+        if not len(self.form.start):
+            return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
+        bar = self.bar(beats)
+        inside = np.maximum(bar, 0)
+        return self.form.likeness[inside].astype(np.float64), (bar >= 0) & (self.form.source[inside] >= 0)

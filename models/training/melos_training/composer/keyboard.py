@@ -1,0 +1,68 @@
+"""Hands and foot while playing: which keys are down, and which strings the pedal sustains."""
+
+import numpy as np
+
+from .layout import (
+    DURATIONS,
+    FRAME,
+    KEYS,
+    MELODY,
+    NO_MELODY,
+    OFFSETS,
+    PEDAL_DOWN,
+    PEDAL_UP,
+    FloatArray,
+    IntArray,
+    duration_seconds,
+)
+from .midi import LONGEST_SUSTAIN
+from .windows import DECAY
+
+NEVER = 10**9
+HELD = duration_seconds(np.arange(DURATIONS)) / FRAME
+"""Frames that the key of each duration class is held."""
+
+
+class Keyboard:
+    """Of each of some rows."""
+
+    def __init__(self, rows: int) -> None:
+        self.melody: IntArray = np.full(rows, NO_MELODY)
+        """The melody's last key, 0..87; 88 where there is none yet."""
+        self.pedal: IntArray = np.full(rows, PEDAL_UP)
+        """The pedal in the frame before."""
+        self._struck = np.full((rows, KEYS), NEVER)
+        self._up = np.zeros((rows, KEYS), np.int64)
+        self._damped = np.zeros((rows, KEYS), np.int64)
+
+    def strike(self, rows: IntArray, frame: int, notes: IntArray) -> None:
+        """Strikes a key in each of some rows: notes [rows, 5], offset, voice, key, velocity, duration."""
+        offset, voice, key, _, duration = notes.T
+        up = np.ceil(frame + offset / OFFSETS + HELD[duration]).astype(np.int64)
+        self._struck[rows, key] = frame + 1
+        self._up[rows, key] = np.maximum(up, frame + 1)
+        self._damped[rows, key] = up + round(LONGEST_SUSTAIN / FRAME)
+        self.melody[rows] = np.where(voice == MELODY, key, self.melody[rows])
+
+    def step_on_pedal(self, frame: int, pedal: IntArray) -> None:
+        """What the pedal does in a frame, for all rows: lifting it damps strings whose keys are up."""
+        self.pedal = pedal
+        lifted = (pedal != PEDAL_DOWN)[:, None]
+        ends = (pedal == PEDAL_UP)[:, None]
+        released = (self._up <= frame) | ((self._up == frame + 1) & ends)
+        self._damped = np.where(
+            lifted & released, np.minimum(self._damped, np.maximum(self._up, frame + 1)), self._damped
+        )
+
+    def sounding(self, frame: int) -> FloatArray:
+        """Keys held, then strings that only the pedal sustains, at a frame's start: [rows, 176]."""
+        held = (self._struck <= frame) & (frame < self._up)
+        sustained = (self._struck <= frame) & (frame >= self._up) & (frame < self._damped)
+
+        def level(since: IntArray) -> FloatArray:
+            return (0.25 + 0.75 * np.exp(-(frame - since) * FRAME / DECAY)).astype(np.float32)
+
+        struck = np.minimum(self._struck, frame)
+        return np.concatenate([held * level(struck), sustained * level(np.minimum(self._up, frame))], 1).astype(
+            np.float32
+        )

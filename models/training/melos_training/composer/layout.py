@@ -1,0 +1,66 @@
+"""Units and vocabulary shared by everything in the composer."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
+
+FRAME = 4096 / 48000
+"""Seconds of a frame: one latent of the pianist."""
+OFFSETS = 8
+"""Places within a frame where a note may begin."""
+STEP = FRAME / OFFSETS
+"""Seconds between two of them."""
+
+LOWEST_KEY = 21
+KEYS = 88
+
+VOICES = 2
+"""A note accompanies (0) or belongs to the melody (1)."""
+ACCOMPANIMENT, MELODY = 0, 1
+NO_MELODY = KEYS
+"""Stands for the last key of the melody where there is none yet."""
+
+VELOCITY_WIDTH = 4
+VELOCITIES = 128 // VELOCITY_WIDTH
+UNKNOWN_VELOCITY = VELOCITIES
+"""The velocity of a note of a score without dynamics."""
+
+DURATIONS = 24
+SHORTEST, LONGEST = 0.03, 6.0
+"""Seconds a key is held in the first and in the last class; classes are spaced evenly in the logarithm."""
+
+PEDAL_UP, PEDAL_DOWN, PEDAL_CHANGED, PEDAL_UNKNOWN = 0, 1, 2, 3
+"""The pedal in a frame: up at its end, down, lifted and pressed again, not recorded."""
+PEDALS = 3
+
+LAGS = (1, 2, 4, 8)
+"""Bars back of the memory's fixed slots; one more slot holds the bar that the form recalls."""
+SLOTS = len(LAGS) + 1
+RECALL_SLOT = len(LAGS)
+SLOT_WIDTH = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS
+"""Counts of a slot: struck keys of each voice, then the offsets, velocities and durations of these notes."""
+MEMORY_WIDTH = SLOTS * SLOT_WIDTH
+
+SOUNDING_WIDTH = 2 * KEYS
+"""Keys held down, then strings that only the pedal sustains."""
+
+
+def duration_class(seconds: FloatArray) -> IntArray:
+    """The class of key-down times in seconds."""
+    place = np.log(np.maximum(seconds, 1e-3) / SHORTEST) / np.log(LONGEST / SHORTEST)
+    return np.clip(np.round(place * (DURATIONS - 1)), 0, DURATIONS - 1).astype(np.int64)
+
+
+def duration_seconds(classes: IntArray) -> FloatArray:
+    """The key-down times in seconds that the classes stand for."""
+    return SHORTEST * (LONGEST / SHORTEST) ** (np.asarray(classes, np.float64) / (DURATIONS - 1))
+
+
+def velocity_class(velocity: FloatArray) -> IntArray:
+    """The class of MIDI velocities, 0..127, fractions allowed."""
+    return np.clip(np.asarray(velocity) // VELOCITY_WIDTH, 0, VELOCITIES - 1).astype(np.int64)

@@ -1,0 +1,104 @@
+"""The library: all songs and what is derived from them, in one file."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .form import Form
+from .layout import FloatArray
+from .midi import Performance
+from .mood import Labeller
+
+
+@dataclass
+class Song:
+    """A piece with all that is derived from it."""
+
+    corpus: str
+    name: str
+    split: str
+    flat: bool
+    """Whether its velocities say nothing."""
+    performance: Performance
+    damped: FloatArray
+    beats: FloatArray
+    chords: FloatArray
+    form: Form
+    features: FloatArray
+    lows: FloatArray
+
+    @property
+    def start(self) -> float:
+        """Seconds of the first onset."""
+        return float(self.performance.onset[0])
+
+    @property
+    def end(self) -> float:
+        """Seconds of the last onset."""
+        return float(self.performance.onset[-1])
+
+
+@dataclass
+class Library:
+    """All songs and the labeller made from those that are trained on."""
+
+    songs: list[Song]
+    labeller: Labeller
+
+    def split(self, name: str) -> list[Song]:
+        """The songs of a split."""
+        return [song for song in self.songs if song.split == name]
+
+
+def _arrays(song: Song) -> dict[str, NDArray[Any]]:
+    of_performance = {f"performance.{name}": value for name, value in asdict(song.performance).items()}
+    of_form = {f"form.{name}": value for name, value in asdict(song.form).items()}
+    rest = {name: getattr(song, name) for name in ("damped", "beats", "chords", "features", "lows")}
+    return {**of_performance, **of_form, **rest}
+
+
+def save(library: Library, out: Path) -> None:
+    """Writes a library as one `.npz`: the arrays of all songs end to end, with their lengths."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table = [_arrays(song) for song in library.songs]
+    stored: dict[str, NDArray[Any]] = {}
+    for name in table[0]:
+        stored[name] = np.concatenate([row[name] for row in table])
+        stored[f"{name}:lengths"] = np.array([len(row[name]) for row in table])
+    for name, value in asdict(library.labeller).items():
+        stored[f"labeller.{name}"] = value
+    index = [{"corpus": s.corpus, "name": s.name, "split": s.split, "flat": s.flat} for s in library.songs]
+    stored["index"] = np.array(json.dumps(index))
+    temporary = out.with_suffix(".tmp.npz")
+    # Its type would take the arrays for options.
+    write: Any = np.savez_compressed
+    write(temporary, **stored)
+    temporary.replace(out)
+
+
+def load(path: Path) -> Library:
+    """Reads what `save` wrote."""
+    with np.load(path) as stored:
+        index = json.loads(str(stored["index"]))
+        parts: dict[str, list[NDArray[Any]]] = {}
+        for name in stored.files:
+            if f"{name}:lengths" in stored.files:
+                parts[name] = np.split(stored[name], np.cumsum(stored[f"{name}:lengths"])[:-1])
+        labeller = Labeller(
+            **{name: stored[f"labeller.{name}"] for name in ("means", "deviations", "valences", "arousals")}
+        )
+    songs = []
+    for number, entry in enumerate(index):
+        row: dict[str, Any] = {name: values[number] for name, values in parts.items()}
+        groups: dict[str, dict[str, NDArray[Any]]] = {"performance": {}, "form": {}}
+        for name in [name for name in row if "." in name]:
+            group, field = name.split(".")
+            groups[group][field] = row.pop(name)
+        songs.append(
+            Song(performance=Performance(**groups["performance"]), form=Form(**groups["form"]), **entry, **row)
+        )
+    return Library(songs, labeller)

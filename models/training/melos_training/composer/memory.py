@@ -1,0 +1,106 @@
+"""The memory of earlier bars: what was played at this place 1, 2, 4 and 8 bars before, and in the bar that returns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .form import Form
+from .grid import BeatGrid
+from .layout import (
+    DURATIONS,
+    FRAME,
+    KEYS,
+    LAGS,
+    OFFSETS,
+    RECALL_SLOT,
+    SLOT_WIDTH,
+    SLOTS,
+    VELOCITIES,
+    VOICES,
+    FloatArray,
+    IntArray,
+)
+
+HAIR = 1e-6
+EARLY = 0.05
+"""Beats by which a note may come before the bar it belongs to."""
+NEIGHBOUR = 0.5
+"""Weight of a struck key in the frame that its place nearly falls into."""
+OFFSET_COLUMN = VOICES * KEYS
+VELOCITY_COLUMN = OFFSET_COLUMN + OFFSETS
+DURATION_COLUMN = VELOCITY_COLUMN + VELOCITIES + 1
+assert DURATION_COLUMN + DURATIONS == SLOT_WIDTH
+
+
+@dataclass
+class Events:
+    """A memory [frames, 1205] that is nearly all zero, as its entries."""
+
+    frame: IntArray
+    column: IntArray
+    weight: FloatArray
+
+    def without(self, slots: IntArray) -> "Events":
+        """The same without some slots."""
+        kept = ~np.isin(self.column // SLOT_WIDTH, slots)
+        return Events(self.frame[kept], self.column[kept], self.weight[kept])
+
+
+class Memory:
+    """Gathers the entries of a window's memory."""
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+        self._parts: list[Events] = []
+
+    def remember(self, notes: IntArray, beats: FloatArray, grid: BeatGrid) -> None:
+        """Puts notes [n, 4] (voice, key, velocity, duration) begun at `beats` into the fixed slots."""
+        for slot, lag in enumerate(LAGS):
+            self._put(slot, notes, grid.seconds(beats + lag * grid.bar_length))
+
+    def recall(self, notes: IntArray, beats: FloatArray, grid: BeatGrid, form: Form) -> None:
+        """Puts notes of bars that the form takes up again into the last slot, where it does so."""
+        if not len(form.start):
+            return
+        starts = form.start * grid.per_beat
+        # A little early is on the downbeat.
+        bar_of_note = grid.bar(beats + EARLY)
+        for source in np.unique(bar_of_note[bar_of_note >= 0]):
+            here = bar_of_note == source
+            for bar in np.flatnonzero(form.source == source):
+                self._put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
+
+    def _put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
+        # A hair late, so that rounding moves nothing from the place it stands on to the one before.
+        place = np.maximum(seconds, -FRAME) / FRAME + HAIR
+        frame = np.floor(place).astype(np.int64)
+        within = place - frame
+        voice, key, velocity, duration = notes.T
+        column = voice * KEYS + key
+        offset = np.minimum((within * OFFSETS).astype(np.int64), OFFSETS - 1)
+        columns = (column, OFFSET_COLUMN + offset, VELOCITY_COLUMN + velocity, DURATION_COLUMN + duration)
+        for each in columns:
+            self._add(frame, slot * SLOT_WIDTH + each, 1.0)
+        self._add(frame + np.where(within < 0.5, -1, 1), slot * SLOT_WIDTH + column, NEIGHBOUR)
+
+    def _add(self, frame: IntArray, column: IntArray, weight: float) -> None:
+        inside = (frame >= 0) & (frame < self._frames)
+        self._parts.append(Events(frame[inside], column[inside], np.full(int(inside.sum()), weight, np.float32)))
+
+    def events(self) -> Events:
+        """All entries in order of frame."""
+        if not self._parts:
+            nothing = np.zeros(0, np.int64)
+            return Events(nothing, nothing, np.zeros(0, np.float32))
+        frame = np.concatenate([part.frame for part in self._parts])
+        order = np.argsort(frame, kind="stable")
+        column = np.concatenate([part.column for part in self._parts])[order]
+        weight = np.concatenate([part.weight for part in self._parts])[order]
+        return Events(frame[order], column, weight)
+
+
+def dense(events: Events, frames: int) -> FloatArray:
+    """The memory as the exported network takes it, [frames, 1205]."""
+    out = np.zeros((frames, SLOTS * SLOT_WIDTH), np.float32)
+    np.add.at(out, (events.frame, events.column), events.weight)
+    return out

@@ -1,0 +1,187 @@
+"""Reads MIDI files as what one pianist's hands and foot do."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import mido
+import numpy as np
+
+from .layout import (
+    ACCOMPANIMENT,
+    KEYS,
+    LOWEST_KEY,
+    MELODY,
+    BoolArray,
+    FloatArray,
+    IntArray,
+)
+
+DRUMS = 9
+SUSTAIN = 64
+DOUBLED = 0.012
+"""Seconds within which two onsets of a key are one note written in two tracks."""
+LONGEST_SUSTAIN = 4.0
+"""Seconds a held pedal prolongs a note at most: stuck pedals exist, and strings decay."""
+CHORD = 0.03
+"""Seconds within which onsets belong to one chord."""
+
+
+@dataclass
+class Performance:
+    """Notes in order of onset, then key. Times in seconds."""
+
+    onset: FloatArray
+    key_up: FloatArray
+    pitch: IntArray
+    """MIDI note numbers."""
+    velocity: FloatArray
+    voice: IntArray
+    """1 for notes of the melody."""
+    pedal_times: FloatArray
+    """When the sustain pedal changes."""
+    pedal_down: BoolArray
+    """Whether it is down from then on."""
+
+    def damped(self) -> FloatArray:
+        """When each string is damped: key up, or pedal up if that is later, or the key struck again."""
+        ends = self.key_up.copy()
+        if len(self.pedal_times):
+            index = np.searchsorted(self.pedal_times, self.key_up, "right") - 1
+            held = (index >= 0) & self.pedal_down[np.maximum(index, 0)]
+            ups = np.append(self.pedal_times[~self.pedal_down], np.inf)
+            release = ups[np.searchsorted(ups, self.key_up)]
+            ends = np.where(held, np.minimum(release, self.key_up + LONGEST_SUSTAIN), ends)
+        for key in np.unique(self.pitch):
+            places = np.flatnonzero(self.pitch == key)
+            ends[places[:-1]] = np.minimum(ends[places[:-1]], self.onset[places[1:]])
+        return ends
+
+
+@dataclass
+class Score:
+    """A MIDI file: the performance and its metrical clock."""
+
+    performance: Performance
+    ticks_per_quarter: int
+    tempo: list[tuple[int, float, float]]
+    """(tick, seconds there, seconds per tick from there)."""
+    metres: list[tuple[int, int, int]]
+    """(tick, numerator, denominator)."""
+    last_tick: int
+
+
+def read(path: Path) -> Score:
+    """All channels but drums as one piano's. The pedal is that of the channel that uses it most.
+
+    Raises `ValueError` where the file plays nothing.
+    """
+    file = mido.MidiFile(path, clip=True)
+    events: list[tuple[int, int, mido.Message]] = []
+    names: dict[int, str] = {}
+    for number, track in enumerate(file.tracks):
+        tick = 0
+        names[number] = track.name.strip().upper()
+        for message in track:
+            tick += message.time
+            events.append((tick, number, message))
+    events.sort(key=lambda event: event[0])
+    pedals = Counter(
+        (number, message.channel)
+        for _, number, message in events
+        if message.type == "control_change" and message.control == SUSTAIN and message.channel != DRUMS
+    )
+    pedal_of = pedals.most_common(1)[0][0] if pedals else None
+    tempo = [(0, 0.0, 0.5 / file.ticks_per_beat)]
+    metres: list[tuple[int, int, int]] = []
+    down: dict[tuple[int, int, int], tuple[float, int]] = {}
+    notes: list[tuple[float, float, int, float, int]] = []
+    pedal: list[tuple[float, bool]] = []
+    now = 0.0
+    for tick, number, message in events:
+        from_tick, seconds, rate = tempo[-1]
+        now = seconds + (tick - from_tick) * rate
+        if message.type == "set_tempo":
+            tempo.append((tick, now, message.tempo * 1e-6 / file.ticks_per_beat))
+        elif message.type == "time_signature":
+            metres.append((tick, message.numerator, message.denominator))
+        elif message.type in ("note_on", "note_off") and message.channel != DRUMS:
+            key = (number, message.channel, message.note)
+            before = down.pop(key, None)
+            if before and now > before[0]:
+                notes.append((before[0], now, message.note, before[1], int(names[number] == "MELODY")))
+            if message.type == "note_on" and message.velocity:
+                down[key] = (now, message.velocity)
+        elif message.type == "control_change" and message.control == SUSTAIN and (number, message.channel) == pedal_of:
+            state = message.value >= 64
+            if not pedal or pedal[-1][1] != state:
+                pedal.append((now, state))
+    for (number, _, pitch), (onset, velocity) in down.items():
+        if now > onset:
+            notes.append((onset, now, pitch, velocity, int(names[number] == "MELODY")))
+    if not notes:
+        raise ValueError(f"{path}: holds no notes")
+    table = _one_string_per_key(np.array(notes, np.float64))
+    performance = Performance(
+        onset=table[:, 0],
+        key_up=table[:, 1],
+        pitch=table[:, 2].astype(np.int64),
+        velocity=table[:, 3],
+        voice=table[:, 4].astype(np.int64),
+        pedal_times=np.array([time for time, _ in pedal], np.float64),
+        pedal_down=np.array([state for _, state in pedal], np.bool_),
+    )
+    if not performance.voice.any():
+        performance.voice = skyline(performance)
+    return Score(performance, file.ticks_per_beat, tempo, metres, events[-1][0])
+
+
+def _one_string_per_key(notes: FloatArray) -> FloatArray:
+    """Joins notes doubled in two tracks and ends a note where its key is struck again."""
+    inside = (notes[:, 2] >= LOWEST_KEY) & (notes[:, 2] < LOWEST_KEY + KEYS)
+    notes = notes[inside]
+    notes = notes[np.lexsort((notes[:, 0], notes[:, 2]))]
+    kept: list[FloatArray] = []
+    for note in notes:
+        before = kept[-1] if kept else None
+        if before is not None and before[2] == note[2] and before[1] > note[0]:
+            if note[0] - before[0] < DOUBLED:
+                before[[1, 3, 4]] = np.maximum(before[[1, 3, 4]], note[[1, 3, 4]])
+                continue
+            before[1] = note[0]
+        kept.append(note.copy())
+    table = np.array(kept).reshape(-1, 5)
+    return table[np.lexsort((table[:, 2], table[:, 0]))]
+
+
+def skyline(performance: Performance) -> IntArray:
+    """The voice of each note where no track says it: a note that no higher key covers is melody."""
+    voice = np.full(len(performance.pitch), ACCOMPANIMENT, np.int64)
+    longest = float((performance.key_up - performance.onset).max(initial=0.0))
+    first = np.searchsorted(performance.onset, performance.onset - min(longest, 8.0))
+    last = np.searchsorted(performance.onset, performance.onset + CHORD, "right")
+    for index, (start, end) in enumerate(zip(first, last)):
+        higher = performance.pitch[start:end] > performance.pitch[index]
+        sounding = performance.key_up[start:end] > performance.onset[index] + CHORD
+        if not (higher & sounding).any():
+            voice[index] = MELODY
+    return voice
+
+
+def beats(score: Score) -> FloatArray:
+    """Beats of a score in one metre, [n, 3]: seconds, place in the bar and beats of the bar.
+
+    The place is −1, not known: an upbeat shifts the bars of a file that says nothing about it. Empty where the metre
+    changes or is not given.
+    """
+    if len({metre[1:] for metre in score.metres}) != 1:
+        return np.zeros((0, 3))
+    _, numerator, denominator = score.metres[0]
+    compound = denominator >= 8 and numerator > 3 and numerator % 3 == 0
+    length = 4 * score.ticks_per_quarter // denominator * (3 if compound else 1)
+    per_bar = numerator // 3 if compound else numerator
+    ticks = np.arange(0, score.last_tick + 1, max(length, 1))
+    clock = np.array(score.tempo)
+    segment = np.searchsorted(clock[:, 0], ticks, "right") - 1
+    seconds = clock[segment, 1] + (ticks - clock[segment, 0]) * clock[segment, 2]
+    return np.stack([seconds, np.full(len(ticks), -1.0), np.full(len(ticks), float(per_bar))], 1)

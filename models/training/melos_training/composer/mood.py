@@ -1,0 +1,214 @@
+"""Emotion by rule, as `melos-corpus prepare` labels it: from features of 16 s of notes to weights of eight names.
+
+The definitions are those of `features.rs` and `label.rs`. Features are measured once per piece; what transposition and
+a change of tempo do to them is worked out when a window is drawn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .layout import FloatArray, IntArray
+from .midi import Performance
+
+WINDOW = 16.0
+FEWEST = 5
+LOW = 47
+LONGEST = 4.0
+CHORD = 0.03
+SHIFTS = range(-5, 6)
+"""Semitones by which training moves pieces."""
+
+FEATURES = (
+    "velocity",
+    "velocity_spread",
+    "velocity_high",
+    "density",
+    "length",
+    "staccato",
+    "low",
+    "bass",
+    "range",
+    "leap",
+    "mode",
+    "clarity",
+    "entropy",
+    "dissonance",
+    "mixture",
+)
+INDEX = {name: index for index, name in enumerate(FEATURES)}
+AROUSAL = {"velocity": 1.0, "density": 1.0, "length": -0.4, "velocity_high": 0.3}
+VALENCE = {"mode": 1.4, "low": -0.25, "bass": 0.25, "length": -0.15, "density": -0.1, "dissonance": -0.3}
+EMOTIONS = ("happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious")
+ANCHORS = np.array(
+    [
+        (0.7, 0.5),
+        (-0.7, -0.5),
+        (0.4, 0.9),
+        (0.4, -0.7),
+        (0.6, -0.1),
+        (-0.7, 0.8),
+        (-0.1, -0.4),
+        (-0.3, 0.1),
+    ]
+)
+SIGNS: tuple[dict[str, float], ...] = (
+    {"mode": 0.6, "dissonance": -0.4},
+    {"mode": -0.4, "density": -0.3, "range": -0.3},
+    {"density": 0.4, "velocity_high": 0.3, "staccato": 0.3},
+    {"density": -0.6, "velocity_spread": -0.4},
+    {"range": 0.3, "leap": 0.2, "velocity_spread": 0.3, "length": 0.2},
+    {"velocity": 0.4, "bass": -0.3, "dissonance": 0.3},
+    {"clarity": 0.4, "mixture": 0.3, "leap": 0.3},
+    {"dissonance": 0.4, "clarity": -0.3, "entropy": 0.2, "velocity": -0.2},
+)
+REACH = 0.3
+SIGN_WEIGHT = 0.8
+
+# Key profiles: Albrecht and Shanahan, Music Perception 31 (2013).
+MAJOR = np.array([0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081])
+MINOR = np.array([0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052])
+
+
+def key_fit(chroma: FloatArray) -> tuple[float, float]:
+    """Correlation of a chroma [12] with the best major and with the best minor key."""
+    centred = chroma - chroma.mean()
+    power = float((centred**2).sum())
+    if power <= 0:
+        return 0.0, 0.0
+    fits = []
+    for profile in (MAJOR, MINOR):
+        turned = np.stack([np.roll(profile, tonic) for tonic in range(12)])
+        turned = turned - turned.mean(1, keepdims=True)
+        fits.append(float((turned @ centred / np.sqrt(power * (turned**2).sum(1))).max()))
+    return fits[0], fits[1]
+
+
+def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArray]:
+    """Features around every second of a piece, [seconds, 15], and the share of low notes after a move by −5..5
+    semitones, [seconds, 11]; NaN where unknown."""
+    onset, pitch = performance.onset, performance.pitch
+    ends = performance.damped()
+    length = np.clip(ends - onset, 0.03, LONGEST)
+    pairs, harsh = _intervals(onset, ends, pitch)
+    count = int(onset[-1]) + 2
+    values = np.full((count, len(FEATURES)), np.nan, np.float32)
+    lows = np.full((count, len(SHIFTS)), np.nan, np.float32)
+    for second in range(count):
+        first, last = np.searchsorted(onset, [second - WINDOW / 2, second + WINDOW / 2])
+        if last - first < FEWEST:
+            continue
+        here = slice(first, last)
+        p, v, held = pitch[here].astype(float), performance.velocity[here], length[here]
+        chroma = np.bincount(pitch[here] % 12, weights=held, minlength=12).astype(float)
+        share = chroma[chroma > 0] / chroma.sum()
+        major, minor = key_fit(chroma)
+        reach = np.minimum(np.arange(last - first), pairs.shape[1] - 1)
+        rows = np.arange(first, last)
+        row = {
+            "density": np.log((last - first) / WINDOW),
+            "length": np.log(held).mean(),
+            "staccato": (held < 0.2).mean(),
+            "low": (p <= LOW).mean(),
+            "bass": np.sort(p)[: -(-len(p) // 4)].mean(),
+            "range": p.std(),
+            "leap": _leap(onset[here], pitch[here]),
+            "mode": major - minor,
+            "clarity": max(major, minor),
+            "entropy": -(share * np.log2(share)).sum(),
+            "dissonance": harsh[rows, reach].sum() / max(pairs[rows, reach].sum(), 1),
+            "mixture": -abs(major - minor),
+        }
+        if not flat:
+            high = np.sort(v)[min(len(v) * 9 // 10, len(v) - 1)]
+            row.update(velocity=v.mean(), velocity_spread=v.std(), velocity_high=high)
+        for name, value in row.items():
+            values[second, INDEX[name]] = value
+        lows[second] = [(p + shift <= LOW).mean() for shift in SHIFTS]
+    return values, lows
+
+
+def _intervals(onset: FloatArray, ends: FloatArray, pitch: IntArray) -> tuple[IntArray, IntArray]:
+    """How many of the k notes before each note still sound with another pitch class, and how many of these are a minor
+    second or tritone away: both [notes, 25], k = 0..24."""
+    notes = len(onset)
+    pairs, harsh = np.zeros((notes, 25), np.int32), np.zeros((notes, 25), np.int32)
+    for back in range(1, 25):
+        if back >= notes:
+            pairs[:, back], harsh[:, back] = pairs[:, back - 1], harsh[:, back - 1]
+            continue
+        apart = np.abs(pitch[back:] - pitch[:-back]) % 12
+        together = (ends[:-back] > onset[back:] + CHORD) & (apart != 0)
+        pairs[back:, back] = together
+        harsh[back:, back] = together & np.isin(apart, (1, 6, 11))
+    return pairs.cumsum(1), harsh.cumsum(1)
+
+
+def _leap(onset: FloatArray, pitch: IntArray) -> float:
+    """Mean interval between the highest notes of successive chords."""
+    tops: list[int] = []
+    start = -np.inf
+    for time, key in zip(onset, pitch):
+        if time < start + CHORD:
+            tops[-1] = max(tops[-1], int(key))
+        else:
+            tops.append(int(key))
+            start = time
+    return float(np.abs(np.diff(tops)).sum()) / (max(len(tops), 2) - 1)
+
+
+@dataclass
+class Labeller:
+    """Labels features relative to a set of windows it was made from."""
+
+    means: FloatArray
+    deviations: FloatArray
+    valences: FloatArray
+    """Sorted, to rank new values."""
+    arousals: FloatArray
+
+    @classmethod
+    def fit(cls, windows: FloatArray) -> "Labeller":
+        """Learns from features [n, 15]."""
+        means, deviations = np.nanmean(windows, 0, dtype=np.float64), np.nanstd(windows, 0, dtype=np.float64)
+        labeller = cls(np.asarray(means), np.maximum(np.asarray(deviations), 1e-9), np.zeros(0), np.zeros(0))
+        standard = labeller.standardise(windows)
+        # A thousand quantiles rank as well as all windows do.
+        quantiles = np.linspace(0, 1, 1001)
+        labeller.valences = np.quantile(_sum(standard, VALENCE), quantiles)
+        labeller.arousals = np.quantile(_sum(standard, AROUSAL), quantiles)
+        return labeller
+
+    def standardise(self, windows: FloatArray) -> FloatArray:
+        """Standard scores within ±3; 0 where not known."""
+        return np.clip(np.nan_to_num((windows - self.means) / self.deviations), -3, 3)
+
+    def label(self, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Weights of the eight names, [n, 8], and valence and arousal, [n, 2], −1..1."""
+        standard = self.standardise(windows)
+        valence = _rank(self.valences, _sum(standard, VALENCE))
+        arousal = _rank(self.arousals, _sum(standard, AROUSAL))
+        affect = np.stack([valence, arousal], 1)
+        signs = np.stack([_sum(standard, terms) for terms in SIGNS], 1)
+        distance = ((affect[:, None] - ANCHORS[None]) ** 2).sum(2)
+        logits = SIGN_WEIGHT * signs - distance / (2 * REACH**2)
+        weights = np.exp(logits - logits.max(1, keepdims=True))
+        return weights / weights.sum(1, keepdims=True), affect
+
+
+def moved(features: FloatArray, lows: FloatArray, shift: int, ratio: float) -> FloatArray:
+    """Features [n, 15] after a move by `shift` semitones and a stretch of time by `ratio`."""
+    out = features.copy()
+    out[:, INDEX["bass"]] += shift
+    out[:, INDEX["low"]] = lows[:, SHIFTS.index(shift)]
+    out[:, INDEX["density"]] -= np.log(ratio)
+    out[:, INDEX["length"]] += np.log(ratio)
+    return out
+
+
+def _sum(standard: FloatArray, terms: dict[str, float]) -> FloatArray:
+    return sum((weight * standard[:, INDEX[name]] for name, weight in terms.items()), np.zeros(len(standard)))
+
+
+def _rank(ordered: FloatArray, values: FloatArray) -> FloatArray:
+    return 2 * np.searchsorted(ordered, values) / len(ordered) - 1

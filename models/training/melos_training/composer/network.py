@@ -1,0 +1,281 @@
+"""The composer: a causal transformer over frames, and a decoder that writes the notes of a frame one after another."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import conditions
+from .blocks import LAYERS, WIDTH, Block, Head, Layer, NoteSum, band, embedding, rotary
+from .layout import DURATIONS, KEYS, MEMORY_WIDTH, OFFSETS, PEDALS, SOUNDING_WIDTH, VELOCITIES, VOICES
+
+BODY = 768
+PART = 384
+END = OFFSETS
+"""The class among the offsets that ends a frame."""
+INTERVAL = 24
+"""Semitones from the melody's last key within which steps have logits of their own."""
+HIDDEN = -1e9
+
+
+@dataclass
+class Batch:
+    """Windows put together; B windows of T frames, N notes to predict, M to read, E entries of memory."""
+
+    frame: Tensor
+    """Frame conditions [B, T, 66]."""
+    fine: Tensor
+    """Conditions of the offsets [B, T, 8, 32]."""
+    sounding: Tensor
+    """[B, T, 176]."""
+    melody: Tensor
+    """The melody's last key before each frame [B, T], 0..88."""
+    pedal_before: Tensor
+    """[B, T], 0..3."""
+    pedal: Tensor
+    """[B, T], 0..3."""
+    pedal_offset: Tensor
+    """[B, T], −1..7."""
+    read_frame: Tensor
+    """Which frame of all, 0..B·T−1, reads each note of the frame before [M]."""
+    read: Tensor
+    """Parts of these notes [M, 5]."""
+    note_frame: Tensor
+    """The frame, 0..B·T−1, of each note to predict, ascending [N]."""
+    note: Tensor
+    """Parts of these notes [N, 5]."""
+    memory_start: Tensor
+    """Where the entries of each frame begin [B·T]."""
+    memory_column: Tensor
+    """[E]."""
+    memory_weight: Tensor
+    """[E]."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+@dataclass
+class Losses:
+    """Negative log-likelihoods in nats of every decision."""
+
+    pedal: Tensor
+    """[B·T]; 0 where the pedal is not recorded. Its place in the frame is included."""
+    offset: Tensor
+    """[N + B·T]: of every note, then of every frame's end."""
+    voice: Tensor
+    """[N]."""
+    key: Tensor
+    """[N]."""
+    velocity: Tensor
+    """[N]; 0 where not known."""
+    duration: Tensor
+    """[N]."""
+    logits: dict[str, Tensor]
+    """Logits of key, velocity, duration and offset, for measuring."""
+
+    def parts(self) -> dict[str, Tensor]:
+        """The sum of each part."""
+        names = ("pedal", "offset", "voice", "key", "velocity", "duration")
+        return {name: getattr(self, name).sum() for name in names}
+
+
+class Composer(nn.Module):
+    """Sees the notes and the pedal of the frame before, what sounds, the memory, and the conditions of the frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes = NoteSum()
+        self.tell = nn.Linear(conditions.WIDTH, WIDTH)
+        self.tell_fine = nn.Linear(OFFSETS * conditions.FINE_WIDTH, WIDTH, bias=False)
+        self.sounding = nn.Linear(SOUNDING_WIDTH, WIDTH, bias=False)
+        self.melody = embedding(KEYS + 1, WIDTH)
+        self.pedal_before = embedding(PEDALS + 1, WIDTH)
+        self.memory = embedding(MEMORY_WIDTH, WIDTH)
+        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.norm = nn.LayerNorm(WIDTH)
+
+        self.from_context = nn.Linear(WIDTH, WIDTH)
+        self.from_input = nn.Linear(WIDTH, WIDTH)
+        self.input_norm = nn.LayerNorm(WIDTH)
+        self.pedal_block = Block(WIDTH, PART)
+        self.pedal_head = Head(PEDALS)
+        self.pedal_state = embedding(PEDALS + 1, WIDTH)
+        self.pedal_offset_head = Head(OFFSETS)
+
+        self.so_far = NoteSum()
+        self.last = NoteSum()
+        self.start = nn.Parameter(torch.zeros(WIDTH))
+        self.body = nn.Sequential(Block(WIDTH, BODY), Block(WIDTH, BODY))
+        self.offset_head = Head(OFFSETS + 1)
+        self.offset = embedding(OFFSETS, WIDTH)
+        self.fine = nn.Linear(conditions.FINE_WIDTH, WIDTH, bias=False)
+        self.voice_block = Block(WIDTH, PART)
+        self.voice_head = Head(VOICES)
+        self.voice = embedding(VOICES, WIDTH)
+        self.tune = embedding(KEYS + 1, WIDTH)
+        self.key_block = Block(WIDTH, BODY)
+        self.key_head = Head(KEYS)
+        self.interval_head = Head(2 * INTERVAL + 2)
+        self.key = embedding(KEYS, WIDTH)
+        self.velocity_block = Block(WIDTH, PART)
+        self.velocity_head = Head(VELOCITIES)
+        self.velocity = embedding(VELOCITIES + 1, WIDTH)
+        self.duration_block = Block(WIDTH, PART)
+        self.duration_head = Head(DURATIONS)
+
+    # The transformer.
+
+    def enter(
+        self,
+        notes: Tensor,
+        memory: Tensor,
+        frame: Tensor,
+        fine: Tensor,
+        sounding: Tensor,
+        melody: Tensor,
+        pedal: Tensor,
+    ) -> Tensor:
+        """The input [..., 256] of frames, from the sums of their embedded notes and memory [..., 256]; the rest as in
+        `Batch`."""
+        told = self.tell(frame) + self.tell_fine(fine.flatten(-2)) + self.sounding(sounding)
+        return notes + memory + told + self.melody(melody) + self.pedal_before(pedal)
+
+    def decide(self, entered: Tensor, context: Tensor) -> Tensor:
+        """What the decoder starts from [..., 256], given a frame's input and the transformer's output [..., 256]."""
+        return self.from_context(self.norm(context)) + self.from_input(self.input_norm(entered))
+
+    def base(self, batch: Batch) -> Tensor:
+        """What the decoder of every frame starts from, [B · T, 256]."""
+        windows, length, _ = batch.frame.shape
+        read = self.notes(batch.read)
+        notes = torch.zeros(windows * length, WIDTH, device=read.device, dtype=read.dtype)
+        notes = notes.index_add(0, batch.read_frame, read).view(windows, length, WIDTH)
+        memory = F.embedding_bag(
+            batch.memory_column,
+            self.memory.weight,
+            batch.memory_start,
+            mode="sum",
+            per_sample_weights=batch.memory_weight,
+        ).view(windows, length, WIDTH)
+        entered = self.enter(notes, memory, batch.frame, batch.fine, batch.sounding, batch.melody, batch.pedal_before)
+        cos, sin = rotary(torch.arange(length, device=entered.device))
+        mask = band(length, entered.device)
+        x = entered
+        for layer in self.layers:
+            x = layer(x, cos, sin, mask)
+        return self.decide(entered, x).view(windows * length, WIDTH)
+
+    # The decoder: pedal, then for each note offset or end, voice, key, velocity, duration.
+
+    def pedal_logits(self, base: Tensor) -> Tensor:
+        """Logits [..., 3] of the pedal."""
+        return self.pedal_head(self.pedal_block(base))
+
+    def pedal_offset_logits(self, base: Tensor, pedal: Tensor) -> Tensor:
+        """Logits [..., 8] of where a pedal that moves does so."""
+        return self.pedal_offset_head(self.pedal_block(base) + self.pedal_state(pedal))
+
+    def open(self, base: Tensor, pedal: Tensor) -> Tensor:
+        """What the notes are written from, once the pedal [...] is known."""
+        return base + self.pedal_state(pedal)
+
+    def offset_logits(self, opened: Tensor, so_far: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """State and logits [..., 9] of the next note's offset, or the end."""
+        state = self.body(opened + so_far + last)
+        return state, self.offset_head(state)
+
+    def voice_logits(self, state: Tensor, offset: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
+        """State and logits [..., 2] of the voice; `fine` [..., 32] are the conditions at the offset."""
+        state = self.voice_block(state + self.offset(offset) + self.fine(fine))
+        return state, self.voice_head(state)
+
+    def key_logits(self, state: Tensor, voice: Tensor, melody: Tensor) -> tuple[Tensor, Tensor]:
+        """State and logits [..., 88] of the key; `melody` is the melody's last key, 0..88.
+
+        A note of the melody has logits for its interval as well: a step is a step wherever it is.
+        """
+        state = self.key_block(state + self.voice(voice) + self.tune(melody))
+        apart = torch.arange(KEYS, device=state.device) - melody[..., None]
+        column = torch.where((melody[..., None] < KEYS) & (apart.abs() <= INTERVAL), apart + INTERVAL, 2 * INTERVAL + 1)
+        steps = self.interval_head(state).gather(-1, column) * voice[..., None].to(state.dtype)
+        return state, self.key_head(state) + steps
+
+    def velocity_logits(self, state: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """State and logits [..., 32] of the velocity."""
+        state = self.velocity_block(state + self.key(key))
+        return state, self.velocity_head(state)
+
+    def duration_logits(self, state: Tensor, velocity: Tensor) -> Tensor:
+        """Logits [..., 24] of the duration."""
+        return self.duration_head(self.duration_block(state + self.velocity(velocity)))
+
+    def losses(self, batch: Batch) -> Losses:
+        """The likelihoods of all decisions, each given the true ones before it."""
+        base = self.base(batch).float()
+        frames, notes = len(base), len(batch.note)
+        pedal, pedal_offset = batch.pedal.flatten(), batch.pedal_offset.flatten()
+        recorded = pedal < PEDALS
+        pedal_loss = _nll(self.pedal_logits(base), pedal.clamp(max=PEDALS - 1)) * recorded
+        moves = torch.nonzero(pedal_offset >= 0)[:, 0]
+        moved = _nll(self.pedal_offset_logits(base[moves], pedal[moves]), pedal_offset[moves])
+        pedal_loss = pedal_loss.index_add(0, moves, moved)
+
+        opened = self.open(base, pedal)
+        offset, voice, key, velocity, duration = batch.note.unbind(1)
+        place = torch.arange(notes, device=base.device)
+        of_frame = torch.arange(frames, device=base.device)
+        first = torch.searchsorted(batch.note_frame, of_frame)
+        after = torch.searchsorted(batch.note_frame, of_frame, right=True)
+        begin = first[batch.note_frame]
+        sums = torch.cat([torch.zeros(1, WIDTH, device=base.device), self.so_far(batch.note).cumsum(0)])
+        lasts = torch.cat([self.last(batch.note), self.start[None]])
+        before = torch.where(place > begin, place - 1, notes)
+        ended = torch.where(after > first, after - 1, notes)
+        so_far = torch.cat([sums[place] - sums[begin], sums[after] - sums[first]])
+        state, logits = self.offset_logits(
+            torch.cat([opened[batch.note_frame], opened]), so_far, lasts[torch.cat([before, ended])]
+        )
+        # Offsets ascend in a frame, and keys at one offset.
+        lowest = torch.where(place > begin, offset[(place - 1).clamp(min=0)], 0) if notes else offset
+        hidden = torch.arange(OFFSETS + 1, device=base.device)[None] < lowest[:, None]
+        offset_logits = torch.cat([logits[:notes].float().masked_fill(hidden, HIDDEN), logits[notes:].float()])
+        offset_loss = _nll(offset_logits, torch.cat([offset, torch.full_like(of_frame, END)]))
+
+        state = state[:notes]
+        fine = batch.fine.view(frames, OFFSETS, -1)[batch.note_frame, offset]
+        state, voice_logits = self.voice_logits(state, offset, fine)
+        state, key_logits = self.key_logits(state, voice, self._melody_before(batch))
+        chord = (place > begin) & (offset == lowest)
+        under = (
+            torch.arange(KEYS, device=base.device)[None] <= key[(place - 1).clamp(min=0)][:, None] if notes else None
+        )
+        if under is not None:
+            key_logits = key_logits.float().masked_fill(under & chord[:, None], HIDDEN)
+        state, velocity_logits = self.velocity_logits(state, key)
+        duration_logits = self.duration_logits(state, velocity)
+        heard = velocity < VELOCITIES
+        return Losses(
+            pedal_loss,
+            offset_loss,
+            _nll(voice_logits, voice),
+            _nll(key_logits, key),
+            _nll(velocity_logits, velocity.clamp(max=VELOCITIES - 1)) * heard,
+            _nll(duration_logits, duration),
+            {"key": key_logits, "velocity": velocity_logits, "duration": duration_logits, "offset": offset_logits},
+        )
+
+    def _melody_before(self, batch: Batch) -> Tensor:
+        """The melody's last key before each note [N], within its frame or before it."""
+        notes = len(batch.note)
+        place = torch.arange(notes, device=batch.note.device)
+        tune = torch.where(batch.note[:, 1] == 1, place, -1)
+        latest = torch.cat([tune.new_full((1,), -1), tune.cummax(0).values])[:notes] if notes else tune
+        same = (latest >= 0) & (batch.note_frame[latest.clamp(min=0)] == batch.note_frame)
+        return torch.where(same, batch.note[latest.clamp(min=0), 2], batch.melody.flatten()[batch.note_frame])
+
+
+def _nll(logits: Tensor, target: Tensor) -> Tensor:
+    return F.cross_entropy(logits.float(), target, reduction="none")

@@ -1,0 +1,55 @@
+"""Makes the library from the corpora."""
+
+from pathlib import Path
+
+import numpy as np
+
+from . import form, mood
+from .corpora import READERS, Piece
+from .library import Library, Song, save
+from .mood import Labeller
+
+FEWEST_NOTES = 100
+FLAT = 4
+"""A piece with no more different velocities has no dynamics."""
+VELOCITY_MEAN, VELOCITY_DEVIATION = 64.0, 14.0
+
+
+def analyse(piece: Piece, mean: float, deviation: float) -> Song:
+    """Derives what training needs; velocities are brought from their corpus's mean and deviation to the common ones."""
+    performance = piece.performance
+    flat = len(np.unique(performance.velocity)) <= FLAT
+    scaled = VELOCITY_MEAN + VELOCITY_DEVIATION * (performance.velocity - mean) / deviation
+    performance.velocity = np.clip(scaled, 1, 127)
+    features, lows = mood.measure(performance, flat)
+    shape = form.read(performance, piece.beats)
+    return Song(
+        piece.corpus,
+        piece.name,
+        piece.split,
+        flat,
+        performance,
+        performance.damped(),
+        piece.beats,
+        piece.chords,
+        shape,
+        features,
+        lows,
+    )
+
+
+def prepare(roots: dict[str, Path], out: Path) -> Library:
+    """Reads the corpora under their roots and writes the library to `out`."""
+    songs: list[Song] = []
+    for corpus, root in roots.items():
+        pieces = [piece for piece in READERS[corpus](root) if len(piece.performance.onset) >= FEWEST_NOTES]
+        if not pieces:
+            raise ValueError(f"{root}: holds no pieces of {corpus}")
+        velocities = np.concatenate([piece.performance.velocity for piece in pieces])
+        songs += [analyse(piece, float(velocities.mean()), float(velocities.std())) for piece in pieces]
+        seconds = sum(song.end - song.start for song in songs if song.corpus == corpus)
+        print(f"{corpus}: {len(pieces)} pieces, {seconds / 3600:.1f} h, {len(velocities)} notes", flush=True)
+    trained = np.concatenate([song.features for song in songs if song.split == "train"])
+    library = Library(songs, Labeller.fit(trained[~np.isnan(trained[:, mood.INDEX["density"]])]))
+    save(library, out)
+    return library

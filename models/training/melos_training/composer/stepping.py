@@ -1,0 +1,82 @@
+"""Drives the graphs frame by frame, as the daemon does: a ring of keys and values, and a mask over it."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .blocks import LAYERS, WIDTH, WINDOW, rotary
+from .graphs import RING_SHAPE, SLOTS, Module, build
+from .layout import IntArray
+from .network import Composer
+
+
+class Stepper:
+    """The graphs with the state they carry from frame to frame, for `rows` rows."""
+
+    def __init__(self, graphs: dict[str, Module], rows: int) -> None:
+        self.graphs = graphs
+        self.rows = rows
+        self._rings = [torch.zeros(rows, *RING_SHAPE) for _ in range(2 * LAYERS)]
+        self._frame = 0
+        self._read = torch.zeros(rows, WIDTH)
+
+    @classmethod
+    def of(cls, net: Composer, rows: int) -> "Stepper":
+        """Drives a network in PyTorch."""
+        return cls({name: graph.module for name, graph in build(net.eval()).items()}, rows)
+
+    @torch.no_grad()
+    def begin(
+        self, memory: Tensor, frame: Tensor, fine: Tensor, sounding: Tensor, melody: Tensor, pedal: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Begins a frame: what its decoder starts from, and the pedal's logits."""
+        mask = torch.full((SLOTS,), -1e9)
+        mask[[place % SLOTS for place in range(max(0, self._frame - WINDOW + 1), self._frame)]] = 0
+        cos, sin = rotary(torch.tensor([self._frame]))
+        base, logits, keys, values = self.graphs["frame"](
+            self._read, memory, frame, fine, sounding, melody, pedal, mask, cos[0], sin[0], *self._rings
+        )
+        slot = self._frame % SLOTS
+        for layer in range(LAYERS):
+            self._rings[2 * layer][:, :, slot] = keys[layer, :, :, 0]
+            self._rings[2 * layer + 1][:, :, slot] = values[layer, :, :, 0]
+        self._frame += 1
+        self._read = torch.zeros(self.rows, WIDTH)
+        return base, logits
+
+    @torch.no_grad()
+    def open(self, base: Tensor, pedal: Tensor) -> tuple[Tensor, "Page"]:
+        """Decides the pedal: the logits of where it moves, and the page to write the frame's notes on."""
+        logits, opened = self.graphs["pedal"](base, pedal)
+        return logits, Page(self, opened)
+
+    def keep(self, rows: Tensor, read: Tensor) -> None:
+        """Adds notes to what the next frame reads."""
+        self._read[rows] += read
+
+
+class Page:
+    """The notes of one frame, written one after another; rows that have ended drop out."""
+
+    def __init__(self, stepper: Stepper, opened: Tensor) -> None:
+        self._stepper = stepper
+        self._opened = opened
+        self._so_far = torch.zeros(len(opened), WIDTH)
+        self._last = torch.zeros(len(opened), WIDTH)
+        self._first = torch.ones(len(opened), 1)
+
+    @torch.no_grad()
+    def offset(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """State and logits of the next note's offset in some rows."""
+        return self._stepper.graphs["offset"](
+            self._opened[rows], self._so_far[rows], self._last[rows], self._first[rows]
+        )
+
+    @torch.no_grad()
+    def write(self, rows: Tensor, notes: IntArray | Tensor) -> None:
+        """Writes a note [5] in each of some rows."""
+        read, so_far, last = self._stepper.graphs["note"](torch.as_tensor(np.asarray(notes)))
+        self._stepper.keep(rows, read)
+        self._so_far[rows] += so_far
+        self._last[rows] = last
+        self._first[rows] = 0

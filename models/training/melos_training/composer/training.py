@@ -1,0 +1,236 @@
+"""Trains the composer: resumable at any time, to the bit."""
+
+import copy
+import json
+import math
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .batches import Drawing, collate, held_out, without_conditions
+from .configuration import Configuration
+from .layout import FRAME
+from .library import load
+from .network import Batch, Composer
+
+CHECKPOINT = "composer.pt"
+COOLED = "cooled.pt"
+METRICS = "metrics.jsonl"
+HELD_OUT_WINDOWS = {"pop909": 24, "giantmidi": 6, "mutopia": 6}
+NOTES_TO_FRAME = 0.6
+"""About how many notes a frame has: what a loss is divided by, so that batches of few notes do not weigh more."""
+
+
+def device_of(name: str) -> torch.device:
+    """`auto` is CUDA where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def matrices(model: Composer) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters that Muon trains, which are the matrices within layers and blocks, and the others."""
+    hidden: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        inner = name.endswith(("up.weight", "down.weight", "qkv.weight", "mix.weight"))
+        (hidden if inner else rest).append(parameter)
+    return hidden, rest
+
+
+class Run:
+    """A training run in a folder: `composer.pt` is its newest state, `metrics.jsonl` its log."""
+
+    def __init__(self, folder: Path, configuration: Configuration | None = None, device: str = "auto") -> None:
+        self.folder = folder
+        self.device = device_of(device)
+        folder.mkdir(parents=True, exist_ok=True)
+        saved: dict[str, Any] | None = None
+        if (folder / CHECKPOINT).exists():
+            saved = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+            configuration = Configuration.of(saved["configuration"], CHECKPOINT)
+        if configuration is None:
+            raise ValueError(f"{folder}: holds no {CHECKPOINT} to go on from; give a configuration")
+        self.configuration = configuration
+        torch.manual_seed(configuration.seed)
+        self.random = np.random.default_rng(configuration.seed)
+        self.model = Composer().to(self.device)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        hidden, rest = matrices(self.model)
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(
+                hidden,
+                lr=configuration.rate,
+                weight_decay=configuration.weight_decay,
+                momentum=0.95,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(rest, lr=configuration.rate, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+        self.step, self.frames, self.seconds, self.processor_seconds = 0, 0, 0.0, 0.0
+        if saved is not None:
+            self._restore(saved)
+        self.library = load(Path(configuration.library))
+        self.drawing = Drawing(self.library, configuration.frames, configuration.windows, configuration.corpora)
+        self._held_out: dict[str, Batch] = {}
+        self._stopped = False
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        for optimizer, state in zip(self.optimizers, saved["optimizers"]):
+            optimizer.load_state_dict(state)
+        self.random.bit_generator.state = json.loads(saved["random"])
+        torch.set_rng_state(saved["torch_random"])
+        for name in ("step", "frames", "seconds", "processor_seconds"):
+            setattr(self, name, saved[name])
+
+    def save(self, name: str = CHECKPOINT) -> None:
+        """Writes the whole state by renaming: the old file or the new one is there, never half of one."""
+        state = {
+            "configuration": self.configuration.table(),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "random": json.dumps(self.random.bit_generator.state),
+            "torch_random": torch.get_rng_state(),
+            **{name: getattr(self, name) for name in ("step", "frames", "seconds", "processor_seconds")},
+        }
+        temporary = self.folder / f"{name}.tmp"
+        torch.save(state, temporary)
+        temporary.replace(self.folder / name)
+
+    def train(self, minutes: float = math.inf, steps: float = math.inf, cool: bool = False) -> None:
+        """Trains for some minutes or steps more.
+
+        SIGTERM and an interrupt end it early, with a checkpoint. With `cool`, the learning rate falls to nothing over
+        the time given, and the result goes to `cooled.pt`: the run itself may go on from where it was.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        begun, clock, processor = time.monotonic(), time.monotonic(), time.process_time()
+        saved, first, taken = clock, self.step, []
+        while True:
+            share = max((time.monotonic() - begun) / (60 * minutes), (self.step - first) / steps)
+            if share >= 1 or self._stopped:
+                break
+            self._set_rate(1 - share if cool else 1.0)
+            taken.append(self._step())
+            now, used = time.monotonic(), time.process_time()
+            self.seconds += now - clock
+            self.processor_seconds += used - processor
+            clock, processor = now, used
+            if self.step % self.configuration.evaluate_every == 0:
+                self._log(taken, cool)
+                taken = []
+            if clock - saved > self.configuration.save_seconds and not cool:
+                self.save()
+                saved = clock
+        if taken:
+            self._log(taken, cool)
+        self.save(COOLED if cool else CHECKPOINT)
+
+    def _stop(self, *_: object) -> None:
+        """Ends training after the step that is under way, with a checkpoint."""
+        self._stopped = True
+
+    def _set_rate(self, factor: float) -> None:
+        warm = min(1.0, (self.step + 1) / self.configuration.warm_up)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.configuration.rate * warm * factor
+
+    def _step(self) -> dict[str, float]:
+        """One step; the nats of each part and the counts they are divided by."""
+        batch = self.drawing.batch(self.random).to(self.device)
+        self.model.train()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            losses = self.model.losses(batch)
+        parts = losses.parts()
+        total = sum(
+            (self.configuration.importance[name] * value for name, value in parts.items()),
+            torch.zeros((), device=self.device),
+        )
+        frames = batch.melody.numel()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(total / (frames * NOTES_TO_FRAME))
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.clip)
+        finite = bool(torch.isfinite(norm))
+        # A step without a finite gradient would poison everything; the log counts them.
+        if finite:
+            for optimizer in self.optimizers:
+                optimizer.step()
+            self._follow()
+        self.step += 1
+        self.frames += frames
+        counts = {"notes": float(len(batch.note)), "frames": float(frames), "skipped": float(not finite)}
+        return {name: value.item() for name, value in parts.items()} | counts
+
+    def _follow(self) -> None:
+        """Moves the averaged weights towards the new ones."""
+        keep = min(0.5 ** (1 / self.configuration.half_life), (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+
+    def _log(self, taken: list[dict[str, float]], cool: bool) -> None:
+        """Adds a line of metrics."""
+        notes = sum(step["notes"] for step in taken)
+        trained = {
+            name: sum(step[name] for step in taken) / notes
+            for name in ("pedal", "offset", "voice", "key", "velocity", "duration")
+        }
+        line = {
+            "step": self.step,
+            "frames": self.frames,
+            "hours": round(self.frames * FRAME / 3600, 3),
+            "minutes": round(self.seconds / 60, 2),
+            "processor_minutes": round(self.processor_seconds / 60, 2),
+            "cooling": cool,
+            "skipped": sum(step["skipped"] for step in taken),
+            "train": _rounded(trained),
+            "held_out": {name: _rounded(value) for name, value in self.evaluate().items()},
+        }
+        with (self.folder / METRICS).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        print(json.dumps(line), flush=True)
+
+    def evaluate(self) -> dict[str, dict[str, float]]:
+        """Nats per note on held-out music, with the averaged weights: each corpus, and POP909 with nothing told."""
+        if not self._held_out:
+            for corpus, count in HELD_OUT_WINDOWS.items():
+                windows = held_out(self.library, "valid", corpus, self.configuration.frames, count)
+                self._held_out[corpus] = collate(windows).to(self.device)
+                if corpus == "pop909":
+                    self._held_out["pop909 free"] = collate([without_conditions(w) for w in windows]).to(self.device)
+        return {name: nats_per_note(self.average, batch) for name, batch in self._held_out.items()}
+
+
+@torch.no_grad()
+def nats_per_note(model: Composer, batch: Batch) -> dict[str, float]:
+    """The parts of the negative log-likelihood, divided by the notes; `total` leaves the pedal out."""
+    with torch.autocast(batch.frame.device.type, torch.bfloat16):
+        losses = model.losses(batch)
+    notes = len(batch.note)
+    parts = {name: value.item() / notes for name, value in losses.parts().items()}
+    coarse = _coarse_velocity(losses.logits["velocity"], batch.note[:, 3]).item() / notes
+    total = sum(value for name, value in parts.items() if name != "pedal")
+    top = (losses.logits["key"].argmax(1) == batch.note[:, 2]).float().mean().item()
+    return parts | {"total": total, "velocity16": coarse, "key_top1": top}
+
+
+def _coarse_velocity(logits: Tensor, velocity: Tensor) -> Tensor:
+    """Nats of the velocity in classes twice as wide."""
+    pairs = torch.logsumexp(torch.log_softmax(logits.float(), 1).view(len(logits), -1, 2), 2)
+    known = velocity < logits.shape[1]
+    chosen = pairs.gather(1, (velocity.clamp(max=logits.shape[1] - 1) // 2)[:, None])[:, 0]
+    return -(chosen * known).sum()
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}

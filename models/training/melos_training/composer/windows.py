@@ -1,0 +1,317 @@
+"""Cuts windows of songs into what the network reads and what it has to predict."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import mood
+from .conditions import (
+    Conditions,
+    density,
+    harmonics,
+    length,
+    loudness,
+    register,
+    tempo,
+)
+from .grid import BeatGrid
+from .layout import (
+    FRAME,
+    KEYS,
+    LOWEST_KEY,
+    MELODY,
+    NO_MELODY,
+    OFFSETS,
+    PEDAL_CHANGED,
+    PEDAL_DOWN,
+    PEDAL_UNKNOWN,
+    PEDAL_UP,
+    STEP,
+    UNKNOWN_VELOCITY,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    duration_class,
+    velocity_class,
+)
+from .library import Song
+from .memory import Events, Memory
+from .mood import Labeller
+
+CHORD_REACH = 6
+"""Frames either side whose sounding notes make the chord where none is written."""
+PEDAL_REACH = 4.0
+"""Seconds either side whose pedal makes the share of pedalling."""
+HISTORY = 36.0
+"""Seconds before a window whose notes may still be remembered: eight bars."""
+DECAY = 1.0
+"""Seconds in which a sounding key falls to the e-th part of what sets it off."""
+
+
+@dataclass
+class View:
+    """How a song is looked at."""
+
+    start: float
+    """Seconds at which the window begins, in the song's warped time."""
+    frames: int
+    ratio: float = 1.0
+    """By how much time is stretched."""
+    shift: int = 0
+    """Semitones up."""
+    reach: float = 2.0
+    """Seconds either side whose onsets make density, loudness, register and length."""
+    fresh: bool = False
+    """Whether nothing before the window is known."""
+    written_chords: bool = True
+    """Whether the chords are those of the corpus, or what sounds."""
+    doubled: bool = False
+    """Whether the beat is counted twice as fast."""
+
+
+@dataclass
+class Window:
+    """One stretch of music."""
+
+    conditions: Conditions
+    sounding: FloatArray
+    """[frames, 176]."""
+    melody: IntArray
+    """The melody's last key before each frame, 0..87, or 88."""
+    pedal_before: IntArray
+    """The pedal in the frame before, [frames]."""
+    pedal: IntArray
+    """[frames]; PEDAL_UNKNOWN where not recorded."""
+    pedal_offset: IntArray
+    """Where in the frame the pedal moves first, 0..7; −1 where it does not."""
+    notes: IntArray
+    """[notes, 6] in the order they are written: frame from −1, offset, voice, key from 0, velocity, duration."""
+    memory: Events
+
+
+@dataclass
+class _Notes:
+    """The notes of a song near a window, warped and moved; times in seconds from the window's start."""
+
+    onset: FloatArray
+    key_up: FloatArray
+    damped: FloatArray
+    key: IntArray
+    velocity: FloatArray
+    voice: IntArray
+
+    @classmethod
+    def near(cls, song: Song, view: View) -> "_Notes":
+        p = song.performance
+        until = view.start + view.frames * FRAME + 6
+        first, last = np.searchsorted(p.onset, [(view.start - HISTORY) / view.ratio, until / view.ratio])
+        key = p.pitch[first:last] + view.shift - LOWEST_KEY
+        inside = np.flatnonzero((key >= 0) & (key < KEYS)) + first
+
+        def warped(times: FloatArray) -> FloatArray:
+            return times[inside] * view.ratio - view.start
+
+        return cls(
+            onset=warped(p.onset),
+            key_up=warped(p.key_up),
+            damped=warped(song.damped),
+            key=p.pitch[inside] + view.shift - LOWEST_KEY,
+            velocity=p.velocity[inside],
+            voice=p.voice[inside],
+        )
+
+    def roll(self, first: IntArray, end: IntArray, low: int, high: int, decay: bool) -> FloatArray:
+        """Which keys sound in frames low..high, [frames, 88], each from its frame `first` up to `end`.
+
+        With `decay`, each falls from 1 at `first` towards a quarter.
+        """
+        out = np.zeros((high - low, KEYS), np.float32)
+        start, stop = np.maximum(first, low), np.minimum(end, high)
+        runs = np.maximum(stop - start, 0)
+        which = np.repeat(np.arange(len(runs)), runs)
+        frame = start[which] + np.arange(len(which)) - np.repeat(np.cumsum(runs) - runs, runs)
+        age = (frame - first[which]) * FRAME
+        out[frame - low, self.key[which]] = 0.25 + 0.75 * np.exp(-age / DECAY) if decay else 1.0
+        return out
+
+
+def cut(song: Song, view: View, labeller: Labeller) -> Window:
+    """The window of a song that a view shows."""
+    notes = _Notes.near(song, view)
+    place = np.round(notes.onset / STEP).astype(np.int64)
+    frame = place // OFFSETS
+    known = frame >= (0 if view.fresh else -(10**9))
+    conditions = Conditions(view.frames)
+    grid = BeatGrid.of(song, view) if len(song.beats) else None
+    _tell_mood(conditions, song, view, labeller)
+    _tell_harmony(conditions, song, view, notes, frame, grid)
+    _tell_density(conditions, song, view, notes)
+    if grid:
+        _tell_metre(conditions, view, grid)
+    pedal_before, pedal, pedal_offset = _tell_pedal(conditions, song, view)
+
+    held_until = np.ceil(notes.key_up / FRAME).astype(np.int64)
+    damped_in = np.ceil(notes.damped / FRAME).astype(np.int64)
+    never = np.where(known, 0, 10**9)
+    held = notes.roll(frame + 1 + never, held_until, 0, view.frames, True)
+    sustained = notes.roll(np.maximum(held_until, frame + 1) + never, damped_in, 0, view.frames, True)
+    table = np.stack(
+        [
+            frame,
+            place % OFFSETS,
+            notes.voice,
+            notes.key,
+            np.full(len(frame), UNKNOWN_VELOCITY) if song.flat else velocity_class(notes.velocity),
+            duration_class(notes.key_up - notes.onset),
+        ],
+        1,
+    )
+    memory = Memory(view.frames)
+    if grid:
+        past = known & (frame < view.frames)
+        beats = grid.beats(notes.onset[past])
+        memory.remember(table[past, 2:], beats, grid)
+        memory.recall(table[past, 2:], beats, grid, song.form)
+    shown = (frame >= (0 if view.fresh else -1)) & (frame < view.frames)
+    written = table[shown]
+    order = np.lexsort((written[:, 3], written[:, 1], written[:, 0]))
+    written = written[order]
+    distinct = (
+        np.append(True, (np.diff(written[:, [0, 1, 3]], axis=0) != 0).any(1)) if len(written) else np.zeros(0, np.bool_)
+    )
+    melody = _last_melody(notes, frame, known, view.frames)
+    return Window(
+        conditions,
+        np.concatenate([held, sustained], 1),
+        melody,
+        pedal_before,
+        pedal,
+        pedal_offset,
+        written[distinct],
+        memory.events(),
+    )
+
+
+def _last_melody(notes: _Notes, frame: IntArray, known: BoolArray, frames: int) -> IntArray:
+    """The melody's last key before each frame, [frames]."""
+    tune = np.flatnonzero((notes.voice == MELODY) & known)
+    before = np.searchsorted(frame[tune], np.arange(frames)) - 1
+    keys = np.append(notes.key[tune], NO_MELODY)
+    return keys[np.where(before >= 0, before, len(tune))]
+
+
+def _tell_mood(conditions: Conditions, song: Song, view: View, labeller: Labeller) -> None:
+    """Emotion and affect, labelled once a second."""
+    middle = view.start + (np.arange(view.frames) + 0.5) * FRAME
+    second = np.clip(np.round(middle / view.ratio), 0, len(song.features) - 1).astype(np.int64)
+    low, high = int(second.min()), int(second.max()) + 1
+    features = mood.moved(song.features[low:high], song.lows[low:high], view.shift, view.ratio)
+    weights, affect = labeller.label(features)
+    known = ~np.isnan(features[:, mood.INDEX["density"]])[second - low]
+    conditions.set("emotion", weights[second - low], known)
+    conditions.set("affect", affect[second - low], known)
+
+
+def _tell_harmony(
+    conditions: Conditions, song: Song, view: View, notes: _Notes, frame: IntArray, grid: BeatGrid | None
+) -> None:
+    """Chord and bass at every offset, and the chord to come."""
+    frames = view.frames
+    if len(song.chords) and view.written_chords:
+        chords = song.chords
+        change = np.append(True, (np.diff(chords[:, 2:], axis=0) != 0).any(1))
+        chords = chords[change]
+        starts = chords[:, 0] * view.ratio - view.start
+        end = song.chords[-1, 1] * view.ratio - view.start
+        bits = (chords[:, 2].astype(np.int64)[:, None] >> ((np.arange(12) - view.shift) % 12)) & 1
+        bass = np.eye(12)[(chords[:, 3].astype(np.int64) + view.shift) % 12] * (chords[:, 3:4] >= 0)
+        # Half a step late, for onsets are rounded to the nearest step.
+        when = (np.arange(frames * OFFSETS) + 0.5) * STEP
+        index = np.clip(np.searchsorted(starts, when, "right") - 1, 0, len(chords) - 1)
+        sounding = (when >= starts[0]) & (when < end) & (chords[index, 2] > 0)
+        known = sounding.reshape(frames, OFFSETS).any(1)
+        conditions.set("chord", (bits[index] * sounding[:, None]).reshape(frames, OFFSETS, 12), known)
+        conditions.set("bass", (bass[index] * sounding[:, None]).reshape(frames, OFFSETS, 12), known)
+        frame_end = (np.arange(frames) + 1) * FRAME
+        following = np.searchsorted(starts, frame_end - STEP / 2, "right")
+        exists = following < len(chords)
+        following = np.minimum(following, len(chords) - 1)
+        exists &= chords[following, 2] > 0
+        wait = starts[following] - frame_end
+        if grid:
+            wait = grid.beats(starts)[following] - grid.beats(frame_end)
+        wait = np.maximum(wait, 0)[:, None]
+        conditions.set(
+            "next", np.concatenate([bits[following], bass[following], np.exp(-wait), np.exp(-wait / 4)], 1), exists
+        )
+        return
+    ends = np.ceil(notes.damped / FRAME).astype(np.int64)
+    roll = notes.roll(frame, ends, -CHORD_REACH, frames + CHORD_REACH, False)
+    sums = np.concatenate([np.zeros((1, KEYS)), np.cumsum(roll, 0)])
+    near = sums[2 * CHORD_REACH :] - sums[: frames + 1]
+    near = near[:frames]
+    chroma = np.zeros((frames, 12))
+    for pitch_class in range(12):
+        chroma[:, pitch_class] = near[:, (np.arange(KEYS) + LOWEST_KEY) % 12 == pitch_class].sum(1)
+    largest = chroma.max(1, keepdims=True)
+    lowest = np.eye(12)[((near > 0).argmax(1) + LOWEST_KEY) % 12]
+    known = largest[:, 0] > 0
+    for group, values in (("chord", chroma / np.maximum(largest, 1e-6)), ("bass", lowest)):
+        conditions.set(group, np.repeat(values[:, None], OFFSETS, 1), known)
+
+
+def _tell_density(conditions: Conditions, song: Song, view: View, notes: _Notes) -> None:
+    """Density, loudness, register and length of the onsets around each frame's middle."""
+    middle = (np.arange(view.frames) + 0.5) * FRAME
+    low, high = np.searchsorted(notes.onset, middle - view.reach), np.searchsorted(notes.onset, middle + view.reach)
+    count = high - low
+
+    def mean(values: FloatArray) -> FloatArray:
+        sums = np.append(0.0, np.cumsum(values))
+        return (sums[high] - sums[low]) / np.maximum(count, 1)
+
+    conditions.set("density", density(count / (2 * view.reach)))
+    conditions.set("register", register(mean(notes.key + float(LOWEST_KEY))), count > 0)
+    conditions.set("length", length(mean(np.log(np.clip(notes.key_up - notes.onset, 0.02, 8)))), count > 0)
+    if not song.flat:
+        conditions.set("loudness", loudness(mean(notes.velocity)), count > 0)
+
+
+def _tell_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
+    """Beat at every offset, bar, phrase and tempo."""
+    steps = np.arange(view.frames * OFFSETS) * STEP
+    beats = grid.beats(steps)
+    conditions.set("beat", harmonics(beats % 1, (1, 2, 3, 4)).reshape(view.frames, OFFSETS, -1))
+    at = beats[::OFFSETS]
+    conditions.set("tempo", tempo(grid.bpm(at)))
+    if grid.bars_known:
+        conditions.set("bar", harmonics(grid.bar_phase(at), (1, 2)))
+        position, known = grid.phrase_phase(at)
+        conditions.set("phrase", harmonics(position, (1, 2)), known)
+        conditions.set("recall", *grid.likeness(at))
+
+
+def _tell_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray, IntArray, IntArray]:
+    """The pedal before each frame, in it, and where it moves."""
+    frames = view.frames
+    p = song.performance
+    if not len(p.pedal_times):
+        unknown = np.full(frames, PEDAL_UNKNOWN)
+        return unknown, unknown, np.full(frames, -1)
+    times = p.pedal_times * view.ratio - view.start
+
+    def down(at: FloatArray) -> BoolArray:
+        index = np.searchsorted(times, at, "right") - 1
+        return (index >= 0) & p.pedal_down[np.maximum(index, 0)]
+
+    state = down((np.arange(-OFFSETS, frames * OFFSETS) + 0.5) * STEP).reshape(frames + 1, OFFSETS)
+    begins, ends = state[:-1, -1], state[1:, -1]
+    within = state[1:]
+    pedal = np.where(~ends, PEDAL_UP, np.where(begins & ~within.all(1), PEDAL_CHANGED, PEDAL_DOWN))
+    moves = within != begins[:, None]
+    offset = np.where((pedal == PEDAL_CHANGED) | (begins != ends), moves.argmax(1), -1)
+    before = np.append(PEDAL_DOWN if begins[0] else PEDAL_UP, pedal[:-1])
+    middle = view.start + (np.arange(frames) + 0.5) * FRAME
+    around = middle[:, None] + np.linspace(-PEDAL_REACH, PEDAL_REACH, 17) - view.start
+    conditions.set("pedalling", 2 * down(around).mean(1) - 1)
+    return before, pedal, offset

@@ -1,0 +1,18 @@
+"""Who a model is: the part of its contract that no network tells."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Identity(BaseModel):
+    """The keys of an identity file, such as `identities/melos-piano.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    """Name of the model and of its folder."""
+    licence: str = Field(min_length=1)
+    """SPDX identifier of the licence of the weights."""
+    attribution: str = Field(min_length=1)
+    """Whom to credit, in a sentence."""
+    training_data: str = Field(min_length=1)
+    """What it was trained on."""

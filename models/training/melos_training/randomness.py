@@ -1,0 +1,48 @@
+"""The state of everything random in a process, to go on from exactly where a training was interrupted."""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def seeded(seed: int, rank: int) -> np.random.Generator:
+    """Seeds PyTorch and Python, and makes the generator that draws windows: another one for every process.
+
+    Networks must be made after this and before `part_ways`, so that they begin alike everywhere.
+    """
+    torch.manual_seed(seed)
+    random.seed(seed)
+    return np.random.default_rng(seed if rank == 0 else [seed, rank])
+
+
+def part_ways(seed: int, rank: int) -> None:
+    """Lets the processes of a team draw different noise from here on; the first goes on as one alone would."""
+    if rank:
+        state = np.random.SeedSequence([seed, rank]).generate_state(2)
+        torch.manual_seed(int(state[0]))
+        random.seed(int(state[1]))
+
+
+def capture(rng: np.random.Generator, device: torch.device) -> dict[str, Any]:
+    """The state, of plain values and tensors."""
+    version, numbers, gauss = random.getstate()
+    state: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "numpy": dict(rng.bit_generator.state),
+        "python": [version, list(numbers), gauss],
+    }
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore(state: dict[str, Any], rng: np.random.Generator, device: torch.device) -> None:
+    """Sets what `capture` gave."""
+    torch.set_rng_state(state["torch"])
+    rng.bit_generator.state = state["numpy"]
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

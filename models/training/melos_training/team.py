@@ -1,0 +1,67 @@
+"""The processes that train one network together, as `torchrun` starts them; usually one alone."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Team:
+    """Every process computes gradients of windows of its own; the means of them all are applied by each."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = CPU
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process measures, logs and saves."""
+        return self.rank == 0
+
+    def shared(self, module: nn.Module) -> nn.Module:
+        """`module` with the leader's weights, such that gradients are averaged over the processes."""
+        if self.size == 1:
+            return module
+        # Buffers are constants here: sent once, not at every step.
+        return DistributedDataParallel(module, broadcast_buffers=False)
+
+    def agree(self, numbers: Sequence[float]) -> list[float]:
+        """The leader's numbers, in every process."""
+        if self.size == 1:
+            return list(numbers)
+        told = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        dist.broadcast(told, 0)
+        return told.tolist()
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all processes by rank, in every process."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Team]:
+    """The team that `torchrun` set up in the environment, left at the end; a team of one without it."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Team(device=device)
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Team(dist.get_rank(), size, device)
+    finally:
+        dist.destroy_process_group()

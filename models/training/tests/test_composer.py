@@ -1,0 +1,408 @@
+"""The composer: what it reads, that it plays as it was trained, that training goes on where it stopped."""
+
+from pathlib import Path
+
+import composer_corpus
+import numpy as np
+import pytest
+import torch
+
+from melos_training.composer import conditions, corpora, mood
+from melos_training.composer.batches import collate, cut_conditions, without_conditions
+from melos_training.composer.configuration import Configuration
+from melos_training.composer.export import EXAMPLE_ROWS, example, export
+from melos_training.composer.features import Setting, excerpt, features
+from melos_training.composer.form import read
+from melos_training.composer.graphs import build
+from melos_training.composer.layout import (
+    DURATIONS,
+    FRAME,
+    LAGS,
+    OFFSETS,
+    PEDAL_CHANGED,
+    PEDAL_DOWN,
+    PEDAL_UP,
+    SLOT_WIDTH,
+    STEP,
+    duration_class,
+    duration_seconds,
+)
+from melos_training.composer.library import Library, Song, load
+from melos_training.composer.memory import DURATION_COLUMN, dense
+from melos_training.composer.network import Composer
+from melos_training.composer.playing import Plan, Player
+from melos_training.composer.prepare import prepare
+from melos_training.composer.runtime import open_graphs
+from melos_training.composer.sampling import Servo, Taste, choose
+from melos_training.composer.stepping import Stepper
+from melos_training.composer.training import CHECKPOINT, COOLED, METRICS, Run
+from melos_training.composer.windows import View, Window, cut
+
+FRAMES = 140
+"""More than the network's window."""
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    root = tmp_path_factory.mktemp("composer")
+    path = root / "library.npz"
+    made = prepare({"pop909": composer_corpus.write(root / "corpus", 3)}, path)
+    assert [song.name for song in made.songs] == ["001", "002", "003"]
+    return load(path)
+
+
+@pytest.fixture(scope="session")
+def song(library: Library) -> Song:
+    return library.songs[0]
+
+
+@pytest.fixture(scope="session")
+def net() -> Composer:
+    """Weights at random: those that training begins with have heads of zeros, which would hide everything."""
+    torch.manual_seed(3)
+    net = Composer().eval().requires_grad_(False)
+    for parameter in net.parameters():
+        if parameter.ndim > 1:
+            parameter.copy_(torch.randn_like(parameter) * 0.05)
+    return net
+
+
+def window(song: Song, library: Library, start: float = 16.0, frames: int = FRAMES) -> Window:
+    return cut(song, View(start=start, frames=frames), library.labeller)
+
+
+def test_hands_and_foot_are_read_apart(song: Song) -> None:
+    p = song.performance
+    assert p.onset[0] == 0
+    assert set(p.pitch[p.onset == 0]) == {48, 72}
+    first_bass = int(np.flatnonzero(p.pitch == 48)[0])
+    assert p.key_up[first_bass] == pytest.approx(200 / 480 * 0.5)
+    # The pedal holds the string until its end of bar, or until the key is struck again.
+    assert p.damped()[first_bass] == pytest.approx(2.0 - 30 / 480 * 0.5)
+    assert p.voice[p.pitch >= 69].all()
+    assert not p.voice[p.pitch < 65].any()
+
+
+def test_chords_of_the_corpus_are_understood() -> None:
+    assert corpora.chord("C:maj") == (0b10010001, 0)
+    assert corpora.chord("Bb:min7/b3") == (1 << 10 | 1 << 1 | 1 << 5 | 1 << 8, 1)
+    assert corpora.chord("N") == (0, -1)
+
+
+def test_splits_are_those_of_the_preparation() -> None:
+    assert {corpora.split_of("pop909", f"{n:03}") for n in range(200)} == {"train", "valid", "test"}
+    match = corpora.SHARED_RECORDING.search("Chopin_Etudes_Op10_g0hoN6_HDVU_no_12_cut")
+    assert match is not None
+    assert match.group(1) == "g0hoN6_HDVU"
+
+
+def test_durations_are_classes() -> None:
+    classes = np.arange(DURATIONS)
+    assert (duration_class(duration_seconds(classes)) == classes).all()
+
+
+def test_moods_are_told_apart(library: Library) -> None:
+    draws = np.random.default_rng(0).normal(size=(500, len(mood.FEATURES))).astype(np.float32)
+    labeller = mood.Labeller.fit(draws)
+
+    def heaviest(**values: float) -> str:
+        row = np.zeros((1, len(mood.FEATURES)), np.float32)
+        for name, value in values.items():
+            row[0, mood.INDEX[name]] = value
+        return mood.EMOTIONS[int(labeller.label(row)[0].argmax())]
+
+    assert heaviest(velocity=2, density=1.5, mode=-2, bass=-1) == "angry"
+    assert heaviest(velocity=-2, density=-2, mode=1.2) == "calm"
+    assert heaviest(velocity=1, density=0.5, mode=2) == "happy"
+    assert heaviest(velocity=-1, density=-1, mode=-2) == "sad"
+
+
+def test_the_form_finds_what_returns(song: Song) -> None:
+    form = read(song.performance, song.beats)
+    # Bars 16 to 31 are bars 0 to 15 again.
+    later = np.arange(17, 30)
+    assert (form.likeness[later] > 0.99).all()
+    assert ((later - form.source[later]) % 4 == 0).all()
+
+
+def test_a_window_holds_what_was_played(song: Song, library: Library) -> None:
+    cut_out = window(song, library)
+    p = song.performance
+    inside = (p.onset >= 16 - STEP / 2) & (p.onset < 16 + FRAMES * FRAME - STEP / 2)
+    notes = cut_out.notes[cut_out.notes[:, 0] >= 0]
+    assert len(notes) == inside.sum()
+    seconds = (notes[:, 0] * OFFSETS + notes[:, 1]) * STEP + 16
+    assert np.abs(np.sort(seconds) - np.sort(p.onset[inside])).max() <= STEP / 2 + 1e-9
+    order = notes[:, 0] * 10_000 + notes[:, 1] * 100 + notes[:, 3]
+    assert (np.diff(order) > 0).all()
+
+
+def test_the_pedal_is_a_stream_of_its_own(song: Song, library: Library) -> None:
+    cut_out = window(song, library, start=0.0)
+    lift = int((2.0 - 30 / 480 * 0.5) / FRAME)
+    assert cut_out.pedal[1] == PEDAL_DOWN
+    assert cut_out.pedal_offset[5] == -1
+    # Up at 1.97 s and down again at 2.03 s: within one frame or over two.
+    assert cut_out.pedal[lift] in (PEDAL_UP, PEDAL_CHANGED)
+    assert cut_out.pedal_offset[lift] >= 0
+    assert (cut_out.pedal_before[1:] == cut_out.pedal[:-1]).all()
+
+
+def test_the_memory_holds_earlier_bars_at_this_place(song: Song, library: Library) -> None:
+    cut_out = window(song, library)
+    memory = dense(cut_out.memory, FRAMES)
+    # Two seconds a bar: what begins in frame 0 was there 1, 2, 4 and 8 bars before.
+    p = song.performance
+    for slot, lag in enumerate(LAGS):
+        before = p.pitch[np.abs(p.onset - (16 - 2 * lag)) < STEP / 2]
+        keys = np.flatnonzero(memory[0, slot * SLOT_WIDTH : slot * SLOT_WIDTH + 176] == 1) % 88 + 21
+        assert set(keys) == set(before)
+
+
+def test_nothing_of_a_frame_is_told_before_it_is_written(song: Song, library: Library) -> None:
+    p = song.performance
+    turn = 60
+    later = p.onset >= 16 + turn * FRAME - STEP / 2
+    other = Song(**vars(song))
+    other.performance = type(p)(**vars(p))
+    other.performance.pitch = np.where(later, p.pitch + 1, p.pitch)
+    other.performance.velocity = np.where(later, 20.0, p.velocity)
+    other.performance.key_up = np.where(later, p.onset + 0.05, p.key_up)
+    ours, theirs = window(song, library), window(other, library)
+    for name in ("sounding", "melody"):
+        assert (getattr(ours, name)[: turn + 1] == getattr(theirs, name)[: turn + 1]).all()
+        assert not (getattr(ours, name) == getattr(theirs, name)).all()
+    memories = [dense(cut_out.memory, FRAMES)[: turn + 1] for cut_out in (ours, theirs)]
+    assert (memories[0] == memories[1]).all()
+
+
+def test_conditions_left_free_are_zero(song: Song, library: Library) -> None:
+    cut_out = window(song, library)
+    masks = cut_out.conditions.frame[:, conditions.VALUES :]
+    # Whether phrases are clear depends on the piece; all else is known of this one.
+    assert masks[:, [i for i, group in enumerate(conditions.GROUPS) if group != "phrase"]].all()
+    kept = cut_conditions(cut_out, ("chord",))
+    assert kept.conditions.frame.sum() == FRAMES
+    assert (kept.conditions.fine[:, :, :12] == cut_out.conditions.fine[:, :, :12]).all()
+    free = without_conditions(cut_out)
+    assert not free.conditions.frame.any()
+    assert not free.conditions.fine.any()
+    assert not len(free.memory.frame)
+
+
+@torch.no_grad()
+def test_step_by_step_is_the_whole_sequence(song: Song, library: Library, net: Composer) -> None:
+    cuts = [window(song, library), window(library.songs[1], library, start=9.7)]
+    batch = collate(cuts)
+    base = net.base(batch).view(2, FRAMES, -1)
+    losses = net.losses(batch)
+    memory = torch.from_numpy(np.stack([dense(cut_out.memory, FRAMES) for cut_out in cuts]))
+    stepper = Stepper.of(net, 2)
+    for row, cut_out in enumerate(cuts):
+        before = cut_out.notes[cut_out.notes[:, 0] == -1]
+        for note in before:
+            stepper.keep(torch.tensor([row]), net.notes(torch.from_numpy(note[None, 1:])))
+    worst = 0.0
+
+    def compare(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+        nonlocal worst
+        shown = theirs > -1e8
+        worst = max(worst, float((ours - theirs)[shown].abs().max()))
+
+    count = len(batch.note)
+    for frame in range(FRAMES):
+        told = (batch.frame[:, frame], batch.fine[:, frame], batch.sounding[:, frame], batch.melody[:, frame])
+        step, _ = stepper.begin(memory[:, frame], *told, batch.pedal_before[:, frame])
+        worst = max(worst, float((step - base[:, frame]).abs().max()))
+        _, page = stepper.open(step, batch.pedal[:, frame])
+        for row in range(2):
+            rows, melody = torch.tensor([row]), batch.melody[row : row + 1, frame]
+            for place in torch.nonzero(batch.note_frame == row * FRAMES + frame)[:, 0]:
+                offset, voice, key, velocity, _ = batch.note[place : place + 1].unbind(1)
+                state, logits = page.offset(rows)
+                compare(logits[0], losses.logits["offset"][place])
+                state, _ = stepper.graphs["voice"](state, offset, batch.fine[row : row + 1, frame])
+                state, logits = stepper.graphs["key"](state, voice, melody)
+                compare(logits[0], losses.logits["key"][place])
+                state, logits = stepper.graphs["velocity"](state, key)
+                compare(logits[0], losses.logits["velocity"][place])
+                compare(stepper.graphs["duration"](state, velocity)[0], losses.logits["duration"][place])
+                page.write(rows, batch.note[place : place + 1])
+                melody = torch.where(voice == 1, key, melody)
+            compare(page.offset(rows)[1][0], losses.logits["offset"][count + row * FRAMES + frame])
+    assert worst < 1e-4
+
+
+@pytest.fixture(scope="session")
+def exported(net: Composer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    torch.save({"average": net.state_dict(), "step": 0, "frames": 0}, folder / CHECKPOINT)
+    export(folder / CHECKPOINT, folder / "onnx")
+    return folder / "onnx"
+
+
+@pytest.mark.parametrize("rows", [1, EXAMPLE_ROWS, 3])
+def test_exported_graphs_compute_what_pytorch_does(exported: Path, rows: int) -> None:
+    from melos_training.composer.excerpts import load_average
+    from melos_training.export import round_weights
+
+    net = load_average(exported.parent / CHECKPOINT)
+    round_weights(net)
+    graphs = open_graphs(exported)
+    torch.manual_seed(rows)
+    for name, graph in build(net).items():
+        inputs = []
+        for port in graph.inputs:
+            shape = example(port, rows).shape
+            inputs.append(torch.randint(0, 2, shape) if port.integer else torch.randn(shape))
+        with torch.no_grad():
+            wanted, got = graph.module(*inputs), graphs[name](*inputs)
+        for ours, theirs in zip(*(x if isinstance(x, tuple) else (x,) for x in (wanted, got)), strict=True):
+            assert ours.shape == theirs.shape
+            assert torch.allclose(ours, theirs, atol=1e-4), name
+
+
+def test_the_contract_names_every_file(exported: Path) -> None:
+    import hashlib
+    import tomllib
+
+    contract = tomllib.loads((exported / "composer.toml").read_text())
+    assert len(contract["file"]) == 8
+    for file in contract["file"]:
+        assert hashlib.sha256((exported / file["name"]).read_bytes()).hexdigest() == file["sha256"]
+    assert sum(contract["conditions"]["frame"].values()) + len(contract["conditions"]["masks"]) == conditions.WIDTH
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+def test_a_seed_plays_the_same_again(song: Song, library: Library, net: Composer, guidance: float) -> None:
+    view = View(start=0.0, frames=60, fresh=True)
+    taste = Taste(guidance=guidance)
+
+    def play(seed: int) -> list[np.ndarray]:
+        plans = [Plan.of(song, view, library.labeller), Plan.of(library.songs[1], view, library.labeller)]
+        rows = 2 if guidance == 1 else 4
+        played = Player(Stepper.of(net, rows), plans, taste, seed).play()
+        return [np.stack([p.onset, p.pitch, p.velocity, p.key_up]) for p in played]
+
+    first, again, other = play(1), play(1), play(2)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other))
+    assert all(len(a.T) > 20 for a in first)
+
+
+def test_playing_tells_what_training_told(song: Song, library: Library, net: Composer) -> None:
+    """What was played, cut as training cuts, gives the inputs that it was played from."""
+    frames = 100
+    view = View(start=16.0, frames=frames, fresh=True)
+    told: list[tuple[torch.Tensor, ...]] = []
+
+    class Listening(Stepper):
+        def begin(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+            told.append(tuple(value.clone() for value in inputs))
+            return super().begin(*inputs)
+
+    stepper = Listening({name: graph.module for name, graph in build(net).items()}, 1)
+    played = Player(stepper, [Plan.of(song, view, library.labeller)], Taste(), 4).play()[0]
+    for times in (played.onset, played.key_up, played.pedal_times):
+        times += view.start
+    again = Song(**vars(song))
+    again.performance, again.damped = played, played.damped()
+    cut_out = cut(again, view, library.labeller)
+    memory = dense(cut_out.memory, frames)
+    # While playing, a key struck again is remembered as long as it was meant to last.
+    compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
+    for frame, (memory_row, _, _, sounding, melody, pedal) in enumerate(told):
+        assert melody.item() == cut_out.melody[frame]
+        assert np.abs(memory_row[0].numpy() - memory[frame])[compared].max() < 1e-6
+        if frame:
+            assert pedal.item() == cut_out.pedal_before[frame]
+        assert np.abs(sounding[0].numpy()[:88] - cut_out.sounding[frame, :88]).max() < 1e-5
+    strings = np.stack([row[3][0].numpy()[88:] for row in told])
+    assert (np.abs(strings - cut_out.sounding[:, 88:]) > 1e-3).mean() < 0.02
+
+
+def test_the_measures_know_music_from_noise(song: Song) -> None:
+    view = View(start=0.0, frames=480)
+    setting = Setting.of(song, view)
+    real = features(excerpt(song.performance, 0, 41), setting)
+    assert real["on 16ths"] == 1
+    assert real["in chord"] > 0.7
+    assert real["on bass, low"] > 0.4
+    assert real["bars alike 8"] == pytest.approx(1, abs=0.6)
+    assert real["melody steps"] > 0.6
+    noise = excerpt(song.performance, 0, 41)
+    random = np.random.default_rng(0)
+    noise.onset = np.sort(random.uniform(0, 41, len(noise.onset)))
+    noise.key_up = noise.onset + 0.2
+    noise.pitch = random.integers(40, 90, len(noise.onset))
+    wrong = features(noise, setting)
+    assert wrong["in chord"] < 0.5
+    assert wrong["on 16ths"] < 0.5
+    assert wrong["melody steps"] < 0.3
+    assert wrong["bars alike 4"] < real["bars alike 4"]
+
+
+def test_choices_follow_the_temperature() -> None:
+    logits = np.tile(np.array([[0.0, 1.0, 2.0]]), (3000, 1))
+    dice = np.random.default_rng(0).random(3000)
+    shares = [np.bincount(choose(logits, t, dice), minlength=3) / 3000 for t in (0.2, 1.0, 5.0)]
+    assert shares[0][2] > 0.98
+    assert shares[1][2] == pytest.approx(0.665, abs=0.03)
+    assert shares[2][2] < 0.45
+    assert np.bincount(choose(logits, 1.0, dice, top_p=0.6), minlength=3)[2] == 3000
+
+
+def test_the_servo_leans_against_what_was_too_much() -> None:
+    servo = Servo(1, 100)
+    for frame in range(60):
+        servo.played(np.array([0]), frame, np.array([60]))
+    assert servo.end(60, np.array([5.0]))[0] > 0.5
+    assert servo.end(60, np.array([25.0]))[0] < -0.5
+    assert servo.end(60, np.array([np.nan]))[0] == 0
+    tilt = servo.tilt(60, np.array([60.0]))
+    assert tilt[0, 0] > 0 > tilt[0, -1]
+
+
+@pytest.fixture
+def configuration(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
+    from melos_training.composer import library as storage
+    from melos_training.composer import training
+
+    everything = Library([Song(**vars(song)) for song in library.songs], library.labeller)
+    for number, song in enumerate(everything.songs):
+        song.split = "valid" if number == 2 else "train"
+    path = tmp_path / "library.npz"
+    storage.save(everything, path)
+    monkeypatch.setattr(training, "HELD_OUT_WINDOWS", {"pop909": 1})
+    return Configuration(library=str(path), frames=32, windows=2, evaluate_every=2, warm_up=2)
+
+
+def test_training_learns_and_goes_on_where_it_stopped(configuration: Configuration, tmp_path: Path) -> None:
+    whole = Run(tmp_path / "whole", configuration, "cpu")
+    whole.train(steps=6)
+    Run(tmp_path / "parts", configuration, "cpu").train(steps=3)
+    parts = Run(tmp_path / "parts", device="cpu")
+    assert parts.step == 3
+    assert parts.configuration == configuration
+    parts.train(steps=3)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, parts.model.state_dict()[name]), name
+    import json
+
+    lines = [json.loads(line) for line in (tmp_path / "whole" / METRICS).read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6]
+    totals = [line["held_out"]["pop909"]["total"] for line in lines]
+    assert totals[-1] < totals[0] < 16.9
+    before = torch.load(tmp_path / "parts" / CHECKPOINT, weights_only=True)["step"]
+    parts.train(steps=2, cool=True)
+    assert (tmp_path / "parts" / COOLED).exists()
+    assert torch.load(tmp_path / "parts" / CHECKPOINT, weights_only=True)["step"] == before
+
+
+def test_bad_configurations_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('library = "x"\nwindow = 3\n')
+    with pytest.raises(ValueError, match=r"run\.toml: key 'window' means nothing"):
+        Configuration.read(path)
+    with pytest.raises(ValueError, match="give a configuration"):
+        Run(tmp_path / "nothing", device="cpu")

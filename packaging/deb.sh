@@ -1,0 +1,49 @@
+#!/bin/sh
+# Builds a Debian package of a built Melos: packaging/deb.sh BINARY FOLDER
+set -eu
+cd "$(dirname "$0")/.."
+binary=$1
+out=$2
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+root=$work/root
+
+strip -o "$work/melos" "$binary"
+DESTDIR=$root PREFIX=/usr packaging/install.sh "$work/melos"
+mkdir -p "$root/DEBIAN"
+cp packaging/copyright "$root/usr/share/doc/melos/copyright"
+chmod 644 "$root/usr/share/doc/melos/copyright"
+
+# What the binary and the inference runtime link; the rest is for the user of the service and for JACK, which is opened at run time.
+mkdir "$work/debian"
+printf 'Source: melos\n\nPackage: melos\nArchitecture: any\n' > "$work/debian/control"
+linked=$(cd "$work" && dpkg-shlibdeps -O root/usr/bin/melos root/usr/lib/melos/libonnxruntime.so 2>/dev/null | sed 's/^shlibs:Depends=//')
+
+cat > "$root/DEBIAN/control" <<CONTROL
+Package: melos
+Version: $version
+Architecture: $(dpkg --print-architecture)
+Maintainer: The Melos developers <melos@localhost>
+Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
+Depends: $linked, systemd | systemd-standalone-sysusers | systemd-sysusers
+Recommends: libjack-jackd2-0 | libjack-0.125 | pipewire-jack
+Suggests: jackd2, pipewire
+Section: sound
+Priority: optional
+Description: piano music without end, live, steered by mood
+ A daemon that composes and plays piano music as it goes, and lets you steer
+ its mood, tempo and harmony from MIDI controllers, OSC and a web page. A neural
+ network plays the piano; rule-based harmony carries on whenever it is late.
+CONTROL
+echo /etc/melos/melos.toml > "$root/DEBIAN/conffiles"
+for script in postinst prerm postrm; do
+    cp "packaging/debian/$script" "$root/DEBIAN/$script"
+    chmod 755 "$root/DEBIAN/$script"
+done
+(cd "$root" && find usr -type f -exec md5sum {} +) > "$root/DEBIAN/md5sums"
+chmod 644 "$root/DEBIAN/control" "$root/DEBIAN/conffiles" "$root/DEBIAN/md5sums"
+find "$root" -type d -exec chmod 755 {} +
+
+mkdir -p "$out"
+dpkg-deb --root-owner-group -Zzstd --build "$root" "$out/melos_${version}_$(dpkg --print-architecture).deb"

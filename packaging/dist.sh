@@ -1,0 +1,19 @@
+#!/bin/sh
+# Packs a built Melos that runs from where it is unpacked: packaging/dist.sh BINARY FOLDER
+set -eu
+cd "$(dirname "$0")/.."
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+name=melos-$version-linux-$(uname -m)
+out=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+strip -o "$work/melos" "$1"
+DESTDIR=$work PREFIX=/$name packaging/install.sh "$work/melos"
+# Units and the system's user are for machines, not for a folder.
+mkdir -p "$work/$name/share/doc/melos/systemd"
+cp systemd/* packaging/melos.toml "$work/$name/share/doc/melos/systemd/"
+cp README.md LICENSE-APACHE LICENSE-MIT "$work/$name/"
+mkdir -p "$out"
+tar -C "$work" --owner=0 --group=0 --sort=name -czf "$out/$name.tar.gz" "$name"
+echo "$out/$name.tar.gz"

@@ -1,0 +1,72 @@
+#!/bin/sh
+# Installs a built Melos: packaging/install.sh BINARY, with DESTDIR (in front of everything) and PREFIX (/usr/local).
+#
+# Every file is written beside its place and renamed into it, so that neither a running daemon, which has the old binary and
+# library mapped and watches models, presets and mappings, nor one that starts in between ever meets half a file.
+set -eu
+cd "$(dirname "$0")/.."
+binary=$1
+destdir=${DESTDIR:-}
+prefix=${PREFIX:-/usr/local}
+root=$destdir$prefix
+
+put() { # MODE SOURCE TARGET
+    mkdir -p "$(dirname "$3")"
+    new=$(dirname "$3")/.$(basename "$3").new
+    cp "$2" "$new"
+    chmod "$1" "$new"
+    mv -f "$new" "$3"
+}
+
+into() { # FOLDER FILE...
+    folder=$1
+    shift
+    for file; do put 644 "$file" "$folder/$(basename "$file")"; done
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+put 755 "$binary" "$root/bin/melos"
+put 644 runtime/libonnxruntime.so "$root/lib/melos/libonnxruntime.so"
+into "$root/share/melos/models/melos-piano" models/melos-piano/*.onnx models/melos-piano/*.toml \
+    models/melos-piano/MODEL_CARD.md models/melos-piano/ATTRIBUTION
+into "$root/share/melos/presets" presets/*.toml
+into "$root/share/melos/mappings" mappings/*.toml
+
+# Where configuration, units and completions go: distributions have their own places, a home has others.
+zsh=$root/share/zsh/site-functions
+case $prefix in
+    /usr)
+        etc=/etc/melos system=$root/lib/systemd/system user=$root/lib/systemd/user zsh=$root/share/zsh/vendor-completions ;;
+    "${HOME:-/root}/.local")
+        etc=$HOME/.config/melos system='' user=$destdir$HOME/.config/systemd/user ;;
+    *)
+        etc=/etc/melos system=$destdir/etc/systemd/system user=$destdir/etc/systemd/user ;;
+esac
+if [ ! -e "$destdir$etc/melos.toml" ]; then put 644 packaging/melos.toml "$destdir$etc/melos.toml"; fi
+
+# The units name the binary and the data where this prefix has them.
+here() { sed "s,/usr/,$prefix/,g" "$1" > "$work/unit" && put 644 "$work/unit" "$2"; }
+here systemd/melos.user.service "$user/melos.service"
+if [ -n "$system" ]; then
+    here systemd/melos.service "$system/melos.service"
+    here systemd/melos.sysusers.conf "${system%/systemd/system}/sysusers.d/melos.conf"
+fi
+
+"$binary" man "$work/man"
+for page in "$work"/man/*.1; do
+    gzip -9n "$page"
+    put 644 "$page.gz" "$root/share/man/man1/$(basename "$page").gz"
+done
+complete() { "$binary" completions "$1" > "$work/completion" && put 644 "$work/completion" "$2"; }
+complete bash "$root/share/bash-completion/completions/melos"
+complete zsh "$zsh/_melos"
+complete fish "$root/share/fish/vendor_completions.d/melos.fish"
+
+doc=$root/share/doc/melos
+into "$doc" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT
+into "$doc/docs" docs/*.md docs/*.png
+into "$doc/examples" $(find examples -maxdepth 1 -type f)
+for folder in $(find examples -mindepth 1 -type d); do into "$doc/$folder" $(find "$folder" -maxdepth 1 -type f); done
+into "$doc/onnxruntime" runtime/LICENSE runtime/ThirdPartyNotices.txt

@@ -1,0 +1,253 @@
+"""The package in a Debian as bare as it gets: installed, booted, played, steered, upgraded, purged.
+
+    sudo packaging/test.py target       # target holds the package that `make deb` built
+
+Needs mmdebstrap, systemd-nspawn and dpkg-dev, and a Debian mirror for what the package depends on.
+"""
+
+import json
+import math
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+OUT = Path(sys.argv[1]).resolve()
+CLIENTS = Path(__file__).resolve().parent.parent / "tests" / "clients"
+RELEASE = "bookworm"
+PATIENCE = 90
+
+
+def run(*command, **options):
+    """Runs a command; its output is shown only when it fails."""
+    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, **options)
+    if done.returncode:
+        raise SystemExit(f"FAILED {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def check(what, holds, why=""):
+    if not holds:
+        raise SystemExit(f"FAILED {what}: {why}")
+    print(f"ok  {what}", flush=True)
+
+
+def wait(what, probe):
+    """Waits until a probe answers something true."""
+    begun = time.monotonic()
+    answer = None
+    while time.monotonic() - begun < PATIENCE:
+        try:
+            answer = probe()
+        except SystemExit as failed:
+            answer = None
+            last = failed
+        if answer:
+            print(f"ok  {what}", flush=True)
+            return answer
+        time.sleep(0.25)
+    raise SystemExit(f"FAILED {what}: waited in vain; {locals().get('last', answer)}")
+
+
+class Machine:
+    """A Debian root, and later a booted container."""
+
+    def __init__(self, root):
+        self.root = root
+        self.nspawn = self.leader = None
+
+    def nspawn_command(self, *options):
+        # Registered nowhere, so that the host needs neither systemd nor its bus.
+        return ["systemd-nspawn", "-q", "-D", str(self.root), "--register=no", "--keep-unit", "--resolv-conf=replace-host",
+                "--setenv=DEBIAN_FRONTEND=noninteractive", *options]
+
+    def chroot(self, *command):
+        return run(*self.nspawn_command("--pipe"), *command, stdin=subprocess.DEVNULL)
+
+    def boot(self):
+        log = open(self.root.parent / "boot.log", "w")
+        self.nspawn = subprocess.Popen(
+            self.nspawn_command("--boot", "--private-network", "--console=pipe"), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+        def leader():
+            children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
+            for child in children:
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return child
+            return None
+
+        self.leader = wait("the machine boots", leader)
+        wait("its systemd answers", lambda: "running" in self.at("sh", "-c", "systemctl is-system-running || true")
+             or "degraded" in self.at("sh", "-c", "systemctl is-system-running || true"))
+
+    def at(self, *command, **options):
+        """Runs a command in the booted machine, as root."""
+        return run("nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
+                   "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8", *command, **options)
+
+    def as_alice(self, command):
+        return self.at_as("alice", command)
+
+    def at_as(self, user, command):
+        return self.at("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "env", f"HOME=/home/{user}",
+                       "sh", "-c", f"cd && {command}")
+
+    def status(self, *options):
+        return json.loads(self.at("sh", "-c", f"melos status --json {' '.join(options)} || true"))
+
+    def off(self):
+        if self.nspawn and self.nspawn.poll() is None:
+            if self.leader:
+                subprocess.run(["kill", "-s", "RTMIN+4", self.leader])
+            try:
+                self.nspawn.wait(30)
+            except subprocess.TimeoutExpired:
+                self.nspawn.kill()
+                self.nspawn.wait()
+
+
+def bare_debian():
+    """The archive of a minimal Debian with apt, made once."""
+    archive = OUT / f"debian-{RELEASE}.tar"
+    if not archive.exists():
+        run("mmdebstrap", "--variant=minbase", RELEASE, f"{archive}.new")
+        Path(f"{archive}.new").rename(archive)
+    return archive
+
+
+def repacked(package, version, work):
+    """The same package as a later version, whose configuration file has changed too."""
+    tree = work / "repacked"
+    run("dpkg-deb", "-R", package, tree)
+    control = tree / "DEBIAN" / "control"
+    lines = [f"Version: {version}" if line.startswith("Version: ") else line for line in control.read_text().splitlines()]
+    control.write_text("\n".join(lines) + "\n")
+    with open(tree / "etc/melos/melos.toml", "a") as file:
+        file.write("# shipped with the next version\n")
+    with open(tree / "usr/share/melos/presets/calm.toml", "a") as file:
+        file.write("# shipped with the next version\n")
+    later = work / f"melos_{version}.deb"
+    run("dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, later)
+    shutil.rmtree(tree)
+    return later
+
+
+def rms(file):
+    """How loud a WAV of 16 or 24 bits is, full scale being 1."""
+    data = Path(file).read_bytes()
+    width = struct.unpack_from("<H", data, data.index(b"fmt ") + 22)[0] // 8
+    start = data.index(b"data") + 8
+    steps = float(1 << (8 * width - 1))
+    samples = [int.from_bytes(data[at:at + width], "little", signed=True) / steps for at in range(start, len(data) - width + 1, width)]
+    return math.sqrt(sum(value * value for value in samples) / len(samples))
+
+
+def install(machine, package):
+    (machine.root / "melos.deb").write_bytes(package.read_bytes())
+    machine.chroot("apt-get", "update", "-q")
+    machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "/melos.deb", "systemd-sysv")
+    said = machine.chroot("melos", "check", "/etc/melos/melos.toml", "/usr/share/melos/presets", "/usr/share/melos/mappings",
+                          "/usr/share/melos/models")
+    check("with nothing but its dependencies, everything it brings is right", "0 problems" in said, said)
+    machine.chroot("melos", "render", "--seconds", "2", "--emotion", "calm", "--seed", "7", "-o", "/root/calm.wav")
+    check("it renders", (machine.root / "root/calm.wav").stat().st_size > 100_000)
+    for page in ("melos", "melos-run", "melos-status"):
+        check(f"there is a manual page {page}", (machine.root / f"usr/share/man/man1/{page}.1.gz").exists())
+    # The rest are tools of this test.
+    machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "jackd2", "jack-capture", "liblo-tools",
+                   "python3-jack-client", "python3-mido")
+
+
+def play_as_service(machine):
+    machine.at("useradd", "--create-home", "--groups", "melos", "--shell", "/bin/bash", "alice")
+    machine.at("useradd", "--create-home", "--shell", "/bin/bash", "mallory")
+    machine.at("systemctl", "start", "melos")
+    wait("the service plays", lambda: machine.status()["seconds"] > 1)
+    machine.at("oscsend", "127.0.0.1", "9000", "/melos/emotion", "s", "sad")
+    wait("it is steered by OSC", lambda: machine.status()["parameters"]["emotion"] == "sad")
+    machine.at("melos", "record", "start", "--preroll", "2")
+    time.sleep(2)
+    machine.at("melos", "record", "stop")
+    takes = lambda: machine.as_alice("find /var/lib/melos/recordings -name 'take-*.wav' -size +100k").split()
+    take = wait("a member of the group finds the recording", takes)[0]
+    machine.as_alice(f"cp {take} /home/alice/take.wav")
+    check("and what was recorded sounds", rms(machine.root / "home/alice/take.wav") > 1e-4)
+    seen = machine.at_as("mallory", f"cat {take} >/dev/null 2>&1 && echo seen || echo hidden").strip()
+    check("others do not", seen == "hidden", seen)
+    return take
+
+
+def upgrade(machine, package, work):
+    config = machine.root / "etc/melos/melos.toml"
+    config.write_text(config.read_text().replace("# port = 9080", "port = 9081") + "# mine\n")
+    machine.at("systemctl", "restart", "melos")
+    wait("the user's configuration is used", lambda: machine.status("--http", "9081")["seconds"] > 1)
+    later = repacked(package, "99.0", work)
+    shutil.copy(later, machine.root / "later.deb")
+    # As unattended upgrades do: files that somebody changed stay as they are.
+    machine.at("dpkg", "--force-confdef", "--force-confold", "-i", "/later.deb")
+    check("the user's configuration outlives an upgrade", "# mine" in config.read_text())
+    check("what is shipped is the new version's",
+          "next version" in (machine.root / "usr/share/melos/presets/calm.toml").read_text())
+    status = wait("the service plays on", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
+    check("in the mood it was in", status["parameters"]["emotion"] == "sad", status["parameters"]["emotion"])
+    machine.at("systemctl", "stop", "melos")
+
+
+def play_through_jack(machine):
+    """An ordinary user: a JACK server without a card, Melos on it, and a foreign JACK MIDI client that steers."""
+    for client in ("jack_midi_send.py",):
+        shutil.copy(CLIENTS / client, machine.root / "opt" / client)
+    environment = "export JACK_NO_AUDIO_RESERVATION=1 JACK_NO_START_SERVER=1;"
+    begin = lambda name, command: machine.at(
+        "systemd-run", f"--unit={name}", "--uid=alice", "--setenv=JACK_NO_AUDIO_RESERVATION=1", "--setenv=JACK_NO_START_SERVER=1",
+        "--setenv=HOME=/home/alice", "--working-directory=/home/alice", "--quiet", *command.split())
+    begin("jack", "jackd -r -S -t 3000 -d dummy -r 48000 -p 1024")
+    wait("JACK runs", lambda: "system:playback_1" in machine.as_alice(environment + "jack_lsp"))
+    begin("melos-alice", "melos run --audio jack --preset calm")
+    wait("Melos plays through JACK", lambda: "melos" in machine.as_alice(environment + "jack_lsp -c system:playback_1"))
+    machine.as_alice(environment + "python3 /opt/jack_midi_send.py melos:midi_in controls")
+    wait("a program change of the JACK MIDI client chooses a preset",
+         lambda: machine.status()["parameters"]["preset"] == "sad")
+    machine.as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port melos-audio:left --port melos-audio:right --format wav --bitdepth 16 heard.wav")
+    check("and it is heard at the server", rms(machine.root / "home/alice/heard.wav") > 1e-4)
+    machine.at("systemctl", "stop", "melos-alice", "jack")
+    check("the user's state lies in the user's home", (machine.root / "home/alice/.local/state/melos/state.toml").exists())
+
+
+def purge(machine, take):
+    machine.at("apt-get", "remove", "-yq", "melos")
+    check("after the removal the configuration is still there", (machine.root / "etc/melos/melos.toml").exists())
+    said = machine.at("apt-get", "purge", "-yq", "melos")
+    for gone in ("usr/bin/melos", "usr/lib/melos", "usr/share/melos", "etc/melos/melos.toml", "var/lib/melos/state.toml"):
+        check(f"after the purge there is no /{gone}", not (machine.root / gone).exists())
+    check("recordings stay, and it says where", (machine.root / take.lstrip("/")).exists() and "recordings are kept" in said, said)
+
+
+def main():
+    packages = sorted(OUT.glob("melos_*.deb"))
+    check("there is one package", len(packages) == 1, f"{packages}; make deb builds it")
+    work = Path(tempfile.mkdtemp(prefix="melos-package-test-"))
+    machine = Machine(work / "root")
+    try:
+        machine.root.mkdir(mode=0o755)
+        run("tar", "-C", machine.root, "-xf", bare_debian())
+        install(machine, packages[0])
+        machine.boot()
+        take = play_as_service(machine)
+        upgrade(machine, packages[0], work)
+        play_through_jack(machine)
+        purge(machine, take)
+    except SystemExit:
+        if machine.leader:
+            print(machine.at("journalctl", "-u", "melos", "-u", "melos-alice", "-u", "jack", "--no-pager", "-o", "cat"), file=sys.stderr)
+        raise
+    finally:
+        machine.off()
+        shutil.rmtree(work)
+
+
+main()

@@ -1,0 +1,184 @@
+//! The bass line: which note of a chord lies lowest, and the figure each emotion plays on it.
+
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Key, Quality};
+
+use super::Segment;
+use super::scale::{Scale, nearest};
+
+/// Notes the bass may use, lowest and highest.
+pub(super) const RANGE: std::ops::RangeInclusive<u8> = 28..=50;
+
+/// What one hit of a figure plays.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Tone {
+    /// The chord's bass note.
+    Root,
+    /// A fifth above it, or the chord tone nearest to that.
+    Fifth,
+    /// The octave above it, or below where the range ends.
+    Octave,
+    /// The scale's neighbour of the next chord's bass note, on the side it is reached from.
+    Approach,
+}
+
+/// Beat in a bar of four, length in beats, tone, accent.
+type Hit = (f64, f64, Tone, f32);
+
+/// The figure of an emotion over four beats; longer bars repeat it, shorter ones cut it.
+const fn figure(emotion: Emotion) -> &'static [Hit] {
+    use Tone::{Approach, Fifth, Octave, Root};
+    match emotion {
+        Emotion::Happy => &[
+            (0.0, 0.9, Root, 1.0),
+            (1.0, 0.9, Fifth, 0.8),
+            (2.0, 0.9, Root, 0.95),
+            (3.0, 0.45, Fifth, 0.8),
+            (3.5, 0.5, Approach, 0.75),
+        ],
+        Emotion::Sad => &[(0.0, 2.0, Root, 1.0), (2.0, 1.0, Fifth, 0.75), (3.0, 1.0, Approach, 0.7)],
+        Emotion::Energetic => &[
+            (0.0, 0.45, Root, 1.0),
+            (0.5, 0.45, Root, 0.75),
+            (1.0, 0.45, Octave, 0.9),
+            (1.5, 0.45, Root, 0.85),
+            (2.0, 0.45, Root, 0.95),
+            (2.5, 0.45, Root, 0.75),
+            (3.0, 0.45, Octave, 0.95),
+            (3.5, 0.45, Approach, 0.85),
+        ],
+        Emotion::Calm => &[(0.0, 4.0, Root, 1.0)],
+        Emotion::Romantic => &[
+            (0.0, 0.5, Root, 1.0),
+            (0.5, 0.5, Fifth, 0.7),
+            (1.0, 1.0, Octave, 0.85),
+            (2.0, 0.5, Root, 0.9),
+            (2.5, 0.5, Fifth, 0.7),
+            (3.0, 0.5, Octave, 0.8),
+            (3.5, 0.5, Approach, 0.7),
+        ],
+        Emotion::Angry => &[
+            (0.0, 0.45, Root, 1.0),
+            (0.5, 0.22, Root, 0.8),
+            (0.75, 0.22, Root, 0.8),
+            (1.0, 0.45, Root, 0.9),
+            (1.5, 0.22, Root, 0.8),
+            (1.75, 0.22, Root, 0.8),
+            (2.0, 0.45, Root, 1.0),
+            (2.5, 0.22, Root, 0.8),
+            (2.75, 0.22, Fifth, 0.85),
+            (3.0, 0.45, Octave, 0.95),
+            (3.5, 0.45, Approach, 0.9),
+        ],
+        Emotion::Nostalgic => {
+            &[(0.0, 1.5, Root, 1.0), (1.5, 0.5, Fifth, 0.7), (2.0, 1.0, Octave, 0.8), (3.0, 1.0, Approach, 0.7)]
+        }
+        Emotion::Mysterious => &[(0.0, 1.5, Root, 1.0), (1.5, 1.0, Fifth, 0.65), (2.5, 1.5, Octave, 0.75)],
+    }
+}
+
+/// The chord turned so that its bass moves by a step where `readiness` (0..=1) finds that worth it.
+pub(super) fn invert(chord: Chord, before: Option<u8>, readiness: f32) -> Chord {
+    let Some(before) = before else { return chord };
+    if readiness <= 0.0 || matches!(chord.quality, Quality::Sus2 | Quality::Sus4 | Quality::Augmented) {
+        return chord;
+    }
+    let distance = |pitch_class: u8| f32::from(nearest(pitch_class, f32::from(before), RANGE).abs_diff(before));
+    let third = (chord.root + chord.quality.intervals()[1]) % 12;
+    let reluctance = 0.5 + 6.0 * (1.0 - readiness);
+    if distance(third) + reluctance < distance(chord.root) { Chord { bass: third, ..chord } } else { chord }
+}
+
+/// The note on which a chord's bass begins: near the one before, and not far from `centre`.
+pub(super) fn anchor(chord: &Chord, before: Option<u8>, centre: f32) -> u8 {
+    let target = before.map_or(centre, |before| f32::midpoint(f32::from(before), centre));
+    nearest(chord.bass, target, RANGE)
+}
+
+/// What the bass plays over one segment on its way to `next`: (beat, length, note, accent), the first at its start.
+pub(super) fn line(segment: &Segment, next: u8, key: Key, emotion: Emotion) -> Vec<(f64, f64, u8, f32)> {
+    let hits = figure(emotion);
+    let mut line: Vec<(f64, f64, u8, f32)> = Vec::new();
+    let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < segment.end);
+    for (at, beats, tone, accent) in bars.flat_map(|bar| hits.iter().map(move |hit| (bar + hit.0, hit.1, hit.2, hit.3)))
+    {
+        if at < segment.start || at >= segment.end {
+            continue;
+        }
+        let at_end = at + 1.5 > segment.end;
+        let note = match tone {
+            _ if at == segment.start => segment.bass,
+            Tone::Root => segment.bass,
+            Tone::Octave => octave(segment.bass),
+            Tone::Approach if at_end => approach(segment, next, key),
+            Tone::Fifth | Tone::Approach => fifth(segment),
+        };
+        line.push((at, beats.min(segment.end - at), note, accent));
+    }
+    if line.first().is_none_or(|first| first.0 > segment.start) {
+        let end = line.first().map_or(segment.end, |first| first.0);
+        line.insert(0, (segment.start, end - segment.start, segment.bass, 0.9));
+    }
+    line
+}
+
+fn octave(bass: u8) -> u8 {
+    [bass + 12, bass - 12].into_iter().find(|note| RANGE.contains(note)).unwrap_or(bass)
+}
+
+/// The chord tone nearest to a fifth above the bass note, or the same below where the range ends.
+fn fifth(segment: &Segment) -> u8 {
+    let target = i32::from(segment.bass) + if segment.bass + 7 <= *RANGE.end() { 7 } else { -5 };
+    let tones = RANGE.filter(|note| *note != segment.bass && segment.chord.contains(*note));
+    tones.min_by_key(|note| (i32::from(*note) - target).abs()).unwrap_or(segment.bass)
+}
+
+/// The scale's neighbour of `next` on the side of this segment's bass; this bass itself when there is no way to go.
+fn approach(segment: &Segment, next: u8, key: Key) -> u8 {
+    if next == segment.bass {
+        return fifth(segment);
+    }
+    let scale = Scale::over(&segment.chord, key);
+    let note = scale.step(next, if segment.bass > next { 1 } else { -1 });
+    if RANGE.contains(&note) { note } else { segment.bass }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::music::theory::Mode;
+
+    fn chord(symbol: &str) -> Chord {
+        Chord::parse(symbol).expect("a symbol")
+    }
+
+    #[test]
+    fn an_inversion_is_taken_for_a_step_by_those_who_like_them() {
+        assert_eq!(invert(chord("G"), Some(36), 0.6), chord("G/B"));
+        assert_eq!(invert(chord("G"), Some(36), 0.0), chord("G"));
+        assert_eq!(invert(chord("Dm"), Some(36), 0.6), chord("Dm"));
+        assert_eq!(invert(chord("G"), None, 1.0), chord("G"));
+    }
+
+    #[test]
+    fn every_figure_starts_with_the_chord_and_fills_its_segment() {
+        let key = Key { tonic: 0, mode: Mode::Major };
+        for emotion in Emotion::ALL {
+            for (start, end) in [(0.0, 4.0), (2.0, 4.0), (0.0, 3.0), (1.7, 4.0), (0.0, 7.0), (3.9, 4.0), (0.0, 1.0)] {
+                let segment = Segment { start, end, chord: chord("F"), bass: 41, pad: Vec::new() };
+                let line = line(&segment, 43, key, emotion);
+                assert_eq!((line[0].0, line[0].2), (start, 41), "{emotion}");
+                assert!(line.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0 + 1e-9), "{emotion} {line:?}");
+                assert!(line.iter().all(|(at, beats, ..)| *beats > 0.0 && at + beats <= end), "{emotion} {line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_line_leads_into_the_next_chord() {
+        let key = Key { tonic: 0, mode: Mode::Major };
+        let segment = Segment { start: 0.0, end: 4.0, chord: chord("C"), bass: 36, pad: Vec::new() };
+        assert_eq!(line(&segment, 41, key, Emotion::Happy).last().map(|hit| hit.2), Some(40));
+        assert_eq!(line(&segment, 33, key, Emotion::Happy).last().map(|hit| hit.2), Some(35));
+    }
+}

@@ -1,0 +1,201 @@
+//! The chords of one bar: the progression, a lead, a bend, and changes of key.
+
+use crate::music::theory::{Chord, Key};
+
+use super::dice::{Dice, Luck, Purpose};
+use super::palette::{Member, Palette};
+use super::phrase::Phrase;
+use super::{BarRequest, bass, progression, rhythm};
+use crate::music::profile::Profile;
+
+/// How much likelier a phrase begins at home.
+const HOME: f32 = 4.0;
+/// How welcome home is at a change of key though it neither shares a tone with the chord before nor belongs to the old
+/// key; other such chords are not.
+const UNHINGED_HOME: f32 = 0.3;
+
+/// Where the harmony stands when the chords of a bar, or of its rest, are chosen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing<'a> {
+    /// The beat from which on chords may be chosen.
+    pub from: f64,
+    /// The chords of the bar as planned before, when it is planned again.
+    pub planned: &'a [(f64, Chord)],
+    /// The chord that sounded at the end of the bar before.
+    pub before: Option<Chord>,
+    /// Whether that chord, or the one planned before, was led.
+    pub led: bool,
+    /// The bass note at the end of the bar before.
+    pub bass: Option<u8>,
+    /// A chord the network insists on.
+    pub bend: Option<Chord>,
+}
+
+/// The chords of a bar: (beat, chord), the first at beat 0, those before `standing.from` as they were.
+pub(super) fn harmonise(
+    luck: Luck,
+    request: &BarRequest,
+    old: Option<&Phrase>,
+    phrase: &Phrase,
+    standing: &Standing<'_>,
+) -> Vec<(f64, Chord)> {
+    let mut chords: Vec<(f64, Chord)> =
+        standing.planned.iter().copied().filter(|(at, _)| *at < standing.from).collect();
+    let sounding = chords.last().map(|(_, chord)| *chord).or(standing.before);
+    if let Some(lead) = request.lead {
+        if chords.last().map(|(_, chord)| *chord) != Some(lead) {
+            chords.push((standing.from, lead));
+        }
+        return chords;
+    }
+    let turns = old.is_some_and(|old| old.number != phrase.number || old.key != phrase.key);
+    if !turns && !standing.led && !chords.is_empty() {
+        return standing.planned.to_vec();
+    }
+    let profile = Profile::blend(&request.mood);
+    let place = phrase.position(request.bar).bar;
+    let mut onsets = rhythm::changes(luck, request.bar, place, request.beats, profile.harmonic_rhythm);
+    let at_once = turns || sounding.is_none() || chords.is_empty() && (standing.led || standing.bend.is_some());
+    if at_once {
+        onsets.retain(|at| *at >= standing.from + 1.0);
+        onsets.insert(0, standing.from);
+    }
+    onsets.retain(|at| *at >= standing.from);
+    let later = rhythm::left_after(luck, request.bar, place, request.beats, profile.harmonic_rhythm);
+    let mut walk = Walk {
+        phrase,
+        old_key: old.map_or(phrase.key, |old| old.key),
+        opens: place == 0 && standing.from == 0.0,
+        sounding,
+        bass: standing.bass,
+        profile: &profile,
+        dice: luck.dice(Purpose::Chords, request.bar),
+    };
+    if chords.is_empty() && onsets.first() != Some(&0.0) {
+        chords.extend(sounding.map(|chord| (0.0, chord)));
+    }
+    for (index, at) in onsets.iter().enumerate() {
+        let bend = standing.bend.filter(|_| index == 0);
+        chords.push((*at, walk.step(place, onsets.len() - index + later, bend)));
+    }
+    chords
+}
+
+/// A walk through the chords of a bar.
+struct Walk<'a> {
+    phrase: &'a Phrase,
+    old_key: Key,
+    /// Whether the next chord opens the phrase.
+    opens: bool,
+    sounding: Option<Chord>,
+    bass: Option<u8>,
+    profile: &'a Profile,
+    dice: Dice,
+}
+
+impl Walk<'_> {
+    /// The next chord, with `left` to come up to and with the cadence, this one included.
+    fn step(&mut self, place: u32, left: usize, bend: Option<Chord>) -> Chord {
+        let Phrase { key, emotion, .. } = *self.phrase;
+        let palette = Palette::of(emotion, key.mode);
+        let cadence = self.phrase.cadence_after(place);
+        let draw = self.dice.unit();
+        let chord = bend.unwrap_or_else(|| {
+            let at = self.sounding.map_or(0, |chord| {
+                let from = match palette.position(&chord, key.tonic) {
+                    None if self.old_key == key => Some(palette.nearest(&chord, key.tonic)),
+                    same => same,
+                };
+                progression::next(palette, from, left, cadence, |member| self.favour(member), draw)
+            });
+            let member = &palette.members[at];
+            if self.old_key != key {
+                return member.numeral.on(key.tonic);
+            }
+            let chord = progression::colour(member, key, emotion, left == 1, &mut self.dice);
+            let settled = left <= 2 || self.opens;
+            if settled { chord } else { bass::invert(chord, self.bass, self.profile.inversion) }
+        });
+        self.opens = false;
+        self.old_key = key;
+        self.sounding = Some(chord);
+        self.bass = Some(bass::anchor(&chord, self.bass, self.profile.bass_centre()));
+        chord
+    }
+
+    /// How welcome a chord is here beyond the palette's odds: home at the start of a phrase; at a change of key one that
+    /// hinges on the chord before or on the old key.
+    fn favour(&self, member: &Member) -> f32 {
+        let chord = member.numeral.on(self.phrase.key.tonic);
+        if self.old_key != self.phrase.key {
+            let shared =
+                self.sounding.map_or(0, |sounding| chord.pitch_classes().filter(|p| sounding.contains(*p)).count());
+            let pivot = chord.pitch_classes().all(|pitch| self.old_key.contains(pitch));
+            let hinge = (shared * shared) as f32 + if pivot { 2.0 } else { 0.0 };
+            return hinge.max(if member.is_home() { UNHINGED_HOME } else { 0.0 });
+        }
+        if self.opens && member.is_home() { HOME } else { 1.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conductor::harmony::{Cadence, Harmony};
+    use crate::music::emotion::{Emotion, Mood};
+
+    fn request(bar: u64, emotion: Emotion) -> BarRequest {
+        BarRequest {
+            bar,
+            beats: 4,
+            mood: Mood::pure(emotion),
+            tonic: 10,
+            mode: None,
+            lead: None,
+            heard: None,
+            dynamics: 0.5,
+            temperature: 1.0,
+        }
+    }
+
+    #[test]
+    fn phrases_end_in_their_cadences() {
+        for emotion in Emotion::ALL {
+            let mut found = [0; 4];
+            for seed in 0..8 {
+                let mut harmony = Harmony::new(seed);
+                let mut chords: Vec<Chord> = Vec::new();
+                for bar in 0..64 {
+                    let plan = harmony.plan_bar(&request(bar, emotion));
+                    chords.extend(plan.chords.iter().map(|(_, chord)| *chord));
+                    chords.dedup();
+                    let Some(cadence) = plan.phrase.cadence else { continue };
+                    let palette = Palette::of(emotion, plan.key.mode);
+                    let member = |back: usize| {
+                        let at = palette.position(&chords[chords.len() - back], 10).expect("chords are of the palette");
+                        &palette.members[at]
+                    };
+                    let say = || format!("{emotion} {seed} bar {bar} {} {cadence:?}: {chords:?}", plan.key);
+                    assert!(cadence.ends_on(member(1)) && cadence.approaches(member(2)), "{}", say());
+                    assert_eq!(plan.chords.len(), 1, "the last chord has its bar: {}", say());
+                    let root_position = plan.chords[0].1.bass == plan.chords[0].1.root;
+                    assert!(root_position, "{}", say());
+                    found[cadence as usize] += 1;
+                }
+            }
+            let home = found[Cadence::Authentic as usize] + found[Cadence::Plagal as usize];
+            assert!(home * 4 > found.iter().sum::<i32>(), "{emotion} comes home now and then: {found:?}");
+        }
+    }
+
+    #[test]
+    fn tonic_and_mode_change_at_once_when_asked() {
+        let mut harmony = Harmony::new(1);
+        let first = harmony.plan_bar(&request(0, Emotion::Happy));
+        let moved = BarRequest { tonic: 3, ..request(0, Emotion::Happy) };
+        let plan = harmony.replan_from(1.5, &moved);
+        assert_eq!(plan.key.tonic, 3);
+        assert_eq!(plan.chords[0], first.chords[0]);
+        assert_eq!(plan.chords[1].0, 1.5);
+    }
+}

@@ -1,0 +1,214 @@
+//! Phrases: which emotion speaks, in which mode, for how long, how it ends, and how it swells.
+
+use crate::music::emotion::{Emotion, Mood};
+use crate::music::theory::{Key, Mode};
+
+use super::dice::{Luck, Purpose, pick_at};
+use super::{BarRequest, Cadence, PhrasePosition};
+
+/// Bars from one cadence to the next.
+pub(super) const SECTION: u32 = 4;
+/// A phrase breaks off when its emotion's weight has fallen below this share of the heaviest one's.
+const LEFT_BEHIND: f32 = 0.4;
+/// Chance that a phrase keeps the mode of the one before, when the emotion is the same.
+const KEEP_MODE: f32 = 0.6;
+/// Where in a phrase the swell peaks, as a share of its length.
+const PEAK: f32 = 0.62;
+
+/// Modes of an emotion, with odds.
+const fn modes(emotion: Emotion) -> &'static [(Mode, f32)] {
+    match emotion {
+        Emotion::Happy => &[(Mode::Major, 7.0), (Mode::Lydian, 1.5), (Mode::Mixolydian, 1.0)],
+        Emotion::Sad => &[(Mode::Minor, 7.0), (Mode::HarmonicMinor, 3.0)],
+        Emotion::Energetic => &[(Mode::Mixolydian, 5.0), (Mode::Major, 4.0)],
+        Emotion::Calm => &[(Mode::Major, 6.0), (Mode::Lydian, 3.0)],
+        Emotion::Romantic => &[(Mode::Major, 1.0)],
+        Emotion::Angry => &[(Mode::Phrygian, 4.0), (Mode::Minor, 3.0), (Mode::HarmonicMinor, 3.0)],
+        Emotion::Nostalgic => &[(Mode::Dorian, 4.0), (Mode::Major, 3.0), (Mode::Mixolydian, 2.0), (Mode::Minor, 1.0)],
+        Emotion::Mysterious => &[(Mode::Phrygian, 6.0), (Mode::HarmonicMinor, 2.0), (Mode::Lydian, 1.5)],
+    }
+}
+
+/// Chance of eight bars instead of four, and odds of the last cadence: authentic, plagal, half, deceptive.
+const fn shape(emotion: Emotion) -> (f32, [f32; 4]) {
+    match emotion {
+        Emotion::Happy => (0.7, [6.0, 2.0, 1.5, 0.5]),
+        Emotion::Sad => (0.6, [5.0, 2.0, 2.0, 2.0]),
+        Emotion::Energetic => (0.5, [3.0, 6.0, 2.0, 0.0]),
+        Emotion::Calm => (0.6, [2.0, 6.0, 1.0, 0.0]),
+        Emotion::Romantic => (0.8, [5.0, 1.0, 2.0, 2.0]),
+        Emotion::Angry => (0.4, [5.0, 0.5, 4.0, 1.0]),
+        Emotion::Nostalgic => (0.7, [3.0, 5.0, 1.0, 1.0]),
+        Emotion::Mysterious => (0.5, [3.0, 1.0, 4.0, 2.0]),
+    }
+}
+
+const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
+/// Odds of the cadence in the middle of an eight-bar phrase, in the same order: mostly open.
+const INNER: [f32; 4] = [1.0, 1.5, 6.0, 1.5];
+
+/// A phrase of four or eight bars.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Phrase {
+    /// How many phrases came before it.
+    pub number: u64,
+    /// Its first bar.
+    pub start: u64,
+    /// Its length.
+    pub bars: u32,
+    /// The emotion that speaks.
+    pub emotion: Emotion,
+    /// Its key.
+    pub key: Key,
+    /// How its sections end.
+    cadences: [Cadence; 2],
+}
+
+impl Phrase {
+    /// The phrase that holds a bar: `before` while it lasts and its emotion and key are still asked for, or a new one
+    /// from this bar on.
+    pub(super) fn at(before: Option<&Self>, request: &BarRequest, luck: Luck) -> Self {
+        let going_on = before.filter(|phrase| phrase.contains(request.bar) && !phrase.is_left_behind(&request.mood));
+        match going_on {
+            Some(phrase) => {
+                let mode = request.mode.unwrap_or(phrase.key.mode);
+                Self { key: Key { tonic: request.tonic % 12, mode }, ..*phrase }
+            }
+            None => Self::new(before, request, luck),
+        }
+    }
+
+    fn new(before: Option<&Self>, request: &BarRequest, luck: Luck) -> Self {
+        let number = before.map_or(0, |phrase| phrase.number + 1);
+        let mut dice = luck.dice(Purpose::Phrase, number);
+        let emotion = speaker(&request.mood, number, luck);
+        let (long, cadences) = shape(emotion);
+        let bars = if dice.unit() < long { 2 * SECTION } else { SECTION };
+        let mut cadence = |odds: &[f32]| dice.pick(odds).map_or(Cadence::Authentic, |at| CADENCES[at]);
+        let (inner, last) = (cadence(&INNER), cadence(&cadences));
+        let odds: Vec<f32> = modes(emotion).iter().map(|(_, odds)| *odds).collect();
+        let drawn = dice.pick(&odds).map_or(Mode::Major, |at| modes(emotion)[at].0);
+        let keep = dice.unit() < KEEP_MODE;
+        let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
+        let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
+        Self {
+            number,
+            start: request.bar,
+            bars,
+            emotion,
+            key: Key { tonic: request.tonic % 12, mode: mode.unwrap_or(drawn) },
+            cadences: if bars == SECTION { [last, last] } else { [inner, last] },
+        }
+    }
+
+    /// Whether a bar lies in it.
+    fn contains(&self, bar: u64) -> bool {
+        (self.start..self.start + u64::from(self.bars)).contains(&bar)
+    }
+
+    fn is_left_behind(&self, mood: &Mood) -> bool {
+        let heaviest = mood.weights()[mood.dominant() as usize];
+        mood.weights()[self.emotion as usize] < LEFT_BEHIND * heaviest
+    }
+
+    /// Position of one of its bars.
+    pub(super) fn position(&self, bar: u64) -> PhrasePosition {
+        let at = bar.saturating_sub(self.start).min(u64::from(self.bars - 1)) as u32;
+        let cadence = (at % SECTION == SECTION - 1).then(|| self.cadence_after(at));
+        PhrasePosition { bar: at, bars: self.bars, cadence }
+    }
+
+    /// The cadence that a bar (counted from the phrase's start) leads to.
+    pub(super) fn cadence_after(&self, bar: u32) -> Cadence {
+        self.cadences[usize::from(bar >= SECTION)]
+    }
+}
+
+impl PhrasePosition {
+    /// How far the phrase has swollen in the middle of this bar: 0 at its ends, 1 at its peak.
+    pub(super) fn swell(&self) -> f32 {
+        let at = (self.bar as f32 + 0.5) / self.bars as f32;
+        let rise = if at < PEAK { at / PEAK } else { (1.0 - at) / (1.0 - PEAK) };
+        rise * rise * (3.0 - 2.0 * rise)
+    }
+}
+
+/// The emotion of a phrase, drawn with the mood's weights. The draws of successive phrases are a golden ratio apart, so
+/// that a blend gets its shares within a few phrases, and a small change of the mood seldom changes the outcome.
+fn speaker(mood: &Mood, number: u64, luck: Luck) -> Emotion {
+    const GOLDEN: f64 = 0.618_033_988_749_895;
+    let offset = f64::from(luck.dice(Purpose::Phrase, u64::MAX).unit());
+    let draw = (offset + (number % (1 << 32)) as f64 * GOLDEN).fract();
+    pick_at(draw as f32, mood.weights()).map_or_else(|| mood.dominant(), |at| Emotion::ALL[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(bar: u64, mood: Mood) -> BarRequest {
+        BarRequest {
+            bar,
+            beats: 4,
+            mood,
+            tonic: 2,
+            mode: None,
+            lead: None,
+            heard: None,
+            dynamics: 0.5,
+            temperature: 1.0,
+        }
+    }
+
+    fn calm_sad(calm: f32) -> Mood {
+        let mut weights = [0.0; 8];
+        weights[Emotion::Calm as usize] = calm;
+        weights[Emotion::Sad as usize] = 1.0 - calm;
+        Mood::blend(weights)
+    }
+
+    #[test]
+    fn a_blend_gets_its_shares_without_flicker() {
+        let (mut calm_bars, mut changes, mut phrase) = (0, 0, None::<Phrase>);
+        for bar in 0..400 {
+            let next = Phrase::at(phrase.as_ref(), &request(bar, calm_sad(0.6)), Luck::new(11, 1.0));
+            if let Some(before) = phrase
+                && before.emotion != next.emotion
+            {
+                changes += 1;
+                assert_eq!(bar, before.start + u64::from(before.bars), "only at a phrase's end");
+            }
+            calm_bars += u32::from(next.emotion == Emotion::Calm);
+            phrase = Some(next);
+        }
+        assert!((190..=290).contains(&calm_bars), "{calm_bars} of 400 bars calm");
+        assert!(changes <= 60, "{changes}");
+    }
+
+    #[test]
+    fn a_phrase_breaks_off_when_the_mood_has_gone() {
+        let luck = Luck::new(1, 1.0);
+        let calm = Phrase::at(None, &request(0, Mood::pure(Emotion::Calm)), luck);
+        assert_eq!(calm.emotion, Emotion::Calm);
+        assert_eq!(Phrase::at(Some(&calm), &request(1, calm_sad(0.35)), luck).emotion, Emotion::Calm);
+        let gone = Phrase::at(Some(&calm), &request(1, calm_sad(0.1)), luck);
+        assert_eq!((gone.start, gone.number), (1, 1));
+    }
+
+    #[test]
+    fn a_swell_rises_to_its_peak_and_falls() {
+        let swell = |bar| PhrasePosition { bar, bars: 8, cadence: None }.swell();
+        assert!((0..4).all(|bar| swell(bar) < swell(bar + 1)));
+        assert!((5..7).all(|bar| swell(bar) > swell(bar + 1)));
+        assert!(swell(4) > 0.9 && swell(7) < 0.2);
+    }
+
+    #[test]
+    fn eight_bars_have_two_cadences() {
+        let long =
+            (0..20).map(|seed| Phrase::at(None, &request(5, Mood::pure(Emotion::Romantic)), Luck::new(seed, 1.0)));
+        let phrase = long.into_iter().find(|phrase| phrase.bars == 8).expect("most romantic phrases are long");
+        let bars = (5..13).filter(|bar| phrase.position(*bar).cadence.is_some());
+        assert!(bars.eq([8, 12]));
+    }
+}

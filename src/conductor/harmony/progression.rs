@@ -1,0 +1,181 @@
+//! Walking through a palette towards a cadence.
+
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Key, Quality};
+
+use super::Cadence;
+use super::dice::{Dice, pick_at};
+use super::numeral::Function;
+use super::palette::{Member, Palette};
+
+impl Cadence {
+    /// Whether a chord may be the last but one of the cadence.
+    pub(super) fn approaches(self, member: &Member) -> bool {
+        match self {
+            Self::Authentic | Self::Deceptive => member.function == Function::Dominant,
+            Self::Plagal => member.function == Function::Predominant,
+            Self::Half => member.function != Function::Dominant,
+        }
+    }
+
+    /// Whether a chord may be the last of the cadence.
+    pub(super) fn ends_on(self, member: &Member) -> bool {
+        match self {
+            Self::Authentic | Self::Plagal => member.is_home(),
+            Self::Half => member.function == Function::Dominant,
+            Self::Deceptive => member.function == Function::Tonic && !member.is_home(),
+        }
+    }
+}
+
+/// The chord after `from` (positions in the palette) at a draw in 0..1, when `left` chords remain up to and with the last
+/// one of the cadence, this one included: the Markov chain of the palette conditioned on reaching the cadence, weighted
+/// by `favour` (1 = as the palette has it). After `None`, a chord from outside, only taste decides.
+pub(super) fn next(
+    palette: &Palette,
+    from: Option<usize>,
+    left: usize,
+    cadence: Cadence,
+    favour: impl Fn(&Member) -> f32,
+    draw: f32,
+) -> usize {
+    let reach = reach(palette, left.max(1), cadence);
+    let weigh = |odds: &dyn Fn(usize) -> f32| -> Vec<f32> {
+        (0..palette.members.len()).map(|to| odds(to) * reach[to] * favour(&palette.members[to])).collect()
+    };
+    from.and_then(|from| pick_at(draw, &weigh(&|to| palette.odds[from][to])))
+        .or_else(|| pick_at(draw, &weigh(&|to| palette.members[to].taste)))
+        .unwrap_or_default()
+}
+
+/// For each chord, the probability weight of getting from it (as the first of `left`) into the cadence.
+fn reach(palette: &Palette, left: usize, cadence: Cadence) -> Vec<f32> {
+    let mask = |allowed: &dyn Fn(&Member) -> bool| -> Vec<f32> {
+        palette.members.iter().map(|member| f32::from(u8::from(allowed(member)))).collect()
+    };
+    let mut reach = mask(&|member| cadence.ends_on(member));
+    let approach = mask(&|member| cadence.approaches(member));
+    for step in 2..=left {
+        let onward: Vec<f32> =
+            palette.odds.iter().map(|odds| odds.iter().zip(&reach).map(|(p, r)| p * r).sum()).collect();
+        let total: f32 = onward.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+        reach = onward.into_iter().map(|r| r / total).collect();
+        if step == 2 {
+            reach.iter_mut().zip(&approach).for_each(|(r, allowed)| *r *= allowed);
+        }
+    }
+    reach
+}
+
+/// Gives a chord the emotion's colour: sevenths, added and suspended tones within the scale, sevenths on dominants.
+pub(super) fn colour(member: &Member, key: Key, emotion: Emotion, last: bool, dice: &mut Dice) -> Chord {
+    let plain = member.numeral.on(key.tonic);
+    let choices = colours(emotion, member, last);
+    let fits = |quality: Quality| {
+        let chord = Chord::new(plain.root, quality);
+        let dominant_seventh = quality == Quality::Dominant7 || quality == Quality::Augmented;
+        dominant_seventh || chord.pitch_classes().all(|pitch| key.contains(pitch) || plain.contains(pitch))
+    };
+    let odds: Vec<f32> = choices.iter().map(|(quality, odds)| if fits(*quality) { *odds } else { 0.0 }).collect();
+    dice.pick(&odds).map_or(plain, |at| Chord::new(plain.root, choices[at].0))
+}
+
+/// What a plain chord may turn into, with odds.
+fn colours(emotion: Emotion, member: &Member, last: bool) -> &'static [(Quality, f32)] {
+    use Emotion::{Angry, Calm, Energetic, Happy, Mysterious, Nostalgic, Romantic, Sad};
+    use Quality::*;
+    let dominant = member.function == Function::Dominant && member.numeral.degree == 7;
+    match (member.numeral.quality, emotion) {
+        (Major, Happy | Energetic) if dominant => &[(Major, 6.0), (Dominant7, 3.0), (Sus4, 1.0)],
+        (Major, Calm) if dominant => &[(Sus4, 4.0), (Major, 2.0), (Dominant7, 1.0)],
+        (Major, Romantic) if dominant => &[(Dominant7, 5.0), (Major, 3.0), (Sus4, 1.0)],
+        (Major, Mysterious) if dominant => &[(Dominant7, 4.0), (Augmented, 3.0), (Major, 2.0)],
+        (Major, Sad | Angry | Nostalgic) if dominant => &[(Dominant7, 4.0), (Major, 4.0), (Sus4, 1.0)],
+        (Major, Happy) if last => &[(Major, 8.0), (Add9, 1.0)],
+        (Major, Happy) => &[(Major, 7.0), (Add9, 2.0), (Major6, 1.0)],
+        (Major, Energetic) if last => &[(Major, 1.0)],
+        (Major, Energetic) => &[(Major, 7.0), (Sus2, 1.5), (Sus4, 1.5)],
+        (Major, Calm) if last => &[(Add9, 4.0), (Major7, 4.0), (Major, 2.0)],
+        (Major, Calm) => &[(Major7, 4.0), (Add9, 4.0), (Sus2, 2.0)],
+        (Major, Romantic) => &[(Major, 5.0), (Add9, 3.0), (Major7, 2.0), (Major6, 1.0)],
+        (Major, Nostalgic) => &[(Major, 4.0), (Major7, 3.0), (Major6, 2.0), (Add9, 1.0)],
+        (Major, Sad) => &[(Major, 7.0), (Major7, 2.0)],
+        (Major, Mysterious) => &[(Major, 6.0), (Major7, 3.0)],
+        (Minor, Happy) => &[(Minor, 8.0), (Minor7, 2.0)],
+        (Minor, Calm) => &[(Minor7, 7.0), (Minor, 2.0)],
+        (Minor, Romantic) => &[(Minor7, 4.0), (Minor, 5.0)],
+        (Minor, Sad) => &[(Minor, 6.0), (Minor7, 3.0), (Minor6, 1.0)],
+        (Minor, Nostalgic) => &[(Minor, 4.0), (Minor7, 4.0), (Minor6, 2.0)],
+        (Minor, Mysterious) => &[(Minor, 5.0), (MinorMajor7, 4.0), (Minor6, 2.0)],
+        (Minor, Angry) => &[(Minor, 9.0), (MinorMajor7, 1.0)],
+        (Diminished, Calm | Romantic | Nostalgic | Mysterious | Sad) => &[(HalfDiminished7, 3.0), (Diminished, 1.0)],
+        (Diminished, Angry) => &[(Diminished, 3.0), (Diminished7, 2.0)],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conductor::harmony::dice::Purpose;
+    use crate::music::theory::Mode;
+
+    const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
+
+    #[test]
+    fn every_cadence_is_reached_from_home_in_every_palette() {
+        for emotion in Emotion::ALL {
+            for mode in Mode::ALL {
+                let palette = Palette::of(emotion, mode);
+                for cadence in CADENCES {
+                    for length in 3..9 {
+                        let mut dice = Dice::new(3, Purpose::Chords, length as u64);
+                        let mut walk = vec![0];
+                        for left in (1..=length).rev() {
+                            walk.push(next(palette, Some(walk[walk.len() - 1]), left, cadence, |_| 1.0, dice.unit()));
+                        }
+                        let at = |back: usize| &palette.members[walk[walk.len() - back]];
+                        let say = || format!("{emotion} {} {cadence:?} {length}: {walk:?}", mode.name());
+                        assert!(cadence.ends_on(at(1)) && cadence.approaches(at(2)), "{}", say());
+                        for pair in walk.windows(2) {
+                            assert!(palette.odds[pair[0]][pair[1]] > 0.0, "a step the table has not: {}", say());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn cadences_are_made_of_the_functions_they_are_named_for() {
+        let palette = Palette::of(Emotion::Nostalgic, Mode::Major);
+        let member = |symbol| {
+            let chord = Chord::parse(symbol).expect("a symbol");
+            &palette.members[palette.position(&chord, 0).expect("a chord of the palette")]
+        };
+        let made_of =
+            |cadence: Cadence, before, last| cadence.approaches(member(before)) && cadence.ends_on(member(last));
+        assert!(made_of(Cadence::Authentic, "G7", "C") && !made_of(Cadence::Authentic, "F", "C"));
+        assert!(made_of(Cadence::Plagal, "Fm", "C") && !made_of(Cadence::Plagal, "G", "C"));
+        assert!(made_of(Cadence::Half, "Dm", "G") && !made_of(Cadence::Half, "Dm", "F"));
+        assert!(made_of(Cadence::Deceptive, "G", "Am") && !made_of(Cadence::Deceptive, "G", "C"));
+    }
+
+    #[test]
+    fn colours_stay_in_the_scale_but_for_dominants() {
+        for emotion in Emotion::ALL {
+            for mode in Mode::ALL {
+                let key = Key { tonic: 4, mode };
+                for member in Palette::of(emotion, mode).members.iter().filter(|member| member.numeral.is_diatonic(key))
+                {
+                    for number in 0..20 {
+                        let chord = colour(member, key, emotion, false, &mut Dice::new(9, Purpose::Chords, number));
+                        assert_eq!(chord.root, member.numeral.on(4).root);
+                        let inside = chord.pitch_classes().all(|pitch| key.contains(pitch));
+                        assert!(inside || member.function == Function::Dominant, "{emotion} {key}: {chord}");
+                    }
+                }
+            }
+        }
+    }
+}

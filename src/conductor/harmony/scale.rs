@@ -1,0 +1,85 @@
+//! The notes a line may use over a chord.
+
+use crate::music::theory::{Chord, Key};
+
+/// The scale of a key bent to a chord: a chord tone outside the key replaces the degree it alters, the one below for
+/// leading tones (major thirds and sevenths, augmented fifths), the one above for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scale([bool; 12]);
+
+impl Scale {
+    /// The scale over a chord.
+    pub(super) fn over(chord: &Chord, key: Key) -> Self {
+        let mut scale = [0u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map(|pitch| key.contains(pitch));
+        for interval in chord.quality.intervals() {
+            let pitch = (chord.root + interval) % 12;
+            if !key.contains(pitch) {
+                let altered = (pitch + if matches!(interval, 4 | 8 | 11) { 11 } else { 1 }) % 12;
+                scale[usize::from(altered)] &= chord.contains(altered);
+                scale[usize::from(pitch)] = true;
+            }
+        }
+        Self(scale)
+    }
+
+    /// Whether a note belongs to it.
+    pub(super) fn contains(&self, note: u8) -> bool {
+        self.0[usize::from(note % 12)]
+    }
+
+    /// The note `steps` steps of the scale above (or, negative, below) a note; a note outside counts upwards from the
+    /// one below it.
+    pub(super) fn step(&self, note: u8, steps: i32) -> u8 {
+        let mut at = i32::from(note);
+        while steps >= 0 && !self.contains(at.rem_euclid(12) as u8) {
+            at -= 1;
+        }
+        for _ in 0..steps.abs() {
+            at += steps.signum();
+            while !self.contains(at.rem_euclid(12) as u8) {
+                at += steps.signum();
+            }
+        }
+        at.clamp(0, 127) as u8
+    }
+}
+
+/// The note of a pitch class nearest to `to` within a range of at least an octave, the lower of equals.
+pub(super) fn nearest(pitch_class: u8, to: f32, range: std::ops::RangeInclusive<u8>) -> u8 {
+    let distance = |note: &u8| (f32::from(*note) - to).abs();
+    let (lowest, fitting) = (*range.start(), range.filter(|note| note % 12 == pitch_class % 12));
+    fitting.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(lowest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::music::theory::Mode;
+
+    #[test]
+    fn a_borrowed_chord_bends_the_scale() {
+        let key = Key { tonic: 0, mode: Mode::Major };
+        let scale = Scale::over(&Chord::parse("Fm").expect("a symbol"), key);
+        assert!((0..12).filter(|note| scale.contains(*note)).eq([0, 2, 4, 5, 7, 8, 11]));
+        let scale = Scale::over(&Chord::parse("D").expect("a symbol"), key);
+        assert!((0..12).filter(|note| scale.contains(*note)).eq([0, 2, 4, 6, 7, 9, 11]));
+    }
+
+    #[test]
+    fn steps_follow_the_scale() {
+        let key = Key { tonic: 0, mode: Mode::Major };
+        let scale = Scale::over(&Chord::parse("C").expect("a symbol"), key);
+        assert_eq!(scale.step(60, 2), 64);
+        assert_eq!(scale.step(60, -1), 59);
+        assert_eq!(scale.step(61, 1), 62);
+        assert_eq!(scale.step(61, 0), 60);
+        assert_eq!(scale.step(61, -1), 60);
+    }
+
+    #[test]
+    fn the_nearest_note_is_in_range() {
+        assert_eq!(nearest(0, 61.0, 50..=74), 60);
+        assert_eq!(nearest(6, 60.0, 50..=74), 54);
+        assert_eq!(nearest(1, 10.0, 50..=74), 61);
+    }
+}

@@ -1,0 +1,177 @@
+//! The upper voice: short figures at the turning points of a phrase, silence elsewhere, to leave the piano room.
+
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Key};
+
+use super::dice::Dice;
+use super::phrase::SECTION;
+use super::scale::{Scale, nearest};
+use super::{PhrasePosition, Segment};
+
+/// Notes the upper voice may use, lowest and highest.
+pub(super) const RANGE: std::ops::RangeInclusive<u8> = 67..=96;
+
+/// Beat in the bar, length in beats, steps of the scale from the figure's first chord tone.
+type Step = (f64, f64, i32);
+
+/// The figures of an emotion. Notes of a beat or more settle on chord tones, shorter ones may pass.
+const fn figures(emotion: Emotion) -> [&'static [Step]; 3] {
+    match emotion {
+        Emotion::Happy => [
+            &[(0.0, 0.5, 0), (0.5, 0.5, 1), (1.0, 0.5, 2), (1.5, 1.5, 4)],
+            &[(0.0, 0.5, 4), (0.5, 0.5, 2), (1.0, 1.0, 0), (2.5, 0.5, 1), (3.0, 1.0, 2)],
+            &[(1.0, 0.5, 0), (1.5, 0.5, 2), (2.0, 0.5, 1), (2.5, 1.5, 2)],
+        ],
+        Emotion::Sad => [
+            &[(0.0, 0.9, 1), (1.0, 2.5, 0)],
+            &[(1.0, 1.0, 2), (2.0, 0.9, 1), (3.0, 1.0, 0)],
+            &[(0.0, 1.5, 2), (1.5, 0.5, 1), (2.0, 2.0, -1)],
+        ],
+        Emotion::Energetic => [
+            &[(0.0, 0.25, 0), (0.5, 0.25, 0), (0.75, 0.75, 2), (1.5, 0.5, 4), (2.0, 1.0, 2)],
+            &[(1.5, 0.5, 4), (2.0, 0.5, 3), (2.5, 0.5, 4), (3.0, 1.0, 7)],
+            &[(0.0, 0.5, 4), (0.5, 0.5, 4), (1.0, 0.5, 2), (1.5, 1.0, 4)],
+        ],
+        Emotion::Calm => [&[(0.0, 3.5, 2)], &[(1.0, 3.0, 4)], &[(0.0, 2.0, 2), (2.0, 2.0, 0)]],
+        Emotion::Romantic => [
+            &[(0.0, 1.0, 0), (1.0, 1.5, 5), (2.5, 0.5, 4), (3.0, 1.0, 3)],
+            &[(0.0, 1.5, 2), (1.5, 0.5, 3), (2.0, 1.5, 4), (3.5, 0.5, 3)],
+            &[(0.5, 0.5, -1), (1.0, 1.5, 0), (2.5, 0.5, 2), (3.0, 1.0, 4)],
+        ],
+        Emotion::Angry => [
+            &[(0.0, 0.25, 1), (0.25, 0.5, 0), (1.5, 0.25, 1), (1.75, 0.5, 0)],
+            &[(2.0, 0.25, 3), (2.25, 0.25, 2), (2.5, 0.25, 1), (2.75, 1.0, 0)],
+            &[(0.0, 0.5, 0), (0.5, 0.25, -1), (0.75, 0.75, 0)],
+        ],
+        Emotion::Nostalgic => [
+            &[(0.0, 1.0, 4), (1.0, 0.5, 3), (1.5, 0.5, 2), (2.0, 2.0, 0)],
+            &[(0.5, 0.5, 2), (1.0, 0.5, 3), (1.5, 1.5, 4), (3.0, 1.0, 2)],
+            &[(0.0, 1.5, 5), (1.5, 0.5, 4), (2.0, 2.0, 2)],
+        ],
+        Emotion::Mysterious => [
+            &[(1.5, 0.5, 1), (2.0, 2.0, 0)],
+            &[(0.5, 0.5, 0), (1.0, 0.5, -1), (1.5, 2.0, 3)],
+            &[(2.5, 0.5, 3), (3.0, 1.0, 4)],
+        ],
+    }
+}
+
+/// What the upper voice knows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    /// Who speaks.
+    pub emotion: Emotion,
+    /// The key.
+    pub key: Key,
+    /// Number of the phrase: it keeps its figure, so that a phrase has a motif.
+    pub phrase: u64,
+    /// Where the bar stands in it.
+    pub position: PhrasePosition,
+    /// How often it speaks, 0..=1.
+    pub activity: f32,
+    /// The note before, if there was one.
+    pub before: Option<u8>,
+    /// Note around which it should lie.
+    pub centre: f32,
+    /// The pad's highest note, which it stays above.
+    pub floor: u8,
+}
+
+/// What the upper voice plays over the segments of a bar: (beat, length, note), or nothing. A note that the next chord
+/// does not hold ends with its own.
+pub(super) fn line(setting: &Setting, segments: &[Segment], dice: &mut Dice) -> Vec<(f64, f64, u8)> {
+    let Some(last) = segments.last() else { return Vec::new() };
+    let over = |beat: f64| segments.iter().find(|segment| beat < segment.end).unwrap_or(last);
+    let turning_point = match setting.position.bar % SECTION {
+        0 => 1.0,
+        1 => 0.3,
+        2 => 0.9,
+        _ => 0.6,
+    };
+    if dice.unit() >= setting.activity * turning_point {
+        return Vec::new();
+    }
+    let variation = usize::from(dice.unit() < 0.3);
+    let figures = figures(setting.emotion);
+    let figure = figures[((setting.phrase % 3) as usize + variation) % 3];
+    let range = *RANGE.start().max(&(setting.floor + 1))..=*RANGE.end();
+    let start = over(figure[0].0).chord;
+    let around = setting.before.map_or(setting.centre, |before| f32::from(before) * 0.4 + setting.centre * 0.6);
+    let anchor = chord_tone(&start, around, &room(figure, &range));
+    let mut line = Vec::new();
+    for (at, beats, steps) in figure.iter().copied().filter(|step| step.0 < last.end) {
+        let segment = over(at);
+        let free = fold(Scale::over(&segment.chord, setting.key).step(anchor, steps), &range);
+        let note = if beats >= 1.0 { chord_tone(&segment.chord, f32::from(free), &range) } else { free };
+        let held_on = segment.end < last.end && over(segment.end).chord.contains(note);
+        let end = if held_on { over(segment.end).end } else { segment.end };
+        line.push((at, beats.min(end - at), note));
+    }
+    line
+}
+
+/// Where a figure can begin to stay in range (a step is at most a whole tone, mostly), an octave at least.
+fn room(figure: &[Step], range: &std::ops::RangeInclusive<u8>) -> std::ops::RangeInclusive<u8> {
+    let reach = |up: i32| figure.iter().map(|step| (step.2 * up * 2).max(0)).max().unwrap_or(0) as u8;
+    let lowest = range.start() + reach(-1);
+    lowest..=(range.end() - reach(1)).max(lowest + 11)
+}
+
+/// The chord tone nearest to a note, in range.
+fn chord_tone(chord: &Chord, to: f32, range: &std::ops::RangeInclusive<u8>) -> u8 {
+    let distance = |note: &u8| (f32::from(*note) - to).abs();
+    let candidates = chord.pitch_classes().map(|pitch_class| nearest(pitch_class, to, range.clone()));
+    candidates.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(*range.start())
+}
+
+/// The note moved by octaves into a range of at least one.
+fn fold(note: u8, range: &std::ops::RangeInclusive<u8>) -> u8 {
+    nearest(note % 12, f32::from(note), range.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conductor::harmony::dice::Purpose;
+    use crate::music::theory::Mode;
+
+    #[test]
+    fn long_notes_are_chord_tones_and_all_are_in_the_scale() {
+        let key = Key { tonic: 0, mode: Mode::HarmonicMinor };
+        let chords = ["G7", "Abmaj7", "F#m", "Db"].map(|symbol| Chord::parse(symbol).expect("a symbol"));
+        let mut spoken = 0;
+        for emotion in Emotion::ALL {
+            for number in 0..60 {
+                let position = PhrasePosition { bar: (number % 4) as u32, bars: 4, cadence: None };
+                let setting = Setting {
+                    emotion,
+                    key,
+                    phrase: number / 4,
+                    position,
+                    activity: 0.6,
+                    before: Some(80),
+                    centre: 78.0,
+                    floor: 74,
+                };
+                let segments = [0, 1].map(|half| Segment {
+                    start: f64::from(half) * 2.0,
+                    end: f64::from(half + 1) * 2.0,
+                    chord: chords[(number as usize + half as usize) % 4],
+                    bass: 36,
+                    pad: Vec::new(),
+                });
+                let line = line(&setting, &segments, &mut Dice::new(5, Purpose::Upper, number));
+                spoken += usize::from(!line.is_empty());
+                for (at, beats, note) in line {
+                    assert!((75..=96).contains(&note));
+                    for segment in segments.iter().filter(|segment| segment.start < at + beats && segment.end > at) {
+                        let say = || format!("{emotion} {number}: {note} over {}", segment.chord);
+                        assert!(Scale::over(&segment.chord, key).contains(note), "{}", say());
+                        assert!(beats < 1.0 || segment.chord.contains(note), "{}", say());
+                    }
+                }
+            }
+        }
+        assert!((100..350).contains(&spoken), "{spoken} of 480 bars");
+    }
+}

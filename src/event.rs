@@ -1,0 +1,14 @@
+//! What is said between threads: parameters and their values, control events, engine commands, notices to listeners,
+//! and the count of what was lost.
+
+pub mod control;
+pub mod engine;
+pub mod health;
+pub mod inbox;
+pub mod notice;
+pub mod parameter;
+
+pub use control::{ControlEvent, Incoming, LearnRequest, Source};
+pub use engine::{EngineCommand, EngineEvent, Hop, Performed, TimedCommand};
+pub use inbox::Inbox;
+pub use notice::Notice;

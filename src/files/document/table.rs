@@ -1,0 +1,278 @@
+//! A TOML table that is emptied key by key, so that what is left over is unknown.
+
+use std::ops::{Range, RangeInclusive};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Document, nearest};
+use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
+
+/// A table on its way to being read.
+#[derive(Debug)]
+pub struct Table<'a> {
+    path: String,
+    span: Range<usize>,
+    left: DeTable<'a>,
+    asked: Vec<&'static str>,
+}
+
+/// A key and its value.
+#[derive(Debug)]
+pub struct Field<'a> {
+    /// The key, with the tables around it.
+    pub key: String,
+    /// Where the value stands in the text.
+    pub span: Range<usize>,
+    /// The value.
+    pub value: DeValue<'a>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(path: String, span: Range<usize>, left: DeTable<'a>) -> Self {
+        Self { path, span, left, asked: Vec::new() }
+    }
+
+    /// Where the table stands in the text.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// The table's key, with the tables around it; empty for the whole file.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Takes a key out.
+    pub fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
+        self.asked.push(key);
+        let value = self.left.remove(key)?;
+        Some(self.field(key, value))
+    }
+
+    /// Takes every key out that has not been taken, each with where the key itself stands.
+    pub fn take_rest(&mut self) -> Vec<(Range<usize>, Field<'a>)> {
+        let left = std::mem::take(&mut self.left);
+        left.into_iter().map(|(key, value)| (key.span(), self.field(key.get_ref(), value))).collect()
+    }
+
+    fn field(&self, key: &str, value: Spanned<DeValue<'a>>) -> Field<'a> {
+        let key = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Field { key, span: value.span(), value: value.into_inner() }
+    }
+
+    /// Takes a text.
+    pub fn text(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<String> {
+        self.take(key)?.text(document)
+    }
+
+    /// Takes a text that must be there; gives an empty one after saying that it is not.
+    pub fn required_text(&mut self, document: &mut Document<'_>, key: &'static str) -> String {
+        match self.take(key) {
+            Some(field) => field.text(document).unwrap_or_default(),
+            None => {
+                self.missing(document, key, "a text");
+                String::new()
+            }
+        }
+    }
+
+    /// Says that a key is missing.
+    pub fn missing(&self, document: &mut Document<'_>, key: &str, expected: &str) {
+        document.add(self.span(), "", format!("{} is missing: expected {expected}", self.join(key)));
+    }
+
+    fn join(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Takes `true` or `false`.
+    pub fn flag(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<bool> {
+        let field = self.take(key)?;
+        match field.value {
+            DeValue::Boolean(flag) => Some(flag),
+            _ => field.wrong(document, "true or false"),
+        }
+    }
+
+    /// Takes a number in a range.
+    pub fn number(
+        &mut self,
+        document: &mut Document<'_>,
+        key: &'static str,
+        range: RangeInclusive<f64>,
+    ) -> Option<f64> {
+        let field = self.take(key)?;
+        match field.number() {
+            Some(number) if range.contains(&number) => Some(number),
+            _ => field.wrong(document, &format!("a number from {} to {}", range.start(), range.end())),
+        }
+    }
+
+    /// Takes a whole number in a range.
+    pub fn integer(
+        &mut self,
+        document: &mut Document<'_>,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+    ) -> Option<i64> {
+        self.take(key)?.integer(document, range)
+    }
+
+    /// Takes one of some names.
+    pub fn choice<T: Copy>(
+        &mut self,
+        document: &mut Document<'_>,
+        key: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
+        let field = self.take(key)?;
+        let name = field.text(document)?;
+        if let Some((_, choice)) = choices.iter().find(|(known, _)| *known == name) {
+            return Some(*choice);
+        }
+        let names = choices.iter().map(|(known, _)| *known);
+        let expected = format!("one of {}", names.clone().collect::<Vec<_>>().join(", "));
+        document.add(field.span, &field.key, format!("expected {expected}{}", meant(&name, names)));
+        None
+    }
+
+    /// Takes a list of texts.
+    pub fn texts(&mut self, document: &mut Document<'_>, key: &'static str) -> Vec<String> {
+        let Some(field) = self.take(key) else { return Vec::new() };
+        let DeValue::Array(items) = field.value else {
+            return field.wrong(document, "a list of texts").unwrap_or_default();
+        };
+        let items = items.into_iter().map(|item| Field::at(&field.key, item));
+        items.filter_map(|item| item.text(document)).collect()
+    }
+
+    /// Takes a table inside this one.
+    pub fn table(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<Table<'a>> {
+        self.take(key)?.table(document)
+    }
+
+    /// Takes a list of tables: `[[key]]`.
+    pub fn tables(&mut self, document: &mut Document<'_>, key: &'static str) -> Vec<Table<'a>> {
+        let Some(field) = self.take(key) else { return Vec::new() };
+        let DeValue::Array(items) = field.value else {
+            return field.wrong(document, &format!("tables, each headed [[{key}]]")).unwrap_or_default();
+        };
+        let items = items.into_iter().map(|item| Field::at(&field.key, item));
+        items.filter_map(|item| item.table(document)).collect()
+    }
+
+    /// Says of every key that was not taken that it is unknown.
+    pub fn finish(mut self, document: &mut Document<'_>) {
+        for (span, field) in self.take_rest() {
+            let known = self.asked.join(", ");
+            let own = field.key.rsplit('.').next().unwrap_or_default();
+            let hint = format!("unknown key{}; expected one of {known}", meant(own, self.asked.iter().copied()));
+            document.add_unknown(span, &field, hint);
+        }
+    }
+}
+
+impl<'a> Field<'a> {
+    fn at(key: &str, value: Spanned<DeValue<'a>>) -> Self {
+        Self { key: key.to_owned(), span: value.span(), value: value.into_inner() }
+    }
+
+    /// Says what was expected instead; always `None`.
+    pub fn wrong<T>(&self, document: &mut Document<'_>, expected: &str) -> Option<T> {
+        document.add(self.span.clone(), &self.key, format!("expected {expected}"));
+        None
+    }
+
+    /// The number, whole or not.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        number_of(&self.value)
+    }
+
+    /// The numbers of a list of nothing else.
+    #[must_use]
+    pub fn numbers(&self) -> Option<Vec<f64>> {
+        match &self.value {
+            DeValue::Array(items) => items.iter().map(|item| number_of(item.get_ref())).collect(),
+            _ => None,
+        }
+    }
+
+    /// The whole number, or a problem.
+    pub fn integer(&self, document: &mut Document<'_>, range: RangeInclusive<i64>) -> Option<i64> {
+        let number = match &self.value {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if range.contains(&number) => Some(number),
+            _ => self.wrong(document, &format!("a whole number from {} to {}", range.start(), range.end())),
+        }
+    }
+
+    /// The text, or a problem.
+    pub fn text(&self, document: &mut Document<'_>) -> Option<String> {
+        match &self.value {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => self.wrong(document, "a text in quotes"),
+        }
+    }
+
+    /// The table, or a problem.
+    pub fn table(self, document: &mut Document<'_>) -> Option<Table<'a>> {
+        match self.value {
+            DeValue::Table(table) => Some(Table::new(self.key, self.span, table)),
+            _ => self.wrong(document, "a table"),
+        }
+    }
+
+    /// The value of a parameter, or a problem. A number outside the range is a problem here, not clamped: in a file
+    /// that somebody wrote it is a slip.
+    pub fn parameter(&self, document: &mut Document<'_>, param: Param) -> Option<Value> {
+        let input = match &self.value {
+            DeValue::String(text) => Input::Text(text),
+            DeValue::Boolean(on) => Input::Bool(*on),
+            _ => match self.number() {
+                Some(number) => Input::Number(number),
+                None => return self.wrong(document, "a single value"),
+            },
+        };
+        param.fit_within(input).unwrap_or_else(|error| {
+            let mut hint = error.hint();
+            if let (Input::Text(text), Kind::Choice { names, .. }) = (input, param.spec().kind) {
+                hint.push_str(&meant(text, names.iter().copied()));
+            }
+            document.add(self.span.clone(), &self.key, hint);
+            None
+        })
+    }
+}
+
+fn number_of(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number as f64)
+        }
+        DeValue::Float(number) => number.as_str().parse().ok(),
+        _ => None,
+    }
+}
+
+/// `; did you mean "x"?`, or nothing.
+fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known).map(|known| format!("; did you mean {known:?}?")).unwrap_or_default()
+}
+
+/// The parameter of an id.
+///
+/// # Errors
+/// With what to say, when there is none.
+pub fn parameter(id: &str) -> Result<Param, String> {
+    Param::from_id(id).ok_or_else(|| {
+        let ids = TABLE.iter().map(|spec| spec.id);
+        format!("there is no parameter {id:?}{}", meant(id, ids))
+    })
+}

@@ -1,0 +1,60 @@
+use super::*;
+
+#[test]
+fn every_problem_is_found_at_once_in_order() {
+    let text = "schema = 2\nname = 5\ncolour = \"red\"\n\n[size]\nwidth = 300\nhight = 4\nkind = \"bigg\"\n\nlist = [1, \"a\"]\n";
+    let file = Path::new("a/b.toml");
+    let (mut document, mut root) = Document::parse(file, text);
+    assert_eq!(root.integer(&mut document, "schema", 1..=1), None);
+    assert_eq!(root.text(&mut document, "name"), None);
+    root.required_text(&mut document, "author");
+    let mut size = root.table(&mut document, "size").unwrap();
+    size.number(&mut document, "width", 0.0..=100.0);
+    size.number(&mut document, "height", 0.0..=100.0);
+    size.choice(&mut document, "kind", &[("big", 1), ("small", 0)]);
+    assert_eq!(size.texts(&mut document, "list"), ["a"]);
+    size.finish(&mut document);
+    root.finish(&mut document);
+    let problems: Vec<String> = document.finish(()).unwrap_err().iter().map(Problem::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "a/b.toml:1: schema = 2: expected a whole number from 1 to 1",
+            "a/b.toml:1: author is missing: expected a text",
+            "a/b.toml:2: name = 5: expected a text in quotes",
+            "a/b.toml:3: colour = \"red\": unknown key; expected one of schema, name, author, size",
+            "a/b.toml:6: size.width = 300: expected a number from 0 to 100",
+            "a/b.toml:7: size.hight = 4: unknown key; did you mean \"height\"?; expected one of width, height, kind, list",
+            "a/b.toml:8: size.kind = \"bigg\": expected one of big, small; did you mean \"big\"?",
+            "a/b.toml:10: size.list = 1: expected a text in quotes",
+        ]
+    );
+}
+
+#[test]
+fn syntax_errors_name_their_lines() {
+    let (mut document, root) = Document::parse(Path::new("x.toml"), "a = 1\nb = \nc = [\n");
+    root.missing(&mut document, "c", "a list");
+    let problems = document.finish(()).unwrap_err();
+    assert_eq!(problems[0].line, 2);
+    assert!(problems.len() >= 2, "{problems:?}");
+    assert!(!problems.iter().any(|problem| problem.hint.contains("missing")), "c only seems to be: {problems:?}");
+}
+
+#[test]
+fn parameters_are_fitted_not_clamped() {
+    let file = Path::new("x.toml");
+    let (mut document, mut root) = Document::parse(file, "a = 3\nb = \"kalm\"\nc = 0.5\nd = nan\ne = [1]\n");
+    use crate::event::parameter::{Param, Value};
+    let mut read = |key, param| root.take(key).unwrap().parameter(&mut document, param);
+    assert_eq!(read("a", Param::Valence), None);
+    assert_eq!(read("b", Param::Emotion), None);
+    assert_eq!(read("c", Param::Valence), Some(Value::Number(0.5)));
+    assert_eq!(read("d", Param::Valence), None);
+    assert_eq!(read("e", Param::Valence), None);
+    let problems: Vec<String> = document.finish(()).unwrap_err().iter().map(Problem::to_string).collect();
+    assert_eq!(problems[0], "x.toml:1: a = 3: expected a number from -1 to 1");
+    assert!(problems[1].contains("did you mean \"calm\"?"), "{}", problems[1]);
+    assert!(problems[2].contains("finite"), "{}", problems[2]);
+    assert_eq!(problems.len(), 4);
+}

@@ -1,0 +1,154 @@
+//! `presets/*.toml`: what is played, saved under a name.
+//!
+//! ```toml
+//! schema = 1
+//! name = "Slow dawn"
+//! description = "Dark at first; the light comes slowly."
+//! emotion = "calm"             # or a blend: emotion = { calm = 0.7, sad = 0.3 }; or valence and arousal
+//! temperature = 0.9            # any parameter of the table by its id
+//! "level/pad" = -14
+//! loop = true                  # start the journey again at its end
+//!
+//! [tempo]                      # ids with a slash may stand as tables: tempo/follow
+//! follow = false
+//!
+//! [[journey]]                  # moods to move through
+//! emotion = "sad"
+//! seconds = 120                # how long this step lasts
+//! glide = 30                   # how long getting there takes
+//! ```
+//! A preset sounds the same whatever was played before: parameters that it does not name take their defaults, except
+//! those a performer sets for the evening ([`InPreset::Kept`]) and the mood, which stays where no mood is named.
+
+mod journey;
+mod mood;
+
+use std::path::Path;
+
+pub use journey::{Step, Walk};
+
+use crate::event::parameter::{InPreset, Param, Value};
+use crate::files::config::ConfigError;
+use crate::files::document::{Document, Field, Problem, Table, parameter};
+use crate::files::library::Library;
+
+/// A preset, checked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Preset {
+    /// Name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// What the file names, in the order of the table.
+    pub named: Vec<(Param, Value)>,
+    /// Moods to move through; empty for a preset that stays.
+    pub journey: Vec<Step>,
+    /// Whether the journey starts again at its end.
+    pub repeats: bool,
+}
+
+impl Preset {
+    /// Reads a preset file's text; `file` is for the problems.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+        let (mut document, mut root) = Document::parse(file, text);
+        let mut preset = Self::default();
+        match root.take("schema") {
+            Some(schema) => drop(schema.integer(&mut document, 1..=1)),
+            None => root.missing(&mut document, "schema", "schema = 1"),
+        }
+        preset.name = root.required_text(&mut document, "name");
+        preset.description = root.text(&mut document, "description").unwrap_or_default();
+        preset.repeats = root.flag(&mut document, "loop").unwrap_or(false);
+        let steps = root.tables(&mut document, "journey");
+        preset.journey = steps.into_iter().filter_map(|step| Step::read(&mut document, step)).collect();
+        if preset.repeats && preset.journey.is_empty() {
+            document.add(0..0, "", "loop = true needs a [[journey]] to repeat");
+        }
+        let mut named = Vec::new();
+        read_parameters(&mut document, "", root, &mut named);
+        mood::check(&mut document, &named);
+        named.sort_by_key(|named| named.param);
+        preset.named = named.into_iter().map(|named| (named.param, named.value)).collect();
+        document.finish(preset)
+    }
+
+    /// Reads a preset file.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it, or that it cannot be read.
+    pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
+        let text = std::fs::read_to_string(file).map_err(|error| vec![Problem::of_file(file, error)])?;
+        Self::parse(file, &text)
+    }
+
+    /// Everything to set when the preset is loaded, in this order: the mood last, when its glide is known.
+    #[must_use]
+    pub fn settings(&self) -> Vec<(Param, Value)> {
+        let named = |param| self.named.iter().any(|(other, _)| *other == param);
+        let mut settings: Vec<_> = Param::all()
+            .filter(|param| param.policy().preset == InPreset::Reset && !named(*param))
+            // Setting a tempo pins it.
+            .filter(|param| *param != Param::TempoFollow || !named(Param::Tempo))
+            .map(|param| (param, param.default_value()))
+            .collect();
+        let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| param.is_mood());
+        settings.extend(rest);
+        settings.extend(mood::complete(&mood));
+        settings
+    }
+}
+
+/// What a performance that begins with a preset starts from, and that preset.
+///
+/// # Errors
+/// When there is none of that name; the message says which there are.
+pub fn begin_with(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, Value)>, Preset), ConfigError> {
+    let Some(preset) = presets.get(name) else {
+        let known = presets.names().map(str::to_owned).collect();
+        return Err(ConfigError::NoPreset { name: name.to_owned(), known });
+    };
+    let mut values = preset.settings();
+    values.push((Param::Preset, Value::Text(name.to_owned())));
+    Ok((values, preset.clone()))
+}
+
+/// A parameter in the file, and where.
+struct Named {
+    param: Param,
+    value: Value,
+    span: std::ops::Range<usize>,
+    key: String,
+}
+
+/// Reads ids and values; tables stand for the part of an id before the slash.
+fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<Named>) {
+    for (key_span, field) in table.take_rest() {
+        let own = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');
+        let id = if prefix.is_empty() { own.to_owned() } else { format!("{prefix}/{own}") };
+        if matches!(field.value, toml::de::DeValue::Table(_)) {
+            if let Some(table) = field.table(document) {
+                read_parameters(document, &id, table, named);
+            }
+            continue;
+        }
+        match parameter(&id) {
+            Ok(param) if param.policy().preset != InPreset::Refused => read_value(document, param, field, named),
+            Ok(_) => document.add_unknown(key_span, &field, format!("{id} cannot be part of a preset")),
+            Err(hint) => document.add_unknown(key_span, &field, hint),
+        }
+    }
+}
+
+fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<Named>) {
+    let Some(value) = field.parameter(document, param) else { return };
+    if named.iter().any(|other| other.param == param) {
+        return document.add(field.span, &field.key, "named twice");
+    }
+    named.push(Named { param, value, span: field.span, key: field.key });
+}
+
+#[cfg(test)]
+mod tests;

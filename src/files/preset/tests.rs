@@ -1,0 +1,117 @@
+use super::*;
+use crate::music::emotion::Emotion;
+
+fn parse(text: &str) -> Result<Preset, Vec<String>> {
+    let text = format!("schema = 1\nname = \"Test\"\n{text}");
+    Preset::parse(Path::new("test.toml"), &text).map_err(|problems| problems.iter().map(Problem::to_string).collect())
+}
+
+#[test]
+fn ids_may_be_quoted_or_nested() {
+    let preset = parse(
+        "\"level/pad\" = -14\ntempo = 90\nmute = { bass = true }\n[reverb]\nsize = 1\n[emotion]\ncalm = 0.7\nsad = 0.3\n",
+    );
+    let named = [
+        (Param::Sad, Value::Number(0.3)),
+        (Param::Calm, Value::Number(0.7)),
+        (Param::Tempo, Value::Number(90.0)),
+        (Param::LevelPad, Value::Number(-14.0)),
+        (Param::MuteBass, Value::Toggle(true)),
+        (Param::ReverbSize, Value::Number(1.0)),
+    ];
+    assert_eq!(preset.unwrap().named, named);
+}
+
+#[test]
+fn what_is_not_named_takes_its_default_but_the_evening_stays() {
+    let settings = parse("emotion = \"sad\"\nglide = 9\n").unwrap().settings();
+    let value = |param| settings.iter().find(|(other, _)| *other == param).map(|(_, value)| value.clone());
+    assert_eq!(settings.last(), Some(&(Param::Emotion, Value::Choice(Emotion::Sad as u8))));
+    assert_eq!(value(Param::Glide), Some(Value::Number(9.0)));
+    assert_eq!(value(Param::Reverb), Some(Param::Reverb.default_value()));
+    assert_eq!(value(Param::TempoFollow), Some(Value::Toggle(true)));
+    let mut kept = Param::all().filter(|param| param.policy().preset != InPreset::Reset);
+    assert!(kept.clone().any(|param| param == Param::Quantize) && kept.clone().any(|param| param == Param::Valence));
+    for param in kept.by_ref().filter(|param| *param != Param::Emotion) {
+        assert_eq!(value(param), None, "{}", param.spec().id);
+    }
+    let pinned = parse("tempo = 90").unwrap().settings();
+    assert!(pinned.contains(&(Param::Tempo, Value::Number(90.0))));
+    assert!(!pinned.iter().any(|(param, _)| *param == Param::TempoFollow));
+    let blend = parse("emotion = { calm = 1.0 }").unwrap().settings();
+    assert_eq!(blend.iter().filter(|(param, _)| param.weighed_emotion().is_some()).count(), Emotion::COUNT);
+}
+
+#[test]
+fn a_journey_is_walked_step_by_step() {
+    let text = "loop = true\n[[journey]]\nemotion = \"sad\"\nseconds = 10\nglide = 4\n[[journey]]\nvalence = 0.5\narousal = 0.1\nseconds = 5.5\n";
+    let preset = parse(text).unwrap();
+    assert_eq!(preset.journey[0].settings[0], (Param::Glide, Value::Number(4.0)));
+    let begins: Vec<u64> = Walk::new(&preset, 48_000).map(|(frame, _)| frame).take(4).collect();
+    assert_eq!(begins, [48_000, 528_000, 792_000, 1_272_000]);
+    let once = Preset { repeats: false, ..preset };
+    assert_eq!(Walk::new(&once, 0).count(), 2);
+}
+
+#[test]
+fn every_problem_is_named_with_what_would_be_right() {
+    let text = "\
+emotion = \"kalm\"
+valance = 0.3
+temperature = 12
+panic = 1
+preset = \"other\"
+chord = \"Hm\"
+loop = 1
+reverb = [1]
+[level]
+pat = -3
+[[journey]]
+glide = 3
+[[journey]]
+emotion = \"sad\"
+valence = 0.1
+seconds = 0
+";
+    assert_eq!(
+        parse(text).unwrap_err(),
+        [
+            "test.toml:3: emotion = \"kalm\": expected one of happy, sad, energetic, calm, \
+             romantic, angry, nostalgic, mysterious; did you mean \"calm\"?",
+            "test.toml:4: valance = 0.3: there is no parameter \"valance\"; did you mean \"valence\"?",
+            "test.toml:5: temperature = 12: expected a number from 0.1 to 2",
+            "test.toml:6: panic = 1: panic cannot be part of a preset",
+            "test.toml:7: preset = \"other\": preset cannot be part of a preset",
+            "test.toml:8: chord = \"Hm\": expected a chord symbol such as Am7, F#dim or C/E, or auto",
+            "test.toml:9: loop = 1: expected true or false",
+            "test.toml:10: reverb = [1]: expected a single value",
+            "test.toml:12: level.pat = -3: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",
+            "test.toml:13: journey.seconds is missing: expected how long the step lasts",
+            "test.toml:18: journey.seconds = 0: expected a number from 1 to 86400",
+        ]
+    );
+}
+
+#[test]
+fn a_mood_is_given_one_way_and_whole() {
+    for (text, hint) in [
+        ("valence = 0.1", "3: valence = 0.1: valence and arousal are needed together"),
+        ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is given twice"),
+        ("emotion = { sad = 0.0 }", "3: emotion.sad = 0.0: a blend needs a weight above 0"),
+        ("[[journey]]\nseconds = 3", "a step needs a mood"),
+        ("loop = true", "needs a [[journey]]"),
+        ("hold = true\nhold = false", "duplicate key"),
+        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "named twice"),
+    ] {
+        let problems = parse(text).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].contains(hint), "{text}: {problems:#?}");
+    }
+    let missing = Preset::parse(Path::new("x.toml"), "").unwrap_err();
+    assert_eq!(missing.len(), 2, "{missing:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let problems = Preset::read(Path::new("no/such.toml")).unwrap_err();
+    assert!(problems[0].to_string().starts_with("no/such.toml: No such file"), "{}", problems[0]);
+}

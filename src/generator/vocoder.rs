@@ -1,0 +1,75 @@
+//! The vocoder: mel frames to samples, eight frames at a time.
+//!
+//! A network, or [`Peaks`] where a model has none, turns mel frames into spectra, [`LOOK_AHEAD`] frames late;
+//! [`Istft`] adds them up. After the mel frames `8k..8k + 8` of latent `k` the hops before `8k + 4` are final.
+
+mod istft;
+mod peaks;
+
+pub use istft::{Istft, OVERLAP};
+pub use peaks::Peaks;
+
+use crate::generator::model::{Graph, LOOK_AHEAD, ModelError, stateful};
+use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
+
+/// Mel frames of one latent, one after the other.
+pub type MelBlock = [f32; FRAMES_PER_LATENT * BANDS];
+
+/// Turns mel frames into spectra, carrying a state.
+#[derive(Debug)]
+pub enum Vocoder {
+    /// The trained network.
+    Neural(Graph),
+    /// The rule for models without one.
+    Peaks(Box<Peaks>),
+}
+
+/// Eight spectra: spectrum `i` belongs to the mel frame [`LOOK_AHEAD`] before the block's frame `i`.
+#[derive(Debug, Clone, Copy)]
+pub struct Spectra<'a> {
+    real: &'a [f32],
+    imag: &'a [f32],
+}
+
+impl<'a> Spectra<'a> {
+    /// Real and imaginary parts of the spectra, in order.
+    pub fn frames(self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+        self.real.chunks_exact(BINS).zip(self.imag.chunks_exact(BINS))
+    }
+}
+
+impl Vocoder {
+    /// The model's network, or the rule.
+    #[must_use]
+    pub fn new(network: Option<Graph>) -> Self {
+        network.map_or_else(|| Self::Peaks(Box::default()), Self::Neural)
+    }
+
+    /// The spectra of the next eight mel frames.
+    ///
+    /// # Errors
+    /// When the runtime fails; the state is then unchanged.
+    pub fn step(&mut self, mel: &MelBlock) -> Result<Spectra<'_>, ModelError> {
+        match self {
+            Self::Neural(graph) => {
+                graph.input(stateful::INPUT).copy_from_slice(mel);
+                graph.step()?;
+                Ok(Spectra { real: graph.output(0), imag: graph.output(1) })
+            }
+            Self::Peaks(peaks) => {
+                let (real, imag) = peaks.step(mel);
+                Ok(Spectra { real, imag })
+            }
+        }
+    }
+
+    /// The state between two steps; writing back what was read makes the next steps the same again.
+    pub fn state(&mut self) -> &mut [f32] {
+        match self {
+            Self::Neural(graph) => graph.input(stateful::STATE),
+            Self::Peaks(peaks) => peaks.state(),
+        }
+    }
+}
+
+const _: () = assert!(LOOK_AHEAD < FRAMES_PER_LATENT);

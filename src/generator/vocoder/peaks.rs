@@ -1,0 +1,140 @@
+//! Spectra from mel frames without a network: every spectral peak is a partial that keeps turning at its frequency.
+//!
+//! Single-pass spectrogram inversion (Beauregard, Harish and Wyse 2015): bins around a peak share its phase, which
+//! advances by the frequency that a parabola through the peak's three bins tells.
+
+use std::f64::consts::TAU;
+
+use crate::generator::model::LOOK_AHEAD;
+use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT, HOP, MelFrame, N_FFT, mel_filter_bank};
+
+use super::MelBlock;
+
+/// The rule, its state and its results.
+pub struct Peaks {
+    /// Band weights of the bins where they are not zero: (bin, band, weight).
+    spread: Vec<(usize, usize, f32)>,
+    /// The last [`LOOK_AHEAD`] mel frames, then the phase of every bin in turns.
+    state: Vec<f32>,
+    real: Vec<f32>,
+    imag: Vec<f32>,
+}
+
+impl std::fmt::Debug for Peaks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peaks").finish_non_exhaustive()
+    }
+}
+
+/// Numbers that wait in the state.
+const WAITING: usize = LOOK_AHEAD * BANDS;
+
+impl Default for Peaks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Peaks {
+    /// Lays out the bands; silence before the first frame.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            spread: spread(),
+            state: vec![0.0; WAITING + BINS],
+            real: vec![0.0; FRAMES_PER_LATENT * BINS],
+            imag: vec![0.0; FRAMES_PER_LATENT * BINS],
+        }
+    }
+
+    /// Real and imaginary parts of the spectra of the next eight mel frames, [`LOOK_AHEAD`] frames late.
+    pub(super) fn step(&mut self, mel: &MelBlock) -> (&[f32], &[f32]) {
+        let frame = |from: &[f32], index: usize| -> MelFrame {
+            from[index * BANDS..][..BANDS].try_into().expect("a frame has as many numbers as there are bands")
+        };
+        for index in 0..FRAMES_PER_LATENT {
+            // Waiting frames hold energies, so that a state of zeros is silence.
+            let energies = match index.checked_sub(LOOK_AHEAD) {
+                None => frame(&self.state, index),
+                Some(index) => frame(mel, index).map(f32::exp),
+            };
+            let magnitudes = self.magnitudes(&energies);
+            self.advance(&magnitudes);
+            let phases = &self.state[WAITING..];
+            let out = index * BINS..(index + 1) * BINS;
+            let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
+            for (bin, ((real, imag), (magnitude, turns))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
+                // A window that starts at the frame's first sample turns every other bin of a partial around.
+                let sign = if bin % 2 == 0 { *magnitude } else { -magnitude };
+                let (sin, cos) = (f64::from(*turns) * TAU).sin_cos();
+                (*real, *imag) = (sign * cos as f32, sign * sin as f32);
+            }
+        }
+        let last = &mel[(FRAMES_PER_LATENT - LOOK_AHEAD) * BANDS..];
+        for (waiting, value) in self.state.iter_mut().zip(last) {
+            *waiting = value.exp();
+        }
+        (&self.real, &self.imag)
+    }
+
+    /// The state between two steps.
+    pub(super) fn state(&mut self) -> &mut [f32] {
+        &mut self.state
+    }
+
+    fn magnitudes(&self, energies: &MelFrame) -> [f32; BINS] {
+        let mut magnitudes = [0.0; BINS];
+        for (bin, band, weight) in &self.spread {
+            magnitudes[*bin] += weight * energies[*band];
+        }
+        magnitudes
+    }
+
+    /// Moves every bin's phase on by one hop.
+    fn advance(&mut self, magnitudes: &[f32; BINS]) {
+        let phases = &mut self.state[WAITING..];
+        let is_peak = |bin: usize| {
+            magnitudes[bin] > 0.0 && magnitudes[bin] >= magnitudes[bin - 1] && magnitudes[bin] > magnitudes[bin + 1]
+        };
+        let mut first = 0;
+        let mut peak = (1..BINS - 1).find(|bin| is_peak(*bin));
+        while let Some(bin) = peak {
+            let next = (bin + 1..BINS - 1).find(|bin| is_peak(*bin));
+            // A peak's bins end at the valley before the next one.
+            let valley =
+                |next: usize| (bin..next).min_by(|a, b| magnitudes[*a].total_cmp(&magnitudes[*b])).unwrap_or(bin) + 1;
+            let end = next.map_or(BINS, valley);
+            let turns_per_hop = frequency(magnitudes, bin) * HOP as f64 / N_FFT as f64;
+            let phase = (f64::from(phases[bin]) + turns_per_hop).fract() as f32;
+            phases[first..end].fill(phase);
+            (first, peak) = (end, next);
+        }
+    }
+}
+
+/// The frequency of the partial at a peak, in bins, by a parabola through the logarithms of the peak's three bins.
+fn frequency(magnitudes: &[f32; BINS], bin: usize) -> f64 {
+    let [left, centre, right] = [bin - 1, bin, bin + 1].map(|bin| f64::from(magnitudes[bin].max(1e-12)).ln());
+    let bend = left - 2.0 * centre + right;
+    let offset = if bend < 0.0 { 0.5 * (left - right) / bend } else { 0.0 };
+    bin as f64 + offset
+}
+
+/// How much of a band's value each bin gets: in proportion to the bin's weight, such that a flat spectrum comes back flat.
+fn spread() -> Vec<(usize, usize, f32)> {
+    let bank = mel_filter_bank();
+    let band_sum: Vec<f32> = bank.iter().map(|row| row.iter().sum()).collect();
+    let mut spread = Vec::new();
+    for bin in 0..BINS {
+        let bin_sum: f32 = bank.iter().map(|row| row[bin]).sum();
+        for (band, row) in bank.iter().enumerate() {
+            if row[bin] > 0.0 {
+                spread.push((bin, band, row[bin] / (bin_sum * band_sum[band])));
+            }
+        }
+    }
+    spread
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! From messages to moves of controls: pairs of 7-bit values become one, parameter numbers are kept.
+
+use std::collections::BTreeMap;
+
+use crate::midi::Message;
+
+/// A control on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Control {
+    /// A controller of 7 bits, 0..120.
+    Cc(u8),
+    /// A pair of controllers of 14 bits: the coarse one, 0..32; the fine one is 32 above.
+    Cc14(u8),
+    /// A non-registered parameter number, 0..16384.
+    Nrpn(u16),
+    /// A registered parameter number, 0..16384.
+    Rpn(u16),
+    /// A note as a button.
+    Note(u8),
+    /// The pitch wheel.
+    PitchBend,
+    /// Pressure of the whole channel.
+    ChannelPressure,
+    /// One program change, from 0, as a button.
+    Program(u8),
+    /// The start message.
+    Start,
+    /// The continue message.
+    Continue,
+    /// The stop message.
+    Stop,
+}
+
+/// A move of a control.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Move {
+    /// Channel from 0; `None` for messages without one.
+    pub(super) channel: Option<u8>,
+    pub(super) control: Control,
+    /// Where it stands, 0..=1.
+    pub(super) position: f32,
+    /// Its 7-bit value, for encoders.
+    pub(super) raw: u8,
+    /// Whether it is a button that is down, or a control in its upper half.
+    pub(super) pressed: bool,
+}
+
+/// What one device has sent so far, as far as later messages depend on it.
+#[derive(Debug, Default)]
+pub(super) struct Controls {
+    channels: [Channel; 16],
+}
+
+#[derive(Debug, Default)]
+struct Channel {
+    pairs: BTreeMap<Control, Pair>,
+    selected: Selected,
+}
+
+/// The parameter number that data entry is for, in halves.
+#[derive(Debug, Default)]
+struct Selected {
+    registered: bool,
+    coarse: Option<u8>,
+    fine: Option<u8>,
+}
+
+/// A 14-bit value in halves, whichever comes first.
+#[derive(Debug, Default, Clone, Copy)]
+struct Pair {
+    coarse: Option<u8>,
+    fine: Option<u8>,
+}
+
+pub(super) const MAX_14: u16 = 0x3FFF;
+
+impl Pair {
+    /// The value, 0..=1. Without a fine half the coarse one spans the whole range; a fine half alone says nothing.
+    fn position(self) -> Option<f32> {
+        let coarse = u16::from(self.coarse?);
+        Some(match self.fine {
+            Some(fine) => f32::from(coarse << 7 | u16::from(fine)) / f32::from(MAX_14),
+            None => f32::from(coarse) / 127.0,
+        })
+    }
+
+    /// One step up or down.
+    fn step(&mut self, by: i16) {
+        let value = u16::from(self.coarse.unwrap_or(0)) << 7 | u16::from(self.fine.unwrap_or(0));
+        let value = value.saturating_add_signed(by).min(MAX_14);
+        *self = Self { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
+    }
+}
+
+impl Selected {
+    fn select(&mut self, registered: bool) -> &mut Self {
+        if self.registered != registered {
+            *self = Self { registered, ..Self::default() };
+        }
+        self
+    }
+
+    /// The selected number, once both halves are known; 127, 127 is "none".
+    fn control(&self) -> Option<Control> {
+        let number = u16::from(self.coarse?) << 7 | u16::from(self.fine?);
+        match number {
+            MAX_14 => None,
+            _ if self.registered => Some(Control::Rpn(number)),
+            _ => Some(Control::Nrpn(number)),
+        }
+    }
+}
+
+impl Controls {
+    /// A control was told to stand at a value, in its own steps; halves of pairs that it sends next complete this one.
+    pub(super) fn told(&mut self, channel: u8, control: Control, value: u16) {
+        if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
+            let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
+            self.channels[usize::from(channel)].pairs.insert(control, pair);
+        }
+    }
+
+    /// Takes a message; calls `moved` for every control it moves. One controller can be a control of its own and half of
+    /// a pair: which is meant the bindings know.
+    pub(super) fn message(&mut self, message: Message, mut moved: impl FnMut(Move)) {
+        let button = |channel, control, down: bool, raw| {
+            let position = f32::from(u8::from(down));
+            Move { channel, control, position, raw, pressed: down }
+        };
+        match message {
+            Message::NoteOn { channel, note, velocity } => {
+                let position = f32::from(velocity) / 127.0;
+                moved(Move {
+                    channel: Some(channel),
+                    control: Control::Note(note),
+                    position,
+                    raw: velocity,
+                    pressed: true,
+                });
+            }
+            Message::NoteOff { channel, note } => moved(button(Some(channel), Control::Note(note), false, 0)),
+            Message::ControlChange { channel, controller, value } => {
+                moved(absolute(channel, Control::Cc(controller), f32::from(value) / 127.0, value));
+                if let Some((control, position)) = self.channels[usize::from(channel)].pair(controller, value) {
+                    moved(absolute(channel, control, position, value));
+                }
+            }
+            Message::ProgramChange { channel, program } => {
+                moved(button(Some(channel), Control::Program(program), true, 127));
+            }
+            Message::ChannelPressure { channel, pressure } => {
+                moved(absolute(channel, Control::ChannelPressure, f32::from(pressure) / 127.0, pressure));
+            }
+            Message::PitchBend { channel, value } => {
+                let position = bend(value);
+                moved(absolute(channel, Control::PitchBend, position, (value >> 7) as u8));
+            }
+            Message::Start => moved(button(None, Control::Start, true, 127)),
+            Message::Continue => moved(button(None, Control::Continue, true, 127)),
+            Message::Stop => moved(button(None, Control::Stop, true, 127)),
+            Message::PolyPressure { .. } | Message::Clock | Message::SongPosition(_) => {}
+        }
+    }
+}
+
+fn absolute(channel: u8, control: Control, position: f32, raw: u8) -> Move {
+    Move { channel: Some(channel), control, position, raw, pressed: position >= 0.5 }
+}
+
+/// Pitch bend's position: the middle, 8192 of 16383, is exactly 0.5.
+fn bend(value: u16) -> f32 {
+    let centred = f32::from(value) - 8192.0;
+    0.5 + centred / if centred < 0.0 { 16_384.0 } else { 16_382.0 }
+}
+
+impl Channel {
+    /// Takes a controller that may be half of a pair or of a parameter number.
+    fn pair(&mut self, controller: u8, value: u8) -> Option<(Control, f32)> {
+        match controller {
+            98 => self.selected.select(false).fine = Some(value),
+            99 => self.selected.select(false).coarse = Some(value),
+            100 => self.selected.select(true).fine = Some(value),
+            101 => self.selected.select(true).coarse = Some(value),
+            _ => {}
+        }
+        let (control, half): (_, fn(&mut Pair, u8)) = match (controller, self.selected.control()) {
+            (6, Some(control)) => (control, |pair, value| pair.coarse = Some(value)),
+            (38, Some(control)) => (control, |pair, value| pair.fine = Some(value)),
+            (96, Some(control)) => (control, |pair, _| pair.step(1)),
+            (97, Some(control)) => (control, |pair, _| pair.step(-1)),
+            (0..32, _) => (Control::Cc14(controller), |pair, value| pair.coarse = Some(value)),
+            (32..64, _) => (Control::Cc14(controller - 32), |pair, value| pair.fine = Some(value)),
+            _ => return None,
+        };
+        let pair = self.pairs.entry(control).or_default();
+        half(pair, value);
+        Some((control, pair.position()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The 14-bit positions that a sequence of controllers gives for a control, in steps of 1/16383.
+    fn positions(control: Control, controllers: &[(u8, u8)]) -> Vec<u16> {
+        let mut controls = Controls::default();
+        let mut positions = Vec::new();
+        for (controller, value) in controllers {
+            let message = Message::ControlChange { channel: 3, controller: *controller, value: *value };
+            controls.message(message, |moved| {
+                if moved.control == control {
+                    positions.push((moved.position * f32::from(MAX_14)).round() as u16);
+                }
+            });
+        }
+        positions
+    }
+
+    #[test]
+    fn pairs_come_in_either_order() {
+        let last = |controllers: &[(u8, u8)]| positions(Control::Cc14(7), controllers).last().copied();
+        assert_eq!(last(&[(7, 64), (39, 5)]), Some(64 << 7 | 5));
+        assert_eq!(last(&[(39, 5), (7, 64)]), Some(64 << 7 | 5));
+        assert_eq!(last(&[(39, 5)]), None);
+        assert_eq!(last(&[(7, 127)]), Some(MAX_14), "a coarse half alone reaches the end");
+        let transient = positions(Control::Cc14(7), &[(39, 127), (7, 63), (39, 0), (7, 64)]);
+        assert!(transient.iter().all(|position| position.abs_diff(64 << 7) <= 128), "{transient:?}");
+    }
+
+    #[test]
+    fn parameter_numbers_come_in_either_order() {
+        let value = 100 << 7 | 3;
+        for order in [
+            [(99, 2), (98, 44), (6, 100), (38, 3)],
+            [(98, 44), (99, 2), (38, 3), (6, 100)],
+            [(99, 2), (98, 44), (38, 3), (6, 100)],
+        ] {
+            assert_eq!(positions(Control::Nrpn(300), &order).last(), Some(&value), "{order:?}");
+            assert!(positions(Control::Nrpn(44), &order).is_empty());
+        }
+        assert_eq!(positions(Control::Rpn(0), &[(101, 0), (100, 0), (6, 2), (38, 0)]).last(), Some(&256));
+        assert!(positions(Control::Rpn(0), &[(101, 0), (100, 0), (101, 127), (100, 127), (6, 2)]).is_empty());
+        assert!(positions(Control::Nrpn(0), &[(101, 0), (100, 0), (6, 2)]).is_empty());
+        let stepped = positions(Control::Nrpn(1), &[(99, 0), (98, 1), (6, 1), (38, 127), (96, 0), (97, 0)]);
+        assert_eq!(stepped[2..], [256, 255]);
+    }
+
+    #[test]
+    fn the_middle_of_the_pitch_wheel_is_the_middle() {
+        assert_eq!([0, 8192, 16_383].map(bend), [0.0, 0.5, 1.0]);
+    }
+}

@@ -1,0 +1,214 @@
+use std::path::Path;
+use std::time::Instant;
+
+use super::*;
+use crate::event::ControlEvent;
+use crate::event::parameter::Param;
+use crate::midi::mapping::{LiveMappings, Mapping};
+use crate::midi::{Device, DeviceId, MidiEvent};
+
+const DESK: DeviceId = DeviceId(0);
+
+/// A desk with a mapping, ticked by hand; parameters stand at their defaults.
+struct Desk {
+    live: LiveMappings,
+}
+
+impl Desk {
+    fn new(binds: &str) -> Self {
+        let text = format!(
+            "schema = 1\nname = \"Test\"\n[device]\nport_contains = \"desk\"\nfeedback = true\nlight = 60\n{binds}"
+        );
+        let mapping = Mapping::parse(Path::new("test.toml"), &text).unwrap();
+        let mut desk = Self { live: LiveMappings::new(vec![mapping], Vec::new()) };
+        desk.event(MidiEvent::Came(Device { id: DESK, name: "Desk".to_owned() }));
+        desk
+    }
+
+    fn event(&mut self, event: MidiEvent) -> Vec<ControlEvent> {
+        let mut out = Vec::new();
+        self.live.midi(event, |_| 0, &mut out);
+        out
+    }
+
+    /// The desk sends messages; what they ask for comes back as values.
+    fn sends(&mut self, messages: &[Message]) -> Vec<ControlEvent> {
+        let mut all = Vec::new();
+        for message in messages {
+            all.extend(self.event(MidiEvent::Sent { device: DESK, at: Instant::now(), message: *message }));
+        }
+        for event in &all {
+            if let ControlEvent::Set(param, value) = event {
+                self.live.value(*param, value);
+            }
+        }
+        all
+    }
+
+    fn hears(&mut self) -> Vec<Message> {
+        let mut out = Vec::new();
+        self.live.feedback(&mut out);
+        assert!(out.iter().all(|(device, _)| *device == DESK));
+        out.into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// What it hears during some ticks.
+    fn hears_for(&mut self, ticks: u8) -> Vec<Message> {
+        (0..ticks).flat_map(|_| self.hears()).collect()
+    }
+
+    fn set(&mut self, param: Param, value: f32) {
+        self.live.value(param, &Value::Number(value));
+    }
+}
+
+const fn cc(controller: u8, value: u8) -> Message {
+    Message::ControlChange { channel: 0, controller, value }
+}
+
+const FADER: &str = "[[bind]]\ncc = 7\nto = \"reverb\"\n";
+
+#[test]
+fn every_kind_of_control_is_told_in_its_own_messages() {
+    let mut desk = Desk::new(
+        "[[bind]]\ncc = 7\nchannel = 3\nto = \"reverb\"\n[[bind]]\ncc14 = 1\nto = \"width\"\nrange = [0, 1]\n\
+         [[bind]]\nnrpn = 300\nto = \"tone\"\n[[bind]]\nrpn = 1\nto = \"tone\"\n[[bind]]\npitch_bend = true\nto = \"tone\"\n\
+         [[bind]]\nnote = 36\nto = \"emotion\"\nvalue = \"sad\"\n[[bind]]\nnote = 37\nto = \"hold\"\ntoggle = true\n\
+         [[bind]]\ncc = 20\nrelative = \"twos-complement\"\nto = \"reverb\"\n[[bind]]\nnote = 38\nto = \"panic\"\n",
+    );
+    desk.live.value(Param::Width, &Value::Number(0.5));
+    desk.live.value(Param::Emotion, &Value::Choice(1));
+    let expected = [
+        Message::ControlChange { channel: 2, controller: 7, value: 32 },
+        cc(1, 64),
+        cc(33, 0),
+        cc(99, 2),
+        cc(98, 44),
+        cc(6, 64),
+        cc(38, 0),
+        cc(101, 0),
+        cc(100, 1),
+        cc(6, 64),
+        cc(38, 0),
+        Message::PitchBend { channel: 0, value: 8192 },
+        Message::NoteOn { channel: 0, note: 36, velocity: 60 },
+        Message::NoteOff { channel: 0, note: 37 },
+        cc(20, 32),
+    ];
+    assert_eq!(desk.hears(), expected);
+    assert_eq!(desk.hears_for(20), [], "once is enough");
+    desk.live.value(Param::Emotion, &Value::Choice(2));
+    assert_eq!(desk.hears(), [Message::NoteOff { channel: 0, note: 36 }]);
+}
+
+#[test]
+fn the_newest_value_wins_once_a_tick() {
+    let mut desk = Desk::new(FADER);
+    desk.hears();
+    for step in 0..100u8 {
+        desk.set(Param::Reverb, f32::from(step) / 100.0);
+    }
+    assert_eq!(desk.hears(), [cc(7, 126)]);
+}
+
+#[test]
+fn everything_is_told_again_to_who_may_have_forgotten() {
+    let mut desk = Desk::new(FADER);
+    assert_eq!(desk.hears(), [cc(7, 32)]);
+    desk.event(MidiEvent::Hears(DESK));
+    assert_eq!(desk.hears(), [cc(7, 32)]);
+    desk.live.value(Param::Preset, &Value::Text("calm".to_owned()));
+    assert_eq!(desk.hears(), [cc(7, 32)]);
+    desk.event(MidiEvent::Went(DESK));
+    assert_eq!(desk.hears(), []);
+    desk.event(MidiEvent::Came(Device { id: DESK, name: "desk".to_owned() }));
+    assert_eq!(desk.hears(), [cc(7, 32)]);
+}
+
+#[test]
+fn a_fader_is_not_told_what_it_says_nor_fought_with() {
+    for binds in [FADER, "[[bind]]\ncc = 7\nto = \"level/master\"\nrange = [-60, 0]\ncurve = \"decibel\"\n"] {
+        let mut desk = Desk::new(binds);
+        let told = desk.hears().len();
+        assert_eq!(told, 1);
+        for value in (0..=127).rev() {
+            desk.sends(&[cc(7, value)]);
+            assert_eq!(desk.hears(), [], "{value}");
+        }
+        assert_eq!(desk.hears_for(20), [], "nor afterwards");
+    }
+    let mut desk = Desk::new(FADER);
+    assert_eq!(desk.hears(), [cc(7, 32)]);
+    assert_eq!(desk.sends(&[cc(7, 33), cc(7, 32)]).len(), 2, "moved and moved back at once is no echo");
+    desk.set(Param::Reverb, 0.3);
+    desk.sends(&[cc(7, 38)]);
+    assert_eq!(desk.sends(&[cc(7, 40)]).len(), 1);
+    desk.set(Param::Reverb, 1.0);
+    for value in 41..60 {
+        assert_eq!((desk.sends(&[cc(7, value)]), desk.hears()), (vec![], vec![]), "in somebody's hand");
+    }
+    assert_eq!(desk.hears_for(20), [cc(7, 127)], "let go");
+}
+
+#[test]
+fn a_fader_that_was_moved_by_its_motor_has_hold() {
+    let mut desk = Desk::new(FADER);
+    desk.hears();
+    desk.sends(&[cc(7, 33)]);
+    desk.set(Param::Reverb, 0.9);
+    assert_eq!(desk.hears_for(20), [cc(7, 114)]);
+    // A jump of ten steps, without crossing or meeting the value.
+    let moved = ControlEvent::Set(Param::Reverb, Value::Number(104.0 / 127.0));
+    assert_eq!(desk.sends(&[cc(7, 104)]), [moved]);
+}
+
+#[test]
+fn who_sends_everything_back_changes_nothing() {
+    let mut desk = Desk::new(
+        "[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\ncc14 = 1\nto = \"width\"\n[[bind]]\nnrpn = 300\nto = \"tone\"\n\
+         [[bind]]\nnote = 37\nto = \"hold\"\ntoggle = true\n[[bind]]\ncc = 20\nrelative = \"binary-offset\"\nto = \"density\"\n",
+    );
+    let mut late = std::collections::VecDeque::new();
+    for step in 0..60u16 {
+        if step < 40 {
+            let share = f32::from(step) / 41.0;
+            for param in [Param::Reverb, Param::Width, Param::Density, Param::Tone] {
+                desk.set(param, share);
+            }
+            desk.live.value(Param::Hold, &Value::Toggle(step % 3 == 0));
+        }
+        late.push_back(desk.hears());
+        // Two ticks later it comes back.
+        if late.len() > 2 {
+            let echo = late.pop_front().unwrap();
+            assert_eq!(desk.sends(&echo), [], "{step}");
+        }
+    }
+    assert!(late.iter().all(Vec::is_empty), "{late:?}");
+    // One that comes back much too late is a move where the values differ, but nothing goes round.
+    for on in [false, true] {
+        desk.hears();
+        desk.live.value(Param::Hold, &Value::Toggle(on));
+    }
+    let mut echo = desk.hears();
+    assert_eq!(echo.len(), 1);
+    for _ in 0..4 {
+        desk.hears_for(10);
+        desk.sends(&echo);
+        echo = desk.hears_for(10);
+    }
+    assert_eq!(echo, []);
+}
+
+#[test]
+fn a_button_pressed_again_at_once_counts() {
+    let mut desk = Desk::new("[[bind]]\nnote = 37\nto = \"hold\"\ntoggle = true\n");
+    desk.hears();
+    let (press, release) =
+        (Message::NoteOn { channel: 0, note: 37, velocity: 127 }, Message::NoteOff { channel: 0, note: 37 });
+    assert_eq!(desk.sends(&[press]).len(), 1);
+    assert_eq!(desk.hears(), [Message::NoteOn { channel: 0, note: 37, velocity: 60 }]);
+    assert_eq!(desk.sends(&[release]).len(), 0);
+    assert_eq!(desk.sends(&[press]).len(), 1);
+    assert_eq!(desk.hears(), [release], "dark again");
+}

@@ -1,0 +1,113 @@
+//! Keys that lead the harmony, and the pedal that holds them.
+
+use std::ops::RangeInclusive;
+
+use crate::midi::Message;
+
+/// The sustain pedal.
+const SUSTAIN: u8 = 64;
+/// All sound off, all notes off and the mode messages above, which imply it.
+const ALL_OFF: RangeInclusive<u8> = 120..=127;
+/// Reset all controllers is among them but leaves notes alone.
+const RESET_CONTROLLERS: u8 = 121;
+/// Local control too.
+const LOCAL_CONTROL: u8 = 122;
+
+/// One `[[lead]]`: the keys that lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeadZone {
+    /// Channel from 0; any when `None`.
+    pub channel: Option<u8>,
+    /// The keys.
+    pub notes: RangeInclusive<u8>,
+    /// Whether the pedal holds the chord.
+    pub sustain: bool,
+}
+
+/// The keys of one zone that count as held.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Held {
+    down: u128,
+    /// Let go, but held by the pedal.
+    sustained: u128,
+    pedal: bool,
+}
+
+impl Held {
+    /// The notes, bit n for MIDI note n.
+    pub(super) fn notes(&self) -> u128 {
+        self.down | self.sustained
+    }
+
+    /// Takes a message.
+    pub(super) fn message(&mut self, zone: &LeadZone, message: Message) {
+        let hears = |channel: u8| zone.channel.is_none_or(|wanted| wanted == channel);
+        match message {
+            Message::NoteOn { channel, note, .. } if hears(channel) && zone.notes.contains(&note) => {
+                // A key struck after all others were let go begins a new chord, pedal or not.
+                if self.down == 0 {
+                    self.sustained = 0;
+                }
+                self.down |= 1 << note;
+            }
+            Message::NoteOff { channel, note } if hears(channel) => {
+                let bit = 1u128 << note;
+                if self.pedal {
+                    self.sustained |= self.down & bit;
+                }
+                self.down &= !bit;
+            }
+            Message::ControlChange { channel, controller: SUSTAIN, value } if hears(channel) && zone.sustain => {
+                self.pedal = value >= 64;
+                if !self.pedal {
+                    self.sustained = 0;
+                }
+            }
+            Message::ControlChange { channel, controller: RESET_CONTROLLERS, .. } if hears(channel) => {
+                self.pedal = false;
+                self.sustained = 0;
+            }
+            Message::ControlChange { channel, controller, .. }
+                if hears(channel) && ALL_OFF.contains(&controller) && controller != LOCAL_CONTROL =>
+            {
+                *self = Self::default();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZONE: LeadZone = LeadZone { channel: Some(0), notes: 36..=96, sustain: true };
+
+    fn held(bytes: &[u8]) -> Vec<u8> {
+        let (mut parser, mut held) = (crate::midi::Parser::default(), Held::default());
+        bytes.iter().filter_map(|byte| parser.feed(*byte)).for_each(|message| held.message(&ZONE, message));
+        (0..128).filter(|note| held.notes() >> note & 1 == 1).collect()
+    }
+
+    #[test]
+    fn the_pedal_holds_what_was_let_go() {
+        assert_eq!(held(&[0x90, 60, 9, 64, 9, 60, 0]), [64]);
+        assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, 64, 127, 0x90, 60, 0, 64, 0]), [60, 64]);
+        assert_eq!(held(&[0x90, 60, 9, 0xB0, 64, 127, 0x90, 60, 0, 0xB0, 64, 0]), [0u8; 0]);
+        assert_eq!(held(&[0x90, 60, 9, 0xB0, 64, 127, 0x90, 60, 0, 65, 9]), [65], "a new chord under the pedal");
+    }
+
+    #[test]
+    fn stuck_notes_can_be_let_go() {
+        for controller in [120, 123, 124, 127] {
+            assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, controller, 0]), [0u8; 0], "{controller}");
+        }
+        assert_eq!(held(&[0x90, 60, 9, 0xB0, 122, 0]), [60]);
+        assert_eq!(held(&[0x90, 60, 9, 60, 9, 60, 0]), [0u8; 0], "struck twice, let go once");
+    }
+
+    #[test]
+    fn other_keys_and_channels_do_not_lead() {
+        assert_eq!(held(&[0x90, 20, 9, 100, 9, 0x91, 60, 9]), [0u8; 0]);
+    }
+}

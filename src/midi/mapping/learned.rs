@@ -1,0 +1,58 @@
+//! Controls that were learnt while playing, with the device they belong to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Mapping;
+use crate::event::parameter::Param;
+use crate::files::document::Problem;
+
+/// A learnt control; outlives its device, and the performance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// The device's name, as far as it stays the same when the device comes back.
+    pub device: String,
+    /// The `[[bind]]` block.
+    pub block: String,
+    pub(super) mapping: Arc<Mapping>,
+}
+
+impl Learned {
+    /// Reads a block for a device of some name.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it.
+    pub fn new(device: &str, block: &str) -> Result<Self, Vec<Problem>> {
+        let file = format!("schema = 1\nname = \"learnt\"\n{block}");
+        let mapping = Arc::new(Mapping::parse(Path::new("learnt"), &file)?);
+        Ok(Self { device: lasting_name(device).to_owned(), block: block.to_owned(), mapping })
+    }
+
+    /// Whether it belongs to a device of this name.
+    pub(super) fn is_of(&self, device: &str) -> bool {
+        self.device == lasting_name(device)
+    }
+
+    /// Whether it moves a parameter.
+    pub(super) fn moves(&self, param: Param) -> bool {
+        self.mapping.bindings.iter().any(|binding| binding.to == param)
+    }
+
+    /// Whether both are for the same control of the same device.
+    pub(super) fn replaces(&self, other: &Self) -> bool {
+        let same = |one: &super::Binding, other: &super::Binding| {
+            one.control == other.control
+                && (one.channel.is_none() || other.channel.is_none() || one.channel == other.channel)
+        };
+        let others = &other.mapping.bindings;
+        self.device == other.device
+            && self.mapping.bindings.iter().any(|one| others.iter().any(|other| same(one, other)))
+    }
+}
+
+/// What stays of a device's name when it comes back: ALSA numbers ports anew at the end, JACK lists connections after the
+/// port.
+fn lasting_name(name: &str) -> &str {
+    let port = name.split_once(", ").map_or(name, |(port, _)| port);
+    port.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ')
+}

@@ -1,0 +1,118 @@
+//! MIDI learn while Melos plays: listens beside everything else that takes the events.
+
+use std::time::{Duration, Instant};
+
+use super::Learn;
+use super::learn::REST;
+use crate::event::parameter::{Param, Value};
+use crate::midi::{DeviceId, MidiEvent};
+
+/// How long a control may take to be moved.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for one control of one device.
+#[derive(Debug, Clone)]
+pub struct Learning {
+    learn: Learn,
+    /// The first that was heard; others are not meant.
+    device: Option<DeviceId>,
+    enough: bool,
+    end: Instant,
+}
+
+impl Learning {
+    /// Begins at a moment, for a parameter that stands at a value, which is what a button will set it to.
+    #[must_use]
+    pub fn new(param: Param, value: Value, now: Instant) -> Self {
+        Self { learn: Learn::new(param, value), device: None, enough: false, end: now + PATIENCE }
+    }
+
+    /// What the control is to move.
+    #[must_use]
+    pub const fn param(&self) -> Param {
+        self.learn.param()
+    }
+
+    /// Takes what a device did.
+    pub fn hear(&mut self, event: &MidiEvent, now: Instant) {
+        if let MidiEvent::Went(device) = event
+            && self.device == Some(*device)
+        {
+            self.learn.restart();
+            (self.device, self.enough, self.end) = (None, false, now + PATIENCE);
+        }
+        let MidiEvent::Sent { device, message, .. } = event else { return };
+        if self.device.is_none_or(|first| first == *device) {
+            self.enough |= self.learn.hear(*message);
+            if self.learn.block().is_some() {
+                self.device = Some(*device);
+                self.end = now + REST;
+            }
+        }
+    }
+
+    /// Whether the block can be used as it is; see [`Learn::is_complete`].
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.learn.is_complete()
+    }
+
+    /// Whether the control has said enough or rests, or nobody moved one.
+    #[must_use]
+    pub fn ended(&self, now: Instant) -> bool {
+        self.enough || now >= self.end
+    }
+
+    /// The device, and the block for a mapping file; `None` when no control was moved.
+    #[must_use]
+    pub fn result(&self) -> Option<(DeviceId, String)> {
+        Some((self.device?, self.learn.block()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::midi::Message;
+
+    fn sent(device: u32, message: Message, at: Instant) -> MidiEvent {
+        MidiEvent::Sent { device: DeviceId(device), at, message }
+    }
+
+    #[test]
+    fn the_first_device_that_moves_a_control_is_meant() {
+        let now = Instant::now();
+        let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
+        learning.hear(&sent(1, Message::Clock, now), now);
+        assert_eq!(learning.result(), None, "a clock is no control");
+        for value in 10..14 {
+            learning.hear(&sent(2, Message::ControlChange { channel: 0, controller: 7, value }, now), now);
+            learning.hear(&sent(3, Message::ControlChange { channel: 0, controller: 8, value }, now), now);
+        }
+        assert!(!learning.ended(now));
+        assert!(learning.ended(now + REST), "the control rests");
+        let (device, block) = learning.result().unwrap();
+        assert_eq!(device, DeviceId(2));
+        assert!(block.contains("cc = 7") && block.contains("to = \"valence\""), "{block}");
+    }
+
+    #[test]
+    fn a_device_that_goes_is_forgotten() {
+        let now = Instant::now();
+        let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
+        learning.hear(&sent(1, Message::Start, now), now);
+        learning.hear(&MidiEvent::Went(DeviceId(1)), now);
+        assert!(learning.result().is_none() && !learning.ended(now + REST));
+        learning.hear(&sent(2, Message::Stop, now), now);
+        assert_eq!(learning.result().map(|(device, _)| device), Some(DeviceId(2)));
+    }
+
+    #[test]
+    fn it_does_not_wait_for_ever() {
+        let now = Instant::now();
+        let learning = Learning::new(Param::Tone, Value::Number(0.0), now);
+        assert!(!learning.ended(now));
+        assert!(learning.ended(now + PATIENCE));
+        assert_eq!(learning.result(), None);
+    }
+}

@@ -1,0 +1,217 @@
+//! All devices at once: which mapping is for which device, and what everything together asks for.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::feedback::{Echoes, Telling};
+use super::{Learned, Mapping, Router};
+use crate::event::ControlEvent;
+use crate::event::parameter::{Param, TABLE, Value};
+use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
+
+/// Most controls that are learnt while playing; the oldest makes room.
+const MAX_LEARNED: usize = 256;
+
+/// Mappings at work. Owned by whoever takes the events of [`crate::midi::MidiIn`]; has no thread of its own.
+#[derive(Debug)]
+pub struct LiveMappings {
+    mappings: Vec<Arc<Mapping>>,
+    /// Controls learnt while playing.
+    learned: VecDeque<Learned>,
+    devices: BTreeMap<DeviceId, Connected>,
+    /// In the order of the parameter table.
+    values: Vec<Value>,
+    lead: u128,
+    clock: ClockFollower,
+    /// The device whose clock is followed: the first that ticks, until it goes.
+    clock_device: Option<DeviceId>,
+}
+
+#[derive(Debug)]
+struct Connected {
+    device: Device,
+    routers: Vec<Router>,
+    echoes: Echoes,
+}
+
+impl LiveMappings {
+    /// Starts with some mappings, and what was learnt before; parameters count as at their defaults until [`LiveMappings::value`] says otherwise.
+    #[must_use]
+    pub fn new(mappings: Vec<Mapping>, learned: Vec<Learned>) -> Self {
+        Self {
+            mappings: mappings.into_iter().map(Arc::new).collect(),
+            learned: learned.into(),
+            devices: BTreeMap::new(),
+            values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
+            lead: 0,
+            clock: ClockFollower::default(),
+            clock_device: None,
+        }
+    }
+
+    /// Takes other mappings; held keys are let go.
+    pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
+        self.mappings = mappings.into_iter().map(Arc::new).collect();
+        let devices = std::mem::take(&mut self.devices);
+        for Connected { device, .. } in devices.into_values() {
+            self.connect(device);
+        }
+        self.say_lead(out);
+    }
+
+    /// The name of a device that is here.
+    #[must_use]
+    pub fn device_name(&self, device: DeviceId) -> Option<&str> {
+        self.devices.get(&device).map(|connected| connected.device.name.as_str())
+    }
+
+    /// Takes a learnt control, beside those of the files; it comes back with its device. What was learnt before for the same
+    /// control is forgotten.
+    pub fn learn(&mut self, learned: Learned) {
+        self.forget_where(|old| learned.replaces(old));
+        for connected in self.devices.values_mut().filter(|connected| learned.is_of(&connected.device.name)) {
+            connected.routers.push(Router::new(Arc::clone(&learned.mapping), &self.values));
+        }
+        if self.learned.len() == MAX_LEARNED {
+            self.learned.pop_front();
+        }
+        self.learned.push_back(learned);
+    }
+
+    /// Forgets what was learnt for a parameter; tells how many controls that were.
+    pub fn forget(&mut self, param: Param) -> usize {
+        self.forget_where(|learned| learned.moves(param))
+    }
+
+    /// Forgets what was learnt and is `unwanted`; tells how many controls that were.
+    fn forget_where(&mut self, unwanted: impl Fn(&Learned) -> bool) -> usize {
+        let (gone, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(unwanted);
+        self.learned = kept;
+        for connected in self.devices.values_mut() {
+            connected.routers.retain(|router| !gone.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));
+        }
+        gone.len()
+    }
+
+    /// What has been learnt, oldest first.
+    pub fn learned(&self) -> impl Iterator<Item = &Learned> {
+        self.learned.iter()
+    }
+
+    /// Parts of the names of devices whose controls are told what they stand at, in lower case.
+    #[must_use]
+    pub fn told_devices(&self) -> Vec<String> {
+        let told = self.mappings.iter().filter(|mapping| mapping.gives_feedback());
+        told.map(|mapping| mapping.port_contains.clone()).collect()
+    }
+
+    /// Adds what devices are to be told; called every thirtieth of a second.
+    pub fn feedback(&mut self, out: &mut Vec<(DeviceId, Message)>) {
+        let mut messages = Vec::new();
+        for (id, connected) in &mut self.devices {
+            connected.echoes.tick();
+            connected.routers.iter_mut().for_each(|router| router.feedback(&mut messages));
+            for Telling { message, echo } in messages.drain(..) {
+                if echo {
+                    connected.echoes.told(message);
+                }
+                out.push((*id, message));
+            }
+        }
+    }
+
+    /// Learns that a parameter has a value now, from whomever; own values that come back are known as such.
+    pub fn value(&mut self, param: Param, value: &Value) {
+        self.values[param as usize] = value.clone();
+        for router in self.devices.values_mut().flat_map(|connected| &mut connected.routers) {
+            router.value(param, value);
+        }
+    }
+
+    /// Takes what a device did; adds what follows to `out`. `frame` tells where a moment lies on the performance's time
+    /// line.
+    pub fn midi(&mut self, event: MidiEvent, frame: impl Fn(Instant) -> u64, out: &mut Vec<ControlEvent>) {
+        match event {
+            MidiEvent::Came(device) => self.connect(device),
+            MidiEvent::Went(id) => {
+                self.devices.remove(&id);
+                if self.clock_device == Some(id) {
+                    self.clock_device = None;
+                }
+                self.say_lead(out);
+            }
+            MidiEvent::Hears(id) => {
+                let routers = self.devices.get_mut(&id).map(|connected| &mut connected.routers);
+                routers.into_iter().flatten().for_each(Router::forget_told);
+            }
+            MidiEvent::Sent { device, at, message } => {
+                let Some(connected) = self.devices.get_mut(&device) else { return };
+                if connected.echoes.has(message) {
+                    return;
+                }
+                let before = out.len();
+                let mut clock = false;
+                for router in &mut connected.routers {
+                    router.message(message, out);
+                    clock |= router.mapping().clock;
+                }
+                for event in &out[before..] {
+                    if let ControlEvent::Set(param, value) = event {
+                        self.values[*param as usize] = value.clone();
+                    }
+                }
+                self.say_lead(out);
+                if clock {
+                    self.follow_clock(device, at, message, frame, out);
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, device: Device) {
+        let mut routers: Vec<Router> = self.matching(|mapping| mapping.fits(&device.name));
+        if routers.is_empty() {
+            routers = self.matching(|mapping| mapping.port_contains.is_empty());
+        }
+        let learned = self.learned.iter().filter(|learned| learned.is_of(&device.name));
+        routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
+        let names: Vec<&str> = routers.iter().map(|router| router.mapping().name.as_str()).collect();
+        tracing::info!(device = device.name, mappings = names.join(", "), "MIDI mapped");
+        self.devices.insert(device.id, Connected { device, routers, echoes: Echoes::default() });
+    }
+
+    fn matching(&self, wanted: impl Fn(&Mapping) -> bool) -> Vec<Router> {
+        let mappings = self.mappings.iter().filter(|mapping| wanted(mapping));
+        mappings.map(|mapping| Router::new(Arc::clone(mapping), &self.values)).collect()
+    }
+
+    /// Says which keys lead now, if that has changed.
+    fn say_lead(&mut self, out: &mut Vec<ControlEvent>) {
+        let routers = self.devices.values().flat_map(|connected| &connected.routers);
+        let lead = routers.fold(0, |notes, router| notes | router.lead_notes());
+        if lead != self.lead {
+            self.lead = lead;
+            out.push(ControlEvent::LeadNotes(lead));
+        }
+    }
+
+    fn follow_clock(
+        &mut self,
+        device: DeviceId,
+        at: Instant,
+        message: Message,
+        frame: impl Fn(Instant) -> u64,
+        out: &mut Vec<ControlEvent>,
+    ) {
+        if *self.clock_device.get_or_insert(device) != device {
+            return;
+        }
+        let mut events = Vec::new();
+        self.clock.message(message, at, &mut events);
+        out.extend(events.into_iter().map(|event| event.on_time_line(&frame)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

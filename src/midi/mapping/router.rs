@@ -1,0 +1,195 @@
+//! One device's messages through one mapping.
+
+use std::sync::Arc;
+
+use super::binding::{Action, Binding, Edge};
+use super::controls::{Control, Controls, Move};
+use super::feedback::{self, Telling, Told};
+use super::lead::Held;
+use super::pickup::Pickup;
+use super::{Mapping, Programs};
+use crate::event::ControlEvent;
+use crate::event::parameter::{Input, Param, TABLE, Value};
+use crate::midi::Message;
+
+/// Turns a device's messages into events.
+#[derive(Debug)]
+pub struct Router {
+    mapping: Arc<Mapping>,
+    controls: Controls,
+    /// One for each binding.
+    pickups: Vec<Pickup>,
+    /// One for each binding.
+    told: Vec<Told>,
+    /// One for each binding: whether its button is down.
+    down: Vec<bool>,
+    /// One for each zone.
+    held: Vec<Held>,
+    /// In the order of the parameter table, as far as known.
+    values: Vec<Value>,
+    /// The bank chosen with bank select.
+    bank: [u8; 2],
+}
+
+impl Router {
+    /// Starts with the values that parameters have now, in the order of the table.
+    ///
+    /// # Panics
+    /// When there are not as many values as parameters.
+    #[must_use]
+    pub fn new(mapping: Arc<Mapping>, values: &[Value]) -> Self {
+        assert_eq!(values.len(), TABLE.len(), "one value for each parameter");
+        Self {
+            controls: Controls::default(),
+            pickups: vec![Pickup::default(); mapping.bindings.len()],
+            told: vec![Told::default(); mapping.bindings.len()],
+            down: vec![false; mapping.bindings.len()],
+            held: vec![Held::default(); mapping.leads.len()],
+            values: values.to_vec(),
+            bank: [0; 2],
+            mapping,
+        }
+    }
+
+    /// The mapping in use.
+    #[must_use]
+    pub fn mapping(&self) -> &Arc<Mapping> {
+        &self.mapping
+    }
+
+    /// Takes a message, in the order they come; adds what follows from it to `out`.
+    pub fn message(&mut self, message: Message, out: &mut Vec<ControlEvent>) {
+        let mapping = Arc::clone(&self.mapping);
+        for (held, zone) in self.held.iter_mut().zip(&mapping.leads) {
+            held.message(zone, message);
+        }
+        self.program(message, &mapping.programs, out);
+        let mut controls = std::mem::take(&mut self.controls);
+        controls.message(message, |moved| {
+            for (index, binding) in mapping.bindings.iter().enumerate() {
+                if binding.hears(&moved) {
+                    self.moved(index, binding, &moved, out);
+                }
+            }
+        });
+        self.controls = controls;
+    }
+
+    /// The notes that lead the harmony now, bit n for MIDI note n.
+    #[must_use]
+    pub fn lead_notes(&self) -> u128 {
+        self.held.iter().fold(0, |notes, held| notes | held.notes())
+    }
+
+    /// Learns that a parameter has a value now, from whomever.
+    pub fn value(&mut self, param: Param, value: &Value) {
+        let mut news = true;
+        if let Value::Number(number) = value {
+            for (binding, pickup) in self.mapping.bindings.iter().zip(&mut self.pickups) {
+                if binding.to == param {
+                    news &= pickup.changed(*number);
+                }
+            }
+        }
+        if news {
+            self.values[param as usize] = value.clone();
+        }
+        if param.policy().retells {
+            self.forget_told();
+        }
+    }
+
+    /// Adds what controls that are to be told their value do not know yet; called every thirtieth of a second.
+    pub(super) fn feedback(&mut self, out: &mut Vec<Telling>) {
+        let bindings = self.mapping.bindings.iter().enumerate().filter(|(_, binding)| binding.feedback);
+        for (index, binding) in bindings {
+            let value = &self.values[binding.to as usize];
+            let Some(steps) = self.told[index].tick(binding, value, self.mapping.light) else { continue };
+            let channel = binding.channel.unwrap_or(0);
+            // A button that is let go says the same as one that goes dark: that must not be taken for an echo.
+            let echo = steps > 0 || !feedback::is_light(binding);
+            feedback::messages(channel, binding.control, steps, |message| out.push(Telling { message, echo }));
+            self.controls.told(channel, binding.control, steps);
+            self.pickups[index].told(feedback::position(binding.control, steps));
+        }
+    }
+
+    /// The device may have forgotten what it was told: everything is told again.
+    pub(super) fn forget_told(&mut self) {
+        self.told.iter_mut().for_each(Told::forget);
+    }
+
+    fn moved(&mut self, index: usize, binding: &Binding, moved: &Move, out: &mut Vec<ControlEvent>) {
+        let was_down = std::mem::replace(&mut self.down[index], moved.pressed);
+        if !self.told[index].moved(binding, moved.position) {
+            return;
+        }
+        // A program change or a start has no release, so each one is a press.
+        let momentary =
+            matches!(moved.control, Control::Program(_) | Control::Start | Control::Continue | Control::Stop);
+        let acts = |edge| match edge {
+            Edge::Press => moved.pressed && (momentary || !was_down),
+            Edge::Release => !moved.pressed && was_down,
+        };
+        let known = &self.values[binding.to as usize];
+        let value = match &binding.action {
+            Action::Follow { scale, pickup } => {
+                if let (true, Some(scale), Value::Number(number)) = (pickup, scale, known)
+                    && !self.pickups[index].moved(moved.position, scale.position(*number))
+                {
+                    return;
+                }
+                match binding.value_at(*scale, moved.position) {
+                    Some(value) if value != *known => value,
+                    _ => return,
+                }
+            }
+            Action::Turn { encoder, step, scale } => {
+                let Value::Number(number) = known else { return };
+                let position = scale.position(*number) + encoder.clicks(moved.raw) as f32 * step;
+                match binding.to.fit(Input::Number(f64::from(scale.value(position)))) {
+                    Ok(Some(value)) if value != *known => value,
+                    _ => return,
+                }
+            }
+            Action::Set { edge, value } if acts(*edge) => value.clone(),
+            Action::Toggle { edge } if acts(*edge) => Value::Toggle(*known != Value::Toggle(true)),
+            Action::Set { .. } | Action::Toggle { .. } => return,
+        };
+        self.set(index, binding.to, value, out);
+    }
+
+    /// Sets a value, and remembers it, because the next message may come before the value comes back.
+    fn set(&mut self, by: usize, param: Param, value: Value, out: &mut Vec<ControlEvent>) {
+        if let Value::Number(number) = value {
+            for (index, (binding, pickup)) in self.mapping.bindings.iter().zip(&mut self.pickups).enumerate() {
+                if binding.to == param {
+                    pickup.sent(number, index == by);
+                }
+            }
+        }
+        self.values[param as usize] = value.clone();
+        out.push(ControlEvent::Set(param, value));
+    }
+
+    fn program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) {
+        let hears = |channel: u8| programs.channel.is_none_or(|wanted| wanted == channel);
+        match message {
+            Message::ControlChange { channel, controller: 0, value } if hears(channel) => self.bank[0] = value,
+            Message::ControlChange { channel, controller: 32, value } if hears(channel) => self.bank[1] = value,
+            Message::ProgramChange { channel, program } if hears(channel) => {
+                // Without scenes there is nothing to choose between, and some keyboards send odd banks.
+                let scenes = self.bank != [0, 0] && !programs.scenes.is_empty();
+                let (param, names) =
+                    if scenes { (Param::Scene, &programs.scenes) } else { (Param::Preset, &programs.presets) };
+                if let Some(name) = names.get(usize::from(program)) {
+                    out.push(ControlEvent::Set(param, Value::Text(name.clone())));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+use std::path::Path;
+
+use super::*;
+use crate::midi::Parser;
+
+/// A router for a mapping file, fed with bytes.
+struct Rig {
+    router: Router,
+    parser: Parser,
+}
+
+impl Rig {
+    fn new(text: &str) -> Self {
+        let mapping = Mapping::parse(Path::new("test.toml"), &format!("schema = 1\nname = \"Test\"\n{text}")).unwrap();
+        let values: Vec<Value> = TABLE.iter().map(|spec| spec.param.default_value()).collect();
+        Self { router: Router::new(Arc::new(mapping), &values), parser: Parser::default() }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Vec<ControlEvent> {
+        let mut out = Vec::new();
+        for message in bytes.iter().filter_map(|byte| self.parser.feed(*byte)) {
+            self.router.message(message, &mut out);
+        }
+        out
+    }
+}
+
+fn number(param: Param, value: f32) -> ControlEvent {
+    ControlEvent::Set(param, Value::Number(value))
+}
+
+fn toggle(param: Param, on: bool) -> ControlEvent {
+    ControlEvent::Set(param, Value::Toggle(on))
+}
+
+fn text(param: Param, text: &str) -> ControlEvent {
+    ControlEvent::Set(param, Value::Text(text.to_owned()))
+}
+
+#[test]
+fn a_fader_waits_until_it_crosses_the_value_and_then_leads() {
+    let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\n");
+    // Reverb stands at 0.25, which is 31.75 of 127.
+    assert_eq!(rig.send(&[0xB0, 7, 100, 7, 60]), []);
+    assert_eq!(rig.send(&[7, 20]), [number(Param::Reverb, 20.0 / 127.0)]);
+    assert_eq!(rig.send(&[7, 127]), [number(Param::Reverb, 1.0)]);
+    // Values of its own come back late.
+    rig.router.value(Param::Reverb, &Value::Number(20.0 / 127.0));
+    assert_eq!(rig.send(&[7, 126]), [number(Param::Reverb, 126.0 / 127.0)]);
+    // A preset moves it away.
+    rig.router.value(Param::Reverb, &Value::Number(0.1));
+    assert_eq!(rig.send(&[7, 120]), []);
+    assert_eq!(rig.send(&[7, 0]), [number(Param::Reverb, 0.0)]);
+}
+
+#[test]
+fn a_second_fader_on_the_same_value_has_to_catch_up() {
+    let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"reverb\"\n[[bind]]\ncc = 2\nto = \"reverb\"\n");
+    assert_eq!(rig.send(&[0xB0, 1, 32, 2, 32]).len(), 1, "both stand at the value");
+    assert_eq!(rig.send(&[1, 100]).len(), 1);
+    assert_eq!(rig.send(&[2, 40]), [], "the other one was left behind");
+    assert_eq!(rig.send(&[2, 110]).len(), 1);
+}
+
+#[test]
+fn takeover_can_jump() {
+    let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\nrange = [1.0, 0.0]\n");
+    assert_eq!(rig.send(&[0xB0, 7, 0]), [number(Param::Reverb, 1.0)]);
+}
+
+#[test]
+fn fine_controls_move_in_fine_steps() {
+    for (key, bytes) in [
+        ("cc14 = 1", vec![0xB0, 1, 64, 33, 1]),
+        ("cc14 = 1", vec![0xB0, 33, 1, 1, 64]),
+        ("nrpn = 300", vec![0xB0, 99, 2, 98, 44, 6, 64, 38, 1]),
+        ("nrpn = 300", vec![0xB0, 98, 44, 99, 2, 38, 1, 6, 64]),
+        ("rpn = 1", vec![0xB0, 101, 0, 100, 1, 6, 64, 38, 1]),
+        ("pitch_bend = true", vec![0xE0, 1, 64]),
+    ] {
+        let mut rig = Rig::new(&format!("[[bind]]\n{key}\nto = \"reverb\"\ntakeover = \"jump\"\n"));
+        let Some(ControlEvent::Set(_, Value::Number(value))) = rig.send(&bytes).pop() else { panic!("{key}") };
+        assert!((value - 8193.0 / 16_383.0).abs() < 1e-4 && value > 0.5, "{key}: {value}");
+    }
+}
+
+#[test]
+fn encoders_turn_from_where_the_value_is() {
+    let mut rig = Rig::new("[[bind]]\ncc = 7\nrelative = \"twos-complement\"\nstep = 0.125\nto = \"reverb\"\n");
+    assert_eq!(rig.send(&[0xB0, 7, 1, 7, 2, 7, 127]), [0.375, 0.625, 0.5].map(|value| number(Param::Reverb, value)));
+    rig.router.value(Param::Reverb, &Value::Number(0.875));
+    assert_eq!(rig.send(&[7, 2]), [number(Param::Reverb, 1.0)]);
+    assert_eq!(rig.send(&[7, 2]), [], "at the end");
+}
+
+#[test]
+fn buttons_act_once_per_press() {
+    let mut rig = Rig::new(
+        "[[bind]]\ncc = 1\nto = \"hold\"\ntoggle = true\n[[bind]]\nnote = 36\non = \"release\"\nto = \"panic\"\n\
+         [[bind]]\nnote = 37\nto = \"mute/pad\"\n[[bind]]\nmessage = \"stop\"\nto = \"play\"\nvalue = false\n",
+    );
+    assert_eq!(rig.send(&[0xB0, 1, 127, 1, 127, 1, 0]), [toggle(Param::Hold, true)]);
+    assert_eq!(rig.send(&[1, 127, 1, 0]), [toggle(Param::Hold, false)]);
+    assert_eq!(rig.send(&[0x90, 36, 1]), []);
+    assert_eq!(rig.send(&[36, 0]), [ControlEvent::Set(Param::Panic, Value::Trigger)]);
+    assert_eq!(rig.send(&[37, 127, 37, 0]), [toggle(Param::MutePad, true), toggle(Param::MutePad, false)]);
+    assert_eq!(rig.send(&[0xFC, 0xFC]), [toggle(Param::Play, false), toggle(Param::Play, false)]);
+}
+
+#[test]
+fn choices_take_equal_shares_of_a_fader() {
+    let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"emotion\"\n");
+    let chosen = [0, 16, 127].map(|value| rig.send(&[0xB0, 1, value]));
+    let expected = [0, 1, 7].map(|position| vec![ControlEvent::Set(Param::Emotion, Value::Choice(position))]);
+    assert_eq!(chosen, expected);
+}
+
+#[test]
+fn programs_load_presets_and_banks_hold_scenes() {
+    let mut rig = Rig::new("[programs]\npresets = [\"calm\", \"angry\"]\nscenes = [\"verse\"]\n");
+    assert_eq!(rig.send(&[0xC0, 1]), [text(Param::Preset, "angry")]);
+    assert_eq!(rig.send(&[0xB0, 0, 0, 32, 1, 0xC0, 0]), [text(Param::Scene, "verse")]);
+    assert_eq!(rig.send(&[0xC0, 9]), []);
+    assert_eq!(rig.send(&[0xB0, 32, 0, 0xC0, 0]), [text(Param::Preset, "calm")]);
+}
+
+#[test]
+fn other_channels_are_left_alone() {
+    let mut rig = Rig::new(
+        "[device]\nchannel = 2\n[[bind]]\nnote = 36\nto = \"panic\"\n[[bind]]\nnote = 37\nchannel = 3\nto = \"panic\"\n",
+    );
+    assert_eq!(rig.send(&[0x90, 36, 9, 37, 9]), []);
+    assert_eq!(rig.send(&[0x91, 36, 9, 37, 9]).len(), 1);
+    assert_eq!(rig.send(&[0x92, 36, 9, 37, 9]).len(), 1);
+}
+
+#[test]
+fn expressive_pressure_is_ignored_gracefully() {
+    let mut rig = Rig::new("[[bind]]\nnote = 36\nto = \"panic\"\n");
+    assert_eq!(rig.send(&[0xA0, 36, 100, 0xD3, 50, 0xE5, 0, 0]), []);
+}

@@ -1,0 +1,177 @@
+use super::*;
+use crate::event::parameter::{Param, Value};
+
+fn parse(text: &str) -> Result<Mapping, Vec<String>> {
+    let text = format!("schema = 1\nname = \"Test\"\n{text}");
+    Mapping::parse(Path::new("test.toml"), &text).map_err(|problems| problems.iter().map(Problem::to_string).collect())
+}
+
+#[test]
+fn every_key_of_the_format_is_read() {
+    let mapping = parse(
+        "
+[device]
+port_contains = \"My Box\"
+channel = 3
+clock = true
+light = 60
+[[bind]]
+cc = 7
+channel = 2
+to = \"level/master\"
+range = [-40, 0]
+curve = \"decibel\"
+takeover = \"jump\"
+feedback = true
+[[bind]]
+cc = 20
+relative = \"twos-complement\"
+step = 0.01
+to = \"temperature\"
+[[bind]]
+note = 36
+on = \"release\"
+to = \"emotion\"
+value = \"sad\"
+[[bind]]
+program = 1
+to = \"hold\"
+toggle = true
+[[bind]]
+message = \"stop\"
+to = \"play\"
+value = false
+[[bind]]
+nrpn = 300
+to = \"key\"
+[[bind]]
+pitch_bend = true
+to = \"panic\"
+[[lead]]
+notes = [36, 96]
+sustain = false
+[programs]
+channel = 1
+presets = [\"calm\"]
+scenes = [\"verse\"]
+",
+    )
+    .unwrap();
+    assert!(mapping.fits("Somebody's MY BOX MIDI 1") && !mapping.fits("Other") && mapping.clock && mapping.light == 60);
+    let scale = |low, high, curve| Scale { low, high, curve };
+    let expected = [
+        (
+            Control::Cc(7),
+            1,
+            Param::LevelMaster,
+            Action::Follow { scale: Some(scale(-40.0, 0.0, Curve::Decibel)), pickup: false },
+        ),
+        (
+            Control::Cc(20),
+            2,
+            Param::Temperature,
+            Action::Turn { encoder: Encoder::TwosComplement, step: 0.01, scale: scale(0.1, 2.0, Curve::Linear) },
+        ),
+        (Control::Note(36), 2, Param::Emotion, Action::Set { edge: Edge::Release, value: Value::Choice(1) }),
+        (Control::Program(0), 2, Param::Hold, Action::Toggle { edge: Edge::Press }),
+        (Control::Stop, 2, Param::Play, Action::Set { edge: Edge::Press, value: Value::Toggle(false) }),
+        (Control::Nrpn(300), 2, Param::Key, Action::Follow { scale: None, pickup: false }),
+        (Control::PitchBend, 2, Param::Panic, Action::Set { edge: Edge::Press, value: Value::Trigger }),
+    ];
+    assert_eq!(mapping.bindings.len(), expected.len());
+    for (binding, (control, channel, to, action)) in mapping.bindings.into_iter().zip(expected) {
+        assert_eq!(
+            binding,
+            Binding { control, channel: Some(channel), to, action, feedback: control == Control::Cc(7) }
+        );
+    }
+    assert_eq!(mapping.leads, [LeadZone { channel: Some(2), notes: 36..=96, sustain: false }]);
+    assert_eq!(mapping.programs.presets, ["calm"]);
+}
+
+#[test]
+fn every_problem_is_named_with_what_would_be_right() {
+    let text = "\
+[device]
+port_contain = \"x\"
+channel = 17
+[[bind]]
+cc = 120
+to = \"valence\"
+[[bind]]
+cc = 1
+note = 2
+to = \"valence\"
+[[bind]]
+to = \"valense\"
+rnge = [0, 1]
+[[bind]]
+cc = 2
+to = \"valence\"
+range = [-2, 1]
+[[bind]]
+cc = 3
+to = \"valence\"
+curve = \"exponential\"
+[[bind]]
+cc = 4
+to = \"valence\"
+toggle = true
+[[bind]]
+cc = 5
+to = \"preset\"
+[[bind]]
+cc = 6
+to = \"emotion\"
+value = \"grumpy\"
+[[bind]]
+cc = 7
+to = \"valence\"
+on = \"push\"
+[[bind]]
+cc = 8
+to = \"valence\"
+relative = \"binary\"
+[[bind]]
+cc = 9
+to = \"valence\"
+on = \"press\"
+[[lead]]
+notes = [60, 50]
+";
+    assert_eq!(
+        parse(text).unwrap_err(),
+        [
+            "test.toml:4: device.port_contain = \"x\": unknown key; did you mean \"port_contains\"?; expected one of \
+             port_contains, channel, clock, feedback, light",
+            "test.toml:5: device.channel = 17: expected a whole number from 1 to 16",
+            "test.toml:7: bind.cc = 120: expected a whole number from 0 to 119",
+            "test.toml:11: bind.note = 2: one control is enough; there is cc already",
+            "test.toml:13: a [[bind]] needs a control: expected one of cc, cc14, nrpn, rpn, note, program, \
+             pitch_bend, channel_pressure, message",
+            "test.toml:14: bind.to = \"valense\": there is no parameter \"valense\"; did you mean \"valence\"?",
+            "test.toml:15: bind.rnge = [0, 1]: unknown key; did you mean \"range\"?; expected one of cc, cc14, nrpn, rpn, \
+             note, program, pitch_bend, channel_pressure, message, channel, feedback, to, range, curve, takeover, relative, \
+             step, on, value, toggle",
+            "test.toml:19: bind.range = [-2, 1]: both ends must lie in the parameter's range from -1 to 1",
+            "test.toml:20: an exponential curve needs both ends above 0",
+            "test.toml:27: bind.toggle = true: valence is not on or off, so it cannot toggle",
+            "test.toml:28: preset needs a value = \"…\"",
+            "test.toml:34: bind.value = \"grumpy\": expected one of happy, sad, energetic, \
+             calm, romantic, angry, nostalgic, mysterious",
+            "test.toml:38: bind.on = \"push\": expected press or release",
+            "test.toml:42: bind.relative = \"binary\": expected twos-complement, binary-offset or sign-magnitude",
+            "test.toml:43: on = … needs a value = … or toggle = true for valence",
+            "test.toml:48: lead.notes = [60, 50]: expected the lowest and the highest key, such as [36, 96]",
+        ]
+    );
+}
+
+#[test]
+fn feedback_holds_for_the_device_or_one_control() {
+    let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
+    let told: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback).collect();
+    assert_eq!(told, [true, false]);
+    let problems = parse("[[bind]]\ncc = 1\nto = \"tone\"\nfeedback = true\n").unwrap_err();
+    assert!(problems[0].contains("device.port_contains"), "{problems:?}");
+}

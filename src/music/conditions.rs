@@ -1,0 +1,190 @@
+//! What the network is told about one latent frame: the one layout that preparing, training and playing share.
+
+use crate::music::emotion::{Affect, Emotion};
+
+/// The conditions of one latent frame; `None` is "not known" when preparing and "left free" when playing.
+///
+/// Windows: chroma and bass describe the notes that sound within half a second either side of the latent's middle;
+/// density, loudness and register the onsets within one second either side; emotion and affect sixteen seconds around it;
+/// beat and bar phase hold at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Conditions {
+    /// Weights over the eight names; sum 1.
+    pub emotion: Option<[f32; Emotion::COUNT]>,
+    /// The point on the circumplex.
+    pub affect: Option<Affect>,
+    /// Sounding pitch classes, weighted by how long they sound, the largest 1.
+    pub chord: Option<[f32; 12]>,
+    /// Pitch class of the lowest sounding note.
+    pub bass: Option<u8>,
+    /// Position in the beat, 0..1.
+    pub beat_phase: Option<f32>,
+    /// Position in the bar, 0..1.
+    pub bar_phase: Option<f32>,
+    /// Beats per minute.
+    pub tempo_bpm: Option<f32>,
+    /// Note onsets per second.
+    pub density: Option<f32>,
+    /// Mean MIDI velocity of the onsets, after each corpus was normalised to mean 64, standard deviation 14.
+    pub loudness: Option<f32>,
+    /// Mean MIDI note number of the onsets.
+    pub register: Option<f32>,
+}
+
+/// How many numbers [`Conditions::to_vector`] makes: the values, then one mask per group.
+pub const CONDITION_COUNT: usize = VALUE_COUNT + GROUP_COUNT;
+/// How many of them are values.
+pub const VALUE_COUNT: usize = 42;
+/// How many groups can be masked, in the order of the fields of [`Conditions`].
+pub const GROUP_COUNT: usize = 10;
+
+/// Names of the groups, in the order of the masks.
+pub const GROUP_NAMES: [&str; GROUP_COUNT] =
+    ["emotion", "affect", "chord", "bass", "beat", "bar", "tempo", "density", "loudness", "register"];
+
+/// How a quantity becomes a number of about −1..1: `(x − middle) / width`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// What becomes 0.
+    pub middle: f32,
+    /// What counts as 1.
+    pub width: f32,
+}
+
+impl Scale {
+    fn apply(self, x: f32) -> f32 {
+        (x - self.middle) / self.width
+    }
+}
+
+/// Scale of the density: of `ln(1 + onsets per second)`.
+pub const DENSITY_SCALE: Scale = Scale { middle: 1.8, width: 0.7 };
+/// Scale of the loudness, a MIDI velocity.
+pub const LOUDNESS_SCALE: Scale = Scale { middle: 64.0, width: 20.0 };
+/// Scale of the register, a MIDI note number.
+pub const REGISTER_SCALE: Scale = Scale { middle: 60.0, width: 12.0 };
+/// The tempo that becomes 0, beats per minute; twice as fast becomes 1.
+pub const TEMPO_MIDDLE_BPM: f32 = 120.0;
+
+/// Onsets per second about which a density is mirrored: near the mean of real piano music, and of the profiles.
+const MIDDLE_DENSITY: f32 = 7.0;
+
+/// Where each group's values stand in the vector, in the order of the masks.
+pub const GROUP_VALUES: [std::ops::Range<usize>; GROUP_COUNT] =
+    [0..8, 8..10, 10..22, 22..34, 34..36, 36..38, 38..39, 39..40, 40..41, 41..42];
+
+impl Conditions {
+    /// What the guidance leads away from: nothing known but as many notes as these conditions have few.
+    ///
+    /// The network gives density less weight than chord and beat, and answers a high one with thicker chords. Led away from
+    /// the mirrored density, and not from an unknown one, it attacks more often.
+    #[must_use]
+    pub fn reference(&self) -> Self {
+        Self { density: self.density.map(|density| MIDDLE_DENSITY * MIDDLE_DENSITY / density), ..Self::default() }
+    }
+
+    /// The network's input: values scaled to about −1..1 with 0 where unknown, then a mask of 1 (known) or 0 per group.
+    ///
+    /// Phases become cosine and sine, the tempo octaves from [`TEMPO_MIDDLE_BPM`]; density, loudness and register are brought
+    /// to [`DENSITY_SCALE`], [`LOUDNESS_SCALE`] and [`REGISTER_SCALE`].
+    #[must_use]
+    pub fn to_vector(&self) -> [f32; CONDITION_COUNT] {
+        let mut vector = [0.0; CONDITION_COUNT];
+        let bass = self.bass.map(|pitch| {
+            let mut hot = [0.0; 12];
+            hot[usize::from(pitch % 12)] = 1.0;
+            hot
+        });
+        let circle = |phase: f32| {
+            let angle = phase * std::f32::consts::TAU;
+            [angle.cos(), angle.sin()]
+        };
+        let affect = self.affect.map(|affect| [affect.valence, affect.arousal]);
+        let beat = self.beat_phase.map(circle);
+        let bar = self.bar_phase.map(circle);
+        let tempo = self.tempo_bpm.map(|bpm| [(bpm / TEMPO_MIDDLE_BPM).log2()]);
+        let density = self.density.map(|density| [DENSITY_SCALE.apply(density.ln_1p())]);
+        let loudness = self.loudness.map(|velocity| [LOUDNESS_SCALE.apply(velocity)]);
+        let register = self.register.map(|note| [REGISTER_SCALE.apply(note)]);
+        let groups: [Option<&[f32]>; GROUP_COUNT] = [
+            self.emotion.as_ref().map(|x| &x[..]),
+            affect.as_ref().map(|x| &x[..]),
+            self.chord.as_ref().map(|x| &x[..]),
+            bass.as_ref().map(|x| &x[..]),
+            beat.as_ref().map(|x| &x[..]),
+            bar.as_ref().map(|x| &x[..]),
+            tempo.as_ref().map(|x| &x[..]),
+            density.as_ref().map(|x| &x[..]),
+            loudness.as_ref().map(|x| &x[..]),
+            register.as_ref().map(|x| &x[..]),
+        ];
+        for (index, (group, range)) in groups.into_iter().zip(GROUP_VALUES).enumerate() {
+            if let Some(values) = group {
+                vector[range].copy_from_slice(values);
+                vector[VALUE_COUNT + index] = 1.0;
+            }
+        }
+        vector
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_is_all_zero() {
+        assert_eq!(Conditions::default().to_vector(), [0.0; CONDITION_COUNT]);
+    }
+
+    #[test]
+    fn groups_fill_their_place_and_their_mask() {
+        let known = Conditions { bass: Some(9), tempo_bpm: Some(240.0), ..Conditions::default() }.to_vector();
+        assert_eq!(known[22 + 9], 1.0);
+        assert_eq!(known[38], 1.0);
+        assert_eq!(known[VALUE_COUNT + 3], 1.0);
+        assert_eq!(known[VALUE_COUNT + 6], 1.0);
+        assert_eq!(known.iter().filter(|x| **x != 0.0).count(), 4);
+    }
+
+    #[test]
+    fn the_reference_knows_only_the_opposite_density() {
+        let sparse = Conditions { density: Some(3.5), bass: Some(9), register: Some(50.0), ..Conditions::default() };
+        assert_eq!(sparse.reference(), Conditions { density: Some(14.0), ..Conditions::default() });
+        assert_eq!(sparse.reference().reference().density, sparse.density);
+        assert_eq!(Conditions::default().reference(), Conditions::default());
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_the_masks() {
+        let unknown = Conditions::default();
+        let alone = [
+            ("emotion", Conditions { emotion: Some([0.125; Emotion::COUNT]), ..unknown }),
+            ("affect", Conditions { affect: Some(Affect::default()), ..unknown }),
+            ("chord", Conditions { chord: Some([1.0; 12]), ..unknown }),
+            ("bass", Conditions { bass: Some(0), ..unknown }),
+            ("beat", Conditions { beat_phase: Some(0.0), ..unknown }),
+            ("bar", Conditions { bar_phase: Some(0.0), ..unknown }),
+            ("tempo", Conditions { tempo_bpm: Some(120.0), ..unknown }),
+            ("density", Conditions { density: Some(4.0), ..unknown }),
+            ("loudness", Conditions { loudness: Some(64.0), ..unknown }),
+            ("register", Conditions { register: Some(60.0), ..unknown }),
+        ];
+        assert_eq!(alone.len(), GROUP_COUNT);
+        for (name, conditions) in alone {
+            let vector = conditions.to_vector();
+            let known = GROUP_NAMES.into_iter().zip(&vector[VALUE_COUNT..]).filter(|(_, mask)| **mask == 1.0);
+            assert_eq!(known.map(|(name, _)| name).collect::<Vec<_>>(), [name]);
+        }
+    }
+
+    #[test]
+    fn the_groups_tile_the_values() {
+        let mut next = 0;
+        for range in GROUP_VALUES {
+            assert_eq!(range.start, next);
+            next = range.end;
+        }
+        assert_eq!(next, VALUE_COUNT);
+    }
+}

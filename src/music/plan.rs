@@ -1,0 +1,218 @@
+//! The plan: an immutable answer to "what is asked of the network at this frame?".
+
+use crate::music::clock::MusicClock;
+use crate::music::conditions::Conditions;
+use crate::music::emotion::Mood;
+use crate::music::glide::Glide;
+use crate::music::profile::Profile;
+use crate::music::theory::Chord;
+use crate::units::SAMPLE_RATE;
+
+/// Frames between the start of a latent and its middle, where everything but the phases is looked up.
+const HALF_LATENT: u64 = 2048;
+/// Half the window over which chords are averaged, as when preparing: half a second.
+const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
+
+/// Factor on the density at a trim of 1, in octaves.
+const DENSITY_TRIM_OCTAVES: f32 = 1.5;
+/// MIDI velocities added at a trim of 1.
+const LOUDNESS_TRIM: f32 = 18.0;
+/// Semitones added at a trim of 1.
+const REGISTER_TRIM: f32 = 12.0;
+
+/// A chord from a frame on, until the next one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedChord {
+    /// Its first frame.
+    pub frame: u64,
+    /// What sounds.
+    pub chord: Chord,
+}
+
+/// What the network is steered by, each on its way to its target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Steering {
+    /// The mood.
+    pub mood: Glide<Mood>,
+    /// How freely the network samples, 0.1..=2.
+    pub temperature: Glide<f32>,
+    /// How strictly it obeys, 0..=6.
+    pub guidance: Glide<f32>,
+    /// Fewer (−1) or more (1) notes than the mood asks for.
+    pub density: Glide<f32>,
+    /// Softer (−1) or harder (1) than the mood asks for.
+    pub loudness: Glide<f32>,
+    /// Lower (−1) or higher (1) than the mood asks for.
+    pub register: Glide<f32>,
+    /// Whether the network is told the chord.
+    pub guide_chord: bool,
+    /// Whether the network is told the beat.
+    pub guide_beat: bool,
+}
+
+/// What is asked of the network from here on. Answers for every frame: before its first chord as at its first, after
+/// its last as at its last.
+///
+/// Made on the control thread, shared read-only with the generator thread.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Seed of the network's noise.
+    pub seed: u64,
+    /// Beats, bars and tempo.
+    pub clock: MusicClock,
+    /// In ascending order of frame; never empty.
+    pub chords: Vec<PlannedChord>,
+    /// Mood, sampling and trims.
+    pub steering: Steering,
+}
+
+impl Plan {
+    /// One mood over one chord at one tempo, without end.
+    #[must_use]
+    pub fn steady(seed: u64, mood: Mood, chord: Chord, bpm: f64) -> Self {
+        Self {
+            seed,
+            clock: MusicClock::new(bpm),
+            chords: vec![PlannedChord { frame: 0, chord }],
+            steering: Steering {
+                mood: Glide::at_rest(mood),
+                temperature: Glide::at_rest(1.0),
+                guidance: Glide::at_rest(2.5),
+                density: Glide::at_rest(0.0),
+                loudness: Glide::at_rest(0.0),
+                register: Glide::at_rest(0.0),
+                guide_chord: true,
+                guide_beat: true,
+            },
+        }
+    }
+
+    /// The conditions of the latent that starts at `frame`, made as when preparing: the chord averaged over half a
+    /// second either side of the latent's middle, phases at its start, the rest at its middle.
+    #[must_use]
+    pub fn conditions(&self, frame: u64) -> Conditions {
+        let middle = frame + HALF_LATENT;
+        let steering = &self.steering;
+        let number = |glide: &Glide<f32>| glide.at(middle, &self.clock);
+        let mood = steering.mood.at(middle, &self.clock);
+        let profile = Profile::blend(&mood);
+        let chord = steering.guide_chord;
+        let beat = steering.guide_beat;
+        Conditions {
+            emotion: Some(*mood.weights()),
+            affect: Some(mood.affect()),
+            chord: chord.then(|| self.chroma_around(middle)),
+            bass: chord.then(|| self.chord_at(middle).bass),
+            beat_phase: beat.then(|| self.clock.beat_phase(frame) as f32),
+            bar_phase: beat.then(|| self.clock.bar_phase(frame) as f32),
+            tempo_bpm: beat.then(|| self.clock.tempo_at(middle) as f32),
+            density: Some(profile.density * (number(&steering.density) * DENSITY_TRIM_OCTAVES).exp2()),
+            loudness: Some(profile.loudness + number(&steering.loudness) * LOUDNESS_TRIM),
+            register: Some(profile.register + number(&steering.register) * REGISTER_TRIM),
+        }
+    }
+
+    /// Sampling temperature of the latent that starts at `frame`.
+    #[must_use]
+    pub fn temperature(&self, frame: u64) -> f32 {
+        self.steering.temperature.at(frame + HALF_LATENT, &self.clock)
+    }
+
+    /// Guidance of the latent that starts at `frame`; 1 is none.
+    #[must_use]
+    pub fn guidance(&self, frame: u64) -> f32 {
+        self.steering.guidance.at(frame + HALF_LATENT, &self.clock)
+    }
+
+    /// The chord at a frame.
+    #[must_use]
+    pub fn chord_at(&self, frame: u64) -> Chord {
+        self.chords[self.index_at(frame)].chord
+    }
+
+    fn index_at(&self, frame: u64) -> usize {
+        self.chords.partition_point(|planned| planned.frame <= frame).saturating_sub(1)
+    }
+
+    /// Templates of the chords within the window around a frame, weighted by their time in it, the largest 1.
+    fn chroma_around(&self, middle: u64) -> [f32; 12] {
+        let (start, end) = (middle.saturating_sub(HALF_WINDOW), middle + HALF_WINDOW);
+        let mut chroma = [0.0f32; 12];
+        for index in self.index_at(start)..=self.index_at(end - 1) {
+            let from = self.chords[index].frame.clamp(start, end);
+            let until = self.chords.get(index + 1).map_or(end, |next| next.frame.clamp(start, end));
+            let from = if index == 0 { start } else { from };
+            for (sum, share) in chroma.iter_mut().zip(self.chords[index].chord.chroma()) {
+                *sum += share * (until - from) as f32;
+            }
+        }
+        let largest = chroma.iter().copied().fold(0.0, f32::max);
+        chroma.map(|x| x / largest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::music::emotion::Emotion;
+
+    fn plan(chords: &[(u64, &str)]) -> Plan {
+        let chords: Vec<_> = chords
+            .iter()
+            .map(|(frame, name)| PlannedChord { frame: *frame, chord: Chord::parse(name).unwrap() })
+            .collect();
+        Plan { chords: chords.clone(), ..Plan::steady(1, Mood::pure(Emotion::Calm), chords[0].chord, 120.0) }
+    }
+
+    #[test]
+    fn chords_hold_until_the_next() {
+        let plan = plan(&[(1000, "C"), (96_000, "Am/E")]);
+        assert_eq!(plan.chord_at(0).to_string(), "C");
+        assert_eq!(plan.chord_at(95_999).to_string(), "C");
+        assert_eq!(plan.conditions(96_000).bass, Some(4));
+    }
+
+    #[test]
+    fn the_chroma_crosses_over_around_a_change() {
+        let plan = plan(&[(0, "C"), (96_000, "F#")]);
+        let at = |frame| plan.conditions(frame).chord.unwrap();
+        assert_eq!(at(10_000), Chord::parse("C").unwrap().chroma());
+        assert_eq!(at(96_000 + HALF_WINDOW), Chord::parse("F#").unwrap().chroma());
+        let middle = at(96_000 - HALF_LATENT);
+        assert!((middle[0] - 1.0).abs() < 1e-6 && (middle[6] - 1.0).abs() < 1e-6, "both roots alike: {middle:?}");
+    }
+
+    #[test]
+    fn what_the_network_is_not_told_is_left_free() {
+        let mut plan = plan(&[(0, "C")]);
+        plan.steering.guide_beat = false;
+        plan.steering.guide_chord = false;
+        let conditions = plan.conditions(4096);
+        assert_eq!((conditions.chord, conditions.bass), (None, None));
+        assert_eq!((conditions.beat_phase, conditions.bar_phase, conditions.tempo_bpm), (None, None, None));
+        assert!(conditions.emotion.is_some() && conditions.affect.is_some());
+    }
+
+    #[test]
+    fn trims_move_what_the_mood_asks_for() {
+        let mut plan = plan(&[(0, "C")]);
+        let neutral = plan.conditions(0);
+        let profile = Profile::of(Emotion::Calm);
+        assert!((neutral.density.unwrap() - profile.density).abs() < 1e-4);
+        assert_eq!((neutral.loudness, neutral.register), (Some(profile.loudness), Some(profile.register)));
+        plan.steering.density = Glide::at_rest(-1.0);
+        plan.steering.loudness = Glide::at_rest(1.0);
+        plan.steering.register = Glide::at_rest(0.5);
+        let trimmed = plan.conditions(0);
+        assert!(trimmed.density.unwrap() < neutral.density.unwrap() / 2.0);
+        assert_eq!(trimmed.loudness, Some(profile.loudness + 18.0));
+        assert_eq!(trimmed.register, Some(profile.register + 6.0));
+    }
+
+    #[test]
+    fn phases_are_those_of_the_clock_at_the_latent_start() {
+        let conditions = plan(&[(0, "C")]).conditions(36_000);
+        assert_eq!((conditions.beat_phase, conditions.bar_phase), (Some(0.5), Some(0.375)));
+        assert_eq!(conditions.tempo_bpm, Some(120.0));
+    }
+}

@@ -1,0 +1,134 @@
+//! What each emotion asks of the music in numbers, blended over a mood.
+//!
+//! The numbers are our own choice, turned until a judge of held-out music (`models/EVALUATION.md`) heard valence and
+//! arousal near the anchors. Activity carries arousal (tempo, onsets, touch, harmonic rhythm grow with it), register and
+//! harmony carry valence.
+
+use crate::music::emotion::{Emotion, Mood};
+
+/// What a mood asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Profile {
+    /// Beats per minute.
+    pub tempo_bpm: f32,
+    /// Onsets per second of the network's piano.
+    pub density: f32,
+    /// Mean MIDI velocity, on the scale of [`crate::music::conditions::Conditions::loudness`] (mean 64, standard deviation 14).
+    pub loudness: f32,
+    /// Mean MIDI note number of the network's onsets.
+    pub register: f32,
+    /// Chords per bar.
+    pub harmonic_rhythm: f32,
+    /// How far phrases swell and fade at full dynamics, 0..=1.
+    pub swell: f32,
+    /// How often the upper voice speaks where it may, 0..=1.
+    pub upper: f32,
+    /// How gladly the bass takes an inversion to move by step, 0..=1.
+    pub inversion: f32,
+}
+
+impl Profile {
+    /// The profile of one emotion.
+    #[must_use]
+    #[rustfmt::skip]
+    pub const fn of(emotion: Emotion) -> Self {
+        let (tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion) = match emotion {
+            Emotion::Happy =>      (112.0,  7.8, 66.5, 68.0, 1.30, 0.35, 0.50, 0.1),
+            Emotion::Sad =>        ( 60.0,  3.5, 50.0, 57.0, 1.00, 0.55, 0.45, 0.6),
+            Emotion::Energetic =>  (138.0, 12.5, 80.0, 62.5, 1.60, 0.25, 0.40, 0.0),
+            Emotion::Calm =>       ( 56.0,  3.5, 46.0, 65.0, 0.55, 0.35, 0.35, 0.2),
+            Emotion::Romantic =>   ( 66.0,  6.3, 56.0, 68.0, 1.20, 0.65, 0.65, 0.2),
+            Emotion::Angry =>      (150.0, 16.0, 86.0, 55.0, 1.50, 0.30, 0.35, 0.0),
+            Emotion::Nostalgic =>  ( 75.0,  5.3, 55.5, 57.5, 1.10, 0.50, 0.55, 0.6),
+            Emotion::Mysterious => ( 82.0,  6.3, 54.0, 61.5, 0.70, 0.50, 0.35, 0.2),
+        };
+        Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
+    }
+
+    /// The profile of a mood: tempo and density blend geometrically (halfway between 60 and 120 is 85, as ears have it),
+    /// the others linearly.
+    #[must_use]
+    pub fn blend(mood: &Mood) -> Self {
+        let linear = |field: fn(Self) -> f32| mood.weigh(|emotion| field(Self::of(emotion)));
+        let geometric = |field: fn(Self) -> f32| mood.weigh(|emotion| field(Self::of(emotion)).ln()).exp();
+        Self {
+            tempo_bpm: geometric(|p| p.tempo_bpm),
+            density: geometric(|p| p.density),
+            loudness: linear(|p| p.loudness),
+            register: linear(|p| p.register),
+            harmonic_rhythm: linear(|p| p.harmonic_rhythm),
+            swell: linear(|p| p.swell),
+            upper: linear(|p| p.upper),
+            inversion: linear(|p| p.inversion),
+        }
+    }
+
+    /// MIDI note around which the bass lies.
+    pub fn bass_centre(&self) -> f32 {
+        38.0 + 0.35 * (self.register - 60.0)
+    }
+
+    /// MIDI note around which the pad lies.
+    pub fn pad_centre(&self) -> f32 {
+        61.0 + 0.4 * (self.register - 60.0)
+    }
+
+    /// MIDI note around which the upper voice lies.
+    pub fn upper_centre(&self) -> f32 {
+        78.0 + 0.6 * (self.register - 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pearson correlation with the anchors' arousal over the eight emotions.
+    fn with_arousal(field: impl Fn(Profile) -> f32) -> f32 {
+        let points = Emotion::ALL.map(|emotion| (emotion.anchor().arousal, field(Profile::of(emotion))));
+        let mean = |pick: fn(&(f32, f32)) -> f32| points.iter().map(pick).sum::<f32>() / 8.0;
+        let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
+        let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+        for (x, y) in points {
+            xy += (x - mx) * (y - my);
+            xx += (x - mx).powi(2);
+            yy += (y - my).powi(2);
+        }
+        xy / (xx * yy).sqrt()
+    }
+
+    #[test]
+    fn activity_carries_arousal() {
+        assert!(with_arousal(|p| p.tempo_bpm.ln()) > 0.85);
+        assert!(with_arousal(|p| p.density.ln()) > 0.85);
+        assert!(with_arousal(|p| p.loudness) > 0.9);
+        assert!(with_arousal(|p| p.harmonic_rhythm) > 0.8);
+        assert!(with_arousal(|p| p.register).abs() < 0.5, "register is left to valence");
+    }
+
+    #[test]
+    fn a_pure_mood_has_its_emotions_profile_and_a_blend_lies_between() {
+        for emotion in Emotion::ALL {
+            let (pure, own) = (Profile::blend(&Mood::pure(emotion)), Profile::of(emotion));
+            assert!((pure.tempo_bpm - own.tempo_bpm).abs() < 1e-3);
+            assert!((pure.register - own.register).abs() < 1e-3);
+        }
+        let mut weights = [0.0; 8];
+        weights[Emotion::Calm as usize] = 0.5;
+        weights[Emotion::Angry as usize] = 0.5;
+        let blend = Profile::blend(&Mood::blend(weights));
+        assert!((blend.tempo_bpm - (56.0f32 * 150.0).sqrt()).abs() < 1e-2);
+        assert!((blend.loudness - 66.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_numbers_are_playable() {
+        for emotion in Emotion::ALL {
+            let p = Profile::of(emotion);
+            assert!((40.0..=200.0).contains(&p.tempo_bpm));
+            assert!((2.5..=17.0).contains(&p.density));
+            assert!((40.0..=90.0).contains(&p.loudness));
+            assert!((48.0..=72.0).contains(&p.register));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Where the sound goes: devices, and recordings.
+
+pub mod device;
+pub mod jack_clients;
+pub mod record;

@@ -1,0 +1,8 @@
+//! Steering and listening over the network: OSC, OSCQuery, the page, Ableton Link.
+
+pub mod http;
+#[cfg(feature = "link")]
+pub mod link;
+pub mod osc;
+pub mod oscquery;
+pub mod status;

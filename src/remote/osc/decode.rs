@@ -1,0 +1,232 @@
+//! From a datagram to what it asks for.
+
+use std::time::Instant;
+
+use rosc::{OscMessage, OscPacket, OscType};
+
+use super::fault::Fault;
+use super::time::{Now, When, when};
+use super::{address, guard};
+use crate::event::LearnRequest;
+use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
+use crate::music::emotion::Emotion;
+
+/// Stands before a parameter's id when it shall take the value at the next bar line.
+const NEXT_BAR: &str = "next/bar/";
+
+/// One thing asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A parameter shall take a value, at once or at a moment.
+    Set(Param, Value, Option<Instant>),
+    /// The same, at the bar line that follows.
+    NextBar(Param, Value, Option<Instant>),
+    /// A parameter's value shall be sent back.
+    Read(Param),
+    /// The full state shall be sent back.
+    State,
+    /// State and changes shall be sent to the sender, or to a port on its host.
+    Subscribe(Option<u16>),
+    /// No longer.
+    Unsubscribe(Option<u16>),
+    /// MIDI learn.
+    Learn(LearnRequest),
+}
+
+/// What a datagram asks for, and what in it could not be taken.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// In the order of the datagram.
+    pub requests: Vec<Request>,
+    /// Messages that were left out; the others stand.
+    pub faults: Vec<Fault>,
+    /// Numbers outside the range of their parameter, whose nearest end is taken instead.
+    pub clipped: Vec<String>,
+    /// Bundles that came too late.
+    pub late: u64,
+}
+
+/// Reads one datagram.
+///
+/// # Errors
+/// When the whole datagram must be refused.
+pub fn decode(datagram: &[u8], now: Now) -> Result<Decoded, Fault> {
+    guard::check(datagram)?;
+    let (_, packet) = rosc::decoder::decode_udp(datagram).map_err(|error| Fault::Malformed(error.to_string()))?;
+    let mut decoded = Decoded::default();
+    decoded.read_packet(&packet, When::AtOnce, now)?;
+    Ok(decoded)
+}
+
+impl Decoded {
+    fn read_packet(&mut self, packet: &OscPacket, enclosing: When, now: Now) -> Result<(), Fault> {
+        match packet {
+            OscPacket::Message(message) => self.read_message(message, enclosing),
+            OscPacket::Bundle(bundle) => {
+                let own = when(bundle.timetag, now)?;
+                self.late += u64::from(own == When::Late);
+                // OSC 1.0: an inner bundle may not come before the one around it.
+                let due = match (enclosing, own) {
+                    (When::At(outer), When::At(inner)) => When::At(outer.max(inner)),
+                    (When::At(outer), _) => When::At(outer),
+                    _ => own,
+                };
+                bundle.content.iter().try_for_each(|packet| self.read_packet(packet, due, now))
+            }
+        }
+    }
+
+    fn read_message(&mut self, message: &OscMessage, when: When) -> Result<(), Fault> {
+        if message.args.iter().any(not_finite) {
+            return Err(Fault::NotFinite(message.addr.clone()));
+        }
+        let due = if let When::At(instant) = when { Some(instant) } else { None };
+        if let Err(fault) = self.read_address(message, due) {
+            self.faults.push(fault);
+        }
+        Ok(())
+    }
+
+    fn read_address(&mut self, message: &OscMessage, due: Option<Instant>) -> Result<(), Fault> {
+        let id = message.addr.strip_prefix("/melos/");
+        match id {
+            Some("state") => self.requests.push(Request::State),
+            Some("subscribe") => self.requests.push(Request::Subscribe(port(message)?)),
+            Some("learn") => self.requests.push(Request::Learn(LearnRequest::Control(named(message)?))),
+            Some("learn/cancel") => self.requests.push(Request::Learn(LearnRequest::Cancel)),
+            Some("learn/forget") => self.requests.push(Request::Learn(LearnRequest::Forget(named(message)?))),
+            Some("unsubscribe") => self.requests.push(Request::Unsubscribe(port(message)?)),
+            Some(id) => match id.strip_prefix(NEXT_BAR) {
+                Some(id) => {
+                    let first = self.requests.len();
+                    self.read_parameters(message, &format!("/melos/{id}"), due)?;
+                    let asked = self.requests.split_off(first);
+                    self.requests.extend(asked.into_iter().map(at_next_bar).collect::<Result<Vec<_>, _>>()?);
+                }
+                None => self.read_parameters(message, &message.addr, due)?,
+            },
+            None => self.read_parameters(message, &message.addr, due)?,
+        }
+        Ok(())
+    }
+
+    /// What a message asks of the parameter at an address, or of those that a pattern reaches.
+    fn read_parameters(&mut self, message: &OscMessage, at: &str, due: Option<Instant>) -> Result<(), Fault> {
+        if address::is_pattern(at) {
+            return self.read_pattern(message, at, due);
+        }
+        let param = at.strip_prefix("/melos/").and_then(Param::from_id);
+        let param = param.ok_or_else(|| Fault::Unknown(message.addr.clone()))?;
+        self.requests.extend(request(param, &message.args, due, &mut self.clipped)?);
+        Ok(())
+    }
+
+    /// Every parameter that matches and fits; a fault when none does.
+    fn read_pattern(&mut self, message: &OscMessage, pattern: &str, due: Option<Instant>) -> Result<(), Fault> {
+        let mut taken = false;
+        let mut fault = Fault::Unknown(message.addr.clone());
+        let reached = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
+        for spec in reached.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
+            // Whoever reaches for many at once knows that their ranges differ.
+            match request(spec.param, &message.args, due, &mut Vec::new()) {
+                Ok(request) => {
+                    self.requests.extend(request);
+                    taken = true;
+                }
+                Err(unfit) => fault = unfit,
+            }
+        }
+        if taken { Ok(()) } else { Err(fault) }
+    }
+}
+
+/// The same request, at the bar line that follows.
+fn at_next_bar(request: Request) -> Result<Request, Fault> {
+    match request {
+        Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),
+        Request::Read(param) => {
+            Err(Fault::Unfit(format!("/melos/{NEXT_BAR}{}: expected a value for the next bar", param.spec().id)))
+        }
+        other => Ok(other),
+    }
+}
+
+/// What a message to one parameter asks for; nothing for the 0 that buttons send on release.
+fn request(
+    param: Param,
+    args: &[OscType],
+    due: Option<Instant>,
+    clipped: &mut Vec<String>,
+) -> Result<Option<Request>, Fault> {
+    let unfit = |error: String| Fault::Unfit(format!("/melos/{error}"));
+    let (param, argument) = match args {
+        [] if param.spec().kind == Kind::Trigger => return Ok(Some(Request::Set(param, Value::Trigger, due))),
+        [] => return Ok(Some(Request::Read(param))),
+        [OscType::String(name), weight, ..] if param == Param::Emotion => {
+            let emotion = Emotion::from_name(name).ok_or_else(|| unfit(format!("emotion: there is no {name:?}")))?;
+            (Param::emotion_weight(emotion), weight)
+        }
+        [first, ..] => (param, first),
+    };
+    let text;
+    let input = match argument {
+        OscType::Int(number) => Input::Number(f64::from(*number)),
+        OscType::Long(number) => Input::Number(*number as f64),
+        OscType::Float(number) => Input::Number(f64::from(*number)),
+        OscType::Double(number) => Input::Number(*number),
+        OscType::Bool(on) => Input::Bool(*on),
+        // "Impulse" and "nil": some senders use them for on and off.
+        OscType::Inf => Input::Bool(true),
+        OscType::Nil => Input::Bool(false),
+        OscType::String(string) => param.input_of_word(string),
+        OscType::Char(character) => {
+            text = character.to_string();
+            param.input_of_word(&text)
+        }
+        _ => return Err(unfit(format!("{}: this type of argument is not taken", param.spec().id))),
+    };
+    let value = match param.fit_within(input) {
+        Ok(value) => value,
+        Err(outside) => {
+            let nearest = param.fit(input).map_err(|error| unfit(error.to_string()))?;
+            clipped.push(format!("/melos/{outside}"));
+            nearest
+        }
+    };
+    Ok(value.map(|value| Request::Set(param, value, due)))
+}
+
+/// The parameter that a control shall be learnt for, by its id.
+fn named(message: &OscMessage) -> Result<Param, Fault> {
+    let Some(OscType::String(id)) = message.args.first() else {
+        return Err(Fault::Unfit(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
+    };
+    let unknown = || format!("{}: there is no parameter {id:?}; docs/parameters.md lists them", message.addr);
+    Param::from_id(id).ok_or_else(|| Fault::Unfit(unknown()))
+}
+
+fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
+    let number = match message.args.first() {
+        None => return Ok(None),
+        Some(OscType::Int(number)) => u16::try_from(*number).ok(),
+        Some(OscType::Float(number)) if number.fract() == 0.0 => u16::try_from(*number as i64).ok(),
+        Some(OscType::String(text)) => text.parse().ok(),
+        Some(_) => None,
+    };
+    match number {
+        Some(port @ 1..) => Ok(Some(port)),
+        _ => Err(Fault::Unfit(format!("{}: expected a port from 1 to 65535", message.addr))),
+    }
+}
+
+fn not_finite(argument: &OscType) -> bool {
+    match argument {
+        OscType::Float(number) => !number.is_finite(),
+        OscType::Double(number) => !number.is_finite(),
+        OscType::Array(array) => array.content.iter().any(not_finite),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! The newest arguments of every method, and what each listener has of them.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use rosc::{OscMessage, OscType};
+
+use super::tree::{METHODS, method_of, path_of};
+use crate::event::Notice;
+use crate::event::parameter::{Param, TABLE, Value};
+use crate::remote::osc::feedback::QUIET;
+use crate::remote::osc::message;
+
+/// The newest arguments of every method, by its index in the tree.
+#[derive(Debug)]
+pub(super) struct Known {
+    arguments: Vec<Option<Vec<OscType>>>,
+    /// Counts the messages of each method, so that listeners see which they have not had.
+    versions: Vec<u64>,
+    /// The chord that sounds. Who listens to the chord hears of this; its value is the one asked for.
+    sounding: Option<Vec<OscType>>,
+}
+
+impl Known {
+    /// Everything at its default; streams without a value.
+    pub(super) fn new() -> Self {
+        let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
+        let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
+        Self { arguments: defaults.chain(streams).collect(), versions: vec![1; METHODS], sounding: None }
+    }
+
+    /// The newest arguments of every method.
+    pub(super) fn arguments(&self) -> &[Option<Vec<OscType>>] {
+        &self.arguments
+    }
+
+    /// Takes a notice.
+    pub(super) fn tell(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Value(param @ Param::Chord, value) if self.sounding.is_some() => {
+                self.arguments[*param as usize] = arguments(*param, value);
+            }
+            Notice::Value(param, value) => self.set(*param as usize, arguments(*param, value)),
+            Notice::Chord(chord, _) => {
+                self.sounding = Some(vec![OscType::String(chord.to_string())]);
+                self.versions[Param::Chord as usize] += 1;
+            }
+            _ => {
+                let Some(OscMessage { addr, args }) = message::stream(notice) else { return };
+                let Some(method) = method_of(&addr) else { return };
+                self.arguments[method] = Some(args);
+                self.versions[method] += 1;
+            }
+        }
+    }
+
+    fn set(&mut self, method: usize, arguments: Option<Vec<OscType>>) {
+        if self.arguments[method] != arguments {
+            self.arguments[method] = arguments;
+            self.versions[method] += 1;
+        }
+    }
+
+    /// What listeners to a method are told.
+    fn told(&self, method: usize) -> Option<OscMessage> {
+        match &self.sounding {
+            Some(chord) if method == Param::Chord as usize => {
+                Some(OscMessage { addr: path_of(method), args: chord.clone() })
+            }
+            _ => self.message(method),
+        }
+    }
+
+    /// A method's newest message; `None` when there is none.
+    pub(super) fn message(&self, method: usize) -> Option<OscMessage> {
+        Some(OscMessage { addr: path_of(method), args: self.arguments[method].clone()? })
+    }
+}
+
+/// A value in the type that the tree declares for its parameter; `None` for a trigger.
+fn arguments(param: Param, value: &Value) -> Option<Vec<OscType>> {
+    Some(vec![param.to_oscquery(value)?])
+}
+
+/// What one client listens to.
+#[derive(Debug, Default)]
+pub(super) struct Listening {
+    methods: BTreeMap<usize, Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// The version last sent.
+    version: u64,
+    /// What the client has set itself; it need not be told.
+    own: Option<Vec<OscType>>,
+    /// When it may be told again.
+    quiet_until: Option<Instant>,
+}
+
+impl Listening {
+    /// Begins with a method. Of a parameter the present value comes first, of a stream the next message: an old beat
+    /// is no beat.
+    pub(super) fn listen(&mut self, method: usize, known: &Known) {
+        let version = if method < TABLE.len() { 0 } else { known.versions[method] };
+        self.methods.insert(method, Heard { version, ..Heard::default() });
+    }
+
+    /// Ends with a method.
+    pub(super) fn ignore(&mut self, method: usize) {
+        self.methods.remove(&method);
+    }
+
+    /// The client itself has set a parameter.
+    pub(super) fn heard(&mut self, param: Param, value: &Value, now: Instant) {
+        if let Some(heard) = self.methods.get_mut(&(param as usize)) {
+            heard.own = arguments(param, value);
+            heard.quiet_until = Some(now + QUIET);
+        }
+    }
+
+    /// The messages that the client has not had.
+    pub(super) fn due(&mut self, known: &Known, now: Instant) -> Vec<OscMessage> {
+        let mut messages = Vec::new();
+        for (method, heard) in &mut self.methods {
+            let quiet = heard.quiet_until.is_some_and(|until| until > now);
+            if quiet || heard.version == known.versions[*method] {
+                continue;
+            }
+            heard.version = known.versions[*method];
+            let own = heard.own.take();
+            if own.is_none() || own != known.arguments[*method] {
+                messages.extend(known.told(*method));
+            }
+        }
+        messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(value: f32) -> Notice {
+        Notice::Value(Param::Reverb, Value::Number(value))
+    }
+
+    fn sent(listening: &mut Listening, known: &Known, now: Instant) -> Vec<Vec<OscType>> {
+        listening.due(known, now).into_iter().map(|message| message.args).collect()
+    }
+
+    #[test]
+    fn the_newest_value_wins_and_comes_once() {
+        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
+        listening.listen(Param::Reverb as usize, &known);
+        assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.25)]]);
+        for value in [0.5, 0.75] {
+            known.tell(&number(value));
+        }
+        assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.75)]]);
+        known.tell(&number(0.75));
+        assert!(sent(&mut listening, &known, now).is_empty());
+    }
+
+    #[test]
+    fn a_client_does_not_hear_itself_but_others() {
+        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
+        listening.listen(Param::Reverb as usize, &known);
+        listening.due(&known, now);
+        listening.heard(Param::Reverb, &Value::Number(0.5), now);
+        known.tell(&number(0.5));
+        assert!(sent(&mut listening, &known, now + QUIET).is_empty());
+        listening.heard(Param::Reverb, &Value::Number(0.6), now);
+        known.tell(&number(0.7));
+        assert!(sent(&mut listening, &known, now).is_empty(), "while its fader may still move");
+        assert_eq!(sent(&mut listening, &known, now + QUIET), [[OscType::Float(0.7)]]);
+    }
+
+    #[test]
+    fn each_onset_counts_but_none_of_the_past() {
+        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
+        let onset = Notice::Onset { strength: 0.5 };
+        known.tell(&onset);
+        listening.listen(method_of("/melos/onset").unwrap(), &known);
+        assert!(sent(&mut listening, &known, now).is_empty());
+        for _ in 0..2 {
+            known.tell(&onset);
+            assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.5)]]);
+        }
+    }
+
+    #[test]
+    fn the_chord_asked_for_is_read_and_the_one_that_sounds_is_heard() {
+        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
+        let chord = Param::Chord as usize;
+        let text = |text: &str| vec![OscType::String(text.to_owned())];
+        listening.listen(chord, &known);
+        assert_eq!(sent(&mut listening, &known, now), [text("auto")]);
+        let key = crate::music::theory::Key { tonic: 9, mode: crate::music::theory::Mode::Minor };
+        known.tell(&Notice::Chord(crate::music::theory::Chord::parse("Am7").unwrap(), key));
+        assert_eq!(sent(&mut listening, &known, now), [text("Am7")]);
+        assert_eq!(known.arguments()[chord], Some(text("auto")));
+        known.tell(&Notice::Value(Param::Chord, Value::Text("C".to_owned())));
+        assert_eq!(known.arguments()[chord], Some(text("C")));
+        assert_eq!(sent(&mut listening, &known, now), [] as [Vec<OscType>; 0]);
+    }
+}

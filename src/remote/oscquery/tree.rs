@@ -1,0 +1,278 @@
+//! The address space as a tree of nodes with the proposal's attributes.
+
+use std::collections::BTreeMap;
+
+use rosc::OscType;
+use serde_json::{Map, Value as Json, json};
+
+use crate::event::health::Loss;
+use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
+
+/// A method that can only be read: one of the streams of [`crate::remote::osc`].
+struct Stream {
+    path: &'static str,
+    types: &'static str,
+    /// Lowest and highest of each argument, as far as there are any.
+    ranges: &'static [(Option<f32>, Option<f32>)],
+    units: &'static [Option<&'static str>],
+    description: &'static str,
+}
+
+const FROM_ONE: (Option<f32>, Option<f32>) = (Some(1.0), None);
+const FROM_ZERO: (Option<f32>, Option<f32>) = (Some(0.0), None);
+const UNIT_INTERVAL: (Option<f32>, Option<f32>) = (Some(0.0), Some(1.0));
+const AFFECT: (Option<f32>, Option<f32>) = (Some(-1.0), Some(1.0));
+const ANY: (Option<f32>, Option<f32>) = (None, None);
+
+/// State, load, and a count for each loss.
+const HEALTH_TYPES: [u8; 2 + Loss::ALL.len()] = {
+    let mut types = [b'i'; 2 + Loss::ALL.len()];
+    (types[0], types[1]) = (b's', b'f');
+    types
+};
+const HEALTH_RANGES: [(Option<f32>, Option<f32>); 2 + Loss::ALL.len()] = {
+    let mut ranges = [FROM_ZERO; 2 + Loss::ALL.len()];
+    ranges[0] = ANY;
+    ranges
+};
+
+const STREAMS: [Stream; 6] = [
+    Stream {
+        path: "/melos/beat",
+        types: "iif",
+        ranges: &[FROM_ONE, FROM_ONE, FROM_ZERO],
+        units: &[None, None, Some("time.bpm")],
+        description: "A beat begins: beat in the bar, bar, tempo",
+    },
+    Stream {
+        path: "/melos/bar",
+        types: "if",
+        ranges: &[FROM_ONE, FROM_ZERO],
+        units: &[None, Some("time.bpm")],
+        description: "A bar begins: bar, tempo",
+    },
+    Stream {
+        path: "/melos/onset",
+        types: "f",
+        ranges: &[UNIT_INTERVAL],
+        units: &[],
+        description: "A note begins in the network's piano: how marked it is",
+    },
+    Stream {
+        path: "/melos/level",
+        types: "ff",
+        ranges: &[],
+        units: &[Some("gain.db"), Some("gain.db")],
+        description: "Level of the output below full scale: root mean square, peak",
+    },
+    Stream {
+        path: "/melos/mood",
+        types: "ffffffffff",
+        ranges: &[
+            UNIT_INTERVAL,
+            UNIT_INTERVAL,
+            UNIT_INTERVAL,
+            UNIT_INTERVAL,
+            UNIT_INTERVAL,
+            UNIT_INTERVAL,
+            UNIT_INTERVAL,
+            UNIT_INTERVAL,
+            AFFECT,
+            AFFECT,
+        ],
+        units: &[],
+        description: "The mood as heard now: the eight weights in the order of the emotions, valence, arousal",
+    },
+    Stream {
+        path: "/melos/health",
+        types: match std::str::from_utf8(&HEALTH_TYPES) {
+            Ok(types) => types,
+            Err(_) => "",
+        },
+        ranges: &HEALTH_RANGES,
+        units: &[],
+        description: Loss::ARGUMENTS,
+    },
+];
+
+/// Number of methods: parameters in the order of the table, then streams.
+pub(super) const METHODS: usize = TABLE.len() + STREAMS.len();
+
+/// Which method a message of a stream belongs to.
+pub(super) fn method_of(path: &str) -> Option<usize> {
+    STREAMS.iter().position(|stream| stream.path == path).map(|index| TABLE.len() + index)
+}
+
+/// The OSC address of a method.
+pub(super) fn path_of(method: usize) -> String {
+    match TABLE.get(method) {
+        Some(spec) => format!("/melos/{}", spec.id),
+        None => STREAMS[method - TABLE.len()].path.to_owned(),
+    }
+}
+
+/// A container, a method, or both: `/melos/reverb` is a number and holds `size`.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    /// Everything but `VALUE` and `CONTENTS`.
+    attributes: Map<String, Json>,
+    children: BTreeMap<String, Node>,
+    /// Which method this is; `None` for a container.
+    pub(super) method: Option<usize>,
+}
+
+impl Node {
+    /// The whole address space.
+    pub(super) fn root() -> Self {
+        let mut root = Self::container("/");
+        for (method, spec) in TABLE.iter().enumerate() {
+            root.add(method, parameter_attributes(spec));
+        }
+        for (index, stream) in STREAMS.iter().enumerate() {
+            root.add(TABLE.len() + index, stream_attributes(stream));
+        }
+        root
+    }
+
+    fn container(path: &str) -> Self {
+        let attributes = Map::from_iter([("FULL_PATH".to_owned(), json!(path)), ("ACCESS".to_owned(), json!(0))]);
+        Self { attributes, ..Self::default() }
+    }
+
+    fn add(&mut self, method: usize, attributes: Map<String, Json>) {
+        let full = path_of(method);
+        let mut node = self;
+        let mut path = String::new();
+        for part in full.split('/').skip(1) {
+            path = format!("{path}/{part}");
+            node = node.children.entry(part.to_owned()).or_insert_with(|| Self::container(&path));
+        }
+        node.attributes.extend(attributes);
+        node.method = Some(method);
+    }
+
+    /// The node at a path; a slash at the end does not matter.
+    pub(super) fn find(&self, path: &str) -> Option<&Self> {
+        let path = path.strip_prefix('/')?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if path.is_empty() {
+            return Some(self);
+        }
+        path.split('/').try_fold(self, |node, part| node.children.get(part))
+    }
+
+    /// Whether there is a value that may be read.
+    pub(super) fn is_readable(&self) -> bool {
+        self.attributes.get("ACCESS").and_then(Json::as_u64).is_some_and(|access| access & 1 == 1)
+    }
+
+    /// One attribute, when this node has it. `values` holds the newest arguments of every method.
+    pub(super) fn attribute(&self, name: &str, values: &[Option<Vec<OscType>>]) -> Option<Json> {
+        match name {
+            "VALUE" if self.is_readable() => self.value(values),
+            "CONTENTS" if !self.children.is_empty() => {
+                let inside = self.children.iter().map(|(name, child)| (name.clone(), child.json(values)));
+                Some(Json::Object(inside.collect()))
+            }
+            _ => self.attributes.get(name).cloned(),
+        }
+    }
+
+    /// The node with everything inside it.
+    pub(super) fn json(&self, values: &[Option<Vec<OscType>>]) -> Json {
+        let mut object = self.attributes.clone();
+        for name in ["VALUE", "CONTENTS"] {
+            object.extend(self.attribute(name, values).map(|value| (name.to_owned(), value)));
+        }
+        Json::Object(object)
+    }
+
+    fn value(&self, values: &[Option<Vec<OscType>>]) -> Option<Json> {
+        let arguments = values[self.method?].as_ref()?;
+        Some(arguments.iter().map(osc_to_json).collect())
+    }
+}
+
+fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
+    let access = if spec.kind == Kind::Trigger { 2 } else { 3 };
+    let mut attributes = common(spec.param.osc_type(), access, spec.description);
+    match spec.kind {
+        Kind::Number { min, max, .. } => {
+            attributes.insert("RANGE".to_owned(), json!([{ "MIN": decimal(min), "MAX": decimal(max) }]));
+            attributes.insert("CLIPMODE".to_owned(), json!(["both"]));
+        }
+        Kind::Choice { names, .. } => {
+            attributes.insert("RANGE".to_owned(), json!([{ "VALS": names }]));
+        }
+        Kind::Toggle { .. } | Kind::Chord | Kind::Text { .. } | Kind::Trigger => {}
+    }
+    attributes.extend(unit(spec.param).map(|unit| ("UNIT".to_owned(), json!([unit]))));
+    attributes
+}
+
+/// A parameter's unit by the name that the proposal gives it in its `units.md`.
+fn unit(param: Param) -> Option<&'static str> {
+    match param.spec().unit {
+        "dB" => Some("gain.db"),
+        "s" => Some("time.second"),
+        "bpm" => Some("time.bpm"),
+        _ => None,
+    }
+}
+
+fn stream_attributes(stream: &Stream) -> Map<String, Json> {
+    let mut attributes = common(stream.types, 1, stream.description);
+    if !stream.ranges.is_empty() {
+        let range = |(min, max): &(Option<f32>, Option<f32>)| {
+            let ends = [("MIN", min), ("MAX", max)];
+            let known: Map<_, _> = ends
+                .iter()
+                .filter_map(|(name, end)| Some(((*name).to_owned(), decimal((*end).as_ref().copied()?).into())))
+                .collect();
+            if known.is_empty() { Json::Null } else { Json::Object(known) }
+        };
+        attributes.insert("RANGE".to_owned(), stream.ranges.iter().map(range).collect());
+    }
+    if !stream.units.is_empty() {
+        attributes.insert("UNIT".to_owned(), json!(stream.units));
+    }
+    attributes
+}
+
+fn common(types: &str, access: u8, description: &str) -> Map<String, Json> {
+    Map::from_iter([
+        ("TYPE".to_owned(), json!(types)),
+        ("ACCESS".to_owned(), json!(access)),
+        ("DESCRIPTION".to_owned(), json!(description)),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_has_a_name_in_the_proposal() {
+        for spec in TABLE {
+            assert_eq!(unit(spec.param).is_some(), !spec.unit.is_empty(), "{}: {}", spec.id, spec.unit);
+        }
+    }
+
+    #[test]
+    fn arrays_are_as_long_as_the_type() {
+        for stream in &STREAMS {
+            for length in [stream.ranges.len(), stream.units.len()] {
+                assert!(length == 0 || length == stream.types.len(), "{}", stream.path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_node_may_be_a_method_and_a_container() {
+        let root = Node::root();
+        let reverb = root.find("/melos/reverb").unwrap();
+        assert!(reverb.method.is_some() && reverb.children.contains_key("size"));
+        assert!(root.find("/melos/").is_some() && root.find("/").is_some());
+        assert!(root.find("/melos/no").is_none() && root.find("melos").is_none());
+    }
+}

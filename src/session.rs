@@ -1,0 +1,5 @@
+//! A whole performance: live, or rendered offline from its control log.
+
+pub mod live;
+pub mod log;
+pub mod offline;

@@ -1,0 +1,318 @@
+//! The live daemon: control in, conductor, generator, engine and sound out, wired together and kept going.
+
+mod board;
+mod networks;
+mod reload;
+mod stage;
+mod state;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use ringbuf::traits::Producer;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::conductor::{Conductor, Score};
+use crate::engine::{Engine, EngineStatus, ports};
+use crate::event::health::Losses;
+use crate::event::parameter::{Param, Value};
+use crate::event::{ControlEvent, Inbox, Incoming, Source};
+use crate::files::config::{Config, ConfigError, ConfigSource, MidiHost};
+use crate::files::library::Library;
+use crate::files::preset::{Preset, begin_with};
+use crate::files::watch::Changed;
+use crate::generator::model::{Models, find_model, runtime};
+use crate::generator::{AHEAD, Generator, Worker};
+use crate::midi::mapping::LiveMappings;
+use crate::midi::{MidiEvent, MidiIn, MidiSystem};
+use crate::output::device::Output;
+use crate::output::record::{Format, Listeners, Recorder, Take};
+use crate::remote::http;
+use crate::remote::osc::OscServer;
+use crate::remote::oscquery::{Discovery, OscQuery};
+use crate::remote::status::Figures;
+use crate::session::log::{Entry, Header};
+use crate::units::SAMPLE_RATE;
+
+use board::Board;
+use networks::watch_model;
+use reload::Files;
+use stage::{Ensemble, LinkSession, LogFile, Stage};
+use state::{Saved, StateFile};
+
+/// Frames that must be generated before the sound starts.
+const PRIMED: u64 = 24_000;
+/// MIDI messages that may wait; the stage empties the channel every few milliseconds.
+const MIDI_EVENTS: usize = 1024;
+/// Longest time that priming may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Values of parameters, in the order they apply.
+type Settings = Vec<(Param, Value)>;
+
+/// What to start with.
+#[allow(missing_debug_implementations, reason = "a function has nothing to show")]
+pub struct Options {
+    /// Devices, ports, places: where they stand.
+    pub config: ConfigSource,
+    /// Folder that holds `presets/` and `mappings/`.
+    pub data: PathBuf,
+    /// Folder for the state that survives a restart, and for recordings.
+    pub state: PathBuf,
+    /// Preset to start with, whatever was saved.
+    pub preset: Option<String>,
+    /// Values to start with, over preset and saved state.
+    pub settings: Settings,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Where to write the control log of the whole session; `session.log` in the state folder when left out.
+    pub control_log: Option<PathBuf>,
+}
+
+/// Plays until SIGTERM or SIGINT, then fades out.
+///
+/// # Errors
+/// When something that is needed cannot be had: the model, the sound, a port. Later faults do not end the music.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let Options { config, data, state, preset, settings, seed, control_log } = options;
+    let files = Files::read(config, &data).map_err(ConfigError::from)?;
+    let config = files.config.clone();
+    let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let signals = tasks.block_on(async { Signals::catch() })?;
+    let losses = Arc::new(Losses::default());
+    let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
+    let osc_address = SocketAddr::new(config.osc.address, config.osc.port);
+    let osc = tasks.block_on(OscServer::start(osc_address, Arc::clone(&inbox)))?;
+    tracing::info!(address = %osc.address(), "listening to OSC");
+    let figures = Arc::new(Figures::default());
+    let http_address = SocketAddr::new(config.osc.address, config.http.port);
+    let listeners = Listeners::default();
+    let routes = http::routes(Arc::clone(&figures), listeners.clone());
+    let oscquery = tasks
+        .block_on(OscQuery::start(http_address, osc.address(), Arc::clone(&inbox), routes))
+        .with_context(|| {
+            format!("HTTP cannot listen on {http_address}; choose another port with --http, or http.port in melos.toml")
+        })?;
+    let page = format!("http://{}{}", oscquery.address(), http::PAGE);
+    tracing::info!(%page, "serving OSCQuery and the page");
+    let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
+    let board = Arc::new(Board::new(osc, oscquery, figures, Arc::clone(&losses)));
+
+    let state_file = StateFile::open(&state, Arc::clone(&losses))
+        .with_context(|| format!("the state folder {} cannot be used", state.display()))?;
+    let saved = Saved::load(&state);
+    let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
+    // A recording is an act, not a state to begin in.
+    let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
+    let preset = preset.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
+    start.extend(settings);
+    for (param, value) in acts {
+        inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
+    }
+
+    let folder = find_model(&data, &config.model)?;
+    let models = Models::load(runtime()?, &folder)?;
+    let fingerprint = models.manifest.fingerprint();
+    let model = format!("{} {fingerprint}", config.model);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let header = Header { version, model, seed, settings: start.clone(), take: None };
+    let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
+    let mut log = LogFile::create(&log_path, &header, Arc::clone(&losses))
+        .with_context(|| format!("{} cannot be written", log_path.display()))?;
+
+    let (engine_ports, mut ends) = ports();
+    let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
+    let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
+    let mut conductor = Conductor::new(seed, &start);
+    for event in saved.scene_events() {
+        match conductor.apply(&event) {
+            Ok(()) => log.write(0, Entry::Event(event)),
+            Err(error) => tracing::warn!("part of a saved scene is left out: {error}"),
+        }
+    }
+    let mut score = Score::default();
+    conductor.advance(1, &mut score);
+    let mut ensemble = Ensemble::new(config.midi.out.clone());
+    ensemble.take(&score.commands, &score.pulses);
+    for update in score.plans {
+        worker.plan(update.plan, update.splice);
+    }
+    for command in score.commands {
+        ends.commands.try_push(command).ok().context("the engine's ring is too small for the start values")?;
+    }
+    wait_until_primed(&worker)?;
+
+    let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
+    let recorder = Recorder::spawn(ends.tap, listeners, Arc::clone(&losses))?;
+    if output.status().is_null() {
+        record_first_minute(&recorder, &state.join(&config.recordings), &page)?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
+    let (reload, news) = files.watch(&data)?;
+    let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint)?;
+    let stage = Stage {
+        midi: open_midi(config.midi.host, &output.status().name(), losses)?,
+        link: join_link(config.link)?,
+        ensemble,
+        mappings: LiveMappings::new(mappings, saved.learned),
+        news,
+        networks,
+        presets,
+        preset,
+        recorder,
+        config,
+        folder: state,
+        conductor,
+        commands: ends.commands,
+        events: ends.events,
+        engine,
+        output,
+        worker,
+        inbox,
+        board,
+        state: state_file,
+        log,
+        recorded: VecDeque::new(),
+        stop: Arc::clone(&stop),
+        alive: Box::new(watchdog()),
+    };
+    let stage = std::thread::Builder::new().name("melos-stage".to_owned()).spawn(move || stage.run())?;
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    tasks.block_on(signals.until_told_to_stop(&[reload, reload_model]));
+    tracing::info!("fading out");
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    stop.store(true, Relaxed);
+    if stage.join().is_err() {
+        bail!("the performance thread panicked");
+    }
+    Ok(())
+}
+
+/// What to start with: the preset asked for, else the saved state, else the configured preset; and that preset.
+fn start_values(
+    presets: &Library<Preset>,
+    saved: &Saved,
+    preset: Option<&str>,
+    config: &Config,
+) -> Result<(Settings, Option<Preset>), ConfigError> {
+    let name = match preset {
+        None if !saved.values.is_empty() => return Ok((saved.values.clone(), None)),
+        None => &config.preset,
+        Some(name) => name,
+    };
+    begin_with(presets, name).map(|(values, preset)| (values, Some(preset)))
+}
+
+/// Lets others find the instrument; that they cannot is no reason not to play.
+fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
+    Discovery::announce(oscquery, osc)
+        .inspect_err(|error| tracing::warn!(%error, "others must be told the address"))
+        .ok()
+}
+
+/// MIDI through the system asked for; none is no reason not to play.
+fn open_midi(
+    host: MidiHost,
+    output: &str,
+    losses: Arc<Losses>,
+) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
+    let system = match host {
+        MidiHost::Off => return Ok(None),
+        MidiHost::Alsa => MidiSystem::Alsa,
+        MidiHost::Jack => MidiSystem::Jack,
+        MidiHost::Auto if output.starts_with("JACK") => MidiSystem::Jack,
+        MidiHost::Auto => MidiSystem::Alsa,
+    };
+    let (sender, events) = sync_channel(MIDI_EVENTS);
+    Ok(Some((MidiIn::start(system, sender, losses)?, events)))
+}
+
+/// What an Ableton Link session says, if it is to be followed.
+#[cfg(feature = "link")]
+fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
+    if !wanted {
+        return Ok(None);
+    }
+    let (sender, events) = sync_channel(MIDI_EVENTS);
+    tracing::info!("following Ableton Link");
+    Ok(Some(LinkSession { _peer: Box::new(crate::remote::link::Link::start(sender)?), events }))
+}
+
+#[cfg(not(feature = "link"))]
+fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
+    if wanted {
+        bail!(
+            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"
+        );
+    }
+    Ok(None)
+}
+
+/// Without a device nobody hears anything, so there is something to listen to later.
+fn record_first_minute(recorder: &Recorder, recordings: &Path, page: &str) -> anyhow::Result<()> {
+    let path = recordings.join("first-minute.wav");
+    tracing::info!(page, file = %path.display(), "listen on the page; recording the first minute");
+    recorder.start(Take { path, format: Format::Wav, pre_roll: 0, limit: Some(60 * u64::from(SAMPLE_RATE)) })?;
+    Ok(())
+}
+
+fn wait_until_primed(worker: &Worker) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while worker.status().covered() < PRIMED {
+        if begun.elapsed() > PATIENCE {
+            bail!("the networks gave no sound within {} s", PATIENCE.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Feeds systemd's watchdog as long as the play head moves.
+fn watchdog() -> impl FnMut(u64) + Send {
+    let interval = sd_notify::watchdog_enabled().map(|limit| limit / 3);
+    let (mut fed, mut last) = (Instant::now(), 0);
+    move |head| {
+        if interval.is_some_and(|interval| fed.elapsed() >= interval) && head != last {
+            (fed, last) = (Instant::now(), head);
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// What the system says to a daemon. Caught from the start: before that, each of them ends the process at once.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Within a runtime.
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at SIGTERM or SIGINT; SIGHUP asks for a reload.
+    async fn until_told_to_stop(mut self, reload: &[SyncSender<Changed>]) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                // One that waits already is as good.
+                _ = self.hangup.recv() => reload.iter().for_each(|reload| drop(reload.try_send(Changed(Vec::new())))),
+            }
+        }
+    }
+}

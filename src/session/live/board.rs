@@ -1,0 +1,102 @@
+//! What listeners are told, and what `melos status` answers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::engine::EngineStatus;
+use crate::event::Notice;
+use crate::event::health::{Loss, Losses};
+use crate::event::notice::Health;
+use crate::event::parameter::{Param, Value};
+use crate::generator::WorkerStatus;
+use crate::music::emotion::Mood;
+use crate::output::device::OutputStatus;
+use crate::remote::osc::OscServer;
+use crate::remote::oscquery::OscQuery;
+use crate::remote::status::{Figures, Status};
+use crate::units::{frames_to_seconds, gain_to_db};
+
+/// Fans out notices, and keeps the newest figures.
+#[derive(Debug)]
+pub(super) struct Board {
+    osc: OscServer,
+    oscquery: OscQuery,
+    figures: Arc<Figures>,
+    losses: Arc<Losses>,
+}
+
+impl Board {
+    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>, losses: Arc<Losses>) -> Self {
+        Self { osc, oscquery, figures, losses }
+    }
+
+    /// Counts a message that was read and could not be followed all the same.
+    pub(super) fn refuse(&self) {
+        self.losses.add(Loss::OscRefused, 1);
+    }
+
+    /// Tells every listener.
+    pub(super) fn tell(&self, notice: Notice) {
+        self.oscquery.tell(&notice);
+        self.osc.tell(notice);
+    }
+
+    /// Tells the values that changed, and returns them.
+    pub(super) fn tell_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
+        let mut told = self.figures.told();
+        let changed: Vec<_> = values.iter().filter(|value| !told.values.contains(value)).cloned().collect();
+        if changed.is_empty() {
+            return changed;
+        }
+        for (param, value) in &changed {
+            self.tell(Notice::Value(*param, value.clone()));
+        }
+        told.status.parameters =
+            values.iter().map(|(param, value)| (param.spec().id.to_owned(), param.to_json(value))).collect();
+        told.values = values;
+        changed
+    }
+
+    /// Tells the mood as heard now, if it has changed.
+    pub(super) fn tell_mood(&self, mood: Mood) {
+        if self.figures.told().mood.replace(mood) != Some(mood) {
+            self.tell(Notice::Mood(mood));
+        }
+    }
+
+    /// Tells level and health, and keeps them for `melos status`.
+    pub(super) fn tell_levels(&self, engine: &EngineStatus, output: &OutputStatus, worker: &WorkerStatus) {
+        let (rms_db, peak_db) = (gain_to_db(engine.rms()), gain_to_db(engine.take_peak()));
+        let state = if !output.connected() {
+            "no-device"
+        } else if engine.starved() {
+            "starved"
+        } else if engine.silent() {
+            "silent"
+        } else {
+            "playing"
+        };
+        self.tell(Notice::Level { rms_db, peak_db });
+        let counts = engine.losses().counts();
+        self.tell(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
+        let mut told = self.figures.told();
+        if let Some(line) = told.losses.line(&counts, Instant::now()) {
+            tracing::warn!("{line}");
+        }
+        told.status = Status {
+            state: state.to_owned(),
+            seconds: frames_to_seconds(engine.frame()),
+            output: output.name(),
+            load: worker.load(),
+            rms_db,
+            starved_seconds: frames_to_seconds(engine.starved_frames()),
+            osc_received: self.osc.received(),
+            losses: Loss::ALL
+                .into_iter()
+                .zip(counts)
+                .map(|(loss, count)| (loss.id().to_owned(), count.into()))
+                .collect(),
+            parameters: std::mem::take(&mut told.status.parameters),
+        };
+    }
+}

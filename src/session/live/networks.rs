@@ -1,0 +1,140 @@
+//! The networks, loaded again when their folder changes, on a thread of its own: whatever is wrong with the new files, what
+//! plays goes on.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use crate::files::watch::{Changed, watch};
+use crate::generator::model::{Models, Runtime};
+use crate::generator::{GeneratorError, Networks};
+
+/// Networks that are checked and warm, and what tells them from others.
+#[derive(Debug)]
+pub(super) struct Replacement {
+    /// The networks.
+    pub(super) networks: Networks,
+    /// See [`crate::generator::model::Manifest::fingerprint`].
+    pub(super) fingerprint: String,
+}
+
+/// Watches a model's folder, of which `playing` was loaded. Gives a sender that asks for a look at once, and where
+/// replacements arrive; they wait for their reader one at a time.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub(super) fn watch_model(
+    runtime: &'static Runtime,
+    folder: &Path,
+    playing: String,
+) -> io::Result<(SyncSender<Changed>, Receiver<Replacement>)> {
+    let (asking, changed) = sync_channel(1);
+    let (sender, replacements) = sync_channel(1);
+    watch(vec![folder.to_owned()], asking.clone())?;
+    let folder = folder.to_owned();
+    let mut newest = playing;
+    let look = move || {
+        for Changed(_) in changed {
+            match load(runtime, &folder, &newest) {
+                Ok(None) => {}
+                Ok(Some(replacement)) => {
+                    newest.clone_from(&replacement.fingerprint);
+                    if sender.send(replacement).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => tracing::warn!("{error}; the model that plays stays"),
+            }
+        }
+    };
+    thread::Builder::new().name("melos-model".to_owned()).spawn(look)?;
+    Ok((asking, replacements))
+}
+
+/// The networks of a folder, unless they are those already loaded.
+fn load(runtime: &Runtime, folder: &Path, newest: &str) -> Result<Option<Replacement>, GeneratorError> {
+    let models = Models::load(runtime, folder)?;
+    let fingerprint = models.manifest.fingerprint();
+    if fingerprint == newest {
+        return Ok(None);
+    }
+    Ok(Some(Replacement { networks: Networks::new(models)?, fingerprint }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::mpsc::TryRecvError;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::generator::model::runtime;
+
+    /// Far longer than it takes; only a failing test waits for it.
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// A copy of the small model.
+    fn model() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir("tests/fixtures/tiny-model").unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        folder
+    }
+
+    /// The contract without the vocoder: another model, that is as good.
+    fn without_vocoder(contract: &str) -> String {
+        let files = contract.split("[[file]]");
+        files.filter(|file| !file.contains("vocoder.onnx")).collect::<Vec<_>>().join("[[file]]")
+    }
+
+    #[test]
+    fn a_bad_model_is_refused_and_a_good_one_arrives() {
+        let folder = model();
+        let at = |name: &str| folder.path().join(name);
+        let contract = fs::read_to_string(at("model.toml")).unwrap();
+        let runtime = runtime().unwrap();
+        let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
+        let refuse = |why: &str| match load(runtime, folder.path(), &playing) {
+            Err(error) => assert!(error.to_string().contains(why), "{why:?} is not in {error}"),
+            Ok(_) => panic!("this must be refused: {why}"),
+        };
+        assert!(load(runtime, folder.path(), &playing).unwrap().is_none(), "nothing changed");
+
+        let decoder = fs::read(at("decoder.onnx")).unwrap();
+        fs::remove_file(at("decoder.onnx")).unwrap();
+        refuse("decoder.onnx: cannot be read");
+        fs::write(at("decoder.onnx"), &decoder[..1000]).unwrap();
+        refuse("cut off");
+        fs::write(at("decoder.onnx"), vec![0; decoder.len()]).unwrap();
+        refuse("SHA-256");
+        fs::write(at("decoder.onnx"), &decoder).unwrap();
+        fs::write(at("model.toml"), contract.replacen("layers = 2", "layers = 3", 1)).unwrap();
+        refuse("should be float");
+
+        fs::write(at("model.toml"), without_vocoder(&contract)).unwrap();
+        let replacement = load(runtime, folder.path(), &playing).unwrap().expect("it is another");
+        assert_ne!(replacement.fingerprint, playing);
+    }
+
+    #[test]
+    fn a_save_is_noticed_and_only_what_is_good_comes_through() {
+        let folder = model();
+        let path = folder.path().join("model.toml");
+        let contract = fs::read_to_string(&path).unwrap();
+        let runtime = runtime().unwrap();
+        let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
+        let (ask, replacements) = watch_model(runtime, folder.path(), playing.clone()).unwrap();
+
+        fs::write(&path, "schema = \"none\"").unwrap();
+        ask.send(Changed(Vec::new())).unwrap();
+        fs::write(&path, without_vocoder(&contract)).unwrap();
+        let first = replacements.recv_timeout(LONG).unwrap();
+        assert_ne!(first.fingerprint, playing);
+        fs::write(&path, &contract).unwrap();
+        assert_eq!(replacements.recv_timeout(LONG).unwrap().fingerprint, playing);
+        assert_eq!(replacements.try_recv().unwrap_err(), TryRecvError::Empty);
+    }
+}

@@ -1,0 +1,184 @@
+//! Presets, mappings and the configuration, read again when their files change, on a thread of its own: the performance
+//! never waits for a disk.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use crate::files::config::{Config, ConfigSource};
+use crate::files::document::Problem;
+use crate::files::library::Library;
+use crate::files::preset::Preset;
+use crate::files::watch::{Changed, watch};
+use crate::midi::mapping::Mapping;
+
+/// What is on disk now.
+#[derive(Debug)]
+pub(super) struct Reloaded {
+    /// All presets; bad files keep their last good state.
+    pub(super) presets: Library<Preset>,
+    /// Names of the presets that came or hold something else.
+    pub(super) changed: Vec<String>,
+    /// All mappings, if any of them changed.
+    pub(super) mappings: Option<Vec<Mapping>>,
+    /// The configuration, if it changed.
+    pub(super) config: Option<Config>,
+}
+
+/// The files that may change while playing.
+pub(super) struct Files {
+    pub(super) presets: Library<Preset>,
+    pub(super) mappings: Library<Mapping>,
+    pub(super) config: Config,
+    source: ConfigSource,
+    /// Whether the configuration's file was there.
+    configured: bool,
+    /// What was found wrong last.
+    said: Vec<Problem>,
+}
+
+impl Files {
+    /// Reads the configuration, and `presets/` and `mappings/` of a folder; problems in those are said, good files count.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn read(source: ConfigSource, data: &Path) -> Result<Self, Problem> {
+        let config = source.read()?;
+        let (presets, bad_presets) = Library::open(&data.join("presets"), Preset::read);
+        let (mappings, bad_mappings) = Library::open(&data.join("mappings"), Mapping::read);
+        let said = [bad_presets, bad_mappings].concat();
+        said.iter().for_each(|problem| tracing::warn!("{problem}; left out"));
+        let configured = source.file.is_file();
+        Ok(Self { presets, mappings, config, source, configured, said })
+    }
+
+    /// Watches the files. Gives a sender that asks for a look at once, and where news arrives; news wait for their reader
+    /// one at a time.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(super) fn watch(self, data: &Path) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
+        let (asking, changed) = sync_channel(1);
+        let (sender, news) = sync_channel(1);
+        watch(vec![data.join("presets"), data.join("mappings"), self.source.file.clone()], asking.clone())?;
+        let looking = thread::Builder::new().name("melos-reload".to_owned());
+        looking.spawn(move || self.serve(&changed, &sender))?;
+        Ok((asking, news))
+    }
+
+    /// Looks whenever something was saved or somebody asks, until nobody listens; and once before, since a file may have
+    /// been saved between reading and watching.
+    fn serve(mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
+        let mut reloaded = self.look();
+        while sender.send(reloaded).is_ok()
+            && let Ok(Changed(paths)) = changed.recv()
+        {
+            let asked = paths.is_empty();
+            // What is wrong with a file is said at every save of it, and to whoever asks.
+            let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
+            self.said.retain(|problem| !asked && !saved(problem));
+            reloaded = self.look();
+            let news = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
+            if asked && !news && self.said.is_empty() {
+                tracing::info!("read again; nothing has changed");
+            }
+        }
+    }
+
+    /// Reads everything again; says what is wrong and was not before.
+    fn look(&mut self) -> Reloaded {
+        let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
+        let (config, wrong) = match self.configuration() {
+            Ok(config) => (config, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let problems: Vec<Problem> = presets.problems.into_iter().chain(mappings.problems).chain(wrong).collect();
+        for problem in problems.iter().filter(|problem| !self.said.contains(problem)) {
+            let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
+            let known = self.presets.get(&name).is_some() || self.mappings.get(&name).is_some();
+            let known = known || problem.file == self.source.file;
+            tracing::warn!("{problem}; {}", if known { "the last good state stays" } else { "left out" });
+        }
+        self.said = problems;
+        let mut changed = [presets.changed.as_slice(), &mappings.changed].concat();
+        let mut gone = [presets.gone.as_slice(), &mappings.gone].concat();
+        let file = || self.source.file.display().to_string();
+        changed.extend(config.is_some().then(file));
+        let there = self.source.file.is_file();
+        gone.extend((self.configured && !there).then(file));
+        self.configured = there;
+        if !changed.is_empty() {
+            tracing::info!(files = changed.join(", "), "reloaded");
+        }
+        if !gone.is_empty() {
+            tracing::info!(files = gone.join(", "), "gone; what they began goes on");
+        }
+        let mappings = !(mappings.changed.is_empty() && mappings.gone.is_empty());
+        let mappings = mappings.then(|| self.mappings.values().cloned().collect());
+        Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings, config }
+    }
+
+    /// The configuration, if it changed; a file that is gone changes nothing.
+    fn configuration(&mut self) -> Result<Option<Config>, Problem> {
+        if !self.source.file.is_file() {
+            return Ok(None);
+        }
+        let config = self.source.read()?;
+        let changed = config != self.config;
+        self.config.clone_from(&config);
+        Ok(changed.then_some(config))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Far longer than it takes; only a failing test waits for it.
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_save_arrives_and_a_bad_one_keeps_the_old_state() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["presets", "mappings"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        let preset = dir.path().join("presets/one.toml");
+        let mapping = dir.path().join("mappings/box.toml");
+        fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
+        let config = dir.path().join("melos.toml");
+        let source = ConfigSource { file: config.clone(), required: false, over: Box::new(|_| {}) };
+        let files = Files::read(source, dir.path()).unwrap();
+        let first = files.presets.get("one").unwrap().clone();
+        let (ask, news) = files.watch(dir.path()).unwrap();
+        assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());
+
+        fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sat\"\n").unwrap();
+        let reloaded = news.recv_timeout(LONG).unwrap();
+        assert_eq!((reloaded.presets.get("one"), reloaded.changed.len()), (Some(&first), 0));
+
+        fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"calm\"\n").unwrap();
+        let reloaded = news.recv_timeout(LONG).unwrap();
+        assert_eq!(reloaded.changed, ["one"]);
+        assert!(reloaded.presets.get("one") != Some(&first) && reloaded.mappings.is_none());
+
+        fs::write(&mapping, "schema = 1\nname = \"Box\"\n").unwrap();
+        assert_eq!(news.recv_timeout(LONG).unwrap().mappings.unwrap().len(), 1);
+
+        fs::write(&config, "[audio]\nblock_frames = \"big\"\n").unwrap();
+        assert_eq!(news.recv_timeout(LONG).unwrap().config, None);
+        fs::write(&config, "[audio]\nblock_frames = 512\n").unwrap();
+        assert_eq!(news.recv_timeout(LONG).unwrap().config.unwrap().audio.block_frames, Some(512));
+
+        fs::remove_file(&preset).unwrap();
+        let reloaded = news.recv_timeout(LONG).unwrap();
+        assert_eq!((reloaded.presets.get("one"), reloaded.changed.len()), (None, 0));
+
+        ask.send(Changed(Vec::new())).unwrap();
+        assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());
+    }
+}

@@ -1,0 +1,527 @@
+//! The live crank: the thread that owns the conductor and keeps it a little ahead of the play head.
+
+mod agenda;
+mod ensemble;
+mod learn;
+mod log_file;
+mod onsets;
+mod timeline;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ringbuf::traits::{Consumer, Producer};
+use ringbuf::{HeapCons, HeapProd};
+
+use super::board::Board;
+use super::networks::Replacement;
+use super::reload::Reloaded;
+use super::state::{Saved, StateFile};
+use crate::conductor::{Conductor, Score};
+use crate::engine::EngineStatus;
+use crate::event::health::Loss;
+use crate::event::parameter::{Lane, Param, Value};
+use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
+use crate::event::{EngineEvent, TimedCommand};
+use crate::files::config::{AudioHost, Config, MidiHost};
+use crate::files::library::Library;
+use crate::files::preset::{Preset, Walk};
+use crate::generator::{Worker, WorkerEvent};
+use crate::midi::mapping::LiveMappings;
+use crate::midi::{ClockEvent, MidiEvent, MidiIn};
+use crate::output::device::Output;
+use crate::output::record::{Format, Recorded, Recorder, Take};
+use crate::session::log::Entry;
+use crate::units::{SAMPLE_RATE, seconds_to_frames};
+
+use agenda::Agenda;
+pub(super) use ensemble::Ensemble;
+use learn::Lesson;
+pub(super) use log_file::LogFile;
+use onsets::Onsets;
+use timeline::Timeline;
+
+/// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
+const TICK: Duration = Duration::from_millis(1);
+/// Frames by which the horizon leads the play head beyond one block: a tick, and a late wake-up.
+const MARGIN: u64 = 256;
+/// How often level and health are told.
+const REPORT: Duration = Duration::from_millis(33);
+/// Frames after a recording's last until its log is kept: what is known late about them, a late splice, is known by then.
+const SETTLED: u64 = SAMPLE_RATE as u64;
+/// Longest time that a recording may take to be completed at the end.
+const LAST_RECORDING: Duration = Duration::from_secs(2);
+/// Names of presets that do not exist which are said, each once; a flood of them must not fill the disk.
+const UNKNOWN: usize = 100;
+/// Longest fade at the end; a device that is gone would never report silence.
+const LAST_FADE: Duration = Duration::from_secs(4);
+
+/// A Link session: the peer that keeps us in it, and what it says.
+pub(super) struct LinkSession {
+    pub(super) _peer: Box<dyn Send>,
+    pub(super) events: Receiver<ClockEvent>,
+}
+
+/// What the performance thread works with.
+pub(super) struct Stage {
+    pub(super) conductor: Conductor,
+    pub(super) commands: HeapProd<TimedCommand>,
+    pub(super) events: HeapCons<EngineEvent>,
+    pub(super) engine: Arc<EngineStatus>,
+    pub(super) output: Output,
+    pub(super) worker: Worker,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) presets: Library<Preset>,
+    /// The preset that the performance starts with, if it does: its journey begins at frame 0.
+    pub(super) preset: Option<Preset>,
+    /// MIDI devices; the handle keeps them connected.
+    pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
+    /// The Link session that is followed.
+    pub(super) link: Option<LinkSession>,
+    /// What instruments that join are told.
+    pub(super) ensemble: Ensemble,
+    pub(super) mappings: LiveMappings,
+    /// Files that were read again.
+    pub(super) news: Receiver<Reloaded>,
+    /// Networks that were loaded again.
+    pub(super) networks: Receiver<Replacement>,
+    pub(super) recorder: Recorder,
+    /// What was asked for last.
+    pub(super) config: Config,
+    /// Folder for state and recordings.
+    pub(super) folder: PathBuf,
+    pub(super) board: Arc<Board>,
+    pub(super) state: StateFile,
+    pub(super) log: LogFile,
+    /// Recordings that are complete but for their log.
+    pub(super) recorded: VecDeque<Recorded>,
+    pub(super) stop: Arc<AtomicBool>,
+    /// Told every frame the play head moved, for the watchdog.
+    pub(super) alive: Box<dyn FnMut(u64) + Send>,
+}
+
+impl Stage {
+    /// Plays until told to stop, then fades out.
+    pub(super) fn run(mut self) {
+        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0).peekable());
+        let mut turn = Turn {
+            score: Score::default(),
+            agenda: Agenda::default(),
+            timeline: Timeline::default(),
+            onsets: Onsets::default(),
+            released: Vec::new(),
+            unknown: BTreeSet::new(),
+            walk,
+            lesson: None,
+            reported: Instant::now(),
+        };
+        self.want_feedback();
+        self.tell_values();
+        let mut begun = Instant::now();
+        while !self.stop.load(Relaxed) {
+            // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
+            // and costs a turn every tick and no more.
+            std::thread::sleep(TICK.saturating_sub(begun.elapsed()));
+            self.inbox.wait(TICK);
+            begun = Instant::now();
+            self.turn(&mut turn);
+        }
+        let last = self.saved();
+        self.apply(&mut turn, &ControlEvent::Set(Param::Play, Value::Toggle(false)));
+        let end = Instant::now() + LAST_FADE;
+        while !self.engine.silent() && Instant::now() < end {
+            std::thread::sleep(TICK);
+            self.turn(&mut turn);
+        }
+        self.end_recording();
+        self.log.write(self.engine.frame(), Entry::End);
+        self.state.close(last);
+    }
+
+    /// Everything that is due: what arrived, what was scheduled, what time brings.
+    fn turn(&mut self, turn: &mut Turn) {
+        let head = self.engine.frame();
+        let block = u64::from(self.output.status().block_frames());
+        let lead = block + MARGIN;
+        let horizon = head + lead;
+        // What has been worked out last is what leaves now.
+        turn.timeline.observe(Instant::now(), head.saturating_sub(block));
+        if let Ok(reloaded) = self.news.try_recv() {
+            self.reload(turn, reloaded);
+        }
+        if let Ok(Replacement { networks, fingerprint }) = self.networks.try_recv() {
+            tracing::info!(fingerprint, "another model is ready");
+            self.worker.swap(networks);
+        }
+        self.take_midi(turn);
+        self.take_link(&turn.timeline);
+        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        loop {
+            let due = turn.agenda.next_frame();
+            let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
+            let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
+            self.advance(turn, frame);
+            if step == Some(frame) {
+                for (param, value) in
+                    turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step)
+                {
+                    self.apply(turn, &ControlEvent::Set(param, value));
+                }
+            }
+            while let Some(incoming) = turn.agenda.take(frame) {
+                self.take(turn, incoming);
+            }
+        }
+        self.advance(turn, horizon);
+        for (_, param, value) in std::mem::take(&mut turn.released) {
+            self.act(turn, param, &value);
+        }
+        self.send_midi(&turn.timeline);
+        self.hear(turn);
+        for strength in turn.onsets.until(head) {
+            self.board.tell(Notice::Onset { strength });
+        }
+        (self.alive)(head);
+        if turn.reported.elapsed() >= REPORT {
+            turn.reported = Instant::now();
+            self.board.tell_levels(&self.engine, self.output.status(), self.worker.status());
+            self.board.tell_mood(self.conductor.mood());
+            self.tell_values();
+            self.tell_controls();
+            self.keep_logs(head.saturating_sub(SETTLED));
+            self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
+        }
+    }
+
+    /// Turns what MIDI devices did into events.
+    fn take_midi(&mut self, turn: &mut Turn) {
+        let now = Instant::now();
+        self.learn(&mut turn.lesson, now);
+        let Some((_, events)) = &self.midi else { return };
+        let mut out = Vec::new();
+        for event in events.try_iter() {
+            if let Some(Lesson { learning, .. }) = &mut turn.lesson {
+                learning.hear(&event, now);
+            }
+            self.mappings.midi(event, |at| turn.timeline.frame(at), &mut out);
+        }
+        for event in out {
+            self.inbox.push(Incoming { event, due: None, source: Source::Midi });
+        }
+    }
+
+    /// Turns what a Link session said into events.
+    fn take_link(&self, timeline: &Timeline) {
+        let Some(link) = &self.link else { return };
+        for event in link.events.try_iter() {
+            let event = event.on_time_line(|at| timeline.frame(at));
+            self.inbox.push(Incoming { event, due: None, source: Source::Other });
+        }
+    }
+
+    /// Sends what instruments that join are to play.
+    fn send_midi(&mut self, timeline: &Timeline) {
+        let out = self.midi.as_ref().map(|(midi, _)| midi.out());
+        for (frame, message) in self.ensemble.drain() {
+            if let Some(out) = out {
+                out.send(timeline.moment(frame), message);
+            }
+        }
+    }
+
+    /// Tells listeners and controllers the values that changed.
+    fn tell_values(&mut self) {
+        for (param, value) in self.board.tell_values(self.conductor.values()) {
+            self.mappings.value(param, &value);
+        }
+    }
+
+    /// Tells motors and lights of controllers where they are to stand.
+    fn tell_controls(&mut self) {
+        let Some((midi, _)) = &self.midi else { return };
+        let mut out = Vec::new();
+        self.mappings.feedback(&mut out);
+        for (device, message) in out {
+            midi.feedback().send(device, message);
+        }
+    }
+
+    /// Says which devices the mappings want to tell anything.
+    fn want_feedback(&self) {
+        if let Some((midi, _)) = &self.midi {
+            midi.feedback().want(self.mappings.told_devices());
+        }
+    }
+
+    /// What survives a restart.
+    fn saved(&self) -> Saved {
+        Saved::of(&self.conductor, self.mappings.learned())
+    }
+
+    /// An event from outside.
+    fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
+        let Incoming { event, source, .. } = incoming;
+        if let Some(name) = self.unknown_preset(&event) {
+            if matches!(source, Source::Osc(_)) {
+                self.board.refuse();
+            }
+            if turn.unknown.len() < UNKNOWN && turn.unknown.insert(name.to_owned()) {
+                let names: Vec<_> = self.presets.names().collect();
+                tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
+            }
+            return;
+        }
+        self.apply(turn, &event);
+        if let ControlEvent::Set(param, value) = &event {
+            self.act(turn, *param, value);
+        }
+    }
+
+    /// The preset that an event asks for, if there is none of that name.
+    fn unknown_preset<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
+        match event {
+            ControlEvent::Set(Param::Preset, Value::Text(name))
+            | ControlEvent::NextBar(Param::Preset, Value::Text(name))
+                if self.presets.get(name).is_none() =>
+            {
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
+    /// Does the daemon's own part when a parameter has taken a value.
+    fn act(&mut self, turn: &mut Turn, param: Param, value: &Value) {
+        if param.policy().ends_journey {
+            turn.walk = None;
+        }
+        let playing = match self.conductor.value(Param::Preset) {
+            Value::Text(name) => name,
+            _ => String::new(),
+        };
+        match (param, value) {
+            (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
+            (Param::Record, Value::Toggle(on)) => self.record(*on),
+            (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
+                let steps = if param == Param::PresetNext { 1 } else { -1 };
+                if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
+                    self.apply(turn, &ControlEvent::Set(Param::Preset, Value::Text(name.clone())));
+                    self.load(turn, &name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Loads a preset, gliding as it says.
+    fn load(&mut self, turn: &mut Turn, name: &str) {
+        let Some(preset) = self.presets.get(name).cloned() else {
+            // One that went while it waited for its bar.
+            tracing::warn!(preset = name, "there is no such preset any more");
+            return;
+        };
+        tracing::info!(preset = name, "{}", preset.name);
+        let settings = preset.settings();
+        if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
+            self.apply(turn, &ControlEvent::Morph(*seconds));
+        }
+        for (param, value) in settings {
+            self.apply(turn, &ControlEvent::Set(param, value));
+        }
+        turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
+    }
+
+    /// Begins a recording, or ends it.
+    fn record(&mut self, on: bool) {
+        // In milliseconds, since two takes may begin within a second.
+        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let (format, extension) = match self.conductor.value(Param::RecordFormat) {
+            Value::Choice(1) => (Format::Flac, "flac"),
+            _ => (Format::Wav, "wav"),
+        };
+        let path = self.folder.join(&self.config.recordings).join(format!("take-{begun}.{extension}"));
+        let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
+            Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
+            _ => 0,
+        };
+        let asked = if on {
+            tracing::info!(file = %path.display(), "recording");
+            self.recorder.start(Take { path, format, pre_roll, limit: None })
+        } else {
+            self.recorder.stop()
+        };
+        if let Err(error) = asked {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// Keeps the control log beside recordings whose frames all lie before a frame.
+    fn keep_logs(&mut self, settled: u64) {
+        self.recorded.extend(self.recorder.status().take_recorded());
+        while let Some(Recorded { path, frames }) = self.recorded.pop_front() {
+            if frames.end > settled {
+                self.recorded.push_front(Recorded { path, frames });
+                return;
+            }
+            self.log.keep(&path, frames);
+        }
+    }
+
+    /// Completes the recording that is going on, for the end.
+    fn end_recording(&mut self) {
+        let end = Instant::now() + LAST_RECORDING;
+        if self.recorder.stop().is_ok() {
+            while self.recorder.status().recording() && Instant::now() < end {
+                std::thread::sleep(TICK);
+            }
+        }
+        self.keep_logs(u64::MAX);
+    }
+
+    /// Takes files that were read again; the preset that plays takes effect at once if it changed.
+    fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
+        self.presets = reloaded.presets;
+        if let Some(mappings) = reloaded.mappings {
+            let mut out = Vec::new();
+            self.mappings.set_mappings(mappings, &mut out);
+            self.want_feedback();
+            for event in out {
+                self.apply(turn, &event);
+            }
+        }
+        if let Value::Text(playing) = self.conductor.value(Param::Preset)
+            && reloaded.changed.contains(&playing)
+        {
+            self.load(turn, &playing);
+        }
+        if let Some(config) = reloaded.config {
+            self.configure(config);
+        }
+    }
+
+    /// Brings a configuration into force, as far as that goes while playing.
+    fn configure(&mut self, config: Config) {
+        let old = std::mem::replace(&mut self.config, config);
+        let new = &self.config;
+        let on_jack = |config: &Config| config.audio.host == AudioHost::Jack;
+        let follows_audio = |config: &Config| config.midi.host == MidiHost::Auto;
+        if new.audio != old.audio {
+            self.output.configure(new.audio.clone());
+        }
+        if new.midi.out != old.midi.out {
+            self.ensemble.configure(self.conductor.frame(), new.midi.out.clone());
+        }
+        let later = [
+            ("preset", new.preset != old.preset),
+            ("model", new.model != old.model),
+            ("osc", new.osc != old.osc),
+            ("http", new.http != old.http),
+            ("midi.host", new.midi.host != old.midi.host || follows_audio(new) && on_jack(new) != on_jack(&old)),
+            ("link", new.link != old.link),
+        ];
+        let later: Vec<_> = later.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
+        if !later.is_empty() {
+            tracing::info!(keys = later.join(", "), "in force from the next start");
+        }
+    }
+
+    /// Applies an event at the horizon and logs it.
+    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
+        match self.conductor.apply(event) {
+            Ok(()) => {
+                self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
+                if let ControlEvent::Set(param, value) = event
+                    && param.spec().lane() != Lane::Fast
+                {
+                    tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
+                }
+            }
+            Err(error) => tracing::warn!("{error}; nothing was changed"),
+        }
+        self.advance(turn, self.conductor.frame());
+    }
+
+    /// Moves the conductor on and passes on what it decides.
+    fn advance(&mut self, turn: &mut Turn, until: u64) {
+        self.conductor.advance(until, &mut turn.score);
+        self.ensemble.take(&turn.score.commands, &turn.score.pulses);
+        turn.score.pulses.clear();
+        for command in turn.score.commands.drain(..) {
+            if self.commands.try_push(command).is_err() {
+                self.engine.losses().add(Loss::CommandsLost, 1);
+            }
+        }
+        for update in turn.score.plans.drain(..) {
+            self.worker.plan(update.plan, update.splice);
+        }
+        turn.released.append(&mut turn.score.released);
+        for (_, notice) in turn.score.notices.drain(..) {
+            self.board.tell(notice);
+        }
+    }
+
+    /// What the engine and the generator report.
+    fn hear(&mut self, turn: &mut Turn) {
+        while let Some(event) = self.events.try_pop() {
+            match event {
+                EngineEvent::Starved { frame } => {
+                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
+                }
+                EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
+                EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
+                EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),
+                EngineEvent::Panicked { frame } => tracing::info!(frame, "panic: every sound cut"),
+            }
+        }
+        for event in self.worker.events() {
+            let entry = match event {
+                WorkerEvent::Heard(heard) => {
+                    self.conductor.listen(heard.from, &heard.chroma);
+                    turn.onsets.expect(heard.from, &heard.onsets);
+                    continue;
+                }
+                WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {
+                    continue;
+                }
+                WorkerEvent::Spliced { planned, performed } => {
+                    tracing::warn!(planned, heard = performed.map(|it| it.heard), "a change of mood came late");
+                    Entry::Splice { planned, performed }
+                }
+                WorkerEvent::Swapped { at } => {
+                    tracing::info!(
+                        frame = at,
+                        "another model plays; the control log renders with one, so otherwise from here on"
+                    );
+                    continue;
+                }
+                WorkerEvent::Resumed { splices, missing, at } => Entry::Resume { splices, missing, at },
+                WorkerEvent::Failed { reason } => {
+                    tracing::error!("the generator failed: {reason}");
+                    continue;
+                }
+            };
+            self.log.write(self.conductor.frame(), entry);
+        }
+    }
+}
+
+/// What changes from turn to turn.
+struct Turn {
+    score: Score,
+    agenda: Agenda,
+    timeline: Timeline,
+    onsets: Onsets,
+    /// What took its value at a bar line, for the daemon to do its part.
+    released: Vec<(u64, Param, Value)>,
+    /// Presets asked for that do not exist.
+    unknown: BTreeSet<String>,
+    /// The journey of the preset that plays.
+    walk: Option<std::iter::Peekable<Walk>>,
+    /// The control that is being learnt.
+    lesson: Option<Lesson>,
+    reported: Instant,
+}

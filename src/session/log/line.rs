@@ -1,0 +1,123 @@
+//! One line of the control log, out and in.
+
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::Entry;
+use crate::event::parameter::{Param, Value, quoted};
+use crate::event::{ControlEvent, Performed};
+
+/// Stands for the frame of a splice that was not performed.
+const NEVER: &str = "never";
+
+pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a number of the right kind"))
+}
+
+pub(super) fn take(frames: &Range<u64>) -> String {
+    format!("take {} {}", frames.start, frames.end)
+}
+
+pub(super) fn read_take(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once(' ').ok_or("expected two frames")?;
+    let frames = number(start)?..number(end)?;
+    if frames.is_empty() { Err("expected a frame and a later one".to_owned()) } else { Ok(frames) }
+}
+
+pub(super) fn setting(param: Param, value: &Value) -> String {
+    format!("/melos/{} {}", param.spec().id, param.to_text(value)).trim_end().to_owned()
+}
+
+pub(super) fn read_setting(text: &str) -> Result<(Param, Value), String> {
+    let (address, argument) = text.split_once(' ').unwrap_or((text, ""));
+    let param = address
+        .strip_prefix("/melos/")
+        .and_then(Param::from_id)
+        .ok_or_else(|| format!("there is no parameter {address}"))?;
+    Ok((param, param.read_text(argument)?))
+}
+
+pub(super) fn entry(entry: &Entry) -> String {
+    match entry {
+        Entry::Event(ControlEvent::Set(param, value)) => setting(*param, value),
+        Entry::Event(ControlEvent::NextBar(param, value)) => format!("next-bar {}", setting(*param, value)),
+        Entry::Event(ControlEvent::Morph(seconds)) => format!("morph {seconds}"),
+        Entry::Event(ControlEvent::SceneValue { name, param, value }) => {
+            format!("scene {} {}", quoted(name), setting(*param, value))
+        }
+        Entry::Event(ControlEvent::LeadNotes(notes)) => {
+            let held = (0..128).filter(|note| notes >> note & 1 == 1);
+            held.fold("lead".to_owned(), |line, note| format!("{line} {note}"))
+        }
+        Entry::Event(ControlEvent::Tempo(bpm)) => format!("tempo {bpm}"),
+        Entry::Event(ControlEvent::Beat { beat, at }) => format!("beat {beat} {at}"),
+        Entry::Splice { planned, performed: Some(Performed { heard, from, known }) } => {
+            let known = known.map_or_else(String::new, |known| format!(" {known}"));
+            format!("splice {planned} {heard} {from}{known}")
+        }
+        Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
+        Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
+        Entry::End => "end".to_owned(),
+    }
+}
+
+pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let event = match word {
+        "morph" => ControlEvent::Morph(number(rest)?),
+        "next-bar" => {
+            let (param, value) = read_setting(rest)?;
+            ControlEvent::NextBar(param, value)
+        }
+        "scene" => read_scene_value(rest)?,
+        "lead" => ControlEvent::LeadNotes(read_notes(rest)?),
+        "tempo" => ControlEvent::Tempo(number(rest)?),
+        "beat" => {
+            let (beat, at) = rest.split_once(' ').ok_or("expected a beat and a frame")?;
+            ControlEvent::Beat { beat: number(beat)?, at: number(at)? }
+        }
+        "splice" => {
+            return read_splice(rest);
+        }
+        "resume" => {
+            let [splices, missing, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
+                return Err("expected a number of splices and two frames".to_owned());
+            };
+            return Ok(Entry::Resume { splices: number(splices)?, missing: number(missing)?, at: number(at)? });
+        }
+        "end" => return Ok(Entry::End),
+        _ => {
+            let (param, value) = read_setting(text)?;
+            ControlEvent::Set(param, value)
+        }
+    };
+    Ok(Entry::Event(event))
+}
+
+fn read_splice(text: &str) -> Result<Entry, String> {
+    let words: Vec<_> = text.split(' ').collect();
+    let performed = match words[..] {
+        [_, NEVER] => None,
+        [planned, heard] => Some(Performed { heard: number(heard)?, from: number(planned)?, known: None }),
+        [_, heard, from] => Some(Performed { heard: number(heard)?, from: number(from)?, known: None }),
+        [_, heard, from, known] => {
+            Some(Performed { heard: number(heard)?, from: number(from)?, known: Some(number(known)?) })
+        }
+        _ => return Err(format!("expected two to four frames, or a frame and {NEVER}")),
+    };
+    Ok(Entry::Splice { planned: number(words[0])?, performed })
+}
+
+fn read_scene_value(text: &str) -> Result<ControlEvent, String> {
+    let mut names = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let Some(Ok(name)) = names.next() else { return Err("expected the scene's name in double quotes".to_owned()) };
+    let (param, value) = read_setting(text[names.byte_offset()..].trim_start())?;
+    Ok(ControlEvent::SceneValue { name, param, value })
+}
+
+fn read_notes(text: &str) -> Result<u128, String> {
+    text.split_whitespace().try_fold(0, |notes, word| match number::<u32>(word)? {
+        note @ 0..128 => Ok(notes | 1u128 << note),
+        note => Err(format!("MIDI notes go from 0 to 127, not {note}")),
+    })
+}

@@ -1,0 +1,111 @@
+use super::*;
+use crate::event::parameter::{Input, TABLE};
+
+fn write(log: &ControlLog) -> String {
+    let mut bytes = Vec::new();
+    let mut writer = LogWriter::new(&mut bytes, &log.header).unwrap();
+    for (frame, entry) in &log.entries {
+        writer.write(*frame, entry).unwrap();
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+fn full_log() -> ControlLog {
+    let mut log = ControlLog {
+        header: Header {
+            version: "0.1.0".to_owned(),
+            model: "piano \"3f\"".to_owned(),
+            seed: u64::MAX,
+            settings: vec![(Param::Temperature, Value::Number(0.1 + 0.2)), (Param::MutePad, Value::Toggle(true))],
+            take: None,
+        },
+        entries: Vec::new(),
+    };
+    let mut add = |event| {
+        let frame = log.entries.len() as u64 * 1000;
+        log.entries.push((frame, event));
+    };
+    for spec in TABLE {
+        add(Entry::Event(ControlEvent::Set(spec.param, spec.param.default_value())));
+    }
+    for (param, value) in [(Param::Tone, Value::Number(0.1)), (Param::Panic, Value::Trigger)] {
+        add(Entry::Event(ControlEvent::NextBar(param, value)));
+    }
+    for value in [f32::MIN_POSITIVE, -0.0, 1.0 / 3.0, 0.999_999_94] {
+        add(Entry::Event(ControlEvent::Set(Param::Valence, Value::Number(value))));
+    }
+    add(Entry::Event(ControlEvent::Set(Param::Scene, Value::Text("two\nlines \"and\" ünïcode".to_owned()))));
+    add(Entry::Event(ControlEvent::Morph(2.5)));
+    for name in ["dawn", "two \"quoted\" words"] {
+        let (param, value) = (Param::Chord, Value::Text("C/E".to_owned()));
+        add(Entry::Event(ControlEvent::SceneValue { name: name.to_owned(), param, value }));
+    }
+    add(Entry::Event(ControlEvent::LeadNotes(1 | 1 << 64 | 1 << 127)));
+    add(Entry::Event(ControlEvent::LeadNotes(0)));
+    add(Entry::Event(ControlEvent::Tempo(120.0 + 1.0 / 3.0)));
+    add(Entry::Event(ControlEvent::Beat { beat: 4.0, at: 123_456 }));
+    for known in [None, Some(4096 * 130)] {
+        let performed = Performed { heard: 512 * 999, from: 512 * 997, known };
+        add(Entry::Splice { planned: 512 * 998, performed: Some(performed) });
+    }
+    add(Entry::Splice { planned: 512 * 1000, performed: None });
+    add(Entry::Resume { splices: 3, missing: 512 * 990, at: 4096 * 77 });
+    add(Entry::End);
+    log
+}
+
+#[test]
+fn every_entry_reads_back_to_the_same_bits() {
+    let log = full_log();
+    let text = write(&log);
+    let again = ControlLog::read(text.as_bytes()).unwrap();
+    assert_eq!(again, log);
+    assert_eq!(write(&again), text);
+}
+
+#[test]
+fn any_number_reads_back_to_the_same_bits() {
+    for bits in (0..u32::MAX).step_by(7_654_321) {
+        let number = f32::from_bits(bits);
+        let Ok(Some(value)) = Param::Seed.fit(Input::Number(f64::from(number))) else { continue };
+        let line = line::setting(Param::Seed, &value);
+        assert_eq!(line::read_setting(&line), Ok((Param::Seed, value)), "{line}");
+    }
+}
+
+#[test]
+fn a_wrong_line_is_named() {
+    let start = "melos-control-log 1\nversion \"0.1.0\"\nmodel \"\"\nseed 1\n";
+    for (line, hint) in [
+        ("12 /melos/nothing 1", "there is no parameter /melos/nothing"),
+        ("12 /melos/valence high", "not a number"),
+        ("x /melos/panic", "frame number"),
+        ("12 lead 128", "0 to 127"),
+        ("12 /melos/emotion \"bored\"", "one of happy"),
+        ("start /melos/scene \"open", "double quotes"),
+    ] {
+        let error = ControlLog::read(format!("{start}{line}\n").as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("line 5: ") && error.contains(hint), "{error}");
+    }
+    let back = format!("{start}12 end\n11 end\n");
+    assert!(ControlLog::read(back.as_bytes()).unwrap_err().to_string().contains("must not go back"));
+    let broken_off = format!("{start}12 /melos/valence 0.25\n13 /melos/valence 0.7");
+    assert_eq!(ControlLog::read(broken_off.as_bytes()).unwrap().entries.len(), 1);
+    assert!(ControlLog::read("".as_bytes()).is_err());
+    assert!(ControlLog::read("RIFF\n".as_bytes()).is_err());
+}
+
+#[test]
+fn the_log_beside_a_take_says_its_frames() {
+    let session = full_log();
+    let mut copy = Vec::new();
+    copy_for_take(write(&session).as_bytes(), &mut copy, &(512..96_000)).unwrap();
+    let read = ControlLog::read(&copy[..]).unwrap();
+    assert_eq!(read.frames(), 512..96_000);
+    assert_eq!(read.entries, session.entries);
+    assert_eq!(ControlLog { header: Header { take: None, ..read.header }, ..read }, session);
+    assert_eq!(session.frames(), 0..session.entries.last().unwrap().0);
+    let backwards = format!("{MAGIC}\nversion \"1\"\ntake 9 9\n");
+    let error = ControlLog::read(backwards.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("line 3") && error.contains("a later one"), "{error}");
+}

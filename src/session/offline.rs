@@ -1,0 +1,144 @@
+//! The offline crank: the same conductor, generator and engine as on stage, turned as fast as the machine can.
+//!
+//! What it renders depends on the control log alone (seed, start values, events), not on how much is asked for at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use ringbuf::traits::{Observer, Producer};
+
+use crate::conductor::{Conductor, PlanUpdate, Score};
+use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, ports};
+use crate::event::Hop;
+use crate::event::Performed;
+use crate::generator::{Generator, GeneratorError};
+use crate::music::plan::Plan;
+use crate::session::log::{ControlLog, Entry};
+
+/// Most frames worked out at a time: less than the conductor's splice lead, so that a change never reaches back into
+/// what the engine already has.
+const CHUNK: u64 = 1024;
+
+/// A performance without a device.
+#[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
+pub struct Offline {
+    conductor: Conductor,
+    generator: Generator,
+    engine: Engine,
+    ends: EngineEnds,
+    score: Score,
+    hops: Vec<Hop>,
+    /// What is still to happen, in order.
+    entries: std::vec::IntoIter<(u64, Entry)>,
+    next_entry: Option<(u64, Entry)>,
+    /// Splices that came late on stage, by the frame they were planned for: how they were performed, or never.
+    late: BTreeMap<u64, Option<Performed>>,
+    /// Where the generator was not in time on stage: splices taken, first missing frame, frame it went on at; in order.
+    gaps: VecDeque<(u64, u64, u64)>,
+    /// Splices taken so far.
+    splices: u64,
+}
+
+impl Offline {
+    /// A performance at its first frame, to be played as the log says.
+    #[must_use]
+    pub fn new(log: ControlLog, generator: Generator) -> Self {
+        let (engine_ports, ends) = ports();
+        let (mut late, mut gaps) = (BTreeMap::new(), VecDeque::new());
+        for (_, entry) in &log.entries {
+            match entry {
+                Entry::Splice { planned, performed } => drop(late.insert(*planned, *performed)),
+                Entry::Resume { splices, missing, at } => gaps.push_back((*splices, *missing, *at)),
+                Entry::Event(_) | Entry::End => {}
+            }
+        }
+        let mut entries = log.entries.into_iter();
+        Self {
+            conductor: Conductor::new(log.header.seed, &log.header.settings),
+            generator,
+            engine: Engine::new(engine_ports, Arc::new(EngineStatus::default())),
+            ends,
+            score: Score::default(),
+            hops: Vec::new(),
+            next_entry: entries.next(),
+            entries,
+            late,
+            gaps,
+            splices: 0,
+        }
+    }
+
+    /// Makes the next `out.len() / 2` frames, interleaved stereo.
+    ///
+    /// # Errors
+    /// When the network fails; the performance cannot be continued then.
+    pub fn render(&mut self, out: &mut [f32]) -> Result<(), GeneratorError> {
+        for chunk in out.chunks_mut(2 * CHUNK as usize) {
+            let until = self.conductor.frame() + chunk.len() as u64 / 2;
+            self.conduct(until);
+            self.generate(until)?;
+            self.engine.render(chunk);
+        }
+        Ok(())
+    }
+
+    /// The plan that the music follows at the frame reached.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.generator.plan()
+    }
+
+    /// Lets everything happen that the log has before frame `until`.
+    fn conduct(&mut self, until: u64) {
+        while let Some((frame, entry)) = self.next_entry.take_if(|(frame, _)| *frame < until) {
+            self.advance(frame);
+            if let Entry::Event(event) = entry
+                && let Err(error) = self.conductor.apply(&event)
+            {
+                tracing::warn!(frame, "{error}");
+            }
+            self.next_entry = self.entries.next();
+        }
+        self.advance(until);
+    }
+
+    /// Moves the conductor on and passes on what it decided.
+    fn advance(&mut self, until: u64) {
+        self.conductor.advance(until, &mut self.score);
+        for command in self.score.commands.drain(..) {
+            self.ends.commands.try_push(command).expect("the ring holds all commands of a chunk");
+        }
+        for PlanUpdate { plan, splice } in self.score.plans.drain(..) {
+            let Some(planned) = splice else {
+                self.generator.follow(plan);
+                continue;
+            };
+            let in_time = Some(Performed { heard: planned, from: planned, known: None });
+            if let Some(Performed { heard, from, known }) = self.late.get(&planned).copied().unwrap_or(in_time) {
+                self.generator.replan_again(plan, from, heard, known);
+                self.splices += 1;
+            }
+        }
+        self.score.clear();
+    }
+
+    /// Hands the engine every hop that it needs to play up to frame `until`.
+    fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
+        while self.generator.covered() < until + HOP_LEAD {
+            let covered = self.generator.covered();
+            while let Some((.., at)) =
+                self.gaps.front().filter(|(splices, missing, _)| *splices <= self.splices && *missing <= covered)
+            {
+                self.generator.resume_at(*at);
+                self.gaps.pop_front();
+            }
+            let heard = self.generator.step(&mut self.hops)?;
+            self.conductor.listen(heard.from, &heard.chroma);
+        }
+        let fits = self.ends.hops.vacant_len().min(self.hops.len());
+        for hop in self.hops.drain(..fits) {
+            let _ = self.ends.hops.try_push(hop);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! The training code reads what `melos contract --json` prints; `MELOS_BLESS=1 cargo test --test contract` writes it anew.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::process::Command;
+
+const PATH: &str = "models/training/melos_training/contract.json";
+
+fn contract(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_melos")).arg("contract").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_training_code_has_the_contract_of_this_version() {
+    let fresh = contract(&["--json"]);
+    if std::env::var_os("MELOS_BLESS").is_some() {
+        std::fs::write(PATH, &fresh).unwrap();
+    }
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let stored = std::fs::read_to_string(PATH).unwrap();
+    assert!(read(&stored) == read(&fresh), "{PATH} is stale: run MELOS_BLESS=1 cargo test --test contract");
+}
+
+#[test]
+fn numbers_are_as_the_source_writes_them() {
+    let contract: serde_json::Value = serde_json::from_str(&contract(&["--json"])).unwrap();
+    assert_eq!(contract["mel"]["floor"].as_f64(), Some(1e-5));
+    assert_eq!(contract["emotions"][0], serde_json::json!({ "name": "happy", "valence": 0.7, "arousal": 0.5 }));
+    assert_eq!(contract["conditions"]["groups"][9], serde_json::json!({ "name": "register", "first": 41, "end": 42 }));
+}
+
+#[test]
+fn without_json_it_is_one_line_a_number() {
+    let said = contract(&[]);
+    let words: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(words.iter().all(|line| line.len() == 2), "{said}");
+    assert!(words.contains(&vec!["mel.hop", "512"]) && words.contains(&vec!["emotions.calm.valence", "0.4"]), "{said}");
+}
