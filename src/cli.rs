@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
-use std::io::{ErrorKind, IsTerminal};
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,6 +13,7 @@ mod corpus;
 mod data;
 mod devices;
 mod learn;
+mod log;
 mod man;
 mod plan_file;
 mod record;
@@ -68,7 +70,13 @@ enum Command {
 /// Runs the command line; errors go to standard error, with their causes.
 pub(crate) fn main() -> ExitCode {
     let command = Cli::parse().command;
-    log_to_stderr();
+    let log = match log::Log::start() {
+        Ok(log) => log,
+        Err(error) => {
+            tell(format_args!("melos: there can be no log: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let outcome = match command {
         Command::Run(args) => run::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Render(args) => render::run(*args).map(|()| ExitCode::SUCCESS),
@@ -81,19 +89,29 @@ pub(crate) fn main() -> ExitCode {
         Command::Prepare(args) => corpus::run("prepare", args).map(|()| ExitCode::SUCCESS),
         Command::Contract(args) => contract::run(args).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => man::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "melos", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions { shell } => print_completions(shell).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         // A reader that has seen enough, as in `melos status | head`, is no failure.
         if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("melos: {}", message(&error));
+        log.say(&format!("melos: {}", message(&error)));
         if error.is::<ConfigError>() { ExitCode::from(WRONG) } else { ExitCode::FAILURE }
     })
+}
+
+/// The generator of completions panics when it cannot write, so it writes into memory.
+fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut completions = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "melos", &mut completions);
+    std::io::stdout().write_all(&completions)?;
+    Ok(())
+}
+
+/// Writes a line for whoever called the command; that nobody reads it is no failure.
+fn tell(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// An error and its causes, but for those that it already tells.
@@ -103,19 +121,6 @@ fn message(error: &anyhow::Error) -> String {
         told if told.contains(&cause) => told,
         told => format!("{told}: {cause}"),
     })
-}
-
-/// One line per event; `MELOS_LOG` chooses how much, as in `MELOS_LOG=melos=debug`, `MELOS_LOG_JSON=1` the form.
-fn log_to_stderr() {
-    // The PulseAudio client calls the end of every connection an error, its own too; a lost device is told by our own line.
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MELOS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,pulseaudio=off,melos=info"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal());
-    if std::env::var_os("MELOS_LOG_JSON").is_some() { lines.json().init() } else { lines.init() }
 }
 
 #[cfg(test)]

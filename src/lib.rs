@@ -3,6 +3,7 @@
 //! The modules are the data flow, from what everyone speaks to what ties everything together; `ARCHITECTURE.md` tells the
 //! story on one page, and `tests/architecture.rs` checks that a module only names modules above it.
 
+pub mod quote;
 pub mod units;
 pub mod mel;
 pub mod music;

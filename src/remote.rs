@@ -5,4 +5,5 @@ pub mod http;
 pub mod link;
 pub mod osc;
 pub mod oscquery;
+pub(crate) mod said;
 pub mod status;

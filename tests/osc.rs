@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::{Client, PATIENCE, free_port, python, wait_until_bound};
+use melos::event::health::Loss;
 use melos::event::parameter::{Param, Value};
 use melos::event::{ControlEvent, Inbox, Notice};
-use melos::remote::osc::OscServer;
+use melos::remote::osc::{Clients, OscServer};
 use tokio::runtime::Runtime;
 
 struct Rig {
@@ -24,7 +25,9 @@ impl Rig {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let inbox = Arc::new(Inbox::new(Arc::default()));
-        let server = runtime.block_on(OscServer::start("127.0.0.1:0".parse().unwrap(), Arc::clone(&inbox))).unwrap();
+        let server = runtime
+            .block_on(OscServer::start("127.0.0.1:0".parse().unwrap(), Clients::default(), Arc::clone(&inbox)))
+            .unwrap();
         Self { runtime, server, inbox }
     }
 
@@ -127,9 +130,52 @@ fn ten_thousand_messages_and_as_much_noise_leave_the_newest_value() {
 #[test]
 fn a_port_in_use_is_named() {
     let rig = Rig::new();
-    let error =
-        rig.runtime.block_on(OscServer::start(rig.server.address(), Arc::clone(&rig.inbox))).unwrap_err().to_string();
+    let error = rig
+        .runtime
+        .block_on(OscServer::start(rig.server.address(), Clients::default(), Arc::clone(&rig.inbox)))
+        .unwrap_err()
+        .to_string();
     for part in [&rig.port(), "osc.port", "another program"] {
         assert!(error.contains(part), "{error}");
     }
+}
+
+/// Programs that resolve `localhost` to IPv6 first.
+#[test]
+fn localhost_is_heard_over_both_versions_of_ip() {
+    let rig = Rig::new();
+    for host in ["127.0.0.1", "::1"] {
+        let socket = std::net::UdpSocket::bind((host, 0)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send_to(b"/melos/ping\0,i\0\0\0\0\0\x07", (host, rig.server.address().port())).unwrap();
+        let mut reply = [0; 64];
+        let (length, from) = socket.recv_from(&mut reply).unwrap();
+        assert_eq!(&reply[..length], b"/melos/pong\0,i\0\0\0\0\0\x07");
+        assert_eq!(from.port(), rig.server.address().port(), "from where it was asked");
+    }
+}
+
+/// A flood of requests for everything: what is steered meanwhile is taken at once, since replies leave by another task.
+#[test]
+fn input_does_not_wait_for_replies() {
+    let rig = Rig::new();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(rig.server.address()).unwrap();
+    let state = rosc::encoder::encode(&rosc::OscPacket::Message(rosc::OscMessage {
+        addr: "/melos/state".to_owned(),
+        args: Vec::new(),
+    }));
+    let state = state.unwrap();
+    for _ in 0..5_000 {
+        socket.send(&state).unwrap();
+    }
+    let begun = Instant::now();
+    let mut taken = Vec::new();
+    while taken.is_empty() && begun.elapsed() < PATIENCE {
+        rig.oscsend(&["/melos/temperature", "f", "0.5"]);
+        rig.inbox.wait(Duration::from_millis(100));
+        rig.inbox.drain(&mut taken);
+    }
+    assert!(!taken.is_empty());
+    assert!(rig.inbox.losses().count(Loss::OscUnsent) > 0, "what is too much is left out");
 }

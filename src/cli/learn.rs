@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let (sender, events) = sync_channel(WAITING);
     let _midi = MidiIn::start(system, sender, Arc::default())?;
-    eprintln!("move the control that shall be {}", args.parameter);
+    super::tell(format_args!("move the control that shall be {}", args.parameter));
     let block = Learn::listen(param, &events, PATIENCE).context("nothing was moved")?;
     writeln!(std::io::stdout(), "{block}")?;
     Ok(())

@@ -141,12 +141,12 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>) -> anyhow::
     wav.finalize().with_context(|| format!("{} cannot be finished", path.display()))?;
     bar.finish();
     let seconds = start.elapsed().as_secs_f64();
-    eprintln!(
+    super::tell(format_args!(
         "{}: {:.1} s of music in {seconds:.1} s, a real-time factor of {:.3}",
         path.display(),
         frames_to_seconds(done),
         seconds / frames_to_seconds(done)
-    );
+    ));
     Ok(())
 }
 

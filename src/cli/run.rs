@@ -1,6 +1,6 @@
 //! `melos run`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -24,12 +24,13 @@ pub(crate) struct Args {
     /// What carries MIDI [default: JACK beside JACK, otherwise ALSA]
     #[arg(long, value_enum)]
     midi: Option<MidiHost>,
-    /// Address and port for OSC; another address than 127.0.0.1 lets the network in
+    /// Address and port for OSC; another address than 127.0.0.1 lets the network steer, without a password
     #[arg(long, value_name = "ADDRESS:PORT")]
     osc: Option<SocketAddr>,
-    /// Port for status and OSCQuery
-    #[arg(long, value_name = "PORT")]
-    http: Option<u16>,
+    /// Port, or address and port, for the page, status and OSCQuery; another address than 127.0.0.1 lets in whoever knows
+    /// http.password of melos.toml
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place)]
+    http: Option<(Option<IpAddr>, u16)>,
     /// Preset to start with [default: as it was when it ended]
     #[arg(long)]
     preset: Option<String>,
@@ -61,7 +62,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         config.audio.device = args.device.clone().or(config.audio.device.take());
         config.audio.block_frames = args.block.or(config.audio.block_frames);
         config.midi.host = args.midi.unwrap_or(config.midi.host);
-        config.http.port = args.http.unwrap_or(config.http.port);
+        if let Some((address, port)) = args.http {
+            config.http.address = address.unwrap_or(config.http.address);
+            config.http.port = port;
+        }
         if let Some(model) = &args.model {
             config.model.clone_from(model);
         }
@@ -85,6 +89,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         seed: args.seed,
         control_log: args.control_log,
     })
+}
+
+/// A port, or an address and a port.
+fn place(text: &str) -> Result<(Option<IpAddr>, u16), String> {
+    if let Ok(port) = text.parse() {
+        return Ok((None, port));
+    }
+    let place: SocketAddr =
+        text.parse().map_err(|_| "write a port such as 9080, or an address and a port".to_owned())?;
+    Ok((Some(place.ip()), place.port()))
 }
 
 /// The place the XDG base directory specification gives to state.

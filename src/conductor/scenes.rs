@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::settings::Settings;
+use crate::quote::{listed, quoted};
 
 /// Most scenes that are kept; more would be a mistake of a program that stores them.
 pub const MAX_SCENES: usize = 1024;
@@ -14,11 +15,11 @@ pub const MAX_SCENES: usize = 1024;
 #[non_exhaustive]
 pub enum SceneError {
     /// No scene has this name.
-    #[error("no scene {name:?}; there are: {known}")]
+    #[error("no scene {}; there are: {known}", quoted(name))]
     Unknown {
         /// What was asked for.
         name: String,
-        /// The names that would be right.
+        /// The first of the names that would be right, and how many more there are.
         known: String,
     },
     /// A scene needs a name.
@@ -100,7 +101,7 @@ impl Scenes {
     fn find(&self, name: &str) -> Result<&Settings, SceneError> {
         self.get(name).ok_or_else(|| SceneError::Unknown {
             name: name.to_owned(),
-            known: self.stored.keys().cloned().collect::<Vec<_>>().join(", "),
+            known: listed(self.stored.keys().map(String::as_str)),
         })
     }
 }

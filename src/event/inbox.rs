@@ -5,12 +5,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ControlEvent, Incoming, LearnRequest};
+use super::{ControlEvent, Incoming, LearnRequest, Source};
 use crate::event::health::{Loss, Losses};
-use crate::event::parameter::Value;
+use crate::event::parameter::{Param, Value};
 
 /// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
 const CAPACITY: usize = 4096;
+/// Most of them that may have a time to come, so that what is to happen at once always has room.
+const DEFERRED: usize = CAPACITY / 4;
+/// Most of them that OSC clients may take, so that controllers and the page always have room.
+const FROM_OSC: usize = CAPACITY * 3 / 4;
 /// Most requests to MIDI learn that may wait.
 const LEARN_CAPACITY: usize = 16;
 
@@ -28,6 +32,9 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Waiting {
     events: VecDeque<Incoming>,
+    /// How many of the events have a time to come, and how many are from OSC clients.
+    deferred: usize,
+    from_osc: usize,
     learn: VecDeque<(LearnRequest, SocketAddr)>,
 }
 
@@ -44,18 +51,11 @@ impl Inbox {
         &self.losses
     }
 
-    /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when the box is full of scheduled events.
+    /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when there is no room for its kind.
     pub fn push(&self, incoming: Incoming) -> bool {
         let mut waiting = self.lock();
-        if incoming.due.is_none() {
-            waiting.events.retain(|old| old.due.is_some() || !replaces(&incoming.event, &old.event));
-        }
-        let fits = waiting.events.len() < CAPACITY;
-        if fits {
-            waiting.events.push_back(incoming);
-        } else {
-            self.losses.add(Loss::Events, 1);
-        }
+        let fits = waiting.push(incoming);
+        self.losses.add(Loss::Events, u64::from(!fits));
         drop(waiting);
         self.arrived.notify_one();
         fits
@@ -78,7 +78,9 @@ impl Inbox {
 
     /// Moves everything that waits to the end of `out`, oldest first.
     pub fn drain(&self, out: &mut Vec<Incoming>) {
-        out.extend(self.lock().events.drain(..));
+        let mut waiting = self.lock();
+        (waiting.deferred, waiting.from_osc) = (0, 0);
+        out.extend(waiting.events.drain(..));
     }
 
     /// Blocks the daemon until something waits, at most for `timeout`.
@@ -96,10 +98,46 @@ impl Inbox {
     }
 }
 
+impl Waiting {
+    /// Adds an event if there is room for its kind.
+    fn push(&mut self, incoming: Incoming) -> bool {
+        let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
+        if !deferred {
+            let Self { events, from_osc, .. } = self;
+            events.retain(|old| {
+                let stays = old.due.is_some() || !replaces(&incoming.event, &old.event);
+                *from_osc -= usize::from(!stays && matches!(old.source, Source::Osc(_)));
+                stays
+            });
+        }
+        let fits = !gathers(&incoming)
+            || self.events.len() < CAPACITY
+                && (!deferred || self.deferred < DEFERRED)
+                && (!from_osc || self.from_osc < FROM_OSC);
+        if fits {
+            self.deferred += usize::from(deferred);
+            self.from_osc += usize::from(from_osc);
+            self.events.push_back(incoming);
+        }
+        fits
+    }
+}
+
+/// Whether any number of such events may wait. Of the others one for each parameter does, which always fits.
+fn gathers(incoming: &Incoming) -> bool {
+    let each_counts = match &incoming.event {
+        ControlEvent::Set(param, Value::Trigger) => *param != Param::Panic,
+        ControlEvent::Set(_, Value::Text(_)) | ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } => true,
+        _ => false,
+    };
+    incoming.due.is_some() || each_counts
+}
+
 /// Whether `new` makes a waiting `old` pointless.
 fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
     match (new, old) {
-        // Each trigger and each name counts: "next preset" twice means the one after the next.
+        (ControlEvent::Set(Param::Panic, _), _) => new == old,
+        // Each other trigger and each name counts: "next preset" twice means the one after the next.
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
         (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. }, _) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
@@ -113,8 +151,6 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::event::Source;
-    use crate::event::parameter::Param;
 
     fn set(param: Param, value: f32, due: Option<Instant>) -> Incoming {
         Incoming { event: ControlEvent::Set(param, Value::Number(value)), due, source: Source::Other }
@@ -147,16 +183,41 @@ mod tests {
     }
 
     #[test]
-    fn scheduled_events_stay_until_the_box_is_full() {
+    fn what_is_to_happen_at_once_has_room_that_nothing_later_takes() {
         let inbox = Inbox::new(Arc::default());
         let due = Some(Instant::now());
-        for _ in 0..CAPACITY {
-            assert!(inbox.push(set(Param::Valence, 0.0, due)));
-        }
-        assert!(!inbox.push(set(Param::Valence, 1.0, due)));
-        assert_eq!(inbox.losses().count(Loss::Events), 1);
+        let taken = (0..CAPACITY).filter(|_| inbox.push(set(Param::Valence, 0.0, due))).count();
+        assert_eq!((taken, inbox.losses().count(Loss::Events)), (DEFERRED, (CAPACITY - DEFERRED) as u64));
+        let panic = Incoming {
+            event: ControlEvent::Set(Param::Panic, Value::Trigger),
+            due: None,
+            source: Source::Osc("127.0.0.1:9".parse().unwrap()),
+        };
+        assert!(inbox.push(panic));
         let mut out = Vec::new();
         inbox.drain(&mut out);
-        assert_eq!(out.len(), CAPACITY);
+        assert_eq!(out.len(), DEFERRED + 1);
+        assert!(inbox.push(set(Param::Valence, 1.0, due)), "the room is free again");
+    }
+
+    #[test]
+    fn hands_on_controllers_have_room_that_the_network_never_takes() {
+        let inbox = Inbox::new(Arc::default());
+        let next = |source| Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source };
+        let osc = Source::Osc("10.0.0.1:57120".parse().unwrap());
+        assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), FROM_OSC);
+        assert!(inbox.push(next(Source::Midi)) && inbox.push(next(Source::Other)));
+        // Neither has a fader or a panic, from wherever it comes.
+        while inbox.push(next(Source::Other)) {}
+        for (param, value) in [(Param::Panic, Value::Trigger), (Param::Play, Value::Toggle(false))] {
+            assert!(inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: osc }));
+        }
+        // A value that takes another's place gives its room back.
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        for step in 0..2 * CAPACITY {
+            let event = ControlEvent::Set(Param::Valence, Value::Number(step as f32));
+            assert!(inbox.push(Incoming { event, due: None, source: osc }));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 mod data;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,6 +11,11 @@ use thiserror::Error;
 use crate::files::document::Problem;
 
 pub use data::find_data;
+
+/// This machine alone.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Shortest password that keeps anybody out, in characters.
+const SHORTEST_PASSWORD: usize = 8;
 
 /// The daemon's configuration; every key may be left out.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -92,20 +97,28 @@ pub enum AudioHost {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OscConfig {
-    /// Address to listen on; another than 127.0.0.1 lets the network in.
+    /// Address to listen on; another than 127.0.0.1 lets the network steer, without a password.
     pub address: IpAddr,
     /// UDP port.
     pub port: u16,
+    /// Hosts of the network that need not show that an address is their own before they are sent much.
+    pub trusted: Vec<IpAddr>,
 }
 
 /// HTTP: OSCQuery and status.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
-    /// TCP port, on the address of OSC.
+    /// Address to listen on; another than 127.0.0.1 lets in whoever knows the password.
+    pub address: IpAddr,
+    /// TCP port.
     pub port: u16,
-    /// Whether OSC and OSCQuery are advertised by zeroconf; when left out, only where the network is let in.
-    pub announce: Option<bool>,
+    /// Password for whoever does not come from this machine; at least 8 characters.
+    pub password: Option<String>,
+    /// Other names and addresses of this machine by which browsers reach it.
+    pub hosts: Vec<String>,
+    /// Whether what is open to the network is advertised there by zeroconf.
+    pub announce: bool,
 }
 
 /// MIDI in and out.
@@ -191,13 +204,13 @@ impl Default for AudioConfig {
 
 impl Default for OscConfig {
     fn default() -> Self {
-        Self { address: IpAddr::from([127, 0, 0, 1]), port: 9000 }
+        Self { address: HERE, port: 9000, trusted: Vec::new() }
     }
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { port: 9080, announce: None }
+        Self { address: HERE, port: 9080, password: None, hosts: Vec::new(), announce: false }
     }
 }
 
@@ -235,6 +248,15 @@ pub enum ConfigError {
         /// The places tried.
         tried: Vec<PathBuf>,
     },
+    /// HTTP would be open to the network without a password.
+    #[error(
+        "HTTP on {address} would let the network in, so it needs a password of at least {SHORTEST_PASSWORD} characters: \
+         http.password in melos.toml"
+    )]
+    NoPassword {
+        /// Where it would be open.
+        address: SocketAddr,
+    },
     /// The preset to start with is none.
     #[error("there is no preset {name:?}; there are {}", .known.join(", "))]
     NoPreset {
@@ -246,10 +268,29 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Whether OSC and OSCQuery are to be advertised by zeroconf.
-    #[must_use]
-    pub fn announces(&self) -> bool {
-        self.http.announce.unwrap_or(!self.osc.address.is_loopback())
+    /// What is opened to the network, a sentence for each, in the words of a log.
+    ///
+    /// # Errors
+    /// When HTTP would be open to the network without a good password.
+    pub fn openings(&self) -> Result<Vec<String>, ConfigError> {
+        let mut openings = Vec::new();
+        if !self.osc.address.is_loopback() {
+            let address = SocketAddr::new(self.osc.address, self.osc.port);
+            openings.push(format!(
+                "OSC is open to the network on {address}: whoever reaches it can steer and subscribe, without a password"
+            ));
+        }
+        if !self.http.address.is_loopback() {
+            let address = SocketAddr::new(self.http.address, self.http.port);
+            match self.http.password.as_deref().map(|password| password.chars().count()) {
+                Some(SHORTEST_PASSWORD..) => openings.push(format!(
+                    "HTTP is open to the network on {address}: whoever knows the password can steer, listen and record, and \
+                     whoever can watch the network can read it"
+                )),
+                _ => return Err(ConfigError::NoPassword { address }),
+            }
+        }
+        Ok(openings)
     }
 
     /// Reads a configuration file.
@@ -299,6 +340,21 @@ mod tests {
         std::fs::write(dir.path().join("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();
         let config = source(false).read().unwrap();
         assert_eq!((config.preset.as_str(), config.http.port), ("storm", 1234));
+    }
+
+    #[test]
+    fn each_opening_is_said_and_http_wants_a_password() {
+        let openings = |text: &str| toml::from_str::<Config>(text).unwrap().openings();
+        assert!(openings("").unwrap().is_empty());
+        assert!(openings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());
+        let osc = openings("[osc]\naddress = \"0.0.0.0\"\n").unwrap();
+        assert!(osc.len() == 1 && osc[0].contains("OSC is open to the network on 0.0.0.0:9000"), "{osc:?}");
+        for missing in ["", "password = \"\"", "password = \"1234567\""] {
+            let error = openings(&format!("[http]\naddress = \"0.0.0.0\"\n{missing}\n")).unwrap_err().to_string();
+            assert!(error.contains("http.password") && error.contains("0.0.0.0:9080"), "{error}");
+        }
+        let http = openings("[http]\naddress = \"192.0.2.1\"\npassword = \"12345678\"\n").unwrap();
+        assert!(http.len() == 1 && http[0].contains("192.0.2.1:9080"), "{http:?}");
     }
 
     #[test]

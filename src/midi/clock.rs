@@ -91,6 +91,17 @@ impl ClockFollower {
         }
     }
 
+    /// Whether the song runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// Says the tempo again with the next ticks, to somebody who has not heard it.
+    pub fn say_again(&mut self) {
+        self.said = None;
+    }
+
     fn tick(&mut self, at: Instant, out: &mut Vec<ClockEvent>) {
         let filter = match &mut self.filter {
             Some(filter) if at.saturating_duration_since(filter.last()) < LONGEST_TICK => filter,

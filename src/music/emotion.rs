@@ -47,10 +47,12 @@ impl Emotion {
         }
     }
 
-    /// The emotion of a name, in any case.
+    /// The emotion of a name in any case, or of its noun: `sadness`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|emotion| emotion.name().eq_ignore_ascii_case(name))
+        let name = name.trim().to_lowercase();
+        let nouns = ["happiness", "sadness", "energy", "calmness", "romance", "anger", "nostalgia", "mystery"];
+        Self::ALL.into_iter().find(|emotion| emotion.name() == name || nouns[*emotion as usize] == name)
     }
 
     /// Where the name stands on the circumplex of Russell (1980): our placement of the eight words, in the quadrants
@@ -225,6 +227,10 @@ mod tests {
         for emotion in Emotion::ALL {
             assert_eq!(Emotion::from_name(&emotion.name().to_uppercase()), Some(emotion));
         }
-        assert_eq!(Emotion::from_name("bored"), None);
+        for (name, expected) in
+            [(" Anger ", Some(Emotion::Angry)), ("Calm\n", Some(Emotion::Calm)), ("bored", None), ("", None)]
+        {
+            assert_eq!(Emotion::from_name(name), expected, "{name:?}");
+        }
     }
 }

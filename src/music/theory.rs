@@ -5,10 +5,17 @@ use std::fmt;
 /// Names of the twelve pitch classes, C = 0.
 pub const PITCH_NAMES: [&str; 12] = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 
-/// The pitch class (0..12, C = 0) of a name such as `F#` or `Gb`; `None` for anything else.
+/// The pitch class (0..12, C = 0) of a name such as `F#`, `g♭` or `Bb`; `None` for anything else. `H` is none: where it is used,
+/// `B` means another note, and a wrong note is worse than a refusal.
 #[must_use]
 pub fn pitch_class(name: &str) -> Option<u8> {
-    let mut characters = name.chars();
+    let (pitch, rest) = leading_pitch(name.trim())?;
+    rest.is_empty().then_some(pitch)
+}
+
+/// The pitch class that a text begins with, and what follows.
+fn leading_pitch(text: &str) -> Option<(u8, &str)> {
+    let mut characters = text.chars();
     let natural: i32 = match characters.next()?.to_ascii_uppercase() {
         'C' => 0,
         'D' => 2,
@@ -19,13 +26,22 @@ pub fn pitch_class(name: &str) -> Option<u8> {
         'B' => 11,
         _ => return None,
     };
-    let shift = match characters.as_str() {
-        "" => 0,
-        "#" | "♯" => 1,
-        "b" | "♭" => -1,
-        _ => return None,
-    };
-    u8::try_from((natural + shift).rem_euclid(12)).ok()
+    let rest = characters.as_str();
+    let words = [
+        ("#", 1),
+        ("♯", 1),
+        ("b", -1),
+        ("♭", -1),
+        ("♮", 0),
+        (" sharp", 1),
+        ("-sharp", 1),
+        (" flat", -1),
+        ("-flat", -1),
+    ];
+    let cut = |word: &str| rest.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word)).map(|_| word.len());
+    let (shift, rest) =
+        words.iter().find_map(|(word, shift)| cut(word).map(|length| (*shift, &rest[length..]))).unwrap_or((0, rest));
+    Some((u8::try_from((natural + shift).rem_euclid(12)).ok()?, rest))
 }
 
 /// The seven-note scales in use.
@@ -60,10 +76,21 @@ impl Mode {
         }
     }
 
-    /// The mode of a name.
+    /// The mode of a name in any case, as musicians write it: `minor`, `Min`, `moll`, `aeolian`, `harmonic minor`, `Dur`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name().eq_ignore_ascii_case(name))
+        let name = name.trim().to_lowercase().replace(['_', ' '], "-");
+        let other = match name.strip_suffix("-scale").or(name.strip_suffix("-mode")).unwrap_or(&name) {
+            "maj" | "ionian" | "dur" | "majeur" | "mayor" | "maggiore" => Self::Major,
+            "min" | "aeolian" | "natural-minor" | "moll" | "mineur" | "menor" | "minore" => Self::Minor,
+            "dorisch" => Self::Dorian,
+            "phrygisch" => Self::Phrygian,
+            "lydisch" => Self::Lydian,
+            "mixolydisch" => Self::Mixolydian,
+            "harmonicminor" | "harm-minor" | "harmonic" | "harmonisch-moll" => Self::HarmonicMinor,
+            name => return Self::ALL.into_iter().find(|mode| mode.name() == name),
+        };
+        Some(other)
     }
 
     /// Semitones of the seven degrees above the tonic.
@@ -96,6 +123,19 @@ impl Key {
     pub fn contains(&self, pitch: u8) -> bool {
         let degree = (pitch + 12 - self.tonic % 12) % 12;
         self.mode.degrees().contains(&degree)
+    }
+}
+
+impl Key {
+    /// The key of a text such as `A minor`, `Eb major`, `c# dorian` or `F#m`; `None` for anything else, a tonic alone included.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (tonic, mode) = leading_pitch(text.trim())?;
+        let mode = match mode {
+            "m" => Mode::Minor,
+            _ => Mode::from_name(mode.strip_prefix([' ', '-', '_'])?)?,
+        };
+        Some(Self { tonic, mode })
     }
 }
 
@@ -191,6 +231,41 @@ impl Quality {
     }
 }
 
+impl Quality {
+    /// The quality that is written behind a root, in the usual spellings. `M` and `m` differ; the case of words does not matter.
+    fn from_suffix(suffix: &str) -> Option<Self> {
+        let plain: String = suffix.chars().filter(|c| !matches!(c, '(' | ')' | ' ')).collect();
+        let plain =
+            plain.replace('♭', "b").replace('♯', "#").replace('△', "Δ").replace(['−', '–'], "-").replace('º', "°");
+        // "M" and "MA" are major, "m" and "-" minor; from there on case tells nothing.
+        let plain = match plain.strip_prefix('M') {
+            Some(rest) if !rest.to_lowercase().starts_with(['a', 'i']) => format!("maj{rest}"),
+            _ => plain,
+        };
+        let plain = plain.to_lowercase().replace('δ', "Δ");
+        Some(match plain.as_str() {
+            "" | "maj" | "major" | "ma" | "dur" => Self::Major,
+            "m" | "min" | "minor" | "mi" | "-" | "moll" => Self::Minor,
+            "dim" | "°" | "o" | "mb5" | "m-5" | "-b5" => Self::Diminished,
+            "aug" | "+" | "+5" | "#5" => Self::Augmented,
+            "sus2" => Self::Sus2,
+            "sus4" | "sus" => Self::Sus4,
+            "maj7" | "major7" | "ma7" | "j7" | "Δ" | "Δ7" => Self::Major7,
+            "m7" | "min7" | "minor7" | "mi7" | "-7" => Self::Minor7,
+            "7" | "dom7" | "dom" => Self::Dominant7,
+            "m7b5" | "min7b5" | "mi7b5" | "-7b5" | "m7-5" | "ø" | "ø7" | "halfdim" | "halfdim7" | "half-dim" => {
+                Self::HalfDiminished7
+            }
+            "dim7" | "°7" | "o7" => Self::Diminished7,
+            "mmaj7" | "mm7" | "minmaj7" | "-maj7" | "-Δ" | "-Δ7" | "mΔ" | "mΔ7" | "mj7" => Self::MinorMajor7,
+            "add9" | "add2" => Self::Add9,
+            "m6" | "min6" | "mi6" | "-6" => Self::Minor6,
+            "6" | "maj6" | "ma6" | "add6" => Self::Major6,
+            _ => return None,
+        })
+    }
+}
+
 /// A chord over a bass note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chord {
@@ -238,17 +313,18 @@ impl Chord {
         chroma
     }
 
-    /// The chord of a symbol such as `Am7`, `F#dim` or `C/E`; `None` for anything else.
+    /// The chord of a symbol such as `Am7`, `F#dim` or `C/E`, in the usual spellings: `CM7`, `Cmaj7`, `CΔ`, `C-7`, `Cø`, `C°`, `C+`,
+    /// `Cmin`, `E♭maj7`; `None` for anything else.
     #[must_use]
     pub fn parse(symbol: &str) -> Option<Self> {
+        let symbol = symbol.trim();
+        // "6/9" and the like are none of the qualities, so that a slash always stands before the bass.
         let (body, bass) = match symbol.split_once('/') {
-            Some((body, bass)) => (body, Some(pitch_class(bass)?)),
+            Some((body, bass)) => (body.trim_end(), Some(pitch_class(bass)?)),
             None => (symbol, None),
         };
-        let accidental = body.chars().nth(1).is_some_and(|c| matches!(c, '#' | 'b' | '♯' | '♭'));
-        let split = body.char_indices().nth(if accidental { 2 } else { 1 }).map_or(body.len(), |(at, _)| at);
-        let root = pitch_class(&body[..split])?;
-        let quality = Quality::ALL.into_iter().find(|quality| quality.suffix() == &body[split..])?;
+        let (root, suffix) = leading_pitch(body)?;
+        let quality = Quality::from_suffix(suffix.trim())?;
         Some(Self { root, quality, bass: bass.unwrap_or(root) })
     }
 }
@@ -293,7 +369,7 @@ mod tests {
                 }
             }
         }
-        for wrong in ["", "H", "Cx", "C/", "C/H", "mmaj7"] {
+        for wrong in ["", "H", "Hm", "Cx", "C/", "C/H", "mmaj7", "C2", "Cm9", "C6/9", "Cmajor minor", "♭", "C🎵"] {
             assert_eq!(Chord::parse(wrong), None, "{wrong}");
         }
     }
@@ -310,6 +386,74 @@ mod tests {
         assert_eq!(chroma("Csus4"), of(&[(0, 1.0), (5, 0.8), (7, 0.9)]));
         assert_eq!(chroma("C/E"), of(&[(0, 1.0), (4, 0.9), (7, 0.9)]));
         assert_eq!(chroma("C/D"), of(&[(0, 1.0), (2, 0.9), (4, 0.8), (7, 0.9)]));
+    }
+
+    #[test]
+    fn chords_are_understood_as_musicians_write_them() {
+        for (plain, others) in [
+            ("Cmaj7", &["CM7", "CMaj7", "CMA7", "Cma7", "CΔ", "CΔ7", "C△7", "Cmajor7", "C maj7", "cmaj7", "Cj7"][..]),
+            ("Cm7", &["C-7", "Cmin7", "CMin7", "Cmi7", "C min7 ", "cm7"]),
+            ("Cm", &["C-", "Cmin", "Cmi", "C minor", "CMIN"]),
+            ("C", &["CM", "Cmaj", "C major", " C ", "c"]),
+            ("Cm7b5", &["Cø", "Cø7", "C-7b5", "Cmin7♭5", "Cm7(b5)", "Cm7(♭5)", "Cm7-5"]),
+            ("Cdim7", &["C°7", "Co7"]),
+            ("Cdim", &["C°", "Co", "Cº", "CDIM"]),
+            ("Caug", &["C+", "C#5", "CAug"][..1]),
+            ("C7", &["Cdom7"]),
+            ("Cmmaj7", &["CmM7", "CmMaj7", "C-Δ", "Cm(maj7)", "CminMaj7"]),
+            ("Csus4", &["Csus", "CSus4"]),
+            ("Cadd9", &["C(add9)", "Cadd2"]),
+            ("C6", &["Cadd6", "CM6"]),
+            ("Cm6", &["C-6", "Cmin6"]),
+            ("C#m7", &["Dbm7", "D♭m7", "C♯-7", "c#m7", "C sharp m7"]),
+            ("Bb/D", &["A#/D", "B♭/D", "A♯ / D", "bb/d"]),
+        ] {
+            let expected = Chord::parse(plain);
+            assert!(expected.is_some(), "{plain}");
+            for other in others {
+                assert_eq!(Chord::parse(other), expected, "{other} for {plain}");
+            }
+        }
+    }
+
+    #[test]
+    fn tonics_and_keys_are_understood_as_musicians_write_them() {
+        for (name, expected) in [
+            ("Db", Some(1)),
+            ("C#", Some(1)),
+            ("d♭", Some(1)),
+            (" G# ", Some(8)),
+            ("A♯", Some(10)),
+            ("B flat", Some(10)),
+            ("F Sharp", Some(6)),
+            ("Cb", Some(11)),
+            ("E♮", Some(4)),
+            // Whether it means B or B flat depends on who reads it.
+            ("H", None),
+            ("", None),
+            ("C##", None),
+            ("do", None),
+        ] {
+            assert_eq!(pitch_class(name), expected, "{name}");
+        }
+        for (name, tonic, mode) in [
+            ("A minor", 9, Mode::Minor),
+            ("a MINOR ", 9, Mode::Minor),
+            ("C#m", 1, Mode::Minor),
+            ("E♭ major", 3, Mode::Major),
+            ("B flat Dorian", 10, Mode::Dorian),
+            ("D-moll", 2, Mode::Minor),
+            ("G harmonic minor", 7, Mode::HarmonicMinor),
+            ("F# mixolydian mode", 6, Mode::Mixolydian),
+        ] {
+            assert_eq!(Key::parse(name), Some(Key { tonic, mode }), "{name}");
+        }
+        for wrong in ["C", "H moll", "minor", "C minor minor", "Cmaj7", ""] {
+            assert_eq!(Key::parse(wrong), None, "{wrong}");
+        }
+        for mode in Mode::ALL {
+            assert_eq!(Mode::from_name(&format!(" {} ", mode.name().to_uppercase())), Some(mode));
+        }
     }
 
     #[test]

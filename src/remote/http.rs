@@ -22,6 +22,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Where the page is.
 pub const PAGE: &str = "/page";
+/// The page itself.
+pub const PAGE_TEXT: &str = include_str!("page.html");
 
 /// The routes beside the address space.
 pub fn routes(figures: Arc<Figures>, listeners: Listeners) -> Router {
@@ -30,7 +32,7 @@ pub fn routes(figures: Arc<Figures>, listeners: Listeners) -> Router {
         .with_state(figures)
         .route("/listen.wav", get(listen))
         .with_state(listeners)
-        .route(PAGE, get(async || Html(include_str!("page.html"))))
+        .route(PAGE, get(async || Html(PAGE_TEXT)))
 }
 
 async fn status(State(figures): State<Arc<Figures>>) -> Json<Status> {

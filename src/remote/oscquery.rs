@@ -15,48 +15,67 @@
 //! and can only be set; the streams can only be read. A method is sent at most 30 times a second, the newest wins; a
 //! client is not told what it has set itself. `/melos/chord` is read as the chord that sounds.
 //!
-//! Web pages of other machines may not open a WebSocket: a browser on the stage machine must not let them play along.
+//! Who may ask at all is told in [`door`], and how much of whom is served at a time in [`serve`]. A WebSocket that takes nothing of
+//! what it is sent, answers no ping or sends pings without end is closed; one that listens to nothing gives way to a newcomer.
 
 mod discovery;
+mod door;
 mod known;
+mod places;
 mod query;
+mod serve;
 mod socket;
 mod tree;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use axum::extract::connect_info::Connected;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, OriginalUri, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::IncomingStream;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use discovery::{Discovery, DiscoveryError};
+pub use door::Door;
 
-use super::osc::guard::MAX_BYTES;
+use super::osc::Counters;
+use super::osc::sockets::companion;
 use crate::event::{Inbox, Notice};
 use known::Known;
+use places::Places;
 use query::{Answer, answer, host_info};
+use serve::Ends;
 use tree::Node;
 
-/// Most WebSocket clients at a time; more are refused with 503.
+/// Most WebSocket clients at a time, and most of one host; one that listens to nothing makes room, and where all listen more
+/// are refused with 503.
 const MAX_CLIENTS: usize = 64;
+const MAX_CLIENTS_OF_HOST: usize = 16;
+
+/// What the server stands beside.
+#[derive(Debug)]
+pub struct Neighbours {
+    /// Where OSC over UDP is.
+    pub osc: SocketAddr,
+    /// What came and was refused is counted here.
+    pub counters: Arc<Counters>,
+    /// Who may come in.
+    pub door: Door,
+}
 
 /// The running server; takes no more connections when dropped.
 #[derive(Debug)]
 pub struct OscQuery {
     address: SocketAddr,
     shared: Arc<Shared>,
-    task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// What the server's tasks share.
@@ -65,36 +84,43 @@ struct Shared {
     root: Node,
     known: Mutex<Known>,
     inbox: Arc<Inbox>,
-    clients: AtomicUsize,
+    clients: Arc<Places>,
+    counters: Arc<Counters>,
     osc: SocketAddr,
     http: SocketAddr,
 }
 
 impl OscQuery {
-    /// Listens on `address` (TCP; port 0 takes any free one), names `osc` as the place of OSC over UDP and puts what
-    /// is asked for into `inbox`. Paths of `extra` come before the address space. Needs a tokio runtime.
+    /// Listens on `address` (TCP; port 0 takes any free one; on 127.0.0.1 also on ::1, since `localhost` may mean either) and
+    /// puts what is asked for into `inbox`. Paths of `extra` come before the address space. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn start(address: SocketAddr, osc: SocketAddr, inbox: Arc<Inbox>, extra: Router) -> io::Result<Self> {
+    pub async fn start(address: SocketAddr, beside: Neighbours, inbox: Arc<Inbox>, extra: Router) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        let mut listeners = vec![listener];
+        if let Some(ip) = companion(address.ip()) {
+            match TcpListener::bind((ip, address.port())).await {
+                Ok(listener) => listeners.push(listener),
+                Err(error) => tracing::debug!(%ip, %error, "HTTP listens on one address only"),
+            }
+        }
         let shared = Arc::new(Shared {
             root: Node::root(),
             known: Mutex::new(Known::new()),
             inbox,
-            clients: AtomicUsize::new(0),
-            osc,
+            clients: Places::new(MAX_CLIENTS, MAX_CLIENTS_OF_HOST),
+            counters: beside.counters,
+            osc: beside.osc,
             http: address,
         });
+        let guard = middleware::from_fn_with_state(Arc::new(beside.door), door::guard);
         let router = Router::new().fallback(get(handle)).with_state(Arc::clone(&shared)).merge(extra);
-        let service = router.into_make_service_with_connect_info::<Ends>();
-        let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, service).await {
-                tracing::error!(%error, "HTTP ended");
-            }
-        });
-        Ok(Self { address, shared, task })
+        let router = router.layer(DefaultBodyLimit::max(door::BODY as usize)).layer(guard);
+        let room = serve::room();
+        let serve = |listener| tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&room)));
+        Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
     }
 
     /// Where it listens.
@@ -112,7 +138,7 @@ impl OscQuery {
 
 impl Drop for OscQuery {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -121,19 +147,11 @@ impl Shared {
         // Every change is complete in itself; a panic elsewhere leaves it readable.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Both ends of a connection.
-#[derive(Debug, Clone, Copy)]
-struct Ends {
-    /// The address here; that of the server where it is not known.
-    local: Option<IpAddr>,
-    client: SocketAddr,
-}
-
-impl Connected<IncomingStream<'_, TcpListener>> for Ends {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self { local: stream.io().local_addr().ok().map(|local| local.ip()), client: *stream.remote_addr() }
+    fn answer(&self, path: &str, query: Option<&str>) -> Answer {
+        // Copied, so that whoever tells never waits while JSON is made.
+        let values = self.known().arguments().to_vec();
+        answer(&self.root, &values, path, query)
     }
 }
 
@@ -141,19 +159,14 @@ async fn handle(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(ends): ConnectInfo<Ends>,
     OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if let Ok(upgrade) = upgrade {
-        return open(upgrade, ends.client, &headers, shared);
+        return open(upgrade, ends.client, shared);
     }
     let reply = match uri.query().map(|query| query.trim_end_matches('=')) {
-        Some("HOST_INFO") => Answer::Found(host_info(shared.osc, shared.http, ends.local.unwrap_or(shared.http.ip()))),
-        query => {
-            // Copied, so that whoever tells never waits while JSON is made.
-            let values = shared.known().arguments().to_vec();
-            answer(&shared.root, &values, uri.path(), query)
-        }
+        Some("HOST_INFO") => Answer::Found(host_info(shared.osc, shared.http, ends.local.ip())),
+        query => shared.answer(uri.path(), query),
     };
     match reply {
         Answer::Found(json) => Json(json).into_response(),
@@ -163,64 +176,53 @@ async fn handle(
     }
 }
 
-fn open(upgrade: WebSocketUpgrade, client: SocketAddr, headers: &HeaderMap, shared: Arc<Shared>) -> Response {
-    if !is_welcome(headers) {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    let Some(place) = Place::take(&shared) else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    upgrade.max_message_size(MAX_BYTES).on_upgrade(move |socket| async move {
-        socket::serve(socket, client, shared).await;
-        drop(place);
-    })
-}
-
-/// Whether a WebSocket may be opened: by programs, which name no origin, by local files, and by pages of this machine.
-fn is_welcome(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Some(origin) = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok()) else {
-        return text(header::ORIGIN).is_some_and(|origin| origin.starts_with("file://"));
+fn open(upgrade: WebSocketUpgrade, client: SocketAddr, shared: Arc<Shared>) -> Response {
+    let Some(place) = shared.clients.take(client.ip(), Instant::now()) else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let host = text(header::HOST).and_then(|host| host.parse::<Uri>().ok());
-    origin.host().is_some() && origin.host() == host.as_ref().and_then(Uri::host)
+    socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, client, place, shared))
 }
 
-/// One of the [`MAX_CLIENTS`] places.
-struct Place(Arc<Shared>);
+/// The server without its sockets, for tests of what it reads: a client to whom everything is at its default.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Probe(socket::Session);
 
-impl Place {
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let more = |taken| (taken < MAX_CLIENTS).then_some(taken + 1);
-        shared.clients.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Self(Arc::clone(shared)))
+impl Default for Probe {
+    fn default() -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let shared = Shared {
+            root: Node::root(),
+            known: Mutex::new(Known::new()),
+            inbox: Arc::default(),
+            clients: Places::new(1, 1),
+            counters: Arc::default(),
+            osc: nowhere,
+            http: nowhere,
+        };
+        Self(socket::Session::new(nowhere, Arc::new(shared)))
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_of_other_machines_may_not_play_along() {
-        for (origin, expected) in [
-            (None, true),
-            (Some("http://stage.local:8000"), true),
-            (Some("file://"), true),
-            (Some("https://elsewhere.example"), false),
-            (Some("null"), false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, "stage.local:9080".parse().unwrap());
-            if let Some(origin) = origin {
-                headers.insert(header::ORIGIN, origin.parse().unwrap());
-            }
-            assert_eq!(is_welcome(&headers), expected, "{origin:?}");
+impl Probe {
+    /// The code that a path and a query are answered with.
+    #[must_use]
+    pub fn query(&self, path: &str, query: Option<&str>) -> u16 {
+        match self.0.shared.answer(path, query) {
+            Answer::Found(_) => 200,
+            Answer::NoContent => 204,
+            Answer::BadRequest => 400,
+            Answer::NotFound => 404,
         }
+    }
+
+    /// Takes a text; tells how many replies follow.
+    pub fn text(&mut self, text: &str) -> usize {
+        self.0.receive(&Message::text(text)).len()
+    }
+
+    /// Takes an OSC packet; tells how many replies follow.
+    pub fn packet(&mut self, packet: &[u8]) -> usize {
+        self.0.receive(&Message::Binary(packet.to_vec().into())).len()
     }
 }

@@ -5,6 +5,7 @@ mod networks;
 mod reload;
 mod stage;
 mod state;
+mod subscribers;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -35,8 +36,8 @@ use crate::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::Output;
 use crate::output::record::{Format, Listeners, Recorder, Take};
 use crate::remote::http;
-use crate::remote::osc::OscServer;
-use crate::remote::oscquery::{Discovery, OscQuery};
+use crate::remote::osc::{Clients, OscServer};
+use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use crate::remote::status::Figures;
 use crate::session::log::{Entry, Header};
 use crate::units::SAMPLE_RATE;
@@ -89,20 +90,27 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let losses = Arc::new(Losses::default());
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let osc_address = SocketAddr::new(config.osc.address, config.osc.port);
-    let osc = tasks.block_on(OscServer::start(osc_address, Arc::clone(&inbox)))?;
+    let openings = config.openings()?;
+    let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(&state) };
+    let osc = Arc::new(tasks.block_on(OscServer::start(osc_address, clients, Arc::clone(&inbox)))?);
     tracing::info!(address = %osc.address(), "listening to OSC");
+    tasks.spawn(subscribers::keep(state.clone(), Arc::clone(&osc)));
     let figures = Arc::new(Figures::default());
-    let http_address = SocketAddr::new(config.osc.address, config.http.port);
+    let http_address = SocketAddr::new(config.http.address, config.http.port);
     let listeners = Listeners::default();
+    let door = Door::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
+    let beside = Neighbours { osc: osc.address(), counters: Arc::clone(osc.counters()), door };
     let routes = http::routes(Arc::clone(&figures), listeners.clone());
-    let oscquery = tasks
-        .block_on(OscQuery::start(http_address, osc.address(), Arc::clone(&inbox), routes))
-        .with_context(|| {
+    let oscquery =
+        tasks.block_on(OscQuery::start(http_address, beside, Arc::clone(&inbox), routes)).with_context(|| {
             format!("HTTP cannot listen on {http_address}; choose another port with --http, or http.port in melos.toml")
         })?;
     let page = format!("http://{}{}", oscquery.address(), http::PAGE);
     tracing::info!(%page, "serving OSCQuery and the page");
-    let _discovery = config.announces().then(|| announce(oscquery.address(), osc.address())).flatten();
+    for opening in openings {
+        tracing::warn!("{opening}");
+    }
+    let _discovery = config.http.announce.then(|| announce(oscquery.address(), osc.address())).flatten();
     let board = Arc::new(Board::new(osc, oscquery, figures, Arc::clone(&losses)));
 
     let state_file = StateFile::open(&state, Arc::clone(&losses))
@@ -180,6 +188,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         board,
         state: state_file,
         log,
+        recording: false,
         recorded: VecDeque::new(),
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),
@@ -211,8 +220,14 @@ fn start_values(
     begin_with(presets, name).map(|(values, preset)| (values, Some(preset)))
 }
 
-/// Lets others find the instrument; that they cannot is no reason not to play.
+/// Lets others find what is open to them; that they cannot is no reason not to play.
 fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
+    let open = |address: SocketAddr| (!address.ip().is_loopback()).then_some(address);
+    let (oscquery, osc) = (open(oscquery), open(osc));
+    if oscquery.is_none() && osc.is_none() {
+        tracing::warn!("nothing is announced: http.announce is set, but neither OSC nor HTTP is open to the network");
+        return None;
+    }
     Discovery::announce(oscquery, osc)
         .inspect_err(|error| tracing::warn!(%error, "others must be told the address"))
         .ok()

@@ -1,4 +1,5 @@
 //! `melos-corpus`: prepares corpora for training and measures recordings.
+#![allow(clippy::print_stderr, reason = "a tool for the desk: whoever closes its standard error wants it to end")]
 
 mod cli {
     pub(crate) mod analyze;

@@ -5,7 +5,9 @@ use std::fmt;
 use thiserror::Error;
 
 use super::Param;
-use crate::music::theory::Chord;
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Mode};
+use crate::quote::quoted;
 
 /// Chord text that gives the harmony back to the progression.
 pub const AUTO: &str = "auto";
@@ -92,7 +94,7 @@ impl fmt::Display for Input<'_> {
         match self {
             Self::Number(value) => write!(f, "the number {value}"),
             Self::Bool(on) => write!(f, "{on}"),
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => f.write_str(&quoted(text)),
             Self::Nothing => f.write_str("nothing"),
         }
     }
@@ -133,6 +135,8 @@ impl InputError {
     }
 }
 
+/// Longest text that a parameter takes, in characters: every client is told of it, and it is logged.
+const LONGEST_TEXT: usize = 128;
 /// What storing a number in single precision may change in it, relative to numbers above 1.
 const ROUNDING: f64 = 1e-6;
 
@@ -161,17 +165,19 @@ impl Param {
             (Kind::Choice { names, .. }, Input::Number(value)) if value >= 0.0 && (value as usize) < names.len() => {
                 Value::Choice(value as u8)
             }
-            (Kind::Choice { names, .. }, Input::Text(text)) => {
-                match names.iter().position(|name| name.eq_ignore_ascii_case(text)) {
-                    Some(position) => Value::Choice(position as u8),
-                    None => return Err(self.unfit(&input)),
-                }
-            }
-            (Kind::Chord, Input::Text(text)) if text.is_empty() || text.eq_ignore_ascii_case(AUTO) => {
+            (Kind::Choice { names, .. }, Input::Text(text)) => match self.choice(names, text) {
+                Some(position) => Value::Choice(position as u8),
+                None => return Err(self.unfit(&input)),
+            },
+            (Kind::Chord, Input::Text(text)) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case(AUTO) => {
                 Value::Text(AUTO.to_owned())
             }
-            (Kind::Chord, Input::Text(text)) if Chord::parse(text).is_some() => Value::Text(text.to_owned()),
-            (Kind::Text { .. }, Input::Text(text)) => Value::Text(text.to_owned()),
+            (Kind::Chord, Input::Text(text)) if text.len() <= LONGEST_TEXT && Chord::parse(text).is_some() => {
+                Value::Text(text.trim().to_owned())
+            }
+            (Kind::Text { .. }, Input::Text(text)) if text.chars().count() <= LONGEST_TEXT => {
+                Value::Text(text.trim().to_owned())
+            }
             (Kind::Trigger, Input::Number(0.0) | Input::Bool(false)) => return Ok(None),
             (Kind::Trigger, _) => Value::Trigger,
             _ => return Err(self.unfit(&input)),
@@ -221,6 +227,18 @@ impl Param {
         }
     }
 
+    /// The position of the name that a text spells.
+    fn choice(self, names: &[&str], text: &str) -> Option<usize> {
+        let spelt = || match self {
+            Self::Key => crate::music::theory::pitch_class(text).map(usize::from),
+            // `auto` stands before them.
+            Self::Mode => Mode::ALL.into_iter().position(|mode| Mode::from_name(text) == Some(mode)).map(|at| at + 1),
+            Self::Emotion => Emotion::from_name(text).map(|emotion| emotion as usize),
+            _ => None,
+        };
+        names.iter().position(|name| name.eq_ignore_ascii_case(text.trim())).or_else(spelt)
+    }
+
     /// The error for something that does not fit.
     pub(super) fn unfit(self, got: &impl ToString) -> InputError {
         let spec = self.spec();
@@ -229,7 +247,7 @@ impl Param {
             Kind::Toggle { .. } => "0 or 1, on or off".to_owned(),
             Kind::Choice { names, .. } => format!("one of {}", names.join(", ")),
             Kind::Chord => "a chord symbol such as Am7, F#dim or C/E, or auto".to_owned(),
-            Kind::Text { .. } => "text".to_owned(),
+            Kind::Text { .. } => format!("text of at most {LONGEST_TEXT} characters"),
             Kind::Trigger => "anything".to_owned(),
         };
         InputError::Unfit { id: spec.id, got: got.to_string(), expected }
@@ -273,6 +291,21 @@ mod tests {
         assert_eq!(Param::Panic.fit(Input::Nothing), Ok(Some(Value::Trigger)));
         assert_eq!(Param::Panic.fit(Input::Number(0.0)), Ok(None));
         assert_eq!(Param::Key.fit(Input::Number(9.0)), Ok(Some(Value::Choice(9))));
+        for (param, text, position) in [
+            (Param::Key, "Db", 1),
+            (Param::Key, "g#", 8),
+            (Param::Key, " A♯ ", 10),
+            (Param::Mode, "Aeolian", 2),
+            (Param::Mode, "harmonic minor", 7),
+            (Param::Mode, " Auto", 0),
+            (Param::Emotion, "Sadness ", 1),
+            (Param::RecordFormat, " FLAC ", 1),
+        ] {
+            assert_eq!(param.fit(Input::Text(text)), Ok(Some(Value::Choice(position))), "{text:?}");
+        }
+        assert_eq!(Param::Scene.fit(Input::Text(" dawn\n")), Ok(Some(Value::Text("dawn".to_owned()))));
+        let long = Param::Scene.fit(Input::Text(&"x".repeat(10_000))).unwrap_err().to_string();
+        assert!(long.len() < 200 && long.contains("at most 128 characters"), "{long}");
         let error = Param::Emotion.fit(Input::Text("bored")).unwrap_err().to_string();
         assert!(error.contains("bored") && error.contains("nostalgic"), "{error}");
     }

@@ -4,6 +4,9 @@ use super::controls::{Control, Move};
 use super::curve::Scale;
 use crate::event::parameter::{Input, Kind, Param, Value};
 
+/// One step of a 7-bit control.
+const STEP: f32 = 1.0 / 127.0;
+
 /// A control and what it does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Binding {
@@ -100,6 +103,18 @@ impl Binding {
             (_, None) => position,
         };
         self.to.fit(Input::Number(f64::from(input))).ok()?
+    }
+
+    /// The value one step beside another: the next name, off or on, or as far as a 7-bit control would go.
+    pub(super) fn value_beside(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
+        let position = match (from, self.to.spec().kind) {
+            (Value::Choice(choice), Kind::Choice { names, .. }) => {
+                (f32::from(*choice) + f32::from(step) + 0.5) / names.len() as f32
+            }
+            (Value::Number(number), _) => scale?.position(*number) + f32::from(step) * STEP,
+            _ => f32::from(step.max(0)),
+        };
+        self.value_at(scale, position.clamp(0.0, 1.0))
     }
 }
 

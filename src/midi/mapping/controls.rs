@@ -43,6 +43,8 @@ pub(super) struct Move {
     pub(super) raw: u8,
     /// Whether it is a button that is down, or a control in its upper half.
     pub(super) pressed: bool,
+    /// For data increment and decrement, which know no position: one step up or down from wherever the parameter stands.
+    pub(super) step: Option<i8>,
 }
 
 /// What one device has sent so far, as far as later messages depend on it.
@@ -83,13 +85,6 @@ impl Pair {
             None => f32::from(coarse) / 127.0,
         })
     }
-
-    /// One step up or down.
-    fn step(&mut self, by: i16) {
-        let value = u16::from(self.coarse.unwrap_or(0)) << 7 | u16::from(self.fine.unwrap_or(0));
-        let value = value.saturating_add_signed(by).min(MAX_14);
-        *self = Self { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
-    }
 }
 
 impl Selected {
@@ -125,7 +120,7 @@ impl Controls {
     pub(super) fn message(&mut self, message: Message, mut moved: impl FnMut(Move)) {
         let button = |channel, control, down: bool, raw| {
             let position = f32::from(u8::from(down));
-            Move { channel, control, position, raw, pressed: down }
+            Move { channel, control, position, raw, pressed: down, step: None }
         };
         match message {
             Message::NoteOn { channel, note, velocity } => {
@@ -136,12 +131,16 @@ impl Controls {
                     position,
                     raw: velocity,
                     pressed: true,
+                    step: None,
                 });
             }
             Message::NoteOff { channel, note } => moved(button(Some(channel), Control::Note(note), false, 0)),
             Message::ControlChange { channel, controller, value } => {
                 moved(absolute(channel, Control::Cc(controller), f32::from(value) / 127.0, value));
-                if let Some((control, position)) = self.channels[usize::from(channel)].pair(controller, value) {
+                let state = &mut self.channels[usize::from(channel)];
+                if let Some((control, step)) = state.stepped(controller) {
+                    moved(Move { step: Some(step), ..absolute(channel, control, f32::from(step.max(0)), value) });
+                } else if let Some((control, position)) = state.pair(controller, value) {
                     moved(absolute(channel, control, position, value));
                 }
             }
@@ -164,7 +163,7 @@ impl Controls {
 }
 
 fn absolute(channel: u8, control: Control, position: f32, raw: u8) -> Move {
-    Move { channel: Some(channel), control, position, raw, pressed: position >= 0.5 }
+    Move { channel: Some(channel), control, position, raw, pressed: position >= 0.5, step: None }
 }
 
 /// Pitch bend's position: the middle, 8192 of 16383, is exactly 0.5.
@@ -174,6 +173,16 @@ fn bend(value: u16) -> f32 {
 }
 
 impl Channel {
+    /// The parameter number that data increment or decrement is for, and which way it goes.
+    fn stepped(&self, controller: u8) -> Option<(Control, i8)> {
+        let step = match controller {
+            96 => 1,
+            97 => -1,
+            _ => return None,
+        };
+        Some((self.selected.control()?, step))
+    }
+
     /// Takes a controller that may be half of a pair or of a parameter number.
     fn pair(&mut self, controller: u8, value: u8) -> Option<(Control, f32)> {
         match controller {
@@ -186,8 +195,6 @@ impl Channel {
         let (control, half): (_, fn(&mut Pair, u8)) = match (controller, self.selected.control()) {
             (6, Some(control)) => (control, |pair, value| pair.coarse = Some(value)),
             (38, Some(control)) => (control, |pair, value| pair.fine = Some(value)),
-            (96, Some(control)) => (control, |pair, _| pair.step(1)),
-            (97, Some(control)) => (control, |pair, _| pair.step(-1)),
             (0..32, _) => (Control::Cc14(controller), |pair, value| pair.coarse = Some(value)),
             (32..64, _) => (Control::Cc14(controller - 32), |pair, value| pair.fine = Some(value)),
             _ => return None,
@@ -242,8 +249,17 @@ mod tests {
         assert_eq!(positions(Control::Rpn(0), &[(101, 0), (100, 0), (6, 2), (38, 0)]).last(), Some(&256));
         assert!(positions(Control::Rpn(0), &[(101, 0), (100, 0), (101, 127), (100, 127), (6, 2)]).is_empty());
         assert!(positions(Control::Nrpn(0), &[(101, 0), (100, 0), (6, 2)]).is_empty());
-        let stepped = positions(Control::Nrpn(1), &[(99, 0), (98, 1), (6, 1), (38, 127), (96, 0), (97, 0)]);
-        assert_eq!(stepped[2..], [256, 255]);
+    }
+
+    #[test]
+    fn increments_are_steps_and_no_positions() {
+        let (mut controls, mut steps) = (Controls::default(), Vec::new());
+        for (controller, value) in [(96, 0), (99, 0), (98, 1), (6, 1), (96, 0), (97, 127), (101, 0), (100, 5), (96, 1)]
+        {
+            let message = Message::ControlChange { channel: 3, controller, value };
+            controls.message(message, |moved| steps.extend(moved.step.map(|step| (moved.control, step))));
+        }
+        assert_eq!(steps, [(Control::Nrpn(1), 1), (Control::Nrpn(1), -1), (Control::Rpn(5), 1)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::feedback::{Echoes, Telling};
 use super::{Learned, Mapping, Router};
@@ -10,6 +10,8 @@ use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
 
+/// A clock that is silent for this long, or stands while another runs, lets the other lead; the slowest ticks eight times in it.
+const SILENCE: Duration = Duration::from_secs(1);
 /// Most controls that are learnt while playing; the oldest makes room.
 const MAX_LEARNED: usize = 256;
 
@@ -23,9 +25,17 @@ pub struct LiveMappings {
     /// In the order of the parameter table.
     values: Vec<Value>,
     lead: u128,
-    clock: ClockFollower,
-    /// The device whose clock is followed: the first that ticks, until it goes.
-    clock_device: Option<DeviceId>,
+    /// Whose clock is followed.
+    leader: Option<Leader>,
+}
+
+/// The device whose clock is followed: the first that speaks, until it goes, falls silent, or stands while another runs.
+#[derive(Debug, Clone, Copy)]
+struct Leader {
+    device: DeviceId,
+    /// When it was last heard, and when last while it ran.
+    heard: Instant,
+    ran: Instant,
 }
 
 #[derive(Debug)]
@@ -33,6 +43,7 @@ struct Connected {
     device: Device,
     routers: Vec<Router>,
     echoes: Echoes,
+    clock: ClockFollower,
 }
 
 impl LiveMappings {
@@ -45,8 +56,7 @@ impl LiveMappings {
             devices: BTreeMap::new(),
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
             lead: 0,
-            clock: ClockFollower::default(),
-            clock_device: None,
+            leader: None,
         }
     }
 
@@ -54,8 +64,10 @@ impl LiveMappings {
     pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
         self.mappings = mappings.into_iter().map(Arc::new).collect();
         let devices = std::mem::take(&mut self.devices);
-        for Connected { device, .. } in devices.into_values() {
+        for Connected { device, clock, .. } in devices.into_values() {
+            let id = device.id;
             self.connect(device);
+            self.devices.entry(id).and_modify(|connected| connected.clock = clock);
         }
         self.say_lead(out);
     }
@@ -136,9 +148,7 @@ impl LiveMappings {
             MidiEvent::Came(device) => self.connect(device),
             MidiEvent::Went(id) => {
                 self.devices.remove(&id);
-                if self.clock_device == Some(id) {
-                    self.clock_device = None;
-                }
+                self.leader = self.leader.filter(|leader| leader.device != id);
                 self.say_lead(out);
             }
             MidiEvent::Hears(id) => {
@@ -178,7 +188,10 @@ impl LiveMappings {
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
         let names: Vec<&str> = routers.iter().map(|router| router.mapping().name.as_str()).collect();
         tracing::info!(device = device.name, mappings = names.join(", "), "MIDI mapped");
-        self.devices.insert(device.id, Connected { device, routers, echoes: Echoes::default() });
+        self.devices.insert(
+            device.id,
+            Connected { device, routers, echoes: Echoes::default(), clock: ClockFollower::default() },
+        );
     }
 
     fn matching(&self, wanted: impl Fn(&Mapping) -> bool) -> Vec<Router> {
@@ -204,12 +217,31 @@ impl LiveMappings {
         frame: impl Fn(Instant) -> u64,
         out: &mut Vec<ControlEvent>,
     ) {
-        if *self.clock_device.get_or_insert(device) != device {
-            return;
+        let speaks = matches!(message, Message::Clock | Message::Start | Message::Continue);
+        let Some(clock) = self.devices.get_mut(&device).map(|connected| &mut connected.clock) else { return };
+        let runs =
+            clock.is_running() && message != Message::Stop || matches!(message, Message::Start | Message::Continue);
+        let gives_way = self.leader.is_none_or(|leader| {
+            let silent = at.saturating_duration_since(leader.heard) >= SILENCE;
+            let stands = at.saturating_duration_since(leader.ran) >= SILENCE;
+            leader.device != device && (silent || stands && runs)
+        });
+        if gives_way && speaks {
+            // What it has said until now nobody has heard.
+            clock.say_again();
+            self.leader = Some(Leader { device, heard: at, ran: at });
         }
         let mut events = Vec::new();
-        self.clock.message(message, at, &mut events);
-        out.extend(events.into_iter().map(|event| event.on_time_line(&frame)));
+        clock.message(message, at, &mut events);
+        if let Some(leader) = self.leader.as_mut().filter(|leader| leader.device == device) {
+            if speaks {
+                leader.heard = at;
+            }
+            if speaks && runs {
+                leader.ran = at;
+            }
+            out.extend(events.into_iter().map(|event| event.on_time_line(&frame)));
+        }
     }
 }
 

@@ -121,7 +121,7 @@ impl Router {
 
     fn moved(&mut self, index: usize, binding: &Binding, moved: &Move, out: &mut Vec<ControlEvent>) {
         let was_down = std::mem::replace(&mut self.down[index], moved.pressed);
-        if !self.told[index].moved(binding, moved.position) {
+        if moved.step.is_none() && !self.told[index].moved(binding, moved.position) {
             return;
         }
         // A program change or a start has no release, so each one is a press.
@@ -133,6 +133,12 @@ impl Router {
         };
         let known = &self.values[binding.to as usize];
         let value = match &binding.action {
+            Action::Follow { scale, .. } if moved.step.is_some() => {
+                match binding.value_beside(*scale, known, moved.step.unwrap_or(0)) {
+                    Some(value) if value != *known => value,
+                    _ => return,
+                }
+            }
             Action::Follow { scale, pickup } => {
                 if let (true, Some(scale), Value::Number(number)) = (pickup, scale, known)
                     && !self.pickups[index].moved(moved.position, scale.position(*number))
@@ -146,7 +152,8 @@ impl Router {
             }
             Action::Turn { encoder, step, scale } => {
                 let Value::Number(number) = known else { return };
-                let position = scale.position(*number) + encoder.clicks(moved.raw) as f32 * step;
+                let clicks = moved.step.map_or_else(|| encoder.clicks(moved.raw), i32::from);
+                let position = scale.position(*number) + clicks as f32 * step;
                 match binding.to.fit(Input::Number(f64::from(scale.value(position)))) {
                     Ok(Some(value)) if value != *known => value,
                     _ => return,

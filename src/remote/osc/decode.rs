@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
-use rosc::{OscMessage, OscPacket, OscType};
+use rosc::{OscMessage, OscType};
 
 use super::fault::Fault;
+use super::message::STREAMS;
 use super::time::{Now, When, when};
 use super::{address, guard};
 use crate::event::LearnRequest;
 use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
 use crate::music::emotion::Emotion;
+use crate::music::theory::{Key, Mode};
+use crate::quote::{quoted, shown};
 
 /// Stands before a parameter's id when it shall take the value at the next bar line.
 const NEXT_BAR: &str = "next/bar/";
@@ -23,12 +26,20 @@ pub enum Request {
     NextBar(Param, Value, Option<Instant>),
     /// A parameter's value shall be sent back.
     Read(Param),
+    /// The newest message of a stream shall be sent back; its place in [`STREAMS`].
+    ReadStream(usize),
     /// The full state shall be sent back.
     State,
     /// State and changes shall be sent to the sender, or to a port on its host.
     Subscribe(Option<u16>),
     /// No longer.
     Unsubscribe(Option<u16>),
+    /// Who subscribes shall be sent back.
+    Subscribers,
+    /// A sign of life with these arguments, which are sent back.
+    Ping(Vec<OscType>),
+    /// What was sent to an address to see who is there has come back.
+    Confirm(String),
     /// MIDI learn.
     Learn(LearnRequest),
 }
@@ -38,7 +49,7 @@ pub enum Request {
 pub struct Decoded {
     /// In the order of the datagram.
     pub requests: Vec<Request>,
-    /// Messages that were left out; the others stand.
+    /// What was left out; the rest stands.
     pub faults: Vec<Fault>,
     /// Numbers outside the range of their parameter, whose nearest end is taken instead.
     pub clipped: Vec<String>,
@@ -46,67 +57,83 @@ pub struct Decoded {
     pub late: u64,
 }
 
-/// Reads one datagram.
-///
-/// # Errors
-/// When the whole datagram must be refused.
-pub fn decode(datagram: &[u8], now: Now) -> Result<Decoded, Fault> {
-    guard::check(datagram)?;
-    let (_, packet) = rosc::decoder::decode_udp(datagram).map_err(|error| Fault::Malformed(error.to_string()))?;
+/// Reads one datagram. What in it cannot be read is left out and named, the rest stands.
+#[must_use]
+pub fn decode(datagram: &[u8], now: Now) -> Decoded {
     let mut decoded = Decoded::default();
-    decoded.read_packet(&packet, When::AtOnce, now)?;
-    Ok(decoded)
+    if datagram.len() > guard::MAX_BYTES {
+        decoded.faults.push(Fault::Oversized(datagram.len()));
+    } else {
+        decoded.read_packet(datagram, When::AtOnce, guard::MAX_DEPTH, now);
+    }
+    decoded
 }
 
 impl Decoded {
-    fn read_packet(&mut self, packet: &OscPacket, enclosing: When, now: Now) -> Result<(), Fault> {
-        match packet {
-            OscPacket::Message(message) => self.read_message(message, enclosing),
-            OscPacket::Bundle(bundle) => {
-                let own = when(bundle.timetag, now)?;
-                self.late += u64::from(own == When::Late);
-                // OSC 1.0: an inner bundle may not come before the one around it.
-                let due = match (enclosing, own) {
-                    (When::At(outer), When::At(inner)) => When::At(outer.max(inner)),
-                    (When::At(outer), _) => When::At(outer),
-                    _ => own,
-                };
-                bundle.content.iter().try_for_each(|packet| self.read_packet(packet, due, now))
-            }
-        }
+    fn read_packet(&mut self, packet: &[u8], enclosing: When, depth_left: usize, now: Now) {
+        let read = if guard::is_bundle(packet) {
+            self.read_bundle(packet, enclosing, depth_left, now)
+        } else {
+            guard::message(packet).and_then(|message| self.read_message(&message, enclosing))
+        };
+        self.faults.extend(read.err());
     }
 
-    fn read_message(&mut self, message: &OscMessage, when: When) -> Result<(), Fault> {
-        if message.args.iter().any(not_finite) {
-            return Err(Fault::NotFinite(message.addr.clone()));
-        }
-        let due = if let When::At(instant) = when { Some(instant) } else { None };
-        if let Err(fault) = self.read_address(message, due) {
-            self.faults.push(fault);
+    fn read_bundle(&mut self, packet: &[u8], enclosing: When, depth_left: usize, now: Now) -> Result<(), Fault> {
+        let depth_left = depth_left.checked_sub(1).ok_or(Fault::Nested)?;
+        let (tag, mut elements) = guard::bundle(packet)?;
+        let own = when(tag, now)?;
+        self.late += u64::from(own == When::Late);
+        // OSC 1.0: an inner bundle may not come before the one around it.
+        let due = match (enclosing, own) {
+            (When::At(outer), When::At(inner)) => When::At(outer.max(inner)),
+            (When::At(outer), _) => When::At(outer),
+            _ => own,
+        };
+        while !elements.is_empty() {
+            let (element, after) = guard::element(elements)?;
+            self.read_packet(element, due, depth_left, now);
+            elements = after;
         }
         Ok(())
     }
 
-    fn read_address(&mut self, message: &OscMessage, due: Option<Instant>) -> Result<(), Fault> {
-        let id = message.addr.strip_prefix("/melos/");
-        match id {
-            Some("state") => self.requests.push(Request::State),
-            Some("subscribe") => self.requests.push(Request::Subscribe(port(message)?)),
-            Some("learn") => self.requests.push(Request::Learn(LearnRequest::Control(named(message)?))),
-            Some("learn/cancel") => self.requests.push(Request::Learn(LearnRequest::Cancel)),
-            Some("learn/forget") => self.requests.push(Request::Learn(LearnRequest::Forget(named(message)?))),
-            Some("unsubscribe") => self.requests.push(Request::Unsubscribe(port(message)?)),
-            Some(id) => match id.strip_prefix(NEXT_BAR) {
-                Some(id) => {
-                    let first = self.requests.len();
-                    self.read_parameters(message, &format!("/melos/{id}"), due)?;
-                    let asked = self.requests.split_off(first);
-                    self.requests.extend(asked.into_iter().map(at_next_bar).collect::<Result<Vec<_>, _>>()?);
-                }
-                None => self.read_parameters(message, &message.addr, due)?,
-            },
-            None => self.read_parameters(message, &message.addr, due)?,
+    fn read_message(&mut self, message: &OscMessage, when: When) -> Result<(), Fault> {
+        if message.args.iter().any(not_finite) {
+            return Err(Fault::NotFinite(shown(&message.addr)));
         }
+        let due = if let When::At(instant) = when { Some(instant) } else { None };
+        let request = match message.addr.strip_prefix("/melos/").unwrap_or_default() {
+            "state" => Request::State,
+            "subscribe" => Request::Subscribe(port(message)?),
+            "unsubscribe" => Request::Unsubscribe(port(message)?),
+            "subscribers" => Request::Subscribers,
+            "ping" => Request::Ping(message.args.iter().filter(|argument| is_plain(argument)).cloned().collect()),
+            "confirm" => Request::Confirm(confirmed(message)?),
+            "learn" => Request::Learn(LearnRequest::Control(named(message)?)),
+            "learn/cancel" => Request::Learn(LearnRequest::Cancel),
+            "learn/forget" => Request::Learn(LearnRequest::Forget(named(message)?)),
+            id => {
+                return match (id.strip_prefix(NEXT_BAR), STREAMS.iter().position(|stream| *stream == message.addr)) {
+                    (Some(id), _) => self.read_next_bar(message, id, due),
+                    (None, Some(stream)) if message.args.is_empty() => {
+                        self.requests.push(Request::ReadStream(stream));
+                        Ok(())
+                    }
+                    (None, Some(_)) => Err(Fault::Unfit(format!("{}: can only be read", message.addr))),
+                    (None, None) => self.read_parameters(message, &message.addr, due),
+                };
+            }
+        };
+        self.requests.push(request);
+        Ok(())
+    }
+
+    fn read_next_bar(&mut self, message: &OscMessage, id: &str, due: Option<Instant>) -> Result<(), Fault> {
+        let first = self.requests.len();
+        self.read_parameters(message, &format!("/melos/{id}"), due)?;
+        let asked = self.requests.split_off(first);
+        self.requests.extend(asked.into_iter().map(at_next_bar).collect::<Result<Vec<_>, _>>()?);
         Ok(())
     }
 
@@ -116,7 +143,16 @@ impl Decoded {
             return self.read_pattern(message, at, due);
         }
         let param = at.strip_prefix("/melos/").and_then(Param::from_id);
-        let param = param.ok_or_else(|| Fault::Unknown(message.addr.clone()))?;
+        let param = param.ok_or_else(|| Fault::Unknown(shown(&message.addr)))?;
+        // "A minor" is a tonic and a scale, which are two parameters.
+        if let (Param::Key, [OscType::String(text), ..]) = (param, message.args.as_slice())
+            && let Some(Key { tonic, mode }) = Key::parse(text)
+        {
+            let mode = Mode::ALL.iter().position(|known| *known == mode).map_or(0, |index| index as u8 + 1);
+            self.requests.push(Request::Set(Param::Key, Value::Choice(tonic), due));
+            self.requests.push(Request::Set(Param::Mode, Value::Choice(mode), due));
+            return Ok(());
+        }
         self.requests.extend(request(param, &message.args, due, &mut self.clipped)?);
         Ok(())
     }
@@ -124,7 +160,7 @@ impl Decoded {
     /// Every parameter that matches and fits; a fault when none does.
     fn read_pattern(&mut self, message: &OscMessage, pattern: &str, due: Option<Instant>) -> Result<(), Fault> {
         let mut taken = false;
-        let mut fault = Fault::Unknown(message.addr.clone());
+        let mut fault = Fault::Unknown(shown(&message.addr));
         let reached = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
         for spec in reached.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
             // Whoever reaches for many at once knows that their ranges differ.
@@ -163,7 +199,8 @@ fn request(
         [] if param.spec().kind == Kind::Trigger => return Ok(Some(Request::Set(param, Value::Trigger, due))),
         [] => return Ok(Some(Request::Read(param))),
         [OscType::String(name), weight, ..] if param == Param::Emotion => {
-            let emotion = Emotion::from_name(name).ok_or_else(|| unfit(format!("emotion: there is no {name:?}")))?;
+            let emotion =
+                Emotion::from_name(name).ok_or_else(|| unfit(format!("emotion: there is no {}", quoted(name))))?;
             (Param::emotion_weight(emotion), weight)
         }
         [first, ..] => (param, first),
@@ -201,7 +238,7 @@ fn named(message: &OscMessage) -> Result<Param, Fault> {
     let Some(OscType::String(id)) = message.args.first() else {
         return Err(Fault::Unfit(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
     };
-    let unknown = || format!("{}: there is no parameter {id:?}; docs/parameters.md lists them", message.addr);
+    let unknown = || format!("{}: there is no parameter {}; docs/parameters.md lists them", message.addr, quoted(id));
     Param::from_id(id).ok_or_else(|| Fault::Unfit(unknown()))
 }
 
@@ -217,6 +254,19 @@ fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
         Some(port @ 1..) => Ok(Some(port)),
         _ => Err(Fault::Unfit(format!("{}: expected a port from 1 to 65535", message.addr))),
     }
+}
+
+/// What came back of what was sent to see who is there.
+fn confirmed(message: &OscMessage) -> Result<String, Fault> {
+    match message.args.first() {
+        Some(OscType::String(token)) => Ok(token.clone()),
+        _ => Err(Fault::Unfit(format!("{}: expected the text that came with this address", message.addr))),
+    }
+}
+
+/// Whether every client can read an argument.
+const fn is_plain(argument: &OscType) -> bool {
+    matches!(argument, OscType::Int(_) | OscType::Float(_) | OscType::String(_))
 }
 
 fn not_finite(argument: &OscType) -> bool {

@@ -1,9 +1,14 @@
-//! What can be wrong with a packet, counted and said once.
+//! What can be wrong with a packet, counted and said.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use thiserror::Error;
+
+use crate::event::health::{Loss, Losses};
+use crate::remote::said::{Said, and_more};
 
 /// Why a packet, or a message in it, was not taken.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -12,6 +17,9 @@ pub enum Fault {
     /// Longer than `guard::MAX_BYTES`.
     #[error("{0} bytes is too large; at most {max} are taken", max = super::guard::MAX_BYTES)]
     Oversized(usize),
+    /// An address longer than `guard::MAX_ADDRESS`.
+    #[error("an address of {0} bytes is too long; at most {max} are taken", max = super::guard::MAX_ADDRESS)]
+    LongAddress(usize),
     /// Bundles or arrays inside each other, deeper than `guard::MAX_DEPTH`.
     #[error("nested too deeply; at most {max} levels are taken", max = super::guard::MAX_DEPTH)]
     Nested,
@@ -32,37 +40,69 @@ pub enum Fault {
     TooEarly(u64),
 }
 
-/// Says each complaint once; after [`Said::MOST`] different ones it only counts, so that a flood cannot fill the disk.
-#[derive(Debug, Default)]
-pub(in crate::remote) struct Said {
-    before: BTreeSet<String>,
+impl Fault {
+    /// What faults are told apart by when they are said: by what a performer could act on.
+    fn kind(&self) -> String {
+        match self {
+            // Of one parameter, whatever was sent to it.
+            Self::Unfit(what) => what.split(':').next().unwrap_or_default().to_owned(),
+            Self::Unknown(_) => "unknown".to_owned(),
+            Self::NotFinite(_) => "not finite".to_owned(),
+            _ => "not OSC".to_owned(),
+        }
+    }
 }
 
-impl Said {
-    const MOST: usize = 100;
+/// How many packets came, and where those are counted that were not taken or not sent.
+#[derive(Debug, Default)]
+pub struct Counters {
+    received: AtomicU64,
+    losses: Arc<Losses>,
+}
 
-    pub(in crate::remote) fn once(&mut self, from: SocketAddr, fault: &Fault) {
-        // Packets that are no OSC at all differ in nothing a performer could act on.
-        let key = match fault {
-            Fault::Malformed(_) | Fault::Oversized(_) | Fault::TooEarly(_) => {
-                format!("{:?}", std::mem::discriminant(fault))
-            }
-            _ => fault.to_string(),
-        };
-        if self.is_first(key) {
-            tracing::warn!(%from, "OSC ignored: {fault} (said once, counted from now on)");
+impl Counters {
+    pub(super) fn new(losses: Arc<Losses>) -> Self {
+        Self { received: AtomicU64::new(0), losses }
+    }
+
+    /// Datagrams and binary messages received so far.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    pub(in crate::remote) fn receive(&self) {
+        self.received.fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::remote) fn lost(&self, loss: Loss, more: u64) {
+        self.losses.add(loss, more);
+    }
+}
+
+/// What is wrong with what came, in the log.
+#[derive(Debug, Default)]
+pub(in crate::remote) struct Complaints(Said);
+
+impl Complaints {
+    pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
+        if let Some(unsaid) = self.0.say(&fault.kind(), &fault.to_string(), now) {
+            tracing::warn!(%from, "OSC ignored: {fault}; counted from now on{}", and_more(unsaid));
         }
     }
 
-    pub(in crate::remote) fn clipped(&mut self, from: SocketAddr, what: &str) {
+    pub(in crate::remote) fn clipped(&mut self, from: SocketAddr, what: &str, now: Instant) {
         // The parameter, not the number: a fader that goes too far sends many.
         let parameter = what.split(':').next().unwrap_or_default();
-        if self.is_first(format!("clipped {parameter}")) {
-            tracing::warn!(%from, "{what}; the nearest is taken (said once)");
+        if self.0.say("clipped", parameter, now).is_some() {
+            tracing::warn!(%from, "{what}; the nearest is taken");
         }
     }
 
-    fn is_first(&mut self, key: String) -> bool {
-        self.before.len() < Self::MOST && self.before.insert(key)
+    pub(in crate::remote) fn late(&mut self, from: SocketAddr, now: Instant) {
+        if let Some(unsaid) = self.0.say("late", &from.ip().to_string(), now) {
+            let more = and_more(unsaid);
+            tracing::warn!(%from, "an OSC bundle came after its time and is taken at once; counted from now on{more}");
+        }
     }
 }

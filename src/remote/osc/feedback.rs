@@ -1,51 +1,80 @@
 //! Who is told what: subscribers, the values they know, and what must not be echoed.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rosc::OscMessage;
+use rosc::{OscMessage, OscType};
+use thiserror::Error;
 
+use super::access::{Access, Wish};
+use super::connection::confirm;
 use super::message;
+use super::outbox::Outbox;
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
 
 /// Values and levels are sent at most this often: 30 times a second.
 pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
 
-/// Most subscribers; the oldest makes room.
-const MAX_SUBSCRIBERS: usize = 64;
+/// Most subscribers, and most of them on one host beyond this machine; more are refused.
+pub(super) const MAX_SUBSCRIBERS: usize = 64;
+const MAX_ON_HOST: usize = 16;
+
+/// How long a subscription holds after the last that was heard of its client.
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+/// How long before its end that is told.
+const NOTICE: Duration = Duration::from_secs(10);
 
 /// After a client has set a parameter it is not told that parameter's value for this long: while a fader moves, values
 /// still on their way through would pull it back.
 pub(in crate::remote) const QUIET: Duration = Duration::from_millis(250);
 
-/// Where a message goes.
-pub(super) type Outgoing = (SocketAddr, OscMessage);
+/// Who is told what changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscription {
+    /// Where the client's requests come from.
+    pub from: SocketAddr,
+    /// Where messages to it go.
+    pub to: SocketAddr,
+}
+
+/// Why somebody cannot subscribe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Full {
+    #[error("no more than {MAX_SUBSCRIBERS} can subscribe; /melos/subscribers tells who does")]
+    Everywhere,
+    #[error("no more than {MAX_ON_HOST} on one host can subscribe; /melos/subscribers tells who does")]
+    OnHost,
+}
 
 /// What listeners know, and what they are to be told next.
 #[derive(Debug)]
 pub(super) struct Feedback {
     values: Vec<Value>,
     chord: Option<OscMessage>,
-    /// The streams that are sent at intervals: level, mood, health.
-    paced: [Paced; 3],
-    subscribers: VecDeque<Subscriber>,
+    /// In the order of [`message::STREAMS`].
+    streams: [Stream; message::STREAMS.len()],
+    subscribers: Vec<Subscriber>,
+    /// Subscribers of an earlier run, until there is something to tell them.
+    earlier: Vec<Subscription>,
+    /// Whether anything has been told: before that, values are defaults and not what is played.
+    told: bool,
 }
 
-/// The newest message of a stream.
+/// A stream's newest message, and whether it waits for the next interval.
 #[derive(Debug, Default)]
-struct Paced {
+struct Stream {
     newest: Option<OscMessage>,
     unsent: bool,
 }
 
 #[derive(Debug)]
 struct Subscriber {
-    /// Where its requests come from.
-    from: SocketAddr,
-    /// Where messages to it go.
-    to: SocketAddr,
+    at: Subscription,
+    /// Until when, if nothing more is heard of it.
+    until: Instant,
+    /// Whether it was told that its end is near.
+    warned: bool,
     /// Per parameter: the value it was last sent or has set itself.
     known: Vec<Option<Value>>,
     /// Per parameter: when it may be told again.
@@ -53,8 +82,18 @@ struct Subscriber {
 }
 
 impl Subscriber {
+    fn new(at: Subscription, now: Instant) -> Self {
+        let nothing_known = vec![None; TABLE.len()];
+        Self { at, until: now + LEASE, warned: false, known: nothing_known, quiet_until: vec![None; TABLE.len()] }
+    }
+
+    /// Whether a parameter that it has set itself is not to be told yet.
+    fn is_quiet(&self, index: usize, now: Instant) -> bool {
+        self.quiet_until[index].is_some_and(|until| until > now)
+    }
+
     fn is(&self, client: SocketAddr) -> bool {
-        self.from == client || self.to == client
+        self.at.from == client || self.at.to == client
     }
 }
 
@@ -63,28 +102,125 @@ impl Feedback {
         Self {
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
             chord: None,
-            paced: Default::default(),
-            subscribers: VecDeque::new(),
+            streams: Default::default(),
+            subscribers: Vec::new(),
+            earlier: Vec::new(),
+            told: false,
         }
     }
 
     /// Adds or renews a subscriber and sends it everything.
-    pub(super) fn subscribe(&mut self, from: SocketAddr, to: SocketAddr, out: &mut Vec<Outgoing>) {
-        self.unsubscribe(to);
-        if self.subscribers.len() == MAX_SUBSCRIBERS {
-            self.subscribers.pop_front();
+    ///
+    /// # Errors
+    /// When there are too many; those who are there stay.
+    pub(super) fn subscribe(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        now: Instant,
+        out: &Outbox,
+    ) -> Result<(), Full> {
+        let before = self.subscribers.iter().position(|subscriber| subscriber.at.to == to);
+        let before = before.map(|index| self.subscribers.remove(index));
+        let ip = to.ip().to_canonical();
+        let on_host = self.subscribers.iter().filter(|subscriber| subscriber.at.to.ip().to_canonical() == ip).count();
+        if self.subscribers.len() >= MAX_SUBSCRIBERS {
+            return Err(Full::Everywhere);
         }
-        self.subscribers.push_back(Subscriber {
-            from,
-            to,
-            known: self.values.iter().cloned().map(Some).collect(),
-            quiet_until: vec![None; TABLE.len()],
-        });
-        self.state(to, out);
+        if !ip.is_loopback() && on_host >= MAX_ON_HOST {
+            return Err(Full::OnHost);
+        }
+        let mut subscriber = Subscriber::new(Subscription { from, to }, now);
+        // Whoever renews while a fader moves is not told now where it was.
+        subscriber.quiet_until = before.map_or(subscriber.quiet_until, |before| before.quiet_until);
+        for (index, value) in self.values.iter().enumerate() {
+            if subscriber.is_quiet(index, now) {
+                continue;
+            }
+            // What is lost on the way out is sent with the next tick.
+            let sent = self.read(TABLE[index].param).is_none_or(|message| out.send(to, message));
+            subscriber.known[index] = sent.then(|| value.clone());
+        }
+        self.subscribers.push(subscriber);
+        for message in self.sounding() {
+            out.send(to, message);
+        }
+        Ok(())
     }
 
-    pub(super) fn unsubscribe(&mut self, to: SocketAddr) {
-        self.subscribers.retain(|subscriber| subscriber.to != to);
+    /// Takes up subscriptions of an earlier run; they begin when the values that are played are known.
+    pub(super) fn restore(&mut self, earlier: Vec<Subscription>) {
+        self.earlier = earlier;
+        self.earlier.truncate(MAX_SUBSCRIBERS);
+    }
+
+    fn begin_earlier(&mut self, now: Instant) {
+        for at in std::mem::take(&mut self.earlier) {
+            if self.subscribers.len() < MAX_SUBSCRIBERS && !self.subscribes(at.to) {
+                let mut subscriber = Subscriber::new(at, now);
+                // By then every value has been told.
+                subscriber.quiet_until.fill(Some(now + QUIET));
+                self.subscribers.push(subscriber);
+            }
+        }
+    }
+
+    /// Ends a subscription; tells whether there was one.
+    pub(super) fn unsubscribe(&mut self, to: SocketAddr) -> bool {
+        let before = self.subscribers.len();
+        self.subscribers.retain(|subscriber| subscriber.at.to != to);
+        self.subscribers.len() < before
+    }
+
+    /// Whether an address is told what changes.
+    pub(super) fn subscribes(&self, to: SocketAddr) -> bool {
+        self.subscribers.iter().any(|subscriber| subscriber.at.to == to)
+    }
+
+    /// Who subscribes.
+    pub(super) fn subscriptions(&self) -> Vec<Subscription> {
+        self.subscribers.iter().map(|subscriber| subscriber.at).chain(self.earlier.iter().copied()).collect()
+    }
+
+    /// Who subscribes and for how many seconds more, in pairs.
+    pub(super) fn list(&self, now: Instant) -> OscMessage {
+        let pair = |subscriber: &Subscriber| {
+            let left = subscriber.until.saturating_duration_since(now).as_secs();
+            [OscType::String(subscriber.at.to.to_string()), OscType::Int(left as i32)]
+        };
+        message::message("/melos/subscribers", self.subscribers.iter().flat_map(pair).collect())
+    }
+
+    /// A client was heard of.
+    pub(super) fn renew(&mut self, client: SocketAddr, now: Instant) {
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(client)) {
+            (subscriber.until, subscriber.warned) = (now + LEASE, false);
+        }
+    }
+
+    /// Ends subscriptions that nothing was heard of, or whose addresses must be shown again and were not; each is told before.
+    pub(super) fn end_leases(&mut self, now: Instant, access: &Access, out: &Outbox) {
+        let expires = |to: SocketAddr, left: Duration| {
+            out.send(to, message::message("/melos/subscription/expires", vec![OscType::Int(left.as_secs() as i32)]));
+        };
+        self.subscribers.retain_mut(|subscriber| {
+            let to = subscriber.at.to;
+            let known_until = access.until(to);
+            let left = known_until.unwrap_or(subscriber.until).min(subscriber.until).saturating_duration_since(now);
+            if left.is_zero() {
+                expires(to, left);
+                tracing::info!(%to, "OSC feedback off: nothing was heard of the client");
+                return false;
+            }
+            if left <= NOTICE && !subscriber.warned {
+                subscriber.warned = true;
+                expires(to, left);
+                if known_until.is_some_and(|until| until <= now + NOTICE) {
+                    out.send(to, confirm(access, Wish::Subscribe, to, now));
+                }
+            }
+            true
+        });
     }
 
     /// A client has set a parameter itself.
@@ -100,55 +236,92 @@ impl Feedback {
         message::value(param, &self.values[param as usize])
     }
 
+    /// A stream's newest message, if there was one.
+    pub(super) fn newest(&self, stream: usize) -> Option<OscMessage> {
+        self.streams[stream].newest.clone()
+    }
+
     /// Everything there is to know.
-    pub(super) fn state(&self, to: SocketAddr, out: &mut Vec<Outgoing>) {
-        out.extend(TABLE.iter().filter_map(|spec| Some((to, self.read(spec.param)?))));
-        out.extend(self.chord.clone().map(|chord| (to, chord)));
-        out.extend(self.paced.iter().filter_map(|stream| Some((to, stream.newest.clone()?))));
+    pub(super) fn everything(&self) -> impl Iterator<Item = OscMessage> {
+        TABLE.iter().filter_map(|spec| self.read(spec.param)).chain(self.sounding())
+    }
+
+    /// What sounds now: the chord, and the newest of the streams that stand for a state and not for a moment.
+    fn sounding(&self) -> impl Iterator<Item = OscMessage> {
+        let states = message::STREAMS.iter().zip(&self.streams).filter(|(address, _)| is_paced(address));
+        self.chord.clone().into_iter().chain(states.filter_map(|(_, stream)| stream.newest.clone()))
+    }
+
+    /// Sends everything there is to know.
+    pub(super) fn state(&self, to: SocketAddr, out: &Outbox) {
+        for message in self.everything() {
+            out.send(to, message);
+        }
     }
 
     /// Takes a notice; beats, bars, chords and onsets go out at once, the rest with [`Feedback::tick`].
-    pub(super) fn notice(&mut self, notice: Notice, out: &mut Vec<Outgoing>) {
+    pub(super) fn notice(&mut self, notice: Notice, out: &Outbox) {
+        self.told = true;
         let stream = message::stream(&notice);
         match notice {
             Notice::Value(param, value) => self.values[param as usize] = value,
-            Notice::Learned { to, param, block } => out.push((to, message::learned(param, block))),
-            Notice::Level { .. } => self.paced[0] = Paced { newest: stream, unsent: true },
-            Notice::Mood(_) => self.paced[1] = Paced { newest: stream, unsent: true },
-            Notice::Health(_) => self.paced[2] = Paced { newest: stream, unsent: true },
+            Notice::Learned { to, param, block } => {
+                out.send(to, message::learned(param, block));
+            }
             Notice::Chord(..) => {
                 self.chord.clone_from(&stream);
-                self.send_all(stream, out);
+                self.send_all(stream.as_ref(), out);
             }
-            Notice::Beat { .. } | Notice::Bar { .. } | Notice::Onset { .. } => self.send_all(stream, out),
+            _ => {
+                let Some(message) = stream else { return };
+                let Some(at) = message::STREAMS.iter().position(|address| *address == message.addr) else { return };
+                let paced = is_paced(message::STREAMS[at]);
+                if !paced {
+                    self.send_all(Some(&message), out);
+                }
+                self.streams[at] = Stream { newest: Some(message), unsent: paced };
+            }
         }
     }
 
     /// Sends what has changed since the last tick; called every [`INTERVAL`].
-    pub(super) fn tick(&mut self, now: Instant, out: &mut Vec<Outgoing>) {
+    pub(super) fn tick(&mut self, now: Instant, out: &Outbox) {
+        if self.told {
+            self.begin_earlier(now);
+        }
         for subscriber in &mut self.subscribers {
             for (index, value) in self.values.iter().enumerate() {
-                let quiet = subscriber.quiet_until[index].is_some_and(|until| until > now);
+                let quiet = subscriber.is_quiet(index, now);
                 let param = TABLE[index].param;
-                // Subscribers hear at this address which chord sounds.
-                if quiet || param == Param::Chord || subscriber.known[index].as_ref() == Some(value) {
+                // Of a chord that was asked for they hear at this address when it sounds.
+                let told = param == Param::Chord && subscriber.known[index].is_some();
+                if quiet || told || subscriber.known[index].as_ref() == Some(value) {
                     continue;
                 }
-                subscriber.known[index] = Some(value.clone());
-                out.extend(message::value(param, value).map(|message| (subscriber.to, message)));
+                // What is lost on the way out is sent with the next tick.
+                if message::value(param, value).is_none_or(|message| out.send(subscriber.at.to, message)) {
+                    subscriber.known[index] = Some(value.clone());
+                }
             }
         }
-        for index in 0..self.paced.len() {
-            if std::mem::take(&mut self.paced[index].unsent) {
-                self.send_all(self.paced[index].newest.clone(), out);
+        for at in 0..self.streams.len() {
+            if std::mem::take(&mut self.streams[at].unsent) {
+                self.send_all(self.streams[at].newest.as_ref(), out);
             }
         }
     }
 
-    fn send_all(&self, message: Option<OscMessage>, out: &mut Vec<Outgoing>) {
+    fn send_all(&self, message: Option<&OscMessage>, out: &Outbox) {
         let Some(message) = message else { return };
-        out.extend(self.subscribers.iter().map(|subscriber| (subscriber.to, message.clone())));
+        for subscriber in &self.subscribers {
+            out.send(subscriber.at.to, message.clone());
+        }
     }
+}
+
+/// Whether a stream stands for a state, of which the newest is sent at intervals, and not for moments.
+fn is_paced(address: &str) -> bool {
+    matches!(address, "/melos/level" | "/melos/mood" | "/melos/health")
 }
 
 #[cfg(test)]

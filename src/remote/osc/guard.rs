@@ -1,49 +1,63 @@
-//! A look at a datagram before it is decoded.
+//! Taking a datagram apart before anything in it is decoded.
 //!
 //! rosc decodes bundles by recursion and builds arrays as nested vectors, so a single datagram of nested bundles or
-//! brackets can overflow the stack, which aborts the process. This scan keeps depth in a counter instead.
+//! brackets can overflow the stack, which aborts the process; and it gives up a whole bundle for one message that it cannot
+//! read. So bundles are taken apart here, and only single messages are handed on.
+
+use rosc::{OscMessage, OscPacket, OscTime};
 
 use super::fault::Fault;
+use crate::quote::shown;
 
 /// Longest datagram taken, in bytes: some hundred messages.
 pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
 /// Deepest nesting of bundles, and of arrays.
 pub(super) const MAX_DEPTH: usize = 8;
+/// Longest address taken, in bytes; several times the longest there is, for patterns that name many.
+pub(super) const MAX_ADDRESS: usize = 255;
 
 const BUNDLE: &[u8] = b"#bundle\0";
-const BUNDLE_HEADER: usize = 16;
 
-/// Whether a datagram is safe to decode.
-pub(super) fn check(datagram: &[u8]) -> Result<(), Fault> {
-    if datagram.len() > MAX_BYTES {
-        return Err(Fault::Oversized(datagram.len()));
-    }
-    check_element(datagram, MAX_DEPTH)
+/// Whether a packet is a bundle.
+pub(super) fn is_bundle(packet: &[u8]) -> bool {
+    packet.starts_with(BUNDLE)
 }
 
-pub(super) fn check_element(element: &[u8], depth_left: usize) -> Result<(), Fault> {
-    if !element.starts_with(BUNDLE) {
-        return check_brackets(element);
-    }
-    let depth_left = depth_left.checked_sub(1).ok_or(Fault::Nested)?;
-    let mut rest = element.get(BUNDLE_HEADER..).ok_or_else(|| malformed("a bundle without a time tag"))?;
-    while !rest.is_empty() {
-        let (size, after) = rest.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with loose ends"))?;
-        let size = u32::from_be_bytes(*size) as usize;
-        let content = after.get(..size).ok_or_else(|| malformed("a bundle that breaks off"))?;
-        if size == 0 || !size.is_multiple_of(4) {
-            return Err(malformed("a bundle element of odd size"));
-        }
-        check_element(content, depth_left)?;
-        rest = &after[size..];
-    }
-    Ok(())
+/// A bundle's time tag and its elements.
+pub(super) fn bundle(packet: &[u8]) -> Result<(OscTime, &[u8]), Fault> {
+    let header = packet.get(BUNDLE.len()..).and_then(|rest| rest.split_first_chunk::<8>());
+    let (tag, elements) = header.ok_or_else(|| malformed("a bundle without a time tag"))?;
+    let tag = u64::from_be_bytes(*tag);
+    Ok((OscTime { seconds: (tag >> 32) as u32, fractional: tag as u32 }, elements))
 }
 
-/// Looks at the type tags of a message.
-fn check_brackets(message: &[u8]) -> Result<(), Fault> {
+/// The first of a bundle's elements, and what follows it. After an error nobody knows where the next one begins.
+pub(super) fn element(elements: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with loose ends"))?;
+    let size = u32::from_be_bytes(*size) as usize;
+    if size == 0 || !size.is_multiple_of(4) {
+        return Err(malformed("a bundle element of odd size"));
+    }
+    after.split_at_checked(size).ok_or_else(|| malformed("a bundle that breaks off"))
+}
+
+/// A single message.
+pub(super) fn message(packet: &[u8]) -> Result<OscMessage, Fault> {
+    check(packet)?;
+    match rosc::decoder::decode_udp(packet) {
+        Ok((_, OscPacket::Message(message))) => Ok(message),
+        Ok((_, OscPacket::Bundle(_))) => Err(malformed("a bundle where a message should be")),
+        Err(error) => Err(Fault::Malformed(shown(&error.to_string()))),
+    }
+}
+
+/// Whether a message is safe to decode, by its address and type tags.
+fn check(message: &[u8]) -> Result<(), Fault> {
     let address_end =
         message.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("an address without an end"))?;
+    if address_end > MAX_ADDRESS {
+        return Err(Fault::LongAddress(address_end));
+    }
     let Some(tags) = message.get((address_end / 4 + 1) * 4..) else {
         return Err(malformed("a message without type tags"));
     };

@@ -7,7 +7,11 @@ use crate::event::notice::Health;
 use crate::event::parameter::{Param, Value};
 use crate::music::emotion::{Affect, Mood};
 
-fn message(address: &str, args: Vec<OscType>) -> OscMessage {
+/// The streams beside the chord, which is a parameter too.
+pub(in crate::remote) const STREAMS: [&str; 6] =
+    ["/melos/beat", "/melos/bar", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
+
+pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
 }
 

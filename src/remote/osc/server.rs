@@ -1,24 +1,22 @@
-//! The UDP socket and the task that serves it.
+//! The task that receives, and the one that sends.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use rosc::{OscPacket, encoder};
 use thiserror::Error;
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::decode::{Decoded, Request, decode};
-use super::fault::Said;
-use super::feedback::{Feedback, INTERVAL, Outgoing};
-use super::time::Now;
-use crate::event::health::{Loss, Losses};
-use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
+use super::connection::Connection;
+use super::fault::Counters;
+use super::feedback::{INTERVAL, Subscription};
+use super::outbox::Datagram;
+use super::sockets::Sockets;
+use crate::event::health::Loss;
+use crate::event::{Inbox, Notice};
 
 /// Notices that may wait for the task; more than a busy second.
 const NOTICES: usize = 4096;
@@ -39,36 +37,44 @@ pub enum OscError {
     },
 }
 
+/// Clients that are known before they have sent anything.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// Hosts beyond this machine that need not show that an address is their own.
+    pub trusted: Vec<IpAddr>,
+    /// Subscriptions of an earlier run; each begins with a whole lease.
+    pub subscriptions: Vec<Subscription>,
+}
+
 /// The running server; ends when dropped.
 #[derive(Debug)]
 pub struct OscServer {
     address: SocketAddr,
-    received: Arc<AtomicU64>,
-    losses: Arc<Losses>,
+    counters: Arc<Counters>,
     notices: mpsc::Sender<Notice>,
-    task: JoinHandle<()>,
+    subscriptions: Arc<Mutex<Vec<Subscription>>>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl OscServer {
-    /// Listens on `address` (port 0 takes any free one) and puts what is asked for into `inbox`. Needs a tokio runtime.
+    /// Listens on `address` (port 0 takes any free one) and puts what is asked for into `inbox`. On 127.0.0.1 it listens on
+    /// ::1 as well, since `localhost` may mean either. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn start(address: SocketAddr, inbox: Arc<Inbox>) -> Result<Self, OscError> {
+    pub async fn start(address: SocketAddr, clients: Clients, inbox: Arc<Inbox>) -> Result<Self, OscError> {
         let fail = |source| OscError::Bind { address, source };
-        let socket = UdpSocket::bind(address).await.map_err(fail)?;
-        let address = socket.local_addr().map_err(fail)?;
-        let (received, losses) = (Arc::new(AtomicU64::new(0)), Arc::clone(inbox.losses()));
+        let sockets = Arc::new(Sockets::bind(address).await.map_err(fail)?);
+        let address = sockets.address().map_err(fail)?;
+        let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
         let (notices, waiting) = mpsc::channel(NOTICES);
-        let connection = Connection {
-            socket,
-            inbox,
-            received: Arc::clone(&received),
-            feedback: Feedback::new(),
-            said: Said::default(),
-        };
-        let task = tokio::spawn(connection.serve(waiting));
-        Ok(Self { address, received, losses, notices, task })
+        let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
+        let (connection, outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
+        let tasks = [
+            tokio::spawn(serve(Arc::clone(&sockets), connection, waiting, Arc::clone(&subscriptions))),
+            tokio::spawn(send(sockets, outgoing, Arc::clone(&counters))),
+        ];
+        Ok(Self { address, counters, notices, subscriptions, tasks })
     }
 
     /// Where it listens.
@@ -77,112 +83,65 @@ impl OscServer {
         self.address
     }
 
-    /// Datagrams received so far.
+    /// What came and went.
     #[must_use]
-    pub fn received(&self) -> u64 {
-        self.received.load(Relaxed)
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Who subscribes now, so that it can be kept over a restart.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells listeners something. Never waits: when listeners cannot be served fast enough the notice is dropped and
     /// counted as unsent. At the start every value that differs from its default must be told once.
     pub fn tell(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
-            self.losses.add(Loss::OscUnsent, 1);
+            self.counters.lost(Loss::OscUnsent, 1);
         }
     }
 }
 
 impl Drop for OscServer {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
-struct Connection {
-    socket: UdpSocket,
-    inbox: Arc<Inbox>,
-    received: Arc<AtomicU64>,
-    feedback: Feedback,
-    said: Said,
+async fn serve(
+    sockets: Arc<Sockets>,
+    mut connection: Connection,
+    mut notices: mpsc::Receiver<Notice>,
+    subscriptions: Arc<Mutex<Vec<Subscription>>>,
+) {
+    let mut datagram = vec![0; usize::from(u16::MAX)];
+    let mut tick = interval(INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            received = sockets.receive(&mut datagram) => match received {
+                Ok((length, from)) => connection.receive(&datagram[..length], from),
+                // An earlier reply met a closed port; nothing is wrong with this socket.
+                Err(error) => tracing::debug!(%error, "OSC receive"),
+            },
+            notice = notices.recv() => match notice {
+                Some(notice) => connection.notice(notice),
+                None => return,
+            },
+            now = tick.tick() => {
+                connection.tick(now.into_std());
+                *subscriptions.lock().unwrap_or_else(PoisonError::into_inner) = connection.subscriptions();
+            }
+        }
+    }
 }
 
-impl Connection {
-    async fn serve(mut self, mut notices: mpsc::Receiver<Notice>) {
-        let mut datagram = vec![0; usize::from(u16::MAX)];
-        let mut tick = interval(INTERVAL);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut out = Vec::new();
-        loop {
-            tokio::select! {
-                received = self.socket.recv_from(&mut datagram) => match received {
-                    Ok((length, from)) => self.receive(&datagram[..length], from, &mut out),
-                    // An earlier reply met a closed port; nothing is wrong with this socket.
-                    Err(error) => tracing::debug!(%error, "OSC receive"),
-                },
-                notice = notices.recv() => match notice {
-                    Some(notice) => self.feedback.notice(notice, &mut out),
-                    None => return,
-                },
-                now = tick.tick() => self.feedback.tick(now.into_std(), &mut out),
-            }
-            self.send(&mut out).await;
-        }
-    }
-
-    fn receive(&mut self, datagram: &[u8], from: SocketAddr, out: &mut Vec<Outgoing>) {
-        self.received.fetch_add(1, Relaxed);
-        let now = Now::take();
-        let Decoded { requests, faults, clipped, late } =
-            decode(datagram, now).unwrap_or_else(|fault| Decoded { faults: vec![fault], ..Decoded::default() });
-        self.lost(Loss::OscLate, late);
-        for fault in faults {
-            self.lost(Loss::OscRefused, 1);
-            self.said.once(from, &fault);
-        }
-        for what in clipped {
-            self.said.clipped(from, &what);
-        }
-        for request in requests {
-            self.take(request, from, now.monotonic, out);
-        }
-    }
-
-    fn take(&mut self, request: Request, from: SocketAddr, now: Instant, out: &mut Vec<Outgoing>) {
-        let at = |port: Option<u16>| SocketAddr::new(from.ip(), port.unwrap_or(from.port()));
-        match request {
-            Request::Set(param, value, due) => {
-                self.feedback.heard(from, param, &value, due.unwrap_or(now));
-                let event = ControlEvent::Set(param, value);
-                self.inbox.push(Incoming { event, due, source: Source::Osc(from) });
-            }
-            Request::NextBar(param, value, due) => {
-                let event = ControlEvent::NextBar(param, value);
-                self.inbox.push(Incoming { event, due, source: Source::Osc(from) });
-            }
-            Request::Read(param) => out.extend(self.feedback.read(param).map(|message| (from, message))),
-            Request::State => self.feedback.state(from, out),
-            Request::Subscribe(port) => {
-                self.feedback.subscribe(from, at(port), out);
-                tracing::info!(to = %at(port), "OSC feedback on");
-            }
-            Request::Learn(request) => self.inbox.learn(request, from),
-            Request::Unsubscribe(port) => {
-                self.feedback.unsubscribe(at(port));
-                tracing::info!(to = %at(port), "OSC feedback off");
-            }
-        }
-    }
-
-    fn lost(&self, loss: Loss, more: u64) {
-        self.inbox.losses().add(loss, more);
-    }
-
-    async fn send(&self, out: &mut Vec<Outgoing>) {
-        for (to, message) in out.drain(..) {
-            let Ok(bytes) = encoder::encode(&OscPacket::Message(message)) else { continue };
-            if self.socket.send_to(&bytes, to).await.is_err() {
-                self.lost(Loss::OscUnsent, 1);
-            }
+async fn send(sockets: Arc<Sockets>, mut outgoing: mpsc::Receiver<Datagram>, counters: Arc<Counters>) {
+    while let Some((to, bytes)) = outgoing.recv().await {
+        if sockets.send(&bytes, to).await.is_err() {
+            counters.lost(Loss::OscUnsent, 1);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::fault::Fault;
 pub(super) const MAX_AHEAD: Duration = Duration::from_secs(3600);
 
 /// Seconds from the NTP epoch (1900) to the Unix epoch (1970); RFC 5905.
-const UNIX_OFFSET_SECONDS: u128 = 2_208_988_800;
+const UNIX_OFFSET_SECONDS: u64 = 2_208_988_800;
 
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -41,18 +41,25 @@ pub(super) enum When {
 }
 
 /// What a time tag means now.
+///
+/// NTP counts seconds in 32 bits and begins again every 136 years, next in February 2036; a tag is meant for the nearest of the
+/// moments that it can stand for.
 pub(super) fn when(tag: OscTime, now: Now) -> Result<When, Fault> {
-    if (tag.seconds, tag.fractional) == (0, 1) {
-        return Ok(When::AtOnce);
+    match (tag.seconds, tag.fractional) {
+        (0, 1) => return Ok(When::AtOnce),
+        // From senders without a clock.
+        (0, 0) => return Ok(When::Late),
+        _ => {}
     }
-    let nanoseconds = (u128::from(tag.fractional) * 1_000_000_000) >> 32;
-    let wanted = u128::from(tag.seconds) * 1_000_000_000 + nanoseconds;
     let since_unix = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let current = UNIX_OFFSET_SECONDS * 1_000_000_000 + since_unix.as_nanos();
-    match wanted.checked_sub(current) {
-        None | Some(0) => Ok(When::Late),
-        Some(ahead) if ahead > MAX_AHEAD.as_nanos() => Err(Fault::TooEarly((ahead / 1_000_000_000) as u64)),
-        Some(ahead) => Ok(When::At(now.monotonic + Duration::from_nanos(ahead as u64))),
+    let seconds = (UNIX_OFFSET_SECONDS + since_unix.as_secs()) as u32;
+    let ahead_seconds = i64::from(tag.seconds.wrapping_sub(seconds) as i32);
+    let nanoseconds = (u64::from(tag.fractional) * 1_000_000_000) >> 32;
+    let ahead = ahead_seconds * 1_000_000_000 + nanoseconds as i64 - i64::from(since_unix.subsec_nanos());
+    match u64::try_from(ahead).map(Duration::from_nanos) {
+        Err(_) | Ok(Duration::ZERO) => Ok(When::Late),
+        Ok(ahead) if ahead > MAX_AHEAD => Err(Fault::TooEarly(ahead.as_secs())),
+        Ok(ahead) => Ok(When::At(now.monotonic + ahead)),
     }
 }
 
@@ -65,6 +72,25 @@ mod tests {
         let nanoseconds = (unix + UNIX_OFFSET_SECONDS as i128 * 1_000_000_000 + milliseconds * 1_000_000) as u128;
         let fractional = ((nanoseconds % 1_000_000_000) << 32) / 1_000_000_000;
         OscTime { seconds: (nanoseconds / 1_000_000_000) as u32, fractional: fractional as u32 }
+    }
+
+    #[test]
+    fn the_next_era_of_ntp_is_understood() {
+        // 2036-02-07 06:28:16 UTC, when the seconds begin again, and some moments around it.
+        let turn = UNIX_EPOCH + Duration::from_secs((1 << 32) - UNIX_OFFSET_SECONDS);
+        for seconds_after in [-30, -1, 0, 30, 3_600 * 24 * 400] {
+            let wall = if seconds_after < 0 {
+                turn - Duration::from_secs(u64::from(i32::unsigned_abs(seconds_after)))
+            } else {
+                turn + Duration::from_secs(seconds_after as u64)
+            };
+            let now = Now { monotonic: Instant::now(), wall };
+            let Ok(When::At(at)) = when(tag(now, 1_500), now) else { panic!("{seconds_after}: lies ahead") };
+            assert!((at - now.monotonic).abs_diff(Duration::from_millis(1_500)) < Duration::from_micros(1));
+            assert_eq!(when(tag(now, -1_500), now), Ok(When::Late), "{seconds_after}");
+        }
+        // From here that is years ahead, and not the past.
+        assert!(matches!(when(OscTime { seconds: 5, fractional: 0 }, Now::take()), Err(Fault::TooEarly(_))));
     }
 
     #[test]

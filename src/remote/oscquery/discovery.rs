@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 use thiserror::Error;
 
+use super::door::host_name;
+
 /// Service type of OSCQuery over HTTP.
 const OSCQUERY: &str = "_oscjson._tcp.local.";
 /// Service type of OSC over UDP.
@@ -22,21 +24,26 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Advertises both addresses, on the interfaces where they can be reached: all of them for an address such as
+    /// Advertises OSCQuery, OSC, or both, on the interfaces where they can be reached: all of them for an address such as
     /// 0.0.0.0, the one that has the address otherwise; so 127.0.0.1 never goes beyond this machine.
     /// Starts a thread of its own.
     ///
     /// # Errors
     /// When multicast DNS cannot be used.
-    pub fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Result<Self, DiscoveryError> {
+    pub fn announce(oscquery: Option<SocketAddr>, osc: Option<SocketAddr>) -> Result<Self, DiscoveryError> {
         let this = Self { daemon: ServiceDaemon::new()? };
-        if !oscquery.ip().is_unspecified() {
+        let services = [(OSCQUERY, oscquery), (OSC, osc)];
+        let services: Vec<_> = services.into_iter().filter_map(|(kind, address)| Some((kind, address?))).collect();
+        if !services.iter().any(|(_, address)| address.ip().is_unspecified()) {
             this.daemon.disable_interface(IfKind::All)?;
-            this.daemon.enable_interface(interface(oscquery.ip()))?;
+            for (_, address) in &services {
+                this.daemon.enable_interface(interface(address.ip()))?;
+            }
         }
-        let host = host_name();
-        let name = format!("Melos {} on {host}", oscquery.port());
-        for (kind, address) in [(OSCQUERY, oscquery), (OSC, osc)] {
+        let host = host_name().unwrap_or_else(|| "melos".to_owned());
+        let port = services.first().map_or(0, |(_, address)| address.port());
+        let name = format!("Melos {port} on {host}");
+        for (kind, address) in services {
             let new = |ip: &str| ServiceInfo::new(kind, &name, &format!("{host}.local."), ip, address.port(), &TXT[..]);
             let service = if address.ip().is_unspecified() {
                 new("")?.enable_addr_auto()
@@ -58,15 +65,6 @@ fn interface(address: IpAddr) -> IfKind {
         IpAddr::V4(address) if address.is_loopback() => IfKind::LoopbackV4,
         IpAddr::V6(address) if address.is_loopback() => IfKind::LoopbackV6,
         _ => IfKind::Addr(address),
-    }
-}
-
-/// The machine's name without its domain.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim().split('.').next() {
-        Some(first) if !first.is_empty() => first.to_owned(),
-        _ => "melos".to_owned(),
     }
 }
 

@@ -111,6 +111,11 @@ impl Listening {
         self.methods.remove(&method);
     }
 
+    /// Whether there is nothing that the client wants to hear.
+    pub(super) fn is_empty(&self) -> bool {
+        self.methods.is_empty()
+    }
+
     /// The client itself has set a parameter.
     pub(super) fn heard(&mut self, param: Param, value: &Value, now: Instant) {
         if let Some(heard) = self.methods.get_mut(&(param as usize)) {

@@ -4,22 +4,37 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{Message, WebSocket};
-use rosc::{OscMessage, OscPacket, encoder};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde::Deserialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Shared;
 use super::known::Listening;
+use super::places::Place;
+use super::tree::{METHODS, method_of};
 use crate::event::health::Loss;
 use crate::event::parameter::TABLE;
 use crate::event::{ControlEvent, Incoming, Source};
-use crate::remote::osc::fault::Said;
+use crate::remote::osc::fault::Complaints;
 use crate::remote::osc::feedback::INTERVAL;
-use crate::remote::osc::{Decoded, Now, Request, decode};
+use crate::remote::osc::guard::MAX_BYTES;
+use crate::remote::osc::{Decoded, Now, Request, decode, message};
 
 /// A client that takes nothing for this long is gone. Nothing piles up meanwhile: only newest values are kept.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a client is asked for a sign of life; one that gives none for twice as long is gone.
+const LIFE: Duration = Duration::from_secs(20);
+/// Most signs of life that a client may ask for or give within one [`LIFE`].
+const MAX_PINGS: u32 = 100;
+/// Most bytes that are kept for a client to take.
+const WAITING: usize = 256 * 1024;
+
+/// A WebSocket with a bound on everything that a client can make it keep.
+pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    let upgrade = upgrade.max_message_size(MAX_BYTES).max_frame_size(MAX_BYTES);
+    upgrade.read_buffer_size(MAX_BYTES).write_buffer_size(0).max_write_buffer_size(WAITING)
+}
 
 /// What a client asks for in text.
 #[derive(Debug, Deserialize)]
@@ -29,38 +44,71 @@ enum Command {
     Ignore(String),
 }
 
-/// Serves a client until it leaves.
-pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, shared: Arc<Shared>) {
-    let mut session = Session { client, shared, listening: Listening::default(), said: Said::default() };
-    let mut tick = interval(INTERVAL);
+/// Serves a client until it leaves, or its place is given to another.
+pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Place, shared: Arc<Shared>) {
+    let mut session = Session::new(client, shared);
+    let (mut tick, mut life) = (interval(INTERVAL), interval(LIFE));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    life.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut heard, mut pings) = (Instant::now(), 0);
     loop {
         let messages = tokio::select! {
             received = socket.recv() => match received {
-                Some(Ok(message)) => session.receive(&message),
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    pings += u32::from(matches!(message, Message::Ping(_) | Message::Pong(_)));
+                    if pings > MAX_PINGS {
+                        return;
+                    }
+                    let replies = session.receive(&message);
+                    place.is(session.listening.is_empty(), heard);
+                    encoded(replies)
+                }
                 Some(Err(_)) | None => return,
             },
-            now = tick.tick() => session.listening.due(&session.shared.known(), now.into_std()),
-        };
-        for message in messages {
-            let Ok(bytes) = encoder::encode(&OscPacket::Message(message)) else { continue };
-            if !matches!(timeout(PATIENCE, socket.send(Message::Binary(bytes.into()))).await, Ok(Ok(()))) {
-                return;
+            now = tick.tick() => encoded(session.listening.due(&session.shared.known(), now.into_std())),
+            _ = life.tick() => {
+                if heard.elapsed() > 2 * LIFE {
+                    return;
+                }
+                pings = 0;
+                vec![Message::Ping(axum::body::Bytes::new())]
             }
+            () = place.until_sent_away() => return,
+        };
+        let sending = async {
+            for message in messages {
+                socket.send(message).await?;
+            }
+            Ok::<_, axum::Error>(())
+        };
+        if !matches!(timeout(PATIENCE, sending).await, Ok(Ok(()))) {
+            return;
         }
     }
 }
 
-struct Session {
+fn encoded(messages: Vec<OscMessage>) -> Vec<Message> {
+    let packets = messages.into_iter().filter_map(|message| encoder::encode(&OscPacket::Message(message)).ok());
+    packets.map(|bytes| Message::Binary(bytes.into())).collect()
+}
+
+/// What one client listens to, and what is done with its messages.
+#[derive(Debug)]
+pub(super) struct Session {
     client: SocketAddr,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     listening: Listening,
-    said: Said,
+    complaints: Complaints,
 }
 
 impl Session {
+    pub(super) fn new(client: SocketAddr, shared: Arc<Shared>) -> Self {
+        Self { client, shared, listening: Listening::default(), complaints: Complaints::default() }
+    }
+
     /// Takes a message; returns what is to be replied.
-    fn receive(&mut self, message: &Message) -> Vec<OscMessage> {
+    pub(super) fn receive(&mut self, message: &Message) -> Vec<OscMessage> {
         match message {
             Message::Text(text) => match serde_json::from_str(text) {
                 Ok(command) => self.command(&command),
@@ -86,39 +134,67 @@ impl Session {
 
     fn packet(&mut self, packet: &[u8]) -> Vec<OscMessage> {
         let now = Now::take();
-        let Decoded { requests, faults, clipped, late } =
-            decode(packet, now).unwrap_or_else(|fault| Decoded { faults: vec![fault], ..Decoded::default() });
-        self.shared.inbox.losses().add(Loss::OscRefused, faults.len() as u64);
-        self.shared.inbox.losses().add(Loss::OscLate, late);
+        let Decoded { requests, faults, clipped, late } = decode(packet, now);
+        let counters = &self.shared.counters;
+        counters.receive();
+        counters.lost(Loss::OscRefused, faults.len() as u64);
+        counters.lost(Loss::OscLate, late);
         for fault in &faults {
-            self.said.once(self.client, fault);
+            self.complaints.fault(self.client, fault, now.monotonic);
         }
         for what in &clipped {
-            self.said.clipped(self.client, what);
+            self.complaints.clipped(self.client, what, now.monotonic);
         }
-        requests.into_iter().flat_map(|request| self.take(request, now.monotonic)).collect()
+        let mut replies = Replies::default();
+        for request in requests {
+            self.take(request, now.monotonic, &mut replies);
+        }
+        let known = self.shared.known();
+        let mut messages: Vec<_> =
+            (0..METHODS).filter(|method| replies.methods[*method]).filter_map(|method| known.message(method)).collect();
+        messages.extend(replies.pong.map(|args| OscMessage { addr: "/melos/pong".to_owned(), args }));
+        messages
     }
 
-    fn take(&mut self, request: Request, now: Instant) -> Vec<OscMessage> {
+    fn take(&mut self, request: Request, now: Instant, replies: &mut Replies) {
         match request {
             Request::Set(param, value, due) => {
                 self.listening.heard(param, &value, due.unwrap_or(now));
-                let event = ControlEvent::Set(param, value);
-                self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) });
-                Vec::new()
+                self.push(ControlEvent::Set(param, value), due);
             }
-            Request::NextBar(param, value, due) => {
-                let event = ControlEvent::NextBar(param, value);
-                self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) });
-                Vec::new()
+            Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due),
+            Request::Read(param) => replies.methods[param as usize] = true,
+            Request::ReadStream(stream) => {
+                if let Some(method) = method_of(message::STREAMS[stream]) {
+                    replies.methods[method] = true;
+                }
             }
-            Request::Read(param) => self.shared.known().message(param as usize).into_iter().collect(),
-            Request::State => {
-                let known = self.shared.known();
-                (0..TABLE.len()).filter_map(|method| known.message(method)).collect()
-            }
+            Request::State => replies.methods[..TABLE.len()].fill(true),
+            Request::Ping(arguments) => replies.pong = Some(arguments),
             // These are for UDP; here LISTEN and IGNORE say the same, and learning has no address to answer.
-            Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Learn(_) => Vec::new(),
+            Request::Subscribe(_)
+            | Request::Unsubscribe(_)
+            | Request::Subscribers
+            | Request::Confirm(_)
+            | Request::Learn(_) => {}
         }
+    }
+
+    fn push(&self, event: ControlEvent, due: Option<Instant>) {
+        if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
+            self.shared.counters.lost(Loss::OscRefused, 1);
+        }
+    }
+}
+
+/// What one packet is answered with; each method once, however often the packet names it.
+struct Replies {
+    methods: [bool; METHODS],
+    pong: Option<Vec<OscType>>,
+}
+
+impl Default for Replies {
+    fn default() -> Self {
+        Self { methods: [false; METHODS], pong: None }
     }
 }

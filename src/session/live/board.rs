@@ -19,20 +19,20 @@ use crate::units::{frames_to_seconds, gain_to_db};
 /// Fans out notices, and keeps the newest figures.
 #[derive(Debug)]
 pub(super) struct Board {
-    osc: OscServer,
+    osc: Arc<OscServer>,
     oscquery: OscQuery,
     figures: Arc<Figures>,
     losses: Arc<Losses>,
 }
 
 impl Board {
-    pub(super) fn new(osc: OscServer, oscquery: OscQuery, figures: Arc<Figures>, losses: Arc<Losses>) -> Self {
+    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>, losses: Arc<Losses>) -> Self {
         Self { osc, oscquery, figures, losses }
     }
 
-    /// Counts a message that was read and could not be followed all the same.
-    pub(super) fn refuse(&self) {
-        self.losses.add(Loss::OscRefused, 1);
+    /// Counts messages that were read and could not be followed all the same.
+    pub(super) fn refuse(&self, messages: u64) {
+        self.losses.add(Loss::OscRefused, messages);
     }
 
     /// Tells every listener.
@@ -90,7 +90,7 @@ impl Board {
             load: worker.load(),
             rms_db,
             starved_seconds: frames_to_seconds(engine.starved_frames()),
-            osc_received: self.osc.received(),
+            osc_received: self.osc.counters().received(),
             losses: Loss::ALL
                 .into_iter()
                 .zip(counts)

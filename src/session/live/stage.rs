@@ -5,9 +5,10 @@ mod ensemble;
 mod learn;
 mod log_file;
 mod onsets;
+mod streams;
 mod timeline;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,7 +27,7 @@ use crate::engine::EngineStatus;
 use crate::event::health::Loss;
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
-use crate::event::{EngineEvent, TimedCommand};
+use crate::event::{EngineEvent, Performed, TimedCommand};
 use crate::files::config::{AudioHost, Config, MidiHost};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk};
@@ -35,14 +36,17 @@ use crate::midi::mapping::LiveMappings;
 use crate::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::output::device::Output;
 use crate::output::record::{Format, Recorded, Recorder, Take};
+use crate::quote::{listed, quoted, shown};
+use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
-use crate::units::{SAMPLE_RATE, seconds_to_frames};
+use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
 use learn::Lesson;
 pub(super) use log_file::LogFile;
 use onsets::Onsets;
+use streams::Streams;
 use timeline::Timeline;
 
 /// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
@@ -55,8 +59,6 @@ const REPORT: Duration = Duration::from_millis(33);
 const SETTLED: u64 = SAMPLE_RATE as u64;
 /// Longest time that a recording may take to be completed at the end.
 const LAST_RECORDING: Duration = Duration::from_secs(2);
-/// Names of presets that do not exist which are said, each once; a flood of them must not fill the disk.
-const UNKNOWN: usize = 100;
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
@@ -97,6 +99,8 @@ pub(super) struct Stage {
     pub(super) board: Arc<Board>,
     pub(super) state: StateFile,
     pub(super) log: LogFile,
+    /// Whether a recording was asked for; asking again is no news.
+    pub(super) recording: bool,
     /// Recordings that are complete but for their log.
     pub(super) recorded: VecDeque<Recorded>,
     pub(super) stop: Arc<AtomicBool>,
@@ -114,7 +118,8 @@ impl Stage {
             timeline: Timeline::default(),
             onsets: Onsets::default(),
             released: Vec::new(),
-            unknown: BTreeSet::new(),
+            said: Said::default(),
+            streams: Streams::default(),
             walk,
             lesson: None,
             reported: Instant::now(),
@@ -159,7 +164,8 @@ impl Stage {
         }
         self.take_midi(turn);
         self.take_link(&turn.timeline);
-        turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
+        self.engine.losses().add(Loss::Scheduled, refused);
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
@@ -266,18 +272,25 @@ impl Stage {
     fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
         if let Some(name) = self.unknown_preset(&event) {
-            if matches!(source, Source::Osc(_)) {
-                self.board.refuse();
-            }
-            if turn.unknown.len() < UNKNOWN && turn.unknown.insert(name.to_owned()) {
-                let names: Vec<_> = self.presets.names().collect();
-                tracing::warn!(preset = name, "there is no such preset; there are {}", names.join(", "));
-            }
+            self.refuse(source);
+            let complaint = format!("there is no preset {}; there are {}", quoted(name), listed(self.presets.names()));
+            turn.complain("preset", &complaint);
             return;
         }
-        self.apply(turn, &event);
-        if let ControlEvent::Set(param, value) = &event {
+        if turn.streams.repeats(&event, Instant::now()) {
+            return;
+        }
+        if !self.apply(turn, &event) {
+            self.refuse(source);
+        } else if let ControlEvent::Set(param, value) = &event {
             self.act(turn, *param, value);
+        }
+    }
+
+    /// Counts what cannot be followed.
+    fn refuse(&self, source: Source) {
+        if matches!(source, Source::Osc(_)) {
+            self.board.refuse(1);
         }
     }
 
@@ -305,7 +318,7 @@ impl Stage {
         };
         match (param, value) {
             (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
-            (Param::Record, Value::Toggle(on)) => self.record(*on),
+            (Param::Record, Value::Toggle(on)) if *on != self.recording => self.record(*on),
             (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
                 let steps = if param == Param::PresetNext { 1 } else { -1 };
                 if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
@@ -324,7 +337,7 @@ impl Stage {
             tracing::warn!(preset = name, "there is no such preset any more");
             return;
         };
-        tracing::info!(preset = name, "{}", preset.name);
+        tracing::info!(preset = name, "{}", shown(&preset.name));
         let settings = preset.settings();
         if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
             self.apply(turn, &ControlEvent::Morph(*seconds));
@@ -337,6 +350,7 @@ impl Stage {
 
     /// Begins a recording, or ends it.
     fn record(&mut self, on: bool) {
+        self.recording = on;
         // In milliseconds, since two takes may begin within a second.
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let (format, extension) = match self.conductor.value(Param::RecordFormat) {
@@ -429,9 +443,10 @@ impl Stage {
         }
     }
 
-    /// Applies an event at the horizon and logs it.
-    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) {
-        match self.conductor.apply(event) {
+    /// Applies an event at the horizon and logs it; tells whether it fits.
+    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) -> bool {
+        let applied = self.conductor.apply(event);
+        match &applied {
             Ok(()) => {
                 self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
@@ -440,9 +455,10 @@ impl Stage {
                     tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
                 }
             }
-            Err(error) => tracing::warn!("{error}; nothing was changed"),
+            Err(error) => turn.complain(kind_of(event), &format!("{error}; nothing was changed")),
         }
         self.advance(turn, self.conductor.frame());
+        applied.is_ok()
     }
 
     /// Moves the conductor on and passes on what it decides.
@@ -468,13 +484,15 @@ impl Stage {
     fn hear(&mut self, turn: &mut Turn) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => {
-                    tracing::warn!(frame, "the generator is late; its last texture is sustained")
+                EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last texture is sustained"),
+                EngineEvent::Recovered { bridged, .. } => {
+                    tracing::info!("the generator is back after {:.1} s", frames_to_seconds(bridged));
                 }
-                EngineEvent::Recovered { frame, bridged } => tracing::info!(frame, bridged, "the generator is back"),
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
-                EngineEvent::NotFinite { frame } => tracing::error!(frame, "a number that is none became silence"),
-                EngineEvent::Panicked { frame } => tracing::info!(frame, "panic: every sound cut"),
+                EngineEvent::NotFinite { frame } => {
+                    tracing::error!(frame, "the network's sound held a value that is not a number; it was muted");
+                }
+                EngineEvent::Panicked { .. } => tracing::info!("panic: every sound cut"),
             }
         }
         for event in self.worker.events() {
@@ -488,7 +506,13 @@ impl Stage {
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } => {
-                    tracing::warn!(planned, heard = performed.map(|it| it.heard), "a change of mood came late");
+                    match performed {
+                        Some(Performed { heard, .. }) => {
+                            let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
+                            tracing::warn!("a change of mood was heard {late:.0} ms late");
+                        }
+                        None => tracing::warn!("a change of mood was overtaken by the next one before it was heard"),
+                    }
                     Entry::Splice { planned, performed }
                 }
                 WorkerEvent::Swapped { at } => {
@@ -517,11 +541,31 @@ struct Turn {
     onsets: Onsets,
     /// What took its value at a bar line, for the daemon to do its part.
     released: Vec<(u64, Param, Value)>,
-    /// Presets asked for that do not exist.
-    unknown: BTreeSet<String>,
+    /// What was complained about.
+    said: Said,
+    streams: Streams,
     /// The journey of the preset that plays.
     walk: Option<std::iter::Peekable<Walk>>,
     /// The control that is being learnt.
     lesson: Option<Lesson>,
     reported: Instant,
+}
+
+impl Turn {
+    /// Says what cannot be done, now and then of a kind.
+    fn complain(&mut self, kind: &str, complaint: &str) {
+        if let Some(unsaid) = self.said.say(kind, complaint, Instant::now()) {
+            tracing::warn!("{complaint}{}", and_more(unsaid));
+        }
+    }
+}
+
+/// What complaints about an event are counted together by.
+fn kind_of(event: &ControlEvent) -> &'static str {
+    match event {
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {
+            param.spec().id
+        }
+        _ => "clock",
+    }
 }

@@ -16,6 +16,8 @@ use melos::units::SAMPLE_RATE;
 
 /// Extensions of the files that can be decoded.
 pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
+/// Samples per second that a recording can have; a number from a broken file is not made the size of a transform.
+const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
 /// The longest file taken, seconds: an hour of mono samples fills 690 MB.
 pub const LONGEST: f64 = 3600.0;
 /// Share of a file's packets that may be broken.
@@ -70,7 +72,12 @@ pub enum DecodeError {
 /// # Errors
 /// [`DecodeError`] when the file is unreadable, broken, cut short, empty or too long.
 pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
-    let (samples, rate) = decode_native(path)?;
+    // Decoders that others wrote meet files that still others wrote. What one of them leaves behind when it panics goes with it.
+    let (samples, rate) = std::panic::catch_unwind(|| decode_native(path))
+        .unwrap_or_else(|_| Err(DecodeError::Unsupported("the decoder gave up on it".to_owned())))?;
+    if !RATES.contains(&rate) {
+        return Err(DecodeError::Rate { rate, reason: "no recording has this rate".to_owned() });
+    }
     resample(samples, rate)
 }
 

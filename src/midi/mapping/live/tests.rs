@@ -91,6 +91,59 @@ fn one_clock_is_followed_at_a_time() {
     assert!(out.iter().any(|event| matches!(event, ControlEvent::Tempo(tempo) if (tempo - 120.0).abs() < 0.1)));
 }
 
+/// The tempo that is followed while devices tick for some seconds, each at its own.
+fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> {
+    let begun = rig.start;
+    let mut ticks: Vec<_> = ticking
+        .iter()
+        .flat_map(|(device, bpm)| {
+            let period = 60.0 / bpm / 24.0;
+            (0..(seconds / period) as u32).map(move |tick| (f64::from(tick) * period, *device))
+        })
+        .collect();
+    ticks.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut tempo = None;
+    for (at, device) in ticks {
+        rig.start = begun + Duration::from_secs_f64(at);
+        for event in rig.send(device, Message::Clock) {
+            if let ControlEvent::Tempo(bpm) = event {
+                tempo = Some(bpm.round());
+            }
+        }
+    }
+    rig.start = begun + Duration::from_secs_f64(seconds);
+    tempo
+}
+
+#[test]
+fn a_clock_that_has_fallen_silent_lets_another_lead() {
+    let mut rig = Rig::new();
+    rig.event(came(1, "sequencer"));
+    rig.event(came(2, "drum machine"));
+    assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
+    assert_eq!(followed(&mut rig, &[(2, 90.0)], 0.9), None, "it may only have hiccups");
+    assert_eq!(followed(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is said though it has not changed");
+    assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "who leads, leads");
+    rig.event(MidiEvent::Went(DeviceId(2)));
+    assert_eq!(followed(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
+}
+
+#[test]
+fn a_clock_that_stands_lets_one_that_runs_lead() {
+    let mut rig = Rig::new();
+    rig.event(came(1, "keyboard that always ticks"));
+    rig.event(came(2, "sequencer"));
+    assert_eq!(followed(&mut rig, &[(1, 100.0)], 4.0), Some(100.0));
+    rig.send(2, Message::Start);
+    assert_eq!(followed(&mut rig, &[(1, 100.0), (2, 140.0)], 4.0), Some(140.0));
+    // Notes are no clock.
+    let mut rig = Rig::new();
+    rig.event(came(1, "keyboard"));
+    rig.event(came(2, "sequencer"));
+    rig.send(1, note_on(0, 60));
+    assert_eq!(followed(&mut rig, &[(2, 90.0)], 2.0), Some(90.0));
+}
+
 #[test]
 fn a_learnt_control_comes_back_with_its_device() {
     let mut rig = Rig::new();

@@ -139,3 +139,23 @@ fn expressive_pressure_is_ignored_gracefully() {
     let mut rig = Rig::new("[[bind]]\nnote = 36\nto = \"panic\"\n");
     assert_eq!(rig.send(&[0xA0, 36, 100, 0xD3, 50, 0xE5, 0, 0]), []);
 }
+
+#[test]
+fn increments_move_the_parameter_from_where_it_stands() {
+    let mut rig = Rig::new(
+        "[[bind]]\nnrpn = 5\nto = \"reverb\"\n[[bind]]\nrpn = 7\nto = \"mode\"\n[[bind]]\nrpn = 8\nto = \"hold\"\n",
+    );
+    let nrpn = [0xB0, 99, 0, 98, 5];
+    assert_eq!(rig.send(&[&nrpn[..], &[96, 0]].concat()), [number(Param::Reverb, 0.25 + 1.0 / 127.0)]);
+    assert_eq!(rig.send(&[97, 127]), [number(Param::Reverb, 0.25)]);
+    // Somebody else moves it: the next step begins there, and waits for nothing.
+    rig.router.value(Param::Reverb, &Value::Number(0.75));
+    assert_eq!(rig.send(&[96, 1]), [number(Param::Reverb, 0.75 + 1.0 / 127.0)]);
+    // At the end it stays.
+    rig.router.value(Param::Reverb, &Value::Number(1.0));
+    assert_eq!(rig.send(&[96, 1]), []);
+    // Names go one on, switches on and off.
+    let choice = |position| ControlEvent::Set(Param::Mode, Value::Choice(position));
+    assert_eq!(rig.send(&[101, 0, 100, 7, 96, 0, 96, 0, 97, 0]), [choice(1), choice(2), choice(1)]);
+    assert_eq!(rig.send(&[100, 8, 96, 0, 97, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);
+}

@@ -1,6 +1,13 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rosc::OscPacket;
+use tokio::sync::mpsc::Receiver;
+
+use super::super::fault::Counters;
+use super::super::outbox::Datagram;
 use super::*;
 use crate::music::theory::{Chord, Key, Mode};
-use rosc::OscType;
 
 fn client(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
@@ -10,93 +17,291 @@ fn valence(value: f32) -> Notice {
     Notice::Value(Param::Valence, Value::Number(value))
 }
 
-/// Ticks at `now` and gives what was sent: port, address, first argument.
-fn sent(feedback: &mut Feedback, now: Instant) -> Vec<(u16, String, OscType)> {
-    let mut out = Vec::new();
-    feedback.tick(now, &mut out);
-    out.into_iter().map(|(to, message)| (to.port(), message.addr, message.args[0].clone())).collect()
-}
-
 fn number(port: u16, address: &str, value: f32) -> (u16, String, OscType) {
     (port, address.to_owned(), OscType::Float(value))
 }
 
+struct Rig {
+    feedback: Feedback,
+    out: Outbox,
+    waiting: Receiver<Datagram>,
+    access: Access,
+    now: Instant,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let now = Instant::now();
+        let (out, waiting) = Outbox::new(Arc::new(Counters::default()), now);
+        Self { feedback: Feedback::new(), out, waiting, access: Access::new(Vec::new(), now), now }
+    }
+
+    /// What has been sent: port, address, first argument.
+    fn sent(&mut self) -> Vec<(u16, String, OscType)> {
+        let sent = std::iter::from_fn(|| self.waiting.try_recv().ok());
+        let read = sent.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
+            Ok((_, OscPacket::Message(message))) => (to.port(), message.addr, message.args[0].clone()),
+            other => panic!("{other:?}"),
+        });
+        read.collect()
+    }
+
+    /// What is sent at the next tick.
+    fn tick(&mut self) -> Vec<(u16, String, OscType)> {
+        self.feedback.tick(self.now, &self.out);
+        self.feedback.end_leases(self.now, &self.access, &self.out);
+        self.sent()
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.feedback.notice(notice, &self.out);
+    }
+
+    fn subscribe(&mut self, from: SocketAddr, to: SocketAddr) -> Result<(), Full> {
+        self.feedback.subscribe(from, to, self.now, &self.out)
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+}
+
 #[test]
 fn the_newest_value_goes_out_once_per_tick() {
-    let (mut feedback, mut out, now) = (Feedback::new(), Vec::new(), Instant::now());
-    feedback.subscribe(client(1), client(1), &mut out);
-    assert!(out.len() > 50 && out.iter().all(|(to, _)| *to == client(1)));
-    out.clear();
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(1)).unwrap();
+    let state = rig.sent();
+    assert!(state.len() > 50 && state.iter().all(|(port, ..)| *port == 1));
     for step in 0..1000u16 {
-        feedback.notice(valence(f32::from(step) / 1000.0), &mut out);
+        rig.notice(valence(f32::from(step) / 1000.0));
     }
-    assert!(out.is_empty());
-    assert_eq!(sent(&mut feedback, now), [number(1, "/melos/valence", 0.999)]);
-    assert_eq!(sent(&mut feedback, now), []);
+    assert_eq!(rig.sent(), []);
+    assert_eq!(rig.tick(), [number(1, "/melos/valence", 0.999)]);
+    assert_eq!(rig.tick(), []);
 }
 
 #[test]
 fn nothing_is_echoed_but_corrections_arrive() {
-    let (mut feedback, mut out, now) = (Feedback::new(), Vec::new(), Instant::now());
-    feedback.subscribe(client(1), client(1), &mut out);
-    feedback.subscribe(client(2), client(3), &mut out);
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(1)).unwrap();
+    rig.subscribe(client(2), client(3)).unwrap();
+    rig.sent();
     for step in 1..=10u16 {
         let value = Value::Number(f32::from(step) / 10.0);
-        feedback.heard(client(2), Param::Valence, &value, now);
+        rig.feedback.heard(client(2), Param::Valence, &value, rig.now);
     }
     // A value of a moment ago is still on its way through while the fader has moved on.
-    feedback.notice(valence(0.5), &mut out);
-    assert_eq!(sent(&mut feedback, now), [number(1, "/melos/valence", 0.5)]);
-    feedback.notice(valence(1.0), &mut out);
-    assert_eq!(sent(&mut feedback, now + QUIET), [number(1, "/melos/valence", 1.0)]);
+    rig.notice(valence(0.5));
+    assert_eq!(rig.tick(), [number(1, "/melos/valence", 0.5)]);
+    rig.notice(valence(1.0));
+    rig.now += QUIET;
+    assert_eq!(rig.tick(), [number(1, "/melos/valence", 1.0)]);
     // Somebody else moves it: that is news for both.
-    feedback.notice(valence(-0.5), &mut out);
-    let both = [number(1, "/melos/valence", -0.5), number(3, "/melos/valence", -0.5)];
-    assert_eq!(sent(&mut feedback, now + QUIET), both);
+    rig.notice(valence(-0.5));
+    assert_eq!(rig.tick(), [number(1, "/melos/valence", -0.5), number(3, "/melos/valence", -0.5)]);
     // What it set was refused: the client hears what stands.
-    feedback.heard(client(2), Param::Valence, &Value::Number(0.9), now);
-    assert_eq!(sent(&mut feedback, now + QUIET), [number(3, "/melos/valence", -0.5)]);
+    rig.feedback.heard(client(2), Param::Valence, &Value::Number(0.9), rig.now - QUIET);
+    assert_eq!(rig.tick(), [number(3, "/melos/valence", -0.5)]);
+}
+
+/// Some clients subscribe every ten seconds, so that a restart does not matter to them.
+#[test]
+fn whoever_subscribes_again_while_a_fader_moves_is_not_told_where_it_was() {
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(1)).unwrap();
+    rig.sent();
+    rig.feedback.heard(client(1), Param::Valence, &Value::Number(0.9), rig.now);
+    rig.subscribe(client(1), client(1)).unwrap();
+    assert!(!rig.sent().iter().any(|(_, address, _)| address == "/melos/valence"));
+    rig.notice(valence(0.9));
+    rig.now += QUIET;
+    assert_eq!(rig.tick(), [number(1, "/melos/valence", 0.9)]);
 }
 
 #[test]
 fn streams_are_paced_and_events_are_not() {
-    let (mut feedback, mut out, now) = (Feedback::new(), Vec::new(), Instant::now());
-    feedback.subscribe(client(1), client(1), &mut out);
-    out.clear();
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(1)).unwrap();
+    rig.sent();
     for beat in 0..4 {
-        feedback.notice(Notice::Beat { beat, bar: 7, tempo: 90.0 }, &mut out);
-        feedback.notice(Notice::Level { rms_db: -20.0 - beat as f32, peak_db: -3.0 }, &mut out);
+        rig.notice(Notice::Beat { beat, bar: 7, tempo: 90.0 });
+        rig.notice(Notice::Level { rms_db: -20.0 - beat as f32, peak_db: -3.0 });
     }
-    let beats = out.iter().map(|(_, message)| message.args.clone()).collect::<Vec<_>>();
-    assert_eq!(beats.len(), 4);
-    assert_eq!(beats[3], [OscType::Int(4), OscType::Int(8), OscType::Float(90.0)]);
-    assert_eq!(sent(&mut feedback, now), [number(1, "/melos/level", -23.0)]);
-    assert_eq!(sent(&mut feedback, now), []);
+    let beats = rig.sent();
+    assert_eq!((beats.len(), &beats[3]), (4, &(1, "/melos/beat".to_owned(), OscType::Int(4))));
+    assert_eq!(rig.tick(), [number(1, "/melos/level", -23.0)]);
+    assert_eq!(rig.tick(), []);
 }
 
 #[test]
 fn reading_the_chord_gives_what_was_asked_for_and_the_state_ends_with_what_sounds() {
-    let (mut feedback, mut out) = (Feedback::new(), Vec::new());
+    let mut rig = Rig::new();
     let key = Key { tonic: 9, mode: Mode::Minor };
-    feedback.notice(Notice::Chord(Chord::parse("Am7").unwrap(), key), &mut out);
+    rig.notice(Notice::Chord(Chord::parse("Am7").unwrap(), key));
     let auto = [OscType::String("auto".to_owned())];
-    assert_eq!(feedback.read(Param::Chord).unwrap().args, auto);
-    feedback.state(client(1), &mut out);
-    let told: Vec<_> = out.iter().filter(|(_, message)| message.addr == "/melos/chord").collect();
+    assert_eq!(rig.feedback.read(Param::Chord).unwrap().args, auto);
+    let told: Vec<_> = rig.feedback.everything().filter(|message| message.addr == "/melos/chord").collect();
     let sounding = [OscType::String("Am7".to_owned()), OscType::String("A minor".to_owned())];
-    assert_eq!(told.iter().map(|(_, message)| message.args.as_slice()).collect::<Vec<_>>(), [&auto[..], &sounding[..]]);
-    assert!(feedback.read(Param::Panic).is_none());
+    assert_eq!(told.iter().map(|message| message.args.as_slice()).collect::<Vec<_>>(), [&auto[..], &sounding[..]]);
+    assert!(rig.feedback.read(Param::Panic).is_none());
 }
 
 #[test]
-fn subscribers_are_bounded_and_renewing_does_not_double() {
-    let (mut feedback, mut out) = (Feedback::new(), Vec::new());
-    for port in 1..=100 {
-        feedback.subscribe(client(port), client(port), &mut out);
-        feedback.subscribe(client(port), client(port), &mut out);
+fn every_stream_can_be_read_once_it_flows() {
+    let mut rig = Rig::new();
+    assert!((0..message::STREAMS.len()).all(|stream| rig.feedback.newest(stream).is_none()));
+    let health = crate::event::notice::Health {
+        state: "playing".to_owned(),
+        load: 0.5,
+        xruns: 0,
+        starvations: 0,
+        late_splices: 0,
+    };
+    for notice in [
+        Notice::Beat { beat: 0, bar: 0, tempo: 90.0 },
+        Notice::Bar { bar: 0, tempo: 90.0 },
+        Notice::Onset { strength: 1.0 },
+        Notice::Level { rms_db: -20.0, peak_db: -3.0 },
+        Notice::Mood(crate::music::emotion::Mood::default()),
+        Notice::Health(health),
+    ] {
+        rig.notice(notice);
     }
-    assert_eq!(feedback.subscribers.len(), MAX_SUBSCRIBERS);
-    assert_eq!(feedback.subscribers[0].to, client(37));
-    feedback.unsubscribe(client(100));
-    assert_eq!(feedback.subscribers.len(), MAX_SUBSCRIBERS - 1);
+    for (stream, address) in message::STREAMS.iter().enumerate() {
+        assert_eq!(rig.feedback.newest(stream).unwrap().addr, *address);
+    }
+}
+
+#[test]
+fn a_newcomer_is_refused_when_all_places_are_taken_and_nobody_is_pushed_out() {
+    let mut rig = Rig::new();
+    for port in 1..=64 {
+        rig.subscribe(client(port), client(port)).unwrap();
+        rig.subscribe(client(port), client(port)).unwrap();
+        rig.sent();
+    }
+    assert_eq!(rig.subscribe(client(65), client(65)), Err(Full::Everywhere));
+    assert_eq!((rig.feedback.subscribers.len(), rig.feedback.subscribers[0].at.to), (64, client(1)));
+    rig.subscribe(client(1), client(1)).expect("who is there may come again");
+    assert!(rig.feedback.unsubscribe(client(64)));
+    rig.subscribe(client(65), client(65)).expect("there is room again");
+}
+
+#[test]
+fn one_host_of_the_network_cannot_take_all_places() {
+    let mut rig = Rig::new();
+    let at = |host, port| SocketAddr::new(IpAddr::from([192, 0, 2, host]), port);
+    for port in 1..=16 {
+        rig.subscribe(at(1, port), at(1, port)).unwrap();
+    }
+    assert_eq!(rig.subscribe(at(1, 17), at(1, 17)), Err(Full::OnHost));
+    rig.subscribe(at(2, 1), at(2, 1)).expect("another host");
+    for port in 1..=20 {
+        rig.subscribe(client(port), client(port)).expect("this machine");
+    }
+}
+
+#[test]
+fn a_subscription_ends_when_nothing_is_heard_and_that_is_told_before() {
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(9001)).unwrap();
+    rig.subscribe(client(2), client(2)).unwrap();
+    rig.sent();
+    rig.pass(40);
+    assert_eq!(rig.tick(), []);
+    rig.feedback.renew(client(2), rig.now);
+    rig.pass(11);
+    let expires = |left| (9001, "/melos/subscription/expires".to_owned(), OscType::Int(left));
+    assert_eq!(rig.tick(), [expires(9)]);
+    assert_eq!(rig.tick(), [], "once");
+    rig.pass(10);
+    assert_eq!(rig.tick(), [expires(0)]);
+    rig.notice(valence(0.25));
+    assert_eq!(rig.tick(), [number(2, "/melos/valence", 0.25)], "the other one is heard of");
+}
+
+#[test]
+fn anything_from_where_requests_come_or_messages_go_renews() {
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(9001)).unwrap();
+    rig.sent();
+    for from in [1, 9001, 1, 9001] {
+        rig.pass(55);
+        assert_eq!(rig.tick().len(), 1, "it is told that the end is near");
+        rig.feedback.renew(client(from), rig.now);
+    }
+    rig.pass(55);
+    rig.feedback.renew(client(2), rig.now);
+    rig.pass(5);
+    rig.tick();
+    assert!(!rig.feedback.subscribes(client(9001)), "another client does not");
+}
+
+#[test]
+fn an_address_of_the_network_shows_itself_again_or_is_let_go() {
+    let mut rig = Rig::new();
+    let far = SocketAddr::from(([192, 0, 2, 7], 9001));
+    rig.access.know(far, rig.now);
+    rig.subscribe(far, far).unwrap();
+    rig.sent();
+    while rig.access.until(far).unwrap() > rig.now + NOTICE {
+        rig.pass(10);
+        rig.feedback.renew(far, rig.now);
+        rig.tick();
+    }
+    rig.feedback.renew(far, rig.now);
+    let asked = rig.tick();
+    let addresses: Vec<_> = asked.iter().map(|(_, address, _)| address.as_str()).collect();
+    assert_eq!(addresses, ["/melos/subscription/expires", "/melos/confirm"]);
+    let OscType::String(token) = &asked[1].2 else { panic!("{asked:?}") };
+    assert_eq!(rig.access.confirm(far, token, rig.now), Some((Wish::Subscribe, far)));
+    rig.feedback.renew(far, rig.now);
+    rig.pass(20);
+    assert_eq!(rig.tick(), []);
+    // From here on it is heard of, but does not answer: a forged source would look the same.
+    for _ in 0..70 {
+        rig.pass(10);
+        rig.feedback.renew(far, rig.now);
+        rig.tick();
+    }
+    assert!(!rig.feedback.subscribes(far));
+}
+
+#[test]
+fn subscriptions_of_an_earlier_run_begin_when_something_is_played() {
+    let mut rig = Rig::new();
+    let subscription = Subscription { from: client(1), to: client(9001) };
+    rig.feedback.restore(vec![subscription]);
+    assert_eq!(rig.feedback.subscriptions(), [subscription]);
+    assert_eq!(rig.tick(), [], "values are not known yet");
+    rig.notice(valence(0.25));
+    assert_eq!(rig.tick(), []);
+    rig.now += QUIET;
+    let told = rig.tick();
+    assert!(told.len() > 50 && told.contains(&number(9001, "/melos/valence", 0.25)), "{told:?}");
+    assert_eq!(rig.feedback.subscriptions(), [subscription]);
+    rig.pass(61);
+    rig.tick();
+    assert_eq!(rig.feedback.subscriptions(), [], "for a lease and no longer");
+}
+
+#[test]
+fn a_value_that_is_lost_on_the_way_out_comes_with_the_next_tick() {
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(1)).unwrap();
+    rig.notice(valence(0.25));
+    // Nobody takes anything until the way out is full.
+    while rig.out.send(client(2), message::learned(Param::Valence, String::new())) {}
+    rig.feedback.tick(rig.now, &rig.out);
+    rig.sent();
+    assert_eq!(rig.tick(), [number(1, "/melos/valence", 0.25)]);
+}
+
+#[test]
+fn who_subscribes_can_be_asked() {
+    let mut rig = Rig::new();
+    rig.subscribe(client(1), client(9001)).unwrap();
+    rig.pass(20);
+    let list = rig.feedback.list(rig.now);
+    assert_eq!(list.args, [OscType::String("127.0.0.1:9001".to_owned()), OscType::Int(40)]);
 }

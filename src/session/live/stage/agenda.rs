@@ -1,36 +1,55 @@
 //! Events that wait for their moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::event::health::Loss;
-use crate::event::{Inbox, Incoming};
+use crate::event::{Inbox, Incoming, Source};
 
-/// Most events that may wait; as many as the inbox holds.
-const CAPACITY: usize = 4096;
+/// Most events with a time to come that may wait.
+const DEFERRED: usize = 4096;
+/// Most of them from one address: a sender whose clock is fast must not keep the others from planning ahead.
+const FROM_ONE: usize = DEFERRED / 4;
 
-/// Events by the frame they are due at, then by the order they came in.
+/// Events by the frame they are due at, then by the order they came in. What is to happen at once always has room: the
+/// inbox bounds it, and it is taken in the same turn.
 #[derive(Default)]
 pub(super) struct Agenda {
     waiting: BTreeMap<(u64, u64), Incoming>,
+    /// How many events with a time to come wait, and how many of them from each address.
+    deferred: usize,
+    from: HashMap<Option<IpAddr>, usize>,
     arrived: u64,
     drained: Vec<Incoming>,
 }
 
 impl Agenda {
     /// Empties the inbox; `horizon_at` gives the horizon at a moment to come. What has no time, or one that has passed, is
-    /// due at the horizon of now.
-    pub(super) fn take_in(&mut self, inbox: &Inbox, horizon: u64, horizon_at: impl Fn(Instant) -> u64) {
-        inbox.drain(&mut self.drained);
-        for incoming in self.drained.drain(..) {
-            let frame = incoming.due.map_or(horizon, |due| horizon_at(due).max(horizon));
-            if self.waiting.len() == CAPACITY {
-                inbox.losses().add(Loss::Scheduled, 1);
+    /// due at the horizon of now. Returns how many events there was no room for.
+    pub(super) fn take_in(&mut self, inbox: &Inbox, horizon: u64, horizon_at: impl Fn(Instant) -> u64) -> u64 {
+        let mut drained = std::mem::take(&mut self.drained);
+        inbox.drain(&mut drained);
+        let mut refused = 0;
+        for incoming in drained.drain(..) {
+            if incoming.due.is_some() && !self.defer(incoming.source) {
+                refused += 1;
                 continue;
             }
+            let frame = incoming.due.map_or(horizon, |due| horizon_at(due).max(horizon));
             self.waiting.insert((frame, self.arrived), incoming);
             self.arrived += 1;
         }
+        self.drained = drained;
+        refused
+    }
+
+    /// Reserves room for an event with a time to come, if there is any.
+    fn defer(&mut self, source: Source) -> bool {
+        let from = self.from.entry(address(source)).or_default();
+        let fits = self.deferred < DEFERRED && *from < FROM_ONE;
+        *from += usize::from(fits);
+        self.deferred += usize::from(fits);
+        fits
     }
 
     /// The frame of the next event.
@@ -41,7 +60,26 @@ impl Agenda {
     /// The next event that is due by a frame.
     pub(super) fn take(&mut self, frame: u64) -> Option<Incoming> {
         let entry = self.waiting.first_entry().filter(|entry| entry.key().0 <= frame)?;
-        Some(entry.remove())
+        let incoming = entry.remove();
+        if incoming.due.is_some() {
+            self.deferred -= 1;
+            let from = address(incoming.source);
+            if let Some(count) = self.from.get_mut(&from) {
+                *count -= 1;
+                if *count == 0 {
+                    self.from.remove(&from);
+                }
+            }
+        }
+        Some(incoming)
+    }
+}
+
+/// Who an event counts for: a client may send each message from another port.
+fn address(source: Source) -> Option<IpAddr> {
+    match source {
+        Source::Osc(from) => Some(from.ip()),
+        Source::Midi | Source::Other => None,
     }
 }
 
@@ -50,7 +88,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::event::{ControlEvent, Source};
+    use crate::event::ControlEvent;
+    use crate::event::parameter::{Param, Value};
 
     #[test]
     fn events_come_in_the_order_of_their_time_then_of_their_arrival() {
@@ -70,5 +109,38 @@ mod tests {
         }
         assert_eq!(agenda.take(1000), None);
         assert_eq!(agenda.next_frame(), Some(900 + 480_000));
+    }
+
+    #[test]
+    fn bundles_for_later_take_no_room_from_anything_else() {
+        let (inbox, now) = (Inbox::new(std::sync::Arc::default()), Instant::now());
+        let mut agenda = Agenda::default();
+        let within_the_hour = Some(now + Duration::from_secs(3000));
+        let flood = |agenda: &mut Agenda, from: &str| {
+            let source = Source::Osc(from.parse().unwrap());
+            let mut refused = 0;
+            for _ in 0..8 {
+                for _ in 0..512 {
+                    let event = ControlEvent::Set(Param::Valence, Value::Number(1.0));
+                    assert!(inbox.push(Incoming { event, due: within_the_hour, source }));
+                }
+                refused += agenda.take_in(&inbox, 1000, |_| 144_000_000);
+            }
+            refused
+        };
+        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - FROM_ONE) as u64);
+        assert_eq!(flood(&mut agenda, "10.0.0.1:2"), 4096, "another port is no other client");
+        for host in 2..5 {
+            assert_eq!(flood(&mut agenda, &format!("10.0.0.{host}:1")), (4096 - FROM_ONE) as u64, "each has its share");
+        }
+        assert_eq!(flood(&mut agenda, "10.0.0.5:1"), 4096);
+        for source in [Source::Osc("10.0.0.1:1".parse().unwrap()), Source::Midi, Source::Other] {
+            let event = ControlEvent::Set(Param::Panic, Value::Trigger);
+            inbox.push(Incoming { event, due: None, source });
+            assert_eq!(agenda.take_in(&inbox, 1000, |_| 0), 0);
+            assert_eq!(agenda.take(1000).map(|incoming| incoming.source), Some(source));
+        }
+        while agenda.take(u64::MAX).is_some() {}
+        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - FROM_ONE) as u64, "what has happened gives its room back");
     }
 }

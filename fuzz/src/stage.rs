@@ -1,0 +1,195 @@
+//! What reads what others wrote, on stage: any bytes are refused, or become something that can be played.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use melos::event::ControlEvent;
+use melos::event::parameter::{Kind, Param, TABLE, Value};
+use melos::files::config::Config;
+use melos::files::preset::{Preset, Walk};
+use melos::generator::model::Manifest;
+use melos::midi::mapping::{Mapping, Router};
+use melos::midi::{ClockEvent, ClockFollower, Parser};
+use melos::remote::osc::{self, Now, Request};
+use melos::remote::oscquery::Probe;
+use melos::session::log::ControlLog;
+
+/// A target's name, which is that of its seeds' folder, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 9] = [
+    ("osc", osc),
+    ("midi", midi),
+    ("mapping", mapping),
+    ("preset", preset),
+    ("oscquery", oscquery),
+    ("socket", socket),
+    ("control_log", control_log),
+    ("model", model),
+    ("config", config),
+];
+
+/// Any datagram is refused or asks for what a parameter can be, and what is said of it is one short line.
+pub fn osc(datagram: &[u8]) {
+    let now = Now::take();
+    let decoded = osc::decode(datagram, now);
+    for fault in &decoded.faults {
+        let said = fault.to_string();
+        assert!(said.len() < 2_000 && !said.contains(char::is_control), "{said:?}");
+    }
+    for request in decoded.requests {
+        match request {
+            Request::Set(param, value, due) | Request::NextBar(param, value, due) => {
+                assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
+                let ahead = due.map_or(Duration::ZERO, |due| due.duration_since(now.monotonic));
+                assert!(ahead <= Duration::from_secs(3600), "{ahead:?} ahead");
+            }
+            Request::Subscribe(port) | Request::Unsubscribe(port) => assert_ne!(port, Some(0)),
+            Request::Read(_)
+            | Request::ReadStream(_)
+            | Request::State
+            | Request::Subscribers
+            | Request::Ping(_)
+            | Request::Confirm(_)
+            | Request::Learn(_) => {}
+        }
+    }
+}
+
+/// Any stream of bytes through every mapping that ships, and through the clock.
+pub fn midi(bytes: &[u8]) {
+    static MAPPINGS: LazyLock<Vec<Arc<Mapping>>> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("mappings").is_dir());
+        let files = folder.expect("the mappings ship").join("mappings").read_dir().expect("the mappings ship");
+        let files = files.map(|file| file.expect("can be listed").path());
+        files.map(|file| Arc::new(Mapping::read(&file).expect("checked by the tests"))).collect()
+    });
+    for mapping in MAPPINGS.iter() {
+        route(mapping, bytes);
+    }
+    let (mut parser, mut clock, mut events) = (Parser::default(), ClockFollower::default(), Vec::new());
+    let mut at = Instant::now();
+    for byte in bytes {
+        // Data bytes also say how long it takes until the next byte.
+        at += Duration::from_micros(u64::from(byte % 128) * 500);
+        if let Some(message) = parser.feed(*byte) {
+            clock.message(message, at, &mut events);
+        }
+    }
+    for event in events {
+        if let ClockEvent::Tempo(tempo) = event {
+            assert!(tempo.is_finite() && tempo > 0.0, "{tempo} bpm");
+        }
+    }
+}
+
+/// Any text as a mapping file; one that is taken must route every message there is.
+pub fn mapping(text: &[u8]) {
+    /// Every kind of channel message with low and high data, on two channels, and the messages without a channel.
+    static MESSAGES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut bytes = Vec::new();
+        for status in (0x80..=0xE0).step_by(0x10).flat_map(|kind| [kind, kind | 9]) {
+            for first in 0..128 {
+                for second in [0, 1, 63, 64, 65, 127] {
+                    bytes.extend([status, first, second]);
+                }
+            }
+        }
+        bytes.extend([0xFA, 0xFB, 0xFC]);
+        bytes
+    });
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    if let Ok(mapping) = Mapping::parse(Path::new("fuzz.toml"), text) {
+        route(&Arc::new(mapping), &MESSAGES);
+    }
+}
+
+/// Any text as a preset file; one that is taken must set only what a parameter can be, all along its journey.
+pub fn preset(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let Ok(preset) = Preset::parse(Path::new("fuzz.toml"), text) else { return };
+    let walk = Walk::new(&preset, 0).take(100);
+    for (param, value) in preset.settings().into_iter().chain(walk.flat_map(|(_, settings)| settings)) {
+        assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
+    }
+}
+
+/// Any path and query: the bytes up to the first line break, and the rest.
+pub fn oscquery(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (path, query) = text.split_once('\n').map_or((&*text, None), |(path, query)| (path, Some(query)));
+    let code = Probe::default().query(path, query);
+    assert!([200, 204, 400, 404].contains(&code), "{code}");
+}
+
+/// Any messages of a WebSocket: each is a byte whose lowest bit says whether it is text, two bytes for its length, and its bytes.
+pub fn socket(mut bytes: &[u8]) {
+    let mut probe = Probe::default();
+    while let [kind, high, low, rest @ ..] = bytes {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+        let (message, after) = rest.split_at(length);
+        let replies = if kind & 1 == 1 { probe.text(&String::from_utf8_lossy(message)) } else { probe.packet(message) };
+        assert!(replies <= TABLE.len() + 8, "{replies} replies to one message");
+        bytes = after;
+    }
+}
+
+/// Any bytes as a control log.
+pub fn control_log(bytes: &[u8]) {
+    if let Ok(log) = ControlLog::read(bytes) {
+        let frames = log.frames();
+        assert!(frames.start <= frames.end, "{frames:?}");
+    }
+}
+
+/// Any text as a model's contract.
+pub fn model(text: &[u8]) {
+    if let Ok(manifest) = Manifest::read(&file("model.toml", text)) {
+        assert!(!manifest.fingerprint().is_empty());
+    }
+}
+
+/// Any text as a configuration.
+pub fn config(text: &[u8]) {
+    if let Ok(config) = Config::read(&file("melos.toml", text)) {
+        let _ = config.openings();
+    }
+}
+
+/// A file of these bytes, in memory where the system has room there.
+fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let folder = Path::new("/dev/shm");
+    let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
+    let path = folder.join(format!("melos-fuzz-{}-{name}", std::process::id()));
+    std::fs::write(&path, bytes).expect("there is room for a small file");
+    path
+}
+
+/// Whether a value is one its parameter can have.
+fn fits(param: Param, value: &Value) -> bool {
+    match (param.spec().kind, value) {
+        (Kind::Number { min, max, .. }, Value::Number(number)) => (min..=max).contains(number),
+        (Kind::Choice { names, .. }, Value::Choice(position)) => usize::from(*position) < names.len(),
+        (Kind::Toggle { .. }, Value::Toggle(_)) | (Kind::Text { .. }, Value::Text(_)) => true,
+        (Kind::Trigger, Value::Trigger) => true,
+        _ => false,
+    }
+}
+
+/// Sends a device's bytes through a mapping; whatever comes out must be playable.
+fn route(mapping: &Arc<Mapping>, bytes: &[u8]) {
+    let values: Vec<_> = TABLE.iter().map(|spec| spec.param.default_value()).collect();
+    let mut router = Router::new(Arc::clone(mapping), &values);
+    let (mut parser, mut events) = (Parser::default(), Vec::new());
+    for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
+        router.message(message, &mut events);
+        for event in events.drain(..) {
+            if let ControlEvent::Set(param, value) = event {
+                assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
+                router.value(param, &value);
+            }
+        }
+    }
+}

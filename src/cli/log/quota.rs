@@ -1,0 +1,146 @@
+//! How many lines of one kind may be written: a burst, then few; the rest is counted and summed up in a line.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Filter};
+
+/// The target of what the log says about itself, which is rare by design.
+pub(super) const OWN_TARGET: &str = "melos::log";
+
+/// Lines of one kind that may be written at once.
+const BURST: u32 = 20;
+/// In this time one more line of the kind may be written.
+const REFILL: Duration = Duration::from_secs(10);
+/// Characters of a line left out that are shown for it.
+const SAMPLE: usize = 120;
+
+/// Limits the lines from each place in the code that logs; clones share their counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Quota {
+    kinds: Arc<Mutex<HashMap<Identifier, Kind>>>,
+}
+
+/// Lines from one place.
+#[derive(Debug)]
+struct Kind {
+    /// How many may still be written, and since when that counts.
+    left: u32,
+    since: Instant,
+    left_out: u64,
+    /// The first message that was left out.
+    sample: String,
+    reported: Option<Instant>,
+}
+
+impl Kind {
+    fn new(now: Instant) -> Self {
+        Self { left: BURST, since: now, left_out: 0, sample: String::new(), reported: None }
+    }
+
+    /// Whether one more may be written.
+    fn admit(&mut self, now: Instant) -> bool {
+        let refilled = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
+        if refilled > 0 {
+            self.left = BURST.min(self.left.saturating_add(u32::try_from(refilled).unwrap_or(BURST)));
+            self.since = now;
+        }
+        let admitted = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        self.left_out += u64::from(!admitted);
+        admitted
+    }
+
+    /// How many were left out, when it is time to say so.
+    fn report(&mut self, now: Instant) -> Option<(u64, String)> {
+        let due = self.reported.is_none_or(|reported| now.saturating_duration_since(reported) >= REFILL);
+        if self.left_out == 0 || !due {
+            return None;
+        }
+        self.reported = Some(now);
+        Some((std::mem::take(&mut self.left_out), std::mem::take(&mut self.sample)))
+    }
+}
+
+impl Quota {
+    /// Logs how many lines were left out.
+    pub(super) fn report(&self) {
+        let now = Instant::now();
+        let reports: Vec<_> = self.kinds().values_mut().filter_map(|kind| kind.report(now)).collect();
+        for (lines, like) in reports {
+            tracing::warn!(target: OWN_TARGET, lines, like, "similar lines were left out");
+        }
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, HashMap<Identifier, Kind>> {
+        // Whatever panicked while counting left the counts usable.
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Subscriber> Filter<S> for Quota {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        if metadata.target() == OWN_TARGET {
+            return true;
+        }
+        let now = Instant::now();
+        let mut kinds = self.kinds();
+        let kind = kinds.entry(metadata.callsite()).or_insert_with(|| Kind::new(now));
+        let admitted = kind.admit(now);
+        if !admitted && kind.sample.is_empty() {
+            event.record(&mut Sample(&mut kind.sample));
+        }
+        admitted
+    }
+}
+
+/// Takes the beginning of an event's message.
+struct Sample<'a>(&'a mut String);
+
+impl Visit for Sample<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            // It fails when it has enough; that is the end of the message.
+            let _ = fmt::write(self, format_args!("{value:?}"));
+        }
+    }
+}
+
+impl fmt::Write for Sample<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(text.chars().take(SAMPLE.saturating_sub(self.0.chars().count())));
+        if self.0.chars().count() < SAMPLE { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_then_few_and_the_rest_is_counted() {
+        let start = Instant::now();
+        let mut kind = Kind::new(start);
+        let admitted = (0..2000).filter(|_| kind.admit(start)).count();
+        assert_eq!(admitted, BURST as usize);
+        assert_eq!(kind.report(start), Some((1980, String::new())));
+        assert_eq!(kind.report(start + REFILL), None, "nothing since");
+        let mut written = 0;
+        for tenth in 0..600u32 {
+            let now = start + Duration::from_millis(100) * tenth;
+            written += (0..10).filter(|_| kind.admit(now)).count();
+        }
+        assert!((5..=6).contains(&written), "{written} lines in a minute");
+        assert_eq!(kind.report(start + REFILL * 6).unwrap().0, 6000 - written as u64);
+    }
+}

@@ -1,0 +1,93 @@
+//! What is sent to the engine: hops of the newest future, joined to those of the one before by a crossfade.
+
+use super::crossfade::Crossfade;
+use super::tape::Tape;
+use crate::event::Hop;
+
+/// Joins futures.
+#[derive(Debug)]
+pub(super) struct Splicer {
+    /// What was sent of the newest future, the crossfade included.
+    sent: Tape,
+    /// What was sent of the future it replaced.
+    before: Tape,
+    fade: Option<Crossfade>,
+    epoch: u32,
+    next_hop: u64,
+}
+
+impl Splicer {
+    /// At hop 0, in epoch 0.
+    pub(super) fn new() -> Self {
+        Self { sent: Tape::new(), before: Tape::new(), fade: None, epoch: 0, next_hop: 0 }
+    }
+
+    /// The next hop to be sent.
+    pub(super) fn next_hop(&self) -> u64 {
+        self.next_hop
+    }
+
+    /// The epoch that hops are sent in; rises with every splice.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Opens a new epoch at hop `heard`. `old` is the future that ends there, final before hop `ready`.
+    pub(super) fn open(&mut self, heard: u64, old: &Tape, ready: u64) {
+        // The old future is needed beyond what was sent of it, for the crossfade.
+        self.render(self.next_hop, u64::MAX, old, ready);
+        // What is heard up to the splice is what was sent last, unless that was to begin only after it.
+        if self.fade.is_none_or(|fade| fade.first < heard) {
+            std::mem::swap(&mut self.before, &mut self.sent);
+        }
+        self.sent.clear();
+        self.fade = Some(Crossfade::new(heard));
+        self.epoch += 1;
+        self.next_hop = self.next_hop.min(heard);
+    }
+
+    /// Moves the newest splice to a later hop, in a new epoch.
+    pub(super) fn move_to(&mut self, first: u64) {
+        self.fade = Some(Crossfade::new(first));
+        self.epoch += 1;
+        self.next_hop = first;
+    }
+
+    /// Goes on at a hop without a crossfade, after hops were missing.
+    pub(super) fn resume_at(&mut self, hop: u64) {
+        self.next_hop = hop;
+        self.fade = None;
+    }
+
+    /// Appends the hops of `fresh` that are final, those before hop `ready`, up to hop `until`, in the order of their indices.
+    pub(super) fn send(&mut self, fresh: &Tape, ready: u64, until: u64, out: &mut Vec<Hop>) {
+        let first = self.next_hop;
+        self.next_hop = self.render(first, until, fresh, ready);
+        let hops = (first..self.next_hop).filter_map(|index| Some((index, self.sent.get(index)?)));
+        out.extend(hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }));
+    }
+
+    /// Writes hops from `first` on to the tape of what is sent, as far as they are final and before `until`: of the old
+    /// future up to the splice, then the crossfade, then the new future. Returns the hop after the last.
+    fn render(&mut self, first: u64, until: u64, fresh: &Tape, mut ready: u64) -> u64 {
+        if let Some(fade) = &mut self.fade {
+            if ready < fade.end() {
+                ready = fade.first;
+            } else {
+                fade.measure(&self.before, fresh);
+            }
+        }
+        let until = until.min(ready);
+        for index in first..until {
+            let samples = match &self.fade {
+                Some(fade) if index < fade.first => self.before.get(index).copied(),
+                Some(fade) => fresh.get(index).map(|new| fade.mix(index, self.before.get(index), new)),
+                None => fresh.get(index).copied(),
+            };
+            if let Some(samples) = samples {
+                self.sent.put(index, &samples);
+            }
+        }
+        until.max(first)
+    }
+}

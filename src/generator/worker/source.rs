@@ -1,0 +1,67 @@
+//! What the worker drives.
+
+use std::sync::Arc;
+
+use crate::event::Hop;
+use crate::generator::{Generator, GeneratorError, Heard, Networks};
+use crate::music::plan::Plan;
+
+/// What the worker drives: the generator, or a stand-in for tests.
+pub trait HopSource: Send + 'static {
+    /// See [`Generator::follow`].
+    fn follow(&mut self, plan: Arc<Plan>);
+    /// See [`Generator::replan`].
+    fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64);
+    /// See [`Generator::swap`].
+    fn swap(&mut self, networks: Networks, heard: u64);
+    /// See [`Generator::resplice`].
+    fn resplice(&mut self, heard: u64);
+    /// See [`Generator::resume_at`].
+    fn resume_at(&mut self, frame: u64);
+    /// See [`Generator::recover`].
+    fn recover(&mut self);
+    /// See [`Generator::step`].
+    ///
+    /// # Errors
+    /// When no hops could be made.
+    fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError>;
+    /// See [`Generator::covered`].
+    fn covered(&self) -> u64;
+    /// See [`Generator::known`].
+    fn known(&self) -> u64;
+    /// See [`Generator::epoch`].
+    fn epoch(&self) -> u32;
+}
+
+impl HopSource for Generator {
+    fn follow(&mut self, plan: Arc<Plan>) {
+        Self::follow(self, plan);
+    }
+    fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
+        Self::replan(self, plan, planned, heard);
+    }
+    fn swap(&mut self, networks: Networks, heard: u64) {
+        Self::swap(self, networks, heard);
+    }
+    fn resplice(&mut self, heard: u64) {
+        Self::resplice(self, heard);
+    }
+    fn resume_at(&mut self, frame: u64) {
+        Self::resume_at(self, frame);
+    }
+    fn recover(&mut self) {
+        Self::recover(self);
+    }
+    fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
+        Self::step(self, out)
+    }
+    fn covered(&self) -> u64 {
+        Self::covered(self)
+    }
+    fn known(&self) -> u64 {
+        Self::known(self)
+    }
+    fn epoch(&self) -> u32 {
+        Self::epoch(self)
+    }
+}

@@ -1,0 +1,218 @@
+//! What runs on the generator's thread.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use ringbuf::HeapProd;
+use ringbuf::traits::Producer;
+
+use super::mailbox::Mailbox;
+use super::{HopSource, Order, WorkerEvent, WorkerStatus, tell};
+use crate::engine::EngineStatus;
+use crate::event::health::Loss;
+use crate::event::{Hop, Performed};
+use crate::generator::future::RUN_IN;
+use crate::generator::{GeneratorError, LATENT_FRAMES};
+use crate::mel::HOP;
+
+/// Frames that are kept ready right after a splice was ordered, for most of what lies further ahead will be replaced when
+/// another follows: fingers on a fader order eight a second. It grows back as the music goes on, twice as fast as that.
+const AHEAD_STEERED: u64 = 16_384;
+/// From the decision to splice until the engine has the first hop: two latents' work and a block of the device.
+const MARGIN: u64 = 2048;
+/// From the decision to change over to other networks until they are heard: ten latents' work, and that there is no hurry.
+const TAKE_OVER: u64 = 16_384;
+/// Where the music goes on after it was not ready in time.
+const RESUME: u64 = 4096;
+/// How long the worker sleeps when there is nothing to do: less than a hop.
+const NAP: Duration = Duration::from_millis(4);
+/// Longest pause after a failure.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// A splice on its way to being heard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Splice {
+    /// Frame that the new plan was to be heard from; `None` when it is other networks that come.
+    planned: Option<u64>,
+    /// Frame that the music is decided anew from.
+    from: u64,
+    heard: u64,
+    /// The epoch it opens, once its first hop was sent.
+    sent: Option<u32>,
+}
+
+/// State owned by the worker thread.
+pub(super) struct WorkerThread<S> {
+    pub(super) source: S,
+    pub(super) hops: HeapProd<Hop>,
+    pub(super) engine: Arc<EngineStatus>,
+    pub(super) ahead: u64,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) status: Arc<WorkerStatus>,
+    pub(super) events: SyncSender<WorkerEvent>,
+    /// Hops that found the ring full.
+    pub(super) ready: VecDeque<Hop>,
+    pub(super) splice: Option<Splice>,
+    /// Splices taken so far.
+    pub(super) splices: u64,
+    /// Where the play head was when the last was taken.
+    pub(super) steered: Option<u64>,
+    /// Frames up to here the engine has in some epoch.
+    pub(super) sent_until: u64,
+    pub(super) failures: u32,
+}
+
+impl<S: HopSource> WorkerThread<S> {
+    /// Generates until the mailbox is closed.
+    pub(super) fn run(&mut self) {
+        let mut pause = Duration::ZERO;
+        while !self.mailbox.wait(pause, self.splice.is_some()) {
+            self.take_orders();
+            self.send();
+            self.settle();
+            let head = self.engine.frame();
+            pause = if self.ready.is_empty() && self.source.covered() < head + self.ahead(head) {
+                self.catch_up(head);
+                self.step()
+            } else {
+                NAP
+            };
+        }
+    }
+
+    /// Takes what was ordered, up to the next splice; that waits until the one before is settled.
+    fn take_orders(&mut self) {
+        while let Some(order) = self.mailbox.take(self.splice.is_some()) {
+            match order {
+                Order::Follow(plan) => self.source.follow(plan),
+                Order::Replan { splice: planned, .. } if self.mailbox.has_splice() => {
+                    self.tell(WorkerEvent::Spliced { planned, performed: None });
+                }
+                Order::Replan { plan, splice: planned } => {
+                    let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
+                    // What is heard late need not be decided anew from where it was planned: catching up comes first.
+                    let from = planned.max(heard.saturating_sub(RUN_IN * LATENT_FRAMES));
+                    self.source.replan(plan, from, heard);
+                    self.splices += 1;
+                    self.steered = Some(self.engine.frame());
+                    self.splice = Some(Splice { planned: Some(planned), from, heard, sent: None });
+                }
+            }
+        }
+        if let Some(networks) = self.mailbox.take_networks(self.splice.is_some()) {
+            let heard = (self.engine.frame() + TAKE_OVER).next_multiple_of(HOP as u64);
+            self.source.swap(*networks, heard);
+            self.splice = Some(Splice { planned: None, from: heard, heard, sent: None });
+        }
+    }
+
+    /// Frames that are to be kept ready.
+    fn ahead(&self, head: u64) -> u64 {
+        let since = self.steered.map_or(u64::MAX, |steered| head.saturating_sub(steered));
+        self.ahead.min(since.saturating_mul(2).saturating_add(AHEAD_STEERED))
+    }
+
+    /// Sends as many hops as the ring takes.
+    fn send(&mut self) {
+        while let Some(hop) = self.ready.pop_front() {
+            if self.hops.try_push(hop).is_err() {
+                self.ready.push_front(hop);
+                return;
+            }
+            self.sent_until = self.sent_until.max((hop.index + 1) * HOP as u64);
+            if let Some(Splice { heard, sent: sent @ None, .. }) = &mut self.splice
+                && hop.index * HOP as u64 >= *heard
+            {
+                *sent = Some(hop.epoch);
+            }
+        }
+    }
+
+    /// Learns whether the engine took the splice; if it came too late, tries again further on.
+    fn settle(&mut self) {
+        let Some(Splice { planned, from, sent: Some(epoch), heard }) = self.splice else { return };
+        if self.engine.rejected_epoch() == epoch {
+            let heard = (self.engine.frame() + MARGIN).next_multiple_of(HOP as u64);
+            self.source.resplice(heard);
+            self.ready.clear();
+            self.splice = Some(Splice { planned, from, heard, sent: None });
+        } else if self.engine.accepted_epoch() >= epoch {
+            self.tell(match planned {
+                Some(planned) => {
+                    let known = Some(self.source.known());
+                    WorkerEvent::Spliced { planned, performed: Some(Performed { heard, from, known }) }
+                }
+                None => WorkerEvent::Swapped { at: heard },
+            });
+            self.splice = None;
+        }
+    }
+
+    /// Gives up what should have been playing by now: a late splice is heard later as long as the engine has the old future,
+    /// and missing music is left out.
+    fn catch_up(&mut self, head: u64) {
+        let missing = self.source.covered();
+        if missing >= head {
+            return;
+        }
+        let later = (head + MARGIN).next_multiple_of(HOP as u64);
+        if let Some(splice @ Splice { sent: None, .. }) = &mut self.splice
+            && self.sent_until > later
+        {
+            splice.heard = later;
+            self.source.resplice(later);
+            return;
+        }
+        self.source.resume_at(head + RESUME);
+        let at = self.source.covered();
+        if at > missing {
+            if let Some(splice @ Splice { sent: None, .. }) = &mut self.splice {
+                splice.heard = at;
+            }
+            self.tell(WorkerEvent::Resumed { splices: self.splices, missing, at });
+        }
+    }
+
+    /// Makes one latent; returns how long to rest after it.
+    fn step(&mut self) -> Duration {
+        let started = Instant::now();
+        let mut hops = Vec::with_capacity(16);
+        let result = catch_unwind(AssertUnwindSafe(|| self.source.step(&mut hops)));
+        self.ready.extend(hops);
+        self.send();
+        self.status.covered.store(self.source.covered(), Relaxed);
+        self.status.epoch.store(self.source.epoch(), Relaxed);
+        let reason = match result {
+            Ok(Ok(heard)) => {
+                self.failures = 0;
+                self.status.took(started.elapsed());
+                self.tell(WorkerEvent::Heard(heard));
+                return Duration::ZERO;
+            }
+            Ok(Err(GeneratorError::NoPlan)) => return NAP,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => {
+                self.source.recover();
+                told_by(panic.as_ref())
+            }
+        };
+        self.status.losses.add(Loss::Latents, 1);
+        self.tell(WorkerEvent::Failed { reason });
+        self.failures += 1;
+        // The first failure may be a matter of this latent alone; repeated ones are not worth the processor.
+        LONGEST_PAUSE.min(NAP * 2u32.saturating_pow(self.failures - 1))
+    }
+
+    fn tell(&self, event: WorkerEvent) {
+        tell(&self.events, &self.status, event);
+    }
+}
+
+fn told_by(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("for no stated reason"))
+}

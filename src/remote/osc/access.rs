@@ -1,0 +1,160 @@
+//! Who may be sent much: whoever has shown that the address it names is its own.
+//!
+//! The source of a datagram is what its sender writes there. So that nobody can turn Melos on a third party, an address beyond
+//! this machine gets no more than a small multiple of what came from it until a secret that was sent there has come back.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// An address that has shown nothing gets at most so many times the bytes of its datagram.
+pub(super) const MULTIPLE: usize = 3;
+/// How long it counts that an address was shown to be its client's own.
+pub(super) const PROOF: Duration = Duration::from_secs(600);
+/// Most addresses that are remembered; the one that counts for the shortest time makes room, and may show itself again.
+const REMEMBERED: usize = 256;
+/// A secret can come back for one to two of these.
+const SLOT: Duration = Duration::from_secs(30);
+
+/// What a client asked for when it was sent a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Wish {
+    /// State and changes from then on.
+    Subscribe,
+    /// Something to be sent once.
+    Read,
+}
+
+/// Which addresses are known to be their clients' own.
+#[derive(Debug)]
+pub(super) struct Access {
+    /// Makes the secrets, so that none has to be remembered.
+    secret: RandomState,
+    start: Instant,
+    trusted: Vec<IpAddr>,
+    /// Until when an address counts.
+    proved: BTreeMap<SocketAddr, Instant>,
+}
+
+impl Access {
+    /// Trusts this machine and the hosts of `trusted`.
+    pub(super) fn new(trusted: Vec<IpAddr>, now: Instant) -> Self {
+        Self { secret: RandomState::new(), start: now, trusted, proved: BTreeMap::new() }
+    }
+
+    /// Whether an address needs to show nothing.
+    pub(super) fn trusts(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        ip.is_loopback() || self.trusted.contains(&ip)
+    }
+
+    /// Whether an address may be sent anything.
+    pub(super) fn knows(&self, address: SocketAddr, now: Instant) -> bool {
+        self.trusts(address) || self.proved.get(&address).is_some_and(|until| *until > now)
+    }
+
+    /// Until when that is so; `None` for good.
+    pub(super) fn until(&self, address: SocketAddr) -> Option<Instant> {
+        (!self.trusts(address)).then(|| self.proved.get(&address).copied().unwrap_or(self.start))
+    }
+
+    /// The secret for an address: which port it is for, and a number that only this server can make.
+    pub(super) fn token(&self, wish: Wish, address: SocketAddr, now: Instant) -> String {
+        self.token_of(wish, address, self.slot(now))
+    }
+
+    /// A secret has come back from a host: what was asked for, and the address that is known from now on.
+    pub(super) fn confirm(&mut self, from: SocketAddr, token: &str, now: Instant) -> Option<(Wish, SocketAddr)> {
+        let (port, _) = token.get(1..)?.split_once('-')?;
+        let mut address = from;
+        address.set_port(port.parse().ok()?);
+        let slot = self.slot(now);
+        let wish = [Wish::Subscribe, Wish::Read].into_iter().find(|wish| {
+            [slot, slot.saturating_sub(1)].into_iter().any(|slot| self.token_of(*wish, address, slot) == token)
+        })?;
+        self.know(address, now);
+        Some((wish, address))
+    }
+
+    /// An address is known from now on.
+    pub(super) fn know(&mut self, address: SocketAddr, now: Instant) {
+        if self.proved.len() == REMEMBERED && !self.proved.contains_key(&address) {
+            let first = self.proved.iter().min_by_key(|(_, until)| **until).map(|(address, _)| *address);
+            first.map(|first| self.proved.remove(&first));
+        }
+        self.proved.insert(address, now + PROOF);
+    }
+
+    fn token_of(&self, wish: Wish, address: SocketAddr, slot: u64) -> String {
+        let letter = if wish == Wish::Subscribe { 's' } else { 'r' };
+        format!("{letter}{}-{:016x}", address.port(), self.secret.hash_one((wish, address, slot)))
+    }
+
+    fn slot(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.start).as_secs() / SLOT.as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 7], port))
+    }
+
+    #[test]
+    fn an_address_is_known_once_its_secret_has_come_back() {
+        let now = Instant::now();
+        let mut access = Access::new(Vec::new(), now);
+        let token = access.token(Wish::Subscribe, client(9001), now);
+        assert!(!access.knows(client(9001), now));
+        // The answer may come from another port of the same host, not from another host.
+        assert_eq!(access.confirm(SocketAddr::from(([192, 0, 2, 8], 9001)), &token, now), None);
+        assert_eq!(access.confirm(client(50_000), &token, now), Some((Wish::Subscribe, client(9001))));
+        assert!(access.knows(client(9001), now) && !access.knows(client(50_000), now));
+        assert!(!access.knows(client(9001), now + PROOF), "not for good");
+    }
+
+    #[test]
+    fn secrets_are_worth_nothing_to_others_or_later() {
+        let now = Instant::now();
+        let (mut access, other) = (Access::new(Vec::new(), now), Access::new(Vec::new(), now));
+        let token = other.token(Wish::Read, client(9001), now);
+        for wrong in ["", "s", "s9001-0000000000000000", "r-", "♭♭", "s99999-1", &token] {
+            assert_eq!(access.confirm(client(9001), wrong, now), None, "{wrong}");
+        }
+        let token = access.token(Wish::Read, client(9001), now);
+        assert_eq!(access.confirm(client(9001), &token, now + 3 * SLOT), None, "too late");
+        assert!(access.confirm(client(9001), &token, now + SLOT).is_some());
+    }
+
+    #[test]
+    fn this_machine_and_named_hosts_are_trusted() {
+        let now = Instant::now();
+        let access = Access::new(vec!["192.0.2.7".parse().unwrap()], now);
+        for (address, expected) in [
+            ("127.0.0.1:1", true),
+            ("127.8.0.1:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("[::ffff:192.0.2.7]:1", true),
+            ("192.0.2.8:1", false),
+            ("[fe80::1]:1", false),
+        ] {
+            assert_eq!(access.knows(address.parse().unwrap(), now), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let now = Instant::now();
+        let mut access = Access::new(Vec::new(), now);
+        for port in 1..=1000 {
+            access.know(client(port), now + Duration::from_millis(u64::from(port)));
+        }
+        assert_eq!(access.proved.len(), REMEMBERED);
+        assert!(access.knows(client(1000), now) && !access.knows(client(1), now));
+    }
+}

@@ -1,0 +1,211 @@
+//! What is done with datagrams, notices and time; without sockets.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rosc::{OscMessage, OscType};
+use tokio::sync::mpsc;
+
+use super::access::{Access, MULTIPLE, Wish};
+use super::decode::{Decoded, Request, decode};
+use super::fault::{Complaints, Counters};
+use super::feedback::{Feedback, LEASE, Subscription};
+use super::message;
+use super::outbox::{Datagram, Outbox};
+use super::server::Clients;
+use super::time::Now;
+use crate::event::health::Loss;
+use crate::event::parameter::Param;
+use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
+
+/// Most arguments that a ping gets back.
+const PING_ARGUMENTS: usize = 4;
+
+/// Everything that the receiving task works with.
+pub(super) struct Connection {
+    inbox: Arc<Inbox>,
+    counters: Arc<Counters>,
+    access: Access,
+    feedback: Feedback,
+    complaints: Complaints,
+    outbox: Outbox,
+}
+
+/// What one datagram is to be answered with. Things are asked for once, however often a datagram names them, so that no
+/// datagram costs more than the state.
+#[derive(Default)]
+struct Wanted {
+    state: bool,
+    reads: BTreeSet<Param>,
+    streams: BTreeSet<usize>,
+    subscribers: bool,
+    pong: Option<Vec<OscType>>,
+}
+
+impl Connection {
+    /// A connection, and what it sends.
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        counters: Arc<Counters>,
+        clients: Clients,
+        now: Instant,
+    ) -> (Self, mpsc::Receiver<Datagram>) {
+        let (outbox, outgoing) = Outbox::new(Arc::clone(&counters), now);
+        let mut access = Access::new(clients.trusted, now);
+        let mut feedback = Feedback::new();
+        for subscription in &clients.subscriptions {
+            access.know(subscription.to, now);
+        }
+        feedback.restore(clients.subscriptions);
+        (Self { inbox, counters, access, feedback, complaints: Complaints::default(), outbox }, outgoing)
+    }
+
+    /// Takes a datagram.
+    pub(super) fn receive(&mut self, datagram: &[u8], from: SocketAddr) {
+        self.receive_at(datagram, from, Now::take());
+    }
+
+    pub(super) fn receive_at(&mut self, datagram: &[u8], from: SocketAddr, now: Now) {
+        self.counters.receive();
+        self.feedback.renew(from, now.monotonic);
+        let Decoded { requests, faults, clipped, late } = decode(datagram, now);
+        if late > 0 {
+            self.counters.lost(Loss::OscLate, late);
+            self.complaints.late(from, now.monotonic);
+        }
+        for fault in faults {
+            self.counters.lost(Loss::OscRefused, 1);
+            self.complaints.fault(from, &fault, now.monotonic);
+        }
+        for what in clipped {
+            self.complaints.clipped(from, &what, now.monotonic);
+        }
+        let mut wanted = Wanted::default();
+        for request in requests {
+            self.take(request, from, now.monotonic, datagram.len(), &mut wanted);
+        }
+        self.answer(wanted, from, now.monotonic, datagram.len());
+    }
+
+    fn take(&mut self, request: Request, from: SocketAddr, now: Instant, bytes: usize, wanted: &mut Wanted) {
+        let at = |port: Option<u16>| {
+            let mut at = from;
+            at.set_port(port.unwrap_or(from.port()));
+            at
+        };
+        match request {
+            Request::Set(param, value, due) => {
+                self.feedback.heard(from, param, &value, due.unwrap_or(now));
+                self.push(ControlEvent::Set(param, value), due, from);
+            }
+            Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due, from),
+            Request::Read(param) => drop(wanted.reads.insert(param)),
+            Request::ReadStream(stream) => drop(wanted.streams.insert(stream)),
+            Request::State => wanted.state = true,
+            Request::Subscribers => wanted.subscribers = true,
+            Request::Ping(mut arguments) => {
+                arguments.truncate(PING_ARGUMENTS);
+                wanted.pong = Some(arguments);
+            }
+            Request::Subscribe(port) => {
+                let to = at(port);
+                if self.access.knows(to, now) {
+                    self.subscribe(from, to, now);
+                } else {
+                    self.ask_to_confirm(Wish::Subscribe, to, bytes, now);
+                }
+            }
+            Request::Confirm(token) => match self.access.confirm(from, &token, now) {
+                Some((Wish::Subscribe, to)) if self.feedback.subscribes(to) => self.feedback.renew(to, now),
+                Some((Wish::Subscribe, to)) => self.subscribe(from, to, now),
+                Some((Wish::Read, to)) => self.feedback.state(to, &self.outbox),
+                None => self.counters.lost(Loss::OscRefused, 1),
+            },
+            Request::Learn(request) => self.inbox.learn(request, from),
+            Request::Unsubscribe(port) => {
+                if self.feedback.unsubscribe(at(port)) {
+                    tracing::info!(to = %at(port), "OSC feedback off");
+                }
+            }
+        }
+    }
+
+    fn push(&self, event: ControlEvent, due: Option<Instant>, from: SocketAddr) {
+        if !self.inbox.push(Incoming { event, due, source: Source::Osc(from) }) {
+            self.counters.lost(Loss::OscRefused, 1);
+        }
+    }
+
+    fn subscribe(&mut self, from: SocketAddr, to: SocketAddr, now: Instant) {
+        let known = self.feedback.subscribes(to);
+        match self.feedback.subscribe(from, to, now, &self.outbox) {
+            Ok(()) if known => {}
+            Ok(()) => tracing::info!(%to, seconds = LEASE.as_secs(), "OSC feedback on, until nothing more is heard"),
+            Err(full) => {
+                self.counters.lost(Loss::OscRefused, 1);
+                self.outbox.send(to, message::message("/melos/error", vec![OscType::String(full.to_string())]));
+            }
+        }
+    }
+
+    /// Sends an address a secret, which its client sends back.
+    fn ask_to_confirm(&mut self, wish: Wish, to: SocketAddr, bytes: usize, now: Instant) {
+        let secret = confirm(&self.access, wish, to, now);
+        self.outbox.reply(to, vec![secret], bytes * MULTIPLE, now);
+    }
+
+    /// Answers what a datagram of so many bytes wants.
+    fn answer(&mut self, wanted: Wanted, to: SocketAddr, now: Instant, bytes: usize) {
+        let mut replies: Vec<OscMessage> = Vec::new();
+        if wanted.state {
+            replies.extend(self.feedback.everything());
+        } else {
+            replies.extend(wanted.reads.into_iter().filter_map(|param| self.feedback.read(param)));
+            replies.extend(wanted.streams.into_iter().filter_map(|stream| self.feedback.newest(stream)));
+        }
+        if wanted.subscribers {
+            replies.push(self.feedback.list(now));
+        }
+        replies.extend(wanted.pong.map(|arguments| message::message("/melos/pong", arguments)));
+        if replies.is_empty() {
+            return;
+        }
+        let most = if self.access.knows(to, now) { usize::MAX } else { bytes * MULTIPLE };
+        if !self.outbox.reply(to, replies, most, now) && most < usize::MAX {
+            self.ask_to_confirm(Wish::Read, to, bytes, now);
+        }
+    }
+
+    /// Takes a notice.
+    pub(super) fn notice(&mut self, notice: Notice) {
+        // What was learnt is more than was asked; only somebody who is there gets it.
+        if let Notice::Learned { to, .. } = notice
+            && !self.access.knows(to, Instant::now())
+        {
+            self.counters.lost(Loss::OscUnsent, 1);
+            return;
+        }
+        self.feedback.notice(notice, &self.outbox);
+    }
+
+    /// Sends what has changed, and ends what has run out; called every [`super::feedback::INTERVAL`].
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.feedback.tick(now, &self.outbox);
+        self.feedback.end_leases(now, &self.access, &self.outbox);
+    }
+
+    /// Who subscribes.
+    pub(super) fn subscriptions(&self) -> Vec<Subscription> {
+        self.feedback.subscriptions()
+    }
+}
+
+/// What an address is sent to see who is there.
+pub(super) fn confirm(access: &Access, wish: Wish, to: SocketAddr, now: Instant) -> OscMessage {
+    message::message("/melos/confirm", vec![OscType::String(access.token(wish, to, now))])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+use std::time::Duration;
+
+use rosc::{OscBundle, OscPacket, OscTime, encoder};
+
+use super::super::access::PROOF;
+use super::*;
+use crate::event::parameter::{TABLE, Value};
+
+const FAR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 9001);
+const NEAR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9001);
+
+struct Rig {
+    connection: Connection,
+    waiting: mpsc::Receiver<Datagram>,
+    now: Now,
+    sent_bytes: usize,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let now = Now::take();
+        let inbox = Arc::new(Inbox::new(Arc::default()));
+        let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
+        let (connection, waiting) = Connection::new(inbox, counters, Clients::default(), now.monotonic);
+        Self { connection, waiting, now, sent_bytes: 0 }
+    }
+
+    /// Sends a packet; gives what is answered.
+    fn send(&mut self, from: SocketAddr, packet: &OscPacket) -> Vec<(SocketAddr, OscMessage)> {
+        let bytes = encoder::encode(packet).unwrap();
+        self.sent_bytes += bytes.len();
+        self.connection.receive_at(&bytes, from, self.now);
+        self.answers()
+    }
+
+    fn ask(&mut self, from: SocketAddr, address: &str) -> Vec<(SocketAddr, OscMessage)> {
+        self.send(from, &message(address, &[]))
+    }
+
+    fn answers(&mut self) -> Vec<(SocketAddr, OscMessage)> {
+        let waiting = std::iter::from_fn(|| self.waiting.try_recv().ok());
+        let read = waiting.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
+            Ok((_, OscPacket::Message(message))) => (to, message),
+            other => panic!("{other:?}"),
+        });
+        read.collect()
+    }
+
+    fn refused(&self) -> u64 {
+        self.connection.inbox.losses().count(Loss::OscRefused)
+    }
+}
+
+fn message(address: &str, args: &[OscType]) -> OscPacket {
+    OscPacket::Message(OscMessage { addr: address.to_owned(), args: args.to_vec() })
+}
+
+fn text(text: &str) -> OscType {
+    OscType::String(text.to_owned())
+}
+
+fn bytes_of(messages: &[(SocketAddr, OscMessage)]) -> usize {
+    let encoded = messages.iter().map(|(_, message)| encoder::encode(&OscPacket::Message(message.clone())).unwrap());
+    encoded.map(|bytes| bytes.len()).sum()
+}
+
+#[test]
+fn an_address_that_has_shown_nothing_gets_no_more_than_a_small_multiple() {
+    let mut rig = Rig::new();
+    let level = OscPacket::Bundle(OscBundle {
+        timetag: OscTime { seconds: 0, fractional: 1 },
+        content: (0..200).map(|_| message("/melos/*", &[])).collect(),
+    });
+    let subscribe = message("/melos/subscribe", &[]);
+    let other_port = message("/melos/subscribe", &[OscType::Int(80)]);
+    for packet in [
+        subscribe,
+        other_port,
+        message("/melos/state", &[]),
+        message("/melos/*", &[]),
+        message("/melos/*/*", &[]),
+        message("/melos/subscribers", &[]),
+        message("/melos/valence", &[]),
+        message("/melos/ping", &[text("x")]),
+        level,
+    ] {
+        rig.sent_bytes = 0;
+        let answers = rig.send(FAR, &packet);
+        assert!(bytes_of(&answers) <= 3 * rig.sent_bytes, "{packet:?} is answered with {answers:?}");
+    }
+    // Nothing more comes by itself.
+    for second in 0..100 {
+        rig.connection.notice(Notice::Beat { beat: 0, bar: second, tempo: 90.0 });
+        rig.connection.tick(rig.now.monotonic + Duration::from_secs(second));
+    }
+    assert_eq!(rig.answers(), []);
+}
+
+#[test]
+fn a_client_of_the_network_subscribes_by_sending_back_what_it_was_sent() {
+    let mut rig = Rig::new();
+    let asked = rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)]));
+    let mut other = FAR;
+    other.set_port(9002);
+    let [(to, OscMessage { addr, args })] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((*to, addr.as_str()), (other, "/melos/confirm"));
+    let state = rig.send(FAR, &message("/melos/confirm", args));
+    assert!(state.len() > 50 && state.iter().all(|(to, _)| *to == other), "{state:?}");
+    rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
+    assert_eq!(rig.answers().len(), 1);
+    // From then on it is known: it needs no secret to subscribe again.
+    assert!(rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)])).len() > 50);
+    // A secret that was made up or seen elsewhere does nothing.
+    for wrong in ["s9001-0123456789abcdef", ""] {
+        assert_eq!(rig.send(FAR, &message("/melos/confirm", &[text(wrong)])), []);
+    }
+    assert_eq!(rig.refused(), 2);
+}
+
+#[test]
+fn a_client_of_the_network_gets_the_state_by_sending_back_what_it_was_sent() {
+    let mut rig = Rig::new();
+    let asked = rig.ask(FAR, "/melos/state");
+    assert_eq!(asked.len(), 1);
+    assert!(rig.send(FAR, &message("/melos/confirm", &asked[0].1.args)).len() > 50);
+    assert!(rig.ask(FAR, "/melos/state").len() > 50);
+    rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
+    assert_eq!(rig.answers(), [], "that is no subscription");
+    rig.now.monotonic += PROOF;
+    assert_eq!(rig.ask(FAR, "/melos/state").len(), 1, "and not for good");
+}
+
+#[test]
+fn one_datagram_costs_no_more_than_the_state() {
+    let mut rig = Rig::new();
+    let content: Vec<_> = (0..300).flat_map(|_| [message("/melos/*/*", &[]), message("/melos/state", &[])]).collect();
+    let bundle = OscPacket::Bundle(OscBundle { timetag: OscTime { seconds: 0, fractional: 1 }, content });
+    let answers = rig.send(NEAR, &bundle);
+    assert!(answers.len() > 50 && answers.len() <= TABLE.len() + 10, "{} answers", answers.len());
+}
+
+#[test]
+fn replies_of_a_second_are_bounded_and_input_is_taken_all_the_same() {
+    let mut rig = Rig::new();
+    let mut answered = 0;
+    for _ in 0..2_000 {
+        answered += bytes_of(&rig.ask(NEAR, "/melos/state"));
+    }
+    assert!((100_000..1_000_000).contains(&answered), "{answered} bytes");
+    assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 0, "what was left out is counted");
+    rig.send(NEAR, &message("/melos/valence", &[OscType::Float(0.5)]));
+    let mut taken = Vec::new();
+    rig.connection.inbox.drain(&mut taken);
+    assert_eq!(taken[0].event, ControlEvent::Set(Param::Valence, Value::Number(0.5)));
+    rig.now.monotonic += Duration::from_secs(1);
+    assert!(rig.ask(NEAR, "/melos/state").len() > 50, "a second later there is room again");
+}
+
+/// As when nobody takes what is sent: the receiving task goes on.
+#[test]
+fn nobody_waits_for_what_is_not_taken() {
+    let mut rig = Rig::new();
+    for port in 1..=64 {
+        let bytes = encoder::encode(&message("/melos/subscribe", &[OscType::Int(port)])).unwrap();
+        rig.connection.receive_at(&bytes, NEAR, rig.now);
+    }
+    for bar in 0..1_000 {
+        rig.connection.notice(Notice::Beat { beat: 0, bar, tempo: 90.0 });
+    }
+    let waiting = rig.answers().len();
+    assert!(waiting < 10_000, "{waiting} wait");
+    assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 50_000);
+}
+
+#[test]
+fn a_refused_subscriber_is_told() {
+    let mut rig = Rig::new();
+    for port in 1..=64 {
+        rig.send(NEAR, &message("/melos/subscribe", &[OscType::Int(port)]));
+    }
+    let answers = rig.send(NEAR, &message("/melos/subscribe", &[OscType::Int(65)]));
+    let [(to, OscMessage { addr, args })] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!((to.port(), addr.as_str(), rig.refused()), (65, "/melos/error", 1));
+    assert!(matches!(&args[0], OscType::String(error) if error.contains("64")), "{args:?}");
+    let list = rig.ask(NEAR, "/melos/subscribers");
+    assert_eq!(list[0].1.args.len(), 128);
+}
+
+#[test]
+fn a_ping_comes_back_and_keeps_a_subscription() {
+    let mut rig = Rig::new();
+    rig.ask(NEAR, "/melos/subscribe");
+    for number in 0..4 {
+        rig.now.monotonic += Duration::from_secs(50);
+        let pong = rig.send(NEAR, &message("/melos/ping", &[OscType::Int(number), OscType::Blob(vec![0; 4])]));
+        let expected = OscMessage { addr: "/melos/pong".to_owned(), args: vec![OscType::Int(number)] };
+        assert_eq!(pong, [(NEAR, expected)], "only what every client can read");
+        rig.connection.tick(rig.now.monotonic);
+        assert_eq!(rig.answers(), []);
+    }
+    assert_eq!(rig.connection.subscriptions().len(), 1);
+}
+
+#[test]
+fn a_stream_without_arguments_is_answered() {
+    let mut rig = Rig::new();
+    assert_eq!((rig.ask(NEAR, "/melos/health"), rig.refused()), (Vec::new(), 0), "nothing to tell yet, and no fault");
+    rig.connection.notice(Notice::Beat { beat: 2, bar: 0, tempo: 90.0 });
+    let answers = rig.ask(NEAR, "/melos/beat");
+    assert_eq!(answers[0].1.args, [OscType::Int(3), OscType::Int(1), OscType::Float(90.0)]);
+    rig.send(NEAR, &message("/melos/beat", &[OscType::Int(1)]));
+    assert_eq!(rig.refused(), 1, "it can only be read");
+}

@@ -1,0 +1,254 @@
+//! Who may come in over HTTP, on every path, and what every answer tells browsers.
+//!
+//! A browser on the stage machine, or in its network, runs the pages of strangers. It says in `Host` which name it believes to
+//! talk to and in `Origin` whose page is asking. Both are held against what Melos itself knows of where it is, not against each
+//! other: a stranger's name that leads here (DNS rebinding) would agree with itself.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::Authority};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use tokio::time::{sleep, timeout};
+
+use super::serve::Ends;
+use crate::quote::quoted;
+
+/// Longest body of a request, in bytes.
+pub(super) const BODY: u64 = 64 * 1024;
+/// Longest time that answering may take until the answer begins.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a wrong password is thought about, so that guessing takes long.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The cookie that stands for the password.
+const COOKIE: &str = "melos-key";
+
+/// What Melos knows of who may come in.
+pub struct Door {
+    /// Names of this machine, in lower case.
+    names: Vec<String>,
+    /// The password's hash, and the cookie's value.
+    password: Option<([u8; 32], String)>,
+    policy: HeaderValue,
+}
+
+/// Why somebody may not come in.
+enum Refusal {
+    Host(String),
+    Origin,
+    Password,
+    Large,
+    Malformed,
+}
+
+impl Door {
+    /// Knows this machine by its name, and by other `hosts`, names or addresses. With a password, whoever does not come from
+    /// this machine is asked for it. `page` is the text of a page whose scripts and styles stand within it and may run.
+    #[must_use]
+    pub fn new(hosts: &[String], password: Option<&str>, page: &str) -> Self {
+        let mut names = vec!["localhost".to_owned()];
+        if let Some(name) = host_name() {
+            names.extend([format!("{name}.local"), name]);
+        }
+        names.extend(hosts.iter().map(|host| host.trim_matches(['[', ']', '.']).to_lowercase()));
+        let password = password.map(|password| (digest(password), key()));
+        let policy = HeaderValue::from_str(&policy(page)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+        Self { names, password, policy }
+    }
+
+    /// Whether a host's name or address means this machine, for a client that reached it at `local`.
+    fn knows(&self, host: &str, local: IpAddr) -> bool {
+        let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
+        let local = local.to_canonical();
+        let here = host.parse::<IpAddr>().is_ok_and(|ip| {
+            let ip = ip.to_canonical();
+            ip == local || ip.is_loopback() && local.is_loopback()
+        });
+        here || self.names.contains(&host)
+    }
+
+    fn refuses(&self, request: &Request, ends: Ends) -> Option<Refusal> {
+        let (headers, local) = (request.headers(), ends.local.ip());
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let named = hosts.next();
+        if hosts.next().is_some() {
+            return Some(Refusal::Malformed);
+        }
+        // A browser always names a host; a program that names none, as HTTP 1.0 allows, is no browser.
+        if let Some(named) = named {
+            let Some(host) = named.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
+                return Some(Refusal::Malformed);
+            };
+            if !self.knows(host.host(), local) {
+                return Some(Refusal::Host(host.host().to_owned()));
+            }
+        }
+        if let Some(host) = request.uri().host().filter(|host| !self.knows(host, local)) {
+            return Some(Refusal::Host(host.to_owned()));
+        }
+        if !self.welcomes(headers, local) || is_foreign(request.method(), headers) {
+            return Some(Refusal::Origin);
+        }
+        if !self.admits(headers, ends) {
+            return Some(Refusal::Password);
+        }
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        (length.is_some_and(|length| length > BODY)).then_some(Refusal::Large)
+    }
+
+    /// Whether the page that asks, if one does, is this machine's own or a local file.
+    fn welcomes(&self, headers: &HeaderMap, local: IpAddr) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let Ok(origin) = origin.to_str() else { return false };
+        if origin == "file://" {
+            return true;
+        }
+        origin.parse::<Uri>().is_ok_and(|origin| {
+            matches!(origin.scheme_str(), Some("http" | "https"))
+                && origin.host().is_some_and(|host| self.knows(host, local))
+        })
+    }
+
+    /// Whether there is no password, or the client has it or is on this machine, where no proxy brought it from elsewhere.
+    fn admits(&self, headers: &HeaderMap, ends: Ends) -> bool {
+        let Some((password, key)) = &self.password else { return true };
+        let forwarded =
+            ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+        if ends.client.ip().to_canonical().is_loopback() && !forwarded {
+            return true;
+        }
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| basic_password(value));
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut keys =
+            cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+        given.is_some_and(|given| same(&digest(&given), password))
+            || keys.any(|(name, value)| name == COOKIE && same(&digest(value), &digest(key)))
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+/// Lets a request in, or not; nobody gets an answer without the headers.
+pub(super) async fn guard(
+    State(door): State<Arc<Door>>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let begun = Instant::now();
+    let mut response = match door.refuses(&request, ends) {
+        None => match timeout(PATIENCE, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        },
+        Some(refusal) => refusal.into_response(),
+    };
+    if response.status() == StatusCode::UNAUTHORIZED {
+        sleep(PAUSE.saturating_sub(begun.elapsed())).await;
+    } else if let Some((_, key)) = &door.password {
+        let cookie = format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict");
+        response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
+    }
+    let headers = response.headers_mut();
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| door.policy.clone());
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// What browsers are told besides.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Host(host) => {
+                let hint = "is this Melos? Then name it in http.hosts of melos.toml";
+                (StatusCode::FORBIDDEN, format!("Melos is not known as {}; {hint}.\n", quoted(&host))).into_response()
+            }
+            Self::Origin => (StatusCode::FORBIDDEN, "Pages of other machines may not play along.\n").into_response(),
+            Self::Password => {
+                let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"Melos\", charset=\"UTF-8\"")];
+                (StatusCode::UNAUTHORIZED, ask, "Melos asks for its password; the user's name does not matter.\n")
+                    .into_response()
+            }
+            Self::Large => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+            Self::Malformed => StatusCode::BAD_REQUEST.into_response(),
+        }
+    }
+}
+
+/// Whether a browser says that a page of another site asks for this, other than by leading its user here.
+fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
+    let says = |name, value| headers.get(name).is_some_and(|said| said == value);
+    let leads_here = method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
+    says("sec-fetch-site", "cross-site") && !leads_here
+}
+
+/// The password of `Authorization: Basic`.
+fn basic_password(value: &HeaderValue) -> Option<String> {
+    let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
+    let decoded = STANDARD.decode(credentials.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some(password.to_owned())
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+/// Whether two hashes are the same; takes as long whether they are or not.
+fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    one.iter().zip(other).fold(0, |differing, (one, other)| differing | (one ^ other)) == 0
+}
+
+/// A value for the cookie that nobody can guess.
+fn key() -> String {
+    // Both are keyed with what the system gives as random.
+    let mut words = [0, 0].map(|_: i32| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
+    words[1] ^= std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), words[0]);
+    words.iter().map(|word| format!("{word:016x}")).collect()
+}
+
+/// What a page may load and run: what comes from here, and the scripts and styles that stand in `page` itself.
+fn policy(page: &str) -> String {
+    let hashes = |tag: &str| {
+        let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));
+        let inline = page.split(begin.as_str()).skip(1).filter_map(|rest| rest.split(end.as_str()).next());
+        inline.map(|text| format!(" 'sha256-{}'", STANDARD.encode(digest(text)))).collect::<String>()
+    };
+    format!(
+        "default-src 'self'; script-src 'self'{}; style-src 'self'{}; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'",
+        hashes("script"),
+        hashes("style")
+    )
+}
+
+/// The machine's name without its domain, in lower case.
+pub(super) fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let first = name.trim().split('.').next().unwrap_or_default().to_lowercase();
+    (!first.is_empty()).then_some(first)
+}
+
+#[cfg(test)]
+mod tests;

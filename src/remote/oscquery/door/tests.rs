@@ -1,0 +1,140 @@
+use axum::body::Body;
+
+use super::*;
+
+const HERE: &str = "127.0.0.1:9080";
+
+fn ends(local: &str, client: &str) -> Ends {
+    Ends { local: local.parse().unwrap(), client: client.parse().unwrap() }
+}
+
+fn request(headers: &[(&str, &str)]) -> Request {
+    let mut request = Request::new(Body::empty());
+    for (name, value) in headers {
+        request.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+    }
+    request
+}
+
+/// The answer to a request, 200 if it is let in.
+fn answer(door: &Door, ends: Ends, headers: &[(&str, &str)]) -> u16 {
+    door.refuses(&request(headers), ends).map_or(200, |refusal| refusal.into_response().status().as_u16())
+}
+
+#[test]
+fn only_names_and_addresses_of_this_machine_are_answered() {
+    let door = Door::new(&["Stage.example".to_owned(), "[2001:db8::1]".to_owned()], None, "");
+    let name = host_name().unwrap();
+    for (local, host, expected) in [
+        (HERE, "127.0.0.1:9080", 200),
+        (HERE, "localhost:9080", 200),
+        (HERE, "LocalHost", 200),
+        (HERE, "localhost.:9080", 200),
+        (HERE, "[::1]:9080", 200),
+        (HERE, name.as_str(), 200),
+        (HERE, &format!("{name}.local:9080"), 200),
+        (HERE, "stage.example", 200),
+        (HERE, "[2001:db8::1]:80", 200),
+        ("192.168.1.5:9080", "192.168.1.5:9080", 200),
+        ("[::ffff:192.168.1.5]:9080", "192.168.1.5:9080", 200),
+        // The name of a stranger that leads here.
+        (HERE, "rebound.example:9080", 403),
+        (HERE, "localhost.rebound.example", 403),
+        (HERE, "127.0.0.1.rebound.example", 403),
+        (HERE, "192.168.1.5", 403),
+        ("192.168.1.5:9080", "192.168.1.6", 403),
+        ("192.168.1.5:9080", "127.0.0.1", 403),
+        (HERE, "", 400),
+        (HERE, "a b", 400),
+    ] {
+        assert_eq!(answer(&door, ends(local, "127.0.0.1:5000"), &[("host", host)]), expected, "{host} at {local}");
+    }
+    let here = ends(HERE, "127.0.0.1:5000");
+    assert_eq!(answer(&door, here, &[]), 200, "no browser");
+    assert_eq!(answer(&door, here, &[("host", "localhost"), ("host", "rebound.example")]), 400);
+    let mut absolute = request(&[("host", "localhost")]);
+    *absolute.uri_mut() = "http://rebound.example/status".parse().unwrap();
+    assert!(matches!(door.refuses(&absolute, here), Some(Refusal::Host(_))));
+}
+
+#[test]
+fn pages_of_other_machines_may_not_play_along() {
+    let door = Door::new(&[], None, "");
+    let here = ends(HERE, "127.0.0.1:5000");
+    for (origin, expected) in [
+        ("http://localhost:9080", 200),
+        ("http://127.0.0.1:8000", 200),
+        ("https://localhost", 200),
+        ("file://", 200),
+        ("https://elsewhere.example", 403),
+        // Agrees with its Host, which is a stranger's.
+        ("http://rebound.example:9080", 403),
+        ("http://localhost.elsewhere.example", 403),
+        ("http://localhost@elsewhere.example", 403),
+        ("null", 403),
+        ("localhost", 403),
+        ("ftp://localhost", 403),
+        ("", 403),
+    ] {
+        for host in ["localhost:9080", "127.0.0.1:9080"] {
+            assert_eq!(answer(&door, here, &[("host", host), ("origin", origin)]), expected, "{origin} at {host}");
+        }
+    }
+    let site = |site, mode, dest| {
+        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+        answer(&door, here, &headers)
+    };
+    assert_eq!(site("cross-site", "no-cors", "audio"), 403, "the stream in a stranger's page");
+    assert_eq!(site("cross-site", "navigate", "iframe"), 403, "the page in a stranger's frame");
+    assert_eq!(site("cross-site", "navigate", "document"), 200, "a link to the page");
+    assert_eq!(site("same-origin", "cors", "empty"), 200);
+    assert_eq!(site("none", "navigate", "document"), 200);
+}
+
+#[test]
+fn whoever_comes_from_elsewhere_needs_the_password() {
+    let door = Door::new(&[], Some("correct horse"), "");
+    let key = door.password.as_ref().unwrap().1.clone();
+    let basic = |credentials: &str| format!("Basic {}", STANDARD.encode(credentials));
+    let (elsewhere, here) = (ends("192.168.1.5:9080", "192.168.1.9:5000"), ends(HERE, "127.0.0.1:5000"));
+    for (headers, expected) in [
+        (vec![], 401),
+        (vec![("authorization", basic("anyone:correct horse"))], 200),
+        (vec![("authorization", basic(":correct horse").replace("Basic", "basic"))], 200),
+        (vec![("authorization", basic("anyone:correct hors"))], 401),
+        (vec![("authorization", basic("correct horse"))], 401),
+        (vec![("authorization", "Basic ♭".replace('♭', "%%"))], 401),
+        (vec![("authorization", "Bearer x".to_owned())], 401),
+        (vec![("cookie", format!("a=b; {COOKIE}={key}"))], 200),
+        (vec![("cookie", format!("{COOKIE}={}", &key[1..]))], 401),
+        (vec![("cookie", format!("{COOKIE}="))], 401),
+    ] {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(answer(&door, elsewhere, &headers), expected, "{headers:?}");
+    }
+    assert_eq!(answer(&door, here, &[]), 200);
+    assert_eq!(answer(&door, here, &[("x-forwarded-for", "192.168.1.9")]), 401, "a proxy brought it from elsewhere");
+}
+
+#[test]
+fn keys_are_not_alike() {
+    let keys: std::collections::BTreeSet<_> = (0..100).map(|_| key()).collect();
+    assert!(keys.len() == 100 && keys.iter().all(|key| key.len() == 32));
+}
+
+#[test]
+fn large_bodies_are_refused_before_they_come() {
+    let door = Door::new(&[], None, "");
+    let here = ends(HERE, "127.0.0.1:5000");
+    assert_eq!(answer(&door, here, &[("content-length", "65536")]), 200);
+    assert_eq!(answer(&door, here, &[("content-length", "65537")]), 413);
+}
+
+#[test]
+fn what_stands_in_the_page_may_run_and_nothing_else() {
+    let policy = policy("<style>a{}</style><script>\nplay()\n</script><script src=\"x.js\"></script>");
+    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(text)));
+    assert!(policy.contains(&format!("script-src 'self' {};", hash("\nplay()\n"))), "{policy}");
+    assert!(policy.contains(&format!("style-src 'self' {};", hash("a{}"))), "{policy}");
+    assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"), "{policy}");
+}

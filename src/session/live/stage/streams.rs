@@ -1,0 +1,76 @@
+//! Names that a program sends all the time, as some send every value they have, changed or not.
+
+use std::mem::discriminant;
+use std::time::{Duration, Instant};
+
+use crate::event::ControlEvent;
+use crate::event::parameter::Param;
+
+/// A name that comes again sooner than this was not asked for anew; slower than any program that streams, faster than a
+/// performer who wants the same preset once more.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The last presets and scenes asked for, at once and for the next bar. Asking for one begins it afresh, so a name that
+/// streams counts once until it pauses or another comes.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    /// At most one for each parameter and way of asking.
+    last: Vec<(ControlEvent, Instant)>,
+}
+
+impl Streams {
+    /// Whether an event only says a name once more.
+    pub(super) fn repeats(&mut self, event: &ControlEvent, now: Instant) -> bool {
+        let Some(name) = name(event) else { return false };
+        let same = |other: &ControlEvent| discriminant(other) == discriminant(event) && self::name(other) == Some(name);
+        match self.last.iter_mut().find(|(other, _)| same(other)) {
+            Some((last, at)) => {
+                let repeats = last == event && now.saturating_duration_since(*at) < PAUSE;
+                (*last, *at) = (event.clone(), now);
+                repeats
+            }
+            None => {
+                self.last.push((event.clone(), now));
+                false
+            }
+        }
+    }
+}
+
+/// The parameter that a name is given to, if it is one that begins something.
+fn name(event: &ControlEvent) -> Option<Param> {
+    match event {
+        ControlEvent::Set(param @ (Param::Preset | Param::Scene), _)
+        | ControlEvent::NextBar(param @ (Param::Preset | Param::Scene), _) => Some(*param),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::parameter::Value;
+
+    #[test]
+    fn a_name_that_streams_counts_once_and_one_that_is_asked_for_again_counts_again() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let preset = |name| ControlEvent::Set(Param::Preset, text(name));
+        let (mut streams, mut now) = (Streams::default(), Instant::now());
+        let mut counted = |event: &ControlEvent, times: u32| {
+            (0..times)
+                .filter(|_| {
+                    now += Duration::from_millis(16);
+                    !streams.repeats(event, now)
+                })
+                .count()
+        };
+        assert_eq!(counted(&preset("storm"), 180), 1);
+        assert_eq!(counted(&preset("calm"), 1), 1);
+        assert_eq!(counted(&preset("storm"), 2), 1);
+        // Other parameters in between are none of its business.
+        assert_eq!(counted(&ControlEvent::Set(Param::PresetNext, Value::Trigger), 60), 60);
+        assert_eq!(counted(&preset("storm"), 1), 1, "a second later");
+        assert_eq!(counted(&ControlEvent::Set(Param::Scene, text("storm")), 10), 1);
+        assert_eq!(counted(&ControlEvent::NextBar(Param::Preset, text("storm")), 10), 1);
+    }
+}

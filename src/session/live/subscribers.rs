@@ -1,0 +1,100 @@
+//! OSC subscriptions over a restart, in `subscribers.json` of the state folder.
+//!
+//! They are worth no more than a lease, so they are not part of the saved state: a file that cannot be read or written costs the
+//! clients nothing but a `/melos/subscribe`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::remote::osc::{OscServer, Subscription};
+
+/// How often is looked whether somebody came or went.
+const LOOK: Duration = Duration::from_secs(2);
+/// What is older was left long ago.
+const VALID: Duration = Duration::from_secs(120);
+/// How often it is said again that they are still there.
+const REFRESH: Duration = Duration::from_secs(50);
+/// Longest file that is read, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct File {
+    /// Seconds since 1970.
+    written: u64,
+    /// Where requests come from and where messages go.
+    subscribers: Vec<(SocketAddr, SocketAddr)>,
+}
+
+/// The subscriptions of the last run, if it ended a moment ago.
+pub(super) fn load(folder: &Path) -> Vec<Subscription> {
+    let path = file(folder);
+    let fits = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LONGEST);
+    let text = fits.then(|| std::fs::read(&path).ok()).flatten();
+    let Some(File { written, subscribers }) = text.and_then(|text| serde_json::from_slice(&text).ok()) else {
+        return Vec::new();
+    };
+    if now().abs_diff(written) > VALID.as_secs() {
+        return Vec::new();
+    }
+    subscribers.into_iter().map(|(from, to)| Subscription { from, to }).collect()
+}
+
+/// Keeps the file up to date, for good.
+pub(super) async fn keep(folder: PathBuf, osc: Arc<OscServer>) {
+    let mut kept = (osc.subscriptions(), 0);
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let (subscriptions, now) = (osc.subscriptions(), now());
+        let stale = !subscriptions.is_empty() && now.abs_diff(kept.1) >= REFRESH.as_secs();
+        if subscriptions != kept.0 || stale {
+            if let Err(error) = write(&folder, &subscriptions, now).await {
+                tracing::debug!(%error, "subscriptions are not kept over a restart");
+            }
+            kept = (subscriptions, now);
+        }
+    }
+}
+
+async fn write(folder: &Path, subscriptions: &[Subscription], written: u64) -> std::io::Result<()> {
+    let subscribers = subscriptions.iter().map(|subscription| (subscription.from, subscription.to)).collect();
+    let (path, text) = (file(folder), serde_json::to_vec(&File { written, subscribers })?);
+    let beside = path.with_extension("new");
+    tokio::fs::write(&beside, text).await?;
+    tokio::fs::rename(&beside, path).await
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("subscribers.json")
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_left_a_moment_ago_is_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let subscriptions = [Subscription { from: at(5000), to: at(9001) }];
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(write(folder.path(), &subscriptions, now())).unwrap();
+        assert_eq!(load(folder.path()), subscriptions);
+        runtime.block_on(write(folder.path(), &subscriptions, now() - 3600)).unwrap();
+        assert_eq!(load(folder.path()), []);
+        for damaged in ["", "{", "[]", "{\"written\":1}"] {
+            std::fs::write(file(folder.path()), damaged).unwrap();
+            assert_eq!(load(folder.path()), [], "{damaged}");
+        }
+        std::fs::remove_file(file(folder.path())).unwrap();
+        std::fs::create_dir(file(folder.path())).unwrap();
+        assert_eq!(load(folder.path()), [], "no file");
+    }
+}

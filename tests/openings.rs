@@ -1,0 +1,137 @@
+//! What the daemon lets in, says and keeps when others send it things, with the shipped networks.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use daemon::{Daemon, LONG};
+use rosc::{OscMessage, OscPacket, OscType, decoder, encoder};
+
+const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
+
+fn packet(address: &str, args: Vec<OscType>) -> Vec<u8> {
+    encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args })).unwrap()
+}
+
+/// Reads messages until one has an address; fails when it does not come.
+fn receive(socket: &UdpSocket, wanted: &str) -> Vec<OscType> {
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let begun = Instant::now();
+    let mut bytes = [0; 2048];
+    while begun.elapsed() < LONG {
+        let length = socket.recv(&mut bytes).unwrap();
+        if let Ok((_, OscPacket::Message(message))) = decoder::decode_udp(&bytes[..length])
+            && message.addr == wanted
+        {
+            return message.args;
+        }
+    }
+    panic!("{wanted} does not come");
+}
+
+/// What `melos run` says that must not start.
+fn refused(arguments: &[&str]) -> String {
+    let state = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_melos"))
+        .args(["run", "--osc", "127.0.0.1:0", "--state"])
+        .arg(state.path())
+        .args(QUIET)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn http_beyond_this_machine_wants_a_password() {
+    let said = refused(&["--http", "0.0.0.0:0"]);
+    assert!(said.contains("http.password") && said.contains("0.0.0.0"), "{said}");
+}
+
+#[test]
+fn opening_osc_opens_nothing_else_and_is_said() {
+    let state = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_melos"))
+        .args(["run", "--osc", "0.0.0.0:0", "--http", "0", "--state"])
+        .arg(state.path())
+        .args(QUIET)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = Vec::new();
+    for line in lines {
+        said.push(line);
+        if said.iter().any(|line| line.contains("/page"))
+            && said.iter().any(|line| line.contains("open to the network"))
+        {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = said.join("\n");
+    assert!(said.contains("OSC is open to the network on 0.0.0.0:0"), "{said}");
+    assert!(said.contains("http://127.0.0.1:") && !said.contains("HTTP is open"), "{said}");
+}
+
+#[test]
+fn nothing_that_is_sent_forges_a_line_or_floods_the_log() {
+    let state = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(state.path(), &QUIET);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(("127.0.0.1", daemon.osc)).unwrap();
+    let text = |text: &str| vec![OscType::String(text.to_owned())];
+    for number in 0..700 {
+        for sent in [
+            packet("/melos/chord", text("Hm")),
+            packet("/melos/chord", text(&format!("H{number}\n2026 INFO forged"))),
+            packet("/melos/scene", text(&format!("none {number}\n2026 INFO forged"))),
+            packet("/melos/preset", text(&format!("none {number}\n2026 INFO forged"))),
+            packet(&format!("/melos/none/{number}\n2026 INFO forged"), Vec::new()),
+            packet("/melos/next/bar/chord", text(&format!("H{number}"))),
+        ] {
+            socket.send(&sent).unwrap();
+        }
+        if number % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let counted = daemon.wait_until("they are counted", |status| status["osc_refused"].as_u64() > Some(3_000));
+    assert!(counted["osc_refused"].as_u64() <= Some(4_200), "{counted}");
+    let (_, said) = daemon.terminate();
+    assert!(!said.lines().any(|line| line.starts_with("2026 INFO forged")), "{said}");
+    let about: Vec<_> = said.lines().filter(|line| line.contains("none") || line.contains("H6")).collect();
+    assert!((4..=40).contains(&about.len()), "{about:#?}");
+    assert!(said.lines().all(|line| line.len() < 1_000), "{said}");
+}
+
+#[test]
+fn a_subscription_survives_a_restart() {
+    let state = tempfile::tempdir().unwrap();
+    let first = Daemon::start(state.path(), &QUIET);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(&packet("/melos/subscribe", Vec::new()), ("127.0.0.1", first.osc)).unwrap();
+    receive(&socket, "/melos/beat");
+    let begun = Instant::now();
+    while !state.path().join("subscribers.json").is_file() {
+        assert!(begun.elapsed() < LONG, "it is not kept");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(first.terminate().0.success());
+    socket.set_nonblocking(true).unwrap();
+    while socket.recv(&mut [0; 2048]).is_ok() {}
+    socket.set_nonblocking(false).unwrap();
+    let _second = Daemon::start(state.path(), &QUIET);
+    receive(&socket, "/melos/valence");
+    receive(&socket, "/melos/beat");
+}

@@ -1,0 +1,306 @@
+//! What strangers can do to the HTTP server over real sockets: nothing that keeps others out, and nothing without an end.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::{get, post};
+use melos::event::Inbox;
+use melos::remote::oscquery::{Door, Neighbours, OscQuery};
+use serde_json::json;
+use tokio::runtime::Runtime;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::{Message, WebSocket};
+
+/// Far longer than anything here takes; only a failing test waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Rig {
+    _runtime: Runtime,
+    server: OscQuery,
+}
+
+impl Rig {
+    fn new(password: Option<&str>) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let extra = Router::new()
+            .route("/status", get(|| async { "fine" }))
+            .route("/take", post(|body: String| async move { body.len().to_string() }));
+        let door = Door::new(&[], password, "<script>play()</script>");
+        let beside = Neighbours { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), door };
+        let any = "127.0.0.1:0".parse().unwrap();
+        let server = runtime.block_on(OscQuery::start(any, beside, Arc::<Inbox>::default(), extra)).unwrap();
+        Self { _runtime: runtime, server }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    fn connect(&self) -> TcpStream {
+        connect(self.address())
+    }
+
+    /// Status code, head in lower case, and body.
+    fn request(&self, head: &str) -> (u16, String, String) {
+        ask(self.connect(), head)
+    }
+
+    fn get(&self, target: &str, host: &str) -> u16 {
+        self.request(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n")).0
+    }
+
+    fn is_answered(&self) -> bool {
+        self.get("/status", "localhost") == 200
+    }
+
+    fn socket(&self) -> tungstenite::Result<WebSocket<TcpStream>> {
+        let opened = tungstenite::client(format!("ws://{}/", self.address()), self.connect());
+        opened.map(|(socket, _)| socket).map_err(|error| match error {
+            tungstenite::HandshakeError::Failure(error) => error,
+            tungstenite::HandshakeError::Interrupted(_) => panic!("the socket blocks"),
+        })
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn ask(mut stream: TcpStream, head: &str) -> (u16, String, String) {
+    write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    let _ = stream.read_to_string(&mut reply);
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {head:?}: {reply:?}"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
+}
+
+/// Whether the other end has closed within the patience, whatever it sends until then.
+fn is_closed(mut stream: &TcpStream) -> bool {
+    let mut bytes = [0; 4096];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+/// Bytes that this process, in which the server runs, has in memory.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn half_requests_do_not_lock_anybody_out() {
+    let rig = Rig::new(None);
+    let mut half = Vec::new();
+    for _ in 0..600 {
+        let mut stream = rig.connect();
+        stream.write_all(b"GET /status HTTP/1.1\r\nHost: loc").unwrap();
+        half.push(stream);
+    }
+    assert!(rig.is_answered());
+    assert!(rig.socket().is_ok(), "nor the page's socket");
+    assert!(is_closed(&half[0]), "the oldest made room");
+}
+
+#[test]
+fn connections_that_have_asked_and_stay_do_not_lock_anybody_out() {
+    let rig = Rig::new(None);
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        let mut stream = rig.connect();
+        stream.write_all(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = [0; 8];
+        stream.read_exact(&mut answer).unwrap();
+        idle.push(stream);
+    }
+    assert!(rig.is_answered());
+}
+
+#[test]
+fn a_request_that_does_not_come_is_not_waited_for() {
+    let rig = Rig::new(None);
+    let (silent, mut slow) = (rig.connect(), rig.connect());
+    slow.write_all(b"GET /status HTTP/1.1\r\nX: ").unwrap();
+    assert!(is_closed(&silent) && is_closed(&slow));
+}
+
+#[test]
+fn idle_sockets_give_way_to_a_newcomer_and_listening_ones_do_not() {
+    let rig = Rig::new(None);
+    let mut sockets: Vec<_> = (0..64).map(|_| rig.socket().unwrap()).collect();
+    let newcomer = rig.socket();
+    assert!(newcomer.is_ok(), "64 that do nothing");
+    assert!(is_closed(sockets[0].get_ref()), "the one that has done nothing for longest made room");
+    sockets[0] = newcomer.unwrap();
+    for socket in &mut sockets {
+        socket.send(Message::text(json!({ "COMMAND": "LISTEN", "DATA": "/melos/reverb" }).to_string())).unwrap();
+        // The present value: by then it counts as listening.
+        while !socket.read().unwrap().is_binary() {}
+    }
+    let full = rig.socket();
+    assert!(matches!(&full, Err(tungstenite::Error::Http(response)) if response.status() == 503), "{full:?}");
+    assert!(rig.is_answered(), "the page itself is served all the same");
+    drop(sockets);
+    let start = Instant::now();
+    while rig.socket().is_err() {
+        assert!(start.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn a_socket_that_sends_pings_and_reads_nothing_is_closed() {
+    let rig = Rig::new(None);
+    let mut socket = rig.socket().unwrap();
+    let before = resident();
+    // Masked, as clients must; each asks for an answer of 125 bytes.
+    let ping = [vec![0x89, 0x80 | 125, 0, 0, 0, 0], vec![b'x'; 125]].concat();
+    let many = ping.repeat(1000);
+    let start = Instant::now();
+    while socket.get_mut().write_all(&many).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "it takes pings without end");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes more than before");
+    assert!(rig.is_answered());
+}
+
+#[test]
+fn a_socket_that_asks_and_reads_nothing_is_closed() {
+    let rig = Rig::new(None);
+    let mut socket = rig.socket().unwrap();
+    let before = resident();
+    let state = rosc::encoder::encode(&rosc::OscPacket::Message(rosc::OscMessage {
+        addr: "/melos/state".to_owned(),
+        args: Vec::new(),
+    }));
+    let frame = Frame::message(state.unwrap(), OpCode::Data(Data::Binary), true);
+    let start = Instant::now();
+    while socket.send(Message::Frame(frame.clone())).is_ok() {
+        assert!(start.elapsed() < 3 * PATIENCE, "it answers without end");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes more than before");
+    assert!(rig.is_answered());
+}
+
+#[test]
+fn large_frames_and_messages_in_many_parts_are_refused() {
+    let rig = Rig::new(None);
+    // The head of a frame of 16 MB, then as much of it as is taken.
+    let mut large = rig.socket().unwrap();
+    let head = [&[0x82, 0x80 | 127][..], &(16u64 << 20).to_be_bytes(), &[0; 4]].concat();
+    large.get_mut().write_all(&head).unwrap();
+    assert!(is_closed(large.get_ref()));
+    // One message in parts of 1 kB without an end.
+    let mut parts = rig.socket().unwrap();
+    let part = |first| [vec![u8::from(first) * 2, 0x80 | 126, 4, 0, 0, 0, 0, 0], vec![0; 1024]].concat();
+    parts.get_mut().write_all(&part(true)).unwrap();
+    let start = Instant::now();
+    while parts.get_mut().write_all(&part(false)).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "it takes parts without end");
+    }
+}
+
+#[test]
+fn heads_and_bodies_are_bounded() {
+    let rig = Rig::new(None);
+    let body = |length: usize| {
+        let mut stream = rig.connect();
+        write!(stream, "POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n").unwrap();
+        let _ = stream.write_all(&vec![b'x'; length]);
+        let mut reply = [0; 12];
+        stream.read_exact(&mut reply).unwrap();
+        String::from_utf8_lossy(&reply[9..]).into_owned()
+    };
+    assert_eq!((body(60_000), body(70_000)), ("200".to_owned(), "413".to_owned()));
+    // Without a length, in parts: nobody knows before how much it will be.
+    let mut stream = rig.connect();
+    write!(stream, "POST /take HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    let part = [b"2000\r\n".as_slice(), &[b'x'; 0x2000], b"\r\n"].concat();
+    let start = Instant::now();
+    while stream.write_all(&part).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "a body without end");
+    }
+    let mut stream = rig.connect();
+    let _ = stream.write_all(format!("GET /{} HTTP/1.1\r\n", "x".repeat(100_000)).as_bytes());
+    assert!(is_closed(&stream));
+}
+
+#[test]
+fn a_strangers_name_that_leads_here_is_not_answered_on_any_path() {
+    let rig = Rig::new(None);
+    for target in ["/", "/melos", "/status", "/nothing", "/?HOST_INFO"] {
+        assert_eq!(rig.get(target, "rebound.example:9080"), 403, "{target}");
+        assert!([200, 404].contains(&rig.get(target, "localhost:9080")), "{target}");
+    }
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+    let open = |host: &str, origin: &str| {
+        rig.request(&format!("GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n{upgrade}")).0
+    };
+    assert_eq!(open("rebound.example", "http://rebound.example"), 403);
+    assert_eq!(open("localhost", "http://elsewhere.example"), 403);
+    assert_ne!(open("127.0.0.1", "http://localhost:9080"), 403, "a page under the machine's other name");
+    let posted = "POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nOrigin: http://elsewhere.example\r\n";
+    assert_eq!(rig.request(posted).0, 403);
+}
+
+#[test]
+fn every_answer_tells_browsers_what_is_allowed() {
+    let rig = Rig::new(None);
+    for (target, host) in [("/status", "localhost"), ("/nothing", "localhost"), ("/", "rebound.example")] {
+        let (_, head, _) = rig.request(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n"));
+        for part in [
+            "x-content-type-options: nosniff",
+            "cross-origin-resource-policy: same-origin",
+            "referrer-policy: no-referrer",
+            "frame-ancestors 'none'",
+            "script-src 'self' 'sha256-",
+        ] {
+            assert!(head.contains(part), "{part} is missing for {target}: {head}");
+        }
+        assert!(!head.contains("unsafe"), "{head}");
+    }
+}
+
+#[test]
+fn what_comes_from_elsewhere_needs_the_password() {
+    let rig = Rig::new(Some("correct horse"));
+    // As a proxy on this machine passes it on.
+    let ask = |header: &str| {
+        let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9\r\n{header}");
+        rig.request(&request)
+    };
+    let begun = Instant::now();
+    let (code, head, _) = ask("");
+    assert!(code == 401 && head.contains("www-authenticate: basic"), "{head}");
+    assert!(begun.elapsed() >= Duration::from_millis(400), "guessing takes its time");
+    assert!(!head.contains("set-cookie"), "{head}");
+    // "melos:correct horse"
+    let (code, head, body) = ask("Authorization: Basic bWVsb3M6Y29ycmVjdCBob3JzZQ==\r\n");
+    assert_eq!((code, body.as_str()), (200, "fine"));
+    let cookie = head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
+    assert!(head.contains("httponly") && head.contains("samesite=strict"), "{head}");
+    assert_eq!(ask(&format!("Cookie: {cookie}\r\n")).0, 200, "as a browser's socket sends it");
+    assert_eq!(ask("Cookie: melos-key=0\r\n").0, 401);
+    assert!(rig.is_answered(), "this machine needs none");
+}
+
+#[test]
+fn localhost_is_answered_whatever_it_is_resolved_to() {
+    let rig = Rig::new(None);
+    let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), rig.address().port());
+    let (code, ..) = ask(connect(address), "GET /status HTTP/1.1\r\nHost: localhost\r\n");
+    assert_eq!(code, 200);
+}
