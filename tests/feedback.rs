@@ -6,11 +6,13 @@ mod client;
 #[path = "support/daemon.rs"]
 mod daemon;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
 use client::{Client, free_port, python, wait_until_bound};
 use daemon::Daemon;
+use melos::event::health::Loss;
 
 const QUIETLY: [&str; 6] = ["--audio", "null", "--midi", "off", "--preset", "calm"];
 

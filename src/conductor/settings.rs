@@ -3,7 +3,6 @@
 use crate::event::parameter::{Param, Saved, TABLE, Value};
 use crate::music::emotion::{Affect, Emotion, Mood};
 use crate::music::theory::{Chord, Mode};
-use crate::quote::quoted;
 
 /// Sum of the eight faders that counts as all down.
 const SILENT: f32 = 1e-6;
