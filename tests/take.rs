@@ -73,7 +73,7 @@ fn the_command_line_begins_and_ends_recordings() {
         }
         command.output().unwrap()
     };
-    let ports = [("--osc", daemon.osc), ("--http", daemon.http)];
+    let ports = [("--http", daemon.http)];
     sleep(Duration::from_secs(1));
     assert!(record("stop", &ports).status.success());
     assert!(record("start", &[&ports[..], &[("--preroll", 20)]].concat()).status.success());
@@ -94,5 +94,5 @@ fn the_command_line_begins_and_ends_recordings() {
     assert!(lengths.len() == 2 && lengths.iter().all(|frames| *frames > 24_000), "{lengths:?}");
 
     let refused = record("start", &[("--http", 1)]);
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos answers on port 1"));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos answers on 127.0.0.1:1"));
 }

@@ -33,14 +33,14 @@ use crate::generator::model::{Models, find_model, runtime};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::midi::mapping::LiveMappings;
 use crate::midi::{MidiEvent, MidiIn, MidiSystem};
-use crate::output::device::Output;
+use crate::output::device::{Output, OutputStatus};
 use crate::output::record::{Format, Listeners, Recorder, Take};
 use crate::remote::http;
 use crate::remote::osc::{Clients, OscServer};
 use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use crate::remote::status::Figures;
 use crate::session::log::{Entry, Header};
-use crate::units::SAMPLE_RATE;
+use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 use board::Board;
 use networks::watch_model;
@@ -162,6 +162,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     if output.status().is_null() {
         record_first_minute(&recorder, &state.join(&config.recordings), &page)?;
     }
+    greet(&conductor, &files.presets, output.status());
     let stop = Arc::new(AtomicBool::new(false));
     let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
     let (reload, news) = files.watch(&data)?;
@@ -203,6 +204,23 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         bail!("the performance thread panicked");
     }
     Ok(())
+}
+
+/// Says what plays, where, and what to try next; the addresses have been said as they were opened.
+fn greet(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus) {
+    let preset = conductor.value(Param::Preset);
+    let name = match &preset {
+        Value::Text(id) => presets.get(id).map_or("a mood of its own", |preset| &preset.name),
+        _ => "a mood of its own",
+    };
+    let block = match output.block_frames() {
+        // Nothing was asked for yet.
+        0 => String::new(),
+        frames => format!(", {:.1} ms a block", 1000.0 * frames_to_seconds(u64::from(frames))),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!("Melos {version} plays {name} on {}{block}", output.name());
+    tracing::info!("try `melos set emotion sad`, `melos preset storm`, `melos status`; Ctrl-C fades out");
 }
 
 /// What to start with: the preset asked for, else the saved state, else the configured preset; and that preset.
