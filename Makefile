@@ -1,24 +1,49 @@
 # `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
-.PHONY: run build build-corpus runtime install deb dist docs packages-build packages-test \
-	test test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood fuzz
+.PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
+	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood fuzz
 
 CARGO ?= cargo
 PYTHON ?= python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 VENV := .venv
 
+# Programs that check the code, at fixed versions.
+TOOLS := target/tools/bin
+cargo-machete := VERSION_M
+cargo-deny := VERSION_D
+
 # What building needs, and what the tests use: real servers and real clients that others wrote.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
 TEST_PACKAGES := jackd2 jack-capture liblo-tools pulseaudio pulseaudio-utils puredata-core \
-	supercollider-language python3-venv iproute2 $(if $(shell command -v npm),,npm)
+	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 chromium $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)
 
-# One test at a time: several play through a real audio server and need the processor in time.
+# Tests that play through a running daemon or a real audio server need the processor in time, so they run one at a time.
+names = $(notdir $(basename $(1)))
+PLAYING := $(call names,$(shell grep -l 'support/' tests/*.rs))
+OTHERS := $(filter-out $(PLAYING),$(call names,$(wildcard tests/*.rs crates/*/tests/*.rs) \
+	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs))))
+
 test: packages-build packages-test runtime $(VENV)/ready
-	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace -- --test-threads=1
+	$(CARGO) test --locked --workspace --lib --bins $(OTHERS:%=--test=%)
+	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace $(PLAYING:%=--test=%) -- --test-threads=1
+
+# Format, lints, documentation, spelling, unused dependencies, licences.
+lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
+	$(call install,libpipewire-0.3-dev libclang-dev cmake g++)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features link,pipewire -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
+	$(VENV)/bin/typos
+	$(TOOLS)/cargo-machete
+	$(TOOLS)/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+
+$(TOOLS)/%:
+	$(CARGO) install --locked --root target/tools $*@$($*)
 
 build-corpus: packages-build
 	$(CARGO) build --release --locked -p melos-corpus
@@ -157,5 +182,3 @@ fuzz: packages-build
 	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target \
 		fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
-docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

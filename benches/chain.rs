@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use melos::files::Places;
 use melos::files::config::find_data;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::generator::vocoder::{Istft, MelBlock, Peaks, Vocoder};
@@ -18,7 +19,8 @@ use melos::music::theory::Chord;
 
 fn models() -> Models {
     let name = std::env::var("MELOS_BENCH_MODEL").unwrap_or_else(|_| "melos-piano".to_owned());
-    let folder = find_model(&find_data(None).expect("the data folder is there"), &name).expect("the model is there");
+    let folder = find_model(&Places::new(&find_data(None).expect("the data folder is there")), &name)
+        .expect("the model is there");
     Models::load(runtime().expect("a runtime is there"), &folder).expect("the model is good")
 }
 

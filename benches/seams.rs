@@ -4,13 +4,14 @@
 #[path = "support/take.rs"]
 mod take;
 
+use melos::files::Places;
 use melos::files::config::find_data;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::music::emotion::Emotion;
 
 fn models() -> Models {
     let folder = find_data(None).expect("the data folder is there");
-    let folder = find_model(&folder, "melos-piano").expect("the model is there");
+    let folder = find_model(&Places::new(&folder), "melos-piano").expect("the model is there");
     Models::load(runtime().expect("a runtime is there"), &folder).expect("the model is good")
 }
 

@@ -171,7 +171,7 @@ def play_as_service(machine):
     machine.at("melos", "record", "start", "--preroll", "2")
     time.sleep(2)
     machine.at("melos", "record", "stop")
-    takes = lambda: machine.as_alice("find /var/lib/melos/recordings -name 'take-*.wav' -size +100k").split()
+    takes = lambda: machine.as_alice("find /var/lib/melos/recordings -name '20*_*.wav' -size +100k").split()
     take = wait("a member of the group finds the recording", takes)[0]
     machine.as_alice(f"cp {take} /home/alice/take.wav")
     check("and what was recorded sounds", rms(machine.root / "home/alice/take.wav") > 1e-4)

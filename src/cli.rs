@@ -14,11 +14,14 @@ mod corpus;
 mod data;
 mod devices;
 mod doctor;
+mod endpoint;
 mod learn;
 mod list;
 mod log;
 mod man;
+mod paths;
 mod plan_file;
+mod progress;
 mod record;
 mod render;
 mod run;
@@ -45,6 +48,8 @@ enum Command {
     Render(Box<render::Args>),
     /// Lists audio and MIDI devices, and which can be opened
     Devices(devices::Args),
+    /// Shows where presets, mappings, models and melos.toml are looked for, and what was found where
+    Paths(paths::Args),
     /// Checks presets, mappings, models and melos.toml, and lists every problem
     Check(check::Args),
     /// Waits for a MIDI control to be moved, and prints the mapping block for it
@@ -101,6 +106,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Render(args) => render::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Devices(args) => devices::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Paths(args) => paths::run(args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(args),
         Command::Learn(args) => learn::run(args).map(|()| ExitCode::SUCCESS),
         Command::Set(args) => set::set(args).map(|()| ExitCode::SUCCESS),

@@ -40,8 +40,8 @@ mod texture;
 mod tone;
 mod voices;
 
-pub use ports::{EngineEnds, EnginePorts, ports};
-pub use status::EngineStatus;
+pub use ports::{EngineEnds, EnginePorts, gap, gap_in, ports};
+pub use status::{EngineStatus, Layer};
 
 use dsp::Bus;
 use hold::Hold;
@@ -94,11 +94,15 @@ pub struct Engine {
     limiter: Limiter,
     gate: Ramp,
     cutting: bool,
+    /// Whether the quantum before had to be turned down.
+    limiting: bool,
     starved_since: u64,
     power: f32,
     /// The quantum being played, and how much of it is.
     ready: [[f32; 2]; QUANTUM],
     played: usize,
+    /// Frames that found the tap full and are not accounted for in it yet.
+    untapped: u32,
 }
 
 impl std::fmt::Debug for Engine {
@@ -131,10 +135,12 @@ impl Engine {
             limiter: Limiter::new(),
             gate: Ramp::new(1.0, CUT),
             cutting: false,
+            limiting: false,
             starved_since: 0,
             power: 0.0,
             ready: [[0.0; 2]; QUANTUM],
             played: QUANTUM,
+            untapped: 0,
         }
     }
 
@@ -270,18 +276,19 @@ impl Engine {
         let [network_phrase, harmony_phrase] = &mut self.mixer.phrase;
         self.mixer.network.step().scale(&mut piano);
         network_phrase.step().scale(&mut piano);
+        self.status.meter(Layer::Network, piano.iter().fold(0.0, |peak, sample| sample.abs().max(peak)));
         self.image.render(&piano, &mut bus);
 
         let mut harmony = Bus::SILENT;
         let mut voice = Bus::SILENT;
         self.bass.render(&mut voice);
-        harmony.add(&mut voice, self.mixer.bass.step());
+        self.status.meter(Layer::Bass, harmony.add(&mut voice, self.mixer.bass.step()));
         self.pad.render(&mut voice);
-        harmony.add(&mut voice, self.mixer.pad.step());
+        self.status.meter(Layer::Pad, harmony.add(&mut voice, self.mixer.pad.step()));
         self.upper.render(&mut voice);
-        harmony.add(&mut voice, self.mixer.upper.step());
+        self.status.meter(Layer::Upper, harmony.add(&mut voice, self.mixer.upper.step()));
         harmony.scale(harmony_phrase.step());
-        bus.add(&mut harmony, self.mixer.harmony.step());
+        self.status.meter(Layer::Harmony, bus.add(&mut harmony, self.mixer.harmony.step()));
 
         self.hold.render(&mut bus);
         self.reverb.render(&mut bus);
@@ -318,6 +325,12 @@ impl Engine {
             self.gate.set_over(1.0, FRESH);
             self.tell(EngineEvent::Panicked { frame: self.frame });
         }
+        let limiting = self.limiter.take_lowest();
+        self.status.gain.note(limiting);
+        if limiting < 1.0 && !self.limiting {
+            self.status.limited.fetch_add(1, Relaxed);
+        }
+        self.limiting = limiting < 1.0;
         self.status.silent.store(self.play.value() == 0.0 && self.play.target() == 0.0, Relaxed);
     }
 
@@ -344,7 +357,11 @@ impl Engine {
         // Bits of floats that are not negative rise with their values.
         self.status.peak.fetch_max(peak.to_bits(), Relaxed);
         self.status.rms.store(self.power.max(0.0).sqrt().to_bits(), Relaxed);
-        let tapped = self.ports.tap.push_slice(&self.ready);
+        if self.untapped > 0 && self.ports.tap.try_push(gap(self.untapped)).is_ok() {
+            self.untapped = 0;
+        }
+        let tapped = if self.untapped == 0 { self.ports.tap.push_slice(&self.ready) } else { 0 };
+        self.untapped = self.untapped.saturating_add((QUANTUM - tapped) as u32);
         self.lost(Loss::Tap, (QUANTUM - tapped) as u64);
     }
 

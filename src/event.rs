@@ -7,8 +7,10 @@ pub mod health;
 pub mod inbox;
 pub mod notice;
 pub mod parameter;
+mod trouble;
 
 pub use control::{ControlEvent, Incoming, LearnRequest, Source};
 pub use engine::{EngineCommand, EngineEvent, Hop, Performed, TimedCommand};
 pub use inbox::Inbox;
 pub use notice::Notice;
+pub use trouble::{Part, Troubles};

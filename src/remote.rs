@@ -1,6 +1,7 @@
 //! Steering and listening over the network: OSC, OSCQuery, the page, Ableton Link.
 
 pub mod http;
+pub mod journal;
 #[cfg(feature = "link")]
 pub mod link;
 pub mod osc;

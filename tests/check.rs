@@ -29,6 +29,7 @@ fn every_problem_is_said_with_its_place() {
     write("presets/dusk.toml", "schema = 1\nname = \"Dusk\"\ntempo = 9000\nrevreb = 0.5\n");
     write("presets/dawn.toml", "schema = 1\nname = \"Dawn\"\ntempo = 138.7\n");
     write("mappings/box.toml", "schema = 1\nname = \"Box\"\n[[bind]]\ncc = 128\nto = \"reverb\"\n");
+    write("mappings/odd.toml", "schema = 1\nname = \"Odd\"\ninherit = \"keybord\"\n");
     write("melos.toml", "[audio]\nhost = \"jak\"\n");
     let (code, said) = check(
         &["presets", "mappings", "melos.toml"]
@@ -41,10 +42,100 @@ fn every_problem_is_said_with_its_place() {
         "presets/dusk.toml:3: tempo = 9000: expected a number from 40 to 200",
         "presets/dusk.toml:4: revreb = 0.5: there is no parameter \"revreb\"; did you mean \"reverb\"?",
         "mappings/box.toml:4: bind.cc = 128: expected a whole number from 0 to 119",
-        "melos.toml:2: host = \"jak\": unknown variant `jak`, expected one of",
-        "4 files checked, 4 problems",
+        "mappings/odd.toml:3: inherit = \"keybord\": there is no mapping of this name; there are apc-mini, apc40,",
+        "melos.toml:2: audio.host = \"jak\": expected one of",
+        "5 files checked, 5 problems",
     ]) {
         assert!(line.contains(wanted), "{wanted} in {said:#?}");
     }
-    assert_eq!(said.len(), 5, "{said:#?}");
+    assert_eq!(said.len(), 6, "{said:#?}");
+}
+
+/// A folder with a broken preset, and the message that it deserves.
+fn broken() -> (tempfile::TempDir, &'static str) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("presets")).unwrap();
+    fs::write(folder.path().join("presets/broken.toml"), "schema = 1\nname = \"Broken\"\ntempo = 9000\n").unwrap();
+    (folder, "broken.toml:3: tempo = 9000: expected a number from 40 to 200")
+}
+
+fn check_in(folder: &Path, path: &str) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(["check", path]).current_dir(folder).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_mistake_is_found_from_any_folder_and_through_links() {
+    let (folder, message) = broken();
+    let at = |name: &str| folder.path().join(name);
+    std::os::unix::fs::symlink(at("presets"), at("mine")).unwrap();
+    std::os::unix::fs::symlink(at("presets/broken.toml"), at("copy.toml")).unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    fs::copy(at("presets/broken.toml"), at("elsewhere/broken.toml")).unwrap();
+    std::os::unix::fs::symlink(at("presets"), at("presets/again")).unwrap();
+    for (inside, path) in [
+        ("presets", "."),
+        ("presets", "broken.toml"),
+        ("presets", "../presets"),
+        (".", "presets"),
+        (".", "./presets/../presets"),
+        (".", "mine"),
+        ("mine", "."),
+        (".", "elsewhere"),
+        ("elsewhere", "broken.toml"),
+        ("elsewhere", "../mine/broken.toml"),
+    ] {
+        let (code, said) = check_in(&at(inside), path);
+        assert!(code == Some(78) && said.contains(message), "{path} in {inside}: {code:?} {said}");
+    }
+    assert!(check_in(folder.path(), "copy.toml").1.contains("copy.toml:3: tempo"));
+}
+
+#[test]
+fn a_check_of_nothing_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    fs::write(folder.path().join("notes.toml"), "hello = 1\n").unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe.toml")).status().unwrap().success());
+    for (path, hint) in [
+        ("empty", "nothing to check"),
+        ("no-such-file.toml", "No such file"),
+        ("notes.toml", "neither its place nor its keys say what it is"),
+        ("pipe.toml", "regular file"),
+        ("/dev/null", "regular file"),
+    ] {
+        let (code, said) = check_in(folder.path(), path);
+        assert!(code == Some(78) && said.contains(hint), "{path}: {code:?} {said}");
+    }
+}
+
+#[test]
+fn what_a_file_is_its_keys_say() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text, hint) in [
+        ("a.toml", "schema = 1\nname = \"A\"\nvalance = 1\n", "did you mean \"valence\""),
+        ("b.toml", "schema = 1\nname = \"B\"\n[[bind]]\ncc = 128\nto = \"reverb\"\n", "from 0 to 119"),
+        ("c.toml", "[audio]\nhost = \"jak\"\n", "did you mean \"jack\""),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+        let (code, said) = check_in(folder.path(), name);
+        assert!(code == Some(78) && said.contains(hint), "{name}: {said}");
+    }
+}
+
+#[test]
+fn large_files_of_mistakes_are_told_in_no_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys: String = (0..20_000).map(|n| format!("unknown_key_{n} = {n}\n")).collect();
+    let errors = "tempo = = 90\n".repeat(80_000);
+    for (name, text) in
+        [("keys.toml", format!("schema = 1\nname = \"x\"\n{keys}")), ("errors.toml", format!("schema = 1\n{errors}"))]
+    {
+        fs::write(folder.path().join(name), text).unwrap();
+        let (code, said) = check_in(folder.path(), name);
+        assert_eq!(code, Some(78));
+        assert!(said.lines().count() < 110 && said.contains("more problems"), "{name}: {} lines", said.lines().count());
+    }
+    fs::write(folder.path().join("huge.toml"), "tempo = = 90\n".repeat(110_000)).unwrap();
+    assert!(check_in(folder.path(), "huge.toml").1.contains("larger than"));
 }

@@ -113,9 +113,40 @@ fn a_contract_for_another_version() {
 #[test]
 fn a_contract_that_cannot_be_read() {
     let result = load_changed(|folder| edit(folder, "window = 192", "window = \"all\""));
-    assert_says(result, &["model.toml", "line ", "window", "string \"all\""]);
+    assert_says(result, &["model.toml:26: context.window = \"all\": expected a whole number from 1 to 16384"]);
     let result = load_changed(|folder| edit(folder, "name = \"decoder.onnx\"", "name = \"dekoder.onnx\""));
     assert_says(result, &["model.toml", "no [[file]] named \"decoder.onnx\""]);
+}
+
+#[test]
+fn numbers_are_checked_before_anything_of_that_size_is_made() {
+    for (from, to, hint) in [
+        ("layers = 2", "layers = 1000000000", "context.layers = 1000000000: expected a whole number from 1 to 256"),
+        ("layers = 2", "layers = 256\nheadz = 2", "context.headz = 2: unknown key; did you mean \"heads\"?"),
+        ("slots = 224", "slots = 9999999", "context.slots = 9999999: expected a whole number from 1 to 16384"),
+        ("head_dim = 8", "head_dim = -8", "context.head_dim = -8: expected a whole number from 2 to 1024"),
+        ("bytes = 40800", "bytes = 1000000000000000", "file.bytes = 1000000000000000: expected a whole number"),
+        ("name = \"decoder.onnx\"", "name = \"../decoder.onnx\"", "expected the name of a file in the folder"),
+    ] {
+        assert_says(load_changed(|folder| edit(folder, from, to)), &["model.toml:", hint]);
+    }
+    let all = load_changed(|folder| {
+        edit(folder, "layers = 2", "layers = 256");
+        edit(folder, "heads = 2", "heads = 256");
+        edit(folder, "slots = 224", "slots = 16384");
+    });
+    assert_says(all, &["numbers; expected at most 268435456 in the memory"]);
+}
+
+#[test]
+fn a_pipe_among_the_files_hangs_nothing() {
+    for name in ["model.toml", "decoder.onnx"] {
+        let result = load_changed(|folder| {
+            fs::remove_file(folder.join(name)).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(folder.join(name)).status().unwrap().success());
+        });
+        assert_says(result, &[name, "regular file"]);
+    }
 }
 
 #[test]

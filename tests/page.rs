@@ -37,7 +37,9 @@ fn the_page_is_served_and_what_is_played_can_be_listened_to() {
     let (code, head, mut body) = get(&daemon, "/page");
     let mut page = String::new();
     body.read_to_string(&mut page).unwrap();
-    assert!(code == 200 && head.contains("content-type: text/html") && page.contains("/listen.wav"), "{code} {head}");
+    assert!(code == 200 && head.contains("content-type: text/html") && page.contains("/page/main.js"), "{code} {head}");
+    let (code, head, _) = get(&daemon, "/page/main.js");
+    assert!(code == 200 && head.contains("content-type: text/javascript") && head.contains("etag: "), "{code} {head}");
 
     let (code, head, mut body) = get(&daemon, "/listen.wav");
     assert!(code == 200 && head.contains("content-type: audio/wav"), "{head}");

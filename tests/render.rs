@@ -49,7 +49,33 @@ fn what_cannot_be_done_is_named() {
         assert_eq!(refused.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(hints.iter().all(|hint| said.contains(hint)), "{arguments:?}: {said}");
     }
-    let full = render(&["--seconds", "2"], Path::new("/dev/full"));
-    let said = String::from_utf8(full.stderr).unwrap();
-    assert!(!full.status.success() && said.contains("/dev/full"), "{said}");
+    for name in ["full.wav", "full.flac"] {
+        let full = folder.path().join(name);
+        std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+        let refused = render(&["--seconds", "2"], &full);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains(name) && said.contains("No space left"), "{said}");
+    }
+}
+
+#[test]
+fn the_ending_of_the_name_is_the_format_or_is_refused_before_anything_is_rendered() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["x.wav", "y.WAV", "x.flac"] {
+        let rendered = render(&["--emotion", "calm", "--seconds", "1", "--bits", "16"], &at(name));
+        assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+        let magic = fs::read(at(name)).unwrap()[..4].to_owned();
+        assert_eq!(magic, if name.ends_with("flac") { *b"fLaC" } else { *b"RIFF" }, "{name}");
+    }
+    for (name, bits, hint) in [
+        ("x.mp3", "24", "expected a name that ends in .wav or .flac"),
+        ("x", "24", "expected a name that ends in .wav or .flac"),
+        ("z.flac", "32", "FLAC holds 16 or 24 bits"),
+    ] {
+        let refused = render(&["--seconds", "100000", "--bits", bits], &at(name));
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains(name) && said.contains(hint), "{said}");
+        assert!(!at(name).exists());
+    }
 }

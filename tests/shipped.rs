@@ -77,9 +77,13 @@ fn mappings_are_right_and_bind_each_control_once() {
     }
     assert!(mappings.contains_key("keyboard"));
     for (name, mapping) in &mappings {
+        assert!(mapping.inherit.as_ref().is_none_or(|other| mappings.contains_key(other)), "{name}");
         let mut bound = BTreeSet::new();
         for binding in &mapping.bindings {
-            assert!(bound.insert(format!("{:?} {:?}", binding.control, binding.channel)), "{name}: {binding:?} again");
+            assert!(
+                bound.insert(format!("{:?} {:?} {:?}", binding.control, binding.channel, binding.layer)),
+                "{name}: {binding:?} again"
+            );
             if let Action::Follow { scale: None, .. } = binding.action {
                 assert!(!matches!(binding.to, Param::Preset | Param::Scene), "{name}: {binding:?}");
             }

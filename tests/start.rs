@@ -31,7 +31,11 @@ fn a_wrong_configuration_is_told_once_and_ends_it_for_good() {
     let refused = melos(folder.path()).arg("--config").arg(&file).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(WRONG), "{said}");
-    assert_eq!(said.matches("melos.toml:2: block_frames = \"many\": invalid type").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("melos.toml:2: audio.block_frames = \"many\": expected a whole number").count(),
+        1,
+        "{said}"
+    );
 
     let refused = melos(folder.path()).args(["--preset", "no-such-preset"]).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
@@ -61,7 +65,8 @@ fn the_configuration_may_change_while_it_plays() {
     wait_for("recording the first minute");
     fs::write(&file, "[midi.out]\nchannels = [0, 2, 3]\n").unwrap();
     wait_for(
-        "melos.toml:2: channels = [0, 2, 3]: 0 is no MIDI channel; they go from 1 to 16; the last good state stays",
+        "melos.toml:2: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]; the \
+         last good state stays",
     );
     fs::write(&file, "preset = \"storm\"\n[audio]\nblock_frames = 256\n").unwrap();
     wait_for("in force from the next start keys=\"preset\"");

@@ -12,11 +12,16 @@ use std::time::Duration;
 
 use daemon::Daemon;
 
-/// The only file with an ending in a folder, except the automatic recording of the first minute.
-fn only(folder: &Path, ending: &str) -> PathBuf {
+/// The files with an ending in a folder, except the automatic recording of the first minute.
+fn takes(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-    let found: Vec<_> = files.filter(|path| name(path).starts_with("take-") && name(path).ends_with(ending)).collect();
+    files.filter(|path| !name(path).contains("first-minute") && name(path).ends_with(ending)).collect()
+}
+
+/// The only one of them.
+fn only(folder: &Path, ending: &str) -> PathBuf {
+    let found = takes(folder, ending);
     assert_eq!(found.len(), 1, "{found:?}");
     found[0].clone()
 }
@@ -73,10 +78,15 @@ fn the_command_line_begins_and_ends_recordings() {
         }
         command.output().unwrap()
     };
-    let ports = [("--http", daemon.http)];
+    let ports = [("--osc", daemon.osc), ("--http", daemon.http)];
     sleep(Duration::from_secs(1));
     assert!(record("stop", &ports).status.success());
-    assert!(record("start", &[&ports[..], &[("--preroll", 20)]].concat()).status.success());
+    let started = record("start", &[&ports[..], &[("--preroll", 20)]].concat());
+    let path = PathBuf::from(String::from_utf8(started.stdout).unwrap().trim_end());
+    assert!(started.status.success() && path.is_file(), "{path:?}");
+    assert!(path.to_str().unwrap().ends_with("_calm.wav"), "{path:?}");
+    let again = record("start", &ports);
+    assert_eq!(PathBuf::from(String::from_utf8(again.stdout).unwrap().trim_end()), path, "it goes on as it is");
     let status = daemon.status().unwrap();
     assert_eq!(
         (&status["parameters"]["record"], &status["parameters"]["record/preroll"]),
@@ -85,14 +95,41 @@ fn the_command_line_begins_and_ends_recordings() {
     assert!(record("stop", &ports).status.success());
     let (ended, said) = daemon.terminate();
     assert!(ended.success(), "{said}");
-    let takes = fs::read_dir(folder.path().join("recordings")).unwrap().map(|entry| entry.unwrap().path());
-    let lengths: Vec<_> = takes
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("take-"))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wav"))
-        .map(|path| hound::WavReader::open(path).unwrap().duration())
-        .collect();
-    assert!(lengths.len() == 2 && lengths.iter().all(|frames| *frames > 24_000), "{lengths:?}");
+    let found = takes(&folder.path().join("recordings"), ".wav");
+    let lengths: Vec<_> = found.iter().map(|path| hound::WavReader::open(path).unwrap().duration()).collect();
+    assert!(lengths.len() == 2 && lengths.iter().all(|frames| *frames > 10_000), "{lengths:?}");
 
     let refused = record("start", &[("--http", 1)]);
     assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos answers on 127.0.0.1:1"));
+}
+
+#[test]
+fn a_recording_that_cannot_be_is_switched_off_and_said_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("melos.toml");
+    fs::write(&config, "recordings = \"/proc/nothing\"\n").unwrap();
+    let daemon = Daemon::start(folder.path(), &["--audio", "null", "--config", config.to_str().unwrap()]);
+    let ports =
+        [("--osc", daemon.osc), ("--http", daemon.http)].map(|(name, port)| [name.to_owned(), port.to_string()]);
+    let started =
+        Command::new(env!("CARGO_BIN_EXE_melos")).args(["record", "start"]).args(ports.concat()).output().unwrap();
+    let said = String::from_utf8(started.stderr).unwrap();
+    assert!(!started.status.success() && said.contains("/proc/nothing"), "{said}");
+    let status = daemon.wait_until("it is off", |status| status["parameters"]["record"] == false);
+    assert!(status["troubles"]["recording"].as_str().unwrap().contains("/proc/nothing"), "{status}");
+    assert_eq!(status["state"], "playing");
+    // Saying it all the time changes nothing.
+    for _ in 0..20 {
+        daemon.oscsend(&["/melos/record", "i", "1"]);
+    }
+    daemon.wait_until("it is off again", |status| status["parameters"]["record"] == false);
+    // With another folder it works, without a restart.
+    fs::write(&config, "recordings = \"takes\"\n").unwrap();
+    daemon.wait_until("recording", |status| {
+        daemon.oscsend(&["/melos/record", "i", "1"]);
+        status["recording"]["on"] == true && status["troubles"]["recording"].is_null()
+    });
+    daemon.oscsend(&["/melos/record", "i", "0"]);
+    daemon.wait_until("its end", |status| status["recording"]["on"] == false);
+    assert_eq!(takes(&folder.path().join("takes"), ".wav").len(), 1, "one take, however often it was asked for");
 }

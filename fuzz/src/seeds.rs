@@ -5,7 +5,7 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// Changed seeds of each target.
+/// Changed seeds of each target, where `MELOS_FUZZ_ROUNDS` does not say how many.
 const CHANGED: usize = 300;
 
 /// Runs a target with each of its seeds and with changed ones, the same in every run.
@@ -22,7 +22,8 @@ pub(crate) fn run(folder: &Path, target: fn(&[u8])) {
     for seed in &seeds {
         target(seed);
     }
-    for round in 0..CHANGED {
+    let rounds = std::env::var("MELOS_FUZZ_ROUNDS").map_or(CHANGED, |rounds| rounds.parse().unwrap());
+    for round in 0..rounds {
         let mut bytes = seeds[round % seeds.len()].clone();
         change(&mut bytes, &mut random);
         target(&bytes);

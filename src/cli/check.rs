@@ -1,10 +1,16 @@
 //! `melos check`.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use melos::files::config::Config;
+use anyhow::Context;
+use melos::files;
+use melos::files::Places;
+use melos::files::config::{Config, find_data};
+use melos::files::document::Problem;
 use melos::files::preset::Preset;
 use melos::generator::model::{Models, runtime};
 use melos::midi::mapping::Mapping;
@@ -13,79 +19,173 @@ use super::WRONG;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, melos.toml among them, or folders of presets, mappings or models
+    /// Files, or folders of them: presets, mappings, models, melos.toml; what a file is, its place or its keys say
     #[arg(required = true)]
     paths: Vec<PathBuf>,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut problems = Vec::new();
-    let mut files = 0;
+    let mut check = Check::default();
     for path in &args.paths {
-        check(path, &mut files, &mut problems);
+        let whole = path.canonicalize().with_context(|| path.display().to_string());
+        match whole {
+            Ok(whole) if whole.is_dir() => {
+                let before = check.files;
+                check.folder(path, &whole);
+                if check.files == before {
+                    check.problems.push(format!("{}: nothing to check; there are no TOML files", path.display()));
+                }
+            }
+            Ok(whole) => check.file(path, &whole, kind_by_place(&whole)),
+            Err(error) => check.problems.push(format!("{error:#}")),
+        }
     }
     let mut out = std::io::stdout().lock();
-    for problem in &problems {
+    for problem in &check.problems {
         writeln!(out, "{problem}")?;
     }
-    writeln!(out, "{files} files checked, {} problems", problems.len())?;
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+    writeln!(out, "{} files checked, {} problems", check.files, check.problems.len())?;
+    Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
 }
 
-/// Checks a file, or everything in a folder; what a file is follows from the folder it lies in.
-fn check(path: &Path, files: &mut usize, problems: &mut Vec<String>) {
-    if path.is_dir() {
-        match std::fs::read_dir(path) {
-            Ok(entries) => {
-                let mut inside: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-                inside.sort();
-                // Among models, other TOML files are none of ours.
-                let ours = |path: &Path| match kind(path) {
-                    Kind::Unknown => path.is_dir(),
-                    _ => true,
-                };
-                inside.iter().filter(|path| ours(path)).for_each(|path| check(path, files, problems));
-            }
-            Err(error) => problems.push(format!("{}: {error}", path.display())),
-        }
-        return;
-    }
-    *files += 1;
-    let found: Vec<String> = match kind(path) {
-        Kind::Model => {
-            let models = runtime().and_then(|runtime| Models::load(runtime, path.parent().unwrap_or(Path::new("."))));
-            models.err().iter().map(ToString::to_string).collect()
-        }
-        Kind::Mapping => Mapping::read(path).err().iter().flatten().map(ToString::to_string).collect(),
-        Kind::Preset => Preset::read(path).err().iter().flatten().map(ToString::to_string).collect(),
-        Kind::Config => Config::read(path).err().iter().map(ToString::to_string).collect(),
-        Kind::Unknown => {
-            vec![format!(
-                "{}: is it a preset or a mapping? It should lie in a folder of that name; a configuration is named melos.toml",
-                path.display()
-            )]
-        }
-    };
-    problems.extend(found);
-}
-
-/// What a file is, by its place.
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Model,
     Mapping,
     Preset,
     Config,
-    Unknown,
 }
 
-fn kind(path: &Path) -> Kind {
-    let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    let toml = path.extension().is_some_and(|extension| extension == "toml");
-    match &*folder {
-        _ if path.file_name().is_some_and(|name| name == "model.toml") => Kind::Model,
-        _ if path.file_name().is_some_and(|name| name == "melos.toml") => Kind::Config,
-        "mappings" if toml => Kind::Mapping,
-        "presets" if toml => Kind::Preset,
-        _ => Kind::Unknown,
+#[derive(Debug, Default)]
+struct Check {
+    files: usize,
+    problems: Vec<String>,
+    /// Folders that were looked through, so that links that go round end.
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Check {
+    /// Checks everything in a folder, by the name it was given and by where it is.
+    fn folder(&mut self, given: &Path, whole: &Path) {
+        if !self.seen.insert(whole.to_owned()) {
+            return;
+        }
+        let entries = match fs::read_dir(given) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()),
+            Err(error) => return self.problems.push(format!("{}: {error}", given.display())),
+        };
+        let mut inside: Vec<_> = entries.filter(|path| !is_hidden(path)).collect();
+        inside.sort();
+        // A model's folder has TOML files that are none of ours.
+        let model = inside.iter().any(|path| path.ends_with("model.toml"));
+        // Beside the models there may be folders of other things, such as the code that trains them.
+        let only_models = given.ends_with("models") || whole.ends_with("models");
+        for path in inside {
+            let whole = match path.canonicalize() {
+                Ok(whole) => whole,
+                Err(error) => {
+                    self.problems.push(format!("{}: {error}", path.display()));
+                    continue;
+                }
+            };
+            // What a link is for, its own place says, before that of the file.
+            let kind = kind_by_place(&given_whole(given, &path)).or_else(|| kind_by_place(&whole));
+            if whole.is_dir() {
+                if !only_models || path.join("model.toml").is_file() {
+                    self.folder(&path, &whole);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "toml")
+                && (!model || kind == Some(Kind::Model))
+            {
+                self.file(&path, &whole, kind);
+            }
+        }
+    }
+
+    fn file(&mut self, given: &Path, whole: &Path, kind: Option<Kind>) {
+        self.files += 1;
+        let told = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>();
+        let text = match files::text(given) {
+            Ok(text) => text,
+            Err(error) => return self.problems.push(Problem::of_file(given, error).to_string()),
+        };
+        let found = match kind.or_else(|| kind_by_keys(&text)) {
+            Some(Kind::Model) => {
+                let folder = whole.parent().unwrap_or(Path::new("."));
+                let models = runtime().and_then(|runtime| Models::load(runtime, folder));
+                models.err().map(|error| error.to_string().lines().map(str::to_owned).collect())
+            }
+            Some(Kind::Mapping) => match Mapping::parse(given, &text) {
+                Ok(mapping) => inherits_nothing(given, &text, &mapping).map(|problem| vec![problem.to_string()]),
+                Err(problems) => Some(told(problems)),
+            },
+            Some(Kind::Preset) => Preset::parse(given, &text).err().map(told),
+            Some(Kind::Config) => Config::parse(given, &text).err().map(told),
+            None => {
+                let hint = "neither its place nor its keys say what it is: a preset has schema and name, a mapping [device] \
+                            or [[bind]] too, a configuration [audio], [osc], [http] or [midi]";
+                Some(vec![Problem::of_file(given, hint).to_string()])
+            }
+        };
+        self.problems.extend(found.into_iter().flatten());
+    }
+}
+
+/// Where a file of a folder would be if the folder's links were not links.
+fn given_whole(folder: &Path, path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).join(name)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// A mapping that inherits from one that is neither beside it nor where Melos looks for mappings.
+fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
+    let name = mapping.inherit.as_deref()?;
+    let places = find_data(None).ok().map(|data| Places::new(&data));
+    let mut known: Vec<String> =
+        places.into_iter().flat_map(|places| places.found("mappings")).map(|(name, _)| name).collect();
+    if known.iter().any(|other| other == name) || file.with_file_name(format!("{name}.toml")).is_file() {
+        return None;
+    }
+    known.retain(|other| *other != mapping.file);
+    let line = text.lines().position(|line| line.trim_start().starts_with("inherit")).map_or(0, |index| index + 1);
+    let hint = format!("there is no mapping of this name; there are {}", known.join(", "));
+    Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
+}
+
+/// What a file is by its name, or the folder it lies in.
+fn kind_by_place(path: &Path) -> Option<Kind> {
+    let name = path.file_name()?;
+    if name == "model.toml" {
+        return Some(Kind::Model);
+    }
+    if name == "melos.toml" {
+        return Some(Kind::Config);
+    }
+    match path.parent()?.file_name()?.to_str()? {
+        "mappings" => Some(Kind::Mapping),
+        "presets" => Some(Kind::Preset),
+        _ => None,
+    }
+}
+
+/// What a file is by its keys, as far as it can be read.
+fn kind_by_keys(text: &str) -> Option<Kind> {
+    let (root, _) = toml::de::DeTable::parse_recoverable(text);
+    let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());
+    if has(&["file", "latent", "training_data"]) {
+        Some(Kind::Model)
+    } else if has(&["bind", "device", "lead", "programs"]) {
+        Some(Kind::Mapping)
+    } else if has(&["schema", "journey"]) {
+        Some(Kind::Preset)
+    } else if has(&["audio", "osc", "http", "midi", "link", "recordings", "control_log", "model", "preset"]) {
+        Some(Kind::Config)
+    } else {
+        None
     }
 }

@@ -124,7 +124,7 @@ fn ports() -> Finding {
 
 fn model(data: &DataArgs) -> Finding {
     let load = || -> anyhow::Result<String> {
-        let folder = find_model(&data.folder()?, &Config::default().model)?;
+        let folder = find_model(&data.places()?, &Config::default().model)?;
         let models = Models::load(runtime()?, &folder)?;
         Ok(format!("{} {}", folder.display(), models.manifest.fingerprint()))
     };

@@ -22,6 +22,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
+use melos::remote::journal::Journal;
+
 use line::{Form, Lines, visible};
 use quota::{OWN_TARGET, Quota};
 
@@ -92,7 +94,7 @@ impl Log {
             let form = if ansi { Form::Ansi } else { Form::Plain };
             layer.with_ansi(ansi).with_writer(Lines::new(queue.clone(), form)).boxed()
         };
-        registry().with(layer.with_filter(filter.and(quota))).init();
+        registry().with(layer.and_then(Journal).with_filter(filter.and(quota))).init();
         std::panic::set_hook(Box::new(log_panic));
         Ok(Self { queue })
     }

@@ -1,8 +1,15 @@
 //! `melos record`.
 
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
 use rosc::OscType;
 
 use super::client::Client;
+
+/// How long the daemon may take to follow.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -21,20 +28,45 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum What {
-    /// Begins a recording
+    /// Begins a recording, and prints where
     Start,
-    /// Ends it
+    /// Ends it, and prints where it is
     Stop,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let status = args.melos.get("/status")?;
+    let on = args.what == What::Start;
+    // The first minute that is recorded without a device is nobody's wish; a take that was asked for goes on as it is.
+    let asked = status["parameters"]["record"] == true;
+    if !on && !asked {
+        bail!("nothing is being recorded");
+    }
+    let attempts = &status["recording"]["attempts"];
+    let send = |address: &str, value: OscType| args.melos.send(address, vec![value]);
     if let Some(seconds) = args.preroll {
-        args.melos.send("/melos/record/preroll", vec![OscType::Float(seconds)])?;
+        send("/melos/record/preroll", OscType::Float(seconds))?;
     }
     if let Some(format) = args.format {
-        args.melos.send("/melos/record/format", vec![OscType::String(format)])?;
+        send("/melos/record/format", OscType::String(format))?;
     }
-    let on = args.what == What::Start;
-    args.melos.send("/melos/record", vec![OscType::Int(i32::from(on))])?;
-    args.melos.wait_for("record", &on.into())
+    send("/melos/record", OscType::Int(i32::from(on)))?;
+    let begun = Instant::now();
+    let now = loop {
+        let now = args.melos.get("/status")?["recording"].take();
+        let followed = if on { asked || now["attempts"] != *attempts } else { now["on"] == false };
+        let decided = now["on"] == on || !now["trouble"].is_null();
+        if followed && decided {
+            break now;
+        }
+        if begun.elapsed() > PATIENCE {
+            bail!("Melos answers, but does not follow OSC");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    if let Some(trouble) = now["trouble"].as_str() {
+        bail!("{trouble}");
+    }
+    writeln!(std::io::stdout(), "{}", now["file"].as_str().unwrap_or_default())?;
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use melos::files::config::{AudioHost, Config, ConfigSource, MidiHost};
+use melos::files::state_folder;
 use melos::session::live::{self, Options};
 
 use super::data::DataArgs;
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     /// Writes the control log of the session, for `melos render --control-log`
     #[arg(long, value_name = "LOG")]
     control_log: Option<PathBuf>,
-    /// Configuration file [default: melos.toml in the data folder, if there is one]
+    /// Configuration file [default: the first melos.toml that `melos paths` finds]
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
     /// Folder for the saved state and recordings [default: ~/.local/state/melos]
@@ -56,7 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let data = args.data.folder()?;
+    let places = args.data.places()?;
     let over = move |config: &mut Config| {
         config.audio.host = args.audio.unwrap_or(config.audio.host);
         config.audio.device = args.device.clone().or(config.audio.device.take());
@@ -76,13 +77,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let config = ConfigSource {
         required: args.config.is_some(),
-        file: args.config.unwrap_or_else(|| data.join("melos.toml")),
+        files: args.config.map_or_else(|| places.all("melos.toml"), |file| vec![file]),
         over: Box::new(over),
     };
-    let state = args.state.or_else(default_state).context("no home folder; name one for the state with --state")?;
+    let state = args.state.or_else(state_folder).context("no home folder; name one for the state with --state")?;
     live::run(Options {
         config,
-        data,
+        places,
         state,
         preset: args.preset,
         settings: args.start.values()?,
@@ -99,11 +100,4 @@ fn place(text: &str) -> Result<(Option<IpAddr>, u16), String> {
     let place: SocketAddr =
         text.parse().map_err(|_| "write a port such as 9080, or an address and a port".to_owned())?;
     Ok((Some(place.ip()), place.port()))
-}
-
-/// The place the XDG base directory specification gives to state.
-fn default_state() -> Option<PathBuf> {
-    let given = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-    let state = given.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(state.join("melos"))
 }

@@ -73,13 +73,15 @@ fn tell(status: &Json) -> String {
             status["losses"][loss.id()].as_u64().filter(|count| *count > 0).map(|count| sentence(loss, count))
         })
         .collect();
+    let troubles = status["troubles"].as_object().into_iter().flatten();
+    let troubles: String = troubles.map(|(part, trouble)| format!("\nTrouble  {part}: {}", text(trouble))).collect();
     let lost = if losses.is_empty() { "nothing since the start".to_owned() } else { losses.join(", ") };
     format!(
         "{state}\n\
          Music    {}, {:.0} bpm{preset}\n\
          Sound    {}, {:.1} dB\n\
          Load     {:.0} % of a core, playing for {}\n\
-         Lost     {lost}",
+         Lost     {lost}{troubles}",
         text(&parameters["emotion"]),
         number(&parameters["tempo"]),
         text(&status["output"]),
@@ -100,12 +102,14 @@ mod tests {
         let mut status = json!({
             "state": "playing", "seconds": 7500.2, "output": "JACK", "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },
+            "troubles": { "state": "the disk is full" },
             "parameters": { "emotion": "calm", "tempo": 56.4, "preset": "slow-dawn" },
         });
         assert_eq!(
             tell(&status),
             "Melos plays.\nMusic    calm, 56 bpm, preset slow-dawn\nSound    JACK, -25.1 dB\n\
-             Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded"
+             Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
+             Trouble  state: the disk is full"
         );
         assert!(is_well(&status));
         status["state"] = json!("no-device");

@@ -64,6 +64,10 @@ impl Performance {
                 asked = self.scenes.recall(asked.text(param), &asked)?;
                 Change::Many(morph)
             }
+            Param::SceneDelete => {
+                self.scenes.delete(asked.text(param))?;
+                Change::Nothing
+            }
             Param::SceneUndo => {
                 asked = self.scenes.undo(&asked)?;
                 Change::Many(morph)

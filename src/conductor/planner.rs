@@ -170,6 +170,12 @@ impl Planner {
         self.chords.get(later.saturating_sub(1)).map(|from| (from.chord, from.key))
     }
 
+    /// The chords from the one at a beat on, with the beat each begins at.
+    pub(super) fn chords_from(&self, beat: f64) -> impl Iterator<Item = (f64, Chord)> {
+        let later = self.chords.partition_point(|chord| chord.beat <= beat);
+        self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))
+    }
+
     /// Forgets bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
     pub(super) fn forget_before(&mut self, beat: f64, oldest: f64) {
         let bar = self.bar_of(beat);

@@ -54,6 +54,17 @@ impl Conductor {
         self.tempo.clock().tempo_at(self.now)
     }
 
+    /// The chords that are planned from the horizon on, with the frame each begins at: first the one at the horizon.
+    pub fn outlook(&self) -> impl Iterator<Item = (u64, Chord)> {
+        let clock = self.tempo.clock();
+        self.planner.chords_from(clock.beat_at(self.now)).map(|(beat, chord)| (clock.frame_at(beat), chord))
+    }
+
+    /// The names of the stored scenes, in order.
+    pub fn scene_names(&self) -> impl Iterator<Item = &str> {
+        self.performance.scenes().iter().map(|(name, _)| name)
+    }
+
     /// The chord and the key at the horizon.
     #[must_use]
     pub fn chord(&self) -> Option<(Chord, Key)> {

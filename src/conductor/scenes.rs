@@ -56,6 +56,16 @@ impl Scenes {
         Ok(())
     }
 
+    /// Forgets a scene.
+    ///
+    /// # Errors
+    /// When no scene has this name.
+    pub(super) fn delete(&mut self, name: &str) -> Result<(), SceneError> {
+        self.find(name)?;
+        self.stored.remove(name);
+        Ok(())
+    }
+
     /// The current settings with those of a scene in their place; remembers the current ones.
     ///
     /// # Errors
@@ -157,5 +167,8 @@ mod tests {
         }
         assert_eq!(scenes.store("one more", &Settings::default()), Err(SceneError::Full));
         scenes.store("7", &with(Param::Tone, 1.0)).unwrap();
+        scenes.delete("7").unwrap();
+        assert!(matches!(scenes.delete("7"), Err(SceneError::Unknown { .. })));
+        scenes.store("one more", &Settings::default()).unwrap();
     }
 }

@@ -23,14 +23,18 @@ impl Bus {
         gain.scale(&mut self.side);
     }
 
-    /// Adds another bus with a gain, and leaves that one silent.
-    pub(super) fn add(&mut self, other: &mut Self, gain: Span) {
+    /// Adds another bus with a gain, and leaves that one silent; tells the highest sample that was added.
+    pub(super) fn add(&mut self, other: &mut Self, gain: Span) -> f32 {
+        let mut peak = 0.0f32;
         for n in 0..QUANTUM {
             let gain = gain.at(n);
-            self.mid[n] += gain * other.mid[n];
-            self.side[n] += gain * other.side[n];
+            let (mid, side) = (gain * other.mid[n], gain * other.side[n]);
+            self.mid[n] += mid;
+            self.side[n] += side;
+            peak = peak.max(mid.abs() + side.abs());
         }
         *other = Self::SILENT;
+        peak
     }
 }
 

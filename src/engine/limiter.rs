@@ -10,6 +10,9 @@ const AHEAD: usize = QUANTUM;
 /// Time constant of the gain's way back up, in frames: 90 ms.
 const RELEASE: f32 = 0.09 * SAMPLE_RATE as f32;
 
+/// Gains above this turn nothing down that anyone hears: 0.01 dB.
+const NOTHING: f32 = 0.998_85;
+
 /// A stereo limiter that looks ahead; both channels share one gain, so the image stands still.
 ///
 /// The wanted gain is held at its minimum over the look-ahead and then averaged over it: the average of minima that all
@@ -25,6 +28,8 @@ pub(super) struct Limiter {
     /// Sum of `average`; the values are such that it stays exact in 64 bits.
     sum: f64,
     released: f32,
+    /// The smallest gain since this was last asked.
+    lowest: f32,
     frame: u64,
 }
 
@@ -38,6 +43,7 @@ impl Limiter {
             average: [1.0; AHEAD],
             sum: AHEAD as f64,
             released: 1.0,
+            lowest: 1.0,
             frame: 0,
         }
     }
@@ -58,9 +64,17 @@ impl Limiter {
         self.sum += f64::from(self.released) - f64::from(self.average[at]);
         self.average[at] = self.released;
         let gain = (self.sum / AHEAD as f64) as f32;
+        self.lowest = self.lowest.min(gain);
         let delayed = std::mem::replace(&mut self.sound[at], input);
         self.frame += 1;
         delayed.map(|sample| (sample * gain).clamp(-CEILING, CEILING))
+    }
+
+    /// The smallest gain since this was last asked; 1 where nothing had to be turned down.
+    pub(super) fn take_lowest(&mut self) -> f32 {
+        // The way back up comes as near to 1 as makes no difference, and stays there.
+        let lowest = std::mem::replace(&mut self.lowest, 1.0);
+        if lowest > NOTHING { 1.0 } else { lowest }
     }
 
     /// The smallest of the last `AHEAD + 1` wanted gains.

@@ -15,6 +15,19 @@ const EVENTS: usize = 256;
 /// Frames of finished sound that may wait for the recorder: four seconds, as long as a disk may hang.
 const TAP: usize = 4 * SAMPLE_RATE as usize;
 
+/// A frame of the tap that stands for frames that found it full: how many. Sound has no such frames, since the engine
+/// replaces numbers that are none.
+#[must_use]
+pub const fn gap(frames: u32) -> [f32; 2] {
+    [f32::NAN, f32::from_bits(frames)]
+}
+
+/// How many frames a frame of the tap stands for, if it is a [`gap`].
+#[must_use]
+pub const fn gap_in(frame: [f32; 2]) -> Option<u32> {
+    if frame[0].is_nan() { Some(frame[1].to_bits()) } else { None }
+}
+
 /// The engine's ends of the rings.
 #[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
 pub struct EnginePorts {
@@ -37,7 +50,7 @@ pub struct EngineEnds {
     pub hops: HeapProd<Hop>,
     /// What happened in the engine.
     pub events: HeapCons<EngineEvent>,
-    /// Everything that was played; what finds the ring full is dropped and counted.
+    /// Everything that was played; what finds the ring full is dropped and counted, and a [`gap`] stands in its place.
     pub tap: HeapCons<[f32; 2]>,
 }
 

@@ -5,6 +5,26 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::event::health::Losses;
 
+/// A part of the sum that has a meter of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// The network's piano.
+    Network,
+    /// The bass line.
+    Bass,
+    /// The pad.
+    Pad,
+    /// The upper voice.
+    Upper,
+    /// Bass, pad and upper voice together.
+    Harmony,
+}
+
+impl Layer {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+}
+
 /// The engine's state as the rest sees it; written by the audio thread once per quantum or block, read by anyone.
 #[derive(Debug, Default)]
 pub struct EngineStatus {
@@ -17,6 +37,9 @@ pub struct EngineStatus {
     pub(super) silent: AtomicBool,
     pub(super) peak: AtomicU32,
     pub(super) rms: AtomicU32,
+    layers: [AtomicU32; Layer::COUNT],
+    pub(super) gain: LowestGain,
+    pub(super) limited: AtomicU64,
 }
 
 impl EngineStatus {
@@ -73,9 +96,51 @@ impl EngineStatus {
         f32::from_bits(self.peak.swap(0, Relaxed))
     }
 
+    /// Notes how high a layer was in a quantum.
+    pub(super) fn meter(&self, layer: Layer, peak: f32) {
+        self.layers[layer as usize].fetch_max(peak.max(0.0).to_bits(), Relaxed);
+    }
+
+    /// Highest sample of each layer behind its fader since this was last asked, full scale 1, in the order of [`Layer`].
+    pub fn take_layers(&self) -> [f32; Layer::COUNT] {
+        self.layers.each_ref().map(|peak| f32::from_bits(peak.swap(0, Relaxed)))
+    }
+
+    /// The limiter's smallest gain since this was last asked; 1 where it had nothing to turn down.
+    pub fn take_limiter_gain(&self) -> f32 {
+        self.gain.take()
+    }
+
+    /// How often the limiter had to turn something down that was too loud.
+    #[must_use]
+    pub fn limited(&self) -> u64 {
+        self.limited.load(Relaxed)
+    }
+
     /// Effective level of about the last 300 ms, full scale 1.
     #[must_use]
     pub fn rms(&self) -> f32 {
         f32::from_bits(self.rms.load(Relaxed))
+    }
+}
+
+/// The smallest gain since somebody asked, from 0 to 1.
+#[derive(Debug)]
+pub(super) struct LowestGain(AtomicU32);
+
+impl LowestGain {
+    pub(super) fn note(&self, gain: f32) {
+        // Bits of floats that are not negative rise with their values.
+        self.0.fetch_min(gain.max(0.0).to_bits(), Relaxed);
+    }
+
+    fn take(&self) -> f32 {
+        f32::from_bits(self.0.swap(1.0f32.to_bits(), Relaxed))
+    }
+}
+
+impl Default for LowestGain {
+    fn default() -> Self {
+        Self(AtomicU32::new(1.0f32.to_bits()))
     }
 }

@@ -72,8 +72,6 @@ losses! {
     MidiIn "midi_in_lost", "MIDI message" "not read", "More came from MIDI devices than was read";
     MidiOut "midi_out_lost", "MIDI message" "not sent", "MIDI out did not take what instruments should play";
     MidiFeedback "midi_feedback_lost", "MIDI message" "not sent to a controller", "A controller did not take what its motors and lights should show";
-    ControlLog "unlogged_events", "event" "missing in the control log", "The control log ended, so the performance cannot be rendered from here on";
-    State "unsaved_state", "time" "the state could not be saved", "The state could not be written to the disk; the next change tries again";
 }
 
 /// A count for each [`Loss`], in the order of the table.

@@ -35,7 +35,7 @@ struct Waiting {
     /// How many of the events have a time to come, and how many are from OSC clients.
     deferred: usize,
     from_osc: usize,
-    learn: VecDeque<(LearnRequest, SocketAddr)>,
+    learn: VecDeque<(LearnRequest, Option<SocketAddr>)>,
 }
 
 impl Inbox {
@@ -61,8 +61,8 @@ impl Inbox {
         fits
     }
 
-    /// Asks something of MIDI learn; `from` gets the answer. Of too many requests the oldest is left out.
-    pub fn learn(&self, request: LearnRequest, from: SocketAddr) {
+    /// Asks something of MIDI learn; `from` gets the answer over UDP. Of too many requests the oldest is left out.
+    pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
         let learn = &mut self.lock().learn;
         if learn.len() == LEARN_CAPACITY {
             learn.pop_front();
@@ -72,7 +72,7 @@ impl Inbox {
     }
 
     /// The oldest request to MIDI learn and who gets the answer, once.
-    pub fn take_learn(&self) -> Option<(LearnRequest, SocketAddr)> {
+    pub fn take_learn(&self) -> Option<(LearnRequest, Option<SocketAddr>)> {
         self.lock().learn.pop_front()
     }
 

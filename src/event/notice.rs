@@ -2,10 +2,16 @@
 
 use std::net::SocketAddr;
 
+use crate::event::Part;
 use crate::event::health::Counts;
 use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
+
+/// Bands of the spectrum that listeners are told.
+pub const BANDS: usize = 48;
+/// Chords that the outlook tells, the one that sounds included.
+pub const OUTLOOK: usize = 4;
 
 /// Something a listener may want to know; pushed by the session and sent on to OSC and OSCQuery clients.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,19 +48,60 @@ pub enum Notice {
         /// Highest sample.
         peak_db: f32,
     },
+    /// Levels within the mix over the last moment.
+    Meters(Meters),
+    /// Level of [`BANDS`] bands of the output in decibels below full scale, low to high.
+    Spectrum([f32; BANDS]),
+    /// The key, and the chords that sound and are planned, with the seconds until each begins; told whenever it changes.
+    Outlook(Option<Key>, Vec<(Chord, f32)>),
+    /// How often each of the lists has changed that are read over HTTP.
+    Revisions(Revisions),
     /// The mood as heard now, not as asked for.
     Mood(Mood),
     /// How the instrument is.
     Health(Health),
+    /// A part that the music does not depend on has failed.
+    Trouble {
+        /// Which.
+        part: Part,
+        /// Why, in words.
+        reason: String,
+    },
     /// Learning a control has ended; only for who asked.
     Learned {
-        /// Who asked.
-        to: SocketAddr,
+        /// Who asked, if over UDP.
+        to: Option<SocketAddr>,
         /// What the control moves.
         param: Param,
         /// The block for a mapping file; empty when nothing was learnt.
         block: String,
     },
+}
+
+/// Levels within the mix.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Meters {
+    /// Highest samples behind the faders of network, bass, pad, upper voice, harmony, and of the output, in decibels below full scale.
+    pub peaks_db: [f32; 6],
+    /// How far the limiter turned down at most, in decibels from 0 downwards.
+    pub limiter_db: f32,
+    /// How often it had to since the start.
+    pub limited: u32,
+}
+
+/// How often each list has changed that is read over HTTP; who sees a number rise reads that list again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Revisions {
+    /// `/presets`.
+    pub presets: u32,
+    /// `/scenes`.
+    pub scenes: u32,
+    /// `/midi`.
+    pub midi: u32,
+    /// `/takes`.
+    pub takes: u32,
+    /// `/render`.
+    pub pieces: u32,
 }
 
 /// How the instrument is; counters only grow.

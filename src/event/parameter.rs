@@ -158,6 +158,7 @@ parameters! {
     Scene "scene" Kind::Text { default: "" }, "", 0.0 ms, RECALL, "Recalls a scene, morphing over scene/morph or scene/morph/bars";
     SceneMorph "scene/morph" number(0.0, 120.0, 0.0), "s", 0.0 ms, OPTION, "Time over which a recalled scene morphs in; 0 cuts";
     SceneMorphBars "scene/morph/bars" number(0.0, 64.0, 0.0), "", 0.0 ms, OPTION, "Bars over which a recalled scene morphs in, at the tempo of each moment; 0 leaves it to scene/morph";
+    SceneDelete "scene/delete" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Forgets a scene";
     SceneUndo "scene/undo" Kind::Trigger, "", 0.0 ms, ACT, "Takes the last recall back";
     SceneA "scene/a" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Scene at the left end of the crossfader";
     SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Scene at the right end of the crossfader";

@@ -1,15 +1,17 @@
 //! `melos.toml`: where things are, which devices and ports to use. What is *played* stands in presets.
 
+mod change;
 mod data;
+mod read;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use thiserror::Error;
 
-use crate::files::document::Problem;
+use crate::files::document::{self, Problem};
 
+pub use change::{ConfigChange, Cost};
 pub use data::find_data;
 
 /// This machine alone.
@@ -18,8 +20,7 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const SHORTEST_PASSWORD: usize = 8;
 
 /// The daemon's configuration; every key may be left out.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Preset to start with when no saved state says otherwise.
     pub preset: String,
@@ -35,15 +36,17 @@ pub struct Config {
     pub midi: MidiConfig,
     /// Whether to join the Ableton Link session of the local network.
     pub link: bool,
-    /// Where recordings go; relative to the state folder.
-    pub recordings: PathBuf,
+    /// Recordings.
+    pub recordings: RecordingsConfig,
+    /// The control log of every session.
+    pub control_log: ControlLogConfig,
 }
 
 /// Where the configuration comes from.
 #[allow(missing_debug_implementations, reason = "a function has nothing to show")]
 pub struct ConfigSource {
-    /// The file.
-    pub file: PathBuf,
+    /// Where the file may be, the first that counts in front.
+    pub files: Vec<PathBuf>,
     /// Whether there must be one; without, everything is as by default.
     pub required: bool,
     /// What the command line says over the file.
@@ -51,21 +54,27 @@ pub struct ConfigSource {
 }
 
 impl ConfigSource {
+    /// The file that counts now: the first that is there, else the last that might be.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        let there = self.files.iter().find(|file| file.exists());
+        there.or(self.files.last()).map_or(Path::new("melos.toml"), PathBuf::as_path)
+    }
+
     /// The configuration as it is now.
     ///
     /// # Errors
     /// As those of [`Config::read`].
-    pub fn read(&self) -> Result<Config, Problem> {
-        let mut config =
-            if self.required || self.file.is_file() { Config::read(&self.file)? } else { Config::default() };
+    pub fn read(&self) -> Result<Config, Vec<Problem>> {
+        let file = self.file();
+        let mut config = if self.required || file.exists() { Config::read(file)? } else { Config::default() };
         (self.over)(&mut config);
         Ok(config)
     }
 }
 
 /// Sound out.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AudioConfig {
     /// Which system carries the sound.
     pub host: AudioHost,
@@ -76,8 +85,7 @@ pub struct AudioConfig {
 }
 
 /// The systems that can carry the sound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AudioHost {
     /// The first that works: JACK, PipeWire, PulseAudio, ALSA, and without any of them the null output.
     Auto,
@@ -94,8 +102,7 @@ pub enum AudioHost {
 }
 
 /// OSC in and out.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OscConfig {
     /// Address to listen on; another than 127.0.0.1 lets the network steer, without a password.
     pub address: IpAddr,
@@ -106,8 +113,7 @@ pub struct OscConfig {
 }
 
 /// HTTP: OSCQuery and status.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HttpConfig {
     /// Address to listen on; another than 127.0.0.1 lets in whoever knows the password.
     pub address: IpAddr,
@@ -122,8 +128,7 @@ pub struct HttpConfig {
 }
 
 /// MIDI in and out.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MidiConfig {
     /// Which system carries MIDI.
     pub host: MidiHost,
@@ -132,8 +137,7 @@ pub struct MidiConfig {
 }
 
 /// MIDI out: what instruments that join are told, on the port `melos:midi_out`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MidiOutConfig {
     /// Whether the notes of the harmony voices are sent, muted voices too.
     pub notes: bool,
@@ -144,8 +148,7 @@ pub struct MidiOutConfig {
 }
 
 /// A MIDI channel, from 1 to 16 as people count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MidiChannel(u8);
 
 impl MidiChannel {
@@ -167,9 +170,43 @@ impl TryFrom<i64> for MidiChannel {
     }
 }
 
+/// Recordings, and how much room they have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordingsConfig {
+    /// Where they go; relative to the state folder.
+    pub folder: PathBuf,
+    /// Most gigabytes of all recordings in the folder.
+    pub max_gb: f64,
+    /// Gigabytes of the disk that recordings leave free.
+    pub keep_free_gb: f64,
+    /// Days after which a recording is deleted; never when left out.
+    pub max_days: Option<f64>,
+    /// What happens when there is no more room.
+    pub when_full: WhenFull,
+}
+
+/// What happens when recordings have no more room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Recording ends.
+    Stop,
+    /// The oldest recordings make room.
+    DeleteOldest,
+}
+
+/// The control log that is written of every session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlLogConfig {
+    /// Whether one is written; recordings have none without it.
+    pub write: bool,
+    /// Megabytes after which it ends.
+    pub max_mb: u64,
+    /// Logs of earlier sessions that are kept.
+    pub keep: usize,
+}
+
 /// The systems that can carry MIDI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum MidiHost {
     /// JACK where the sound goes to JACK, otherwise ALSA.
     Auto,
@@ -191,8 +228,27 @@ impl Default for Config {
             http: HttpConfig::default(),
             midi: MidiConfig::default(),
             link: false,
-            recordings: PathBuf::from("recordings"),
+            recordings: RecordingsConfig::default(),
+            control_log: ControlLogConfig::default(),
         }
+    }
+}
+
+impl Default for RecordingsConfig {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("recordings"),
+            max_gb: 50.0,
+            keep_free_gb: 1.0,
+            max_days: None,
+            when_full: WhenFull::Stop,
+        }
+    }
+}
+
+impl Default for ControlLogConfig {
+    fn default() -> Self {
+        Self { write: true, max_mb: 256, keep: 5 }
     }
 }
 
@@ -231,8 +287,8 @@ impl Default for MidiOutConfig {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read, or is not what it should be.
-    #[error(transparent)]
-    File(#[from] Problem),
+    #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
+    File(Vec<Problem>),
     /// The data folder that was named is none.
     #[error("{folder}: holds no models/ and presets/; --data must name the folder that does")]
     NotData {
@@ -293,19 +349,26 @@ impl Config {
         Ok(openings)
     }
 
+    /// Reads a configuration's text; `file` is for the problems.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+        read::config(file, text)
+    }
+
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// When it cannot be read, or holds an unknown key or a value that does not fit.
-    pub fn read(path: &Path) -> Result<Self, Problem> {
-        let text = std::fs::read_to_string(path).map_err(|error| Problem::of_file(path, error))?;
-        toml::from_str(&text).map_err(|error| {
-            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
-            let line = before.matches('\n').count();
-            let written = text.lines().nth(line).unwrap_or_default().trim();
-            let hint = format!("{written}: {}", error.message().replace('\n', " "));
-            Problem { line: line + 1, ..Problem::of_file(path, hint) }
-        })
+    /// With everything that is wrong in it, or that it cannot be read.
+    pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
+        document::read(file, Self::parse)
+    }
+}
+
+impl From<Vec<Problem>> for ConfigError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::File(problems)
     }
 }
 
@@ -313,38 +376,82 @@ impl Config {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Config, Vec<String>> {
+        let problems = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect();
+        Config::parse(Path::new("melos.toml"), text).map_err(problems)
+    }
+
     #[test]
     fn an_empty_file_is_the_default() {
-        assert_eq!(toml::from_str::<Config>("").unwrap(), Config::default());
+        assert_eq!(parse("").unwrap(), Config::default());
     }
 
     #[test]
-    fn errors_name_file_line_and_what_would_be_right() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("melos.toml");
-        std::fs::write(&path, "[audio]\nhost = \"jak\"\n").unwrap();
-        let message = Config::read(&path).unwrap_err().to_string();
-        assert!(message.ends_with(
-            "melos.toml:2: host = \"jak\": unknown variant `jak`, expected one of `auto`, `jack`, `alsa`, `pipewire`, \
-             `pulse`, `null`"
-        ), "{message}");
+    fn every_problem_is_named_with_what_would_be_right() {
+        let text = "\
+presett = \"storm\"
+link = 1
+[audio]
+host = \"jak\"
+block_frames = \"many\"
+[osc]
+address = \"localhost\"
+port = 70000
+[midi.out]
+channels = [0, 2, 3]
+[recordings]
+max_gb = -1
+when_full = \"delete\"
+[control_log]
+keep = 1e9
+";
+        let problems = parse(text).unwrap_err();
+        let hints = [
+            "melos.toml:1: presett = \"storm\": unknown key; did you mean \"preset\"?",
+            "melos.toml:2: link = 1: expected true or false",
+            "melos.toml:4: audio.host = \"jak\": expected one of auto, jack, alsa, pipewire, pulse, null; did you mean \"jack\"?",
+            "melos.toml:5: audio.block_frames = \"many\": expected a whole number from 16 to 8192",
+            "melos.toml:7: osc.address = \"localhost\": expected an IP address such as 127.0.0.1 or ::1",
+            "melos.toml:8: osc.port = 70000: expected a whole number from 0 to 65535",
+            "melos.toml:10: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]",
+            "melos.toml:12: recordings.max_gb = -1: expected a number from 0.001 to 1000000",
+            "melos.toml:13: recordings.when_full = \"delete\": expected one of stop, delete-oldest",
+            "melos.toml:15: control_log.keep = 1e9: expected a whole number from 0 to 1000",
+        ];
+        assert_eq!(problems.len(), hints.len(), "{problems:#?}");
+        for (problem, hint) in problems.iter().zip(hints) {
+            assert!(problem.starts_with(hint), "{problem} is not {hint}");
+        }
     }
 
     #[test]
-    fn the_command_line_is_over_the_file() {
+    fn the_command_line_is_over_the_file_and_the_first_file_counts() {
         let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
         let over = |config: &mut Config| config.http.port = 1234;
-        let source = |required| ConfigSource { file: dir.path().join("melos.toml"), required, over: Box::new(over) };
+        let source =
+            |required| ConfigSource { files: vec![at("own.toml"), at("melos.toml")], required, over: Box::new(over) };
         assert!(source(true).read().is_err());
         assert_eq!(source(false).read().unwrap().preset, Config::default().preset);
-        std::fs::write(dir.path().join("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();
+        std::fs::write(at("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();
         let config = source(false).read().unwrap();
         assert_eq!((config.preset.as_str(), config.http.port), ("storm", 1234));
+        std::fs::write(at("own.toml"), "preset = \"calm\"\n").unwrap();
+        assert_eq!(source(false).read().unwrap().preset, "calm");
+    }
+
+    #[test]
+    fn the_folder_of_recordings_may_stand_alone() {
+        let alone = parse("recordings = \"/srv/takes\"").unwrap().recordings;
+        assert_eq!(alone, RecordingsConfig { folder: "/srv/takes".into(), ..RecordingsConfig::default() });
+        let whole =
+            parse("[recordings]\nfolder = \"x\"\nmax_days = 30\nwhen_full = \"delete-oldest\"").unwrap().recordings;
+        assert_eq!((whole.max_days, whole.when_full), (Some(30.0), WhenFull::DeleteOldest));
     }
 
     #[test]
     fn each_opening_is_said_and_http_wants_a_password() {
-        let openings = |text: &str| toml::from_str::<Config>(text).unwrap().openings();
+        let openings = |text: &str| parse(text).unwrap().openings();
         assert!(openings("").unwrap().is_empty());
         assert!(openings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());
         let osc = openings("[osc]\naddress = \"0.0.0.0\"\n").unwrap();
@@ -359,11 +466,11 @@ mod tests {
 
     #[test]
     fn midi_channels_count_from_one() {
-        let config: Config = toml::from_str("[midi.out]\nclock = false\nchannels = [1, 16, 10]\n").unwrap();
+        let config = parse("[midi.out]\nclock = false\nchannels = [1, 16, 10]\n").unwrap();
         assert_eq!(config.midi.out.channels.map(MidiChannel::index), [0, 15, 9]);
-        let message = toml::from_str::<Config>("[midi.out]\nchannels = [0, 2, 3]\n").unwrap_err().to_string();
-        for part in ["line 2", "channels", "1 to 16"] {
-            assert!(message.contains(part), "{part:?} is missing in {message}");
+        for wrong in ["[0, 2, 3]", "[1, 2]", "[1, 2, 17]", "[1.5, 2, 3]", "7", "[1, 2, 3, 4]"] {
+            let problems = parse(&format!("[midi.out]\nchannels = {wrong}\n")).unwrap_err();
+            assert!(problems[0].contains("from 1 to 16"), "{problems:?}");
         }
     }
 }

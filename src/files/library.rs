@@ -1,7 +1,8 @@
-//! A folder of TOML files of one kind, by name; a file that goes bad keeps its last good state.
+//! TOML files of one kind by name, from several folders; a file that goes bad keeps its last good state.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::document::Problem;
@@ -9,68 +10,110 @@ use super::document::Problem;
 /// Reads one file.
 pub type Read<T> = fn(&Path) -> Result<T, Vec<Problem>>;
 
-/// What the good files of a folder hold, by file name without `.toml`.
+/// Names that went and are remembered; more than anyone moves away and back.
+const REMEMBERED: usize = 1024;
+
+/// What the good files of some folders hold, by file name without `.toml`; a file in an earlier folder hides one of the
+/// same name in a later one.
 #[derive(Debug, Clone)]
 pub struct Library<T> {
-    folder: PathBuf,
+    folders: Vec<PathBuf>,
     read: Read<T>,
-    items: BTreeMap<String, T>,
+    items: BTreeMap<String, Item<T>>,
+    /// What files held that went, so that one that comes back as it was is no news.
+    gone: BTreeMap<String, T>,
 }
 
-/// What reading a folder again has changed.
+#[derive(Debug, Clone)]
+struct Item<T> {
+    file: PathBuf,
+    value: T,
+}
+
+/// What reading the folders again has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reloaded {
     /// Names that came or hold something else now.
     pub changed: Vec<String>,
     /// Names that went.
     pub gone: Vec<String>,
+    /// Names that had gone and hold the same as before.
+    pub back: Vec<String>,
     /// Everything wrong; what a bad file held before still stands.
     pub problems: Vec<Problem>,
 }
 
-impl<T: PartialEq> Library<T> {
-    /// Reads a folder; a missing one is a problem, and empty.
+impl Reloaded {
+    /// Whether anything is different from before.
     #[must_use]
-    pub fn open(folder: &Path, read: Read<T>) -> (Self, Vec<Problem>) {
-        let mut library = Self { folder: folder.to_owned(), read, items: BTreeMap::new() };
+    pub fn is_news(&self) -> bool {
+        !(self.changed.is_empty() && self.gone.is_empty() && self.back.is_empty())
+    }
+}
+
+impl<T: PartialEq> Library<T> {
+    /// Reads the folders, the first that counts in front; one that is missing is empty, but the last, whose absence is a
+    /// problem.
+    #[must_use]
+    pub fn open(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
+        let mut library = Self { folders, read, items: BTreeMap::new(), gone: BTreeMap::new() };
         let problems = library.reload().problems;
         (library, problems)
     }
 
-    /// Reads the folder again.
+    /// Reads the folders again.
     pub fn reload(&mut self) -> Reloaded {
         let mut reloaded = Reloaded::default();
-        let files = match toml_files(&self.folder) {
-            Ok(files) => files,
-            Err(error) => {
-                reloaded.problems.push(Problem::of_file(&self.folder, error));
-                return reloaded;
-            }
-        };
         let mut before = std::mem::take(&mut self.items);
-        for (name, file) in files {
-            let old = before.remove(&name);
-            match (self.read)(&file) {
-                Ok(item) => {
-                    if old.as_ref() != Some(&item) {
-                        reloaded.changed.push(name.clone());
+        for (place, folder) in self.folders.iter().enumerate() {
+            let files = match toml_files(folder) {
+                Ok(files) => files,
+                Err(error) if error.kind() == ErrorKind::NotFound && place + 1 < self.folders.len() => continue,
+                Err(error) => {
+                    reloaded.problems.push(Problem::of_file(folder, error));
+                    // A folder that cannot be read takes nothing away.
+                    for (name, item) in before.extract_if(.., |_, item| item.file.parent() == Some(folder.as_path())) {
+                        self.items.entry(name).or_insert(item);
                     }
-                    self.items.insert(name, item);
+                    continue;
                 }
-                Err(problems) => {
-                    reloaded.problems.extend(problems);
-                    self.items.extend(old.map(|old| (name, old)));
+            };
+            for (name, file) in files {
+                if self.items.contains_key(&name) {
+                    continue;
+                }
+                match (self.read)(&file) {
+                    Ok(value) => {
+                        match (before.remove(&name), self.gone.remove(&name)) {
+                            (Some(old), _) if old.value == value => {}
+                            (None, Some(old)) if old == value => reloaded.back.push(name.clone()),
+                            _ => reloaded.changed.push(name.clone()),
+                        }
+                        self.items.insert(name, Item { file, value });
+                    }
+                    Err(problems) => {
+                        reloaded.problems.extend(problems);
+                        // Without a last good state, one that it would have hidden counts.
+                        if let Some(old) = before.remove(&name) {
+                            self.items.insert(name, old);
+                        }
+                    }
                 }
             }
         }
-        reloaded.gone.extend(before.into_keys());
+        for (name, item) in before {
+            if self.gone.len() < REMEMBERED {
+                self.gone.insert(name.clone(), item.value);
+            }
+            reloaded.gone.push(name);
+        }
         reloaded
     }
 
     /// One by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&T> {
-        self.items.get(name)
+        self.items.get(name).map(|item| &item.value)
     }
 
     /// All names, in alphabetical order.
@@ -80,7 +123,7 @@ impl<T: PartialEq> Library<T> {
 
     /// All that are good, in the order of their names.
     pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.items.values()
+        self.items.values().map(|item| &item.value)
     }
 
     /// The name `steps` places after another one, which need not exist, round and round.
@@ -117,7 +160,7 @@ mod tests {
     use super::*;
 
     fn read(file: &Path) -> Result<String, Vec<Problem>> {
-        let text = fs::read_to_string(file).unwrap();
+        let text = crate::files::text(file).map_err(|error| vec![Problem::of_file(file, error)])?;
         if text == "bad" { Err(vec![Problem::of_file(file, "bad")]) } else { Ok(text) }
     }
 
@@ -128,7 +171,7 @@ mod tests {
         for (name, text) in [("a.toml", "1"), ("b.toml", "2"), ("c.toml", "bad"), (".d.toml", "4"), ("e.txt", "5")] {
             write(name, text);
         }
-        let (mut library, problems) = Library::open(dir.path(), read);
+        let (mut library, problems) = Library::open(vec![dir.path().to_owned()], read);
         assert!(library.names().eq(["a", "b"]));
         assert_eq!(problems.len(), 1);
 
@@ -147,5 +190,64 @@ mod tests {
         drop(dir);
         assert!(library.reload().problems[0].to_string().contains("No such file"));
         assert!(library.names().eq(["a", "c"]), "a folder that is gone takes nothing away");
+    }
+
+    #[test]
+    fn a_file_that_goes_and_comes_back_as_it_was_is_no_news() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, away) = (dir.path().join("a.toml"), dir.path().join("a.away"));
+        fs::write(&here, "1").unwrap();
+        let (mut library, _) = Library::open(vec![dir.path().to_owned()], read);
+        fs::rename(&here, &away).unwrap();
+        assert_eq!(library.reload().gone, ["a"]);
+        fs::rename(&away, &here).unwrap();
+        let back = library.reload();
+        assert_eq!((back.changed.len(), back.back.as_slice()), (0, &["a".to_owned()][..]));
+        assert!(back.is_news() && !library.reload().is_news());
+        // Bad for a while and then as before is no news either; gone, and back as another one, is.
+        fs::write(&here, "bad").unwrap();
+        assert!(!library.reload().is_news());
+        fs::write(&here, "1").unwrap();
+        assert!(!library.reload().is_news());
+        fs::remove_file(&here).unwrap();
+        library.reload();
+        fs::write(&here, "2").unwrap();
+        assert_eq!(library.reload().changed, ["a"]);
+    }
+
+    #[test]
+    fn earlier_folders_hide_later_ones_name_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, shipped) = (dir.path().join("own"), dir.path().join("shipped"));
+        fs::create_dir(&shipped).unwrap();
+        fs::write(shipped.join("a.toml"), "shipped a").unwrap();
+        fs::write(shipped.join("b.toml"), "shipped b").unwrap();
+        let (mut library, problems) = Library::open(vec![own.clone(), shipped], read);
+        assert_eq!(problems, [], "own files need not be");
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("a.toml"), "own a").unwrap();
+        assert_eq!(library.reload().changed, ["a"]);
+        assert!(library.values().eq(["own a", "shipped b"]));
+        fs::write(own.join("a.toml"), "bad").unwrap();
+        assert_eq!(library.reload().problems.len(), 1);
+        assert_eq!(library.get("a").unwrap(), "own a", "its last good state, not the one it hides");
+        fs::remove_dir_all(&own).unwrap();
+        assert_eq!(library.reload().changed, ["a"]);
+        assert!(library.values().eq(["shipped a", "shipped b"]));
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("b.toml"), "bad").unwrap();
+        assert_eq!(Library::open(library.folders.clone(), read).0.get("b").unwrap(), "shipped b");
+    }
+
+    #[test]
+    fn what_is_no_file_is_a_problem_and_hangs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
+        fs::create_dir(dir.path().join("folder.toml")).unwrap();
+        fs::File::create(dir.path().join("large.toml")).unwrap().set_len(1 << 40).unwrap();
+        fs::write(dir.path().join("good.toml"), "1").unwrap();
+        let (library, problems) = Library::open(vec![dir.path().to_owned()], read);
+        assert!(library.names().eq(["good"]));
+        assert_eq!(problems.len(), 3, "{problems:?}");
     }
 }

@@ -25,11 +25,11 @@ mod mood;
 
 use std::path::Path;
 
-pub use journey::{Step, Walk};
+pub use journey::{Place, Step, Walk};
 
 use crate::event::parameter::{InPreset, Param, Value};
 use crate::files::config::ConfigError;
-use crate::files::document::{Document, Field, Problem, Table, parameter};
+use crate::files::document::{Document, Field, Problem, Table, parameter, read};
 use crate::files::library::Library;
 
 /// A preset, checked.
@@ -80,8 +80,7 @@ impl Preset {
     /// # Errors
     /// With everything that is wrong in it, or that it cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
-        let text = std::fs::read_to_string(file).map_err(|error| vec![Problem::of_file(file, error)])?;
-        Self::parse(file, &text)
+        read(file, Self::parse)
     }
 
     /// Everything to set when the preset is loaded, in this order: the mood last, when its glide is known.
@@ -132,6 +131,10 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
             if let Some(table) = field.table(document) {
                 read_parameters(document, &id, table, named);
             }
+            continue;
+        }
+        if document.is_full() {
+            document.add(key_span, "", "");
             continue;
         }
         match parameter(&id) {

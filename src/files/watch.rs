@@ -1,10 +1,14 @@
-//! Watches folders and files, so that a save takes effect while playing.
+//! Notices that what a path leads to is something else than before, so that a save takes effect while playing.
 //!
-//! Folders are watched, not files, because editors replace files; a burst of events becomes one [`Changed`] after a moment
-//! of quiet; editors' own files are ignored. When watching itself dies it is started again, and everything counts as
-//! changed.
+//! What counts is what a look finds: which files there are behind the paths, links followed, and which versions of them.
+//! So a link or a folder that leads elsewhere, a mount, a file saved in whatever way an editor has: all are noticed, and
+//! what leaves everything as it was is not. A look is due every [`POLL`], and at once when the system says that something
+//! happened, as long as it gives watches for that. A burst of events is looked at after a moment of quiet; editors' own
+//! files are ignored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -13,14 +17,22 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
+use crate::event::{Part, Troubles};
+
 /// A burst of events ends after this long without another.
 const QUIET: Duration = Duration::from_millis(150);
-/// A burst that does not end is told after this long.
+/// A burst that does not end is looked at after this long.
 const PATIENCE: Duration = Duration::from_millis(400);
-/// How often a missing folder, or a dead watcher, is tried again.
-const RETRY: Duration = Duration::from_secs(2);
-/// Events that may wait; more are as good as these, since a burst is told by path.
-const WAITING: usize = 1024;
+/// Longest time between two looks.
+const POLL: Duration = Duration::from_secs(2);
+/// How often watches that the system does not give are asked for again.
+const RETRY: Duration = Duration::from_secs(30);
+/// Events that may wait; more are as good as these, since a look finds everything.
+const WAITING: usize = 64;
+/// Folders within folders that are looked at.
+const DEEPEST: usize = 4;
+/// Files that are looked at; a folder of more is none of ours.
+const MOST: usize = 4096;
 
 /// Files changed, came or went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,129 +40,233 @@ pub struct Changed(pub Vec<PathBuf>);
 
 /// Starts watching; what changes goes to `changed` until its receiver is dropped. A path may be a folder, which is
 /// watched with everything in it, or a file; it need not exist yet. When `changed` is full its reader has news enough to
-/// look at, and the burst is told again a little later.
+/// look at, and the burst is told again a little later. Watches that the system does not give are a trouble, and the
+/// looks every two seconds do.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>) -> std::io::Result<()> {
-    // Watching begins before the thread does, so that nothing is missed from here on.
-    let watch = Watch::new(paths);
+pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubles) -> std::io::Result<()> {
+    // The first look is before the thread, so that nothing is missed from here on.
+    let watch = Watch::new(paths, troubles);
     thread::Builder::new().name("melos-watch".to_owned()).spawn(move || watch.run(&changed)).map(drop)
+}
+
+/// A version of a file: another one has another of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
+    device: u64,
+    inode: u64,
+    /// `None` for folders, which change with what is in them.
+    content: Option<Content>,
+}
+
+/// Seconds and nanoseconds since the epoch.
+type Time = (i64, i64);
+
+/// Length in bytes, and the times of the last writing and of the last change of any kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Content {
+    length: u64,
+    written: Time,
+    changed: Time,
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        let content = (!metadata.is_dir()).then_some(Content {
+            length: metadata.len(),
+            written: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        });
+        Self { device: metadata.dev(), inode: metadata.ino(), content }
+    }
+}
+
+/// Everything behind some paths, by the name it is reached under.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Look {
+    versions: BTreeMap<PathBuf, Version>,
+    /// The folders in which something would happen first, with what they are.
+    folders: BTreeMap<PathBuf, (u64, u64)>,
+}
+
+impl Look {
+    fn at(paths: &[PathBuf]) -> Self {
+        let mut look = Self::default();
+        for path in paths {
+            look.add(path, 0);
+        }
+        look
+    }
+
+    fn add(&mut self, path: &Path, depth: usize) {
+        self.add_folder(path.parent());
+        let Ok(metadata) = fs::metadata(path) else { return };
+        if self.versions.len() >= MOST {
+            return;
+        }
+        self.versions.insert(path.to_owned(), Version::of(&metadata));
+        if path.is_symlink() {
+            self.add_folder(fs::canonicalize(path).ok().as_deref().and_then(Path::parent));
+        }
+        if !metadata.is_dir() || depth > DEEPEST {
+            return;
+        }
+        self.add_folder(Some(path));
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            let inside = entry.path();
+            if !is_editors_own(&inside) {
+                self.add(&inside, depth + 1);
+            }
+        }
+    }
+
+    fn add_folder(&mut self, folder: Option<&Path>) {
+        if let Some(folder) = folder.filter(|folder| !self.folders.contains_key(*folder))
+            && let Ok(metadata) = fs::metadata(folder)
+        {
+            self.folders.insert(folder.to_owned(), (metadata.dev(), metadata.ino()));
+        }
+    }
+
+    /// The names behind which something else is than in another look.
+    fn differences(&self, other: &Self) -> Vec<PathBuf> {
+        let names: BTreeSet<_> = self.versions.keys().chain(other.versions.keys()).collect();
+        names.into_iter().filter(|name| self.versions.get(*name) != other.versions.get(*name)).cloned().collect()
+    }
 }
 
 struct Watch {
     paths: Vec<PathBuf>,
-    events: Receiver<Event>,
-    /// `None` while it cannot be had.
-    watcher: Option<RecommendedWatcher>,
-    /// Folders watched.
-    armed: BTreeSet<PathBuf>,
+    last: Look,
+    /// The system's watches, where it gives them, and their events.
+    hints: Option<(RecommendedWatcher, Receiver<Event>)>,
+    /// Folders watched, with what they were then.
+    armed: BTreeMap<PathBuf, (u64, u64)>,
+    asked: Instant,
+    troubles: Troubles,
+    /// Whether this watch has said that it has none.
     said: bool,
 }
 
 impl Watch {
-    fn new(paths: Vec<PathBuf>) -> Self {
-        let paths = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
-        let (_, events) = sync_channel(0);
-        let mut watch = Self { paths, events, watcher: None, armed: BTreeSet::new(), said: false };
-        watch.start();
-        watch.arm();
+    fn new(paths: Vec<PathBuf>, troubles: Troubles) -> Self {
+        let paths: Vec<_> = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
+        // Watches come before the look, so that what happens in between is noticed.
+        let mut watch = Self {
+            last: Look::at(&paths),
+            paths,
+            hints: None,
+            armed: BTreeMap::new(),
+            asked: Instant::now(),
+            troubles,
+            said: false,
+        };
+        watch.ask_for_watches();
+        watch.last = Look::at(&watch.paths);
         watch
     }
 
-    /// Makes a watcher, with nothing watched yet.
-    fn start(&mut self) {
+    /// Asks the system for its watches.
+    fn ask_for_watches(&mut self) {
+        self.asked = Instant::now();
         let (sender, events) = sync_channel(WAITING);
         let made = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if let Ok(event) = event {
-                // Full: a burst of a thousand is on its way already.
+                // Full: a look is due already.
                 let _ = sender.try_send(event);
             }
         });
         self.armed.clear();
         match made {
-            Ok(watcher) => (self.watcher, self.events, self.said) = (Some(watcher), events, false),
-            Err(error) if !self.said => {
-                self.said = true;
-                tracing::warn!(%error, "files cannot be watched; changes take effect with SIGHUP only");
+            Ok(watcher) => {
+                self.hints = Some((watcher, events));
+                self.arm();
             }
-            Err(_) => {}
+            Err(error) => self.give_up(&error),
         }
     }
 
-    /// Watches what is there and not watched yet; whether anything was added.
-    fn arm(&mut self) -> bool {
-        let Some(watcher) = &mut self.watcher else { return false };
-        let mut added = false;
-        for path in &self.paths {
-            let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(path) };
-            let mode = if path.is_dir() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-            if folder.is_dir() && !self.armed.contains(folder) && watcher.watch(folder, mode).is_ok() {
-                self.armed.insert(folder.to_owned());
-                added = true;
+    /// Goes on without the system's watches.
+    fn give_up(&mut self, error: &dyn std::fmt::Display) {
+        self.hints = None;
+        self.said = true;
+        let seconds = POLL.as_secs();
+        self.troubles
+            .set(Part::Watch, format!("files cannot be watched ({error}); they are looked at every {seconds} s"));
+    }
+
+    /// Watches the folders that matter now and are not watched yet.
+    fn arm(&mut self) {
+        let Some((watcher, _)) = &mut self.hints else { return };
+        let mut failed = None;
+        self.armed.retain(|folder, what| {
+            let same = self.last.folders.get(folder) == Some(what);
+            if !same {
+                // It may be gone, and its watch with it.
+                let _ = watcher.unwatch(folder);
+            }
+            same
+        });
+        for (folder, what) in &self.last.folders {
+            if !self.armed.contains_key(folder) {
+                match watcher.watch(folder, RecursiveMode::NonRecursive) {
+                    Ok(()) => drop(self.armed.insert(folder.clone(), *what)),
+                    // One that is gone again is no trouble.
+                    Err(_) if !folder.exists() => {}
+                    Err(error) => failed = Some(error),
+                }
             }
         }
-        added
+        match failed {
+            Some(error) => self.give_up(&error),
+            None if std::mem::take(&mut self.said) => self.troubles.clear(Part::Watch),
+            None => {}
+        }
     }
 
     fn run(mut self, changed: &SyncSender<Changed>) {
         loop {
-            match self.burst() {
-                Ok(paths) if paths.is_empty() => {}
-                Ok(paths) => {
-                    // A folder that was replaced is another one now.
-                    self.armed.retain(|folder| !paths.contains(folder));
-                    if !tell(changed, paths) {
-                        return;
-                    }
-                }
-                Err(Dead) => {
-                    self.watcher = None;
-                    thread::sleep(RETRY);
-                    self.start();
-                    self.arm();
-                    if self.watcher.is_some() && !tell(changed, self.paths.clone()) {
-                        return;
-                    }
-                }
+            if self.wait() == Err(Dead) {
+                self.give_up(&"the watcher ended");
             }
-            if self.arm() && !tell(changed, self.paths.clone()) {
+            let look = Look::at(&self.paths);
+            let different = look.differences(&self.last);
+            self.last = look;
+            if self.hints.is_none() && self.asked.elapsed() >= RETRY {
+                self.ask_for_watches();
+            }
+            self.arm();
+            if !different.is_empty() && !tell(changed, different) {
                 return;
             }
         }
     }
 
-    /// Waits for a burst of events, at most [`RETRY`]; gives the paths that count.
-    fn burst(&self) -> Result<Vec<PathBuf>, Dead> {
-        let mut paths = BTreeSet::new();
+    /// Waits until a look is due: for the end of a burst of events, at most [`POLL`].
+    fn wait(&self) -> Result<(), Dead> {
+        let Some((_, events)) = &self.hints else {
+            thread::sleep(POLL);
+            return Ok(());
+        };
         let mut first: Option<Instant> = None;
         loop {
             let wait = match first {
-                None => RETRY,
+                None => POLL,
                 Some(first) => QUIET.min((first + PATIENCE).saturating_duration_since(Instant::now())),
             };
-            match self.events.recv_timeout(wait) {
-                Ok(event) => {
-                    let before = paths.len();
-                    if counts(event.kind) {
-                        paths.extend(event.paths.into_iter().filter(|path| self.wanted(path)));
-                    }
-                    if paths.len() > before {
-                        first.get_or_insert_with(Instant::now);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => return Ok(paths.into_iter().collect()),
+            match events.recv_timeout(wait) {
+                Ok(event) if counts(&event) => drop(first.get_or_insert_with(Instant::now)),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
                 Err(RecvTimeoutError::Disconnected) => return Err(Dead),
             }
         }
     }
-
-    fn wanted(&self, path: &Path) -> bool {
-        !is_editors_own(path) && self.paths.iter().any(|watched| path.starts_with(watched))
-    }
 }
 
 /// The watcher ended.
+#[derive(Debug, PartialEq, Eq)]
 struct Dead;
 
 /// Hands a burst over; false when nobody listens any more.
@@ -168,12 +284,13 @@ fn tell(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     }
 }
 
-/// Reading a file is no change.
-fn counts(kind: EventKind) -> bool {
-    match kind {
+/// Reading a file is no change, and what editors do beside it is none.
+fn counts(event: &Event) -> bool {
+    let happened = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         _ => true,
-    }
+    };
+    happened && (event.paths.is_empty() || event.paths.iter().any(|path| !is_editors_own(path)))
 }
 
 /// Backups, locks and swap files: `.x.swp`, `x~`, `#x#`, `x.tmp`, and vim's probe `4913`.
@@ -187,59 +304,4 @@ fn is_editors_own(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    /// Far longer than it takes; only a failing test waits for it.
-    const LONG: Duration = Duration::from_secs(20);
-
-    fn watching(path: &Path) -> Receiver<Changed> {
-        let (sender, receiver) = sync_channel(4);
-        watch(vec![path.to_owned()], sender).unwrap();
-        receiver
-    }
-
-    #[test]
-    fn a_save_is_told_once_whatever_way_editors_save() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("calm.toml");
-        let changed = watching(dir.path());
-        fs::write(dir.path().join(".calm.toml.swp"), "x").unwrap();
-        fs::write(dir.path().join("4913"), "x").unwrap();
-        fs::write(&file, "a = 1").unwrap();
-        fs::write(&file, "a = 2").unwrap();
-        assert_eq!(changed.recv_timeout(LONG), Ok(Changed(vec![file.clone()])));
-
-        let beside = dir.path().join("calm.toml~");
-        fs::write(&beside, "a = 3").unwrap();
-        fs::rename(&beside, &file).unwrap();
-        assert_eq!(changed.recv_timeout(LONG), Ok(Changed(vec![file.clone()])));
-
-        fs::remove_file(&file).unwrap();
-        assert_eq!(changed.recv_timeout(LONG), Ok(Changed(vec![file])));
-    }
-
-    #[test]
-    fn a_single_file_is_told_and_its_neighbours_are_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("melos.toml");
-        fs::write(&file, "").unwrap();
-        let changed = watching(&file);
-        fs::write(dir.path().join("other.toml"), "x").unwrap();
-        fs::write(&file, "x").unwrap();
-        assert_eq!(changed.recv_timeout(LONG), Ok(Changed(vec![file])));
-    }
-
-    #[test]
-    fn a_folder_may_come_later() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("presets");
-        let (sender, changed) = sync_channel(4);
-        watch(vec![folder.clone()], sender).unwrap();
-        fs::create_dir(&folder).unwrap();
-        let told = changed.recv_timeout(LONG).unwrap().0;
-        assert!(told.iter().all(|path| path.starts_with(&folder)), "{told:?}");
-    }
-}
+mod tests;

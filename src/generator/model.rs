@@ -17,6 +17,7 @@ pub use graph::Graph;
 pub use manifest::{Context, Manifest, Port, ROLLBACK, SCHEMA};
 pub use runtime::{Runtime, runtime};
 
+use crate::files::document::Problem;
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
 use crate::music::conditions::CONDITION_COUNT;
 
@@ -57,14 +58,9 @@ pub enum ModelError {
         /// Why.
         source: std::io::Error,
     },
-    /// The contract is not what it should be; the message names line and key.
-    #[error("{path}: {source}")]
-    Contract {
-        /// The `model.toml`.
-        path: PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
-    },
+    /// The contract is not what it should be; everything that is wrong, with line and key.
+    #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
+    Contract(Vec<Problem>),
     /// The contract was written for another Melos.
     #[error("{path}: {key} is {found}, but this version of Melos needs {expected}")]
     Mismatch {

@@ -128,7 +128,7 @@ impl Worker {
         }
     }
 
-    /// Hands over networks to go on with; see [`Generator::swap`]. Never waits for the thread. Networks that were handed
+    /// Hands over networks to go on with; see [`crate::generator::Generator::swap`]. Never waits for the thread. Networks that were handed
     /// over before and have not taken over yet never will.
     pub fn swap(&self, networks: Networks) {
         self.mailbox.put_networks(Box::new(networks));

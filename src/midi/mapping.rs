@@ -1,51 +1,12 @@
-//! `mappings/*.toml`: which control of a MIDI device moves which parameter, and how.
-//!
-//! ```toml
-//! schema = 1
-//! name = "My box"
-//!
-//! [device]
-//! port_contains = "My box"       # part of the port's name, upper or lower case; leave out to fit any other device
-//! channel = 1                    # 1-16; leave out for any
-//! clock = true                   # follow this device's MIDI clock
-//! feedback = true                # tell its controls what they stand at: motors, rings, lights (default false)
-//! light = 60                     # velocity or value of a button that is lit (default 127)
-//!
-//! [[bind]]
-//! cc = 7                         # or cc14, nrpn, rpn, note, program (1-128), pitch_bend = true,
-//! channel = 2                    #   channel_pressure = true, message = "start" | "continue" | "stop"
-//! to = "level/master"            # a parameter by its id
-//! range = [-40, 0]               # at the lower and the upper end; the parameter's whole range when left out
-//! curve = "decibel"              # linear (default) | exponential | decibel
-//! takeover = "pickup"            # wait until the control meets the value (default) | jump
-//! feedback = false               # this control only; as the device when left out
-//!
-//! [[bind]]
-//! cc = 20
-//! relative = "twos-complement"   # encoders without ends; or binary-offset, sign-magnitude
-//! step = 0.01                    # share of the range for one click
-//! to = "temperature"
-//!
-//! [[bind]]
-//! note = 36
-//! on = "press"                   # or release: what buttons do
-//! to = "emotion"
-//! value = "sad"                  # or toggle = true; neither for parameters that take none, such as panic
-//!
-//! [[lead]]                       # a keyboard whose chords lead the harmony
-//! channel = 1
-//! notes = [36, 96]               # the keys that lead; all when left out
-//! sustain = true                 # its pedal holds the chord (default)
-//!
-//! [programs]                     # program changes
-//! presets = ["calm", "angry"]    # program 1, 2, …
-//! scenes = ["verse", "chorus"]   # the same in any bank but 0
-//! ```
+//! `mappings/*.toml`: which control of a MIDI device moves which parameter, and how. The format stands in `docs/mappings.md`.
 
 mod binding;
 mod controls;
 mod curve;
 mod feedback;
+mod hint;
+mod inherit;
+mod layer;
 mod lead;
 mod learn;
 mod learned;
@@ -57,9 +18,10 @@ mod router;
 
 use std::path::Path;
 
-pub use binding::{Action, Binding, Edge, Encoder};
+pub use binding::{Action, Binding, Edge, Encoder, Tell};
 pub use controls::Control;
 pub use curve::{Curve, Scale};
+pub use layer::Layer;
 pub use lead::LeadZone;
 pub use learn::Learn;
 pub use learned::Learned;
@@ -67,39 +29,29 @@ pub use learning::Learning;
 pub use live::LiveMappings;
 pub use router::Router;
 
-use crate::files::document::Problem;
+use crate::files::document::{self, Problem};
 
 /// A mapping file, checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mapping {
+    /// Name of its file without `.toml`, by which others inherit from it.
+    pub file: String,
     /// Name for people.
     pub name: String,
+    /// The mapping that it takes everything over from that it does not have itself.
+    pub inherit: Option<String>,
     /// Part of the port's name, in lower case; empty for devices that no other mapping fits.
     pub port_contains: String,
-    /// Whether the device's MIDI clock is followed.
-    pub clock: bool,
-    /// Velocity or value, 1..=127, that lights a button.
-    pub light: u8,
+    /// Whether the device's MIDI clock is followed; not when nothing is said.
+    pub clock: Option<bool>,
+    /// Other things that its controls do while a button is down.
+    pub layers: Vec<Layer>,
     /// What its controls do.
     pub bindings: Vec<Binding>,
     /// Keys that lead the harmony.
     pub leads: Vec<LeadZone>,
     /// What its program changes do.
     pub programs: Programs,
-}
-
-impl Default for Mapping {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            port_contains: String::new(),
-            clock: false,
-            light: 127,
-            bindings: Vec::new(),
-            leads: Vec::new(),
-            programs: Programs::default(),
-        }
-    }
 }
 
 /// What program changes do; nothing when both lists are empty.
@@ -127,14 +79,13 @@ impl Mapping {
     /// # Errors
     /// With everything that is wrong in it, or that it cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
-        let text = std::fs::read_to_string(file).map_err(|error| vec![Problem::of_file(file, error)])?;
-        Self::parse(file, &text)
+        document::read(file, Self::parse)
     }
 
     /// Whether any of its controls is told what it stands at.
     #[must_use]
     pub fn gives_feedback(&self) -> bool {
-        self.bindings.iter().any(|binding| binding.feedback)
+        self.bindings.iter().any(|binding| binding.feedback.is_some())
     }
 
     /// Whether the mapping is made for a port of this name.

@@ -1,81 +1,262 @@
-//! Beside the address space, on the HTTP port of OSCQuery:
+//! Beside the address space, on the HTTP port of OSCQuery; `docs/http-api.md` describes it for programs.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /page` | the page to listen and steer |
+//! | `GET /page` | the page: the whole instrument |
 //! | `GET /listen.wav` | 200, what is played from now on: WAV, 16 bits, stereo, 48 kHz, without end; ends for a listener that does not keep up; 503 when too many listen |
 //! | `GET /status` | 200, the daemon's figures as JSON |
+//! | `GET /log` | 200, the last lines of the log as JSON |
+//! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, what there is, as JSON |
+//! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the sound, or a part of it |
+//! | `POST /scenes/NAME`, `/takes/NAME`, `/render`, `/render/ID` | renames, deletes, renders |
+//!
+//! Nothing here waits for the performance, and it never waits for this: lists are copied, files are read by other threads,
+//! few at a time.
 
+mod assets;
+pub(crate) mod desk;
+mod listen;
+mod picture;
+mod pieces;
+mod reply;
+mod takes;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
+use super::journal;
 use super::status::{Figures, Status};
+use crate::event::parameter::{self, Param};
+use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
-use crate::units::SAMPLE_RATE;
+use desk::{Desk, Wanted};
+use pieces::{Pieces, Wish};
+use reply::Refusal;
 
 /// Where the page is.
 pub const PAGE: &str = "/page";
-/// The page itself.
-pub const PAGE_TEXT: &str = include_str!("page.html");
+/// The page itself, which holds neither script nor style.
+pub(crate) const PAGE_TEXT: &str = include_str!("page/index.html");
+
+/// Most bytes of a request's body.
+const BODY: usize = 16 * 1024;
+/// Requests that may read or write files at the same time; others wait for them.
+const ON_DISK: usize = 2;
+
+/// What the routes know.
+#[derive(Debug)]
+pub(crate) struct Http {
+    figures: Arc<Figures>,
+    desk: Arc<Desk>,
+    inbox: Arc<Inbox>,
+    pieces: Arc<Pieces>,
+    on_disk: Semaphore,
+}
+
+impl Http {
+    /// `pieces` is the folder for what is rendered with POST, `places` what tells `melos render` where data and model are.
+    pub(crate) fn new(
+        figures: Arc<Figures>,
+        desk: Arc<Desk>,
+        inbox: Arc<Inbox>,
+        pieces: PathBuf,
+        places: Vec<String>,
+    ) -> Arc<Self> {
+        let pieces = Arc::new(Pieces::open(pieces, places, Arc::clone(&desk)));
+        Arc::new(Self { figures, desk, inbox, pieces, on_disk: Semaphore::new(ON_DISK) })
+    }
+
+    /// Renders what is asked for, one after the other. Never returns.
+    pub(crate) async fn render(self: Arc<Self>) {
+        let figures = Arc::clone(&self.figures);
+        Arc::clone(&self.pieces).work(move || figures.status().load).await;
+    }
+
+    /// Does something with files on a thread for that.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        let place = self.on_disk.acquire().await;
+        let done = tokio::task::spawn_blocking(work).await;
+        drop(place);
+        done
+    }
+}
 
 /// The routes beside the address space.
-pub fn routes(figures: Arc<Figures>, listeners: Listeners) -> Router {
+pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
     Router::new()
         .route("/status", get(status))
-        .with_state(figures)
-        .route("/listen.wav", get(listen))
+        .route("/log", get(log))
+        .route("/presets", get(presets))
+        .route("/scenes", get(scenes))
+        .route("/scenes/{name}", axum::routing::post(change_scene))
+        .route("/midi", get(midi))
+        .route("/midi/mapping", get(mapping))
+        .route("/takes", get(takes::list))
+        .route("/takes/{name}", get(takes::get).post(takes::act))
+        .route("/takes/{name}/picture", get(takes::shape))
+        .route("/render", get(list_pieces).post(render))
+        .route("/render/{id}", get(piece).post(change_piece))
+        .route("/render/{id}/file", get(piece_file))
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(http)
+        .route("/listen.wav", get(listen::listen))
         .with_state(listeners)
-        .route(PAGE, get(async || Html(PAGE_TEXT)))
+        .route(PAGE, get(assets::page))
+        .route("/page/", get(assets::page))
+        .route("/page/{name}", get(assets::asset))
 }
 
-async fn status(State(figures): State<Arc<Figures>>) -> Json<Status> {
-    Json(figures.status())
+async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
+    Json(http.figures.status())
 }
 
-async fn listen(State(listeners): State<Listeners>) -> Response {
-    let Some(mut parts) = listeners.join() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let samples = stream::poll_fn(move |context| parts.poll_recv(context)).map(|part| pcm(&part));
-    let wav = stream::iter([Bytes::from_owner(wav_header())]).chain(samples).map(Ok::<_, std::convert::Infallible>);
-    let headers = [(header::CONTENT_TYPE, "audio/wav"), (header::CACHE_CONTROL, "no-store")];
-    (headers, Body::from_stream(wav)).into_response()
+/// The last lines of the log, oldest first.
+async fn log() -> Json<Value> {
+    Json(json!({ "lines": journal::lines() }))
 }
 
-/// The header of a WAV file of unknown length: the longest one.
-fn wav_header() -> [u8; 44] {
-    const BYTES_PER_FRAME: u32 = 4;
-    let mut header = *b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x02\0........\x04\0\x10\0data\xff\xff\xff\xff";
-    header[24..28].copy_from_slice(&SAMPLE_RATE.to_le_bytes());
-    header[28..32].copy_from_slice(&(SAMPLE_RATE * BYTES_PER_FRAME).to_le_bytes());
-    header
+async fn presets(State(http): State<Arc<Http>>) -> Json<Value> {
+    let (presets, journey) = http.desk.presets();
+    Json(json!({ "presets": *presets, "journey": journey }))
 }
 
-/// Frames as 16-bit samples, little-endian, interleaved.
-fn pcm(frames: &[[f32; 2]]) -> Bytes {
-    let sample = |x: &f32| (x * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
-    frames.iter().flatten().flat_map(|x| sample(x).to_le_bytes()).collect()
+async fn scenes(State(http): State<Arc<Http>>) -> Json<Value> {
+    Json(json!({ "scenes": *http.desk.scenes() }))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What may be done to a scene; storing and recalling are parameters.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+enum SceneAct {
+    Rename(String),
+    Delete(bool),
+}
 
-    #[test]
-    fn the_header_is_that_of_a_wav_file() {
-        let mut file = wav_header().to_vec();
-        file[4..8].copy_from_slice(&44u32.to_le_bytes());
-        file[40..44].copy_from_slice(&8u32.to_le_bytes());
-        file.extend(pcm(&[[0.5, -0.5], [1.0, -2.0]]));
-        let mut wav = hound::WavReader::new(file.as_slice()).unwrap();
-        let spec = wav.spec();
-        assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (2, SAMPLE_RATE, 16));
-        let samples: Vec<i16> = wav.samples().map(Result::unwrap).collect();
-        assert_eq!(samples, [16_384, -16_384, 32_767, -32_768]);
+async fn change_scene(
+    State(http): State<Arc<Http>>,
+    Path(name): Path<String>,
+    act: Result<Json<SceneAct>, JsonRejection>,
+) -> Result<StatusCode, Refusal> {
+    let scenes = http.desk.scenes();
+    let is_there = |name: &String| scenes.contains(name);
+    if !is_there(&name) {
+        return Err(Refusal::missing(format!("there is no scene {name:?}")));
     }
+    let taken = match act?.0 {
+        SceneAct::Delete(true) => {
+            let event = ControlEvent::Set(Param::SceneDelete, parameter::Value::Text(name));
+            http.inbox.push(Incoming { event, due: None, source: Source::Other })
+        }
+        SceneAct::Delete(false) => return Err(Refusal::bad("delete: expected true")),
+        SceneAct::Rename(to) => {
+            let to = to.trim().to_owned();
+            if to.is_empty() || to.len() > 120 || to.chars().any(char::is_control) {
+                return Err(Refusal::bad("rename: expected a name of at most 120 letters"));
+            }
+            if is_there(&to) {
+                return Err(Refusal::conflict(format!("there is a scene {to:?} already")));
+            }
+            http.desk.want(Wanted::RenameScene { from: name, to })
+        }
+    };
+    if taken {
+        Ok(StatusCode::ACCEPTED)
+    } else {
+        Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "too much waits already; try again".to_owned()))
+    }
+}
+
+async fn midi(State(http): State<Arc<Http>>) -> Json<desk::Midi> {
+    Json(http.desk.midi())
+}
+
+#[derive(Debug, Deserialize)]
+struct Device {
+    device: String,
+}
+
+/// What was learnt for a device, as a mapping file to be kept.
+async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<Device>) -> Result<Response, Refusal> {
+    let file = http.desk.midi().mapping_file(&device);
+    let file = file.ok_or_else(|| Refusal::missing(format!("nothing was learnt for {device:?}")))?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/toml; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"learned.toml\""),
+    ];
+    Ok((headers, file).into_response())
+}
+
+/// Not through [`json!`], which writes the outline's numbers with the digits of a double.
+#[derive(Debug, Serialize)]
+struct Listed {
+    pieces: Vec<pieces::Piece>,
+}
+
+async fn list_pieces(State(http): State<Arc<Http>>) -> Json<Listed> {
+    Json(Listed { pieces: http.pieces.list() })
+}
+
+async fn render(State(http): State<Arc<Http>>, wish: Result<Json<Wish>, JsonRejection>) -> Result<Response, Refusal> {
+    let Json(mut wish) = wish?;
+    let (presets, _) = http.desk.presets();
+    wish.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad)?;
+    if let Some(take) = &wish.take {
+        let log = takes::find(&http.desk, take)?.with_extension("log");
+        if !log.is_file() {
+            return Err(Refusal::conflict(format!(
+                "{take:?} has no control log beside it, so it cannot be rendered again"
+            )));
+        }
+        wish.log = Some(log);
+    }
+    let piece = http.pieces.add(wish);
+    let piece = piece.map_err(|full| Refusal(StatusCode::SERVICE_UNAVAILABLE, full.to_string()))?;
+    let place = [(header::LOCATION, format!("/render/{}", piece.id))];
+    Ok((StatusCode::ACCEPTED, place, Json(piece)).into_response())
+}
+
+fn no_piece(id: u64) -> Refusal {
+    Refusal::missing(format!("there is no piece {id}"))
+}
+
+async fn piece(State(http): State<Arc<Http>>, Path(id): Path<u64>) -> Result<Json<pieces::Piece>, Refusal> {
+    http.pieces.get(id).map(Json).ok_or_else(|| no_piece(id))
+}
+
+async fn piece_file(State(http): State<Arc<Http>>, Path(id): Path<u64>, request: Request) -> Result<Response, Refusal> {
+    let path = http.pieces.file(id).ok_or_else(|| no_piece(id))?;
+    Ok(reply::file(&path, request).await)
+}
+
+/// What may be done to a piece.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PieceAct {
+    delete: bool,
+}
+
+async fn change_piece(
+    State(http): State<Arc<Http>>,
+    Path(id): Path<u64>,
+    act: Result<Json<PieceAct>, JsonRejection>,
+) -> Result<StatusCode, Refusal> {
+    if !act?.0.delete {
+        return Err(Refusal::bad("delete: expected true"));
+    }
+    let pieces = Arc::clone(&http.pieces);
+    let there = http.on_disk(move || pieces.delete(id)).await??;
+    if there { Ok(StatusCode::NO_CONTENT) } else { Err(no_piece(id)) }
 }

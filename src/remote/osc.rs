@@ -43,6 +43,10 @@
 //! | `/melos/onset` | f strength 0 to 1 of a note that begins in the network's piano |
 //! | `/melos/level` | f rms, f peak in dB below full scale |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as heard now |
+//! | `/melos/pong` | what came with `/melos/ping` |
+//! | `/melos/subscription/expires` | i seconds until the subscription ends |
+//! | `/melos/trouble` | s what has trouble, s why; empty when it is over |
+//! | `/melos/error` | s why something was refused |
 //! | `/melos/health` | s state, f load, i xruns, i starvations, i late splices |
 
 mod access;

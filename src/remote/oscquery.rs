@@ -7,6 +7,7 @@
 //! | `GET /melos/panic?VALUE` | 204, because the value may not be read |
 //! | `GET /melos?TAGS` | 204, an attribute of the proposal that is not supported |
 //! | `GET /melos?NONSENSE` | 400, an attribute that the proposal does not know |
+//! | `GET /` by a browser, which accepts HTML | 303 to the page |
 //! | `GET /?HOST_INFO` | 200, name, extensions, and where OSC and WebSocket are |
 //! | WebSocket `{"COMMAND": "LISTEN", "DATA": "/melos/reverb"}` | OSC packets of this method, until `IGNORE` |
 //! | WebSocket binary | an OSC packet, taken as if it had come over UDP; see [`super::osc`] |
@@ -15,7 +16,7 @@
 //! and can only be set; the streams can only be read. A method is sent at most 30 times a second, the newest wins; a
 //! client is not told what it has set itself. `/melos/chord` is read as the chord that sounds.
 //!
-//! Who may ask at all is told in [`door`], and how much of whom is served at a time in [`serve`]. A WebSocket that takes nothing of
+//! Who may ask at all is decided in `door`, and how much of whom is served at a time in `serve`. A WebSocket that takes nothing of
 //! what it is sent, answers no ping or sends pings without end is closed; one that listens to nothing gives way to a newcomer.
 
 mod discovery;
@@ -35,8 +36,8 @@ use std::time::Instant;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, OriginalUri, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use tokio::net::TcpListener;
@@ -45,8 +46,10 @@ use tokio::task::JoinHandle;
 pub use discovery::{Discovery, DiscoveryError};
 pub use door::Door;
 
+use super::http::PAGE;
 use super::osc::Counters;
 use super::osc::sockets::companion;
+use crate::event::parameter::Param;
 use crate::event::{Inbox, Notice};
 use known::Known;
 use places::Places;
@@ -129,6 +132,11 @@ impl OscQuery {
         self.address
     }
 
+    /// Says which texts a parameter takes at present: they are its `RANGE.VALS`.
+    pub fn offer(&self, param: Param, names: Vec<String>) {
+        self.shared.known().offer(param, names);
+    }
+
     /// Tells listeners something. Never waits for them: each takes the newest when it can. At the start every value
     /// that differs from its default must be told once. Not for the audio callback.
     pub fn tell(&self, notice: &Notice) {
@@ -150,7 +158,7 @@ impl Shared {
 
     fn answer(&self, path: &str, query: Option<&str>) -> Answer {
         // Copied, so that whoever tells never waits while JSON is made.
-        let values = self.known().arguments().to_vec();
+        let values = self.known().values().clone();
         answer(&self.root, &values, path, query)
     }
 }
@@ -159,10 +167,14 @@ async fn handle(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(ends): ConnectInfo<Ends>,
     OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if let Ok(upgrade) = upgrade {
         return open(upgrade, ends.client, shared);
+    }
+    if uri.path() == "/" && uri.query().is_none() && wants_page(&headers) {
+        return Redirect::to(PAGE).into_response();
     }
     let reply = match uri.query().map(|query| query.trim_end_matches('=')) {
         Some("HOST_INFO") => Answer::Found(host_info(shared.osc, shared.http, ends.local.ip())),
@@ -174,6 +186,14 @@ async fn handle(
         Answer::BadRequest => StatusCode::BAD_REQUEST.into_response(),
         Answer::NotFound => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// Whether a person's browser asks, and not a program that reads the address space.
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn open(upgrade: WebSocketUpgrade, client: SocketAddr, shared: Arc<Shared>) -> Response {

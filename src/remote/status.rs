@@ -1,12 +1,16 @@
 //! The running daemon in figures, for whoever asks.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::event::Part;
 use crate::event::health::LossReport;
 use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Mood;
+use crate::output::record::RecorderStatus;
+use crate::units::frames_to_seconds;
 
 /// The running daemon in figures; counters only grow.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -27,8 +31,45 @@ pub struct Status {
     pub osc_received: u64,
     /// Everything that was lost or late, by the names of [`Loss`](crate::event::health::Loss).
     pub losses: serde_json::Map<String, serde_json::Value>,
+    /// Times the limiter had to turn down what was too loud.
+    pub limited: u64,
+    /// The recording that goes on, or the last one.
+    pub recording: RecordingFigures,
+    /// What does not work now, by part, in words; the music goes on.
+    pub troubles: BTreeMap<Part, String>,
     /// Every parameter that has a value.
     pub parameters: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What is known of recording, for `melos status`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RecordingFigures {
+    /// Whether a take is being written.
+    pub on: bool,
+    /// The file being written, or written last.
+    pub file: Option<String>,
+    /// Seconds in it.
+    pub seconds: f64,
+    /// Seconds missing in it, because the disk held the recorder up.
+    pub missing_seconds: f64,
+    /// How often a take was begun, or tried to be.
+    pub attempts: u64,
+    /// Why the last one ended early or did not begin.
+    pub trouble: Option<String>,
+}
+
+impl RecordingFigures {
+    pub(crate) fn of(status: &RecorderStatus) -> Self {
+        let progress = status.progress();
+        Self {
+            on: status.recording(),
+            file: progress.path.map(|path| path.display().to_string()),
+            seconds: frames_to_seconds(status.frames()),
+            missing_seconds: frames_to_seconds(progress.missing),
+            attempts: progress.attempts,
+            trouble: progress.trouble,
+        }
+    }
 }
 
 /// The newest figures, for whoever asks.

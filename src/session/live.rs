@@ -1,13 +1,15 @@
 //! The live daemon: control in, conductor, generator, engine and sound out, wired together and kept going.
 
 mod board;
+mod log_file;
 mod networks;
 mod reload;
+mod spectrum;
 mod stage;
 mod state;
 mod subscribers;
+mod takes;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,28 +27,33 @@ use crate::engine::{Engine, EngineStatus, ports};
 use crate::event::health::Losses;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
-use crate::files::config::{Config, ConfigError, ConfigSource, MidiHost};
+use crate::event::{Part, Troubles};
+use crate::files::config::{Config, ConfigError, ConfigSource, MidiHost, RecordingsConfig};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, begin_with};
 use crate::files::watch::Changed;
+use crate::files::{FolderLock, LockError, Places};
 use crate::generator::model::{Models, find_model, runtime};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::midi::mapping::LiveMappings;
 use crate::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::{Output, OutputStatus};
-use crate::output::record::{Format, Listeners, Recorder, Take};
-use crate::remote::http;
+use crate::output::record::{Budget, Listeners, Place, Recorder};
+use crate::remote::http::desk::Desk;
+use crate::remote::http::{self, Http};
 use crate::remote::osc::{Clients, OscServer};
 use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use crate::remote::status::Figures;
 use crate::session::log::{Entry, Header};
-use crate::units::{SAMPLE_RATE, frames_to_seconds};
+use crate::units::frames_to_seconds;
 
 use board::Board;
+use log_file::LogFile;
 use networks::watch_model;
 use reload::Files;
-use stage::{Ensemble, LinkSession, LogFile, Stage};
+use stage::{Ensemble, LinkSession, Stage};
 use state::{Saved, StateFile};
+use takes::Takes;
 
 /// Frames that must be generated before the sound starts.
 const PRIMED: u64 = 24_000;
@@ -63,8 +70,8 @@ type Settings = Vec<(Param, Value)>;
 pub struct Options {
     /// Devices, ports, places: where they stand.
     pub config: ConfigSource,
-    /// Folder that holds `presets/` and `mappings/`.
-    pub data: PathBuf,
+    /// Where presets, mappings and models are.
+    pub places: Places,
     /// Folder for the state that survives a restart, and for recordings.
     pub state: PathBuf,
     /// Preset to start with, whatever was saved.
@@ -82,9 +89,11 @@ pub struct Options {
 /// # Errors
 /// When something that is needed cannot be had: the model, the sound, a port. Later faults do not end the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    let Options { config, data, state, preset, settings, seed, control_log } = options;
-    let files = Files::read(config, &data).map_err(ConfigError::from)?;
+    let Options { config, places, state, preset, settings, seed, control_log } = options;
+    let troubles = Troubles::default();
+    let files = Files::read(config, &places, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
+    let mut lock = lock(&state, &troubles)?;
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
     let losses = Arc::new(Losses::default());
@@ -100,7 +109,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let listeners = Listeners::default();
     let door = Door::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
     let beside = Neighbours { osc: osc.address(), counters: Arc::clone(osc.counters()), door };
-    let routes = http::routes(Arc::clone(&figures), listeners.clone());
+    let desk = Arc::new(Desk::default());
+    let home = state.join("pieces");
+    let http =
+        Http::new(Arc::clone(&figures), Arc::clone(&desk), Arc::clone(&inbox), home, render_with(&places, &config));
+    let routes = http::routes(Arc::clone(&http), listeners.clone());
     let oscquery =
         tasks.block_on(OscQuery::start(http_address, beside, Arc::clone(&inbox), routes)).with_context(|| {
             format!("HTTP cannot listen on {http_address}; choose another port with --http, or http.port in melos.toml")
@@ -111,11 +124,15 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         tracing::warn!("{opening}");
     }
     let _discovery = config.http.announce.then(|| announce(oscquery.address(), osc.address())).flatten();
-    let board = Arc::new(Board::new(osc, oscquery, figures, Arc::clone(&losses)));
+    let board = Arc::new(Board::new(osc, oscquery, figures, troubles.clone(), Arc::clone(&losses)));
+    tasks.spawn(http.render());
+    tasks.spawn(spectrum::tell(listeners.clone(), Arc::clone(&board)));
 
-    let state_file = StateFile::open(&state, Arc::clone(&losses))
-        .with_context(|| format!("the state folder {} cannot be used", state.display()))?;
-    let saved = Saved::load(&state);
+    let saved = Saved::load(&state, &troubles);
+    if let Some(lock) = &mut lock {
+        lock.describe(&format!(", OSC on {}, HTTP on {}", board.osc_address(), board.http_address()));
+    }
+    let state_file = StateFile::open(&state, lock, troubles.clone())?;
     let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
     // A recording is an act, not a state to begin in.
     let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
@@ -125,15 +142,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
     }
 
-    let folder = find_model(&data, &config.model)?;
+    let folder = find_model(&places, &config.model)?;
     let models = Models::load(runtime()?, &folder)?;
     let fingerprint = models.manifest.fingerprint();
     let model = format!("{} {fingerprint}", config.model);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let header = Header { version, model, seed, settings: start.clone(), take: None };
+    let header = Header { version, model, seed, settings: start.clone(), take: None, gaps: Vec::new() };
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
-    let mut log = LogFile::create(&log_path, &header, Arc::clone(&losses))
-        .with_context(|| format!("{} cannot be written", log_path.display()))?;
+    let mut log = LogFile::open(&log_path, header, &config.control_log, troubles.clone())?;
 
     let (engine_ports, mut ends) = ports();
     let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
@@ -158,15 +174,18 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    let recorder = Recorder::spawn(ends.tap, listeners, Arc::clone(&losses))?;
+    let recordings = place(&state, &config.recordings);
+    desk.set_recordings(recordings.folder.clone());
+    let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
+    let takes = Takes::new(recorder, log, troubles.clone());
     if output.status().is_null() {
-        record_first_minute(&recorder, &state.join(&config.recordings), &page)?;
+        takes.record_first_minute(&page);
     }
     greet(&conductor, &files.presets, output.status());
     let stop = Arc::new(AtomicBool::new(false));
     let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
-    let (reload, news) = files.watch(&data)?;
-    let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint)?;
+    let (reload, news) = files.watch(&places)?;
+    let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name(), losses)?,
         link: join_link(config.link)?,
@@ -176,7 +195,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         networks,
         presets,
         preset,
-        recorder,
+        takes,
         config,
         folder: state,
         conductor,
@@ -187,10 +206,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         worker,
         inbox,
         board,
+        desk,
         state: state_file,
-        log,
-        recording: false,
-        recorded: VecDeque::new(),
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),
     };
@@ -221,6 +238,18 @@ fn greet(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!("Melos {version} plays {name} on {}{block}", output.name());
     tracing::info!("try `melos set emotion sad`, `melos preset storm`, `melos status`; Ctrl-C fades out");
+}
+
+/// The state folder, for this daemon alone. That it cannot be locked is no reason not to play; that another has it is.
+fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
+    match FolderLock::take(state) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ LockError::Held { .. }) => Err(error),
+        Err(error @ LockError::Unlockable { .. }) => {
+            troubles.set(Part::State, error);
+            Ok(None)
+        }
+    }
 }
 
 /// What to start with: the preset asked for, else the saved state, else the configured preset; and that preset.
@@ -289,12 +318,15 @@ fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
     Ok(None)
 }
 
-/// Without a device nobody hears anything, so there is something to listen to later.
-fn record_first_minute(recorder: &Recorder, recordings: &Path, page: &str) -> anyhow::Result<()> {
-    let path = recordings.join("first-minute.wav");
-    tracing::info!(page, file = %path.display(), "listen on the page; recording the first minute");
-    recorder.start(Take { path, format: Format::Wav, pre_roll: 0, limit: Some(60 * u64::from(SAMPLE_RATE)) })?;
-    Ok(())
+/// What tells `melos render` to use the same files.
+fn render_with(places: &Places, config: &Config) -> Vec<String> {
+    let data = places.shipped().display().to_string();
+    vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]
+}
+
+/// Where recordings go.
+fn place(state: &Path, config: &RecordingsConfig) -> Place {
+    Place { folder: state.join(&config.folder), budget: Budget::of(config) }
 }
 
 fn wait_until_primed(worker: &Worker) -> anyhow::Result<()> {

@@ -28,11 +28,12 @@
 //! differs from what is rendered; both are counted, and the daemon logs each starvation with its frames.
 //!
 //! A log kept beside a recording is that of the whole session up to its end; its header says which
-//! frames the recording holds (`take`: the first, and the first after the last), and only those are rendered.
+//! frames the recording holds (`take`: the first, and the first after the last), and only those are rendered. `gap` says
+//! of frames in it that the disk held the recorder up too long, so that the recording has silence where the render has music.
 
 mod line;
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::ops::Range;
 
 use thiserror::Error;
@@ -40,6 +41,8 @@ use thiserror::Error;
 use crate::event::parameter::{Param, Value, quoted, unquoted};
 use crate::event::{ControlEvent, Performed};
 
+/// Bytes of the longest line: a text of a parameter and its address are far shorter.
+const LONGEST_LINE: u64 = 65_536;
 const MAGIC: &str = "melos-control-log 1";
 
 /// What a performance started from.
@@ -55,6 +58,8 @@ pub struct Header {
     pub settings: Vec<(Param, Value)>,
     /// Frames that a recording holds; `None` for the log of a whole session.
     pub take: Option<Range<u64>>,
+    /// Frames that are missing in the recording: there is silence in their place.
+    pub gaps: Vec<Range<u64>>,
 }
 
 /// One thing that happened.
@@ -110,57 +115,57 @@ pub enum LogError {
     },
 }
 
-/// Writes a control log while the performance runs.
+/// The text of a control log, as it comes while the performance runs.
 #[derive(Debug)]
-pub struct LogWriter<W: Write> {
-    to: W,
-}
+pub struct LogText(String);
 
-impl<W: Write> LogWriter<W> {
+impl LogText {
     /// Begins a log.
-    ///
-    /// # Errors
-    /// When `to` cannot be written.
-    pub fn new(mut to: W, header: &Header) -> io::Result<Self> {
-        writeln!(to, "{MAGIC}")?;
-        writeln!(to, "version {}", quoted(&header.version))?;
-        writeln!(to, "model {}", quoted(&header.model))?;
-        writeln!(to, "seed {}", header.seed)?;
-        if let Some(take) = &header.take {
-            writeln!(to, "{}", line::take(take))?;
-        }
-        for (param, value) in &header.settings {
-            writeln!(to, "start {}", line::setting(*param, value))?;
-        }
-        to.flush()?;
-        Ok(Self { to })
+    #[must_use]
+    pub fn new(header: &Header) -> Self {
+        let mut lines = vec![
+            MAGIC.to_owned(),
+            format!("version {}", quoted(&header.version)),
+            format!("model {}", quoted(&header.model)),
+            format!("seed {}", header.seed),
+        ];
+        lines.extend(header.take.as_ref().map(line::take));
+        lines.extend(header.gaps.iter().map(line::gap));
+        lines.extend(header.settings.iter().map(|(param, value)| format!("start {}", line::setting(*param, value))));
+        Self(lines.join("\n") + "\n")
     }
 
     /// Adds a line.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&mut self, frame: u64, entry: &Entry) -> io::Result<()> {
-        writeln!(self.to, "{frame} {}", line::entry(entry))
+    pub fn add(&mut self, frame: u64, entry: &Entry) {
+        use std::fmt::Write;
+        // Text takes whatever is written to it.
+        let _ = writeln!(self.0, "{frame} {}", line::entry(entry));
     }
 
-    /// Hands what was added to the system, so that a crash loses nothing.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+    /// The lines since the last time.
+    #[must_use]
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.0)
     }
 }
 
-/// Copies the log of a session, and says in the copy's header which frames a recording holds.
+/// Copies the log of a session, and says in the copy's header which frames a recording holds, and which of them are
+/// missing.
 ///
 /// # Errors
 /// When `from` cannot be read or `to` not written.
-pub fn copy_for_take(mut from: impl BufRead, mut to: impl Write, frames: &Range<u64>) -> io::Result<()> {
+pub fn copy_for_take(
+    mut from: impl BufRead,
+    mut to: impl Write,
+    frames: &Range<u64>,
+    gaps: &[Range<u64>],
+) -> io::Result<()> {
     let mut magic = String::new();
     from.read_line(&mut magic)?;
     writeln!(to, "{}\n{}", magic.trim_end(), line::take(frames))?;
+    for gap in gaps {
+        writeln!(to, "{}", line::gap(gap))?;
+    }
     io::copy(&mut from, &mut to)?;
     to.flush()
 }
@@ -182,7 +187,11 @@ impl ControlLog {
         let mut text = String::new();
         for index in 0.. {
             text.clear();
-            from.read_line(&mut text)?;
+            from.by_ref().take(LONGEST_LINE).read_line(&mut text)?;
+            if text.len() as u64 == LONGEST_LINE && !text.ends_with('\n') {
+                let hint = format!("a line is shorter than {LONGEST_LINE} bytes");
+                return Err(LogError::Line { number: index + 1, text: text.chars().take(60).collect(), hint });
+            }
             // Half a line may read as a whole one with another number, so it does not count.
             let Some(whole) = text.strip_suffix('\n') else { break };
             log.read_line(index, whole, &mut last_frame).map_err(|hint| LogError::Line {
@@ -209,7 +218,8 @@ impl ControlLog {
             "version" => self.header.version = unquoted(rest)?,
             "model" => self.header.model = unquoted(rest)?,
             "seed" => self.header.seed = line::number(rest)?,
-            "take" => self.header.take = Some(line::read_take(rest)?),
+            "take" => self.header.take = Some(line::read_frames(rest)?),
+            "gap" => self.header.gaps.push(line::read_frames(rest)?),
             "start" => self.header.settings.push(line::read_setting(rest)?),
             _ => {
                 let frame = line::number(word).map_err(|_| "expected a frame number in front".to_owned())?;

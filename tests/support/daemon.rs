@@ -35,14 +35,14 @@ impl Daemon {
 
     /// The same with some variables in its environment.
     pub(crate) fn start_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_with((free_port(), free_port()), environment, state, arguments).until_it_plays()
+        Self::spawn_at((free_port(), free_port()), environment, state, arguments).until_it_plays()
     }
 
     /// Kills it, as a crash would, and starts it again on the same ports.
     pub(crate) fn start_again(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        Self::spawn_with((self.osc, self.http), &[], state, arguments).until_it_plays()
+        Self::spawn_at((self.osc, self.http), &[], state, arguments).until_it_plays()
     }
 
     fn until_it_plays(self) -> Self {
@@ -58,10 +58,16 @@ impl Daemon {
 
     /// Starts `melos run`, come what may.
     pub(crate) fn spawn(state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_with((free_port(), free_port()), &[], state, arguments)
+        Self::spawn_at((free_port(), free_port()), &[], state, arguments)
     }
 
-    fn spawn_with((osc, http): (u16, u16), environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
+    /// Starts `melos run` where one ran before, given its ports for OSC and HTTP.
+    pub(crate) fn spawn_at(
+        (osc, http): (u16, u16),
+        environment: &[(&str, String)],
+        state: &Path,
+        arguments: &[&str],
+    ) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)
@@ -110,6 +116,17 @@ impl Daemon {
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
             assert!(begun.elapsed() < LONG, "SIGTERM does not end it");
+            sleep(Duration::from_millis(20));
+        }
+        let status = self.child.wait().unwrap();
+        (status, self.said())
+    }
+
+    /// Waits for the end of one that ends by itself; returns how it ended and what it had said.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < LONG, "it does not end");
             sleep(Duration::from_millis(20));
         }
         let status = self.child.wait().unwrap();

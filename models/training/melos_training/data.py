@@ -48,7 +48,7 @@ def _inspect(path: Path) -> Shard:
 
 
 class Shards:
-    """All shards of one split under some folders. `melos prepare` may still be writing: `refresh` finds new ones.
+    """All shards of one split under some folders. `melos-corpus` may still be writing: `refresh` finds new ones.
 
     Those named in `order` come first, in that order: a resumed training then draws what it would have drawn.
     """

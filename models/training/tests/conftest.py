@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from melos_training.export import export
 from melos_training.runs import TransformerRun, VaeRun, VocoderRun
 from melos_training.training import Trainer
 
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
+"""Of the programs that tests start."""
 IDENTITY = HERE.parent / "identities" / "melos-piano.toml"
 
 

@@ -91,9 +91,17 @@ def test_chords_of_the_corpus_are_understood() -> None:
 
 def test_splits_are_those_of_the_preparation() -> None:
     assert {corpora.split_of("pop909", f"{n:03}") for n in range(200)} == {"train", "valid", "test"}
-    match = corpora.SHARED_RECORDING.search("Chopin_Etudes_Op10_g0hoN6_HDVU_no_12_cut")
-    assert match is not None
-    assert match.group(1) == "g0hoN6_HDVU"
+    for stem, recording in (
+        ("Chopin_Etudes_Op10_g0hoN6_HDVU_no_12_cut", "g0hoN6_HDVU"),
+        ("Chopin, Frédéric, Études, Op.10, g0hoN6_HDVU", "g0hoN6_HDVU"),
+        ("Debussy_Estampes_R-YcnPXY2yE_cut_no_1", "R-YcnPXY2yE"),
+        ("Bach_Prelude_and_Fugue_in_A-flat_major_BWV862_gCL5Zvnt0TU_a", "gCL5Zvnt0TU"),
+        ("Liszt_Reminiscences_de_Don_Juan_S418_JI6JfJXcUjU_part1", "JI6JfJXcUjU"),
+        ("Beethoven_Piano_Sonata_No_3_Op_2_No_3_3asWeutbY0c_cut_midi", "3asWeutbY0c"),
+    ):
+        match = corpora.SHARED_RECORDING.search(stem)
+        assert match is not None
+        assert match.group(1) == recording
 
 
 def test_durations_are_classes() -> None:
@@ -297,7 +305,7 @@ def test_playing_tells_what_training_told(song: Song, library: Library, net: Com
     told: list[tuple[torch.Tensor, ...]] = []
 
     class Listening(Stepper):
-        def begin(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        def begin(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             told.append(tuple(value.clone() for value in inputs))
             return super().begin(*inputs)
 
@@ -311,14 +319,17 @@ def test_playing_tells_what_training_told(song: Song, library: Library, net: Com
     memory = dense(cut_out.memory, frames)
     # While playing, a key struck again is remembered as long as it was meant to last.
     compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
-    for frame, (memory_row, _, _, sounding, melody, pedal) in enumerate(told):
+    for frame, (memory_row, _, _, _, melody, pedal) in enumerate(told):
         assert melody.item() == cut_out.melody[frame]
         assert np.abs(memory_row[0].numpy() - memory[frame])[compared].max() < 1e-6
         if frame:
             assert pedal.item() == cut_out.pedal_before[frame]
-        assert np.abs(sounding[0].numpy()[:88] - cut_out.sounding[frame, :88]).max() < 1e-5
-    strings = np.stack([row[3][0].numpy()[88:] for row in told])
-    assert (np.abs(strings - cut_out.sounding[:, 88:]) > 1e-3).mean() < 0.02
+    # A key struck again at the very start of a frame was let go before it, which is not known while playing.
+    sounding = np.stack([row[3][0].numpy() for row in told])
+    differs = np.abs(sounding - cut_out.sounding) > 1e-3
+    assert differs[:, :88].mean() < 0.002
+    assert differs[:, 88:].mean() < 0.02
+    assert (sounding[:, :88] > 0).mean() > 0.02
 
 
 def test_the_measures_know_music_from_noise(song: Song) -> None:
@@ -355,12 +366,14 @@ def test_choices_follow_the_temperature() -> None:
 def test_the_servo_leans_against_what_was_too_much() -> None:
     servo = Servo(1, 100)
     for frame in range(60):
-        servo.played(np.array([0]), frame, np.array([60]))
+        servo.played(np.array([0]), frame, np.array([60]), np.array([10]))
     assert servo.end(60, np.array([5.0]))[0] > 0.5
     assert servo.end(60, np.array([25.0]))[0] < -0.5
     assert servo.end(60, np.array([np.nan]))[0] == 0
     tilt = servo.tilt(60, np.array([60.0]))
     assert tilt[0, 0] > 0 > tilt[0, -1]
+    louder = servo.level(60, np.array([80.0]))
+    assert louder[0, 0] < 0 < louder[0, -1]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Trained
+from conftest import ENVIRONMENT, Trained
 
 from melos_training import device
 from melos_training.runs import DROP_GROUP, RUNS, SettingsError, TransformerRun, VaeRun, describe_run, kept, written
@@ -74,7 +74,9 @@ def test_a_checkpoint_carries_the_run_as_a_file_that_describes_it_again(trained:
 def test_the_command_line_trains_describes_and_plots(trained: Trained, shards: Path, tmp_path: Path) -> None:
     def melos_training(*arguments: str | Path) -> str:
         command = [sys.executable, "-m", "melos_training", *map(str, arguments)]
-        return subprocess.run(command, check=True, text=True, capture_output=True, cwd=tmp_path).stdout
+        done = subprocess.run(command, check=False, text=True, capture_output=True, cwd=tmp_path, env=ENVIRONMENT)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     file = write(
         tmp_path, f'shards = ["{shards}"]\nout = "runs/vae.pt"\nsteps = 2\nevery = 1\nbatch = 1\nframes = 64\n'

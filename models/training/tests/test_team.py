@@ -1,12 +1,12 @@
 """Two processes that `torchrun` starts train one network: each step applies the mean of their gradients."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import ENVIRONMENT
 from torch import nn
 
 from melos_training import precision, randomness
@@ -17,7 +17,6 @@ from melos_training.training import GRADIENT_NORM
 from melos_training.vae import Vae
 
 PROCESSES = 2
-ROOT = Path(__file__).parents[1]
 
 
 def torchrun(run: VaeRun) -> str:
@@ -28,8 +27,7 @@ def torchrun(run: VaeRun) -> str:
     settings = f'batch = {run.batch}\nframes = {run.frames}\nprecision = "{run.precision}"\nkl_ramp = {run.kl_ramp}\n'
     file.write_text(f'shards = ["{run.shards[0]}"]\n{settings}', encoding="utf-8")
     command = [*launcher, "-m", "melos_training", "vae", f"--recipe={file}", *options]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, text=True, capture_output=True, env=environment, timeout=300, check=False)
+    done = subprocess.run(command, text=True, capture_output=True, env=ENVIRONMENT, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,7 +1,7 @@
 //! What the control log says is played again, bit for bit.
 
 use super::*;
-use crate::session::log::{ControlLog, Entry, Header, LogWriter};
+use crate::session::log::{ControlLog, Entry, Header, LogText};
 
 #[test]
 fn scenes_morphs_and_bars_are_replayed_from_the_log() {
@@ -33,12 +33,11 @@ fn scenes_morphs_and_bars_are_replayed_from_the_log() {
         settings: vec![(Param::Width, Value::Number(0.1))],
         ..Header::default()
     };
-    let mut bytes = Vec::new();
-    let mut log = LogWriter::new(&mut bytes, &header).unwrap();
+    let mut log = LogText::new(&header);
     for (frame, event) in &script {
-        log.write(*frame, &Entry::Event(event.clone())).unwrap();
+        log.add(*frame, &Entry::Event(event.clone()));
     }
-    let read = ControlLog::read(&bytes[..]).unwrap();
+    let read = ControlLog::read(log.take().as_bytes()).unwrap();
     let events = read.entries.into_iter().filter_map(|(frame, entry)| match entry {
         Entry::Event(event) => Some((frame, event)),
         _ => None,

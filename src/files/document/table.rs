@@ -1,11 +1,12 @@
 //! A TOML table that is emptied key by key, so that what is left over is unknown.
 
 use std::ops::{Range, RangeInclusive};
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Document, nearest};
+use super::{Document, Problem};
 use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
 
 /// A table on its way to being read.
@@ -31,6 +32,12 @@ pub struct Field<'a> {
 impl<'a> Table<'a> {
     pub(super) fn new(path: String, span: Range<usize>, left: DeTable<'a>) -> Self {
         Self { path, span, left, asked: Vec::new() }
+    }
+
+    /// One that is not in the file.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self::new(String::new(), 0..0, DeTable::new())
     }
 
     /// Where the table stands in the text.
@@ -167,6 +174,10 @@ impl<'a> Table<'a> {
     /// Says of every key that was not taken that it is unknown.
     pub fn finish(mut self, document: &mut Document<'_>) {
         for (span, field) in self.take_rest() {
+            if document.is_full() {
+                document.add(span, "", "");
+                continue;
+            }
             let known = self.asked.join(", ");
             let own = field.key.rsplit('.').next().unwrap_or_default();
             let hint = format!("unknown key{}; expected one of {known}", meant(own, self.asked.iter().copied()));
@@ -197,6 +208,19 @@ impl<'a> Field<'a> {
     pub fn numbers(&self) -> Option<Vec<f64>> {
         match &self.value {
             DeValue::Array(items) => items.iter().map(|item| number_of(item.get_ref())).collect(),
+            _ => None,
+        }
+    }
+
+    /// The texts of a list of nothing else.
+    #[must_use]
+    pub fn texts(&self) -> Option<Vec<String>> {
+        let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => None,
+        };
+        match &self.value {
+            DeValue::Array(items) => items.iter().map(text).collect(),
             _ => None,
         }
     }
@@ -261,9 +285,31 @@ fn number_of(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-/// `; did you mean "x"?`, or nothing.
-fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, known).map(|known| format!("; did you mean {known:?}?")).unwrap_or_default()
+/// Letters of a name that may be meant for another one; a longer one is something else.
+const LONGEST_NAME: usize = 64;
+
+/// `; did you mean "x"?` with the candidate most like a name, or nothing where none is: at most a third of its letters
+/// may differ.
+pub fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    if name.len() > LONGEST_NAME {
+        return String::new();
+    }
+    let name = name.to_lowercase();
+    let near = known.into_iter().map(|known| (strsim::osa_distance(&name, known), known));
+    let near = near.filter(|(distance, known)| *distance <= 1.max(known.len() / 3));
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| format!("; did you mean {known:?}?"))
+        .unwrap_or_default()
+}
+
+/// Reads a text file as something that a text can be parsed to.
+///
+/// # Errors
+/// With everything that is wrong in it, or why it cannot be read: it must be a regular file in UTF-8 of at most
+/// [`crate::files::MAX_TEXT`] bytes.
+pub fn read<T>(file: &Path, parse: impl FnOnce(&Path, &str) -> Result<T, Vec<Problem>>) -> Result<T, Vec<Problem>> {
+    let text = crate::files::text(file).map_err(|error| vec![Problem::of_file(file, error)])?;
+    parse(file, &text)
 }
 
 /// The parameter of an id.

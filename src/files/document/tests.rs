@@ -58,3 +58,64 @@ fn parameters_are_fitted_not_clamped() {
     assert!(problems[2].contains("finite"), "{}", problems[2]);
     assert_eq!(problems.len(), 4);
 }
+
+#[test]
+fn slips_of_the_keyboard_are_understood() {
+    let names = ["valence", "arousal", "level/pad", "level/bass", "key"];
+    for (slip, known) in [
+        ("valance", Some("valence")),
+        ("arousla", Some("arousal")),
+        ("levle/pad", Some("level/pad")),
+        ("level_bass", Some("level/bass")),
+        ("kye", Some("key")),
+        ("VALENCE", Some("valence")),
+        ("brightness", None),
+        ("", None),
+    ] {
+        let hint = known.map(|known| format!("; did you mean {known:?}?")).unwrap_or_default();
+        assert_eq!(meant(slip, names), hint, "{slip}");
+    }
+    assert_eq!(meant(&"valence".repeat(1000), names), "");
+}
+
+/// Reads a preset-like text with nothing in it that is known.
+fn problems_of(text: &str) -> usize {
+    let (mut document, mut root) = Document::parse(Path::new("x.toml"), text);
+    root.take("schema");
+    root.finish(&mut document);
+    document.finish(()).unwrap_err().len()
+}
+
+#[test]
+fn files_of_nothing_but_mistakes_are_read_in_time_that_grows_with_their_length() {
+    type Make = fn(usize) -> String;
+    let kinds: [(&str, Make); 5] = [
+        ("unknown keys", |count| (0..count).map(|n| format!("kye{n} = {n}\n")).collect()),
+        ("errors of syntax", |count| "a = \n".repeat(count)),
+        ("open lists", |count| "x = [\n".repeat(count)),
+        ("one line", |count| format!("x = \"{}\"", "y".repeat(8 * count))),
+        ("the same key", |count| "x = 1\n".repeat(count)),
+    ];
+    for (kind, text) in kinds {
+        let time = |count: usize| {
+            let text = text(count);
+            let begun = std::time::Instant::now();
+            assert!(problems_of(&text) <= MOST + 1, "{kind}");
+            begun.elapsed()
+        };
+        time(100);
+        let (short, long) = (time(2_000), time(20_000));
+        assert!(long < 60 * short.max(std::time::Duration::from_millis(1)), "{kind}: {short:?} and {long:?}");
+    }
+}
+
+#[test]
+fn problems_beyond_a_hundred_are_counted() {
+    let text: String = (0..250).map(|n| format!("key{n} = {n}\n")).collect();
+    let (mut document, root) = Document::parse(Path::new("x.toml"), &text);
+    root.finish(&mut document);
+    let problems = document.finish(()).unwrap_err();
+    assert_eq!(problems.len(), 101);
+    assert_eq!(problems[0].line, 1);
+    assert_eq!(problems[100].to_string(), "x.toml: and 150 more problems");
+}

@@ -53,11 +53,34 @@ pub struct Walk {
     frame: u64,
 }
 
+/// Where a journey has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The step that has begun last, from 1; 0 before the first.
+    pub step: usize,
+    /// How many steps there are.
+    pub steps: usize,
+    /// Frame at which that step ends, and the next begins if there is one.
+    pub until: u64,
+}
+
 impl Walk {
     /// Sets out at a frame of the time line.
     #[must_use]
     pub fn new(preset: &super::Preset, start: u64) -> Self {
         Self { steps: preset.journey.clone(), repeats: preset.repeats, next: 0, frame: start }
+    }
+
+    /// The frame at which the next step begins; none after the last.
+    #[must_use]
+    pub fn next_frame(&self) -> Option<u64> {
+        (self.next < self.steps.len() || self.repeats && !self.steps.is_empty()).then_some(self.frame)
+    }
+
+    /// Where it has come to; none where there is no journey.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        (!self.steps.is_empty()).then_some(Place { step: self.next, steps: self.steps.len(), until: self.frame })
     }
 }
 

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::ModelError;
+use crate::files::Places;
 
 /// The folder of the model called `name`: `name` itself where it is a folder with a `model.toml`, else that in `models/`
-/// of the data folder.
+/// of the first of the places that has one.
 ///
 /// # Errors
 /// When there is none; the message lists where it was looked for.
-pub fn find_model(data: &Path, name: &str) -> Result<PathBuf, ModelError> {
-    let candidates = [PathBuf::from(name), data.join("models").join(name)];
+pub fn find_model(places: &Places, name: &str) -> Result<PathBuf, ModelError> {
+    let inside = places.all(Path::new("models").join(name));
+    let candidates: Vec<_> = std::iter::once(PathBuf::from(name)).chain(inside).collect();
     candidates.iter().find(|folder| folder.join("model.toml").is_file()).cloned().ok_or_else(|| {
-        let tried = candidates.map(|folder| folder.display().to_string()).join(", ");
+        let tried = candidates.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
         ModelError::NoModel { name: name.to_owned(), tried }
     })
 }
@@ -23,7 +25,7 @@ mod tests {
 
     #[test]
     fn a_missing_model_says_where_it_was_looked_for() {
-        let message = find_model(Path::new("/some/data"), "no-such-model").unwrap_err().to_string();
+        let message = find_model(&Places::only(Path::new("/some/data")), "no-such-model").unwrap_err().to_string();
         for part in ["no-such-model", "/some/data/models/no-such-model"] {
             assert!(message.contains(part), "{part:?} is missing in {message}");
         }
@@ -32,11 +34,11 @@ mod tests {
     #[test]
     fn a_path_is_taken_as_it_is_and_a_name_is_looked_for_in_the_data_folder() {
         let tiny = Path::new("tests/fixtures/tiny-model");
-        assert_eq!(find_model(Path::new("/nowhere"), "tests/fixtures/tiny-model").unwrap(), tiny);
+        assert_eq!(find_model(&Places::only(Path::new("/nowhere")), "tests/fixtures/tiny-model").unwrap(), tiny);
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("models/mine");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::copy(tiny.join("model.toml"), folder.join("model.toml")).unwrap();
-        assert_eq!(find_model(data.path(), "mine").unwrap(), folder);
+        assert_eq!(find_model(&Places::only(data.path()), "mine").unwrap(), folder);
     }
 }

@@ -1,11 +1,14 @@
 //! `model.toml`: what the daemon may rely on.
 
+mod read;
+
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{LATENT_DIMS, LOOK_AHEAD, ModelError};
+use crate::files::{self, document::Problem};
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
 use crate::music::conditions::{GROUP_COUNT, VALUE_COUNT};
 use crate::units::SAMPLE_RATE;
@@ -16,7 +19,7 @@ pub const SCHEMA: u64 = 2;
 pub const ROLLBACK: usize = 32;
 
 /// The contract between a trained model and Melos.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     schema: u64,
     /// Name of the model.
@@ -33,13 +36,11 @@ pub struct Manifest {
     /// The transformer's memory.
     pub context: Context,
     vocoder: VocoderLayout,
-    #[serde(rename = "file")]
     files: Vec<File>,
-    #[serde(skip)]
     path: PathBuf,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 struct Audio {
     sample_rate: u64,
     n_fft: u64,
@@ -50,20 +51,20 @@ struct Audio {
     floor: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 struct LatentLayout {
     dims: u64,
     mel_frames: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 struct ConditionLayout {
     values: u64,
     masks: u64,
 }
 
 /// The transformer's memory of past latents.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Context {
     /// Latents a step sees, itself included.
     pub window: usize,
@@ -79,12 +80,12 @@ pub struct Context {
     pub rope_base: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 struct VocoderLayout {
     look_ahead: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 struct File {
     name: String,
     sha256: String,
@@ -112,12 +113,18 @@ impl Manifest {
     /// # Errors
     /// When it cannot be read, lacks a key, or says other numbers than the ones this version is built on.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
-        let mut manifest: Self = toml::from_str(&text)
-            .map_err(|source| ModelError::Contract { path: path.into(), source: Box::new(source) })?;
-        manifest.path = path.into();
+        let text = files::text(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
+        let manifest = Self::parse(path, &text).map_err(ModelError::Contract)?;
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// Reads a contract's text; `file` is for the problems.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+        read::manifest(file, text)
     }
 
     fn check(&self) -> Result<(), ModelError> {
@@ -187,11 +194,15 @@ impl Manifest {
             .find(|file| file.name == name)
             .ok_or_else(|| ModelError::Unlisted { path: self.path.clone(), name: name.to_owned() })?;
         let path = folder.join(name);
-        let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
-        let found = bytes.len() as u64;
-        if found != file.bytes {
-            return Err(ModelError::Size { path, expected: file.bytes, found });
-        }
+        let size = |found| ModelError::Size { path: path.clone(), expected: file.bytes, found };
+        let bytes = match files::bytes(&path, file.bytes) {
+            Ok(bytes) if bytes.len() as u64 == file.bytes => bytes,
+            Ok(bytes) => return Err(size(bytes.len() as u64)),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                return Err(size(path.metadata().map_or(0, |metadata| metadata.len())));
+            }
+            Err(source) => return Err(ModelError::Read { path, source }),
+        };
         let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         if found != file.sha256 {
             return Err(ModelError::Hash { path, expected: file.sha256.clone(), found });

@@ -18,8 +18,23 @@ pub struct Binding {
     pub to: Param,
     /// How it moves it.
     pub action: Action,
-    /// Whether the control is told the value, for its motor, ring or light.
-    pub feedback: bool,
+    /// The layer that it belongs to; at work in all others too when `None`, unless such a layer has the control for itself.
+    pub layer: Option<String>,
+    /// How the control is told the value, for its motor, ring or light; `None` when it is not told.
+    pub feedback: Option<Tell>,
+}
+
+/// How a control is told a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tell {
+    /// What it listens to: mostly the message that it sends itself.
+    pub control: Control,
+    /// Channel from 0.
+    pub channel: u8,
+    /// Values at the lower and the upper end, for messages of 7 bits.
+    pub range: [u8; 2],
+    /// Velocity or value, 1..=127, that lights a button.
+    pub light: u8,
 }
 
 /// How a control moves a parameter.
@@ -52,6 +67,11 @@ pub enum Action {
     Toggle {
         /// When.
         edge: Edge,
+    },
+    /// A button sets a value while it is down; then the parameter goes back to what it was.
+    While {
+        /// What.
+        value: Value,
     },
 }
 
@@ -93,6 +113,17 @@ impl Encoder {
 impl Binding {
     pub(super) fn hears(&self, moved: &Move) -> bool {
         self.control == moved.control && (self.channel.is_none() || self.channel == moved.channel)
+    }
+
+    /// Whether both are for the same control.
+    pub(super) fn shares_control(&self, other: &Self) -> bool {
+        self.control == other.control
+            && (self.channel.is_none() || other.channel.is_none() || self.channel == other.channel)
+    }
+
+    /// Whether the control is told by the message that it sends itself, as motors are.
+    pub(super) fn is_told_itself(&self) -> bool {
+        self.feedback.as_ref().is_some_and(|tell| tell.control == self.control)
     }
 
     /// The value at a position, for a control that the parameter follows.

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::binding::{Action, Binding};
+use super::binding::{Action, Binding, Tell};
 use super::controls::{Control, MAX_14};
 use super::learn::same_control;
 use crate::event::parameter::{Kind, Value};
@@ -31,7 +31,7 @@ impl Told {
     pub(super) fn moved(&mut self, binding: &Binding, position: f32) -> bool {
         // A button or a turn does not say what stands there afterwards.
         let stays = matches!(binding.action, Action::Follow { .. }) && !is_light(binding);
-        if !binding.feedback || !stays {
+        if !binding.is_told_itself() || !stays {
             return true;
         }
         let Some(value) = steps(binding.control, position) else { return true };
@@ -48,15 +48,19 @@ impl Told {
     }
 
     /// A tick has passed and the parameter has this value; what the control is to be told, in its own steps.
-    pub(super) fn tick(&mut self, binding: &Binding, value: &Value, light: u8) -> Option<u16> {
+    pub(super) fn tick(&mut self, binding: &Binding, tell: &Tell, value: &Value) -> Option<u16> {
         self.quiet = self.quiet.saturating_sub(1);
         let target = match shown(binding, Some(value))? {
-            Shown::Light(on) => if_lit(binding.control, on, light)?,
-            Shown::Position(position) => steps(binding.control, position)?,
+            Shown::Light(on) => if_lit(tell.control, on, tell.light)?,
+            Shown::Position(position) if binding.is_told_itself() => steps(tell.control, position)?,
+            Shown::Position(position) => {
+                let [low, high] = tell.range.map(f32::from);
+                (low + position * (high - low)).round() as u16
+            }
         };
         let stands = match (self.known, &binding.action) {
             // Several positions may mean the same value; where it stands is as good as any.
-            (Some(known), Action::Follow { scale, .. }) if known != target => {
+            (Some(known), Action::Follow { scale, .. }) if known != target && binding.is_told_itself() => {
                 binding.value_at(*scale, position(binding.control, known)).as_ref() == Some(value)
             }
             (known, _) => known == Some(target),
@@ -102,7 +106,7 @@ fn shown(binding: &Binding, value: Option<&Value>) -> Option<Shown> {
         }
         (Action::Follow { .. } | Action::Toggle { .. }, _) => Shown::Light(value == Some(&Value::Toggle(true))),
         (Action::Set { value: Value::Trigger, .. }, _) => return None,
-        (Action::Set { value: wanted, .. }, _) => Shown::Light(value == Some(wanted)),
+        (Action::Set { value: wanted, .. } | Action::While { value: wanted }, _) => Shown::Light(value == Some(wanted)),
     })
 }
 

@@ -24,6 +24,20 @@ pub struct LeadZone {
     pub sustain: bool,
 }
 
+impl LeadZone {
+    /// Whether a message of a device is one of its keys, or its pedal.
+    pub(super) fn hears(&self, message: Message) -> bool {
+        let (channel, wanted) = match message {
+            Message::NoteOn { channel, note, .. } | Message::NoteOff { channel, note } => {
+                (channel, self.notes.contains(&note))
+            }
+            Message::ControlChange { channel, controller: SUSTAIN, .. } => (channel, self.sustain),
+            _ => return false,
+        };
+        wanted && self.channel.is_none_or(|own| own == channel)
+    }
+}
+
 /// The keys of one zone that count as held.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Held {

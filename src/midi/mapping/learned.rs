@@ -1,9 +1,11 @@
 //! Controls that were learnt while playing, with the device they belong to.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Mapping;
+use super::hint::Named;
 use crate::event::parameter::Param;
 use crate::files::document::Problem;
 
@@ -28,6 +30,11 @@ impl Learned {
         Ok(Self { device: lasting_name(device).to_owned(), block: block.to_owned(), mapping })
     }
 
+    /// The parameters that it moves.
+    pub fn parameters(&self) -> impl Iterator<Item = Param> {
+        self.mapping.bindings.iter().map(|binding| binding.to)
+    }
+
     /// Whether it belongs to a device of this name.
     pub(super) fn is_of(&self, device: &str) -> bool {
         self.device == lasting_name(device)
@@ -35,18 +42,24 @@ impl Learned {
 
     /// Whether it moves a parameter.
     pub(super) fn moves(&self, param: Param) -> bool {
-        self.mapping.bindings.iter().any(|binding| binding.to == param)
+        self.parameters().any(|moved| moved == param)
     }
 
     /// Whether both are for the same control of the same device.
     pub(super) fn replaces(&self, other: &Self) -> bool {
-        let same = |one: &super::Binding, other: &super::Binding| {
-            one.control == other.control
-                && (one.channel.is_none() || other.channel.is_none() || one.channel == other.channel)
-        };
         let others = &other.mapping.bindings;
         self.device == other.device
-            && self.mapping.bindings.iter().any(|one| others.iter().any(|other| same(one, other)))
+            && self.mapping.bindings.iter().any(|one| others.iter().any(|other| one.shares_control(other)))
+    }
+}
+
+impl fmt::Display for Learned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for binding in &self.mapping.bindings {
+            let control = Named(binding.control, binding.channel);
+            write!(f, "{control} of {} moves {}", self.device, binding.to.spec().id)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,15 +1,19 @@
 //! All devices at once: which mapping is for which device, and what everything together asks for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::feedback::{Echoes, Telling};
-use super::{Learned, Mapping, Router};
+use super::hint::{Named, free};
+use super::inherit::complete;
+use super::{Control, Learned, Mapping, Router};
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
 
+/// Most controls of a device that are said to be free.
+const MAX_SAID: usize = 256;
 /// A clock that is silent for this long, or stands while another runs, lets the other lead; the slowest ticks eight times in it.
 const SILENCE: Duration = Duration::from_secs(1);
 /// Most controls that are learnt while playing; the oldest makes room.
@@ -43,6 +47,8 @@ struct Connected {
     device: Device,
     routers: Vec<Router>,
     echoes: Echoes,
+    /// Controls that nothing has a use for, and that were said to be free.
+    said: BTreeSet<(Control, Option<u8>)>,
     clock: ClockFollower,
 }
 
@@ -51,7 +57,7 @@ impl LiveMappings {
     #[must_use]
     pub fn new(mappings: Vec<Mapping>, learned: Vec<Learned>) -> Self {
         Self {
-            mappings: mappings.into_iter().map(Arc::new).collect(),
+            mappings: complete(mappings),
             learned: learned.into(),
             devices: BTreeMap::new(),
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
@@ -62,7 +68,7 @@ impl LiveMappings {
 
     /// Takes other mappings; held keys are let go.
     pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
-        self.mappings = mappings.into_iter().map(Arc::new).collect();
+        self.mappings = complete(mappings);
         let devices = std::mem::take(&mut self.devices);
         for Connected { device, clock, .. } in devices.into_values() {
             let id = device.id;
@@ -76,6 +82,14 @@ impl LiveMappings {
     #[must_use]
     pub fn device_name(&self, device: DeviceId) -> Option<&str> {
         self.devices.get(&device).map(|connected| connected.device.name.as_str())
+    }
+
+    /// The devices that are here, and the names of the mappings that are for each.
+    pub fn devices(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
+        self.devices.values().map(|connected| {
+            let fitting = self.mappings.iter().filter(|mapping| mapping.fits(&connected.device.name));
+            (connected.device.name.as_str(), fitting.map(|mapping| mapping.name.clone()).collect())
+        })
     }
 
     /// Takes a learnt control, beside those of the files; it comes back with its device. What was learnt before for the same
@@ -161,10 +175,16 @@ impl LiveMappings {
                     return;
                 }
                 let before = out.len();
-                let mut clock = false;
+                let (mut clock, mut used) = (false, false);
                 for router in &mut connected.routers {
-                    router.message(message, out);
-                    clock |= router.mapping().clock;
+                    used |= router.message(message, out);
+                    clock |= router.mapping().clock.unwrap_or(false);
+                    if let Some(wait) = router.take_wait() {
+                        tracing::info!("{}: {wait}", connected.device.name);
+                    }
+                }
+                if !used {
+                    connected.say_free(message);
                 }
                 for event in &out[before..] {
                     if let ControlEvent::Set(param, value) = event {
@@ -188,10 +208,14 @@ impl LiveMappings {
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
         let names: Vec<&str> = routers.iter().map(|router| router.mapping().name.as_str()).collect();
         tracing::info!(device = device.name, mappings = names.join(", "), "MIDI mapped");
-        self.devices.insert(
-            device.id,
-            Connected { device, routers, echoes: Echoes::default(), clock: ClockFollower::default() },
-        );
+        let connected = Connected {
+            routers,
+            echoes: Echoes::default(),
+            said: BTreeSet::new(),
+            clock: ClockFollower::default(),
+            device,
+        };
+        self.devices.insert(connected.device.id, connected);
     }
 
     fn matching(&self, wanted: impl Fn(&Mapping) -> bool) -> Vec<Router> {
@@ -241,6 +265,20 @@ impl LiveMappings {
                 leader.ran = at;
             }
             out.extend(events.into_iter().map(|event| event.on_time_line(&frame)));
+        }
+    }
+}
+
+impl Connected {
+    /// Says once of every control that nothing has a use for how to put it to use.
+    fn say_free(&mut self, message: Message) {
+        let Some(Named(control, channel)) = free(message) else { return };
+        if self.said.len() < MAX_SAID && self.said.insert((control, channel)) {
+            tracing::info!(
+                "{}: {} is free; put it to use with `melos learn valence` or whichever parameter it shall move",
+                self.device.name,
+                Named(control, channel)
+            );
         }
     }
 }

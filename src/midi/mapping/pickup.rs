@@ -16,6 +16,8 @@ pub(super) struct Pickup {
     holds: bool,
     last: Option<f32>,
     sent: VecDeque<f32>,
+    /// Whether its waiting was noted.
+    noted: bool,
 }
 
 impl Pickup {
@@ -35,6 +37,16 @@ impl Pickup {
             self.sent.pop_front();
         }
         self.sent.push_back(value);
+    }
+
+    /// Whether it waits and nobody has asked this before since it was connected.
+    pub(super) fn is_new_wait(&mut self) -> bool {
+        !self.holds && !std::mem::replace(&mut self.noted, true)
+    }
+
+    /// It comes back to work, and may stand anywhere.
+    pub(super) fn release(&mut self) {
+        (self.holds, self.last) = (false, None);
     }
 
     /// The control was told to stand at a position, and does: it has a motor, or none that could stand elsewhere.

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::binding::{Action, Binding, Edge, Encoder};
+use super::binding::{Action, Binding, Edge, Encoder, Tell};
 use super::controls::Control;
 use super::curve::{Curve, Scale};
+use super::layer::Layer;
 use super::lead::LeadZone;
 use super::{Mapping, Programs};
 use crate::event::parameter::{Kind, Param, Value};
@@ -16,25 +17,34 @@ const CONTROLS: [&str; 9] =
 
 pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> {
     let (mut document, mut root) = Document::parse(file, text);
-    let mut mapping = Mapping::default();
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut mapping = Mapping { file: stem, ..Mapping::default() };
     match root.take("schema") {
         Some(schema) => drop(schema.integer(&mut document, 1..=1)),
         None => root.missing(&mut document, "schema", "schema = 1"),
     }
     mapping.name = root.required_text(&mut document, "name");
+    mapping.inherit = root.text(&mut document, "inherit");
     let mut any = Defaults::default();
     if let Some(mut device) = root.table(&mut document, "device") {
         mapping.port_contains = device.text(&mut document, "port_contains").unwrap_or_default().to_lowercase();
         any.channel = channel(&mut document, &mut device);
-        mapping.clock = device.flag(&mut document, "clock").unwrap_or(false);
+        mapping.clock = device.flag(&mut document, "clock");
         any.feedback = device.flag(&mut document, "feedback").unwrap_or(false);
-        if let Some(light) = device.integer(&mut document, "light", 1..=127) {
-            mapping.light = light as u8;
-        }
+        any.light = light(&mut document, &mut device).unwrap_or(any.light);
         device.finish(&mut document);
     }
+    for table in root.tables(&mut document, "layer") {
+        mapping.layers.extend(layer(&mut document, table, any.channel));
+    }
     for table in root.tables(&mut document, "bind") {
-        mapping.bindings.extend(binding(&mut document, table, any));
+        let Some(mut binding) = binding(&mut document, table, any, &mapping.layers) else { continue };
+        // Several blocks may stand for one control; what it shows is the first one's value.
+        let shown = mapping.bindings.iter().any(|other: &Binding| {
+            other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
+        });
+        binding.feedback = binding.feedback.filter(|_| !shown);
+        mapping.bindings.push(binding);
     }
     for table in root.tables(&mut document, "lead") {
         mapping.leads.push(lead(&mut document, table, any.channel));
@@ -56,10 +66,22 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
 }
 
 /// What holds for every `[[bind]]` that does not say otherwise.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Defaults {
     channel: Option<u8>,
     feedback: bool,
+    light: u8,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { channel: None, feedback: false, light: 127 }
+    }
+}
+
+/// The velocity or value that lights a button.
+fn light(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
+    table.integer(document, "light", 1..=127).map(|light| light as u8)
 }
 
 /// A channel as people count, from 1.
@@ -80,10 +102,28 @@ fn lead(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u
     LeadZone { channel, notes: low as u8..=high as u8, sustain }
 }
 
-fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults) -> Option<Binding> {
+fn layer(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u8>) -> Option<Layer> {
+    let name = table.required_text(document, "name");
+    let control = control(document, &mut table);
+    let channel = channel(document, &mut table).or(any_channel);
+    let toggle = table.flag(document, "toggle").unwrap_or(false);
+    table.finish(document);
+    Some(Layer { name, control: control?, channel, toggle })
+}
+
+fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, layers: &[Layer]) -> Option<Binding> {
     let control = control(document, &mut table);
     let channel = channel(document, &mut table).or(any.channel);
-    let feedback = table.flag(document, "feedback").unwrap_or(any.feedback);
+    let feedback = tell(document, &mut table, any, control, channel);
+    let layer = table.take("layer").and_then(|field| {
+        let name = field.text(document)?;
+        if layers.iter().all(|layer| layer.name != name) {
+            let known = layers.iter().map(|layer| format!("{:?}", layer.name)).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
+            document.add(field.span, &field.key, format!("there is no [[layer]] of this name; there is {known}"));
+        }
+        Some(name)
+    });
     let to = match table.take("to") {
         Some(field) => field.text(document).and_then(|id| match parameter(&id) {
             Ok(param) => Some(param),
@@ -108,7 +148,40 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults) -> 
         }
     };
     table.finish(document);
-    Some(Binding { control: control?, channel, to: to?, action: action?, feedback })
+    Some(Binding { control: control?, channel, to: to?, action: action?, layer, feedback })
+}
+
+/// How a control is told its value.
+fn tell(
+    document: &mut Document<'_>,
+    table: &mut Table<'_>,
+    any: Defaults,
+    control: Option<Control>,
+    channel: Option<u8>,
+) -> Option<Tell> {
+    let wanted = table.flag(document, "feedback");
+    let cc = table.integer(document, "feedback_cc", 0..=119).map(|number| Control::Cc(number as u8));
+    let note = table.integer(document, "feedback_note", 0..=127).map(|number| Control::Note(number as u8));
+    let on = table.integer(document, "feedback_channel", 1..=16).map(|channel| channel as u8 - 1);
+    let range = table.take("feedback_range").and_then(|field| {
+        let ends = pair(&field).filter(|ends| ends.iter().all(|end| (0.0..=127.0).contains(end) && end.fract() == 0.0));
+        ends.or_else(|| field.wrong(document, "the values at both ends, whole numbers from 0 to 127, such as [1, 13]"))
+    });
+    let light = light(document, table);
+    let other = cc.or(note);
+    if range.is_some() && other.is_none() {
+        document.add(table.span(), "feedback_range", "needs a feedback_cc or feedback_note that it is for".to_owned());
+    }
+    if !wanted.unwrap_or(any.feedback || other.is_some()) {
+        return None;
+    }
+    let [low, high] = range.unwrap_or([0.0, 127.0]);
+    Some(Tell {
+        control: other.or(control)?,
+        channel: on.or(channel).unwrap_or(0),
+        range: [low as u8, high as u8],
+        light: light.unwrap_or(any.light),
+    })
 }
 
 fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control> {
@@ -154,15 +227,16 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
     let value = table.take("value");
     let toggle = table.take("toggle");
     let on = table.take("on");
+    let spec = to.spec();
     let edge = match &on {
         Some(field) => match field.text(document)?.as_str() {
             "press" => Edge::Press,
             "release" => Edge::Release,
-            _ => return field.wrong(document, "press or release"),
+            "hold" => return hold(document, field, value, to),
+            _ => return field.wrong(document, "press, release or hold"),
         },
         None => Edge::Press,
     };
-    let spec = to.spec();
     if let Some(field) = toggle {
         return match (&field.value, spec.kind) {
             (toml::de::DeValue::Boolean(true), Kind::Toggle { .. }) => Some(Action::Toggle { edge }),
@@ -188,6 +262,25 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
         }
         Kind::Number { min, max, .. } => number_action(document, table, relative, min, max),
         Kind::Toggle { .. } | Kind::Choice { .. } => Some(Action::Follow { scale: None, pickup: false }),
+    }
+}
+
+/// What a button sets while it is down.
+fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
+    // A mood is more than its name, and a preset more than what is set: there would be no way back.
+    let back = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
+    match value {
+        _ if !back => {
+            document.add(on.span.clone(), &on.key, format!("{} cannot go back to what it was", to.spec().id));
+            None
+        }
+        Some(field) => Some(Action::While { value: field.parameter(document, to)? }),
+        None if matches!(to.spec().kind, Kind::Toggle { .. }) => Some(Action::While { value: Value::Toggle(true) }),
+        None => {
+            let hint = format!("on = \"hold\" needs a value = … for {}", to.spec().id);
+            document.add(on.span.clone(), &on.key, hint);
+            None
+        }
     }
 }
 

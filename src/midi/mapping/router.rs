@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::binding::{Action, Binding, Edge};
 use super::controls::{Control, Controls, Move};
 use super::feedback::{self, Telling, Told};
+use super::hint::Wait;
+use super::layer::Layers;
 use super::lead::Held;
 use super::pickup::Pickup;
 use super::{Mapping, Programs};
@@ -23,6 +25,11 @@ pub struct Router {
     told: Vec<Told>,
     /// One for each binding: whether its button is down.
     down: Vec<bool>,
+    /// One for each binding: what its parameter goes back to when the button comes up.
+    before: Vec<Option<Value>>,
+    layers: Layers,
+    /// A control that waits for its value, to be said.
+    waits: Option<Wait>,
     /// One for each zone.
     held: Vec<Held>,
     /// In the order of the parameter table, as far as known.
@@ -44,6 +51,9 @@ impl Router {
             pickups: vec![Pickup::default(); mapping.bindings.len()],
             told: vec![Told::default(); mapping.bindings.len()],
             down: vec![false; mapping.bindings.len()],
+            before: vec![None; mapping.bindings.len()],
+            layers: Layers::new(&mapping),
+            waits: None,
             held: vec![Held::default(); mapping.leads.len()],
             values: values.to_vec(),
             bank: [0; 2],
@@ -57,22 +67,47 @@ impl Router {
         &self.mapping
     }
 
-    /// Takes a message, in the order they come; adds what follows from it to `out`.
-    pub fn message(&mut self, message: Message, out: &mut Vec<ControlEvent>) {
+    /// Takes a message, in the order they come; adds what follows from it to `out`. Returns whether the mapping has a use
+    /// for it.
+    pub fn message(&mut self, message: Message, out: &mut Vec<ControlEvent>) -> bool {
         let mapping = Arc::clone(&self.mapping);
+        let mut used = mapping.leads.iter().any(|zone| zone.hears(message));
         for (held, zone) in self.held.iter_mut().zip(&mapping.leads) {
             held.message(zone, message);
         }
-        self.program(message, &mapping.programs, out);
+        used |= self.program(message, &mapping.programs, out);
         let mut controls = std::mem::take(&mut self.controls);
         controls.message(message, |moved| {
+            if self.layers.moved(&mapping, &moved) {
+                used = true;
+                self.change_layer();
+            }
             for (index, binding) in mapping.bindings.iter().enumerate() {
-                if binding.hears(&moved) {
+                // Whoever took a button's press also takes its release.
+                let takes = self.layers.at_work(index) || (self.down[index] && !moved.pressed);
+                if binding.hears(&moved) && takes {
+                    used = true;
                     self.moved(index, binding, &moved, out);
                 }
             }
         });
         self.controls = controls;
+        used
+    }
+
+    /// A control that waits for its value and has not been told of yet.
+    pub(super) fn take_wait(&mut self) -> Option<Wait> {
+        self.waits.take()
+    }
+
+    /// Controls that come to work in another layer stand anywhere, and show something else.
+    fn change_layer(&mut self) {
+        for (index, pickup) in self.pickups.iter_mut().enumerate() {
+            if self.layers.has_turned(index) {
+                pickup.release();
+                self.told[index].forget();
+            }
+        }
     }
 
     /// The notes that lead the harmony now, bit n for MIDI note n.
@@ -101,16 +136,17 @@ impl Router {
 
     /// Adds what controls that are to be told their value do not know yet; called every thirtieth of a second.
     pub(super) fn feedback(&mut self, out: &mut Vec<Telling>) {
-        let bindings = self.mapping.bindings.iter().enumerate().filter(|(_, binding)| binding.feedback);
-        for (index, binding) in bindings {
+        for (index, binding) in self.mapping.bindings.iter().enumerate() {
+            let Some(tell) = binding.feedback.as_ref().filter(|_| self.layers.at_work(index)) else { continue };
             let value = &self.values[binding.to as usize];
-            let Some(steps) = self.told[index].tick(binding, value, self.mapping.light) else { continue };
-            let channel = binding.channel.unwrap_or(0);
+            let Some(steps) = self.told[index].tick(binding, tell, value) else { continue };
             // A button that is let go says the same as one that goes dark: that must not be taken for an echo.
             let echo = steps > 0 || !feedback::is_light(binding);
-            feedback::messages(channel, binding.control, steps, |message| out.push(Telling { message, echo }));
-            self.controls.told(channel, binding.control, steps);
-            self.pickups[index].told(feedback::position(binding.control, steps));
+            feedback::messages(tell.channel, tell.control, steps, |message| out.push(Telling { message, echo }));
+            if binding.is_told_itself() {
+                self.controls.told(tell.channel, tell.control, steps);
+                self.pickups[index].told(feedback::position(tell.control, steps));
+            }
         }
     }
 
@@ -143,6 +179,9 @@ impl Router {
                 if let (true, Some(scale), Value::Number(number)) = (pickup, scale, known)
                     && !self.pickups[index].moved(moved.position, scale.position(*number))
                 {
+                    if self.pickups[index].is_new_wait() {
+                        self.waits = Some(Wait::new(binding, moved, scale, *number));
+                    }
                     return;
                 }
                 match binding.value_at(*scale, moved.position) {
@@ -161,7 +200,15 @@ impl Router {
             }
             Action::Set { edge, value } if acts(*edge) => value.clone(),
             Action::Toggle { edge } if acts(*edge) => Value::Toggle(*known != Value::Toggle(true)),
-            Action::Set { .. } | Action::Toggle { .. } => return,
+            Action::While { value } if acts(Edge::Press) => {
+                self.before[index] = Some(known.clone());
+                value.clone()
+            }
+            Action::While { .. } if acts(Edge::Release) => match self.before[index].take() {
+                Some(before) => before,
+                None => return,
+            },
+            Action::Set { .. } | Action::Toggle { .. } | Action::While { .. } => return,
         };
         self.set(index, binding.to, value, out);
     }
@@ -179,7 +226,8 @@ impl Router {
         out.push(ControlEvent::Set(param, value));
     }
 
-    fn program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) {
+    /// Takes a program change; returns whether one of that number was wanted.
+    fn program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) -> bool {
         let hears = |channel: u8| programs.channel.is_none_or(|wanted| wanted == channel);
         match message {
             Message::ControlChange { channel, controller: 0, value } if hears(channel) => self.bank[0] = value,
@@ -189,12 +237,13 @@ impl Router {
                 let scenes = self.bank != [0, 0] && !programs.scenes.is_empty();
                 let (param, names) =
                     if scenes { (Param::Scene, &programs.scenes) } else { (Param::Preset, &programs.presets) };
-                if let Some(name) = names.get(usize::from(program)) {
-                    out.push(ControlEvent::Set(param, Value::Text(name.clone())));
-                }
+                let Some(name) = names.get(usize::from(program)) else { return false };
+                out.push(ControlEvent::Set(param, Value::Text(name.clone())));
+                return true;
             }
             _ => {}
         }
+        false
     }
 }
 

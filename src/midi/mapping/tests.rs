@@ -57,7 +57,7 @@ scenes = [\"verse\"]
 ",
     )
     .unwrap();
-    assert!(mapping.fits("Somebody's MY BOX MIDI 1") && !mapping.fits("Other") && mapping.clock && mapping.light == 60);
+    assert!(mapping.fits("Somebody's MY BOX MIDI 1") && !mapping.fits("Other") && mapping.clock == Some(true));
     let scale = |low, high, curve| Scale { low, high, curve };
     let expected = [
         (
@@ -80,13 +80,91 @@ scenes = [\"verse\"]
     ];
     assert_eq!(mapping.bindings.len(), expected.len());
     for (binding, (control, channel, to, action)) in mapping.bindings.into_iter().zip(expected) {
-        assert_eq!(
-            binding,
-            Binding { control, channel: Some(channel), to, action, feedback: control == Control::Cc(7) }
-        );
+        let feedback = (control == Control::Cc(7)).then_some(Tell { control, channel, range: [0, 127], light: 60 });
+        assert_eq!(binding, Binding { control, channel: Some(channel), to, action, layer: None, feedback });
     }
     assert_eq!(mapping.leads, [LeadZone { channel: Some(2), notes: 36..=96, sustain: false }]);
     assert_eq!(mapping.programs.presets, ["calm"]);
+}
+
+#[test]
+fn a_control_may_listen_to_another_message_than_it_sends() {
+    let mapping = parse(
+        "
+[[bind]]
+cc = 1
+channel = 11
+feedback_cc = 9
+feedback_range = [1, 13]
+to = \"reverb\"
+[[bind]]
+note = 8
+feedback_note = 0
+feedback_channel = 2
+light = 1
+to = \"hold\"
+toggle = true
+[[bind]]
+note = 8
+feedback = true
+to = \"record\"
+toggle = true
+[device]
+port_contains = \"x\"
+",
+    )
+    .unwrap();
+    let told: Vec<Option<Tell>> = mapping.bindings.into_iter().map(|binding| binding.feedback).collect();
+    assert_eq!(
+        told,
+        [
+            Some(Tell { control: Control::Cc(9), channel: 10, range: [1, 13], light: 127 }),
+            Some(Tell { control: Control::Note(0), channel: 1, range: [0, 127], light: 1 }),
+            None,
+        ],
+        "of two blocks for one control the first is shown"
+    );
+}
+
+#[test]
+fn layers_and_what_goes_back_are_read_with_care() {
+    let problems = parse(
+        "
+[[layer]]
+name = \"shift\"
+note = 98
+[[layer]]
+name = \"nothing\"
+[[bind]]
+layer = \"shft\"
+cc = 1
+to = \"tone\"
+[[bind]]
+note = 1
+on = \"hold\"
+to = \"emotion\"
+value = \"sad\"
+[[bind]]
+note = 2
+on = \"hold\"
+to = \"reverb\"
+[[bind]]
+cc = 3
+feedback_range = [0, 300]
+to = \"tone\"
+",
+    )
+    .unwrap_err();
+    let expected = [
+        "there is no [[layer]] of this name; there is \"shift\"",
+        "needs a control",
+        "emotion cannot go back to what it was",
+        "on = \"hold\" needs a value",
+        "whole numbers from 0 to 127",
+    ];
+    for wanted in expected {
+        assert!(problems.iter().any(|problem| problem.contains(wanted)), "{wanted} is missing in {problems:#?}");
+    }
 }
 
 #[test]
@@ -151,7 +229,8 @@ notes = [60, 50]
              pitch_bend, channel_pressure, message",
             "test.toml:14: bind.to = \"valense\": there is no parameter \"valense\"; did you mean \"valence\"?",
             "test.toml:15: bind.rnge = [0, 1]: unknown key; did you mean \"range\"?; expected one of cc, cc14, nrpn, rpn, \
-             note, program, pitch_bend, channel_pressure, message, channel, feedback, to, range, curve, takeover, relative, \
+             note, program, pitch_bend, channel_pressure, message, channel, feedback, \
+             feedback_cc, feedback_note, feedback_channel, feedback_range, light, layer, to, range, curve, takeover, relative, \
              step, on, value, toggle",
             "test.toml:19: bind.range = [-2, 1]: both ends must lie in the parameter's range from -1 to 1",
             "test.toml:20: an exponential curve needs both ends above 0",
@@ -159,7 +238,7 @@ notes = [60, 50]
             "test.toml:28: preset needs a value = \"…\"",
             "test.toml:34: bind.value = \"grumpy\": expected one of happy, sad, energetic, \
              calm, romantic, angry, nostalgic, mysterious",
-            "test.toml:38: bind.on = \"push\": expected press or release",
+            "test.toml:38: bind.on = \"push\": expected press, release or hold",
             "test.toml:42: bind.relative = \"binary\": expected twos-complement, binary-offset or sign-magnitude",
             "test.toml:43: on = … needs a value = … or toggle = true for valence",
             "test.toml:48: lead.notes = [60, 50]: expected the lowest and the highest key, such as [36, 96]",
@@ -170,7 +249,7 @@ notes = [60, 50]
 #[test]
 fn feedback_holds_for_the_device_or_one_control() {
     let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
-    let told: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback).collect();
+    let told: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
     assert_eq!(told, [true, false]);
     let problems = parse("[[bind]]\ncc = 1\nto = \"tone\"\nfeedback = true\n").unwrap_err();
     assert!(problems[0].contains("device.port_contains"), "{problems:?}");

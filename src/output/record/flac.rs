@@ -9,6 +9,7 @@ use flacenc::config::Encoder;
 use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 
+use super::Bits;
 use crate::units::SAMPLE_RATE;
 
 /// Frames per block.
@@ -16,7 +17,6 @@ const BLOCK: usize = 4096;
 /// Shortest block the format knows.
 const SHORTEST: usize = 32;
 const CHANNELS: usize = 2;
-const BITS: usize = 24;
 
 /// A FLAC file being written.
 pub(super) struct FlacFile {
@@ -27,28 +27,46 @@ pub(super) struct FlacFile {
     block: FrameBuf,
     waiting: Vec<i32>,
     blocks: usize,
+    /// Bytes that the system has taken whole.
+    written: u64,
 }
 
 fn other(error: impl std::fmt::Debug) -> io::Error {
     io::Error::other(format!("FLAC encoder: {error:?}"))
 }
 
+/// Frame sizes of 0 are those that are not known.
+fn without_frame_sizes(info: &StreamInfo) -> io::Result<StreamInfo> {
+    let mut info = info.clone();
+    info.set_frame_sizes(0, 0).map_err(other)?;
+    Ok(info)
+}
+
 impl FlacFile {
-    pub(super) fn new(file: File) -> io::Result<Self> {
+    pub(super) fn new(file: File, bits: Bits) -> io::Result<Self> {
+        if bits == Bits::Float {
+            return Err(io::Error::other("FLAC holds 16 or 24 bits, not floating point"));
+        }
+        let bits = 8 * usize::from(bits.bytes());
+        // Only the last block may be shorter, and does not count.
+        let mut info = StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(other)?;
+        info.set_block_sizes(BLOCK, BLOCK).map_err(other)?;
         let mut flac = Self {
             file,
             encoder: Encoder::default().into_verified().map_err(|(_, error)| other(error))?,
-            info: StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, BITS).map_err(other)?,
-            context: Context::new(BITS, CHANNELS),
+            info,
+            context: Context::new(bits, CHANNELS),
             block: FrameBuf::with_size(CHANNELS, BLOCK).map_err(other)?,
             waiting: Vec::with_capacity(2 * CHANNELS * BLOCK),
             blocks: 0,
+            written: 0,
         };
-        flac.header()?;
+        // Of a length that is not known yet: true whenever the writing stops.
+        flac.header(without_frame_sizes(&flac.info)?)?;
         Ok(flac)
     }
 
-    /// Takes one frame of 24-bit samples.
+    /// Takes one frame.
     pub(super) fn write(&mut self, frame: [i32; 2]) -> io::Result<()> {
         self.waiting.extend(frame);
         if self.waiting.len() == CHANNELS * BLOCK { self.encode() } else { Ok(()) }
@@ -64,8 +82,20 @@ impl FlacFile {
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
-        self.header()?;
+        // Shorter than a block: no frame was counted.
+        let known = self.info.max_frame_size() > 0;
+        let info = if known { self.info.clone() } else { without_frame_sizes(&self.info)? };
+        self.header(info)?;
         self.file.sync_all()
+    }
+
+    /// Takes away what was not written whole.
+    pub(super) fn rescue(&mut self) -> io::Result<()> {
+        self.file.set_len(self.written)
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     fn encode(&mut self) -> io::Result<()> {
@@ -73,25 +103,27 @@ impl FlacFile {
         self.context.fill_interleaved(&self.waiting).map_err(other)?;
         let frame = flacenc::encode_fixed_size_frame(&self.encoder, &self.block, self.blocks, &self.info);
         let frame = frame.map_err(other)?;
-        // The last, shorter block does not count towards the block sizes in the header.
         if self.waiting.len() == CHANNELS * BLOCK {
             self.info.update_frame_info(&frame);
         }
-        self.put(&frame)?;
+        self.written += self.put(&frame)?;
         self.blocks += 1;
         self.waiting.clear();
         Ok(())
     }
 
-    fn header(&mut self) -> io::Result<()> {
+    fn header(&mut self, info: StreamInfo) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
-        self.put(&Stream::with_stream_info(self.info.clone()))?;
+        let length = self.put(&Stream::with_stream_info(info))?;
+        self.written = self.written.max(length);
         self.file.seek(SeekFrom::End(0)).map(drop)
     }
 
-    fn put(&mut self, part: &impl BitRepr) -> io::Result<()> {
+    /// Writes a part; gives its length.
+    fn put(&mut self, part: &impl BitRepr) -> io::Result<u64> {
         let mut bytes = ByteSink::new();
         part.write(&mut bytes).map_err(other)?;
-        self.file.write_all(bytes.as_slice())
+        self.file.write_all(bytes.as_slice())?;
+        Ok(bytes.as_slice().len() as u64)
     }
 }

@@ -15,7 +15,14 @@ pub type Part = Arc<[[f32; 2]]>;
 
 /// The listeners; clones are the same. Nothing here is for the audio callback.
 #[derive(Debug, Clone, Default)]
-pub struct Listeners(Arc<Mutex<Vec<Sender<Part>>>>);
+pub struct Listeners(Arc<Mutex<Vec<Listener>>>);
+
+#[derive(Debug)]
+struct Listener {
+    parts: Sender<Part>,
+    /// Whether it takes one of the places.
+    counts: bool,
+}
 
 impl Listeners {
     /// Begins to listen: parts arrive as they are played, and end for one that does not keep up. `None` when there are
@@ -23,13 +30,21 @@ impl Listeners {
     #[must_use]
     pub fn join(&self) -> Option<Receiver<Part>> {
         let mut listeners = self.lock();
-        listeners.retain(|listener| !listener.is_closed());
-        if listeners.len() >= MAX_LISTENERS {
+        listeners.retain(|listener| !listener.parts.is_closed());
+        if listeners.iter().filter(|listener| listener.counts).count() >= MAX_LISTENERS {
             return None;
         }
-        let (sender, receiver) = channel(WAITING);
-        listeners.push(sender);
+        let (parts, receiver) = channel(WAITING);
+        listeners.push(Listener { parts, counts: true });
         Some(receiver)
+    }
+
+    /// The same for the program itself, which takes nobody's place: for what is measured all the time.
+    #[must_use]
+    pub fn attend(&self) -> Receiver<Part> {
+        let (parts, receiver) = channel(WAITING);
+        self.lock().push(Listener { parts, counts: false });
+        receiver
     }
 
     /// Hands frames to everyone; who is gone or has not kept up is forgotten. Returns how many have not kept up. Never
@@ -42,14 +57,14 @@ impl Listeners {
         let part = Part::from(frames);
         let mut cut = 0;
         listeners.retain(|listener| {
-            let sent = listener.try_send(Arc::clone(&part));
+            let sent = listener.parts.try_send(Arc::clone(&part));
             cut += u64::from(matches!(sent, Err(TrySendError::Full(_))));
             sent.is_ok()
         });
         cut
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Sender<Part>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Listener>> {
         // The list is whole between any two statements, so a panic elsewhere does not spoil it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,6 +94,7 @@ mod tests {
         let mut places: Vec<_> = (0..MAX_LISTENERS).map(|_| listeners.join().unwrap()).collect();
         assert!(listeners.join().is_none());
         places.pop();
-        assert!(listeners.join().is_some());
+        let measured = listeners.attend();
+        assert!(listeners.join().is_some() && !measured.is_closed());
     }
 }

@@ -1,98 +1,192 @@
-//! One file of a take, in either format.
+//! A sound file being written, in either format.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use hound::{SampleFormat, WavSpec, WavWriter};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
 
 use super::flac::FlacFile;
-use super::{Format, RecordError};
-use crate::units::SAMPLE_RATE;
-
-/// Full scale in 24 bits, as `melos render` has it; its positive end is one step lower.
-const FULL: f32 = 8_388_608.0;
+use super::wav::WavFile;
+use super::{Bits, Format, RecordError};
+use crate::files::sync_folder;
 
 enum Kind {
-    Wav(WavWriter<BufWriter<File>>),
+    Wav(WavFile),
     Flac(Box<FlacFile>),
 }
 
-/// An open file.
-pub(super) struct Tape {
+/// A stereo file at 48 kHz being written. What a crash leaves of it can be played.
+#[allow(missing_debug_implementations, reason = "an encoder has nothing to show")]
+pub struct SoundFile {
     path: PathBuf,
     kind: Kind,
+    bits: Bits,
     frames: u64,
+    disk: Disk,
 }
 
-fn io_error(error: hound::Error) -> io::Error {
-    match error {
-        hound::Error::IoError(error) => error,
-        other => io::Error::other(other.to_string()),
-    }
-}
-
-impl Tape {
-    /// Makes the file and its folders.
-    pub(super) fn create(path: &Path, format: Format) -> Result<Self, RecordError> {
+impl SoundFile {
+    /// Makes a file; one that is there is not touched.
+    ///
+    /// # Errors
+    /// When it cannot be made or exists, or the format does not hold so many bits.
+    pub fn create_new(path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
         let open = || {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let file = File::create(path)?;
-            Ok(match format {
-                Format::Flac => Kind::Flac(Box::new(FlacFile::new(file)?)),
-                Format::Wav => {
-                    let spec = WavSpec {
-                        channels: 2,
-                        sample_rate: SAMPLE_RATE,
-                        bits_per_sample: 24,
-                        sample_format: SampleFormat::Int,
-                    };
-                    Kind::Wav(WavWriter::new(BufWriter::new(file), spec).map_err(io_error)?)
-                }
-            })
+            let file = File::options().read(true).write(true).create_new(true).open(path)?;
+            sync_folder(path)?;
+            Ok(file)
         };
-        let error = |source| RecordError::File { path: path.to_owned(), source };
-        Ok(Self { path: path.to_owned(), kind: open().map_err(error)?, frames: 0 })
+        let file = open().map_err(|source| RecordError::File { path: path.to_owned(), source })?;
+        Self::new(file, path, format, bits)
+    }
+
+    /// Makes a file in the place of one that may be there.
+    ///
+    /// # Errors
+    /// When it cannot be made, or the format does not hold so many bits.
+    pub fn create(path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
+        let file = File::create(path).map_err(|source| RecordError::File { path: path.to_owned(), source })?;
+        Self::new(file, path, format, bits)
+    }
+
+    fn new(file: File, path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
+        let begin = || {
+            let disk = Disk::of(&file)?;
+            let kind = match format {
+                Format::Wav => Kind::Wav(WavFile::new(file, bits)?),
+                Format::Flac => Kind::Flac(Box::new(FlacFile::new(file, bits)?)),
+            };
+            Ok(Self { path: path.to_owned(), kind, bits, frames: 0, disk })
+        };
+        begin().map_err(|source| RecordError::File { path: path.to_owned(), source })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Frames written.
-    pub(super) fn frames(&self) -> u64 {
+    #[must_use]
+    pub fn frames(&self) -> u64 {
         self.frames
     }
 
-    pub(super) fn write(&mut self, frames: &[[f32; 2]]) -> Result<(), RecordError> {
-        let mut write = || {
-            for frame in frames {
-                let [left, right] = frame.map(|sample| (sample * FULL).round().clamp(-FULL, FULL - 1.0) as i32);
-                match &mut self.kind {
-                    Kind::Flac(file) => file.write([left, right])?,
-                    Kind::Wav(file) => {
-                        file.write_sample(left).map_err(io_error)?;
-                        file.write_sample(right).map_err(io_error)?;
-                    }
-                }
-            }
-            Ok(())
-        };
-        write().map_err(|source| RecordError::File { path: self.path.clone(), source })?;
+    /// Writes frames, left and right; integers are rounded, and what is beyond full scale is cut.
+    ///
+    /// # Errors
+    /// When the disk does not take them.
+    pub fn write(&mut self, frames: &[[f32; 2]]) -> Result<(), RecordError> {
+        self.put(frames).map_err(|source| self.error(source))?;
         self.frames += frames.len() as u64;
         Ok(())
     }
 
-    /// Brings everything so far to the disk, so that a crash leaves a file that can be played. FLAC always is one.
-    pub(super) fn flush(&mut self) -> Result<(), RecordError> {
-        let Kind::Wav(file) = &mut self.kind else { return Ok(()) };
-        file.flush().map_err(|error| RecordError::File { path: self.path.clone(), source: io_error(error) })
+    fn put(&mut self, frames: &[[f32; 2]]) -> io::Result<()> {
+        // The positive end is one step lower.
+        let full = 2f32.powi(8 * i32::from(self.bits.bytes()) - 1);
+        let whole = |sample: f32| (sample * full).round().clamp(-full, full - 1.0) as i32;
+        for frame in frames {
+            match &mut self.kind {
+                Kind::Flac(file) => file.write(frame.map(whole))?,
+                Kind::Wav(file) if self.bits == Bits::Float => {
+                    file.write_float(frame[0])?;
+                    file.write_float(frame[1])?;
+                }
+                Kind::Wav(file) => {
+                    file.write(whole(frame[0]))?;
+                    file.write(whole(frame[1]))?;
+                }
+            }
+        }
+        Ok(())
     }
 
-    /// Completes the file.
-    pub(super) fn finish(self) -> Result<(), RecordError> {
+    /// Hands everything so far to the system, so that what a crash leaves can be played; FLAC always can.
+    ///
+    /// # Errors
+    /// When the disk does not take it, or the file is not where it was.
+    pub fn flush(&mut self) -> Result<(), RecordError> {
+        let check = |file: &File, path: &Path| -> io::Result<()> {
+            let (open, there) = (file.metadata()?, path.metadata());
+            match there {
+                Ok(there) if (there.dev(), there.ino()) == (open.dev(), open.ino()) => Ok(()),
+                _ => Err(io::Error::other("the file was moved or deleted while it was written")),
+            }
+        };
+        let flushed = match &mut self.kind {
+            Kind::Wav(file) => file.flush().and_then(|()| check(file.file(), &self.path)),
+            Kind::Flac(file) => check(file.file(), &self.path),
+        };
+        flushed.and_then(|()| self.disk.trouble()).map_err(|source| self.error(source))
+    }
+
+    /// Asks for everything so far to be brought to the disk, without waiting for it.
+    pub fn sync(&self) {
+        // One that is under way does as well.
+        let _ = self.disk.ask.try_send(());
+    }
+
+    /// Completes the file and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn finish(self) -> Result<(), RecordError> {
         let result = match self.kind {
-            Kind::Wav(file) => file.finalize().map_err(io_error),
+            Kind::Wav(mut file) => file.flush().and_then(|()| file.file().sync_all()),
             Kind::Flac(file) => file.finish(),
         };
         result.map_err(|source| RecordError::File { path: self.path, source })
+    }
+
+    /// Makes the best of a file to which nothing more can be written; whether it is still there.
+    pub(super) fn rescue(mut self) -> bool {
+        let rescued = match &mut self.kind {
+            Kind::Wav(file) => file.rescue(),
+            Kind::Flac(file) => file.rescue(),
+        };
+        rescued.is_ok() && self.path.is_file()
+    }
+
+    fn error(&self, source: io::Error) -> RecordError {
+        RecordError::File { path: self.path.clone(), source }
+    }
+}
+
+/// A thread that waits for the disk, so that the recorder need not.
+struct Disk {
+    ask: SyncSender<()>,
+    troubles: Receiver<io::Error>,
+}
+
+impl Disk {
+    fn of(file: &File) -> io::Result<Self> {
+        let file = file.try_clone()?;
+        let (ask, asked) = sync_channel(1);
+        let (trouble, troubles) = sync_channel(1);
+        let bring = move || {
+            for () in asked {
+                // A device has nothing to bring anywhere.
+                if let Err(error) = file.sync_data()
+                    && error.kind() != io::ErrorKind::InvalidInput
+                {
+                    let _ = trouble.try_send(error);
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("melos-sync".to_owned()).spawn(bring)?;
+        Ok(Self { ask, troubles })
+    }
+
+    /// The disk's complaint, if there was one.
+    fn trouble(&self) -> io::Result<()> {
+        match self.troubles.try_recv() {
+            Ok(error) => Err(error),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(()),
+        }
     }
 }

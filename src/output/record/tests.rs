@@ -6,10 +6,24 @@ use ringbuf::traits::{Observer, Producer, Split};
 use ringbuf::{HeapProd, HeapRb};
 
 use super::*;
+use crate::files::config::RecordingsConfig;
 
-fn recorder() -> (Recorder, HeapProd<[f32; 2]>) {
+fn recorder(folder: &Path) -> (Recorder, HeapProd<[f32; 2]>) {
+    recorder_with(folder, &RecordingsConfig { keep_free_gb: 0.0, ..RecordingsConfig::default() })
+}
+
+fn recorder_with(folder: &Path, config: &RecordingsConfig) -> (Recorder, HeapProd<[f32; 2]>) {
     let (tap, taken) = HeapRb::new(192_000).split();
-    (Recorder::spawn(taken, Listeners::default(), Arc::default()).unwrap(), tap)
+    let place = Place { folder: folder.to_owned(), budget: Budget::of(config) };
+    (Recorder::spawn(taken, Listeners::default(), place, std::sync::Arc::default()).unwrap(), tap)
+}
+
+/// Begins a take and gives its file.
+fn begin(recorder: &Recorder, format: Format, pre_roll: u64, limit: Option<u64>) -> PathBuf {
+    let attempts = recorder.status().progress().attempts;
+    recorder.start(take(format, pre_roll, limit)).unwrap();
+    wait_until("a take", || recorder.status().progress().attempts > attempts && recorder.status().recording());
+    recorder.status().progress().path.unwrap()
 }
 
 fn frame(n: usize) -> [f32; 2] {
@@ -34,8 +48,8 @@ fn play(tap: &mut HeapProd<[f32; 2]>, from: usize, to: usize) {
     });
 }
 
-fn take(path: &Path, format: Format, pre_roll: u64, limit: Option<u64>) -> Take {
-    Take { path: path.to_owned(), format, pre_roll, limit }
+fn take(format: Format, pre_roll: u64, limit: Option<u64>) -> Take {
+    Take { label: "calm".to_owned(), format, pre_roll, limit }
 }
 
 fn close(read: &[[f32; 2]], first: usize) {
@@ -52,14 +66,34 @@ fn read_wav(path: &Path) -> Vec<[f32; 2]> {
     samples.chunks_exact(2).map(|frame| [frame[0], frame[1]]).collect()
 }
 
+/// What `melos analyze` hears in a file, as it is.
+fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
+    use symphonia::core::formats::TrackType;
+    let source =
+        symphonia::core::io::MediaSourceStream::new(Box::new(std::fs::File::open(path).unwrap()), Default::default());
+    let mut format = symphonia::default::get_probe()
+        .probe(&Default::default(), source, Default::default(), Default::default())
+        .unwrap();
+    let track = format.default_track(TrackType::Audio).unwrap();
+    let frames = track.num_frames;
+    let parameters = track.codec_params.as_ref().unwrap().audio().unwrap().clone();
+    let mut decoder = symphonia::default::get_codecs().make_audio_decoder(&parameters, &Default::default()).unwrap();
+    let (mut read, mut samples) = (Vec::new(), Vec::new());
+    // What was being written when it ended may break off.
+    while let Ok(Some(packet)) = format.next_packet() {
+        let Ok(decoded) = decoder.decode(&packet) else { break };
+        decoded.copy_to_vec_interleaved::<f32>(&mut samples);
+        read.extend(samples.chunks_exact(2).map(|frame| [frame[0], frame[1]]));
+    }
+    (frames, read)
+}
+
 #[test]
-fn a_take_begins_before_it_was_asked_for() {
+fn a_take_begins_before_it_was_asked_for_and_has_a_name_to_read() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("new folder/take.wav");
-    let (recorder, mut tap) = recorder();
+    let (recorder, mut tap) = recorder(&dir.path().join("new folder"));
     play(&mut tap, 0, 100_000);
-    recorder.start(take(&path, Format::Wav, 60_000, None)).unwrap();
-    wait_until("recording", || recorder.status().recording());
+    let path = begin(&recorder, Format::Wav, 60_000, None);
     play(&mut tap, 100_000, 150_000);
     recorder.stop().unwrap();
     wait_until("the end", || !recorder.status().recording());
@@ -67,81 +101,167 @@ fn a_take_begins_before_it_was_asked_for() {
     assert_eq!(read.len(), 110_000);
     assert_eq!(recorder.status().frames(), 110_000);
     close(&read, 40_000);
+    let recorded = recorder.status().take_recorded().pop_back().unwrap();
+    assert_eq!((recorded.frames, recorded.gaps), (40_000..150_000, Vec::new()));
+    let name = path.file_name().unwrap().to_str().unwrap();
+    assert!(
+        name.starts_with("20") && name.ends_with("_calm.wav") && name.len() == "2026-11-28_16.55.01_calm.wav".len(),
+        "{name}"
+    );
+}
+
+#[test]
+fn nothing_is_overwritten_and_no_sound_is_stored_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recorder, mut tap) = recorder(dir.path());
+    let mut paths = std::collections::BTreeSet::new();
+    let mut total = 0;
+    for round in 0..20 {
+        let path = begin(&recorder, Format::Wav, u64::MAX, None);
+        play(&mut tap, 100 * round, 100 * (round + 1));
+        recorder.stop().unwrap();
+        wait_until("the end", || !recorder.status().recording());
+        total += read_wav(&path).len();
+        paths.insert(path);
+    }
+    assert_eq!((paths.len(), total), (20, 2000), "a pre-roll does not reach into the take before");
 }
 
 #[test]
 fn a_take_ends_at_its_limit() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("take.wav");
-    let (recorder, mut tap) = recorder();
-    recorder.start(take(&path, Format::Wav, 0, Some(5000))).unwrap();
-    wait_until("recording", || recorder.status().recording());
+    let (recorder, mut tap) = recorder(dir.path());
+    let path = begin(&recorder, Format::Wav, 0, Some(5000));
     play(&mut tap, 0, 20_000);
     wait_until("the end", || !recorder.status().recording());
     assert_eq!(read_wav(&path).len(), 5000);
-    assert_eq!(recorder.status().trouble(), None);
+    assert_eq!((recorder.status().trouble(), recorder.status().take_failure()), (None, None));
 }
 
 #[test]
 fn flac_holds_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("take.flac");
-    let (recorder, mut tap) = recorder();
-    recorder.start(take(&path, Format::Flac, 0, None)).unwrap();
-    wait_until("recording", || recorder.status().recording());
-    play(&mut tap, 0, 50_001);
-    drop(recorder);
-
-    use symphonia::core::formats::TrackType;
-    let source =
-        symphonia::core::io::MediaSourceStream::new(Box::new(std::fs::File::open(&path).unwrap()), Default::default());
-    let mut format = symphonia::default::get_probe()
-        .probe(&Default::default(), source, Default::default(), Default::default())
-        .unwrap();
-    let track = format.default_track(TrackType::Audio).unwrap();
-    assert_eq!(track.num_frames, Some(50_001));
-    let parameters = track.codec_params.as_ref().unwrap().audio().unwrap().clone();
-    let mut decoder = symphonia::default::get_codecs().make_audio_decoder(&parameters, &Default::default()).unwrap();
-    let (mut read, mut samples) = (Vec::new(), Vec::new());
-    while let Some(packet) = format.next_packet().unwrap() {
-        decoder.decode(&packet).unwrap().copy_to_vec_interleaved::<f32>(&mut samples);
-        read.extend(samples.chunks_exact(2).map(|frame| [frame[0], frame[1]]));
+    // Shorter than a block, and not a multiple of one.
+    for length in [1000, 50_001] {
+        let (recorder, mut tap) = recorder(dir.path());
+        let path = begin(&recorder, Format::Flac, 0, None);
+        play(&mut tap, 0, length);
+        drop(recorder);
+        let (frames, read) = decode(&path);
+        assert_eq!((frames, read.len()), (Some(length as u64), length));
+        close(&read, 0);
     }
-    assert_eq!(read.len(), 50_001);
-    close(&read, 0);
 }
 
 #[test]
-fn a_full_disk_ends_the_take_and_nothing_else() {
+fn a_full_disk_is_told_by_every_format() {
+    for (format, bits) in [(Format::Wav, Bits::TwentyFour), (Format::Wav, Bits::Float), (Format::Flac, Bits::Sixteen)] {
+        let write = || {
+            let mut file = SoundFile::create(Path::new("/dev/full"), format, bits)?;
+            file.write(&[[0.5; 2]; 100_000])?;
+            file.finish()
+        };
+        let error = write().unwrap_err().to_string();
+        assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_that_takes_nothing_fails_the_take_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recorder, mut tap) = recorder(Path::new("/proc/nothing"));
+    recorder.start(take(Format::Wav, 0, None)).unwrap();
+    wait_until("the trouble", || recorder.status().trouble().is_some());
+    let failure = recorder.status().take_failure().unwrap();
+    assert!(failure.contains("/proc/nothing") && !recorder.status().recording(), "{failure}");
+    assert_eq!(recorder.status().take_failure(), None, "told once");
+    play(&mut tap, 0, 150_000);
+
+    let budget = Budget::of(&RecordingsConfig::default());
+    recorder.move_to(Place { folder: dir.path().to_owned(), budget }).unwrap();
+    let path = begin(&recorder, Format::Wav, 10_000, None);
+    assert_eq!(recorder.status().trouble(), None);
+    drop(recorder);
+    close(&read_wav(&path), 140_000);
+}
+
+#[test]
+fn a_take_ends_where_there_is_no_more_room_and_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    // Three and a half megabytes: twelve seconds.
+    let config = RecordingsConfig { max_gb: 0.0035, keep_free_gb: 0.0, ..RecordingsConfig::default() };
+    let (recorder, mut tap) = recorder_with(dir.path(), &config);
+    let path = begin(&recorder, Format::Wav, 0, None);
+    play(&mut tap, 0, 1_100_000);
+    wait_until("the end", || !recorder.status().recording());
+    assert!(recorder.status().take_failure().unwrap().contains("recordings.max_gb"));
+    let read = read_wav(&path);
+    assert!(read.len() >= 480_000 && read.len() < 1_100_000, "{}", read.len());
+    close(&read, 0);
+    assert_eq!(recorder.status().take_recorded().len(), 1, "what there is of it counts");
+    recorder.start(take(Format::Wav, 0, None)).unwrap();
+    wait_until("a refusal", || recorder.status().take_failure().is_some());
+}
+
+#[test]
+fn a_folder_that_is_deleted_or_moved_under_a_take_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     for format in [Format::Wav, Format::Flac] {
-        let (recorder, mut tap) = recorder();
-        recorder.start(take(Path::new("/dev/full"), format, 0, None)).unwrap();
-        wait_until("an answer", || recorder.status().recording() || recorder.status().trouble().is_some());
-        play(&mut tap, 0, 150_000);
-        wait_until("the trouble to be told", || recorder.status().trouble().is_some());
-        let trouble = recorder.status().trouble().unwrap();
-        assert!(trouble.contains("/dev/full") && trouble.contains("No space left"), "{trouble}");
-        assert!(!recorder.status().recording());
+        let folder = dir.path().join("takes");
+        let (recorder, mut tap) = recorder(&folder);
+        begin(&recorder, format, 0, None);
+        play(&mut tap, 0, 10_000);
+        std::fs::remove_dir_all(&folder).unwrap();
+        play(&mut tap, 10_000, 110_000);
+        wait_until("the trouble", || recorder.status().trouble().is_some());
+        assert!(recorder.status().take_failure().unwrap().contains("moved or deleted"));
+        assert!(recorder.status().take_recorded().is_empty(), "nothing is claimed to be recorded");
 
-        let path = dir.path().join("next.wav");
-        recorder.start(take(&path, Format::Wav, 10_000, None)).unwrap();
-        wait_until("recording", || recorder.status().recording());
-        assert_eq!(recorder.status().trouble(), None);
-        drop(recorder);
-        close(&read_wav(&path), 140_000);
+        let path = begin(&recorder, format, 0, None);
+        play(&mut tap, 0, 10_000);
+        let away = dir.path().join(format.ending());
+        std::fs::rename(&folder, &away).unwrap();
+        play(&mut tap, 10_000, 110_000);
+        wait_until("the trouble", || recorder.status().trouble().is_some());
+        let (_, read) = decode(&away.join(path.file_name().unwrap()));
+        assert!(read.len() >= 48_000, "what was written is whole where it is now: {}", read.len());
     }
+}
+
+#[test]
+fn frames_that_the_tap_lost_are_silent_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recorder, mut tap) = recorder(dir.path());
+    play(&mut tap, 0, 1000);
+    let path = begin(&recorder, Format::Wav, 500, None);
+    tap.try_push(crate::engine::gap(12_345)).unwrap();
+    play(&mut tap, 13_345, 20_000);
+    recorder.stop().unwrap();
+    wait_until("the end", || !recorder.status().recording());
+    let read = read_wav(&path);
+    close(&read[..500], 500);
+    assert!(read[500..12_845].iter().all(|frame| *frame == [0.0; 2]));
+    close(&read[12_845..], 13_345);
+    let recorded = recorder.status().take_recorded().pop_back().unwrap();
+    assert_eq!((recorded.frames, recorded.gaps), (500..20_000, vec![1000..13_345]));
+    assert_eq!(recorder.status().progress().missing, 12_345);
 }
 
 #[test]
 fn a_crash_leaves_a_file_that_can_be_played() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("take.wav");
-    let (recorder, mut tap) = recorder();
-    recorder.start(take(&path, Format::Wav, 0, None)).unwrap();
-    wait_until("recording", || recorder.status().recording());
-    play(&mut tap, 0, 100_000);
-    let copy = dir.path().join("copy.wav");
-    std::fs::copy(&path, &copy).unwrap();
-    assert!(read_wav(&copy).len() >= 48_000);
+    for format in [Format::Wav, Format::Flac] {
+        let (recorder, mut tap) = recorder(dir.path());
+        let path = begin(&recorder, format, 0, None);
+        play(&mut tap, 0, 100_000);
+        let copy = dir.path().join("copy").with_extension(format.ending());
+        std::fs::copy(&path, &copy).unwrap();
+        let (_, read) = decode(&copy);
+        assert!(read.len() >= 48_000, "{format:?}: {}", read.len());
+        close(&read, 0);
+        // Cut off in the middle of a frame.
+        let length = copy.metadata().unwrap().len();
+        std::fs::File::options().write(true).open(&copy).unwrap().set_len(length - 1001).unwrap();
+        close(&decode(&copy).1, 0);
+    }
 }

@@ -1,20 +1,25 @@
 //! The recorder's thread.
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringbuf::HeapCons;
 use ringbuf::traits::Consumer;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::listeners::Listeners;
 use super::memory::Memory;
-use super::tape::Tape;
-use super::{RecordError, Recorded, RecorderStatus, Take};
+use super::tape::SoundFile;
+use super::{Bits, PRE_ROLL_SECONDS, Place, RecordError, Recorded, RecorderStatus, Take};
+use crate::engine::gap_in;
 use crate::event::health::{Loss, Losses};
+use crate::files::{beside, stamp};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Longest time between two looks at the tap.
@@ -23,61 +28,106 @@ const LOOK: Duration = Duration::from_millis(50);
 const PART: usize = 4096;
 /// Frames between two points from which a file can be played after a crash.
 const SAFE: u64 = SAMPLE_RATE as u64;
-/// Frames of one file: two hours, well below what WAV can count.
+/// Of those points, every so many reaches the disk, so that it survives a power cut, and the room that is left is looked at.
+const SYNC: u64 = 10;
+/// Frames of one file: two hours.
 const FILE: u64 = 2 * 3600 * SAMPLE_RATE as u64;
+/// How often old recordings are looked for while nothing is recorded.
+const TIDY: Duration = Duration::from_secs(600);
+/// Gaps that are remembered; a recorder with more of them has one long gap.
+const MOST_GAPS: usize = 100;
 
 /// What the recorder may be asked for.
 #[derive(Debug)]
 pub(super) enum Request {
     Start(Take),
     Stop,
+    Place(Place),
 }
 
 struct Recording {
     take: Take,
-    tape: Tape,
+    /// The first file.
+    path: PathBuf,
+    tape: SoundFile,
     /// Frame of its first sample.
     start: u64,
     /// Frames in the files before this one.
     before: u64,
     part: u32,
     safe: u64,
+    place: Place,
 }
 
 /// What the thread owns.
 pub(super) struct Worker {
     tap: HeapCons<[f32; 2]>,
     listeners: Listeners,
+    place: Place,
     status: Arc<RecorderStatus>,
     losses: Arc<Losses>,
     memory: Memory,
     /// Frames taken from the tap.
     taken: u64,
+    /// Frames up to which the last take reached.
+    ended: u64,
+    /// Frames that were missing in the tap, as far back as a take may begin.
+    gaps: VecDeque<Range<u64>>,
     recording: Option<Recording>,
+    tidied: Instant,
 }
 
 impl Worker {
     pub(super) fn new(
         tap: HeapCons<[f32; 2]>,
         listeners: Listeners,
+        place: Place,
         status: Arc<RecorderStatus>,
         losses: Arc<Losses>,
     ) -> Self {
-        Self { tap, listeners, status, losses, memory: Memory::new(), taken: 0, recording: None }
+        Self {
+            tap,
+            listeners,
+            place,
+            status,
+            losses,
+            memory: Memory::new(),
+            taken: 0,
+            ended: 0,
+            gaps: VecDeque::new(),
+            recording: None,
+            tidied: Instant::now(),
+        }
     }
 
     /// Works until the handle is gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        self.tidy();
         loop {
             let request = requests.recv_timeout(LOOK);
             self.drain();
             match request {
                 Ok(Request::Start(take)) => self.start(take),
                 Ok(Request::Stop) => self.stop(),
+                Ok(Request::Place(place)) => {
+                    self.place = place;
+                    self.tidy();
+                }
+                Err(RecvTimeoutError::Timeout) if self.recording.is_none() && self.tidied.elapsed() >= TIDY => {
+                    self.tidy()
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.stop(),
             }
         }
+    }
+
+    /// Deletes what is too old, if anything is to be.
+    fn tidy(&mut self) {
+        self.tidied = Instant::now();
+        let writing = self.recording.as_ref().map(|recording| recording.tape.path().to_owned());
+        // A full disk is said when somebody records.
+        let _ = self.place.budget.make_room(&self.place.folder, writing.as_deref());
     }
 
     /// Takes everything from the tap.
@@ -88,66 +138,154 @@ impl Worker {
             if count == 0 {
                 return;
             }
-            self.memory.remember(&part[..count]);
-            self.losses.add(Loss::Listeners, self.listeners.send(&part[..count]));
-            self.taken += count as u64;
-            let Some(mut recording) = self.recording.take() else { continue };
-            match recording.write(&part[..count]) {
-                Ok(more) => {
-                    self.status.frames.store(recording.frames(), Relaxed);
-                    self.recording = Some(recording);
-                    if !more {
-                        self.stop();
-                    }
-                }
-                Err(error) => self.fail(&error),
+            let mut rest = &part[..count];
+            while let Some(at) = rest.iter().position(|frame| gap_in(*frame).is_some()) {
+                self.take(&rest[..at]);
+                self.take_gap(gap_in(rest[at]).unwrap_or(0).into());
+                rest = &rest[at + 1..];
             }
+            self.take(rest);
+        }
+    }
+
+    /// Silence in the place of frames that are missing, so that the time line stays whole.
+    fn take_gap(&mut self, missing: u64) {
+        let gap = self.taken..self.taken + missing;
+        let at = self.recording.as_ref().map_or(0, |recording| gap.start.saturating_sub(recording.start));
+        if self.recording.is_some() {
+            let (at, seconds) = (frames_to_seconds(at), frames_to_seconds(missing));
+            warn!(at, seconds, "the recorder was held up; the take has silence in the place of what is missing");
+        }
+        let many = self.gaps.len() >= MOST_GAPS;
+        match self.gaps.back_mut().filter(|_| many) {
+            Some(last) => last.end = gap.end,
+            None => self.gaps.push_back(gap),
+        }
+        let silence = [[0.0; 2]; PART];
+        let mut left = missing;
+        while left > 0 {
+            let now = left.min(PART as u64);
+            self.take(&silence[..now as usize]);
+            left -= now;
+        }
+        self.status.change(|progress| progress.missing += missing);
+    }
+
+    fn take(&mut self, frames: &[[f32; 2]]) {
+        if frames.is_empty() {
+            return;
+        }
+        self.memory.remember(frames);
+        self.losses.add(Loss::Listeners, self.listeners.send(frames));
+        self.taken += frames.len() as u64;
+        let Some(mut recording) = self.recording.take() else { return };
+        let wrote = recording.write(frames);
+        self.status.frames.store(recording.frames(), Relaxed);
+        match wrote {
+            Ok(more) => {
+                self.recording = Some(recording);
+                if !more {
+                    self.stop();
+                }
+            }
+            Err(error) => self.fail(&error, Some(recording)),
         }
     }
 
     fn start(&mut self, take: Take) {
         self.stop();
-        self.status.set_trouble(None);
-        let begin = || -> Result<Recording, RecordError> {
-            let tape = Tape::create(&take.path, take.format)?;
-            let before = self.memory.last(take.pre_roll);
-            let start = self.taken - before.iter().map(|piece| piece.len() as u64).sum::<u64>();
-            let mut recording = Recording { tape, start, before: 0, part: 1, safe: 0, take };
-            for piece in before {
-                recording.write(piece)?;
-            }
-            Ok(recording)
-        };
-        match begin() {
+        self.status.change(|progress| {
+            progress.attempts += 1;
+            progress.trouble = None;
+            progress.missing = 0;
+        });
+        // What a take could reach back to.
+        let oldest = self.taken.saturating_sub(u64::from(PRE_ROLL_SECONDS * SAMPLE_RATE));
+        self.gaps.retain(|gap| gap.end > oldest);
+        match self.begin(take) {
             Ok(recording) => {
-                info!(path = %recording.take.path.display(), "recording");
+                info!(path = %recording.path.display(), "recording");
+                let missing: u64 =
+                    self.gaps_in(recording.start..self.taken).iter().map(|gap| gap.end - gap.start).sum();
+                self.status.change(|progress| {
+                    progress.path = Some(recording.path.clone());
+                    progress.missing = missing;
+                });
                 self.status.frames.store(recording.frames(), Relaxed);
                 self.status.recording.store(true, Relaxed);
                 self.recording = Some(recording);
             }
-            Err(error) => self.fail(&error),
+            Err(error) => self.fail(&error, None),
         }
+    }
+
+    fn begin(&mut self, take: Take) -> Result<Recording, RecordError> {
+        let place = self.place.clone();
+        let folder = &place.folder;
+        fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
+        place.budget.make_room(folder, None).map_err(RecordError::NoRoom)?;
+        let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.ending());
+        let path = beside(&folder.join(name));
+        let tape = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
+        let before = self.memory.last(take.pre_roll.min(self.taken - self.ended));
+        let start = self.taken - before.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        let mut recording = Recording { path, tape, start, before: 0, part: 1, safe: 0, take, place };
+        for piece in before {
+            recording.write(piece)?;
+        }
+        Ok(recording)
+    }
+
+    /// The gaps in a range of frames.
+    fn gaps_in(&self, frames: Range<u64>) -> Vec<Range<u64>> {
+        let within = |gap: &Range<u64>| gap.start.max(frames.start)..gap.end.min(frames.end);
+        self.gaps.iter().map(within).filter(|gap| !gap.is_empty()).collect()
     }
 
     fn stop(&mut self) {
         let Some(recording) = self.recording.take() else { return };
-        let frames = recording.start..recording.start + recording.frames();
-        let (path, seconds) = (recording.take.path, frames_to_seconds(frames.end - frames.start));
+        let recorded = self.recorded(&recording);
         match recording.tape.finish() {
-            Ok(()) => {
-                info!(path = %path.display(), seconds, "recorded");
-                self.status.add_recorded(Recorded { path, frames });
-                self.status.recording.store(false, Relaxed);
-            }
-            Err(error) => self.fail(&error),
+            Ok(()) => self.complete(recorded),
+            Err(error) => self.fail(&error, None),
         }
     }
 
-    fn fail(&mut self, error: &RecordError) {
+    /// What a take holds up to now.
+    fn recorded(&mut self, recording: &Recording) -> Recorded {
+        let frames = recording.start..recording.start + recording.frames();
+        // The first minute is nobody's wish, so a take may reach back into it.
+        if recording.take.limit.is_none() {
+            self.ended = frames.end;
+        }
+        let gaps = self.gaps_in(frames.clone());
+        Recorded { path: recording.path.clone(), frames, gaps }
+    }
+
+    fn complete(&mut self, recorded: Recorded) {
+        let (seconds, gaps) = (frames_to_seconds(recorded.frames.end - recorded.frames.start), recorded.gaps.len());
+        if gaps == 0 {
+            info!(path = %recorded.path.display(), seconds, "recorded");
+        } else {
+            warn!(path = %recorded.path.display(), seconds, gaps, "recorded, with gaps");
+        }
+        self.status.add_recorded(recorded);
+        self.status.recording.store(false, Relaxed);
+    }
+
+    /// Ends a take that cannot go on; what was written of it is kept.
+    fn fail(&mut self, error: &RecordError, recording: Option<Recording>) {
         error!(%error, "recording ended; the music goes on");
         self.losses.add(Loss::Takes, 1);
-        self.status.set_trouble(Some(error.to_string()));
+        self.status.change(|progress| progress.trouble = Some(error.to_string()));
+        if let Some(recording) = recording {
+            let recorded = self.recorded(&recording);
+            if recording.tape.rescue() && recorded.frames.end > recorded.frames.start {
+                self.complete(recorded);
+            }
+        }
         self.status.recording.store(false, Relaxed);
+        self.status.failed.store(true, Relaxed);
     }
 }
 
@@ -163,23 +301,28 @@ impl Recording {
         self.tape.write(&frames[..count])?;
         if self.tape.frames() >= FILE {
             self.part += 1;
-            let next = Tape::create(&numbered(&self.take.path, self.part), self.take.format)?;
+            let path = beside(&part(&self.path, self.part));
+            let next = SoundFile::create_new(&path, self.take.format, Bits::TwentyFour)?;
             self.before = self.frames();
             self.safe = 0;
             std::mem::replace(&mut self.tape, next).finish()?;
         } else if self.tape.frames() >= self.safe + SAFE {
             self.safe = self.tape.frames();
             self.tape.flush()?;
+            if (self.safe / SAFE).is_multiple_of(SYNC) {
+                self.tape.sync();
+                self.place.budget.make_room(&self.place.folder, Some(self.tape.path())).map_err(RecordError::NoRoom)?;
+            }
         }
         Ok(left > count as u64)
     }
 }
 
-/// `take.wav` becomes `take-2.wav`.
-fn numbered(path: &std::path::Path, part: u32) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
-    path.with_file_name(format!("{stem}-{part}{extension}"))
+/// `calm.wav` becomes `calm_part2.wav`.
+fn part(path: &Path, part: u32) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
+    path.with_file_name(format!("{stem}_part{part}.{ending}"))
 }
 
 #[cfg(test)]
@@ -188,7 +331,6 @@ mod tests {
 
     #[test]
     fn later_parts_are_numbered() {
-        assert_eq!(numbered("/a/b.c.wav".as_ref(), 2), PathBuf::from("/a/b.c-2.wav"));
-        assert_eq!(numbered("take".as_ref(), 3), PathBuf::from("take-3"));
+        assert_eq!(part("/a/16.55.01_calm.wav".as_ref(), 2), PathBuf::from("/a/16.55.01_calm_part2.wav"));
     }
 }

@@ -123,7 +123,7 @@ impl Connection {
                 Some((Wish::Read, to)) => self.feedback.state(to, &self.outbox),
                 None => self.counters.lost(Loss::OscRefused, 1),
             },
-            Request::Learn(request) => self.inbox.learn(request, from),
+            Request::Learn(request) => self.inbox.learn(request, Some(from)),
             Request::Unsubscribe(port) => {
                 if self.feedback.unsubscribe(at(port)) {
                     tracing::info!(to = %at(port), "OSC feedback off");
@@ -181,7 +181,7 @@ impl Connection {
     /// Takes a notice.
     pub(super) fn notice(&mut self, notice: Notice) {
         // What was learnt is more than was asked; only somebody who is there gets it.
-        if let Notice::Learned { to, .. } = notice
+        if let Notice::Learned { to: Some(to), .. } = notice
             && !self.access.knows(to, Instant::now())
         {
             self.counters.lost(Loss::OscUnsent, 1);

@@ -26,7 +26,7 @@ pub enum Request {
     NextBar(Param, Value, Option<Instant>),
     /// A parameter's value shall be sent back.
     Read(Param),
-    /// The newest message of a stream shall be sent back; its place in [`STREAMS`].
+    /// The newest message of a stream shall be sent back; its place in the table of streams.
     ReadStream(usize),
     /// The full state shall be sent back.
     State,

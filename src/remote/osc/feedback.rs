@@ -265,13 +265,14 @@ impl Feedback {
         let stream = message::stream(&notice);
         match notice {
             Notice::Value(param, value) => self.values[param as usize] = value,
-            Notice::Learned { to, param, block } => {
+            Notice::Learned { to: Some(to), param, block } => {
                 out.send(to, message::learned(param, block));
             }
             Notice::Chord(..) => {
                 self.chord.clone_from(&stream);
                 self.send_all(stream.as_ref(), out);
             }
+            Notice::Trouble { .. } => self.send_all(stream.as_ref(), out),
             _ => {
                 let Some(message) = stream else { return };
                 let Some(at) = message::STREAMS.iter().position(|address| *address == message.addr) else { return };

@@ -3,9 +3,10 @@
 use rosc::{OscMessage, OscType};
 
 use crate::event::Notice;
-use crate::event::notice::Health;
+use crate::event::notice::{Health, Meters, OUTLOOK, Revisions};
 use crate::event::parameter::{Param, Value};
 use crate::music::emotion::{Affect, Mood};
+use crate::music::theory::{Chord, Key};
 
 /// The streams beside the chord, which is a parameter too.
 pub(in crate::remote) const STREAMS: [&str; 6] =
@@ -29,7 +30,8 @@ pub(super) fn learned(param: Param, block: String) -> OscMessage {
 pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
     let counted = |from_zero: u64| OscType::Int(i32::try_from(from_zero + 1).unwrap_or(i32::MAX));
     Some(match notice {
-        Notice::Value(..) | Notice::Learned { .. } => return None,
+        Notice::Value(..) => return None,
+        Notice::Learned { param, block, .. } => learned(*param, block.clone()),
         Notice::Beat { beat, bar, tempo } => {
             message("/melos/beat", vec![counted(u64::from(*beat)), counted(*bar), OscType::Float(*tempo)])
         }
@@ -41,7 +43,16 @@ pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
         Notice::Level { rms_db, peak_db } => {
             message("/melos/level", vec![OscType::Float(*rms_db), OscType::Float(*peak_db)])
         }
+        Notice::Meters(meters) => message("/melos/meters", meters_arguments(meters)),
+        Notice::Spectrum(bands) => {
+            message("/melos/spectrum", bands.iter().map(|level| OscType::Float(*level)).collect())
+        }
+        Notice::Outlook(key, chords) => message("/melos/outlook", outlook_arguments(*key, chords)),
+        Notice::Revisions(revisions) => message("/melos/revisions", revisions_arguments(*revisions)),
         Notice::Mood(mood) => message("/melos/mood", mood_arguments(mood)),
+        Notice::Trouble { part, reason } => {
+            message("/melos/trouble", vec![OscType::String(part.to_string()), OscType::String(reason.clone())])
+        }
         Notice::Health(health) => message("/melos/health", health_arguments(health)),
     })
 }
@@ -49,6 +60,30 @@ pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
 fn mood_arguments(mood: &Mood) -> Vec<OscType> {
     let Affect { valence, arousal } = mood.affect();
     mood.weights().iter().copied().chain([valence, arousal]).map(OscType::Float).collect()
+}
+
+fn meters_arguments(meters: &Meters) -> Vec<OscType> {
+    let levels = meters.peaks_db.iter().chain([&meters.limiter_db]).map(|level| OscType::Float(*level));
+    levels.chain([count(meters.limited)]).collect()
+}
+
+/// The key, then [`OUTLOOK`] chords with their seconds; places that are left over hold an empty text.
+fn outlook_arguments(key: Option<Key>, chords: &[(Chord, f32)]) -> Vec<OscType> {
+    let mut arguments = vec![OscType::String(key.map(|key| key.to_string()).unwrap_or_default())];
+    for place in 0..OUTLOOK {
+        let (chord, seconds) = chords.get(place).map_or((String::new(), 0.0), |(chord, s)| (chord.to_string(), *s));
+        arguments.extend([OscType::String(chord), OscType::Float(seconds)]);
+    }
+    arguments
+}
+
+fn revisions_arguments(revisions: Revisions) -> Vec<OscType> {
+    let Revisions { presets, scenes, midi, takes, pieces } = revisions;
+    [presets, scenes, midi, takes, pieces].map(count).to_vec()
+}
+
+fn count(number: u32) -> OscType {
+    OscType::Int(i32::try_from(number).unwrap_or(i32::MAX))
 }
 
 fn health_arguments(health: &Health) -> Vec<OscType> {

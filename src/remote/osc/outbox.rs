@@ -51,7 +51,11 @@ impl Outbox {
             return false;
         }
         self.replies_left -= bytes as f64;
-        datagrams.into_iter().fold(true, |sent, bytes| self.pass_on(to, bytes) && sent)
+        let mut sent = true;
+        for bytes in datagrams {
+            sent &= self.pass_on(to, bytes);
+        }
+        sent
     }
 
     fn pass_on(&self, to: SocketAddr, bytes: Vec<u8>) -> bool {

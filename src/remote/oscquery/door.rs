@@ -124,7 +124,7 @@ impl Door {
         if ends.client.ip().to_canonical().is_loopback() && !forwarded {
             return true;
         }
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| basic_password(value));
+        let given = headers.get(header::AUTHORIZATION).and_then(basic_password);
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut keys =
             cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));

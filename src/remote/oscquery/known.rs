@@ -11,10 +11,19 @@ use crate::event::parameter::{Param, TABLE, Value};
 use crate::remote::osc::feedback::QUIET;
 use crate::remote::osc::message;
 
-/// The newest arguments of every method, by its index in the tree.
+/// What there is to read.
+#[derive(Debug, Clone)]
+pub(super) struct Values {
+    /// The newest arguments of every method, by its index in the tree.
+    pub(super) arguments: Vec<Option<Vec<OscType>>>,
+    /// The texts that a method takes at present, such as the names of the presets.
+    pub(super) names: BTreeMap<usize, Vec<String>>,
+}
+
+/// The newest arguments of every method.
 #[derive(Debug)]
 pub(super) struct Known {
-    arguments: Vec<Option<Vec<OscType>>>,
+    values: Values,
     /// Counts the messages of each method, so that listeners see which they have not had.
     versions: Vec<u64>,
     /// The chord that sounds. Who listens to the chord hears of this; its value is the one asked for.
@@ -26,19 +35,25 @@ impl Known {
     pub(super) fn new() -> Self {
         let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
         let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
-        Self { arguments: defaults.chain(streams).collect(), versions: vec![1; METHODS], sounding: None }
+        let values = Values { arguments: defaults.chain(streams).collect(), names: BTreeMap::new() };
+        Self { values, versions: vec![1; METHODS], sounding: None }
     }
 
-    /// The newest arguments of every method.
-    pub(super) fn arguments(&self) -> &[Option<Vec<OscType>>] {
-        &self.arguments
+    /// What there is to read.
+    pub(super) fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Says which texts a parameter takes.
+    pub(super) fn offer(&mut self, param: Param, names: Vec<String>) {
+        self.values.names.insert(param as usize, names);
     }
 
     /// Takes a notice.
     pub(super) fn tell(&mut self, notice: &Notice) {
         match notice {
             Notice::Value(param @ Param::Chord, value) if self.sounding.is_some() => {
-                self.arguments[*param as usize] = arguments(*param, value);
+                self.values.arguments[*param as usize] = arguments(*param, value);
             }
             Notice::Value(param, value) => self.set(*param as usize, arguments(*param, value)),
             Notice::Chord(chord, _) => {
@@ -48,15 +63,15 @@ impl Known {
             _ => {
                 let Some(OscMessage { addr, args }) = message::stream(notice) else { return };
                 let Some(method) = method_of(&addr) else { return };
-                self.arguments[method] = Some(args);
+                self.values.arguments[method] = Some(args);
                 self.versions[method] += 1;
             }
         }
     }
 
     fn set(&mut self, method: usize, arguments: Option<Vec<OscType>>) {
-        if self.arguments[method] != arguments {
-            self.arguments[method] = arguments;
+        if self.values.arguments[method] != arguments {
+            self.values.arguments[method] = arguments;
             self.versions[method] += 1;
         }
     }
@@ -73,7 +88,7 @@ impl Known {
 
     /// A method's newest message; `None` when there is none.
     pub(super) fn message(&self, method: usize) -> Option<OscMessage> {
-        Some(OscMessage { addr: path_of(method), args: self.arguments[method].clone()? })
+        Some(OscMessage { addr: path_of(method), args: self.values.arguments[method].clone()? })
     }
 }
 
@@ -134,7 +149,7 @@ impl Listening {
             }
             heard.version = known.versions[*method];
             let own = heard.own.take();
-            if own.is_none() || own != known.arguments[*method] {
+            if own.is_none() || own != known.values.arguments[*method] {
                 messages.extend(known.told(*method));
             }
         }
@@ -204,9 +219,9 @@ mod tests {
         let key = crate::music::theory::Key { tonic: 9, mode: crate::music::theory::Mode::Minor };
         known.tell(&Notice::Chord(crate::music::theory::Chord::parse("Am7").unwrap(), key));
         assert_eq!(sent(&mut listening, &known, now), [text("Am7")]);
-        assert_eq!(known.arguments()[chord], Some(text("auto")));
+        assert_eq!(known.values().arguments[chord], Some(text("auto")));
         known.tell(&Notice::Value(Param::Chord, Value::Text("C".to_owned())));
-        assert_eq!(known.arguments()[chord], Some(text("C")));
+        assert_eq!(known.values().arguments[chord], Some(text("C")));
         assert_eq!(sent(&mut listening, &known, now), [] as [Vec<OscType>; 0]);
     }
 }

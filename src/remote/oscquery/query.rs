@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use rosc::OscType;
 use serde_json::{Map, Value as Json, json};
 
+use super::known::Values;
 use super::tree::Node;
 
 /// Attributes that nodes can have here.
@@ -28,8 +28,8 @@ pub(super) enum Answer {
     NotFound,
 }
 
-/// Answers a query for a path. `values` holds the newest arguments of every method.
-pub(super) fn answer(root: &Node, values: &[Option<Vec<OscType>>], path: &str, query: Option<&str>) -> Answer {
+/// Answers a query for a path.
+pub(super) fn answer(root: &Node, values: &Values, path: &str, query: Option<&str>) -> Answer {
     let Some(node) = root.find(path) else { return Answer::NotFound };
     // Some HTTP libraries write a bare `?VALUE` as `?VALUE=`.
     let attribute = query.map(|query| query.strip_suffix('=').unwrap_or(query)).filter(|query| !query.is_empty());

@@ -171,12 +171,10 @@ impl Session {
             }
             Request::State => replies.methods[..TABLE.len()].fill(true),
             Request::Ping(arguments) => replies.pong = Some(arguments),
-            // These are for UDP; here LISTEN and IGNORE say the same, and learning has no address to answer.
-            Request::Subscribe(_)
-            | Request::Unsubscribe(_)
-            | Request::Subscribers
-            | Request::Confirm(_)
-            | Request::Learn(_) => {}
+            // Who listens to `/melos/learn` gets the answer.
+            Request::Learn(request) => self.shared.inbox.learn(request, None),
+            // These are for UDP; here LISTEN and IGNORE say the same.
+            Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {}
         }
     }
 

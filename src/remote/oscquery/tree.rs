@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rosc::OscType;
 use serde_json::{Map, Value as Json, json};
 
+use super::known::Values;
 use crate::event::health::Loss;
+use crate::event::notice::BANDS;
 use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 
 /// A method that can only be read: one of the streams of [`crate::remote::osc`].
@@ -23,6 +24,8 @@ const FROM_ZERO: (Option<f32>, Option<f32>) = (Some(0.0), None);
 const UNIT_INTERVAL: (Option<f32>, Option<f32>) = (Some(0.0), Some(1.0));
 const AFFECT: (Option<f32>, Option<f32>) = (Some(-1.0), Some(1.0));
 const ANY: (Option<f32>, Option<f32>) = (None, None);
+const DB: Option<&str> = Some("gain.db");
+const SECONDS: Option<&str> = Some("time.second");
 
 /// State, load, and a count for each loss.
 const HEALTH_TYPES: [u8; 2 + Loss::ALL.len()] = {
@@ -36,7 +39,13 @@ const HEALTH_RANGES: [(Option<f32>, Option<f32>); 2 + Loss::ALL.len()] = {
     ranges
 };
 
-const STREAMS: [Stream; 6] = [
+/// The type of the spectrum: one number for each band.
+const SPECTRUM: &str = match std::str::from_utf8(&[b'f'; BANDS]) {
+    Ok(types) => types,
+    Err(_) => unreachable!(),
+};
+
+const STREAMS: [Stream; 11] = [
     Stream {
         path: "/melos/beat",
         types: "iif",
@@ -92,6 +101,41 @@ const STREAMS: [Stream; 6] = [
         ranges: &HEALTH_RANGES,
         units: &[],
         description: Loss::ARGUMENTS,
+    },
+    Stream {
+        path: "/melos/meters",
+        types: "fffffffi",
+        ranges: &[ANY, ANY, ANY, ANY, ANY, ANY, ANY, FROM_ZERO],
+        units: &[DB, DB, DB, DB, DB, DB, DB, None],
+        description: "Peaks behind the faders of network, bass, pad, upper voice, harmony and of the output, how far the limiter turned down, and how often since the start",
+    },
+    Stream {
+        path: "/melos/spectrum",
+        types: SPECTRUM,
+        ranges: &[],
+        units: &[DB; BANDS],
+        description: "Level of the output in 48 bands, six an octave from 32.7 Hz upwards, twenty times a second",
+    },
+    Stream {
+        path: "/melos/outlook",
+        types: "ssfsfsfsf",
+        ranges: &[],
+        units: &[None, None, SECONDS, None, SECONDS, None, SECONDS, None, SECONDS],
+        description: "The key, the chord that sounds and up to three that are planned, each with the seconds until it begins; told when it changes",
+    },
+    Stream {
+        path: "/melos/revisions",
+        types: "iiiii",
+        ranges: &[FROM_ZERO, FROM_ZERO, FROM_ZERO, FROM_ZERO, FROM_ZERO],
+        units: &[],
+        description: "How often what GET /presets, /scenes, /midi, /takes and /render answer has changed",
+    },
+    Stream {
+        path: "/melos/learn",
+        types: "ss",
+        ranges: &[],
+        units: &[],
+        description: "Learning a MIDI control has ended: the parameter, and the block for a mapping file, empty when nothing was learnt",
     },
 ];
 
@@ -166,11 +210,13 @@ impl Node {
         self.attributes.get("ACCESS").and_then(Json::as_u64).is_some_and(|access| access & 1 == 1)
     }
 
-    /// One attribute, when this node has it. `values` holds the newest arguments of every method.
-    pub(super) fn attribute(&self, name: &str, values: &[Option<Vec<OscType>>]) -> Option<Json> {
-        match name {
-            "VALUE" if self.is_readable() => self.value(values),
-            "CONTENTS" if !self.children.is_empty() => {
+    /// One attribute, when this node has it.
+    pub(super) fn attribute(&self, name: &str, values: &Values) -> Option<Json> {
+        let names = self.method.and_then(|method| values.names.get(&method));
+        match (name, names) {
+            ("RANGE", Some(names)) => Some(json!([{ "VALS": names }])),
+            ("VALUE", _) if self.is_readable() => self.value(values),
+            ("CONTENTS", _) if !self.children.is_empty() => {
                 let inside = self.children.iter().map(|(name, child)| (name.clone(), child.json(values)));
                 Some(Json::Object(inside.collect()))
             }
@@ -179,16 +225,16 @@ impl Node {
     }
 
     /// The node with everything inside it.
-    pub(super) fn json(&self, values: &[Option<Vec<OscType>>]) -> Json {
+    pub(super) fn json(&self, values: &Values) -> Json {
         let mut object = self.attributes.clone();
-        for name in ["VALUE", "CONTENTS"] {
+        for name in ["VALUE", "RANGE", "CONTENTS"] {
             object.extend(self.attribute(name, values).map(|value| (name.to_owned(), value)));
         }
         Json::Object(object)
     }
 
-    fn value(&self, values: &[Option<Vec<OscType>>]) -> Option<Json> {
-        let arguments = values[self.method?].as_ref()?;
+    fn value(&self, values: &Values) -> Option<Json> {
+        let arguments = values.arguments[self.method?].as_ref()?;
         Some(arguments.iter().map(osc_to_json).collect())
     }
 }

@@ -1,19 +1,21 @@
 //! What listeners are told, and what `melos status` answers.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::EngineStatus;
-use crate::event::Notice;
 use crate::event::health::{Loss, Losses};
-use crate::event::notice::Health;
+use crate::event::notice::{Health, Meters};
 use crate::event::parameter::{Param, Value};
+use crate::event::{Notice, Troubles};
 use crate::generator::WorkerStatus;
 use crate::music::emotion::Mood;
 use crate::output::device::OutputStatus;
+use crate::output::record::RecorderStatus;
 use crate::remote::osc::OscServer;
 use crate::remote::oscquery::OscQuery;
-use crate::remote::status::{Figures, Status};
+use crate::remote::status::{Figures, RecordingFigures, Status};
 use crate::units::{frames_to_seconds, gain_to_db};
 
 /// Fans out notices, and keeps the newest figures.
@@ -23,16 +25,38 @@ pub(super) struct Board {
     oscquery: OscQuery,
     figures: Arc<Figures>,
     losses: Arc<Losses>,
+    troubles: Troubles,
 }
 
 impl Board {
-    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>, losses: Arc<Losses>) -> Self {
-        Self { osc, oscquery, figures, losses }
+    pub(super) fn new(
+        osc: Arc<OscServer>,
+        oscquery: OscQuery,
+        figures: Arc<Figures>,
+        troubles: Troubles,
+        losses: Arc<Losses>,
+    ) -> Self {
+        Self { osc, oscquery, figures, troubles, losses }
+    }
+
+    /// Where OSC is listened to.
+    pub(super) fn osc_address(&self) -> SocketAddr {
+        self.osc.address()
+    }
+
+    /// Where HTTP is listened to.
+    pub(super) fn http_address(&self) -> SocketAddr {
+        self.oscquery.address()
     }
 
     /// Counts messages that were read and could not be followed all the same.
     pub(super) fn refuse(&self, messages: u64) {
         self.losses.add(Loss::OscRefused, messages);
+    }
+
+    /// Says which texts a parameter takes at present.
+    pub(super) fn offer(&self, param: Param, names: Vec<String>) {
+        self.oscquery.offer(param, names);
     }
 
     /// Tells every listener.
@@ -65,7 +89,13 @@ impl Board {
     }
 
     /// Tells level and health, and keeps them for `melos status`.
-    pub(super) fn tell_levels(&self, engine: &EngineStatus, output: &OutputStatus, worker: &WorkerStatus) {
+    pub(super) fn tell_levels(
+        &self,
+        engine: &EngineStatus,
+        output: &OutputStatus,
+        worker: &WorkerStatus,
+        recorder: &RecorderStatus,
+    ) {
         let (rms_db, peak_db) = (gain_to_db(engine.rms()), gain_to_db(engine.take_peak()));
         let state = if !output.connected() {
             "no-device"
@@ -77,6 +107,12 @@ impl Board {
             "playing"
         };
         self.tell(Notice::Level { rms_db, peak_db });
+        let [network, bass, pad, upper, harmony] = engine.take_layers().map(gain_to_db);
+        self.tell(Notice::Meters(Meters {
+            peaks_db: [network, bass, pad, upper, harmony, peak_db],
+            limiter_db: gain_to_db(engine.take_limiter_gain()),
+            limited: u32::try_from(engine.limited()).unwrap_or(u32::MAX),
+        }));
         let counts = engine.losses().counts();
         self.tell(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
         let mut told = self.figures.told();
@@ -96,6 +132,9 @@ impl Board {
                 .zip(counts)
                 .map(|(loss, count)| (loss.id().to_owned(), count.into()))
                 .collect(),
+            limited: engine.limited(),
+            recording: RecordingFigures::of(recorder),
+            troubles: self.troubles.now().0,
             parameters: std::mem::take(&mut told.status.parameters),
         };
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use crate::event::Troubles;
 use crate::files::watch::{Changed, watch};
 use crate::generator::model::{Models, Runtime};
 use crate::generator::{GeneratorError, Networks};
@@ -28,10 +29,11 @@ pub(super) fn watch_model(
     runtime: &'static Runtime,
     folder: &Path,
     playing: String,
+    troubles: Troubles,
 ) -> io::Result<(SyncSender<Changed>, Receiver<Replacement>)> {
     let (asking, changed) = sync_channel(1);
     let (sender, replacements) = sync_channel(1);
-    watch(vec![folder.to_owned()], asking.clone())?;
+    watch(vec![folder.to_owned()], asking.clone(), troubles)?;
     let folder = folder.to_owned();
     let mut newest = playing;
     let look = move || {
@@ -126,7 +128,7 @@ mod tests {
         let contract = fs::read_to_string(&path).unwrap();
         let runtime = runtime().unwrap();
         let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
-        let (ask, replacements) = watch_model(runtime, folder.path(), playing.clone()).unwrap();
+        let (ask, replacements) = watch_model(runtime, folder.path(), playing.clone(), Troubles::default()).unwrap();
 
         fs::write(&path, "schema = \"none\"").unwrap();
         ask.send(Changed(Vec::new())).unwrap();

@@ -2,15 +2,15 @@
 //! never waits for a disk.
 
 use std::io;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use crate::event::{Part, Troubles};
+use crate::files::Places;
 use crate::files::config::{Config, ConfigSource};
-use crate::files::document::Problem;
-use crate::files::library::Library;
 use crate::files::preset::Preset;
 use crate::files::watch::{Changed, watch};
+use crate::files::{document::Problem, library::Library};
 use crate::midi::mapping::Mapping;
 
 /// What is on disk now.
@@ -36,21 +36,24 @@ pub(super) struct Files {
     configured: bool,
     /// What was found wrong last.
     said: Vec<Problem>,
+    troubles: Troubles,
 }
 
 impl Files {
-    /// Reads the configuration, and `presets/` and `mappings/` of a folder; problems in those are said, good files count.
+    /// Reads the configuration, and the presets and mappings of some places; problems in those are said, good files count.
     ///
     /// # Errors
     /// When the configuration cannot be used.
-    pub(super) fn read(source: ConfigSource, data: &Path) -> Result<Self, Problem> {
+    pub(super) fn read(source: ConfigSource, places: &Places, troubles: Troubles) -> Result<Self, Vec<Problem>> {
         let config = source.read()?;
-        let (presets, bad_presets) = Library::open(&data.join("presets"), Preset::read);
-        let (mappings, bad_mappings) = Library::open(&data.join("mappings"), Mapping::read);
+        let (presets, bad_presets) = Library::open(places.all("presets"), Preset::read);
+        let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
         let said = [bad_presets, bad_mappings].concat();
         said.iter().for_each(|problem| tracing::warn!("{problem}; left out"));
-        let configured = source.file.is_file();
-        Ok(Self { presets, mappings, config, source, configured, said })
+        let configured = source.file().is_file();
+        let files = Self { presets, mappings, config, source, configured, said, troubles };
+        files.sum_up();
+        Ok(files)
     }
 
     /// Watches the files. Gives a sender that asks for a look at once, and where news arrives; news wait for their reader
@@ -58,10 +61,11 @@ impl Files {
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub(super) fn watch(self, data: &Path) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
+    pub(super) fn watch(self, places: &Places) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
-        watch(vec![data.join("presets"), data.join("mappings"), self.source.file.clone()], asking.clone())?;
+        let files = [places.all("presets"), places.all("mappings"), self.source.files.clone()].concat();
+        watch(files, asking.clone(), self.troubles.clone())?;
         let looking = thread::Builder::new().name("melos-reload".to_owned());
         looking.spawn(move || self.serve(&changed, &sender))?;
         Ok((asking, news))
@@ -89,39 +93,52 @@ impl Files {
     /// Reads everything again; says what is wrong and was not before.
     fn look(&mut self) -> Reloaded {
         let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
+        let new_mappings = mappings.is_news().then(|| self.mappings.values().cloned().collect());
         let (config, wrong) = match self.configuration() {
-            Ok(config) => (config, None),
-            Err(problem) => (None, Some(problem)),
+            Ok(config) => (config, Vec::new()),
+            Err(problems) => (None, problems),
         };
+        let file = self.source.file().to_owned();
         let problems: Vec<Problem> = presets.problems.into_iter().chain(mappings.problems).chain(wrong).collect();
         for problem in problems.iter().filter(|problem| !self.said.contains(problem)) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
             let known = self.presets.get(&name).is_some() || self.mappings.get(&name).is_some();
-            let known = known || problem.file == self.source.file;
+            let known = known || problem.file == file;
             tracing::warn!("{problem}; {}", if known { "the last good state stays" } else { "left out" });
         }
         self.said = problems;
+        self.sum_up();
         let mut changed = [presets.changed.as_slice(), &mappings.changed].concat();
         let mut gone = [presets.gone.as_slice(), &mappings.gone].concat();
-        let file = || self.source.file.display().to_string();
-        changed.extend(config.is_some().then(file));
-        let there = self.source.file.is_file();
-        gone.extend((self.configured && !there).then(file));
+        let back = [presets.back, mappings.back].concat();
+        changed.extend(config.is_some().then(|| file.display().to_string()));
+        let there = file.is_file();
+        gone.extend((self.configured && !there).then(|| file.display().to_string()));
         self.configured = there;
-        if !changed.is_empty() {
-            tracing::info!(files = changed.join(", "), "reloaded");
+        for (files, what) in
+            [(changed, "reloaded"), (gone, "gone; what they began goes on"), (back, "back as they were")]
+        {
+            if !files.is_empty() {
+                tracing::info!(files = files.join(", "), "{what}");
+            }
         }
-        if !gone.is_empty() {
-            tracing::info!(files = gone.join(", "), "gone; what they began goes on");
+        Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings: new_mappings, config }
+    }
+
+    /// Shows in the status whether anything is wrong with the files.
+    fn sum_up(&self) {
+        match self.said.as_slice() {
+            [] => self.troubles.clear(Part::Files),
+            [problem] => self.troubles.set(Part::Files, problem),
+            [problem, more @ ..] => {
+                self.troubles.set(Part::Files, format!("{problem}; and {} more problems", more.len()));
+            }
         }
-        let mappings = !(mappings.changed.is_empty() && mappings.gone.is_empty());
-        let mappings = mappings.then(|| self.mappings.values().cloned().collect());
-        Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings, config }
     }
 
     /// The configuration, if it changed; a file that is gone changes nothing.
-    fn configuration(&mut self) -> Result<Option<Config>, Problem> {
-        if !self.source.file.is_file() {
+    fn configuration(&mut self) -> Result<Option<Config>, Vec<Problem>> {
+        if !self.source.file().exists() {
             return Ok(None);
         }
         let config = self.source.read()?;
@@ -134,12 +151,49 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;
 
     /// Far longer than it takes; only a failing test waits for it.
     const LONG: Duration = Duration::from_secs(20);
+
+    fn read(folder: &Path) -> Files {
+        for inside in ["presets", "mappings"] {
+            let _ = fs::create_dir(folder.join(inside));
+        }
+        let source = ConfigSource { files: vec![folder.join("melos.toml")], required: false, over: Box::new(|_| {}) };
+        Files::read(source, &Places::only(folder), Troubles::default()).unwrap()
+    }
+
+    #[test]
+    fn a_preset_that_goes_and_comes_back_is_not_loaded_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = read(dir.path());
+        let (here, away) = (dir.path().join("presets/one.toml"), dir.path().join("one.away"));
+        fs::write(&here, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
+        assert_eq!(files.look().changed, ["one"]);
+        fs::rename(&here, &away).unwrap();
+        assert!(files.look().presets.get("one").is_none());
+        fs::rename(&away, &here).unwrap();
+        let back = files.look();
+        assert!(back.presets.get("one").is_some() && back.changed.is_empty());
+    }
+
+    #[test]
+    fn a_pipe_among_the_presets_hangs_nothing_and_is_a_trouble() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = read(dir.path());
+        for place in ["presets/x.toml", "melos.toml"] {
+            assert!(std::process::Command::new("mkfifo").arg(dir.path().join(place)).status().unwrap().success());
+            files.look();
+            assert!(files.troubles.now().0[&Part::Files].contains("regular file"), "{place}");
+            fs::remove_file(dir.path().join(place)).unwrap();
+            files.look();
+            assert!(files.troubles.now().0.is_empty(), "{place}");
+        }
+    }
 
     #[test]
     fn a_save_arrives_and_a_bad_one_keeps_the_old_state() {
@@ -151,10 +205,9 @@ mod tests {
         let mapping = dir.path().join("mappings/box.toml");
         fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
         let config = dir.path().join("melos.toml");
-        let source = ConfigSource { file: config.clone(), required: false, over: Box::new(|_| {}) };
-        let files = Files::read(source, dir.path()).unwrap();
+        let files = read(dir.path());
         let first = files.presets.get("one").unwrap().clone();
-        let (ask, news) = files.watch(dir.path()).unwrap();
+        let (ask, news) = files.watch(&Places::only(dir.path())).unwrap();
         assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());
 
         fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sat\"\n").unwrap();

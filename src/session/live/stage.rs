@@ -3,17 +3,16 @@
 mod agenda;
 mod ensemble;
 mod learn;
-mod log_file;
 mod onsets;
+mod show;
 mod streams;
 mod timeline;
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
@@ -22,30 +21,33 @@ use super::board::Board;
 use super::networks::Replacement;
 use super::reload::Reloaded;
 use super::state::{Saved, StateFile};
+use super::takes::Takes;
 use crate::conductor::{Conductor, Score};
 use crate::engine::EngineStatus;
+use crate::event::Part;
 use crate::event::health::Loss;
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 use crate::event::{EngineEvent, Performed, TimedCommand};
-use crate::files::config::{AudioHost, Config, MidiHost};
+use crate::files::config::{Config, ConfigChange, Cost};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk};
 use crate::generator::{Worker, WorkerEvent};
 use crate::midi::mapping::LiveMappings;
 use crate::midi::{ClockEvent, MidiEvent, MidiIn};
 use crate::output::device::Output;
-use crate::output::record::{Format, Recorded, Recorder, Take};
+use crate::output::record::Format;
 use crate::quote::{listed, quoted, shown};
+use crate::remote::http::desk::Desk;
 use crate::remote::said::{Said, and_more};
 use crate::session::log::Entry;
-use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
+use crate::units::{frames_to_seconds, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
 use learn::Lesson;
-pub(super) use log_file::LogFile;
 use onsets::Onsets;
+use show::Shown;
 use streams::Streams;
 use timeline::Timeline;
 
@@ -55,10 +57,6 @@ const TICK: Duration = Duration::from_millis(1);
 const MARGIN: u64 = 256;
 /// How often level and health are told.
 const REPORT: Duration = Duration::from_millis(33);
-/// Frames after a recording's last until its log is kept: what is known late about them, a late splice, is known by then.
-const SETTLED: u64 = SAMPLE_RATE as u64;
-/// Longest time that a recording may take to be completed at the end.
-const LAST_RECORDING: Duration = Duration::from_secs(2);
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
@@ -91,18 +89,16 @@ pub(super) struct Stage {
     pub(super) news: Receiver<Reloaded>,
     /// Networks that were loaded again.
     pub(super) networks: Receiver<Replacement>,
-    pub(super) recorder: Recorder,
+    /// Recordings, and the control log.
+    pub(super) takes: Takes,
     /// What was asked for last.
     pub(super) config: Config,
     /// Folder for state and recordings.
     pub(super) folder: PathBuf,
     pub(super) board: Arc<Board>,
+    /// Lists for HTTP.
+    pub(super) desk: Arc<Desk>,
     pub(super) state: StateFile,
-    pub(super) log: LogFile,
-    /// Whether a recording was asked for; asking again is no news.
-    pub(super) recording: bool,
-    /// Recordings that are complete but for their log.
-    pub(super) recorded: VecDeque<Recorded>,
     pub(super) stop: Arc<AtomicBool>,
     /// Told every frame the play head moved, for the watchdog.
     pub(super) alive: Box<dyn FnMut(u64) + Send>,
@@ -111,7 +107,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Plays until told to stop, then fades out.
     pub(super) fn run(mut self) {
-        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0).peekable());
+        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0));
         let mut turn = Turn {
             score: Score::default(),
             agenda: Agenda::default(),
@@ -122,10 +118,12 @@ impl Stage {
             streams: Streams::default(),
             walk,
             lesson: None,
+            shown: Shown::default(),
             reported: Instant::now(),
         };
         self.want_feedback();
         self.tell_values();
+        self.show_presets();
         let mut begun = Instant::now();
         while !self.stop.load(Relaxed) {
             // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
@@ -142,8 +140,7 @@ impl Stage {
             std::thread::sleep(TICK);
             self.turn(&mut turn);
         }
-        self.end_recording();
-        self.log.write(self.engine.frame(), Entry::End);
+        self.takes.close(self.engine.frame());
         self.state.close(last);
     }
 
@@ -168,7 +165,7 @@ impl Stage {
         self.engine.losses().add(Loss::Scheduled, refused);
         loop {
             let due = turn.agenda.next_frame();
-            let step = turn.walk.as_mut().and_then(|walk| walk.peek().map(|(frame, _)| *frame));
+            let step = turn.walk.as_ref().and_then(Walk::next_frame);
             let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
             self.advance(turn, frame);
             if step == Some(frame) {
@@ -194,11 +191,13 @@ impl Stage {
         (self.alive)(head);
         if turn.reported.elapsed() >= REPORT {
             turn.reported = Instant::now();
-            self.board.tell_levels(&self.engine, self.output.status(), self.worker.status());
+            self.board.tell_levels(&self.engine, self.output.status(), self.worker.status(), self.takes.status());
             self.board.tell_mood(self.conductor.mood());
             self.tell_values();
             self.tell_controls();
-            self.keep_logs(head.saturating_sub(SETTLED));
+            self.takes.keep_logs(head);
+            self.hear_recorder(turn);
+            self.show(turn);
             self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
         }
     }
@@ -318,7 +317,7 @@ impl Stage {
         };
         match (param, value) {
             (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
-            (Param::Record, Value::Toggle(on)) if *on != self.recording => self.record(*on),
+            (Param::Record, Value::Toggle(on)) => self.record(turn, *on),
             (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
                 let steps = if param == Param::PresetNext { 1 } else { -1 };
                 if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
@@ -345,60 +344,39 @@ impl Stage {
         for (param, value) in settings {
             self.apply(turn, &ControlEvent::Set(param, value));
         }
-        turn.walk = Some(Walk::new(&preset, self.conductor.frame()).peekable());
+        turn.walk = Some(Walk::new(&preset, self.conductor.frame()));
     }
 
     /// Begins a recording, or ends it.
-    fn record(&mut self, on: bool) {
-        self.recording = on;
-        // In milliseconds, since two takes may begin within a second.
-        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let (format, extension) = match self.conductor.value(Param::RecordFormat) {
-            Value::Choice(1) => (Format::Flac, "flac"),
-            _ => (Format::Wav, "wav"),
+    fn record(&mut self, turn: &mut Turn, on: bool) {
+        if !on {
+            return self.takes.end();
+        }
+        let format = match self.conductor.value(Param::RecordFormat) {
+            Value::Choice(1) => Format::Flac,
+            _ => Format::Wav,
         };
-        let path = self.folder.join(&self.config.recordings).join(format!("take-{begun}.{extension}"));
         let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
             Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
             _ => 0,
         };
-        let asked = if on {
-            tracing::info!(file = %path.display(), "recording");
-            self.recorder.start(Take { path, format, pre_roll, limit: None })
-        } else {
-            self.recorder.stop()
-        };
-        if let Err(error) = asked {
-            tracing::error!("{error}");
+        if !self.takes.begin(self.conductor.mood().dominant().name(), format, pre_roll) {
+            self.apply(turn, &ControlEvent::Set(Param::Record, Value::Toggle(false)));
         }
     }
 
-    /// Keeps the control log beside recordings whose frames all lie before a frame.
-    fn keep_logs(&mut self, settled: u64) {
-        self.recorded.extend(self.recorder.status().take_recorded());
-        while let Some(Recorded { path, frames }) = self.recorded.pop_front() {
-            if frames.end > settled {
-                self.recorded.push_front(Recorded { path, frames });
-                return;
-            }
-            self.log.keep(&path, frames);
+    /// A recording that failed is none any more, for everyone who is told.
+    fn hear_recorder(&mut self, turn: &mut Turn) {
+        if let Some(reason) = self.takes.failure() {
+            self.apply(turn, &ControlEvent::Set(Param::Record, Value::Toggle(false)));
+            self.board.tell(Notice::Trouble { part: Part::Recording, reason });
         }
-    }
-
-    /// Completes the recording that is going on, for the end.
-    fn end_recording(&mut self) {
-        let end = Instant::now() + LAST_RECORDING;
-        if self.recorder.stop().is_ok() {
-            while self.recorder.status().recording() && Instant::now() < end {
-                std::thread::sleep(TICK);
-            }
-        }
-        self.keep_logs(u64::MAX);
     }
 
     /// Takes files that were read again; the preset that plays takes effect at once if it changed.
     fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
         self.presets = reloaded.presets;
+        self.show_presets();
         if let Some(mappings) = reloaded.mappings {
             let mut out = Vec::new();
             self.mappings.set_mappings(mappings, &mut out);
@@ -419,25 +397,29 @@ impl Stage {
 
     /// Brings a configuration into force, as far as that goes while playing.
     fn configure(&mut self, config: Config) {
-        let old = std::mem::replace(&mut self.config, config);
-        let new = &self.config;
-        let on_jack = |config: &Config| config.audio.host == AudioHost::Jack;
-        let follows_audio = |config: &Config| config.midi.host == MidiHost::Auto;
-        if new.audio != old.audio {
-            self.output.configure(new.audio.clone());
+        let changes = self.config.changes(&config);
+        self.config = config;
+        let mut later = Vec::new();
+        for change in changes {
+            if change.cost() == Cost::NextStart {
+                later.push(change.key());
+            }
+            match change {
+                ConfigChange::Audio(audio) => self.output.configure(audio),
+                ConfigChange::MidiOut(out) => self.ensemble.configure(self.conductor.frame(), out),
+                ConfigChange::Recordings(recordings) => {
+                    self.desk.set_recordings(super::place(&self.folder, &recordings).folder);
+                    self.takes.configure(&self.folder, &recordings);
+                }
+                ConfigChange::Preset
+                | ConfigChange::Model
+                | ConfigChange::Osc
+                | ConfigChange::Http
+                | ConfigChange::MidiHost
+                | ConfigChange::Link
+                | ConfigChange::ControlLog => {}
+            }
         }
-        if new.midi.out != old.midi.out {
-            self.ensemble.configure(self.conductor.frame(), new.midi.out.clone());
-        }
-        let later = [
-            ("preset", new.preset != old.preset),
-            ("model", new.model != old.model),
-            ("osc", new.osc != old.osc),
-            ("http", new.http != old.http),
-            ("midi.host", new.midi.host != old.midi.host || follows_audio(new) && on_jack(new) != on_jack(&old)),
-            ("link", new.link != old.link),
-        ];
-        let later: Vec<_> = later.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
         if !later.is_empty() {
             tracing::info!(keys = later.join(", "), "in force from the next start");
         }
@@ -448,7 +430,7 @@ impl Stage {
         let applied = self.conductor.apply(event);
         match &applied {
             Ok(()) => {
-                self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
+                self.takes.log(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
                     && param.spec().lane() != Lane::Fast
                 {
@@ -528,7 +510,7 @@ impl Stage {
                     continue;
                 }
             };
-            self.log.write(self.conductor.frame(), entry);
+            self.takes.log(self.conductor.frame(), entry);
         }
     }
 }
@@ -545,9 +527,11 @@ struct Turn {
     said: Said,
     streams: Streams,
     /// The journey of the preset that plays.
-    walk: Option<std::iter::Peekable<Walk>>,
+    walk: Option<Walk>,
     /// The control that is being learnt.
     lesson: Option<Lesson>,
+    /// What the lists told last.
+    shown: Shown,
     reported: Instant,
 }
 

@@ -1,23 +1,30 @@
 //! The state that survives a restart: parameter values, the preset, the scenes and learnt controls, in `state.toml`.
 
+mod salvage;
 mod text;
 
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use crate::conductor::Conductor;
 use crate::event::ControlEvent;
-use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{self, Param, Value};
+use crate::event::{Part, Troubles};
+use crate::files::{self, FolderLock};
 use crate::midi::mapping::Learned;
 
 /// Changes are written at most this often, so that a fader does not wear a memory card out.
 const INTERVAL: Duration = Duration::from_secs(2);
+/// How often a disk that took nothing is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+/// Longest that the end waits for a disk that hangs.
+const LAST: Duration = Duration::from_secs(5);
+/// Largest state: a thousand scenes of every parameter take a tenth of this.
+const LARGEST: u64 = 16 << 20;
 
 /// Everything that is kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,15 +38,23 @@ pub(super) struct Saved {
 }
 
 impl Saved {
-    /// The saved state in a folder; nothing where there is none. A damaged file is said and ignored: an installation
-    /// must start.
-    pub(super) fn load(folder: &Path) -> Self {
+    /// The saved state in a folder; nothing where there is none. Everything that can be read of a damaged file counts; the
+    /// file itself is set aside, since it is about to be replaced, and that is said.
+    pub(super) fn load(folder: &Path, troubles: &Troubles) -> Self {
         let path = file(folder);
-        let Ok(written) = fs::read_to_string(&path) else { return Self::default() };
-        text::parse(&written).unwrap_or_else(|error| {
-            tracing::warn!(path = %path.display(), %error, "the saved state is damaged; starting without it");
-            Self::default()
-        })
+        let (saved, wrong) = match files::bytes(&path, LARGEST) {
+            Ok(bytes) => text::parse(bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => return Self::default(),
+            Err(error) => (Self::default(), vec![error.to_string()]),
+        };
+        if !wrong.is_empty() {
+            let kept = match files::set_aside(&path, "damaged") {
+                Ok(aside) => format!("what could be read counts, and the file is kept as {}", aside.display()),
+                Err(error) => format!("what could be read counts, but the file cannot be kept: {error}"),
+            };
+            troubles.set(Part::SavedState, format!("{} is damaged ({}); {kept}", path.display(), told(&wrong)));
+        }
+        saved
     }
 
     /// The state of a performance.
@@ -63,6 +78,14 @@ impl Saved {
     }
 }
 
+/// The first few things that are wrong, and how many more there are.
+fn told(wrong: &[String]) -> String {
+    const MOST: usize = 3;
+    let more = wrong.len().saturating_sub(MOST);
+    let first = wrong.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
+    if more == 0 { first } else { format!("{first}; and {more} more") }
+}
+
 /// Keeps `state.toml` up to date, on a thread of its own: who plays never waits for the disk.
 #[derive(Debug)]
 pub(super) struct StateFile {
@@ -72,16 +95,15 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// Starts the thread for a folder, which is made if missing.
+    /// Starts the thread for a folder, which is made whenever it is missing, and holds its lock.
     ///
     /// # Errors
-    /// When the folder cannot be made or the system gives no thread.
-    pub(super) fn open(folder: &Path, losses: Arc<Losses>) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let path = file(folder);
+    /// When the system gives no thread.
+    pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
+        let folder = folder.to_owned();
         let (states, saved) = sync_channel(1);
-        let thread =
-            thread::Builder::new().name("melos-state".to_owned()).spawn(move || write(&path, &saved, &losses))?;
+        let write = move || write(&folder, lock, &saved, &troubles);
+        let thread = thread::Builder::new().name("melos-state".to_owned()).spawn(write)?;
         Ok(Self { states, last: None, thread })
     }
 
@@ -93,11 +115,27 @@ impl StateFile {
         }
     }
 
-    /// Writes the last state and waits until it is on the disk.
-    pub(super) fn close(self, state: Saved) {
-        let _ = self.states.send(state);
-        drop(self.states);
-        let _ = self.thread.join();
+    /// Writes the last state and waits until it is on the disk, or the disk takes too long.
+    pub(super) fn close(self, mut state: Saved) {
+        let Self { states, thread, .. } = self;
+        let end = Instant::now() + LAST;
+        let wait = || {
+            thread::sleep(Duration::from_millis(10));
+            Instant::now() < end
+        };
+        while let Err(TrySendError::Full(again)) = states.try_send(state) {
+            state = again;
+            if !wait() {
+                return tracing::error!("the disk does not answer; the last changes are not saved");
+            }
+        }
+        drop(states);
+        while !thread.is_finished() {
+            if !wait() {
+                return tracing::error!("the disk does not answer; the last changes may not be saved");
+            }
+        }
+        let _ = thread.join();
     }
 }
 
@@ -105,91 +143,36 @@ fn file(folder: &Path) -> PathBuf {
     folder.join("state.toml")
 }
 
-/// Writes what changed until there is nothing more to come.
-fn write(path: &Path, states: &Receiver<Saved>, losses: &Losses) {
-    let mut written = Saved::default();
-    for state in states {
-        if state == written {
-            continue;
+/// Writes what changed until there is nothing more to come; what could not be written is tried again.
+fn write(folder: &Path, mut lock: Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
+    let path = file(folder);
+    let mut written = None;
+    let mut waiting: Option<Saved> = None;
+    loop {
+        match states.recv_timeout(RETRY) {
+            Ok(state) => waiting = Some(state),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
-        // Written beside and renamed, so that a power cut leaves the old file or the new one.
-        let beside = path.with_extension("new");
-        match fs::write(&beside, text::format(&state)).and_then(|()| fs::rename(&beside, path)) {
-            Ok(()) => written = state,
+        // A file that was deleted is written again.
+        let Some(state) = waiting.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
+            continue;
+        };
+        match std::fs::create_dir_all(folder).and_then(|()| files::replace(&path, text::format(&state).as_bytes())) {
+            Ok(()) => {
+                written = Some(state);
+                troubles.clear(Part::State);
+                if let Some(lock) = &mut lock {
+                    lock.renew();
+                }
+            }
             Err(error) => {
-                losses.add(Loss::State, 1);
-                tracing::warn!(path = %path.display(), %error, "the state could not be saved");
+                troubles.set(Part::State, format!("{} cannot be written: {error}; trying again", path.display()));
+                waiting = Some(state);
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn some() -> Saved {
-        let values = vec![
-            (Param::Valence, Value::Number(0.1)),
-            (Param::Hold, Value::Toggle(true)),
-            (Param::Key, Value::Choice(9)),
-            (Param::Chord, Value::Text("Am7".to_owned())),
-            (Param::SceneA, Value::Text("A\"m\n7".to_owned())),
-        ];
-        let dawn = vec![(Param::Reverb, Value::Number(0.25)), (Param::Tempo, Value::Number(66.0))];
-        let learned = vec![Learned::new("My \"box\"", "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap()];
-        Saved { learned, values, scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into() }
-    }
-
-    #[test]
-    fn state_survives() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Saved::load(folder.path()), Saved::default());
-        StateFile::open(folder.path(), Arc::default()).unwrap().close(some());
-        assert_eq!(Saved::load(folder.path()), some());
-    }
-
-    #[test]
-    fn scenes_come_back_into_the_conductor() {
-        let mut first = Conductor::new(1, &[]);
-        for (param, value) in [(Param::Reverb, Value::Number(0.75)), (Param::SceneStore, Value::Text("hall".into()))] {
-            first.apply(&ControlEvent::Set(param, value)).unwrap();
-        }
-        let folder = tempfile::tempdir().unwrap();
-        StateFile::open(folder.path(), Arc::default()).unwrap().close(Saved::of(&first, [].iter()));
-
-        let saved = Saved::load(folder.path());
-        let mut second = Conductor::new(1, &[]);
-        for event in saved.scene_events() {
-            second.apply(&event).unwrap();
-        }
-        assert!(first.scenes().eq(second.scenes()));
-        second.apply(&ControlEvent::Set(Param::Scene, Value::Text("hall".into()))).unwrap();
-        assert_eq!(second.value(Param::Reverb), Value::Number(0.75));
-    }
-
-    #[test]
-    fn damage_does_not_stop_the_show() {
-        let folder = tempfile::tempdir().unwrap();
-        for damaged in ["valence = [1", "scenes = 3", "learned = 1", "[scenes]\ndawn = 1"] {
-            fs::write(file(folder.path()), damaged).unwrap();
-            assert_eq!(Saved::load(folder.path()), Saved::default(), "{damaged}");
-        }
-        let bad = "[[learned]]\ndevice = \"box\"\nblock = \"[[bind]]\"\n[[learned]]\n";
-        fs::write(file(folder.path()), format!("valence = 0.5\n{bad}")).unwrap();
-        let rest = Saved { values: vec![(Param::Valence, Value::Number(0.5))], ..Saved::default() };
-        assert_eq!(Saved::load(folder.path()), rest, "controls that cannot be read are left out");
-        fs::write(file(folder.path()), "gone = 1\nvalence = 0.5\n").unwrap();
-        assert_eq!(Saved::load(folder.path()).values, [(Param::Valence, Value::Number(0.5))]);
-    }
-
-    #[test]
-    fn a_disk_that_takes_nothing_does_not_hold_anyone_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut file = StateFile::open(folder.path(), Arc::default()).unwrap();
-        fs::remove_dir_all(folder.path()).unwrap();
-        file.save(some);
-        file.save(|| panic!("the last time is not long enough ago"));
-        file.close(some());
-    }
-}
+mod tests;

@@ -18,7 +18,11 @@ pub(super) fn take(frames: &Range<u64>) -> String {
     format!("take {} {}", frames.start, frames.end)
 }
 
-pub(super) fn read_take(text: &str) -> Result<Range<u64>, String> {
+pub(super) fn gap(frames: &Range<u64>) -> String {
+    format!("gap {} {}", frames.start, frames.end)
+}
+
+pub(super) fn read_frames(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once(' ').ok_or("expected two frames")?;
     let frames = number(start)?..number(end)?;
     if frames.is_empty() { Err("expected a frame and a later one".to_owned()) } else { Ok(frames) }

@@ -2,12 +2,9 @@ use super::*;
 use crate::event::parameter::{Input, TABLE};
 
 fn write(log: &ControlLog) -> String {
-    let mut bytes = Vec::new();
-    let mut writer = LogWriter::new(&mut bytes, &log.header).unwrap();
-    for (frame, entry) in &log.entries {
-        writer.write(*frame, entry).unwrap();
-    }
-    String::from_utf8(bytes).unwrap()
+    let mut text = LogText::new(&log.header);
+    log.entries.iter().for_each(|(frame, entry)| text.add(*frame, entry));
+    text.take()
 }
 
 fn full_log() -> ControlLog {
@@ -18,6 +15,7 @@ fn full_log() -> ControlLog {
             seed: u64::MAX,
             settings: vec![(Param::Temperature, Value::Number(0.1 + 0.2)), (Param::MutePad, Value::Toggle(true))],
             take: None,
+            gaps: Vec::new(),
         },
         entries: Vec::new(),
     };
@@ -92,6 +90,8 @@ fn a_wrong_line_is_named() {
     let broken_off = format!("{start}12 /melos/valence 0.25\n13 /melos/valence 0.7");
     assert_eq!(ControlLog::read(broken_off.as_bytes()).unwrap().entries.len(), 1);
     assert!(ControlLog::read("".as_bytes()).is_err());
+    let endless = ControlLog::read(std::io::BufReader::new(std::io::repeat(b'x'))).unwrap_err().to_string();
+    assert!(endless.contains("shorter than"), "{endless}");
     assert!(ControlLog::read("RIFF\n".as_bytes()).is_err());
 }
 
@@ -99,11 +99,12 @@ fn a_wrong_line_is_named() {
 fn the_log_beside_a_take_says_its_frames() {
     let session = full_log();
     let mut copy = Vec::new();
-    copy_for_take(write(&session).as_bytes(), &mut copy, &(512..96_000)).unwrap();
+    copy_for_take(write(&session).as_bytes(), &mut copy, &(512..96_000), &[600..700, 800..900]).unwrap();
     let read = ControlLog::read(&copy[..]).unwrap();
     assert_eq!(read.frames(), 512..96_000);
+    assert_eq!(read.header.gaps, [600..700, 800..900]);
     assert_eq!(read.entries, session.entries);
-    assert_eq!(ControlLog { header: Header { take: None, ..read.header }, ..read }, session);
+    assert_eq!(ControlLog { header: Header { take: None, gaps: Vec::new(), ..read.header }, ..read }, session);
     assert_eq!(session.frames(), 0..session.entries.last().unwrap().0);
     let backwards = format!("{MAGIC}\nversion \"1\"\ntake 9 9\n");
     let error = ControlLog::read(backwards.as_bytes()).unwrap_err().to_string();

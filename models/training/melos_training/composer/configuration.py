@@ -24,6 +24,8 @@ class Configuration:
     """Of the matrices that Muon trains."""
     half_life: int = 150
     """Steps in which the averaged weights forget half."""
+    bfloat16: bool = True
+    """Whether products are computed in bfloat16; a processor without instructions for it is much faster without."""
     clip: float = 2.0
     """The largest norm of a step's gradient."""
     importance: dict[str, float] = field(

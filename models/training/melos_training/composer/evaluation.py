@@ -35,6 +35,8 @@ TOUCH = ("length", "pedalling")
 """Conditions that a host need not give."""
 NOT_MOOD = ("density", "loudness", "register", "length", "pedalling", "recall", "phrase")
 """What is left free when the mood has to speak for itself."""
+FARTHEST = 4.0
+"""Standard deviations beyond which a feature is not further from real music."""
 RUNS = (8, 10, 12)
 """Intervals of the top line that are looked for in the songs that were learnt."""
 LIKELIHOOD_WINDOWS = 48
@@ -78,7 +80,8 @@ def frechet(one: Rows, other: Rows, scale: Rows) -> float:
 
     def standard(rows: Rows) -> FloatArray:
         values = (np.array([[row.get(name, np.nan) for name in names] for row in rows]) - means) / deviations
-        return np.nan_to_num(values)
+        # Shares that are always nearly 1 in real music would count for more than all else.
+        return np.clip(np.nan_to_num(values), -FARTHEST, FARTHEST)
 
     a, b = standard(one), standard(other)
     covariances = np.cov(a.T), np.cov(b.T)

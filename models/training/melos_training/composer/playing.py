@@ -122,6 +122,7 @@ class Player:
         self._written = [Written([], []) for _ in plans]
         self._pedalled = np.array([plan.pedal for plan in plans])
         self._density = np.stack([np.expm1(plan.asked("density")[: self.frames] * 0.7 + 1.8) for plan in plans])
+        self._level = np.stack([plan.asked("loudness")[: self.frames] * 20 + 64 for plan in plans])
         self._register = np.stack([plan.asked("register")[: self.frames] * 12 + 60 for plan in plans])
 
     def play(self) -> list[Performance]:
@@ -167,6 +168,7 @@ class Player:
         active, offset, last_key = everyone, np.zeros(self.rows, np.int64), np.full(self.rows, -1)
         end_bias = self.taste.servo * self._servo.end(frame, self._density[:, frame])
         tilt = self.taste.servo * self._servo.tilt(frame, self._register[:, frame])
+        level = self.taste.servo * self._servo.level(frame, self._level[:, frame])
         for _ in range(MOST_NOTES):
             both = self._both(active)
             state, logits = page.offset(both)
@@ -181,28 +183,38 @@ class Player:
             state = state[self._twice_mask(going)]
             last_key[active] = np.where(chosen == offset[active], last_key[active], -1)
             offset[active] = chosen
-            note = self._note(state, active, chosen, last_key[active], fine_rows, tilt[active])
+            note = self._note(state, active, chosen, last_key[active], fine_rows, tilt[active], level[active])
             last_key[active] = note[:, 2]
             page.write(self._both(active), np.concatenate([note, note]) if self.guided else note)
             self._keyboard.strike(active, frame, note)
-            self._servo.played(active, frame, note[:, 2])
+            self._servo.played(active, frame, note[:, 2], note[:, 3])
             self._remember(active, frame, note)
 
     def _note(
-        self, state: Tensor, rows: IntArray, offset: IntArray, above: IntArray, fine: Tensor, tilt: FloatArray
+        self,
+        state: Tensor,
+        rows: IntArray,
+        offset: IntArray,
+        above: IntArray,
+        fine: Tensor,
+        tilt: FloatArray,
+        level: FloatArray,
     ) -> IntArray:
-        """The note [rows, 5] at an offset, its key above that of the note before there."""
+        """The note [rows, 5] at an offset, its key above that of the note before there.
+
+        `tilt` [rows, 88] and `level` [rows, 32] are added to the logits of keys and velocities.
+        """
         graphs, taste = self.stepper.graphs, self.taste
         with torch.no_grad():
             state, logits = graphs["voice"](state, self._twice(offset), fine[self._both(rows)])
-            voice = choose(self._wanted(logits), taste.harmony, self._roll(rows))
-            # Above the keyboard's top nothing can follow; the network has learnt so, but chance may not have.
+            voice = choose(self._wanted(logits), taste.touch, self._roll(rows))
             state, logits = graphs["key"](state, self._twice(voice), self._twice(self._keyboard.melody[rows]))
             weights = self._guided(logits) + tilt
+            # Above the top key there is none: any will do.
             weights[(np.arange(KEYS)[None] <= above[:, None]) & (above[:, None] < KEYS - 1)] = HIDDEN
             key = choose(weights, taste.harmony, self._roll(rows), taste.top_p)
             state, logits = graphs["velocity"](state, self._twice(key))
-            velocity = choose(self._wanted(logits), taste.touch, self._roll(rows))
+            velocity = choose(self._wanted(logits) + level, taste.touch, self._roll(rows))
             logits = graphs["duration"](state, self._twice(velocity))
             duration = choose(self._wanted(logits), taste.touch, self._roll(rows))
         return np.stack([offset, voice, key, velocity, duration], 1)

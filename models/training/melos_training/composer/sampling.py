@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layout import FRAME, KEYS, LOWEST_KEY, FloatArray, IntArray
+from .layout import FRAME, KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -12,25 +12,25 @@ class Taste:
     """How the notes are chosen. Temperatures divide logits; 1 is as in the music that was learnt."""
 
     harmony: float = 0.9
-    """Temperature of keys and voices."""
+    """Temperature of keys."""
     time: float = 0.9
     """Temperature of offsets and ends."""
     touch: float = 1.0
-    """Temperature of velocities, durations and the pedal; below 1 playing becomes even and short."""
+    """Temperature of voices, velocities, durations and pedal; below 1 melodies fall silent and playing gets even."""
     top_p: float = 0.95
     """Share of the probability that keys are chosen from."""
     guidance: float = 1.0
     """How far the keys are led away from those that nothing told would get; 1 is not at all."""
     servo: float = 1.0
-    """How firmly density and register are held."""
+    """How firmly density, register and level are held."""
 
     @classmethod
     def of(cls, temperature: float) -> "Taste":
         """From 0.2, plain, over 1 to 2, adventurous.
 
-        Keys become freer; time at most as free as in the music that was learnt, for looser time is not bolder music.
+        Keys follow it wholly, time but a little: attacks and beat are to stay.
         """
-        return cls(harmony=0.9 * temperature, time=min(0.9 * temperature, 1.0))
+        return cls(harmony=0.9 * temperature, time=min(0.9 * temperature**0.15, 0.95))
 
 
 def choose(logits: FloatArray, temperature: float, dice: FloatArray, top_p: float = 1.0) -> IntArray:
@@ -48,15 +48,18 @@ def choose(logits: FloatArray, temperature: float, dice: FloatArray, top_p: floa
 
 
 class Servo:
-    """Holds density and register in a closed loop, for each of some rows."""
+    """Holds density, register and level in a closed loop, for each of some rows."""
 
     SPANS = 4.0, 16.0
     """Seconds over which what was played is compared with what was asked."""
-    GAIN = 1.2
+    GAIN = 2.0
     """Nats on the end of a frame for each e-fold too many notes, for each span."""
     TILT = 0.02
     """Nats a semitone for each semitone too high."""
     MOST_TILT = 0.12
+    LEVEL = 0.03
+    """Nats a velocity class for each unit of velocity too soft."""
+    MOST_LEVEL = 0.3
     AT_LEAST = 0.7
     """Notes per second added to both sides, so that rests do not count for too much."""
     TRUST = 24
@@ -65,12 +68,13 @@ class Servo:
     def __init__(self, rows: int, frames: int) -> None:
         self._count = np.zeros((rows, frames + 1))
         self._pitch = np.zeros((rows, frames + 1))
-        self._frame = 0
+        self._velocity = np.zeros((rows, frames + 1))
 
-    def played(self, rows: IntArray, frame: int, keys: IntArray) -> None:
-        """Takes note of one note in each of some rows; frames in ascending order."""
+    def played(self, rows: IntArray, frame: int, keys: IntArray, velocities: IntArray) -> None:
+        """Takes note of one note in each of some rows: keys and velocity classes [rows]."""
         self._count[rows, frame] += 1
         self._pitch[rows, frame] += keys + LOWEST_KEY
+        self._velocity[rows, frame] += (velocities + 0.5) * VELOCITY_WIDTH
 
     def end(self, frame: int, asked: FloatArray) -> FloatArray:
         """What to add to the end's logit [rows], given notes per second asked for [rows]; NaN where left free."""
@@ -81,10 +85,20 @@ class Servo:
             bias += self.GAIN * np.log((rate + self.AT_LEAST) / (asked + self.AT_LEAST))
         return np.nan_to_num(np.clip(bias, -3, 3)) * min(1.0, frame / self.TRUST)
 
-    def tilt(self, frame: int, asked: FloatArray) -> FloatArray:
-        """What to add to the logits of the keys [rows, 88], given the mean note number asked for [rows]."""
+    def _lean(self, frame: int, sums: FloatArray, asked: FloatArray, gain: float, most: float) -> FloatArray:
+        """What to add for each step up [rows, 1], to bring the mean of the last seconds to what is asked [rows]."""
         first = max(0, frame - round(self.SPANS[0] / FRAME))
         count = self._count[:, first:frame].sum(1)
-        mean = self._pitch[:, first:frame].sum(1) / np.maximum(count, 1)
-        slope = np.where(count > 3, np.clip(-self.TILT * (mean - asked), -self.MOST_TILT, self.MOST_TILT), 0)
-        return np.nan_to_num(slope)[:, None] * (np.arange(KEYS) - KEYS // 2)
+        mean = sums[:, first:frame].sum(1) / np.maximum(count, 1)
+        slope = np.where(count > 3, np.clip(gain * (asked - mean), -most, most), 0)
+        return np.nan_to_num(slope)[:, None]
+
+    def tilt(self, frame: int, asked: FloatArray) -> FloatArray:
+        """What to add to the logits of the keys [rows, 88], given the mean note number asked for [rows]."""
+        slope = self._lean(frame, self._pitch, asked, self.TILT, self.MOST_TILT)
+        return slope * (np.arange(KEYS) - KEYS // 2)
+
+    def level(self, frame: int, asked: FloatArray) -> FloatArray:
+        """What to add to the logits of the velocities [rows, 32], given the mean velocity asked for [rows]."""
+        slope = self._lean(frame, self._velocity, asked, self.LEVEL, self.MOST_LEVEL)
+        return slope * (np.arange(VELOCITIES) - VELOCITIES // 2)

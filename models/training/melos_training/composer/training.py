@@ -149,7 +149,7 @@ class Run:
         """One step; the nats of each part and the counts they are divided by."""
         batch = self.drawing.batch(self.random).to(self.device)
         self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.configuration.bfloat16):
             losses = self.model.losses(batch)
         parts = losses.parts()
         total = sum(
@@ -208,13 +208,17 @@ class Run:
                 self._held_out[corpus] = collate(windows).to(self.device)
                 if corpus == "pop909":
                     self._held_out["pop909 free"] = collate([without_conditions(w) for w in windows]).to(self.device)
-        return {name: nats_per_note(self.average, batch) for name, batch in self._held_out.items()}
+        half = self.configuration.bfloat16
+        return {name: nats_per_note(self.average, batch, half) for name, batch in self._held_out.items()}
 
 
 @torch.no_grad()
-def nats_per_note(model: Composer, batch: Batch) -> dict[str, float]:
-    """The parts of the negative log-likelihood, divided by the notes; `total` leaves the pedal out."""
-    with torch.autocast(batch.frame.device.type, torch.bfloat16):
+def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict[str, float]:
+    """The parts of the negative log-likelihood, divided by the notes; `total` leaves the pedal out.
+
+    `velocity16` is that of the velocity in classes twice as wide, `key_top1` the share of keys that were the likeliest.
+    """
+    with torch.autocast(batch.frame.device.type, torch.bfloat16, enabled=bfloat16):
         losses = model.losses(batch)
     notes = len(batch.note)
     parts = {name: value.item() / notes for name, value in losses.parts().items()}

@@ -66,11 +66,11 @@ def hear_emotion(study: Study, folder: Path) -> str:
     picture = plots.confusions({name: h["confusion"] for name, h in heard.items()}, folder)
     return (
         f"""The judge hears sound at one level and was fitted to {own["windows"]} excerpts of {own["pieces"]} held-out
-pieces, labelled by rule over their notes (`melos prepare` labels the training music by the same rules): no listener is
-behind it. It hears valence and arousal, and names the emotion whose anchor is nearest, as the rules do; the other judge
-is fitted to the names themselves. Their own accuracy is that of {emotion.FOLDS}-fold cross-validation by piece. A judge
-of the same kind, fitted to the same pieces, was listened to when the profiles, modes and chords of the harmony and the
-reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
+pieces, labelled by rule over their notes (`melos-corpus prepare` labels the training music by the same rules): no
+listener is behind it. It hears valence and arousal, and names the emotion whose anchor is nearest, as the rules do;
+the other judge is fitted to the names themselves. Their own accuracy is that of {emotion.FOLDS}-fold cross-validation
+by piece. A judge of the same kind, fitted to the same pieces, was listened to when the profiles, modes and chords of
+the harmony and the reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
 
 """
         + table(["", "judge on held-out music", *heard, "wanted"], rows)

@@ -212,3 +212,29 @@ fn a_button_pressed_again_at_once_counts() {
     assert_eq!(desk.sends(&[press]).len(), 1);
     assert_eq!(desk.hears(), [release], "dark again");
 }
+
+#[test]
+fn rings_and_lights_with_numbers_of_their_own_are_told_by_those() {
+    let mut desk = Desk::new(
+        "[[bind]]\ncc = 1\nchannel = 11\nfeedback_cc = 9\nfeedback_range = [1, 13]\nto = \"reverb\"\n\
+         [[bind]]\nnote = 8\nfeedback_note = 0\nlight = 1\nto = \"hold\"\ntoggle = true\n",
+    );
+    let ring = |value| Message::ControlChange { channel: 10, controller: 9, value };
+    assert_eq!(desk.hears(), [ring(4), Message::NoteOff { channel: 0, note: 0 }], "a quarter of the way from 1 to 13");
+    desk.set(Param::Reverb, 1.0);
+    desk.live.value(Param::Hold, &Value::Toggle(true));
+    assert_eq!(desk.hears(), [ring(13), Message::NoteOn { channel: 0, note: 0, velocity: 1 }]);
+}
+
+#[test]
+fn a_layer_shows_its_own_values() {
+    let mut desk = Desk::new(
+        "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\n\
+         [[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\nrange = [0, 1]\n",
+    );
+    assert_eq!(desk.hears(), [cc(7, 32)]);
+    desk.sends(&[Message::NoteOn { channel: 0, note: 98, velocity: 1 }]);
+    assert_eq!(desk.hears_for(2), [cc(7, 89)]);
+    desk.sends(&[Message::NoteOff { channel: 0, note: 98 }]);
+    assert_eq!(desk.hears_for(2), [cc(7, 32)]);
+}

@@ -175,3 +175,47 @@ fn a_learnt_control_comes_back_with_its_device() {
     }
     assert_eq!(rig.live.learned.len(), MAX_LEARNED);
 }
+
+fn named(file: &str, text: &str) -> Mapping {
+    Mapping::parse(Path::new(file), &format!("schema = 1\nname = \"Test\"\n{text}")).unwrap()
+}
+
+#[test]
+fn a_mapping_takes_over_what_it_does_not_have_itself() {
+    let keyboard = named(
+        "keyboard.toml",
+        "[device]\nclock = true\n[[bind]]\ncc = 1\nto = \"arousal\"\n[[bind]]\ncc = 7\nto = \"tone\"\n[[lead]]\n[programs]\npresets = [\"calm\"]\n",
+    );
+    let own = named(
+        "mine.toml",
+        "inherit = \"keyboard\"\n[device]\nport_contains = \"mine\"\n[[bind]]\ncc = 7\nchannel = 1\nto = \"reverb\"\n",
+    );
+    let odd = named(
+        "odd.toml",
+        "inherit = \"nothing\"\n[device]\nport_contains = \"odd\"\n[[bind]]\ncc = 7\nto = \"reverb\"\n",
+    );
+    let round = named("round.toml", "inherit = \"round\"\n[device]\nport_contains = \"round\"\n");
+    let live = LiveMappings::new(vec![keyboard, own, odd, round], Vec::new());
+    let [_, own, odd, round] = live.mappings.as_slice() else { panic!("all are kept") };
+    let moves = |mapping: &Mapping| mapping.bindings.iter().map(|binding| binding.to).collect::<Vec<_>>();
+    assert_eq!(moves(own), [Param::Reverb, Param::Arousal], "CC 7 is its own");
+    assert_eq!((own.leads.len(), own.clock, own.programs.presets.len()), (1, Some(true), 1));
+    assert_eq!((own.port_contains.as_str(), own.name.as_str()), ("mine", "Test"));
+    assert_eq!(moves(odd), [Param::Reverb], "what cannot be inherited leaves the rest");
+    assert!(moves(round).is_empty());
+}
+
+#[test]
+fn a_control_without_a_use_is_said_once() {
+    let mut rig = Rig::new();
+    rig.event(came(1, "A box"));
+    let knob = Message::ControlChange { channel: 0, controller: 74, value: 1 };
+    let said = |rig: &Rig| rig.live.devices[&DeviceId(1)].said.len();
+    rig.send(1, note_on(0, 1));
+    assert_eq!(said(&rig), 0, "it is bound");
+    rig.send(1, knob);
+    rig.send(1, knob);
+    assert_eq!(said(&rig), 1);
+    rig.send(1, note_on(0, 50));
+    assert_eq!(said(&rig), 2, "the keys of channel 2 lead, those of 1 do not");
+}

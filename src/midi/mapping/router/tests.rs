@@ -141,6 +141,93 @@ fn expressive_pressure_is_ignored_gracefully() {
 }
 
 #[test]
+fn one_control_may_move_several_parameters() {
+    let mut rig = Rig::new(
+        "[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\n[[bind]]\ncc = 7\nto = \"tone\"\nrange = [0.5, -0.5]\ntakeover = \"jump\"\n",
+    );
+    assert_eq!(rig.send(&[0xB0, 7, 127]), [number(Param::Reverb, 1.0), number(Param::Tone, -0.5)]);
+}
+
+#[test]
+fn a_button_that_is_held_gives_back_what_it_took() {
+    let mut rig = Rig::new(
+        "[[bind]]\nnote = 1\non = \"hold\"\nto = \"reverb\"\nvalue = 1.0\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"hold\"\n",
+    );
+    assert_eq!(rig.send(&[0x90, 1, 100]), [number(Param::Reverb, 1.0)]);
+    assert_eq!(rig.send(&[0x80, 1, 0]), [number(Param::Reverb, 0.25)], "the default, which it was before");
+    assert_eq!(rig.send(&[0x80, 1, 0]), [], "nothing is given back twice");
+    assert_eq!(rig.send(&[0x90, 2, 100, 2, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);
+}
+
+const LAYERED: &str = "[[layer]]\nname = \"shift\"\nnote = 98\n[[layer]]\nname = \"lock\"\nnote = 99\ntoggle = true\n\
+    [[bind]]\nnote = 1\nto = \"hold\"\ntoggle = true\n[[bind]]\nnote = 2\nto = \"play\"\ntoggle = true\n\
+    [[bind]]\nlayer = \"shift\"\nnote = 1\nto = \"record\"\ntoggle = true\n\
+    [[bind]]\nlayer = \"lock\"\nnote = 2\nto = \"panic\"\n";
+
+#[test]
+fn a_layer_takes_the_controls_that_it_has_and_leaves_the_others() {
+    let mut rig = Rig::new(LAYERED);
+    assert_eq!(rig.send(&[0x90, 1, 1, 1, 0]), [toggle(Param::Hold, true)]);
+    assert_eq!(rig.send(&[98, 1, 1, 1, 1, 0]), [toggle(Param::Record, true)]);
+    assert_eq!(rig.send(&[2, 1, 2, 0]), [toggle(Param::Play, false)], "which the layer has not");
+    assert_eq!(rig.send(&[98, 0, 1, 1, 1, 0]), [toggle(Param::Hold, false)]);
+    let panic = ControlEvent::Set(Param::Panic, Value::Trigger);
+    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "pressed once it stays");
+    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [toggle(Param::Play, true)], "until it is pressed again");
+}
+
+#[test]
+fn a_release_goes_where_the_press_went() {
+    let mut rig = Rig::new(
+        "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\nlayer = \"shift\"\nnote = 1\non = \"hold\"\nto = \"hold\"\n\
+         [[bind]]\nnote = 1\nto = \"panic\"\n",
+    );
+    assert_eq!(rig.send(&[0x90, 98, 1, 1, 1]), [toggle(Param::Hold, true)]);
+    assert_eq!(rig.send(&[98, 0]), []);
+    assert_eq!(rig.send(&[1, 0]), [toggle(Param::Hold, false)], "although its layer is gone");
+}
+
+#[test]
+fn a_fader_of_another_layer_must_meet_its_value_again() {
+    let mut rig = Rig::new(
+        "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\nrange = [0, 1]\n",
+    );
+    assert_eq!(rig.send(&[0xB0, 7, 32]).len(), 1, "it meets the reverb");
+    assert_eq!(rig.send(&[0x90, 98, 1, 0xB0, 7, 60]), [], "the width stands at 0.7");
+    assert_eq!(rig.send(&[7, 100]).len(), 1, "which it crosses now");
+    assert_eq!(rig.send(&[0x90, 98, 0, 0xB0, 7, 90]), [], "the reverb was left behind");
+    assert_eq!(rig.send(&[7, 10]).len(), 1);
+}
+
+#[test]
+fn what_waits_is_said_once_and_with_the_way_to_go() {
+    let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"level/pad\"\nrange = [-60, 0]\n");
+    rig.send(&[0xB0, 7, 0]);
+    let said = rig.router.take_wait().unwrap().to_string();
+    assert_eq!(
+        said,
+        "CC 7 on channel 1 stands at -60.00 dB and waits until it meets level/pad, which is -23.00 dB: move it up"
+    );
+    rig.send(&[7, 1]);
+    assert_eq!(rig.router.take_wait(), None);
+}
+
+#[test]
+fn a_mapping_says_what_it_has_a_use_for() {
+    let mut rig = Rig::new(
+        "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc14 = 1\nto = \"tone\"\n[[lead]]\nnotes = [36, 60]\n[programs]\npresets = [\"calm\"]\n",
+    );
+    let mut used = |bytes: &[u8]| {
+        let mut parser = Parser::default();
+        let messages: Vec<Message> = bytes.iter().filter_map(|byte| parser.feed(*byte)).collect();
+        messages.into_iter().map(|message| rig.router.message(message, &mut Vec::new())).collect::<Vec<_>>()
+    };
+    assert_eq!(used(&[0xB0, 1, 5, 33, 5, 2, 5, 64, 127]), [true, true, false, true]);
+    assert_eq!(used(&[0x90, 98, 1, 40, 1, 80, 1]), [true, true, false]);
+    assert_eq!(used(&[0xC0, 0, 1]), [true, false]);
+}
+
+#[test]
 fn increments_move_the_parameter_from_where_it_stands() {
     let mut rig = Rig::new(
         "[[bind]]\nnrpn = 5\nto = \"reverb\"\n[[bind]]\nrpn = 7\nto = \"mode\"\n[[bind]]\nrpn = 8\nto = \"hold\"\n",

@@ -12,7 +12,7 @@ use crate::midi::mapping::{Learned, Learning};
 #[derive(Debug)]
 pub(super) struct Lesson {
     pub(super) learning: Learning,
-    to: SocketAddr,
+    to: Option<SocketAddr>,
 }
 
 impl Stage {
@@ -39,15 +39,17 @@ impl Stage {
         if learning.is_complete() {
             let name = self.mappings.device_name(device).unwrap_or_default().to_owned();
             match Learned::new(&name, &block) {
-                Ok(learned) => self.mappings.learn(learned),
+                Ok(learned) => {
+                    tracing::info!("learnt: {learned}");
+                    self.mappings.learn(learned);
+                }
                 Err(problems) => tracing::error!(?problems, "what was learnt cannot be bound"),
             }
         }
-        tracing::info!(parameter = param.spec().id, "learnt");
         self.answer(to, param, block);
     }
 
-    fn answer(&self, to: SocketAddr, param: Param, block: String) {
+    fn answer(&self, to: Option<SocketAddr>, param: Param, block: String) {
         self.board.tell(Notice::Learned { to, param, block });
     }
 }

@@ -4,6 +4,7 @@
 use toml::{Table, Value as Toml};
 
 use super::Saved;
+use super::salvage::salvage;
 use crate::event::parameter::{Param, Value};
 use crate::midi::mapping::Learned;
 
@@ -19,33 +20,46 @@ pub(super) fn format(state: &Saved) -> String {
     table.to_string()
 }
 
-pub(super) fn parse(text: &str) -> Result<Saved, String> {
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+/// Everything that can be read, and what cannot.
+pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
+    let mut wrong = Vec::new();
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        wrong.push("it is not UTF-8".to_owned());
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    });
+    let mut table: Table = text.parse().unwrap_or_else(|_| salvage(&text, &mut wrong));
     let mut state = Saved::default();
     match table.remove("scenes") {
         None => {}
         Some(Toml::Table(scenes)) => {
             for (name, scene) in scenes {
-                let Toml::Table(scene) = scene else { return Err(format!("scene {name:?} is no table")) };
-                state.scenes.insert(name, values_in(&scene)?);
+                match scene {
+                    Toml::Table(scene) => drop(state.scenes.insert(name, values_in(&scene, &mut wrong))),
+                    _ => wrong.push(format!("scene {name:?} is not a table")),
+                }
             }
         }
-        Some(_) => return Err("scenes is no table".to_owned()),
+        Some(_) => wrong.push("scenes is not a table".to_owned()),
     }
     match table.remove("learned") {
         None => {}
-        Some(Toml::Array(learned)) => state.learned = learned.iter().filter_map(learned_in).collect(),
-        Some(_) => return Err("learned is no list".to_owned()),
+        Some(Toml::Array(learned)) => {
+            state.learned = learned.iter().filter_map(|entry| learned_in(entry, &mut wrong)).collect();
+        }
+        Some(_) => wrong.push("learned is not a list".to_owned()),
     }
-    state.values = values_in(&table)?;
-    Ok(state)
+    state.values = values_in(&table, &mut wrong);
+    (state, wrong)
 }
 
-/// A learnt control; one that this version of Melos cannot bind is said and left out.
-fn learned_in(entry: &Toml) -> Option<Learned> {
+fn learned_in(entry: &Toml, wrong: &mut Vec<String>) -> Option<Learned> {
     let text = |key| entry.get(key)?.as_str();
-    Learned::new(text("device")?, text("block")?)
-        .inspect_err(|problems| tracing::warn!(?problems, "a learnt control is left out"))
+    let (Some(device), Some(block)) = (text("device"), text("block")) else {
+        wrong.push("a learnt control has no device or no block".to_owned());
+        return None;
+    };
+    Learned::new(device, block)
+        .inspect_err(|problems| wrong.extend(problems.iter().map(|problem| format!("a learnt control: {problem}"))))
         .ok()
 }
 
@@ -54,14 +68,19 @@ fn values_out(values: &[(Param, Value)]) -> Table {
     values.iter().filter_map(written).collect()
 }
 
-fn values_in(table: &Table) -> Result<Vec<(Param, Value)>, String> {
+fn values_in(table: &Table, wrong: &mut Vec<String>) -> Vec<(Param, Value)> {
     let mut values = Vec::new();
     for (id, value) in table {
-        // A parameter of another version of Melos: no reason to lose the rest.
-        let Some(param) = Param::from_id(id) else { continue };
-        if let Some(value) = param.read_toml(value).map_err(|error| error.to_string())? {
-            values.push((param, value));
+        match value_in(id, value) {
+            Ok(value) => values.extend(value),
+            Err(reason) => wrong.push(format!("{id} = {value}: {reason}")),
         }
     }
-    Ok(values)
+    values
+}
+
+fn value_in(id: &str, value: &Toml) -> Result<Option<(Param, Value)>, String> {
+    let param = Param::from_id(id).ok_or("this version of Melos has no such parameter")?;
+    let value = param.read_toml(value).map_err(|error| error.to_string())?;
+    Ok(value.map(|value| (param, value)))
 }

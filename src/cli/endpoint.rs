@@ -1,0 +1,117 @@
+//! Where a running daemon listens.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+
+/// OSC's and HTTP's usual ports.
+const OSC: u16 = 9000;
+const HTTP: u16 = 9080;
+
+/// The addresses of a daemon, given as to `melos run`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct DaemonArgs {
+    /// Where the daemon listens to OSC, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    osc: Option<Endpoint>,
+    /// Where it serves HTTP, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9080]
+    #[arg(long, value_name = "[ADDRESS:]PORT")]
+    http: Option<Endpoint>,
+}
+
+/// A port, or a host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Endpoint {
+    host: Option<String>,
+    port: u16,
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected =
+            || format!("{text:?} is neither a port nor address and port, such as 127.0.0.2:9000 or [::1]:9000");
+        let (host, port) = match text.rsplit_once(':') {
+            None => (None, text),
+            Some((host, port)) => {
+                let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+                (Some(host.to_owned()), port)
+            }
+        };
+        if host.as_deref() == Some("") {
+            return Err(expected());
+        }
+        Ok(Self { host, port: port.parse().map_err(|_| expected())? })
+    }
+}
+
+impl DaemonArgs {
+    /// Whether it was said where OSC goes.
+    pub(crate) fn names_osc(&self) -> bool {
+        self.osc.is_some()
+    }
+
+    /// Where OSC goes.
+    pub(crate) fn osc(&self) -> anyhow::Result<SocketAddr> {
+        reach(self.osc.as_ref(), OSC)
+    }
+
+    /// Where HTTP is asked.
+    pub(crate) fn http(&self) -> anyhow::Result<SocketAddr> {
+        reach(self.http.as_ref(), HTTP)
+    }
+}
+
+/// An address to send to; where a daemon listens on all addresses it is reached on the machine's own.
+fn reach(endpoint: Option<&Endpoint>, usual: u16) -> anyhow::Result<SocketAddr> {
+    let host = endpoint.and_then(|endpoint| endpoint.host.as_deref()).unwrap_or("127.0.0.1");
+    let port = endpoint.map_or(usual, |endpoint| endpoint.port);
+    let found = (host, port).to_socket_addrs().with_context(|| format!("{host} is no address"))?.next();
+    let Some(mut address) = found else { bail!("{host} has no address") };
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    Ok(address)
+}
+
+/// A socket from which an address can be reached.
+pub(crate) fn socket_to(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(osc: Option<&str>, http: Option<&str>) -> DaemonArgs {
+        DaemonArgs { osc: osc.map(|osc| osc.parse().unwrap()), http: http.map(|http| http.parse().unwrap()) }
+    }
+
+    #[test]
+    fn whatever_the_server_is_given_the_client_reaches() {
+        for (osc, http, at) in [
+            (None, None, ["127.0.0.1:9000", "127.0.0.1:9080"]),
+            (Some("9100"), None, ["127.0.0.1:9100", "127.0.0.1:9080"]),
+            (Some("127.0.0.2:9210"), None, ["127.0.0.2:9210", "127.0.0.1:9080"]),
+            (Some("127.0.0.2:9210"), Some("9280"), ["127.0.0.2:9210", "127.0.0.1:9280"]),
+            (None, Some("127.0.0.3:1"), ["127.0.0.1:9000", "127.0.0.3:1"]),
+            (Some("0.0.0.0:9000"), None, ["127.0.0.1:9000", "127.0.0.1:9080"]),
+            (Some("[::1]:9000"), Some("80"), ["[::1]:9000", "127.0.0.1:80"]),
+            (Some("[::]:9000"), None, ["[::1]:9000", "127.0.0.1:9080"]),
+        ] {
+            let args = args(osc, http);
+            assert_eq!(
+                [args.osc().unwrap(), args.http().unwrap()],
+                at.map(|at| at.parse().unwrap()),
+                "{osc:?} {http:?}"
+            );
+        }
+        assert_eq!(args(Some("localhost:7"), None).osc().unwrap().port(), 7);
+        for wrong in ["", "host", "127.0.0.1", ":9000", "127.0.0.1:70000", "127.0.0.1:"] {
+            assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `melos paths`.
+
+use std::io::Write;
+
+use melos::files::{Places, state_folder};
+
+use super::data::DataArgs;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// Shows where files are looked for, and what was found where.
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let places = args.data.places()?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "looked for in, the first that counts in front:")?;
+    for root in places.roots() {
+        writeln!(out, "  {}{}", root.display(), if root.is_dir() { "" } else { " (not there)" })?;
+    }
+    match state_folder() {
+        Some(folder) => {
+            writeln!(out, "state and recordings, unless --state names another folder:\n  {}", folder.display())?
+        }
+        None => writeln!(out, "state and recordings: no home folder, so --state must name one")?,
+    }
+    configuration(&places, &mut out)?;
+    for kind in ["presets", "mappings", "models"] {
+        writeln!(out, "{kind}:")?;
+        for (name, found) in places.found(kind) {
+            writeln!(out, "  {name:<24} {}", found.file.display())?;
+            for hidden in found.hides {
+                writeln!(out, "  {:<24}   hides {}", "", hidden.display())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn configuration(places: &Places, out: &mut impl Write) -> std::io::Result<()> {
+    let mut files = places.all("melos.toml").into_iter().filter(|file| file.exists());
+    match files.next() {
+        Some(file) => writeln!(out, "configuration:\n  {}", file.display())?,
+        None => writeln!(out, "configuration: no melos.toml; everything is as by default")?,
+    }
+    files.try_for_each(|hidden| writeln!(out, "    hides {}", hidden.display()))
+}

@@ -1,0 +1,136 @@
+//! What another configuration changes, and what that costs.
+
+use super::{AudioConfig, AudioHost, Config, ControlLogConfig, MidiConfig, MidiHost, MidiOutConfig, RecordingsConfig};
+
+/// A part of the configuration that is another now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConfigChange {
+    /// The preset to start with.
+    Preset,
+    /// The model.
+    Model,
+    /// Where the sound goes.
+    Audio(AudioConfig),
+    /// Where OSC is listened to.
+    Osc,
+    /// Where HTTP is listened to, and who is told.
+    Http,
+    /// What carries MIDI.
+    MidiHost,
+    /// What is sent as MIDI.
+    MidiOut(MidiOutConfig),
+    /// Whether Ableton Link is followed.
+    Link,
+    /// Where recordings go, and how much room they have.
+    Recordings(RecordingsConfig),
+    /// Whether and how long the control log is.
+    ControlLog,
+}
+
+/// When a change is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// At once; nothing that sounds is cut.
+    Nothing,
+    /// At once; another output is opened, with a short fade.
+    Output,
+    /// With the next recording.
+    NextTake,
+    /// With the next start.
+    NextStart,
+}
+
+impl ConfigChange {
+    /// When it is in force.
+    #[must_use]
+    pub const fn cost(&self) -> Cost {
+        match self {
+            Self::MidiOut(_) => Cost::Nothing,
+            Self::Audio(_) => Cost::Output,
+            Self::Recordings(_) => Cost::NextTake,
+            Self::Preset | Self::Model | Self::Osc | Self::Http | Self::MidiHost | Self::Link | Self::ControlLog => {
+                Cost::NextStart
+            }
+        }
+    }
+
+    /// The key in `melos.toml`.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Preset => "preset",
+            Self::Model => "model",
+            Self::Audio(_) => "audio",
+            Self::Osc => "osc",
+            Self::Http => "http",
+            Self::MidiHost => "midi.host",
+            Self::MidiOut(_) => "midi.out",
+            Self::Link => "link",
+            Self::Recordings(_) => "recordings",
+            Self::ControlLog => "control_log",
+        }
+    }
+}
+
+impl Config {
+    /// What is different in another configuration.
+    #[must_use]
+    pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
+        // A key that is added to the configuration does not compile until it is here.
+        let Self { preset, model, audio, osc, http, midi, link, recordings, control_log } = new;
+        let MidiConfig { host, out } = midi;
+        let ControlLogConfig { .. } = control_log;
+        let on_jack = |audio: &AudioConfig| audio.host == AudioHost::Jack;
+        let follows_audio = *host == MidiHost::Auto && on_jack(audio) != on_jack(&self.audio);
+        [
+            (*preset != self.preset).then_some(ConfigChange::Preset),
+            (*model != self.model).then_some(ConfigChange::Model),
+            (*audio != self.audio).then(|| ConfigChange::Audio(audio.clone())),
+            (*osc != self.osc).then_some(ConfigChange::Osc),
+            (*http != self.http).then_some(ConfigChange::Http),
+            (*host != self.midi.host || follows_audio).then_some(ConfigChange::MidiHost),
+            (*out != self.midi.out).then(|| ConfigChange::MidiOut(out.clone())),
+            (*link != self.link).then_some(ConfigChange::Link),
+            (*recordings != self.recordings).then(|| ConfigChange::Recordings(recordings.clone())),
+            (*control_log != self.control_log).then_some(ConfigChange::ControlLog),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_file_is_a_change_and_has_its_cost() {
+        let read = |text: &str| Config::parse(Path::new("melos.toml"), text).unwrap();
+        let old = read("");
+        assert_eq!(old.changes(&old), []);
+        for (text, key, cost) in [
+            ("preset = \"storm\"", "preset", Cost::NextStart),
+            ("model = \"other\"", "model", Cost::NextStart),
+            ("link = true", "link", Cost::NextStart),
+            ("[audio]\ndevice = \"x\"", "audio", Cost::Output),
+            ("[audio]\nblock_frames = 64", "audio", Cost::Output),
+            ("[osc]\nport = 1", "osc", Cost::NextStart),
+            ("[osc]\naddress = \"::1\"", "osc", Cost::NextStart),
+            ("[http]\nannounce = true", "http", Cost::NextStart),
+            ("[midi]\nhost = \"off\"", "midi.host", Cost::NextStart),
+            ("[midi.out]\nnotes = false", "midi.out", Cost::Nothing),
+            ("recordings = \"/srv/takes\"", "recordings", Cost::NextTake),
+            ("[recordings]\nmax_gb = 2", "recordings", Cost::NextTake),
+            ("[control_log]\nwrite = false", "control_log", Cost::NextStart),
+        ] {
+            let changes = old.changes(&read(text));
+            assert!(changes.len() == 1 && (changes[0].key(), changes[0].cost()) == (key, cost), "{text}: {changes:?}");
+        }
+        // MIDI follows the sound to JACK.
+        let jack = old.changes(&read("[audio]\nhost = \"jack\""));
+        assert!(jack.contains(&ConfigChange::MidiHost) && jack.len() == 2, "{jack:?}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Reading `melos.toml`.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use super::{
+    AudioConfig, AudioHost, Config, ControlLogConfig, HttpConfig, MidiChannel, MidiConfig, MidiHost, MidiOutConfig,
+    OscConfig, RecordingsConfig, WhenFull,
+};
+use crate::files::document::{Document, Field, Problem, Table};
+
+const AUDIO_HOSTS: [(&str, AudioHost); 6] = [
+    ("auto", AudioHost::Auto),
+    ("jack", AudioHost::Jack),
+    ("alsa", AudioHost::Alsa),
+    ("pipewire", AudioHost::Pipewire),
+    ("pulse", AudioHost::Pulse),
+    ("null", AudioHost::Null),
+];
+const MIDI_HOSTS: [(&str, MidiHost); 4] =
+    [("auto", MidiHost::Auto), ("alsa", MidiHost::Alsa), ("jack", MidiHost::Jack), ("off", MidiHost::Off)];
+/// Frames per callback that any system has.
+const BLOCKS: std::ops::RangeInclusive<i64> = 16..=8192;
+/// Most gigabytes that can be asked for: a petabyte.
+const GIGABYTES: f64 = 1e6;
+
+pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
+    let (mut reading, mut root) = Document::parse(file, text);
+    let document = &mut reading;
+    let mut config = Config::default();
+    set(&mut config.preset, root.text(document, "preset"));
+    set(&mut config.model, root.text(document, "model"));
+    set(&mut config.link, root.flag(document, "link"));
+    section(document, &mut root, "audio", &mut config.audio, audio);
+    section(document, &mut root, "osc", &mut config.osc, osc);
+    section(document, &mut root, "http", &mut config.http, http);
+    section(document, &mut root, "midi", &mut config.midi, midi);
+    match root.take("recordings") {
+        // The folder alone.
+        Some(Field { value: DeValue::String(folder), .. }) => config.recordings.folder = PathBuf::from(folder.as_ref()),
+        Some(field) => {
+            if let Some(mut table) = field.table(document) {
+                recordings(document, &mut table, &mut config.recordings);
+                table.finish(document);
+            }
+        }
+        None => {}
+    }
+    section(document, &mut root, "control_log", &mut config.control_log, control_log);
+    root.finish(document);
+    reading.finish(config)
+}
+
+/// Reads a table, if it is there.
+fn section<'a, T>(
+    document: &mut Document<'_>,
+    root: &mut Table<'a>,
+    key: &'static str,
+    into: &mut T,
+    read: impl FnOnce(&mut Document<'_>, &mut Table<'a>, &mut T),
+) {
+    if let Some(mut table) = root.table(document, key) {
+        read(document, &mut table, into);
+        table.finish(document);
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn audio(document: &mut Document<'_>, table: &mut Table<'_>, audio: &mut AudioConfig) {
+    set(&mut audio.host, table.choice(document, "host", &AUDIO_HOSTS));
+    audio.device = table.text(document, "device");
+    audio.block_frames = table.integer(document, "block_frames", BLOCKS).map(|frames| frames as u32);
+}
+
+fn osc(document: &mut Document<'_>, table: &mut Table<'_>, osc: &mut OscConfig) {
+    set(&mut osc.address, address(document, table));
+    set(&mut osc.port, port(document, table));
+    if let Some(field) = table.take("trusted") {
+        let hosts = field.texts().and_then(|hosts| hosts.iter().map(|host| host.parse().ok()).collect());
+        match hosts {
+            Some(hosts) => osc.trusted = hosts,
+            None => drop(field.wrong::<()>(document, "a list of IP addresses, such as [\"192.168.1.20\"]")),
+        }
+    }
+}
+
+fn http(document: &mut Document<'_>, table: &mut Table<'_>, http: &mut HttpConfig) {
+    set(&mut http.address, address(document, table));
+    set(&mut http.port, port(document, table));
+    http.password = table.text(document, "password");
+    http.hosts = table.texts(document, "hosts");
+    set(&mut http.announce, table.flag(document, "announce"));
+}
+
+fn address(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<IpAddr> {
+    let field = table.take("address")?;
+    let text = field.text(document)?;
+    text.parse().ok().or_else(|| field.wrong(document, "an IP address such as 127.0.0.1 or ::1"))
+}
+
+fn port(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u16> {
+    table.integer(document, "port", 0..=i64::from(u16::MAX)).map(|port| port as u16)
+}
+
+fn midi(document: &mut Document<'_>, table: &mut Table<'_>, midi: &mut MidiConfig) {
+    set(&mut midi.host, table.choice(document, "host", &MIDI_HOSTS));
+    section(document, table, "out", &mut midi.out, midi_out);
+}
+
+fn midi_out(document: &mut Document<'_>, table: &mut Table<'_>, out: &mut MidiOutConfig) {
+    set(&mut out.notes, table.flag(document, "notes"));
+    set(&mut out.clock, table.flag(document, "clock"));
+    if let Some(field) = table.take("channels") {
+        let whole = |number: f64| (number.fract() == 0.0).then_some(number as i64);
+        let channel = |number: f64| MidiChannel::try_from(whole(number)?).ok();
+        let channels = field.numbers().and_then(|numbers| numbers.into_iter().map(channel).collect::<Option<Vec<_>>>());
+        match channels.and_then(|channels| channels.try_into().ok()) {
+            Some(channels) => out.channels = channels,
+            None => drop(field.wrong::<()>(document, "three MIDI channels from 1 to 16, such as [1, 2, 3]")),
+        }
+    }
+}
+
+fn recordings(document: &mut Document<'_>, table: &mut Table<'_>, recordings: &mut RecordingsConfig) {
+    set(&mut recordings.folder, table.text(document, "folder").map(PathBuf::from));
+    set(&mut recordings.max_gb, table.number(document, "max_gb", 0.001..=GIGABYTES));
+    set(&mut recordings.keep_free_gb, table.number(document, "keep_free_gb", 0.0..=GIGABYTES));
+    recordings.max_days = table.number(document, "max_days", 0.01..=36_500.0);
+    let full = [("stop", WhenFull::Stop), ("delete-oldest", WhenFull::DeleteOldest)];
+    set(&mut recordings.when_full, table.choice(document, "when_full", &full));
+}
+
+fn control_log(document: &mut Document<'_>, table: &mut Table<'_>, log: &mut ControlLogConfig) {
+    set(&mut log.write, table.flag(document, "write"));
+    set(&mut log.max_mb, table.integer(document, "max_mb", 1..=65_536).map(|megabytes| megabytes as u64));
+    set(&mut log.keep, table.integer(document, "keep", 0..=1000).map(|sessions| sessions as usize));
+}

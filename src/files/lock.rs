@@ -1,0 +1,137 @@
+//! A folder that one daemon has to itself.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Name of the file that is locked.
+const NAME: &str = "lock";
+
+/// A folder in use; free again when dropped, and when the process ends in any way.
+#[derive(Debug)]
+pub struct FolderLock {
+    folder: PathBuf,
+    file: File,
+    listening: String,
+}
+
+/// Why a folder cannot be had.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another daemon has it.
+    #[error(
+        "{folder} is in use by another Melos ({holder}); name another folder with --state, and other ports with --osc \
+         and --http"
+    )]
+    Held {
+        /// The folder.
+        folder: PathBuf,
+        /// What the holder wrote about itself.
+        holder: String,
+    },
+    /// The folder or its file system knows no locks; nothing says that it is in use.
+    #[error("{folder} cannot be locked against another Melos: {source}")]
+    Unlockable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl FolderLock {
+    /// Takes a folder, which is made if missing.
+    ///
+    /// # Errors
+    /// When it is in use, or when that cannot be known.
+    pub fn take(folder: &Path) -> Result<Self, LockError> {
+        let unlockable = |source| LockError::Unlockable { folder: folder.to_owned(), source };
+        let open = || {
+            fs::create_dir_all(folder)?;
+            let path = folder.join(NAME);
+            if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+                return Err(io::Error::other(format!("{NAME} is no regular file")));
+            }
+            File::options().read(true).write(true).create(true).truncate(false).open(path)
+        };
+        let file = open().map_err(unlockable)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let mut lock = Self { folder: folder.to_owned(), file, listening: String::new() };
+                lock.describe("");
+                Ok(lock)
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = (&file).take(200).read_to_string(&mut holder);
+                Err(LockError::Held { folder: folder.to_owned(), holder: holder.trim().to_owned() })
+            }
+            Err(TryLockError::Error(source)) => Err(unlockable(source)),
+        }
+    }
+
+    /// Takes the folder again if it was deleted meanwhile and is there again.
+    pub fn renew(&mut self) {
+        if self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+            && let Ok(mut lock) = Self::take(&self.folder)
+        {
+            lock.describe(&std::mem::take(&mut self.listening));
+            *self = lock;
+        }
+    }
+
+    /// Writes who has the folder, for whoever comes next: the process, and where it listens.
+    pub fn describe(&mut self, listening: &str) {
+        listening.clone_into(&mut self.listening);
+        let text = format!("process {}{listening}\n", std::process::id());
+        // What is written helps people only; the lock is the kernel's.
+        let _ = self.file.set_len(0);
+        let _ = self.file.rewind();
+        let _ = self.file.write_all(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_holder_who_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("new/state");
+        let mut lock = FolderLock::take(&state).unwrap();
+        lock.describe(", OSC on 127.0.0.1:9000");
+        let refused = FolderLock::take(&state).unwrap_err();
+        assert!(matches!(refused, LockError::Held { .. }));
+        let message = refused.to_string();
+        for part in [&format!("process {}, OSC on 127.0.0.1:9000", std::process::id()), "--state", "--osc"] {
+            assert!(message.contains(part), "{part} is missing in {message}");
+        }
+        fs::remove_dir_all(&state).unwrap();
+        fs::create_dir(&state).unwrap();
+        lock.renew();
+        let message = FolderLock::take(&state).unwrap_err().to_string();
+        assert!(
+            message.contains("127.0.0.1:9000"),
+            "a folder that was deleted and made again has its holder: {message}"
+        );
+        drop(lock);
+        FolderLock::take(&state).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_locked_is_not_taken_for_one_in_use() {
+        for folder in ["/proc/nothing", "/dev/null/state"] {
+            assert!(matches!(FolderLock::take(Path::new(folder)), Err(LockError::Unlockable { .. })), "{folder}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(folder.path().join(NAME)).status().unwrap().success());
+        assert!(
+            matches!(FolderLock::take(folder.path()), Err(LockError::Unlockable { .. })),
+            "a pipe does not hang it"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! Where files are looked for: a user's own folders first, then the machine's, then what comes with Melos. A file in an
+//! earlier place hides one of the same name in a later one.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Where an installation keeps what holds for everyone on the machine.
+const MACHINE: &str = "/etc/melos";
+
+/// The folders in which `presets/`, `mappings/`, `models/` and `melos.toml` are looked for, the first that counts in
+/// front.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    roots: Vec<PathBuf>,
+}
+
+/// A file that was found, and those that it hides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The file that counts.
+    pub file: PathBuf,
+    /// Files of the same name in later places.
+    pub hides: Vec<PathBuf>,
+}
+
+impl Places {
+    /// The user's folders, the machine's, and the one that comes with Melos.
+    #[must_use]
+    pub fn new(shipped: &Path) -> Self {
+        Self::of(|name| std::env::var_os(name), shipped)
+    }
+
+    fn of(variable: impl Fn(&str) -> Option<OsString>, shipped: &Path) -> Self {
+        let own = [
+            home_folder_of(&variable, "XDG_CONFIG_HOME", ".config"),
+            home_folder_of(&variable, "XDG_DATA_HOME", ".local/share"),
+        ];
+        let mut roots: Vec<PathBuf> = own.into_iter().flatten().map(|folder| folder.join("melos")).collect();
+        roots.extend([PathBuf::from(MACHINE), shipped.to_owned()]);
+        Self { roots }
+    }
+
+    /// One folder alone, for what must not depend on the machine.
+    #[must_use]
+    pub fn only(folder: &Path) -> Self {
+        Self { roots: vec![folder.to_owned()] }
+    }
+
+    /// The folders, the first that counts in front; they need not exist.
+    #[must_use]
+    pub fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    /// The folder that comes with Melos.
+    #[must_use]
+    pub fn shipped(&self) -> &Path {
+        self.roots.last().map_or(Path::new("."), PathBuf::as_path)
+    }
+
+    /// What a name stands for in each of the folders.
+    #[must_use]
+    pub fn all(&self, name: impl AsRef<Path>) -> Vec<PathBuf> {
+        self.roots.iter().map(|root| root.join(name.as_ref())).collect()
+    }
+
+    /// Everything of a kind by name: TOML files in `presets` and `mappings`, folders with a `model.toml` in `models`.
+    #[must_use]
+    pub fn found(&self, kind: &str) -> Vec<(String, Found)> {
+        let mut found: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();
+        for folder in self.all(kind) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| !name.starts_with('.'))
+                else {
+                    continue;
+                };
+                let ours = match kind {
+                    "models" => path.join("model.toml").is_file(),
+                    _ => path.extension().is_some_and(|extension| extension == "toml"),
+                };
+                if !ours {
+                    continue;
+                }
+                let name =
+                    if kind == "models" { entry.file_name().to_string_lossy().into_owned() } else { name.to_owned() };
+                match found.get_mut(&name) {
+                    Some(found) => found.hides.push(path),
+                    None => drop(found.insert(name, Found { file: path, hides: Vec::new() })),
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+}
+
+/// The folder for the state that the XDG base directory specification gives; `None` without a home.
+#[must_use]
+pub fn state_folder() -> Option<PathBuf> {
+    home_folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("melos"))
+}
+
+/// A folder named by a variable of the XDG base directory specification, or its default below the home folder. As the
+/// specification asks, a value that is empty or not absolute counts as unset.
+#[must_use]
+pub fn home_folder(variable: &str, default: &str) -> Option<PathBuf> {
+    home_folder_of(&|name| std::env::var_os(name), variable, default)
+}
+
+fn home_folder_of(read: &impl Fn(&str) -> Option<OsString>, variable: &str, default: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| read(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(default)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn variables_that_are_empty_or_relative_count_as_unset() {
+        let with = |value: &'static str| {
+            move |name: &str| match name {
+                "HOME" => Some(OsString::from("/home/eva")),
+                _ => Some(OsString::from(value)),
+            }
+        };
+        for (value, folder) in [
+            ("/srv/state", "/srv/state"),
+            ("", "/home/eva/.local/state"),
+            ("state", "/home/eva/.local/state"),
+            ("~/state", "/home/eva/.local/state"),
+        ] {
+            let found = home_folder_of(&with(value), "XDG_STATE_HOME", ".local/state");
+            assert_eq!(found, Some(folder.into()), "{value:?}");
+        }
+        assert_eq!(
+            home_folder_of(&|_| Some(OsString::new()), "XDG_STATE_HOME", ".local/state"),
+            None,
+            "an empty home is none"
+        );
+        let places = Places::of(with("here"), Path::new("/usr/share/melos"));
+        let roots = ["/home/eva/.config/melos", "/home/eva/.local/share/melos", "/etc/melos", "/usr/share/melos"];
+        assert_eq!(places.roots(), roots.map(PathBuf::from));
+        let homeless = Places::of(|_| None, Path::new("/usr/share/melos"));
+        assert_eq!(homeless.roots(), ["/etc/melos", "/usr/share/melos"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn what_hides_what_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for file in [
+            "own/presets/calm.toml",
+            "shipped/presets/calm.toml",
+            "shipped/presets/sad.toml",
+            "shipped/presets/x.txt",
+            "shipped/models/a.b/model.toml",
+        ] {
+            fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+            fs::write(at(file), "").unwrap();
+        }
+        let places = Places { roots: vec![at("own"), at("shipped")] };
+        let expected = [
+            (
+                "calm".to_owned(),
+                Found { file: at("own/presets/calm.toml"), hides: vec![at("shipped/presets/calm.toml")] },
+            ),
+            ("sad".to_owned(), Found { file: at("shipped/presets/sad.toml"), hides: Vec::new() }),
+        ];
+        assert_eq!(places.found("presets"), expected);
+        assert_eq!(places.found("models")[0].0, "a.b");
+        assert!(places.found("mappings").is_empty());
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading what somebody else wrote: regular files only, of bounded size.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// Largest text file that people write: presets, mappings, `melos.toml`, `model.toml`.
+pub const MAX_TEXT: u64 = 1 << 20;
+
+/// Opens a regular file to be read. Never waits for a writer, as opening a named pipe would.
+///
+/// # Errors
+/// When it cannot be opened or is no regular file ([`ErrorKind::InvalidInput`]).
+pub fn open(path: &Path) -> io::Result<File> {
+    // Looked at before it is opened, since opening a device may do something.
+    regular(&fs::metadata(path)?)?;
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// The bytes of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`], when it cannot be read, and when it is too large ([`ErrorKind::FileTooLarge`]).
+pub fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    if length > limit {
+        return Err(too_large(limit));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    // It may grow meanwhile.
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+/// The text of a regular file of at most [`MAX_TEXT`] bytes.
+///
+/// # Errors
+/// As [`bytes()`], and when it is not UTF-8 ([`ErrorKind::InvalidData`]); the message names the line.
+pub fn text(path: &Path) -> io::Result<String> {
+    String::from_utf8(bytes(path, MAX_TEXT)?).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        io::Error::new(ErrorKind::InvalidData, format!("line {line} is not UTF-8; save the file as UTF-8"))
+    })
+}
+
+fn regular(metadata: &fs::Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("this is {what}; expected a regular file")))
+}
+
+fn too_large(limit: u64) -> io::Error {
+    io::Error::new(ErrorKind::FileTooLarge, format!("the file is larger than {limit} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_bounded_size_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("good"), "abc").unwrap();
+        assert_eq!(bytes(&at("good"), 3).unwrap(), b"abc");
+        assert_eq!(bytes(&at("good"), 2).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        std::os::unix::fs::symlink("good", at("link")).unwrap();
+        assert_eq!(text(&at("link")).unwrap(), "abc");
+
+        let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        assert!(made.success());
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        std::os::unix::fs::symlink("pipe", at("link to a pipe")).unwrap();
+        for name in ["pipe", "link to a pipe", "socket", "."] {
+            assert_eq!(text(&at(name)).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+        }
+        for endless in ["/dev/zero", "/dev/tty"] {
+            assert!(text(Path::new(endless)).is_err(), "{endless}");
+        }
+        // Claims to be empty and is not.
+        assert!(bytes(Path::new("/proc/kallsyms"), 100).is_err());
+    }
+
+    #[test]
+    fn text_in_another_encoding_is_named_by_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latin1");
+        fs::write(&path, b"name = \"a\"\nname = \"M\xe4rz\"\n").unwrap();
+        assert!(text(&path).unwrap_err().to_string().contains("line 2 is not UTF-8"));
+    }
+}

@@ -1,0 +1,58 @@
+//! Room on the disk.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Bytes that may still be written below a path, which need not exist yet.
+///
+/// # Errors
+/// When the system does not say.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+    let disk = rustix::fs::statvfs(there)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// A file that takes room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// When it was written last.
+    pub modified: SystemTime,
+    /// Its length.
+    pub bytes: u64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl Usage {
+    /// The regular files of a folder whose names fit, the oldest first; links are left out, and so is what cannot be looked
+    /// at.
+    #[must_use]
+    pub fn of(folder: &Path, fits: impl Fn(&str) -> bool) -> Vec<Self> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut files: Vec<_> = entries
+            .filter(|entry| entry.file_name().to_str().is_some_and(&fits))
+            .filter_map(|entry| {
+                let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+                Some(Self { modified: metadata.modified().ok()?, bytes: metadata.len(), path: entry.path() })
+            })
+            .collect();
+        files.sort_by(|one, other| (one.modified, &one.path).cmp(&(other.modified, &other.path)));
+        files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_known_where_nothing_is_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(free_bytes(&folder.path().join("not/yet")).unwrap() > 0);
+        assert!(free_bytes(Path::new("relative")).unwrap() > 0);
+    }
+}

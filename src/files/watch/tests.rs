@@ -1,0 +1,155 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+/// Far longer than it takes; only a failing test waits for it.
+const LONG: Duration = Duration::from_secs(20);
+
+fn watching(path: &Path) -> Receiver<Changed> {
+    let (sender, receiver) = sync_channel(4);
+    watch(vec![path.to_owned()], sender, Troubles::default()).unwrap();
+    receiver
+}
+
+fn told(changed: &Receiver<Changed>) -> Vec<PathBuf> {
+    changed.recv_timeout(LONG).expect("something changed").0
+}
+
+#[test]
+fn a_save_is_told_once_whatever_way_editors_save() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("calm.toml");
+    let changed = watching(dir.path());
+    fs::write(dir.path().join(".calm.toml.swp"), "x").unwrap();
+    fs::write(dir.path().join("4913"), "x").unwrap();
+    fs::write(&file, "a = 1").unwrap();
+    fs::write(&file, "a = 2").unwrap();
+    assert_eq!(told(&changed), std::slice::from_ref(&file));
+
+    let beside = dir.path().join("calm.toml~");
+    fs::write(&beside, "a = 3").unwrap();
+    fs::rename(&beside, &file).unwrap();
+    assert_eq!(told(&changed), std::slice::from_ref(&file));
+
+    fs::remove_file(&file).unwrap();
+    assert_eq!(told(&changed), [file]);
+}
+
+#[test]
+fn a_single_file_is_told_and_its_neighbours_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("melos.toml");
+    fs::write(&file, "").unwrap();
+    let changed = watching(&file);
+    fs::write(dir.path().join("other.toml"), "x").unwrap();
+    fs::write(&file, "x").unwrap();
+    assert_eq!(told(&changed), [file]);
+}
+
+#[test]
+fn a_folder_may_come_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("not/yet/presets");
+    let changed = watching(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    assert!(told(&changed).iter().all(|path| path.starts_with(&folder)));
+    fs::write(folder.join("a.toml"), "x").unwrap();
+    assert_eq!(told(&changed), [folder.join("a.toml")]);
+}
+
+/// A folder `presets` with `a.toml`, reached by a link at some level.
+struct Linked {
+    dir: tempfile::TempDir,
+}
+
+impl Linked {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for version in ["one", "two"] {
+            fs::create_dir_all(dir.path().join(version).join("presets")).unwrap();
+            fs::write(dir.path().join(version).join("presets/a.toml"), version).unwrap();
+        }
+        Self { dir }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+#[test]
+fn what_is_behind_links_at_any_level_counts() {
+    // A file that is a link, edited where it is.
+    let linked = Linked::new();
+    fs::create_dir(linked.at("mine")).unwrap();
+    symlink(linked.at("one/presets/a.toml"), linked.at("mine/a.toml")).unwrap();
+    let changed = watching(&linked.at("mine"));
+    fs::write(linked.at("one/presets/a.toml"), "edited").unwrap();
+    assert_eq!(told(&changed), [linked.at("mine/a.toml")]);
+    // The link leads elsewhere.
+    fs::remove_file(linked.at("mine/a.toml")).unwrap();
+    symlink(linked.at("two/presets/a.toml"), linked.at("mine/a.toml")).unwrap();
+    assert_eq!(told(&changed), [linked.at("mine/a.toml")]);
+
+    // A link above the folder, as deployments switch versions.
+    let linked = Linked::new();
+    symlink("one", linked.at("current")).unwrap();
+    let presets = linked.at("current/presets");
+    let changed = watching(&presets);
+    symlink("two", linked.at("next")).unwrap();
+    fs::rename(linked.at("next"), linked.at("current")).unwrap();
+    assert!(told(&changed).contains(&presets.join("a.toml")));
+    fs::write(linked.at("two/presets/a.toml"), "edited").unwrap();
+    assert_eq!(told(&changed), [presets.join("a.toml")]);
+}
+
+#[test]
+fn folders_that_are_exchanged_above_are_noticed() {
+    let linked = Linked::new();
+    let presets = linked.at("one/presets");
+    let changed = watching(&presets);
+    fs::rename(linked.at("one"), linked.at("old")).unwrap();
+    fs::rename(linked.at("two"), linked.at("one")).unwrap();
+    assert!(told(&changed).contains(&presets.join("a.toml")));
+    fs::write(presets.join("b.toml"), "new").unwrap();
+    let mut all = told(&changed);
+    // Leaving and coming may be two bursts.
+    while !all.contains(&presets.join("b.toml")) {
+        all = told(&changed);
+    }
+}
+
+#[test]
+fn without_the_systems_watches_it_looks_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let troubles = Troubles::default();
+    let mut watch = Watch::new(vec![dir.path().to_owned()], troubles.clone());
+    watch.give_up(&"none are left");
+    let (sender, changed) = sync_channel(4);
+    thread::spawn(move || watch.run(&sender));
+    fs::write(dir.path().join("a.toml"), "x").unwrap();
+    assert_eq!(told(&changed), [dir.path().join("a.toml")]);
+    let said = &troubles.now().0[&Part::Watch];
+    assert!(said.contains("none are left") && said.contains("every 2 s"), "{said}");
+}
+
+#[test]
+fn what_leaves_everything_as_it_was_is_not_news() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.toml");
+    fs::write(&file, "x").unwrap();
+    let before = Look::at(&[dir.path().to_owned()]);
+    fs::read(&file).unwrap();
+    fs::write(dir.path().join(".b.swp"), "x").unwrap();
+    assert_eq!(Look::at(&[dir.path().to_owned()]).differences(&before), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn a_loop_of_links_ends_and_a_pipe_is_only_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    symlink(".", dir.path().join("again")).unwrap();
+    symlink("again/again", dir.path().join("more")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
+    let look = Look::at(&[dir.path().to_owned()]);
+    assert!(look.versions.len() <= MOST && look.versions.contains_key(&dir.path().join("pipe.toml")));
+}

@@ -1,0 +1,175 @@
+//! Reading `model.toml`.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use super::{Audio, ConditionLayout, Context, File, LatentLayout, Manifest, VocoderLayout};
+use crate::files::document::{Document, Problem, Table};
+
+/// Larger than anything a network here has, and small enough to be multiplied.
+const COUNT: RangeInclusive<i64> = 0..=1 << 20;
+/// Bounds of the transformer's memory; with all at their upper ends it takes gigabytes, so the product is bounded too.
+const LAYERS: RangeInclusive<i64> = 1..=256;
+const HEADS: RangeInclusive<i64> = 1..=256;
+const HEAD_DIM: RangeInclusive<i64> = 2..=1024;
+const SLOTS: RangeInclusive<i64> = 1..=16_384;
+/// Most numbers in the keys and values of all layers: a gibibyte.
+const MEMORY: u64 = 1 << 28;
+/// Largest network file.
+const BYTES: RangeInclusive<i64> = 0..=4 << 30;
+/// Digits of a SHA-256.
+const DIGITS: usize = 64;
+
+pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>> {
+    let (mut reading, mut root) = Document::parse(file, text);
+    let document = &mut reading;
+    let schema = count(document, &mut root, "schema");
+    let name = root.required_text(document, "name");
+    let licence = root.required_text(document, "licence");
+    let training_data = root.required_text(document, "training_data");
+    let training_commit = root.required_text(document, "training_commit");
+    root.text(document, "attribution");
+
+    let mut table = section(document, &mut root, "audio");
+    let audio = Audio {
+        sample_rate: count(document, &mut table, "sample_rate"),
+        n_fft: count(document, &mut table, "n_fft"),
+        hop: count(document, &mut table, "hop"),
+        mel_bands: count(document, &mut table, "mel_bands"),
+        mel_min_hz: number(document, &mut table, "mel_min_hz"),
+        mel_max_hz: number(document, &mut table, "mel_max_hz"),
+        floor: number(document, &mut table, "floor"),
+    };
+    for key in ["window", "mel_scale", "mel_norm", "log"] {
+        table.text(document, key);
+    }
+    table.finish(document);
+
+    let mut table = section(document, &mut root, "latent");
+    let latent = LatentLayout {
+        dims: count(document, &mut table, "dims"),
+        mel_frames: count(document, &mut table, "mel_frames"),
+    };
+    table.finish(document);
+
+    let mut table = section(document, &mut root, "conditions");
+    let conditions =
+        ConditionLayout { values: count(document, &mut table, "values"), masks: count(document, &mut table, "masks") };
+    table.finish(document);
+
+    let mut table = section(document, &mut root, "context");
+    let context = context(document, &mut table);
+    table.finish(document);
+
+    let mut table = section(document, &mut root, "vocoder");
+    let vocoder = VocoderLayout { look_ahead: count(document, &mut table, "look_ahead") };
+    for key in ["n_fft", "hop"] {
+        table.integer(document, key, COUNT);
+    }
+    table.finish(document);
+
+    let tables = root.tables(document, "file");
+    let files = tables.into_iter().map(|table| listed(document, table)).collect();
+    root.finish(document);
+    reading.finish(Manifest {
+        schema,
+        name,
+        licence,
+        training_data,
+        training_commit,
+        audio,
+        latent,
+        conditions,
+        context,
+        vocoder,
+        files,
+        path: file.to_owned(),
+    })
+}
+
+/// A table that must be there; an empty one after saying that it is not.
+fn section<'a>(document: &mut Document<'_>, root: &mut Table<'a>, key: &'static str) -> Table<'a> {
+    root.table(document, key).unwrap_or_else(|| {
+        root.missing(document, key, "a table");
+        Table::absent()
+    })
+}
+
+fn context(document: &mut Document<'_>, table: &mut Table<'_>) -> Context {
+    let context = Context {
+        window: whole(document, table, "window", SLOTS),
+        slots: whole(document, table, "slots", SLOTS),
+        layers: whole(document, table, "layers", LAYERS),
+        heads: whole(document, table, "heads", HEADS),
+        head_dim: whole(document, table, "head_dim", HEAD_DIM),
+        rope_base: number(document, table, "rope_base"),
+    };
+    table.integer(document, "flow_steps", COUNT);
+    let sizes = [context.layers, 2, 2, context.heads, context.slots, context.head_dim];
+    let numbers = sizes.iter().map(|size| *size as u64).product::<u64>();
+    if numbers > MEMORY {
+        let hint = format!(
+            "2 × 2 × layers × heads × slots × head_dim is {numbers} numbers; expected at most {MEMORY} in the memory"
+        );
+        document.add(table.span(), "", hint);
+    }
+    context
+}
+
+fn listed(document: &mut Document<'_>, mut table: Table<'_>) -> File {
+    let name = table.required_text(document, "name");
+    if name.is_empty() || name.contains('/') || name == ".." {
+        document.add(table.span(), "", "file.name: expected the name of a file in the folder of model.toml");
+    }
+    let sha256 = table.required_text(document, "sha256");
+    if sha256.len() != DIGITS || !sha256.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        document.add(table.span(), "", format!("file.sha256 of {name:?}: expected {DIGITS} hexadecimal digits"));
+    }
+    let bytes = required(document, &mut table, "bytes", BYTES);
+    for key in ["input", "output"] {
+        for mut port in table.tables(document, key) {
+            port.required_text(document, "name");
+            port.text(document, "meaning");
+            if let Some(shape) = port.take("shape").filter(|shape| shape.numbers().is_none()) {
+                let _: Option<()> = shape.wrong(document, "a list of numbers");
+            }
+            port.finish(document);
+        }
+    }
+    table.finish(document);
+    File { name, sha256, bytes }
+}
+
+fn count(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str) -> u64 {
+    required(document, table, key, COUNT)
+}
+
+fn whole(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, range: RangeInclusive<i64>) -> usize {
+    required(document, table, key, range) as usize
+}
+
+/// A whole number that must be there; the least one after saying that it is not.
+fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, range: RangeInclusive<i64>) -> u64 {
+    let least = range.start().unsigned_abs();
+    match table.take(key) {
+        Some(field) => field.integer(document, range).map_or(least, i64::unsigned_abs),
+        None => {
+            table.missing(document, key, "a whole number");
+            least
+        }
+    }
+}
+
+/// A number above 0 that must be there.
+fn number(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str) -> f64 {
+    match table.take(key) {
+        Some(field) => match field.number() {
+            Some(number) if number.is_finite() && number > 0.0 => number,
+            _ => field.wrong(document, "a number above 0").unwrap_or(1.0),
+        },
+        None => {
+            table.missing(document, key, "a number above 0");
+            1.0
+        }
+    }
+}

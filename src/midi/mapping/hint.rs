@@ -1,0 +1,101 @@
+//! What a performer is told about controls: which are free, and which wait.
+
+use std::fmt;
+
+use super::binding::Binding;
+use super::controls::{Control, Move};
+use super::curve::Scale;
+use crate::event::parameter::Param;
+use crate::midi::Message;
+
+/// A control on a channel from 0, in words.
+pub(super) struct Named(pub(super) Control, pub(super) Option<u8>);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Control::Cc(number) => write!(f, "CC {number}"),
+            Control::Cc14(number) => write!(f, "CC {number} and {}", number + 32),
+            Control::Nrpn(number) => write!(f, "NRPN {number}"),
+            Control::Rpn(number) => write!(f, "RPN {number}"),
+            Control::Note(number) => write!(f, "note {number}"),
+            Control::Program(number) => write!(f, "program {}", number + 1),
+            Control::PitchBend => write!(f, "the pitch wheel"),
+            Control::ChannelPressure => write!(f, "channel pressure"),
+            Control::Start => write!(f, "start"),
+            Control::Continue => write!(f, "continue"),
+            Control::Stop => write!(f, "stop"),
+        }?;
+        self.1.map_or(Ok(()), |channel| write!(f, " on channel {}", channel + 1))
+    }
+}
+
+/// The control that a message nobody has a use for moves; `None` for messages that come by themselves or belong to others.
+pub(super) fn free(message: Message) -> Option<Named> {
+    match message {
+        // Banks, parameter numbers and what is entered for them, and channel mode.
+        Message::ControlChange { controller: 0 | 6 | 32 | 38 | 96..=101 | 120.., .. } => None,
+        Message::ControlChange { channel, controller, .. } => Some(Named(Control::Cc(controller), Some(channel))),
+        Message::NoteOn { channel, note, .. } => Some(Named(Control::Note(note), Some(channel))),
+        Message::ProgramChange { channel, program } => Some(Named(Control::Program(program), Some(channel))),
+        Message::PitchBend { channel, .. } => Some(Named(Control::PitchBend, Some(channel))),
+        _ => None,
+    }
+}
+
+/// A control that stands elsewhere than its parameter, and waits until it meets it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Wait {
+    control: Control,
+    channel: Option<u8>,
+    to: Param,
+    /// What the control would set, and what is set.
+    stands: f32,
+    value: f32,
+    up: bool,
+}
+
+impl Wait {
+    pub(super) fn new(binding: &Binding, moved: &Move, scale: &Scale, value: f32) -> Self {
+        let (control, channel, to) = (moved.control, moved.channel, binding.to);
+        let up = scale.position(value) > moved.position;
+        Self { control, channel, to, stands: scale.value(moved.position), value, up }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spec = self.to.spec();
+        let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
+        let control = Named(self.control, self.channel);
+        write!(
+            f,
+            "{control} stands at {:.2}{unit} and waits until it meets {}, which is {:.2}{unit}: move it {}",
+            self.stands,
+            spec.id,
+            self.value,
+            if self.up { "up" } else { "down" }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_named_as_people_count() {
+        assert_eq!(Named(Control::Cc(7), Some(0)).to_string(), "CC 7 on channel 1");
+        assert_eq!(Named(Control::Program(0), Some(9)).to_string(), "program 1 on channel 10");
+        assert_eq!(Named(Control::Stop, None).to_string(), "stop");
+    }
+
+    #[test]
+    fn what_comes_by_itself_is_no_control() {
+        let change = |controller| Message::ControlChange { channel: 0, controller, value: 1 };
+        for message in [change(0), change(99), change(123), Message::Clock, Message::NoteOff { channel: 0, note: 1 }] {
+            assert!(free(message).is_none(), "{message:?}");
+        }
+        assert!(free(change(74)).is_some());
+    }
+}

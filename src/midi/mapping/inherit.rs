@@ -1,0 +1,54 @@
+//! Mappings that are made from others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Mapping;
+
+/// Longest line of mappings that inherit from each other.
+const DEEPEST: usize = 8;
+
+/// Completes mappings with what they inherit, and leaves out nothing of their own. A name that no mapping has is said in
+/// the log and inherits nothing.
+pub(super) fn complete(mappings: Vec<Mapping>) -> Vec<Arc<Mapping>> {
+    let by_name: BTreeMap<&str, &Mapping> = mappings.iter().map(|mapping| (mapping.file.as_str(), mapping)).collect();
+    mappings.iter().map(|mapping| Arc::new(completed(mapping, &by_name))).collect()
+}
+
+fn completed(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
+    let (mut whole, mut next) = (mapping.clone(), mapping.inherit.as_deref());
+    for _ in 0..DEEPEST {
+        let Some(name) = next else { return whole };
+        let Some(other) = by_name.get(name) else {
+            let known = by_name.keys().copied().collect::<Vec<_>>().join(", ");
+            tracing::warn!("{}.toml inherits {name:?}, which is no mapping; there are {known}", mapping.file);
+            return whole;
+        };
+        whole.add(other);
+        next = other.inherit.as_deref();
+    }
+    tracing::warn!("{}.toml inherits from itself, over others", mapping.file);
+    whole
+}
+
+impl Mapping {
+    /// Takes over what another mapping has and this one does not.
+    fn add(&mut self, other: &Self) {
+        let own = self.bindings.len();
+        for binding in &other.bindings {
+            let own = &self.bindings[..own];
+            if !own.iter().any(|own| own.layer == binding.layer && own.shares_control(binding)) {
+                self.bindings.push(binding.clone());
+            }
+        }
+        let own: BTreeSet<String> = self.layers.iter().map(|layer| layer.name.clone()).collect();
+        self.layers.extend(other.layers.iter().filter(|layer| !own.contains(&layer.name)).cloned());
+        if self.leads.is_empty() {
+            self.leads.clone_from(&other.leads);
+        }
+        if self.programs.presets.is_empty() && self.programs.scenes.is_empty() {
+            self.programs.clone_from(&other.programs);
+        }
+        self.clock = self.clock.or(other.clock);
+    }
+}

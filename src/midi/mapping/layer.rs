@@ -1,0 +1,82 @@
+//! Layers: other things that controls do while a button is down.
+
+use super::Mapping;
+use super::controls::{Control, Move};
+
+/// One `[[layer]]`: what brings it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// What bindings call it.
+    pub name: String,
+    /// The button.
+    pub control: Control,
+    /// Channel from 0; any when `None`.
+    pub channel: Option<u8>,
+    /// Whether a press brings it and the next takes it away; otherwise it is there while the button is down.
+    pub toggle: bool,
+}
+
+/// Which layers of a mapping are there, and which of its bindings are at work.
+#[derive(Debug, Clone)]
+pub(super) struct Layers {
+    /// One for each layer: whether it is there, and whether its button is down.
+    there: Vec<(bool, bool)>,
+    /// One for each binding.
+    at_work: Vec<bool>,
+    /// One for each binding: whether the last change brought it to work or took it off.
+    turned: Vec<bool>,
+}
+
+impl Layers {
+    pub(super) fn new(mapping: &Mapping) -> Self {
+        let there = vec![(false, false); mapping.layers.len()];
+        let at_work: Vec<bool> = mapping.bindings.iter().map(|binding| binding.layer.is_none()).collect();
+        Self { there, turned: vec![false; at_work.len()], at_work }
+    }
+
+    /// Whether a binding is at work.
+    pub(super) fn at_work(&self, binding: usize) -> bool {
+        self.at_work[binding]
+    }
+
+    /// Whether the last change turned a binding on or off.
+    pub(super) fn has_turned(&self, binding: usize) -> bool {
+        self.turned[binding]
+    }
+
+    /// Takes a move; returns whether it was a layer's button.
+    pub(super) fn moved(&mut self, mapping: &Mapping, moved: &Move) -> bool {
+        let mut found = false;
+        for (layer, (there, down)) in mapping.layers.iter().zip(&mut self.there) {
+            if layer.control == moved.control && (layer.channel.is_none() || layer.channel == moved.channel) {
+                found = true;
+                let was_down = std::mem::replace(down, moved.pressed);
+                match layer.toggle {
+                    true => *there ^= moved.pressed && !was_down,
+                    false => *there = moved.pressed,
+                }
+            }
+        }
+        if found {
+            self.turn(mapping);
+        }
+        found
+    }
+
+    fn turn(&mut self, mapping: &Mapping) {
+        let is_there = |name: &String| {
+            mapping.layers.iter().zip(&self.there).any(|(layer, (there, _))| *there && layer.name == *name)
+        };
+        let in_layer: Vec<bool> =
+            mapping.bindings.iter().map(|binding| binding.layer.as_ref().is_some_and(is_there)).collect();
+        let own = |binding: &super::Binding| {
+            let layered = mapping.bindings.iter().zip(&in_layer).filter(|(_, there)| **there);
+            layered.map(|(other, _)| other).any(|other| other.shares_control(binding))
+        };
+        for (index, binding) in mapping.bindings.iter().enumerate() {
+            let at_work = if binding.layer.is_some() { in_layer[index] } else { !own(binding) };
+            self.turned[index] = at_work != self.at_work[index];
+            self.at_work[index] = at_work;
+        }
+    }
+}

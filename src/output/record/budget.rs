@@ -1,0 +1,148 @@
+//! How much room recordings have, and which of them make room.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::files::config::{RecordingsConfig, WhenFull};
+use crate::files::{Usage, free_bytes};
+
+/// Bytes of a gigabyte, as disks are sold.
+const GIGABYTE: f64 = 1e9;
+/// Seconds of a day.
+const DAY: f64 = 86_400.0;
+
+/// Room for recordings in a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    max_bytes: u64,
+    keep_free: u64,
+    max_age: Option<Duration>,
+    when_full: WhenFull,
+}
+
+impl Budget {
+    /// As the configuration has it.
+    #[must_use]
+    pub fn of(config: &RecordingsConfig) -> Self {
+        Self {
+            max_bytes: (config.max_gb * GIGABYTE) as u64,
+            keep_free: (config.keep_free_gb * GIGABYTE) as u64,
+            max_age: config.max_days.map(|days| Duration::from_secs_f64(days * DAY)),
+            when_full: config.when_full,
+        }
+    }
+
+    /// Makes room in a folder as far as that is allowed, without what is being written, and says why there is none. Only files that have names as Melos gives them are counted and deleted.
+    ///
+    /// # Errors
+    /// With what to say when there is no room for more.
+    pub(super) fn make_room(&self, folder: &Path, writing: Option<&Path>) -> Result<(), String> {
+        let mut files = Usage::of(folder, is_ours);
+        let now = SystemTime::now();
+        let stem = |path: &Path| path.file_stem().map(ToOwned::to_owned);
+        let busy = writing.and_then(stem);
+        let mut total: u64 = files.iter().map(|file| file.bytes).sum();
+        files.retain(|file| busy.is_none() || stem(&file.path) != busy);
+        if let Some(most) = self.max_age {
+            let old = |file: &Usage| now.duration_since(file.modified).is_ok_and(|age| age > most);
+            for file in files.extract_if(.., |file| old(file)) {
+                if fs::remove_file(&file.path).is_ok() {
+                    tracing::info!(file = %file.path.display(), "deleted a recording older than recordings.max_days");
+                    total -= file.bytes;
+                }
+            }
+        }
+        let mut files = files.into_iter();
+        loop {
+            let free = free_bytes(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            let full = if total >= self.max_bytes {
+                let gigabytes = self.max_bytes as f64 / GIGABYTE;
+                format!("the recordings have reached recordings.max_gb = {gigabytes}")
+            } else if free < self.keep_free {
+                let (left, kept) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
+                format!("{left:.1} GB are left on the disk, and recordings.keep_free_gb is {kept}")
+            } else {
+                return Ok(());
+            };
+            let oldest = if self.when_full == WhenFull::DeleteOldest { files.next() } else { None };
+            let Some(oldest) = oldest else { return Err(full) };
+            if fs::remove_file(&oldest.path).is_err() {
+                continue;
+            }
+            tracing::info!(file = %oldest.path.display(), "deleted the oldest recording: {full}");
+            total -= oldest.bytes;
+        }
+    }
+}
+
+/// Whether a name is one that Melos gives: `2026-11-28_16.55.01_calm.wav`.
+fn is_ours(name: &str) -> bool {
+    const PATTERN: &[u8] = b"0000-00-00_00.00.00_";
+    let fits = |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+    name.len() > PATTERN.len()
+        && name.bytes().zip(PATTERN.iter().copied()).all(fits)
+        && [".wav", ".flac", ".log"].iter().any(|ending| name.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A folder with three recordings of 1 kB, a minute apart, and a file of somebody else's.
+    fn folder() -> (tempfile::TempDir, [PathBuf; 4]) {
+        let folder = tempfile::tempdir().unwrap();
+        let names =
+            ["2026-11-28_16.55.01_calm.wav", "2026-11-28_16.56.01_sad.flac", "2026-11-28_16.57.01_sad.log", "mine.wav"];
+        let paths = names.map(|name| folder.path().join(name));
+        for (age, path) in paths.iter().enumerate() {
+            fs::write(path, [0; 1000]).unwrap();
+            let modified = SystemTime::now() - Duration::from_secs(60 * (3 - age as u64));
+            fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+        }
+        (folder, paths)
+    }
+
+    fn budget(max_bytes: u64, keep_free: u64, when_full: WhenFull) -> Budget {
+        Budget { max_bytes, keep_free, max_age: None, when_full }
+    }
+
+    fn left(paths: &[PathBuf; 4]) -> [bool; 4] {
+        paths.each_ref().map(|path| path.exists())
+    }
+
+    #[test]
+    fn a_full_budget_ends_recording_and_deletes_nothing_unless_told_to() {
+        let (folder, paths) = folder();
+        budget(3001, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap();
+        let full = budget(3000, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
+        assert!(full.contains("recordings.max_gb"), "{full}");
+        let full = budget(1 << 40, u64::MAX / 2, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
+        assert!(full.contains("recordings.keep_free_gb"), "{full}");
+        assert_eq!(left(&paths), [true; 4]);
+    }
+
+    #[test]
+    fn the_oldest_make_room_but_not_what_is_written_nor_what_is_not_ours() {
+        let (folder, paths) = folder();
+        budget(2001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).unwrap();
+        assert_eq!(left(&paths), [true, false, true, true]);
+        assert!(budget(1, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).is_err());
+        assert_eq!(left(&paths), [true, false, false, true]);
+    }
+
+    #[test]
+    fn the_old_are_deleted() {
+        let (folder, paths) = folder();
+        let budget = Budget { max_age: Some(Duration::from_secs(90)), ..budget(1 << 40, 0, WhenFull::Stop) };
+        budget.make_room(folder.path(), None).unwrap();
+        assert_eq!(left(&paths), [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_room() {
+        budget(1, 0, WhenFull::Stop).make_room(Path::new("/nowhere/at/all"), None).unwrap();
+    }
+}

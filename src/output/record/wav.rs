@@ -1,0 +1,166 @@
+//! WAV, which becomes RF64 (EBU Tech 3306) where its 32-bit lengths do not reach.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+
+use super::Bits;
+use crate::units::SAMPLE_RATE;
+
+const CHANNELS: u16 = 2;
+/// Bytes that wait to be written together.
+const WAITING: usize = 1 << 16;
+/// Bytes of the `ds64` chunk without its head: two lengths, a count, and an empty table.
+const DS64: u32 = 28;
+
+/// A WAV file being written. Its header is right as of the last [`WavFile::flush`], so that what a crash leaves can be
+/// played.
+#[derive(Debug)]
+pub(super) struct WavFile {
+    file: File,
+    bits: Bits,
+    waiting: Vec<u8>,
+    /// Bytes of sound that the system has taken.
+    written: u64,
+}
+
+impl WavFile {
+    pub(super) fn new(mut file: File, bits: Bits) -> io::Result<Self> {
+        file.write_all(&header(bits, 0))?;
+        Ok(Self { file, bits, waiting: Vec::with_capacity(WAITING), written: 0 })
+    }
+
+    /// Takes one sample of 16 or 24 bits.
+    pub(super) fn write(&mut self, sample: i32) -> io::Result<()> {
+        self.take(&sample.to_le_bytes()[..usize::from(self.bits.bytes())])
+    }
+
+    /// Takes one sample in floating point.
+    pub(super) fn write_float(&mut self, sample: f32) -> io::Result<()> {
+        self.take(&sample.to_le_bytes())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= WAITING { self.hand_over() } else { Ok(()) }
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.waiting)?;
+        self.written += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Hands everything so far to the system, with a header that says how much it is.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.hand_over()?;
+        self.write_header()
+    }
+
+    /// Makes the best of a file to which nothing more can be written: what is whole in it counts.
+    pub(super) fn rescue(&mut self) -> io::Result<()> {
+        self.file.set_len(header(self.bits, 0).len() as u64 + self.written)?;
+        self.write_header()
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn write_header(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(&header(self.bits, self.written))?;
+        self.file.seek(SeekFrom::End(0)).map(drop)
+    }
+}
+
+/// The header of a file with so many bytes of sound; as long whatever their number.
+fn header(bits: Bits, sound: u64) -> Vec<u8> {
+    let float = bits == Bits::Float;
+    let frame = CHANNELS * bits.bytes();
+    let frames = sound / u64::from(frame);
+    let mut header = Vec::with_capacity(96);
+    let format_bytes: u32 = if float { 18 } else { 16 };
+    let fact_bytes: u32 = if float { 12 } else { 0 };
+    let whole = u64::from(4 + 8 + DS64 + 8 + format_bytes + fact_bytes + 8) + sound;
+    // Both lengths in one: the larger one decides.
+    let short = u32::try_from(whole).ok();
+    header.extend(if short.is_some() { b"RIFF" } else { b"RF64" });
+    header.extend(short.unwrap_or(u32::MAX).to_le_bytes());
+    header.extend(b"WAVE");
+    // Room for the lengths of RF64, which readers of WAV skip.
+    header.extend(if short.is_some() { b"JUNK" } else { b"ds64" });
+    header.extend(DS64.to_le_bytes());
+    let lengths = if short.is_some() { [0; 3] } else { [whole, sound, frames] };
+    header.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));
+    header.extend([0; 4]);
+    header.extend(b"fmt ");
+    header.extend(format_bytes.to_le_bytes());
+    header.extend(if float { 3u16 } else { 1 }.to_le_bytes());
+    header.extend(CHANNELS.to_le_bytes());
+    header.extend(SAMPLE_RATE.to_le_bytes());
+    header.extend((SAMPLE_RATE * u32::from(frame)).to_le_bytes());
+    header.extend(frame.to_le_bytes());
+    header.extend((8 * bits.bytes()).to_le_bytes());
+    if float {
+        header.extend([0; 2]);
+        header.extend(b"fact");
+        header.extend(4u32.to_le_bytes());
+        header.extend(u32::try_from(frames).unwrap_or(u32::MAX).to_le_bytes());
+    }
+    header.extend(b"data");
+    header.extend(short.map_or(u32::MAX, |_| sound as u32).to_le_bytes());
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn number(header: &[u8], at: usize, bytes: usize) -> u64 {
+        header[at..at + bytes].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    #[test]
+    fn short_files_are_wav() {
+        for (bits, sample_format) in [
+            (Bits::Sixteen, hound::SampleFormat::Int),
+            (Bits::TwentyFour, hound::SampleFormat::Int),
+            (Bits::Float, hound::SampleFormat::Float),
+        ] {
+            let sound = 10 * u64::from(2 * bits.bytes());
+            let mut file = header(bits, sound);
+            assert_eq!(number(&file, 4, 4), file.len() as u64 + sound - 8);
+            file.extend(std::iter::repeat_n(0, sound as usize));
+            let wav = hound::WavReader::new(Cursor::new(file)).unwrap();
+            assert_eq!(wav.spec().bits_per_sample, 8 * bits.bytes());
+            assert_eq!((wav.spec().sample_format, wav.duration()), (sample_format, 10));
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_32_bits_count_is_rf64() {
+        for bits in [Bits::Sixteen, Bits::TwentyFour, Bits::Float] {
+            let frame = u64::from(2 * bits.bytes());
+            let room = u64::from(u32::MAX) + 8 - header(bits, 0).len() as u64;
+            for frames in [room / frame, room / frame + 1, 3 << 32] {
+                let header = header(bits, frames * frame);
+                let long = frames > room / frame;
+                assert_eq!(
+                    (&header[..4], &header[12..16]),
+                    if long { (&b"RF64"[..], &b"ds64"[..]) } else { (&b"RIFF"[..], &b"JUNK"[..]) }
+                );
+                let data = number(&header, header.len() - 4, 4);
+                if long {
+                    assert_eq!((number(&header, 4, 4), data), (u64::from(u32::MAX), u64::from(u32::MAX)));
+                    assert_eq!(number(&header, 20, 8), header.len() as u64 + frames * frame - 8);
+                    assert_eq!((number(&header, 28, 8), number(&header, 36, 8)), (frames * frame, frames));
+                } else {
+                    assert_eq!(data, frames * frame);
+                }
+            }
+        }
+    }
+}

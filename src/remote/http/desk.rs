@@ -1,0 +1,364 @@
+//! The lists that the performance thread keeps up to date and HTTP reads: nobody waits for the other longer than a copy takes.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::event::notice::Revisions;
+use crate::event::parameter::{Param, Value};
+use crate::files::library::Library;
+use crate::files::preset::Preset;
+use crate::midi::mapping::{Learned, LiveMappings};
+use crate::music::emotion::{Affect, Emotion, Mood};
+
+/// Requests of HTTP that may wait for the performance thread; more are refused.
+const WAITING: usize = 16;
+
+/// Share of the mood from which on an emotion is named.
+const HEARD: f32 = 0.2;
+
+/// A preset as it is listed.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PresetCard {
+    /// What `/melos/preset` takes.
+    id: String,
+    name: String,
+    description: String,
+    /// Moods that it moves through.
+    journey: Vec<StepCard>,
+    repeats: bool,
+}
+
+impl PresetCard {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// A step of a journey.
+#[derive(Debug, Clone, Serialize)]
+struct StepCard {
+    /// In words, such as `calm and sad`.
+    mood: String,
+    seconds: f64,
+}
+
+/// Where in its journey the preset is that plays.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Place {
+    /// From 1.
+    pub(crate) step: usize,
+    pub(crate) steps: usize,
+    /// Until the next step; none after the last.
+    pub(crate) seconds_left: Option<f64>,
+}
+
+/// What the recorder does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Recording {
+    pub(crate) on: bool,
+    /// Length of the present or last take.
+    pub(crate) seconds: f64,
+    /// The file that is written.
+    pub(crate) name: Option<String>,
+    /// Why the last take ended early.
+    pub(crate) trouble: Option<String>,
+}
+
+/// MIDI: who is connected, and what was learnt.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Midi {
+    devices: Vec<DeviceCard>,
+    learned: Vec<LearnedCard>,
+    /// The parameter that a control is being learnt for.
+    learning: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct DeviceCard {
+    name: String,
+    /// Names of the mappings that are for it.
+    mappings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct LearnedCard {
+    device: String,
+    parameters: Vec<&'static str>,
+    /// The `[[bind]]` block of a mapping file.
+    block: String,
+}
+
+/// What HTTP asks of the performance thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// A scene is to have another name.
+    RenameScene {
+        /// Its name.
+        from: String,
+        /// The name it is to have.
+        to: String,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    presets: Arc<[PresetCard]>,
+    journey: Option<Place>,
+    scenes: Arc<[String]>,
+    midi: Midi,
+    recording: Recording,
+    recordings: PathBuf,
+    wanted: VecDeque<Wanted>,
+}
+
+/// The lists; see the module.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    shown: Mutex<Shown>,
+    presets: AtomicU32,
+    scenes: AtomicU32,
+    midi: AtomicU32,
+    takes: AtomicU32,
+    pieces: AtomicU32,
+}
+
+/// The writing side; for the performance thread.
+impl Desk {
+    pub(crate) fn set_presets(&self, presets: &Library<Preset>) {
+        let cards = presets.names().filter_map(|id| presets.get(id).map(|preset| card(id, preset))).collect();
+        self.shown().presets = cards;
+        self.presets.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn set_journey(&self, place: Option<Place>) {
+        let step = |place: &Option<Place>| place.map(|place| place.step);
+        let mut shown = self.shown();
+        if step(&shown.journey) != step(&place) {
+            self.presets.fetch_add(1, Relaxed);
+        }
+        shown.journey = place;
+    }
+
+    /// Tells whether the names are others than before.
+    pub(crate) fn set_scenes<'a, I: Iterator<Item = &'a str>>(&self, names: impl Fn() -> I) -> bool {
+        let mut shown = self.shown();
+        let changed = !shown.scenes.iter().map(String::as_str).eq(names());
+        if changed {
+            shown.scenes = names().map(str::to_owned).collect();
+            self.scenes.fetch_add(1, Relaxed);
+        }
+        changed
+    }
+
+    pub(crate) fn set_midi(&self, mappings: &LiveMappings, learning: Option<Param>) {
+        let devices = mappings.devices().map(|(name, mappings)| DeviceCard { name: name.to_owned(), mappings });
+        let learned = mappings.learned().map(learned_card);
+        let learning = learning.map(|param| param.spec().id);
+        let midi = Midi { devices: devices.collect(), learned: learned.collect(), learning };
+        let mut shown = self.shown();
+        if shown.midi != midi {
+            shown.midi = midi;
+            self.midi.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn set_recording(&self, recording: Recording) {
+        let mut shown = self.shown();
+        if (shown.recording.on, &shown.recording.trouble) != (recording.on, &recording.trouble) {
+            self.takes.fetch_add(1, Relaxed);
+        }
+        shown.recording = recording;
+    }
+
+    pub(crate) fn set_recordings(&self, folder: PathBuf) {
+        self.shown().recordings = folder;
+    }
+
+    /// What HTTP has asked for, oldest first.
+    pub(crate) fn take_wanted(&self) -> VecDeque<Wanted> {
+        std::mem::take(&mut self.shown().wanted)
+    }
+
+    pub(crate) fn revisions(&self) -> Revisions {
+        Revisions {
+            presets: self.presets.load(Relaxed),
+            scenes: self.scenes.load(Relaxed),
+            midi: self.midi.load(Relaxed),
+            takes: self.takes.load(Relaxed),
+            pieces: self.pieces.load(Relaxed),
+        }
+    }
+}
+
+/// The reading side; for HTTP.
+impl Desk {
+    pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<Place>) {
+        let shown = self.shown();
+        (Arc::clone(&shown.presets), shown.journey)
+    }
+
+    pub(super) fn scenes(&self) -> Arc<[String]> {
+        Arc::clone(&self.shown().scenes)
+    }
+
+    pub(super) fn midi(&self) -> Midi {
+        self.shown().midi.clone()
+    }
+
+    pub(super) fn recording(&self) -> Recording {
+        self.shown().recording.clone()
+    }
+
+    /// The folder of the takes.
+    pub(super) fn recordings(&self) -> PathBuf {
+        self.shown().recordings.clone()
+    }
+
+    /// Asks the performance thread for something; false when too much waits already.
+    pub(super) fn want(&self, wanted: Wanted) -> bool {
+        let mut shown = self.shown();
+        let fits = shown.wanted.len() < WAITING;
+        if fits {
+            shown.wanted.push_back(wanted);
+        }
+        fits
+    }
+
+    /// The takes on disk are others now.
+    pub(super) fn takes_changed(&self) {
+        self.takes.fetch_add(1, Relaxed);
+    }
+
+    /// A piece has got another state.
+    pub(super) fn pieces_changed(&self) {
+        self.pieces.fetch_add(1, Relaxed);
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        // Every list is replaced as a whole; a panic elsewhere leaves them readable.
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Midi {
+    /// A mapping file of everything learnt for a device.
+    pub(super) fn mapping_file(&self, device: &str) -> Option<String> {
+        let blocks: Vec<_> = self
+            .learned
+            .iter()
+            .filter(|learned| learned.device == device)
+            .map(|learned| learned.block.trim())
+            .collect();
+        let name = toml::Value::from(device);
+        let head = format!("schema = 1\nname = {name}\nport_contains = {name}\n");
+        (!blocks.is_empty()).then(|| format!("{head}\n{}\n", blocks.join("\n\n")))
+    }
+}
+
+fn learned_card(learned: &Learned) -> LearnedCard {
+    let parameters = learned.parameters().map(|param| param.spec().id).collect();
+    LearnedCard { device: learned.device.clone(), parameters, block: learned.block.clone() }
+}
+
+fn card(id: &str, preset: &Preset) -> PresetCard {
+    let step =
+        |step: &crate::files::preset::Step| StepCard { mood: mood_in_words(&step.settings), seconds: step.seconds };
+    PresetCard {
+        id: id.to_owned(),
+        name: preset.name.clone(),
+        description: preset.description.clone(),
+        journey: preset.journey.iter().map(step).collect(),
+        repeats: preset.repeats,
+    }
+}
+
+/// The emotions among some settings that are heard most, the strongest first.
+fn mood_in_words(settings: &[(Param, Value)]) -> String {
+    let (mut weights, mut affect) = ([0.0; Emotion::COUNT], None);
+    for (param, value) in settings {
+        match (param, value) {
+            (Param::Emotion, Value::Choice(position)) => {
+                weights.fill(0.0);
+                weights.iter_mut().skip(usize::from(*position)).take(1).for_each(|weight| *weight = 1.0);
+            }
+            (Param::Valence, Value::Number(valence)) => affect.get_or_insert(Affect::default()).valence = *valence,
+            (Param::Arousal, Value::Number(arousal)) => affect.get_or_insert(Affect::default()).arousal = *arousal,
+            (param, Value::Number(weight)) => {
+                param.weighed_emotion().into_iter().for_each(|emotion| weights[emotion as usize] = *weight);
+            }
+            _ => {}
+        }
+    }
+    let mood = affect.map_or_else(|| Mood::blend(weights), Mood::at);
+    let mut named: Vec<_> =
+        Emotion::ALL.into_iter().zip(mood.weights()).filter(|(_, weight)| **weight >= HEARD).collect();
+    named.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    named.iter().map(|(emotion, _)| emotion.name()).collect::<Vec<_>>().join(" and ")
+}
+
+/// Whether a text may be the name of a file here: no folder, nothing hidden, of a length that any disk takes.
+pub(super) fn is_file_name(name: &str) -> bool {
+    let parts = Path::new(name).components();
+    let plain = parts.clone().count() == 1 && parts.clone().all(|part| matches!(part, std::path::Component::Normal(_)));
+    plain
+        && !name.starts_with('.')
+        && name.len() <= 120
+        && !name.chars().any(|c| c.is_control() || c == '/' || c == '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        for (name, fits) in [
+            ("take-1.wav", true),
+            ("Évening 3.flac", true),
+            ("../x.wav", false),
+            ("a/b.wav", false),
+            (".hidden.wav", false),
+            ("", false),
+            ("..", false),
+            ("a\\b.wav", false),
+            ("a\nb.wav", false),
+        ] {
+            assert_eq!(is_file_name(name), fits, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_journey_is_told_in_words() {
+        let blend =
+            [(Param::Sad, Value::Number(0.3)), (Param::Happy, Value::Number(0.0)), (Param::Calm, Value::Number(0.7))];
+        assert_eq!(mood_in_words(&blend), "calm and sad");
+        let point = [(Param::Valence, Value::Number(0.4)), (Param::Arousal, Value::Number(0.9))];
+        assert_eq!(mood_in_words(&point), "energetic");
+        assert_eq!(mood_in_words(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8))]), "angry");
+    }
+
+    #[test]
+    fn a_step_of_the_journey_is_news_and_passing_time_is_none() {
+        let desk = Desk::default();
+        let place = |step, left| Some(Place { step, steps: 3, seconds_left: Some(left) });
+        desk.set_journey(place(1, 9.0));
+        let first = desk.revisions();
+        desk.set_journey(place(1, 8.0));
+        assert_eq!(desk.revisions(), first);
+        desk.set_journey(place(2, 20.0));
+        assert_ne!(desk.revisions(), first);
+    }
+
+    #[test]
+    fn requests_are_bounded() {
+        let desk = Desk::default();
+        let wanted = || Wanted::RenameScene { from: "a".to_owned(), to: "b".to_owned() };
+        assert_eq!((0..2 * WAITING).filter(|_| desk.want(wanted())).count(), WAITING);
+        assert_eq!(desk.take_wanted().len(), WAITING);
+        assert!(desk.want(wanted()));
+    }
+}

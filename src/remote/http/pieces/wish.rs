@@ -1,0 +1,207 @@
+//! What somebody wants to hear, checked, as arguments of `melos render`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::desk::is_file_name;
+use crate::music::emotion::Emotion;
+
+/// Lengths that can be asked for, in seconds: up to half an hour.
+const SECONDS: std::ops::RangeInclusive<f64> = 10.0..=1800.0;
+/// Creativity: the range of the parameter `temperature`.
+const TEMPERATURE: std::ops::RangeInclusive<f64> = 0.1..=2.0;
+/// The range of the parameter `seed`.
+const SEEDS: std::ops::RangeInclusive<u32> = 0..=16_777_215;
+
+/// A piece as it is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::remote::http) struct Wish {
+    /// One emotion, or weights of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emotion: Option<Emotions>,
+    /// A preset instead, journey and all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<String>,
+    /// A take instead, which is rendered again, bit for bit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::remote::http) take: Option<String>,
+    /// Length; a take has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+    /// Creativity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u32>,
+    /// Whether bass, pad and upper voice play along.
+    #[serde(default = "yes")]
+    harmony: bool,
+    #[serde(default)]
+    format: Format,
+    /// The log of the take, found when the wish was checked.
+    #[serde(skip)]
+    pub(in crate::remote::http) log: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Emotions {
+    One(String),
+    Blend(BTreeMap<String, f64>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Wav,
+    Flac,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Wish {
+    /// What is wrong with it, in a sentence; `presets` are the names that there are.
+    pub(in crate::remote::http) fn check(&self, mut presets: impl Iterator<Item = String>) -> Result<(), String> {
+        let sources = [self.emotion.is_some(), self.preset.is_some(), self.take.is_some()];
+        if sources.into_iter().filter(|given| *given).count() != 1 {
+            return Err("name one of emotion, preset and take".to_owned());
+        }
+        match (self.seconds, self.take.is_some()) {
+            (Some(_), true) => return Err("seconds: a take has its own length".to_owned()),
+            (None, false) => return Err("seconds: how long is it to be, from 10 to 1800?".to_owned()),
+            (Some(seconds), false) if !SECONDS.contains(&seconds) => {
+                return Err(format!("seconds: {seconds} is outside 10 to 1800"));
+            }
+            _ => {}
+        }
+        if let Some(temperature) = self.temperature.filter(|temperature| !TEMPERATURE.contains(temperature)) {
+            return Err(format!("temperature: {temperature} is outside 0.1 to 2"));
+        }
+        if let Some(seed) = self.seed.filter(|seed| !SEEDS.contains(seed)) {
+            return Err(format!("seed: {seed} is outside 0 to 16777215"));
+        }
+        if let Some(preset) = &self.preset
+            && !presets.any(|known| known == *preset)
+        {
+            return Err(format!("preset: there is no {preset:?}"));
+        }
+        let names = match &self.emotion {
+            None => Vec::new(),
+            Some(Emotions::One(name)) => vec![name],
+            Some(Emotions::Blend(weights)) => {
+                if !weights.values().all(|weight| (0.0..=1.0).contains(weight)) || weights.values().sum::<f64>() <= 0.0
+                {
+                    return Err("emotion: weights go from 0 to 1, and one must be above 0".to_owned());
+                }
+                weights.keys().collect()
+            }
+        };
+        match names.into_iter().find(|name| Emotion::from_name(name).is_none()) {
+            Some(unknown) => Err(format!(
+                "emotion: there is no {unknown:?}; there are {}",
+                Emotion::ALL.map(Emotion::name).join(", ")
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Arguments of `melos render`, without those of places.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+        match &self.emotion {
+            None => {}
+            Some(Emotions::One(name)) => add("emotion", name.to_lowercase()),
+            Some(Emotions::Blend(weights)) => {
+                let blend: Vec<_> =
+                    weights.iter().map(|(name, weight)| format!("{}={weight}", name.to_lowercase())).collect();
+                add("emotion", blend.join(","));
+            }
+        }
+        self.preset.iter().for_each(|preset| add("preset", preset.clone()));
+        self.log.iter().for_each(|log| add("control-log", log.display().to_string()));
+        self.seconds.iter().for_each(|seconds| add("seconds", seconds.to_string()));
+        self.temperature.iter().for_each(|temperature| add("temperature", temperature.to_string()));
+        // With a take, its log holds the seed.
+        self.seed.iter().filter(|_| self.log.is_none()).for_each(|seed| add("seed", seed.to_string()));
+        arguments.extend((!self.harmony).then(|| "--no-harmony".to_owned()));
+        arguments
+    }
+
+    /// What its file is called: `melos-7-calm.wav`.
+    pub(super) fn file_name(&self, id: u64) -> String {
+        let mood = match (&self.emotion, &self.preset) {
+            (Some(Emotions::One(name)), _) => name.to_lowercase(),
+            (Some(Emotions::Blend(weights)), _) => {
+                let mut weights: Vec<_> = weights.iter().filter(|(_, weight)| **weight > 0.0).collect();
+                weights.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+                weights.iter().take(3).map(|(name, _)| name.to_lowercase()).collect::<Vec<_>>().join("-")
+            }
+            (None, Some(preset)) => preset.clone(),
+            (None, None) => "take".to_owned(),
+        };
+        let extension = match self.format {
+            Format::Wav => "wav",
+            Format::Flac => "flac",
+        };
+        let name = format!("melos-{id}-{mood}.{extension}");
+        if is_file_name(&name) { name } else { format!("melos-{id}.{extension}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(json: &str) -> Result<Wish, String> {
+        let wish: Wish = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        wish.check(["storm".to_owned()].into_iter()).map(|()| wish)
+    }
+
+    #[test]
+    fn a_wish_becomes_arguments() {
+        for (json, arguments, file) in [
+            (r#"{"emotion": "Calm", "seconds": 60}"#, "--emotion calm --seconds 60", "melos-7-calm.wav"),
+            (
+                r#"{"emotion": {"sad": 0.25, "calm": 0.75}, "seconds": 10.5, "seed": 3, "harmony": false, "format": "flac"}"#,
+                "--emotion calm=0.75,sad=0.25 --seconds 10.5 --seed 3 --no-harmony",
+                "melos-7-calm-sad.flac",
+            ),
+            (
+                r#"{"preset": "storm", "seconds": 1800, "temperature": 0.5}"#,
+                "--preset storm --seconds 1800 --temperature 0.5",
+                "melos-7-storm.wav",
+            ),
+        ] {
+            let wish = wish(json).unwrap();
+            assert_eq!((wish.arguments().join(" "), wish.file_name(7)), (arguments.to_owned(), file.to_owned()));
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (json, named) in [
+            (r#"{"seconds": 60}"#, "emotion, preset and take"),
+            (r#"{"emotion": "calm", "preset": "storm", "seconds": 60}"#, "emotion, preset and take"),
+            (r#"{"emotion": "calm"}"#, "seconds"),
+            (r#"{"emotion": "calm", "seconds": 5}"#, "5 is outside 10 to 1800"),
+            (r#"{"emotion": "calm", "seconds": 60, "temperature": 3}"#, "temperature"),
+            (r#"{"emotion": "calm", "seconds": 60, "seed": 16777216}"#, "seed"),
+            (r#"{"emotion": "glad", "seconds": 60}"#, "there are happy, sad"),
+            (r#"{"emotion": {"calm": 0}, "seconds": 60}"#, "above 0"),
+            (r#"{"emotion": {"calm": -1, "sad": 1}, "seconds": 60}"#, "from 0 to 1"),
+            (r#"{"preset": "nope", "seconds": 60}"#, "nope"),
+            (r#"{"take": "x.wav", "seconds": 60}"#, "its own length"),
+            (r#"{"emotion": "calm", "seconds": 60, "colour": "red"}"#, "colour"),
+            (r#"{"emotion": "calm", "seconds": 60, "format": "mp3"}"#, "mp3"),
+        ] {
+            let error = wish(json).unwrap_err();
+            assert!(error.contains(named), "{json}: {error}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the routes have in common: errors in words, and files.
+
+use std::path::Path;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tower::ServiceExt;
+use tower_http::services::ServeFile;
+
+/// Why a request was not followed: the status, and a sentence for people.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
+
+impl Refusal {
+    pub(super) fn bad(text: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, text.into())
+    }
+
+    pub(super) fn missing(text: impl Into<String>) -> Self {
+        Self(StatusCode::NOT_FOUND, text.into())
+    }
+
+    pub(super) fn conflict(text: impl Into<String>) -> Self {
+        Self(StatusCode::CONFLICT, text.into())
+    }
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+impl From<tokio::task::JoinError> for Refusal {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+impl From<axum::extract::rejection::JsonRejection> for Refusal {
+    fn from(rejection: axum::extract::rejection::JsonRejection) -> Self {
+        Self(rejection.status(), rejection.body_text())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+/// A file, or the part of it that is asked for; to be kept under its name with `?download`.
+pub(super) async fn file(path: &Path, request: Request) -> Response {
+    let download = request.uri().query() == Some("download");
+    let Ok(served) = ServeFile::new(path).oneshot(request).await;
+    let mut response = served.into_response();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Names outside ASCII go as RFC 8187 has it.
+    let encoded: String = name
+        .bytes()
+        .map(|byte| {
+            let plain = byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        })
+        .collect();
+    if download && let Ok(value) = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{encoded}")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}

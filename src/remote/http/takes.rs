@@ -1,0 +1,223 @@
+//! Takes over HTTP: listed, played, kept, renamed, deleted.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path as Name, Request, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::desk::{Desk, is_file_name};
+use super::reply::{self, Refusal};
+use super::{Http, picture};
+use crate::units::frames_to_seconds;
+
+/// What recordings are called at the end.
+const EXTENSIONS: [&str; 2] = ["wav", "flac"];
+
+/// A take as it is listed.
+#[derive(Debug, PartialEq, Serialize)]
+struct Take {
+    name: String,
+    /// Length; none while it cannot be read.
+    seconds: Option<f64>,
+    bytes: u64,
+    /// Seconds since 1970.
+    modified: u64,
+    /// Whether its control log lies beside it, so that it can be rendered again.
+    log: bool,
+}
+
+/// How loud a take is from beginning to end.
+#[derive(Debug, Serialize)]
+pub(super) struct Outline {
+    /// Full scale 1; empty where it cannot be told.
+    peaks: Vec<f32>,
+}
+
+/// What may be done to a take.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub(super) enum Act {
+    /// A new name; the ending stays.
+    Rename(String),
+    /// For good; the value is `true`.
+    Delete(bool),
+}
+
+/// `GET /takes`.
+pub(super) async fn list(State(http): State<Arc<Http>>) -> Result<Json<Value>, Refusal> {
+    let (folder, recording) = (http.desk.recordings(), http.desk.recording());
+    let takes = http.on_disk(move || read(&folder)).await??;
+    Ok(Json(json!({ "recording": recording, "takes": takes })))
+}
+
+/// `GET /takes/NAME`.
+pub(super) async fn get(
+    State(http): State<Arc<Http>>,
+    Name(name): Name<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    Ok(reply::file(&find(&http.desk, &name)?, request).await)
+}
+
+/// `GET /takes/NAME/picture`.
+pub(super) async fn shape(State(http): State<Arc<Http>>, Name(name): Name<String>) -> Result<Json<Outline>, Refusal> {
+    let path = find(&http.desk, &name)?;
+    let peaks = http.on_disk(move || picture::of_wav(&path)).await?;
+    Ok(Json(Outline { peaks: peaks.unwrap_or_default() }))
+}
+
+/// `POST /takes/NAME`.
+pub(super) async fn act(
+    State(http): State<Arc<Http>>,
+    Name(name): Name<String>,
+    act: Result<Json<Act>, JsonRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Json(act) = act?;
+    let path = find(&http.desk, &name)?;
+    let recording = http.desk.recording();
+    if recording.on && recording.name.as_ref() == Some(&name) {
+        return Err(Refusal::conflict(format!("{name} is being recorded; stop first")));
+    }
+    let now = http.on_disk(move || carry_out(&path, act)).await??;
+    http.desk.takes_changed();
+    Ok(Json(json!({ "name": now })))
+}
+
+/// The path of a take that is there.
+pub(super) fn find(desk: &Desk, name: &str) -> Result<PathBuf, Refusal> {
+    let path = desk.recordings().join(name);
+    if is_file_name(name) && is_recording(&path) && path.is_file() {
+        return Ok(path);
+    }
+    Err(Refusal::missing(format!("there is no take {name:?}")))
+}
+
+fn is_recording(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// Renames or deletes a take with its log; gives the name it has then.
+fn carry_out(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
+    let log = path.with_extension("log");
+    match act {
+        Act::Delete(true) => {
+            fs::remove_file(path)?;
+            if log.is_file() {
+                fs::remove_file(log)?;
+            }
+            Ok(None)
+        }
+        Act::Delete(false) => Err(Refusal::bad("delete: expected true")),
+        Act::Rename(name) => {
+            let extension = path.extension().unwrap_or_default().to_string_lossy();
+            let plain = name.strip_suffix(&format!(".{extension}")).unwrap_or(&name).trim();
+            let name = format!("{plain}.{extension}");
+            if plain.is_empty() || !is_file_name(&name) {
+                return Err(Refusal::bad(
+                    "rename: expected a name of at most 110 letters without / and not beginning with a dot",
+                ));
+            }
+            let to = path.with_file_name(&name);
+            // What another take is called stays that take's name.
+            if to.exists() || to.with_extension("log").exists() {
+                return Err(Refusal::conflict(format!("there is a take {name:?} already")));
+            }
+            fs::rename(path, &to)?;
+            if log.is_file() {
+                fs::rename(log, to.with_extension("log"))?;
+            }
+            Ok(Some(name))
+        }
+    }
+}
+
+/// The takes of a folder, newest first; none where there is no folder.
+fn read(folder: &Path) -> Result<Vec<Take>, Refusal> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut takes: Vec<Take> = entries.flatten().filter_map(|entry| take(&entry.path())).collect();
+    takes.sort_by(|one, other| (other.modified, &other.name).cmp(&(one.modified, &one.name)));
+    Ok(takes)
+}
+
+fn take(path: &Path) -> Option<Take> {
+    let name = path.file_name()?.to_str().filter(|name| is_file_name(name) && is_recording(path))?.to_owned();
+    let about = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let modified = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(Take { name, seconds: seconds(path), bytes: about.len(), modified, log: path.with_extension("log").is_file() })
+}
+
+/// The length that a file says it has.
+fn seconds(path: &Path) -> Option<f64> {
+    if path.extension()?.eq_ignore_ascii_case("wav") {
+        return hound::WavReader::open(path).ok().map(|wav| frames_to_seconds(u64::from(wav.duration())));
+    }
+    // FLAC: the stream information that every file begins with; 36 bits from its 14th byte on count the frames.
+    let mut head = [0; 26];
+    File::open(path).ok()?.read_exact(&mut head).ok()?;
+    let frames = head[21..26].iter().fold(0u64, |frames, byte| frames << 8 | u64::from(*byte)) & 0xf_ffff_ffff;
+    head.starts_with(b"fLaC").then(|| frames_to_seconds(frames))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn takes_are_listed_and_nothing_else() {
+        let folder = folder_with(&["a.wav", "a.log", "b.flac", "notes.txt", ".hidden.wav"]);
+        let mut takes = read(folder.path()).unwrap();
+        takes.sort_by(|one, other| one.name.cmp(&other.name));
+        let listed: Vec<_> = takes.iter().map(|take| (take.name.as_str(), take.log)).collect();
+        assert_eq!(listed, [("a.wav", true), ("b.flac", false)]);
+        assert!(read(&folder.path().join("none")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_length_is_that_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.wav");
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: 48_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut wav = hound::WavWriter::create(&path, spec).unwrap();
+        (0..48_000).for_each(|_| wav.write_sample(0i16).unwrap());
+        wav.finalize().unwrap();
+        assert_eq!(seconds(&path), Some(0.5));
+    }
+
+    #[test]
+    fn a_take_keeps_its_log_and_its_ending_and_overwrites_nothing() {
+        let folder = folder_with(&["a.wav", "a.log", "b.wav"]);
+        let at = |name: &str| folder.path().join(name);
+        let rename = |from: &str, to: &str| carry_out(&at(from), Act::Rename(to.to_owned()));
+        assert!(rename("a.wav", "b").is_err() && rename("a.wav", "../c").is_err() && rename("a.wav", " ").is_err());
+        assert_eq!(rename("a.wav", "Evening.wav").unwrap().as_deref(), Some("Evening.wav"));
+        assert_eq!(fs::read_to_string(at("Evening.log")).unwrap(), "a.log");
+        assert_eq!(fs::read_to_string(at("b.wav")).unwrap(), "b.wav");
+        carry_out(&at("Evening.wav"), Act::Delete(true)).unwrap();
+        assert!(!at("Evening.wav").exists() && !at("Evening.log").exists());
+    }
+}

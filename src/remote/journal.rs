@@ -1,0 +1,122 @@
+//! The last lines of the log, for whoever has no terminal at hand.
+
+use std::collections::VecDeque;
+use std::fmt::{Debug, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// Lines that are kept.
+const KEPT: usize = 100;
+/// Most bytes of a line; longer ones are cut.
+const LONGEST: usize = 600;
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Line {
+    /// Seconds since 1970.
+    at: u64,
+    /// `info`, `warn` or `error`.
+    level: String,
+    text: String,
+}
+
+/// One log for the process, as there is one of [`tracing`]'s subscribers.
+static LINES: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
+
+/// Keeps the last lines of what is logged, from INFO upwards.
+#[derive(Debug, Clone, Copy)]
+pub struct Journal;
+
+impl<S: Subscriber> Layer<S> for Journal {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let about = event.metadata();
+        if *about.level() > Level::INFO {
+            return;
+        }
+        let mut words = Words::default();
+        event.record(&mut words);
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let level = about.level().as_str().to_lowercase();
+        let mut kept = kept();
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(Line { at, level, text: words.line() });
+    }
+}
+
+/// The lines, oldest first.
+pub(super) fn lines() -> Vec<Line> {
+    kept().iter().cloned().collect()
+}
+
+fn kept() -> MutexGuard<'static, VecDeque<Line>> {
+    // Lines are added as a whole; a panic elsewhere leaves them readable.
+    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An event's message, and its fields behind it.
+#[derive(Default)]
+struct Words {
+    message: String,
+    fields: String,
+}
+
+impl Words {
+    fn line(self) -> String {
+        let mut line = self.message + &self.fields;
+        if line.len() > LONGEST {
+            line.truncate(line.floor_char_boundary(LONGEST));
+            line.push('…');
+        }
+        line
+    }
+}
+
+impl Visit for Words {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.message.push_str(value);
+        } else {
+            let _ = write!(self.fields, " {}={value}", field.name());
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            let _ = write!(self.message, "{value:?}");
+        } else {
+            let _ = write!(self.fields, " {}={value:?}", field.name());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_kept_as_they_read() {
+        let log = tracing_subscriber::registry().with(Journal);
+        tracing::subscriber::with_default(log, || {
+            for number in 0..2 * KEPT {
+                tracing::info!(number, "counted");
+            }
+            tracing::debug!("too fine");
+            tracing::warn!(file = "x.toml", "{} is wrong", "y".repeat(2 * LONGEST));
+        });
+        let lines = lines();
+        assert_eq!(lines.len(), KEPT);
+        assert_eq!((lines[KEPT - 2].level.as_str(), lines[KEPT - 2].text.as_str()), ("info", "counted number=199"));
+        let last = &lines[KEPT - 1];
+        assert!(last.level == "warn" && last.text.starts_with("yyy") && last.text.len() < LONGEST + 4, "{last:?}");
+    }
+}

@@ -1,0 +1,191 @@
+// @ts-check
+/** Small parts that every panel is made of. */
+
+import { melos } from './connection.js';
+
+/** How long a press is a long one, in milliseconds. */
+const LONG = 500;
+
+/**
+ * An element with properties (`class`, `on…`, `data-…`, `aria-…`, any other attribute) and children.
+ * @param {string} tag @param {Record<string, any>} [properties] @param {...(Node | string | null | undefined)} children
+ * @returns {any}
+ */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (name === 'class') element.className = value;
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined).map((child) => /** @type {Node} */ (child)));
+  return element;
+}
+
+/** @param {string} id @returns {any} */
+export const byId = (id) => document.getElementById(id);
+
+/** @param {string} text */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** @param {number} seconds */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}
+
+/** @param {number} unix seconds since 1970 */
+export const date = (unix) => new Date(unix * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+/** @param {number} bytes */
+export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+/**
+ * What a short and a long press of a button do. Told apart by when they happened, however late the page hears of it.
+ * @param {(event: MouseEvent) => void} short @param {() => void} long
+ */
+export function presses(short, long) {
+  let [begun, timer, done] = [0, 0, false];
+  const begin = (/** @type {PointerEvent} */ event) => {
+    if (event.defaultPrevented) return;
+    [begun, done] = [event.timeStamp, false];
+    timer = window.setTimeout(() => {
+      done = true;
+      long();
+    }, LONG);
+  };
+  const end = () => clearTimeout(timer);
+  return {
+    onpointerdown: begin, onpointerup: end, onpointerleave: end,
+    oncontextmenu: (/** @type {Event} */ event) => event.preventDefault(),
+    onclick: (/** @type {MouseEvent} */ event) => {
+      end();
+      if (done) done = false;
+      else if (event.detail > 0 && event.timeStamp - begun >= LONG) long();
+      else short(event);
+    },
+  };
+}
+
+/** A number with a true minus sign. @param {number} value @param {number} digits */
+export const figure = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, '0$1').replace('-', '−');
+
+/** Says something for a moment, to the eye and to screen readers. @param {string} text @param {boolean} [wrong] */
+export function say(text, wrong = false) {
+  const toast = byId('toast');
+  toast.textContent = text;
+  toast.classList.toggle('wrong', wrong);
+  toast.classList.add('shown');
+  clearTimeout(Number(toast.dataset.timer));
+  toast.dataset.timer = String(setTimeout(() => toast.classList.remove('shown'), wrong ? 8000 : 4000));
+}
+
+/** Runs something and says what went wrong. @param {() => Promise<unknown>} work */
+export async function attempt(work) {
+  try {
+    await work();
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error), true);
+  }
+}
+
+/**
+ * A fader for a number of the address space, bound both ways.
+ * @param {string} id
+ * @param {{ label: string, digits?: number, unit?: string, words?: [string, string], upright?: boolean, curve?: number }} options
+ *   `words` stand at the ends; `curve` above 1 gives small values more room
+ */
+export function fader(id, { label, digits = 2, unit = '', words, upright = false, curve = 1 }) {
+  const spec = melos.parameters.get(id);
+  if (!spec) return h('span', { hidden: true });
+  const { min, max, description } = spec;
+  const toValue = (/** @type {number} */ place) => min + (max - min) * place ** curve;
+  const toPlace = (/** @type {number} */ value) => ((value - min) / (max - min)) ** (1 / curve);
+  const output = h('output', {});
+  const name = `f-${id.replaceAll('/', '-')}`;
+  const input = h('input', {
+    type: 'range', min: 0, max: 1, step: 0.005, id: name, title: description, 'data-param': id,
+    oninput: () => melos.set(id, Number(toValue(input.valueAsNumber).toFixed(4))),
+    ondblclick: () => spec && input.dataset.home && melos.set(id, Number(input.dataset.home)),
+  });
+  melos.on(id, (value) => {
+    if (typeof value !== 'number') return;
+    input.value = String(toPlace(value));
+    input.style.setProperty('--place', String(toPlace(value)));
+    output.textContent = `${figure(value, digits)}${unit ? ` ${unit}` : ''}`;
+    input.setAttribute('aria-valuetext', output.textContent);
+  });
+  const ends = words && h('span', { class: 'ends', 'aria-hidden': 'true' }, h('span', {}, words[0]), h('span', {}, words[1]));
+  return h('div', { class: upright ? 'fader upright' : 'fader' }, h('label', { for: name }, label), input, output, ends);
+}
+
+/**
+ * A menu for a choice of the address space, or for names that come later.
+ * @param {string} id @param {string} label @param {(name: string) => string} [face] how a name is written
+ */
+export function menu(id, label, face = capital) {
+  const spec = melos.parameters.get(id);
+  const select = h('select', {
+    id: `m-${id.replaceAll('/', '-')}`, 'data-param': id, title: spec?.description,
+    onchange: () => melos.set(id, select.value),
+  });
+  select.append(...(spec?.names ?? []).map((name) => h('option', { value: name }, face(name))));
+  melos.on(id, (value) => (select.value = String(value)));
+  return h('div', { class: 'field' }, h('label', { for: select.id }, label), select);
+}
+
+/**
+ * A button that is on or off, as the daemon says.
+ * @param {string} id @param {string} label @param {Record<string, any>} [more]
+ */
+export function toggle(id, label, more = {}) {
+  const button = h('button', {
+    type: 'button', 'aria-pressed': 'false', 'data-param': id, title: melos.parameters.get(id)?.description, ...more,
+    onclick: () => melos.set(id, melos.values.get(id) !== true),
+  }, label);
+  melos.on(id, (on) => button.setAttribute('aria-pressed', String(on === true)));
+  return button;
+}
+
+/**
+ * A canvas that keeps the resolution of the screen; `draw` gets it in CSS pixels.
+ * @param {any} canvas
+ * @param {(brush: CanvasRenderingContext2D, width: number, height: number) => void} draw
+ * @returns {() => void} asks for a new picture
+ */
+export function picture(canvas, draw) {
+  const brush = canvas.getContext('2d');
+  let asked = false;
+  const paint = () => {
+    asked = false;
+    const { clientWidth: width, clientHeight: height } = canvas;
+    if (!width || !height) return;
+    const scale = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    brush.setTransform(scale, 0, 0, scale, 0, 0);
+    draw(brush, width, height);
+  };
+  const ask = () => {
+    if (asked || document.hidden) return;
+    asked = true;
+    requestAnimationFrame(paint);
+  };
+  new ResizeObserver(ask).observe(canvas);
+  addEventListener('themechange', ask);
+  return ask;
+}
+
+/** A colour of the theme. @param {string} name */
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+/** The eight emotions with their anchors: valence, arousal. @type {[string, number, number][]} */
+export const EMOTIONS = [
+  ['happy', 0.7, 0.5], ['energetic', 0.4, 0.9], ['angry', -0.7, 0.8], ['mysterious', -0.3, 0.1],
+  ['romantic', 0.6, -0.1], ['calm', 0.4, -0.7], ['nostalgic', -0.1, -0.4], ['sad', -0.7, -0.5],
+];
+/** The order in which the daemon tells weights. */
+export const WEIGHTS = ['happy', 'sad', 'energetic', 'calm', 'romantic', 'angry', 'nostalgic', 'mysterious'];

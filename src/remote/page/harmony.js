@@ -1,0 +1,139 @@
+// @ts-check
+/** The chord now and next, chords of the scale to lead with, key, mode and tempo; and how it is played. */
+
+import { melos } from './connection.js';
+import { fader, figure, h, menu, toggle } from './dom.js';
+
+const NAMES = ['C', 'C#', 'D', 'Eb', 'E', 'F', 'F#', 'G', 'Ab', 'A', 'Bb', 'B'];
+/** Steps of the modes in semitones above the tonic. @type {Record<string, number[]>} */
+const MODES = {
+  major: [0, 2, 4, 5, 7, 9, 11], minor: [0, 2, 3, 5, 7, 8, 10], dorian: [0, 2, 3, 5, 7, 9, 10], phrygian: [0, 1, 3, 5, 7, 8, 10],
+  lydian: [0, 2, 4, 6, 7, 9, 11], mixolydian: [0, 2, 4, 5, 7, 9, 10], 'harmonic-minor': [0, 2, 3, 5, 7, 8, 11],
+};
+const NUMERALS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII'];
+/** Endings of triads by the sizes of their lower and upper third. @type {Record<string, string>} */
+const TRIADS = { 43: '', 34: 'm', 33: 'dim', 44: 'aug' };
+/** Taps that are this far apart, in milliseconds, begin anew. */
+const TAPS_END = 2000;
+
+/** The triads of a key. @param {string} key such as `A minor` */
+export function scaleChords(key) {
+  const [tonic, mode] = key.split(' ');
+  const steps = MODES[mode];
+  const root = NAMES.indexOf(tonic);
+  if (!steps || root < 0) return [];
+  return steps.map((step, degree) => {
+    const at = (/** @type {number} */ up) => steps[(degree + up) % 7] + (degree + up >= 7 ? 12 : 0);
+    const ending = TRIADS[`${at(2) - step}${at(4) - at(2)}`] ?? '';
+    const minor = ending === 'm' || ending === 'dim';
+    const numeral = minor ? NUMERALS[degree].toLowerCase() : NUMERALS[degree];
+    return { symbol: NAMES[(root + step) % 12] + ending, numeral: ending === 'dim' ? `${numeral}°` : ending === 'aug' ? `${numeral}+` : numeral };
+  });
+}
+
+/** The chord that sounds and what comes, large. */
+export function chordNow() {
+  const now = h('strong', { id: 'chord-now' }, '–');
+  const next = h('span', { id: 'chord-next' });
+  const key = h('span', { class: 'hint', id: 'key-now' });
+  const bar = h('span', { class: 'hint', id: 'bar-now' });
+  melos.on('outlook', (...outlook) => {
+    const [name, chord, , coming] = outlook;
+    now.textContent = chord || '–';
+    next.textContent = coming ? `→ ${coming}` : '';
+    key.textContent = name;
+  });
+  let beat = 0;
+  melos.on('beat', (inBar, number, tempo) => {
+    beat = inBar;
+    bar.textContent = `bar ${number} · ${'●'.repeat(beat)}${'○'.repeat(Math.max(0, 4 - beat))} · ${figure(tempo, 0)} bpm`;
+  });
+  return h('div', { class: 'chord' }, h('div', {}, now, ' ', next), h('div', { class: 'hints' }, key, bar));
+}
+
+export function harmony() {
+  const chords = h('div', { class: 'chords', role: 'group', 'aria-label': 'Chords of the scale: hold one to lead' });
+  let shown = '';
+  /** @type {string | undefined} */
+  let led;
+  const keep = h('button', {
+    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', title: 'Chords stay when they are let go',
+    onclick: () => {
+      keep.setAttribute('aria-pressed', String(keep.getAttribute('aria-pressed') !== 'true'));
+      if (keep.getAttribute('aria-pressed') !== 'true') back(true);
+    },
+  }, 'Keep chord');
+  /** @param {string} symbol */
+  const lead = (symbol) => {
+    if (led === symbol && keep.getAttribute('aria-pressed') === 'true') return back(true);
+    led = symbol;
+    melos.set('chord', symbol);
+    mark();
+  };
+  const back = (always = false) => {
+    if (led === undefined || (!always && keep.getAttribute('aria-pressed') === 'true')) return;
+    led = undefined;
+    melos.set('chord', 'auto');
+    mark();
+  };
+  const mark = () => [...chords.children].forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.chord === led)));
+  const show = (/** @type {string} */ key) => {
+    if (key === shown || led) return;
+    shown = key;
+    chords.replaceChildren(...scaleChords(key).map(({ symbol, numeral }) => h('button', {
+      type: 'button', 'data-chord': symbol, 'data-param': 'chord', 'aria-pressed': 'false', title: `Leads with ${symbol} while it is held`,
+      onpointerdown: (/** @type {PointerEvent} */ event) => {
+        if (event.defaultPrevented) return;
+        /** @type {HTMLElement} */ (event.currentTarget).setPointerCapture(event.pointerId);
+        lead(symbol);
+      },
+      onpointerup: () => back(),
+      onpointercancel: () => back(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        if (!event.repeat && (event.key === 'Enter' || event.key === ' ')) lead(symbol);
+      },
+      onkeyup: () => back(),
+      onblur: () => back(),
+    }, h('strong', {}, symbol), h('span', {}, numeral))));
+  };
+  melos.on('outlook', (key) => show(key));
+
+  return [
+    chords,
+    h('div', { class: 'row wrap' }, menu('key', 'Key'), menu('mode', 'Mode'), menu('quantize', 'Changes'), keep),
+    ...tempo(),
+  ];
+}
+
+function tempo() {
+  /** @type {number[]} */
+  let taps = [];
+  const tap = h('button', {
+    type: 'button', id: 'tap', 'data-param': 'tempo', title: 'Tap the beat: four times or more',
+    onpointerdown: () => beat(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => (event.key === ' ' || event.key === 'Enter') && !event.repeat && beat(),
+  }, 'Tap');
+  const beat = () => {
+    const now = performance.now();
+    if (now - (taps.at(-1) ?? 0) > TAPS_END) taps = [];
+    taps = [...taps, now].slice(-9);
+    if (taps.length < 4) return;
+    const bpm = (60_000 * (taps.length - 1)) / (now - taps[0]);
+    melos.set('tempo', Number(Math.min(200, Math.max(40, bpm)).toFixed(1)));
+  };
+  const source = melos.parameters.has('tempo/source') ? menu('tempo/source', 'Tempo comes from') : toggle('tempo/follow', 'Tempo follows the mood', { id: 'tempo-follow' });
+  return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row' }, source, tap)];
+}
+
+/** How the network plays. */
+export function touch() {
+  return [
+    fader('temperature', { label: 'Creativity', words: ['safe', 'wild'] }),
+    fader('density', { label: 'Density', words: ['few notes', 'many'] }),
+    fader('loudness', { label: 'Touch', words: ['soft', 'hard'] }),
+    fader('register', { label: 'Register', words: ['low', 'high'] }),
+    fader('dynamics', { label: 'Dynamics', words: ['even', 'swelling'] }),
+    fader('guidance', { label: 'Guidance', words: ['free', 'strict'] }),
+    h('div', { class: 'row wrap' }, toggle('guide/chord', 'Hears the chord'), toggle('guide/beat', 'Hears the beat')),
+  ];
+}

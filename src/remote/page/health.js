@@ -1,0 +1,127 @@
+// @ts-check
+/** How the instrument is: a dot, a sentence, and every figure behind them. */
+
+import { http, melos } from './connection.js';
+import { attempt, byId, capital, figure, h } from './dom.js';
+
+/** How long something that went wrong is told, in milliseconds. */
+const MINUTE = 60_000;
+/** Load of the generator above which it may soon be late. */
+const HIGH = 0.85;
+/** How often the figures are read while they are shown. */
+const LOOK = 2000;
+const KEPT = 'melos.zero';
+
+/** @type {Record<string, { at: number, count: number }[]>} */
+const history = {};
+
+/** How often a counter has risen within the last minute. @param {string} name @param {number} count */
+function lately(name, count) {
+  const now = performance.now();
+  const known = (history[name] ??= []);
+  if (known.length === 0 || known[known.length - 1].count !== count) known.push({ at: now, count });
+  while (known.length > 1 && now - known[1].at > MINUTE) known.shift();
+  return Math.max(0, count - known[0].count);
+}
+
+/** @param {number} count */
+const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`);
+
+/**
+ * @param {{ state: string, load: number, xruns: number, starvations: number, output: string, trouble: string }} now
+ * @returns {['good' | 'warn' | 'bad', string]}
+ */
+function judge({ state, load, xruns, starvations, output, trouble }) {
+  const [gaps, late] = [lately('xruns', xruns), lately('starvations', starvations)];
+  if (state === 'no-device') return ['bad', 'The sound device is gone: trying to get it back'];
+  if (state === 'starved') return ['bad', 'The generator is late: the last sound is held until it is back'];
+  if (trouble) return ['warn', trouble];
+  if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or fewer programs`];
+  if (gaps) return ['warn', `Sound device late ${times(gaps)} in the last minute: try a larger block`];
+  if (load > HIGH) return ['warn', `The generator is at ${Math.round(load * 100)} % of what it can do: run fewer programs`];
+  if (state === 'silent') return ['good', 'Faded out: press Play'];
+  if (/null|nothing/i.test(output)) return ['warn', 'No sound device: playing into nothing. Press Listen to hear it here'];
+  return state === 'playing' ? ['good', 'Playing, all is well'] : ['warn', capital(state)];
+}
+
+/** The dot and the sentence, for the header. */
+export function healthLine() {
+  const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
+  const sentence = h('span', { id: 'sentence' }, 'Connecting');
+  const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'More about it', onclick: () => (location.hash = '/setup') }, dot, sentence);
+  const live = byId('said');
+  let [output, trouble] = ['', ''];
+  let spoken = '';
+  /** @param {'good' | 'warn' | 'bad'} colour @param {string} text */
+  const show = (colour, text) => {
+    line.dataset.health = colour;
+    if (sentence.textContent !== text) sentence.textContent = text;
+    // Read out only when it is serious, not at every figure.
+    if (colour === 'bad' && spoken !== text) live.textContent = text;
+    spoken = text;
+  };
+  const ask = () => attempt(async () => {
+    const status = await http('/status');
+    output = status.output;
+    trouble = capital(String(Object.values(status.troubles ?? {})[0] ?? ''));
+  });
+  let state = '';
+  melos.on('health', (now, load, xruns, starvations) => {
+    if (now !== state) ask();
+    state = now;
+    show(...judge({ state, load, xruns, starvations, output, trouble }));
+  });
+  melos.on('@open', (open) => (open ? ask() : show('bad', 'No connection to Melos')));
+  setInterval(() => melos.open && !document.hidden && ask(), 10_000);
+  return line;
+}
+
+/** The figures; read only while they can be seen. */
+export function healthFigures() {
+  const list = h('dl', { class: 'figures', id: 'figures' });
+  /** @type {Record<string, number>} */
+  let zero = {};
+  try {
+    zero = JSON.parse(sessionStorage.getItem(KEPT) ?? '{}');
+  } catch {
+    zero = {};
+  }
+  /** @type {Record<string, any>} */
+  let newest = {};
+  const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && key !== 'seconds';
+  const show = () => {
+    const { parameters: _, recording, troubles, losses = {}, ...figures } = newest;
+    const rows = [...Object.entries(figures), ...Object.entries(losses), ...Object.entries(troubles ?? {})].filter(([, value]) => typeof value !== 'object' || value === null);
+    list.replaceChildren(...rows.flatMap(([key, value]) => {
+      let text = String(value ?? '–');
+      if (counts(key, value)) text = String(Math.max(0, value - Math.min(value, zero[key] ?? 0)));
+      else if (typeof value === 'number') text = figure(value, 2);
+      const wrong = key in losses && text !== '0';
+      return [h('dt', {}, capital(key.replaceAll('_', ' '))), h('dd', { class: wrong ? 'wrong' : '' }, text)];
+    }));
+  };
+  const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'The last lines of the log' });
+  let last = '';
+  const read = () => attempt(async () => {
+    newest = await http('/status');
+    show();
+    const { lines } = await http('/log');
+    const now = JSON.stringify(lines);
+    if (now === last) return;
+    last = now;
+    log.replaceChildren(...lines.toReversed().map((/** @type {{ at: number, level: string, text: string }} */ { at, level, text }) =>
+      h('li', { class: level === 'info' ? '' : 'wrong' }, h('time', {}, new Date(at * 1000).toLocaleTimeString()), ` ${text}`)));
+  });
+  setInterval(() => melos.open && !document.hidden && list.offsetParent && read(), LOOK);
+  addEventListener('hashchange', () => location.hash === '#/setup' && read());
+  melos.on('@open', (open) => open && list.offsetParent && read());
+  const reset = h('button', {
+    type: 'button', id: 'figures-reset', title: 'Counts from here on, in this browser',
+    onclick: () => {
+      zero = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => counts(key, value)));
+      sessionStorage.setItem(KEPT, JSON.stringify(zero));
+      show();
+    },
+  }, 'Count from 0');
+  return [list, h('div', { class: 'row end' }, reset), h('h3', {}, 'Log'), log];
+}

@@ -1,0 +1,101 @@
+// @ts-check
+/** Listening in the browser: the endless WAV, scheduled a moment ahead. It resumes by itself when the daemon is back. */
+
+import { h, say } from './dom.js';
+
+const RATE = 48_000;
+const HEADER = 44;
+/** Seconds ahead that sound is scheduled: as little as the network allows, within these. */
+const LEAST = 0.12;
+const MOST = 0.28;
+
+/** @type {{ stop: () => void } | undefined} */
+let session;
+let wanted = false;
+let ahead = LEAST;
+
+/** Seconds from the moment sound arrives here until it is heard; 0 before any has. */
+export let delay = 0;
+
+/** Forgets the delay, so that a later one is a new one. */
+export function forget() {
+  delay = 0;
+}
+
+async function play() {
+  const audio = new AudioContext({ sampleRate: RATE, latencyHint: 'interactive' });
+  const abort = new AbortController();
+  session = { stop: () => (abort.abort(), audio.close()) };
+  const answer = await fetch('/listen.wav', { signal: abort.signal });
+  if (!answer.ok || !answer.body) throw new Error(answer.status === 503 ? 'Too many are listening already' : 'Melos does not answer');
+  const reader = answer.body.getReader();
+  let rest = new Uint8Array(0);
+  let skip = HEADER;
+  let due = 0;
+  for (let part; !(part = await reader.read()).done;) {
+    let bytes = new Uint8Array(rest.length + part.value.length);
+    bytes.set(rest);
+    bytes.set(part.value, rest.length);
+    const skipped = Math.min(skip, bytes.length);
+    skip -= skipped;
+    bytes = bytes.slice(skipped);
+    const frames = bytes.length >> 2;
+    rest = bytes.slice(frames * 4);
+    if (frames === 0) continue;
+    const now = audio.currentTime;
+    if (due < now) {
+      // It came too late: from now on there is more room for that.
+      if (due > 0) ahead = Math.min(MOST, ahead + 0.04);
+      due = now + ahead;
+    }
+    // What has piled up, while the machine slept, is left out.
+    delay = due - now + frames / RATE + audio.baseLatency + (audio.outputLatency || 0);
+    if (due - now > ahead + 0.1) continue;
+    const samples = new Int16Array(bytes.buffer, 0, frames * 2);
+    const buffer = new AudioBuffer({ numberOfChannels: 2, length: frames, sampleRate: RATE });
+    for (const channel of [0, 1]) {
+      const out = buffer.getChannelData(channel);
+      for (let frame = 0; frame < frames; frame++) out[frame] = samples[2 * frame + channel] / 32_768;
+    }
+    const source = new AudioBufferSourceNode(audio, { buffer });
+    source.connect(audio.destination);
+    source.start(due);
+    due += buffer.duration;
+  }
+}
+
+export function listen() {
+  const button = h('button', {
+    type: 'button', id: 'listen', 'aria-pressed': 'false', title: 'Plays the sound in this browser as well',
+    onclick: () => {
+      wanted = !wanted;
+      show();
+      if (wanted) run();
+      else session?.stop();
+    },
+  }, 'Listen');
+  const show = (state = '') => {
+    button.setAttribute('aria-pressed', String(wanted));
+    button.textContent = wanted ? state || 'Listening' : 'Listen';
+  };
+  const run = async () => {
+    while (wanted) {
+      try {
+        show();
+        await play();
+      } catch (error) {
+        if (wanted && error instanceof Error && error.message.startsWith('Too many')) {
+          wanted = false;
+          say(error.message, true);
+        }
+      }
+      session?.stop();
+      session = undefined;
+      if (!wanted) break;
+      show('Listening again soon');
+      await new Promise((resolve) => setTimeout(resolve, 700));
+    }
+    show();
+  };
+  return button;
+}

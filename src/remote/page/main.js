@@ -1,0 +1,75 @@
+// @ts-check
+/** Builds the page out of its parts. */
+
+import { melos } from './connection.js';
+import { byId, h } from './dom.js';
+import { chordNow, harmony, touch } from './harmony.js';
+import { healthFigures, healthLine } from './health.js';
+import { listen } from './listen.js';
+import { learnButton, learning, midi } from './midi.js';
+import { mixer, room } from './mixer.js';
+import { mood } from './mood.js';
+import { pictures } from './pictures.js';
+import { piece } from './piece.js';
+import { presetList } from './presets.js';
+import { scenes } from './scenes.js';
+import { banner, looks, stageButton, theme, undoButton } from './stage.js';
+import { takes } from './takes.js';
+import { keys, transport } from './transport.js';
+
+/** Views and their panels; the first view is shown at the start. @type {[string, string, [string, string, () => any[]][]][]} */
+const VIEWS = [
+  ['play', 'Play', [
+    ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes],
+  ]],
+  ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
+  ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
+  ['takes', 'Takes', [['taken', 'Takes', takes]]],
+  ['setup', 'Set-up', [['figures-panel', 'Health', healthFigures], ['midi', 'MIDI', midi], ['looks', 'Page', looks]]],
+];
+
+function views() {
+  const tabs = VIEWS.map(([id, name]) => h('a', { href: `#/${id}`, id: `tab-${id}`, class: 'tab' }, name));
+  byId('tabs').append(...tabs);
+  for (const [id, name, panels] of VIEWS) {
+    byId('views').append(h('div', { class: 'view', id: `view-${id}`, role: 'group', 'aria-label': name, hidden: true },
+      ...panels.map(([panel, title, build]) => h('section', { class: 'panel', id: `panel-${panel}`, 'aria-labelledby': `title-${panel}` },
+        h('h2', { id: `title-${panel}` }, title), ...build()))));
+  }
+  const show = () => {
+    const wanted = VIEWS.find(([id]) => `#/${id}` === location.hash)?.[0] ?? VIEWS[0][0];
+    VIEWS.forEach(([id], index) => {
+      byId(`view-${id}`).hidden = id !== wanted;
+      if (id === wanted) tabs[index].setAttribute('aria-current', 'page');
+      else tabs[index].removeAttribute('aria-current');
+    });
+    scrollTo(0, 0);
+  };
+  addEventListener('hashchange', show);
+  show();
+}
+
+async function start() {
+  theme();
+  try {
+    await melos.read();
+  } catch {
+    byId('banner').hidden = false;
+    byId('banner-text').textContent = 'Melos does not answer, trying again.';
+    setTimeout(() => location.reload(), 2000);
+    return;
+  }
+  byId('line').append(healthLine());
+  byId('bar').append(transport(), h('div', { class: 'tools' }, listen(), undoButton(), learnButton(), stageButton()));
+  byId('chord').append(chordNow());
+  pictures(byId('picture'));
+  views();
+  keys();
+  learning();
+  byId('learning-end').addEventListener('click', () => byId('learn').click());
+  banner();
+  melos.connect();
+  document.body.classList.add('ready');
+}
+
+start();

@@ -1,0 +1,90 @@
+// @ts-check
+/** MIDI: who is connected, what is bound; a control is learnt by pointing at it here and moving it there. */
+
+import { http, melos } from './connection.js';
+import { attempt, byId, h, say } from './dom.js';
+
+/** @typedef {{ device: string, parameters: string[], block: string }} Learned */
+
+let pointing = false;
+
+/** @param {boolean} on */
+function point(on) {
+  pointing = on;
+  document.body.classList.toggle('pointing', on);
+  byId('learn').setAttribute('aria-pressed', String(on));
+  byId('learning').hidden = !on;
+  byId('learning-text').textContent = on ? 'Point at a control here' : '';
+}
+
+/** The button that begins to point, for the header. */
+export function learnButton() {
+  return h('button', {
+    type: 'button', id: 'learn', 'aria-pressed': 'false', title: 'Binds a MIDI control: point here, then move it there',
+    onclick: () => {
+      if (pointing) melos.send('learn/cancel', '', []);
+      point(!pointing);
+    },
+  }, 'Learn MIDI');
+}
+
+/** Catches what is pointed at before it acts. */
+export function learning() {
+  const catchIt = (/** @type {Event} */ event) => {
+    if (!pointing) return;
+    const target = /** @type {HTMLElement} */ (event.target).closest?.('[data-param]');
+    if (!(target instanceof HTMLElement)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.type !== 'click' && event.type !== 'keydown') return;
+    const id = /** @type {string} */ (target.dataset.param);
+    melos.sendText('learn', id);
+    byId('learning-text').textContent = `Now move the knob, fader or button for “${id}” (30 seconds)`;
+  };
+  for (const type of ['pointerdown', 'mousedown', 'click', 'input', 'change']) addEventListener(type, catchIt, true);
+  addEventListener('keydown', (event) => {
+    if (!pointing) return;
+    if (event.key === 'Escape') {
+      event.stopImmediatePropagation();
+      melos.send('learn/cancel', '', []);
+      point(false);
+    } else if (event.key === 'Enter' || event.key === ' ') catchIt(event);
+  }, true);
+  melos.on('learn', (id, block) => {
+    if (!pointing) return;
+    point(false);
+    say(block ? `“${id}” is moved by ${words(block)} from now on` : `Nothing was learnt for “${id}”`);
+  });
+}
+
+/** What a block of a mapping file binds, in words. @param {string} block */
+function words(block) {
+  const of = (/** @type {string} */ key) => new RegExp(`^${key} = "?([^"\\n]*)"?$`, 'm').exec(block)?.[1];
+  const names = { cc: 'CC', cc14: '14-bit CC', nrpn: 'NRPN', rpn: 'RPN', note: 'note', program: 'program' };
+  const known = Object.entries(names).find(([key]) => of(key));
+  const control = known ? `${known[1]} ${of(known[0])}` : (/^(\w+) = true$/m.exec(block)?.[1] ?? 'a control').replaceAll('_', ' ');
+  return of('channel') ? `${control}, channel ${of('channel')}` : control;
+}
+
+export function midi() {
+  const devices = h('ul', { class: 'plain', id: 'midi-devices' });
+  const bound = h('ul', { class: 'plain', id: 'midi-bound' });
+  const read = () => attempt(async () => {
+    const { devices: found, learned } = /** @type {{ devices: { name: string, mappings: string[] }[], learned: Learned[] }} */ (await http('/midi'));
+    devices.replaceChildren(...found.map(({ name, mappings }) => h('li', {}, h('strong', {}, name),
+      h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping: learn its controls'}`))));
+    if (found.length === 0) devices.append(h('li', { class: 'empty' }, 'No MIDI device is connected.'));
+    bound.replaceChildren(...learned.map(({ device, parameters, block }) => h('li', { class: 'row' },
+      h('span', {}, h('strong', {}, parameters.join(', ')), h('span', { class: 'hint' }, ` ${words(block)} of ${device}`)),
+      ...parameters.map((id) => h('button', { type: 'button', 'aria-label': `Forget the controls of ${id}`, onclick: () => melos.sendText('learn/forget', id) }, 'Forget')))));
+    const names = [...new Set(learned.map(({ device }) => device))];
+    bound.append(...names.map((device) => h('li', {}, h('a', {
+      class: 'button', href: `/midi/mapping?device=${encodeURIComponent(device)}`, download: 'learned.toml',
+    }, `Save ${device} as a mapping file`))));
+    if (learned.length === 0) bound.append(h('li', { class: 'empty' }, 'Nothing was learnt yet.'));
+  });
+  let seen = -1;
+  melos.on('revisions', (...revisions) => revisions[2] !== seen && ((seen = revisions[2]), read()));
+  melos.on('@open', (open) => open && read());
+  return [h('h3', {}, 'Devices'), devices, h('h3', {}, 'Learnt controls'), bound];
+}

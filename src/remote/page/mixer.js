@@ -1,0 +1,107 @@
+// @ts-check
+/** The mixer: faders with meters, mute and solo; limiter and clips; the room. */
+
+import { melos } from './connection.js';
+import { fader, figure, h, toggle } from './dom.js';
+
+/** Strips, in the order of the meters. */
+const STRIPS = [
+  ['network', 'Piano'], ['bass', 'Bass'], ['pad', 'Pad'], ['upper', 'Upper voice'], ['harmony', 'Harmony'], ['master', 'Master'],
+];
+/** Layers that solo chooses among; harmony is the sum of three. */
+const SOLO = ['network', 'bass', 'pad', 'upper'];
+/** Decibels at the lower end of the meters. */
+const FLOOR = -60;
+/** Decibels by which a meter and its peak fall in a message, thirty a second. */
+const FALL = 0.9;
+const PEAK_FALL = 0.25;
+const PEAK_HOLD = 1500;
+
+/** Mutes as they were before a solo. @type {Map<string, boolean> | undefined} */
+let before;
+
+/** @param {string} layer */
+function solo(layer) {
+  const muted = (/** @type {string} */ other) => melos.values.get(`mute/${other}`) === true;
+  const alone = !muted(layer) && SOLO.every((other) => other === layer || muted(other));
+  if (!before || !alone) before ??= new Map(SOLO.map((other) => [other, muted(other)]));
+  for (const other of SOLO) {
+    const mute = alone ? (before?.get(other) ?? false) : other !== layer;
+    // Back from a solo that another page began, everything plays.
+    if (mute !== muted(other)) melos.set(`mute/${other}`, mute);
+  }
+  if (alone) before = undefined;
+}
+
+/** @param {string} layer @param {string} label */
+function strip(layer, label) {
+  const meter = h('div', { class: 'meter', role: 'meter', 'aria-label': `${label} level`, 'aria-valuemin': FLOOR, 'aria-valuemax': 0, 'aria-valuenow': FLOOR },
+    h('i', { class: 'level' }), h('i', { class: 'peak' }));
+  const [bar, line] = meter.children;
+  const top = h('span', { class: 'top', 'aria-hidden': 'true' }, '–');
+  let [level, peak, held] = [FLOOR, FLOOR, 0];
+  const place = (/** @type {number} */ db) => Math.max(0, Math.min(1, 1 - db / FLOOR));
+  const show = (/** @type {number} */ db) => {
+    const now = performance.now();
+    level = Math.max(db, level - FALL, FLOOR);
+    if (db >= peak) [peak, held] = [db, now];
+    else if (now - held > PEAK_HOLD) peak = Math.max(level, peak - PEAK_FALL);
+    bar.style.clipPath = `inset(${((1 - place(level)) * 100).toFixed(1)}% 0 0 0)`;
+    line.style.transform = `translateY(${((1 - place(peak)) * 100).toFixed(1)}%)`;
+    const text = peak <= FLOOR ? '–' : figure(peak, 0);
+    if (top.textContent !== text) {
+      top.textContent = text;
+      meter.setAttribute('aria-valuenow', peak.toFixed(0));
+    }
+  };
+  const buttons = layer === 'master' ? [] : [toggle(`mute/${layer}`, 'M', { class: 'mute', 'aria-label': `Mute ${label}` })];
+  if (SOLO.includes(layer)) {
+    const button = h('button', { type: 'button', class: 'solo', 'aria-label': `Solo ${label}`, 'aria-pressed': 'false', title: `${label} alone`, onclick: () => solo(layer) }, 'S');
+    const mark = () => {
+      const muted = (/** @type {string} */ other) => melos.values.get(`mute/${other}`) === true;
+      button.setAttribute('aria-pressed', String(!muted(layer) && SOLO.every((other) => other === layer || muted(other))));
+    };
+    SOLO.forEach((other) => melos.on(`mute/${other}`, mark));
+    buttons.push(button);
+  }
+  const body = fader(`level/${layer}`, { label, digits: 1, unit: 'dB', upright: true, curve: 0.5 });
+  body.querySelector('input').after(h('div', { class: 'metering' }, top, meter));
+  return { show, element: h('div', { class: `strip ${layer}` }, body, h('div', { class: 'row' }, ...buttons)) };
+}
+
+export function mixer() {
+  const strips = STRIPS.map(([layer, label]) => strip(layer, label));
+  const reduction = h('output', { id: 'limiter' }, '0.0 dB');
+  const clips = h('output', { id: 'clips' }, '0');
+  let [since, newest, deepest, deepestAt] = [-1, 0, 0, 0];
+  melos.on('meters', (...meters) => {
+    strips.forEach(({ show }, index) => show(meters[index]));
+    const [limiter, count] = [meters[6], meters[7]];
+    const now = performance.now();
+    if (limiter <= deepest || now - deepestAt > PEAK_HOLD) [deepest, deepestAt] = [limiter, now];
+    const text = `${figure(deepest, 1)} dB`;
+    if (reduction.textContent !== text) reduction.textContent = text;
+    newest = count;
+    // A daemon that was restarted counts from 0 again.
+    if (since < 0 || count < since) since = count;
+    if (clips.textContent !== String(count - since)) clips.textContent = String(count - since);
+    clips.classList.toggle('wrong', count > since);
+  });
+  return [
+    h('div', { class: 'strips' }, ...strips.map(({ element }) => element)),
+    h('div', { class: 'row wrap limiter' },
+      h('span', {}, 'Limiter turns down by ', reduction), h('span', {}, 'Too loud: ', clips, ' times'),
+      h('button', { type: 'button', id: 'clips-reset', onclick: () => {
+        since = newest;
+        clips.textContent = '0';
+        clips.classList.remove('wrong');
+      } }, 'Reset')),
+  ];
+}
+
+export function room() {
+  return [
+    fader('reverb', { label: 'Reverb', words: ['dry', 'wet'] }), fader('reverb/size', { label: 'Room', words: ['small', 'large'] }),
+    fader('width', { label: 'Width', words: ['mono', 'wide'] }), fader('tone', { label: 'Tone', words: ['dark', 'bright'] }),
+  ];
+}

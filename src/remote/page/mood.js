@@ -1,0 +1,173 @@
+// @ts-check
+/** Mood: eight buttons, the pad of valence and arousal, and how long a change takes. */
+
+import { melos } from './connection.js';
+import { EMOTIONS, WEIGHTS, capital, colour, fader, figure, h, picture, presses, say } from './dom.js';
+
+/** Points of the heard mood that are remembered. */
+const TRAIL = 90;
+
+/** Weights as shares that add up to 1. @returns {Map<string, number>} */
+export function shares() {
+  const weights = EMOTIONS.map(([name]) => /** @type {[string, number]} */ ([name, melos.number(`emotion/${name}`)]));
+  const sum = weights.reduce((sum, [, weight]) => sum + weight, 0) || 1;
+  return new Map(weights.map(([name, weight]) => [name, weight / sum]));
+}
+
+/** Takes an emotion into the blend, or out of it. @param {string} name */
+function blend(name) {
+  const now = shares();
+  const others = [...now].filter(([other, share]) => other !== name && share > 0.01);
+  const inside = (now.get(name) ?? 0) > 0.01;
+  if (inside && others.length === 0) return say(`${capital(name)} is the only one in the blend`);
+  melos.remember(`emotion/${name}`);
+  const rest = inside ? 1 : 1 - 1 / (others.length + 1);
+  const sum = others.reduce((sum, [, share]) => sum + share, 0) || 1;
+  for (const [other] of EMOTIONS) {
+    const share = others.find(([name]) => name === other)?.[1] ?? 0;
+    const weight = other === name ? (inside ? 0 : 1 / (others.length + 1)) : (share / sum) * rest;
+    melos.put(`emotion/${other}`, Number(weight.toFixed(4)));
+  }
+}
+
+/** @param {string} name @param {number} number */
+function button(name, number) {
+  const share = h('span', { class: 'share', 'aria-hidden': 'true' });
+  const element = h('button', {
+    type: 'button', class: 'emotion', 'data-emotion': name, 'data-param': `emotion/${name}`, 'aria-pressed': 'false',
+    title: `${capital(name)} alone (key ${number}); with Shift or a long press: into the blend`,
+    ...presses((event) => (event.shiftKey ? blend(name) : melos.set('emotion', name)), () => blend(name)),
+  }, h('span', { class: 'name' }, capital(name)), share);
+  const show = () => {
+    const part = shares().get(name) ?? 0;
+    element.style.setProperty('--share', String(part));
+    element.setAttribute('aria-pressed', String(part > 0.01));
+    share.textContent = part > 0.004 ? `${Math.round(part * 100)} %` : '';
+    element.setAttribute('aria-label', part > 0.004 ? `${capital(name)}, ${Math.round(part * 100)} percent` : capital(name));
+  };
+  return { element, show };
+}
+
+function pad() {
+  /** @type {[number, number][]} */
+  const trail = [];
+  const canvas = h('canvas', {});
+  const element = h('div', {
+    class: 'mood-pad', id: 'pad', role: 'slider', tabindex: 0, 'aria-label': 'Mood: valence from left to right, arousal upwards',
+    'aria-valuemin': -1, 'aria-valuemax': 1, 'aria-valuenow': 0, 'data-param': 'valence',
+  }, canvas);
+  const margin = 22;
+  const ask = picture(canvas, (brush, width, height) => {
+    const x = (/** @type {number} */ valence) => margin + ((valence + 1) / 2) * (width - 2 * margin);
+    const y = (/** @type {number} */ arousal) => height - margin - ((arousal + 1) / 2) * (height - 2 * margin);
+    brush.clearRect(0, 0, width, height);
+    for (const [name, valence, arousal] of EMOTIONS) {
+      const glow = brush.createRadialGradient(x(valence), y(arousal), 0, x(valence), y(arousal), width * 0.3);
+      glow.addColorStop(0, `${colour(name)}55`);
+      glow.addColorStop(1, `${colour(name)}00`);
+      brush.fillStyle = glow;
+      brush.fillRect(0, 0, width, height);
+    }
+    brush.strokeStyle = colour('line');
+    brush.lineWidth = 1;
+    brush.beginPath();
+    brush.moveTo(x(0), margin / 2);
+    brush.lineTo(x(0), height - margin / 2);
+    brush.moveTo(margin / 2, y(0));
+    brush.lineTo(width - margin / 2, y(0));
+    brush.stroke();
+    brush.textAlign = 'center';
+    brush.font = `${Math.max(13, width / 26)}px ${colour('font')}`;
+    brush.fillStyle = colour('text');
+    for (const [name, valence, arousal] of EMOTIONS) brush.fillText(capital(name), x(valence), y(arousal) + 4);
+    brush.font = `12px ${colour('font')}`;
+    brush.fillStyle = colour('faint');
+    brush.textAlign = 'right';
+    brush.fillText('pleasant →', width - 8, y(0) - 6);
+    brush.textAlign = 'left';
+    brush.fillText('↑ excited', x(0) + 6, 14);
+    trail.forEach(([valence, arousal], index) => {
+      brush.globalAlpha = (index / trail.length) * 0.7;
+      brush.fillStyle = colour('accent');
+      brush.beginPath();
+      brush.arc(x(valence), y(arousal), 1.5 + (2.5 * index) / trail.length, 0, 7);
+      brush.fill();
+    });
+    brush.globalAlpha = 1;
+    const heard = trail.at(-1);
+    if (heard) {
+      brush.fillStyle = colour('accent');
+      brush.beginPath();
+      brush.arc(x(heard[0]), y(heard[1]), 7, 0, 7);
+      brush.fill();
+    }
+    brush.strokeStyle = colour('text');
+    brush.lineWidth = 2.5;
+    brush.beginPath();
+    brush.arc(x(melos.number('valence')), y(melos.number('arousal')), 13, 0, 7);
+    brush.stroke();
+  });
+  /** @param {number} valence @param {number} arousal */
+  const move = (valence, arousal) => {
+    const within = (/** @type {number} */ value) => Number(Math.min(1, Math.max(-1, value)).toFixed(3));
+    melos.remember('valence');
+    melos.put('valence', within(valence));
+    melos.put('arousal', within(arousal));
+  };
+  /** @param {PointerEvent} event */
+  const point = (event) => {
+    const box = element.getBoundingClientRect();
+    const valence = ((event.clientX - box.left - margin) / (box.width - 2 * margin)) * 2 - 1;
+    const arousal = 1 - ((event.clientY - box.top - margin) / (box.height - 2 * margin)) * 2;
+    move(valence, arousal);
+  };
+  element.addEventListener('pointerdown', (/** @type {PointerEvent} */ event) => {
+    if (event.defaultPrevented) return;
+    element.setPointerCapture(event.pointerId);
+    point(event);
+  });
+  element.addEventListener('pointermove', (/** @type {PointerEvent} */ event) => {
+    if (element.hasPointerCapture(event.pointerId)) point(event);
+  });
+  element.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+    const step = event.shiftKey ? 0.2 : 0.05;
+    const ways = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
+    const way = ways[/** @type {keyof typeof ways} */ (event.key)];
+    if (!way) return;
+    event.preventDefault();
+    move(melos.number('valence') + way[0], melos.number('arousal') + way[1]);
+  });
+  const show = () => {
+    const [valence, arousal] = [melos.number('valence'), melos.number('arousal')];
+    element.setAttribute('aria-valuenow', valence.toFixed(2));
+    element.setAttribute('aria-valuetext', `valence ${figure(valence, 2)}, arousal ${figure(arousal, 2)}`);
+    ask();
+  };
+  melos.on('valence', show);
+  melos.on('arousal', show);
+  melos.on('mood', (...args) => {
+    trail.push([args[8], args[9]]);
+    if (trail.length > TRAIL) trail.shift();
+    ask();
+  });
+  return element;
+}
+
+export function mood() {
+  const buttons = EMOTIONS.map(([name], index) => button(name, index + 1));
+  const heard = h('p', { class: 'hint', id: 'heard' });
+  const show = () => buttons.forEach(({ show }) => show());
+  for (const name of WEIGHTS) melos.on(`emotion/${name}`, show);
+  melos.on('mood', (...weights) => {
+    const loudest = WEIGHTS.map((name, index) => /** @type {[string, number]} */ ([name, weights[index]]))
+      .filter(([, weight]) => weight > 0.15).sort((one, other) => other[1] - one[1]).slice(0, 3);
+    const text = `Heard now: ${loudest.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', ')}`;
+    if (heard.textContent !== text) heard.textContent = text;
+  });
+  return [
+    h('div', { class: 'emotions', role: 'group', 'aria-label': 'Emotions' }, ...buttons.map(({ element }) => element)),
+    pad(),
+    fader('glide', { label: 'Glide', digits: 1, unit: 's', curve: 3 }),
+    heard,
+  ];
+}

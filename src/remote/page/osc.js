@@ -1,0 +1,64 @@
+// @ts-check
+/**
+ * OSC 1.0 messages as OSCQuery's WebSocket carries them.
+ *
+ * @typedef {number | string | boolean} Argument
+ * @typedef {{ address: string, args: Argument[] }} Message
+ */
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** @param {string} text zero-terminated, its length a multiple of four */
+function padded(text) {
+  const bytes = encoder.encode(text);
+  const out = new Uint8Array((bytes.length >> 2) * 4 + 4);
+  out.set(bytes);
+  return out;
+}
+
+/**
+ * @param {string} address
+ * @param {string} types OSC type tags: f, i, s, T, F
+ * @param {Argument[]} args one for each of f, i and s
+ */
+export function encode(address, types, args) {
+  const parts = [padded(address), padded(`,${types}`)];
+  let next = 0;
+  for (const type of types) {
+    if (type === 's') parts.push(padded(String(args[next++])));
+    if (type === 'f' || type === 'i') {
+      const view = new DataView(new ArrayBuffer(4));
+      if (type === 'f') view.setFloat32(0, Number(args[next++]));
+      else view.setInt32(0, Number(args[next++]));
+      parts.push(new Uint8Array(view.buffer));
+    }
+  }
+  const packet = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (packet.set(part, at), at + part.length), 0);
+  return packet;
+}
+
+/**
+ * @param {ArrayBuffer} buffer one message, no bundle
+ * @returns {Message}
+ */
+export function decode(buffer) {
+  const view = new DataView(buffer);
+  let at = 0;
+  const text = () => {
+    const bytes = new Uint8Array(buffer, at);
+    const end = bytes.indexOf(0);
+    at += (end >> 2) * 4 + 4;
+    return decoder.decode(bytes.subarray(0, end));
+  };
+  const four = () => (at += 4) - 4;
+  const address = text();
+  const args = [...text().slice(1)].map((type) => {
+    if (type === 'f') return view.getFloat32(four());
+    if (type === 'i') return view.getInt32(four());
+    if (type === 's') return text();
+    return type === 'T';
+  });
+  return { address, args };
+}

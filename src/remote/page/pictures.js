@@ -1,0 +1,152 @@
+// @ts-check
+/** What is played as a picture, without listening: bands over time, beats, chords and mood, and the plan ahead. */
+
+import { melos } from './connection.js';
+import { WEIGHTS, colour, picture } from './dom.js';
+
+/** Bands, lowest first, and pictures a second, as the daemon sends them. */
+const BANDS = 48;
+const RATE = 20;
+/** Seconds that are shown of what was, and of what is planned. */
+const PAST = 12;
+const AHEAD = 5;
+/** Decibels between black and the brightest. */
+const FLOOR = -80;
+const TOP = -20;
+/** Black, violet, red, amber, white: brighter throughout, so that it reads in grey too. */
+const SHADES = [[11, 11, 18], [74, 22, 116], [200, 62, 84], [250, 172, 74], [255, 252, 236]];
+const COLUMNS = PAST * RATE;
+
+/** @typedef {{ at: number, text: string }} Mark */
+
+/** @param {any} canvas */
+export function pictures(canvas) {
+  const still = matchMedia('(prefers-reduced-motion: reduce)');
+  const past = new OffscreenCanvas(COLUMNS, BANDS);
+  const brushPast = /** @type {OffscreenCanvasRenderingContext2D} */ (past.getContext('2d', { willReadFrequently: false }));
+  /** @type {ImageData} */
+  const column = brushPast.createImageData(1, BANDS);
+  /** Columns written; the newest is the one before `written % COLUMNS`. */
+  let written = 0;
+  let newest = 0;
+  /** @type {{ at: number, first: boolean }[]} */
+  let beats = [];
+  /** @type {Mark[]} */
+  let chords = [];
+  /** @type {Mark[]} */
+  let planned = [];
+  /** @type {{ at: number, emotion: string }[]} */
+  let moods = [];
+  let [interval, lastBeat] = [0.6, 0];
+  let drawn = 0;
+
+  const seconds = () => performance.now() / 1000;
+  const recent = (/** @type {{ at: number }} */ { at }) => at > seconds() - PAST - 2;
+
+  const ask = picture(canvas, (brush, width, height) => {
+    const now = seconds();
+    const strip = 8;
+    const head = 30;
+    const bottom = height - strip;
+    const line = (width * PAST) / (PAST + AHEAD);
+    const x = (/** @type {number} */ at) => line + ((at - now) * width) / (PAST + AHEAD);
+    brush.clearRect(0, 0, width, height);
+    // What was: the ring of columns in two pieces, oldest first.
+    brush.imageSmoothingEnabled = true;
+    const start = written % COLUMNS;
+    const unit = width / (PAST + AHEAD) / RATE;
+    const right = x(newest);
+    const left = right - COLUMNS * unit;
+    brush.save();
+    brush.beginPath();
+    brush.rect(0, head, line, bottom - head);
+    brush.clip();
+    brush.fillStyle = `rgb(${SHADES[0].join(' ')})`;
+    brush.fillRect(0, head, line, bottom - head);
+    if (COLUMNS - start > 0) brush.drawImage(past, start, 0, COLUMNS - start, BANDS, left, head, (COLUMNS - start) * unit, bottom - head);
+    if (start > 0) brush.drawImage(past, 0, 0, start, BANDS, left + (COLUMNS - start) * unit, head, start * unit, bottom - head);
+    brush.restore();
+    // What is planned.
+    brush.fillStyle = colour('surface-2');
+    brush.fillRect(line, head, width - line, bottom - head);
+    brush.lineWidth = 1;
+    brush.strokeStyle = colour('beat');
+    for (const { at, first } of beats) {
+      brush.globalAlpha = first ? 0.9 : 0.35;
+      brush.beginPath();
+      brush.moveTo(x(at), first ? head : bottom - 14);
+      brush.lineTo(x(at), bottom);
+      brush.stroke();
+    }
+    brush.globalAlpha = 0.3;
+    for (let at = lastBeat + interval; lastBeat && at < now + AHEAD; at += interval) {
+      if (at < now) continue;
+      brush.beginPath();
+      brush.moveTo(x(at), bottom - 14);
+      brush.lineTo(x(at), bottom);
+      brush.stroke();
+    }
+    brush.globalAlpha = 1;
+    // Chords, each until the next.
+    const all = [...chords, ...planned.filter(({ at }) => at > now)];
+    brush.font = `600 16px ${colour('font')}`;
+    brush.textAlign = 'left';
+    all.forEach(({ at, text }, index) => {
+      const [from, until] = [x(at), index + 1 < all.length ? x(all[index + 1].at) : width];
+      if (until < 0) return;
+      brush.fillStyle = at > now ? colour('faint') : colour('text');
+      brush.fillRect(from, 4, 1.5, head - 8);
+      if (until - from > brush.measureText(text).width + 6) brush.fillText(text, Math.max(from + 6, 4), 21);
+    });
+    // Mood.
+    moods.forEach(({ at, emotion }, index) => {
+      const until = index + 1 < moods.length ? x(moods[index + 1].at) : line;
+      brush.fillStyle = colour(emotion);
+      brush.fillRect(Math.max(0, x(at)), bottom, Math.max(0, until - Math.max(0, x(at))), strip);
+    });
+    brush.fillStyle = colour('accent');
+    brush.fillRect(line - 1, 0, 2, height);
+    brush.font = `12px ${colour('font')}`;
+    brush.fillStyle = colour('faint');
+    brush.fillText('planned', line + 6, bottom - 20);
+  });
+
+  melos.on('spectrum', (...bands) => {
+    newest = seconds();
+    for (let band = 0; band < BANDS; band++) {
+      const level = Math.min(1, Math.max(0, (bands[band] - FLOOR) / (TOP - FLOOR)));
+      const at = (BANDS - 1 - band) * 4;
+      const shade = Math.min(SHADES.length - 1.001, level * (SHADES.length - 1));
+      const [below, above, share] = [SHADES[Math.floor(shade)], SHADES[Math.floor(shade) + 1], shade % 1];
+      for (let part = 0; part < 3; part++) column.data[at + part] = below[part] + (above[part] - below[part]) * share;
+      column.data[at + 3] = 255;
+    }
+    brushPast.putImageData(column, written++ % COLUMNS, 0);
+    if (still.matches && newest - drawn < 1) return;
+    drawn = newest;
+    ask();
+  });
+  melos.on('beat', (beat, bar, tempo) => {
+    lastBeat = seconds();
+    interval = 60 / Math.max(1, tempo);
+    beats = [...beats.filter(recent), { at: lastBeat, first: beat === 1 }];
+  });
+  melos.on('outlook', (...outlook) => {
+    const now = seconds();
+    const told = [];
+    for (let place = 1; place + 1 < outlook.length; place += 2) {
+      if (outlook[place]) told.push({ at: now + outlook[place + 1], text: outlook[place] });
+    }
+    const [sounding, ...coming] = told;
+    if (sounding && chords.at(-1)?.text !== sounding.text) {
+      const begun = planned.findLast(({ at, text }) => text === sounding.text && at <= now + 0.3);
+      chords = [...chords.filter((chord, index) => recent(chords[index + 1] ?? chord)), { at: begun?.at ?? now, text: sounding.text }];
+    }
+    planned = coming;
+  });
+  melos.on('mood', (...weights) => {
+    const loudest = WEIGHTS.reduce((best, _, index) => (weights[index] > weights[best] ? index : best), 0);
+    if (moods.at(-1)?.emotion === WEIGHTS[loudest]) return;
+    moods = [...moods.filter((mood, index) => recent(moods[index + 1] ?? mood)), { at: seconds(), emotion: WEIGHTS[loudest] }];
+  });
+}

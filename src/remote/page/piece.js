@@ -1,0 +1,210 @@
+// @ts-check
+/** Make a piece: a mood or preset, a length, one press; it renders beside the performance, and is kept. */
+
+import { http, melos } from './connection.js';
+import { EMOTIONS, attempt, capital, clock, colour, date, figure, h, picture, say, size } from './dom.js';
+import { shares } from './mood.js';
+import { player, release } from './player.js';
+import { known, nameOf } from './presets.js';
+
+/**
+ * @typedef {{ emotion?: string | Record<string, number>, preset?: string, take?: string, seconds?: number,
+ *   temperature?: number, seed?: number, harmony: boolean, format: string }} Wish
+ * @typedef {{ id: number, state: string, done: number, seconds_left: number | null, created: number, wish: Wish,
+ *   file: string | null, bytes: number, picture: number[], error: string | null }} Piece
+ */
+
+/** Lengths from ten seconds to half an hour. */
+const LENGTHS = [10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800];
+const SEEDS = 16_777_216;
+/** How often the progress is asked for while something renders, in milliseconds. */
+const LOOK = 500;
+
+/** @param {number} seconds */
+const length = (seconds) => (seconds < 60 ? `${seconds} s` : seconds % 60 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${seconds / 60} min`);
+
+/** @param {Wish} wish */
+function title(wish) {
+  if (wish.preset) return nameOf(wish.preset);
+  if (wish.take) return `Take ${wish.take}`;
+  if (typeof wish.emotion === 'string') return capital(wish.emotion);
+  const parts = Object.entries(wish.emotion ?? {}).filter(([, weight]) => weight > 0).sort((one, other) => other[1] - one[1]);
+  return capital(parts.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', '));
+}
+
+/** Asks for a piece. @param {Wish} wish */
+export async function make(wish) {
+  const piece = await http('/render', wish);
+  say(piece.state === 'waiting' ? `Piece ${piece.id} is in the queue` : `Piece ${piece.id} is being made`);
+}
+
+export function piece() {
+  /** @type {string} */
+  let source = 'calm';
+  const sources = h('div', { class: 'emotions small', role: 'group', 'aria-label': 'What is it to sound like?' });
+  const presetMenu = h('select', { id: 'piece-preset', onchange: () => choose(presetMenu.value ? `preset:${presetMenu.value}` : 'calm') });
+  /** @param {string} name */
+  const choose = (name) => {
+    source = name;
+    if (!name.startsWith('preset:')) presetMenu.value = '';
+    for (const button of sources.children) button.setAttribute('aria-pressed', String(button.dataset.source === name));
+  };
+  sources.append(...EMOTIONS.map(([name]) => h('button', {
+    type: 'button', class: 'emotion', 'data-emotion': name, 'data-source': name, 'aria-pressed': 'false', onclick: () => choose(name),
+  }, capital(name))), h('button', {
+    type: 'button', class: 'emotion', 'data-source': 'now', 'aria-pressed': 'false', onclick: () => choose('now'),
+    title: 'The blend that is asked for now',
+  }, 'As now'));
+  addEventListener('presets', () => {
+    const chosen = presetMenu.value;
+    presetMenu.replaceChildren(h('option', { value: '' }, 'No preset'), ...known().map(({ id, name }) => h('option', { value: id }, name)));
+    presetMenu.value = chosen;
+  });
+  choose('calm');
+
+  const lengthOut = h('output', {}, length(60));
+  const lengthIn = h('input', {
+    type: 'range', id: 'piece-length', min: 0, max: LENGTHS.length - 1, step: 1, value: LENGTHS.indexOf(60), 'aria-valuetext': length(60),
+    oninput: () => {
+      lengthOut.textContent = length(LENGTHS[lengthIn.valueAsNumber]);
+      lengthIn.setAttribute('aria-valuetext', lengthOut.textContent);
+    },
+  });
+  const creativityOut = h('output', {}, figure(1, 2));
+  const creativityIn = h('input', {
+    type: 'range', id: 'piece-creativity', min: 0.1, max: 2, step: 0.05, value: 1,
+    oninput: () => (creativityOut.textContent = figure(creativityIn.valueAsNumber, 2)),
+  });
+  const seedIn = h('input', { type: 'number', id: 'piece-seed', min: 0, max: SEEDS - 1, step: 1, value: Math.floor(Math.random() * SEEDS) });
+  const dice = h('button', {
+    type: 'button', 'aria-label': 'Another seed', title: 'Another seed', onclick: () => (seedIn.value = String(Math.floor(Math.random() * SEEDS))),
+  }, '⚄');
+  const harmonyIn = h('input', { type: 'checkbox', id: 'piece-harmony', checked: true });
+  const formatIn = h('select', { id: 'piece-format' }, h('option', { value: 'wav' }, 'WAV'), h('option', { value: 'flac' }, 'FLAC'));
+
+  /** @returns {Wish} */
+  const wish = () => {
+    const common = {
+      seconds: LENGTHS[lengthIn.valueAsNumber], temperature: creativityIn.valueAsNumber, seed: seedIn.valueAsNumber || 0,
+      harmony: harmonyIn.checked, format: formatIn.value,
+    };
+    if (source.startsWith('preset:')) return { preset: source.slice('preset:'.length), ...common };
+    const now = Object.fromEntries([...shares()].filter(([, share]) => share > 0.01).map(([name, share]) => [name, Number(share.toFixed(3))]));
+    return { emotion: source === 'now' ? now : source, ...common };
+  };
+  const makeButton = h('button', {
+    type: 'button', class: 'main', id: 'piece-make', onclick: () => attempt(async () => {
+      await make(wish());
+      seedIn.value = String(Math.floor(Math.random() * SEEDS));
+    }),
+  }, 'Make the piece');
+
+  return [
+    h('div', { class: 'maker' }, sources,
+      h('div', { class: 'field' }, h('label', { for: 'piece-preset' }, 'or a preset'), presetMenu),
+      h('div', { class: 'fader' }, h('label', { for: 'piece-length' }, 'Length'), lengthIn, lengthOut),
+      h('div', { class: 'fader' }, h('label', { for: 'piece-creativity' }, 'Creativity'), creativityIn, creativityOut),
+      h('div', { class: 'row wrap' },
+        h('div', { class: 'field seed' }, h('label', { for: 'piece-seed' }, 'Seed'), h('span', { class: 'row' }, seedIn, dice)),
+        h('div', { class: 'field' }, h('label', { for: 'piece-format' }, 'Format'), formatIn),
+        h('div', { class: 'field check' }, harmonyIn, h('label', { for: 'piece-harmony' }, 'With harmony'))),
+      makeButton),
+    pieceList(),
+  ];
+}
+
+function pieceList() {
+  const list = h('ul', { class: 'sounds', id: 'pieces', 'aria-label': 'Pieces' });
+  /** @type {Map<number, { state: string, element: any, show: (piece: Piece) => void }>} */
+  const rows = new Map();
+  let timer = 0;
+  const read = () => attempt(async () => {
+    clearTimeout(timer);
+    const { pieces } = /** @type {{ pieces: Piece[] }} */ (await http('/render'));
+    for (const id of rows.keys()) if (!pieces.some((piece) => piece.id === id)) rows.delete(id);
+    for (const piece of pieces) {
+      if (rows.get(piece.id)?.state !== piece.state) rows.set(piece.id, { state: piece.state, ...row(piece) });
+      rows.get(piece.id)?.show(piece);
+    }
+    const wanted = pieces.map(({ id }) => rows.get(id)?.element);
+    if (!list.hasChildNodes() || wanted.some((element, index) => list.children[index] !== element) || list.children.length !== wanted.length) {
+      list.replaceChildren(...(wanted.length ? wanted : [h('li', { class: 'empty' }, 'Nothing yet. What you make is kept here until you delete it.')]));
+    }
+    if (pieces.some(({ state }) => state === 'rendering')) timer = window.setTimeout(read, LOOK);
+  });
+  let seen = -1;
+  melos.on('revisions', (...revisions) => revisions[4] !== seen && ((seen = revisions[4]), read()));
+  melos.on('@open', (open) => open && read());
+  return list;
+}
+
+/** @param {Piece} piece */
+function row(piece) {
+  const { id, wish, state } = piece;
+  const name = title(wish);
+  const details = [
+    wish.seconds ? length(wish.seconds) : null, wish.seed === undefined ? null : `seed ${wish.seed}`,
+    wish.temperature === undefined || wish.temperature === 1 ? null : `creativity ${figure(wish.temperature, 2)}`,
+    wish.harmony ? null : 'without harmony', wish.format.toUpperCase(), state === 'ready' ? size(piece.bytes) : null, date(piece.created),
+  ].filter(Boolean).join(' · ');
+  const remove = h('button', {
+    type: 'button', onclick: () => attempt(async () => {
+      if (state === 'ready' && !confirmed(remove)) return;
+      release(`/render/${id}/file`);
+      await http(`/render/${id}`, { delete: true });
+    }),
+  }, state === 'ready' || state === 'failed' ? 'Delete' : 'Cancel');
+  const again = h('button', {
+    type: 'button', title: 'The same again with another seed', onclick: () => attempt(() => make({ ...wish, seed: Math.floor(Math.random() * SEEDS) })),
+  }, 'Another like it');
+  const head = h('div', { class: 'head' }, h('strong', {}, name), h('span', { class: 'hint' }, details));
+  if (state === 'ready') {
+    const source = `/render/${id}/file`;
+    const download = h('a', { class: 'button', href: `${source}?download`, download: piece.file }, 'Download');
+    const element = h('li', { 'data-piece': id, 'data-state': state }, head,
+      player(source, name, async () => piece.picture, wish.seconds ?? null), h('div', { class: 'row wrap' }, download, wish.take ? null : again, remove));
+    return { element, show: () => undefined };
+  }
+  if (state === 'failed') {
+    const element = h('li', { 'data-piece': id, 'data-state': state }, head, h('p', { class: 'wrong' }, piece.error),
+      h('div', { class: 'row wrap' }, wish.take ? null : again, remove));
+    return { element, show: () => undefined };
+  }
+  /** @type {number[]} */
+  let peaks = [];
+  const canvas = h('canvas', { class: 'outline', 'aria-hidden': 'true' });
+  const ask = picture(canvas, (brush, width, height) => {
+    brush.clearRect(0, 0, width, height);
+    const highest = Math.max(0.05, ...peaks);
+    brush.fillStyle = colour('accent');
+    peaks.forEach((peak, index) => {
+      const tall = Math.max(1.5, (peak / highest) * (height - 4));
+      brush.fillRect((index * width) / 160, (height - tall) / 2, Math.max(1, width / 160 - 1), tall);
+    });
+  });
+  const bar = h('progress', { max: 1, value: 0, 'aria-label': `Progress of ${name}` });
+  const left = h('span', { class: 'time' });
+  const element = h('li', { 'data-piece': id, 'data-state': state }, head, canvas, h('div', { class: 'row' }, bar, left, remove));
+  const show = (/** @type {Piece} */ { state, done, seconds_left, picture }) => {
+    bar.value = done;
+    peaks = picture;
+    left.textContent = state === 'waiting' ? 'waiting' : seconds_left === null ? 'starting' : `${clock(seconds_left + 0.9)} left`;
+    ask();
+  };
+  return { element, show };
+}
+
+/** A second press within some seconds makes sure. @param {any} button */
+export function confirmed(button) {
+  if (button.dataset.sure) return true;
+  const text = button.textContent;
+  button.dataset.sure = 'yes';
+  button.textContent = 'Really?';
+  button.classList.add('danger');
+  setTimeout(() => {
+    delete button.dataset.sure;
+    button.textContent = text;
+    button.classList.remove('danger');
+  }, 4000);
+  return false;
+}

@@ -1,0 +1,78 @@
+// @ts-check
+/** Recorded sound: one player for all, and rows with an outline to click into. */
+
+import { clock, colour, h, picture } from './dom.js';
+
+const audio = new Audio();
+/** @type {Set<() => void>} */
+const rows = new Set();
+let playing = '';
+
+for (const event of ['play', 'pause', 'timeupdate', 'ended', 'emptied']) {
+  audio.addEventListener(event, () => rows.forEach((show) => show()));
+}
+
+/** Ends what is played of a file, before it goes. @param {string} source */
+export function release(source) {
+  if (playing !== source) return;
+  audio.pause();
+  audio.removeAttribute('src');
+  audio.load();
+  playing = '';
+}
+
+/**
+ * A play button and an outline.
+ * @param {string} source @param {string} name
+ * @param {() => Promise<number[]>} outline heights from 0 to 1
+ * @param {number | null} seconds
+ */
+export function player(source, name, outline, seconds) {
+  /** @type {number[]} */
+  let peaks = [];
+  const canvas = h('canvas', { class: 'outline', 'aria-hidden': 'true' });
+  const button = h('button', {
+    type: 'button', class: 'play', 'aria-label': `Play ${name}`,
+    onclick: () => {
+      if (playing !== source) {
+        playing = source;
+        audio.src = source;
+        audio.play().catch(() => undefined);
+      } else if (audio.paused) audio.play().catch(() => undefined);
+      else audio.pause();
+    },
+  }, '▶');
+  const ask = picture(canvas, (brush, width, height) => {
+    brush.clearRect(0, 0, width, height);
+    const here = playing === source && audio.duration ? audio.currentTime / audio.duration : 0;
+    const highest = Math.max(0.05, ...peaks);
+    const step = width / Math.max(1, peaks.length);
+    peaks.forEach((peak, index) => {
+      const tall = Math.max(1.5, (peak / highest) * (height - 4));
+      brush.fillStyle = index / peaks.length < here ? colour('accent') : colour('faint');
+      brush.fillRect(index * step, (height - tall) / 2, Math.max(1, step - 1), tall);
+    });
+  });
+  canvas.addEventListener('click', (/** @type {MouseEvent} */ event) => {
+    if (playing !== source) button.click();
+    const share = event.offsetX / canvas.clientWidth;
+    const seek = () => (audio.currentTime = share * audio.duration);
+    if (audio.duration) seek();
+    else audio.addEventListener('loadedmetadata', seek, { once: true });
+  });
+  const time = h('span', { class: 'time' }, seconds === null ? '–' : clock(seconds));
+  const show = () => {
+    if (!button.isConnected && rows.size > 400) rows.delete(show);
+    const mine = playing === source && !audio.paused;
+    button.textContent = mine ? '❚❚' : '▶';
+    button.setAttribute('aria-label', `${mine ? 'Pause' : 'Play'} ${name}`);
+    if (playing === source && audio.duration) time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
+    ask();
+  };
+  rows.add(show);
+  outline().then((heights) => {
+    peaks = heights;
+    ask();
+  }, () => undefined);
+  return h('div', { class: 'player' }, button, canvas, time);
+}

@@ -1,0 +1,105 @@
+// @ts-check
+/** The page on a stage: full screen, awake, in colours that can be read; what happens when the connection drops. */
+
+import { melos } from './connection.js';
+import { byId, capital, h, say } from './dom.js';
+import { keysWanted, wantKeys } from './transport.js';
+
+const KEPT = 'melos.theme';
+const THEMES = [['auto', 'As the system'], ['dark', 'Dark'], ['light', 'Light'], ['contrast', 'High contrast']];
+
+/** @param {string} theme */
+function wear(theme) {
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem(KEPT, theme);
+  requestAnimationFrame(() => dispatchEvent(new Event('themechange')));
+}
+
+export function theme() {
+  document.documentElement.dataset.theme = localStorage.getItem(KEPT) ?? 'auto';
+  matchMedia('(prefers-color-scheme: light)').addEventListener('change', () => dispatchEvent(new Event('themechange')));
+}
+
+/** @type {{ release: () => Promise<void> } | undefined} */
+let awake;
+
+async function stayAwake() {
+  try {
+    awake = await /** @type {any} */ (navigator).wakeLock.request('screen');
+  } catch {
+    awake = undefined;
+  }
+}
+
+export function stageButton() {
+  const button = h('button', {
+    type: 'button', id: 'stage', 'aria-pressed': 'false', title: 'Full screen, and the screen stays on',
+    onclick: async () => {
+      try {
+        if (document.fullscreenElement) await document.exitFullscreen();
+        else await document.documentElement.requestFullscreen();
+      } catch {
+        say('This browser has no full screen');
+      }
+    },
+  }, 'Stage');
+  addEventListener('fullscreenchange', () => {
+    const on = Boolean(document.fullscreenElement);
+    button.setAttribute('aria-pressed', String(on));
+    if (on) stayAwake();
+    else awake?.release();
+  }, true);
+  // A wake lock ends when the page is hidden.
+  document.addEventListener('visibilitychange', () => document.fullscreenElement && !document.hidden && stayAwake());
+  return button;
+}
+
+export function undoButton() {
+  const button = h('button', {
+    type: 'button', id: 'undo', disabled: true, title: 'Takes the last change back (Ctrl+Z)', 'aria-keyshortcuts': 'Control+Z',
+    onclick: () => {
+      const id = melos.undo();
+      if (id) say(`${capital(id.replaceAll('/', ' '))} is back`);
+    },
+  }, 'Undo');
+  melos.on('@undo', (count) => (button.disabled = count === 0));
+  return button;
+}
+
+export function looks() {
+  const select = h('select', { id: 'theme', onchange: () => wear(select.value) }, ...THEMES.map(([value, label]) => h('option', { value }, label)));
+  select.value = document.documentElement.dataset.theme;
+  const keys = h('input', { type: 'checkbox', id: 'single-keys', onchange: () => wantKeys(keys.checked) });
+  keys.checked = keysWanted();
+  return [
+    h('div', { class: 'field' }, h('label', { for: 'theme' }, 'Colours'), select),
+    h('div', { class: 'field check' }, keys, h('label', { for: 'single-keys' }, 'Single keys')),
+    h('p', { class: 'hint' }, 'Space plays and pauses, H holds, Esc is panic, R records, 1 to 8 are the emotions, Ctrl+Z takes back.'),
+  ];
+}
+
+/** The banner while there is no connection: nothing is lost, and nothing looks as if it were live. */
+export function banner() {
+  const [bar, text] = [byId('banner'), byId('banner-text')];
+  let [since, timer, waiting] = [0, 0, 0];
+  const show = () => {
+    const seconds = Math.round((performance.now() - since) / 1000);
+    const kept = waiting === 1 ? ' One change waits' : waiting ? ` ${waiting} changes wait` : '';
+    const words = `Connection lost ${seconds} s ago, trying again.${kept}${kept ? ' and will be sent.' : ''}`;
+    if (text.textContent !== words) text.textContent = words;
+  };
+  melos.on('@waiting', (count) => {
+    waiting = count;
+    if (!melos.open && since) show();
+  });
+  melos.on('@open', (open) => {
+    clearInterval(timer);
+    document.body.classList.toggle('offline', !open);
+    bar.hidden = open;
+    if (open) return since && say('Connected again');
+    since = performance.now();
+    byId('said').textContent = 'Connection lost';
+    show();
+    timer = window.setInterval(show, 1000);
+  });
+}

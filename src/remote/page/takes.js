@@ -1,0 +1,81 @@
+// @ts-check
+/** Takes: what was recorded, to be heard, kept, renamed, deleted, rendered again. */
+
+import { http, melos } from './connection.js';
+import { attempt, date, h, menu, say, size } from './dom.js';
+import { confirmed, make } from './piece.js';
+import { player, release } from './player.js';
+
+/** @typedef {{ name: string, seconds: number | null, bytes: number, modified: number, log: boolean }} Take */
+
+/** Seconds of what was just played that a take may begin with. */
+const PRE_ROLLS = [0, 5, 10, 20, 30];
+
+export function takes() {
+  const list = h('ul', { class: 'sounds', id: 'takes', 'aria-label': 'Takes' });
+  let listed = '';
+  const read = () => attempt(async () => {
+    const { takes, recording } = /** @type {{ takes: Take[], recording: { on: boolean, name: string | null } }} */ (await http('/takes'));
+    const shown = takes.filter(({ name }) => !(recording.on && recording.name === name));
+    const now = JSON.stringify(shown);
+    if (now === listed) return;
+    listed = now;
+    const empty = h('li', { class: 'empty' }, 'No takes yet. Press Record; what you record is kept here.');
+    list.replaceChildren(...(shown.length ? shown.map(row) : [empty]));
+  });
+  let seen = -1;
+  melos.on('revisions', (...revisions) => revisions[3] !== seen && ((seen = revisions[3]), read()));
+  melos.on('@open', (open) => open && read());
+
+  const preRoll = h('select', {
+    id: 'preroll', 'data-param': 'record/preroll', onchange: () => melos.set('record/preroll', Number(preRoll.value)),
+  }, ...PRE_ROLLS.map((seconds) => h('option', { value: seconds }, seconds ? `${seconds} s before` : 'from now on')));
+  melos.on('record/preroll', (value) => {
+    const nearest = PRE_ROLLS.reduce((best, seconds) => (Math.abs(seconds - value) < Math.abs(best - value) ? seconds : best));
+    preRoll.value = String(nearest);
+  });
+  return [
+    h('div', { class: 'row wrap' }, h('div', { class: 'field' }, h('label', { for: 'preroll' }, 'A take begins'), preRoll), menu('record/format', 'Format', (name) => name.toUpperCase())),
+    list,
+  ];
+}
+
+/** @param {Take} take */
+function row({ name, seconds, bytes, modified, log }) {
+  const source = `/takes/${encodeURIComponent(name)}`;
+  const plain = name.replace(/\.[^.]+$/, '');
+  const title = h('strong', {}, plain);
+  const rename = h('button', { type: 'button', onclick: () => edit() }, 'Rename');
+  const edit = () => {
+    const input = h('input', { type: 'text', value: plain, 'aria-label': `New name of ${plain}`, maxlength: 110 });
+    const done = () => attempt(async () => {
+      release(source);
+      await http(source, { rename: input.value });
+    });
+    input.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === 'Enter') done();
+      if (event.key === 'Escape') form.replaceWith(title);
+      event.stopPropagation();
+    });
+    const form = h('span', { class: 'row' }, input, h('button', { type: 'button', onclick: done }, 'Save'));
+    title.replaceWith(form);
+    input.focus();
+    input.select();
+  };
+  const remove = h('button', {
+    type: 'button', onclick: () => confirmed(remove) && attempt(async () => {
+      release(source);
+      await http(source, { delete: true });
+      say(`${plain} is deleted`);
+    }),
+  }, 'Delete');
+  const again = h('button', {
+    type: 'button', disabled: !log, title: log ? 'Renders it again from its control log, bit for bit' : 'Its control log is not there',
+    onclick: () => attempt(() => make({ take: name, harmony: true, format: 'wav' })),
+  }, 'Render again');
+  const outline = async () => (await http(`${source}/picture`)).peaks;
+  return h('li', { 'data-take': name },
+    h('div', { class: 'head' }, title, h('span', { class: 'hint' }, [name.split('.').pop()?.toUpperCase(), size(bytes), date(modified)].join(' · '))),
+    player(source, plain, outline, seconds),
+    h('div', { class: 'row wrap' }, h('a', { class: 'button', href: `${source}?download`, download: name }, 'Download'), rename, again, remove));
+}

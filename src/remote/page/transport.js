@@ -1,0 +1,103 @@
+// @ts-check
+/** Play, hold, panic and record, as the daemon says they are; keys for all of them. */
+
+import { http, melos } from './connection.js';
+import { EMOTIONS, attempt, byId, clock, h, say } from './dom.js';
+
+/**
+ * A button that shows the daemon's value, and that it waits for it.
+ * @param {string} id @param {string} name @param {string} label @param {string} key @param {(on: boolean) => string} [face]
+ */
+function confirmedToggle(id, name, label, key, face) {
+  const button = h('button', {
+    type: 'button', id: name, class: 'transport', 'data-param': id, 'aria-pressed': 'false', 'aria-keyshortcuts': key,
+    title: `${melos.parameters.get(id)?.description} (key: ${key})`,
+    onclick: async () => {
+      button.classList.add('waiting');
+      await melos.ask(id, melos.values.get(id) !== true);
+      button.classList.remove('waiting');
+    },
+  });
+  const words = h('span', {}, label);
+  button.append(words);
+  melos.on(id, (on) => {
+    button.setAttribute('aria-pressed', String(on === true));
+    if (face) words.textContent = face(on === true);
+  });
+  return button;
+}
+
+export function transport() {
+  const play = confirmedToggle('play', 'play', 'Play', 'Space', (on) => (on ? '❚❚ Pause' : '▶ Play'));
+  play.setAttribute('aria-label', 'Play');
+  const hold = confirmedToggle('hold', 'hold', 'Hold', 'H');
+  const record = confirmedToggle('record', 'record', '● Record', 'R');
+  const panic = h('button', {
+    type: 'button', id: 'panic', class: 'transport danger', 'aria-keyshortcuts': 'Escape',
+    title: `${melos.parameters.get('panic')?.description} (key: Esc)`,
+    onclick: () => {
+      melos.put('panic');
+      say('Panic: every sound cut');
+    },
+  }, 'Panic');
+  recordTime(record);
+  return h('div', { class: 'transports', role: 'group', 'aria-label': 'Transport' }, play, hold, record, panic);
+}
+
+/** Shows how long the take is. @param {any} button */
+function recordTime(button) {
+  let [since, timer] = [0, 0];
+  const words = button.firstChild;
+  const show = () => (words.textContent = `■ ${clock((performance.now() - since) / 1000)}`);
+  const begin = () => attempt(async () => {
+    // A take may have begun before this page, or with what was played before.
+    const { recording } = await http('/takes');
+    since = performance.now() - recording.seconds * 1000;
+    if (recording.trouble) say(`Not recording: ${recording.trouble}`, true);
+    clearInterval(timer);
+    show();
+    timer = window.setInterval(show, 500);
+  });
+  melos.on('record', (on) => {
+    button.classList.toggle('recording', on === true);
+    clearInterval(timer);
+    if (on === true) {
+      since = performance.now();
+      setTimeout(begin, 150);
+    } else words.textContent = '● Record';
+  });
+}
+
+const KEPT = 'melos.keys';
+
+export const keysWanted = () => localStorage.getItem(KEPT) !== 'off';
+/** @param {boolean} on */
+export const wantKeys = (on) => localStorage.setItem(KEPT, on ? 'on' : 'off');
+
+/** Single keys, wherever the focus is, unless something is written or chosen there. */
+export function keys() {
+  addEventListener('keydown', (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === 'z') {
+      event.preventDefault();
+      byId('undo').click();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysWanted()) return;
+    const at = /** @type {HTMLElement} */ (event.target);
+    if (at.closest('textarea, select, dialog, input:not([type=range]):not([type=checkbox])')) return;
+    if (event.key === ' ' && at.closest('button, input[type=checkbox]')) return;
+    const number = Number(event.key);
+    if (number >= 1 && number <= EMOTIONS.length) melos.set('emotion', EMOTIONS[number - 1][0]);
+    else if (event.key === ' ') byId('play').click();
+    else if (event.key === 'Escape') byId('panic').click();
+    else if (event.key.toLowerCase() === 'h') byId('hold').click();
+    else if (event.key.toLowerCase() === 'r') byId('record').click();
+    else return;
+    event.preventDefault();
+  });
+  // A button that was clicked gives the focus back, so that space goes on meaning play.
+  addEventListener('pointerup', (event) => {
+    const button = /** @type {HTMLElement} */ (event.target).closest?.('button');
+    if (button) setTimeout(() => document.activeElement === button && button.blur(), 0);
+  });
+}

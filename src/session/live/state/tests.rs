@@ -1,0 +1,235 @@
+use std::fs;
+
+use super::*;
+
+fn load(folder: &Path) -> Saved {
+    Saved::load(folder, &Troubles::default())
+}
+
+fn load_text(bytes: &[u8]) -> Saved {
+    text::parse(bytes.to_vec()).0
+}
+
+fn open(folder: &Path) -> io::Result<StateFile> {
+    StateFile::open(folder, None, Troubles::default())
+}
+
+fn some() -> Saved {
+    let values = vec![
+        (Param::Valence, Value::Number(0.1)),
+        (Param::Hold, Value::Toggle(true)),
+        (Param::Key, Value::Choice(9)),
+        (Param::Chord, Value::Text("A\"m\n7".to_owned())),
+    ];
+    let dawn = vec![(Param::Reverb, Value::Number(0.25)), (Param::Tempo, Value::Number(66.0))];
+    let learned = vec![Learned::new("My \"box\"", "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap()];
+    Saved { learned, values, scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into() }
+}
+
+#[test]
+fn state_survives() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(load(folder.path()), Saved::default());
+    open(folder.path()).unwrap().close(some());
+    assert_eq!(load(folder.path()), some());
+}
+
+#[test]
+fn scenes_come_back_into_the_conductor() {
+    let mut first = Conductor::new(1, &[]);
+    for (param, value) in [(Param::Reverb, Value::Number(0.75)), (Param::SceneStore, Value::Text("hall".into()))] {
+        first.apply(&ControlEvent::Set(param, value)).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).unwrap().close(Saved::of(&first, [].iter()));
+
+    let saved = load(folder.path());
+    let mut second = Conductor::new(1, &[]);
+    for event in saved.scene_events() {
+        second.apply(&event).unwrap();
+    }
+    assert!(first.scenes().eq(second.scenes()));
+    second.apply(&ControlEvent::Set(Param::Scene, Value::Text("hall".into()))).unwrap();
+    assert_eq!(second.value(Param::Reverb), Value::Number(0.75));
+}
+
+/// A file as Melos writes it, with three scenes and a learnt control.
+fn written() -> String {
+    let mut state = some();
+    let hall = vec![(Param::Reverb, Value::Number(0.75)), (Param::Width, Value::Number(0.5))];
+    state.scenes.insert("hall".to_owned(), hall);
+    text::format(&state)
+}
+
+#[test]
+fn one_bad_value_costs_one_value_and_the_file_is_kept() {
+    let good = written();
+    let (all, wrong) = text::parse(good.clone().into_bytes());
+    assert_eq!(wrong, [""; 0]);
+    // What is replaced, by what, and how many values, scenes and learnt controls may be lost.
+    for (from, to, lost) in [
+        ("reverb = 0.75", "reverb = 0,75", (1, 0, 0)),
+        ("reverb = 0.75", "reverb = \"much\"", (1, 0, 0)),
+        ("reverb = 0.75", "reverb = 1979-05-27", (1, 0, 0)),
+        ("reverb = 0.75", "reverb = nan", (1, 0, 0)),
+        ("reverb = 0.75", "revreb = 0.75", (1, 0, 0)),
+        ("reverb = 0.75", "reverb = 0.75\nreverb = 0.5", (0, 0, 0)),
+        ("reverb = 0.75", "reverb = 0.75\n<<<<<<< HEAD", (0, 0, 0)),
+        ("reverb = 0.75", "\0\0\0\0", (1, 0, 0)),
+        ("hold = true", "hold = [", (1, 0, 0)),
+        ("hold = true", "hold = \"\"\"", (1, 0, 0)),
+        ("hold = true", "hold = True", (1, 0, 0)),
+        ("[scenes.hall]", "[scenes.hall", (0, 1, 0)),
+        ("[scenes.hall]", "[scenes hall]", (0, 1, 0)),
+        ("[[learned]]", "[[learned]", (0, 0, 0)),
+        ("[[learned]]", "[learned]]", (0, 0, 0)),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(good.contains(from), "{from} in {good}");
+        let damaged = good.replacen(from, to, 1);
+        fs::write(file(folder.path()), &damaged).unwrap();
+        let troubles = Troubles::default();
+        let saved = Saved::load(folder.path(), &troubles);
+        let values = |state: &Saved| state.values.len() + state.scenes.values().map(Vec::len).sum::<usize>();
+        let scenes = all.scenes.keys().filter(|name| !saved.scenes.contains_key(*name)).count();
+        let found = (values(&all) - values(&saved), scenes, all.learned.len() - saved.learned.len());
+        assert_eq!(found, lost, "{to}: {saved:?}");
+        let said = troubles.now().0[&Part::SavedState].clone();
+        let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let aside = files.iter().find(|path| path.to_string_lossy().contains("state.toml.damaged-20")).expect(&said);
+        assert!(said.contains(&aside.display().to_string()), "{said}");
+        assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
+        open(folder.path()).unwrap().close(saved.clone());
+        assert_eq!(load(folder.path()), saved, "what was rescued is saved");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_file_that_was_cut_off_counts() {
+    let good = written();
+    let all = load_text(good.as_bytes());
+    let count = |state: &Saved| state.values.len() + state.scenes.len() + state.learned.len();
+    let mut most = 0;
+    for length in 0..=good.len() {
+        let left = count(&load_text(&good.as_bytes()[..length]));
+        assert!(left + 1 >= most, "{length}: a longer piece holds no less");
+        most = most.max(left);
+    }
+    assert_eq!(most, count(&all));
+}
+
+#[test]
+fn text_in_another_encoding_costs_what_it_spoils() {
+    let mut bytes = written().into_bytes();
+    bytes.extend(b"\n[scenes.\"M\xe4rz\"]\nreverb = 0.5\n");
+    let saved = load_text(&bytes);
+    assert!(saved.scenes.len() == 4 && saved.scenes.contains_key("hall"), "{:?}", saved.scenes.keys());
+}
+
+#[test]
+fn tables_in_the_place_of_values_and_the_reverse() {
+    for (damaged, values) in [
+        ("scenes = 3\nvalence = 0.5", 1),
+        ("learned = 1\nvalence = 0.5", 1),
+        ("valence = 0.5\n[scenes]\ndawn = 1", 1),
+        ("valence = [1", 0),
+    ] {
+        let saved = load_text(damaged.as_bytes());
+        let found = (saved.values.len(), saved.scenes.len(), saved.learned.len());
+        assert_eq!(found, (values, 0, 0), "{damaged}");
+    }
+    let bad = "valence = 0.5\n[[learned]]\ndevice = \"box\"\nblock = \"[[bind]]\"\n[[learned]]\n";
+    let rest = Saved { values: vec![(Param::Valence, Value::Number(0.5))], ..Saved::default() };
+    assert_eq!(load_text(bad.as_bytes()), rest, "controls that cannot be read are left out");
+}
+
+#[test]
+fn rubbish_is_read_in_time_that_grows_with_its_length() {
+    let time = |count: usize| {
+        let rubbish = "x = [ {\n".repeat(count);
+        let begun = Instant::now();
+        assert_eq!(text::parse(rubbish.into_bytes()).1.len(), count);
+        begun.elapsed()
+    };
+    time(200);
+    let (short, long) = (time(500), time(2_500));
+    assert!(long < 25 * short, "{short:?} and {long:?}");
+}
+
+#[test]
+fn what_is_no_file_is_set_aside_and_hangs_nothing() {
+    for make in ["mkfifo", "mkdir"] {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(std::process::Command::new(make).arg(file(folder.path())).status().unwrap().success());
+        let troubles = Troubles::default();
+        assert_eq!(Saved::load(folder.path(), &troubles), Saved::default());
+        assert!(troubles.now().0[&Part::SavedState].contains("regular file"));
+        open(folder.path()).unwrap().close(some());
+        assert_eq!(load(folder.path()), some(), "{make}");
+    }
+}
+
+#[test]
+fn a_damaged_file_behind_a_link_is_kept_and_the_link_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (elsewhere, link) = (folder.path().join("elsewhere.toml"), file(folder.path()));
+    fs::write(&elsewhere, "valence = = 1").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    let troubles = Troubles::default();
+    Saved::load(folder.path(), &troubles);
+    open(folder.path()).unwrap().close(some());
+    assert!(link.is_symlink() && fs::read_to_string(&elsewhere).unwrap().contains("dawn"));
+    let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = files.filter(|path| path.to_string_lossy().contains("damaged")).collect();
+    assert_eq!(fs::read_to_string(&kept[0]).unwrap(), "valence = = 1");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::File::create(file(folder.path())).unwrap().set_len(LARGEST + 1).unwrap();
+    let troubles = Troubles::default();
+    assert_eq!(Saved::load(folder.path(), &troubles), Saved::default());
+    open(folder.path()).unwrap().close(some());
+    let files = fs::read_dir(folder.path()).unwrap();
+    let sizes: Vec<_> = files.map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
+    assert!(sizes.len() == 2 && sizes.contains(&(LARGEST + 1)), "{sizes:?}");
+    assert!(troubles.now().0[&Part::SavedState].contains("larger than"));
+}
+
+fn wait_until(what: &str, reached: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !reached() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_folder_that_was_deleted_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let mut kept = open(&state).unwrap();
+    kept.save(some);
+    wait_until("the first state", || file(&state).exists());
+    fs::remove_dir_all(&state).unwrap();
+    kept.close(some());
+    assert_eq!(load(&state), some());
+}
+
+#[test]
+fn a_disk_that_takes_nothing_holds_nobody_up_and_is_said_and_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // A file where the folder should be: not even root can write there.
+    let state = folder.path().join("state");
+    fs::write(&state, "").unwrap();
+    let troubles = Troubles::default();
+    let mut kept = StateFile::open(&state, None, troubles.clone()).unwrap();
+    kept.save(some);
+    kept.save(|| panic!("the last time is not long enough ago"));
+    wait_until("the trouble is known", || troubles.now().0.contains_key(&Part::State));
+    fs::remove_file(&state).unwrap();
+    wait_until("it is over", || troubles.now().0.is_empty());
+    assert_eq!(load(&state), some(), "written as soon as it can be, though there is nothing new");
+    kept.close(some());
+}

@@ -1,0 +1,197 @@
+//! Recordings of a performance, and the control log that is kept beside each.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::log_file::LogFile;
+use crate::event::{Part, Troubles};
+use crate::files::config::RecordingsConfig;
+use crate::output::record::{Format, Recorded, Recorder, RecorderStatus, Take};
+use crate::session::log::Entry;
+use crate::units::SAMPLE_RATE;
+
+/// Frames after a recording's last until its log is kept: what is known late about them, a late splice, is known by then.
+const SETTLED: u64 = SAMPLE_RATE as u64;
+/// Longest time that a recording may take to be completed at the end.
+const LAST: Duration = Duration::from_secs(2);
+/// Longest that the first minute is.
+const FIRST_MINUTE: u64 = 60 * SAMPLE_RATE as u64;
+/// Least time between a take that failed and the next attempt, for whoever asks all the time.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The recorder, and what is done with what it has recorded.
+#[derive(Debug)]
+pub(super) struct Takes {
+    recorder: Recorder,
+    log: LogFile,
+    /// Recordings that are complete but for their log.
+    recorded: VecDeque<Recorded>,
+    /// Whether somebody wants to record.
+    wanted: bool,
+    failed: Option<Instant>,
+    troubles: Troubles,
+}
+
+impl Takes {
+    pub(super) fn new(recorder: Recorder, log: LogFile, troubles: Troubles) -> Self {
+        Self { recorder, log, recorded: VecDeque::new(), wanted: false, failed: None, troubles }
+    }
+
+    /// Records the first minute, so that there is something to listen to where nobody hears anything.
+    pub(super) fn record_first_minute(&self, page: &str) {
+        tracing::info!(page, "listen on the page; recording the first minute");
+        let label = "first-minute".to_owned();
+        let take = Take { label, format: Format::Wav, pre_roll: 0, limit: Some(FIRST_MINUTE) };
+        if let Err(error) = self.recorder.start(take) {
+            self.troubles.set(Part::Recording, error);
+        }
+    }
+
+    /// Adds a line to the control log.
+    pub(super) fn log(&mut self, frame: u64, entry: Entry) {
+        self.log.write(frame, entry);
+    }
+
+    /// What the recorder tells about itself.
+    pub(super) fn status(&self) -> &Arc<RecorderStatus> {
+        self.recorder.status()
+    }
+
+    /// Begins a recording, if none is wanted yet: who says so again means the same one. `false` when none can begin.
+    pub(super) fn begin(&mut self, label: &str, format: Format, pre_roll: u64) -> bool {
+        if self.wanted {
+            return true;
+        }
+        if self.failed.is_some_and(|failed| failed.elapsed() < PAUSE) {
+            return false;
+        }
+        match self.recorder.start(Take { label: label.to_owned(), format, pre_roll, limit: None }) {
+            Ok(()) => self.wanted = true,
+            Err(error) => {
+                self.failed = Some(Instant::now());
+                self.troubles.set(Part::Recording, error);
+            }
+        }
+        self.wanted
+    }
+
+    /// Ends the recording, if one is wanted; the first minute goes on.
+    pub(super) fn end(&mut self) {
+        if std::mem::take(&mut self.wanted)
+            && let Err(error) = self.recorder.stop()
+        {
+            self.troubles.set(Part::Recording, error);
+        }
+    }
+
+    /// Recordings go elsewhere, or have other room, from the next one on.
+    pub(super) fn configure(&self, state: &std::path::Path, config: &RecordingsConfig) {
+        if let Err(error) = self.recorder.move_to(super::place(state, config)) {
+            self.troubles.set(Part::Recording, error);
+        }
+    }
+
+    /// Why a recording that was wanted failed, told once; what is played goes on without it. To be asked now and then.
+    pub(super) fn failure(&mut self) -> Option<String> {
+        let Some(failure) = self.recorder.status().take_failure() else {
+            if self.recorder.status().recording() {
+                self.troubles.clear(Part::Recording);
+            }
+            return None;
+        };
+        self.troubles.set(Part::Recording, &failure);
+        self.failed = Some(Instant::now());
+        std::mem::take(&mut self.wanted).then_some(failure)
+    }
+
+    /// Keeps the control log beside recordings of which everything is known when the play head is at a frame.
+    pub(super) fn keep_logs(&mut self, head: u64) {
+        self.keep_logs_before(head.saturating_sub(SETTLED));
+    }
+
+    fn keep_logs_before(&mut self, settled: u64) {
+        self.recorded.extend(self.recorder.status().take_recorded());
+        while let Some(recorded) = self.recorded.pop_front() {
+            if recorded.frames.end > settled {
+                return self.recorded.push_front(recorded);
+            }
+            self.log.keep(recorded);
+        }
+    }
+
+    /// Completes the recording that is going on, for the end at a frame.
+    pub(super) fn close(&mut self, frame: u64) {
+        let end = Instant::now() + LAST;
+        if self.recorder.stop().is_ok() {
+            while self.recorder.status().recording() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        self.keep_logs_before(u64::MAX);
+        self.log.write(frame, Entry::End);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ringbuf::HeapRb;
+    use ringbuf::traits::Split;
+
+    use super::*;
+    use crate::files::config::ControlLogConfig;
+    use crate::output::record::{Budget, Listeners, Place};
+    use crate::session::log::Header;
+
+    fn takes(folder: &Path) -> Takes {
+        let (_, tap) = HeapRb::new(1000).split();
+        let place = Place { folder: folder.to_owned(), budget: Budget::of(&RecordingsConfig::default()) };
+        let recorder = Recorder::spawn(tap, Listeners::default(), place, std::sync::Arc::default()).unwrap();
+        let config = ControlLogConfig { write: false, ..ControlLogConfig::default() };
+        let log = LogFile::open(Path::new("unused"), Header::default(), &config, Troubles::default()).unwrap();
+        Takes::new(recorder, log, Troubles::default())
+    }
+
+    fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !reached() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain: {what}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn who_says_record_again_means_the_same_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut takes = takes(folder.path());
+        for _ in 0..180 {
+            assert!(takes.begin("calm", Format::Wav, 0));
+        }
+        wait_until("the take", || takes.status().recording());
+        takes.end();
+        takes.end();
+        wait_until("its end", || !takes.status().recording());
+        assert_eq!(takes.status().progress().attempts, 1);
+        assert!(takes.begin("calm", Format::Wav, 0));
+        wait_until("the second", || takes.status().progress().attempts == 2);
+    }
+
+    #[test]
+    fn a_take_that_fails_is_not_wanted_any_more_and_says_why_once() {
+        let mut takes = takes(Path::new("/proc/nothing"));
+        assert!(takes.begin("calm", Format::Wav, 0));
+        let mut failure = None;
+        wait_until("the failure", || {
+            failure = takes.failure();
+            failure.is_some()
+        });
+        assert!(failure.unwrap().contains("/proc/nothing"));
+        assert!(takes.troubles.now().0.contains_key(&Part::Recording));
+        for _ in 0..60 {
+            assert!(!takes.begin("calm", Format::Wav, 0), "who asks all the time is told that there is none");
+        }
+        assert_eq!((takes.failure(), takes.status().progress().attempts), (None, 1));
+    }
+}

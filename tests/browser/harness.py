@@ -1,0 +1,98 @@
+"""A real Chromium on the page of a running daemon, and the daemon's own word on what that did."""
+
+import json
+import time
+import urllib.request
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
+SIZES = {"laptop": (1280, 800), "phone": (390, 844)}
+# How long anything may take on a busy machine, in seconds.
+LONG = 60
+
+
+class Daemon:
+    """What the daemon says over HTTP, asked apart from the page."""
+
+    def __init__(self, port):
+        self.address = f"http://127.0.0.1:{port}"
+
+    def get(self, path):
+        with urllib.request.urlopen(self.address + path, timeout=10) as answer:
+            return json.load(answer)
+
+    def value(self, parameter):
+        return self.get("/status")["parameters"].get(parameter)
+
+    def until(self, what, fulfilled):
+        """Asks until something holds; gives what held."""
+        begun, seen = time.monotonic(), None
+        while time.monotonic() - begun < LONG:
+            try:
+                seen = fulfilled()
+            except OSError as error:
+                seen = error
+            else:
+                if seen:
+                    return seen
+            time.sleep(0.05)
+        raise AssertionError(f"waited in vain until {what}; last: {seen!r}; {self.get('/status')}")
+
+    def until_value(self, parameter, expected, within=1e-3):
+        def holds():
+            value = self.value(parameter)
+            number = isinstance(expected, (int, float)) and not isinstance(expected, bool)
+            return abs(value - expected) <= within if number else value == expected
+
+        self.until(f"{parameter} is {expected}", holds)
+
+
+class Browser:
+    """One Chromium; its pages fail the test for anything on the console."""
+
+    def __enter__(self):
+        self.playwright = sync_playwright().start()
+        self.chromium = self.playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        self.console, self.foreign = [], []
+        return self
+
+    def __exit__(self, *_):
+        self.chromium.close()
+        self.playwright.stop()
+
+    def open(self, daemon, size, **options):
+        width, height = SIZES[size]
+        context = self.chromium.new_context(viewport={"width": width, "height": height}, color_scheme="dark", has_touch=size == "phone",
+                                            accept_downloads=True, **options)
+        page = context.new_page()
+        page.set_default_timeout(LONG * 1000)
+        page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.console.append(f"error: {error.stack}"))
+        page.on("request", lambda request: self.foreign.append(request.url) if not at_home(request.url, daemon) else None)
+        page.goto(daemon.address + "/")
+        page.wait_for_selector("body.ready")
+        page.wait_for_function("document.querySelector('#chord-now').textContent !== '–'")
+        return page
+
+
+def at_home(url, daemon):
+    return url.startswith((daemon.address, "data:", "blob:", daemon.address.replace("http", "ws")))
+
+
+def view(page, name):
+    page.click(f"#tab-{name}")
+    page.wait_for_selector(f"#view-{name}:not([hidden])")
+
+
+def slide(page, selector, place):
+    """Puts a fader at a place from 0 to 1, as an input does."""
+    page.locator(selector).evaluate("(input, place) => { input.value = place; input.dispatchEvent(new Event('input', { bubbles: true })); }", str(place))
+
+
+def accessible(page):
+    """What axe has to say about the page as it is."""
+    found = Axe().run(page).response["violations"]
+    return [(fault["id"], [node["html"][:160] for node in fault["nodes"][:3]], fault["nodes"][0]["failureSummary"][:300]) for fault in found]

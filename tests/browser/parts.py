@@ -1,0 +1,337 @@
+"""Each part of the page does what it says, by the daemon's word."""
+
+import time
+import urllib.error
+import urllib.request
+
+from harness import slide, view
+
+
+def mood(page, daemon):
+    page.click("[data-emotion=happy][data-param]")
+    daemon.until_value("emotion/happy", 1)
+    page.wait_for_selector("[data-emotion=happy][aria-label='Happy, 100 percent']")
+    # Shift takes another one in, and the shares add up.
+    page.click("[data-emotion=sad][data-param]", modifiers=["Shift"])
+    daemon.until("half is sad", lambda: abs(daemon.value("emotion/sad") - 0.5) < 0.01 and abs(daemon.value("emotion/happy") - 0.5) < 0.01)
+    # A long press does, too.
+    box = page.locator("[data-emotion=angry][data-param]").bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.wait_for_timeout(600)
+    page.mouse.up()
+    daemon.until("a third is angry", lambda: abs(daemon.value("emotion/angry") - 1 / 3) < 0.01)
+    page.wait_for_selector("[data-emotion=angry][aria-label='Angry, 33 percent']")
+    # The pad: a press puts the mood there, arrows move it.
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    page.mouse.click(box["x"] + 22 + (box["width"] - 44) * 0.85, box["y"] + 22 + (box["height"] - 44) * 0.25)
+    daemon.until("the mood is where the pad was pressed",
+                 lambda: abs(daemon.value("valence") - 0.7) < 0.05 and abs(daemon.value("arousal") - 0.5) < 0.05)
+    before = daemon.value("valence")
+    page.focus("#pad")
+    page.keyboard.press("ArrowLeft")
+    daemon.until("the arrow has moved it", lambda: abs(daemon.value("valence") - before + 0.05) < 0.01)
+    slide(page, "#f-glide", 0)
+    daemon.until_value("glide", 0)
+    daemon.until("the heard mood is told", lambda: "Heard now: happy" in page.inner_text("#heard"))
+    page.click("#undo")
+    daemon.until("the glide is back", lambda: daemon.value("glide") > 0)
+
+
+def presets(page, daemon):
+    page.click("[data-preset=storm]")
+    daemon.until_value("preset", "storm")
+    page.click("#preset-next")
+    daemon.until_value("preset", "tides")
+    daemon.until("the journey is told", lambda: "step 1 of 4" in page.inner_text(".now-preset"))
+    page.click("#preset-previous")
+    daemon.until_value("preset", "storm")
+    # A setlist leads from star to star.
+    for name in ["Calm", "Angry"]:
+        page.click(f"[aria-label='{name} in the setlist']")
+    page.click("text=★ Setlist")
+    page.click("#preset-next")
+    daemon.until_value("preset", "calm")
+    page.click("#preset-next")
+    daemon.until_value("preset", "angry")
+    page.click("text=★ Setlist")
+
+
+def transport(page, daemon):
+    page.keyboard.press("h")
+    daemon.until_value("hold", True)
+    page.wait_for_selector("#hold[aria-pressed=true]")
+    page.keyboard.press("Escape")
+    daemon.until_value("hold", False)
+    page.keyboard.press(" ")
+    daemon.until("the music has faded out", lambda: daemon.get("/status")["state"] == "silent")
+    page.wait_for_selector("#play[aria-pressed=false]")
+    page.click("#play")
+    daemon.until("it plays", lambda: daemon.get("/status")["state"] in ("playing", "starved"))
+
+
+def takes(page, daemon):
+    view(page, "takes")
+    page.select_option("#preroll", "5")
+    daemon.until_value("record/preroll", 5)
+    page.click("#record")
+    daemon.until("it is recorded", lambda: daemon.get("/takes")["recording"]["on"])
+    daemon.until("the time is shown", lambda: page.inner_text("#record").startswith("■ 0:0"))
+    page.wait_for_timeout(1200)
+    page.click("#record")
+    name = daemon.until("the take is there", lambda: (lambda now: not now["recording"]["on"] and now["recording"]["name"])(daemon.get("/takes")))
+    row = page.locator(f"[data-take='{name}']")
+    row.wait_for()
+    take = next(take for take in daemon.get("/takes")["takes"] if take["name"] == name)
+    assert take["seconds"] > 5.5, take
+    assert len(daemon.get(f"/takes/{name}/picture")["peaks"]) == 160
+    # Played, and by parts.
+    row.locator(".play").click()
+    daemon.until("it is played", lambda: row.locator(".time").inner_text().startswith(("0:01", "0:02")))
+    row.locator(".play").click()
+    part = urllib.request.Request(f"{daemon.address}/takes/{name}", headers={"Range": "bytes=0-3"})
+    with urllib.request.urlopen(part) as answer:
+        assert (answer.status, answer.read()) == (206, b"RIFF")
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    assert download.value.suggested_filename == name
+    assert download.value.path().stat().st_size == take["bytes"]
+    # Renamed and deleted.
+    row.locator("text=Rename").click()
+    row.locator("input").fill("Evening in März")
+    row.locator("text=Save").click()
+    renamed = page.locator("[data-take='Evening in März.wav']")
+    renamed.wait_for()
+    daemon.until("its log went with it", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
+    renamed.locator("text=Delete").click()
+    renamed.locator("text=Really?").click()
+    renamed.wait_for(state="detached")
+    assert not any("Evening" in take["name"] for take in daemon.get("/takes")["takes"])
+
+
+def piece(page, daemon):
+    view(page, "piece")
+    starved = daemon.get("/status")["losses"]["starvations"]
+    page.click("[data-source=romantic]")
+    slide(page, "#piece-length", 0)
+    page.fill("#piece-seed", "11")
+    page.uncheck("#piece-harmony")
+    page.click("#piece-make")
+    made = daemon.until("a piece is asked for", lambda: daemon.get("/render")["pieces"])[0]
+    assert made["wish"] == {"emotion": "romantic", "seconds": 10.0, "temperature": 1.0, "seed": 11, "harmony": False, "format": "wav"}, made
+    row = page.locator(f"[data-piece='{made['id']}'][data-state=ready]")
+    row.wait_for(timeout=600_000)
+    ready = daemon.get(f"/render/{made['id']}")
+    assert ready["state"] == "ready" and len(ready["picture"]) == 160 and ready["file"] == f"melos-{made['id']}-romantic.wav", ready
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    # Ten seconds, two channels, 24 bits.
+    assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
+    # Another like it, given up before it is ready.
+    row.locator("text=Another like it").click()
+    other = daemon.until("another is asked for", lambda: len(daemon.get("/render")["pieces"]) > 1 and daemon.get("/render")["pieces"][0])
+    assert other["wish"]["emotion"] == "romantic" and other["wish"]["seed"] != 11
+    page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
+    daemon.until("it is given up", lambda: len(daemon.get("/render")["pieces"]) == 1)
+    row.locator("text=Delete").click()
+    row.locator("text=Really?").click()
+    daemon.until("it is deleted", lambda: not daemon.get("/render")["pieces"])
+    print(f"starvations while rendering: {daemon.get('/status')['losses']['starvations'] - starved}")
+
+
+def health(page, daemon):
+    sentence = page.inner_text("#sentence")
+    assert "Melos" not in sentence and len(sentence) > 5, sentence
+    assert page.get_attribute("#health", "data-health") in ("good", "warn"), sentence
+    page.click("#health")
+    daemon.until("the figures are shown", lambda: "playing into nothing" in page.inner_text("#figures"))
+    daemon.until("the log is shown", lambda: page.locator("#log li").count() > 0)
+    page.click("#figures-reset")
+
+
+def harmony(page, daemon):
+    view(page, "play")
+    page.select_option("#m-key", "Eb")
+    daemon.until_value("key", "Eb")
+    page.select_option("#m-mode", "minor")
+    daemon.until_value("mode", "minor")
+    chord = page.locator("[data-chord=Abm]")
+    chord.wait_for()
+    chord.scroll_into_view_if_needed()
+    # Held it leads, let go the progression returns.
+    box = chord.bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    daemon.until_value("chord", "Abm")
+    daemon.until("it sounds", lambda: page.inner_text("#chord-now") == "Abm")
+    page.mouse.up()
+    daemon.until_value("chord", "auto")
+    page.select_option("#m-key", "C")
+    page.select_option("#m-mode", "auto")
+    slide(page, "#f-tempo", 0.5)
+    daemon.until_value("tempo", 120, 0.5)
+    daemon.until_value("tempo/follow", False)
+    page.click("#tempo-follow")
+    daemon.until_value("tempo/follow", True)
+    for _ in range(5):
+        page.locator("#tap").dispatch_event("pointerdown")
+        page.wait_for_timeout(400)
+    daemon.until("the tempo is tapped", lambda: daemon.value("tempo/follow") is False and 60 < daemon.value("tempo") < 160)
+    page.click("#tempo-follow")
+    for name, place, value in [("temperature", 0.5, 1.05), ("density", 0.25, -0.5), ("loudness", 0.75, 0.5), ("register", 1, 1), ("guidance", 0.5, 3)]:
+        slide(page, f"#f-{name}", place)
+        daemon.until_value(name, value, 0.02)
+        page.click("#undo")
+
+
+def mixer(page, daemon):
+    view(page, "mix")
+    slide(page, "#f-level-bass", 0.5)
+    daemon.until_value("level/bass", -60 + 66 * 0.5 ** 0.5, 0.5)
+    page.click("[aria-label='Mute Pad']")
+    daemon.until_value("mute/pad", True)
+    page.click("[aria-label='Mute Pad']")
+    page.click("[aria-label='Solo Bass']")
+    daemon.until("the bass is alone", lambda: [daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper")] == [True, False, True, True])
+    # The meters follow the sound.
+    meter = page.locator("[aria-label='Piano level']")
+    daemon.until("the piano's meter has fallen", lambda: int(meter.get_attribute("aria-valuenow")) <= -55)
+    page.click("[aria-label='Solo Bass']")
+    daemon.until("all are back", lambda: not any(daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper")))
+    daemon.until("the piano's meter has risen", lambda: int(meter.get_attribute("aria-valuenow")) > -50)
+    for name in ["reverb", "reverb-size", "width"]:
+        slide(page, f"#f-{name}", 0.6)
+        daemon.until_value(name.replace("-", "/"), 0.6, 0.01)
+    slide(page, "#f-tone", 0.5)
+    daemon.until_value("tone", 0, 0.01)
+    page.click("#clips-reset")
+    assert page.inner_text("#clips") == "0"
+
+
+def scenes(page, daemon):
+    view(page, "play")
+    reverb = daemon.value("reverb")
+    page.fill("#scene-name", "Cave & co.")
+    page.click("#scene-store")
+    page.locator("[data-scene='Cave & co.']").wait_for()
+    view(page, "mix")
+    slide(page, "#f-reverb", 0.9)
+    daemon.until_value("reverb", 0.9, 0.01)
+    view(page, "play")
+    page.click("[data-scene='Cave & co.']")
+    daemon.until_value("reverb", reverb)
+    page.click("#scene-undo")
+    daemon.until_value("reverb", 0.9, 0.01)
+    # Held, the slot takes what plays now.
+    slot = page.locator("[data-scene='Cave & co.']")
+    slot.scroll_into_view_if_needed()
+    box = slot.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.wait_for_timeout(800)
+    page.mouse.up()
+    view(page, "mix")
+    slide(page, "#f-reverb", 0.1)
+    daemon.until_value("reverb", 0.1, 0.01)
+    view(page, "play")
+    page.click("[data-scene='Cave & co.']")
+    daemon.until_value("reverb", 0.9, 0.01)
+    # Renamed, crossfaded, deleted.
+    page.click("[aria-label='Change scene Cave & co.']")
+    page.fill("[aria-label='New name of Cave & co.']", "Hall")
+    page.click(".editor >> text=Rename")
+    page.locator("[data-scene=Hall]").wait_for()
+    view(page, "mix")
+    slide(page, "#f-reverb", 0.1)
+    view(page, "play")
+    page.fill("#scene-name", "Dry")
+    page.click("#scene-store")
+    page.locator("[data-scene=Dry]").wait_for()
+    assert daemon.get("/melos/scene?RANGE") == {"RANGE": [{"VALS": ["Dry", "Hall"]}]}
+    page.select_option("#scene-a", "Dry")
+    page.select_option("#scene-b", "Hall")
+    slide(page, "#f-scene-crossfade", 0.5)
+    daemon.until_value("reverb", 0.5, 0.01)
+    slide(page, "#f-scene-morph-bars", 0.5)
+    daemon.until_value("scene/morph/bars", 16, 0.1)
+    slide(page, "#f-scene-morph-bars", 0)
+    for name in ["Hall", "Dry"]:
+        page.click(f"[aria-label='Change scene {name}']")
+        page.click(".editor >> text=Delete")
+        page.click(".editor >> text=Really?")
+        page.locator(f"[data-scene={name}]").wait_for(state="detached")
+    daemon.until("no scene is left", lambda: daemon.get("/scenes") == {"scenes": []})
+
+
+def pictures(page, daemon):
+    count = """() => new Promise((resolve) => {
+        const socket = new WebSocket(`ws://${location.host}/`);
+        const seen = { spectrum: 0, meters: 0, outlook: 0, bytes: 0 };
+        socket.binaryType = 'arraybuffer';
+        socket.onopen = () => Object.keys(seen).forEach((name) => socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${name}` })));
+        socket.onmessage = ({ data }) => {
+            const address = new TextDecoder().decode(new Uint8Array(data)).split('\\0')[0];
+            seen[address.slice(7)] += 1;
+            seen.bytes += data.byteLength;
+        };
+        setTimeout(() => (socket.close(), resolve(seen)), 3000);
+    })"""
+    seen = page.evaluate(count)
+    assert 30 <= seen["spectrum"] <= 70 and seen["meters"] >= 45, seen
+    assert seen["bytes"] / 3 < 12_000, seen
+    # Something is painted where the past is shown, in more than one colour.
+    colours = page.evaluate("""() => {
+        const canvas = document.querySelector('#picture');
+        const { data } = canvas.getContext('2d').getImageData(Math.floor(canvas.width * 0.5), 40, Math.floor(canvas.width * 0.2), 60);
+        return new Set(Array.from({ length: data.length / 4 }, (_, at) => data.slice(4 * at, 4 * at + 3).join())).size;
+    }""")
+    assert colours > 50, colours
+
+
+def midi(page, daemon):
+    view(page, "setup")
+    assert "No MIDI device" in page.inner_text("#midi-devices")
+    view(page, "mix")
+    page.click("#learn")
+    page.click("#f-reverb")
+    daemon.until("it waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    assert "“reverb”" in page.inner_text("#learning-text")
+    page.click("#learning-end")
+    daemon.until("it waits no longer", lambda: daemon.get("/midi")["learning"] is None)
+    # What was pointed at has not moved.
+    before = daemon.value("reverb")
+    time.sleep(0.2)
+    assert daemon.value("reverb") == before
+
+
+def stage(page, daemon):
+    view(page, "setup")
+    for theme in ["light", "contrast", "dark"]:
+        page.select_option("#theme", theme)
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+    small = page.evaluate("""() => [...document.querySelectorAll('button, .tab, .button, select, input')].filter((it) => it.offsetParent)
+        .map((it) => [it.outerHTML.slice(0, 90), it.getBoundingClientRect()]).filter(([html, { width, height }]) =>
+        !html.includes('checkbox') && (width < 43.5 || height < 43.5)).map(([html, box]) => `${html} ${box.width}x${box.height}`)""")
+    assert not small, small
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0, f"{wide} pixels lie beside the screen"
+
+
+def safe(daemon):
+    """Nothing changes but by a POST that another site's form cannot send, and paths lead nowhere else."""
+    def refused(path, body=None, kind="application/json"):
+        request = urllib.request.Request(daemon.address + path, data=body, headers={"Content-Type": kind})
+        try:
+            urllib.request.urlopen(request)
+        except urllib.error.HTTPError as error:
+            return error.code
+        return 200
+
+    assert refused("/render", b'{"emotion":"calm","seconds":10}', "text/plain") == 415
+    assert refused("/render", b'{"emotion":"calm","seconds":5}') == 400
+    assert refused("/render", b"x" * 100_000) == 413
+    assert refused("/render/99", b'{"delete":true}') == 404
+    for path in ["/takes/..%2Fstate.toml", "/takes/.hidden.wav", "/takes/%2Fetc%2Fpasswd", "/page/..%2F..%2Fconfig.rs"]:
+        assert refused(path) == 404, path
+    assert refused("/takes/none.wav", b'{"delete":true}') == 404

@@ -1,0 +1,103 @@
+"""Drives the page: `run.py PORT laptop|phone|restart [FOLDER]`. Screenshots go to the folder."""
+
+import sys
+import time
+
+import parts
+from harness import Browser, Daemon, accessible, view
+
+VIEWS = ["play", "mix", "piece", "takes", "setup"]
+
+
+def every_part(port, size, shots):
+    daemon = Daemon(port)
+    with Browser() as browser:
+        page = browser.open(daemon, size)
+        for part in [parts.health, parts.transport]:
+            part(page, daemon)
+            print(f"{part.__name__} holds", flush=True)
+        view(page, "play")
+        for part in [parts.mood, parts.presets, parts.harmony, parts.mixer, parts.pictures, parts.scenes, parts.midi, parts.takes, parts.piece, parts.stage]:
+            part(page, daemon)
+            print(f"{part.__name__} holds", flush=True)
+        for theme in ["dark", "light", "contrast"]:
+            page.select_option("#theme", theme)
+            for name in VIEWS:
+                view(page, name)
+                page.wait_for_timeout(300)
+                faults = accessible(page)
+                assert not faults, f"{theme} {name}: {faults}"
+            view(page, "setup")
+        print("axe finds nothing", flush=True)
+        two_tabs(browser, page, daemon, size)
+        page.select_option("#theme", "dark")
+        if shots:
+            for_show(page, daemon, size, shots)
+        assert not browser.console, browser.console
+        assert not browser.foreign, browser.foreign
+    parts.safe(daemon)
+
+
+def two_tabs(browser, page, daemon, size):
+    """What one tab does, the other shows."""
+    other = browser.open(daemon, size)
+    view(page, "play")
+    page.click("[data-emotion=nostalgic][data-param]")
+    other.wait_for_selector("[data-emotion=nostalgic][aria-label='Nostalgic, 100 percent']")
+    other.keyboard.press("h")
+    page.wait_for_selector("#hold[aria-pressed=true]")
+    page.keyboard.press("h")
+    other.wait_for_selector("#hold[aria-pressed=false]")
+    other.context.close()
+    print("two tabs are in step", flush=True)
+
+
+def for_show(page, daemon, size, shots):
+    """A picture for the documents: a blend, a journey's place, some seconds of sound."""
+    view(page, "play")
+    page.click("[data-preset=tides]")
+    daemon.until_value("preset", "tides")
+    page.wait_for_timeout(14_000)
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0); document.querySelector('#toast').classList.remove('shown')")
+    page.screenshot(path=f"{shots}/page{'-phone' if size == 'phone' else ''}.png")
+
+
+def restart(port):
+    """A daemon that goes and comes back while somebody listens and moves a fader."""
+    daemon = Daemon(port)
+    with Browser() as browser:
+        page = browser.open(daemon, "laptop")
+        page.click("#listen")
+        page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
+        # Half a minute of sound would tell more; what counts is how far behind the newest sound is.
+        page.wait_for_timeout(3000)
+        print(f"delay: {page.evaluate(DELAY):.3f} s", flush=True)
+        view(page, "mix")
+        print("restart me", flush=True)
+        page.wait_for_selector("#banner:not([hidden])")
+        assert page.evaluate("document.body.classList.contains('offline')")
+        page.locator("#f-reverb").evaluate("(input) => { input.value = 0.33; input.dispatchEvent(new Event('input', { bubbles: true })); }")
+        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change waits')")
+        print("a change waits", flush=True)
+        page.wait_for_selector("#banner", state="hidden")
+        daemon.until_value("reverb", 0.33, 0.01)
+        page.wait_for_function("import('/page/listen.js').then((it) => { it.forget(); return true; })")
+        page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
+        assert page.inner_text("#listen") == "Listening"
+        page.click("#listen")
+        # A lost connection is said on the console by the browser itself; nothing else is.
+        others = [line for line in browser.console if "ERR_" not in line and "WebSocket" not in line]
+        assert not others, others
+    print("the restart is survived", flush=True)
+
+
+DELAY = "import('/page/listen.js').then((it) => it.delay)"
+
+if __name__ == "__main__":
+    begun = time.monotonic()
+    port, what = sys.argv[1:3]
+    if what == "restart":
+        restart(port)
+    else:
+        every_part(port, what, sys.argv[3] if len(sys.argv) > 3 else None)
+    print(f"took {time.monotonic() - begun:.0f} s")

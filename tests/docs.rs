@@ -1,0 +1,159 @@
+//! The documents say what is true: every file in them is read by its real reader, every command line by the real program, every OSC
+//! address and every link leads somewhere.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/addresses.rs"]
+mod addresses;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use melos::files::config::Config;
+use melos::files::preset::Preset;
+use melos::midi::mapping::Mapping;
+
+/// A fenced block of a document.
+struct Block {
+    /// Where it begins, for people.
+    place: String,
+    /// What stands behind the fence, such as `toml preset`.
+    kind: String,
+    text: String,
+}
+
+/// The documents for users, with their texts.
+fn documents() -> BTreeMap<PathBuf, String> {
+    let in_docs = fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    let documents = in_docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let documents =
+        documents.chain(["README.md", "examples/README.md", "examples/touchdesigner.md"].map(PathBuf::from));
+    documents.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn blocks() -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for (path, text) in documents() {
+        let mut open: Option<Block> = None;
+        for (index, line) in text.lines().enumerate() {
+            match (line.strip_prefix("```"), &mut open) {
+                (Some(kind), None) => {
+                    let place = format!("{}:{}", path.display(), index + 1);
+                    open = Some(Block { place, kind: kind.to_owned(), text: String::new() });
+                }
+                (Some(_), Some(_)) => blocks.extend(open.take()),
+                (None, Some(block)) => block.text += &format!("{line}\n"),
+                (None, None) => {}
+            }
+        }
+        assert!(open.is_none(), "{}: a block is not closed", path.display());
+    }
+    blocks
+}
+
+#[test]
+fn files_in_the_documents_are_read_by_their_readers() {
+    let mut read = 0;
+    for Block { place, kind, text } in blocks() {
+        // What shows a part of a file only is completed.
+        let whole =
+            if text.contains("schema =") { text.clone() } else { format!("schema = 1\nname = \"Part\"\n{text}") };
+        let file = Path::new(&place);
+        let problems = match kind.as_str() {
+            "toml preset" => Preset::parse(file, &whole).err(),
+            "toml mapping" => Mapping::parse(file, &whole).err(),
+            "toml config" => Config::parse(file, &text).err(),
+            kind => {
+                assert!(!kind.starts_with("toml"), "{place}: say what it is: toml preset, toml mapping or toml config");
+                continue;
+            }
+        };
+        assert!(problems.is_none(), "{place}: {problems:#?}");
+        read += 1;
+    }
+    assert!(read > 10, "files are found: {read}");
+}
+
+#[test]
+fn command_lines_in_the_documents_are_understood() {
+    let mut lines = Vec::new();
+    for Block { place, kind, text } in blocks() {
+        if kind == "sh" {
+            lines.extend(text.lines().map(|line| (place.clone(), line.to_owned())));
+        }
+    }
+    for (path, text) in documents() {
+        let code = text.split('`').skip(1).step_by(2).filter(|code| !code.contains(['\n', '…']));
+        lines.extend(code.map(|code| (path.display().to_string(), code.to_owned())));
+    }
+    let mut understood = 0;
+    for (place, line) in lines {
+        let Some(arguments) = arguments_of_melos(&line) else { continue };
+        // What follows the arguments only asks for help, so nothing is done.
+        let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(&arguments).arg("--help").output().unwrap();
+        assert!(output.status.success(), "{place}: {line}\n{}", String::from_utf8_lossy(&output.stderr));
+        understood += 1;
+    }
+    assert!(understood > 25, "command lines are found: {understood}");
+}
+
+/// The arguments of `melos` in a shell's line, as far as the line calls it and says how.
+fn arguments_of_melos(line: &str) -> Option<Vec<String>> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    for character in line.chars() {
+        match character {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            '#' | '|' | '>' | '&' | ';' if !quoted && word.is_none() => break,
+            space if space.is_whitespace() && !quoted => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    let at = words.iter().position(|word| word == "melos" || word.ends_with("/melos"))?;
+    let before = words[..at].iter().all(|word| word == "sudo" || word.contains('='));
+    // `melos` alone may be the name of anything.
+    (before && words.len() > at + 1).then(|| words.split_off(at + 1))
+}
+
+#[test]
+fn addresses_in_the_documents_exist() {
+    let mut found = 0;
+    for (path, text) in documents() {
+        for address in addresses::addresses(&text) {
+            let patterns = ["/melos/mute", "/melos/level", "/melos/next/bar"].contains(&address.as_str());
+            assert!(patterns || addresses::exists(&address), "{}: there is no {address}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found > 100, "addresses are found: {found}");
+}
+
+#[test]
+fn links_in_the_documents_lead_somewhere() {
+    let mut followed = 0;
+    for (path, text) in documents() {
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let file = path.parent().unwrap().join(target);
+            assert!(file.exists(), "{}: {target} leads nowhere", path.display());
+            followed += 1;
+        }
+    }
+    assert!(followed > 20, "links are found: {followed}");
+}
+
+#[test]
+fn shells_are_read_as_shells_do() {
+    let arguments = |line| arguments_of_melos(line).unwrap_or_default();
+    assert_eq!(arguments("melos run --device \"USB 2\"  # loud"), ["run", "--device", "USB 2"]);
+    assert_eq!(arguments("MELOS_LOG=debug melos status | head"), ["status"]);
+    assert_eq!(arguments("target/release/melos check presets/"), ["check", "presets/"]);
+    assert!(arguments("apt install melos").is_empty() && arguments("melos").is_empty());
+}

@@ -1,0 +1,72 @@
+//! The page in a real Chromium, against a running daemon: every part of it, on a laptop and on a phone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what fails in a helper fails the test; what it says is for its log"
+)]
+
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::process::{Command, Stdio};
+
+use client::python;
+use daemon::Daemon;
+
+/// Nothing to hear and nobody to play along: what counts is what the page does.
+const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
+
+/// Drives the page; with `MELOS_BLESS=1` the pictures in `docs/` are taken anew.
+fn drive(daemon: &Daemon, what: &str) {
+    let port = daemon.http.to_string();
+    let mut arguments = vec![port.as_str(), what];
+    if std::env::var_os("MELOS_BLESS").is_some() {
+        arguments.push("docs");
+    }
+    let status = python("tests/browser/run.py", &arguments).status().unwrap();
+    assert!(status.success(), "{what}: see above");
+}
+
+#[test]
+fn every_part_acts_on_a_laptop() {
+    let state = tempfile::tempdir().unwrap();
+    drive(&Daemon::start(state.path(), &QUIET), "laptop");
+}
+
+#[test]
+fn every_part_acts_on_a_phone() {
+    let state = tempfile::tempdir().unwrap();
+    drive(&Daemon::start(state.path(), &QUIET), "phone");
+}
+
+#[test]
+fn a_restart_is_survived_while_somebody_listens() {
+    let state = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(state.path(), &QUIET);
+    let ports = (daemon.osc, daemon.http);
+    let client = client::Client::spawn(&mut python("tests/browser/run.py", &[&ports.1.to_string(), "restart"]));
+    client.expect("restart me");
+    assert!(daemon.terminate().0.success());
+    client.expect("a change waits");
+    let _again = Daemon::spawn_at(ports, &[], state.path(), &QUIET);
+    client.expect("the restart is survived");
+}
+
+/// The scripts are typed: the TypeScript compiler, which others wrote, checks their comments.
+#[test]
+fn the_scripts_are_well_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let install = ["install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "typescript@5.9.3"];
+    let installed = Command::new("npm").args(install).current_dir(folder.path()).status().unwrap();
+    assert!(installed.success(), "npm cannot install typescript");
+    let checked = Command::new(folder.path().join("node_modules/.bin/tsc"))
+        .args(["--noEmit", "--checkJs", "--allowJs", "--strict", "--noUnusedLocals", "--target", "es2023"])
+        .args(["--lib", "es2023,dom,dom.iterable", "--module", "esnext", "--moduleResolution", "bundler"])
+        .arg("src/remote/page/main.js")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}

@@ -1,0 +1,145 @@
+//! The state folder: one daemon's own, kept through damage and crashes, and no condition of playing.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use daemon::Daemon;
+
+const NULL: [&str; 4] = ["--audio", "null", "--midi", "off"];
+
+fn files(folder: &Path, beginning: &str) -> Vec<PathBuf> {
+    let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    all.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(beginning)).collect()
+}
+
+#[test]
+fn a_second_daemon_is_told_who_has_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Daemon::start(folder.path(), &NULL);
+    let second = Daemon::spawn(folder.path(), &NULL);
+    let (ended, said) = second.wait();
+    assert!(!ended.success(), "{said}");
+    for part in ["in use by another Melos", &format!("OSC on 127.0.0.1:{}", first.osc), "--state", "--osc"] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+    assert!(first.status().is_some(), "the first plays on");
+    drop(first);
+    // A killed daemon holds nothing.
+    drop(Daemon::start(folder.path(), &NULL));
+}
+
+#[test]
+fn what_cannot_be_written_is_no_reason_not_to_play() {
+    let daemon = Daemon::start(Path::new("/proc/nothing"), &NULL);
+    let status = daemon.wait_until("the troubles", |status| {
+        ["state", "control-log", "recording"].iter().all(|part| status["troubles"][part].is_string())
+    });
+    assert_eq!(status["state"], "playing", "{status}");
+    let (ended, said) = daemon.terminate();
+    assert!(ended.success(), "{said}");
+}
+
+#[test]
+fn pipes_and_damage_do_not_hold_it_up_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["session.log", "lock", "melos.pipe"] {
+        assert!(Command::new("mkfifo").arg(at(name)).status().unwrap().success());
+    }
+    let scenes = "[scenes.dawn]\nreverb = 0.25\nwidth = 0.5\n";
+    fs::write(at("state.toml"), format!("\"reverb/size\" = 0.125\nreverb = 0,6\n{scenes}")).unwrap();
+    let daemon = Daemon::start(folder.path(), &NULL);
+    let status = daemon.status().unwrap();
+    assert_eq!(status["parameters"]["reverb/size"], 0.125, "what could be read counts");
+    let said = status["troubles"]["saved-state"].as_str().unwrap();
+    let aside = files(folder.path(), "state.toml.damaged-");
+    assert!(aside.len() == 1 && said.contains(aside[0].to_str().unwrap()), "{said}");
+    assert!(fs::read_to_string(&aside[0]).unwrap().contains("reverb = 0,6"));
+    daemon.oscsend(&["/melos/scene", "s", "dawn"]);
+    daemon.wait_until("the scene is recalled", |status| status["parameters"]["reverb"] == 0.25);
+    let (ended, said) = daemon.terminate();
+    assert!(ended.success(), "{said}");
+    assert!(fs::read_to_string(at("state.toml")).unwrap().contains("[scenes.dawn]"));
+}
+
+#[test]
+fn the_log_of_a_session_that_crashed_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &NULL);
+    daemon.oscsend(&["/melos/reverb", "f", "0.375"]);
+    daemon.wait_until("the value", |status| status["parameters"]["reverb"] == 0.375);
+    // Dropped is killed.
+    drop(daemon);
+    drop(Daemon::start(folder.path(), &NULL));
+    let kept = files(folder.path(), "session-20");
+    assert!(kept.len() == 1 && fs::read_to_string(&kept[0]).unwrap().contains("/melos/reverb 0.375"), "{kept:?}");
+    assert!(folder.path().join("session.log").is_file());
+}
+
+#[test]
+fn a_folder_that_is_deleted_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let daemon = Daemon::start(&state, &NULL);
+    daemon.wait_until("the state is saved", |_| state.join("state.toml").exists());
+    fs::remove_dir_all(&state).unwrap();
+    daemon.wait_until("it is saved again", |_| state.join("state.toml").exists());
+    let status = daemon.wait_until("the log is missed", |status| status["troubles"]["control-log"].is_string());
+    assert!(status["troubles"]["control-log"].as_str().unwrap().contains("was deleted"), "{status}");
+}
+
+#[test]
+fn files_of_ones_own_come_before_those_that_are_shipped() {
+    let home = tempfile::tempdir().unwrap();
+    let own = home.path().join(".config/melos/presets");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("calm.toml"), "schema = 1\nname = \"My calm\"\ntempo = 51\n").unwrap();
+    fs::write(home.path().join(".config/melos/melos.toml"), "preset = \"calm\"\n").unwrap();
+    let environment = [("HOME", home.path().display().to_string()), ("XDG_CONFIG_HOME", String::new())];
+    let daemon = Daemon::start_with(&environment, &home.path().join("state"), &NULL);
+    let status = daemon.status().unwrap();
+    assert_eq!((&status["parameters"]["preset"], &status["parameters"]["tempo"]), (&"calm".into(), &51.0.into()));
+    let paths = Command::new(env!("CARGO_BIN_EXE_melos")).arg("paths").envs(environment).output().unwrap();
+    let said = String::from_utf8(paths.stdout).unwrap();
+    for part in [
+        &format!("calm                     {}", own.join("calm.toml").display()),
+        "hides ./presets/calm.toml",
+        "melos-piano",
+    ] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+}
+
+#[test]
+fn clients_reach_every_address_that_a_server_can_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = |_| std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    let [osc, http] = [0, 1].map(port);
+    let (osc, http) = (format!("127.0.0.2:{osc}"), format!("127.0.0.3:{http}"));
+    let at = ["--osc", &osc, "--http", &http];
+    let melos =
+        |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(at).output().unwrap();
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_melos"));
+    let mut daemon = daemon.arg("run").args(NULL).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
+    let begun = std::time::Instant::now();
+    let status = loop {
+        let answer = melos(&["status"]);
+        let text = String::from_utf8(answer.stdout).unwrap();
+        if answer.status.success() && text.contains("playing") {
+            break text;
+        }
+        assert!(begun.elapsed() < daemon::LONG, "{text}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    let started = melos(&["record", "start"]);
+    let stopped = melos(&["record", "stop"]);
+    let _ = daemon.kill();
+    let _ = daemon.wait();
+    assert!(status.contains("tempo"), "{status}");
+    assert!(started.status.success() && stopped.status.success(), "{started:?} {stopped:?}");
+}

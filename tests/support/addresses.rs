@@ -1,0 +1,37 @@
+//! OSC addresses as people write them in documents and examples.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use melos::event::parameter::TABLE;
+
+/// Where the messages that are no parameters are documented.
+const DOCUMENTED: &str = include_str!("../../src/remote/osc.rs");
+
+/// Whether there is such an address; `/melos/next/bar/` may stand in front of any parameter.
+pub(crate) fn exists(address: &str) -> bool {
+    let now = address.replacen("/melos/next/bar/", "/melos/", 1);
+    TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == now)
+        || DOCUMENTED.contains(&format!("| `{address}`"))
+        || DOCUMENTED.contains(&format!("| `{address} "))
+}
+
+/// Every address in a text, as it is written or as Pure Data's `oscformat` spells it.
+pub(crate) fn addresses(text: &str) -> Vec<String> {
+    let name = |rest: &str, separator: char| {
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == separator));
+        rest[..end.unwrap_or(rest.len())].trim_end_matches(separator).replace(separator, "/")
+    };
+    let written = text.match_indices("/melos/").filter(|(at, _)| {
+        // Not part of a folder's name.
+        !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '.')
+    });
+    let written = written.map(|(at, prefix)| name(&text[at + prefix.len()..], '/'));
+    let spelled = text.match_indices("oscformat melos ").map(|(at, prefix)| name(&text[at + prefix.len()..], ' '));
+    written.chain(spelled).filter(|name| !name.is_empty()).map(|name| format!("/melos/{name}")).collect()
+}
+
+#[test]
+fn addresses_are_found_as_people_write_them() {
+    let text =
+        "`/melos/level/pad f -6`, [oscformat melos reverb size], ~/.local/state/melos/recordings, ('/melos/hold',)";
+    assert_eq!(addresses(text), ["/melos/level/pad", "/melos/hold", "/melos/reverb/size"]);
+}
