@@ -107,7 +107,7 @@ fn full_and_empty_rings() {
     }
     let status = engine.status();
     assert!(status.rejected_epoch() > 0);
-    for loss in [Loss::Starvations, Loss::Hops, Loss::Tap, Loss::EngineEvents] {
+    for loss in [Loss::Starvations, Loss::Hops, Loss::Tap] {
         assert!(status.losses().count(loss) > 0, "{loss:?}");
     }
 }
