@@ -28,8 +28,8 @@ OTHERS := $(filter-out $(PLAYING),$(call names,$(wildcard tests/*.rs crates/*/te
 	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs))))
 
 test: packages-build packages-test runtime $(VENV)/ready
-	$(CARGO) test --locked --workspace --lib --bins $(OTHERS:%=--test=%)
-	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace $(PLAYING:%=--test=%) -- --test-threads=1
+	$(CARGO) test --locked --workspace --no-fail-fast --lib --bins $(OTHERS:%=--test=%)
+	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace $(PLAYING:%=--test=%) --no-fail-fast -- --test-threads=1
 
 # Format, lints, documentation, spelling, unused dependencies, licences.
 lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
@@ -175,7 +175,7 @@ evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models
 
 # Each fuzz target for FUZZ_SECONDS, from the seeds and from what earlier runs found. Needs cargo-fuzz; the instrumentation is not
 # stable, so the compiler is told to allow it.
-FUZZ_TARGETS := osc midi mapping preset oscquery socket control_log model config audio
+FUZZ_TARGETS := osc midi mapping preset oscquery socket control_log model config state audio
 FUZZ_SECONDS ?= 600
 
 fuzz: packages-build

@@ -5,6 +5,7 @@
 
 mod course;
 pub mod harmony;
+mod handover;
 mod held;
 mod listening;
 mod performance;
@@ -20,6 +21,7 @@ mod tempo;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use handover::Handover;
 pub use scenes::{MAX_SCENES, SceneError};
 pub use score::{PULSES, PlanUpdate, Score};
 pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};

@@ -13,13 +13,14 @@ use melos::midi::mapping::{Mapping, Router};
 use melos::midi::{ClockEvent, ClockFollower, Parser};
 use melos::remote::osc::{self, Now, Request};
 use melos::remote::oscquery::Probe;
+use melos::session::live::rewritten;
 use melos::session::log::ControlLog;
 
 /// A target's name, which is that of its seeds' folder, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("osc", osc),
     ("midi", midi),
     ("mapping", mapping),
@@ -29,6 +30,7 @@ pub const TARGETS: [Target; 9] = [
     ("control_log", control_log),
     ("model", model),
     ("config", config),
+    ("state", state),
 ];
 
 /// Any datagram is refused or asks for what a parameter can be, and what is said of it is one short line.
@@ -156,6 +158,13 @@ pub fn config(text: &[u8]) {
     if let Ok(config) = Config::read(&file("melos.toml", text)) {
         let _ = config.openings();
     }
+}
+
+/// Any bytes as the saved state: what could be read of them is written so that it reads back whole.
+pub fn state(bytes: &[u8]) {
+    let (text, _) = rewritten(bytes);
+    let (again, wrong) = rewritten(text.as_bytes());
+    assert_eq!((again.as_str(), wrong), (text.as_str(), 0), "from {:?}", String::from_utf8_lossy(bytes));
 }
 
 /// A file of these bytes, in memory where the system has room there.

@@ -60,6 +60,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             break now;
         }
         if begun.elapsed() > PATIENCE {
+            if let Some(trouble) = now["trouble"].as_str() {
+                bail!("{trouble}");
+            }
             bail!("Melos answers, but does not follow OSC");
         }
         std::thread::sleep(Duration::from_millis(50));

@@ -162,6 +162,19 @@ impl Course {
         }
     }
 
+    /// Everything that the engine was told of the fast lane, and not of what is still to come.
+    pub(super) fn told(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
+        let mut commands = Vec::new();
+        self.tell_all(frame, &mut commands);
+        commands.into_iter().map(move |TimedCommand { command, .. }| match command {
+            EngineCommand::Number(param, _) => match self.morphing.binary_search_by_key(&param, |(param, _)| *param) {
+                Ok(index) => EngineCommand::Number(param, self.morphing[index].1.at(frame, clock)),
+                Err(_) => command,
+            },
+            _ => command,
+        })
+    }
+
     /// The frame at which [`Course::step_morph`] has something to do.
     pub(super) fn next_morph_step(&self) -> Option<u64> {
         (!self.morphing.is_empty()).then_some(self.next_morph_step)

@@ -21,6 +21,7 @@ use crate::engine::EngineStatus;
 use crate::event::health::Loss;
 use crate::event::{Hop, Performed};
 use crate::music::plan::Plan;
+use crate::threads;
 
 use mailbox::Mailbox;
 pub use source::HopSource;
@@ -113,7 +114,7 @@ impl Worker {
             sent_until: 0,
             failures: 0,
         };
-        let thread = std::thread::Builder::new().name("generator".to_owned()).spawn(move || worker.run())?;
+        let thread = threads::spawn("melos-generator", move || worker.run())?;
         Ok(Self { mailbox, status, events, sender, thread: Some(thread) })
     }
 

@@ -43,6 +43,10 @@
 //! | `/melos/onset` | f strength 0 to 1 of a note that begins in the network's piano |
 //! | `/melos/level` | f rms, f peak in dB below full scale |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as heard now |
+//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dB below full scale behind the faders of network, bass, pad, upper voice, harmony and of the output, f limiter reduction in dB, i how often it has reduced |
+//! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dB below full scale, six bands an octave from 32.7 Hz upwards |
+//! | `/melos/outlook` | to WebSockets only: s key, then for the chord that sounds and up to three to come s chord, f seconds until it begins |
+//! | `/melos/revisions` | to WebSockets only: i × 5 how often presets, scenes, MIDI controls, takes and pieces have changed |
 //! | `/melos/pong` | what came with `/melos/ping` |
 //! | `/melos/subscription/expires` | i seconds until the subscription ends |
 //! | `/melos/trouble` | s what has trouble, s why; empty when it is over |

@@ -17,12 +17,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use ringbuf::traits::Producer;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::conductor::{Conductor, Score};
+use crate::conductor::{Conductor, Handover, Score};
 use crate::engine::{Engine, EngineStatus, ports};
 use crate::event::health::Losses;
 use crate::event::parameter::{Param, Value};
@@ -45,7 +45,11 @@ use crate::remote::osc::{Clients, OscServer};
 use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use crate::remote::status::Figures;
 use crate::session::log::{Entry, Header};
+use crate::threads;
 use crate::units::frames_to_seconds;
+
+#[doc(hidden)]
+pub use state::rewritten;
 
 use board::Board;
 use log_file::LogFile;
@@ -168,8 +172,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     for update in score.plans {
         worker.plan(update.plan, update.splice);
     }
+    let mut handover = Handover::default();
     for command in score.commands {
-        ends.commands.try_push(command).ok().context("the engine's ring is too small for the start values")?;
+        handover.pass(command, |command| ends.commands.try_push(command).is_ok());
     }
     wait_until_primed(&worker)?;
 
@@ -199,6 +204,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         config,
         folder: state,
         conductor,
+        handover,
         commands: ends.commands,
         events: ends.events,
         engine,
@@ -211,16 +217,44 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),
     };
-    let stage = std::thread::Builder::new().name("melos-stage".to_owned()).spawn(move || stage.run())?;
+    let (on_stage, stage_ended) = tokio::sync::oneshot::channel::<()>();
+    let perform = move || {
+        let _on_stage = on_stage;
+        stage.run()
+    };
+    let stage = threads::spawn("melos-stage", perform)?;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    tasks.block_on(signals.until_told_to_stop(&[reload, reload_model]));
-    tracing::info!("fading out");
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    stop.store(true, Relaxed);
-    if stage.join().is_err() {
-        bail!("the performance thread panicked");
-    }
-    Ok(())
+    let reloads = [reload, reload_model];
+    let end = tasks.block_on(async {
+        tokio::select! {
+            () = signals.until_told_to_stop(&reloads) => End::Asked,
+            thread = threads::first_panic() => End::Crashed(thread),
+            _ = stage_ended => End::Failed,
+        }
+    });
+    let outcome = match end {
+        End::Asked => {
+            tracing::info!("fading out");
+            let _ = sd_notify::notify(&[NotifyState::Stopping]);
+            stop.store(true, Relaxed);
+            stage.join().unwrap_or_else(|_| bail!("the performance thread panicked"))
+        }
+        End::Failed => stage.join().unwrap_or_else(|_| bail!("the performance thread panicked")),
+        // What it leaves behind is not waited for: whatever supervises the process starts it again.
+        End::Crashed(thread) => Err(anyhow!("the thread {thread} panicked; the reason stands in the log")),
+    };
+    tasks.shutdown_background();
+    outcome
+}
+
+/// Why the performance is over.
+enum End {
+    /// Somebody asked for it.
+    Asked,
+    /// It cannot go on.
+    Failed,
+    /// A thread panicked.
+    Crashed(String),
 }
 
 /// Says what plays, where, and what to try next; the addresses have been said as they were opened.
@@ -246,7 +280,7 @@ fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockErr
         Ok(lock) => Ok(Some(lock)),
         Err(error @ LockError::Held { .. }) => Err(error),
         Err(error @ LockError::Unlockable { .. }) => {
-            troubles.set(Part::State, error);
+            troubles.set(Part::Lock, error);
             Ok(None)
         }
     }
@@ -290,8 +324,7 @@ fn open_midi(
         MidiHost::Off => return Ok(None),
         MidiHost::Alsa => MidiSystem::Alsa,
         MidiHost::Jack => MidiSystem::Jack,
-        MidiHost::Auto if output.starts_with("JACK") => MidiSystem::Jack,
-        MidiHost::Auto => MidiSystem::Alsa,
+        MidiHost::Auto => MidiSystem::beside(output),
     };
     let (sender, events) = sync_channel(MIDI_EVENTS);
     Ok(Some((MidiIn::start(system, sender, losses)?, events)))

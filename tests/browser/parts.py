@@ -130,13 +130,13 @@ def piece(page, daemon):
     assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
     # Another like it, given up before it is ready.
     row.locator("text=Another like it").click()
-    other = daemon.until("another is asked for", lambda: len(daemon.get("/render")["pieces"]) > 1 and daemon.get("/render")["pieces"][0])
+    other = daemon.until("another is asked for", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
     assert other["wish"]["emotion"] == "romantic" and other["wish"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
-    daemon.until("it is given up", lambda: len(daemon.get("/render")["pieces"]) == 1)
+    daemon.until("it is given up", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
-    daemon.until("it is deleted", lambda: not daemon.get("/render")["pieces"])
+    daemon.until("it is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
     print(f"starvations while rendering: {daemon.get('/status')['losses']['starvations'] - starved}")
 
 

@@ -5,6 +5,7 @@
 
 import socket
 import sys
+import time
 
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -44,6 +45,8 @@ while known != ["flac"]:
     message = OscMessage(udp.recv(65536))
     if message.address == "/melos/record/format":
         known = message.params
+# A fader that is still moving is not pulled back by its own state; this one has stopped.
+time.sleep(0.5)
 second = state()
 print("missing", sorted(set(first) - set(second) - {"/melos/beat", "/melos/bar", "/melos/onset"}))
 print("tone", second["/melos/tone"], "format", second["/melos/record/format"], flush=True)

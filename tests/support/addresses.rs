@@ -10,8 +10,7 @@ const DOCUMENTED: &str = include_str!("../../src/remote/osc.rs");
 pub(crate) fn exists(address: &str) -> bool {
     let now = address.replacen("/melos/next/bar/", "/melos/", 1);
     TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == now)
-        || DOCUMENTED.contains(&format!("| `{address}`"))
-        || DOCUMENTED.contains(&format!("| `{address} "))
+        || [format!("`{address}`"), format!("`{address} ")].iter().any(|written| DOCUMENTED.contains(written))
 }
 
 /// Every address in a text, as it is written or as Pure Data's `oscformat` spells it.

@@ -23,7 +23,7 @@ impl OutputStatus {
         Self { losses, ..Self::default() }
     }
 
-    /// Whether a device takes the sound; always true for the null output.
+    /// Whether the sound goes where it shall: a device takes it, or the null output was chosen.
     #[must_use]
     pub fn connected(&self) -> bool {
         self.connected.load(Relaxed)

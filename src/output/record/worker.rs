@@ -100,8 +100,12 @@ impl Worker {
         }
     }
 
-    /// Works until the handle is gone.
-    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+    /// Works until the handle is gone. Called again after a panic, it begins with what is still sure: the tap.
+    pub(super) fn run(&mut self, requests: &Receiver<Request>) {
+        self.memory = Memory::new();
+        if let Some(recording) = self.recording.take() {
+            self.fail(&RecordError::Crashed, Some(recording));
+        }
         self.tidy();
         loop {
             let request = requests.recv_timeout(LOOK);

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::serve::Ends;
 use crate::quote::quoted;
+use crate::remote::said::{Said, and_more};
 
 /// Longest body of a request, in bytes.
 pub(super) const BODY: u64 = 64 * 1024;
@@ -37,6 +38,8 @@ pub struct Door {
     /// The password's hash, and the cookie's value.
     password: Option<([u8; 32], String)>,
     policy: HeaderValue,
+    /// What was said of those who had a wrong password.
+    said: Mutex<Said>,
 }
 
 /// Why somebody may not come in.
@@ -60,7 +63,7 @@ impl Door {
         names.extend(hosts.iter().map(|host| host.trim_matches(['[', ']', '.']).to_lowercase()));
         let password = password.map(|password| (digest(password), key()));
         let policy = HeaderValue::from_str(&policy(page)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        Self { names, password, policy }
+        Self { names, password, policy, said: Mutex::default() }
     }
 
     /// Whether a host's name or address means this machine, for a client that reached it at `local`.
@@ -133,6 +136,16 @@ impl Door {
     }
 }
 
+impl Door {
+    /// Says that somebody tried a password that is wrong.
+    fn complain(&self, client: IpAddr) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unsaid) = said.say("password", &client.to_string(), Instant::now()) {
+            tracing::warn!(%client, "HTTP: a wrong password{}", and_more(unsaid));
+        }
+    }
+}
+
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Door").field("names", &self.names).finish_non_exhaustive()
@@ -147,6 +160,7 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let begun = Instant::now();
+    let tried = request.headers().contains_key(header::AUTHORIZATION);
     let mut response = match door.refuses(&request, ends) {
         None => match timeout(PATIENCE, next.run(request)).await {
             Ok(response) => response,
@@ -155,6 +169,9 @@ pub(super) async fn guard(
         Some(refusal) => refusal.into_response(),
     };
     if response.status() == StatusCode::UNAUTHORIZED {
+        if tried {
+            door.complain(ends.client.ip());
+        }
         sleep(PAUSE.saturating_sub(begun.elapsed())).await;
     } else if let Some((_, key)) = &door.password {
         let cookie = format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict");

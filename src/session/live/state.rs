@@ -16,6 +16,7 @@ use crate::event::parameter::{self, Param, Value};
 use crate::event::{Part, Troubles};
 use crate::files::{self, FolderLock};
 use crate::midi::mapping::Learned;
+use crate::threads;
 
 /// Changes are written at most this often, so that a fader does not wear a memory card out.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -86,6 +87,14 @@ fn told(wrong: &[String]) -> String {
     if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
+/// What a file of these bytes would be written as again, and how much in it cannot be read; for tests of what is read.
+#[doc(hidden)]
+#[must_use]
+pub fn rewritten(bytes: &[u8]) -> (String, usize) {
+    let (saved, wrong) = text::parse(bytes.to_vec());
+    (text::format(&saved), wrong.len())
+}
+
 /// Keeps `state.toml` up to date, on a thread of its own: who plays never waits for the disk.
 #[derive(Debug)]
 pub(super) struct StateFile {
@@ -102,8 +111,9 @@ impl StateFile {
     pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
         let folder = folder.to_owned();
         let (states, saved) = sync_channel(1);
-        let write = move || write(&folder, lock, &saved, &troubles);
-        let thread = thread::Builder::new().name("melos-state".to_owned()).spawn(write)?;
+        let mut lock = lock;
+        let write = move || write(&folder, &mut lock, &saved, &troubles);
+        let thread = threads::spawn_steady("melos-state", write)?;
         Ok(Self { states, last: None, thread })
     }
 
@@ -144,7 +154,7 @@ fn file(folder: &Path) -> PathBuf {
 }
 
 /// Writes what changed until there is nothing more to come; what could not be written is tried again.
-fn write(folder: &Path, mut lock: Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
+fn write(folder: &Path, lock: &mut Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
     let path = file(folder);
     let mut written = None;
     let mut waiting: Option<Saved> = None;
@@ -162,7 +172,7 @@ fn write(folder: &Path, mut lock: Option<FolderLock>, states: &Receiver<Saved>, 
             Ok(()) => {
                 written = Some(state);
                 troubles.clear(Part::State);
-                if let Some(lock) = &mut lock {
+                if let Some(lock) = lock {
                     lock.renew();
                 }
             }

@@ -101,8 +101,12 @@ impl Takes {
             return None;
         };
         self.troubles.set(Part::Recording, &failure);
+        // The first minute was nobody's wish: who wishes for a take now is not to wait.
+        if !std::mem::take(&mut self.wanted) {
+            return None;
+        }
         self.failed = Some(Instant::now());
-        std::mem::take(&mut self.wanted).then_some(failure)
+        Some(failure)
     }
 
     /// Keeps the control log beside recordings of which everything is known when the play head is at a frame.

@@ -61,6 +61,7 @@ pub(super) fn entry(entry: &Entry) -> String {
         }
         Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
+        Entry::Reconciled { lost } => format!("reconciled {} {}", lost.start, lost.end),
         Entry::End => "end".to_owned(),
     }
 }
@@ -88,6 +89,10 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
                 return Err("expected a number of splices and two frames".to_owned());
             };
             return Ok(Entry::Resume { splices: number(splices)?, missing: number(missing)?, at: number(at)? });
+        }
+        "reconciled" => {
+            let (first, end) = rest.split_once(' ').ok_or("expected two numbers of commands")?;
+            return Ok(Entry::Reconciled { lost: number(first)?..number(end)? });
         }
         "end" => return Ok(Entry::End),
         _ => {
