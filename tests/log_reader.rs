@@ -70,7 +70,7 @@ fn a_flood_of_mistakes_is_summed_up_and_forges_nothing() {
         playing.send("/melos/chord", "Hm");
         thread::yield_now();
     }
-    playing.wait_until("the flood is over", |status| status["osc_refused"].as_u64() > Some(1000));
+    playing.wait_until("the flood is over", |status| status["losses"]["osc_refused"].as_u64() > Some(1000));
     playing.follows();
     playing.terminate();
     let said = fs::read_to_string(&log).unwrap();
