@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use jack_server::JackServer;
 use melos::engine::{Engine, EngineStatus, ports};
+use melos::event::health::Loss;
 use melos::event::parameter::Param;
 use melos::event::{EngineCommand, Hop, TimedCommand};
 use melos::files::config::{AudioConfig, AudioHost};
@@ -166,9 +167,9 @@ fn the_sound_has_no_gap() {
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
     check_sine(&listen(5));
-    assert_eq!(player.status.starvations(), 0);
-    assert_eq!(player.output.status().losses(), 0);
-    println!("xruns: {}", player.output.status().xruns());
+    assert_eq!(player.status.losses().count(Loss::Starvations), 0);
+    assert_eq!(player.status.losses().count(Loss::Devices), 0);
+    println!("xruns: {}", player.status.losses().count(Loss::Xruns));
     player.stop();
 }
 
@@ -191,10 +192,10 @@ fn a_server_may_die_and_come_back() {
         server = JackServer::patient(&server_name());
         let back = wait_until("the output to come back", || player.output.status().connected());
         println!("back {back:?} after the server");
-        assert_eq!(player.output.status().losses(), round);
+        assert_eq!(player.status.losses().count(Loss::Devices), round);
         check_sine(&listen(1));
     }
-    assert_eq!(player.status.starvations(), 0);
+    assert_eq!(player.status.losses().count(Loss::Starvations), 0);
     let engine = player.stop();
     assert!(engine.status().frame() > 96_000);
 }
@@ -219,7 +220,7 @@ fn a_server_may_stand_still() {
         println!("back {back:?} after the server went on");
         check_sine(&listen(1));
     }
-    assert_eq!(player.status.starvations(), 0);
+    assert_eq!(player.status.losses().count(Loss::Starvations), 0);
     player.stop();
 }
 

@@ -1,6 +1,6 @@
 //! The thread that looks for devices, once a second, on the MIDI system chosen at run time.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::threads;
 
 use super::{Message, MidiEvent, MidiFeedback, MidiOut, Parser, alsa, jack};
+use crate::event::health::{Loss, Losses};
 
 /// How often devices are looked for.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -100,15 +101,15 @@ impl MidiIn {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>) -> std::io::Result<Self> {
+    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>, losses: Arc<Losses>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let on_jack = Arc::new(AtomicBool::new(system == MidiSystem::Jack));
         let sender = Sender {
             events,
             heard: Arc::default(),
-            dropped: Arc::default(),
-            out: MidiOut::default(),
-            feedback: MidiFeedback::default(),
+            out: MidiOut::new(Arc::clone(&losses)),
+            feedback: MidiFeedback::new(Arc::clone(&losses)),
+            losses,
             next_device: Arc::default(),
         };
         let (stopped, wanted, mut own) = (Arc::clone(&stop), Arc::clone(&on_jack), sender.clone());
@@ -149,12 +150,6 @@ impl MidiIn {
     #[must_use]
     pub const fn feedback(&self) -> &MidiFeedback {
         &self.sender.feedback
-    }
-
-    /// Messages lost because nobody took them in time.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.sender.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -218,7 +213,7 @@ pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
     /// What the callback that may not wait has heard.
     heard: Arc<Mutex<Option<HeapCons<Heard>>>>,
-    dropped: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     pub(super) out: MidiOut,
     pub(super) feedback: MidiFeedback,
     next_device: Arc<AtomicU32>,
@@ -247,11 +242,11 @@ impl Sender {
     }
 
     /// A ring for a callback that may not wait, in place of the one before, and where it counts what finds no room.
-    pub(super) fn ring(&self) -> (HeapProd<Heard>, Arc<AtomicU64>) {
+    pub(super) fn ring(&self) -> (HeapProd<Heard>, Arc<Losses>) {
         let (ring, heard) = HeapRb::new(HEARD).split();
         self.gather();
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
-        (ring, Arc::clone(&self.dropped))
+        (ring, Arc::clone(&self.losses))
     }
 
     fn gather(&self) {
@@ -265,7 +260,7 @@ impl Sender {
     /// Sends a message on from a callback; never waits, a full channel is counted.
     pub(super) fn sent(&self, device: DeviceId, at: Instant, message: Message) {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.losses.add(Loss::MidiIn, 1);
         }
     }
 

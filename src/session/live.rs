@@ -24,19 +24,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::conductor::{Conductor, Handover, Score};
 use crate::engine::{Engine, EngineStatus, ports};
+use crate::event::health::Losses;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::event::{Part, Troubles};
 use crate::files::config::{Config, ConfigError, ConfigSource, MidiHost, RecordingsConfig};
 use crate::files::library::Library;
-use crate::files::preset::{Preset, begin_with, ends_journey};
+use crate::files::preset::{Preset, begin_with};
 use crate::files::watch::Changed;
 use crate::files::{FolderLock, LockError, Places};
 use crate::generator::model::{Models, find_model, runtime};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::midi::mapping::LiveMappings;
 use crate::midi::{MidiEvent, MidiIn, MidiSystem};
-use crate::output::device::Output;
+use crate::output::device::{Output, OutputStatus};
 use crate::output::record::{Budget, Listeners, Place, Recorder};
 use crate::remote::http::desk::Desk;
 use crate::remote::http::{self, Http};
@@ -45,6 +46,7 @@ use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use crate::remote::status::Figures;
 use crate::session::log::{Entry, Header};
 use crate::threads;
+use crate::units::frames_to_seconds;
 
 #[doc(hidden)]
 pub use state::rewritten;
@@ -98,7 +100,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut lock = lock(&state, &troubles)?;
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
-    let inbox = Arc::new(Inbox::default());
+    let losses = Arc::new(Losses::default());
+    let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let osc_address = SocketAddr::new(config.osc.address, config.osc.port);
     let openings = config.openings()?;
     let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(&state) };
@@ -125,7 +128,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         tracing::warn!("{opening}");
     }
     let _discovery = config.http.announce.then(|| announce(oscquery.address(), osc.address())).flatten();
-    let board = Arc::new(Board::new(osc, oscquery, figures, troubles.clone()));
+    let board = Arc::new(Board::new(osc, oscquery, figures, troubles.clone(), Arc::clone(&losses)));
     tasks.spawn(http.render());
     tasks.spawn(spectrum::tell(listeners.clone(), Arc::clone(&board)));
 
@@ -137,7 +140,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
     // A recording is an act, not a state to begin in.
     let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
-    let preset = preset.filter(|_| !settings.iter().any(|(param, _)| ends_journey(*param)));
+    let preset = preset.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
     start.extend(settings);
     for (param, value) in acts {
         inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
@@ -153,7 +156,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut log = LogFile::open(&log_path, header, &config.control_log, troubles.clone())?;
 
     let (engine_ports, mut ends) = ports();
-    let engine = Arc::new(EngineStatus::default());
+    let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
     let mut conductor = Conductor::new(seed, &start);
     for event in saved.scene_events() {
@@ -178,17 +181,18 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     let recordings = place(&state, &config.recordings);
     desk.set_recordings(recordings.folder.clone());
-    let recorder = Recorder::spawn(ends.tap, listeners, recordings)?;
+    let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, log, troubles.clone());
     if output.status().is_null() {
         takes.record_first_minute(&page);
     }
+    greet(&conductor, &files.presets, output.status());
     let stop = Arc::new(AtomicBool::new(false));
     let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
     let stage = Stage {
-        midi: open_midi(config.midi.host, &output.status().name())?,
+        midi: open_midi(config.midi.host, &output.status().name(), losses)?,
         link: join_link(config.link)?,
         ensemble,
         mappings: LiveMappings::new(mappings, saved.learned),
@@ -253,6 +257,23 @@ enum End {
     Crashed(String),
 }
 
+/// Says what plays, where, and what to try next; the addresses have been said as they were opened.
+fn greet(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus) {
+    let preset = conductor.value(Param::Preset);
+    let name = match &preset {
+        Value::Text(id) => presets.get(id).map_or("a mood of its own", |preset| &preset.name),
+        _ => "a mood of its own",
+    };
+    let block = match output.block_frames() {
+        // Nothing was asked for yet.
+        0 => String::new(),
+        frames => format!(", {:.1} ms a block", 1000.0 * frames_to_seconds(u64::from(frames))),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!("Melos {version} plays {name} on {}{block}", output.name());
+    tracing::info!("try `melos set emotion sad`, `melos preset storm`, `melos status`; Ctrl-C fades out");
+}
+
 /// The state folder, for this daemon alone. That it cannot be locked is no reason not to play; that another has it is.
 fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
     match FolderLock::take(state) {
@@ -294,7 +315,11 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
 }
 
 /// MIDI through the system asked for; none is no reason not to play.
-fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
+fn open_midi(
+    host: MidiHost,
+    output: &str,
+    losses: Arc<Losses>,
+) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
     let system = match host {
         MidiHost::Off => return Ok(None),
         MidiHost::Alsa => MidiSystem::Alsa,
@@ -302,7 +327,7 @@ fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Rec
         MidiHost::Auto => MidiSystem::beside(output),
     };
     let (sender, events) = sync_channel(MIDI_EVENTS);
-    Ok(Some((MidiIn::start(system, sender)?, events)))
+    Ok(Some((MidiIn::start(system, sender, losses)?, events)))
 }
 
 /// What an Ableton Link session says, if it is to be followed.

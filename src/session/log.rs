@@ -40,7 +40,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{Param, Value, quoted, unquoted};
 use crate::event::{ControlEvent, Performed};
 
 /// Bytes of the longest line: a text of a parameter and its address are far shorter.
@@ -132,8 +132,8 @@ impl LogText {
     pub fn new(header: &Header) -> Self {
         let mut lines = vec![
             MAGIC.to_owned(),
-            format!("version {}", line::quoted(&header.version)),
-            format!("model {}", line::quoted(&header.model)),
+            format!("version {}", quoted(&header.version)),
+            format!("model {}", quoted(&header.model)),
             format!("seed {}", header.seed),
         ];
         lines.extend(header.take.as_ref().map(line::take));
@@ -222,8 +222,8 @@ impl ControlLog {
         }
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
-            "version" => self.header.version = line::unquoted(rest)?,
-            "model" => self.header.model = line::unquoted(rest)?,
+            "version" => self.header.version = unquoted(rest)?,
+            "model" => self.header.model = unquoted(rest)?,
             "seed" => self.header.seed = line::number(rest)?,
             "take" => self.header.take = Some(line::read_frames(rest)?),
             "gap" => self.header.gaps.push(line::read_frames(rest)?),

@@ -30,6 +30,7 @@ def every_part(port, size, shots):
             view(page, "setup")
         print("axe finds nothing", flush=True)
         two_tabs(browser, page, daemon, size)
+        view(page, "setup")
         page.select_option("#theme", "dark")
         if shots:
             for_show(page, daemon, size, shots)

@@ -10,6 +10,7 @@ use jack::{Client, Control, MidiIn, MidiOut, Port, ProcessHandler, ProcessScope,
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
+use crate::event::health::{Loss, Losses};
 use crate::midi::host::{DeviceId, Heard};
 use crate::midi::out::Timed;
 use crate::midi::parse::Parser;
@@ -39,18 +40,18 @@ impl JackClock {
 /// Hands on what is heard; a full ring is counted.
 pub(super) struct Ear {
     ring: HeapProd<Heard>,
-    dropped: Arc<AtomicU64>,
+    losses: Arc<Losses>,
 }
 
 impl Ear {
-    pub(super) fn new((ring, dropped): (HeapProd<Heard>, Arc<AtomicU64>)) -> Self {
-        Self { ring, dropped }
+    pub(super) fn new((ring, losses): (HeapProd<Heard>, Arc<Losses>)) -> Self {
+        Self { ring, losses }
     }
 
     fn hear(&mut self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
         for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
             if self.ring.try_push(Heard { device, at, message }).is_err() {
-                self.dropped.fetch_add(1, Relaxed);
+                self.losses.add(Loss::MidiIn, 1);
             }
         }
     }
@@ -151,7 +152,7 @@ mod tests {
         let mut ear = Ear::new((ring, Arc::default()));
         let (mut parser, now) = (Parser::default(), Instant::now());
         assert_no_alloc(|| ear.hear(&mut parser, DeviceId(3), now, &[0x90, 60, 100, 62, 100, 0xB0, 1, 2, 1, 3, 1, 4]));
-        assert_eq!((heard.occupied_len(), ear.dropped.load(Relaxed)), (4, 1));
+        assert_eq!((heard.occupied_len(), ear.losses.count(Loss::MidiIn)), (4, 1));
         assert_eq!(
             heard.try_pop().map(|heard| heard.message),
             Some(Message::NoteOn { channel: 0, note: 60, velocity: 100 })

@@ -11,6 +11,7 @@ use super::home::Home;
 use super::route::{AudioError, Fault, Running, Stream};
 use super::status::OutputStatus;
 use crate::engine::QUANTUM;
+use crate::event::health::Loss;
 use crate::output::jack_clients::{self, Calls};
 
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
@@ -132,7 +133,7 @@ impl jack::NotificationHandler for Watcher {
     }
 
     fn xrun(&mut self, _: &Client) -> Control {
-        self.status.xruns.fetch_add(1, Relaxed);
+        self.status.losses.add(Loss::Xruns, 1);
         Control::Continue
     }
 }

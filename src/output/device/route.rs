@@ -1,7 +1,7 @@
 //! Ways the sound can take, and opening one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::cookie;
 use super::feed::Feed;
 use super::home::Home;
 use super::status::OutputStatus;
+use crate::event::health::Loss;
 use crate::files::config::AudioHost;
 use crate::units::SAMPLE_RATE;
 
@@ -242,7 +243,7 @@ fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(
         let text = error.to_string();
         let fault = match error.kind() {
             ErrorKind::Xrun => {
-                status.xruns.fetch_add(1, Relaxed);
+                status.losses.add(Loss::Xruns, 1);
                 return;
             }
             ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => Fault::Notice(text),

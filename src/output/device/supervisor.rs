@@ -15,6 +15,7 @@ use super::pace::Pace;
 use super::route::{AudioError, Fault, Route, routes};
 use super::status::OutputStatus;
 use crate::engine::Engine;
+use crate::event::health::Loss;
 use crate::files::config::{AudioConfig, AudioHost};
 use crate::threads;
 
@@ -57,7 +58,8 @@ impl Output {
     /// # Errors
     /// When none of the ways that `config` allows works; the engine is lost with it.
     pub fn open(config: &AudioConfig, engine: Engine) -> Result<Self, AudioError> {
-        let (status, stop) = (Arc::new(OutputStatus::default()), Arc::new(AtomicBool::new(false)));
+        let (status, stop) =
+            (Arc::new(OutputStatus::new(Arc::clone(engine.status().losses()))), Arc::new(AtomicBool::new(false)));
         let wanted = Arc::new(Wanted::new(config.clone()));
         let (answer, answered) = sync_channel(1);
         let supervisor = Supervisor {
@@ -392,7 +394,7 @@ impl Supervisor {
 
     fn lose(&mut self, playing: Playing, reason: &str) {
         self.status.connected.store(false, Relaxed);
-        self.status.losses.fetch_add(1, Relaxed);
+        self.status.losses.add(Loss::Devices, 1);
         warn!(reason, "audio device lost; the music goes on unheard until it is back");
         self.close(playing);
     }

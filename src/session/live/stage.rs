@@ -26,12 +26,13 @@ use super::takes::Takes;
 use crate::conductor::{Conductor, Handover, Score};
 use crate::engine::EngineStatus;
 use crate::event::Part;
+use crate::event::health::Loss;
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 use crate::event::{EngineEvent, Performed, TimedCommand};
 use crate::files::config::{Config, ConfigChange, Cost, MidiHost};
 use crate::files::library::Library;
-use crate::files::preset::{Preset, Walk, ends_journey};
+use crate::files::preset::{Preset, Walk};
 use crate::generator::{Worker, WorkerEvent};
 use crate::midi::mapping::LiveMappings;
 use crate::midi::{ClockEvent, MidiEvent, MidiIn, MidiSystem};
@@ -171,10 +172,7 @@ impl Stage {
         self.take_midi(turn);
         self.take_link(&turn.timeline);
         let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
-        if refused > 0 {
-            self.board.refuse(refused);
-            tracing::warn!(refused, "too many events are scheduled for later");
-        }
+        self.engine.losses().add(Loss::Scheduled, refused);
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_ref().and_then(Walk::next_frame);
@@ -337,7 +335,7 @@ impl Stage {
 
     /// Does the daemon's own part when a parameter has taken a value.
     fn act(&mut self, turn: &mut Turn, param: Param, value: &Value) {
-        if ends_journey(param) {
+        if param.policy().ends_journey {
             turn.walk = None;
         }
         let playing = match self.conductor.value(Param::Preset) {
@@ -461,7 +459,7 @@ impl Stage {
             Ok(()) => {
                 self.takes.log(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
-                    && param.spec().lane != Lane::Fast
+                    && param.spec().lane() != Lane::Fast
                 {
                     tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
                 }
@@ -498,6 +496,7 @@ impl Stage {
         let push = |command| self.commands.try_push(command).is_ok();
         if let Some(lost) = self.handover.reconcile(&self.conductor, room, push) {
             let commands = lost.end - lost.start;
+            self.engine.losses().add(Loss::CommandsLost, commands);
             tracing::warn!(commands, "the engine did not keep up with its commands; it has been told everything again");
             self.takes.log(self.conductor.frame(), Entry::Reconciled { lost });
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::conductor::Conductor;
 use crate::event::ControlEvent;
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{self, Param, Value};
 use crate::event::{Part, Troubles};
 use crate::files::{self, FolderLock};
 use crate::midi::mapping::Learned;
@@ -26,10 +26,6 @@ const RETRY: Duration = Duration::from_secs(2);
 const LAST: Duration = Duration::from_secs(5);
 /// Largest state: a thousand scenes of every parameter take a tenth of this.
 const LARGEST: u64 = 16 << 20;
-
-/// What is kept of the parameters that are the daemon's own: what they last did is not done again.
-const OF_THE_DAEMON: [Param; 6] =
-    [Param::Preset, Param::SceneMorph, Param::SceneMorphBars, Param::SceneA, Param::SceneB, Param::RecordPreRoll];
 
 /// Everything that is kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -65,7 +61,8 @@ impl Saved {
     /// The state of a performance.
     pub(super) fn of<'a>(conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) -> Self {
         let mut values = conductor.settings();
-        values.extend(OF_THE_DAEMON.map(|param| (param, conductor.value(param))));
+        let of_the_daemon = Param::all().filter(|param| param.policy().saved == parameter::Saved::State);
+        values.extend(of_the_daemon.map(|param| (param, conductor.value(param))));
         let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
         Self { values, scenes, learned: learned.cloned().collect() }
     }
