@@ -29,8 +29,8 @@ def every_part(port, size, shots):
                 assert not faults, f"{theme} {name}: {faults}"
             view(page, "setup")
         print("axe finds nothing", flush=True)
-        two_tabs(browser, page, daemon, size)
         page.select_option("#theme", "dark")
+        two_tabs(browser, page, daemon, size)
         if shots:
             for_show(page, daemon, size, shots)
         assert not browser.console, browser.console
