@@ -70,7 +70,7 @@ class Browser:
         page = context.new_page()
         page.set_default_timeout(LONG * 1000)
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: self.console.append(f"error: {error.stack}"))
+        page.on("pageerror", lambda error: self.console.append(f"error: {error.message} {error.stack}"))
         page.on("request", lambda request: self.foreign.append(request.url) if not at_home(request.url, daemon) else None)
         page.goto(daemon.address + "/")
         page.wait_for_selector("body.ready")

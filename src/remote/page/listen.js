@@ -25,7 +25,13 @@ export function forget() {
 async function play() {
   const audio = new AudioContext({ sampleRate: RATE, latencyHint: 'interactive' });
   const abort = new AbortController();
-  session = { stop: () => (abort.abort(), audio.close()) };
+  session = {
+    stop: () => {
+      session = undefined;
+      abort.abort();
+      audio.close();
+    },
+  };
   const answer = await fetch('/listen.wav', { signal: abort.signal });
   if (!answer.ok || !answer.body) throw new Error(answer.status === 503 ? 'Too many are listening already' : 'Melos does not answer');
   const reader = answer.body.getReader();
@@ -90,7 +96,6 @@ export function listen() {
         }
       }
       session?.stop();
-      session = undefined;
       if (!wanted) break;
       show('Listening again soon');
       await new Promise((resolve) => setTimeout(resolve, 700));
