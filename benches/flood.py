@@ -22,7 +22,7 @@ AT_REST = {
     "valence": 0.25, "level/network": -3, "temperature": 0.875, "tone": -0.125,
     "arousal": -0.5, "reverb": 0.375, "density": 0.5, "width": 0.625,
 }
-COUNTERS = ("osc_received", "osc_refused", "xruns", "starvations", "late_commands", "late_splices")
+COUNTERS = ("osc_refused", "xruns", "starvations", "late_commands", "late_splices")
 SENSORS = pathlib.Path(__file__).parent.parent / "tests/clients/osc_sensors.py"
 
 
@@ -51,7 +51,10 @@ def flood(melos, seconds, rate, period):
     return {
         "seconds": seconds, "rate": rate, "period": period, "realtime": realtime,
         "won": all(after["parameters"][id] == value for id, value in AT_REST.items()),
-        "counters": {counter: after[counter] - before[counter] for counter in COUNTERS},
+        "counters": {
+            "osc_received": after["osc_received"] - before["osc_received"],
+            **{counter: after["losses"][counter] - before["losses"][counter] for counter in COUNTERS},
+        },
         "astray": astray, "of": of, "moves": len(moves),
         "milliseconds": [
             (taken[value] - (start + moment - listener.first)) / RATE * 1000 for value, moment in moves.items() if value in taken

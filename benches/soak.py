@@ -11,7 +11,7 @@ import book
 from stage import OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
 
 PERIOD = 1024
-COUNTERS = ("xruns", "device_losses", "starvations", "starved_seconds", "late_splices", "late_commands", "generator_failures")
+COUNTERS = ("xruns", "device_losses", "starvations", "late_splices", "late_commands", "generator_failures")
 EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
 
 
@@ -33,7 +33,10 @@ def soak(melos, minutes):
         "minutes": round((end["seconds"] - begin["seconds"]) / 60, 1),
         "period": PERIOD,
         "realtime": realtime,
-        "counters": {name: end[name] - begin[name] for name in COUNTERS},
+        "counters": {
+            **{name: end["losses"][name] - begin["losses"][name] for name in COUNTERS},
+            "starved_seconds": end["starved_seconds"] - begin["starved_seconds"],
+        },
         "memory": memory,
         "load": end["load"],
     }

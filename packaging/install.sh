@@ -66,7 +66,7 @@ complete fish "$root/share/fish/vendor_completions.d/melos.fish"
 
 doc=$root/share/doc/melos
 into "$doc" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT
-into "$doc/docs" docs/*.md docs/*.png
+into "$doc/docs" $(find docs -maxdepth 1 -type f)
 into "$doc/examples" $(find examples -maxdepth 1 -type f)
 for folder in $(find examples -mindepth 1 -type d); do into "$doc/$folder" $(find "$folder" -maxdepth 1 -type f); done
 into "$doc/onnxruntime" runtime/LICENSE runtime/ThirdPartyNotices.txt

@@ -8,12 +8,15 @@ use clap::{CommandFactory, Parser, Subcommand};
 use melos::files::config::ConfigError;
 
 mod check;
+mod client;
 mod contract;
 mod corpus;
 mod data;
 mod devices;
+mod doctor;
 mod endpoint;
 mod learn;
+mod list;
 mod log;
 mod man;
 mod paths;
@@ -22,6 +25,7 @@ mod progress;
 mod record;
 mod render;
 mod run;
+mod set;
 mod settings;
 mod status;
 
@@ -50,7 +54,23 @@ enum Command {
     Check(check::Args),
     /// Waits for a MIDI control to be moved, and prints the mapping block for it
     Learn(learn::Args),
-    /// Asks the running daemon how it is
+    /// Sets a parameter of the running Melos, as in melos set emotion sad
+    Set(set::SetArgs),
+    /// Tells what a parameter of the running Melos is, or what all are
+    Get(set::GetArgs),
+    /// Loads a preset in the running Melos
+    Preset(set::PresetArgs),
+    /// Lists the presets of the running Melos
+    Presets(list::Args),
+    /// Lists the scenes of the running Melos
+    Scenes(list::Args),
+    /// Lists the recordings of the running Melos
+    Takes(list::Args),
+    /// Prints what the running Melos logged last
+    Log(list::Args),
+    /// Finds out what this machine lacks for playing, and says what to do
+    Doctor(doctor::Args),
+    /// Asks the running Melos how it is
     Status(status::Args),
     /// Begins or ends a recording of the running daemon
     Record(record::Args),
@@ -89,7 +109,15 @@ pub(crate) fn main() -> ExitCode {
         Command::Paths(args) => paths::run(args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(args),
         Command::Learn(args) => learn::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Status(args) => status::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Set(args) => set::set(args).map(|()| ExitCode::SUCCESS),
+        Command::Get(args) => set::get(args).map(|()| ExitCode::SUCCESS),
+        Command::Preset(args) => set::preset(args).map(|()| ExitCode::SUCCESS),
+        Command::Presets(args) => list::run(list::List::Presets, args).map(|()| ExitCode::SUCCESS),
+        Command::Scenes(args) => list::run(list::List::Scenes, args).map(|()| ExitCode::SUCCESS),
+        Command::Takes(args) => list::run(list::List::Takes, args).map(|()| ExitCode::SUCCESS),
+        Command::Log(args) => list::run(list::List::Log, args).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Status(args) => status::run(args),
         Command::Record(args) => record::run(args).map(|()| ExitCode::SUCCESS),
         Command::Analyze(args) => corpus::run("analyze", args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => corpus::run("prepare", args).map(|()| ExitCode::SUCCESS),

@@ -5,6 +5,7 @@
 
 mod course;
 pub mod harmony;
+mod handover;
 mod held;
 mod listening;
 mod performance;
@@ -20,10 +21,9 @@ mod tempo;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-pub use performance::ApplyError;
+pub use handover::Handover;
 pub use scenes::{MAX_SCENES, SceneError};
 pub use score::{PULSES, PlanUpdate, Score};
-pub use settings::in_scene;
 pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};
 
 use course::Course;
@@ -32,7 +32,6 @@ use listening::Listening;
 use performance::{Change, Morph, Performance};
 use planner::Planner;
 use splices::Splices;
-use steer::waits;
 use tempo::Tempo;
 
 use crate::conductor::harmony::BarRequest;
@@ -105,8 +104,7 @@ pub struct Conductor {
 }
 
 impl Conductor {
-    /// A performance at frame 0. A seed among the settings is overruled by `seed`; settings that do not fit are left out
-    /// (`melos check` and the readers of files report those).
+    /// A performance at frame 0. A seed among the settings is overruled by `seed`.
     #[must_use]
     pub fn new(seed: u64, settings: &[(Param, Value)]) -> Self {
         let mut performance = Performance::default();
@@ -153,11 +151,14 @@ impl Conductor {
     /// Applies an event at the horizon.
     ///
     /// # Errors
-    /// When it does not fit, or a scene is missing; nothing was changed.
-    pub fn apply(&mut self, event: &ControlEvent) -> Result<(), ApplyError> {
+    /// When a scene is missing, cannot be stored or has no name; nothing was changed.
+    pub fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
         let change = match event {
             ControlEvent::Set(param, value) => self.ask(*param, value)?,
-            ControlEvent::NextBar(param, value) => return self.hold(*param, value),
+            ControlEvent::NextBar(param, value) => {
+                self.hold(*param, value);
+                return Ok(());
+            }
             ControlEvent::LeadNotes(held) => self.performance.lead_notes(*held),
             ControlEvent::Morph(seconds) => {
                 self.morph = Some((self.now, self.length(Morph::Seconds(*seconds))));
@@ -166,7 +167,10 @@ impl Conductor {
             ControlEvent::SceneValue { name, param, value } => {
                 return self.performance.set_in_scene(name, *param, value);
             }
-            ControlEvent::Tempo(bpm) => return self.follow_tempo(*bpm),
+            ControlEvent::Tempo(bpm) => {
+                self.follow_tempo(*bpm);
+                return Ok(());
+            }
             ControlEvent::Beat { beat, at } => {
                 self.follow_beat(*beat, *at);
                 return Ok(());
@@ -176,7 +180,7 @@ impl Conductor {
         match change {
             Change::Nothing => {}
             Change::Panic => self.panic(),
-            Change::One(param) if !waits(param) || self.grid() == 0 => self.steer_one(param, morph),
+            Change::One(param) if !param.policy().quantized || self.grid() == 0 => self.steer_one(param, morph),
             Change::One(_) => self.wait(self.grid_beat(), morph),
             Change::Many(morph) if self.grid() == 0 => self.steer_all(Some(self.length(morph)), self.now),
             Change::Many(morph) => self.wait(self.grid_beat(), Some(self.length(morph))),

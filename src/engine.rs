@@ -18,7 +18,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ringbuf::traits::{Consumer, Producer};
 
-use crate::event::parameter::{Kind, Param};
+use crate::event::health::Loss;
+use crate::event::parameter::Param;
 use crate::event::{EngineCommand, EngineEvent};
 use crate::music::theory::Voice;
 use crate::units::SAMPLE_RATE;
@@ -183,7 +184,7 @@ impl Engine {
             }
             self.ports.commands.skip(1);
             if timed.frame < self.frame {
-                self.status.late_commands.fetch_add(1, Relaxed);
+                self.lost(Loss::Commands, 1);
             }
             self.apply(timed.command);
         }
@@ -194,12 +195,10 @@ impl Engine {
             let Some(hop) = self.ports.hops.try_peek() else { break };
             match self.network.receive(hop, self.frame) {
                 Receipt::Taken => {}
-                Receipt::Dropped => {
-                    self.status.dropped_hops.fetch_add(1, Relaxed);
-                }
+                Receipt::Dropped => self.lost(Loss::Hops, 1),
                 Receipt::EpochRejected => {
                     let event = EngineEvent::EpochRejected { epoch: hop.epoch, frame: self.frame };
-                    self.status.dropped_hops.fetch_add(1, Relaxed);
+                    self.lost(Loss::Hops, 1);
                     self.status.rejected_epoch.store(hop.epoch, Relaxed);
                     self.tell(event);
                 }
@@ -207,22 +206,16 @@ impl Engine {
             self.ports.hops.skip(1);
         }
         self.status.accepted_epoch.store(self.network.epoch(), Relaxed);
-        let not_finite = self.network.not_finite();
-        if not_finite > self.status.not_finite.load(Relaxed) {
-            self.status.not_finite.store(not_finite, Relaxed);
+        let not_finite = self.network.take_not_finite();
+        if not_finite > 0 {
+            self.lost(Loss::NotFinite, not_finite);
             self.tell(EngineEvent::NotFinite { frame: self.frame });
         }
     }
 
     fn apply(&mut self, command: EngineCommand) {
         match command {
-            EngineCommand::Number(param, value) => {
-                if let Kind::Number { min, max, .. } = param.spec().kind
-                    && value.is_finite()
-                {
-                    self.number(param, value.clamp(min, max));
-                }
-            }
+            EngineCommand::Number(param, value) => self.number(param, value),
             EngineCommand::Toggle(Param::Hold, on) => self.hold.set(on),
             EngineCommand::Toggle(Param::Play, on) => {
                 let [out, back] = PLAY_FADE_SECONDS;
@@ -251,6 +244,7 @@ impl Engine {
     }
 
     fn number(&mut self, param: Param, value: f32) {
+        debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted at the door: {value}");
         match param {
             Param::Reverb => self.reverb.set_amount(value),
             Param::ReverbSize => self.reverb.set_size(value),
@@ -267,7 +261,7 @@ impl Engine {
         match self.network.render(self.frame, &mut piano) {
             Turn::Starved => {
                 self.starved_since = self.frame;
-                self.status.starvations.fetch_add(1, Relaxed);
+                self.lost(Loss::Starvations, 1);
                 self.status.starved.store(true, Relaxed);
                 self.tell(EngineEvent::Starved { frame: self.frame });
             }
@@ -321,7 +315,7 @@ impl Engine {
         }
         if broken > 0 {
             // Something recursive is poisoned; it can only start afresh.
-            self.status.not_finite.fetch_add(broken, Relaxed);
+            self.lost(Loss::NotFinite, broken);
             self.tell(EngineEvent::NotFinite { frame: self.frame });
             self.clear();
         }
@@ -368,13 +362,17 @@ impl Engine {
         }
         let tapped = if self.untapped == 0 { self.ports.tap.push_slice(&self.ready) } else { 0 };
         self.untapped = self.untapped.saturating_add((QUANTUM - tapped) as u32);
-        self.status.dropped_tap.fetch_add((QUANTUM - tapped) as u64, Relaxed);
+        self.lost(Loss::Tap, (QUANTUM - tapped) as u64);
     }
 
     fn tell(&mut self, event: EngineEvent) {
         if self.ports.events.try_push(event).is_err() {
-            self.status.dropped_events.fetch_add(1, Relaxed);
+            self.lost(Loss::EngineEvents, 1);
         }
+    }
+
+    fn lost(&self, loss: Loss, more: u64) {
+        self.status.losses().add(loss, more);
     }
 }
 

@@ -1,7 +1,9 @@
-//! What is said between threads: parameters and their values, control events, engine commands, notices to listeners.
+//! What is said between threads: parameters and their values, control events, engine commands, notices to listeners,
+//! and the count of what was lost.
 
 pub mod control;
 pub mod engine;
+pub mod health;
 pub mod inbox;
 pub mod notice;
 pub mod parameter;

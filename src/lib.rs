@@ -4,6 +4,7 @@
 //! story on one page, and `tests/architecture.rs` checks that a module only names modules above it.
 
 pub mod quote;
+pub mod threads;
 pub mod units;
 pub mod mel;
 pub mod music;
@@ -16,3 +17,8 @@ pub mod output;
 pub mod midi;
 pub mod remote;
 pub mod session;
+
+/// Lets unit tests see whether what runs in a callback allocates.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;

@@ -189,7 +189,7 @@ fn a_server_that_dies_takes_nothing_with_it() {
     let begun = Instant::now();
     let after = daemon.wait_until("it is back", |status| status["state"] == "playing");
     println!("back {:?} after the server", begun.elapsed());
-    assert_eq!(after["device_losses"], 1);
+    assert_eq!(after["losses"]["device_losses"], 1);
     // Valence moves the mood, and the tempo follows it.
     let moved = |id: &str| ["valence", "arousal", "tempo"].contains(&id) || id.starts_with("emotion");
     for (id, value) in before["parameters"].as_object().unwrap().iter().filter(|(id, _)| !moved(id)) {

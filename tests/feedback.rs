@@ -6,11 +6,13 @@ mod client;
 #[path = "support/daemon.rs"]
 mod daemon;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
 use client::{Client, free_port, python, wait_until_bound};
 use daemon::Daemon;
+use melos::event::health::Loss;
 
 const QUIETLY: [&str; 6] = ["--audio", "null", "--midi", "off", "--preset", "calm"];
 
@@ -29,8 +31,11 @@ fn every_stream_reaches_a_subscriber() {
         "/melos/onset f 0.",
         "/melos/level ff -",
         "/melos/mood ffffffffff ",
-        "/melos/health sfiii \"playing\" ",
+        &format!("/melos/health sf{} \"playing\" ", "i".repeat(Loss::ALL.len())),
     ]);
+    let status = daemon.status().unwrap();
+    let counted: BTreeSet<_> = status["losses"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(counted, Loss::ALL.map(Loss::id).into(), "every loss can be read");
     // The mood that is heard glides to the one asked for.
     daemon.oscsend(&["/melos/glide", "f", "1"]);
     daemon.oscsend(&["/melos/emotion", "s", "sad"]);

@@ -1,7 +1,7 @@
 //! What the harmony promises, over every emotion and any seed.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
-use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, chroma};
+use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
 use melos::music::emotion::{Emotion, Mood};
 use melos::music::profile::Profile;
 use melos::music::theory::{Chord, Key, Mode, Voice};
@@ -332,13 +332,13 @@ fn the_plan_bends_when_the_network_insists_and_only_then() {
         }
         plans
     };
-    let obedient = wait(&|_, plan| chroma(&plan.chords[0].1).map(|share| share + 0.1));
+    let obedient = wait(&|_, plan| plan.chords[0].1.chroma().map(|share| share + 0.1));
     let mut deaf = Harmony::new(4);
     for (bar, plan) in obedient.iter().enumerate() {
         let alone = deaf.plan_bar(&BarRequest { mode: Some(Mode::Major), ..request(bar as u64, Emotion::Happy) });
         assert_eq!(*plan, alone, "an obedient network changes nothing");
     }
-    let stubborn = wait(&|_, _| chroma(&insisted).map(|share| share + 0.1));
+    let stubborn = wait(&|_, _| insisted.chroma().map(|share| share + 0.1));
     assert_ne!(stubborn, obedient);
     let root_at_start = |plans: &[BarPlan]| plans.iter().filter(|plan| plan.chords[0].1 == insisted).count();
     assert!(root_at_start(&stubborn) > root_at_start(&obedient) + 2, "the plan comes to the network's chord");

@@ -64,7 +64,7 @@ impl Rig {
     fn new() -> Self {
         let (sender, events) = sync_channel(4096);
         let mapping = Mapping::parse(Path::new("test.toml"), MAPPING).unwrap();
-        let midi = MidiIn::start(MidiSystem::Jack, sender).unwrap();
+        let midi = MidiIn::start(MidiSystem::Jack, sender, std::sync::Arc::default()).unwrap();
         let (live, start) = (LiveMappings::new(vec![mapping], Vec::new()), Instant::now());
         Self { live, events, start, came: 0, went: 0, _midi: midi }
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use jack_server::JackServer;
 use melos::engine::{Engine, EngineStatus, ports};
+use melos::event::health::Loss;
 use melos::event::parameter::Param;
 use melos::event::{EngineCommand, Hop, TimedCommand};
 use melos::files::config::{AudioConfig, AudioHost};
@@ -40,6 +41,9 @@ fn in_own_process(name: &str) {
 fn jack() {
     in_own_process("the_sound_has_no_gap");
     in_own_process("a_server_may_die_and_come_back");
+    in_own_process("a_server_may_stand_still");
+    in_own_process("a_server_may_come_later");
+    in_own_process("any_number_of_ports_will_do_and_they_may_come_later");
 }
 
 fn server_name() -> String {
@@ -65,6 +69,10 @@ struct Player {
 
 impl Player {
     fn start() -> Self {
+        Self::start_on(AudioHost::Jack)
+    }
+
+    fn start_on(host: AudioHost) -> Self {
         let (ports, mut ends) = ports();
         let status = Arc::new(EngineStatus::default());
         let engine = Engine::new(ports, Arc::clone(&status));
@@ -75,7 +83,7 @@ impl Player {
         }
         let mut pushed = 0;
         feed(&mut ends.hops, &mut pushed, 0);
-        let config = AudioConfig { host: AudioHost::Jack, device: None, block_frames: None };
+        let config = AudioConfig { host, device: None, block_frames: None };
         let output = Output::open(&config, engine).unwrap();
         println!("{}", output.status().name());
         let stop = Arc::new(AtomicBool::new(false));
@@ -159,9 +167,9 @@ fn the_sound_has_no_gap() {
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
     check_sine(&listen(5));
-    assert_eq!(player.status.starvations(), 0);
-    assert_eq!(player.output.status().losses(), 0);
-    println!("xruns: {}", player.output.status().xruns());
+    assert_eq!(player.status.losses().count(Loss::Starvations), 0);
+    assert_eq!(player.status.losses().count(Loss::Devices), 0);
+    println!("xruns: {}", player.status.losses().count(Loss::Xruns));
     player.stop();
 }
 
@@ -184,10 +192,107 @@ fn a_server_may_die_and_come_back() {
         server = JackServer::patient(&server_name());
         let back = wait_until("the output to come back", || player.output.status().connected());
         println!("back {back:?} after the server");
-        assert_eq!(player.output.status().losses(), round);
+        assert_eq!(player.status.losses().count(Loss::Devices), round);
         check_sine(&listen(1));
     }
-    assert_eq!(player.status.starvations(), 0);
+    assert_eq!(player.status.losses().count(Loss::Starvations), 0);
     let engine = player.stop();
     assert!(engine.status().frame() > 96_000);
+}
+
+#[test]
+#[ignore = "started by the test `jack`"]
+fn a_server_may_stand_still() {
+    let server = JackServer::patient(&server_name());
+    let player = Player::start();
+    wait_until("fade-in", || player.status.frame() > 24_000);
+    // A moment, in which the client stays; and longer than that.
+    for seconds in [1, 4] {
+        server.signal("STOP");
+        let (stopped, frame) = (Instant::now(), player.status.frame());
+        wait_until("the music to go on unheard", || player.status.frame() > frame + 24_000);
+        let late = stopped.elapsed();
+        assert!(late < Duration::from_millis(2500), "half a second of music took {late:?}");
+        assert!(!player.output.status().connected());
+        sleep(Duration::from_secs(seconds).saturating_sub(stopped.elapsed()));
+        server.signal("CONT");
+        let back = wait_until("the output to come back", || player.output.status().connected());
+        println!("back {back:?} after the server went on");
+        check_sine(&listen(1));
+    }
+    assert_eq!(player.status.losses().count(Loss::Starvations), 0);
+    player.stop();
+}
+
+#[test]
+#[ignore = "started by the test `jack`"]
+fn a_server_may_come_later() {
+    let player = Player::start_on(AudioHost::Auto);
+    let status = player.output.status();
+    assert!(status.is_null() && !status.connected(), "{}", status.name());
+    wait_until("the music to go on unheard", || player.status.frame() > 24_000);
+    let _server = JackServer::patient(&server_name());
+    let taken = wait_until("the server to be taken", || status.connected() && !status.is_null());
+    println!("taken after {taken:?}");
+    assert!(status.name().starts_with("JACK"), "{}", status.name());
+    check_sine(&listen(1));
+    player.stop();
+}
+
+/// A playback port of another program, as a sound card's would be.
+struct Playback;
+
+#[expect(unsafe_code, reason = "declared so by the trait; nothing of the port's buffer is read")]
+unsafe impl jack::PortSpec for Playback {
+    fn jack_port_type(&self) -> &'static str {
+        "32 bit float mono audio"
+    }
+
+    fn jack_flags(&self) -> jack::PortFlags {
+        jack::PortFlags::IS_INPUT | jack::PortFlags::IS_PHYSICAL
+    }
+
+    fn jack_buffer_size(&self) -> std::ffi::c_ulong {
+        0
+    }
+}
+
+/// What a port is connected to.
+fn connections(port: &str) -> Vec<String> {
+    let listed = Command::new("jack_lsp").args(["-c", port]).output().unwrap();
+    let lines = String::from_utf8(listed.stdout).unwrap();
+    lines.lines().filter_map(|line| line.strip_prefix("   ")).map(str::to_owned).collect()
+}
+
+#[test]
+#[ignore = "started by the test `jack`"]
+fn any_number_of_ports_will_do_and_they_may_come_later() {
+    let connected = |left: &str, right: &str| {
+        wait_until(&format!("connections to {left} and {right}"), || {
+            connections("melos-audio:left") == [left] && connections("melos-audio:right") == [right]
+        });
+    };
+    let server = JackServer::with_playback(&server_name(), 6);
+    let player = Player::start();
+    connected("system:playback_1", "system:playback_2");
+    player.stop();
+    drop(server);
+
+    let server = JackServer::with_playback(&server_name(), 1);
+    let player = Player::start();
+    connected("system:playback_1", "system:playback_1");
+    let (client, _) = jack::Client::new("card", jack::ClientOptions::NO_START_SERVER).unwrap();
+    let port = client.register_port("out", Playback).unwrap();
+    let client = client.activate_async((), ()).unwrap();
+    connected("system:playback_1", "card:out");
+    client.as_client().unregister_port(port).unwrap();
+    connected("system:playback_1", "system:playback_1");
+    // What a patchbay does is left alone.
+    let patched = Command::new("jack_disconnect").args(["melos-audio:left", "system:playback_1"]).status().unwrap();
+    assert!(patched.success());
+    sleep(Duration::from_millis(300));
+    assert!(connections("melos-audio:left").is_empty());
+    client.deactivate().unwrap();
+    player.stop();
+    drop(server);
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::{Client, PATIENCE, free_port, python, wait_until_bound};
+use melos::event::health::Loss;
 use melos::event::parameter::{Param, Value};
 use melos::event::{ControlEvent, Inbox, Notice};
 use melos::remote::osc::{Clients, OscServer};
@@ -23,7 +24,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(Arc::default()));
         let server = runtime
             .block_on(OscServer::start("127.0.0.1:0".parse().unwrap(), Clients::default(), Arc::clone(&inbox)))
             .unwrap();
@@ -123,7 +124,7 @@ fn ten_thousand_messages_and_as_much_noise_leave_the_newest_value() {
         last = rig.events(1).into_iter().rfind(|event| matches!(event, ControlEvent::Set(Param::Valence, _))).or(last);
     }
     assert_eq!(last, Some(set(Param::Valence, Value::Number(0.875))));
-    assert!(rig.server.counters().refused.load(std::sync::atomic::Ordering::Relaxed) > 100);
+    assert!(rig.inbox.losses().count(Loss::OscRefused) > 100);
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn a_port_in_use_is_named() {
     let rig = Rig::new();
     let error = rig
         .runtime
-        .block_on(OscServer::start(rig.server.address(), Clients::default(), Arc::default()))
+        .block_on(OscServer::start(rig.server.address(), Clients::default(), Arc::clone(&rig.inbox)))
         .unwrap_err()
         .to_string();
     for part in [&rig.port(), "osc.port", "another program"] {
@@ -176,6 +177,5 @@ fn input_does_not_wait_for_replies() {
         rig.inbox.drain(&mut taken);
     }
     assert!(!taken.is_empty());
-    let counters = rig.server.counters();
-    assert!(counters.unsent.load(std::sync::atomic::Ordering::Relaxed) > 0, "what is too much is left out");
+    assert!(rig.inbox.losses().count(Loss::OscUnsent) > 0, "what is too much is left out");
 }

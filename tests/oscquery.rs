@@ -29,7 +29,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(Arc::default()));
         let extra = Router::new().route("/status", get(|| async { "fine" }));
         let (any, osc) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.1:9000".parse().unwrap());
         let beside = Neighbours { osc, counters: Arc::default(), door: Door::new(&[], None, "") };
@@ -187,6 +187,7 @@ fn every_parameter_has_its_node() {
                 assert!(kind == "s" && value == names[usize::from(default)], "{node}");
                 assert_eq!(node["RANGE"], json!([{ "VALS": names }]));
             }
+            Kind::Chord => assert!(kind == "s" && *value == json!("auto"), "{node}"),
             Kind::Text { default } => assert!(kind == "s" && value == default, "{node}"),
             Kind::Trigger => assert!(kind == "I" && node.get("VALUE").is_none(), "{node}"),
         }

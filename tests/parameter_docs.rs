@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use melos::event::parameter::{Kind, Lane, TABLE};
+use melos::event::parameter::{AUTO, Kind, Lane, TABLE};
 
 const PATH: &str = "docs/parameters.md";
 
@@ -26,6 +26,7 @@ fn document() -> String {
             Kind::Number { min, max, default } => (format!("{min} … {max}"), default.to_string()),
             Kind::Toggle { default } => ("0, 1".to_owned(), u8::from(default).to_string()),
             Kind::Choice { names, default } => (names.join(", "), names[usize::from(default)].to_owned()),
+            Kind::Chord => ("chord symbol, auto".to_owned(), AUTO.to_owned()),
             Kind::Text { default } => ("text".to_owned(), default.to_owned()),
             Kind::Trigger => ("trigger".to_owned(), String::new()),
         };
@@ -34,8 +35,8 @@ fn document() -> String {
             "| `{}` | {values} | {} | {default} | {} | {} | {} |",
             spec.id,
             spec.unit,
-            spec.lane.name(),
-            latency(spec.lane),
+            spec.lane().name(),
+            latency(spec.lane()),
             spec.description
         )
         .expect("writing into a string cannot fail");

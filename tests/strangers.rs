@@ -35,7 +35,8 @@ impl Rig {
         let door = Door::new(&[], password, "<script>play()</script>");
         let beside = Neighbours { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), door };
         let any = "127.0.0.1:0".parse().unwrap();
-        let server = runtime.block_on(OscQuery::start(any, beside, Arc::<Inbox>::default(), extra)).unwrap();
+        let server =
+            runtime.block_on(OscQuery::start(any, beside, Arc::new(Inbox::new(Arc::default())), extra)).unwrap();
         Self { _runtime: runtime, server }
     }
 

@@ -9,13 +9,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use melos::engine::{Engine, EngineEnds, EngineStatus, ports};
+use melos::event::health::Loss;
 use melos::event::{EngineCommand, Hop, TimedCommand};
 use melos::generator::model::{Models, runtime};
 use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Networks, Worker, WorkerEvent};
 use melos::music::emotion::{Emotion, Mood};
 use melos::music::plan::Plan;
-use melos::music::theory::Chord;
-use melos::music::theory::Voice;
+use melos::music::theory::{Chord, Voice};
 use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
@@ -217,8 +217,8 @@ fn a_panic_in_the_network_is_told_and_passes() {
         .collect();
     assert_eq!(reasons.len(), 1);
     assert!(reasons[0].contains("the network tripped"));
-    assert_eq!(stage.worker.status().failures(), 1);
-    assert_eq!(stage.status.starvations(), 0);
+    assert_eq!(stage.status.losses().count(Loss::Latents), 1);
+    assert_eq!(stage.status.losses().count(Loss::Starvations), 0);
     assert!(loudest(&stage.heard[120_000..]) > 0.3 * loudest(&stage.heard[..48_000]));
 }
 
@@ -293,9 +293,9 @@ fn assert_moved(stage: &mut Stage, splice: u64) {
     let (planned, performed) = stage.splices()[0];
     assert_eq!(planned, splice);
     assert!(performed.is_some_and(|performed| performed > splice + 4096), "{performed:?}");
-    assert_eq!(stage.worker.status().late_splices(), 1);
+    assert_eq!(stage.status.losses().count(Loss::Splices), 1);
     assert_eq!(stage.status.accepted_epoch(), stage.worker.status().epoch());
-    assert_eq!(stage.status.starvations(), 0);
+    assert_eq!(stage.status.losses().count(Loss::Starvations), 0);
     let (before, after) = stage.heard.split_at(splice as usize);
     assert!(steepest(after) <= 2.0 * steepest(before), "{} against {}", steepest(after), steepest(before));
 }
@@ -364,7 +364,7 @@ fn other_networks_take_over_while_playing() {
     stage.until(|stage| stage.worker.status().epoch() == 2);
     stage.play(at.saturating_sub(stage.heard.len()) + 96_000, true);
     assert_eq!(stage.splices(), [(splice, Some(splice))]);
-    assert_eq!((stage.status.starvations(), stage.status.rejected_epoch()), (0, 0));
+    assert_eq!((stage.status.losses().count(Loss::Starvations), stage.status.rejected_epoch()), (0, 0));
     let (before, after) = stage.heard.split_at(at);
     assert!(
         loudest(after) > 0.0 && steepest(after) <= 2.0 * steepest(before),

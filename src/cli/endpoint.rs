@@ -48,6 +48,11 @@ impl FromStr for Endpoint {
 }
 
 impl DaemonArgs {
+    /// Whether it was said where OSC goes.
+    pub(crate) fn names_osc(&self) -> bool {
+        self.osc.is_some()
+    }
+
     /// Where OSC goes.
     pub(crate) fn osc(&self) -> anyhow::Result<SocketAddr> {
         reach(self.osc.as_ref(), OSC)

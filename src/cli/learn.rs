@@ -1,6 +1,7 @@
 //! `melos learn`.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         _ => MidiSystem::Alsa,
     };
     let (sender, events) = sync_channel(WAITING);
-    let _midi = MidiIn::start(system, sender)?;
+    let _midi = MidiIn::start(system, sender, Arc::default())?;
     super::tell(format_args!("move the control that shall be {}", args.parameter));
     let block = Learn::listen(param, &events, PATIENCE).context("nothing was moved")?;
     writeln!(std::io::stdout(), "{block}")?;

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use rosc::{OscMessage, OscPacket, OscType, encoder};
+use anyhow::bail;
+use rosc::OscType;
 
-use super::endpoint::{DaemonArgs, socket_to};
-use super::status::ask;
+use super::client::Client;
 
 /// How long the daemon may take to follow.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = ["wav", "flac"])]
     format: Option<String>,
     #[command(flatten)]
-    daemon: DaemonArgs,
+    melos: Client,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,8 +35,7 @@ enum What {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let (http, osc) = (args.daemon.http()?, args.daemon.osc()?);
-    let status = ask(http).with_context(|| format!("no Melos answers on {http}"))?;
+    let status = args.melos.get("/status")?;
     let on = args.what == What::Start;
     // The first minute that is recorded without a device is nobody's wish; a take that was asked for goes on as it is.
     let asked = status["parameters"]["record"] == true;
@@ -45,12 +43,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         bail!("nothing is being recorded");
     }
     let attempts = &status["recording"]["attempts"];
-    let socket = socket_to(osc)?;
-    let send = |address: &str, value: OscType| -> anyhow::Result<()> {
-        let packet = encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args: vec![value] }))?;
-        socket.send_to(&packet, osc)?;
-        Ok(())
-    };
+    let send = |address: &str, value: OscType| args.melos.send(address, vec![value]);
     if let Some(seconds) = args.preroll {
         send("/melos/record/preroll", OscType::Float(seconds))?;
     }
@@ -60,7 +53,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     send("/melos/record", OscType::Int(i32::from(on)))?;
     let begun = Instant::now();
     let now = loop {
-        let now = ask(http)?["recording"].take();
+        let now = args.melos.get("/status")?["recording"].take();
         let followed = if on { asked || now["attempts"] != *attempts } else { now["on"] == false };
         let decided = now["on"] == on || !now["trouble"].is_null();
         if followed && decided {
@@ -70,7 +63,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             if let Some(trouble) = now["trouble"].as_str() {
                 bail!("{trouble}");
             }
-            bail!("Melos answers on {http}, but does not follow OSC on {osc}");
+            bail!("Melos answers, but does not follow OSC");
         }
         std::thread::sleep(Duration::from_millis(50));
     };

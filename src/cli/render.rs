@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use melos::event::ControlEvent;
 use melos::files;
 use melos::files::library::Library;
-use melos::files::preset::{Preset, Walk, begin_with, ends_journey};
+use melos::files::preset::{Preset, Walk, begin_with};
 use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
@@ -80,7 +80,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;
-    if start.iter().any(|(param, _)| ends_journey(*param)) {
+    if start.iter().any(|(param, _)| param.policy().ends_journey) {
         journey = None;
     }
     log.header.settings.extend(start);

@@ -77,7 +77,7 @@ impl StartArgs {
             if param == Param::Preset {
                 bail!("--set preset: name the preset with --preset");
             }
-            set(param, value.parse().map_or(Input::Text(value), Input::Number))?;
+            set(param, param.input_of_word(value))?;
         }
         Ok(values)
     }

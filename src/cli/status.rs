@@ -1,55 +1,118 @@
-//! `melos status`.
+//! `melos status`: how the running daemon is, in sentences.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use melos::event::health::{Loss, sentence};
+use serde_json::Value as Json;
 
-use super::endpoint::DaemonArgs;
+use super::client::Client;
+use super::list::duration;
+
+/// Nobody hears the music as it should be.
+const UNWELL: u8 = 2;
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Ends with 0 when the music is heard as it should be, with 2 when it is not, with 1 when no Melos answers."
+)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    daemon: DaemonArgs,
     /// Everything, as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     json: bool,
+    /// Again every second, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    melos: Client,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let address = args.daemon.http()?;
-    let answer = ask(address).with_context(|| format!("no Melos answers on {address}"))?;
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&answer)?)?;
-        return Ok(());
-    }
-    for (key, value) in answer.as_object().context("the answer is not a JSON object")? {
-        match value {
-            serde_json::Value::Object(inside) => {
-                writeln!(out, "{}", key.replace('_', " "))?;
-                for (id, value) in inside {
-                    writeln!(out, "  {id:<24} {}", value.to_string().trim_matches('"'))?;
-                }
+    loop {
+        let status = args.melos.get("/status")?;
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
+        } else {
+            if args.watch && out.is_terminal() {
+                write!(out, "\x1b[H\x1b[2J")?;
             }
-            value => writeln!(out, "{:<20} {}", key.replace('_', " "), value.to_string().trim_matches('"'))?,
+            writeln!(out, "{}", tell(&status))?;
         }
+        if !args.watch {
+            return Ok(if is_well(&status) { ExitCode::SUCCESS } else { ExitCode::from(UNWELL) });
+        }
+        out.flush()?;
+        std::thread::sleep(Duration::from_secs(1));
     }
-    Ok(())
 }
 
-/// What the daemon says about itself, by one HTTP/1.0 request, whose answer ends with the connection.
-pub(super) fn ask(address: SocketAddr) -> anyhow::Result<serde_json::Value> {
-    let timeout = Duration::from_secs(2);
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.write_all(b"GET /status HTTP/1.0\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("the answer is not HTTP") };
-    if !head.contains(" 200 ") {
-        bail!("the answer was {}", head.lines().next().unwrap_or_default());
+fn is_well(status: &Json) -> bool {
+    matches!(status["state"].as_str(), Some("playing" | "silent"))
+}
+
+fn tell(status: &Json) -> String {
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let number = |value: &Json| value.as_f64().unwrap_or_default();
+    let parameters = &status["parameters"];
+    let state = match status["state"].as_str() {
+        Some("playing") => "Melos plays.".to_owned(),
+        Some("silent") => "Melos is silent until `melos set play on`.".to_owned(),
+        Some("starved") => "The generator is late: its last texture is sustained.".to_owned(),
+        Some("no-device") => "Nobody hears Melos: there is no sound device.".to_owned(),
+        other => format!("Melos is {}.", other.unwrap_or("not ready yet")),
+    };
+    let preset = match text(&parameters["preset"]) {
+        name if name.is_empty() => String::new(),
+        name => format!(", preset {name}"),
+    };
+    let losses: Vec<_> = Loss::ALL
+        .into_iter()
+        .filter_map(|loss| {
+            status["losses"][loss.id()].as_u64().filter(|count| *count > 0).map(|count| sentence(loss, count))
+        })
+        .collect();
+    let troubles = status["troubles"].as_object().into_iter().flatten();
+    let troubles: String = troubles.map(|(part, trouble)| format!("\nTrouble  {part}: {}", text(trouble))).collect();
+    let lost = if losses.is_empty() { "nothing since the start".to_owned() } else { losses.join(", ") };
+    format!(
+        "{state}\n\
+         Music    {}, {:.0} bpm{preset}\n\
+         Sound    {}, {:.1} dB\n\
+         Load     {:.0} % of a core, playing for {}\n\
+         Lost     {lost}{troubles}",
+        text(&parameters["emotion"]),
+        number(&parameters["tempo"]),
+        text(&status["output"]),
+        number(&status["rms_db"]),
+        100.0 * number(&status["load"]),
+        duration(number(&status["seconds"]) as u64),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_status_reads_itself() {
+        let mut status = json!({
+            "state": "playing", "seconds": 7500.2, "output": "JACK", "load": 0.234, "rms_db": -25.13,
+            "losses": { "unrecorded_frames": 3, "xruns": 0 },
+            "troubles": { "state": "the disk is full" },
+            "parameters": { "emotion": "calm", "tempo": 56.4, "preset": "slow-dawn" },
+        });
+        assert_eq!(
+            tell(&status),
+            "Melos plays.\nMusic    calm, 56 bpm, preset slow-dawn\nSound    JACK, -25.1 dB\n\
+             Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
+             Trouble  state: the disk is full"
+        );
+        assert!(is_well(&status));
+        status["state"] = json!("no-device");
+        assert!(!is_well(&status) && tell(&status).starts_with("Nobody hears Melos"));
     }
-    Ok(serde_json::from_str(body)?)
 }

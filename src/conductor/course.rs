@@ -1,8 +1,8 @@
 //! The course: what is in force, each value on its way to what was asked for.
 
 use super::performance::Performance;
-use super::settings::{Settings, is_mood};
-use crate::event::parameter::{Kind, Lane, Param};
+use super::settings::Settings;
+use crate::event::parameter::{Effect, Kind, Lane, Param};
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::clock::MusicClock;
 use crate::music::glide::{Glide, Length};
@@ -114,12 +114,13 @@ impl Course {
                 self.lead = performance.lead();
                 (impact.network, impact.lead) = (true, true);
             }
-            if self.settings.get(param) == asked.get(param) && !is_mood(param) {
+            let effect = param.policy().effect;
+            if self.settings.get(param) == asked.get(param) && effect != Effect::Mood {
                 continue;
             }
             let number = asked.number(param);
             match param {
-                _ if is_mood(param) && self.settings.mood() != asked.mood() => {
+                _ if effect == Effect::Mood && self.settings.mood() != asked.mood() => {
                     self.steering.mood.go(asked.mood(), at, glide, clock);
                     let tempo = self.follow.at(at, clock) > 0.0 || *self.follow.target() > 0.0;
                     impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
@@ -134,14 +135,13 @@ impl Course {
                 Param::Tempo => self.pinned_bpm.go(number, at, cut, clock),
                 Param::TempoFollow if asked.toggle(param) => self.follow.go(1.0, at, glide, clock),
                 Param::TempoFollow => self.follow.go(0.0, at, cut, clock),
-                _ if param.spec().lane == Lane::Fast => self.command(param, asked, at, cut, clock, commands),
+                _ if effect == Effect::Engine => self.command(param, asked, at, cut, clock, commands),
                 _ => {}
             }
-            let slow = param.spec().lane == Lane::Slow && !matches!(param, Param::Glide | Param::Quantize);
-            impact.network |= slow && !is_mood(param) && param != Param::Chord;
-            impact.harmony |= matches!(param, Param::Key | Param::Mode | Param::Seed);
-            impact.tempo |= matches!(param, Param::Tempo | Param::TempoFollow);
-            impact.seed |= param == Param::Seed;
+            impact.network |= effect.steers_network();
+            impact.harmony |= effect.steers_harmony();
+            impact.tempo |= effect == Effect::Tempo;
+            impact.seed |= effect == Effect::Seed;
             self.settings.adopt(param, asked);
         }
         impact
@@ -149,7 +149,7 @@ impl Course {
 
     /// Tells the engine every value of the fast lane.
     pub(super) fn tell_all(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
-        for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane == Lane::Fast) {
+        for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
             match spec.kind {
                 Kind::Number { .. } => {
                     commands.push(number_command(frame, spec.param, self.settings.number(spec.param)))
@@ -160,6 +160,19 @@ impl Course {
                 _ => {}
             }
         }
+    }
+
+    /// Everything that the engine was told of the fast lane, and not of what is still to come.
+    pub(super) fn told(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
+        let mut commands = Vec::new();
+        self.tell_all(frame, &mut commands);
+        commands.into_iter().map(move |TimedCommand { command, .. }| match command {
+            EngineCommand::Number(param, _) => match self.morphing.binary_search_by_key(&param, |(param, _)| *param) {
+                Ok(index) => EngineCommand::Number(param, self.morphing[index].1.at(frame, clock)),
+                Err(_) => command,
+            },
+            _ => command,
+        })
     }
 
     /// The frame at which [`Course::step_morph`] has something to do.

@@ -31,7 +31,6 @@ use palette::Palette;
 use phrase::Phrase;
 
 pub use lead::chord_from_notes;
-pub use listening::chroma;
 
 /// One note of a voice.
 #[derive(Debug, Clone, Copy, PartialEq)]

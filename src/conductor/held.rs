@@ -1,7 +1,7 @@
 //! What was asked for "at the next bar" and is held until then.
 
 use super::Conductor;
-use super::performance::{ApplyError, Change};
+use super::performance::Change;
 use crate::event::parameter::{Param, Value};
 use crate::music::glide::Length;
 
@@ -43,14 +43,12 @@ impl Line {
 
 impl Conductor {
     /// Holds a value until the next bar line; a value of the same parameter that is held gives way to it.
-    pub(super) fn hold(&mut self, param: Param, value: &Value) -> Result<(), ApplyError> {
-        self.performance.check(param, value)?;
+    pub(super) fn hold(&mut self, param: Param, value: &Value) {
         if self.held.values.is_empty() {
             self.held.beat = self.next_bar();
         }
         self.held.values.retain(|(held, _)| *held != param);
         self.held.values.push((param, value.clone()));
-        Ok(())
     }
 
     /// Asks for what was held, a little before its line, so that it comes into force on it.

@@ -1,24 +1,10 @@
 //! The performance state: a pure reducer from control events to what is asked for.
 
-use thiserror::Error;
-
 use super::scenes::{SceneError, Scenes};
 use super::settings::Settings;
 use crate::conductor::harmony::chord_from_notes;
-use crate::event::parameter::{InputError, Param, Value};
+use crate::event::parameter::{Param, Value};
 use crate::music::theory::Chord;
-
-/// Why an event changed nothing.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum ApplyError {
-    /// The value does not fit.
-    #[error(transparent)]
-    Input(#[from] InputError),
-    /// The scene cannot be stored or recalled.
-    #[error(transparent)]
-    Scene(#[from] SceneError),
-}
 
 /// What an event changed in what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,11 +41,11 @@ impl Performance {
     /// Takes a value for a parameter.
     ///
     /// # Errors
-    /// When the value does not fit or a scene is missing; nothing was changed.
-    pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, ApplyError> {
+    /// When a scene is missing, cannot be stored or has no name; nothing was changed.
+    pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let asked_before = &self.asked;
         let mut asked = asked_before.clone();
-        asked.set(param, value)?;
+        asked.set(param, value);
         let morph = match asked.number(Param::SceneMorphBars) {
             0.0 => Morph::Seconds(asked.number(Param::SceneMorph)),
             bars => Morph::Bars(bars),
@@ -67,7 +53,7 @@ impl Performance {
         let change = match param {
             Param::Panic => {
                 // Nothing that is held outlives it.
-                asked.set(Param::Hold, &Value::Toggle(false))?;
+                asked.set(Param::Hold, &Value::Toggle(false));
                 Change::Panic
             }
             Param::SceneStore => {
@@ -99,14 +85,6 @@ impl Performance {
         Ok(change)
     }
 
-    /// Whether a value fits a parameter.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub(super) fn check(&self, param: Param, value: &Value) -> Result<(), ApplyError> {
-        Ok(self.asked.clone().set(param, value)?)
-    }
-
     /// The held notes of a keyboard that leads.
     pub(super) fn lead_notes(&mut self, held: u128) -> Change {
         self.keys = held;
@@ -134,11 +112,11 @@ impl Performance {
     /// Gives a stored scene, new or old, a value of a parameter.
     ///
     /// # Errors
-    /// When the value does not fit, the scene has no name, or too many are stored.
-    pub(super) fn set_in_scene(&mut self, name: &str, param: Param, value: &Value) -> Result<(), ApplyError> {
+    /// When the scene has no name, or too many are stored.
+    pub(super) fn set_in_scene(&mut self, name: &str, param: Param, value: &Value) -> Result<(), SceneError> {
         let mut scene = self.scenes.get(name).cloned().unwrap_or_default();
-        scene.set(param, value)?;
-        Ok(self.scenes.store(name, &scene)?)
+        scene.set(param, value);
+        self.scenes.store(name, &scene)
     }
 }
 

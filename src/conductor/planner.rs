@@ -36,6 +36,7 @@ struct Sounding {
     id: u64,
     voice: Voice,
     note: u8,
+    velocity: f32,
 }
 
 /// The harmony layer's future: bars planned ahead, on beats, so that a change of tempo moves them all.
@@ -122,6 +123,15 @@ impl Planner {
         }
     }
 
+    /// The notes that sound, as what began them.
+    pub(super) fn sounding(&self) -> impl Iterator<Item = EngineCommand> {
+        self.sounding.iter().map(|Sounding { voice, note, velocity, .. }| EngineCommand::NoteOn {
+            voice: *voice,
+            note: *note,
+            velocity: *velocity,
+        })
+    }
+
     /// The frame at which something is to be played next.
     pub(super) fn next_frame(&self, clock: &MusicClock) -> Option<u64> {
         self.events.first().map(|event| clock.frame_at(event.beat))
@@ -142,7 +152,7 @@ impl Planner {
                 if let Some(index) = self.sounding.iter().position(|other| other.voice == voice && other.note == note) {
                     out.commands.push(note_off(frame, self.sounding.remove(index)));
                 }
-                self.sounding.push(Sounding { id, voice, note });
+                self.sounding.push(Sounding { id, voice, note, velocity });
                 out.commands.push(TimedCommand { frame, command: EngineCommand::NoteOn { voice, note, velocity } });
             }
         }

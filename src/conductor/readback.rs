@@ -3,6 +3,7 @@
 use super::Conductor;
 #[allow(unused_imports, reason = "for the docs")]
 use crate::event::ControlEvent;
+use crate::event::EngineCommand;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
@@ -23,6 +24,13 @@ impl Conductor {
     pub fn values(&self) -> Vec<(Param, Value)> {
         let all = TABLE.iter().map(|spec| (spec.param, self.value(spec.param)));
         all.filter(|(_, value)| *value != Value::Trigger).collect()
+    }
+
+    /// What the engine holds when it has missed nothing: levels and switches, the phrase's level, and the notes that sound.
+    pub fn held_by_engine(&self) -> impl Iterator<Item = EngineCommand> {
+        let last_beat = self.next_beat.checked_sub(1);
+        let expression = last_beat.map(|beat| EngineCommand::Expression(self.planner.expression(beat as f64)));
+        self.course.told(self.now, self.tempo.clock()).chain(expression).chain(self.planner.sounding())
     }
 
     /// What makes this state again when given to [`Conductor::new`]: for the state file and for control logs.

@@ -123,7 +123,7 @@ mod tests {
 
     fn with(param: Param, value: f32) -> Settings {
         let mut settings = Settings::default();
-        settings.set(param, &Value::Number(value)).unwrap();
+        settings.set(param, &Value::Number(value));
         settings
     }
 

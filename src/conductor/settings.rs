@@ -1,12 +1,9 @@
 //! What has been asked for: a value for every parameter, with the mood's many faces kept consistent.
 
-use crate::event::parameter::{Input, InputError, Kind, Lane, Param, TABLE, Value};
+use crate::event::parameter::{Param, Saved, TABLE, Value};
 use crate::music::emotion::{Affect, Emotion, Mood};
 use crate::music::theory::{Chord, Mode};
-use crate::quote::quoted;
 
-/// Chord text that gives the harmony back to the progression.
-const AUTO: &str = "auto";
 /// Sum of the eight faders that counts as all down.
 const SILENT: f32 = 1e-6;
 
@@ -37,13 +34,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Takes a value; numbers outside the range are clamped.
-    ///
-    /// # Errors
-    /// When the value does not fit the parameter, or is no chord symbol; nothing was changed.
-    pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<(), InputError> {
-        let Some(value) = param.fit(input_of(value))? else { return Ok(()) };
-        match (param, &value) {
+    /// Takes a value that fits its parameter.
+    pub(super) fn set(&mut self, param: Param, value: &Value) {
+        debug_assert!(param.holds(value), "{param:?} was not fitted at the door: {value:?}");
+        match (param, value) {
             (Param::Emotion, Value::Choice(choice)) => self.set_mood(Mood::pure(Emotion::ALL[usize::from(*choice)])),
             (Param::Valence, Value::Number(valence)) => {
                 self.set_affect(Affect { valence: *valence, ..self.mood.affect() });
@@ -53,29 +47,17 @@ impl Settings {
             }
             (Param::Tempo, _) => {
                 self.values[Param::TempoFollow as usize] = Value::Toggle(false);
-                self.values[param as usize] = value;
-            }
-            (Param::Chord, Value::Text(symbol)) => {
-                let automatic = symbol.is_empty() || symbol.eq_ignore_ascii_case(AUTO);
-                if !automatic && Chord::parse(symbol).is_none() {
-                    return Err(InputError::Unfit {
-                        id: param.spec().id,
-                        got: quoted(symbol),
-                        expected: "a chord symbol such as Am7, F#dim or C/E, or auto".to_owned(),
-                    });
-                }
-                self.values[param as usize] = if automatic { Value::Text(AUTO.to_owned()) } else { value };
+                self.values[param as usize] = value.clone();
             }
             (Param::Seed, Value::Number(seed)) => self.values[param as usize] = Value::Number(seed.round()),
             (_, Value::Trigger) => {}
             _ => {
-                self.values[param as usize] = value;
+                self.values[param as usize] = value.clone();
                 if param.weighed_emotion().is_some() {
                     self.blend_faders();
                 }
             }
         }
-        Ok(())
     }
 
     /// The value of a parameter; [`Value::Trigger`] for triggers.
@@ -167,7 +149,7 @@ impl Settings {
     }
 
     /// What makes these settings again when set in this order on the defaults: for state files and control logs. Without
-    /// what only concerns the moment (play, hold) and without the daemon's own parameters.
+    /// what only concerns the moment (play, hold) and the daemon's own parameters.
     #[must_use]
     pub(super) fn list(&self) -> Vec<(Param, Value)> {
         let silent = self.faders().iter().sum::<f32>() <= SILENT;
@@ -176,11 +158,8 @@ impl Settings {
             (Param::Valence | Param::Arousal, face) => face == MoodFace::Weights,
             _ => self.face == MoodFace::Affect && param.weighed_emotion().is_some(),
         };
-        TABLE
-            .iter()
-            .filter(|spec| spec.kind != Kind::Trigger && spec.lane != Lane::Daemon)
-            .map(|spec| spec.param)
-            .filter(|param| !matches!(param, Param::Play | Param::Hold) && !of_other_face(*param))
+        Param::all()
+            .filter(|param| param.policy().saved == Saved::Everywhere && !of_other_face(*param))
             .filter(|param| *param != Param::Tempo || !self.toggle(Param::TempoFollow))
             .map(|param| (param, self.get(param)))
             .collect()
@@ -188,7 +167,7 @@ impl Settings {
 
     /// Takes over one parameter from other settings; for one face of the mood, the whole mood.
     pub(super) fn adopt(&mut self, param: Param, from: &Self) {
-        if is_mood(param) {
+        if param.is_mood() {
             (self.mood, self.face) = (from.mood, from.face);
             for param in Emotion::ALL.map(Param::emotion_weight) {
                 self.values[param as usize] = from.values[param as usize].clone();
@@ -204,7 +183,7 @@ impl Settings {
     pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
         let mut mixed = self.clone();
         let nearer = if t < 0.5 { a } else { b };
-        for param in TABLE.iter().map(|spec| spec.param).filter(|param| in_scene(*param)) {
+        for param in Param::all().filter(|param| param.policy().scene) {
             let at = param as usize;
             mixed.values[at] = match (&a.values[at], &b.values[at]) {
                 (Value::Number(a), Value::Number(b)) => Value::Number(a + (b - a) * t),
@@ -220,31 +199,6 @@ impl Settings {
             mixed.set_mood(a.mood.toward(&b.mood, t));
         }
         mixed
-    }
-}
-
-/// Whether a parameter is one of the faces of the mood.
-#[must_use]
-pub(super) fn is_mood(param: Param) -> bool {
-    matches!(param, Param::Emotion | Param::Valence | Param::Arousal) || param.weighed_emotion().is_some()
-}
-
-/// Whether a scene remembers a parameter: everything that sounds, but not how the performer works or the moment.
-#[must_use]
-pub fn in_scene(param: Param) -> bool {
-    let spec = param.spec();
-    spec.lane != Lane::Daemon
-        && spec.kind != Kind::Trigger
-        && !matches!(param, Param::Play | Param::Hold | Param::Quantize | Param::Seed)
-}
-
-fn input_of(value: &Value) -> Input<'_> {
-    match value {
-        Value::Number(value) => Input::Number(f64::from(*value)),
-        Value::Toggle(on) => Input::Bool(*on),
-        Value::Choice(choice) => Input::Number(f64::from(*choice)),
-        Value::Text(text) => Input::Text(text),
-        Value::Trigger => Input::Nothing,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::course::Impact;
 use super::held::Line;
-use super::performance::{ApplyError, Change, Morph};
+use super::performance::{Change, Morph};
+use super::scenes::SceneError;
 use super::score::Score;
 use super::tempo::Alignment;
 use super::{Conductor, STALE_BEATS, Waiting};
-use crate::event::parameter::{Lane, Param, TABLE, Value};
+use crate::event::parameter::{Input, Lane, Param, Value};
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::glide::Length;
 use crate::units::seconds_to_frames;
@@ -39,13 +40,13 @@ impl Conductor {
     }
 
     /// Takes a value into what is asked for.
-    pub(super) fn ask(&mut self, param: Param, value: &Value) -> Result<Change, ApplyError> {
+    pub(super) fn ask(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         // Whoever lets go of the emotion's tempo keeps the tempo of this moment.
         if (param, value) == (Param::TempoFollow, &Value::Toggle(false))
             && self.performance.asked().toggle(Param::TempoFollow)
         {
             let bpm = self.course.bpm(self.now, self.tempo.clock());
-            return self.performance.set(Param::Tempo, &Value::Number(bpm as f32));
+            return Ok(self.set_tempo(bpm));
         }
         self.performance.set(param, value)
     }
@@ -147,14 +148,20 @@ impl Conductor {
         self.splices.want(self.now);
     }
 
-    pub(super) fn follow_tempo(&mut self, bpm: f64) -> Result<(), ApplyError> {
+    /// Pins the tempo, as far as its range goes.
+    fn set_tempo(&mut self, bpm: f64) -> Change {
+        let fitted = Param::Tempo.fit(Input::Number(bpm)).ok().flatten();
+        let change = fitted.and_then(|value| self.performance.set(Param::Tempo, &value).ok());
+        change.unwrap_or(Change::Nothing)
+    }
+
+    pub(super) fn follow_tempo(&mut self, bpm: f64) {
         let asked = self.performance.asked();
         let known = !asked.toggle(Param::TempoFollow)
             && (bpm / f64::from(asked.number(Param::Tempo)) - 1.0).abs() < TEMPO_TOLERANCE;
-        if !known && self.performance.set(Param::Tempo, &Value::Number(bpm as f32))? != Change::Nothing {
+        if !known && self.set_tempo(bpm) != Change::Nothing {
             self.steer_one(Param::Tempo, None);
         }
-        Ok(())
     }
 
     pub(super) fn follow_beat(&mut self, beat: f64, at: u64) {
@@ -180,18 +187,12 @@ impl Conductor {
     }
 }
 
-/// Whether a change of a parameter waits for the beat when that is asked for: mood, harmony, and how the network plays.
-pub(super) fn waits(param: Param) -> bool {
-    let immediate = matches!(param, Param::Glide | Param::Quantize | Param::Tempo | Param::TempoFollow);
-    param.spec().lane == Lane::Slow && !immediate
-}
-
 /// What travels to the engine.
 fn fast() -> impl Iterator<Item = Param> {
-    TABLE.iter().filter(|spec| spec.lane == Lane::Fast).map(|spec| spec.param)
+    Param::all().filter(|param| param.spec().lane() == Lane::Fast)
 }
 
 /// Everything else.
 fn slow() -> impl Iterator<Item = Param> {
-    TABLE.iter().filter(|spec| spec.lane != Lane::Fast).map(|spec| spec.param)
+    Param::all().filter(|param| param.spec().lane() != Lane::Fast)
 }

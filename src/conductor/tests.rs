@@ -8,7 +8,7 @@ mod steering;
 mod tempo;
 
 use super::*;
-use crate::event::parameter::{Lane, TABLE};
+use crate::event::parameter::{Saved, TABLE};
 
 /// One second.
 const SECOND: u64 = SAMPLE_RATE as u64;

@@ -34,7 +34,7 @@ pub(super) struct HopTable {
     slots: Box<[Slot]>,
     epoch: u32,
     rejected: Option<u32>,
-    /// Samples that were no finite number.
+    /// Samples that were not a finite number, and not told yet.
     not_finite: u64,
 }
 
@@ -50,9 +50,9 @@ impl HopTable {
         self.epoch
     }
 
-    /// How many samples were no finite number so far.
-    pub(super) fn not_finite(&self) -> u64 {
-        self.not_finite
+    /// How many samples were not a finite number since this was last asked.
+    pub(super) fn take_not_finite(&mut self) -> u64 {
+        std::mem::take(&mut self.not_finite)
     }
 
     /// Takes a hop in, with the play head at `frame`.
@@ -163,6 +163,6 @@ mod tests {
         bad.samples[2] = f32::NEG_INFINITY;
         table.receive(&bad, 0);
         assert_eq!(table.quantum(0).unwrap()[..4], [LOUDEST, 0.0, 0.0, LOUDEST]);
-        assert_eq!(table.not_finite(), 2);
+        assert_eq!(table.take_not_finite(), 2);
     }
 }

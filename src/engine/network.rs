@@ -56,8 +56,8 @@ impl Network {
         self.hops.epoch()
     }
 
-    pub(super) fn not_finite(&self) -> u64 {
-        self.hops.not_finite()
+    pub(super) fn take_not_finite(&mut self) -> u64 {
+        self.hops.take_not_finite()
     }
 
     /// Forgets the texture, so that nothing of the past can sound again.

@@ -1,6 +1,9 @@
 //! What the rest may know about the engine, without asking it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crate::event::health::Losses;
 
 /// A part of the sum that has a meter of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +28,12 @@ impl Layer {
 /// The engine's state as the rest sees it; written by the audio thread once per quantum or block, read by anyone.
 #[derive(Debug, Default)]
 pub struct EngineStatus {
+    losses: Arc<Losses>,
     pub(super) frame: AtomicU64,
     pub(super) starved: AtomicBool,
     pub(super) starved_frames: AtomicU64,
-    pub(super) starvations: AtomicU64,
-    pub(super) late_commands: AtomicU64,
     pub(super) accepted_epoch: AtomicU32,
     pub(super) rejected_epoch: AtomicU32,
-    pub(super) dropped_hops: AtomicU64,
-    pub(super) dropped_tap: AtomicU64,
-    pub(super) dropped_events: AtomicU64,
-    pub(super) not_finite: AtomicU64,
     pub(super) silent: AtomicBool,
     pub(super) peak: AtomicU32,
     pub(super) rms: AtomicU32,
@@ -45,6 +43,18 @@ pub struct EngineStatus {
 }
 
 impl EngineStatus {
+    /// Of an engine at frame 0 that counts what it loses here.
+    #[must_use]
+    pub fn new(losses: Arc<Losses>) -> Self {
+        Self { losses, ..Self::default() }
+    }
+
+    /// What was lost, here and wherever else these are counted.
+    #[must_use]
+    pub fn losses(&self) -> &Arc<Losses> {
+        &self.losses
+    }
+
     /// The play head: the first frame of the time line not yet worked out. Commands and hops belong at or after it.
     #[must_use]
     pub fn frame(&self) -> u64 {
@@ -63,18 +73,6 @@ impl EngineStatus {
         self.starved_frames.load(Relaxed)
     }
 
-    /// How often the network's sound ran out.
-    #[must_use]
-    pub fn starvations(&self) -> u64 {
-        self.starvations.load(Relaxed)
-    }
-
-    /// How many commands came after their frame and took effect at once.
-    #[must_use]
-    pub fn late_commands(&self) -> u64 {
-        self.late_commands.load(Relaxed)
-    }
-
     /// The epoch being played; 0 until a newer one came in time.
     #[must_use]
     pub fn accepted_epoch(&self) -> u32 {
@@ -85,30 +83,6 @@ impl EngineStatus {
     #[must_use]
     pub fn rejected_epoch(&self) -> u32 {
         self.rejected_epoch.load(Relaxed)
-    }
-
-    /// How many hops were not used: played past, of an older or rejected epoch, or too far ahead.
-    #[must_use]
-    pub fn dropped_hops(&self) -> u64 {
-        self.dropped_hops.load(Relaxed)
-    }
-
-    /// How many finished frames the recorder did not get.
-    #[must_use]
-    pub fn dropped_tap(&self) -> u64 {
-        self.dropped_tap.load(Relaxed)
-    }
-
-    /// How many events found their ring full.
-    #[must_use]
-    pub fn dropped_events(&self) -> u64 {
-        self.dropped_events.load(Relaxed)
-    }
-
-    /// How many samples were not a finite number and became silence.
-    #[must_use]
-    pub fn not_finite(&self) -> u64 {
-        self.not_finite.load(Relaxed)
     }
 
     /// Whether the music is faded out completely, so that stopping makes no difference.

@@ -18,7 +18,7 @@ pub struct Hop {
 /// What the control side may ask of the engine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum EngineCommand {
-    /// A number of the fast lane, in the parameter's unit; others are ignored.
+    /// A number of the fast lane, in the parameter's unit and within its range; other parameters are ignored.
     Number(Param, f32),
     /// A switch of the fast lane; others are ignored.
     Toggle(Param, bool),

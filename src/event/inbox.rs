@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{ControlEvent, Incoming, LearnRequest, Source};
+use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 
 /// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
@@ -21,8 +22,9 @@ const LEARN_CAPACITY: usize = 16;
 ///
 /// A flood on one fader costs one slot, because a waiting value of the same parameter is replaced. Triggers, texts and events
 /// scheduled for later are never replaced. Locked for moments only, by control threads; not for the audio callback.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbox {
+    losses: Arc<Losses>,
     waiting: Mutex<Waiting>,
     arrived: Condvar,
 }
@@ -33,16 +35,27 @@ struct Waiting {
     /// How many of the events have a time to come, and how many are from OSC clients.
     deferred: usize,
     from_osc: usize,
-    refused: u64,
     learn: VecDeque<(LearnRequest, Option<SocketAddr>)>,
 }
 
 impl Inbox {
+    /// An empty one that counts what it refuses.
+    #[must_use]
+    pub fn new(losses: Arc<Losses>) -> Self {
+        Self { losses, waiting: Mutex::default(), arrived: Condvar::new() }
+    }
+
+    /// What was lost, here and wherever else these are counted.
+    #[must_use]
+    pub fn losses(&self) -> &Arc<Losses> {
+        &self.losses
+    }
+
     /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when there is no room for its kind.
     pub fn push(&self, incoming: Incoming) -> bool {
         let mut waiting = self.lock();
         let fits = waiting.push(incoming);
-        waiting.refused += u64::from(!fits);
+        self.losses.add(Loss::Events, u64::from(!fits));
         drop(waiting);
         self.arrived.notify_one();
         fits
@@ -53,6 +66,7 @@ impl Inbox {
         let learn = &mut self.lock().learn;
         if learn.len() == LEARN_CAPACITY {
             learn.pop_front();
+            self.losses.add(Loss::Events, 1);
         }
         learn.push_back((request, from));
     }
@@ -76,11 +90,6 @@ impl Inbox {
             .arrived
             .wait_timeout_while(waiting, timeout, |waiting| waiting.events.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
-    }
-
-    /// Events refused so far because the box was full.
-    pub fn refused(&self) -> u64 {
-        self.lock().refused
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -149,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_newest_value_wins_and_keeps_its_place_in_time() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(Arc::default());
         for step in 0..10_000u16 {
             assert!(inbox.push(set(Param::Valence, f32::from(step), None)));
             if step == 5_000 {
@@ -163,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_trigger_counts() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(Arc::default());
         let next =
             Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source: Source::Other };
         inbox.push(next.clone());
@@ -175,10 +184,10 @@ mod tests {
 
     #[test]
     fn what_is_to_happen_at_once_has_room_that_nothing_later_takes() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(Arc::default());
         let due = Some(Instant::now());
         let taken = (0..CAPACITY).filter(|_| inbox.push(set(Param::Valence, 0.0, due))).count();
-        assert_eq!((taken, inbox.refused()), (DEFERRED, (CAPACITY - DEFERRED) as u64));
+        assert_eq!((taken, inbox.losses().count(Loss::Events)), (DEFERRED, (CAPACITY - DEFERRED) as u64));
         let panic = Incoming {
             event: ControlEvent::Set(Param::Panic, Value::Trigger),
             due: None,
@@ -193,7 +202,7 @@ mod tests {
 
     #[test]
     fn hands_on_controllers_have_room_that_the_network_never_takes() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(Arc::default());
         let next = |source| Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source };
         let osc = Source::Osc("10.0.0.1:57120".parse().unwrap());
         assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), FROM_OSC);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::event::Part;
+use crate::event::health::Counts;
 use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
@@ -110,10 +111,6 @@ pub struct Health {
     pub state: String,
     /// Time the generator needs for a second of sound, in seconds; above 1 it cannot keep up.
     pub load: f32,
-    /// Gaps the audio system reported.
-    pub xruns: u32,
-    /// Times the generator came too late and the last texture was sustained.
-    pub starvations: u32,
-    /// Changes of mood that took effect later than planned.
-    pub late_splices: u32,
+    /// What was lost or late so far.
+    pub losses: Counts,
 }

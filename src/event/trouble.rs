@@ -14,6 +14,8 @@ pub enum Part {
     SavedState,
     /// Keeping the state for the next one.
     State,
+    /// Having the state folder alone.
+    Lock,
     /// Recording.
     Recording,
     /// The control log.
@@ -29,6 +31,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::SavedState => "saved-state",
             Self::State => "state",
+            Self::Lock => "lock",
             Self::Recording => "recording",
             Self::ControlLog => "control-log",
             Self::Watch => "watch",

@@ -10,6 +10,8 @@ use super::document::Problem;
 /// Reads one file.
 pub type Read<T> = fn(&Path) -> Result<T, Vec<Problem>>;
 
+/// Files of a folder that are read; a folder of more is none of ours.
+const MOST: usize = 4096;
 /// Names that went and are remembered; more than anyone moves away and back.
 const REMEMBERED: usize = 1024;
 
@@ -67,7 +69,12 @@ impl<T: PartialEq> Library<T> {
         let mut before = std::mem::take(&mut self.items);
         for (place, folder) in self.folders.iter().enumerate() {
             let files = match toml_files(folder) {
-                Ok(files) => files,
+                Ok((files, 0)) => files,
+                Ok((files, more)) => {
+                    let hint = format!("holds {more} files more than the {MOST} that are read");
+                    reloaded.problems.push(Problem::of_file(folder, hint));
+                    files
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound && place + 1 < self.folders.len() => continue,
                 Err(error) => {
                     reloaded.problems.push(Problem::of_file(folder, error));
@@ -140,8 +147,8 @@ impl<T: PartialEq> Library<T> {
     }
 }
 
-/// The TOML files of a folder by name, hidden ones left out.
-fn toml_files(folder: &Path) -> std::io::Result<BTreeMap<String, PathBuf>> {
+/// The TOML files of a folder by name, hidden ones left out, and how many there are beyond the first [`MOST`].
+fn toml_files(folder: &Path) -> std::io::Result<(BTreeMap<String, PathBuf>, usize)> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -150,7 +157,9 @@ fn toml_files(folder: &Path) -> std::io::Result<BTreeMap<String, PathBuf>> {
             files.insert(name.to_owned(), path);
         }
     }
-    Ok(files)
+    let most = files.keys().nth(MOST).cloned();
+    let more = most.map(|first| files.split_off(&first).len());
+    Ok((files, more.unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -237,6 +246,17 @@ mod tests {
         fs::create_dir(&own).unwrap();
         fs::write(own.join("b.toml"), "bad").unwrap();
         assert_eq!(Library::open(library.folders.clone(), read).0.get("b").unwrap(), "shipped b");
+    }
+
+    #[test]
+    fn a_folder_of_too_many_files_is_read_as_far_as_that_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        for number in 0..MOST + 3 {
+            fs::write(dir.path().join(format!("{number:05}.toml")), "1").unwrap();
+        }
+        let (library, problems) = Library::open(vec![dir.path().to_owned()], read);
+        assert_eq!((library.names().count(), library.names().next()), (MOST, Some("00000")));
+        assert!(problems.len() == 1 && problems[0].to_string().contains("3 files more"), "{problems:?}");
     }
 
     #[test]

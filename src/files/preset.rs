@@ -18,33 +18,19 @@
 //! glide = 30                   # how long getting there takes
 //! ```
 //! A preset sounds the same whatever was played before: parameters that it does not name take their defaults, except
-//! those a performer sets for the evening ([`KEPT`]) and the mood, which stays where no mood is named.
+//! those a performer sets for the evening ([`InPreset::Kept`]) and the mood, which stays where no mood is named.
 
 mod journey;
 mod mood;
 
 use std::path::Path;
 
-pub use journey::{Place, Step, Walk, ends_journey};
+pub use journey::{Place, Step, Walk};
 
-use crate::event::parameter::{Kind, Lane, Param, TABLE, Value};
+use crate::event::parameter::{InPreset, Param, Value};
 use crate::files::config::ConfigError;
 use crate::files::document::{Document, Field, Problem, Table, parameter, read};
 use crate::files::library::Library;
-
-/// Parameters that a preset changes only where it names them.
-pub const KEPT: [Param; 10] = [
-    Param::Quantize,
-    Param::Seed,
-    Param::LevelMaster,
-    Param::MuteNetwork,
-    Param::MuteBass,
-    Param::MutePad,
-    Param::MuteUpper,
-    Param::MuteHarmony,
-    Param::Play,
-    Param::Hold,
-];
 
 /// A preset, checked.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -101,15 +87,13 @@ impl Preset {
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
         let named = |param| self.named.iter().any(|(other, _)| *other == param);
-        let mut settings: Vec<_> = TABLE
-            .iter()
-            .map(|spec| spec.param)
-            .filter(|param| belongs(*param) && !KEPT.contains(param) && !mood::is_mood(*param) && !named(*param))
-            // Setting a tempo pins it, so the default is to follow, not the default tempo.
-            .filter(|param| *param != Param::Tempo && !(*param == Param::TempoFollow && named(Param::Tempo)))
+        let mut settings: Vec<_> = Param::all()
+            .filter(|param| param.policy().preset == InPreset::Reset && !named(*param))
+            // Setting a tempo pins it.
+            .filter(|param| *param != Param::TempoFollow || !named(Param::Tempo))
             .map(|param| (param, param.default_value()))
             .collect();
-        let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| mood::is_mood(*param));
+        let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| param.is_mood());
         settings.extend(rest);
         settings.extend(mood::complete(&mood));
         settings
@@ -128,11 +112,6 @@ pub fn begin_with(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, 
     let mut values = preset.settings();
     values.push((Param::Preset, Value::Text(name.to_owned())));
     Ok((values, preset.clone()))
-}
-
-/// Whether a preset may name a parameter: everything that sounds.
-fn belongs(param: Param) -> bool {
-    param.spec().lane != Lane::Daemon && param.spec().kind != Kind::Trigger
 }
 
 /// A parameter in the file, and where.
@@ -159,7 +138,7 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
             continue;
         }
         match parameter(&id) {
-            Ok(param) if belongs(param) => read_value(document, param, field, named),
+            Ok(param) if param.policy().preset != InPreset::Refused => read_value(document, param, field, named),
             Ok(_) => document.add_unknown(key_span, &field, format!("{id} cannot be part of a preset")),
             Err(hint) => document.add_unknown(key_span, &field, hint),
         }
@@ -168,12 +147,6 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
 
 fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<Named>) {
     let Some(value) = field.parameter(document, param) else { return };
-    if let (Param::Chord, Value::Text(symbol)) = (param, &value)
-        && symbol != "auto"
-        && crate::music::theory::Chord::parse(symbol).is_none()
-    {
-        return field.wrong(document, "a chord symbol such as Am7 or C/E, or auto").unwrap_or_default();
-    }
     if named.iter().any(|other| other.param == param) {
         return document.add(field.span, &field.key, "named twice");
     }

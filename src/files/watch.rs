@@ -18,6 +18,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::event::{Part, Troubles};
+use crate::threads;
 
 /// A burst of events ends after this long without another.
 const QUIET: Duration = Duration::from_millis(150);
@@ -47,8 +48,8 @@ pub struct Changed(pub Vec<PathBuf>);
 /// When the thread cannot be started.
 pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubles) -> std::io::Result<()> {
     // The first look is before the thread, so that nothing is missed from here on.
-    let watch = Watch::new(paths, troubles);
-    thread::Builder::new().name("melos-watch".to_owned()).spawn(move || watch.run(&changed)).map(drop)
+    let mut watch = Watch::new(paths, troubles);
+    threads::spawn_steady("melos-watch", move || watch.run(&changed)).map(drop)
 }
 
 /// A version of a file: another one has another of these.
@@ -225,7 +226,7 @@ impl Watch {
         }
     }
 
-    fn run(mut self, changed: &SyncSender<Changed>) {
+    fn run(&mut self, changed: &SyncSender<Changed>) {
         loop {
             if self.wait() == Err(Dead) {
                 self.give_up(&"the watcher ended");

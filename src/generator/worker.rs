@@ -11,7 +11,6 @@ mod thread;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -19,8 +18,10 @@ use ringbuf::HeapProd;
 
 use super::{Heard, Networks};
 use crate::engine::EngineStatus;
+use crate::event::health::Loss;
 use crate::event::{Hop, Performed};
 use crate::music::plan::Plan;
+use crate::threads;
 
 use mailbox::Mailbox;
 pub use source::HopSource;
@@ -97,7 +98,7 @@ impl Worker {
     ) -> std::io::Result<Self> {
         let (sender, events) = sync_channel(EVENTS);
         let mailbox = Arc::new(Mailbox::default());
-        let status = Arc::new(WorkerStatus::default());
+        let status = Arc::new(WorkerStatus::new(Arc::clone(engine.losses())));
         let mut worker = WorkerThread {
             source,
             hops,
@@ -113,7 +114,7 @@ impl Worker {
             sent_until: 0,
             failures: 0,
         };
-        let thread = std::thread::Builder::new().name("generator".to_owned()).spawn(move || worker.run())?;
+        let thread = threads::spawn("melos-generator", move || worker.run())?;
         Ok(Self { mailbox, status, events, sender, thread: Some(thread) })
     }
 
@@ -158,9 +159,9 @@ impl Drop for Worker {
 
 fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
     if matches!(event, WorkerEvent::Spliced { planned, performed } if performed.is_none_or(|it| it.heard != planned)) {
-        status.late_splices.fetch_add(1, Relaxed);
+        status.losses.add(Loss::Splices, 1);
     }
     if events.try_send(event).is_err() {
-        status.lost_events.fetch_add(1, Relaxed);
+        status.losses.add(Loss::GeneratorEvents, 1);
     }
 }

@@ -82,7 +82,8 @@ pub(super) fn sources() -> Result<Vec<String>, MidiError> {
 #[derive(Default)]
 pub(super) struct Alsa {
     devices: BTreeMap<String, Connected>,
-    virtual_port: Option<MidiInputConnection<Parser>>,
+    /// The port for other programs, and the device that it counts as.
+    virtual_port: Option<(DeviceId, MidiInputConnection<Parser>)>,
     sends: bool,
 }
 
@@ -143,12 +144,26 @@ impl Search for Alsa {
             let receive = move |_: u64, bytes: &[u8], parser: &mut Parser| {
                 callbacks.bytes(parser, id, Instant::now(), bytes);
             };
-            self.virtual_port = input()?.create_virtual(PORT, receive, Parser::default()).ok();
+            let port = input()?.create_virtual(PORT, receive, Parser::default()).ok();
+            self.virtual_port = port.map(|port| (id, port));
         }
         if !self.sends {
             sender.out.reroute(Some(route(virtual_output()?)?));
             self.sends = true;
         }
         Ok(())
+    }
+
+    fn leave(&mut self, sender: &mut Sender) {
+        for connected in std::mem::take(&mut self.devices).into_values() {
+            sender.feedback.close(connected.id);
+            sender.went(connected.id, &connected.name);
+        }
+        if let Some((id, _)) = self.virtual_port.take() {
+            sender.went(id, PORT);
+        }
+        if std::mem::take(&mut self.sends) {
+            sender.out.reroute(None);
+        }
     }
 }

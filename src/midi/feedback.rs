@@ -1,19 +1,19 @@
 //! The ways back: messages to the devices that send, for their motors and lights.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Message;
 use super::host::DeviceId;
 use super::out::{Route, Timed};
+use crate::event::health::{Loss, Losses};
 
 /// The ways back to devices. Clones share them; used by control threads only, never by an audio callback.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MidiFeedback {
     ways: Arc<Mutex<Ways>>,
-    lost: Arc<AtomicU64>,
+    losses: Arc<Losses>,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +24,10 @@ struct Ways {
 }
 
 impl MidiFeedback {
+    pub(super) fn new(losses: Arc<Losses>) -> Self {
+        Self { ways: Arc::default(), losses }
+    }
+
     /// Opens, within a second, ways back to the devices whose names contain one of these parts, in lower case; those that
     /// are open stay. Each one that opens is told with [`super::MidiEvent::Hears`].
     pub fn want(&self, parts: Vec<String>) {
@@ -35,14 +39,8 @@ impl MidiFeedback {
     pub fn send(&self, device: DeviceId, message: Message) {
         let timed = Timed::new(Instant::now(), message);
         if !self.ways().routes.get_mut(&device).is_none_or(|route| route.push(timed)) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.losses.add(Loss::MidiFeedback, 1);
         }
-    }
-
-    /// Messages lost because a device did not take them in time.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
     }
 
     /// The part by which a port of this name is to be told something, in lower case.

@@ -1,19 +1,29 @@
 //! The thread that looks for devices, once a second, on the MIDI system chosen at run time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use ringbuf::traits::{Consumer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
 use thiserror::Error;
 
+use crate::threads;
+
 use super::{Message, MidiEvent, MidiFeedback, MidiOut, Parser, alsa, jack};
+use crate::event::health::{Loss, Losses};
 
 /// How often devices are looked for.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long it takes at most to notice that something has changed, or that the end has come.
 const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long the search may take to end; a server that hangs must not keep the process from ending.
+const LAST: Duration = Duration::from_secs(1);
+/// Messages that may wait between two looks at a callback's ring.
+const HEARD: usize = 1024;
 
 /// What carries MIDI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +34,15 @@ pub enum MidiSystem {
     /// what it stands at: `melos:midi_in` and `melos:feedback`, `melos:midi_in_2` and `melos:feedback_2`, and so on. Hardware
     /// is connected, other programs connect themselves.
     Jack,
+}
+
+impl MidiSystem {
+    /// The system that belongs to what carries the sound, given in the words of
+    /// [`crate::output::device::OutputStatus::name`]: JACK beside JACK, otherwise ALSA.
+    #[must_use]
+    pub fn beside(output: &str) -> Self {
+        if output.starts_with("JACK") { Self::Jack } else { Self::Alsa }
+    }
 }
 
 /// Tells devices apart while Melos runs; never used twice.
@@ -63,13 +82,18 @@ pub fn sources(system: MidiSystem) -> Result<Vec<String>, MidiError> {
 }
 
 /// MIDI in, and the way out; ends when dropped.
-#[derive(Debug)]
 pub struct MidiIn {
     stop: Arc<AtomicBool>,
-    dropped: Arc<AtomicU64>,
-    out: MidiOut,
-    feedback: MidiFeedback,
+    /// Whether JACK is to carry it, else ALSA.
+    on_jack: Arc<AtomicBool>,
+    sender: Sender,
     thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for MidiIn {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("MidiIn").field("system", &self.system()).finish_non_exhaustive()
+    }
 }
 
 impl MidiIn {
@@ -77,50 +101,64 @@ impl MidiIn {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>) -> std::io::Result<Self> {
+    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>, losses: Arc<Losses>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let dropped = Arc::new(AtomicU64::new(0));
-        let (out, feedback) = (MidiOut::default(), MidiFeedback::default());
+        let on_jack = Arc::new(AtomicBool::new(system == MidiSystem::Jack));
         let sender = Sender {
             events,
-            dropped: Arc::clone(&dropped),
-            out: out.clone(),
-            feedback: feedback.clone(),
-            next_device: 0,
+            heard: Arc::default(),
+            out: MidiOut::new(Arc::clone(&losses)),
+            feedback: MidiFeedback::new(Arc::clone(&losses)),
+            losses,
+            next_device: Arc::default(),
         };
-        let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("melos-midi".to_owned()).spawn(move || match system {
-            MidiSystem::Alsa => search::<alsa::Alsa>(&stopped, sender),
-            MidiSystem::Jack => search::<jack::Jack>(&stopped, sender),
+        let (stopped, wanted, mut own) = (Arc::clone(&stop), Arc::clone(&on_jack), sender.clone());
+        let thread = threads::spawn_steady("melos-midi", move || {
+            let wants = |jack| !stopped.load(Ordering::Relaxed) && wanted.load(Ordering::Relaxed) == jack;
+            while !stopped.load(Ordering::Relaxed) {
+                search::<alsa::Alsa>(|| wants(false), &mut own);
+                search::<jack::Jack>(|| wants(true), &mut own);
+            }
         })?;
-        Ok(Self { stop, dropped, out, feedback, thread: Some(thread) })
+        Ok(Self { stop, on_jack, sender, thread: Some(thread) })
+    }
+
+    /// Goes over to another system: devices of the old one go, those of the new one come. Does not wait.
+    pub fn switch(&self, system: MidiSystem) {
+        self.on_jack.store(system == MidiSystem::Jack, Ordering::Relaxed);
+    }
+
+    /// The system that carries MIDI, or is about to.
+    #[must_use]
+    pub fn system(&self) -> MidiSystem {
+        if self.on_jack.load(Ordering::Relaxed) { MidiSystem::Jack } else { MidiSystem::Alsa }
+    }
+
+    /// Hands on what callbacks have heard: to be called right before the events are read, so that nothing waits for the
+    /// search, which does the same twenty times a second.
+    pub fn gather(&self) {
+        self.sender.gather();
     }
 
     /// The way out, on the same system.
     #[must_use]
     pub const fn out(&self) -> &MidiOut {
-        &self.out
+        &self.sender.out
     }
 
     /// The ways back to the devices.
     #[must_use]
     pub const fn feedback(&self) -> &MidiFeedback {
-        &self.feedback
-    }
-
-    /// Messages lost because nobody took them in time.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        &self.sender.feedback
     }
 }
 
 impl Drop for MidiIn {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A panic in there has been printed; there is nothing left to end.
-            let _ = thread.join();
+        let begun = Instant::now();
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < LAST {
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }
@@ -130,20 +168,24 @@ pub(super) trait Search: Default {
     /// Connects what has come, lets go what has gone.
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError>;
 
+    /// Lets go of everything.
+    fn leave(&mut self, sender: &mut Sender);
+
     /// Whether the system said that something has changed since the last search.
     fn has_news(&self) -> bool {
         false
     }
 }
 
-fn search<S: Search>(stop: &AtomicBool, mut sender: Sender) {
+fn search<S: Search>(goes_on: impl Fn() -> bool, sender: &mut Sender) {
     let mut system = S::default();
     let mut said = None;
     let mut next = Instant::now();
-    while !stop.load(Ordering::Relaxed) {
+    while goes_on() {
+        sender.gather();
         if Instant::now() >= next || system.has_news() {
             next = Instant::now() + SEARCH_INTERVAL;
-            let error = system.search(&mut sender).err();
+            let error = system.search(sender).err();
             if error != said {
                 match &error {
                     Some(error) => tracing::warn!(%error, "MIDI waits"),
@@ -154,23 +196,33 @@ fn search<S: Search>(stop: &AtomicBool, mut sender: Sender) {
         }
         thread::sleep(NOTICE_INTERVAL);
     }
+    system.leave(sender);
 }
 
-/// Where events go, from the search thread and from callbacks alike.
-#[derive(Debug, Clone)]
+/// What JACK's callback has heard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) device: DeviceId,
+    pub(super) at: Instant,
+    pub(super) message: Message,
+}
+
+/// Where events go, from the search thread and from callbacks that may wait a moment.
+#[derive(Clone)]
 pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
-    dropped: Arc<AtomicU64>,
+    /// What the callback that may not wait has heard.
+    heard: Arc<Mutex<Option<HeapCons<Heard>>>>,
+    losses: Arc<Losses>,
     pub(super) out: MidiOut,
     pub(super) feedback: MidiFeedback,
-    next_device: u32,
+    next_device: Arc<AtomicU32>,
 }
 
 impl Sender {
     /// Announces a device. Waits for room: an announcement must not get lost.
     pub(super) fn came(&mut self, name: &str) -> DeviceId {
-        let id = DeviceId(self.next_device);
-        self.next_device += 1;
+        let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         tracing::info!(name, "MIDI device");
         let _ = self.events.send(MidiEvent::Came(Device { id, name: name.to_owned() }));
         id
@@ -187,10 +239,26 @@ impl Sender {
         let _ = self.events.send(MidiEvent::Hears(id));
     }
 
+    /// A ring for a callback that may not wait, in place of the one before, and where it counts what finds no room.
+    pub(super) fn ring(&self) -> (HeapProd<Heard>, Arc<Losses>) {
+        let (ring, heard) = HeapRb::new(HEARD).split();
+        self.gather();
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
+        (ring, Arc::clone(&self.losses))
+    }
+
+    fn gather(&self) {
+        if let Some(heard) = &mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner) {
+            for Heard { device, at, message } in heard.pop_iter() {
+                self.sent(device, at, message);
+            }
+        }
+    }
+
     /// Sends a message on from a callback; never waits, a full channel is counted.
     pub(super) fn sent(&self, device: DeviceId, at: Instant, message: Message) {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.losses.add(Loss::MidiIn, 1);
         }
     }
 

@@ -11,17 +11,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use jack::{
-    AsyncClient, Client, ClientStatus, Control, MidiIn, MidiOut, NotificationHandler, Port, PortFlags, PortId,
-    ProcessHandler, ProcessScope, RawMidi,
-};
-use ringbuf::traits::{Consumer, Split};
-use ringbuf::{HeapCons, HeapRb};
+use jack::{AsyncClient, Client, ClientStatus, MidiIn, MidiOut, NotificationHandler, PortFlags, PortId};
+use ringbuf::HeapRb;
+use ringbuf::traits::Split;
 
 use super::host::{DeviceId, MidiError, Search, Sender};
-use super::out::{ROOM, Route, Timed};
+use super::out::{ROOM, Route};
 use super::parse::Parser;
 use crate::output::jack_clients::{self, Calls};
+
+mod callback;
+
+use callback::{Callback, Ear, Inlet, JackClock, Outlet};
 
 const CLIENT: &str = "melos";
 const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
@@ -107,14 +108,7 @@ impl Search for Jack {
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
         if let Some(running) = &mut self.running {
             if running.is_lost() {
-                let gone = self.running.take();
-                sender.out.reroute(None);
-                if let Some(Running { client, calls, mut places, .. }) = gone {
-                    places.iter_mut().for_each(|place| place.leave(sender));
-                    // The server is gone: closing properly fails, and what is left is freed all the same.
-                    let _ = client.deactivate();
-                    drop(calls);
-                }
+                self.leave(sender);
                 return Err(MidiError::Jack("the server is gone".to_owned()));
             }
             running.connect(sender);
@@ -122,6 +116,16 @@ impl Search for Jack {
         }
         self.running = Some(Running::start(sender)?);
         Ok(())
+    }
+
+    fn leave(&mut self, sender: &mut Sender) {
+        if let Some(Running { client, calls, mut places, .. }) = self.running.take() {
+            sender.out.reroute(None);
+            places.iter_mut().for_each(|place| place.leave(sender));
+            // Where the server is gone, closing properly fails, and what is left is freed all the same.
+            let _ = client.deactivate();
+            drop(calls);
+        }
     }
 
     fn has_news(&self) -> bool {
@@ -155,10 +159,12 @@ impl Running {
         }
         let callback = Callback {
             inlets,
-            sender: sender.clone(),
+            ear: Ear::new(sender.ring()),
             calls: calls.clone(),
             outlets,
-            seconds_per_frame: 1.0 / f64::from(client.sample_rate()),
+            // JACK counts microseconds on a clock of its own; how that lies to ours is seen once, outside the callback.
+            clock: JackClock::new(Instant::now(), client.time()),
+            rate: client.sample_rate(),
         };
         let (news, lost) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let watcher = Watcher { news: Arc::clone(&news), lost: Arc::clone(&lost) };
@@ -272,69 +278,5 @@ impl NotificationHandler for Watcher {
 
     fn ports_connected(&mut self, _: &Client, _: PortId, _: PortId, _: bool) {
         self.news.store(true, Ordering::Relaxed);
-    }
-}
-
-struct Callback {
-    inlets: Vec<Inlet>,
-    sender: Sender,
-    calls: Calls,
-    outlets: Vec<Outlet>,
-    seconds_per_frame: f64,
-}
-
-/// A port that receives.
-struct Inlet {
-    port: Port<MidiIn>,
-    parser: Parser,
-    current: Arc<AtomicU64>,
-}
-
-/// A port that sends.
-struct Outlet {
-    port: Port<MidiOut>,
-    /// What is to be sent, in the order of its time.
-    waiting: HeapCons<Timed>,
-}
-
-impl Outlet {
-    /// Writes what is due in this cycle, at its frame.
-    fn send(&mut self, scope: &ProcessScope, cycle: Instant, seconds_per_frame: f64) {
-        let mut writer = self.port.writer(scope);
-        let mut last = 0;
-        while let Some(timed) = self.waiting.try_peek() {
-            let ahead = timed.at.saturating_duration_since(cycle).as_secs_f64() / seconds_per_frame;
-            if ahead >= f64::from(scope.n_frames()) {
-                return;
-            }
-            // The buffer wants its times in order; one that is full goes on in the next cycle.
-            last = last.max(ahead as u32);
-            if writer.write(&RawMidi { time: last, bytes: timed.bytes() }).is_err() {
-                return;
-            }
-            let _ = self.waiting.try_pop();
-        }
-    }
-}
-
-impl ProcessHandler for Callback {
-    fn process(&mut self, client: &Client, scope: &ProcessScope) -> Control {
-        self.calls.count();
-        let now = Instant::now();
-        // JACK knows when the cycle should have begun, filtered of the jitter of waking up.
-        let age = scope.cycle_times().map_or(0, |times| client.time().saturating_sub(times.current_usecs));
-        let cycle = now.checked_sub(Duration::from_micros(age)).unwrap_or(now);
-        for Inlet { port, parser, current } in &mut self.inlets {
-            // Who has just been connected and is not known yet has nobody's ear.
-            let Ok(device) = u32::try_from(current.load(Ordering::Relaxed)) else { continue };
-            for event in port.iter(scope) {
-                let at = cycle + Duration::from_secs_f64(f64::from(event.time) * self.seconds_per_frame);
-                self.sender.bytes(parser, DeviceId(device), at, event.bytes);
-            }
-        }
-        for outlet in &mut self.outlets {
-            outlet.send(scope, cycle, self.seconds_per_frame);
-        }
-        Control::Continue
     }
 }

@@ -1,7 +1,6 @@
 //! MIDI out: messages with their moment, on their way to the port `melos:midi_out`.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -10,6 +9,7 @@ use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
 use super::Message;
+use crate::event::health::{Loss, Losses};
 
 /// Messages that may wait for the port; seconds of dense playing.
 pub(super) const ROOM: usize = 1024;
@@ -61,28 +61,26 @@ impl fmt::Debug for Route {
 }
 
 /// The way out. Clones share it; used by control threads only, never by an audio callback.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MidiOut {
     /// `None` while there is no MIDI system.
     route: Arc<Mutex<Option<Route>>>,
-    lost: Arc<AtomicU64>,
+    losses: Arc<Losses>,
 }
 
 impl MidiOut {
+    pub(super) fn new(losses: Arc<Losses>) -> Self {
+        Self { route: Arc::default(), losses }
+    }
+
     /// Sends a message at a moment; at once when that has passed. Moments must not fall from call to call. Never waits:
     /// without room the message is lost and counted, without a MIDI system nobody listens and it is forgotten.
     pub fn send(&self, at: Instant, message: Message) {
         let timed = Timed::new(at, message);
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
         if !route.as_mut().is_none_or(|route| route.push(timed)) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.losses.add(Loss::MidiOut, 1);
         }
-    }
-
-    /// Messages lost because the port did not take them in time.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
     }
 
     /// Takes another route from now on; what waits on the old one is forgotten with it.

@@ -142,31 +142,13 @@ impl Plan {
             let from = self.chords[index].frame.clamp(start, end);
             let until = self.chords.get(index + 1).map_or(end, |next| next.frame.clamp(start, end));
             let from = if index == 0 { start } else { from };
-            for (sum, share) in chroma.iter_mut().zip(chroma_of(&self.chords[index].chord)) {
+            for (sum, share) in chroma.iter_mut().zip(self.chords[index].chord.chroma()) {
                 *sum += share * (until - from) as f32;
             }
         }
         let largest = chroma.iter().copied().fold(0.0, f32::max);
         chroma.map(|x| x / largest)
     }
-}
-
-/// How long each pitch class of a chord sounds in piano music, relative to the root: the fifth and the third a little
-/// less, the rest about half.
-#[must_use]
-pub fn chroma_of(chord: &Chord) -> [f32; 12] {
-    let mut chroma = [0.0f32; 12];
-    for interval in chord.quality.intervals() {
-        chroma[usize::from((chord.root + interval) % 12)] = match interval {
-            0 => 1.0,
-            6..=8 => 0.9,
-            3..=5 => 0.8,
-            _ => 0.5,
-        };
-    }
-    let bass = &mut chroma[usize::from(chord.bass % 12)];
-    *bass = bass.max(0.9);
-    chroma
 }
 
 #[cfg(test)]
@@ -194,8 +176,8 @@ mod tests {
     fn the_chroma_crosses_over_around_a_change() {
         let plan = plan(&[(0, "C"), (96_000, "F#")]);
         let at = |frame| plan.conditions(frame).chord.unwrap();
-        assert_eq!(at(10_000), chroma_of(&Chord::parse("C").unwrap()));
-        assert_eq!(at(96_000 + HALF_WINDOW), chroma_of(&Chord::parse("F#").unwrap()));
+        assert_eq!(at(10_000), Chord::parse("C").unwrap().chroma());
+        assert_eq!(at(96_000 + HALF_WINDOW), Chord::parse("F#").unwrap().chroma());
         let middle = at(96_000 - HALF_LATENT);
         assert!((middle[0] - 1.0).abs() < 1e-6 && (middle[6] - 1.0).abs() < 1e-6, "both roots alike: {middle:?}");
     }

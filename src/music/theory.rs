@@ -295,6 +295,24 @@ impl Chord {
         self.pitch_classes().any(|member| member == pitch % 12)
     }
 
+    /// How long each pitch class of the chord sounds in piano music, relative to the root: the fifth and the third a little
+    /// less, the rest about half, the bass at least 0.9. The network is asked for a chord with it, and heard by it.
+    #[must_use]
+    pub fn chroma(&self) -> [f32; 12] {
+        let mut chroma = [0.0f32; 12];
+        for interval in self.quality.intervals() {
+            chroma[usize::from((self.root + interval) % 12)] = match interval {
+                0 => 1.0,
+                6..=8 => 0.9,
+                3..=5 => 0.8,
+                _ => 0.5,
+            };
+        }
+        let bass = &mut chroma[usize::from(self.bass % 12)];
+        *bass = bass.max(0.9);
+        chroma
+    }
+
     /// The chord of a symbol such as `Am7`, `F#dim` or `C/E`, in the usual spellings: `CM7`, `Cmaj7`, `CΔ`, `C-7`, `Cø`, `C°`, `C+`,
     /// `Cmin`, `E♭maj7`; `None` for anything else.
     #[must_use]
@@ -354,6 +372,20 @@ mod tests {
         for wrong in ["", "H", "Hm", "Cx", "C/", "C/H", "mmaj7", "C2", "Cm9", "C6/9", "Cmajor minor", "♭", "C🎵"] {
             assert_eq!(Chord::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_chord_says_how_much_of_each_pitch_it_has() {
+        let chroma = |symbol| Chord::parse(symbol).unwrap().chroma();
+        let of = |shares: &[(usize, f32)]| {
+            let mut chroma = [0.0; 12];
+            shares.iter().for_each(|(pitch, share)| chroma[*pitch] = *share);
+            chroma
+        };
+        assert_eq!(chroma("Am7"), of(&[(9, 1.0), (0, 0.8), (4, 0.9), (7, 0.5)]));
+        assert_eq!(chroma("Csus4"), of(&[(0, 1.0), (5, 0.8), (7, 0.9)]));
+        assert_eq!(chroma("C/E"), of(&[(0, 1.0), (4, 0.9), (7, 0.9)]));
+        assert_eq!(chroma("C/D"), of(&[(0, 1.0), (2, 0.9), (4, 0.8), (7, 0.9)]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! It always remembers the last [`PRE_ROLL_SECONDS`], so a take may begin before it was asked for. Whatever the disk does,
 //! the sound goes on: the tap is bounded, and where something did not fit a take has silence and says so.
 
+use crate::event::health::Losses;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -11,10 +12,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use ringbuf::HeapCons;
 use thiserror::Error;
+
+use crate::threads;
 
 mod budget;
 mod flac;
@@ -128,6 +131,9 @@ pub enum RecordError {
     /// There is no room for more.
     #[error("{0}")]
     NoRoom(String),
+    /// The recorder crashed while writing.
+    #[error("the recorder crashed; what was written before stays")]
+    Crashed,
     /// The recorder has more to do than it can.
     #[error("the recorder is busy; the disk may be stuck")]
     Busy,
@@ -219,15 +225,16 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the thread on the engine's tap; `listeners` get what it takes from there, takes go to `place`.
+    /// Starts the thread on the engine's tap; `listeners` get what it takes from there, takes go to `place`,
+    /// `losses` count what fails.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn spawn(tap: HeapCons<[f32; 2]>, listeners: Listeners, place: Place) -> io::Result<Self> {
+    pub fn spawn(tap: HeapCons<[f32; 2]>, listeners: Listeners, place: Place, losses: Arc<Losses>) -> io::Result<Self> {
         let status = Arc::new(RecorderStatus::default());
         let (requests, requested) = sync_channel(8);
-        let worker = Worker::new(tap, listeners, place, Arc::clone(&status));
-        let thread = thread::Builder::new().name("melos-record".to_owned()).spawn(move || worker.run(&requested))?;
+        let mut worker = Worker::new(tap, listeners, place, Arc::clone(&status), losses);
+        let thread = threads::spawn_steady("melos-record", move || worker.run(&requested))?;
         Ok(Self { requests: Some(requests), status, thread: Some(thread) })
     }
 

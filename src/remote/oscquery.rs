@@ -214,7 +214,7 @@ impl Default for Probe {
         let shared = Shared {
             root: Node::root(),
             known: Mutex::new(Known::new()),
-            inbox: Arc::default(),
+            inbox: Arc::new(Inbox::new(Arc::default())),
             clients: Places::new(1, 1),
             counters: Arc::default(),
             osc: nowhere,

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::event::Part;
+use crate::event::health::LossReport;
 use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Mood;
 use crate::output::record::RecorderStatus;
@@ -24,26 +25,12 @@ pub struct Status {
     pub load: f32,
     /// Levels in decibels below full scale.
     pub rms_db: f32,
-    /// Gaps the audio system reported.
-    pub xruns: u64,
-    /// Times the audio device was lost.
-    pub device_losses: u64,
-    /// Times the generator was late and its last texture was sustained.
-    pub starvations: u64,
-    /// Seconds for which the last texture was sustained.
+    /// Seconds for which the generator was late and its last texture was sustained.
     pub starved_seconds: f64,
-    /// Changes of mood that took effect later than planned.
-    pub late_splices: u64,
-    /// Engine commands that arrived after their frame and took effect at once.
-    pub late_commands: u64,
-    /// Times inference failed.
-    pub generator_failures: u64,
-    /// OSC messages received.
+    /// OSC datagrams received.
     pub osc_received: u64,
-    /// OSC messages refused.
-    pub osc_refused: u64,
-    /// Bundles that came after their time.
-    pub osc_late: u64,
+    /// Everything that was lost or late, by the names of [`Loss`](crate::event::health::Loss).
+    pub losses: serde_json::Map<String, serde_json::Value>,
     /// Times the limiter had to turn down what was too loud.
     pub limited: u64,
     /// The recording that goes on, or the last one.
@@ -96,6 +83,7 @@ pub(crate) struct Told {
     pub(crate) values: Vec<(Param, Value)>,
     pub(crate) mood: Option<Mood>,
     pub(crate) status: Status,
+    pub(crate) losses: LossReport,
 }
 
 impl Figures {

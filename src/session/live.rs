@@ -17,26 +17,27 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use ringbuf::traits::Producer;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::conductor::{Conductor, Score};
+use crate::conductor::{Conductor, Handover, Score};
 use crate::engine::{Engine, EngineStatus, ports};
+use crate::event::health::Losses;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::event::{Part, Troubles};
 use crate::files::config::{Config, ConfigError, ConfigSource, MidiHost, RecordingsConfig};
 use crate::files::library::Library;
-use crate::files::preset::{Preset, begin_with, ends_journey};
+use crate::files::preset::{Preset, begin_with};
 use crate::files::watch::Changed;
 use crate::files::{FolderLock, LockError, Places};
 use crate::generator::model::{Models, find_model, runtime};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::midi::mapping::LiveMappings;
 use crate::midi::{MidiEvent, MidiIn, MidiSystem};
-use crate::output::device::Output;
+use crate::output::device::{Output, OutputStatus};
 use crate::output::record::{Budget, Listeners, Place, Recorder};
 use crate::remote::http::desk::Desk;
 use crate::remote::http::{self, Http};
@@ -44,6 +45,8 @@ use crate::remote::osc::{Clients, OscServer};
 use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
 use crate::remote::status::Figures;
 use crate::session::log::{Entry, Header};
+use crate::threads;
+use crate::units::frames_to_seconds;
 
 #[doc(hidden)]
 pub use state::rewritten;
@@ -97,7 +100,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut lock = lock(&state, &troubles)?;
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
-    let inbox = Arc::new(Inbox::default());
+    let losses = Arc::new(Losses::default());
+    let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let osc_address = SocketAddr::new(config.osc.address, config.osc.port);
     let openings = config.openings()?;
     let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(&state) };
@@ -124,7 +128,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         tracing::warn!("{opening}");
     }
     let _discovery = config.http.announce.then(|| announce(oscquery.address(), osc.address())).flatten();
-    let board = Arc::new(Board::new(osc, oscquery, figures, troubles.clone()));
+    let board = Arc::new(Board::new(osc, oscquery, figures, troubles.clone(), Arc::clone(&losses)));
     tasks.spawn(http.render());
     tasks.spawn(spectrum::tell(listeners.clone(), Arc::clone(&board)));
 
@@ -136,7 +140,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (mut start, preset) = start_values(&files.presets, &saved, preset.as_deref(), &config)?;
     // A recording is an act, not a state to begin in.
     let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
-    let preset = preset.filter(|_| !settings.iter().any(|(param, _)| ends_journey(*param)));
+    let preset = preset.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
     start.extend(settings);
     for (param, value) in acts {
         inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
@@ -152,7 +156,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut log = LogFile::open(&log_path, header, &config.control_log, troubles.clone())?;
 
     let (engine_ports, mut ends) = ports();
-    let engine = Arc::new(EngineStatus::default());
+    let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
     let mut conductor = Conductor::new(seed, &start);
     for event in saved.scene_events() {
@@ -168,25 +172,27 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     for update in score.plans {
         worker.plan(update.plan, update.splice);
     }
+    let mut handover = Handover::default();
     for command in score.commands {
-        ends.commands.try_push(command).ok().context("the engine's ring is too small for the start values")?;
+        handover.pass(command, |command| ends.commands.try_push(command).is_ok());
     }
     wait_until_primed(&worker)?;
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     let recordings = place(&state, &config.recordings);
     desk.set_recordings(recordings.folder.clone());
-    let recorder = Recorder::spawn(ends.tap, listeners, recordings)?;
+    let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, log, troubles.clone());
     if output.status().is_null() {
         takes.record_first_minute(&page);
     }
+    greet(&conductor, &files.presets, output.status());
     let stop = Arc::new(AtomicBool::new(false));
     let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
     let stage = Stage {
-        midi: open_midi(config.midi.host, &output.status().name())?,
+        midi: open_midi(config.midi.host, &output.status().name(), losses)?,
         link: join_link(config.link)?,
         ensemble,
         mappings: LiveMappings::new(mappings, saved.learned),
@@ -198,6 +204,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         config,
         folder: state,
         conductor,
+        handover,
         commands: ends.commands,
         events: ends.events,
         engine,
@@ -210,16 +217,61 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         stop: Arc::clone(&stop),
         alive: Box::new(watchdog()),
     };
-    let stage = std::thread::Builder::new().name("melos-stage".to_owned()).spawn(move || stage.run())?;
+    let (on_stage, stage_ended) = tokio::sync::oneshot::channel::<()>();
+    let perform = move || {
+        let _on_stage = on_stage;
+        stage.run()
+    };
+    let stage = threads::spawn("melos-stage", perform)?;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    tasks.block_on(signals.until_told_to_stop(&[reload, reload_model]));
-    tracing::info!("fading out");
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    stop.store(true, Relaxed);
-    if stage.join().is_err() {
-        bail!("the performance thread panicked");
-    }
-    Ok(())
+    let reloads = [reload, reload_model];
+    let end = tasks.block_on(async {
+        tokio::select! {
+            () = signals.until_told_to_stop(&reloads) => End::Asked,
+            thread = threads::first_panic() => End::Crashed(thread),
+            _ = stage_ended => End::Failed,
+        }
+    });
+    let outcome = match end {
+        End::Asked => {
+            tracing::info!("fading out");
+            let _ = sd_notify::notify(&[NotifyState::Stopping]);
+            stop.store(true, Relaxed);
+            stage.join().unwrap_or_else(|_| bail!("the performance thread panicked"))
+        }
+        End::Failed => stage.join().unwrap_or_else(|_| bail!("the performance thread panicked")),
+        // What it leaves behind is not waited for: whatever supervises the process starts it again.
+        End::Crashed(thread) => Err(anyhow!("the thread {thread} panicked; the reason stands in the log")),
+    };
+    tasks.shutdown_background();
+    outcome
+}
+
+/// Why the performance is over.
+enum End {
+    /// Somebody asked for it.
+    Asked,
+    /// It cannot go on.
+    Failed,
+    /// A thread panicked.
+    Crashed(String),
+}
+
+/// Says what plays, where, and what to try next; the addresses have been said as they were opened.
+fn greet(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus) {
+    let preset = conductor.value(Param::Preset);
+    let name = match &preset {
+        Value::Text(id) => presets.get(id).map_or("a mood of its own", |preset| &preset.name),
+        _ => "a mood of its own",
+    };
+    let block = match output.block_frames() {
+        // Nothing was asked for yet.
+        0 => String::new(),
+        frames => format!(", {:.1} ms a block", 1000.0 * frames_to_seconds(u64::from(frames))),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!("Melos {version} plays {name} on {}{block}", output.name());
+    tracing::info!("try `melos set emotion sad`, `melos preset storm`, `melos status`; Ctrl-C fades out");
 }
 
 /// The state folder, for this daemon alone. That it cannot be locked is no reason not to play; that another has it is.
@@ -228,7 +280,7 @@ fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockErr
         Ok(lock) => Ok(Some(lock)),
         Err(error @ LockError::Held { .. }) => Err(error),
         Err(error @ LockError::Unlockable { .. }) => {
-            troubles.set(Part::State, error);
+            troubles.set(Part::Lock, error);
             Ok(None)
         }
     }
@@ -263,16 +315,19 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
 }
 
 /// MIDI through the system asked for; none is no reason not to play.
-fn open_midi(host: MidiHost, output: &str) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
+fn open_midi(
+    host: MidiHost,
+    output: &str,
+    losses: Arc<Losses>,
+) -> anyhow::Result<Option<(MidiIn, Receiver<MidiEvent>)>> {
     let system = match host {
         MidiHost::Off => return Ok(None),
         MidiHost::Alsa => MidiSystem::Alsa,
         MidiHost::Jack => MidiSystem::Jack,
-        MidiHost::Auto if output.starts_with("JACK") => MidiSystem::Jack,
-        MidiHost::Auto => MidiSystem::Alsa,
+        MidiHost::Auto => MidiSystem::beside(output),
     };
     let (sender, events) = sync_channel(MIDI_EVENTS);
-    Ok(Some((MidiIn::start(system, sender)?, events)))
+    Ok(Some((MidiIn::start(system, sender, losses)?, events)))
 }
 
 /// What an Ableton Link session says, if it is to be followed.

@@ -16,6 +16,7 @@
 //! 14400 splice 17920 18432 17920 57344
 //! 14400 splice 28160 never
 //! 15360 resume 2 13312 18432
+//! 20480 reconciled 812 905
 //! 96000 end
 //! ```
 //! The number in front is the horizon frame at which the event was applied. Numbers are written so that they read back
@@ -23,7 +24,8 @@
 //!
 //! `splice` says that a change of plan came late on stage: planned for a frame, heard from another, decided anew from a
 //! third, when the old music was decided up to a fourth. `never` says that a newer change overtook it. `resume` says that
-//! the generator left music out. With these the generator offline makes the hops that it made on stage. What is not in the
+//! the generator left music out. `reconciled` says that the engine did not take commands, from one up to another as counted from
+//! the start, and that it was told here in what it differs from the conductor. With these the generator offline makes the hops that it made on stage. What is not in the
 //! log is when hops and commands reached the engine: while it starves, and for commands it counts as late, the recording
 //! differs from what is rendered; both are counted, and the daemon logs each starvation with its frames.
 //!
@@ -38,7 +40,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{Param, Value, quoted, unquoted};
 use crate::event::{ControlEvent, Performed};
 
 /// Bytes of the longest line: a text of a parameter and its address are far shorter.
@@ -83,6 +85,11 @@ pub enum Entry {
         /// First frame after the gap.
         at: u64,
     },
+    /// The engine had not taken commands; it was brought back to what the conductor holds.
+    Reconciled {
+        /// The commands it missed, counted from the first of the performance on.
+        lost: Range<u64>,
+    },
     /// The performance ended.
     End,
 }
@@ -125,8 +132,8 @@ impl LogText {
     pub fn new(header: &Header) -> Self {
         let mut lines = vec![
             MAGIC.to_owned(),
-            format!("version {}", line::quoted(&header.version)),
-            format!("model {}", line::quoted(&header.model)),
+            format!("version {}", quoted(&header.version)),
+            format!("model {}", quoted(&header.model)),
             format!("seed {}", header.seed),
         ];
         lines.extend(header.take.as_ref().map(line::take));
@@ -215,8 +222,8 @@ impl ControlLog {
         }
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
-            "version" => self.header.version = line::unquoted(rest)?,
-            "model" => self.header.model = line::unquoted(rest)?,
+            "version" => self.header.version = unquoted(rest)?,
+            "model" => self.header.model = unquoted(rest)?,
             "seed" => self.header.seed = line::number(rest)?,
             "take" => self.header.take = Some(line::read_frames(rest)?),
             "gap" => self.header.gaps.push(line::read_frames(rest)?),

@@ -3,14 +3,14 @@
 //! What it renders depends on the control log alone (seed, start values, events), not on how much is asked for at a time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use ringbuf::traits::{Observer, Producer};
 
-use crate::conductor::{Conductor, PlanUpdate, Score};
-use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, ports};
-use crate::event::Hop;
-use crate::event::Performed;
+use crate::conductor::{Conductor, Handover, PlanUpdate, Score};
+use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, QUANTUM, ports};
+use crate::event::{Hop, Performed, TimedCommand};
 use crate::generator::{Generator, GeneratorError};
 use crate::music::plan::Plan;
 use crate::session::log::{ControlLog, Entry};
@@ -27,6 +27,12 @@ pub struct Offline {
     engine: Engine,
     ends: EngineEnds,
     score: Score,
+    handover: Handover,
+    /// Commands that the engine has no room for yet.
+    waiting: VecDeque<TimedCommand>,
+    /// Commands that never reached the engine on stage, counted from the first on; in order.
+    lost: VecDeque<Range<u64>>,
+    passed: u64,
     hops: Vec<Hop>,
     /// What is still to happen, in order.
     entries: std::vec::IntoIter<(u64, Entry)>,
@@ -44,11 +50,12 @@ impl Offline {
     #[must_use]
     pub fn new(log: ControlLog, generator: Generator) -> Self {
         let (engine_ports, ends) = ports();
-        let (mut late, mut gaps) = (BTreeMap::new(), VecDeque::new());
+        let (mut late, mut gaps, mut lost) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
         for (_, entry) in &log.entries {
             match entry {
                 Entry::Splice { planned, performed } => drop(late.insert(*planned, *performed)),
                 Entry::Resume { splices, missing, at } => gaps.push_back((*splices, *missing, *at)),
+                Entry::Reconciled { lost: range } => lost.push_back(range.clone()),
                 Entry::Event(_) | Entry::End => {}
             }
         }
@@ -59,6 +66,10 @@ impl Offline {
             engine: Engine::new(engine_ports, Arc::new(EngineStatus::default())),
             ends,
             score: Score::default(),
+            handover: Handover::default(),
+            waiting: VecDeque::new(),
+            lost,
+            passed: 0,
             hops: Vec::new(),
             next_entry: entries.next(),
             entries,
@@ -77,9 +88,22 @@ impl Offline {
             let until = self.conductor.frame() + chunk.len() as u64 / 2;
             self.conduct(until);
             self.generate(until)?;
-            self.engine.render(chunk);
+            // With no more than a quantum at a time the engine finds as many commands as it takes at once, however many wait
+            // and however much is asked for.
+            for part in chunk.chunks_mut(2 * QUANTUM) {
+                self.supply();
+                self.engine.render(part);
+            }
         }
         Ok(())
+    }
+
+    /// Hands the engine as many commands as it has room for.
+    fn supply(&mut self) {
+        let fits = self.ends.commands.vacant_len().min(self.waiting.len());
+        for command in self.waiting.drain(..fits) {
+            let _ = self.ends.commands.try_push(command);
+        }
     }
 
     /// The plan that the music follows at the frame reached.
@@ -92,10 +116,20 @@ impl Offline {
     fn conduct(&mut self, until: u64) {
         while let Some((frame, entry)) = self.next_entry.take_if(|(frame, _)| *frame < until) {
             self.advance(frame);
-            if let Entry::Event(event) = entry
-                && let Err(error) = self.conductor.apply(&event)
-            {
-                tracing::warn!(frame, "{error}");
+            match entry {
+                Entry::Event(event) => {
+                    if let Err(error) = self.conductor.apply(&event) {
+                        tracing::warn!(frame, "{error}");
+                    }
+                }
+                Entry::Reconciled { .. } => {
+                    let push = |command| {
+                        self.waiting.push_back(command);
+                        true
+                    };
+                    self.handover.reconcile(&self.conductor, usize::MAX, push);
+                }
+                Entry::Splice { .. } | Entry::Resume { .. } | Entry::End => {}
             }
             self.next_entry = self.entries.next();
         }
@@ -106,7 +140,17 @@ impl Offline {
     fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
         for command in self.score.commands.drain(..) {
-            self.ends.commands.try_push(command).expect("the ring holds all commands of a chunk");
+            while self.lost.front().is_some_and(|lost| lost.end <= self.passed) {
+                self.lost.pop_front();
+            }
+            let is_lost = self.lost.front().is_some_and(|lost| lost.contains(&self.passed));
+            self.passed += 1;
+            self.handover.pass(command, |command| {
+                if !is_lost {
+                    self.waiting.push_back(command);
+                }
+                !is_lost
+            });
         }
         for PlanUpdate { plan, splice } in self.score.plans.drain(..) {
             let Some(planned) = splice else {

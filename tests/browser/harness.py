@@ -70,7 +70,7 @@ class Browser:
         page = context.new_page()
         page.set_default_timeout(LONG * 1000)
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: self.console.append(f"error: {error.message} {error.stack}"))
+        page.on("pageerror", lambda error: self.console.append(f"error: {error.name} {error.message} {error.stack}"))
         page.on("request", lambda request: self.foreign.append(request.url) if not at_home(request.url, daemon) else None)
         page.goto(daemon.address + "/")
         page.wait_for_selector("body.ready")
@@ -94,5 +94,7 @@ def slide(page, selector, place):
 
 def accessible(page):
     """What axe has to say about the page as it is."""
+    # What fades in or out has no contrast of its own meanwhile.
+    page.wait_for_function("['0', '1'].includes(getComputedStyle(document.querySelector('#toast')).opacity)")
     found = Axe().run(page).response["violations"]
     return [(fault["id"], [node["html"][:160] for node in fault["nodes"][:3]], fault["nodes"][0]["failureSummary"][:300]) for fault in found]

@@ -112,7 +112,7 @@ def takes(page, daemon):
 
 def piece(page, daemon):
     view(page, "piece")
-    starved = daemon.get("/status")["starvations"]
+    starved = daemon.get("/status")["losses"]["starvations"]
     page.click("[data-source=romantic]")
     slide(page, "#piece-length", 0)
     page.fill("#piece-seed", "11")
@@ -137,7 +137,7 @@ def piece(page, daemon):
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
     daemon.until("it is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
-    print(f"starvations while rendering: {daemon.get('/status')['starvations'] - starved}")
+    print(f"starvations while rendering: {daemon.get('/status')['losses']['starvations'] - starved}")
 
 
 def health(page, daemon):

@@ -29,8 +29,9 @@ def every_part(port, size, shots):
                 assert not faults, f"{theme} {name}: {faults}"
             view(page, "setup")
         print("axe finds nothing", flush=True)
-        page.select_option("#theme", "dark")
         two_tabs(browser, page, daemon, size)
+        view(page, "setup")
+        page.select_option("#theme", "dark")
         if shots:
             for_show(page, daemon, size, shots)
         assert not browser.console, browser.console

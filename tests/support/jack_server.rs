@@ -35,6 +35,17 @@ impl JackServer {
         Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024"])
     }
 
+    /// The same with so many playback ports.
+    pub(crate) fn with_playback(name: &str, ports: u32) -> Self {
+        Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024", "-P", &ports.to_string()])
+    }
+
+    /// Sends the server a signal, such as `STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
     fn spawn(name: &str, options: &[&str], driver: &[&str]) -> Self {
         let log = std::env::temp_dir().join(format!("{name}.log"));
         let file = File::create(&log).unwrap();

@@ -41,8 +41,8 @@ def _store_as_half(model: ModelProto) -> ModelProto:
     casts, kept = [], []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        half = values.astype(np.float16)
         large = values.dtype == np.float32 and values.size >= STORED_AS_HALF
+        half = values.astype(np.float16) if large else values
         if large and np.array_equal(half.astype(np.float32), values):
             stored = tensor.name + "_half"
             kept.append(numpy_helper.from_array(half, stored))

@@ -87,11 +87,16 @@ def test_resumed_is_uninterrupted(
     name: str, trained: Trained, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, train, run = TRAININGS[name]
-    vae = {} if name == "vae" else {"vae": trained.paths["vae"]}
+    short: dict[str, dict[str, Any]] = {
+        "vae": {"frames": 64},
+        "vocoder": {"vae": trained.paths["vae"]},
+        "transformer": {"vae": trained.paths["vae"], "length": 32},
+    }
 
     def described(folder: str) -> Run:
         out = tmp_path / folder / f"{name}.pt"
-        return run(shards=(shards,), out=out, steps=5, every=2, batch=2, device="cpu", precision="float32", **vae)
+        settings = {"steps": 5, "every": 2, "batch": 2, "device": "cpu", "precision": "float32"} | short[name]
+        return run(shards=(shards,), out=out, **settings)
 
     train(described("whole"))
     # Saved at every step, interrupted in the fourth: between two lines of the metrics.

@@ -51,34 +51,19 @@ fn insisted(
     let ends = planned.iter().skip(1).map(|(start, _)| *start).chain([beats]);
     let mut fit_of_plan = f32::NEG_INFINITY;
     for ((start, chord), end) in planned.iter().zip(ends) {
-        let chroma = chroma(chord);
+        let chroma = chord.chroma();
         fit_of_plan = fit_of_plan.max(fit(heard, &chroma));
         mixture.iter_mut().zip(chroma).for_each(|(sum, share)| *sum += share * (end - start) as f32);
     }
     fit_of_plan = fit_of_plan.max(fit(heard, &mixture));
     let mut best: Option<(f32, Chord)> = None;
     for chord in nearby {
-        let fit = fit(heard, &chroma(&chord));
+        let fit = fit(heard, &chord.chroma());
         if best.is_none_or(|(most, _)| fit > most) {
             best = Some((fit, chord));
         }
     }
     best.filter(|(fit, _)| *fit >= CLARITY && *fit - fit_of_plan >= MARGIN).map(|(_, chord)| chord)
-}
-
-/// The chroma a chord is asked for with: root 1, fifth 0.9, third 0.8, others 0.5.
-#[must_use]
-pub fn chroma(chord: &Chord) -> [f32; 12] {
-    let mut chroma = [0.0; 12];
-    for interval in chord.quality.intervals() {
-        chroma[usize::from((chord.root + interval) % 12)] = match interval {
-            0 => 1.0,
-            6..=8 => 0.9,
-            3 | 4 => 0.8,
-            _ => 0.5,
-        };
-    }
-    chroma
 }
 
 /// Pearson correlation of two chromas; 0 when either is flat or not finite.
@@ -112,7 +97,7 @@ mod tests {
     #[test]
     fn a_bar_against_the_plan_is_let_pass_but_not_two() {
         let mut listening = Listening::default();
-        let leaky = chroma(&chord("F")).map(|share| share + 0.15);
+        let leaky = chord("F").chroma().map(|share| share + 0.15);
         assert_eq!(hear(&mut listening, Some(leaky), "G"), None);
         assert_eq!(hear(&mut listening, Some(leaky), "Em"), Some(chord("F")));
         assert_eq!(hear(&mut listening, Some(leaky), "G"), None, "patience starts anew");
@@ -120,7 +105,7 @@ mod tests {
 
     #[test]
     fn agreement_silence_and_noise_change_nothing() {
-        let near = chroma(&chord("C6")).map(|share| share + 0.2);
+        let near = chord("C6").chroma().map(|share| share + 0.2);
         let flat = [0.3; 12];
         let broken = [f32::NAN; 12];
         let mut noise = flat;
@@ -137,7 +122,7 @@ mod tests {
     fn wavering_is_not_insisting() {
         let mut listening = Listening::default();
         for bar in 0..8 {
-            let heard = chroma(&chord(if bar % 2 == 0 { "F" } else { "Am" }));
+            let heard = chord(if bar % 2 == 0 { "F" } else { "Am" }).chroma();
             assert_eq!(hear(&mut listening, Some(heard), "G"), None);
         }
     }

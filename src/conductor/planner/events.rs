@@ -63,9 +63,9 @@ impl Events {
             match event.what {
                 What::Chord { .. } => {}
                 What::Off { id } => held.retain(|note| note.id != id),
-                What::On { id, voice, note, .. } => {
+                What::On { id, voice, note, velocity } => {
                     held.retain(|other| (other.voice, other.note) != (voice, note));
-                    held.push(Sounding { id, voice, note });
+                    held.push(Sounding { id, voice, note, velocity });
                 }
             }
         }

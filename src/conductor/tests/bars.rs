@@ -72,15 +72,6 @@ fn a_change_at_once_after_the_lead_is_newer_than_what_was_held() {
     assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "what is told is what is heard");
 }
 
-#[test]
-fn what_does_not_fit_is_refused_when_it_is_asked_for() {
-    let mut conductor = at_tempo(TEMPO);
-    assert!(conductor.apply(&next_bar(Param::Temperature, Value::Number(f32::NAN))).is_err());
-    assert!(conductor.apply(&next_bar(Param::Chord, Value::Text("H7".to_owned()))).is_err());
-    let (_, score) = play(conductor, &[], 2 * BAR, &[700]);
-    assert!(score.released.is_empty());
-}
-
 /// A scene `low` (reverb 0), left for reverb 1, and recalled at `at`.
 fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
     vec![

@@ -33,8 +33,7 @@ impl Step {
         let mut named: Vec<Named> = Vec::new();
         read_parameters(document, "", table, &mut named);
         mood::check(document, &named);
-        let split =
-            named.into_iter().map(|named| (named.param, named.value)).partition(|(param, _)| mood::is_mood(*param));
+        let split = named.into_iter().map(|named| (named.param, named.value)).partition(|(param, _)| param.is_mood());
         let (mood, mut settings): (Vec<_>, Vec<_>) = split;
         if mood.is_empty() {
             document.add(span, "", "a step needs a mood: an emotion, a blend of emotions, or valence and arousal");
@@ -98,10 +97,4 @@ impl Iterator for Walk {
         self.frame += seconds_to_frames(step.seconds);
         Some((frame, step.settings.clone()))
     }
-}
-
-/// Whether a performer who sets this parameter has taken over, so that a journey under way ends.
-#[must_use]
-pub fn ends_journey(param: Param) -> bool {
-    mood::is_mood(param) || matches!(param, Param::Preset | Param::PresetNext | Param::PresetPrevious | Param::Scene)
 }

@@ -5,11 +5,6 @@ use crate::event::parameter::{Param, Value};
 use crate::files::document::Document;
 use crate::music::emotion::Emotion;
 
-/// Whether a parameter moves the mood.
-pub(super) fn is_mood(param: Param) -> bool {
-    matches!(param, Param::Emotion | Param::Valence | Param::Arousal) || param.weighed_emotion().is_some()
-}
-
 /// Says where a mood is given in two ways at once, or by half.
 pub(super) fn check(document: &mut Document<'_>, named: &[Named]) {
     let find = |wanted: Param| named.iter().find(|named| named.param == wanted);

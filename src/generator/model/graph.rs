@@ -10,6 +10,9 @@ use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use super::{ModelError, Port, Runtime, stateful};
 
+/// Most numbers in an input or output: a gibibyte.
+const LARGEST: u64 = 1 << 28;
+
 /// A network with fixed shapes. Inputs stay as they were until they are written again.
 ///
 /// Runs on the calling thread alone and allocates: for a worker thread, never for the audio thread.
@@ -87,6 +90,11 @@ impl Graph {
         };
         for port in expected {
             let shape = format!("{:?}", port.shape);
+            // The state's shape is the file's own word.
+            let numbers = port.shape.iter().fold(1u64, |numbers, size| numbers.saturating_mul(*size as u64));
+            if numbers > LARGEST {
+                return wrong(&port.name, format!("of at most {LARGEST} numbers"), shape);
+            }
             match outlets.iter().find(|outlet| outlet.name() == port.name) {
                 None => return wrong(&port.name, shape, "not there".to_owned()),
                 Some(outlet) if fixed_shape(outlet.dtype()).as_ref() != Some(&port.shape) => {

@@ -1,9 +1,11 @@
 //! What the rest may know about the worker, without asking it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::super::LATENT_FRAMES;
+use crate::event::health::Losses;
 use crate::units::SAMPLE_RATE;
 
 /// Share of the newest latent in the average of times.
@@ -15,14 +17,16 @@ pub struct WorkerStatus {
     pub(super) covered: AtomicU64,
     pub(super) epoch: AtomicU32,
     pub(super) latents: AtomicU64,
-    pub(super) failures: AtomicU64,
-    pub(super) late_splices: AtomicU64,
-    pub(super) lost_events: AtomicU64,
+    pub(super) losses: Arc<Losses>,
     longest_micros: AtomicU64,
     load: AtomicU32,
 }
 
 impl WorkerStatus {
+    pub(super) fn new(losses: Arc<Losses>) -> Self {
+        Self { losses, ..Self::default() }
+    }
+
     /// Frames up to here were sent to the engine.
     #[must_use]
     pub fn covered(&self) -> u64 {
@@ -39,24 +43,6 @@ impl WorkerStatus {
     #[must_use]
     pub fn latents(&self) -> u64 {
         self.latents.load(Relaxed)
-    }
-
-    /// Latents that failed.
-    #[must_use]
-    pub fn failures(&self) -> u64 {
-        self.failures.load(Relaxed)
-    }
-
-    /// Splices heard later than planned, or never.
-    #[must_use]
-    pub fn late_splices(&self) -> u64 {
-        self.late_splices.load(Relaxed)
-    }
-
-    /// Events that found their channel full.
-    #[must_use]
-    pub fn lost_events(&self) -> u64 {
-        self.lost_events.load(Relaxed)
     }
 
     /// Longest time one latent took.

@@ -14,6 +14,7 @@ use ringbuf::traits::Producer;
 use super::mailbox::Mailbox;
 use super::{HopSource, Order, WorkerEvent, WorkerStatus, tell};
 use crate::engine::EngineStatus;
+use crate::event::health::Loss;
 use crate::event::{Hop, Performed};
 use crate::generator::future::RUN_IN;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
@@ -199,7 +200,7 @@ impl<S: HopSource> WorkerThread<S> {
                 told_by(panic.as_ref())
             }
         };
-        self.status.failures.fetch_add(1, Relaxed);
+        self.status.losses.add(Loss::Latents, 1);
         self.tell(WorkerEvent::Failed { reason });
         self.failures += 1;
         // The first failure may be a matter of this latent alone; repeated ones are not worth the processor.

@@ -116,7 +116,7 @@ impl Learn {
             Kind::Toggle { .. } if button => line("toggle = true"),
             Kind::Toggle { .. } => {}
             Kind::Choice { .. } if !button => {}
-            Kind::Choice { .. } | Kind::Text { .. } => line(&format!("value = {}", self.present())),
+            Kind::Choice { .. } | Kind::Chord | Kind::Text { .. } => line(&format!("value = {}", self.present())),
             Kind::Number { .. } if button => line(&format!("value = {}", self.present())),
             Kind::Number { min, max, .. } => match guess.encoder() {
                 Some(encoder) => line(&format!("relative = \"{encoder}\"\nstep = 0.01")),
@@ -127,12 +127,8 @@ impl Learn {
 
     /// The value as a mapping file has it.
     fn present(&self) -> String {
-        match (&self.value, self.param.spec().kind) {
-            (Value::Number(number), _) => format!("{number:?}"),
-            (Value::Choice(index), Kind::Choice { names, .. }) => format!("{:?}", names[usize::from(*index)]),
-            (Value::Text(name), _) if !name.is_empty() => format!("{name:?}"),
-            _ => "\"a-name\"".to_owned(),
-        }
+        let value = self.param.to_toml(&self.value).filter(|_| self.is_complete());
+        value.map_or_else(|| "\"a-name\"".to_owned(), |value| value.to_string())
     }
 
     fn guess(&self) -> Option<Guess> {

@@ -252,7 +252,7 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
     }
     match spec.kind {
         Kind::Trigger => Some(Action::Set { edge, value: Value::Trigger }),
-        Kind::Text { .. } => {
+        Kind::Chord | Kind::Text { .. } => {
             document.add(table.span(), "", format!("{} needs a value = \"…\"", spec.id));
             None
         }

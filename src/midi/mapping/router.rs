@@ -129,7 +129,7 @@ impl Router {
         if news {
             self.values[param as usize] = value.clone();
         }
-        if matches!(param, Param::Preset | Param::Scene) {
+        if param.policy().retells {
             self.forget_told();
         }
     }

@@ -6,16 +6,19 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use cpal::{FromSample, Sample};
 
-use super::home::Guest;
+use super::home::Home;
 use super::resample::Resampler;
 use super::status::OutputStatus;
 use crate::engine::{Engine, QUANTUM};
 use crate::units::SAMPLE_RATE;
 
+/// Seconds in which the sound fades in when the engine comes, and out before it is taken away.
+const FADE: f32 = 0.01;
+
 /// Fills the device's buffers.
 #[derive(Debug)]
 pub(super) struct Feed {
-    engine: Guest,
+    home: Arc<Home>,
     resampler: Option<Resampler>,
     channels: usize,
     /// 48 kHz frames per device frame.
@@ -24,34 +27,52 @@ pub(super) struct Feed {
     /// The engine's frames on their way to the resampler.
     waiting: [f32; 2 * QUANTUM],
     taken: usize,
+    /// The level of the fade, and its change per device frame.
+    level: f32,
+    step: f32,
 }
 
 impl Feed {
     /// For a device of `rate` frames per second and any number of channels.
-    pub(super) fn new(engine: Guest, rate: u32, channels: u16, status: Arc<OutputStatus>) -> Self {
+    pub(super) fn new(home: Arc<Home>, rate: u32, channels: u16, status: Arc<OutputStatus>) -> Self {
         Self {
-            engine,
+            home,
             resampler: (rate != SAMPLE_RATE).then(|| Resampler::new(rate)),
             channels: usize::from(channels).max(1),
             ratio: f64::from(SAMPLE_RATE) / f64::from(rate),
             status,
             waiting: [0.0; 2 * QUANTUM],
             taken: 2 * QUANTUM,
+            level: 0.0,
+            step: 1.0 / (FADE * rate as f32),
         }
     }
 
     /// Says at the beginning of a callback how many device frames it asks for.
     pub(super) fn announce(&self, frames: usize) {
-        self.status.block_frames.store((frames as f64 * self.ratio).ceil() as u32, Relaxed);
-        self.status.callbacks.fetch_add(1, Relaxed);
+        let frames = (frames as f64 * self.ratio).ceil();
+        // A stream that wakes up after it was given up has nothing to tell.
+        if self.home.count(frames as u64) {
+            self.status.block_frames.store(frames as u32, Relaxed);
+            self.status.callbacks.fetch_add(1, Relaxed);
+        }
     }
 
-    /// Fills a buffer of interleaved frames.
+    /// Fills a buffer of interleaved frames: silence while there is no engine.
     pub(super) fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T]) {
-        let Some(engine) = self.engine.engine() else {
-            out.fill(T::EQUILIBRIUM);
+        let leaving = self.home.is_leaving();
+        if leaving && self.level == 0.0 {
+            self.home.set_faded();
+        } else if let Some(mut engine) = self.home.borrow() {
+            self.play(&mut engine, out, if leaving { 0.0 } else { 1.0 });
+            self.home.give_back(engine);
             return;
-        };
+        }
+        self.level = 0.0;
+        out.fill(T::EQUILIBRIUM);
+    }
+
+    fn play<T: Sample + FromSample<f32>>(&mut self, engine: &mut Engine, out: &mut [T], target: f32) {
         let mut stereo = [0.0; 2 * QUANTUM];
         for part in out.chunks_mut(QUANTUM * self.channels) {
             let stereo = &mut stereo[..2 * (part.len() / self.channels)];
@@ -65,7 +86,8 @@ impl Feed {
                 }
             }
             for (frame, stereo) in part.chunks_mut(self.channels).zip(stereo.chunks_exact(2)) {
-                spread(frame, [stereo[0], stereo[1]]);
+                self.level += (target - self.level).clamp(-self.step, self.step);
+                spread(frame, [self.level * stereo[0], self.level * stereo[1]]);
             }
         }
     }
@@ -103,7 +125,6 @@ mod tests {
     use crate::engine::ports;
     use crate::event::{EngineCommand, TimedCommand};
     use crate::music::theory::Voice;
-    use crate::output::device::home::Home;
 
     fn sounding() -> Box<Engine> {
         let (ports, mut ends) = ports();
@@ -113,15 +134,77 @@ mod tests {
     }
 
     fn fill<T: Sample + FromSample<f32>>(rate: u32, channels: u16, frames: usize) -> Vec<T> {
-        let home = Home::new();
-        let mut feed = Feed::new(home.send_out(sounding()), rate, channels, Arc::default());
+        let home = Arc::new(Home::default());
+        home.settle(sounding());
+        let mut feed = Feed::new(Arc::clone(&home), rate, channels, Arc::default());
         let mut out = vec![T::EQUILIBRIUM; frames * usize::from(channels)];
         for part in out.chunks_mut(333 * usize::from(channels)) {
             feed.fill(part);
         }
-        drop(feed);
-        assert!(home.wait(std::time::Duration::ZERO).is_some());
+        assert!(home.vacate().is_some());
         out
+    }
+
+    /// The largest step from a frame to the next, of the left channel.
+    fn largest_step(sound: &[f32]) -> f32 {
+        let left: Vec<f32> = sound.iter().step_by(2).copied().collect();
+        left.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn the_engine_comes_and_goes_without_a_click() {
+        let home = Arc::new(Home::default());
+        let mut feed = Feed::new(Arc::clone(&home), 48_000, 2, Arc::default());
+        let mut engine = sounding();
+        let mut heard = vec![0.0; 2 * 48_000];
+        engine.render(&mut heard);
+        let usual = largest_step(&heard);
+        let mut play = |frames: usize| {
+            let mut out = vec![1.0f32; 2 * frames];
+            out.chunks_mut(2 * 480).for_each(|part| feed.fill(part));
+            out
+        };
+        let mut sound = play(960);
+        assert!(sound.iter().all(|sample| *sample == 0.0), "nobody is here");
+        home.settle(engine);
+        sound.extend(play(4800));
+        assert!(!home.fade());
+        sound.extend(play(1440));
+        assert!(home.fade());
+        let engine = home.vacate().unwrap();
+        let played = engine.status().frame();
+        sound.extend(play(960));
+        assert_eq!(engine.status().frame(), played);
+        assert!(sound.iter().any(|sample| sample.abs() > 0.01));
+        assert!(largest_step(&sound) < 1.5 * usual, "{} against {usual}", largest_step(&sound));
+        assert!(sound[sound.len() - 2000..].iter().all(|sample| *sample == 0.0));
+    }
+
+    #[test]
+    fn nothing_is_allocated_in_the_callback() {
+        use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
+        reset_violation_count();
+        for rate in [48_000, 44_100, 96_000] {
+            let home = Arc::new(Home::default());
+            let mut feed = Feed::new(Arc::clone(&home), rate, 6, Arc::default());
+            let (mut floats, mut integers) = (vec![0.0f32; 6 * 1024], vec![0i16; 6 * 333]);
+            let mut call = || {
+                assert_no_alloc(|| {
+                    feed.announce(1024);
+                    feed.fill(&mut floats);
+                    feed.fill(&mut integers);
+                });
+            };
+            call();
+            home.settle(sounding());
+            (0..100).for_each(|_| call());
+            while !home.fade() {
+                call();
+            }
+            assert!(home.vacate().is_some());
+            call();
+        }
+        assert_eq!(violation_count(), 0);
     }
 
     #[test]

@@ -4,23 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 
-use jack::{AudioOut, Client, ClientStatus, Control, Port, PortFlags, ProcessScope};
+use jack::{AsyncClient, AudioOut, Client, ClientStatus, Control, Port, PortFlags, PortId, ProcessScope};
 
 use super::feed::Feed;
-use super::home::Guest;
-use super::route::{AudioError, Fault, Running};
+use super::home::Home;
+use super::route::{AudioError, Fault, Running, Stream};
 use super::status::OutputStatus;
 use crate::engine::QUANTUM;
+use crate::event::health::Loss;
 use crate::output::jack_clients::{self, Calls};
 
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
 const CLIENT: &str = "melos-audio";
 const PORTS: [&str; 2] = ["left", "right"];
+/// Change per frame of the level when the number of playback ports changes: 10 ms from one to half.
+const SHARE_STEP: f32 = 0.5 / 480.0;
 
-/// Starts to play at the server's rate and block size, connected to the first two playback ports; on failure the engine
-/// goes home.
+/// Starts to play at the server's rate and block size, connected to the first two playback ports, or both to the only one.
 pub(super) fn start(
-    engine: Guest,
+    home: Arc<Home>,
     status: &Arc<OutputStatus>,
     faults: &SyncSender<Fault>,
 ) -> Result<Running, AudioError> {
@@ -31,24 +33,67 @@ pub(super) fn start(
     let names = [ports[0].name().map_err(error)?, ports[1].name().map_err(error)?];
     let (rate, block) = (client.sample_rate(), client.buffer_size());
     let name = format!("JACK: {}, {rate} Hz, {block} frames per block", client.name());
-    let player = Player { feed: Feed::new(engine, rate, 2, Arc::clone(status)), ports, calls: calls.clone() };
-    let lost = Arc::new(AtomicBool::new(false));
-    let watcher = Watcher { lost: Arc::clone(&lost), status: Arc::clone(status) };
+    let mono = Arc::new(AtomicBool::new(false));
+    let feed = Feed::new(home, rate, 2, Arc::clone(status));
+    let player = Player { feed, ports, calls: calls.clone(), mono: Arc::clone(&mono), share: 1.0 };
+    let (lost, news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
+    let watcher = Watcher { lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
     let client = client.activate_async(watcher, player).map_err(error)?;
-    let outputs = client.as_client().ports(None, Some("audio"), PortFlags::IS_INPUT | PortFlags::IS_PHYSICAL);
-    for (ours, theirs) in names.iter().zip(&outputs) {
-        if let Err(error) = client.as_client().connect_ports_by_name(ours, theirs) {
-            let _ = faults.try_send(Fault::Notice(error.to_string()));
+    let mut stream =
+        JackStream { client, _calls: calls, names, sinks: [None, None], mono, news, faults: faults.clone() };
+    stream.tend();
+    Ok(Running { stream: Box::new(stream), name, lost })
+}
+
+struct JackStream {
+    client: AsyncClient<Watcher, Player>,
+    /// Kept until the client is closed, so it stands below it.
+    _calls: Calls,
+    /// Our ports, and the playback ports they were connected to.
+    names: [String; 2],
+    sinks: [Option<String>; 2],
+    /// Both go to one port, so each plays at half its level.
+    mono: Arc<AtomicBool>,
+    /// Set when ports came or went.
+    news: Arc<AtomicBool>,
+    faults: SyncSender<Fault>,
+}
+
+impl Stream for JackStream {
+    /// Connects to playback ports that have come. Where they are the same as before, what a patchbay made of it stays.
+    fn tend(&mut self) {
+        if !self.news.swap(false, Relaxed) {
+            return;
         }
+        let client = self.client.as_client();
+        let outputs = client.ports(None, Some("audio"), PortFlags::IS_INPUT | PortFlags::IS_PHYSICAL);
+        let left = outputs.first();
+        let sinks = [left.cloned(), outputs.get(1).or(left).cloned()];
+        for ((ours, old), new) in self.names.iter().zip(&self.sinks).zip(&sinks) {
+            if old == new {
+                continue;
+            }
+            if let Some(old) = old.as_ref().filter(|old| outputs.contains(old)) {
+                let _ = client.disconnect_ports_by_name(ours, old);
+            }
+            if let Some(new) = new
+                && let Err(error) = client.connect_ports_by_name(ours, new)
+            {
+                let _ = self.faults.try_send(Fault::Notice(error.to_string()));
+            }
+        }
+        self.mono.store(sinks[0].is_some() && sinks[0] == sinks[1], Relaxed);
+        self.sinks = sinks;
     }
-    // In this order: the calls are kept until the client is closed.
-    Ok(Running { _stream: Box::new((client, calls)), name, lost })
 }
 
 struct Player {
     feed: Feed,
     ports: [Port<AudioOut>; 2],
     calls: Calls,
+    mono: Arc<AtomicBool>,
+    /// The level of each port.
+    share: f32,
 }
 
 impl jack::ProcessHandler for Player {
@@ -57,12 +102,14 @@ impl jack::ProcessHandler for Player {
         let [left, right] = &mut self.ports;
         let (left, right) = (left.as_mut_slice(scope), right.as_mut_slice(scope));
         self.feed.announce(left.len());
+        let target = if self.mono.load(Relaxed) { 0.5 } else { 1.0 };
         let mut stereo = [0.0; 2 * QUANTUM];
         for (left, right) in left.chunks_mut(QUANTUM).zip(right.chunks_mut(QUANTUM)) {
             let stereo = &mut stereo[..2 * left.len()];
             self.feed.fill(stereo);
             for ((left, right), frame) in left.iter_mut().zip(right).zip(stereo.chunks_exact(2)) {
-                (*left, *right) = (frame[0], frame[1]);
+                self.share += (target - self.share).clamp(-SHARE_STEP, SHARE_STEP);
+                (*left, *right) = (self.share * frame[0], self.share * frame[1]);
             }
         }
         Control::Continue
@@ -71,6 +118,7 @@ impl jack::ProcessHandler for Player {
 
 struct Watcher {
     lost: Arc<AtomicBool>,
+    news: Arc<AtomicBool>,
     status: Arc<OutputStatus>,
 }
 
@@ -80,8 +128,12 @@ impl jack::NotificationHandler for Watcher {
         self.lost.store(true, Relaxed);
     }
 
+    fn port_registration(&mut self, _: &Client, _: PortId, _: bool) {
+        self.news.store(true, Relaxed);
+    }
+
     fn xrun(&mut self, _: &Client) -> Control {
-        self.status.xruns.fetch_add(1, Relaxed);
+        self.status.losses.add(Loss::Xruns, 1);
         Control::Continue
     }
 }

@@ -1,8 +1,7 @@
 //! Ways the sound can take, and opening one.
 
-use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -15,8 +14,9 @@ use thiserror::Error;
 
 use super::cookie;
 use super::feed::Feed;
-use super::home::Guest;
+use super::home::Home;
 use super::status::OutputStatus;
+use crate::event::health::Loss;
 use crate::files::config::AudioHost;
 use crate::units::SAMPLE_RATE;
 
@@ -59,6 +59,9 @@ pub enum AudioError {
     /// None of the ways that were tried works.
     #[error("no way for the sound: {}; `melos devices` lists what there is", .0.join("; "))]
     NoRoute(Vec<String>),
+    /// The sound server does not answer.
+    #[error("the sound server does not answer")]
+    Hung,
     /// The audio thread cannot be started.
     #[error("audio thread: {0}")]
     Thread(std::io::Error),
@@ -110,10 +113,17 @@ pub(super) enum Fault {
     Notice(String),
 }
 
+/// What keeps a stream open; dropping it ends the stream.
+pub(super) trait Stream {
+    /// Does what has to be done now and then while it plays.
+    fn tend(&mut self) {}
+}
+
+impl Stream for cpal::Stream {}
+
 /// A stream that plays.
 pub(super) struct Running {
-    /// Dropping it ends the stream and sends the engine home.
-    pub(super) _stream: Box<dyn Any>,
+    pub(super) stream: Box<dyn Stream>,
     pub(super) name: String,
     /// Set where a loss can be told no other way.
     pub(super) lost: Arc<AtomicBool>,
@@ -186,17 +196,17 @@ impl Opening {
         [BufferSize::Fixed(fixed), BufferSize::Default]
     }
 
-    /// Starts to play; on failure the engine goes home.
+    /// Starts to play what lives in `home`.
     pub(super) fn start(
         &self,
         block: BufferSize,
-        engine: Guest,
+        home: Arc<Home>,
         status: &Arc<OutputStatus>,
         faults: SyncSender<Fault>,
     ) -> Result<Running, AudioError> {
         let error = |source| AudioError::Device { device: label(&self.device), source };
         let config = StreamConfig { buffer_size: block, ..self.config };
-        let feed = Feed::new(engine, config.sample_rate, config.channels, Arc::clone(status));
+        let feed = Feed::new(home, config.sample_rate, config.channels, Arc::clone(status));
         let report = reporter(Arc::clone(status), faults);
         let stream = match self.format {
             SampleFormat::F32 => build::<f32>(&self.device, config, feed, report),
@@ -209,7 +219,7 @@ impl Opening {
         let block = stream.buffer_size().map_or_else(|_| "unknown".to_owned(), |frames| frames.to_string());
         let (host, rate) = (self.host.name(), config.sample_rate);
         let name = format!("{host}: {}, {rate} Hz, {block} frames per block", label(&self.device));
-        Ok(Running { _stream: Box::new(stream), name, lost: Arc::default() })
+        Ok(Running { stream: Box::new(stream), name, lost: Arc::default() })
     }
 }
 
@@ -233,7 +243,7 @@ fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(
         let text = error.to_string();
         let fault = match error.kind() {
             ErrorKind::Xrun => {
-                status.xruns.fetch_add(1, Relaxed);
+                status.losses.add(Loss::Xruns, 1);
                 return;
             }
             ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => Fault::Notice(text),

@@ -1,7 +1,9 @@
 //! What the rest may know about the output.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use crate::event::health::Losses;
 
 /// The output's state; counters are written by the callback, the rest by the supervisor.
 #[derive(Debug, Default)]
@@ -11,14 +13,17 @@ pub struct OutputStatus {
     pub(super) null: AtomicBool,
     pub(super) callbacks: AtomicU64,
     pub(super) block_frames: AtomicU32,
-    pub(super) xruns: AtomicU64,
-    pub(super) losses: AtomicU64,
+    pub(super) losses: Arc<Losses>,
     /// Never touched by the callback.
     pub(super) name: Mutex<String>,
 }
 
 impl OutputStatus {
-    /// Whether a device takes the sound; always true for the null output.
+    pub(super) fn new(losses: Arc<Losses>) -> Self {
+        Self { losses, ..Self::default() }
+    }
+
+    /// Whether the sound goes where it shall: a device takes it, or the null output was chosen.
     #[must_use]
     pub fn connected(&self) -> bool {
         self.connected.load(Relaxed)
@@ -46,18 +51,6 @@ impl OutputStatus {
     #[must_use]
     pub fn block_frames(&self) -> u32 {
         self.block_frames.load(Relaxed)
-    }
-
-    /// How many over- and underruns the system reported.
-    #[must_use]
-    pub fn xruns(&self) -> u64 {
-        self.xruns.load(Relaxed)
-    }
-
-    /// How often the device was lost.
-    #[must_use]
-    pub fn losses(&self) -> u64 {
-        self.losses.load(Relaxed)
     }
 
     /// What carries the sound, in words, such as `JACK: melos_out, 48000 Hz, 256 frames`.

@@ -1,35 +1,47 @@
-//! The thread that keeps the sound going.
+//! The thread that keeps the sound going. Nothing it calls may hang: streams live on threads of their own.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, error, info, warn};
 
-use super::home::Home;
-use super::jack_client;
+use super::heartbeat::{Heartbeat, Pulse};
+use super::line::{Closing, Line, Threads};
 use super::pace::Pace;
-use super::route::{AudioError, Fault, Route, Running, find, routes};
+use super::route::{AudioError, Fault, Route, routes};
 use super::status::OutputStatus;
 use crate::engine::Engine;
-use crate::files::config::AudioConfig;
+use crate::event::health::Loss;
+use crate::files::config::{AudioConfig, AudioHost};
+use crate::threads;
 
 /// Between two attempts to get a lost device back.
 const RETRY: Duration = Duration::from_millis(200);
+/// Between two attempts at every way that the configuration allows, while nothing plays.
+const RETRY_ALL: Duration = Duration::from_secs(2);
 /// Longest time between two looks at the stream.
-const LOOK: Duration = Duration::from_millis(50);
-/// A stream that has not asked for sound for so long is lost, whatever it says (some sound servers take two seconds'
-/// worth at a time); its first time may take longer.
+const LOOK: Duration = Duration::from_millis(20);
+/// A stream that has not asked for sound for so long is lost, whatever it says; its first time may take longer.
 const QUIET: Duration = Duration::from_millis(2500);
 const FIRST: Duration = Duration::from_millis(5000);
 /// A stream that reported an error must ask for sound again within this time.
 const DOUBT: Duration = Duration::from_millis(250);
-/// How long a driver may take to give the engine back.
+/// How long a server may take to open a stream.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last stream may take to close before another is opened, so that it can have its name and its device.
+const CLOSING: Duration = Duration::from_secs(1);
+/// How long a callback may keep the engine: far longer than a block takes.
+const BORROWED: Duration = Duration::from_secs(1);
+/// How long the fade before a stream is left may take.
+const FADING: Duration = Duration::from_millis(100);
 /// Frames per block without a device.
 const BLOCK: u32 = 512;
+/// What carries the sound when nothing does.
+const NOTHING: &str = "no device: playing into nothing";
 
 /// The running output; dropping it stops the sound.
 #[derive(Debug)]
@@ -46,7 +58,8 @@ impl Output {
     /// # Errors
     /// When none of the ways that `config` allows works; the engine is lost with it.
     pub fn open(config: &AudioConfig, engine: Engine) -> Result<Self, AudioError> {
-        let (status, stop) = (Arc::new(OutputStatus::default()), Arc::new(AtomicBool::new(false)));
+        let (status, stop) =
+            (Arc::new(OutputStatus::new(Arc::clone(engine.status().losses()))), Arc::new(AtomicBool::new(false)));
         let wanted = Arc::new(Wanted::new(config.clone()));
         let (answer, answered) = sync_channel(1);
         let supervisor = Supervisor {
@@ -54,10 +67,14 @@ impl Output {
             status: Arc::clone(&status),
             wanted: Arc::clone(&wanted),
             stop: Arc::clone(&stop),
-            home: Home::new(),
+            threads: Threads::default(),
+            sound: Sound::Engine(Box::new(engine), None),
+            pace: None,
+            search: None,
+            after: After { route: None, retry: Instant::now(), retry_all: Instant::now(), closing: None },
         };
-        let run = move || supervisor.run(Box::new(engine), &answer);
-        let thread = thread::Builder::new().name("melos-audio".to_owned()).spawn(run).map_err(AudioError::Thread)?;
+        let run = move || supervisor.run(&answer);
+        let thread = threads::spawn("melos-audio", run).map_err(AudioError::Thread)?;
         match answered.recv() {
             Ok(Ok(())) => Ok(Self { status, wanted, stop, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
@@ -110,10 +127,6 @@ impl Wanted {
         ways.1 = (config != ways.0).then_some(config);
     }
 
-    fn any(&self) -> bool {
-        self.lock().1.is_some()
-    }
-
     fn take(&self) -> Option<AudioConfig> {
         self.lock().1.take()
     }
@@ -128,20 +141,43 @@ impl Wanted {
     }
 }
 
-/// Why a stream is no longer watched.
-enum End {
-    /// Something else is asked for: the end, or another way to play.
-    Asked,
-    Lost(String),
+/// Where the engine is.
+enum Sound {
+    /// Here, playing into nothing; beside it a stream that stands still and may go on.
+    Engine(Box<Engine>, Option<Playing>),
+    /// In a stream.
+    Stream(Playing),
+    /// A driver crashed with it.
+    Gone,
 }
 
-/// A way that works.
-struct Opened {
+/// A stream that was opened.
+struct Playing {
     route: Route,
-    /// `None` for the null output.
-    running: Option<Running>,
-    /// Here when no driver has it.
-    engine: Option<Box<Engine>>,
+    line: Line,
+    heartbeat: Heartbeat,
+    doubt: Option<(Instant, String)>,
+}
+
+/// What to do next when nothing plays.
+struct After {
+    /// The way that was lost.
+    route: Option<Route>,
+    retry: Instant,
+    retry_all: Instant,
+    /// The last stream, and when it was left.
+    closing: Option<(Closing, Instant)>,
+}
+
+/// Ways that are tried one after the other.
+struct Search {
+    ways: VecDeque<Route>,
+    trying: Option<(Route, Line)>,
+    tried: Vec<String>,
+    /// Another configuration that takes effect if one of its ways works.
+    config: Option<AudioConfig>,
+    /// It tries every way there is.
+    is_whole: bool,
 }
 
 struct Supervisor {
@@ -149,200 +185,304 @@ struct Supervisor {
     status: Arc<OutputStatus>,
     wanted: Arc<Wanted>,
     stop: Arc<AtomicBool>,
-    home: Home,
+    threads: Threads,
+    sound: Sound,
+    /// The time that passes while the engine plays into nothing.
+    pace: Option<Pace>,
+    search: Option<Search>,
+    after: After,
 }
 
-/// A failed attempt, and the engine if it came back from it.
-type Failure = (AudioError, Option<Box<Engine>>);
-
 impl Supervisor {
-    fn run(mut self, engine: Box<Engine>, answer: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
-        let (faults, faulty) = sync_channel(16);
-        let Opened { mut route, mut running, mut engine } = match self.first(&self.config, true, engine, &faults) {
-            Ok(opened) => opened,
-            Err((error, _)) => {
-                let _ = answer.send(Err(error));
-                return None;
+    fn run(mut self, answer: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
+        self.search = Some(Search::new(&self.config, true, None));
+        // The first sound is not played into nothing, so the engine waits for the first answer.
+        let error = loop {
+            match self.search_on() {
+                None if self.stop.load(Relaxed) => break Some(AudioError::Hung),
+                None => thread::sleep(LOOK / 4),
+                Some(outcome) => break outcome.err(),
             }
         };
+        if let Some(error) = error {
+            let _ = answer.send(Err(error));
+            return None;
+        }
         let _ = answer.send(Ok(()));
         loop {
-            if let Some(stream) = running.take() {
-                // What failed attempts reported is not this stream's.
-                while faulty.try_recv().is_ok() {}
-                let end = self.watch(&stream, &faulty);
-                self.status.connected.store(false, Relaxed);
-                drop(stream);
-                engine = self.home.wait(PATIENCE);
-                if let End::Lost(reason) = end {
-                    self.status.losses.fetch_add(1, Relaxed);
-                    warn!(reason, "audio device lost; the music goes on unheard until it is back");
-                }
-            }
-            let Some(present) = engine.take() else {
-                error!("the audio driver does not give the engine back; only a restart helps");
-                self.status.failed.store(true, Relaxed);
-                return None;
-            };
             if self.stop.load(Relaxed) {
-                return Some(present);
+                return self.leave();
             }
             if let Some(config) = self.wanted.take() {
-                match self.first(&config, route == Route::Null, present, &faults) {
-                    Ok(opened) => {
-                        (route, running, engine) = (opened.route, opened.running, opened.engine);
-                        self.wanted.took(config.clone());
-                        self.config = config;
+                self.change(config);
+            }
+            self.watch();
+            self.look_for_a_way();
+            match &mut self.sound {
+                Sound::Engine(engine, _) => {
+                    let block = self.config.block_frames.unwrap_or(BLOCK);
+                    self.pace.get_or_insert_with(|| Pace::new(block)).play(engine, &self.status);
+                }
+                Sound::Stream(_) => {
+                    self.pace = None;
+                    thread::sleep(LOOK);
+                }
+                Sound::Gone => {
+                    error!("the audio driver does not give the engine back; only a restart helps");
+                    self.status.failed.store(true, Relaxed);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Begins another search when it is time to, and goes on with the one that is under way.
+    fn look_for_a_way(&mut self) {
+        let now = Instant::now();
+        if self.search.is_none() && matches!(self.sound, Sound::Engine(_, None)) && self.config.host != AudioHost::Null
+        {
+            if now >= self.after.retry_all {
+                self.search = Some(Search::new(&self.config, false, None));
+            } else if now >= self.after.retry
+                && let Some(route) = &self.after.route
+            {
+                self.search = Some(Search::of(route.clone()));
+            }
+        }
+        let changing = self.search.as_ref().and_then(|search| search.config.clone());
+        match self.search_on() {
+            None => {}
+            Some(Ok(())) => {
+                if let Some(config) = changing {
+                    self.wanted.took(config.clone());
+                    self.config = config;
+                    self.pace = None;
+                }
+            }
+            Some(Err(error)) => match changing {
+                Some(_) => error!(%error, "the sound cannot be played the new way; it stays where it was"),
+                None => debug!(%error, "still no audio device"),
+            },
+        }
+    }
+
+    /// Goes on with the search, if there is one; what came of it when it has ended.
+    fn search_on(&mut self) -> Option<Result<(), AudioError>> {
+        if self.after.closing.as_ref().is_some_and(|(closing, since)| !closing.is_done() && since.elapsed() < CLOSING) {
+            return None;
+        }
+        self.after.closing = None;
+        let mut search = self.search.take()?;
+        let Some((route, line)) = search.trying.take() else {
+            let block = search.config.as_ref().unwrap_or(&self.config).block_frames;
+            match search.ways.pop_front() {
+                None => {
+                    self.after.retry = Instant::now() + RETRY;
+                    if search.is_whole {
+                        self.after.retry_all = Instant::now() + RETRY_ALL;
                     }
-                    Err((error, back)) => {
-                        error!(%error, "the sound cannot be played the new way; it stays where it was");
-                        engine = back;
-                    }
+                    return Some(Err(AudioError::NoRoute(search.tried)));
                 }
-                continue;
-            }
-            if route == Route::Null {
-                engine = Some(self.pace(present, None));
-                continue;
-            }
-            let waiting = self.pace(present, Some(RETRY));
-            match self.attempt(&route, self.config.block_frames, waiting, &faults) {
-                Ok(opened) => running = opened,
-                Err((error, back)) => {
-                    debug!(%error, "audio device still lost");
-                    engine = back;
+                Some(Route::Null) => {
+                    self.play_into_nothing(&search.tried);
+                    return Some(Ok(()));
                 }
+                Some(route) => match Line::open(&route, block, &self.status, &self.threads) {
+                    Ok(line) => search.trying = Some((route, line)),
+                    Err(error) => search.tried.push(error.to_string()),
+                },
             }
+            self.search = Some(search);
+            return None;
+        };
+        match line.answer() {
+            Some(Ok(name)) => {
+                self.play(route, line, name);
+                return Some(Ok(()));
+            }
+            Some(Err(error)) => search.tried.push(error.to_string()),
+            None if line.age() > PATIENCE => search.tried.push(AudioError::Hung.to_string()),
+            None => search.trying = Some((route, line)),
         }
+        self.search = Some(search);
+        None
     }
 
-    /// Tries the ways a configuration allows, in their order; `or_nothing` says whether the null output will do for want of
-    /// a device.
-    fn first(
-        &self,
-        config: &AudioConfig,
-        or_nothing: bool,
-        engine: Box<Engine>,
-        faults: &SyncSender<Fault>,
-    ) -> Result<Opened, Failure> {
-        let mut tried = Vec::new();
-        let mut engine = Some(engine);
-        for route in routes(config.host, config.device.as_deref()) {
-            if route == Route::Null {
-                if !or_nothing && !tried.is_empty() {
-                    break;
-                }
-                match tried.join("; ") {
-                    reasons if reasons.is_empty() => info!("playing into nothing"),
-                    reasons => warn!(reasons, "no sound device: playing into nothing"),
-                }
-                self.status.null.store(true, Relaxed);
-                self.status.connected.store(true, Relaxed);
-                self.status.set_name("no device: playing into nothing".to_owned());
-                return Ok(Opened { route, running: None, engine });
-            }
-            let Some(present) = engine.take() else { break };
-            match self.attempt(&route, config.block_frames, present, faults) {
-                Ok(running) => return Ok(Opened { route, running, engine: None }),
-                Err((error, back)) => {
-                    tried.push(error.to_string());
-                    engine = back;
-                }
-            }
-        }
-        Err((AudioError::NoRoute(tried), engine))
-    }
-
-    fn attempt(
-        &self,
-        route: &Route,
-        block_frames: Option<u32>,
-        engine: Box<Engine>,
-        faults: &SyncSender<Fault>,
-    ) -> Result<Option<Running>, Failure> {
-        match route {
-            Route::Null => Ok(None),
-            Route::Jack => {
-                let started = jack_client::start(self.home.send_out(engine), &self.status, faults);
-                started.map(|running| Some(self.playing(running))).map_err(|error| (error, self.home.wait(PATIENCE)))
-            }
-            Route::Device { host, device } => {
-                let opening = match find(*host, device.as_deref()) {
-                    Ok(opening) => opening,
-                    Err(error) => return Err((error, Some(engine))),
-                };
-                let [first, second] = opening.blocks(block_frames);
-                let start = |block, engine| {
-                    let started = opening.start(block, self.home.send_out(engine), &self.status, faults.clone());
-                    started
-                        .map(|running| Some(self.playing(running)))
-                        .map_err(|error| (error, self.home.wait(PATIENCE)))
-                };
-                start(first, engine).or_else(|(error, engine)| match engine {
-                    Some(engine) => start(second, engine),
-                    None => Err((error, None)),
-                })
-            }
-        }
-    }
-
-    fn playing(&self, running: Running) -> Running {
-        info!(output = running.name, "playing");
-        self.status.set_name(running.name.clone());
+    /// Hands the engine to a stream.
+    fn play(&mut self, route: Route, line: Line, name: String) {
+        let Sound::Engine(engine, _) = std::mem::replace(&mut self.sound, Sound::Gone) else { return };
+        info!(output = name, "playing");
+        self.status.set_name(name);
         self.status.null.store(false, Relaxed);
         self.status.connected.store(true, Relaxed);
-        running
+        let heartbeat = Heartbeat::new(Instant::now(), line.home.asked());
+        line.home.settle(engine);
+        self.sound = Sound::Stream(Playing { route, line, heartbeat, doubt: None });
     }
 
-    /// Plays into nothing for a while, or until something else is asked for.
-    fn pace(&self, mut engine: Box<Engine>, time: Option<Duration>) -> Box<Engine> {
-        let begun = Instant::now();
-        let mut pace = Pace::new(self.config.block_frames.unwrap_or(BLOCK));
-        while !self.asked() && time.is_none_or(|time| begun.elapsed() < time) {
-            pace.play(&mut engine, &self.status);
+    /// Goes on without a device.
+    fn play_into_nothing(&mut self, tried: &[String]) {
+        let by_choice = tried.is_empty();
+        match tried.join("; ") {
+            _ if by_choice => info!("playing into nothing"),
+            reasons => warn!(reasons, "no sound device: playing into nothing until there is one"),
         }
-        engine
+        self.status.null.store(true, Relaxed);
+        self.status.connected.store(by_choice, Relaxed);
+        self.status.set_name(NOTHING.to_owned());
+        self.after.route = None;
+        self.after.retry_all = Instant::now() + RETRY_ALL;
     }
 
-    fn asked(&self) -> bool {
-        self.stop.load(Relaxed) || self.wanted.any()
-    }
-
-    /// Watches a stream until it is lost or something else is asked for.
-    fn watch(&self, stream: &Running, faults: &Receiver<Fault>) -> End {
-        let mut seen = self.status.callbacks();
-        let (mut changed, mut patience) = (Instant::now(), FIRST);
-        let mut doubt: Option<(Instant, String)> = None;
-        loop {
-            let fault = faults.recv_timeout(LOOK);
-            if self.asked() {
-                return End::Asked;
-            }
-            if stream.lost.load(Relaxed) {
-                return End::Lost("the server is gone".to_owned());
-            }
-            let callbacks = self.status.callbacks();
-            if callbacks != seen {
-                (seen, changed, patience, doubt) = (callbacks, Instant::now(), QUIET, None);
-            }
+    /// Looks at the stream: one that stands still is stood in for, one that is lost is left.
+    fn watch(&mut self) {
+        let playing = match &mut self.sound {
+            Sound::Stream(playing) | Sound::Engine(_, Some(playing)) => playing,
+            Sound::Engine(_, None) | Sound::Gone => return,
+        };
+        let now = Instant::now();
+        let mut lost = None;
+        for fault in playing.line.faults() {
             match fault {
-                Ok(Fault::Lost(reason)) => return End::Lost(reason),
-                Ok(Fault::Doubtful(reason)) => {
+                Fault::Lost(reason) => lost = Some(reason),
+                Fault::Doubtful(reason) => {
                     debug!(reason, "audio driver");
-                    doubt.get_or_insert((Instant::now(), reason));
+                    playing.doubt.get_or_insert((now, reason));
                 }
-                Ok(Fault::Notice(text)) => info!(text, "audio driver"),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-            }
-            if let Some((since, reason)) = &doubt
-                && since.elapsed() > DOUBT
-            {
-                return End::Lost(reason.clone());
-            }
-            if changed.elapsed() > patience {
-                return End::Lost(format!("no sound was asked for in {} ms", patience.as_millis()));
+                Fault::Notice(text) => info!(text, "audio driver"),
             }
         }
+        let pulse = playing.heartbeat.look(now, playing.line.home.asked());
+        if pulse == Pulse::Beats {
+            playing.doubt = None;
+        }
+        let patience = if playing.heartbeat.has_begun() { QUIET } else { FIRST };
+        if playing.heartbeat.silent(now) > patience {
+            lost.get_or_insert_with(|| format!("no sound was asked for in {} ms", patience.as_millis()));
+        }
+        if let Some((_, reason)) = playing.doubt.take_if(|(since, _)| now.duration_since(*since) > DOUBT) {
+            lost.get_or_insert(reason);
+        }
+        self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), lost, pulse) {
+            (Sound::Engine(engine, Some(mut playing)), None, Pulse::Beats) => {
+                info!("the sound server goes on");
+                playing.heartbeat = Heartbeat::new(now, playing.line.home.asked());
+                playing.line.home.settle(engine);
+                self.status.connected.store(true, Relaxed);
+                Sound::Stream(playing)
+            }
+            (Sound::Stream(playing), None, Pulse::Stalls) => {
+                warn!("the sound server stands still; the music goes on unheard");
+                self.status.connected.store(false, Relaxed);
+                match evicted(&playing.line) {
+                    Some(engine) => Sound::Engine(engine, Some(playing)),
+                    None => Sound::Gone,
+                }
+            }
+            (Sound::Engine(engine, Some(playing)), Some(reason), _) => {
+                self.lose(playing, &reason);
+                Sound::Engine(engine, None)
+            }
+            (Sound::Stream(playing), Some(reason), _) => {
+                let engine = evicted(&playing.line);
+                self.lose(playing, &reason);
+                engine.map_or(Sound::Gone, |engine| Sound::Engine(engine, None))
+            }
+            (same, ..) => same,
+        };
+    }
+
+    fn lose(&mut self, playing: Playing, reason: &str) {
+        self.status.connected.store(false, Relaxed);
+        self.status.losses.add(Loss::Devices, 1);
+        warn!(reason, "audio device lost; the music goes on unheard until it is back");
+        self.close(playing);
+    }
+
+    fn close(&mut self, playing: Playing) {
+        let now = Instant::now();
+        self.after = After {
+            route: Some(playing.route),
+            retry: now + RETRY,
+            retry_all: now + RETRY_ALL,
+            closing: Some((playing.line.close(), now)),
+        };
+    }
+
+    /// Leaves the way it is played for another one.
+    fn change(&mut self, config: AudioConfig) {
+        let or_nothing = self.status.null.load(Relaxed);
+        self.search = Some(Search::new(&config, or_nothing, Some(config.clone())));
+        match std::mem::replace(&mut self.sound, Sound::Gone) {
+            Sound::Engine(engine, playing) => {
+                if let Some(playing) = playing {
+                    self.close(playing);
+                }
+                self.sound = Sound::Engine(engine, None);
+            }
+            Sound::Stream(playing) => {
+                fade(&playing.line);
+                let engine = evicted(&playing.line);
+                self.close(playing);
+                self.status.connected.store(false, Relaxed);
+                // If none of the new ways works, the old one is taken at once.
+                self.after.retry = Instant::now();
+                self.sound = engine.map_or(Sound::Gone, |engine| Sound::Engine(engine, None));
+            }
+            Sound::Gone => {}
+        }
+    }
+
+    /// Ends the sound; gives the engine back if it can be had.
+    fn leave(self) -> Option<Box<Engine>> {
+        match self.sound {
+            Sound::Engine(engine, _) => Some(engine),
+            Sound::Stream(Playing { line, .. }) => {
+                fade(&line);
+                let engine = evicted(&line);
+                let (closing, begun) = (line.close(), Instant::now());
+                while !closing.is_done() && begun.elapsed() < CLOSING {
+                    thread::sleep(LOOK / 4);
+                }
+                engine
+            }
+            Sound::Gone => None,
+        }
+    }
+}
+
+/// Lets the sound of a stream fade out.
+fn fade(line: &Line) {
+    let begun = Instant::now();
+    while !line.home.fade() && begun.elapsed() < FADING {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Takes the engine out of a stream; `None` when its callback crashed.
+fn evicted(line: &Line) -> Option<Box<Engine>> {
+    let begun = Instant::now();
+    loop {
+        match line.home.vacate() {
+            None if begun.elapsed() < BORROWED => thread::sleep(Duration::from_micros(200)),
+            engine => return engine,
+        }
+    }
+}
+
+impl Search {
+    /// Every way that a configuration allows; `or_nothing` says whether the null output will do for want of a device.
+    fn new(config: &AudioConfig, or_nothing: bool, changing: Option<AudioConfig>) -> Self {
+        let mut ways: VecDeque<_> = routes(config.host, config.device.as_deref()).into();
+        if !or_nothing && ways.len() > 1 {
+            ways.retain(|way| *way != Route::Null);
+        }
+        Self { ways, trying: None, tried: Vec::new(), config: changing, is_whole: true }
+    }
+
+    /// The way that was lost.
+    fn of(route: Route) -> Self {
+        Self { ways: [route].into(), trying: None, tried: Vec::new(), config: None, is_whole: false }
     }
 }
 
@@ -386,13 +526,13 @@ mod tests {
         output.configure(config(AudioHost::Null, 1024));
         until("1024 frames", &|| status.block_frames() == 1024);
         output.configure(AudioConfig { device: Some("no such device".to_owned()), ..config(AudioHost::Alsa, 64) });
-        until("the other way is tried", &|| !output.wanted.any());
+        until("the other way is tried", &|| output.wanted.lock().1.is_none());
         let before = status.callbacks();
         until("the sound goes on as before", &|| status.callbacks() > before + 20);
         assert_eq!(status.block_frames(), 1024);
         assert!(status.connected() && status.is_null());
         output.configure(config(AudioHost::Null, 1024));
-        assert!(!output.wanted.any(), "it is played that way already");
+        assert!(output.wanted.lock().1.is_none(), "it is played that way already");
         assert!(output.close().is_some());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Most listeners at a time.
@@ -46,14 +47,21 @@ impl Listeners {
         receiver
     }
 
-    /// Hands frames to everyone; who is gone or has not kept up is forgotten. Never waits for a listener.
-    pub(super) fn send(&self, frames: &[[f32; 2]]) {
+    /// Hands frames to everyone; who is gone or has not kept up is forgotten. Returns how many have not kept up. Never
+    /// waits for a listener.
+    pub(super) fn send(&self, frames: &[[f32; 2]]) -> u64 {
         let mut listeners = self.lock();
         if listeners.is_empty() {
-            return;
+            return 0;
         }
         let part = Part::from(frames);
-        listeners.retain(|listener| listener.parts.try_send(Arc::clone(&part)).is_ok());
+        let mut cut = 0;
+        listeners.retain(|listener| {
+            let sent = listener.parts.try_send(Arc::clone(&part));
+            cut += u64::from(matches!(sent, Err(TrySendError::Full(_))));
+            sent.is_ok()
+        });
+        cut
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Listener>> {
@@ -72,7 +80,7 @@ mod tests {
         let (mut slow, mut fast) = (listeners.join().unwrap(), listeners.join().unwrap());
         let mut heard = 0;
         for part in 0..=WAITING {
-            listeners.send(&[[part as f32, 0.0]]);
+            assert_eq!(listeners.send(&[[part as f32, 0.0]]), u64::from(part == WAITING));
             heard += usize::from(fast.try_recv().is_ok_and(|frames| frames[0][0] == part as f32));
         }
         assert_eq!(heard, WAITING + 1);

@@ -15,7 +15,7 @@ fn recorder(folder: &Path) -> (Recorder, HeapProd<[f32; 2]>) {
 fn recorder_with(folder: &Path, config: &RecordingsConfig) -> (Recorder, HeapProd<[f32; 2]>) {
     let (tap, taken) = HeapRb::new(192_000).split();
     let place = Place { folder: folder.to_owned(), budget: Budget::of(config) };
-    (Recorder::spawn(taken, Listeners::default(), place).unwrap(), tap)
+    (Recorder::spawn(taken, Listeners::default(), place, std::sync::Arc::default()).unwrap(), tap)
 }
 
 /// Begins a take and gives its file.

@@ -18,6 +18,7 @@ use super::memory::Memory;
 use super::tape::SoundFile;
 use super::{Bits, PRE_ROLL_SECONDS, Place, RecordError, Recorded, RecorderStatus, Take};
 use crate::engine::gap_in;
+use crate::event::health::{Loss, Losses};
 use crate::files::{beside, stamp};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
@@ -64,6 +65,7 @@ pub(super) struct Worker {
     listeners: Listeners,
     place: Place,
     status: Arc<RecorderStatus>,
+    losses: Arc<Losses>,
     memory: Memory,
     /// Frames taken from the tap.
     taken: u64,
@@ -81,12 +83,14 @@ impl Worker {
         listeners: Listeners,
         place: Place,
         status: Arc<RecorderStatus>,
+        losses: Arc<Losses>,
     ) -> Self {
         Self {
             tap,
             listeners,
             place,
             status,
+            losses,
             memory: Memory::new(),
             taken: 0,
             ended: 0,
@@ -96,8 +100,12 @@ impl Worker {
         }
     }
 
-    /// Works until the handle is gone.
-    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+    /// Works until the handle is gone. Called again after a panic, it begins with what is still sure: the tap.
+    pub(super) fn run(&mut self, requests: &Receiver<Request>) {
+        self.memory = Memory::new();
+        if let Some(recording) = self.recording.take() {
+            self.fail(&RecordError::Crashed, Some(recording));
+        }
         self.tidy();
         loop {
             let request = requests.recv_timeout(LOOK);
@@ -172,7 +180,7 @@ impl Worker {
             return;
         }
         self.memory.remember(frames);
-        self.listeners.send(frames);
+        self.losses.add(Loss::Listeners, self.listeners.send(frames));
         self.taken += frames.len() as u64;
         let Some(mut recording) = self.recording.take() else { return };
         let wrote = recording.write(frames);
@@ -272,6 +280,7 @@ impl Worker {
     /// Ends a take that cannot go on; what was written of it is kept.
     fn fail(&mut self, error: &RecordError, recording: Option<Recording>) {
         error!(%error, "recording ended; the music goes on");
+        self.losses.add(Loss::Takes, 1);
         self.status.change(|progress| progress.trouble = Some(error.to_string()));
         if let Some(recording) = recording {
             let recorded = self.recorded(&recording);

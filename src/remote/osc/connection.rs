@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rosc::{OscMessage, OscType};
@@ -15,8 +14,9 @@ use super::fault::{Complaints, Counters};
 use super::feedback::{Feedback, LEASE, Subscription};
 use super::message;
 use super::outbox::{Datagram, Outbox};
-use super::server::{Clients, count};
+use super::server::Clients;
 use super::time::Now;
+use crate::event::health::Loss;
 use crate::event::parameter::Param;
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 
@@ -68,15 +68,15 @@ impl Connection {
     }
 
     pub(super) fn receive_at(&mut self, datagram: &[u8], from: SocketAddr, now: Now) {
-        count(&self.counters.received);
+        self.counters.receive();
         self.feedback.renew(from, now.monotonic);
         let Decoded { requests, faults, clipped, late } = decode(datagram, now);
         if late > 0 {
-            self.counters.late.fetch_add(late, Ordering::Relaxed);
+            self.counters.lost(Loss::OscLate, late);
             self.complaints.late(from, now.monotonic);
         }
         for fault in faults {
-            count(&self.counters.refused);
+            self.counters.lost(Loss::OscRefused, 1);
             self.complaints.fault(from, &fault, now.monotonic);
         }
         for what in clipped {
@@ -121,7 +121,7 @@ impl Connection {
                 Some((Wish::Subscribe, to)) if self.feedback.subscribes(to) => self.feedback.renew(to, now),
                 Some((Wish::Subscribe, to)) => self.subscribe(from, to, now),
                 Some((Wish::Read, to)) => self.feedback.state(to, &self.outbox),
-                None => count(&self.counters.refused),
+                None => self.counters.lost(Loss::OscRefused, 1),
             },
             Request::Learn(request) => self.inbox.learn(request, Some(from)),
             Request::Unsubscribe(port) => {
@@ -134,7 +134,7 @@ impl Connection {
 
     fn push(&self, event: ControlEvent, due: Option<Instant>, from: SocketAddr) {
         if !self.inbox.push(Incoming { event, due, source: Source::Osc(from) }) {
-            count(&self.counters.refused);
+            self.counters.lost(Loss::OscRefused, 1);
         }
     }
 
@@ -144,7 +144,7 @@ impl Connection {
             Ok(()) if known => {}
             Ok(()) => tracing::info!(%to, seconds = LEASE.as_secs(), "OSC feedback on, until nothing more is heard"),
             Err(full) => {
-                count(&self.counters.refused);
+                self.counters.lost(Loss::OscRefused, 1);
                 self.outbox.send(to, message::message("/melos/error", vec![OscType::String(full.to_string())]));
             }
         }
@@ -184,7 +184,7 @@ impl Connection {
         if let Notice::Learned { to: Some(to), .. } = notice
             && !self.access.knows(to, Instant::now())
         {
-            count(&self.counters.unsent);
+            self.counters.lost(Loss::OscUnsent, 1);
             return;
         }
         self.feedback.notice(notice, &self.outbox);

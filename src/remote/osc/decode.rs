@@ -215,10 +215,10 @@ fn request(
         // "Impulse" and "nil": some senders use them for on and off.
         OscType::Inf => Input::Bool(true),
         OscType::Nil => Input::Bool(false),
-        OscType::String(string) => input_of_text(param, string),
+        OscType::String(string) => param.input_of_word(string),
         OscType::Char(character) => {
             text = character.to_string();
-            input_of_text(param, &text)
+            param.input_of_word(&text)
         }
         _ => return Err(unfit(format!("{}: this type of argument is not taken", param.spec().id))),
     };
@@ -231,14 +231,6 @@ fn request(
         }
     };
     Ok(value.map(|value| Request::Set(param, value, due)))
-}
-
-/// Text as it is, or the number it spells where a number is wanted.
-fn input_of_text(param: Param, text: &str) -> Input<'_> {
-    match (param.spec().kind, text.trim().parse()) {
-        (Kind::Number { .. } | Kind::Toggle { .. }, Ok(number)) => Input::Number(number),
-        _ => Input::Text(text),
-    }
 }
 
 /// The parameter that a control shall be learnt for, by its id.

@@ -1,12 +1,13 @@
 //! What can be wrong with a packet, counted and said.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use thiserror::Error;
 
+use crate::event::health::{Loss, Losses};
 use crate::remote::said::{Said, and_more};
 
 /// Why a packet, or a message in it, was not taken.
@@ -52,28 +53,30 @@ impl Fault {
     }
 }
 
-/// How many packets came and how many were not taken; only ever growing.
-#[derive(Default)]
+/// How many packets came, and where those are counted that were not taken or not sent.
+#[derive(Debug, Default)]
 pub struct Counters {
-    /// Datagrams received.
-    pub received: AtomicU64,
-    /// Packets and messages not taken.
-    pub refused: AtomicU64,
-    /// Bundles whose time tag had passed; taken at once.
-    pub late: AtomicU64,
-    /// Messages that could not be sent.
-    pub unsent: AtomicU64,
+    received: AtomicU64,
+    losses: Arc<Losses>,
 }
 
-impl fmt::Debug for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        f.debug_struct("Counters")
-            .field("received", &count(&self.received))
-            .field("refused", &count(&self.refused))
-            .field("late", &count(&self.late))
-            .field("unsent", &count(&self.unsent))
-            .finish()
+impl Counters {
+    pub(super) fn new(losses: Arc<Losses>) -> Self {
+        Self { received: AtomicU64::new(0), losses }
+    }
+
+    /// Datagrams and binary messages received so far.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    pub(in crate::remote) fn receive(&self) {
+        self.received.fetch_add(1, Relaxed);
+    }
+
+    pub(in crate::remote) fn lost(&self, loss: Loss, more: u64) {
+        self.losses.add(loss, more);
     }
 }
 

@@ -4,7 +4,7 @@ use rosc::{OscMessage, OscType};
 
 use crate::event::Notice;
 use crate::event::notice::{Health, Meters, OUTLOOK, Revisions};
-use crate::event::parameter::{Kind, Param, Value};
+use crate::event::parameter::{Param, Value};
 use crate::music::emotion::{Affect, Mood};
 use crate::music::theory::{Chord, Key};
 
@@ -17,19 +17,8 @@ pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
 }
 
 /// A parameter's value; `None` for triggers, which have none.
-pub(in crate::remote) fn value(param: Param, value: &Value) -> Option<OscMessage> {
-    let spec = param.spec();
-    let argument = match (value, spec.kind) {
-        (Value::Number(number), _) => OscType::Float(*number),
-        (Value::Toggle(on), _) => OscType::Int(i32::from(*on)),
-        (Value::Choice(position), Kind::Choice { names, .. }) => {
-            OscType::String((*names.get(usize::from(*position))?).to_owned())
-        }
-        (Value::Choice(position), _) => OscType::Int(i32::from(*position)),
-        (Value::Text(text), _) => OscType::String(text.clone()),
-        (Value::Trigger, _) => return None,
-    };
-    Some(message(&format!("/melos/{}", spec.id), vec![argument]))
+pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
+    Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))
 }
 
 /// What was learnt: the parameter's id and the block, which is empty when nothing was.
@@ -98,11 +87,7 @@ fn count(number: u32) -> OscType {
 }
 
 fn health_arguments(health: &Health) -> Vec<OscType> {
-    vec![
-        OscType::String(health.state.clone()),
-        OscType::Float(health.load),
-        count(health.xruns),
-        count(health.starvations),
-        count(health.late_splices),
-    ]
+    let count = |count: &u64| OscType::Int(i32::try_from(*count).unwrap_or(i32::MAX));
+    let losses = health.losses.iter().map(count);
+    [OscType::String(health.state.clone()), OscType::Float(health.load)].into_iter().chain(losses).collect()
 }

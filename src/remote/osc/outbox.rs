@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rosc::{OscMessage, OscPacket, encoder};
 use tokio::sync::mpsc;
 
 use super::fault::Counters;
+use crate::event::health::Loss;
 
 /// Datagrams that may wait for the network: the full state for every subscriber.
 const WAITING: usize = 8192;
@@ -47,7 +47,7 @@ impl Outbox {
         let gained = now.saturating_duration_since(self.filled).as_secs_f64() * REPLY_BYTES;
         (self.replies_left, self.filled) = ((self.replies_left + gained).min(REPLY_BYTES), now);
         if bytes > most || bytes as f64 > self.replies_left {
-            self.counters.unsent.fetch_add(datagrams.len() as u64, Ordering::Relaxed);
+            self.counters.lost(Loss::OscUnsent, datagrams.len() as u64);
             return false;
         }
         self.replies_left -= bytes as f64;
@@ -61,7 +61,7 @@ impl Outbox {
     fn pass_on(&self, to: SocketAddr, bytes: Vec<u8>) -> bool {
         let sent = self.queue.try_send((to, bytes)).is_ok();
         if !sent {
-            self.counters.unsent.fetch_add(1, Ordering::Relaxed);
+            self.counters.lost(Loss::OscUnsent, 1);
         }
         sent
     }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use super::fault::Counters;
 use super::feedback::{INTERVAL, Subscription};
 use super::outbox::Datagram;
 use super::sockets::Sockets;
+use crate::event::health::Loss;
 use crate::event::{Inbox, Notice};
 
 /// Notices that may wait for the task; more than a busy second.
@@ -66,7 +66,7 @@ impl OscServer {
         let fail = |source| OscError::Bind { address, source };
         let sockets = Arc::new(Sockets::bind(address).await.map_err(fail)?);
         let address = sockets.address().map_err(fail)?;
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
         let (notices, waiting) = mpsc::channel(NOTICES);
         let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
         let (connection, outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
@@ -99,7 +99,7 @@ impl OscServer {
     /// counted as unsent. At the start every value that differs from its default must be told once.
     pub fn tell(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
-            count(&self.counters.unsent);
+            self.counters.lost(Loss::OscUnsent, 1);
         }
     }
 }
@@ -141,11 +141,7 @@ async fn serve(
 async fn send(sockets: Arc<Sockets>, mut outgoing: mpsc::Receiver<Datagram>, counters: Arc<Counters>) {
     while let Some((to, bytes)) = outgoing.recv().await {
         if sockets.send(&bytes, to).await.is_err() {
-            count(&counters.unsent);
+            counters.lost(Loss::OscUnsent, 1);
         }
     }
-}
-
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

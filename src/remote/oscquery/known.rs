@@ -94,10 +94,7 @@ impl Known {
 
 /// A value in the type that the tree declares for its parameter; `None` for a trigger.
 fn arguments(param: Param, value: &Value) -> Option<Vec<OscType>> {
-    match value {
-        Value::Toggle(on) => Some(vec![OscType::Bool(*on)]),
-        _ => message::value(param, value).map(|message| message.args),
-    }
+    Some(vec![param.to_oscquery(value)?])
 }
 
 /// What one client listens to.

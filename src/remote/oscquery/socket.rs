@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -14,6 +13,7 @@ use super::Shared;
 use super::known::Listening;
 use super::places::Place;
 use super::tree::{METHODS, method_of};
+use crate::event::health::Loss;
 use crate::event::parameter::TABLE;
 use crate::event::{ControlEvent, Incoming, Source};
 use crate::remote::osc::fault::Complaints;
@@ -136,9 +136,9 @@ impl Session {
         let now = Now::take();
         let Decoded { requests, faults, clipped, late } = decode(packet, now);
         let counters = &self.shared.counters;
-        counters.received.fetch_add(1, Ordering::Relaxed);
-        counters.refused.fetch_add(faults.len() as u64, Ordering::Relaxed);
-        counters.late.fetch_add(late, Ordering::Relaxed);
+        counters.receive();
+        counters.lost(Loss::OscRefused, faults.len() as u64);
+        counters.lost(Loss::OscLate, late);
         for fault in &faults {
             self.complaints.fault(self.client, fault, now.monotonic);
         }
@@ -180,7 +180,7 @@ impl Session {
 
     fn push(&self, event: ControlEvent, due: Option<Instant>) {
         if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
-            self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+            self.shared.counters.lost(Loss::OscRefused, 1);
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rosc::OscType;
 use serde_json::{Map, Value as Json, json};
 
 use super::known::Values;
+use crate::event::health::Loss;
 use crate::event::notice::BANDS;
-use crate::event::parameter::{Kind, Param, Spec, TABLE};
+use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 
 /// A method that can only be read: one of the streams of [`crate::remote::osc`].
 struct Stream {
@@ -26,6 +26,18 @@ const AFFECT: (Option<f32>, Option<f32>) = (Some(-1.0), Some(1.0));
 const ANY: (Option<f32>, Option<f32>) = (None, None);
 const DB: Option<&str> = Some("gain.db");
 const SECONDS: Option<&str> = Some("time.second");
+
+/// State, load, and a count for each loss.
+const HEALTH_TYPES: [u8; 2 + Loss::ALL.len()] = {
+    let mut types = [b'i'; 2 + Loss::ALL.len()];
+    (types[0], types[1]) = (b's', b'f');
+    types
+};
+const HEALTH_RANGES: [(Option<f32>, Option<f32>); 2 + Loss::ALL.len()] = {
+    let mut ranges = [FROM_ZERO; 2 + Loss::ALL.len()];
+    ranges[0] = ANY;
+    ranges
+};
 
 /// The type of the spectrum: one number for each band.
 const SPECTRUM: &str = match std::str::from_utf8(&[b'f'; BANDS]) {
@@ -82,10 +94,13 @@ const STREAMS: [Stream; 11] = [
     },
     Stream {
         path: "/melos/health",
-        types: "sfiii",
-        ranges: &[ANY, FROM_ZERO, FROM_ZERO, FROM_ZERO, FROM_ZERO],
+        types: match std::str::from_utf8(&HEALTH_TYPES) {
+            Ok(types) => types,
+            Err(_) => "",
+        },
+        ranges: &HEALTH_RANGES,
         units: &[],
-        description: "How the instrument is: state, load of the generator, xruns, starvations, late splices",
+        description: Loss::ARGUMENTS,
     },
     Stream {
         path: "/melos/meters",
@@ -220,33 +235,13 @@ impl Node {
 
     fn value(&self, values: &Values) -> Option<Json> {
         let arguments = values.arguments[self.method?].as_ref()?;
-        Some(arguments.iter().map(argument_json).collect())
+        Some(arguments.iter().map(osc_to_json).collect())
     }
-}
-
-fn argument_json(argument: &OscType) -> Json {
-    match argument {
-        OscType::Float(number) => decimal(*number),
-        OscType::Int(number) => json!(number),
-        OscType::Bool(on) => json!(on),
-        OscType::String(text) => json!(text),
-        _ => Json::Null,
-    }
-}
-
-/// The number as it is written in decimal, not with the digits that widening to double precision brings out.
-fn decimal(number: f32) -> Json {
-    number.to_string().parse::<f64>().map_or(Json::Null, Json::from)
 }
 
 fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
-    let (types, access) = match spec.kind {
-        Kind::Number { .. } => ("f", 3),
-        Kind::Toggle { .. } => ("T", 3),
-        Kind::Choice { .. } | Kind::Text { .. } => ("s", 3),
-        Kind::Trigger => ("I", 2),
-    };
-    let mut attributes = common(types, access, spec.description);
+    let access = if spec.kind == Kind::Trigger { 2 } else { 3 };
+    let mut attributes = common(spec.param.osc_type(), access, spec.description);
     match spec.kind {
         Kind::Number { min, max, .. } => {
             attributes.insert("RANGE".to_owned(), json!([{ "MIN": decimal(min), "MAX": decimal(max) }]));
@@ -255,7 +250,7 @@ fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
         Kind::Choice { names, .. } => {
             attributes.insert("RANGE".to_owned(), json!([{ "VALS": names }]));
         }
-        Kind::Toggle { .. } | Kind::Text { .. } | Kind::Trigger => {}
+        Kind::Toggle { .. } | Kind::Chord | Kind::Text { .. } | Kind::Trigger => {}
     }
     attributes.extend(unit(spec.param).map(|unit| ("UNIT".to_owned(), json!([unit]))));
     attributes
@@ -278,7 +273,7 @@ fn stream_attributes(stream: &Stream) -> Map<String, Json> {
             let ends = [("MIN", min), ("MAX", max)];
             let known: Map<_, _> = ends
                 .iter()
-                .filter_map(|(name, end)| Some(((*name).to_owned(), decimal((*end).as_ref().copied()?))))
+                .filter_map(|(name, end)| Some(((*name).to_owned(), decimal((*end).as_ref().copied()?).into())))
                 .collect();
             if known.is_empty() { Json::Null } else { Json::Object(known) }
         };

@@ -90,13 +90,13 @@ export function healthFigures() {
   let newest = {};
   const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && key !== 'seconds';
   const show = () => {
-    const { parameters: _, recording, troubles, ...figures } = newest;
-    const rows = [...Object.entries(figures), ...Object.entries(troubles ?? {})].filter(([, value]) => typeof value !== 'object' || value === null);
+    const { parameters: _, recording, troubles, losses = {}, ...figures } = newest;
+    const rows = [...Object.entries(figures), ...Object.entries(losses), ...Object.entries(troubles ?? {})].filter(([, value]) => typeof value !== 'object' || value === null);
     list.replaceChildren(...rows.flatMap(([key, value]) => {
       let text = String(value ?? '–');
       if (counts(key, value)) text = String(Math.max(0, value - Math.min(value, zero[key] ?? 0)));
       else if (typeof value === 'number') text = figure(value, 2);
-      const wrong = counts(key, value) && text !== '0' && !/received|frames|sent|uptime/.test(key);
+      const wrong = key in losses && text !== '0';
       return [h('dt', {}, capital(key.replaceAll('_', ' '))), h('dd', { class: wrong ? 'wrong' : '' }, text)];
     }));
   };
@@ -118,7 +118,7 @@ export function healthFigures() {
   const reset = h('button', {
     type: 'button', id: 'figures-reset', title: 'Counts from here on, in this browser',
     onclick: () => {
-      zero = Object.fromEntries(Object.entries(newest).filter(([key, value]) => counts(key, value)));
+      zero = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => counts(key, value)));
       sessionStorage.setItem(KEPT, JSON.stringify(zero));
       show();
     },

@@ -25,13 +25,12 @@ export function forget() {
 async function play() {
   const audio = new AudioContext({ sampleRate: RATE, latencyHint: 'interactive' });
   const abort = new AbortController();
-  session = {
-    stop: () => {
-      session = undefined;
-      abort.abort();
-      audio.close();
-    },
+  const stop = () => {
+    abort.abort();
+    // A connection that was lost has closed it already.
+    if (audio.state !== 'closed') audio.close();
   };
+  session = { stop };
   const answer = await fetch('/listen.wav', { signal: abort.signal });
   if (!answer.ok || !answer.body) throw new Error(answer.status === 503 ? 'Too many are listening already' : 'Melos does not answer');
   const reader = answer.body.getReader();
@@ -96,6 +95,7 @@ export function listen() {
         }
       }
       session?.stop();
+      session = undefined;
       if (!wanted) break;
       show('Listening again soon');
       await new Promise((resolve) => setTimeout(resolve, 700));

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::engine::EngineStatus;
+use crate::event::health::{Loss, Losses};
 use crate::event::notice::{Health, Meters};
-use crate::event::parameter::{Kind, Param, Value};
+use crate::event::parameter::{Param, Value};
 use crate::event::{Notice, Troubles};
 use crate::generator::WorkerStatus;
 use crate::music::emotion::Mood;
@@ -22,12 +24,19 @@ pub(super) struct Board {
     osc: Arc<OscServer>,
     oscquery: OscQuery,
     figures: Arc<Figures>,
+    losses: Arc<Losses>,
     troubles: Troubles,
 }
 
 impl Board {
-    pub(super) fn new(osc: Arc<OscServer>, oscquery: OscQuery, figures: Arc<Figures>, troubles: Troubles) -> Self {
-        Self { osc, oscquery, figures, troubles }
+    pub(super) fn new(
+        osc: Arc<OscServer>,
+        oscquery: OscQuery,
+        figures: Arc<Figures>,
+        troubles: Troubles,
+        losses: Arc<Losses>,
+    ) -> Self {
+        Self { osc, oscquery, figures, troubles, losses }
     }
 
     /// Where OSC is listened to.
@@ -42,7 +51,7 @@ impl Board {
 
     /// Counts messages that were read and could not be followed all the same.
     pub(super) fn refuse(&self, messages: u64) {
-        self.osc.counters().refused.fetch_add(messages, std::sync::atomic::Ordering::Relaxed);
+        self.losses.add(Loss::OscRefused, messages);
     }
 
     /// Says which texts a parameter takes at present.
@@ -67,7 +76,7 @@ impl Board {
             self.tell(Notice::Value(*param, value.clone()));
         }
         told.status.parameters =
-            values.iter().map(|(param, value)| (param.spec().id.to_owned(), json(*param, value))).collect();
+            values.iter().map(|(param, value)| (param.spec().id.to_owned(), param.to_json(value))).collect();
         told.values = values;
         changed
     }
@@ -104,49 +113,29 @@ impl Board {
             limiter_db: gain_to_db(engine.take_limiter_gain()),
             limited: u32::try_from(engine.limited()).unwrap_or(u32::MAX),
         }));
-        let short = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        self.tell(Notice::Health(Health {
-            state: state.to_owned(),
-            load: worker.load(),
-            xruns: short(output.xruns()),
-            starvations: short(engine.starvations()),
-            late_splices: short(worker.late_splices()),
-        }));
-        let counters = self.osc.counters();
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+        let counts = engine.losses().counts();
+        self.tell(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
         let mut told = self.figures.told();
+        if let Some(line) = told.losses.line(&counts, Instant::now()) {
+            tracing::warn!("{line}");
+        }
         told.status = Status {
             state: state.to_owned(),
             seconds: frames_to_seconds(engine.frame()),
             output: output.name(),
             load: worker.load(),
             rms_db,
-            xruns: output.xruns(),
-            device_losses: output.losses(),
-            starvations: engine.starvations(),
             starved_seconds: frames_to_seconds(engine.starved_frames()),
-            late_splices: worker.late_splices(),
-            late_commands: engine.late_commands(),
-            generator_failures: worker.failures(),
-            osc_received: count(&counters.received),
-            osc_refused: count(&counters.refused),
-            osc_late: count(&counters.late),
+            osc_received: self.osc.counters().received(),
+            losses: Loss::ALL
+                .into_iter()
+                .zip(counts)
+                .map(|(loss, count)| (loss.id().to_owned(), count.into()))
+                .collect(),
             limited: engine.limited(),
             recording: RecordingFigures::of(recorder),
             troubles: self.troubles.now().0,
             parameters: std::mem::take(&mut told.status.parameters),
         };
-    }
-}
-
-fn json(param: Param, value: &Value) -> serde_json::Value {
-    match (value, param.spec().kind) {
-        // The shortest number that reads back the same, not the digits of its double.
-        (Value::Number(number), _) => number.to_string().parse::<f64>().unwrap_or_default().into(),
-        (Value::Toggle(on), _) => (*on).into(),
-        (Value::Choice(position), Kind::Choice { names, .. }) => names[usize::from(*position)].into(),
-        (Value::Choice(position), _) => (*position).into(),
-        (Value::Text(text), _) => text.as_str().into(),
-        (Value::Trigger, _) => serde_json::Value::Null,
     }
 }

@@ -4,12 +4,12 @@
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 
 use crate::event::Troubles;
 use crate::files::watch::{Changed, watch};
 use crate::generator::model::{Models, Runtime};
 use crate::generator::{GeneratorError, Networks};
+use crate::threads;
 
 /// Networks that are checked and warm, and what tells them from others.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) fn watch_model(
     let folder = folder.to_owned();
     let mut newest = playing;
     let look = move || {
-        for Changed(_) in changed {
+        for Changed(_) in &changed {
             match load(runtime, &folder, &newest) {
                 Ok(None) => {}
                 Ok(Some(replacement)) => {
@@ -50,7 +50,7 @@ pub(super) fn watch_model(
             }
         }
     };
-    thread::Builder::new().name("melos-model".to_owned()).spawn(look)?;
+    threads::spawn_steady("melos-model", look)?;
     Ok((asking, replacements))
 }
 

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 
 use crate::event::{Part, Troubles};
 use crate::files::Places;
@@ -12,6 +11,7 @@ use crate::files::preset::Preset;
 use crate::files::watch::{Changed, watch};
 use crate::files::{document::Problem, library::Library};
 use crate::midi::mapping::Mapping;
+use crate::threads;
 
 /// What is on disk now.
 #[derive(Debug)]
@@ -61,19 +61,18 @@ impl Files {
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub(super) fn watch(self, places: &Places) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
+    pub(super) fn watch(mut self, places: &Places) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
         let files = [places.all("presets"), places.all("mappings"), self.source.files.clone()].concat();
         watch(files, asking.clone(), self.troubles.clone())?;
-        let looking = thread::Builder::new().name("melos-reload".to_owned());
-        looking.spawn(move || self.serve(&changed, &sender))?;
+        threads::spawn_steady("melos-reload", move || self.serve(&changed, &sender))?;
         Ok((asking, news))
     }
 
     /// Looks whenever something was saved or somebody asks, until nobody listens; and once before, since a file may have
     /// been saved between reading and watching.
-    fn serve(mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
+    fn serve(&mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
         let mut reloaded = self.look();
         while sender.send(reloaded).is_ok()
             && let Ok(Changed(paths)) = changed.recv()

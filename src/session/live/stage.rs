@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use ringbuf::traits::{Consumer, Producer};
+use anyhow::bail;
+use ringbuf::traits::{Consumer, Observer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use super::board::Board;
@@ -22,18 +23,19 @@ use super::networks::Replacement;
 use super::reload::Reloaded;
 use super::state::{Saved, StateFile};
 use super::takes::Takes;
-use crate::conductor::{Conductor, Score};
+use crate::conductor::{Conductor, Handover, Score};
 use crate::engine::EngineStatus;
 use crate::event::Part;
+use crate::event::health::Loss;
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 use crate::event::{EngineEvent, Performed, TimedCommand};
-use crate::files::config::{Config, ConfigChange, Cost};
+use crate::files::config::{Config, ConfigChange, Cost, MidiHost};
 use crate::files::library::Library;
-use crate::files::preset::{Preset, Walk, ends_journey};
+use crate::files::preset::{Preset, Walk};
 use crate::generator::{Worker, WorkerEvent};
 use crate::midi::mapping::LiveMappings;
-use crate::midi::{ClockEvent, MidiEvent, MidiIn};
+use crate::midi::{ClockEvent, MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::Output;
 use crate::output::record::Format;
 use crate::quote::{listed, quoted, shown};
@@ -68,6 +70,8 @@ pub(super) struct LinkSession {
 /// What the performance thread works with.
 pub(super) struct Stage {
     pub(super) conductor: Conductor,
+    /// What the engine has been told, and the ring that leads to it.
+    pub(super) handover: Handover,
     pub(super) commands: HeapProd<TimedCommand>,
     pub(super) events: HeapCons<EngineEvent>,
     pub(super) engine: Arc<EngineStatus>,
@@ -105,7 +109,10 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Plays until told to stop, then fades out.
-    pub(super) fn run(mut self) {
+    ///
+    /// # Errors
+    /// When the sound cannot go on.
+    pub(super) fn run(mut self) -> anyhow::Result<()> {
         let walk = self.preset.take().map(|preset| Walk::new(&preset, 0));
         let mut turn = Turn {
             score: Score::default(),
@@ -131,6 +138,9 @@ impl Stage {
             self.inbox.wait(TICK);
             begun = Instant::now();
             self.turn(&mut turn);
+            if self.output.status().failed() {
+                bail!("the audio driver crashed with the engine");
+            }
         }
         let last = self.saved();
         self.apply(&mut turn, &ControlEvent::Set(Param::Play, Value::Toggle(false)));
@@ -141,6 +151,7 @@ impl Stage {
         }
         self.takes.close(self.engine.frame());
         self.state.close(last);
+        Ok(())
     }
 
     /// Everything that is due: what arrived, what was scheduled, what time brings.
@@ -161,10 +172,7 @@ impl Stage {
         self.take_midi(turn);
         self.take_link(&turn.timeline);
         let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
-        if refused > 0 {
-            self.board.refuse(refused);
-            tracing::warn!(refused, "too many events are scheduled for later");
-        }
+        self.engine.losses().add(Loss::Scheduled, refused);
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_ref().and_then(Walk::next_frame);
@@ -182,6 +190,7 @@ impl Stage {
             }
         }
         self.advance(turn, horizon);
+        self.reconcile();
         for (_, param, value) in std::mem::take(&mut turn.released) {
             self.act(turn, param, &value);
         }
@@ -197,6 +206,7 @@ impl Stage {
             self.board.tell_mood(self.conductor.mood());
             self.tell_values();
             self.tell_controls();
+            self.follow_output();
             self.takes.keep_logs(head);
             self.hear_recorder(turn);
             self.show(turn);
@@ -208,7 +218,8 @@ impl Stage {
     fn take_midi(&mut self, turn: &mut Turn) {
         let now = Instant::now();
         self.learn(&mut turn.lesson, now);
-        let Some((_, events)) = &self.midi else { return };
+        let Some((midi, events)) = &self.midi else { return };
+        midi.gather();
         let mut out = Vec::new();
         for event in events.try_iter() {
             if let Some(Lesson { learning, .. }) = &mut turn.lesson {
@@ -254,6 +265,20 @@ impl Stage {
         self.mappings.feedback(&mut out);
         for (device, message) in out {
             midi.feedback().send(device, message);
+        }
+    }
+
+    /// Where nobody said what carries MIDI, it goes where the sound goes.
+    fn follow_output(&self) {
+        let status = self.output.status();
+        if let Some((midi, _)) = self.midi.as_ref().filter(|_| self.config.midi.host == MidiHost::Auto)
+            && status.connected()
+        {
+            let system = MidiSystem::beside(&status.name());
+            if system != midi.system() {
+                tracing::info!(?system, "MIDI goes where the sound goes");
+                midi.switch(system);
+            }
         }
     }
 
@@ -310,7 +335,7 @@ impl Stage {
 
     /// Does the daemon's own part when a parameter has taken a value.
     fn act(&mut self, turn: &mut Turn, param: Param, value: &Value) {
-        if ends_journey(param) {
+        if param.policy().ends_journey {
             turn.walk = None;
         }
         let playing = match self.conductor.value(Param::Preset) {
@@ -434,7 +459,7 @@ impl Stage {
             Ok(()) => {
                 self.takes.log(self.conductor.frame(), Entry::Event(event.clone()));
                 if let ControlEvent::Set(param, value) = event
-                    && param.spec().lane != Lane::Fast
+                    && param.spec().lane() != Lane::Fast
                 {
                     tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
                 }
@@ -451,9 +476,7 @@ impl Stage {
         self.ensemble.take(&turn.score.commands, &turn.score.pulses);
         turn.score.pulses.clear();
         for command in turn.score.commands.drain(..) {
-            if self.commands.try_push(command).is_err() {
-                tracing::error!("the engine does not take commands; one was lost");
-            }
+            self.handover.pass(command, |command| self.commands.try_push(command).is_ok());
         }
         for update in turn.score.plans.drain(..) {
             self.worker.plan(update.plan, update.splice);
@@ -461,6 +484,21 @@ impl Stage {
         turn.released.append(&mut turn.score.released);
         for (_, notice) in turn.score.notices.drain(..) {
             self.board.tell(notice);
+        }
+    }
+
+    /// Brings the engine back to what the conductor holds, once it takes commands again after it did not.
+    fn reconcile(&mut self) {
+        if !self.handover.is_behind() {
+            return;
+        }
+        let room = self.commands.vacant_len();
+        let push = |command| self.commands.try_push(command).is_ok();
+        if let Some(lost) = self.handover.reconcile(&self.conductor, room, push) {
+            let commands = lost.end - lost.start;
+            self.engine.losses().add(Loss::CommandsLost, commands);
+            tracing::warn!(commands, "the engine did not keep up with its commands; it has been told everything again");
+            self.takes.log(self.conductor.frame(), Entry::Reconciled { lost });
         }
     }
 

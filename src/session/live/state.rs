@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use crate::conductor::Conductor;
 use crate::event::ControlEvent;
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{self, Param, Value};
 use crate::event::{Part, Troubles};
 use crate::files::{self, FolderLock};
 use crate::midi::mapping::Learned;
+use crate::threads;
 
 /// Changes are written at most this often, so that a fader does not wear a memory card out.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -25,10 +26,6 @@ const RETRY: Duration = Duration::from_secs(2);
 const LAST: Duration = Duration::from_secs(5);
 /// Largest state: a thousand scenes of every parameter take a tenth of this.
 const LARGEST: u64 = 16 << 20;
-
-/// What is kept of the parameters that are the daemon's own: what they last did is not done again.
-const OF_THE_DAEMON: [Param; 6] =
-    [Param::Preset, Param::SceneMorph, Param::SceneMorphBars, Param::SceneA, Param::SceneB, Param::RecordPreRoll];
 
 /// Everything that is kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,7 +61,8 @@ impl Saved {
     /// The state of a performance.
     pub(super) fn of<'a>(conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) -> Self {
         let mut values = conductor.settings();
-        values.extend(OF_THE_DAEMON.map(|param| (param, conductor.value(param))));
+        let of_the_daemon = Param::all().filter(|param| param.policy().saved == parameter::Saved::State);
+        values.extend(of_the_daemon.map(|param| (param, conductor.value(param))));
         let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
         Self { values, scenes, learned: learned.cloned().collect() }
     }
@@ -113,8 +111,9 @@ impl StateFile {
     pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
         let folder = folder.to_owned();
         let (states, saved) = sync_channel(1);
-        let write = move || write(&folder, lock, &saved, &troubles);
-        let thread = thread::Builder::new().name("melos-state".to_owned()).spawn(write)?;
+        let mut lock = lock;
+        let write = move || write(&folder, &mut lock, &saved, &troubles);
+        let thread = threads::spawn_steady("melos-state", write)?;
         Ok(Self { states, last: None, thread })
     }
 
@@ -155,7 +154,7 @@ fn file(folder: &Path) -> PathBuf {
 }
 
 /// Writes what changed until there is nothing more to come; what could not be written is tried again.
-fn write(folder: &Path, mut lock: Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
+fn write(folder: &Path, lock: &mut Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
     let path = file(folder);
     let mut written = None;
     let mut waiting: Option<Saved> = None;
@@ -173,7 +172,7 @@ fn write(folder: &Path, mut lock: Option<FolderLock>, states: &Receiver<Saved>, 
             Ok(()) => {
                 written = Some(state);
                 troubles.clear(Part::State);
-                if let Some(lock) = &mut lock {
+                if let Some(lock) = lock {
                     lock.renew();
                 }
             }

@@ -152,7 +152,7 @@ mod tests {
     fn takes(folder: &Path) -> Takes {
         let (_, tap) = HeapRb::new(1000).split();
         let place = Place { folder: folder.to_owned(), budget: Budget::of(&RecordingsConfig::default()) };
-        let recorder = Recorder::spawn(tap, Listeners::default(), place).unwrap();
+        let recorder = Recorder::spawn(tap, Listeners::default(), place, std::sync::Arc::default()).unwrap();
         let config = ControlLogConfig { write: false, ..ControlLogConfig::default() };
         let log = LogFile::open(Path::new("unused"), Header::default(), &config, Troubles::default()).unwrap();
         Takes::new(recorder, log, Troubles::default())

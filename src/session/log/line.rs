@@ -4,21 +4,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::Entry;
-use crate::event::ControlEvent;
-use crate::event::Performed;
-use crate::event::parameter::{Input, Kind, Param, Value};
+use crate::event::parameter::{Param, Value, quoted};
+use crate::event::{ControlEvent, Performed};
 
 /// Stands for the frame of a splice that was not performed.
 const NEVER: &str = "never";
-
-/// Text with quotes and escapes as in JSON, so that it stays on one line.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-pub(super) fn unquoted(text: &str) -> Result<String, String> {
-    serde_json::from_str(text).map_err(|_| "expected a text in double quotes".to_owned())
-}
 
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is not a number of the right kind"))
@@ -39,19 +29,7 @@ pub(super) fn read_frames(text: &str) -> Result<Range<u64>, String> {
 }
 
 pub(super) fn setting(param: Param, value: &Value) -> String {
-    let spec = param.spec();
-    let address = format!("/melos/{}", spec.id);
-    match (value, spec.kind) {
-        // Rust writes the shortest text that reads back to the same bits.
-        (Value::Number(number), _) => format!("{address} {number}"),
-        (Value::Toggle(on), _) => format!("{address} {on}"),
-        (Value::Choice(position), Kind::Choice { names, .. }) => {
-            format!("{address} {}", quoted(names.get(usize::from(*position)).unwrap_or(&"")))
-        }
-        (Value::Choice(position), _) => format!("{address} {position}"),
-        (Value::Text(text), _) => format!("{address} {}", quoted(text)),
-        (Value::Trigger, _) => address,
-    }
+    format!("/melos/{} {}", param.spec().id, param.to_text(value)).trim_end().to_owned()
 }
 
 pub(super) fn read_setting(text: &str) -> Result<(Param, Value), String> {
@@ -60,18 +38,7 @@ pub(super) fn read_setting(text: &str) -> Result<(Param, Value), String> {
         .strip_prefix("/melos/")
         .and_then(Param::from_id)
         .ok_or_else(|| format!("there is no parameter {address}"))?;
-    let text;
-    let input = match param.spec().kind {
-        Kind::Number { .. } => Input::Number(f64::from(number::<f32>(argument)?)),
-        Kind::Toggle { .. } => Input::Bool(number(argument)?),
-        Kind::Choice { .. } | Kind::Text { .. } => {
-            text = unquoted(argument)?;
-            Input::Text(&text)
-        }
-        Kind::Trigger => Input::Nothing,
-    };
-    let value = param.fit(input).map_err(|error| error.to_string())?;
-    Ok((param, value.ok_or_else(|| "a trigger takes no value".to_owned())?))
+    Ok((param, param.read_text(argument)?))
 }
 
 pub(super) fn entry(entry: &Entry) -> String {
@@ -94,6 +61,7 @@ pub(super) fn entry(entry: &Entry) -> String {
         }
         Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
+        Entry::Reconciled { lost } => format!("reconciled {} {}", lost.start, lost.end),
         Entry::End => "end".to_owned(),
     }
 }
@@ -121,6 +89,10 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
                 return Err("expected a number of splices and two frames".to_owned());
             };
             return Ok(Entry::Resume { splices: number(splices)?, missing: number(missing)?, at: number(at)? });
+        }
+        "reconciled" => {
+            let (first, end) = rest.split_once(' ').ok_or("expected two numbers of commands")?;
+            return Ok(Entry::Reconciled { lost: number(first)?..number(end)? });
         }
         "end" => return Ok(Entry::End),
         _ => {

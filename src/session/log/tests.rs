@@ -48,6 +48,7 @@ fn full_log() -> ControlLog {
     }
     add(Entry::Splice { planned: 512 * 1000, performed: None });
     add(Entry::Resume { splices: 3, missing: 512 * 990, at: 4096 * 77 });
+    add(Entry::Reconciled { lost: 812..905 });
     add(Entry::End);
     log
 }

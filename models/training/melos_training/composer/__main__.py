@@ -1,4 +1,4 @@
-"""`python -m melos_training.composer prepare|train|export|evaluate|play|curve …`."""
+"""`python -m melos_training.composer prepare|train|export|evaluate|play|time|curve …`."""
 
 import argparse
 from pathlib import Path
@@ -45,6 +45,8 @@ def main() -> None:
     command.add_argument("--count", type=int, default=4, help="songs")
     command.add_argument("--seconds", type=float, default=60.0)
     command.add_argument("--temperature", type=float, default=1.0, help="0.2 is plain, 2 adventurous")
+    command = commands.add_parser("time", help="measure what the exported graphs cost")
+    command.add_argument("--graphs", type=Path, required=True, help="folder of the ONNX files")
     command = commands.add_parser("curve", help="draw the log of a run")
     command.add_argument("--run", type=Path, required=True)
     command.add_argument("--out", type=Path, required=True, help="PNG file")
@@ -85,6 +87,10 @@ def run(options: argparse.Namespace) -> None:
             options.temperature,
             options.seed,
         )
+    elif options.command == "time":
+        from .timing import measure
+
+        measure(options.graphs)
     else:
         from .report import plot_curve
         from .training import METRICS

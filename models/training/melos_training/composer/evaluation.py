@@ -160,62 +160,68 @@ def obedience(chosen: list[Excerpt], library: Library, performances: list[Perfor
 
 
 def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, count: int | None = None) -> None:
-    """Measures a checkpoint and writes `evaluation.json`, `evaluation.md` and plots into `out`.
+    """Measures a checkpoint; writes `evaluation.json` after each part, then `evaluation.md` and a picture, into `out`.
 
     `count` is of excerpts of each kind at most, for a first look.
     """
     library, net = load(library_path), load_average(checkpoint)
     chosen, few = choose_excerpts(library, count=count), choose_excerpts(library, count=min(count or SWEEP, SWEEP))
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    report: dict[str, Any] = {
+        "checkpoint": {name: saved[name] for name in ("step", "frames", "seconds", "processor_seconds")},
+        "excerpts": len(chosen),
+        "seed": seed,
+        "taste": asdict(Taste()),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+
+    def keep(name: str, value: Any) -> None:
+        report[name] = value
+        (out / "evaluation.json").write_text(json.dumps(report, indent=1))
+        print(f"{name}: measured", flush=True)
+
+    keep("likelihood", likelihoods(net, library))
     columns: dict[str, Rows] = {
         "real": [e.measure(e.performance()) for e in chosen],
         "real, elsewhere": [e.measure(e.performance()) for e in choose_excerpts(library, OTHER_PLACE, count=count)],
     }
-    played: dict[str, list[Performance]] = {}
 
-    def add(name: str, excerpts: list[Excerpt], taste: Taste, **options: Any) -> None:
-        played[name] = play(net, library, excerpts, taste, seed, **options)
-        columns[name] = [row for e, p in zip(excerpts, played[name]) if (row := e.measure(p))]
-        print(f"{name}: {len(columns[name])} excerpts", flush=True)
+    def add(name: str, excerpts: list[Excerpt], taste: Taste, **options: Any) -> list[Performance]:
+        performances = play(net, library, excerpts, taste, seed, **options)
+        columns[name] = [row for e, p in zip(excerpts, performances) if (row := e.measure(p))]
+        keep("columns", {name: summary(rows) for name, rows in columns.items()})
+        return performances
 
-    add("written", chosen, Taste())
+    written = add("written", chosen, Taste())
     add("touch free", chosen, Taste(), change=leave_free(*TOUCH))
     add("as learnt", few, Taste(harmony=1, time=1, top_p=1, servo=0))
     add("guided 1.3", few, Taste(guidance=1.3))
     add("no memory", few, Taste(), forgetful=True)
     for value in TEMPERATURES:
         add(f"T {value}", few, Taste.of(value), change=leave_free(*TOUCH))
-    longer = choose_excerpts(library, 0.1, LONG_SECONDS, min(count or LONG, LONG))
-    recalls = {}
-    for strength in RECALLS:
-        performances = play(net, library, longer, Taste(), seed, recall(strength))
-        recalls["never" if strength is None else str(strength)] = _recalled(longer, performances)
-    recalls["as in the song"] = _recalled(longer, play(net, library, longer, Taste(), seed))
-    recalls["the song"] = _recalled(longer, [e.performance() for e in longer])
-    print("recall", recalls, flush=True)
     real = columns["real"]
-    report = {
-        "checkpoint": {name: saved[name] for name in ("step", "frames", "seconds", "processor_seconds")},
-        "excerpts": len(chosen),
-        "seed": seed,
-        "taste": asdict(Taste()),
-        "likelihood": likelihoods(net, library),
-        "columns": {name: summary(rows) for name, rows in columns.items()},
-        "frechet": {name: frechet(real, rows, real) for name, rows in columns.items() if len(rows) == len(chosen)},
-        "recall": recalls,
-        "moods": moods(net, library, few),
-        "obedience": obedience(chosen, library, played["written"]),
-        "copied": {
-            "written": copied(library, played["written"]),
-            "held-out songs": copied(library, [e.performance() for e in chosen]),
-        },
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "evaluation.json").write_text(json.dumps(report, indent=1))
+    whole = {name: rows for name, rows in columns.items() if len(rows) == len(chosen)}
+    keep("frechet", {name: frechet(real, rows, real) for name, rows in whole.items()})
+    keep("obedience", obedience(chosen, library, written))
+    songs = [e.performance() for e in chosen]
+    keep("copied", {"written": copied(library, written), "held-out songs": copied(library, songs)})
+    keep("recall", recalls(net, library, min(count or LONG, LONG), seed))
+    keep("moods", moods(net, library, few))
     document(report, out)
 
 
+def recalls(net: Composer, library: Library, count: int, seed: int) -> dict[str, float]:
+    """Mean likeness of bars to those that the form recalls for them, by what was asked."""
+    chosen = choose_excerpts(library, 0.1, LONG_SECONDS, count)
+    found = {}
+    for strength in RECALLS:
+        performances = play(net, library, chosen, Taste(), seed, recall(strength))
+        found["never" if strength is None else str(strength)] = _recalled(chosen, performances)
+    found["as in the song"] = _recalled(chosen, play(net, library, chosen, Taste(), seed))
+    found["the song"] = _recalled(chosen, [e.performance() for e in chosen])
+    return found
+
+
 def _recalled(chosen: list[Excerpt], performances: list[Performance]) -> float:
-    """Mean likeness of bars to those that the form recalls for them."""
     values = [recalled_alike(p, e.setting.grid, e.song.form) for e, p in zip(chosen, performances)]
     return float(np.nanmean(values))

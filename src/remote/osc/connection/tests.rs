@@ -19,7 +19,9 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let now = Now::take();
-        let (connection, waiting) = Connection::new(Arc::default(), Arc::default(), Clients::default(), now.monotonic);
+        let inbox = Arc::new(Inbox::new(Arc::default()));
+        let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
+        let (connection, waiting) = Connection::new(inbox, counters, Clients::default(), now.monotonic);
         Self { connection, waiting, now, sent_bytes: 0 }
     }
 
@@ -45,7 +47,7 @@ impl Rig {
     }
 
     fn refused(&self) -> u64 {
-        self.connection.counters.refused.load(Ordering::Relaxed)
+        self.connection.inbox.losses().count(Loss::OscRefused)
     }
 }
 
@@ -145,7 +147,7 @@ fn replies_of_a_second_are_bounded_and_input_is_taken_all_the_same() {
         answered += bytes_of(&rig.ask(NEAR, "/melos/state"));
     }
     assert!((100_000..1_000_000).contains(&answered), "{answered} bytes");
-    assert!(rig.connection.counters.unsent.load(Ordering::Relaxed) > 0, "what was left out is counted");
+    assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 0, "what was left out is counted");
     rig.send(NEAR, &message("/melos/valence", &[OscType::Float(0.5)]));
     let mut taken = Vec::new();
     rig.connection.inbox.drain(&mut taken);
@@ -167,7 +169,7 @@ fn nobody_waits_for_what_is_not_taken() {
     }
     let waiting = rig.answers().len();
     assert!(waiting < 10_000, "{waiting} wait");
-    assert!(rig.connection.counters.unsent.load(Ordering::Relaxed) > 50_000);
+    assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 50_000);
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use crate::event::health::Loss;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -150,13 +151,7 @@ fn reading_the_chord_gives_what_was_asked_for_and_the_state_ends_with_what_sound
 fn every_stream_can_be_read_once_it_flows() {
     let mut rig = Rig::new();
     assert!((0..message::STREAMS.len()).all(|stream| rig.feedback.newest(stream).is_none()));
-    let health = crate::event::notice::Health {
-        state: "playing".to_owned(),
-        load: 0.5,
-        xruns: 0,
-        starvations: 0,
-        late_splices: 0,
-    };
+    let health = crate::event::notice::Health { state: "playing".to_owned(), load: 0.5, losses: [0; Loss::ALL.len()] };
     for notice in [
         Notice::Beat { beat: 0, bar: 0, tempo: 90.0 },
         Notice::Bar { bar: 0, tempo: 90.0 },

@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn events_come_in_the_order_of_their_time_then_of_their_arrival() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(std::sync::Arc::default());
         let now = Instant::now();
         let horizon_at = |due: Instant| 900 + due.duration_since(now).as_millis() as u64 * 48;
         let event = |bpm, due| Incoming { event: ControlEvent::Beat { beat: bpm, at: 0 }, due, source: Source::Other };
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn bundles_for_later_take_no_room_from_anything_else() {
-        let (inbox, now) = (Inbox::default(), Instant::now());
+        let (inbox, now) = (Inbox::new(std::sync::Arc::default()), Instant::now());
         let mut agenda = Agenda::default();
         let within_the_hour = Some(now + Duration::from_secs(3000));
         let flood = |agenda: &mut Agenda, from: &str| {

@@ -19,7 +19,8 @@ fn some() -> Saved {
         (Param::Valence, Value::Number(0.1)),
         (Param::Hold, Value::Toggle(true)),
         (Param::Key, Value::Choice(9)),
-        (Param::Chord, Value::Text("A\"m\n7".to_owned())),
+        (Param::Chord, Value::Text("Am7".to_owned())),
+        (Param::SceneA, Value::Text("A\"m\n7".to_owned())),
     ];
     let dawn = vec![(Param::Reverb, Value::Number(0.25)), (Param::Tempo, Value::Number(66.0))];
     let learned = vec![Learned::new("My \"box\"", "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap()];

@@ -5,7 +5,7 @@ use toml::{Table, Value as Toml};
 
 use super::Saved;
 use super::salvage::salvage;
-use crate::event::parameter::{Input, Kind, Param, Value};
+use crate::event::parameter::{Param, Value};
 use crate::midi::mapping::Learned;
 
 pub(super) fn format(state: &Saved) -> String {
@@ -64,17 +64,7 @@ fn learned_in(entry: &Toml, wrong: &mut Vec<String>) -> Option<Learned> {
 }
 
 fn values_out(values: &[(Param, Value)]) -> Table {
-    let written = |(param, value): &(Param, Value)| {
-        let value = match (value, param.spec().kind) {
-            // By its shortest text, so that 0.1 stays 0.1 and reads back to the same bits.
-            (Value::Number(number), _) => Toml::Float(number.to_string().parse().ok()?),
-            (Value::Toggle(on), _) => Toml::Boolean(*on),
-            (Value::Choice(position), Kind::Choice { names, .. }) => Toml::from(*names.get(usize::from(*position))?),
-            (Value::Text(words), _) => Toml::from(words.as_str()),
-            _ => return None,
-        };
-        Some((param.spec().id.to_owned(), value))
-    };
+    let written = |(param, value): &(Param, Value)| Some((param.spec().id.to_owned(), param.to_toml(value)?));
     values.iter().filter_map(written).collect()
 }
 
@@ -91,13 +81,6 @@ fn values_in(table: &Table, wrong: &mut Vec<String>) -> Vec<(Param, Value)> {
 
 fn value_in(id: &str, value: &Toml) -> Result<Option<(Param, Value)>, String> {
     let param = Param::from_id(id).ok_or("this version of Melos has no such parameter")?;
-    let input = match value {
-        Toml::Float(number) => Input::Number(*number),
-        Toml::Integer(number) => Input::Number(*number as f64),
-        Toml::Boolean(on) => Input::Bool(*on),
-        Toml::String(words) => Input::Text(words),
-        _ => return Err("expected a number, true or false, or a text".to_owned()),
-    };
-    let value = param.fit(input).map_err(|error| error.to_string())?;
+    let value = param.read_toml(value).map_err(|error| error.to_string())?;
     Ok(value.map(|value| (param, value)))
 }

@@ -1,0 +1,94 @@
+//! `melos presets`, `melos scenes`, `melos takes` and `melos log`: what the running daemon has.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value as Json;
+
+use super::client::Client;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    melos: Client,
+}
+
+/// What is listed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum List {
+    Presets,
+    Scenes,
+    Takes,
+    Log,
+}
+
+impl List {
+    const fn path(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Presets => ("/presets", "presets"),
+            Self::Scenes => ("/scenes", "scenes"),
+            Self::Takes => ("/takes", "takes"),
+            Self::Log => ("/log", "lines"),
+        }
+    }
+
+    fn line(self, entry: &Json) -> String {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default();
+        let number = |key: &str| entry[key].as_f64().unwrap_or_default();
+        match self {
+            Self::Presets => format!("{:<18} {}: {}", text("id"), text("name"), text("description")),
+            Self::Scenes => entry.as_str().unwrap_or_default().to_owned(),
+            Self::Takes => {
+                format!("{:<40} {:>8.1} s {:>8.1} MB", text("name"), number("seconds"), number("bytes") / 1e6)
+            }
+            Self::Log => format!("{:>12} {:<5} {}", ago(number("at")), text("level"), text("text")),
+        }
+    }
+}
+
+/// How long ago a moment was, given in seconds from 1970.
+fn ago(at: f64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let passed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());
+    format!("{} ago", duration(passed.as_secs()))
+}
+
+/// `2 h 5 min`, `5 min 3 s`, `3 s`.
+pub(super) fn duration(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+pub(crate) fn run(list: List, args: Args) -> anyhow::Result<()> {
+    let (path, key) = list.path();
+    let answer = args.melos.get(path)?;
+    let mut out = std::io::stdout().lock();
+    for entry in answer[key].as_array().into_iter().flatten() {
+        writeln!(out, "{}", list.line(entry))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_two_units() {
+        for (seconds, text) in [(3, "3 s"), (303, "5 min 3 s"), (7500, "2 h 5 min"), (90_000, "1 d 1 h")] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn entries_are_lines() {
+        let preset = serde_json::json!({ "id": "storm", "name": "Storm", "description": "It rages" });
+        assert_eq!(List::Presets.line(&preset), "storm              Storm: It rages");
+        assert_eq!(List::Scenes.line(&Json::from("dawn")), "dawn");
+    }
+}

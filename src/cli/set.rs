@@ -1,0 +1,96 @@
+//! `melos set`, `melos get` and `melos preset`: parameters of the running daemon.
+
+use std::io::Write;
+
+use anyhow::anyhow;
+use clap::builder::PossibleValuesParser;
+use melos::event::parameter::{Param, TABLE, Value};
+use melos::files::document::parameter;
+use rosc::OscType;
+
+use super::client::Client;
+
+fn ids() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        TABLE.iter().map(|spec| clap::builder::PossibleValue::new(spec.id).help(spec.description)),
+    )
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SetArgs {
+    /// Parameter, such as emotion or level/pad
+    #[arg(value_parser = ids(), hide_possible_values = true)]
+    parameter: String,
+    /// What it shall be; nothing for panic and the like
+    #[arg(allow_negative_numbers = true)]
+    value: Option<String>,
+    /// At the next bar line, not at once
+    #[arg(long)]
+    next_bar: bool,
+    #[command(flatten)]
+    melos: Client,
+}
+
+pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
+    let param = parameter(&args.parameter).map_err(|hint| anyhow!(hint))?;
+    let input = args.value.as_deref().map_or(melos::event::parameter::Input::Nothing, |word| param.input_of_word(word));
+    let Some(value) = param.fit_within(input)? else { return Ok(()) };
+    steer(&args.melos, param, &value, args.next_bar)
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PresetArgs {
+    /// File name without .toml, as `melos presets` lists it; `next` and `previous` go through them
+    name: String,
+    /// At the next bar line, not at once
+    #[arg(long)]
+    next_bar: bool,
+    #[command(flatten)]
+    melos: Client,
+}
+
+pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
+    let (param, value) = match args.name.as_str() {
+        "next" => (Param::PresetNext, Value::Trigger),
+        "previous" => (Param::PresetPrevious, Value::Trigger),
+        name => (Param::Preset, Value::Text(name.to_owned())),
+    };
+    steer(&args.melos, param, &value, args.next_bar)
+}
+
+/// Sets a parameter, and makes sure that it was taken where that can be seen at once.
+fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+    let id = param.spec().id;
+    let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
+    // A trigger takes any argument but 0.
+    let argument = param.to_osc(value).unwrap_or(OscType::Int(1));
+    melos.send(&address, vec![argument])?;
+    if *value == Value::Trigger || next_bar { Ok(()) } else { melos.wait_for(id, &param.to_json(value)) }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GetArgs {
+    /// Parameters; all when none is named
+    #[arg(value_parser = ids(), hide_possible_values = true)]
+    parameters: Vec<String>,
+    #[command(flatten)]
+    melos: Client,
+}
+
+pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
+    let status = args.melos.get("/status")?;
+    let mut out = std::io::stdout().lock();
+    let shown = |id: &str| match &status["parameters"][id] {
+        serde_json::Value::String(text) => text.clone(),
+        value => value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string()),
+    };
+    if let [id] = args.parameters.as_slice() {
+        writeln!(out, "{}", shown(id))?;
+        return Ok(());
+    }
+    let wanted = |id: &str| args.parameters.is_empty() || args.parameters.iter().any(|wanted| wanted == id);
+    for spec in TABLE.iter().filter(|spec| wanted(spec.id) && !status["parameters"][spec.id].is_null()) {
+        writeln!(out, "{:<20} {} {}", spec.id, shown(spec.id), spec.unit)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! What the engine has been told, and how it is brought back to what the conductor holds after it missed something.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::Conductor;
+use crate::event::parameter::Param;
+use crate::event::{EngineCommand, TimedCommand};
+use crate::music::theory::Voice;
+
+/// Passes the conductor's commands on to the engine, in order.
+///
+/// When the engine does not take one, the ones after it are kept back too, until there is room for everything in which the
+/// engine differs from the conductor. Commands are counted from the first of the performance on, so that a control log can
+/// say which were lost and the same performance can be rendered again.
+#[derive(Debug, Default)]
+pub struct Handover {
+    /// Commands so far, the lost ones included.
+    count: u64,
+    /// The commands that the engine missed and was not made good for yet.
+    lost: Option<Range<u64>>,
+    panic_lost: bool,
+    told: Told,
+}
+
+/// What the engine holds.
+#[derive(Debug, Default)]
+struct Told {
+    values: BTreeMap<Param, EngineCommand>,
+    expression: Option<EngineCommand>,
+    sounding: Vec<(Voice, u8)>,
+}
+
+impl Told {
+    fn note(&mut self, command: EngineCommand) {
+        match command {
+            EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => {
+                self.values.insert(param, command);
+            }
+            EngineCommand::NoteOn { voice, note, .. } => {
+                if !self.sounding.contains(&(voice, note)) {
+                    self.sounding.push((voice, note));
+                }
+            }
+            EngineCommand::NoteOff { voice, note } => self.sounding.retain(|sounding| *sounding != (voice, note)),
+            EngineCommand::Expression(_) => self.expression = Some(command),
+            EngineCommand::Panic => self.sounding.clear(),
+        }
+    }
+}
+
+impl Handover {
+    /// Passes a command on; `push` says whether the engine takes it.
+    pub fn pass(&mut self, timed: TimedCommand, push: impl FnOnce(TimedCommand) -> bool) {
+        let index = self.count;
+        self.count += 1;
+        if self.lost.is_none() && push(timed) {
+            return self.told.note(timed.command);
+        }
+        self.lost.get_or_insert(index..index).end = self.count;
+        self.panic_lost |= timed.command == EngineCommand::Panic;
+    }
+
+    /// Whether the engine has missed anything that was not made good for yet.
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// Tells the engine everything in which it differs from the conductor, if there is `room` for so many commands; returns
+    /// which commands had been lost.
+    pub fn reconcile(
+        &mut self,
+        conductor: &Conductor,
+        room: usize,
+        mut push: impl FnMut(TimedCommand) -> bool,
+    ) -> Option<Range<u64>> {
+        let lost = self.lost.clone()?;
+        let missing = self.missing(conductor);
+        if missing.len() > room {
+            return None;
+        }
+        for command in missing {
+            push(TimedCommand { frame: conductor.frame(), command });
+            self.told.note(command);
+        }
+        (self.lost, self.panic_lost) = (None, false);
+        Some(lost)
+    }
+
+    fn missing(&self, conductor: &Conductor) -> Vec<EngineCommand> {
+        let mut missing = Vec::new();
+        let mut sounding: &[(Voice, u8)] = &self.told.sounding;
+        if self.panic_lost {
+            missing.push(EngineCommand::Panic);
+            sounding = &[];
+        }
+        let held: Vec<EngineCommand> = conductor.held_by_engine().collect();
+        let is_held = |sought: (Voice, u8)| {
+            held.iter().any(
+                |command| matches!(command, EngineCommand::NoteOn { voice, note, .. } if (*voice, *note) == sought),
+            )
+        };
+        let ended = sounding.iter().filter(|sounding| !is_held(**sounding));
+        missing.extend(ended.map(|(voice, note)| EngineCommand::NoteOff { voice: *voice, note: *note }));
+        missing.extend(held.iter().copied().filter(|command| match command {
+            EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => {
+                self.told.values.get(param) != Some(command)
+            }
+            EngineCommand::Expression(_) => self.told.expression != Some(*command),
+            EngineCommand::NoteOn { voice, note, .. } => !sounding.contains(&(*voice, *note)),
+            EngineCommand::NoteOff { .. } | EngineCommand::Panic => true,
+        }));
+        missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conductor::Score;
+    use crate::event::ControlEvent;
+    use crate::event::parameter::Value;
+
+    const SECOND: u64 = 48_000;
+
+    /// An engine's state as commands make it.
+    fn state(commands: &[EngineCommand]) -> String {
+        let mut told = Told::default();
+        commands.iter().for_each(|command| told.note(*command));
+        told.sounding.sort_by_key(|(voice, note)| (*voice as usize, *note));
+        format!("{told:?}")
+    }
+
+    /// Plays for some seconds with steering and a panic; the engine takes nothing from one frame to another.
+    fn played(deaf: Range<u64>, until: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
+        let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
+        let (mut taken, mut lost) = (Vec::new(), None);
+        let set = |param, value| ControlEvent::Set(param, value);
+        for step in 0..until / 480 {
+            let frame = step * 480;
+            conductor.advance(frame, &mut score);
+            match frame {
+                96_000 => conductor.apply(&set(Param::LevelPad, Value::Number(-20.0))).unwrap(),
+                144_000 => conductor.apply(&set(Param::Panic, Value::Trigger)).unwrap(),
+                192_000 => conductor.apply(&set(Param::MuteBass, Value::Toggle(true))).unwrap(),
+                _ => {}
+            }
+            for command in score.commands.drain(..) {
+                handover.pass(command, |timed| {
+                    let takes = !deaf.contains(&frame);
+                    if takes {
+                        taken.push(timed.command);
+                    }
+                    takes
+                });
+            }
+            score.clear();
+            if handover.is_behind() && !deaf.contains(&frame) {
+                assert_eq!(handover.reconcile(&conductor, 0, |_| panic!("there is no room")), None);
+                let push = |timed: TimedCommand| {
+                    taken.push(timed.command);
+                    true
+                };
+                lost = handover.reconcile(&conductor, 1024, push);
+            }
+        }
+        (taken, lost)
+    }
+
+    #[test]
+    fn after_any_loss_the_engine_holds_what_the_conductor_does() {
+        let until = 6 * SECOND;
+        let (all, none_lost) = played(0..0, until);
+        assert_eq!(none_lost, None);
+        for deaf in [0..SECOND / 2, 90_000..100_000, 140_000..150_000, 90_000..240_000, 10_000..280_000] {
+            let (taken, lost) = played(deaf.clone(), until);
+            assert_eq!(state(&taken), state(&all), "deaf for {deaf:?}");
+            let lost = lost.unwrap();
+            assert!(!lost.is_empty() && lost.end <= all.len() as u64, "{lost:?} of {}", all.len());
+            let panicked = |commands: &[EngineCommand]| commands.contains(&EngineCommand::Panic);
+            assert_eq!(panicked(&taken), panicked(&all));
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_twice_to_an_engine_that_missed_nothing_that_matters() {
+        let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
+        conductor.advance(1, &mut score);
+        score.commands.drain(..).for_each(|command| handover.pass(command, |_| true));
+        let same = EngineCommand::Number(Param::LevelPad, 0.0);
+        handover.pass(TimedCommand { frame: 1, command: same }, |_| false);
+        let mut said = 0;
+        let lost = handover.reconcile(&conductor, 1024, |_| {
+            said += 1;
+            true
+        });
+        assert!(lost.is_some() && said == 0 && !handover.is_behind(), "{said} commands");
+    }
+}

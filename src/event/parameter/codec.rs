@@ -1,0 +1,235 @@
+//! Values as text, JSON, TOML and OSC: the one place that knows how each of them writes a parameter.
+
+use rosc::OscType;
+use serde_json::Value as Json;
+use toml::Value as Toml;
+
+use super::{Input, InputError, Kind, Param, Value};
+
+/// A value as every format has it: a choice goes by its name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Plain<'a> {
+    Number(f32),
+    Toggle(bool),
+    Text(&'a str),
+}
+
+impl Param {
+    /// `None` for a trigger, which has no value.
+    fn plain(self, value: &Value) -> Option<Plain<'_>> {
+        Some(match (value, self.spec().kind) {
+            (Value::Number(number), _) => Plain::Number(*number),
+            (Value::Toggle(on), _) => Plain::Toggle(*on),
+            (Value::Choice(position), Kind::Choice { names, .. }) => Plain::Text(names.get(usize::from(*position))?),
+            (Value::Text(text), _) => Plain::Text(text),
+            (Value::Choice(_) | Value::Trigger, _) => return None,
+        })
+    }
+
+    /// The value on one line, texts in quotes; empty for a trigger. [`Param::read_text`] reads it back to the same bits.
+    #[must_use]
+    pub fn to_text(self, value: &Value) -> String {
+        match self.plain(value) {
+            None => String::new(),
+            // Rust writes the shortest text that reads back to the same bits.
+            Some(Plain::Number(number)) => number.to_string(),
+            Some(Plain::Toggle(on)) => on.to_string(),
+            Some(Plain::Text(text)) => quoted(text),
+        }
+    }
+
+    /// Reads what [`Param::to_text`] wrote.
+    ///
+    /// # Errors
+    /// With what would be right.
+    pub fn read_text(self, text: &str) -> Result<Value, String> {
+        let words;
+        let input = match self.spec().kind {
+            Kind::Number { .. } => Input::Number(text.parse::<f32>().map_err(|_| not_a("number", text))?.into()),
+            Kind::Toggle { .. } => Input::Bool(text.parse().map_err(|_| not_a("truth value", text))?),
+            Kind::Choice { .. } | Kind::Chord | Kind::Text { .. } => {
+                words = unquoted(text)?;
+                Input::Text(&words)
+            }
+            Kind::Trigger => Input::Nothing,
+        };
+        let value = self.fit(input).map_err(|error| error.to_string())?;
+        value.ok_or_else(|| format!("{} takes no value", self.spec().id))
+    }
+
+    /// The value in JSON; null for a trigger.
+    #[must_use]
+    pub fn to_json(self, value: &Value) -> Json {
+        match self.plain(value) {
+            None => Json::Null,
+            Some(Plain::Number(number)) => decimal(number).into(),
+            Some(Plain::Toggle(on)) => on.into(),
+            Some(Plain::Text(text)) => text.into(),
+        }
+    }
+
+    /// The value in TOML; `None` for a trigger.
+    #[must_use]
+    pub fn to_toml(self, value: &Value) -> Option<Toml> {
+        Some(match self.plain(value)? {
+            Plain::Number(number) => Toml::Float(decimal(number)),
+            Plain::Toggle(on) => Toml::Boolean(on),
+            Plain::Text(text) => Toml::from(text),
+        })
+    }
+
+    /// Reads a value of a TOML file that a program wrote; `Ok(None)` is a trigger's 0.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn read_toml(self, toml: &Toml) -> Result<Option<Value>, InputError> {
+        self.fit(match toml {
+            Toml::Float(number) => Input::Number(*number),
+            Toml::Integer(number) => Input::Number(*number as f64),
+            Toml::Boolean(on) => Input::Bool(*on),
+            Toml::String(text) => Input::Text(text),
+            other => return Err(self.unfit(&other.to_string())),
+        })
+    }
+
+    /// The value as an OSC argument of one of the types f, i and s, which every program understands; `None` for a trigger.
+    #[must_use]
+    pub fn to_osc(self, value: &Value) -> Option<OscType> {
+        Some(match self.plain(value)? {
+            Plain::Number(number) => OscType::Float(number),
+            Plain::Toggle(on) => OscType::Int(on.into()),
+            Plain::Text(text) => OscType::String(text.to_owned()),
+        })
+    }
+
+    /// The value as an OSC argument of the type that [`Param::osc_type`] names; `None` for a trigger.
+    #[must_use]
+    pub fn to_oscquery(self, value: &Value) -> Option<OscType> {
+        match self.plain(value)? {
+            Plain::Toggle(on) => Some(OscType::Bool(on)),
+            _ => self.to_osc(value),
+        }
+    }
+
+    /// The type tag that OSCQuery tells for the parameter.
+    #[must_use]
+    pub const fn osc_type(self) -> &'static str {
+        match self.spec().kind {
+            Kind::Number { .. } => "f",
+            Kind::Toggle { .. } => "T",
+            Kind::Choice { .. } | Kind::Chord | Kind::Text { .. } => "s",
+            Kind::Trigger => "I",
+        }
+    }
+
+    /// What somebody means who writes a word for the parameter: the number it spells where a number can be meant, else
+    /// the word itself.
+    #[must_use]
+    pub fn input_of_word(self, word: &str) -> Input<'_> {
+        match (self.spec().kind, word.trim().parse()) {
+            (Kind::Chord | Kind::Text { .. }, _) | (_, Err(_)) => Input::Text(word),
+            (_, Ok(number)) => Input::Number(number),
+        }
+    }
+}
+
+/// The number as it is written in decimal, not with the digits that widening to double precision brings out.
+#[must_use]
+pub fn decimal(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
+}
+
+/// An OSC argument in JSON; null for the types that Melos does not send.
+#[must_use]
+pub fn osc_to_json(argument: &OscType) -> Json {
+    match argument {
+        OscType::Float(number) => decimal(*number).into(),
+        OscType::Int(number) => (*number).into(),
+        OscType::Bool(on) => (*on).into(),
+        OscType::String(text) => text.as_str().into(),
+        _ => Json::Null,
+    }
+}
+
+/// Text with quotes and escapes as in JSON, so that it stays on one line.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    Json::from(text).to_string()
+}
+
+/// Reads what [`quoted`] wrote.
+///
+/// # Errors
+/// When it is something else.
+pub fn unquoted(text: &str) -> Result<String, String> {
+    serde_json::from_str(text).map_err(|_| "expected a text in double quotes".to_owned())
+}
+
+fn not_a(kind: &str, text: &str) -> String {
+    format!("{text:?} is not a {kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value or two of every parameter that has one.
+    fn values() -> Vec<(Param, Value)> {
+        let of = |param: Param| {
+            let more = match param.spec().kind {
+                Kind::Number { min, max, .. } => vec![Value::Number(min + (max - min) * 0.1), Value::Number(max)],
+                Kind::Toggle { .. } => vec![Value::Toggle(true), Value::Toggle(false)],
+                Kind::Choice { names, .. } => vec![Value::Choice(names.len() as u8 - 1)],
+                Kind::Chord => vec![Value::Text("F#dim/C".to_owned())],
+                Kind::Text { .. } => vec![Value::Text("a \"b\"\n\\c".to_owned())],
+                Kind::Trigger => vec![],
+            };
+            more.into_iter().map(move |value| (param, value))
+        };
+        Param::all().flat_map(of).collect()
+    }
+
+    #[test]
+    fn every_value_reads_back_to_the_same_bits() {
+        for (param, value) in values() {
+            let text = param.to_text(&value);
+            assert_eq!(text.lines().count(), 1, "{text}");
+            assert_eq!(param.read_text(&text), Ok(value.clone()), "{param:?}");
+            let toml = param.to_toml(&value).unwrap();
+            let written = toml::Table::from_iter([("x".to_owned(), toml)]).to_string();
+            let read = &written.parse::<toml::Table>().unwrap()["x"];
+            assert_eq!(param.read_toml(read), Ok(Some(value.clone())), "{written}");
+            assert_eq!(osc_to_json(&param.to_oscquery(&value).unwrap()), param.to_json(&value), "{param:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_write_them() {
+        assert_eq!(Param::Reverb.to_json(&Value::Number(0.1)).to_string(), "0.1");
+        assert_eq!(Param::Reverb.to_toml(&Value::Number(0.1)).unwrap().to_string(), "0.1");
+        assert_eq!(Param::Tempo.to_text(&Value::Number(138.7)), "138.7");
+    }
+
+    #[test]
+    fn a_trigger_has_no_value() {
+        let none = (Param::Panic.to_osc(&Value::Trigger), Param::Panic.to_toml(&Value::Trigger));
+        assert_eq!((none, Param::Panic.to_json(&Value::Trigger)), ((None, None), Json::Null));
+        assert_eq!(
+            (Param::Panic.to_text(&Value::Trigger), Param::Panic.read_text("")),
+            (String::new(), Ok(Value::Trigger))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        for (param, text, hint) in [
+            (Param::Tempo, "fast", "\"fast\" is not a number"),
+            (Param::Hold, "1", "\"1\" is not a truth value"),
+            (Param::Emotion, "sad", "double quotes"),
+            (Param::Emotion, "\"bored\"", "expected one of happy"),
+        ] {
+            let error = param.read_text(text).unwrap_err();
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Values, and how what arrives from outside becomes one: the only place where a value is fitted.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::Param;
+use crate::music::emotion::Emotion;
+use crate::music::theory::{Chord, Mode};
+use crate::quote::quoted;
+
+/// Chord text that gives the harmony back to the progression.
+pub const AUTO: &str = "auto";
+
+/// What values a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// A number in `min..=max`; numbers outside are clamped.
+    Number {
+        /// Lowest value.
+        min: f32,
+        /// Highest value.
+        max: f32,
+        /// Value at start.
+        default: f32,
+    },
+    /// On or off.
+    Toggle {
+        /// Value at start.
+        default: bool,
+    },
+    /// One of some names; a number chooses by position, from 0.
+    Choice {
+        /// The names.
+        names: &'static [&'static str],
+        /// Position of the value at start.
+        default: u8,
+    },
+    /// A chord symbol, or [`AUTO`], which it starts with.
+    Chord,
+    /// Free text.
+    Text {
+        /// Value at start.
+        default: &'static str,
+    },
+    /// An event without a value.
+    Trigger,
+}
+
+impl Kind {
+    /// Whether a number lies in the range; on its way from one value to another it may be rounded a little out of it.
+    #[must_use]
+    pub fn reaches(self, number: f32) -> bool {
+        match self {
+            Self::Number { min, max, .. } => {
+                let rounding = (max - min) * f32::EPSILON;
+                (min - rounding..=max + rounding).contains(&number)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A value that fits its parameter's [`Kind`]: made by [`Param::fit`], trusted by everything inside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// For [`Kind::Number`].
+    Number(f32),
+    /// For [`Kind::Toggle`].
+    Toggle(bool),
+    /// For [`Kind::Choice`]: position among the names.
+    Choice(u8),
+    /// For [`Kind::Text`] and [`Kind::Chord`].
+    Text(String),
+    /// For [`Kind::Trigger`].
+    Trigger,
+}
+
+/// A value as it arrives from outside, before it is known to fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Input<'a> {
+    /// A number.
+    Number(f64),
+    /// True or false.
+    Bool(bool),
+    /// Text.
+    Text(&'a str),
+    /// No argument.
+    Nothing,
+}
+
+impl fmt::Display for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(value) => write!(f, "the number {value}"),
+            Self::Bool(on) => write!(f, "{on}"),
+            Self::Text(text) => f.write_str(&quoted(text)),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
+/// Why an input does not fit a parameter; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// Not-a-number or infinite.
+    #[error("{id}: {value} is not a finite number")]
+    NotFinite {
+        /// The parameter's id.
+        id: &'static str,
+        /// What came.
+        value: f64,
+    },
+    /// The wrong type, or an unknown name.
+    #[error("{id}: got {got}, expected {expected}")]
+    Unfit {
+        /// The parameter's id.
+        id: &'static str,
+        /// What came.
+        got: String,
+        /// What would be right.
+        expected: String,
+    },
+}
+
+impl InputError {
+    /// What would be right, for messages that name parameter and value themselves.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotFinite { .. } => "expected a finite number".to_owned(),
+            Self::Unfit { expected, .. } => format!("expected {expected}"),
+        }
+    }
+}
+
+/// Longest text that a parameter takes, in characters: every client is told of it, and it is logged.
+const LONGEST_TEXT: usize = 128;
+/// What storing a number in single precision may change in it, relative to numbers above 1.
+const ROUNDING: f64 = 1e-6;
+
+impl Param {
+    /// Turns an input into a value that fits: numbers are clamped, names are looked up without regard to case, a toggle
+    /// takes a number (on from 0.5) or a word such as `on` or `false`, a trigger anything but 0 and false.
+    ///
+    /// # Errors
+    /// [`InputError`] when it cannot fit; `Ok(None)` is a trigger's 0, which many controllers send on release.
+    pub fn fit(self, input: Input<'_>) -> Result<Option<Value>, InputError> {
+        let spec = self.spec();
+        if let Input::Number(value) = input
+            && !value.is_finite()
+        {
+            return Err(InputError::NotFinite { id: spec.id, value });
+        }
+        let value = match (spec.kind, input) {
+            (Kind::Number { min, max, .. }, Input::Number(value)) => Value::Number((value as f32).clamp(min, max)),
+            (Kind::Number { min, max, .. }, Input::Bool(on)) => Value::Number(if on { max } else { min }),
+            (Kind::Toggle { .. }, Input::Number(value)) => Value::Toggle(value >= 0.5),
+            (Kind::Toggle { .. }, Input::Bool(on)) => Value::Toggle(on),
+            (Kind::Toggle { .. }, Input::Text(text)) => match switch(text) {
+                Some(on) => Value::Toggle(on),
+                None => return Err(self.unfit(&input)),
+            },
+            (Kind::Choice { names, .. }, Input::Number(value)) if value >= 0.0 && (value as usize) < names.len() => {
+                Value::Choice(value as u8)
+            }
+            (Kind::Choice { names, .. }, Input::Text(text)) => match self.choice(names, text) {
+                Some(position) => Value::Choice(position as u8),
+                None => return Err(self.unfit(&input)),
+            },
+            (Kind::Chord, Input::Text(text)) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case(AUTO) => {
+                Value::Text(AUTO.to_owned())
+            }
+            (Kind::Chord, Input::Text(text)) if text.len() <= LONGEST_TEXT && Chord::parse(text).is_some() => {
+                Value::Text(text.trim().to_owned())
+            }
+            (Kind::Text { .. }, Input::Text(text)) if text.chars().count() <= LONGEST_TEXT => {
+                Value::Text(text.trim().to_owned())
+            }
+            (Kind::Trigger, Input::Number(0.0) | Input::Bool(false)) => return Ok(None),
+            (Kind::Trigger, _) => Value::Trigger,
+            _ => return Err(self.unfit(&input)),
+        };
+        Ok(Some(value))
+    }
+
+    /// Like [`Param::fit`], for what somebody wrote: there a number outside the range is a slip, not a fader at its end.
+    ///
+    /// # Errors
+    /// [`InputError`] when it cannot fit, or only by being clamped.
+    pub fn fit_within(self, input: Input<'_>) -> Result<Option<Value>, InputError> {
+        match (self.fit(input)?, input) {
+            (Some(Value::Number(fitted)), Input::Number(number))
+                if (f64::from(fitted) - number).abs() > ROUNDING * number.abs().max(1.0) =>
+            {
+                Err(self.unfit(&input))
+            }
+            (value, _) => Ok(value),
+        }
+    }
+
+    /// Whether a value is one that [`Param::fit`] gives: what everything inside relies on.
+    #[must_use]
+    pub fn holds(self, value: &Value) -> bool {
+        match (self.spec().kind, value) {
+            (Kind::Number { min, max, .. }, Value::Number(number)) => (min..=max).contains(number),
+            (Kind::Choice { names, .. }, Value::Choice(position)) => usize::from(*position) < names.len(),
+            (Kind::Chord, Value::Text(symbol)) => symbol == AUTO || Chord::parse(symbol).is_some(),
+            (Kind::Toggle { .. }, Value::Toggle(_))
+            | (Kind::Text { .. }, Value::Text(_))
+            | (Kind::Trigger, Value::Trigger) => true,
+            _ => false,
+        }
+    }
+
+    /// The value at start; [`Value::Trigger`] for triggers.
+    #[must_use]
+    pub fn default_value(self) -> Value {
+        match self.spec().kind {
+            Kind::Number { default, .. } => Value::Number(default),
+            Kind::Toggle { default } => Value::Toggle(default),
+            Kind::Choice { default, .. } => Value::Choice(default),
+            Kind::Chord => Value::Text(AUTO.to_owned()),
+            Kind::Text { default } => Value::Text(default.to_owned()),
+            Kind::Trigger => Value::Trigger,
+        }
+    }
+
+    /// The position of the name that a text spells.
+    fn choice(self, names: &[&str], text: &str) -> Option<usize> {
+        let spelt = || match self {
+            Self::Key => crate::music::theory::pitch_class(text).map(usize::from),
+            // `auto` stands before them.
+            Self::Mode => Mode::ALL.into_iter().position(|mode| Mode::from_name(text) == Some(mode)).map(|at| at + 1),
+            Self::Emotion => Emotion::from_name(text).map(|emotion| emotion as usize),
+            _ => None,
+        };
+        names.iter().position(|name| name.eq_ignore_ascii_case(text.trim())).or_else(spelt)
+    }
+
+    /// The error for something that does not fit.
+    pub(super) fn unfit(self, got: &impl ToString) -> InputError {
+        let spec = self.spec();
+        let expected = match spec.kind {
+            Kind::Number { min, max, .. } => format!("a number from {min} to {max}"),
+            Kind::Toggle { .. } => "0 or 1, on or off".to_owned(),
+            Kind::Choice { names, .. } => format!("one of {}", names.join(", ")),
+            Kind::Chord => "a chord symbol such as Am7, F#dim or C/E, or auto".to_owned(),
+            Kind::Text { .. } => format!("text of at most {LONGEST_TEXT} characters"),
+            Kind::Trigger => "anything".to_owned(),
+        };
+        InputError::Unfit { id: spec.id, got: got.to_string(), expected }
+    }
+}
+
+/// The position of a switch that a word names.
+fn switch(text: &str) -> Option<bool> {
+    let any = |words: [&str; 3]| words.iter().any(|word| word.eq_ignore_ascii_case(text.trim()));
+    if any(["on", "true", "yes"]) {
+        Some(true)
+    } else if any(["off", "false", "no"]) {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::parameter::TABLE;
+    use crate::music::emotion::Emotion;
+
+    #[test]
+    fn inputs_are_fitted() {
+        assert_eq!(Param::Temperature.fit(Input::Number(99.0)), Ok(Some(Value::Number(2.0))));
+        assert!(Param::Temperature.fit(Input::Number(f64::NAN)).is_err());
+        for (param, number) in [(Param::Temperature, 0.1), (Param::Tempo, 138.7), (Param::Seed, 16_777_213.0)] {
+            assert_eq!(param.fit_within(Input::Number(number)), Ok(Some(Value::Number(number as f32))));
+        }
+        assert_eq!(
+            Param::Tempo.fit_within(Input::Number(9000.0)).unwrap_err().to_string(),
+            "tempo: got the number 9000, expected a number from 40 to 200"
+        );
+        assert!(Param::Temperature.fit(Input::Text("hot")).is_err());
+        assert_eq!(Param::MutePad.fit(Input::Number(1.0)), Ok(Some(Value::Toggle(true))));
+        assert_eq!(Param::MutePad.fit(Input::Text("True")), Ok(Some(Value::Toggle(true))));
+        assert_eq!(Param::MutePad.fit(Input::Text("off")), Ok(Some(Value::Toggle(false))));
+        assert!(Param::MutePad.fit(Input::Text("perhaps")).is_err());
+        assert_eq!(Param::Panic.fit(Input::Nothing), Ok(Some(Value::Trigger)));
+        assert_eq!(Param::Panic.fit(Input::Number(0.0)), Ok(None));
+        assert_eq!(Param::Key.fit(Input::Number(9.0)), Ok(Some(Value::Choice(9))));
+        for (param, text, position) in [
+            (Param::Key, "Db", 1),
+            (Param::Key, "g#", 8),
+            (Param::Key, " A♯ ", 10),
+            (Param::Mode, "Aeolian", 2),
+            (Param::Mode, "harmonic minor", 7),
+            (Param::Mode, " Auto", 0),
+            (Param::Emotion, "Sadness ", 1),
+            (Param::RecordFormat, " FLAC ", 1),
+        ] {
+            assert_eq!(param.fit(Input::Text(text)), Ok(Some(Value::Choice(position))), "{text:?}");
+        }
+        assert_eq!(Param::Scene.fit(Input::Text(" dawn\n")), Ok(Some(Value::Text("dawn".to_owned()))));
+        let long = Param::Scene.fit(Input::Text(&"x".repeat(10_000))).unwrap_err().to_string();
+        assert!(long.len() < 200 && long.contains("at most 128 characters"), "{long}");
+        let error = Param::Emotion.fit(Input::Text("bored")).unwrap_err().to_string();
+        assert!(error.contains("bored") && error.contains("nostalgic"), "{error}");
+    }
+
+    #[test]
+    fn chords_are_checked_at_the_door() {
+        let fit = |text| Param::Chord.fit(Input::Text(text));
+        assert_eq!(fit("Am7"), Ok(Some(Value::Text("Am7".to_owned()))));
+        for automatic in ["", "Auto"] {
+            assert_eq!(fit(automatic), Ok(Some(Value::Text(AUTO.to_owned()))));
+        }
+        let error = fit("Hm").unwrap_err().to_string();
+        assert!(error.contains("Hm") && error.contains("auto"), "{error}");
+    }
+
+    #[test]
+    fn what_was_fitted_holds() {
+        let inputs = [Input::Number(-1e9), Input::Number(0.4), Input::Number(1e9), Input::Bool(true), Input::Nothing];
+        for param in TABLE.iter().map(|spec| spec.param) {
+            assert!(param.holds(&param.default_value()), "{param:?}");
+            for value in inputs.iter().filter_map(|input| param.fit(*input).ok().flatten()) {
+                assert!(param.holds(&value), "{param:?} {value:?}");
+            }
+        }
+        for (param, value) in [
+            (Param::Temperature, Value::Number(50.0)),
+            (Param::Temperature, Value::Number(f32::NAN)),
+            (Param::Temperature, Value::Text("hot".to_owned())),
+            (Param::Emotion, Value::Choice(Emotion::COUNT as u8)),
+            (Param::Chord, Value::Text("Hm".to_owned())),
+        ] {
+            assert!(!param.holds(&value), "{param:?} {value:?}");
+        }
+    }
+}

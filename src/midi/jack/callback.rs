@@ -1,0 +1,189 @@
+//! What happens on JACK's own thread, once a cycle: messages in, messages out. Nothing here allocates, locks, makes a system
+//! call, logs or reads a clock.
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use jack::{Client, Control, MidiIn, MidiOut, Port, ProcessHandler, ProcessScope, RawMidi};
+use ringbuf::traits::{Consumer, Producer};
+use ringbuf::{HeapCons, HeapProd};
+
+use crate::event::health::{Loss, Losses};
+use crate::midi::host::{DeviceId, Heard};
+use crate::midi::out::Timed;
+use crate::midi::parse::Parser;
+use crate::output::jack_clients::Calls;
+
+/// Where moments of JACK's clock lie on ours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JackClock {
+    seen: Instant,
+    micros: u64,
+}
+
+impl JackClock {
+    /// JACK's clock showed so many microseconds at a moment.
+    pub(super) const fn new(seen: Instant, micros: u64) -> Self {
+        Self { seen, micros }
+    }
+
+    fn moment(&self, micros: u64) -> Instant {
+        match micros.checked_sub(self.micros) {
+            Some(later) => self.seen + Duration::from_micros(later),
+            None => self.seen.checked_sub(Duration::from_micros(self.micros - micros)).unwrap_or(self.seen),
+        }
+    }
+}
+
+/// Hands on what is heard; a full ring is counted.
+pub(super) struct Ear {
+    ring: HeapProd<Heard>,
+    losses: Arc<Losses>,
+}
+
+impl Ear {
+    pub(super) fn new((ring, losses): (HeapProd<Heard>, Arc<Losses>)) -> Self {
+        Self { ring, losses }
+    }
+
+    fn hear(&mut self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
+        for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
+            if self.ring.try_push(Heard { device, at, message }).is_err() {
+                self.losses.add(Loss::MidiIn, 1);
+            }
+        }
+    }
+}
+
+pub(super) struct Callback {
+    pub(super) inlets: Vec<Inlet>,
+    pub(super) ear: Ear,
+    pub(super) calls: Calls,
+    pub(super) outlets: Vec<Outlet>,
+    pub(super) clock: JackClock,
+    /// Frames per second.
+    pub(super) rate: u32,
+}
+
+/// A port that receives.
+pub(super) struct Inlet {
+    pub(super) port: Port<MidiIn>,
+    pub(super) parser: Parser,
+    /// The device that messages are said to come from.
+    pub(super) current: Arc<AtomicU64>,
+}
+
+/// A port that sends.
+pub(super) struct Outlet {
+    pub(super) port: Port<MidiOut>,
+    /// What is to be sent, in the order of its time.
+    pub(super) waiting: HeapCons<Timed>,
+}
+
+impl Outlet {
+    /// Writes what is due in this cycle, at its frame.
+    fn send(&mut self, scope: &ProcessScope, cycle: Instant, rate: u32) {
+        let mut writer = self.port.writer(scope);
+        let write = |time, bytes: &[u8]| writer.write(&RawMidi { time, bytes }).is_ok();
+        send_due(&mut self.waiting, cycle, scope.n_frames(), rate, write);
+    }
+}
+
+/// Gives `write` what is due in a cycle of some frames, with its frame; what it does not take waits for the next cycle.
+fn send_due(
+    waiting: &mut HeapCons<Timed>,
+    cycle: Instant,
+    frames: u32,
+    rate: u32,
+    mut write: impl FnMut(u32, &[u8]) -> bool,
+) {
+    let mut last = 0;
+    while let Some(timed) = waiting.try_peek() {
+        let ahead = timed.at.saturating_duration_since(cycle).as_secs_f64() * f64::from(rate);
+        if ahead >= f64::from(frames) {
+            return;
+        }
+        // The buffer wants its times in order; one that is full goes on in the next cycle.
+        last = last.max(ahead as u32);
+        if !write(last, timed.bytes()) {
+            return;
+        }
+        waiting.skip(1);
+    }
+}
+
+impl ProcessHandler for Callback {
+    fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
+        self.calls.count();
+        // When the cycle should have begun, filtered of the jitter of waking up. A server that cannot say so has no clock
+        // to go by, and nothing is due.
+        let Ok(times) = scope.cycle_times() else { return Control::Continue };
+        let cycle = self.clock.moment(times.current_usecs);
+        for Inlet { port, parser, current } in &mut self.inlets {
+            // Who has just been connected and is not known yet has nobody's ear.
+            let Ok(device) = u32::try_from(current.load(Relaxed)) else { continue };
+            for event in port.iter(scope) {
+                let at = cycle + Duration::from_secs_f64(f64::from(event.time) / f64::from(self.rate));
+                self.ear.hear(parser, DeviceId(device), at, event.bytes);
+            }
+        }
+        for outlet in &mut self.outlets {
+            outlet.send(scope, cycle, self.rate);
+        }
+        Control::Continue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
+    use ringbuf::HeapRb;
+    use ringbuf::traits::{Observer, Split};
+
+    use super::*;
+    use crate::midi::Message;
+
+    #[test]
+    fn nothing_is_allocated_and_what_finds_no_room_is_counted() {
+        reset_violation_count();
+        let (ring, mut heard) = HeapRb::new(4).split();
+        let mut ear = Ear::new((ring, Arc::default()));
+        let (mut parser, now) = (Parser::default(), Instant::now());
+        assert_no_alloc(|| ear.hear(&mut parser, DeviceId(3), now, &[0x90, 60, 100, 62, 100, 0xB0, 1, 2, 1, 3, 1, 4]));
+        assert_eq!((heard.occupied_len(), ear.losses.count(Loss::MidiIn)), (4, 1));
+        assert_eq!(
+            heard.try_pop().map(|heard| heard.message),
+            Some(Message::NoteOn { channel: 0, note: 60, velocity: 100 })
+        );
+
+        let (mut out, mut waiting) = HeapRb::new(8).split();
+        let after = |frames: u32| now + Duration::from_secs_f64(f64::from(frames) / 48_000.0 + 1e-6);
+        for frame in [0, 100, 100, 255, 300] {
+            out.try_push(Timed::new(after(frame), Message::Clock)).ok().unwrap();
+        }
+        let mut sent = [u32::MAX; 8];
+        let mut count = 0;
+        assert_no_alloc(|| {
+            send_due(&mut waiting, now, 256, 48_000, |frame, bytes| {
+                assert!(bytes == [0xF8]);
+                sent[count] = frame;
+                count += 1;
+                true
+            });
+        });
+        assert_eq!((&sent[..count], waiting.occupied_len()), (&[0, 100, 100, 255][..], 1));
+        assert_no_alloc(|| send_due(&mut waiting, after(256), 256, 48_000, |frame, _| frame != 44));
+        assert_eq!(waiting.occupied_len(), 1, "a full buffer");
+        assert_eq!(violation_count(), 0);
+    }
+
+    #[test]
+    fn moments_of_jacks_clock_are_found_on_ours() {
+        let seen = Instant::now();
+        let clock = JackClock::new(seen, 1_000_000);
+        assert_eq!(clock.moment(1_002_500), seen + Duration::from_micros(2500));
+        assert_eq!(clock.moment(999_000), seen - Duration::from_micros(1000));
+    }
+}

@@ -1,0 +1,37 @@
+//! A sound device that comes after the start is taken, and MIDI goes with it.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/jack_server.rs"]
+mod jack_server;
+#[path = "support/playing.rs"]
+mod playing;
+
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use jack_server::JackServer;
+use playing::{LONG, Playing, SERVER};
+
+#[test]
+fn a_server_that_comes_later_is_taken_with_midi() {
+    let mut playing = Playing::spawn("127.0.0.51", Stdio::null(), &["--audio", "auto"]);
+    playing.wait_until("it says that nobody hears it", |status| status["state"] == "no-device");
+    playing.follows();
+    let _server = JackServer::patient(SERVER);
+    playing.wait_until("it is heard", |status| {
+        status["state"] == "playing" && status["output"].as_str().is_some_and(|output| output.starts_with("JACK"))
+    });
+    let begun = Instant::now();
+    let ports = || {
+        let mut listed = Command::new("jack_lsp");
+        listed.envs([("JACK_DEFAULT_SERVER", SERVER), ("JACK_NO_START_SERVER", "1")]);
+        String::from_utf8(listed.output().unwrap().stdout).unwrap()
+    };
+    while !["melos-audio:left", "melos:midi_in", "melos:midi_out"].iter().all(|port| ports().contains(port)) {
+        assert!(begun.elapsed() < LONG, "{}", ports());
+        sleep(Duration::from_millis(100));
+    }
+    playing.follows();
+    playing.terminate();
+}

@@ -1,0 +1,87 @@
+//! What the engine plays is what the conductor holds, whatever is sent; and what is asked for at once has room.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[path = "support/playing.rs"]
+mod playing;
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use playing::{Playing, bundle, message};
+
+/// Seconds from the epoch of NTP to that of Unix.
+const NTP: u64 = 2_208_988_800;
+
+#[test]
+fn a_flood_of_recalls_leaves_the_engine_where_the_conductor_is() {
+    let mut playing = Playing::start("127.0.0.41", Stdio::null());
+    playing.send("/melos/scene/store", "here");
+    playing.follows();
+    let recall = vec![message("/melos/scene", "here"); 500];
+    for _ in 0..6 {
+        playing.send_datagram(&bundle(1, &recall));
+    }
+    playing.wait_until("it is loud again", |status| status["rms_db"].as_f64() > Some(-60.0));
+    playing.follows();
+    let begun = playing.status().unwrap()["seconds"].as_f64().unwrap();
+    playing.wait_until("it goes on", |status| status["seconds"].as_f64() > Some(begun + 2.0));
+    playing.wait_until("and stays loud", |status| status["rms_db"].as_f64() > Some(-60.0));
+    playing.terminate();
+}
+
+#[test]
+fn a_sender_whose_clock_is_fast_takes_nobodys_room() {
+    let mut playing = Playing::start("127.0.0.42", Stdio::null());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
+    let late = vec![message("/melos/emotion", "sad"); 100];
+    for _ in 0..60 {
+        playing.send_datagram(&bundle((now.as_secs() + NTP) << 32, &late));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    playing.wait_until("the rest is refused", |status| status["osc_refused"].as_u64() > Some(1000));
+    playing.follows();
+    playing.terminate();
+}
+
+#[test]
+fn a_value_that_is_said_all_the_time_is_one_recording() {
+    let mut playing = Playing::start("127.0.0.43", Stdio::null());
+    let on = [&b"/melos/record\0\0\0,T\0\0"[..]].concat();
+    for _ in 0..180 {
+        playing.send_datagram(&on);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    playing.follows();
+    let takes = || {
+        let folder = fs::read_dir(playing.state.path().join("recordings")).unwrap();
+        folder
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "wav"))
+            .count()
+    };
+    // The first minute is one, where nobody hears anything.
+    assert!(takes() <= 2, "{} recordings", takes());
+    playing.terminate();
+}
+
+#[test]
+fn a_session_with_more_commands_than_the_engine_takes_at_once_renders() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, wav) = (folder.path().join("log"), folder.path().join("out.wav"));
+    let recalls = "48000 /melos/scene \"here\"\n".repeat(3000);
+    let text = format!(
+        "melos-control-log 1\nversion \"0\"\nmodel \"\"\nseed 7\n24000 /melos/scene/store \"here\"\n{recalls}\
+         48000 /melos/level/master -6\n72000 reconciled 40 44\n96000 end\n"
+    );
+    fs::write(&log, text).unwrap();
+    let rendered = Command::new(env!("CARGO_BIN_EXE_melos"))
+        .args(["render", "--control-log", log.to_str().unwrap(), "-o", wav.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    let sound: Vec<i32> = hound::WavReader::open(&wav).unwrap().into_samples().map(Result::unwrap).collect();
+    assert_eq!(sound.len(), 2 * 96_000);
+    for half_second in sound[48_000..].chunks(48_000) {
+        assert!(half_second.iter().any(|sample| sample.abs() > 10_000), "silence");
+    }
+}

@@ -1,0 +1,127 @@
+//! A running `melos` that listens on a loopback address of its own, so that its ports are free, with its log wherever a test
+//! wants it.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::io::{Read, Write};
+use std::net::UdpSocket;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a busy machine.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// The JACK server it plays through, if there is one.
+pub(crate) const SERVER: &str = "melos-playing";
+
+const OSC: u16 = 9410;
+const HTTP: u16 = 9411;
+
+/// A daemon that listens on an address of its own, so that its ports are free.
+#[derive(Debug)]
+pub(crate) struct Playing {
+    pub(crate) child: Child,
+    host: &'static str,
+    pub(crate) state: tempfile::TempDir,
+}
+
+impl Playing {
+    pub(crate) fn start(host: &'static str, log: impl Into<Stdio>) -> Self {
+        let mut playing = Self::spawn(host, log, &["--audio", "null", "--midi", "off"]);
+        playing.wait_until("it plays", |status| status["seconds"].as_f64() > Some(0.5));
+        playing
+    }
+
+    /// Starts `melos run` with some options.
+    pub(crate) fn spawn(host: &'static str, log: impl Into<Stdio>, arguments: &[&str]) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_melos"))
+            .args(["run", "--osc", &format!("{host}:{OSC}")])
+            .args(["--http", &format!("{host}:{HTTP}"), "--state"])
+            .arg(state.path())
+            .args(arguments)
+            .envs([("JACK_DEFAULT_SERVER", SERVER), ("JACK_NO_START_SERVER", "1")])
+            .env_remove("MELOS_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { child, host, state }
+    }
+
+    pub(crate) fn status(&self) -> Option<serde_json::Value> {
+        let mut stream = std::net::TcpStream::connect((self.host, HTTP)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(format!("GET /status HTTP/1.0\r\nHost: {}\r\n\r\n", self.host).as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    pub(crate) fn wait_until(&mut self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) {
+        let begun = Instant::now();
+        while !self.status().is_some_and(|status| fulfilled(&status)) {
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended before {what}");
+            assert!(begun.elapsed() < LONG, "waited in vain until {what}: {:?}", self.status());
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends an OSC message with one text.
+    pub(crate) fn send(&self, address: &str, text: &str) {
+        self.send_datagram(&message(address, text));
+    }
+
+    pub(crate) fn send_datagram(&self, datagram: &[u8]) {
+        UdpSocket::bind((self.host, 0)).unwrap().send_to(datagram, (self.host, OSC)).unwrap();
+    }
+
+    /// Steers it, and sees that it follows.
+    pub(crate) fn follows(&mut self) {
+        for mood in ["angry", "calm"] {
+            self.send("/melos/emotion", mood);
+            self.wait_until(mood, |status| status["parameters"]["emotion"] == mood);
+        }
+        let now = self.status().unwrap()["seconds"].as_f64().unwrap();
+        self.wait_until("the music goes on", |status| status["seconds"].as_f64() > Some(now + 0.5));
+    }
+
+    pub(crate) fn terminate(mut self) {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < LONG, "SIGTERM does not end it");
+            sleep(Duration::from_millis(20));
+        }
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An OSC message with one text.
+pub(crate) fn message(address: &str, text: &str) -> Vec<u8> {
+    let padded = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.resize(text.len() / 4 * 4 + 4, 0);
+        bytes
+    };
+    [padded(address), padded(",s"), padded(text)].concat()
+}
+
+/// An OSC bundle of messages; `time` as an NTP timestamp, 1 for at once.
+pub(crate) fn bundle(time: u64, messages: &[Vec<u8>]) -> Vec<u8> {
+    let mut bundle = b"#bundle\0".to_vec();
+    bundle.extend(time.to_be_bytes());
+    for message in messages {
+        bundle.extend((message.len() as u32).to_be_bytes());
+        bundle.extend(message);
+    }
+    bundle
+}
