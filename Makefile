@@ -10,8 +10,8 @@ VENV := .venv
 
 # Programs that check the code, at fixed versions.
 TOOLS := target/tools/bin
-cargo-machete := VERSION_M
-cargo-deny := VERSION_D
+cargo-machete := 0.9.2
+cargo-deny := 0.20.2
 
 # What building needs, and what the tests use: real servers and real clients that others wrote.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
@@ -28,7 +28,7 @@ OTHERS := $(filter-out $(PLAYING),$(call names,$(wildcard tests/*.rs crates/*/te
 	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs))))
 
 test: packages-build packages-test runtime $(VENV)/ready
-	$(CARGO) test --locked --workspace --no-fail-fast --lib --bins $(OTHERS:%=--test=%)
+	$(CARGO) test --locked --workspace --lib --bins $(OTHERS:%=--test=%)
 	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace $(PLAYING:%=--test=%) --no-fail-fast -- --test-threads=1
 
 # Format, lints, documentation, spelling, unused dependencies, licences.

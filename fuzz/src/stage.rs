@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use melos::event::ControlEvent;
-use melos::event::parameter::{Kind, Param, TABLE, Value};
+use melos::event::parameter::{Input, Kind, Param, TABLE, Value};
 use melos::files::config::Config;
 use melos::files::preset::{Preset, Walk};
 use melos::generator::model::Manifest;
@@ -182,6 +182,7 @@ fn fits(param: Param, value: &Value) -> bool {
         (Kind::Number { min, max, .. }, Value::Number(number)) => (min..=max).contains(number),
         (Kind::Choice { names, .. }, Value::Choice(position)) => usize::from(*position) < names.len(),
         (Kind::Toggle { .. }, Value::Toggle(_)) | (Kind::Text { .. }, Value::Text(_)) => true,
+        (Kind::Chord, Value::Text(symbol)) => param.fit(Input::Text(symbol)).is_ok(),
         (Kind::Trigger, Value::Trigger) => true,
         _ => false,
     }

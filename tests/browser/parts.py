@@ -156,6 +156,8 @@ def harmony(page, daemon):
     daemon.until_value("key", "Eb")
     page.select_option("#m-mode", "minor")
     daemon.until_value("mode", "minor")
+    # The chords are those of the key that sounds, once it does.
+    daemon.until("it sounds in the key", lambda: page.inner_text("#key-now") == "Eb minor")
     chord = page.locator("[data-chord=Abm]")
     chord.wait_for()
     chord.scroll_into_view_if_needed()

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use cpal::{FromSample, Sample};
+use dasp::sample::{FromSample, Sample};
 
 use super::home::Home;
 use super::resample::Resampler;

@@ -1,4 +1,8 @@
 //! From 48 kHz to the device's rate: a windowed sinc, evaluated where each output frame falls.
+//!
+//! Not `dasp`'s sinc interpolator: at any of 32, 64 and 128 taps it leaves a tone of 1 kHz at 44.1 kHz 22 dB and one of 8 kHz
+//! 2 dB above its error (here more than 75 dB, see the tests), and towards lower rates it filters nothing, so that a tone of
+//! 20 kHz comes through at 32 kHz only 3 dB softer, as another.
 
 use std::f64::consts::PI;
 
