@@ -10,9 +10,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use playing::Playing;
+use playing::{LONG, Playing};
 
 /// A pipe without any room left.
 fn full_pipe() -> (PipeReader, PipeWriter) {
