@@ -39,7 +39,7 @@ fn a_sender_whose_clock_is_fast_takes_nobodys_room() {
         playing.send_datagram(&bundle((now.as_secs() + NTP) << 32, &late));
         std::thread::sleep(Duration::from_millis(5));
     }
-    playing.wait_until("the rest is refused", |status| status["losses"]["osc_refused"].as_u64() > Some(1000));
+    playing.wait_until("the rest is refused", |status| status["losses"]["lost_scheduled"].as_u64() > Some(1000));
     playing.follows();
     playing.terminate();
 }
