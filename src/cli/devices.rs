@@ -3,14 +3,19 @@
 use std::io::Write;
 
 use melos::midi::{MidiSystem, sources};
-use melos::output::device::devices;
+use melos::output::device::{DeviceInfo, devices};
 
 /// How `cpal` calls the system whose plug-ins all look like devices.
 const ALSA: &str = "ALSA";
 
+/// Whether a device carries sound to somewhere: none that cannot be opened, nor ALSA's plug-in that discards it.
+pub(super) fn is_heard(device: &DeviceInfo) -> bool {
+    device.format.is_ok() && !device.name.ends_with("(null)")
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also what cannot be opened, and every plug-in of ALSA
+    /// Also the plug-ins of ALSA that cannot be opened
     #[arg(long)]
     all: bool,
 }
@@ -20,9 +25,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     writeln!(out, "Sound out (--audio, --device):")?;
     let mut left_out = 0;
     for device in devices() {
-        // A card goes by hw or by its plain name; the rest are ways to reach it.
-        let is_plug_in = device.host.eq_ignore_ascii_case(ALSA) && device.format.is_err();
-        if is_plug_in && !device.name.is_empty() && !args.all {
+        let is_plug_in = device.host == ALSA && !device.name.is_empty();
+        if is_plug_in && !is_heard(&device) && !args.all {
             left_out += 1;
             continue;
         }
@@ -31,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     writeln!(out, "  {:<11} {:<40} always there, unheard", "null", "")?;
     if left_out > 0 {
-        writeln!(out, "  ({left_out} more that cannot be opened: melos devices --all)")?;
+        writeln!(out, "  ({left_out} plug-ins of ALSA that nobody hears: melos devices --all)")?;
     }
     writeln!(out, "MIDI in (--midi):")?;
     for (name, system) in [("alsa", MidiSystem::Alsa), ("jack", MidiSystem::Jack)] {

@@ -11,6 +11,7 @@ use melos::midi::{MidiSystem, sources};
 use melos::output::device::devices;
 
 use super::data::DataArgs;
+use super::devices::is_heard;
 
 /// Something is missing that the music needs.
 const UNWELL: u8 = 2;
@@ -64,7 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn sound() -> Finding {
-    let works = devices().into_iter().find(|device| device.format.is_ok());
+    let works = devices().into_iter().find(is_heard);
     works.map_or_else(
         || Bad("no device can be opened: plug one in, or start JACK or PipeWire; `melos devices` says why".to_owned()),
         |device| Good(format!("{} {}", device.host, device.name)),
