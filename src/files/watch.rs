@@ -2,7 +2,7 @@
 //!
 //! What counts is what a look finds: which files there are behind the paths, links followed, and which versions of them.
 //! So a link or a folder that leads elsewhere, a mount, a file saved in whatever way an editor has: all are noticed, and
-//! what leaves everything as it was is not. A look is due every [`POLL`], and at once when the system says that something
+//! what leaves everything as it was is not. A look is due every `POLL`, and at once when the system says that something
 //! happened, as long as it gives watches for that. A burst of events is looked at after a moment of quiet; editors' own
 //! files are ignored.
 
