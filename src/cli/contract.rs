@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use melos::event::parameter::decimal;
 use melos::generator::model::{LATENT_DIMS, LOOK_AHEAD, ROLLBACK, SCHEMA};
 use melos::mel::{BANDS, BINS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
 use melos::music::conditions::{
@@ -78,11 +79,6 @@ fn contract() -> Value {
 
 fn scale(Scale { middle, width }: Scale) -> Value {
     json!({ "middle": decimal(middle), "width": decimal(width) })
-}
-
-/// The number that the source text says: an `f32` widened to `f64` would have digits that nobody wrote.
-fn decimal(number: f32) -> f64 {
-    number.to_string().parse().expect("a number that was printed can be read")
 }
 
 /// Every number and text of a value with its path, such as `mel.hop`.

@@ -58,6 +58,19 @@ def _store_as_half(model: ModelProto) -> ModelProto:
     return model
 
 
+def save_graph(model: ModelProto, path: Path) -> None:
+    """Stores an exported graph's weights in half precision, and writes it checked, without what nobody can use."""
+    model = _store_as_half(model)
+    # Names and traces of the exporting machine are of no use to anybody.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for holder in (model, model.graph, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del holder.metadata_props[:]
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
 def export_graph(graph: Graph, path: Path) -> None:
     """Exports one graph with static shapes to a single file."""
     examples = tuple(torch.zeros(port.shape) for port in graph.inputs)
@@ -73,17 +86,7 @@ def export_graph(graph: Graph, path: Path) -> None:
     )
     if program is None:
         raise RuntimeError(f"{path}: the exporter made no graph")
-    model = _store_as_half(program.model_proto)
-    # Names and traces of the exporting machine are of no use to anybody.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
-        del value.metadata_props[:]
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    save_graph(program.model_proto, path)
 
 
 def _table(**entries: Any) -> Table:

@@ -5,10 +5,9 @@ import json
 import warnings
 from pathlib import Path
 
-import onnx
 import torch
 
-from ..export import OPSET, _store_as_half, round_weights
+from ..export import OPSET, round_weights, save_graph
 from . import conditions
 from .blocks import HEAD_WIDTH, HEADS, LAYERS, ROPE_BASE, WINDOW
 from .excerpts import load_average
@@ -60,15 +59,7 @@ def export_graph(graph: Graph, path: Path) -> None:
         )
     if program is None:
         raise RuntimeError(f"{path.name}: the exporter gave nothing")
-    model = _store_as_half(program.model_proto)
-    # Names and traces of the exporting machine are of no use to anybody.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for holder in (model, model.graph, *model.graph.value_info, *model.graph.input, *model.graph.output):
-        del holder.metadata_props[:]
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    save_graph(program.model_proto, path)
 
 
 def _ports(kind: str, ports: list[Port]) -> list[str]:
