@@ -7,6 +7,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 VENV := .venv
+NODE_CLIENTS := tests/clients/node/node_modules
 
 # Programs that check the code, at fixed versions.
 TOOLS := target/tools/bin
@@ -27,7 +28,7 @@ PLAYING := $(call names,$(shell grep -l 'support/' tests/*.rs))
 OTHERS := $(filter-out $(PLAYING),$(call names,$(wildcard tests/*.rs crates/*/tests/*.rs) \
 	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs))))
 
-test: packages-build packages-test runtime $(VENV)/ready
+test: packages-build packages-test runtime $(VENV)/ready $(NODE_CLIENTS)
 	$(CARGO) test --locked --workspace --lib --bins $(OTHERS:%=--test=%)
 	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace $(PLAYING:%=--test=%) --no-fail-fast -- --test-threads=1
 
@@ -105,6 +106,10 @@ runtime/libonnxruntime.so:
 	rm -r runtime/wheel runtime/onnxruntime-*.whl
 
 # The Python clients that the tests send from.
+$(NODE_CLIENTS): tests/clients/node/package-lock.json
+	npm ci --prefix $(<D) --no-audit --no-fund --silent
+	touch $@
+
 $(VENV)/ready: tests/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r tests/requirements.txt
@@ -141,7 +146,7 @@ test-tract: packages-build
 test-link: packages-build
 	$(call install,cmake g++ libclang-dev)
 	$(CARGO) test --locked --features link --test link
-	$(CARGO) test --locked --features link --lib control::link
+	$(CARGO) test --locked --features link --lib remote::link
 
 # Measures and writes BENCHMARKS.md; PARTS="start latency" measures those alone. The seams take MELOS_SEAM_MINUTES=30 of
 # every emotion, which is about half an hour of work.

@@ -15,8 +15,7 @@ def mood(page, daemon):
     page.click("[data-emotion=sad][data-param]", modifiers=["Shift"])
     daemon.until("half is sad", lambda: abs(daemon.value("emotion/sad") - 0.5) < 0.01 and abs(daemon.value("emotion/happy") - 0.5) < 0.01)
     # A long press does, too.
-    box = page.locator("[data-emotion=angry][data-param]").bounding_box()
-    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.hover("[data-emotion=angry][data-param]")
     page.mouse.down()
     page.wait_for_timeout(600)
     page.mouse.up()
