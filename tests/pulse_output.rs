@@ -35,7 +35,10 @@ impl Pulse {
         let begun = Instant::now();
         while !socket.exists() {
             let ended = pulse.server.try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < daemon::LONG, "the PulseAudio server does not start: {ended:?}");
+            assert!(
+                ended.is_none() && begun.elapsed() < daemon::LONG,
+                "the PulseAudio server does not start: {ended:?}"
+            );
             sleep(Duration::from_millis(50));
         }
         pulse

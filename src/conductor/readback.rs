@@ -28,7 +28,7 @@ impl Conductor {
 
     /// What the engine holds when it has missed nothing: levels and switches, the phrase's level, and the notes that sound.
     pub fn held_by_engine(&self) -> impl Iterator<Item = EngineCommand> {
-        let last_beat = self.next_beat.checked_sub(1);
+        let last_beat = self.counter.beat().checked_sub(1);
         let expression = last_beat.map(|beat| EngineCommand::Expression(self.planner.expression(beat as f64)));
         self.course.told(self.now, self.tempo.clock()).chain(expression).chain(self.planner.sounding())
     }
@@ -42,7 +42,7 @@ impl Conductor {
     /// The seed in force, for [`Conductor::new`].
     #[must_use]
     pub const fn seed(&self) -> u64 {
-        self.seed
+        self.seeds.asked()
     }
 
     /// The stored scenes by name, for the state file; [`ControlEvent::SceneValue`] brings them back.
