@@ -151,9 +151,9 @@ fn tell(text: impl Display) {
 /// Formats an error with its causes, leaving out causes that its text already contains.
 fn message(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text {
-        cause, => text if text.is_empty() => cause, => cause,
-        told if told.contains(&cause) => told,
-        told => format!("{told}: {cause}"),
+        text if text.is_empty() => cause,
+        text if text.contains(&cause) => text,
+        text => format!("{text}: {cause}"),
     })
 }
 

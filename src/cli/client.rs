@@ -43,7 +43,10 @@ impl Client {
             self.daemon.osc()?
         } else {
             let port = self.get("/?HOST_INFO")?["OSC_PORT"].as_u64().and_then(|port| u16::try_from(port).ok());
-            SocketAddr::new(self.daemon.http()?.ip(), port.context("the daemon does not report its OSC port; give it with --osc")?)
+            SocketAddr::new(
+                self.daemon.http()?.ip(),
+                port.context("the daemon does not report its OSC port; give it with --osc")?,
+            )
         };
         let packet = encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args }))?;
         socket_to(to)?.send_to(&packet, to)?;

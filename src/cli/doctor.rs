@@ -11,7 +11,7 @@ use melos::midi::{MidiSystem, sources};
 use melos::output::device::devices;
 
 use super::data::DataArgs;
-use super::devices::is_heard;
+use super::devices::is_audible;
 
 /// Exit status when something the music needs is missing.
 const UNWELL: u8 = 2;
@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn sound() -> Finding {
-    let works = devices().into_iter().find(is_heard);
+    let works = devices().into_iter().find(is_audible);
     works.map_or_else(
         || Bad("no audio device can be opened: plug one in, or start JACK or PipeWire; run `melos devices` for the reasons".to_owned()),
         |device| Good(format!("{} {}", device.host, device.name)),

@@ -120,8 +120,7 @@ impl Drop for Log {
 /// Replaces the default hook, which writes to standard error and so may fail or block.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let current = thread::current();
-    let (thread, reason) =
-        (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no reason given"));
+    let (thread, reason) = (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no reason given"));
     let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     tracing::error!(thread, place, "panicked: {reason}");
 }

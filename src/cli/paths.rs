@@ -21,9 +21,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         writeln!(out, "  {}{}", root.display(), if root.is_dir() { "" } else { " (missing)" })?;
     }
     match state_folder() {
-        Some(folder) => {
-            writeln!(out, "state and recordings (change with --state):\n  {}", folder.display())?
-        }
+        Some(folder) => writeln!(out, "state and recordings (change with --state):\n  {}", folder.display())?,
         None => writeln!(out, "state and recordings: no home folder; name one with --state")?,
     }
     configuration(&places, &mut out)?;

@@ -24,8 +24,7 @@ impl PlanFile {
 
     /// Writes what `plan` asks for at `frame`.
     pub(super) fn write(&mut self, plan: &Plan, frame: u64) -> anyhow::Result<()> {
-        writeln!(self.file, "{}", line(plan, frame))
-            .with_context(|| format!("cannot write {}", self.path.display()))
+        writeln!(self.file, "{}", line(plan, frame)).with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     pub(super) fn finish(mut self) -> anyhow::Result<()> {

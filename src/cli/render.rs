@@ -96,7 +96,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 
     let mut frames = log.frames();
     match args.seconds {
-        Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => bail!("--seconds {seconds}: expected a number above 0 and below 1000000"),
+        Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => {
+            bail!("--seconds {seconds}: expected a number above 0 and below 1000000")
+        }
         Some(seconds) => frames.end = frames.start + seconds_to_frames(seconds),
         None if frames.is_empty() => frames.end = seconds_to_frames(30.0),
         None => {}

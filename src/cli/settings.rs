@@ -17,7 +17,7 @@ pub(crate) struct StartArgs {
     #[arg(long, allow_negative_numbers = true)]
     arousal: Option<f64>,
     /// Creativity, 0.1 to 2
-    # Creativity, 0.1 to 2
+    #[arg(long)]
     temperature: Option<f64>,
     /// Tonic, such as A or Eb
     #[arg(long)]

@@ -191,8 +191,7 @@ impl Watch {
         self.hints = None;
         self.said = true;
         let seconds = POLL.as_secs();
-        self.troubles
-            .set(Part::Watch, format!("cannot watch files ({error}); checking them every {seconds} s"));
+        self.troubles.set(Part::Watch, format!("cannot watch files ({error}); checking them every {seconds} s"));
     }
 
     /// Watches the relevant folders that are not watched yet.

@@ -1,7 +1,7 @@
-//! Follows an Ableton Link session: its tempo and where its beats lie.
+//! Follows the tempo and the beats of an Ableton Link session.
 //!
-//! Behind the feature `link`, because Link may be passed on under the GPL-2.0-or-later only. Melos joins as a listener: it
-//! never changes the session's tempo. While nobody else is in the session nothing is said, so the last tempo stands.
+//! Behind the feature `link`, because Link may be distributed under GPL-2.0-or-later only. Melos joins as a listener
+//! and never changes the session's tempo. While there are no other peers nothing is reported, so the last tempo stays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,16 +13,16 @@ use rusty_link::{AblLink, SessionState};
 
 use crate::midi::ClockEvent;
 
-/// Beats per bar; Link's quantum, over which peers agree where a bar begins.
+/// Beats per bar: Link's quantum, over which peers agree on where a bar begins.
 const QUANTUM: f64 = 4.0;
-/// How often the session is looked at. Where a beat lies is computed, so this bounds only how late it is told.
+/// Polling interval. Beat times are computed, so this only bounds how late a beat is reported.
 const INTERVAL: Duration = Duration::from_millis(5);
-/// Tempo changes smaller than this share are not said.
-const SAID: f64 = 1e-4;
-/// The tempo Melos would bring to a session without a tempo.
+/// Relative tempo change below which nothing is reported.
+const MIN_CHANGE: f64 = 1e-4;
+/// Tempo that Melos would offer a session without one.
 const OWN_TEMPO: f64 = 120.0;
 
-/// A peer of the session in the local network; leaves it when dropped.
+/// A peer of the session on the local network; leaves it when dropped.
 #[derive(Debug)]
 pub struct Link {
     stop: Arc<AtomicBool>,
@@ -30,11 +30,11 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. What it says goes to `events` from a thread of its own; an event nobody takes in time is lost, the
-    /// next beat says it again.
+    /// Joins the session. A separate thread sends reports to `events`; one that does not fit is lost, and the next beat
+    /// repeats it.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// When no thread can be started.
     pub fn start(events: SyncSender<ClockEvent>) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -62,13 +62,13 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A panic in there has been printed; there is nothing left to end.
+            // A panic in the thread has been logged; there is nothing left to do.
             let _ = thread.join();
         }
     }
 }
 
-/// What has been said of the session so far.
+/// What has been reported of the session.
 #[derive(Debug, Default)]
 struct Follower {
     tempo: Option<f64>,
@@ -76,18 +76,19 @@ struct Follower {
 }
 
 impl Follower {
-    /// Takes the session's `tempo` (`None` while nobody else is in it), the `beat` it is at, and when that beat's whole began.
+    /// Processes the session's `tempo` (`None` without peers), the current `beat`, and the time at which that whole
+    /// beat began.
     fn look(&mut self, tempo: Option<f64>, beat: f64, began: Instant, mut say: impl FnMut(ClockEvent)) {
         let Some(tempo) = tempo else {
             *self = Self::default();
             return;
         };
-        if self.tempo.is_none_or(|said| (tempo / said - 1.0).abs() > SAID) {
+        if self.tempo.is_none_or(|said| (tempo / said - 1.0).abs() > MIN_CHANGE) {
             self.tempo = Some(tempo);
             say(ClockEvent::Tempo(tempo));
         }
         if self.beat.replace(beat.floor()) != Some(beat.floor()) {
-            // The whole session has no first beat, and beat 0 would mean a start: count from 4 within the bar.
+            // A session has no first beat, and beat 0 would mean a start, so count from 4 within the bar.
             let beat = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;
             say(ClockEvent::Beat { beat, at: began });
         }
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn alone_nothing_is_said_and_a_new_peer_is_told_of_afresh() {
+    fn nothing_is_reported_without_peers_and_everything_to_a_new_one() {
         let (mut follower, now) = (Follower::default(), Instant::now());
         assert_eq!(looks(&mut follower, None, 3.0, now), []);
         assert_eq!(looks(&mut follower, Some(97.0), 4.0, now).len(), 2);

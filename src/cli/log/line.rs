@@ -129,8 +129,7 @@ fn json(text: &str, missing: usize) -> String {
     });
     shortened.filter(|line| line.len() <= MAX_BYTES).unwrap_or_else(|| {
         let bytes = line.len() + missing;
-        serde_json::json!({ "level": "WARN", "fields": { "message": "line too long", "bytes": bytes } })
-            .to_string()
+        serde_json::json!({ "level": "WARN", "fields": { "message": "line too long", "bytes": bytes } }).to_string()
     })
 }
 

@@ -1,13 +1,13 @@
-//! The outline of a recording: how loud it is from beginning to end.
+//! The waveform of a recording.
 
 use std::path::Path;
 
-/// Columns of an outline.
+/// Columns of a waveform.
 pub(super) const COLUMNS: usize = 160;
-/// Frames of each column that are looked at: a long recording is not read as a whole.
-const FRAMES: u32 = 2048;
+/// Frames read per column, so that a long recording is not read in full.
+const FRAMES_READ: u32 = 2048;
 
-/// Highest sample around the start of each of [`COLUMNS`] parts of a WAV file, full scale 1; none of another file.
+/// Peak, full scale 1, around the start of each of [`COLUMNS`] parts of a WAV file; `None` for other files.
 pub(super) fn of_wav(path: &Path) -> Option<Vec<f32>> {
     let mut wav = hound::WavReader::open(path).ok()?;
     let spec = wav.spec();
@@ -16,7 +16,7 @@ pub(super) fn of_wav(path: &Path) -> Option<Vec<f32>> {
         hound::SampleFormat::Float => return None,
     };
     let part = (wav.duration() / COLUMNS as u32).max(1);
-    let samples = part.min(FRAMES) as usize * usize::from(spec.channels);
+    let samples = part.min(FRAMES_READ) as usize * usize::from(spec.channels);
     let column = |column: u32| {
         wav.seek(column * part).ok()?;
         let peak = wav.samples::<i32>().take(samples).map_while(Result::ok).map(i32::unsigned_abs).max();

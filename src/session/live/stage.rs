@@ -40,7 +40,7 @@ use crate::output::device::Output;
 use crate::output::record::Format;
 use crate::quote::{listed, quoted, shown};
 use crate::remote::http::desk::Desk;
-use crate::remote::said::{Said, and_more};
+use crate::remote::log_limiter::{LogLimiter, and_more};
 use crate::session::log::Entry;
 use crate::units::{frames_to_seconds, seconds_to_frames};
 
@@ -120,7 +120,7 @@ impl Stage {
             timeline: Timeline::default(),
             onsets: Onsets::default(),
             released: Vec::new(),
-            said: Said::default(),
+            said: LogLimiter::default(),
             streams: Streams::default(),
             walk,
             lesson: None,
@@ -285,7 +285,7 @@ impl Stage {
     /// Says which devices the mappings want to tell anything.
     fn want_feedback(&self) {
         if let Some((midi, _)) = &self.midi {
-            midi.feedback().want(self.mappings.told_devices());
+            midi.feedback().want(self.mappings.feedback_devices());
         }
     }
 
@@ -564,7 +564,7 @@ struct Turn {
     /// What took its value at a bar line, for the daemon to do its part.
     released: Vec<(u64, Param, Value)>,
     /// What was complained about.
-    said: Said,
+    said: LogLimiter,
     streams: Streams,
     /// The journey of the preset that plays.
     walk: Option<Walk>,

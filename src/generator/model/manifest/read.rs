@@ -108,9 +108,7 @@ fn context(document: &mut Document<'_>, table: &mut Table<'_>) -> Context {
     let sizes = [context.layers, 2, 2, context.heads, context.slots, context.head_dim];
     let numbers = sizes.iter().map(|size| *size as u64).product::<u64>();
     if numbers > MEMORY {
-        let hint = format!(
-            "2 × 2 × layers × heads × slots × head_dim is {numbers} numbers; expected at most {MEMORY}"
-        );
+        let hint = format!("2 × 2 × layers × heads × slots × head_dim is {numbers} numbers; expected at most {MEMORY}");
         document.add(table.span(), "", hint);
     }
     context
