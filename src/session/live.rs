@@ -25,7 +25,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::conductor::{Conductor, Handover, Score};
 use crate::engine::{Engine, EngineStatus, ports};
 use crate::event::health::Losses;
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{Param, TempoSource, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::event::{Part, Troubles};
 use crate::files::config::{Config, ConfigError, ConfigSource, MidiHost, RecordingsConfig};
@@ -36,7 +36,7 @@ use crate::files::{FolderLock, LockError, Places};
 use crate::generator::model::{Models, find_model, runtime};
 use crate::generator::{AHEAD, Generator, Worker};
 use crate::midi::mapping::LiveMappings;
-use crate::midi::{MidiEvent, MidiIn, MidiSystem};
+use crate::midi::{MidiEvent, MidiIn, MidiSystem, follow_transport};
 use crate::output::device::{Output, OutputStatus};
 use crate::output::record::{Budget, Listeners, Place, Recorder};
 use crate::remote::http::desk::Desk;
@@ -55,7 +55,7 @@ use board::Board;
 use log_file::LogFile;
 use networks::watch_model;
 use reload::Files;
-use stage::{Ensemble, LinkSession, Stage};
+use stage::{Ensemble, Outside, Stage};
 use state::{Saved, StateFile};
 use takes::Takes;
 
@@ -193,7 +193,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
     let stage = Stage {
         midi: open_midi(config.midi.host, &output.status().name(), losses)?,
-        link: join_link(config.link)?,
+        outside: outside(config.link)?,
         ensemble,
         mappings: LiveMappings::new(mappings, saved.learned),
         news,
@@ -330,19 +330,29 @@ fn open_midi(
     Ok(Some((MidiIn::start(system, sender, losses)?, events)))
 }
 
-/// What an Ableton Link session says, if it is to be followed.
+/// Who may lead the tempo besides MIDI clocks: the JACK transport, and Ableton Link if it is to be followed.
+fn outside(link: bool) -> anyhow::Result<Vec<Outside>> {
+    let jack = Arc::new(AtomicBool::new(false));
+    let (sender, events) = sync_channel(MIDI_EVENTS);
+    follow_transport(Arc::clone(&jack), sender)?;
+    let transport = Outside { source: TempoSource::Jack, wanted: jack, events, _peer: None };
+    Ok([transport].into_iter().chain(join_link(link)?).collect())
+}
+
 #[cfg(feature = "link")]
-fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
+fn join_link(wanted: bool) -> anyhow::Result<Option<Outside>> {
     if !wanted {
         return Ok(None);
     }
     let (sender, events) = sync_channel(MIDI_EVENTS);
-    tracing::info!("following Ableton Link");
-    Ok(Some(LinkSession { _peer: Box::new(crate::remote::link::Link::start(sender)?), events }))
+    let chosen = Arc::new(AtomicBool::new(false));
+    let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender)?;
+    tracing::info!("in the Ableton Link session; `melos set tempo/source link` lets it lead the tempo");
+    Ok(Some(Outside { source: TempoSource::Link, wanted: chosen, events, _peer: Some(Box::new(peer)) }))
 }
 
 #[cfg(not(feature = "link"))]
-fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
+fn join_link(wanted: bool) -> anyhow::Result<Option<Outside>> {
     if wanted {
         bail!(
             "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"

@@ -2,6 +2,7 @@
 
 mod agenda;
 mod ensemble;
+mod leader;
 mod learn;
 mod onsets;
 mod show;
@@ -27,7 +28,7 @@ use crate::conductor::{Conductor, Handover, Score};
 use crate::engine::EngineStatus;
 use crate::event::Part;
 use crate::event::health::Loss;
-use crate::event::parameter::{Lane, Param, Value};
+use crate::event::parameter::{Lane, Param, TempoSource, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 use crate::event::{EngineEvent, Performed, TimedCommand};
 use crate::files::config::{Config, ConfigChange, Cost, MidiHost};
@@ -35,7 +36,7 @@ use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk};
 use crate::generator::{Worker, WorkerEvent};
 use crate::midi::mapping::LiveMappings;
-use crate::midi::{ClockEvent, MidiEvent, MidiIn, MidiSystem};
+use crate::midi::{MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::Output;
 use crate::output::record::Format;
 use crate::quote::{listed, quoted, shown};
@@ -46,6 +47,8 @@ use crate::units::{frames_to_seconds, seconds_to_frames};
 
 use agenda::Agenda;
 pub(super) use ensemble::Ensemble;
+pub(super) use leader::Outside;
+use leader::is_of_clock;
 use learn::Lesson;
 use onsets::Onsets;
 use show::Shown;
@@ -60,12 +63,6 @@ const MARGIN: u64 = 256;
 const REPORT: Duration = Duration::from_millis(33);
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
-
-/// A Link session: the peer that keeps us in it, and what it says.
-pub(super) struct LinkSession {
-    pub(super) _peer: Box<dyn Send>,
-    pub(super) events: Receiver<ClockEvent>,
-}
 
 /// What the performance thread works with.
 pub(super) struct Stage {
@@ -83,8 +80,8 @@ pub(super) struct Stage {
     pub(super) preset: Option<Preset>,
     /// MIDI devices; the handle keeps them connected.
     pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
-    /// The Link session that is followed.
-    pub(super) link: Option<LinkSession>,
+    /// Sessions and transports that may lead the tempo.
+    pub(super) outside: Vec<Outside>,
     /// What instruments that join are told.
     pub(super) ensemble: Ensemble,
     pub(super) mappings: LiveMappings,
@@ -170,7 +167,7 @@ impl Stage {
             self.worker.swap(networks);
         }
         self.take_midi(turn);
-        self.take_link(&turn.timeline);
+        self.take_outside(&turn.timeline);
         let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
         self.engine.losses().add(Loss::Scheduled, refused);
         loop {
@@ -227,17 +224,9 @@ impl Stage {
             }
             self.mappings.midi(event, |at| turn.timeline.frame(at), &mut out);
         }
-        for event in out {
+        let clock_leads = self.tempo_source() == TempoSource::Clock;
+        for event in out.into_iter().filter(|event| clock_leads || !is_of_clock(event)) {
             self.inbox.push(Incoming { event, due: None, source: Source::Midi });
-        }
-    }
-
-    /// Turns what a Link session said into events.
-    fn take_link(&self, timeline: &Timeline) {
-        let Some(link) = &self.link else { return };
-        for event in link.events.try_iter() {
-            let event = event.on_time_line(|at| timeline.frame(at));
-            self.inbox.push(Incoming { event, due: None, source: Source::Other });
         }
     }
 
@@ -306,7 +295,15 @@ impl Stage {
         if turn.streams.repeats(&event, Instant::now()) {
             return;
         }
-        if !self.apply(turn, &event) {
+        let leader = self.tempo_source();
+        if leader.is_outside() && matches!(event, ControlEvent::Set(Param::Tempo, _)) {
+            let complaint =
+                format!("{} leads the tempo; `melos set tempo/source pinned` lets you set it", leader.name());
+            turn.complain("tempo", &complaint);
+        }
+        let applied = self.apply(turn, &event);
+        self.tell_leader(leader);
+        if !applied {
             self.refuse(source);
         } else if let ControlEvent::Set(param, value) = &event {
             self.act(turn, *param, value);
@@ -364,7 +361,8 @@ impl Stage {
             return;
         };
         tracing::info!(preset = name, "{}", shown(&preset.name));
-        let settings = preset.settings();
+        let leader = self.tempo_source();
+        let settings = if leader.is_outside() { preset.settings_led() } else { preset.settings() };
         if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
             self.apply(turn, &ControlEvent::Morph(*seconds));
         }
@@ -372,6 +370,7 @@ impl Stage {
             self.apply(turn, &ControlEvent::Set(param, value));
         }
         turn.walk = Some(Walk::new(&preset, self.conductor.frame()));
+        self.tell_leader(leader);
     }
 
     /// Begins a recording, or ends it.
