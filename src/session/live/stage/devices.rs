@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
+use super::leader::Leaders;
 use super::learn::Lesson;
 use super::timeline::Timeline;
 use crate::event::health::Losses;
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{Param, TempoSource, Value};
 use crate::event::{ControlEvent, Source};
 use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{Learned, LiveMappings, Mapping};
-use crate::midi::{ClockEvent, Message, MidiEvent, MidiIn, MidiSystem};
+use crate::midi::{Message, MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::OutputStatus;
 
 /// Events of either kind that may wait; a turn empties the channel within milliseconds.
@@ -20,18 +21,12 @@ const EVENTS: usize = 1024;
 /// MIDI devices, and what they do; the handle keeps them connected.
 type Midi = (MidiIn, Receiver<MidiEvent>);
 
-/// A Link session: the peer that keeps us in it, and what it says.
-struct LinkSession {
-    _peer: Box<dyn Send>,
-    events: Receiver<ClockEvent>,
-}
-
 /// Everything with keys, knobs or a clock.
 pub(in crate::session::live) struct Devices {
     midi: Option<Midi>,
     /// What was asked to carry MIDI at the start.
     host: MidiHost,
-    link: Option<LinkSession>,
+    leaders: Leaders,
     pub(super) mappings: LiveMappings,
     /// The control that is being learnt.
     pub(super) lesson: Option<Lesson>,
@@ -51,13 +46,14 @@ impl Devices {
     ) -> anyhow::Result<Self> {
         let host = config.midi.host;
         let midi = open_midi(host, output, Arc::clone(losses))?;
-        let devices = Self { midi, host, link: join_link(config.link)?, mappings, lesson: None };
+        let devices = Self { midi, host, leaders: Leaders::open(config.link)?, mappings, lesson: None };
         devices.want_feedback();
         Ok(devices)
     }
 
-    /// What devices and clocks did since this was last asked, given where moments lie.
-    pub(super) fn take(&mut self, timeline: &Timeline) -> Vec<(ControlEvent, Source)> {
+    /// What devices and clocks did since this was last asked, given where moments lie. Of all clocks only the one that
+    /// leads the tempo is heard.
+    pub(super) fn take(&mut self, leader: TempoSource, timeline: &Timeline) -> Vec<(ControlEvent, Source)> {
         let mut out = Vec::new();
         if let Some((midi, events)) = &self.midi {
             midi.gather();
@@ -69,9 +65,31 @@ impl Devices {
                 self.mappings.midi(event, |at| timeline.frame(at), &mut out);
             }
         }
+        let is_of_clock = |event: &ControlEvent| matches!(event, ControlEvent::Tempo(_) | ControlEvent::Beat { .. });
+        out.retain(|event| leader == TempoSource::Clock || !is_of_clock(event));
         let midi = out.into_iter().map(|event| (event, Source::Midi));
-        let link = self.link.iter().flat_map(|link| link.events.try_iter());
-        midi.chain(link.map(|event| (event.on_time_line(|at| timeline.frame(at)), Source::Other))).collect()
+        midi.chain(self.leaders.take(leader, timeline).into_iter().map(|event| (event, Source::Other))).collect()
+    }
+
+    /// Says who leads the tempo from now on; `bpm` is the tempo of this moment.
+    pub(super) fn say_leader(&mut self, leader: TempoSource, bpm: f32) {
+        match leader {
+            TempoSource::Mood => tracing::info!("the mood leads the tempo"),
+            TempoSource::Pinned => {
+                tracing::info!(
+                    "the tempo is pinned at {bpm} bpm; `melos set tempo/source mood` gives it back to the mood"
+                );
+            }
+            TempoSource::Clock => {
+                self.mappings.say_clock_again();
+                tracing::info!("a MIDI clock leads the tempo; until one ticks it stays where it is");
+            }
+            TempoSource::Link if !self.leaders.knows(leader) => tracing::warn!(
+                "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo stays \
+                 where it is"
+            ),
+            TempoSource::Link | TempoSource::Jack => tracing::info!("{} leads the tempo", leader.name()),
+        }
     }
 
     /// Sends instruments what they are to play.
@@ -152,25 +170,4 @@ fn open_midi(host: MidiHost, output: &OutputStatus, losses: Arc<Losses>) -> std:
     };
     let (sender, events) = sync_channel(EVENTS);
     Ok(Some((MidiIn::start(system, sender, losses)?, events)))
-}
-
-/// What an Ableton Link session says, if it is to be followed.
-#[cfg(feature = "link")]
-fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
-    if !wanted {
-        return Ok(None);
-    }
-    let (sender, events) = sync_channel(EVENTS);
-    tracing::info!("following Ableton Link");
-    Ok(Some(LinkSession { _peer: Box::new(crate::remote::link::Link::start(sender)?), events }))
-}
-
-#[cfg(not(feature = "link"))]
-fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
-    if wanted {
-        anyhow::bail!(
-            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"
-        );
-    }
-    Ok(None)
 }
