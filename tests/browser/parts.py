@@ -136,6 +136,16 @@ def piece(page, daemon):
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
     daemon.until("it is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
+    # The notes of the harmony, as a MIDI file.
+    page.check("#piece-harmony")
+    page.select_option("#piece-format", "midi")
+    page.click("#piece-make")
+    row = page.locator("#pieces li[data-state=ready]").first
+    row.wait_for(timeout=600_000)
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    assert download.value.suggested_filename.endswith("-romantic.mid"), download.value.suggested_filename
+    assert download.value.path().read_bytes().startswith(b"MThd")
     print(f"starvations while rendering: {daemon.get('/status')['losses']['starvations'] - starved}")
 
 
