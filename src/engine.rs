@@ -244,7 +244,7 @@ impl Engine {
     }
 
     fn number(&mut self, param: Param, value: f32) {
-        debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted at the door: {value}");
+        debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted on entry: {value}");
         match param {
             Param::Reverb => self.reverb.set_amount(value),
             Param::ReverbSize => self.reverb.set_size(value),

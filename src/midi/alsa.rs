@@ -26,7 +26,7 @@ const FEEDBACK_PORT: &str = "feedback";
 fn input() -> Result<MidiInput, MidiError> {
     // Asked without the device, the ALSA library complains on standard error each time; the search comes every second.
     if !Path::new(SEQUENCER).exists() {
-        return Err(MidiError::Alsa(format!("there is no {SEQUENCER}")));
+        return Err(MidiError::Alsa(format!("{SEQUENCER} does not exist")));
     }
     let mut input = MidiInput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))?;
     input.ignore(Ignore::SysexAndActiveSense);
@@ -46,7 +46,8 @@ fn virtual_output() -> Result<MidiOutputConnection, MidiError> {
 fn way_back(port_id: &str) -> Option<Route> {
     let output = output().ok()?;
     let port = output.ports().into_iter().find(|port| port.id() == port_id)?;
-    let connection = output.connect(&port, FEEDBACK_PORT).inspect_err(|error| tracing::debug!(%error, "MIDI feedback"));
+    let connection =
+        output.connect(&port, FEEDBACK_PORT).inspect_err(|error| tracing::debug!(%error, "cannot open MIDI feedback"));
     route(connection.ok()?).ok()
 }
 
@@ -57,7 +58,7 @@ fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
         for timed in waiting {
             thread::sleep(timed.at.saturating_duration_since(Instant::now()));
             if let Err(error) = connection.send(timed.bytes()) {
-                tracing::debug!(%error, "MIDI out");
+                tracing::debug!(%error, "cannot open MIDI out");
             }
         }
     };
@@ -124,7 +125,7 @@ impl Search for Alsa {
                 }
                 // Gone again between listing and connecting; the next search knows.
                 Err(error) => {
-                    tracing::debug!(%error, name, "MIDI device cannot be opened");
+                    tracing::debug!(%error, name, "cannot open MIDI device");
                     sender.went(id, &name);
                 }
             }

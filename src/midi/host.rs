@@ -63,10 +63,10 @@ pub struct Device {
 #[non_exhaustive]
 pub enum MidiError {
     /// The ALSA sequencer is missing.
-    #[error("the ALSA sequencer cannot be opened ({0}); is the kernel module snd-seq loaded?")]
+    #[error("cannot open the ALSA sequencer ({0}); is the kernel module snd-seq loaded?")]
     Alsa(String),
     /// There is no JACK server.
-    #[error("no JACK server answers ({0})")]
+    #[error("no JACK server is running ({0})")]
     Jack(String),
 }
 
@@ -188,8 +188,8 @@ fn search<S: Search>(goes_on: impl Fn() -> bool, sender: &mut Sender) {
             let error = system.search(sender).err();
             if error != said {
                 match &error {
-                    Some(error) => tracing::warn!(%error, "MIDI waits"),
-                    None => tracing::info!("MIDI is back"),
+                    Some(error) => tracing::warn!(%error, "MIDI is unavailable; retrying"),
+                    None => tracing::info!("MIDI is available again"),
                 }
                 said = error;
             }
@@ -223,7 +223,7 @@ impl Sender {
     /// Announces a device. Waits for room: an announcement must not get lost.
     pub(super) fn came(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
-        tracing::info!(name, "MIDI device");
+        tracing::info!(name, "MIDI device connected");
         let _ = self.events.send(MidiEvent::Came(Device { id, name: name.to_owned() }));
         id
     }
@@ -232,7 +232,7 @@ impl Sender {
     pub(super) fn went(&self, id: DeviceId, name: &str) {
         // What it sent before comes before.
         self.gather();
-        tracing::info!(name, "MIDI device gone");
+        tracing::info!(name, "MIDI device disconnected");
         let _ = self.events.send(MidiEvent::Went(id));
     }
 

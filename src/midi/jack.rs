@@ -109,7 +109,7 @@ impl Search for Jack {
         if let Some(running) = &mut self.running {
             if running.is_lost() {
                 self.leave(sender);
-                return Err(MidiError::Jack("the server is gone".to_owned()));
+                return Err(MidiError::Jack("the server has stopped".to_owned()));
             }
             running.connect(sender);
             return Ok(());
@@ -122,7 +122,7 @@ impl Search for Jack {
         if let Some(Running { client, calls, mut places, .. }) = self.running.take() {
             sender.out.reroute(None);
             places.iter_mut().for_each(|place| place.leave(sender));
-            // Where the server is gone, closing properly fails, and what is left is freed all the same.
+            // Where the server has stopped, closing properly fails, and what is left is freed all the same.
             let _ = client.deactivate();
             drop(calls);
         }
@@ -176,7 +176,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Whether the server is gone: it said so, or has not called for too long.
+    /// Whether the server has stopped: it said so, or has not called for too long.
     fn is_lost(&mut self) -> bool {
         let calls = self.calls.so_far();
         if calls != self.calls_seen {
@@ -266,7 +266,7 @@ struct Watcher {
 }
 
 impl NotificationHandler for Watcher {
-    #[expect(unsafe_code, reason = "declared so by the trait; storing flags is all a signal handler may do")]
+    #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store flags")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.lost.store(true, Ordering::Relaxed);
         self.news.store(true, Ordering::Relaxed);

@@ -46,7 +46,7 @@ pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     clients.retain(|calls| calls.strong_count() > 0);
     if !clients.iter().filter_map(Weak::upgrade).all(|calls| is_alive(&calls)) {
-        return Err("the last server is gone, and not everything has let go of it".to_owned());
+        return Err("the previous server stopped, and some clients of it are still open".to_owned());
     }
     jack::set_logger(jack::LoggerType::None);
     let opened = Client::new(name, ClientOptions::NO_START_SERVER);

@@ -132,10 +132,10 @@ pub enum RecordError {
     #[error("{0}")]
     NoRoom(String),
     /// The recorder crashed while writing.
-    #[error("the recorder crashed; what was written before stays")]
+    #[error("the recorder crashed; what was already written is kept")]
     Crashed,
     /// The recorder has more to do than it can.
-    #[error("the recorder is busy; the disk may be stuck")]
+    #[error("the recorder is busy; the disk may be hung")]
     Busy,
 }
 

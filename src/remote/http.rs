@@ -164,10 +164,10 @@ async fn change_scene(
         SceneAct::Rename(to) => {
             let to = to.trim().to_owned();
             if to.is_empty() || to.len() > 120 || to.chars().any(char::is_control) {
-                return Err(Refusal::bad("rename: expected a name of at most 120 letters"));
+                return Err(Refusal::bad("rename: expected a name of at most 120 characters"));
             }
             if is_there(&to) {
-                return Err(Refusal::conflict(format!("there is a scene {to:?} already")));
+                return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
             }
             http.desk.want(Wanted::RenameScene { from: name, to })
         }
@@ -175,7 +175,7 @@ async fn change_scene(
     if taken {
         Ok(StatusCode::ACCEPTED)
     } else {
-        Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "too much waits already; try again".to_owned()))
+        Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many pending events; try again".to_owned()))
     }
 }
 
@@ -191,7 +191,7 @@ struct Device {
 /// What was learnt for a device, as a mapping file to be kept.
 async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<Device>) -> Result<Response, Refusal> {
     let file = http.desk.midi().mapping_file(&device);
-    let file = file.ok_or_else(|| Refusal::missing(format!("nothing was learnt for {device:?}")))?;
+    let file = file.ok_or_else(|| Refusal::missing(format!("there are no learned mappings for {device:?}")))?;
     let headers = [
         (header::CONTENT_TYPE, "application/toml; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"learned.toml\""),
@@ -216,9 +216,7 @@ async fn render(State(http): State<Arc<Http>>, wish: Result<Json<Wish>, JsonReje
     if let Some(take) = &wish.take {
         let log = takes::find(&http.desk, take)?.with_extension("log");
         if !log.is_file() {
-            return Err(Refusal::conflict(format!(
-                "{take:?} has no control log beside it, so it cannot be rendered again"
-            )));
+            return Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be re-rendered")));
         }
         wish.log = Some(log);
     }

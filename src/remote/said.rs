@@ -52,8 +52,8 @@ impl Said {
 pub(crate) fn and_more(unsaid: u64) -> String {
     match unsaid {
         0 => String::new(),
-        1 => " (another like it was left out)".to_owned(),
-        _ => format!(" ({unsaid} others like it were left out)"),
+        1 => " (1 similar suppressed)".to_owned(),
+        _ => format!(" ({unsaid} similar suppressed)"),
     }
 }
 

@@ -128,7 +128,7 @@ def piece(page, daemon):
     # Ten seconds, two channels, 24 bits.
     assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
     # Another like it, given up before it is ready.
-    row.locator("text=Another like it").click()
+    row.locator("text=Make a variation").click()
     other = daemon.until("another is asked for", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
     assert other["wish"]["emotion"] == "romantic" and other["wish"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
@@ -154,7 +154,7 @@ def health(page, daemon):
     assert "Melos" not in sentence and len(sentence) > 5, sentence
     assert page.get_attribute("#health", "data-health") in ("good", "warn"), sentence
     page.click("#health")
-    daemon.until("the figures are shown", lambda: "playing into nothing" in page.inner_text("#figures"))
+    daemon.until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
     daemon.until("the log is shown", lambda: page.locator("#log li").count() > 0)
     page.click("#figures-reset")
 

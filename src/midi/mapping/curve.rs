@@ -59,7 +59,7 @@ impl Scale {
     pub(super) fn check(&self, range: RangeInclusive<f32>) -> Result<(), String> {
         let (least, most) = (range.start(), range.end());
         if !range.contains(&self.low) || !range.contains(&self.high) {
-            return Err(format!("both ends must lie in the parameter's range from {least} to {most}"));
+            return Err(format!("both ends must be in the parameter's range from {least} to {most}"));
         }
         match self.curve {
             _ if self.low == self.high => Err("the ends must differ".to_owned()),

@@ -70,7 +70,7 @@ impl fmt::Display for Wait {
         let control = Named(self.control, self.channel);
         write!(
             f,
-            "{control} stands at {:.2}{unit} and waits until it meets {}, which is {:.2}{unit}: move it {}",
+            "{control} is at {:.2}{unit} and takes over once it reaches {}, which is {:.2}{unit}: move it {}",
             self.stands,
             spec.id,
             self.value,

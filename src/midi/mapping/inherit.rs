@@ -21,13 +21,16 @@ fn completed(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
         let Some(name) = next else { return whole };
         let Some(other) = by_name.get(name) else {
             let known = by_name.keys().copied().collect::<Vec<_>>().join(", ");
-            tracing::warn!("{}.toml inherits {name:?}, which is no mapping; there are {known}", mapping.file);
+            tracing::warn!(
+                "{}.toml: inherit = {name:?}: there is no such mapping; choose one of {known}",
+                mapping.file
+            );
             return whole;
         };
         whole.add(other);
         next = other.inherit.as_deref();
     }
-    tracing::warn!("{}.toml inherits from itself, over others", mapping.file);
+    tracing::warn!("{}.toml inherits from itself through other mappings", mapping.file);
     whole
 }
 

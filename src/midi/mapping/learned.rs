@@ -57,7 +57,7 @@ impl fmt::Display for Learned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for binding in &self.mapping.bindings {
             let control = Named(binding.control, binding.channel);
-            write!(f, "{control} of {} moves {}", self.device, binding.to.spec().id)?;
+            write!(f, "{control} of {} controls {}", self.device, binding.to.spec().id)?;
         }
         Ok(())
     }

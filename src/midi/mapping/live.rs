@@ -280,7 +280,7 @@ impl Connected {
         let Some(Named(control, channel)) = free(message) else { return };
         if self.said.len() < MAX_SAID && self.said.insert((control, channel)) {
             tracing::info!(
-                "{}: {} is free; put it to use with `melos learn valence` or whichever parameter it shall move",
+                "{}: {} is not mapped; map it with `melos learn valence` or any other parameter",
                 self.device.name,
                 Named(control, channel)
             );

@@ -58,7 +58,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
         table.finish(&mut document);
     }
     if mapping.gives_feedback() && mapping.port_contains.is_empty() {
-        let hint = "feedback goes to one device: expected device.port_contains, a part of its name";
+        let hint = "feedback needs device.port_contains, part of the name of the device it goes to";
         document.add(root.span(), "", hint.to_owned());
     }
     root.finish(&mut document);
@@ -120,7 +120,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
         if layers.iter().all(|layer| layer.name != name) {
             let known = layers.iter().map(|layer| format!("{:?}", layer.name)).collect::<Vec<_>>().join(", ");
             let known = if known.is_empty() { "none".to_owned() } else { known };
-            document.add(field.span, &field.key, format!("there is no [[layer]] of this name; there is {known}"));
+            document.add(field.span, &field.key, format!("there is no such [[layer]]; the layers are: {known}"));
         }
         Some(name)
     });
@@ -165,12 +165,12 @@ fn tell(
     let on = table.integer(document, "feedback_channel", 1..=16).map(|channel| channel as u8 - 1);
     let range = table.take("feedback_range").and_then(|field| {
         let ends = pair(&field).filter(|ends| ends.iter().all(|end| (0.0..=127.0).contains(end) && end.fract() == 0.0));
-        ends.or_else(|| field.wrong(document, "the values at both ends, whole numbers from 0 to 127, such as [1, 13]"))
+        ends.or_else(|| field.wrong(document, "the values at both ends, integers from 0 to 127, such as [1, 13]"))
     });
     let light = light(document, table);
     let other = cc.or(note);
     if range.is_some() && other.is_none() {
-        document.add(table.span(), "feedback_range", "needs a feedback_cc or feedback_note that it is for".to_owned());
+        document.add(table.span(), "feedback_range", "needs feedback_cc or feedback_note".to_owned());
     }
     if !wanted.unwrap_or(any.feedback || other.is_some()) {
         return None;
@@ -194,11 +194,11 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
     let mut found = found.into_iter();
     let Some((key, field)) = found.next() else {
         let expected = format!("one of {}", CONTROLS.join(", "));
-        document.add(table.span(), "", format!("a [[bind]] needs a control: expected {expected}"));
+        document.add(table.span(), "", format!("a [[bind]] needs a control: {expected}"));
         return None;
     };
     for (_, second) in found {
-        document.add(second.span.clone(), &second.key, format!("one control is enough; there is {key} already"));
+        document.add(second.span.clone(), &second.key, format!("a [[bind]] has one control, and {key} is already set"));
     }
     let mut number = |range| field.integer(document, range);
     Some(match key {
@@ -217,7 +217,7 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
         wheel => match field.value {
             toml::de::DeValue::Boolean(true) if wheel == "pitch_bend" => Control::PitchBend,
             toml::de::DeValue::Boolean(true) => Control::ChannelPressure,
-            _ => return field.wrong(document, "true, or leave it out"),
+            _ => return field.wrong(document, "true, or omit the key"),
         },
     })
 }
@@ -241,10 +241,14 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
         return match (&field.value, spec.kind) {
             (toml::de::DeValue::Boolean(true), Kind::Toggle { .. }) => Some(Action::Toggle { edge }),
             (toml::de::DeValue::Boolean(true), _) => {
-                document.add(field.span, &field.key, format!("{} is not on or off, so it cannot toggle", spec.id));
+                document.add(
+                    field.span,
+                    &field.key,
+                    format!("{} is not an on/off parameter, so it cannot toggle", spec.id),
+                );
                 None
             }
-            _ => field.wrong(document, "true, or leave it out"),
+            _ => field.wrong(document, "true, or omit the key"),
         };
     }
     if let Some(field) = value {
@@ -271,7 +275,7 @@ fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, t
     let back = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
     match value {
         _ if !back => {
-            document.add(on.span.clone(), &on.key, format!("{} cannot go back to what it was", to.spec().id));
+            document.add(on.span.clone(), &on.key, format!("{} has no previous value to return to", to.spec().id));
             None
         }
         Some(field) => Some(Action::While { value: field.parameter(document, to)? }),

@@ -19,7 +19,7 @@ pub(super) fn make_missing() {
         && let Some(home) = std::env::home_dir()
         && let Err(error) = make_in(&home)
     {
-        tracing::debug!(%error, "no PulseAudio cookie could be made");
+        tracing::debug!(%error, "cannot create a PulseAudio cookie");
     }
 }
 

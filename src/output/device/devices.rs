@@ -28,7 +28,7 @@ fn of_host(id: cpal::HostId) -> Vec<DeviceInfo> {
     let devices = cpal::host_from_id(id).and_then(|host| host.output_devices().map(Iterator::collect::<Vec<_>>));
     let none = |why: String| vec![DeviceInfo { host: id.name(), name: String::new(), format: Err(why) }];
     match devices {
-        Ok(devices) if devices.is_empty() => none("no device, or no server is running".to_owned()),
+        Ok(devices) if devices.is_empty() => none("no device found, or no server is running".to_owned()),
         Ok(devices) => devices.iter().map(|device| describe(id.name(), device)).collect(),
         Err(error) => none(error.to_string()),
     }

@@ -123,7 +123,7 @@ struct Watcher {
 }
 
 impl jack::NotificationHandler for Watcher {
-    #[expect(unsafe_code, reason = "declared so by the trait; storing a flag is all a signal handler may do")]
+    #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store a flag")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.lost.store(true, Relaxed);
     }

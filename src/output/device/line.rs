@@ -128,7 +128,7 @@ fn serve(
     let _ = told.try_send(Ok(running.name.clone()));
     while let Err(RecvTimeoutError::Timeout) = closed.recv_timeout(LOOK) {
         if running.lost.swap(false, Relaxed) {
-            let _ = report.try_send(Fault::Lost("the server is gone".to_owned()));
+            let _ = report.try_send(Fault::Lost("the server has stopped".to_owned()));
         }
         running.stream.tend();
     }

@@ -36,7 +36,7 @@ pub enum AudioError {
         source: cpal::Error,
     },
     /// No such device.
-    #[error("{host}: no output device's name contains {wanted:?}; there are: {found}")]
+    #[error("{host}: no output device name contains {wanted:?}; available: {found}")]
     NoDevice {
         /// The system asked.
         host: &'static str,
@@ -57,10 +57,10 @@ pub enum AudioError {
     #[error("JACK: {0}")]
     Jack(String),
     /// None of the ways that were tried works.
-    #[error("no way for the sound: {}; `melos devices` lists what there is", .0.join("; "))]
+    #[error("no audio output available: {}; run `melos devices` to list the outputs", .0.join("; "))]
     NoRoute(Vec<String>),
     /// The sound server does not answer.
-    #[error("the sound server does not answer")]
+    #[error("the audio server does not respond")]
     Hung,
     /// The audio thread cannot be started.
     #[error("audio thread: {0}")]

@@ -36,7 +36,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// Frames per block without a device.
 const BLOCK: u32 = 512;
 /// What carries the sound when nothing does.
-const NOTHING: &str = "no device: playing into nothing";
+const NOTHING: &str = "no device (null output)";
 
 /// The running output; dropping it stops the sound.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Output {
         match answered.recv() {
             Ok(Ok(())) => Ok(Self { status, wanted, stop, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(AudioError::NoRoute(vec!["the audio thread ended".to_owned()])),
+            Err(_) => Err(AudioError::NoRoute(vec!["the audio thread has ended".to_owned()])),
         }
     }
 
@@ -175,7 +175,7 @@ impl Supervisor {
                     thread::sleep(LOOK);
                 }
                 Sound::Gone => {
-                    error!("the audio driver does not give the engine back; only a restart helps");
+                    error!("the audio driver hangs and holds the engine; restart Melos");
                     self.status.failed.store(true, Relaxed);
                     return None;
                 }
@@ -207,7 +207,7 @@ impl Supervisor {
                 }
             }
             Some(Err(error)) => match changing {
-                Some(_) => error!(%error, "the sound cannot be played the new way; it stays where it was"),
+                Some(_) => error!(%error, "cannot open the new output; keeping the current one"),
                 None => debug!(%error, "still no audio device"),
             },
         }
@@ -260,8 +260,8 @@ impl Supervisor {
     fn play_into_nothing(&mut self, tried: &[String]) {
         let by_choice = tried.is_empty();
         match tried.join("; ") {
-            _ if by_choice => info!("playing into nothing"),
-            reasons => warn!(reasons, "no sound device: playing into nothing until there is one"),
+            _ if by_choice => info!("playing to the null output"),
+            reasons => warn!(reasons, "no audio device available; playing to the null output until there is one"),
         }
         self.status.null.store(true, Relaxed);
         self.status.connected.store(by_choice, Relaxed);
@@ -276,13 +276,13 @@ impl Supervisor {
         let condition = playing.look();
         self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), condition) {
             (Sound::Engine(engine, Some(mut playing)), Condition::Beats) => {
-                info!("the sound server goes on");
+                info!("the audio server responds again");
                 playing.settle(engine);
                 self.status.connected.store(true, Relaxed);
                 Sound::Stream(playing)
             }
             (Sound::Stream(playing), Condition::Stalls) => {
-                warn!("the sound server stands still; the music goes on unheard");
+                warn!("the audio server stalled; continuing silently until it responds");
                 self.status.connected.store(false, Relaxed);
                 match playing.evict() {
                     Some(engine) => Sound::Engine(engine, Some(playing)),
@@ -305,7 +305,7 @@ impl Supervisor {
     fn lose(&mut self, playing: Playing, reason: &str) {
         self.status.connected.store(false, Relaxed);
         self.status.losses.add(Loss::Devices, 1);
-        warn!(reason, "audio device lost; the music goes on unheard until it is back");
+        warn!(reason, "audio device lost; continuing silently until it returns");
         self.close(playing);
     }
 

@@ -61,7 +61,7 @@ impl Budget {
                 format!("the recordings have reached recordings.max_gb = {gigabytes}")
             } else if free < self.keep_free {
                 let (left, kept) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
-                format!("{left:.1} GB are left on the disk, and recordings.keep_free_gb is {kept}")
+                format!("only {left:.1} GB are free on the disk, and recordings.keep_free_gb = {kept}")
             } else {
                 return Ok(());
             };

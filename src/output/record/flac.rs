@@ -45,7 +45,7 @@ fn without_frame_sizes(info: &StreamInfo) -> io::Result<StreamInfo> {
 impl FlacFile {
     pub(super) fn new(file: File, bits: Bits) -> io::Result<Self> {
         if bits == Bits::Float {
-            return Err(io::Error::other("FLAC holds 16 or 24 bits, not floating point"));
+            return Err(io::Error::other("FLAC supports 16 or 24 bits, not floating point"));
         }
         let bits = 8 * usize::from(bits.bytes());
         // Only the last block may be shorter, and does not count.

@@ -114,7 +114,7 @@ impl SoundFile {
             let (open, there) = (file.metadata()?, path.metadata());
             match there {
                 Ok(there) if (there.dev(), there.ino()) == (open.dev(), open.ino()) => Ok(()),
-                _ => Err(io::Error::other("the file was moved or deleted while it was written")),
+                _ => Err(io::Error::other("the file was moved or deleted during the recording")),
             }
         };
         let flushed = match &mut self.kind {

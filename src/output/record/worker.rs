@@ -158,7 +158,7 @@ impl Worker {
         let at = self.recording.as_ref().map_or(0, |recording| gap.start.saturating_sub(recording.start));
         if self.recording.is_some() {
             let (at, seconds) = (frames_to_seconds(at), frames_to_seconds(missing));
-            warn!(at, seconds, "the recorder was held up; the take has silence in the place of what is missing");
+            warn!(at, seconds, "the recorder did not keep up; the take has silence where frames are missing");
         }
         let many = self.gaps.len() >= MOST_GAPS;
         match self.gaps.back_mut().filter(|_| many) {
@@ -271,7 +271,7 @@ impl Worker {
         if gaps == 0 {
             info!(path = %recorded.path.display(), seconds, "recorded");
         } else {
-            warn!(path = %recorded.path.display(), seconds, gaps, "recorded, with gaps");
+            warn!(path = %recorded.path.display(), seconds, gaps, "recording finished, with gaps");
         }
         self.status.add_recorded(recorded);
         self.status.recording.store(false, Relaxed);
@@ -279,7 +279,7 @@ impl Worker {
 
     /// Ends a take that cannot go on; what was written of it is kept.
     fn fail(&mut self, error: &RecordError, recording: Option<Recording>) {
-        error!(%error, "recording ended; the music goes on");
+        error!(%error, "recording failed; the music continues");
         self.losses.add(Loss::Takes, 1);
         self.status.change(|progress| progress.trouble = Some(error.to_string()));
         if let Some(recording) = recording {

@@ -71,9 +71,9 @@ struct Progress {
 /// Why no piece can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
-    #[error("{WAITING} pieces wait already; try again when one is ready")]
+    #[error("{WAITING} pieces are already queued; try again when one is done")]
     Queue,
-    #[error("{KEPT} pieces are kept already; delete some first")]
+    #[error("there are already {KEPT} pieces; delete some first")]
     Folder,
 }
 
@@ -96,7 +96,7 @@ impl Pieces {
         for mut piece in read(&folder) {
             if matches!(piece.state, State::Waiting | State::Rendering) {
                 piece.state = State::Failed;
-                piece.error = Some("Melos ended before it was ready".to_owned());
+                piece.error = Some("Melos stopped before it was rendered".to_owned());
             }
             pieces.insert(piece.id, piece);
         }
@@ -196,7 +196,7 @@ impl Pieces {
                     piece.file = Some(name.clone());
                 }
                 Err(error) => {
-                    tracing::warn!(piece = id, "the piece could not be rendered: {error}");
+                    tracing::warn!(piece = id, "cannot render a piece: {error}");
                     (piece.state, piece.error) = (State::Failed, Some(error));
                 }
             }
@@ -216,7 +216,7 @@ impl Pieces {
         command.args(["-n", "19"]).arg(program).args(["render", "--progress", "--output"]).arg(output);
         command.args(&self.places).args(piece.wish.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| format!("`nice` cannot be run: {error}"))?;
+        let mut child = command.spawn().map_err(|error| format!("cannot run `nice`: {error}"))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("the process has no output".to_owned());
         };
@@ -281,7 +281,7 @@ impl Pieces {
         let path = self.folder.join(about(piece.id));
         let text = serde_json::to_vec_pretty(piece).unwrap_or_default();
         if let Err(error) = tokio::fs::write(&path, text).await {
-            tracing::warn!(path = %path.display(), %error, "what the piece is could not be written down");
+            tracing::warn!(path = %path.display(), %error, "cannot save the description of a piece");
         }
     }
 
@@ -304,7 +304,7 @@ fn read(folder: &Path) -> Vec<Piece> {
             let piece = fs::read(&path).map_err(|error| error.to_string());
             piece
                 .and_then(|text| serde_json::from_slice::<Piece>(&text).map_err(|error| error.to_string()))
-                .inspect_err(|error| tracing::warn!(path = %path.display(), "a piece is left out: {error}"))
+                .inspect_err(|error| tracing::warn!(path = %path.display(), "ignoring a piece: {error}"))
                 .ok()
         });
     pieces.filter(|piece| piece.file.as_ref().is_none_or(|file| folder.join(file).is_file())).collect()

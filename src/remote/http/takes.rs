@@ -84,7 +84,7 @@ pub(super) async fn act(
     let path = find(&http.desk, &name)?;
     let recording = http.desk.recording();
     if recording.on && recording.name.as_ref() == Some(&name) {
-        return Err(Refusal::conflict(format!("{name} is being recorded; stop first")));
+        return Err(Refusal::conflict(format!("{name} is being recorded; stop the recording first")));
     }
     let now = http.on_disk(move || carry_out(&path, act)).await??;
     http.desk.takes_changed();
@@ -122,13 +122,13 @@ fn carry_out(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
             let name = format!("{plain}.{extension}");
             if plain.is_empty() || !is_file_name(&name) {
                 return Err(Refusal::bad(
-                    "rename: expected a name of at most 110 letters without / and not beginning with a dot",
+                    "rename: expected a name of at most 110 characters, without / and not starting with a dot",
                 ));
             }
             let to = path.with_file_name(&name);
             // What another take is called stays that take's name.
             if to.exists() || to.with_extension("log").exists() {
-                return Err(Refusal::conflict(format!("there is a take {name:?} already")));
+                return Err(Refusal::conflict(format!("a take {name:?} already exists")));
             }
             fs::rename(path, &to)?;
             if log.is_file() {

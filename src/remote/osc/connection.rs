@@ -142,7 +142,9 @@ impl Connection {
         let known = self.feedback.subscribes(to);
         match self.feedback.subscribe(from, to, now, &self.outbox) {
             Ok(()) if known => {}
-            Ok(()) => tracing::info!(%to, seconds = LEASE.as_secs(), "OSC feedback on, until nothing more is heard"),
+            Ok(()) => {
+                tracing::info!(%to, seconds = LEASE.as_secs(), "OSC feedback on, until the client is silent for this long")
+            }
             Err(full) => {
                 self.counters.lost(Loss::OscRefused, 1);
                 self.outbox.send(to, message::message("/melos/error", vec![OscType::String(full.to_string())]));

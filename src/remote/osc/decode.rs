@@ -120,7 +120,7 @@ impl Decoded {
                         self.requests.push(Request::ReadStream(stream));
                         Ok(())
                     }
-                    (None, Some(_)) => Err(Fault::Unfit(format!("{}: can only be read", message.addr))),
+                    (None, Some(_)) => Err(Fault::Unfit(format!("{}: read-only", message.addr))),
                     (None, None) => self.read_parameters(message, &message.addr, due),
                 };
             }
@@ -181,7 +181,7 @@ fn at_next_bar(request: Request) -> Result<Request, Fault> {
     match request {
         Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),
         Request::Read(param) => {
-            Err(Fault::Unfit(format!("/melos/{NEXT_BAR}{}: expected a value for the next bar", param.spec().id)))
+            Err(Fault::Unfit(format!("/melos/{NEXT_BAR}{}: expected a value to set at the next bar", param.spec().id)))
         }
         other => Ok(other),
     }
@@ -199,8 +199,8 @@ fn request(
         [] if param.spec().kind == Kind::Trigger => return Ok(Some(Request::Set(param, Value::Trigger, due))),
         [] => return Ok(Some(Request::Read(param))),
         [OscType::String(name), weight, ..] if param == Param::Emotion => {
-            let emotion =
-                Emotion::from_name(name).ok_or_else(|| unfit(format!("emotion: there is no {}", quoted(name))))?;
+            let emotion = Emotion::from_name(name)
+                .ok_or_else(|| unfit(format!("emotion: there is no emotion {}", quoted(name))))?;
             (Param::emotion_weight(emotion), weight)
         }
         [first, ..] => (param, first),
@@ -220,7 +220,7 @@ fn request(
             text = character.to_string();
             param.input_of_word(&text)
         }
-        _ => return Err(unfit(format!("{}: this type of argument is not taken", param.spec().id))),
+        _ => return Err(unfit(format!("{}: this type of argument is not supported", param.spec().id))),
     };
     let value = match param.fit_within(input) {
         Ok(value) => value,
@@ -238,7 +238,8 @@ fn named(message: &OscMessage) -> Result<Param, Fault> {
     let Some(OscType::String(id)) = message.args.first() else {
         return Err(Fault::Unfit(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
     };
-    let unknown = || format!("{}: there is no parameter {}; docs/parameters.md lists them", message.addr, quoted(id));
+    let unknown =
+        || format!("{}: there is no parameter {}; see docs/parameters.md for the list", message.addr, quoted(id));
     Param::from_id(id).ok_or_else(|| Fault::Unfit(unknown()))
 }
 
@@ -260,7 +261,7 @@ fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
 fn confirmed(message: &OscMessage) -> Result<String, Fault> {
     match message.args.first() {
         Some(OscType::String(token)) => Ok(token.clone()),
-        _ => Err(Fault::Unfit(format!("{}: expected the text that came with this address", message.addr))),
+        _ => Err(Fault::Unfit(format!("{}: expected the token that was sent with this address", message.addr))),
     }
 }
 

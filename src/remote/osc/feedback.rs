@@ -41,9 +41,9 @@ pub struct Subscription {
 /// Why somebody cannot subscribe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum Full {
-    #[error("no more than {MAX_SUBSCRIBERS} can subscribe; /melos/subscribers tells who does")]
+    #[error("there are already {MAX_SUBSCRIBERS} subscribers; /melos/subscribers lists them")]
     Everywhere,
-    #[error("no more than {MAX_ON_HOST} on one host can subscribe; /melos/subscribers tells who does")]
+    #[error("there are already {MAX_ON_HOST} subscribers on this host; /melos/subscribers lists them")]
     OnHost,
 }
 
@@ -209,7 +209,7 @@ impl Feedback {
             let left = known_until.unwrap_or(subscriber.until).min(subscriber.until).saturating_duration_since(now);
             if left.is_zero() {
                 expires(to, left);
-                tracing::info!(%to, "OSC feedback off: nothing was heard of the client");
+                tracing::info!(%to, "OSC feedback off: the client has been silent too long");
                 return false;
             }
             if left <= NOTICE && !subscriber.warned {

@@ -33,12 +33,12 @@ pub(super) fn bundle(packet: &[u8]) -> Result<(OscTime, &[u8]), Fault> {
 
 /// The first of a bundle's elements, and what follows it. After an error nobody knows where the next one begins.
 pub(super) fn element(elements: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with loose ends"))?;
+    let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with trailing bytes"))?;
     let size = u32::from_be_bytes(*size) as usize;
     if size == 0 || !size.is_multiple_of(4) {
-        return Err(malformed("a bundle element of odd size"));
+        return Err(malformed("a bundle element whose size is not a multiple of 4"));
     }
-    after.split_at_checked(size).ok_or_else(|| malformed("a bundle that breaks off"))
+    after.split_at_checked(size).ok_or_else(|| malformed("a truncated bundle"))
 }
 
 /// A single message.
@@ -46,15 +46,14 @@ pub(super) fn message(packet: &[u8]) -> Result<OscMessage, Fault> {
     check(packet)?;
     match rosc::decoder::decode_udp(packet) {
         Ok((_, OscPacket::Message(message))) => Ok(message),
-        Ok((_, OscPacket::Bundle(_))) => Err(malformed("a bundle where a message should be")),
+        Ok((_, OscPacket::Bundle(_))) => Err(malformed("a bundle in place of a message")),
         Err(error) => Err(Fault::Malformed(shown(&error.to_string()))),
     }
 }
 
 /// Whether a message is safe to decode, by its address and type tags.
 fn check(message: &[u8]) -> Result<(), Fault> {
-    let address_end =
-        message.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("an address without an end"))?;
+    let address_end = message.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("an unterminated address"))?;
     if address_end > MAX_ADDRESS {
         return Err(Fault::LongAddress(address_end));
     }
@@ -73,7 +72,7 @@ fn check(message: &[u8]) -> Result<(), Fault> {
         }
     }
     // A bracket that never closes is left open on purpose by nobody; rosc would drop what stands before it.
-    if depth == 0 { Ok(()) } else { Err(malformed("an array without an end")) }
+    if depth == 0 { Ok(()) } else { Err(malformed("an unterminated array")) }
 }
 
 fn malformed(what: &str) -> Fault {

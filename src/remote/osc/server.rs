@@ -27,7 +27,7 @@ const NOTICES: usize = 4096;
 pub enum OscError {
     /// The port cannot be bound.
     #[error(
-        "OSC cannot listen on {address} ({source}); is another program using the port? Choose one with --osc, or osc.port in melos.toml"
+        "cannot listen for OSC on {address} ({source}); is another program using the port? Choose another with --osc, or osc.port in melos.toml"
     )]
     Bind {
         /// The address asked for.
@@ -124,7 +124,7 @@ async fn serve(
             received = sockets.receive(&mut datagram) => match received {
                 Ok((length, from)) => connection.receive(&datagram[..length], from),
                 // An earlier reply met a closed port; nothing is wrong with this socket.
-                Err(error) => tracing::debug!(%error, "OSC receive"),
+                Err(error) => tracing::debug!(%error, "cannot receive OSC"),
             },
             notice = notices.recv() => match notice {
                 Some(notice) => connection.notice(notice),

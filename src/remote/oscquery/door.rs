@@ -141,7 +141,7 @@ impl Door {
     fn complain(&self, client: IpAddr) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unsaid) = said.say("password", &client.to_string(), Instant::now()) {
-            tracing::warn!(%client, "HTTP: a wrong password{}", and_more(unsaid));
+            tracing::warn!(%client, "HTTP: wrong password{}", and_more(unsaid));
         }
     }
 }
@@ -198,14 +198,14 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Host(host) => {
-                let hint = "is this Melos? Then name it in http.hosts of melos.toml";
-                (StatusCode::FORBIDDEN, format!("Melos is not known as {}; {hint}.\n", quoted(&host))).into_response()
+                let hint = "if it is a name of this machine, add it to http.hosts in melos.toml";
+                (StatusCode::FORBIDDEN, format!("{} is not a known name of Melos; {hint}.\n", quoted(&host)))
+                    .into_response()
             }
-            Self::Origin => (StatusCode::FORBIDDEN, "Pages of other machines may not play along.\n").into_response(),
+            Self::Origin => (StatusCode::FORBIDDEN, "Pages from other origins are not allowed.\n").into_response(),
             Self::Password => {
                 let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"Melos\", charset=\"UTF-8\"")];
-                (StatusCode::UNAUTHORIZED, ask, "Melos asks for its password; the user's name does not matter.\n")
-                    .into_response()
+                (StatusCode::UNAUTHORIZED, ask, "Melos requires its password; any user name will do.\n").into_response()
             }
             Self::Large => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
             Self::Malformed => StatusCode::BAD_REQUEST.into_response(),

@@ -53,13 +53,13 @@ pub(super) async fn serve(listener: TcpListener, router: Router, room: Arc<Place
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::debug!(%error, "HTTP accept");
+                tracing::debug!(%error, "cannot accept an HTTP connection");
                 sleep(PAUSE).await;
                 continue;
             }
         };
         let (Ok(local), Some(place)) = (stream.local_addr(), room.take(client.ip(), Instant::now())) else {
-            tracing::debug!(%client, "HTTP: no room");
+            tracing::debug!(%client, "HTTP connection refused: too many");
             continue;
         };
         let _ = stream.set_nodelay(true);
@@ -92,7 +92,7 @@ async fn attend(stream: TcpStream, ends: Ends, router: Router, place: Place) {
                 tracing::debug!(client = %ends.client, %error, "HTTP");
             }
         }
-        () = place.until_sent_away() => tracing::debug!(client = %ends.client, "HTTP: makes room"),
+        () = place.until_sent_away() => tracing::debug!(client = %ends.client, "HTTP connection closed to make room"),
     }
 }
 

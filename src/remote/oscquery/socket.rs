@@ -123,7 +123,7 @@ impl Session {
     fn command(&mut self, command: &Command) {
         let (Command::Listen(path) | Command::Ignore(path)) = command;
         let Some(method) = self.shared.root.find(path).and_then(|node| node.method) else {
-            tracing::debug!(client = %self.client, path, "OSCQuery: there is no such method");
+            tracing::debug!(client = %self.client, path, "OSCQuery: no such address");
             return;
         };
         match command {

@@ -206,7 +206,7 @@ fn what_waits_is_said_once_and_with_the_way_to_go() {
     let said = rig.router.take_wait().unwrap().to_string();
     assert_eq!(
         said,
-        "CC 7 on channel 1 stands at -60.00 dB and waits until it meets level/pad, which is -23.00 dB: move it up"
+        "CC 7 on channel 1 is at -60.00 dB and takes over once it reaches level/pad, which is -23.00 dB: move it up"
     );
     rig.send(&[7, 1]);
     assert_eq!(rig.router.take_wait(), None);

@@ -68,7 +68,7 @@ impl Playing {
         }
         let patience = if self.heartbeat.has_begun() { QUIET } else { FIRST };
         if self.heartbeat.silent(now) > patience {
-            lost.get_or_insert_with(|| format!("no sound was asked for in {} ms", patience.as_millis()));
+            lost.get_or_insert_with(|| format!("no audio callback for {} ms", patience.as_millis()));
         }
         if let Some((_, reason)) = self.doubt.take_if(|(since, _)| now.duration_since(*since) > DOUBT) {
             lost.get_or_insert(reason);

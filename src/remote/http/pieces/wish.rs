@@ -71,29 +71,29 @@ impl Wish {
     pub(in crate::remote::http) fn check(&self, mut presets: impl Iterator<Item = String>) -> Result<(), String> {
         let sources = [self.emotion.is_some(), self.preset.is_some(), self.take.is_some()];
         if sources.into_iter().filter(|given| *given).count() != 1 {
-            return Err("name one of emotion, preset and take".to_owned());
+            return Err("expected one of emotion, preset and take".to_owned());
         }
         match (self.seconds, self.take.is_some()) {
-            (Some(_), true) => return Err("seconds: a take has its own length".to_owned()),
-            (None, false) => return Err("seconds: how long is it to be, from 10 to 1800?".to_owned()),
+            (Some(_), true) => return Err("seconds: not allowed with a take, which has its own length".to_owned()),
+            (None, false) => return Err("seconds: expected a length from 10 to 1800".to_owned()),
             (Some(seconds), false) if !SECONDS.contains(&seconds) => {
-                return Err(format!("seconds: {seconds} is outside 10 to 1800"));
+                return Err(format!("seconds: {seconds} is out of range (10 to 1800)"));
             }
             _ => {}
         }
         if self.format == Format::Midi && !self.harmony {
-            return Err("format: a MIDI file holds the notes of the harmony; set harmony to true".to_owned());
+            return Err("format: a MIDI file contains only the harmony's notes; set harmony to true".to_owned());
         }
         if let Some(temperature) = self.temperature.filter(|temperature| !TEMPERATURE.contains(temperature)) {
-            return Err(format!("temperature: {temperature} is outside 0.1 to 2"));
+            return Err(format!("temperature: {temperature} is out of range (0.1 to 2)"));
         }
         if let Some(seed) = self.seed.filter(|seed| !SEEDS.contains(seed)) {
-            return Err(format!("seed: {seed} is outside 0 to 16777215"));
+            return Err(format!("seed: {seed} is out of range (0 to 16777215)"));
         }
         if let Some(preset) = &self.preset
             && !presets.any(|known| known == *preset)
         {
-            return Err(format!("preset: there is no {preset:?}"));
+            return Err(format!("preset: there is no preset {preset:?}"));
         }
         let names = match &self.emotion {
             None => Vec::new(),
@@ -101,14 +101,14 @@ impl Wish {
             Some(Emotions::Blend(weights)) => {
                 if !weights.values().all(|weight| (0.0..=1.0).contains(weight)) || weights.values().sum::<f64>() <= 0.0
                 {
-                    return Err("emotion: weights go from 0 to 1, and one must be above 0".to_owned());
+                    return Err("emotion: weights must be from 0 to 1, with at least one above 0".to_owned());
                 }
                 weights.keys().collect()
             }
         };
         match names.into_iter().find(|name| Emotion::from_name(name).is_none()) {
             Some(unknown) => Err(format!(
-                "emotion: there is no {unknown:?}; there are {}",
+                "emotion: there is no emotion {unknown:?}; choose from {}",
                 Emotion::ALL.map(Emotion::name).join(", ")
             )),
             None => Ok(()),
@@ -196,10 +196,10 @@ mod tests {
             (r#"{"seconds": 60}"#, "emotion, preset and take"),
             (r#"{"emotion": "calm", "preset": "storm", "seconds": 60}"#, "emotion, preset and take"),
             (r#"{"emotion": "calm"}"#, "seconds"),
-            (r#"{"emotion": "calm", "seconds": 5}"#, "5 is outside 10 to 1800"),
+            (r#"{"emotion": "calm", "seconds": 5}"#, "5 is out of range (10 to 1800)"),
             (r#"{"emotion": "calm", "seconds": 60, "temperature": 3}"#, "temperature"),
             (r#"{"emotion": "calm", "seconds": 60, "seed": 16777216}"#, "seed"),
-            (r#"{"emotion": "glad", "seconds": 60}"#, "there are happy, sad"),
+            (r#"{"emotion": "glad", "seconds": 60}"#, "choose from happy, sad"),
             (r#"{"emotion": {"calm": 0}, "seconds": 60}"#, "above 0"),
             (r#"{"emotion": {"calm": -1, "sad": 1}, "seconds": 60}"#, "from 0 to 1"),
             (r#"{"preset": "nope", "seconds": 60}"#, "nope"),
