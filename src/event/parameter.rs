@@ -5,10 +5,12 @@
 //! trusted.
 
 mod codec;
+mod leader;
 mod policy;
 mod value;
 
 pub use codec::{decimal, osc_to_json, quoted, unquoted};
+pub use leader::TempoSource;
 pub use policy::{Effect, InPreset, Policy, Saved};
 pub use value::{AUTO, Input, InputError, Kind, Value};
 
@@ -83,6 +85,8 @@ const MODES: Kind = Kind::Choice {
     default: 0,
 };
 const FORMATS: Kind = Kind::Choice { names: &["wav", "flac"], default: 0 };
+/// In the order of [`TempoSource`].
+const TEMPO_SOURCES: Kind = Kind::Choice { names: &["mood", "pinned", "clock", "link", "jack"], default: 0 };
 const QUANTIZE: Kind = Kind::Choice { names: &["off", "beat", "bar"], default: 0 };
 
 macro_rules! parameters {
@@ -124,8 +128,9 @@ parameters! {
     Density "density" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Fewer (-1) or more (1) notes than the emotion calls for";
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion calls for";
     Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) register than the emotion calls for";
-    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo";
-    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FROM, "Lets the emotion set the tempo; setting a tempo turns this off";
+    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a clock, Link or JACK leads";
+    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "What leads the tempo: the mood, the fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
+    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Whether the mood leads the tempo: on is tempo/source mood, off is pinned";
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
     Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto lets the emotion choose";
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";

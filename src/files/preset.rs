@@ -9,8 +9,8 @@
 //! "level/pad" = -14
 //! loop = true                  # start the journey again at its end
 //!
-//! [tempo]                      # ids with a slash may be written as tables: tempo/follow
-//! follow = false
+//! [tempo]                      # ids with a slash may be written as tables: tempo/source
+//! source = "pinned"
 //!
 //! [[journey]]                  # moods to move through
 //! emotion = "sad"
@@ -89,14 +89,22 @@ impl Preset {
         let named = |param| self.named.iter().any(|(other, _)| *other == param);
         let mut settings: Vec<_> = Param::all()
             .filter(|param| param.policy().preset == InPreset::Reset && !named(*param))
-            // Setting a tempo fixes it.
-            .filter(|param| *param != Param::TempoFollow || !named(Param::Tempo))
+            // Setting a tempo pins it.
+            .filter(|param| *param != Param::TempoSource || !(named(Param::Tempo) || named(Param::TempoFollow)))
             .map(|param| (param, param.default_value()))
             .collect();
         let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| param.is_mood());
         settings.extend(rest);
         settings.extend(mood::complete(&mood));
         settings
+    }
+
+    /// The same where another machine leads the tempo: it keeps it unless the preset says who is to lead.
+    #[must_use]
+    pub fn settings_led(&self) -> Vec<(Param, Value)> {
+        let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
+        let leads = self.named.iter().any(|(param, _)| matches!(param, Param::TempoSource | Param::TempoFollow));
+        self.settings().into_iter().filter(|(param, _)| leads || !of_tempo(*param)).collect()
     }
 }
 
