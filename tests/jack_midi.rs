@@ -76,9 +76,9 @@ impl Rig {
             assert!(begin.elapsed() < PATIENCE, "after {} devices came: {out:?}", self.came);
             let Ok(event) = self.events.recv_timeout(Duration::from_millis(100)) else { continue };
             match event {
-                MidiEvent::Came(_) => self.came += 1,
-                MidiEvent::Went(_) => self.went += 1,
-                MidiEvent::Hears(_) | MidiEvent::Sent { .. } => {}
+                MidiEvent::Connected(_) => self.came += 1,
+                MidiEvent::Disconnected(_) => self.went += 1,
+                MidiEvent::FeedbackReady(_) | MidiEvent::Sent { .. } => {}
             }
             let start = self.start;
             let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;

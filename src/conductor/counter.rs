@@ -1,10 +1,10 @@
-//! Counts beats, bars and clock pulses as they come due, and tells of them.
+//! Emits beats, bars and clock pulses as they come due.
 
 use super::score::{PULSES, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// The next beat and the next pulse to be told.
+/// The next beat and pulse to emit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counter {
     beat: u64,
@@ -32,7 +32,7 @@ impl Counter {
         clock.frame_at(self.pulse as f64 / PULSES as f64)
     }
 
-    /// Tells the beat that falls on frame `now`, and its bar if it is the first; gives its position.
+    /// Emits the beat on frame `now`, with its bar if it is the first; returns its position.
     pub(super) fn count_beat(&mut self, now: u64, clock: &MusicClock, out: &mut Score) -> f64 {
         let per_bar = u64::from(clock.beats_per_bar());
         let (bar, beat) = (self.beat / per_bar, (self.beat % per_bar) as u32);
@@ -45,7 +45,7 @@ impl Counter {
         (self.beat - 1) as f64
     }
 
-    /// Tells the pulse that falls on frame `now`, or the last one that the clock has skipped to.
+    /// Emits the pulse on frame `now`, or the last one before the clock's new position.
     pub(super) fn count_pulse(&mut self, now: u64, clock: &MusicClock, out: &mut Score) {
         let reached = (clock.beat_at(now) * PULSES as f64) as u64;
         let pulse = self.pulse.max(reached);
@@ -53,7 +53,7 @@ impl Counter {
         self.pulse = pulse + 1;
     }
 
-    /// Leaves out the beats before a position to which the clock has skipped.
+    /// Skips the beats before the clock's new position.
     pub(super) fn skip_to(&mut self, beat: u64) {
         self.beat = self.beat.max(beat);
     }

@@ -129,8 +129,8 @@ parameters! {
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion calls for";
     Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) register than the emotion calls for";
     Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a clock, Link or JACK leads";
-    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "What leads the tempo: the mood, the fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
-    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Whether the mood leads the tempo: on is tempo/source mood, off is pinned";
+    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "Tempo source: the mood, a fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
+    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Short form of tempo/source: on is mood, off is pinned";
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
     Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto lets the emotion choose";
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";

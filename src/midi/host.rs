@@ -225,7 +225,7 @@ impl Sender {
     pub(super) fn came(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         tracing::info!(name, "MIDI device connected");
-        let _ = self.events.send(MidiEvent::Came(Device { id, name: name.to_owned() }));
+        let _ = self.events.send(MidiEvent::Connected(Device { id, name: name.to_owned() }));
         id
     }
 
@@ -234,12 +234,12 @@ impl Sender {
         // Its earlier messages come first.
         self.gather();
         tracing::info!(name, "MIDI device disconnected");
-        let _ = self.events.send(MidiEvent::Went(id));
+        let _ = self.events.send(MidiEvent::Disconnected(id));
     }
 
     /// Announces that a device receives feedback.
     pub(super) fn hears(&self, id: DeviceId) {
-        let _ = self.events.send(MidiEvent::Hears(id));
+        let _ = self.events.send(MidiEvent::FeedbackReady(id));
     }
 
     /// Creates a new ring for a real-time callback, replacing the previous one, and returns the counters for overflow.

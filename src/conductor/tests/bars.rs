@@ -99,7 +99,7 @@ fn a_morph_over_bars_takes_them_at_the_tempo_of_each_moment() {
         assert!((near(frame) - value).abs() < 0.012, "{} instead of {value} at {frame}", near(frame));
     }
     assert_eq!(reverb.last().unwrap().1, 0.0);
-    assert!(reverb.last().unwrap().0 < at + 3 * BAR + 2 * course::MORPH_STEP);
+    assert!(reverb.last().unwrap().0 < at + 3 * BAR + 2 * active_targets::MORPH_STEP);
     let plan = &score.plans.last().unwrap().plan;
     let happy = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Happy as usize];
     assert!((happy(at + 2 * BAR) - 0.25).abs() < 1e-3, "{}", happy(at + 2 * BAR));

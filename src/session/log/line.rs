@@ -1,4 +1,4 @@
-//! One line of the control log, out and in.
+//! Formats and parses lines of the control log.
 
 use std::ops::Range;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
 use crate::event::{ControlEvent, Performed};
 
-/// Stands for the frame of a splice that was not performed.
+/// In place of the frame of a splice that was not performed.
 const NEVER: &str = "never";
 
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a number of the right kind"))
+    text.parse().map_err(|_| format!("{text:?} is not a valid number here"))
 }
 
 pub(super) fn take(frames: &Range<u64>) -> String {
