@@ -3,22 +3,24 @@
 //! Deterministic and without threads or clocks of its own: the same seed, start values and (frame, event) list give the
 //! same [`Score`], however finely time is cut. Runs on the control thread, or in the offline renderer.
 
+mod counter;
 mod course;
-pub mod harmony;
+mod deferred;
 mod handover;
-mod held;
+pub mod harmony;
 mod listening;
 mod performance;
 mod planner;
+mod queue;
 mod readback;
 mod scenes;
 mod score;
+mod seeds;
 mod settings;
 mod splices;
 mod steer;
 mod tempo;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use handover::Handover;
@@ -26,18 +28,20 @@ pub use scenes::{MAX_SCENES, SceneError};
 pub use score::{PULSES, PlanUpdate, Score};
 pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};
 
+use counter::Counter;
 use course::Course;
-use held::{Held, Line};
+use deferred::Deferred;
 use listening::Listening;
 use performance::{Change, Morph, Performance};
 use planner::Planner;
+use queue::CommandQueue;
+use seeds::Seeds;
 use splices::Splices;
 use tempo::Tempo;
 
 use crate::conductor::harmony::BarRequest;
 use crate::event::parameter::{Param, Value};
-use crate::event::{ControlEvent, Notice};
-use crate::event::{EngineCommand, TimedCommand};
+use crate::event::{ControlEvent, EngineCommand, TimedCommand};
 use crate::mel::HOP;
 use crate::music::glide::Length;
 use crate::music::plan::Plan;
@@ -69,13 +73,6 @@ enum Step {
     Pulse,
 }
 
-/// Changes that were asked for and come into force on a beat.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Waiting {
-    beat: u64,
-    morph: Option<Length>,
-}
-
 /// Turns control events and the passing of time into a [`Score`].
 #[derive(Debug, Clone)]
 pub struct Conductor {
@@ -87,18 +84,12 @@ pub struct Conductor {
     planner: Planner,
     listening: Listening,
     splices: Splices,
-    waiting: Option<Waiting>,
-    held: Held,
-    line: Option<Line>,
+    deferred: Deferred,
     /// The frame at which a morph was asked for, and how long it takes.
     morph: Option<(u64, Length)>,
-    /// Commands not yet handed out, by frame.
-    commands: VecDeque<TimedCommand>,
-    seed: u64,
-    /// How often everything was started afresh.
-    restarts: u64,
-    next_beat: u64,
-    next_pulse: u64,
+    commands: CommandQueue,
+    seeds: Seeds,
+    counter: Counter,
     /// The plan reaches further than the one handed out last.
     extended: bool,
 }
@@ -117,8 +108,10 @@ impl Conductor {
         }
         let course = Course::new(&performance);
         let tempo = Tempo::new(&course);
-        let mut commands = Vec::new();
-        course.tell_all(0, &mut commands);
+        let mut start = Vec::new();
+        course.tell_all(0, &mut start);
+        let mut commands = CommandQueue::default();
+        commands.add(start);
         let mut conductor = Self {
             now: 0,
             planner: Planner::new(seed, tempo.clock().beats_per_bar()),
@@ -127,15 +120,11 @@ impl Conductor {
             tempo,
             listening: Listening::default(),
             splices: Splices::default(),
-            waiting: None,
-            held: Held::default(),
-            line: None,
+            deferred: Deferred::default(),
             morph: None,
-            commands: commands.into(),
-            seed,
-            restarts: 0,
-            next_beat: 0,
-            next_pulse: 0,
+            commands,
+            seeds: Seeds::new(seed),
+            counter: Counter::default(),
             extended: false,
         };
         conductor.extend();
@@ -156,7 +145,7 @@ impl Conductor {
         let change = match event {
             ControlEvent::Set(param, value) => self.ask(*param, value)?,
             ControlEvent::NextBar(param, value) => {
-                self.hold(*param, value);
+                self.deferred.hold(*param, value, self.next_bar());
                 return Ok(());
             }
             ControlEvent::LeadNotes(held) => self.performance.lead_notes(*held),
@@ -181,9 +170,9 @@ impl Conductor {
             Change::Nothing => {}
             Change::Panic => self.panic(),
             Change::One(param) if !param.policy().quantized || self.grid() == 0 => self.steer_one(param, morph),
-            Change::One(_) => self.wait(self.grid_beat(), morph),
+            Change::One(_) => self.deferred.wait(self.grid_beat(), morph),
             Change::Many(morph) if self.grid() == 0 => self.steer_all(Some(self.length(morph)), self.now),
-            Change::Many(morph) => self.wait(self.grid_beat(), Some(self.length(morph))),
+            Change::Many(morph) => self.deferred.wait(self.grid_beat(), Some(self.length(morph))),
         }
         Ok(())
     }
@@ -199,9 +188,9 @@ impl Conductor {
                 Step::Beat => self.beat(out),
                 Step::Harmony => self.planner.play_next(frame, self.tempo.clock().beat_at(frame) - STALE_BEATS, out),
                 Step::Morph => self.course.step_morph(frame, self.tempo.clock(), &mut out.commands),
-                Step::Command => out.commands.extend(self.commands.pop_front()),
+                Step::Command => out.commands.extend(self.commands.pop()),
                 Step::Plan => self.hand_out_plan(out),
-                Step::Pulse => self.pulse(out),
+                Step::Pulse => self.counter.count_pulse(frame, self.tempo.clock(), out),
             }
         }
         self.now = self.now.max(until);
@@ -219,43 +208,27 @@ impl Conductor {
         // A plan that only reaches further must not bring changes with it, so it waits for their splice.
         let plan = self.splices.due().or(self.extended.then_some(self.now));
         let candidates = [
-            (self.held.beat().map(ahead_of), Step::Held),
-            (self.waiting.map(|waiting| ahead_of(waiting.beat)), Step::Waited),
-            (self.line.as_ref().map(|line| clock.frame_at(line.beat as f64)), Step::Line),
-            (Some(clock.frame_at(self.next_beat as f64)), Step::Beat),
+            (self.deferred.held_for().map(ahead_of), Step::Held),
+            (self.deferred.waits_for().map(ahead_of), Step::Waited),
+            (self.deferred.line_at().map(|beat| clock.frame_at(beat as f64)), Step::Line),
+            (Some(self.counter.beat_due(clock)), Step::Beat),
             (self.planner.next_frame(clock), Step::Harmony),
             (self.course.next_morph_step(), Step::Morph),
-            (self.commands.front().map(|command| command.frame), Step::Command),
+            (self.commands.due(), Step::Command),
             (plan, Step::Plan),
-            (Some(clock.frame_at(self.next_pulse as f64 / PULSES as f64)), Step::Pulse),
+            (Some(self.counter.pulse_due(clock)), Step::Pulse),
         ];
         candidates.into_iter().filter_map(|(frame, step)| Some((frame?.max(self.now), step))).min()
     }
 
     fn beat(&mut self, out: &mut Score) {
-        let clock = self.tempo.clock();
-        let per_bar = u64::from(clock.beats_per_bar());
-        let (bar, beat) = (self.next_beat / per_bar, (self.next_beat % per_bar) as u32);
-        let tempo = clock.tempo_at(self.now) as f32;
-        let position = self.next_beat as f64;
-        self.next_beat += 1;
-        if beat == 0 {
-            out.notices.push((self.now, Notice::Bar { bar, tempo }));
-        }
-        out.notices.push((self.now, Notice::Beat { beat, bar, tempo }));
+        let position = self.counter.count_beat(self.now, self.tempo.clock(), out);
         let expression = EngineCommand::Expression(self.planner.expression(position));
         out.commands.push(TimedCommand { frame: self.now, command: expression });
         let oldest = self.now.saturating_sub(MEMORY);
         self.planner.forget_before(position, self.tempo.clock().beat_at(oldest));
         self.tempo.forget_before(oldest);
         self.extend();
-    }
-
-    fn pulse(&mut self, out: &mut Score) {
-        let reached = (self.tempo.clock().beat_at(self.now) * PULSES as f64) as u64;
-        let pulse = self.next_pulse.max(reached);
-        out.pulses.push((self.now, pulse));
-        self.next_pulse = pulse + 1;
     }
 
     /// Plans as far ahead as is needed.
@@ -302,16 +275,11 @@ impl Conductor {
 
     fn plan(&self) -> Plan {
         Plan {
-            seed: self.seed_now(),
+            seed: self.seeds.current(),
             clock: self.tempo.clock().clone(),
             chords: self.planner.chords(self.tempo.clock()),
             steering: self.course.steering().clone(),
         }
-    }
-
-    fn seed_now(&self) -> u64 {
-        // The golden ratio's bits spread the restarts of one seed far from other seeds.
-        self.seed.wrapping_add(self.restarts.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 }
 

@@ -10,6 +10,8 @@ pub mod mapping;
 mod message;
 mod out;
 mod parse;
+mod session;
+mod transport;
 
 pub use clock::{ClockEvent, ClockFollower};
 pub use feedback::MidiFeedback;
@@ -17,6 +19,8 @@ pub use host::{Device, DeviceId, MidiError, MidiIn, MidiSystem, sources};
 pub use message::Message;
 pub use out::MidiOut;
 pub use parse::Parser;
+pub use session::SessionFollower;
+pub use transport::follow_transport;
 
 use std::time::Instant;
 

@@ -96,9 +96,6 @@ fn the_supercollider_script_steers_and_hears_beats() {
 fn the_node_red_flow_steers_and_hears_what_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
-    let install = ["install", "--no-audit", "--no-fund", "--silent", "node-red@4.1.0", "node-red-contrib-osc@1.1.0"];
-    let installed = Command::new("npm").args(install).current_dir(folder.path()).status();
-    assert!(installed.expect("npm is needed").success(), "npm cannot install Node-RED");
     let flow = example("node-red/flow.json", &daemon, folder.path());
     let (ear, page) = (client::free_port(), client::free_port());
     let flow_text = fs::read_to_string(&flow).unwrap().replace("9001", &ear);
@@ -107,10 +104,10 @@ fn the_node_red_flow_steers_and_hears_what_comes_back() {
         flow_text.replace("\"console\": false", "\"console\": true").replace("\"once\": false", "\"once\": true");
     fs::write(&flow, flow_text).unwrap();
     let node_red = Client::spawn(
-        Command::new("node_modules/.bin/node-red")
-            .args(["--userDir", ".", "--port", &page])
-            .arg(&flow)
-            .current_dir(folder.path()),
+        Command::new("tests/clients/node/node_modules/.bin/node-red")
+            .args(["--port", &page, "--userDir"])
+            .arg(folder.path())
+            .arg(&flow),
     );
     node_red.expect_all(&["[debug:chord]", "[debug:beat]", "[debug:health]"]);
     daemon.wait_until("Node-RED has sent a mood", |status| status["parameters"]["emotion"] == "angry");

@@ -251,18 +251,9 @@ fn rubbish_changes_nothing() {
 /// The npm package `oscquery`, which others wrote, reads the whole tree.
 #[test]
 fn an_oscquery_client_reads_the_tree() {
-    if Command::new("npm").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no npm");
-        return;
-    }
     let rig = Rig::new();
-    let folder = tempfile::tempdir().unwrap();
-    let install = ["install", "--silent", "--no-audit", "--no-fund", "oscquery@1.1.1"];
-    let installed = Command::new("npm").args(install).current_dir(folder.path()).status().unwrap();
-    assert!(installed.success(), "npm cannot install oscquery");
-    std::fs::copy("tests/clients/oscquery_client.js", folder.path().join("client.js")).unwrap();
     let port = rig.server.address().port().to_string();
-    let output = Command::new("node").args(["client.js", &port]).current_dir(folder.path()).output().unwrap();
+    let output = Command::new("node").args(["tests/clients/node/oscquery.js", &port]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Json = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&found["host"]["oscPort"], &found["host"]["extensions"]["LISTEN"]), (&json!(9000), &json!(true)));
@@ -281,10 +272,6 @@ fn an_oscquery_client_reads_the_tree() {
 fn zeroconf_finds_the_instrument() {
     let within = "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && exec \"$0\" \"$@\"";
     let namespace = ["-rn", "bash", "-c"];
-    if !Command::new("unshare").args(["-rn", "ip", "link"]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: network namespaces are not allowed here");
-        return;
-    }
     let test = std::env::current_exe().unwrap();
     let mut command = Command::new("unshare");
     command.args(namespace).arg(within).arg(test).args(["--exact", "found_on_loopback", "--ignored", "--nocapture"]);

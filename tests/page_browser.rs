@@ -9,11 +9,14 @@
 mod client;
 #[path = "support/daemon.rs"]
 mod daemon;
+#[path = "support/jack_server.rs"]
+mod jack_server;
 
 use std::process::{Command, Stdio};
 
 use client::python;
-use daemon::Daemon;
+use daemon::{Daemon, SERVER};
+use jack_server::JackServer;
 
 /// Nothing to hear and nobody to play along: what counts is what the page does.
 const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
@@ -54,14 +57,20 @@ fn a_restart_is_survived_while_somebody_listens() {
     client.expect("the restart is survived");
 }
 
+#[test]
+fn a_knob_is_learned_by_pointing_at_a_fader() {
+    let state = tempfile::tempdir().unwrap();
+    let _server = JackServer::patient(SERVER);
+    let daemon = Daemon::start(state.path(), &["--audio", "jack", "--midi", "jack"]);
+    let mut browser = python("tests/browser/run.py", &[&daemon.http.to_string(), "learn"]);
+    let status = browser.env("JACK_DEFAULT_SERVER", SERVER).status().unwrap();
+    assert!(status.success(), "see above");
+}
+
 /// The scripts are typed: the TypeScript compiler, which others wrote, checks their comments.
 #[test]
 fn the_scripts_are_well_typed() {
-    let folder = tempfile::tempdir().unwrap();
-    let install = ["install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "typescript@5.9.3"];
-    let installed = Command::new("npm").args(install).current_dir(folder.path()).status().unwrap();
-    assert!(installed.success(), "npm cannot install typescript");
-    let checked = Command::new(folder.path().join("node_modules/.bin/tsc"))
+    let checked = Command::new("tests/clients/node/node_modules/.bin/tsc")
         .args(["--noEmit", "--checkJs", "--allowJs", "--strict", "--noUnusedLocals", "--target", "es2023"])
         .args(["--lib", "es2023,dom,dom.iterable", "--module", "esnext", "--moduleResolution", "bundler"])
         .arg("src/remote/page/main.js")

@@ -4,7 +4,7 @@ use super::Conductor;
 #[allow(unused_imports, reason = "for the docs")]
 use crate::event::ControlEvent;
 use crate::event::EngineCommand;
-use crate::event::parameter::{Param, TABLE, Value};
+use crate::event::parameter::{Param, TABLE, TempoSource, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
 
@@ -13,7 +13,7 @@ impl Conductor {
     #[must_use]
     pub fn value(&self, param: Param) -> Value {
         let asked = self.performance.asked();
-        if param == Param::Tempo && asked.toggle(Param::TempoFollow) {
+        if param == Param::Tempo && asked.tempo_source() == TempoSource::Mood {
             return Value::Number(self.course.bpm(self.now, self.tempo.clock()) as f32);
         }
         asked.get(param)
@@ -28,7 +28,7 @@ impl Conductor {
 
     /// What the engine holds when it has missed nothing: levels and switches, the phrase's level, and the notes that sound.
     pub fn held_by_engine(&self) -> impl Iterator<Item = EngineCommand> {
-        let last_beat = self.next_beat.checked_sub(1);
+        let last_beat = self.counter.beat().checked_sub(1);
         let expression = last_beat.map(|beat| EngineCommand::Expression(self.planner.expression(beat as f64)));
         self.course.told(self.now, self.tempo.clock()).chain(expression).chain(self.planner.sounding())
     }
@@ -42,7 +42,7 @@ impl Conductor {
     /// The seed in force, for [`Conductor::new`].
     #[must_use]
     pub const fn seed(&self) -> u64 {
-        self.seed
+        self.seeds.asked()
     }
 
     /// The stored scenes by name, for the state file; [`ControlEvent::SceneValue`] brings them back.

@@ -1,13 +1,13 @@
 //! Brings what is asked for into force: at once, on a beat, or as an external clock wants it.
 
 use super::course::Impact;
-use super::held::Line;
+use super::deferred::Line;
 use super::performance::{Change, Morph};
 use super::scenes::SceneError;
 use super::score::Score;
 use super::tempo::Alignment;
-use super::{Conductor, STALE_BEATS, Waiting};
-use crate::event::parameter::{Input, Lane, Param, Value};
+use super::{Conductor, STALE_BEATS};
+use crate::event::parameter::{Input, Lane, Param, TempoSource, Value};
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::glide::Length;
 use crate::units::seconds_to_frames;
@@ -23,12 +23,12 @@ impl Conductor {
 
     /// The next beat or bar, as the quantisation says.
     pub(super) fn grid_beat(&self) -> u64 {
-        if self.grid() == 1 { self.next_beat } else { self.next_bar() }
+        if self.grid() == 1 { self.counter.beat() } else { self.next_bar() }
     }
 
     /// The first beat of the next bar.
     pub(super) fn next_bar(&self) -> u64 {
-        self.next_beat.next_multiple_of(u64::from(self.tempo.clock().beats_per_bar()))
+        self.counter.bar_line(self.tempo.clock())
     }
 
     /// How long a morph takes.
@@ -41,35 +41,54 @@ impl Conductor {
 
     /// Takes a value into what is asked for.
     pub(super) fn ask(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
+        let mood_led = self.performance.asked().tempo_source() == TempoSource::Mood;
+        let change = self.performance.set(param, value)?;
+        let lets_go = matches!(param, Param::TempoFollow | Param::TempoSource)
+            && mood_led
+            && self.performance.asked().tempo_source() != TempoSource::Mood;
         // Whoever lets go of the emotion's tempo keeps the tempo of this moment.
-        if (param, value) == (Param::TempoFollow, &Value::Toggle(false))
-            && self.performance.asked().toggle(Param::TempoFollow)
-        {
+        if lets_go {
             let bpm = self.course.bpm(self.now, self.tempo.clock());
-            return Ok(self.set_tempo(bpm));
+            return Ok(match self.set_tempo(bpm) {
+                Change::Nothing => change,
+                told => told,
+            });
         }
-        self.performance.set(param, value)
+        Ok(change)
     }
 
-    /// What is asked for comes into force on a beat, or on an earlier one if something waits for that.
-    pub(super) fn wait(&mut self, beat: u64, morph: Option<Length>) {
-        let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
-        self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });
+    /// Asks for what was held, a little before its line, so that it comes into force on it.
+    pub(super) fn release(&mut self) {
+        let (beat, values) = self.deferred.take_held();
+        let beat = beat.max(self.counter.beat());
+        let mut panic = false;
+        for (param, value) in &values {
+            match self.ask(*param, value) {
+                Ok(Change::Nothing) => {}
+                Ok(Change::One(_)) => self.deferred.wait(beat, None),
+                Ok(Change::Many(morph)) => self.deferred.wait(beat, Some(self.length(morph))),
+                Ok(Change::Panic) => panic = true,
+                Err(error) => tracing::warn!("{error}; nothing was changed at the bar"),
+            }
+        }
+        let line = self.deferred.reach(beat, None);
+        line.panic |= panic;
+        line.released.extend(values);
     }
 
     /// Brings what waits into force: for the network now, so that the splice falls on the beat, for the engine on the beat.
     pub(super) fn steer_waiting(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            let next = waiting.beat.max(self.next_beat);
+        if let Some(waiting) = self.deferred.take_waiting() {
+            let next = waiting.beat.max(self.counter.beat());
             let at = self.tempo.clock().frame_at(next as f64).max(self.now);
             self.steer(slow(), waiting.morph, at, Some(next as f64));
-            self.line.get_or_insert_default().reach(next, waiting.morph);
+            self.deferred.reach(next, waiting.morph);
         }
     }
 
     /// Brings the rest of what waited into force, on the beat itself.
     pub(super) fn cross_line(&mut self, out: &mut Score) {
-        if let Some(Line { morph, panic, released, .. }) = self.line.take() {
+        if let Some(Line { morph, panic, released, .. }) = self.deferred.take_line() {
             self.steer(fast(), morph, self.now, None);
             if panic {
                 self.panic();
@@ -79,9 +98,13 @@ impl Conductor {
     }
 
     pub(super) fn steer_one(&mut self, param: Param, morph: Option<Length>) {
-        // A tempo also decides who leads it.
-        let also = (param == Param::Tempo).then_some(Param::TempoFollow);
-        self.steer([param].into_iter().chain(also), morph, self.now, None);
+        // A tempo also decides who leads it, and who leads it what it is.
+        let of_tempo = matches!(param, Param::Tempo | Param::TempoSource | Param::TempoFollow);
+        if of_tempo {
+            self.steer([Param::Tempo, Param::TempoSource].into_iter(), morph, self.now, None);
+        } else {
+            self.steer([param].into_iter(), morph, self.now, None);
+        }
     }
 
     pub(super) fn steer_all(&mut self, morph: Option<Length>, at: u64) {
@@ -93,9 +116,9 @@ impl Conductor {
         let mut commands = Vec::new();
         let clock = self.tempo.clock();
         let impact = self.course.steer(params, &self.performance, at, morph, clock, &mut commands);
-        self.queue(commands);
+        self.commands.add(commands);
         if impact.seed {
-            self.seed = self.performance.asked().number(Param::Seed) as u64;
+            self.seeds.take(self.performance.asked().number(Param::Seed) as u64);
             self.restart();
         }
         self.follow_up(impact, at, beat);
@@ -106,7 +129,7 @@ impl Conductor {
             self.tempo.turn(&self.course, at);
         }
         if impact.harmony || impact.lead {
-            let next = if impact.lead { self.next_sixteenth() } else { self.next_beat as f64 };
+            let next = if impact.lead { self.next_sixteenth() } else { self.counter.beat() as f64 };
             self.replan(beat.unwrap_or(next));
         } else if impact.tempo {
             self.extend();
@@ -131,7 +154,7 @@ impl Conductor {
 
     /// Everything random begins anew.
     fn restart(&mut self) {
-        self.planner.reseed(self.seed_now());
+        self.planner.reseed(self.seeds.current());
     }
 
     pub(super) fn panic(&mut self) {
@@ -139,25 +162,26 @@ impl Conductor {
         let mut commands = Vec::new();
         self.planner.silence(self.now, &mut commands);
         commands.push(TimedCommand { frame: self.now, command: EngineCommand::Panic });
-        self.queue(commands);
-        self.restarts += 1;
+        self.commands.add(commands);
+        self.seeds.restart();
         self.restart();
         // The next beat to come: the notes of one on this frame would be cut at once.
-        let on_it = self.tempo.clock().frame_at(self.next_beat as f64) <= self.now;
-        self.replan((self.next_beat + u64::from(on_it)) as f64);
+        let on_it = self.counter.beat_due(self.tempo.clock()) <= self.now;
+        self.replan((self.counter.beat() + u64::from(on_it)) as f64);
         self.splices.want(self.now);
     }
 
-    /// Pins the tempo, as far as its range goes.
+    /// Takes a tempo, as far as its range goes, that no performer asked for by name.
     fn set_tempo(&mut self, bpm: f64) -> Change {
-        let fitted = Param::Tempo.fit(Input::Number(bpm)).ok().flatten();
-        let change = fitted.and_then(|value| self.performance.set(Param::Tempo, &value).ok());
-        change.unwrap_or(Change::Nothing)
+        match Param::Tempo.fit(Input::Number(bpm)) {
+            Ok(Some(Value::Number(bpm))) => self.performance.lead_tempo(bpm),
+            _ => Change::Nothing,
+        }
     }
 
     pub(super) fn follow_tempo(&mut self, bpm: f64) {
         let asked = self.performance.asked();
-        let known = !asked.toggle(Param::TempoFollow)
+        let known = asked.tempo_source() != TempoSource::Mood
             && (bpm / f64::from(asked.number(Param::Tempo)) - 1.0).abs() < TEMPO_TOLERANCE;
         if !known && self.set_tempo(bpm) != Change::Nothing {
             self.steer_one(Param::Tempo, None);
@@ -171,18 +195,11 @@ impl Conductor {
         let alignment = self.tempo.align(&self.course, beat, at, self.now);
         if alignment == Alignment::Skipped {
             let position = self.tempo.clock().beat_at(self.now);
-            self.next_beat = self.next_beat.max((position - STALE_BEATS).ceil() as u64);
+            self.counter.skip_to((position - STALE_BEATS).ceil() as u64);
         }
         if alignment != Alignment::Kept {
             self.extend();
             self.splices.want(self.now);
-        }
-    }
-
-    fn queue(&mut self, commands: Vec<TimedCommand>) {
-        for command in commands {
-            let place = self.commands.partition_point(|other| other.frame <= command.frame);
-            self.commands.insert(place, command);
         }
     }
 }

@@ -8,6 +8,7 @@ mod steering;
 mod tempo;
 
 use super::*;
+use crate::event::Notice;
 use crate::event::parameter::{Saved, TABLE};
 
 /// One second.

@@ -4,10 +4,12 @@
 //! follow from it. A [`Value`] is made once, by [`Param::fit`] at the door, and is trusted everywhere inside.
 
 mod codec;
+mod leader;
 mod policy;
 mod value;
 
 pub use codec::{decimal, osc_to_json, quoted, unquoted};
+pub use leader::TempoSource;
 pub use policy::{Effect, InPreset, Policy, Saved};
 pub use value::{AUTO, Input, InputError, Kind, Value};
 
@@ -82,6 +84,8 @@ const MODES: Kind = Kind::Choice {
     default: 0,
 };
 const FORMATS: Kind = Kind::Choice { names: &["wav", "flac"], default: 0 };
+/// In the order of [`TempoSource`].
+const TEMPO_SOURCES: Kind = Kind::Choice { names: &["mood", "pinned", "clock", "link", "jack"], default: 0 };
 const QUANTIZE: Kind = Kind::Choice { names: &["off", "beat", "bar"], default: 0 };
 
 macro_rules! parameters {
@@ -123,8 +127,9 @@ parameters! {
     Density "density" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Fewer (-1) or more (1) notes than the emotion asks for";
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion asks for";
     Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) on the keyboard than the emotion asks for";
-    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Pins the tempo to a value";
-    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FROM, "Whether the tempo follows the emotion; setting a tempo turns it off";
+    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Pins the tempo to a value, unless a clock, Link or JACK leads it";
+    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "Who leads the tempo: the mood, the pinned value, a MIDI clock, Ableton Link, the JACK transport";
+    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Whether the mood leads the tempo: on is tempo/source mood, off is pinned";
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
     Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto follows the emotion";
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";

@@ -9,8 +9,8 @@
 //! "level/pad" = -14
 //! loop = true                  # start the journey again at its end
 //!
-//! [tempo]                      # ids with a slash may stand as tables: tempo/follow
-//! follow = false
+//! [tempo]                      # ids with a slash may stand as tables: tempo/source
+//! source = "pinned"
 //!
 //! [[journey]]                  # moods to move through
 //! emotion = "sad"
@@ -90,13 +90,21 @@ impl Preset {
         let mut settings: Vec<_> = Param::all()
             .filter(|param| param.policy().preset == InPreset::Reset && !named(*param))
             // Setting a tempo pins it.
-            .filter(|param| *param != Param::TempoFollow || !named(Param::Tempo))
+            .filter(|param| *param != Param::TempoSource || !(named(Param::Tempo) || named(Param::TempoFollow)))
             .map(|param| (param, param.default_value()))
             .collect();
         let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| param.is_mood());
         settings.extend(rest);
         settings.extend(mood::complete(&mood));
         settings
+    }
+
+    /// The same where another machine leads the tempo: it keeps it unless the preset says who is to lead.
+    #[must_use]
+    pub fn settings_led(&self) -> Vec<(Param, Value)> {
+        let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
+        let leads = self.named.iter().any(|(param, _)| matches!(param, Param::TempoSource | Param::TempoFollow));
+        self.settings().into_iter().filter(|(param, _)| leads || !of_tempo(*param)).collect()
     }
 }
 

@@ -95,6 +95,7 @@ def slide(page, selector, place):
 def accessible(page):
     """What axe has to say about the page as it is."""
     # What fades in or out has no contrast of its own meanwhile.
-    page.wait_for_function("['0', '1'].includes(getComputedStyle(document.querySelector('#toast')).opacity)")
+    page.emulate_media(reduced_motion="reduce")
     found = Axe().run(page).response["violations"]
+    page.emulate_media(reduced_motion="no-preference")
     return [(fault["id"], [node["html"][:160] for node in fault["nodes"][:3]], fault["nodes"][0]["failureSummary"][:300]) for fault in found]

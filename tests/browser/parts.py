@@ -15,8 +15,7 @@ def mood(page, daemon):
     page.click("[data-emotion=sad][data-param]", modifiers=["Shift"])
     daemon.until("half is sad", lambda: abs(daemon.value("emotion/sad") - 0.5) < 0.01 and abs(daemon.value("emotion/happy") - 0.5) < 0.01)
     # A long press does, too.
-    box = page.locator("[data-emotion=angry][data-param]").bounding_box()
-    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.hover("[data-emotion=angry][data-param]")
     page.mouse.down()
     page.wait_for_timeout(600)
     page.mouse.up()
@@ -137,6 +136,16 @@ def piece(page, daemon):
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
     daemon.until("it is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
+    # The notes of the harmony, as a MIDI file.
+    page.check("#piece-harmony")
+    page.select_option("#piece-format", "midi")
+    page.click("#piece-make")
+    row = page.locator("#pieces li[data-state=ready]").first
+    row.wait_for(timeout=600_000)
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    assert download.value.suggested_filename.endswith("-romantic.mid"), download.value.suggested_filename
+    assert download.value.path().read_bytes().startswith(b"MThd")
     print(f"starvations while rendering: {daemon.get('/status')['losses']['starvations'] - starved}")
 
 
@@ -173,14 +182,14 @@ def harmony(page, daemon):
     page.select_option("#m-mode", "auto")
     slide(page, "#f-tempo", 0.5)
     daemon.until_value("tempo", 120, 0.5)
-    daemon.until_value("tempo/follow", False)
-    page.click("#tempo-follow")
-    daemon.until_value("tempo/follow", True)
+    daemon.until_value("tempo/source", "pinned")
+    page.select_option("#m-tempo-source", "mood")
+    daemon.until_value("tempo/source", "mood")
     for _ in range(5):
         page.locator("#tap").dispatch_event("pointerdown")
         page.wait_for_timeout(400)
-    daemon.until("the tempo is tapped", lambda: daemon.value("tempo/follow") is False and 60 < daemon.value("tempo") < 160)
-    page.click("#tempo-follow")
+    daemon.until("the tempo is tapped", lambda: daemon.value("tempo/source") == "pinned" and 60 < daemon.value("tempo") < 160)
+    page.select_option("#m-tempo-source", "mood")
     for name, place, value in [("temperature", 0.5, 1.05), ("density", 0.25, -0.5), ("loudness", 0.75, 0.5), ("register", 1, 1), ("guidance", 0.5, 3)]:
         slide(page, f"#f-{name}", place)
         daemon.until_value(name, value, 0.02)
@@ -307,7 +316,41 @@ def midi(page, daemon):
     assert daemon.value("reverb") == before
 
 
+def learn(page, daemon, move):
+    """A knob of a device is bound by pointing at a fader here and moving it there; `move` moves it."""
+    view(page, "mix")
+    page.click("#learn")
+    page.click("#f-reverb")
+    daemon.until("it waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    move()
+    page.wait_for_selector("#learning", state="hidden")
+    # Of all that the device sends, the knob that is turned furthest.
+    learned = daemon.until("the knob is bound", lambda: daemon.get("/midi")["learned"])
+    assert [bound["parameters"] for bound in learned] == [["reverb"]] and "cc = 21" in learned[0]["block"], learned
+    view(page, "setup")
+    daemon.until("the binding is shown", lambda: "CC 21" in page.inner_text("#midi-bound"))
+    with page.expect_download() as download:
+        page.click("#midi-bound a")
+    mapping = download.value.path().read_text()
+    assert "cc = 21" in mapping and 'to = "reverb"' in mapping, mapping
+    page.click("[aria-label='Forget the controls of reverb']")
+    daemon.until("it is forgotten", lambda: not daemon.get("/midi")["learned"])
+    daemon.until("nothing is bound", lambda: "CC 21" not in page.inner_text("#midi-bound"))
+
+
 def stage(page, daemon):
+    # Full screen, in which the screen stays on, and back.
+    page.evaluate("""() => {
+        const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+        navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));
+    }""")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=true]")
+    assert page.evaluate("document.fullscreenElement === document.documentElement")
+    page.wait_for_function("window.lock && !window.lock.released")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=false]")
+    page.wait_for_function("window.lock.released")
     view(page, "setup")
     for theme in ["light", "contrast", "dark"]:
         page.select_option("#theme", theme)

@@ -1,11 +1,12 @@
 //! A running `melos`, with its own ports and state folder.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use std::io::Read;
-use std::net::UdpSocket;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::sleep;
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 /// Name of the JACK server that the daemon plays through, if there is one.
@@ -18,13 +19,12 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Daemon {
     child: Child,
+    /// What it has written to standard error, and the thread that reads it.
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+    /// Where it listens; 0 until it plays.
     pub(crate) osc: u16,
     pub(crate) http: u16,
-}
-
-/// A free port, as far as one can know.
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Daemon {
@@ -35,7 +35,7 @@ impl Daemon {
 
     /// The same with some variables in its environment.
     pub(crate) fn start_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_at((free_port(), free_port()), environment, state, arguments).until_it_plays()
+        Self::spawn_at((0, 0), environment, state, arguments).until_it_plays()
     }
 
     /// Kills it, as a crash would, and starts it again on the same ports.
@@ -48,7 +48,7 @@ impl Daemon {
     fn until_it_plays(self) -> Self {
         let mut daemon = self;
         let begun = Instant::now();
-        while daemon.status().is_none() {
+        while !daemon.listens() || daemon.status().is_none() {
             let ended = daemon.child.try_wait().unwrap();
             assert!(ended.is_none() && begun.elapsed() < LONG, "the daemon does not play: {}", daemon.said());
             sleep(Duration::from_millis(50));
@@ -56,19 +56,32 @@ impl Daemon {
         daemon
     }
 
-    /// Starts `melos run`, come what may.
+    /// Starts `melos run` on ports of its choice, come what may.
     pub(crate) fn spawn(state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_at((free_port(), free_port()), &[], state, arguments)
+        Self::spawn_at((0, 0), &[], state, arguments)
     }
 
-    /// Starts `melos run` where one ran before, given its ports for OSC and HTTP.
+    /// Reads from its log where it listens; false until that is there.
+    fn listens(&mut self) -> bool {
+        let log = self.log.lock().unwrap();
+        let port = |before: &str| {
+            let (_, after) = log.split_once(before)?;
+            let address = after.split(['/', '\n']).next()?.parse::<SocketAddr>().ok()?;
+            Some(address.port())
+        };
+        let (Some(osc), Some(http)) = (port("listening to OSC address="), port("page=http://")) else { return false };
+        (self.osc, self.http) = (osc, http);
+        true
+    }
+
+    /// Starts `melos run` on given ports for OSC and HTTP, those of one that ran before; at 0 it chooses.
     pub(crate) fn spawn_at(
         (osc, http): (u16, u16),
         environment: &[(&str, String)],
         state: &Path,
         arguments: &[&str],
     ) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_melos"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)
             .args(arguments)
@@ -79,7 +92,15 @@ impl Daemon {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        Self { child, osc, http }
+        let log = Arc::new(Mutex::new(String::new()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let written = Arc::clone(&log);
+        let reader = std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                written.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        Self { child, log, reader: Some(reader), osc, http }
     }
 
     /// What `melos status --json` says; `None` until it plays.
@@ -136,9 +157,10 @@ impl Daemon {
     /// Everything on standard error; ends the daemon.
     fn said(&mut self) -> String {
         let _ = self.child.kill();
-        let mut text = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        text
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        self.log.lock().unwrap().clone()
     }
 }
 

@@ -117,9 +117,11 @@ policies! {
     NETWORK:    Network, true,    Reset,   true,  Everywhere, false,      false;
     HARMONY:    Harmony, true,    Reset,   true,  Everywhere, false,      false;
     LEAD:       Lead,    true,    Reset,   true,  Everywhere, false,      false;
-    /// Setting a tempo pins it, so a preset that names none must leave it alone and reset the source instead.
+    /// Setting a tempo pins it, so a preset that names none must leave it alone and give it back to the mood instead.
     TEMPO:      Tempo,   false,   Kept,    true,  Everywhere, false,      false;
     TEMPO_FROM: Tempo,   false,   Reset,   true,  Everywhere, false,      false;
+    /// Another face of the source.
+    TEMPO_FACE: Tempo,   false,   Kept,    false, Nowhere,    false,      false;
     GLIDE:      Later,   false,   Reset,   true,  Everywhere, false,      false;
     QUANTIZE:   Later,   false,   Kept,    false, Everywhere, false,      false;
     SEED:       Seed,    true,    Kept,    false, Everywhere, false,      false;

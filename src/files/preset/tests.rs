@@ -29,7 +29,7 @@ fn what_is_not_named_takes_its_default_but_the_evening_stays() {
     assert_eq!(settings.last(), Some(&(Param::Emotion, Value::Choice(Emotion::Sad as u8))));
     assert_eq!(value(Param::Glide), Some(Value::Number(9.0)));
     assert_eq!(value(Param::Reverb), Some(Param::Reverb.default_value()));
-    assert_eq!(value(Param::TempoFollow), Some(Value::Toggle(true)));
+    assert_eq!(value(Param::TempoSource), Some(Value::Choice(0)));
     let mut kept = Param::all().filter(|param| param.policy().preset != InPreset::Reset);
     assert!(kept.clone().any(|param| param == Param::Quantize) && kept.clone().any(|param| param == Param::Valence));
     for param in kept.by_ref().filter(|param| *param != Param::Emotion) {
@@ -37,7 +37,11 @@ fn what_is_not_named_takes_its_default_but_the_evening_stays() {
     }
     let pinned = parse("tempo = 90").unwrap().settings();
     assert!(pinned.contains(&(Param::Tempo, Value::Number(90.0))));
-    assert!(!pinned.iter().any(|(param, _)| *param == Param::TempoFollow));
+    assert!(!pinned.iter().any(|(param, _)| *param == Param::TempoSource));
+    let led = |text| parse(text).unwrap().settings_led();
+    assert!(led("tempo = 90").iter().all(|(param, _)| !matches!(param, Param::Tempo | Param::TempoSource)));
+    let clock = led("[tempo]\nsource = \"clock\"");
+    assert!(clock.contains(&(Param::TempoSource, Value::Choice(2))));
     let blend = parse("emotion = { calm = 1.0 }").unwrap().settings();
     assert_eq!(blend.iter().filter(|(param, _)| param.weighed_emotion().is_some()).count(), Emotion::COUNT);
 }

@@ -1,23 +1,29 @@
 //! The thread that keeps the sound going. Nothing it calls may hang: streams live on threads of their own.
 
-use std::collections::VecDeque;
+mod playing;
+mod search;
+mod wanted;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, error, info, warn};
 
-use super::heartbeat::{Heartbeat, Pulse};
 use super::line::{Closing, Line, Threads};
 use super::pace::Pace;
-use super::route::{AudioError, Fault, Route, routes};
+use super::route::{AudioError, Route};
 use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::event::health::Loss;
 use crate::files::config::{AudioConfig, AudioHost};
 use crate::threads;
+
+use playing::{Condition, Playing};
+use search::{Found, Search};
+use wanted::Wanted;
 
 /// Between two attempts to get a lost device back.
 const RETRY: Duration = Duration::from_millis(200);
@@ -25,19 +31,8 @@ const RETRY: Duration = Duration::from_millis(200);
 const RETRY_ALL: Duration = Duration::from_secs(2);
 /// Longest time between two looks at the stream.
 const LOOK: Duration = Duration::from_millis(20);
-/// A stream that has not asked for sound for so long is lost, whatever it says; its first time may take longer.
-const QUIET: Duration = Duration::from_millis(2500);
-const FIRST: Duration = Duration::from_millis(5000);
-/// A stream that reported an error must ask for sound again within this time.
-const DOUBT: Duration = Duration::from_millis(250);
-/// How long a server may take to open a stream.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the last stream may take to close before another is opened, so that it can have its name and its device.
 const CLOSING: Duration = Duration::from_secs(1);
-/// How long a callback may keep the engine: far longer than a block takes.
-const BORROWED: Duration = Duration::from_secs(1);
-/// How long the fade before a stream is left may take.
-const FADING: Duration = Duration::from_millis(100);
 /// Frames per block without a device.
 const BLOCK: u32 = 512;
 /// What carries the sound when nothing does.
@@ -112,35 +107,6 @@ impl Drop for Output {
     }
 }
 
-/// The way it is played, and another one that was asked for until the supervisor takes it up.
-#[derive(Debug)]
-struct Wanted(Mutex<(AudioConfig, Option<AudioConfig>)>);
-
-impl Wanted {
-    fn new(present: AudioConfig) -> Self {
-        Self(Mutex::new((present, None)))
-    }
-
-    /// Asks for a way; the one that is taken already needs nothing.
-    fn set(&self, config: AudioConfig) {
-        let mut ways = self.lock();
-        ways.1 = (config != ways.0).then_some(config);
-    }
-
-    fn take(&self) -> Option<AudioConfig> {
-        self.lock().1.take()
-    }
-
-    /// Notes the way that is taken now.
-    fn took(&self, config: AudioConfig) {
-        self.lock().0 = config;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (AudioConfig, Option<AudioConfig>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Where the engine is.
 enum Sound {
     /// Here, playing into nothing; beside it a stream that stands still and may go on.
@@ -151,14 +117,6 @@ enum Sound {
     Gone,
 }
 
-/// A stream that was opened.
-struct Playing {
-    route: Route,
-    line: Line,
-    heartbeat: Heartbeat,
-    doubt: Option<(Instant, String)>,
-}
-
 /// What to do next when nothing plays.
 struct After {
     /// The way that was lost.
@@ -167,17 +125,6 @@ struct After {
     retry_all: Instant,
     /// The last stream, and when it was left.
     closing: Option<(Closing, Instant)>,
-}
-
-/// Ways that are tried one after the other.
-struct Search {
-    ways: VecDeque<Route>,
-    trying: Option<(Route, Line)>,
-    tried: Vec<String>,
-    /// Another configuration that takes effect if one of its ways works.
-    config: Option<AudioConfig>,
-    /// It tries every way there is.
-    is_whole: bool,
 }
 
 struct Supervisor {
@@ -272,40 +219,29 @@ impl Supervisor {
             return None;
         }
         self.after.closing = None;
-        let mut search = self.search.take()?;
-        let Some((route, line)) = search.trying.take() else {
-            let block = search.config.as_ref().unwrap_or(&self.config).block_frames;
-            match search.ways.pop_front() {
-                None => {
-                    self.after.retry = Instant::now() + RETRY;
-                    if search.is_whole {
-                        self.after.retry_all = Instant::now() + RETRY_ALL;
-                    }
-                    return Some(Err(AudioError::NoRoute(search.tried)));
-                }
-                Some(Route::Null) => {
-                    self.play_into_nothing(&search.tried);
-                    return Some(Ok(()));
-                }
-                Some(route) => match Line::open(&route, block, &self.status, &self.threads) {
-                    Ok(line) => search.trying = Some((route, line)),
-                    Err(error) => search.tried.push(error.to_string()),
-                },
+        let search = self.search.take()?;
+        let block = search.config.as_ref().unwrap_or(&self.config).block_frames;
+        match search.step(block, &self.status, &self.threads) {
+            Found::Nothing(search) => {
+                self.search = Some(search);
+                None
             }
-            self.search = Some(search);
-            return None;
-        };
-        match line.answer() {
-            Some(Ok(name)) => {
+            Found::Stream { route, line, name } => {
                 self.play(route, line, name);
-                return Some(Ok(()));
+                Some(Ok(()))
             }
-            Some(Err(error)) => search.tried.push(error.to_string()),
-            None if line.age() > PATIENCE => search.tried.push(AudioError::Hung.to_string()),
-            None => search.trying = Some((route, line)),
+            Found::Null { tried } => {
+                self.play_into_nothing(&tried);
+                Some(Ok(()))
+            }
+            Found::NoWay { is_whole, error } => {
+                self.after.retry = Instant::now() + RETRY;
+                if is_whole {
+                    self.after.retry_all = Instant::now() + RETRY_ALL;
+                }
+                Some(Err(error))
+            }
         }
-        self.search = Some(search);
-        None
     }
 
     /// Hands the engine to a stream.
@@ -315,9 +251,9 @@ impl Supervisor {
         self.status.set_name(name);
         self.status.null.store(false, Relaxed);
         self.status.connected.store(true, Relaxed);
-        let heartbeat = Heartbeat::new(Instant::now(), line.home.asked());
-        line.home.settle(engine);
-        self.sound = Sound::Stream(Playing { route, line, heartbeat, doubt: None });
+        let mut playing = Playing::new(route, line);
+        playing.settle(engine);
+        self.sound = Sound::Stream(playing);
     }
 
     /// Goes on without a device.
@@ -336,59 +272,33 @@ impl Supervisor {
 
     /// Looks at the stream: one that stands still is stood in for, one that is lost is left.
     fn watch(&mut self) {
-        let playing = match &mut self.sound {
-            Sound::Stream(playing) | Sound::Engine(_, Some(playing)) => playing,
-            Sound::Engine(_, None) | Sound::Gone => return,
-        };
-        let now = Instant::now();
-        let mut lost = None;
-        for fault in playing.line.faults() {
-            match fault {
-                Fault::Lost(reason) => lost = Some(reason),
-                Fault::Doubtful(reason) => {
-                    debug!(reason, "audio driver");
-                    playing.doubt.get_or_insert((now, reason));
-                }
-                Fault::Notice(text) => info!(text, "audio driver"),
-            }
-        }
-        let pulse = playing.heartbeat.look(now, playing.line.home.asked());
-        if pulse == Pulse::Beats {
-            playing.doubt = None;
-        }
-        let patience = if playing.heartbeat.has_begun() { QUIET } else { FIRST };
-        if playing.heartbeat.silent(now) > patience {
-            lost.get_or_insert_with(|| format!("no sound was asked for in {} ms", patience.as_millis()));
-        }
-        if let Some((_, reason)) = playing.doubt.take_if(|(since, _)| now.duration_since(*since) > DOUBT) {
-            lost.get_or_insert(reason);
-        }
-        self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), lost, pulse) {
-            (Sound::Engine(engine, Some(mut playing)), None, Pulse::Beats) => {
+        let (Sound::Stream(playing) | Sound::Engine(_, Some(playing))) = &mut self.sound else { return };
+        let condition = playing.look();
+        self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), condition) {
+            (Sound::Engine(engine, Some(mut playing)), Condition::Beats) => {
                 info!("the sound server goes on");
-                playing.heartbeat = Heartbeat::new(now, playing.line.home.asked());
-                playing.line.home.settle(engine);
+                playing.settle(engine);
                 self.status.connected.store(true, Relaxed);
                 Sound::Stream(playing)
             }
-            (Sound::Stream(playing), None, Pulse::Stalls) => {
+            (Sound::Stream(playing), Condition::Stalls) => {
                 warn!("the sound server stands still; the music goes on unheard");
                 self.status.connected.store(false, Relaxed);
-                match evicted(&playing.line) {
+                match playing.evict() {
                     Some(engine) => Sound::Engine(engine, Some(playing)),
                     None => Sound::Gone,
                 }
             }
-            (Sound::Engine(engine, Some(playing)), Some(reason), _) => {
+            (Sound::Engine(engine, Some(playing)), Condition::Lost(reason)) => {
                 self.lose(playing, &reason);
                 Sound::Engine(engine, None)
             }
-            (Sound::Stream(playing), Some(reason), _) => {
-                let engine = evicted(&playing.line);
+            (Sound::Stream(playing), Condition::Lost(reason)) => {
+                let engine = playing.evict();
                 self.lose(playing, &reason);
                 engine.map_or(Sound::Gone, |engine| Sound::Engine(engine, None))
             }
-            (same, ..) => same,
+            (same, _) => same,
         };
     }
 
@@ -421,8 +331,8 @@ impl Supervisor {
                 self.sound = Sound::Engine(engine, None);
             }
             Sound::Stream(playing) => {
-                fade(&playing.line);
-                let engine = evicted(&playing.line);
+                playing.fade();
+                let engine = playing.evict();
                 self.close(playing);
                 self.status.connected.store(false, Relaxed);
                 // If none of the new ways works, the old one is taken at once.
@@ -437,10 +347,10 @@ impl Supervisor {
     fn leave(self) -> Option<Box<Engine>> {
         match self.sound {
             Sound::Engine(engine, _) => Some(engine),
-            Sound::Stream(Playing { line, .. }) => {
-                fade(&line);
-                let engine = evicted(&line);
-                let (closing, begun) = (line.close(), Instant::now());
+            Sound::Stream(playing) => {
+                playing.fade();
+                let engine = playing.evict();
+                let (closing, begun) = (playing.line.close(), Instant::now());
                 while !closing.is_done() && begun.elapsed() < CLOSING {
                     thread::sleep(LOOK / 4);
                 }
@@ -448,41 +358,6 @@ impl Supervisor {
             }
             Sound::Gone => None,
         }
-    }
-}
-
-/// Lets the sound of a stream fade out.
-fn fade(line: &Line) {
-    let begun = Instant::now();
-    while !line.home.fade() && begun.elapsed() < FADING {
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// Takes the engine out of a stream; `None` when its callback crashed.
-fn evicted(line: &Line) -> Option<Box<Engine>> {
-    let begun = Instant::now();
-    loop {
-        match line.home.vacate() {
-            None if begun.elapsed() < BORROWED => thread::sleep(Duration::from_micros(200)),
-            engine => return engine,
-        }
-    }
-}
-
-impl Search {
-    /// Every way that a configuration allows; `or_nothing` says whether the null output will do for want of a device.
-    fn new(config: &AudioConfig, or_nothing: bool, changing: Option<AudioConfig>) -> Self {
-        let mut ways: VecDeque<_> = routes(config.host, config.device.as_deref()).into();
-        if !or_nothing && ways.len() > 1 {
-            ways.retain(|way| *way != Route::Null);
-        }
-        Self { ways, trying: None, tried: Vec::new(), config: changing, is_whole: true }
-    }
-
-    /// The way that was lost.
-    fn of(route: Route) -> Self {
-        Self { ways: [route].into(), trying: None, tried: Vec::new(), config: None, is_whole: false }
     }
 }
 
@@ -526,13 +401,13 @@ mod tests {
         output.configure(config(AudioHost::Null, 1024));
         until("1024 frames", &|| status.block_frames() == 1024);
         output.configure(AudioConfig { device: Some("no such device".to_owned()), ..config(AudioHost::Alsa, 64) });
-        until("the other way is tried", &|| output.wanted.lock().1.is_none());
+        until("the other way is tried", &|| !output.wanted.is_waiting());
         let before = status.callbacks();
         until("the sound goes on as before", &|| status.callbacks() > before + 20);
         assert_eq!(status.block_frames(), 1024);
         assert!(status.connected() && status.is_null());
         output.configure(config(AudioHost::Null, 1024));
-        assert!(output.wanted.lock().1.is_none(), "it is played that way already");
+        assert!(!output.wanted.is_waiting(), "it is played that way already");
         assert!(output.close().is_some());
     }
 }

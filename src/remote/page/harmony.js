@@ -121,7 +121,9 @@ function tempo() {
     const bpm = (60_000 * (taps.length - 1)) / (now - taps[0]);
     melos.set('tempo', Number(Math.min(200, Math.max(40, bpm)).toFixed(1)));
   };
-  const source = melos.parameters.has('tempo/source') ? menu('tempo/source', 'Tempo comes from') : toggle('tempo/follow', 'Tempo follows the mood', { id: 'tempo-follow' });
+  /** @type {Record<string, string>} */
+  const faces = { mood: 'The mood', pinned: 'A pinned value', clock: 'A MIDI clock', link: 'Ableton Link', jack: 'The JACK transport' };
+  const source = menu('tempo/source', 'Tempo comes from', (name) => faces[name] ?? name);
   return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row' }, source, tap)];
 }
 

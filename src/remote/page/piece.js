@@ -80,7 +80,8 @@ export function piece() {
     type: 'button', 'aria-label': 'Another seed', title: 'Another seed', onclick: () => (seedIn.value = String(Math.floor(Math.random() * SEEDS))),
   }, '⚄');
   const harmonyIn = h('input', { type: 'checkbox', id: 'piece-harmony', checked: true });
-  const formatIn = h('select', { id: 'piece-format' }, h('option', { value: 'wav' }, 'WAV'), h('option', { value: 'flac' }, 'FLAC'));
+  const formatIn = h('select', { id: 'piece-format' }, h('option', { value: 'wav' }, 'WAV'), h('option', { value: 'flac' }, 'FLAC'),
+    h('option', { value: 'midi' }, 'MIDI (harmony)'));
 
   /** @returns {Wish} */
   const wish = () => {
@@ -162,7 +163,7 @@ function row(piece) {
     const source = `/render/${id}/file`;
     const download = h('a', { class: 'button', href: `${source}?download`, download: piece.file }, 'Download');
     const element = h('li', { 'data-piece': id, 'data-state': state }, head,
-      player(source, name, async () => piece.picture, wish.seconds ?? null), h('div', { class: 'row wrap' }, download, wish.take ? null : again, remove));
+      wish.format === 'midi' ? null : player(source, name, async () => piece.picture, wish.seconds ?? null), h('div', { class: 'row wrap' }, download, wish.take ? null : again, remove));
     return { element, show: () => undefined };
   }
   if (state === 'failed') {

@@ -58,6 +58,8 @@ enum Format {
     #[default]
     Wav,
     Flac,
+    /// The notes of the harmony alone.
+    Midi,
 }
 
 const fn yes() -> bool {
@@ -78,6 +80,9 @@ impl Wish {
                 return Err(format!("seconds: {seconds} is outside 10 to 1800"));
             }
             _ => {}
+        }
+        if self.format == Format::Midi && !self.harmony {
+            return Err("format: a MIDI file holds the notes of the harmony; set harmony to true".to_owned());
         }
         if let Some(temperature) = self.temperature.filter(|temperature| !TEMPERATURE.contains(temperature)) {
             return Err(format!("temperature: {temperature} is outside 0.1 to 2"));
@@ -148,6 +153,7 @@ impl Wish {
         let extension = match self.format {
             Format::Wav => "wav",
             Format::Flac => "flac",
+            Format::Midi => "mid",
         };
         let name = format!("melos-{id}-{mood}.{extension}");
         if is_file_name(&name) { name } else { format!("melos-{id}.{extension}") }
@@ -177,6 +183,7 @@ mod tests {
                 "--preset storm --seconds 1800 --temperature 0.5",
                 "melos-7-storm.wav",
             ),
+            (r#"{"emotion": "sad", "seconds": 30, "format": "midi"}"#, "--emotion sad --seconds 30", "melos-7-sad.mid"),
         ] {
             let wish = wish(json).unwrap();
             assert_eq!((wish.arguments().join(" "), wish.file_name(7)), (arguments.to_owned(), file.to_owned()));
@@ -199,6 +206,7 @@ mod tests {
             (r#"{"take": "x.wav", "seconds": 60}"#, "its own length"),
             (r#"{"emotion": "calm", "seconds": 60, "colour": "red"}"#, "colour"),
             (r#"{"emotion": "calm", "seconds": 60, "format": "mp3"}"#, "mp3"),
+            (r#"{"emotion": "calm", "seconds": 60, "format": "midi", "harmony": false}"#, "set harmony to true"),
         ] {
             let error = wish(json).unwrap_err();
             assert!(error.contains(named), "{json}: {error}");

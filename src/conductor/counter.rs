@@ -1,0 +1,60 @@
+//! Counts beats, bars and clock pulses as they come due, and tells of them.
+
+use super::score::{PULSES, Score};
+use crate::event::Notice;
+use crate::music::clock::MusicClock;
+
+/// The next beat and the next pulse to be told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counter {
+    beat: u64,
+    pulse: u64,
+}
+
+impl Counter {
+    /// The next beat.
+    pub(super) const fn beat(&self) -> u64 {
+        self.beat
+    }
+
+    /// The first beat of the next bar.
+    pub(super) fn bar_line(&self, clock: &MusicClock) -> u64 {
+        self.beat.next_multiple_of(u64::from(clock.beats_per_bar()))
+    }
+
+    /// The frame of the next beat.
+    pub(super) fn beat_due(&self, clock: &MusicClock) -> u64 {
+        clock.frame_at(self.beat as f64)
+    }
+
+    /// The frame of the next pulse.
+    pub(super) fn pulse_due(&self, clock: &MusicClock) -> u64 {
+        clock.frame_at(self.pulse as f64 / PULSES as f64)
+    }
+
+    /// Tells the beat that falls on frame `now`, and its bar if it is the first; gives its position.
+    pub(super) fn count_beat(&mut self, now: u64, clock: &MusicClock, out: &mut Score) -> f64 {
+        let per_bar = u64::from(clock.beats_per_bar());
+        let (bar, beat) = (self.beat / per_bar, (self.beat % per_bar) as u32);
+        let tempo = clock.tempo_at(now) as f32;
+        if beat == 0 {
+            out.notices.push((now, Notice::Bar { bar, tempo }));
+        }
+        out.notices.push((now, Notice::Beat { beat, bar, tempo }));
+        self.beat += 1;
+        (self.beat - 1) as f64
+    }
+
+    /// Tells the pulse that falls on frame `now`, or the last one that the clock has skipped to.
+    pub(super) fn count_pulse(&mut self, now: u64, clock: &MusicClock, out: &mut Score) {
+        let reached = (clock.beat_at(now) * PULSES as f64) as u64;
+        let pulse = self.pulse.max(reached);
+        out.pulses.push((now, pulse));
+        self.pulse = pulse + 1;
+    }
+
+    /// Leaves out the beats before a position to which the clock has skipped.
+    pub(super) fn skip_to(&mut self, beat: u64) {
+        self.beat = self.beat.max(beat);
+    }
+}

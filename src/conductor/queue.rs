@@ -1,0 +1,27 @@
+//! Engine commands that are not handed out yet.
+
+use std::collections::VecDeque;
+
+use crate::event::TimedCommand;
+
+/// Commands in the order of their frames; those of one frame in the order in which they came.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CommandQueue(VecDeque<TimedCommand>);
+
+impl CommandQueue {
+    pub(super) fn add(&mut self, commands: Vec<TimedCommand>) {
+        for command in commands {
+            let place = self.0.partition_point(|other| other.frame <= command.frame);
+            self.0.insert(place, command);
+        }
+    }
+
+    /// The frame of the first command.
+    pub(super) fn due(&self) -> Option<u64> {
+        self.0.front().map(|command| command.frame)
+    }
+
+    pub(super) fn pop(&mut self) -> Option<TimedCommand> {
+        self.0.pop_front()
+    }
+}
