@@ -165,10 +165,38 @@ def flood(found):
     return "Flood (target: no xrun of ours, fast lane p99 30 ms)", text
 
 
+def faults(found):
+    head = ["after", "memory", "files", "descriptors", "threads"]
+    grown = [
+        [f"{minute:.0f} min", f"{memory:.0f} MB", f"{files:.0f} MB", str(descriptors), str(threads)]
+        for minute, memory, files, descriptors, threads in found["grown"]
+    ]
+    worst = lambda seconds: f", the longest {max(seconds):g} s" if seconds else ""
+    back, wrong = found["back_seconds"], found["wrong"]
+    rows = [
+        ["silences of more than 100 ms", f"{len(found['silences'])}{worst(found['silences'])}"],
+        ["clicks", str(found["clicks"])],
+        ["the same while the sound server had failed: silences", f"{len(found['server_silences'])}{worst(found['server_silences'])}"],
+        ["the same while the sound server had failed: clicks", str(found["server_clicks"])],
+        ["faults after which it was not itself again within 20 s", str(len(wrong)) + "".join(f"; {one}" for one in wrong)],
+        ["blocks that the listener itself missed", str(found["missed_by_listener"])],
+        *([name.replace("_", " "), str(count)] for name, count in found["losses"].items()),
+    ]
+    text = (
+        f"`benches/faults.py target/release/melos {found['minutes']:.0f} {found['seed']}`: {found['minutes']:g} minutes under JACK (dummy driver, "
+        f"{found['period']} frames, real-time scheduling {scheduling(found)}), {found['heard_minutes']:.1f} of them\nheard by a client "
+        f"that records. {sum(found['faults'].values())} faults from seed {found['seed']}: "
+        + ", ".join(f"{name} {count}" for name, count in sorted(found["faults"].items()))
+        + f".\nFrom the sound server's return to sound: {f'{back[len(back) // 2]:g} s in the middle, {back[-1]:g} s at most' if back else 'not measured'}. "
+        f"The log has {found['log_mb']:.2f} MB.\n\n" + table(["what", "how often"], rows) + "\n\n" + table(head, grown)
+    )
+    return "Soak with faults (target: no silence, no click, everything recovered)", text
+
+
 def elsewhere(found):
     return "By other programs", table(["what", "how", "result"], found)
 
 
 WRITERS = {
-    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "flood": flood, "elsewhere": elsewhere,
+    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "flood": flood, "faults": faults, "elsewhere": elsewhere,
 }
