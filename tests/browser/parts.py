@@ -316,7 +316,41 @@ def midi(page, daemon):
     assert daemon.value("reverb") == before
 
 
+def learn(page, daemon, move):
+    """A knob of a device is bound by pointing at a fader here and moving it there; `move` moves it."""
+    view(page, "mix")
+    page.click("#learn")
+    page.click("#f-reverb")
+    daemon.until("it waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    move()
+    page.wait_for_selector("#learning", state="hidden")
+    # Of all that the device sends, the knob that is turned furthest.
+    learned = daemon.until("the knob is bound", lambda: daemon.get("/midi")["learned"])
+    assert [bound["parameters"] for bound in learned] == [["reverb"]] and "cc = 21" in learned[0]["block"], learned
+    view(page, "setup")
+    daemon.until("the binding is shown", lambda: "CC 21" in page.inner_text("#midi-bound"))
+    with page.expect_download() as download:
+        page.click("#midi-bound a")
+    mapping = download.value.path().read_text()
+    assert "cc = 21" in mapping and 'to = "reverb"' in mapping, mapping
+    page.click("[aria-label='Forget the controls of reverb']")
+    daemon.until("it is forgotten", lambda: not daemon.get("/midi")["learned"])
+    daemon.until("nothing is bound", lambda: "CC 21" not in page.inner_text("#midi-bound"))
+
+
 def stage(page, daemon):
+    # Full screen, in which the screen stays on, and back.
+    page.evaluate("""() => {
+        const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+        navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));
+    }""")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=true]")
+    assert page.evaluate("document.fullscreenElement === document.documentElement")
+    page.wait_for_function("window.lock && !window.lock.released")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=false]")
+    page.wait_for_function("window.lock.released")
     view(page, "setup")
     for theme in ["light", "contrast", "dark"]:
         page.select_option("#theme", theme)

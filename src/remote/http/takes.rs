@@ -70,7 +70,7 @@ pub(super) async fn get(
 /// `GET /takes/NAME/picture`.
 pub(super) async fn shape(State(http): State<Arc<Http>>, Name(name): Name<String>) -> Result<Json<Outline>, Refusal> {
     let path = find(&http.desk, &name)?;
-    let peaks = http.on_disk(move || picture::of_wav(&path)).await?;
+    let peaks = http.on_disk(move || picture::of_file(&path)).await?;
     Ok(Json(Outline { peaks: peaks.unwrap_or_default() }))
 }
 
