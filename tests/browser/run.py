@@ -79,7 +79,7 @@ def restart(port):
         page.wait_for_selector("#banner:not([hidden])")
         assert page.evaluate("document.body.classList.contains('offline')")
         page.locator("#f-reverb").evaluate("(input) => { input.value = 0.33; input.dispatchEvent(new Event('input', { bubbles: true })); }")
-        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change waits')")
+        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change is pending')")
         print("a change waits", flush=True)
         page.wait_for_selector("#banner", state="hidden")
         daemon.until_value("reverb", 0.33, 0.01)

@@ -1,8 +1,8 @@
-//! Reading a mapping file.
+//! Reads a mapping file.
 
 use std::path::Path;
 
-use super::binding::{Action, Binding, Edge, Encoder, Tell};
+use super::binding::{Action, Binding, Edge, Encoder, FeedbackTarget};
 use super::controls::Control;
 use super::curve::{Curve, Scale};
 use super::layer::Layer;
@@ -11,7 +11,7 @@ use super::{Mapping, Programs};
 use crate::event::parameter::{Kind, Param, Value};
 use crate::files::document::{Document, Field, Problem, Table, parameter};
 
-/// The keys that say which control a `[[bind]]` is for.
+/// The keys that name a `[[bind]]`'s control.
 const CONTROLS: [&str; 9] =
     ["cc", "cc14", "nrpn", "rpn", "note", "program", "pitch_bend", "channel_pressure", "message"];
 
@@ -39,7 +39,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     }
     for table in root.tables(&mut document, "bind") {
         let Some(mut binding) = binding(&mut document, table, any, &mapping.layers) else { continue };
-        // Several blocks may stand for one control; what it shows is the first one's value.
+        // Several blocks may bind one control; it shows the first one's value.
         let shown = mapping.bindings.iter().any(|other: &Binding| {
             other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
         });
@@ -65,7 +65,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     document.finish(mapping)
 }
 
-/// What holds for every `[[bind]]` that does not say otherwise.
+/// Defaults for every `[[bind]]`.
 #[derive(Debug, Clone, Copy)]
 struct Defaults {
     channel: Option<u8>,
@@ -79,12 +79,12 @@ impl Default for Defaults {
     }
 }
 
-/// The velocity or value that lights a button.
+/// The velocity or value that turns a button's light on.
 fn light(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
     table.integer(document, "light", 1..=127).map(|light| light as u8)
 }
 
-/// A channel as people count, from 1.
+/// A channel from 1, as users count.
 fn channel(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
     table.integer(document, "channel", 1..=16).map(|channel| channel as u8 - 1)
 }
@@ -137,7 +137,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
             None
         }
     };
-    // Without its parameter the rest cannot be judged; the keys alone can.
+    // Without a valid parameter only the keys can be checked.
     let action = match to {
         Some(to) => action(document, &mut table, to),
         None => {
@@ -151,14 +151,14 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
     Some(Binding { control: control?, channel, to: to?, action: action?, layer, feedback })
 }
 
-/// How a control is told its value.
+/// Reads where and how feedback is sent.
 fn tell(
     document: &mut Document<'_>,
     table: &mut Table<'_>,
     any: Defaults,
     control: Option<Control>,
     channel: Option<u8>,
-) -> Option<Tell> {
+) -> Option<FeedbackTarget> {
     let wanted = table.flag(document, "feedback");
     let cc = table.integer(document, "feedback_cc", 0..=119).map(|number| Control::Cc(number as u8));
     let note = table.integer(document, "feedback_note", 0..=127).map(|number| Control::Note(number as u8));
@@ -176,7 +176,7 @@ fn tell(
         return None;
     }
     let [low, high] = range.unwrap_or([0.0, 127.0]);
-    Some(Tell {
+    Some(FeedbackTarget {
         control: other.or(control)?,
         channel: on.or(channel).unwrap_or(0),
         range: [low as u8, high as u8],
@@ -269,9 +269,9 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
     }
 }
 
-/// What a button sets while it is down.
+/// Reads the value that a button sets while held.
 fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
-    // A mood is more than its name, and a preset more than what is set: there would be no way back.
+    // Parameters that cannot be restored: a mood is more than its name, and a preset sets more than its own parameter.
     let back = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
     match value {
         _ if !back => {
@@ -288,7 +288,7 @@ fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, t
     }
 }
 
-/// What moves a number: a fader, or an encoder.
+/// Reads what sets a number: a fader or an encoder.
 fn number_action(
     document: &mut Document<'_>,
     table: &mut Table<'_>,

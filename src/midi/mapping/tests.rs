@@ -80,7 +80,8 @@ scenes = [\"verse\"]
     ];
     assert_eq!(mapping.bindings.len(), expected.len());
     for (binding, (control, channel, to, action)) in mapping.bindings.into_iter().zip(expected) {
-        let feedback = (control == Control::Cc(7)).then_some(Tell { control, channel, range: [0, 127], light: 60 });
+        let feedback =
+            (control == Control::Cc(7)).then_some(FeedbackTarget { control, channel, range: [0, 127], light: 60 });
         assert_eq!(binding, Binding { control, channel: Some(channel), to, action, layer: None, feedback });
     }
     assert_eq!(mapping.leads, [LeadZone { channel: Some(2), notes: 36..=96, sustain: false }]);
@@ -114,12 +115,12 @@ port_contains = \"x\"
 ",
     )
     .unwrap();
-    let told: Vec<Option<Tell>> = mapping.bindings.into_iter().map(|binding| binding.feedback).collect();
+    let feedback: Vec<Option<FeedbackTarget>> = mapping.bindings.into_iter().map(|binding| binding.feedback).collect();
     assert_eq!(
-        told,
+        feedback,
         [
-            Some(Tell { control: Control::Cc(9), channel: 10, range: [1, 13], light: 127 }),
-            Some(Tell { control: Control::Note(0), channel: 1, range: [0, 127], light: 1 }),
+            Some(FeedbackTarget { control: Control::Cc(9), channel: 10, range: [1, 13], light: 127 }),
+            Some(FeedbackTarget { control: Control::Note(0), channel: 1, range: [0, 127], light: 1 }),
             None,
         ],
         "of two blocks for one control the first is shown"
@@ -249,8 +250,8 @@ notes = [60, 50]
 #[test]
 fn feedback_holds_for_the_device_or_one_control() {
     let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
-    let told: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
-    assert_eq!(told, [true, false]);
+    let feedback: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
+    assert_eq!(feedback, [true, false]);
     let problems = parse("[[bind]]\ncc = 1\nto = \"tone\"\nfeedback = true\n").unwrap_err();
     assert!(problems[0].contains("device.port_contains"), "{problems:?}");
 }

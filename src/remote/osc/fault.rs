@@ -1,4 +1,4 @@
-//! What can be wrong with a packet, counted and said.
+//! Faults in packets: counting and logging.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::time::Instant;
 use thiserror::Error;
 
 use crate::event::health::{Loss, Losses};
-use crate::remote::said::{Said, and_more};
+use crate::remote::log_limiter::{LogLimiter, and_more};
 
-/// Why a packet, or a message in it, was not taken.
+/// Why a packet, or a message in it, was refused.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -20,13 +20,13 @@ pub enum Fault {
     /// An address longer than `guard::MAX_ADDRESS`.
     #[error("address of {0} bytes is too long (maximum {max})", max = super::guard::MAX_ADDRESS)]
     LongAddress(usize),
-    /// Bundles or arrays inside each other, deeper than `guard::MAX_DEPTH`.
+    /// Bundles or arrays nested deeper than `guard::MAX_DEPTH`.
     #[error("nested too deeply (maximum {max} levels)", max = super::guard::MAX_DEPTH)]
     Nested,
     /// Not OSC.
     #[error("malformed: {0}")]
     Malformed(String),
-    /// Not-a-number or infinite.
+    /// NaN or infinite.
     #[error("{0} has a NaN or infinite argument")]
     NotFinite(String),
     /// No such parameter.
@@ -41,10 +41,10 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What faults are told apart by when they are said: by what a performer could act on.
+    /// Groups faults for logging by what a performer could act on.
     fn kind(&self) -> String {
         match self {
-            // Of one parameter, whatever was sent to it.
+            // One group per parameter, whatever was sent to it.
             Self::Unfit(what) => what.split(':').next().unwrap_or_default().to_owned(),
             Self::Unknown(_) => "unknown".to_owned(),
             Self::NotFinite(_) => "not finite".to_owned(),
@@ -53,7 +53,7 @@ impl Fault {
     }
 }
 
-/// How many packets came, and where those are counted that were not taken or not sent.
+/// Counts received packets, and what was refused or not sent.
 #[derive(Debug, Default)]
 pub struct Counters {
     received: AtomicU64,
@@ -80,9 +80,9 @@ impl Counters {
     }
 }
 
-/// What is wrong with what came, in the log.
+/// Logs faults in what was received.
 #[derive(Debug, Default)]
-pub(in crate::remote) struct Complaints(Said);
+pub(in crate::remote) struct Complaints(LogLimiter);
 
 impl Complaints {
     pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
@@ -92,7 +92,7 @@ impl Complaints {
     }
 
     pub(in crate::remote) fn clipped(&mut self, from: SocketAddr, what: &str, now: Instant) {
-        // The parameter, not the number: a fader that goes too far sends many.
+        // By parameter, not by number: a fader beyond the range sends many.
         let parameter = what.split(':').next().unwrap_or_default();
         if self.0.say("clipped", parameter, now).is_some() {
             tracing::warn!(%from, "{what}; clamped");

@@ -84,7 +84,7 @@ export function banner() {
   let [since, timer, waiting] = [0, 0, 0];
   const show = () => {
     const seconds = Math.round((performance.now() - since) / 1000);
-    const kept = waiting === 1 ? ' One change waits' : waiting ? ` ${waiting} changes wait` : '';
+    const kept = waiting === 1 ? ' One change is pending' : waiting ? ` ${waiting} changes are pending` : '';
     const words = `Connection lost ${seconds} s ago, trying again.${kept}${kept ? ' and will be sent.' : ''}`;
     if (text.textContent !== words) text.textContent = words;
   };

@@ -1,4 +1,4 @@
-//! What somebody wants to hear, checked, as arguments of `melos render`.
+//! The request for a piece: validated, and converted to arguments of `melos render`.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 use super::super::desk::is_file_name;
 use crate::music::emotion::Emotion;
 
-/// Lengths that can be asked for, in seconds: up to half an hour.
+/// Allowed lengths in seconds: up to half an hour.
 const SECONDS: std::ops::RangeInclusive<f64> = 10.0..=1800.0;
 /// Creativity: the range of the parameter `temperature`.
 const TEMPERATURE: std::ops::RangeInclusive<f64> = 0.1..=2.0;
 /// The range of the parameter `seed`.
 const SEEDS: std::ops::RangeInclusive<u32> = 0..=16_777_215;
 
-/// A piece as it is asked for.
+/// A requested piece.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::remote::http) struct Wish {
-    /// One emotion, or weights of several.
+    /// One emotion, or the weights of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     emotion: Option<Emotions>,
-    /// A preset instead, journey and all.
+    /// A preset instead, including its journey.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<String>,
-    /// A take instead, which is rendered again, bit for bit.
+    /// A take instead, to re-render bit for bit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::remote::http) take: Option<String>,
-    /// Length; a take has its own.
+    /// Length in seconds; not with a take, which has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
     /// Creativity.
@@ -40,7 +40,7 @@ pub(in crate::remote::http) struct Wish {
     harmony: bool,
     #[serde(default)]
     format: Format,
-    /// The log of the take, found when the wish was checked.
+    /// The take's control log, found during validation.
     #[serde(skip)]
     pub(in crate::remote::http) log: Option<std::path::PathBuf>,
 }
@@ -58,7 +58,7 @@ enum Format {
     #[default]
     Wav,
     Flac,
-    /// The notes of the harmony alone.
+    /// Only the notes of the harmony.
     Midi,
 }
 
@@ -67,7 +67,7 @@ const fn yes() -> bool {
 }
 
 impl Wish {
-    /// What is wrong with it, in a sentence; `presets` are the names that there are.
+    /// Validates the request; `presets` are the existing names.
     pub(in crate::remote::http) fn check(&self, mut presets: impl Iterator<Item = String>) -> Result<(), String> {
         let sources = [self.emotion.is_some(), self.preset.is_some(), self.take.is_some()];
         if sources.into_iter().filter(|given| *given).count() != 1 {
@@ -115,7 +115,7 @@ impl Wish {
         }
     }
 
-    /// Arguments of `melos render`, without those of places.
+    /// Arguments of `melos render`, except for the data and model.
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
@@ -132,13 +132,13 @@ impl Wish {
         self.log.iter().for_each(|log| add("control-log", log.display().to_string()));
         self.seconds.iter().for_each(|seconds| add("seconds", seconds.to_string()));
         self.temperature.iter().for_each(|temperature| add("temperature", temperature.to_string()));
-        // With a take, its log holds the seed.
+        // A take's control log contains the seed.
         self.seed.iter().filter(|_| self.log.is_none()).for_each(|seed| add("seed", seed.to_string()));
         arguments.extend((!self.harmony).then(|| "--no-harmony".to_owned()));
         arguments
     }
 
-    /// What its file is called: `melos-7-calm.wav`.
+    /// The file name, such as `melos-7-calm.wav`.
     pub(super) fn file_name(&self, id: u64) -> String {
         let mood = match (&self.emotion, &self.preset) {
             (Some(Emotions::One(name)), _) => name.to_lowercase(),
