@@ -81,7 +81,7 @@ impl Devices {
                 );
             }
             TempoSource::Clock => {
-                self.mappings.say_clock_again();
+                self.mappings.report_clock_again();
                 tracing::info!("a MIDI clock leads the tempo; until one ticks it stays where it is");
             }
             TempoSource::Link if !self.leaders.knows(leader) => tracing::warn!(
@@ -155,7 +155,7 @@ impl Devices {
     /// Says which devices the mappings want to tell anything.
     fn want_feedback(&self) {
         if let Some((midi, _)) = &self.midi {
-            midi.feedback().want(self.mappings.told_devices());
+            midi.feedback().want(self.mappings.feedback_devices());
         }
     }
 }
