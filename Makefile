@@ -1,7 +1,7 @@
 # `make run` plays, `make test` tests. Both install what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood fuzz
+	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults fuzz
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -13,11 +13,12 @@ NODE_CLIENTS := tests/clients/node/node_modules
 TOOLS := target/tools/bin
 cargo-machete := 0.9.2
 cargo-deny := 0.20.2
+cargo-fuzz := 0.13.2
 
 # Build dependencies, and the third-party servers and clients that the tests use.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
-TEST_PACKAGES := jackd2 jack-capture liblo-tools pulseaudio pulseaudio-utils puredata-core \
-	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 chromium $(if $(shell command -v npm),,npm)
+TEST_PACKAGES := jackd2 jack-capture sndfile-programs liblo-tools pulseaudio pulseaudio-utils puredata-core \
+	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount chromium $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)
@@ -160,6 +161,14 @@ MINUTES := 30
 soak: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
 
+# Plays for FAULT_MINUTES under JACK while something fails every few seconds, as SEED has it, and adds to BENCHMARKS.md what
+# was heard of it. Needs root.
+FAULT_MINUTES := 120
+SEED := 1
+
+faults: build packages-test runtime $(VENV)/ready
+	$(SUDO) $(VENV)/bin/python benches/faults.py target/release/melos $(FAULT_MINUTES) $(SEED)
+
 # Plays for a minute under 10,000 OSC messages a second and adds the results to BENCHMARKS.md.
 flood: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/flood.py target/release/melos
@@ -179,12 +188,12 @@ evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
 		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))
 
-# Runs each fuzz target for FUZZ_SECONDS, from the seeds and from earlier findings. Needs cargo-fuzz, whose instrumentation is
-# unstable and must be allowed explicitly.
+# Runs each fuzz target for FUZZ_SECONDS, from the seeds and from earlier findings. cargo-fuzz's instrumentation is unstable
+# and must be allowed explicitly.
 FUZZ_TARGETS := osc midi mapping preset oscquery socket control_log model config state audio
 FUZZ_SECONDS ?= 600
 
-fuzz: packages-build
-	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target \
+fuzz: packages-build $(TOOLS)/cargo-fuzz
+	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(TOOLS)/cargo-fuzz run -s none $$target \
 		fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 

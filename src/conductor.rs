@@ -39,12 +39,12 @@ use seeds::Seeds;
 use splices::Splices;
 use tempo::Tempo;
 
-use crate::conductor::harmony::BarRequest;
+use crate::conductor::harmony::{BarRequest, Return};
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, EngineCommand, TimedCommand};
-use crate::mel::HOP;
+use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::glide::Length;
-use crate::music::plan::Plan;
+use crate::music::plan::{Earlier, Plan, Returning};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
 /// Minimum frames past the horizon for which chords are planned, right after a beat. The longest beat is 1.5 s, so
@@ -56,7 +56,9 @@ const MEMORY: u64 = SAMPLE_RATE as u64 * 2;
 const WAIT_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
 /// Frames behind the horizon from which latents are final and are listened to.
 const LISTEN_LAG: u64 = 8192;
-/// When the clock skips, notes that began more than this many beats before the new position are dropped.
+/// Frames of a latent.
+const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
+/// Notes that began this many beats before where the clock skipped to are left out.
 const STALE_BEATS: f64 = 0.25;
 
 /// What can happen next, in the order used within a frame.
@@ -265,6 +267,7 @@ impl Conductor {
             heard: self.listening.mean(settled.saturating_sub(one_bar_ago), settled),
             dynamics: settings.number(Param::Dynamics),
             temperature: steering.temperature.at(start, clock),
+            recall: settings.number(Param::Recall),
         }
     }
 
@@ -279,8 +282,24 @@ impl Conductor {
             seed: self.seeds.current(),
             clock: self.tempo.clock().clone(),
             chords: self.planner.chords(self.tempo.clock()),
+            returns: self.returns(),
             steering: self.targets.steering().clone(),
         }
+    }
+
+    /// Where the network meets the noise of an earlier phrase.
+    fn returns(&self) -> Vec<Returning> {
+        let clock = self.tempo.clock();
+        let of = |(beat, returns): (f64, Option<Return>)| {
+            let earlier = returns.and_then(|Return { bar, source, strictness }| {
+                let (start, source) = (self.counter.bar_start(bar, clock)?, self.counter.bar_start(source, clock)?);
+                // A whole number of latents, so that their noise never repeats or skips one.
+                let latents = (start.checked_sub(source)? + LATENT / 2) / LATENT;
+                Some(Earlier { latents, share: strictness })
+            });
+            Returning { frame: clock.frame_at(beat), earlier }
+        };
+        self.planner.returns().map(of).collect()
     }
 }
 

@@ -6,6 +6,7 @@
 mod arrange;
 mod bass;
 mod rng;
+mod form;
 mod harmonise;
 mod lead;
 mod listening;
@@ -24,10 +25,12 @@ use crate::music::profile::Profile;
 use crate::music::theory::{Chord, Key, Mode, Voice};
 
 use arrange::{Played, Score, VoicingState};
+use form::Form;
 use harmonise::{Standing, harmonise};
 use listening::Listening;
 use palette::Palette;
 use phrase::Phrase;
+use rng::RngStreams;
 use rng::RngStreams;
 
 pub use lead::chord_from_notes;
@@ -68,6 +71,8 @@ pub struct BarRequest {
     pub dynamics: f32,
     /// Influence of the seed, 0 or more; below 1 part of the choices is common to all seeds.
     pub temperature: f32,
+    /// How often and how exactly phrases return, 0..=1.
+    pub recall: f32,
 }
 
 /// How a section of a phrase ends.
@@ -107,6 +112,19 @@ pub struct BarPlan {
     pub expression: f32,
     /// The bar's position in its phrase.
     pub phrase: PhrasePosition,
+    /// The phrase that returns in this bar's, if one does.
+    pub returns: Option<Return>,
+}
+
+/// A phrase that returns in another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Return {
+    /// First bar of the phrase in which it returns.
+    pub bar: u64,
+    /// The bar that was its first when it was new.
+    pub source: u64,
+    /// How exactly it returns, above 0 to 1.
+    pub strictness: f32,
 }
 
 /// A chord with its bass and pad notes.
@@ -143,6 +161,7 @@ struct Bar {
 pub struct Harmony {
     seed: u64,
     phrase: Option<Phrase>,
+    form: Form,
     listening: Listening,
     /// What the voices held before the last planned bar.
     state: VoicingState,
@@ -153,7 +172,14 @@ impl Harmony {
     /// Creates a harmony; the same seed and requests give the same bars.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, phrase: None, listening: Listening::default(), state: VoicingState::default(), last: None }
+        Self {
+            seed,
+            phrase: None,
+            form: Form::default(),
+            listening: Listening::default(),
+            state: VoicingState::default(),
+            last: None,
+        }
     }
 
     /// Plans a bar that follows the previously planned one. A bar already planned is planned afresh.
@@ -198,7 +224,8 @@ impl Harmony {
     fn plan(&mut self, beat: f64, request: &BarRequest, bend: Option<Chord>, again: Option<Bar>) -> BarPlan {
         let old = self.phrase;
         let streams = RngStreams::new(self.seed, request.temperature);
-        let phrase = Phrase::at(old.as_ref(), request, streams);
+        let phrase = Phrase::at(old.as_ref(), &self.form, request, streams);
+        let streams = streams.within(&phrase);
         let standing = Standing {
             from: beat,
             planned: again.as_ref().map_or(&[], |bar| &bar.plan.chords),
@@ -220,7 +247,13 @@ impl Harmony {
         let position = phrase.position(request.bar);
         let swell = Profile::blend(&request.mood).swell * request.dynamics.clamp(0.0, 1.0);
         let expression = 1.0 - swell * (1.0 - position.swell());
-        let plan = BarPlan { key, chords, notes, expression, phrase: position };
+        let returns = phrase.recalled.map(|recalled| Return {
+            bar: phrase.start,
+            source: recalled.start,
+            strictness: recalled.strictness,
+        });
+        let plan = BarPlan { key, chords, notes, expression, phrase: position, returns };
+        self.form.remember(&phrase);
         self.phrase = Some(phrase);
         let before = again.map_or(old, |bar| bar.before);
         self.last = Some(Bar { request: *request, before, bend, led, segments, plan: plan.clone() });
@@ -234,7 +267,8 @@ impl Harmony {
         }
         let request = BarRequest { bar: request.bar + 1, heard: None, ..*request };
         let streams = RngStreams::new(self.seed, request.temperature);
-        let next = Phrase::at(Some(phrase), &request, streams);
+        let next = Phrase::at(Some(phrase), &self.form, &request, streams);
+        let streams = streams.within(&next);
         let standing =
             Standing { from: 0.0, planned: &[], before: sounding, led: false, bass: self.state.bass, bend: None };
         harmonise(streams, &request, Some(phrase), &next, &standing).first().map(|(_, chord)| *chord)

@@ -90,15 +90,17 @@ struct Look {
 }
 
 impl Look {
-    fn at(paths: &[PathBuf]) -> Self {
+    /// What is there now; a folder that cannot be listed, for want of descriptors or for what its disk does, holds what it
+    /// held before.
+    fn at(paths: &[PathBuf], before: &Self) -> Self {
         let mut look = Self::default();
         for path in paths {
-            look.add(path, 0);
+            look.add(path, 0, before);
         }
         look
     }
 
-    fn add(&mut self, path: &Path, depth: usize) {
+    fn add(&mut self, path: &Path, depth: usize, before: &Self) {
         self.add_folder(path.parent());
         let Ok(metadata) = fs::metadata(path) else { return };
         if self.versions.len() >= MAX_FILES {
@@ -112,12 +114,20 @@ impl Look {
             return;
         }
         self.add_folder(Some(path));
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            let inside = entry.path();
-            if !is_editors_own(&inside) {
-                self.add(&inside, depth + 1);
+        match fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
+            Ok(entries) => {
+                let inside = entries.iter().map(fs::DirEntry::path).filter(|inside| !is_editors_own(inside));
+                inside.for_each(|inside| self.add(&inside, depth + 1, before));
             }
+            Err(_) => self.add_as_before(path, before),
         }
+    }
+
+    fn add_as_before(&mut self, folder: &Path, before: &Self) {
+        let versions = before.versions.iter().filter(|(name, _)| name.starts_with(folder) && *name != folder);
+        self.versions.extend(versions.map(|(name, version)| (name.clone(), *version)));
+        let folders = before.folders.iter().filter(|(name, _)| name.starts_with(folder));
+        self.folders.extend(folders.map(|(name, what)| (name.clone(), *what)));
     }
 
     fn add_folder(&mut self, folder: Option<&Path>) {
@@ -153,7 +163,7 @@ impl Watch {
         let paths: Vec<_> = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
         // Watches precede the scan, so that nothing in between is missed.
         let mut watch = Self {
-            last: Look::at(&paths),
+            last: Look::default(),
             paths,
             hints: None,
             armed: BTreeMap::new(),
@@ -161,8 +171,9 @@ impl Watch {
             troubles,
             said: false,
         };
+        watch.last = Look::at(&watch.paths, &watch.last);
         watch.ask_for_watches();
-        watch.last = Look::at(&watch.paths);
+        watch.last = Look::at(&watch.paths, &watch.last);
         watch
     }
 
@@ -228,7 +239,7 @@ impl Watch {
             if self.wait() == Err(Dead) {
                 self.give_up(&"the watcher ended");
             }
-            let look = Look::at(&self.paths);
+            let look = Look::at(&self.paths, &self.last);
             let different = look.differences(&self.last);
             self.last = look;
             if self.hints.is_none() && self.asked.elapsed() >= RETRY {

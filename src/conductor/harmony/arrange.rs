@@ -112,7 +112,7 @@ pub(super) fn arrange(
     let setting = upper::Setting {
         emotion,
         key: score.key,
-        phrase: score.phrase.number,
+        phrase: score.phrase.motif(),
         position: score.phrase.position(score.request.bar),
         activity: profile.upper,
         before: before.upper,

@@ -138,10 +138,24 @@ fn what_leaves_everything_as_it_was_is_not_news() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, "x").unwrap();
-    let before = Look::at(&[dir.path().to_owned()]);
+    let before = Look::at(&[dir.path().to_owned()], &Look::default());
     fs::read(&file).unwrap();
     fs::write(dir.path().join(".b.swp"), "x").unwrap();
-    assert_eq!(Look::at(&[dir.path().to_owned()]).differences(&before), [""; 0].map(PathBuf::from));
+    assert_eq!(Look::at(&[dir.path().to_owned()], &Look::default()).differences(&before), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_holds_what_it_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let inside = dir.path().join("inside");
+    fs::create_dir(&inside).unwrap();
+    fs::write(inside.join("a.toml"), "x").unwrap();
+    let before = Look::at(&[dir.path().to_owned()], &Look::default());
+    let mut look = Look::default();
+    // As where there is no descriptor for listing it.
+    look.add_as_before(&inside, &before);
+    assert!(look.versions.keys().eq([&inside.join("a.toml")]), "{look:?}");
+    assert!(look.folders.keys().eq([&inside]), "{look:?}");
 }
 
 #[test]
@@ -150,6 +164,6 @@ fn a_loop_of_links_ends_and_a_pipe_is_only_looked_at() {
     symlink(".", dir.path().join("again")).unwrap();
     symlink("again/again", dir.path().join("more")).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
-    let look = Look::at(&[dir.path().to_owned()]);
+    let look = Look::at(&[dir.path().to_owned()], &Look::default());
     assert!(look.versions.len() <= MAX_FILES && look.versions.contains_key(&dir.path().join("pipe.toml")));
 }

@@ -78,7 +78,7 @@ impl Devices {
                 tracing::info!("the tempo is fixed at {bpm} bpm; `melos set tempo/source mood` returns it to the mood");
             }
             TempoSource::Clock => {
-                self.mappings.say_clock_again();
+                self.mappings.report_clock_again();
                 tracing::info!("a MIDI clock controls the tempo, which stays as it is until one ticks");
             }
             TempoSource::Link if !self.leaders.knows(leader) => tracing::warn!(
