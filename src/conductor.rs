@@ -58,7 +58,7 @@ const WAIT_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
 const LISTEN_LAG: u64 = 8192;
 /// Frames of a latent.
 const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
-/// Notes that began this many beats before where the clock skipped to are left out.
+/// When the clock skips, notes that began more than this many beats before the new position are dropped.
 const STALE_BEATS: f64 = 0.25;
 
 /// What can happen next, in the order used within a frame.

@@ -6,10 +6,10 @@ use super::score::{PULSES, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// Bars whose beginnings are remembered: several minutes, so that phrases can return.
+/// Number of bar starts remembered: several minutes, so that phrases can return.
 const BARS: usize = 256;
 
-/// The next beat and the next pulse to be told, and where bars began.
+/// The next beat and pulse to emit, and the starts of recent bars.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counter {
     beat: u64,
@@ -29,7 +29,7 @@ impl Counter {
         self.beat.next_multiple_of(u64::from(clock.beats_per_bar()))
     }
 
-    /// The frame at which a bar began, or is to begin; `None` where that was too long ago.
+    /// The frame at which a bar starts; `None` if that is too long ago.
     pub(super) fn bar_start(&self, bar: u64, clock: &MusicClock) -> Option<u64> {
         let first = bar * u64::from(clock.beats_per_bar());
         if first >= self.beat {

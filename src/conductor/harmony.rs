@@ -112,16 +112,16 @@ pub struct BarPlan {
     pub expression: f32,
     /// The bar's position in its phrase.
     pub phrase: PhrasePosition,
-    /// The phrase that returns in this bar's, if one does.
+    /// The phrase that returns in this bar's phrase, if any.
     pub returns: Option<Return>,
 }
 
-/// A phrase that returns in another.
+/// The return of an earlier phrase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Return {
     /// First bar of the phrase in which it returns.
     pub bar: u64,
-    /// The bar that was its first when it was new.
+    /// First bar of the original phrase.
     pub source: u64,
     /// How exactly it returns, above 0 to 1.
     pub strictness: f32,

@@ -85,7 +85,7 @@ impl Performance {
         Ok(change)
     }
 
-    /// The tempo of whoever leads it from outside, or of the moment in which the mood let it go.
+    /// The tempo of the external source, or the one at which the mood released it.
     pub(super) fn lead_tempo(&mut self, bpm: f32) -> Change {
         let before = self.asked.clone();
         self.asked.lead_tempo(bpm);

@@ -49,9 +49,9 @@ pub(super) struct Planner {
     bars: VecDeque<PlannedBar>,
     /// Starting some seconds ago.
     chords: VecDeque<ChordFrom>,
-    /// From some seconds ago: the beat from which on a phrase returns, or none does.
+    /// Starting some seconds ago: beats from which a phrase returns, or none does.
     returns: VecDeque<(f64, Option<Return>)>,
-    /// What is not played yet.
+    /// What has not been played yet.
     events: Events,
     sounding: Vec<Sounding>,
     next_bar: u64,
@@ -191,12 +191,12 @@ impl Planner {
         self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))
     }
 
-    /// The beats from which on a phrase returns, or none does, from the earliest on.
+    /// The beats from which a phrase returns, or none does, in order.
     pub(super) fn returns(&self) -> impl Iterator<Item = (f64, Option<Return>)> {
         self.returns.iter().copied()
     }
 
-    /// Forgets bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
+    /// Discards bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
     pub(super) fn forget_before(&mut self, beat: f64, oldest: f64) {
         let bar = self.bar_of(beat);
         while self.bars.front().is_some_and(|planned| planned.bar < bar) {

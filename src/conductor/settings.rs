@@ -45,7 +45,7 @@ impl Settings {
             (Param::Arousal, Value::Number(arousal)) => {
                 self.set_affect(Affect { arousal: *arousal, ..self.mood.affect() });
             }
-            // Whoever leads from outside has the tempo; nobody here takes it.
+            // An external source keeps control of the tempo.
             (Param::Tempo, _) if self.tempo_source().is_outside() => {}
             (Param::Tempo, _) => {
                 self.set_tempo_source(TempoSource::Pinned);
@@ -87,7 +87,7 @@ impl Settings {
         self.values[Param::TempoSource as usize] = Value::Choice(source as u8);
     }
 
-    /// Takes the tempo from outside; the mood leads no more.
+    /// Sets the tempo of an external source; the mood no longer controls it.
     pub(super) fn lead_tempo(&mut self, bpm: f32) {
         if self.tempo_source() == TempoSource::Mood {
             self.set_tempo_source(TempoSource::Pinned);
@@ -202,7 +202,7 @@ impl Settings {
     }
 
     /// The settings a share `t` (0..=1) of the way from a scene to another, on top of these: numbers and mood between
-    /// them, anything else from the nearer. Who leads the tempo from outside keeps it.
+    /// them, anything else from the nearer. An external tempo source keeps control.
     #[must_use]
     pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
         let mut mixed = self.clone();

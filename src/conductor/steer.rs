@@ -99,7 +99,7 @@ impl Conductor {
     }
 
     pub(super) fn steer_one(&mut self, param: Param, morph: Option<Length>) {
-        // A tempo also decides who leads it, and who leads it what it is.
+        // A tempo also sets its source, and a source may set the tempo.
         let of_tempo = matches!(param, Param::Tempo | Param::TempoSource | Param::TempoFollow);
         if of_tempo {
             self.steer([Param::Tempo, Param::TempoSource].into_iter(), morph, self.now, None);
@@ -172,7 +172,7 @@ impl Conductor {
         self.splices.want(self.now);
     }
 
-    /// Takes a tempo, as far as its range goes, that no performer asked for by name.
+    /// Sets a tempo, clamped to its range, that was not set through the parameter.
     fn set_tempo(&mut self, bpm: f64) -> Change {
         match Param::Tempo.fit(Input::Number(bpm)) {
             Ok(Some(Value::Number(bpm))) => self.performance.lead_tempo(bpm),

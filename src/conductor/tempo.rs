@@ -4,18 +4,18 @@ use super::active_targets::ActiveTargets;
 use crate::music::clock::MusicClock;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Beats over which a phase error is worked off: one bar, so that the tempo never bends by more than an eighth.
+/// Beats over which a phase error is corrected: one bar, so that the tempo never changes by more than an eighth.
 const SLEW_BEATS: f64 = 4.0;
-/// Largest phase error in beats that is worked off rather than jumped over.
+/// Maximum phase error in beats that is corrected gradually; a larger one causes a jump.
 const SLEW_LIMIT: f64 = 0.5;
 /// The same when the external clock has just started.
 const START_LIMIT: f64 = 0.1;
-/// Phase errors below this many seconds are left alone: every correction costs a re-planning, and 4 ms are inaudible.
+/// Phase errors below this many seconds are ignored: every correction costs a re-plan, and 4 ms are inaudible.
 const PHASE_TOLERANCE_S: f64 = 0.004;
-/// Positions this much before a beat are on it: beats begin on whole frames, a thousandth of a beat would be 20 frames.
+/// Positions this close before a beat count as on it: beats begin on whole frames, and a thousandth of a beat is 20 frames.
 const SAME_BEAT: f64 = 1e-6;
 
-/// Beats that are added evenly between two frames.
+/// Beats added evenly between two frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Slew {
     start: u64,
@@ -35,23 +35,23 @@ impl Slew {
     }
 }
 
-/// What an external beat did to the clock.
+/// The effect of an external beat on the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alignment {
     /// Nothing: the beat is where it should be, or soon will be.
     Kept,
-    /// The phase is being worked off.
+    /// The phase error is being corrected.
     Slewed,
     /// The clock skipped forward to the beat.
     Skipped,
 }
 
-/// The music clock and how it goes on.
+/// The music clock and its continuation.
 #[derive(Debug, Clone)]
 pub(super) struct Tempo {
     clock: MusicClock,
     slew: Option<Slew>,
-    /// Spans are laid up to this frame; beyond, the last one goes on.
+    /// Spans are laid up to this frame; the last one continues beyond it.
     laid: u64,
 }
 
@@ -64,7 +64,7 @@ impl Tempo {
         &self.clock
     }
 
-    /// Lays spans until a beat, with the tempo looked up at every beat.
+    /// Lays spans up to a beat, updating the tempo at every beat.
     pub(super) fn lay(&mut self, targets: &ActiveTargets, until: f64) {
         loop {
             let beat = self.clock.beat_at(self.laid) + SAME_BEAT;
@@ -81,7 +81,7 @@ impl Tempo {
         }
     }
 
-    /// Takes the targets's tempo from a frame on and forgets what was laid beyond.
+    /// Uses the targets' tempo from a frame on, and discards the spans laid beyond it.
     pub(super) fn turn(&mut self, targets: &ActiveTargets, from: u64) {
         self.clock.set_tempo(from, self.bpm(targets, from));
         self.laid = from;
@@ -111,7 +111,7 @@ impl Tempo {
         Alignment::Slewed
     }
 
-    /// Forgets what only matters to frames before `frame`.
+    /// Discards what only concerns frames before `frame`.
     pub(super) fn forget_before(&mut self, frame: u64) {
         self.clock.forget_before(frame);
     }

@@ -1,4 +1,4 @@
-//! Form: which phrases return.
+//! Musical form: which phrases return.
 
 use std::collections::VecDeque;
 
@@ -7,21 +7,21 @@ use crate::music::emotion::Emotion;
 use super::phrase::Phrase;
 use super::rng::{Purpose, RngStreams};
 
-/// Phrases that may return.
+/// Maximum phrases remembered.
 const THEMES: usize = 4;
-/// Share of phrases that return at a recall of 1; the others are new, so that there is something to come back to.
+/// Fraction of phrases that are returns at recall 1; the others are new, so that there is material to return to.
 const OFTEN: f32 = 0.7;
-/// How much likelier a phrase returns that had the emotion that speaks now.
+/// How much likelier a phrase with the current emotion is to return.
 const SAME_EMOTION: f32 = 6.0;
-/// How much likelier a phrase returns than the one that was new after it.
+/// How much likelier a phrase is to return than the next newer one.
 const OLDER: f32 = 1.3;
 
-/// The phrases that were new when they were played, oldest first.
+/// The original phrases, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Form(VecDeque<Phrase>);
 
 impl Form {
-    /// Remembers a phrase if it is new. Those planned after it, before everything was planned again, are forgotten.
+    /// Remembers a phrase if it is new, and forgets later ones, which a re-plan has discarded.
     pub(super) fn remember(&mut self, phrase: &Phrase) {
         self.0.retain(|theme| theme.number < phrase.number);
         if phrase.recalled.is_none() {

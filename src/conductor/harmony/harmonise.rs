@@ -14,7 +14,7 @@ const HOME: f32 = 4.0;
 /// key; other such chords are not.
 const UNHINGED_HOME: f32 = 0.3;
 
-/// Where the harmony stands when the chords of a bar, or of its rest, are chosen.
+/// The context in which the chords of a bar, or the rest of one, are chosen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing<'a> {
     /// The beat from which on chords may be chosen.

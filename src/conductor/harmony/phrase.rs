@@ -63,11 +63,11 @@ pub(super) struct Phrase {
     pub key: Key,
     /// The cadences of its sections.
     cadences: [Cadence; 2],
-    /// The phrase that returns in it.
+    /// The phrase that returns in it, if any.
     pub recalled: Option<Recalled>,
 }
 
-/// A phrase that returns.
+/// A returning phrase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Recalled {
     /// Its number.
@@ -79,8 +79,8 @@ pub(super) struct Recalled {
 }
 
 impl Phrase {
-    /// The phrase that holds a bar: `before` while it lasts and its emotion and key are still asked for, or a new one
-    /// from this bar on.
+    /// The phrase that contains a bar: `before` while it lasts and its emotion and key still apply, or a new one from
+    /// this bar on.
     pub(super) fn at(before: Option<&Self>, form: &Form, request: &BarRequest, streams: RngStreams) -> Self {
         let going_on = before.filter(|phrase| phrase.contains(request.bar) && !phrase.is_left_behind(&request.mood));
         match going_on {
@@ -105,14 +105,14 @@ impl Phrase {
         let keep = rng.unit() < KEEP_MODE;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
         let theme = form.returning(number, emotion, request.recall, streams);
-        // A phrase returns in its own mode where the emotion knows that.
+        // A phrase returns in its original mode if the emotion has that mode.
         let kept = theme.map(|theme| theme.key.mode).or(kept);
         let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
         let recalled =
             theme.map(|theme| Recalled { number: theme.number, start: theme.start, strictness: request.recall });
         let bars = theme.map_or(bars, |theme| theme.bars);
         let inner = theme.map_or(inner, |theme| theme.cadences[0]);
-        // It ends in its own way again only when it is to return exactly.
+        // It keeps its final cadence only in an exact return.
         let last = theme.filter(|_| request.recall >= 1.0).map_or(last, |theme| theme.cadences[1]);
         Self {
             number,
@@ -130,7 +130,7 @@ impl Phrase {
         self.recalled.map_or(self.number, |recalled| recalled.number)
     }
 
-    /// Whether a bar lies in it.
+    /// Whether it contains a bar.
     fn contains(&self, bar: u64) -> bool {
         (self.start..self.start + u64::from(self.bars)).contains(&bar)
     }

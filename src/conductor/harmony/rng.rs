@@ -22,7 +22,7 @@ pub(super) enum Purpose {
     Touch,
     /// Which seed decides.
     Share,
-    /// Which phrase returns, by the number of the phrase that is to come.
+    /// Which phrase returns, by the number of the new phrase.
     Form,
 }
 
@@ -38,14 +38,14 @@ pub(super) struct RngStreams {
     returns: Option<Returning>,
 }
 
-/// Bars that meet the chance of earlier ones.
+/// Bars that reuse the random streams of earlier ones.
 #[derive(Debug, Clone, Copy)]
 struct Returning {
     /// The first of them.
     start: u64,
-    /// The last; its chords are chosen afresh unless the return is exact.
+    /// The last of them; its chords are drawn anew unless the return is exact.
     last: u64,
-    /// The bar that the first one recalls.
+    /// The original of the first bar.
     source: u64,
     exact: bool,
 }
@@ -55,7 +55,7 @@ impl RngStreams {
         Self { seed, temperature, returns: None }
     }
 
-    /// The chance that the bars of a phrase meet: where it returns, that of the phrase it recalls.
+    /// The streams for a phrase's bars: those of the original phrase if it is a return.
     pub(super) fn within(self, phrase: &Phrase) -> Self {
         let returns = phrase.recalled.map(|recalled| Returning {
             start: phrase.start,
@@ -66,7 +66,7 @@ impl RngStreams {
         Self { returns, ..self }
     }
 
-    /// The bar whose chance a bar meets.
+    /// The bar whose streams a bar uses.
     fn bar(self, purpose: Purpose, bar: u64) -> u64 {
         let Some(Returning { start, last, source, exact }) = self.returns else { return bar };
         let cadence = bar == last && matches!(purpose, Purpose::Chords | Purpose::Upper);

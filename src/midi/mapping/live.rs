@@ -237,7 +237,7 @@ impl LiveMappings {
         }
     }
 
-    /// Says the tempo of the clock that is followed again, to somebody who has not listened until now.
+    /// Reports the followed clock's tempo again, for a new listener.
     pub fn report_clock_again(&mut self) {
         self.devices.values_mut().for_each(|connected| connected.clock.report_again());
     }

@@ -84,7 +84,7 @@ fn a_folder_that_can_be_locked_at_last_is_locked() {
     state.close(some());
 }
 
-/// A file as Melos writes it, with three scenes and a learnt control.
+/// A file as written by Melos, with three scenes and a learned control.
 fn written() -> String {
     let mut state = some();
     let hall = vec![(Param::Reverb, Value::Number(0.75)), (Param::Width, Value::Number(0.5))];
