@@ -32,7 +32,7 @@ impl TempoSource {
         matches!(self, Self::Clock | Self::Link | Self::Jack)
     }
 
-    /// What leads, in a sentence.
+    /// The source's name, for use in a sentence.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

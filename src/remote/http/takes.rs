@@ -126,7 +126,7 @@ fn carry_out(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
                 ));
             }
             let to = path.with_file_name(&name);
-            // Another take's name must not be taken over.
+            // Never overwrite another take or its log.
             if to.exists() || to.with_extension("log").exists() {
                 return Err(Refusal::conflict(format!("a take {name:?} already exists")));
             }
