@@ -31,7 +31,6 @@ use listening::Listening;
 use palette::Palette;
 use phrase::Phrase;
 use rng::RngStreams;
-use rng::RngStreams;
 
 pub use lead::chord_from_notes;
 
