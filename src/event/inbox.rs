@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ControlEvent, Incoming, LearnRequest, Source};
+use super::{ControlEvent, Incoming, LearnRequest, Source, Wake};
 use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 
@@ -26,7 +26,7 @@ const LEARN_CAPACITY: usize = 16;
 pub struct Inbox {
     losses: Arc<Losses>,
     waiting: Mutex<Waiting>,
-    arrived: Condvar,
+    wake: Wake,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Inbox {
     /// An empty one that counts what it refuses.
     #[must_use]
     pub fn new(losses: Arc<Losses>) -> Self {
-        Self { losses, waiting: Mutex::default(), arrived: Condvar::new() }
+        Self { losses, waiting: Mutex::default(), wake: Wake::default() }
     }
 
     /// What was lost, here and wherever else these are counted.
@@ -51,24 +51,37 @@ impl Inbox {
         &self.losses
     }
 
-    /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when there is no room for its kind.
+    /// What wakes whoever empties the inbox: for sources that have queues of their own.
+    #[must_use]
+    pub const fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// Adds an event and wakes whoever empties the inbox. Returns false, and counts, when there is no room for its kind.
     pub fn push(&self, incoming: Incoming) -> bool {
-        let mut waiting = self.lock();
-        let fits = waiting.push(incoming);
+        let fits = self.add(incoming);
+        self.wake.ring();
+        fits
+    }
+
+    /// Adds an event as [`Inbox::push`] does; for whoever empties the inbox, who need not be woken.
+    pub fn add(&self, incoming: Incoming) -> bool {
+        let fits = self.lock().push(incoming);
         self.losses.add(Loss::Events, u64::from(!fits));
-        drop(waiting);
-        self.arrived.notify_one();
         fits
     }
 
     /// Asks something of MIDI learn; `from` gets the answer over UDP. Of too many requests the oldest is left out.
     pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
-        let learn = &mut self.lock().learn;
+        let mut waiting = self.lock();
+        let learn = &mut waiting.learn;
         if learn.len() == LEARN_CAPACITY {
             learn.pop_front();
             self.losses.add(Loss::Events, 1);
         }
         learn.push_back((request, from));
+        drop(waiting);
+        self.wake.ring();
     }
 
     /// The oldest request to MIDI learn and who gets the answer, once.
@@ -83,13 +96,9 @@ impl Inbox {
         out.extend(waiting.events.drain(..));
     }
 
-    /// Blocks the daemon until something waits, at most for `timeout`.
+    /// Blocks the daemon until something has come since the last time, at most for `timeout`; see [`Wake::wait`].
     pub fn wait(&self, timeout: Duration) {
-        let waiting = self.lock();
-        let _ = self
-            .arrived
-            .wait_timeout_while(waiting, timeout, |waiting| waiting.events.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
+        self.wake.wait(timeout);
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

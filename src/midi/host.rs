@@ -7,12 +7,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ringbuf::traits::{Consumer, Split};
-use ringbuf::{HeapCons, HeapProd, HeapRb};
+use ringbuf::{HeapCons, HeapRb};
 use thiserror::Error;
 
 use crate::threads;
 
+use super::jack::Ear;
 use super::{Message, MidiEvent, MidiFeedback, MidiOut, Parser, alsa, jack};
+use crate::event::Wake;
 use crate::event::health::{Loss, Losses};
 
 /// How often devices are looked for.
@@ -97,15 +99,22 @@ impl std::fmt::Debug for MidiIn {
 }
 
 impl MidiIn {
-    /// Starts looking for devices; what they do goes to `events`. A system that is not there is waited for.
+    /// Starts looking for devices; what they do goes to `events`, whose reader is woken. A system that is not there is
+    /// waited for.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>, losses: Arc<Losses>) -> std::io::Result<Self> {
+    pub fn start(
+        system: MidiSystem,
+        events: SyncSender<MidiEvent>,
+        wake: Wake,
+        losses: Arc<Losses>,
+    ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let on_jack = Arc::new(AtomicBool::new(system == MidiSystem::Jack));
         let sender = Sender {
             events,
+            wake,
             heard: Arc::default(),
             out: MidiOut::new(Arc::clone(&losses)),
             feedback: MidiFeedback::new(Arc::clone(&losses)),
@@ -211,6 +220,7 @@ pub(super) struct Heard {
 #[derive(Clone)]
 pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
+    wake: Wake,
     /// What the callback that may not wait has heard.
     heard: Arc<Mutex<Option<HeapCons<Heard>>>>,
     losses: Arc<Losses>,
@@ -224,7 +234,7 @@ impl Sender {
     pub(super) fn came(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         tracing::info!(name, "MIDI device");
-        let _ = self.events.send(MidiEvent::Came(Device { id, name: name.to_owned() }));
+        self.announce(MidiEvent::Came(Device { id, name: name.to_owned() }));
         id
     }
 
@@ -233,20 +243,25 @@ impl Sender {
         // What it sent before comes before.
         self.gather();
         tracing::info!(name, "MIDI device gone");
-        let _ = self.events.send(MidiEvent::Went(id));
+        self.announce(MidiEvent::Went(id));
     }
 
     /// Announces that somebody hears what the device is told.
     pub(super) fn hears(&self, id: DeviceId) {
-        let _ = self.events.send(MidiEvent::Hears(id));
+        self.announce(MidiEvent::Hears(id));
     }
 
-    /// A ring for a callback that may not wait, in place of the one before, and where it counts what finds no room.
-    pub(super) fn ring(&self) -> (HeapProd<Heard>, Arc<Losses>) {
+    fn announce(&self, event: MidiEvent) {
+        let _ = self.events.send(event);
+        self.wake.ring();
+    }
+
+    /// An ear for a callback that may not wait, in place of the one before.
+    pub(super) fn ear(&self) -> Ear {
         let (ring, heard) = HeapRb::new(HEARD).split();
         self.gather();
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
-        (ring, Arc::clone(&self.losses))
+        Ear::new(ring, self.wake.clone(), Arc::clone(&self.losses))
     }
 
     fn gather(&self) {
@@ -262,6 +277,7 @@ impl Sender {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
             self.losses.add(Loss::MidiIn, 1);
         }
+        self.wake.ring();
     }
 
     /// Parses bytes in a callback and sends the messages on.

@@ -22,7 +22,8 @@ use crate::output::jack_clients::{self, Calls};
 
 mod callback;
 
-use callback::{Callback, Ear, Inlet, JackClock, Outlet};
+pub(super) use callback::Ear;
+use callback::{Callback, Inlet, JackClock, Outlet};
 
 const CLIENT: &str = "melos";
 const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
@@ -159,7 +160,7 @@ impl Running {
         }
         let callback = Callback {
             inlets,
-            ear: Ear::new(sender.ring()),
+            ear: sender.ear(),
             calls: calls.clone(),
             outlets,
             // JACK counts microseconds on a clock of its own; how that lies to ours is seen once, outside the callback.

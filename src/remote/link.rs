@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use rusty_link::{AblLink, SessionState};
 
+use crate::event::Wake;
 use crate::midi::ClockEvent;
+use crate::threads;
 
 /// Beats per bar; Link's quantum, over which peers agree where a bar begins.
 const QUANTUM: f64 = 4.0;
@@ -30,15 +32,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. What it says goes to `events` from a thread of its own; an event nobody takes in time is lost, the
-    /// next beat says it again.
+    /// Joins the session. What it says goes to `events` from a thread of its own, and their reader is woken; an event nobody
+    /// takes in time is lost, the next beat says it again.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(events: SyncSender<ClockEvent>) -> std::io::Result<Self> {
+    pub fn start(events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("melos-link".to_owned()).spawn(move || {
+        let thread = threads::spawn_steady("melos-link", move || {
             let link = AblLink::new(OWN_TEMPO);
             link.enable(true);
             let (mut session, mut follower) = (SessionState::new(), Follower::default());
@@ -50,6 +52,7 @@ impl Link {
                 let peers = link.num_peers() > 0;
                 follower.look(peers.then_some(session.tempo()), beat, now - since, |event| {
                     let _ = events.try_send(event);
+                    wake.ring();
                 });
                 thread::sleep(INTERVAL);
             }

@@ -184,11 +184,12 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
+    let devices = Devices::open(&config, output.status(), mappings, &inbox)?;
     let stage = Stage {
         scheduler: Scheduler::new(inbox),
         performance,
         presets,
-        devices: Devices::open(&config, output.status(), mappings, &losses)?,
+        devices,
         reloads: Reloads { news, networks, config, folder: state },
         takes,
         reports: Reports::new(board, desk, state_file, supervision::watchdog()),

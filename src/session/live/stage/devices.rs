@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use super::learn::Lesson;
 use super::timeline::Timeline;
-use crate::event::health::Losses;
 use crate::event::parameter::{Param, Value};
-use crate::event::{ControlEvent, Source};
+use crate::event::{ControlEvent, Inbox, Source};
 use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{Learned, LiveMappings, Mapping};
 use crate::midi::{ClockEvent, Message, MidiEvent, MidiIn, MidiSystem};
@@ -39,7 +38,7 @@ pub(in crate::session::live) struct Devices {
 
 impl Devices {
     /// Looks for devices on the system asked for, or on the one that belongs to the `output`; joins Link if it is to be
-    /// followed.
+    /// followed. What they do wakes whoever empties the `inbox`.
     ///
     /// # Errors
     /// When there can be no more threads, or this program knows no Link.
@@ -47,11 +46,11 @@ impl Devices {
         config: &Config,
         output: &OutputStatus,
         mappings: LiveMappings,
-        losses: &Arc<Losses>,
+        inbox: &Inbox,
     ) -> anyhow::Result<Self> {
         let host = config.midi.host;
-        let midi = open_midi(host, output, Arc::clone(losses))?;
-        let devices = Self { midi, host, link: join_link(config.link)?, mappings, lesson: None };
+        let midi = open_midi(host, output, inbox)?;
+        let devices = Self { midi, host, link: join_link(config.link, inbox)?, mappings, lesson: None };
         devices.want_feedback();
         Ok(devices)
     }
@@ -143,7 +142,7 @@ impl Devices {
 }
 
 /// MIDI through the system asked for; none is no reason not to play.
-fn open_midi(host: MidiHost, output: &OutputStatus, losses: Arc<Losses>) -> std::io::Result<Option<Midi>> {
+fn open_midi(host: MidiHost, output: &OutputStatus, inbox: &Inbox) -> std::io::Result<Option<Midi>> {
     let system = match host {
         MidiHost::Off => return Ok(None),
         MidiHost::Alsa => MidiSystem::Alsa,
@@ -151,22 +150,22 @@ fn open_midi(host: MidiHost, output: &OutputStatus, losses: Arc<Losses>) -> std:
         MidiHost::Auto => MidiSystem::beside(&output.name()),
     };
     let (sender, events) = sync_channel(EVENTS);
-    Ok(Some((MidiIn::start(system, sender, losses)?, events)))
+    Ok(Some((MidiIn::start(system, sender, inbox.wake().clone(), Arc::clone(inbox.losses()))?, events)))
 }
 
 /// What an Ableton Link session says, if it is to be followed.
 #[cfg(feature = "link")]
-fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
+fn join_link(wanted: bool, inbox: &Inbox) -> anyhow::Result<Option<LinkSession>> {
     if !wanted {
         return Ok(None);
     }
     let (sender, events) = sync_channel(EVENTS);
     tracing::info!("following Ableton Link");
-    Ok(Some(LinkSession { _peer: Box::new(crate::remote::link::Link::start(sender)?), events }))
+    Ok(Some(LinkSession { _peer: Box::new(crate::remote::link::Link::start(sender, inbox.wake().clone())?), events }))
 }
 
 #[cfg(not(feature = "link"))]
-fn join_link(wanted: bool) -> anyhow::Result<Option<LinkSession>> {
+fn join_link(wanted: bool, _: &Inbox) -> anyhow::Result<Option<LinkSession>> {
     if wanted {
         anyhow::bail!(
             "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"
