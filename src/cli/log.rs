@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use melos::remote::journal::Journal;
+use melos::threads;
 
 use line::{Form, Lines, visible};
 use quota::{OWN_TARGET, Quota};
@@ -82,8 +83,8 @@ impl Log {
         let (lines, waiting) = sync_channel(WAITING);
         let queue = Queue { lines, counts: Arc::default() };
         let quota = Quota::default();
-        let writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_said: 0 };
-        thread::Builder::new().name("melos-stderr".to_owned()).spawn(move || writer.run(&waiting))?;
+        let mut writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_said: 0 };
+        threads::spawn_steady("melos-stderr", move || writer.run(&waiting))?;
         // The PulseAudio client calls the end of every connection an error, its own too; we report a lost device ourselves.
         let filter =
             EnvFilter::try_from_env("MELOS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,pulseaudio=off,melos=info"));
@@ -134,7 +135,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, lines: &Receiver<Vec<u8>>) {
+    fn run(&mut self, lines: &Receiver<Vec<u8>>) {
         let mut looked = Instant::now();
         loop {
             match lines.recv_timeout(LOOK) {

@@ -72,6 +72,7 @@ losses! {
     MidiIn "midi_in_lost", "MIDI message" "not read", "More came from MIDI devices than was read";
     MidiOut "midi_out_lost", "MIDI message" "not sent", "MIDI out did not take what instruments should play";
     MidiFeedback "midi_feedback_lost", "MIDI message" "not sent to a controller", "A controller did not take what its motors and lights should show";
+    Panics "panics", "part" "of the daemon panicked", "A part that the music can do without met an error in the program, began anew or was given up; the log says which";
 }
 
 /// A count for each [`Loss`], in the order of the table.

@@ -25,7 +25,7 @@ use tokio::runtime::Runtime as Tasks;
 
 use crate::conductor::Conductor;
 use crate::engine::{Engine, EngineStatus, ports};
-use crate::event::health::Losses;
+use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 use crate::event::{Inbox, Part, Troubles};
 use crate::files::config::{ConfigError, ConfigSource, RecordingsConfig};
@@ -147,6 +147,8 @@ struct Ready {
 fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let Options { config, places, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
+    let panics = Arc::clone(&losses);
+    threads::count_panics(move || panics.add(Loss::Panics, 1));
     let files = Files::read(config, &places, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock(&state, &troubles)?;

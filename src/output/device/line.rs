@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::home::Home;
 use super::jack_client;
 use super::route::{AudioError, Fault, Route, Running, find};
 use super::status::OutputStatus;
+use crate::threads;
 
 /// Longest time between two looks at the stream.
 const LOOK: Duration = Duration::from_millis(50);
@@ -51,7 +51,7 @@ impl Line {
         let (report, faults) = sync_channel(FAULTS);
         let (open, closed) = sync_channel(0);
         let (route, alive) = (route.clone(), Arc::clone(threads));
-        let (own, status) = (Arc::clone(&home), Arc::clone(status));
+        let (own, status, last) = (Arc::clone(&home), Arc::clone(status), report.clone());
         let run = move || {
             match start(&route, block_frames, &own, &status, &report) {
                 Ok(running) => serve(running, &told, &closed, &report),
@@ -59,7 +59,8 @@ impl Line {
             }
             drop(alive);
         };
-        thread::Builder::new().name("melos-stream".to_owned()).spawn(run).map_err(AudioError::Thread)?;
+        let lost = move || drop(last.try_send(Fault::Lost("what tends the stream panicked".to_owned())));
+        threads::spawn_mortal("melos-stream", run, lost).map_err(AudioError::Thread)?;
         Ok(Self { home, begun: Instant::now(), answer, faults, open })
     }
 

@@ -48,7 +48,7 @@ pub(super) fn room() -> Arc<Places> {
 }
 
 /// Serves whoever comes, for good.
-pub(super) async fn serve(listener: TcpListener, router: Router, room: Arc<Places>) {
+pub(super) async fn serve(listener: &TcpListener, router: &Router, room: &Arc<Places>) {
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,
