@@ -1,6 +1,6 @@
-//! Threads and tasks that do not die unnoticed. Each follows one of three rules when it panics: what the music needs ends the
-//! process with an error, so that whatever supervises the process starts it again; what can begin anew does; of what
-//! cannot, somebody is told what is lost, and the music goes on.
+//! Threads and tasks whose panics are handled, by one of three rules: an essential one ends the process with an error, so
+//! that its supervisor restarts it; one that can restart does; for one that cannot, what is lost is reported and the music
+//! continues.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,19 +11,19 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-/// Between a panic and the new beginning.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pause before a thread restarts after a panic.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// The first thread that panicked without which there is no music.
-static FIRST: Mutex<Option<String>> = Mutex::new(None);
+/// The first essential thread that panicked.
+static FIRST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 static PANICKED: Notify = Notify::const_new();
-/// Counts panics after which the music goes on.
+/// Counts the panics that the music survives.
 static COUNTER: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
-/// Starts a thread without which there is no music. Its panic is told by [`first_panic`].
+/// Starts a thread that the music depends on. [`first_panic`] reports its panic.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// When no thread can be created.
 pub fn spawn<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -35,26 +35,26 @@ pub fn spawn<T: Send + 'static>(
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music can do without. When it panics, `work` begins anew a second later with what it keeps
-/// from call to call, which must be fit for that; when `work` returns, the thread ends.
+/// Starts a thread that the music does not depend on. When `work` panics it is called again a second later, keeping its
+/// state, which must be fit for that; when `work` returns, the thread ends.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// When no thread can be created.
 pub fn spawn_steady(name: &'static str, mut work: impl FnMut() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let run = move || {
         while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
-            begin_anew(name);
-            thread::sleep(PAUSE);
+            restarting(name);
+            thread::sleep(RESTART_DELAY);
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music can do without, and that cannot begin anew. When it panics, `lost` says what is lost
-/// with it.
+/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `lost` reports what is
+/// lost with it.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// When no thread can be created.
 pub fn spawn_mortal(
     name: &'static str,
     work: impl FnOnce() + Send + 'static,
@@ -69,27 +69,27 @@ pub fn spawn_mortal(
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Does something on a thread that a library owns and that the music can do without. A panic ends what is done and no more.
+/// Runs `work` on a thread owned by a library that the music does not depend on: a panic ends this call only.
 pub fn fenced(work: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
         count();
     }
 }
 
-/// A task that the music can do without, as [`spawn_steady`] is for threads.
+/// Runs a task that the music does not depend on, with the rule of [`spawn_steady`].
 pub async fn steady_task(name: &'static str, mut work: impl AsyncFnMut()) {
     while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
-        begin_anew(name);
-        tokio::time::sleep(PAUSE).await;
+        restarting(name);
+        tokio::time::sleep(RESTART_DELAY).await;
     }
 }
 
-/// Has every panic counted after which the music goes on. For one counter, the first.
+/// Calls `counter` at every panic that the music survives, from the thread that panicked. Only the first call counts.
 pub fn count_panics(counter: impl Fn() + Send + Sync + 'static) {
     let _ = COUNTER.set(Box::new(counter));
 }
 
-/// Waits until a thread started by [`spawn`] has panicked; its name.
+/// Waits until a thread started by [`spawn`] panics and returns its name.
 pub async fn first_panic() -> String {
     loop {
         if let Some(name) = first().clone() {
@@ -100,12 +100,12 @@ pub async fn first_panic() -> String {
 }
 
 fn first() -> MutexGuard<'static, Option<String>> {
-    FIRST.lock().unwrap_or_else(PoisonError::into_inner)
+    FIRST_PANIC.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn begin_anew(name: &str) {
+fn restarting(name: &str) {
     count();
-    tracing::error!(thread = name, "begins anew after a panic");
+    tracing::error!(thread = name, "restarting after a panic");
 }
 
 fn count() {
@@ -114,7 +114,7 @@ fn count() {
     }
 }
 
-/// Told when a thread unwinds.
+/// Reports when its thread unwinds.
 struct Alarm(&'static str);
 
 impl Drop for Alarm {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_of_what_the_music_needs_is_told_and_an_end_is_not() {
+    fn a_panic_of_an_essential_thread_is_reported_and_its_end_is_not() {
         assert_eq!(spawn("ends", || 7).unwrap().join().unwrap(), 7);
         assert!(first().is_none());
         assert!(spawn("panics", || panic!("on purpose")).unwrap().join().is_err());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_music_can_do_without_begins_anew() {
+    fn other_threads_restart() {
         let (begun, beginnings) = channel();
         let mut left = 3;
         let thread = spawn_steady("steady", move || {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_begins_anew_with_what_it_keeps() {
+    fn a_task_restarts_with_its_state() {
         let (begun, beginnings) = channel();
         let mut left = 3;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -170,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_is_not_ours_goes_on() {
+    fn a_fenced_panic_does_not_end_its_thread() {
         fenced(|| panic!("on purpose"));
     }
 
     #[test]
-    fn of_what_cannot_begin_anew_is_said_that_it_is_lost() {
+    fn what_cannot_restart_is_reported_as_lost() {
         let (lost, losses) = channel();
         let told = lost.clone();
         spawn_mortal("ends", || (), move || lost.send("ends").unwrap()).unwrap().join().unwrap();

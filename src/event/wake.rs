@@ -1,12 +1,12 @@
-//! The one way in which the performance thread is woken, from wherever there is something for it to do.
+//! Wakes the performance thread: one mechanism for every source of input.
 
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Wakes a thread that sleeps until there is something to do; clones wake the same thread. What there is to do waits in a
-/// queue of its own, bounded like every other.
+/// Wakes a thread that sleeps until input arrives; clones wake the same thread. It carries no data: that waits in the
+/// source's own bounded queue.
 #[derive(Debug, Clone, Default)]
 pub struct Wake(Arc<Bell>);
 
@@ -17,8 +17,8 @@ struct Bell {
 }
 
 impl Wake {
-    /// Wakes the thread, or keeps it from falling asleep. Neither waits nor locks nor allocates; at most one system call,
-    /// which wakes, and only the first time since the thread last woke. For any thread but the audio callback.
+    /// Wakes the thread, or keeps it from falling asleep. Never waits, locks or allocates; makes one system call at most, and
+    /// only for the first ring since the thread last woke. For any thread except the audio callback.
     pub fn ring(&self) {
         if !self.0.rung.swap(true, AcqRel)
             && let Some(sleeper) = self.0.sleeper.get()
@@ -27,12 +27,12 @@ impl Wake {
         }
     }
 
-    /// Sleeps until it rings, or has rung since the last time, at most for `timeout`; whether it has rung. For one thread
-    /// only, the first that calls this.
+    /// Sleeps until the next ring, at most for `timeout`; returns at once if it has rung since the last call. Returns whether
+    /// it rang. Only one thread may wait: the first that calls this.
     pub fn wait(&self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         self.0.sleeper.get_or_init(thread::current);
-        // Whoever parks may wake for no reason.
+        // Parking may end spuriously.
         while !self.0.rung.swap(false, AcqRel) {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {

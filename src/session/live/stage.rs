@@ -4,6 +4,7 @@ mod agenda;
 mod devices;
 mod engine_feed;
 mod ensemble;
+mod leader;
 mod learn;
 mod lists;
 mod onsets;
@@ -25,7 +26,7 @@ use super::networks::Replacement;
 use super::reload::Reloaded;
 use super::state::Saved;
 use super::takes::Takes;
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{Param, TempoSource, Value};
 use crate::event::{ControlEvent, Incoming, Notice, Part};
 use crate::files::config::{Config, ConfigChange};
 use crate::output::record::Format;
@@ -147,7 +148,15 @@ impl Stage {
         if self.scheduler.repeats(&event) {
             return;
         }
-        if !self.apply(&event) {
+        let leader = self.leader();
+        if leader.is_outside() && matches!(event, ControlEvent::Set(Param::Tempo, _)) {
+            let complaint =
+                format!("{} leads the tempo; `melos set tempo/source pinned` lets you set it", leader.name());
+            self.reports.complain("tempo", &complaint);
+        }
+        let applied = self.apply(&event);
+        self.say_leader(leader);
+        if !applied {
             self.reports.refuse(source);
         } else if let ControlEvent::Set(param, value) = &event {
             self.act(*param, value);
@@ -174,15 +183,34 @@ impl Stage {
         if param.policy().ends_journey {
             self.presets.end_journey();
         }
-        let frame = self.performance.conductor().frame();
+        let (frame, leader) = (self.performance.conductor().frame(), self.leader());
         let events = match (param, value) {
-            (Param::Preset, Value::Text(name)) => self.presets.load(name, frame),
-            (Param::PresetNext, _) => self.presets.load_beside(&self.playing(), 1, frame),
-            (Param::PresetPrevious, _) => self.presets.load_beside(&self.playing(), -1, frame),
+            (Param::Preset, Value::Text(name)) => self.presets.load(name, frame, leader),
+            (Param::PresetNext, _) => self.presets.load_beside(&self.playing(), 1, frame, leader),
+            (Param::PresetPrevious, _) => self.presets.load_beside(&self.playing(), -1, frame, leader),
             (Param::Record, Value::Toggle(on)) => return self.record(*on),
             _ => return,
         };
         self.apply_all(events);
+        self.say_leader(leader);
+    }
+
+    /// Who leads the tempo.
+    fn leader(&self) -> TempoSource {
+        match self.performance.conductor().value(Param::TempoSource) {
+            Value::Choice(position) => TempoSource::at(position),
+            _ => TempoSource::Mood,
+        }
+    }
+
+    /// Says who leads the tempo now, when that is another than before.
+    fn say_leader(&mut self, before: TempoSource) {
+        let leader = self.leader();
+        if leader != before
+            && let Value::Number(bpm) = self.performance.conductor().value(Param::Tempo)
+        {
+            self.devices.say_leader(leader, bpm);
+        }
     }
 
     /// The name of the preset that plays; empty when none does.
@@ -218,7 +246,7 @@ impl Stage {
         for answer in self.devices.learn(self.scheduler.learn_requests(), value) {
             self.reports.tell(answer);
         }
-        for (event, source) in self.devices.take(self.scheduler.timeline()) {
+        for (event, source) in self.devices.take(self.leader(), self.scheduler.timeline()) {
             self.scheduler.push(event, source);
         }
     }
@@ -245,8 +273,10 @@ impl Stage {
         }
         let playing = self.playing();
         if changed.contains(&playing) {
-            let events = self.presets.load(&playing, self.performance.conductor().frame());
+            let leader = self.leader();
+            let events = self.presets.load(&playing, self.performance.conductor().frame(), leader);
             self.apply_all(events);
+            self.say_leader(leader);
         }
         if let Some(config) = config {
             self.configure(config);

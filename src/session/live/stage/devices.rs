@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
+use super::leader::Leaders;
 use super::learn::Lesson;
 use super::timeline::Timeline;
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{Param, TempoSource, Value};
 use crate::event::{ControlEvent, Inbox, Source};
 use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{Learned, LiveMappings, Mapping};
-use crate::midi::{ClockEvent, Message, MidiEvent, MidiIn, MidiSystem};
+use crate::midi::{Message, MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::OutputStatus;
 
 /// Events of either kind that may wait; a turn empties the channel within milliseconds.
@@ -19,18 +20,12 @@ const EVENTS: usize = 1024;
 /// MIDI devices, and what they do; the handle keeps them connected.
 type Midi = (MidiIn, Receiver<MidiEvent>);
 
-/// A Link session: the peer that keeps us in it, and what it says.
-struct LinkSession {
-    _peer: Box<dyn Send>,
-    events: Receiver<ClockEvent>,
-}
-
 /// Everything with keys, knobs or a clock.
 pub(in crate::session::live) struct Devices {
     midi: Option<Midi>,
     /// What was asked to carry MIDI at the start.
     host: MidiHost,
-    link: Option<LinkSession>,
+    leaders: Leaders,
     pub(super) mappings: LiveMappings,
     /// The control that is being learnt.
     pub(super) lesson: Option<Lesson>,
@@ -38,7 +33,7 @@ pub(in crate::session::live) struct Devices {
 
 impl Devices {
     /// Looks for devices on the system asked for, or on the one that belongs to the `output`; joins Link if it is to be
-    /// followed. What they do wakes whoever empties the `inbox`.
+    /// followed. Their events wake the thread that drains the `inbox`.
     ///
     /// # Errors
     /// When there can be no more threads, or this program knows no Link.
@@ -50,13 +45,15 @@ impl Devices {
     ) -> anyhow::Result<Self> {
         let host = config.midi.host;
         let midi = open_midi(host, output, inbox)?;
-        let devices = Self { midi, host, link: join_link(config.link, inbox)?, mappings, lesson: None };
+        let leaders = Leaders::open(config.link, inbox.wake())?;
+        let devices = Self { midi, host, leaders, mappings, lesson: None };
         devices.want_feedback();
         Ok(devices)
     }
 
-    /// What devices and clocks did since this was last asked, given where moments lie.
-    pub(super) fn take(&mut self, timeline: &Timeline) -> Vec<(ControlEvent, Source)> {
+    /// What devices and clocks did since this was last asked, given where moments lie. Of all clocks only the one that
+    /// leads the tempo is heard.
+    pub(super) fn take(&mut self, leader: TempoSource, timeline: &Timeline) -> Vec<(ControlEvent, Source)> {
         let mut out = Vec::new();
         if let Some((midi, events)) = &self.midi {
             midi.gather();
@@ -68,9 +65,31 @@ impl Devices {
                 self.mappings.midi(event, |at| timeline.frame(at), &mut out);
             }
         }
+        let is_of_clock = |event: &ControlEvent| matches!(event, ControlEvent::Tempo(_) | ControlEvent::Beat { .. });
+        out.retain(|event| leader == TempoSource::Clock || !is_of_clock(event));
         let midi = out.into_iter().map(|event| (event, Source::Midi));
-        let link = self.link.iter().flat_map(|link| link.events.try_iter());
-        midi.chain(link.map(|event| (event.on_time_line(|at| timeline.frame(at)), Source::Other))).collect()
+        midi.chain(self.leaders.take(leader, timeline).into_iter().map(|event| (event, Source::Other))).collect()
+    }
+
+    /// Says who leads the tempo from now on; `bpm` is the tempo of this moment.
+    pub(super) fn say_leader(&mut self, leader: TempoSource, bpm: f32) {
+        match leader {
+            TempoSource::Mood => tracing::info!("the mood leads the tempo"),
+            TempoSource::Pinned => {
+                tracing::info!(
+                    "the tempo is pinned at {bpm} bpm; `melos set tempo/source mood` gives it back to the mood"
+                );
+            }
+            TempoSource::Clock => {
+                self.mappings.report_clock_again();
+                tracing::info!("a MIDI clock leads the tempo; until one ticks it stays where it is");
+            }
+            TempoSource::Link if !self.leaders.knows(leader) => tracing::warn!(
+                "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo stays \
+                 where it is"
+            ),
+            TempoSource::Link | TempoSource::Jack => tracing::info!("{} leads the tempo", leader.name()),
+        }
     }
 
     /// Sends instruments what they are to play.
@@ -136,7 +155,7 @@ impl Devices {
     /// Says which devices the mappings want to tell anything.
     fn want_feedback(&self) {
         if let Some((midi, _)) = &self.midi {
-            midi.feedback().want(self.mappings.told_devices());
+            midi.feedback().want(self.mappings.feedback_devices());
         }
     }
 }
@@ -151,25 +170,4 @@ fn open_midi(host: MidiHost, output: &OutputStatus, inbox: &Inbox) -> std::io::R
     };
     let (sender, events) = sync_channel(EVENTS);
     Ok(Some((MidiIn::start(system, sender, inbox.wake().clone(), Arc::clone(inbox.losses()))?, events)))
-}
-
-/// What an Ableton Link session says, if it is to be followed.
-#[cfg(feature = "link")]
-fn join_link(wanted: bool, inbox: &Inbox) -> anyhow::Result<Option<LinkSession>> {
-    if !wanted {
-        return Ok(None);
-    }
-    let (sender, events) = sync_channel(EVENTS);
-    tracing::info!("following Ableton Link");
-    Ok(Some(LinkSession { _peer: Box::new(crate::remote::link::Link::start(sender, inbox.wake().clone())?), events }))
-}
-
-#[cfg(not(feature = "link"))]
-fn join_link(wanted: bool, _: &Inbox) -> anyhow::Result<Option<LinkSession>> {
-    if wanted {
-        anyhow::bail!(
-            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"
-        );
-    }
-    Ok(None)
 }

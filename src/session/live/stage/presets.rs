@@ -1,7 +1,7 @@
 //! The presets, and the journey of the one that plays.
 
 use crate::event::ControlEvent;
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{Param, TempoSource, Value};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk};
 use crate::quote::shown;
@@ -67,22 +67,29 @@ impl Presets {
     }
 
     /// Loads the preset so many places after the one that plays, at a frame: what that sets.
-    pub(super) fn load_beside(&mut self, playing: &str, steps: isize, frame: u64) -> Vec<ControlEvent> {
+    pub(super) fn load_beside(
+        &mut self,
+        playing: &str,
+        steps: isize,
+        frame: u64,
+        leader: TempoSource,
+    ) -> Vec<ControlEvent> {
         let Some(name) = self.library.beside(playing, steps).map(str::to_owned) else { return Vec::new() };
         let mut events = vec![ControlEvent::Set(Param::Preset, Value::Text(name.clone()))];
-        events.extend(self.load(&name, frame));
+        events.extend(self.load(&name, frame, leader));
         events
     }
 
-    /// Loads a preset at a frame, gliding as it says: what that sets.
-    pub(super) fn load(&mut self, name: &str, frame: u64) -> Vec<ControlEvent> {
+    /// Loads a preset at a frame, gliding as it says: what that sets. Another machine that leads the tempo keeps it, unless
+    /// the preset says who is to lead.
+    pub(super) fn load(&mut self, name: &str, frame: u64, leader: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
             // One that went while it waited for its bar.
             tracing::warn!(preset = name, "there is no such preset any more");
             return Vec::new();
         };
         tracing::info!(preset = name, "{}", shown(&preset.name));
-        let settings = preset.settings();
+        let settings = if leader.is_outside() { preset.settings_led() } else { preset.settings() };
         let glide = settings.iter().find_map(|setting| match setting {
             (Param::Glide, Value::Number(seconds)) => Some(ControlEvent::Morph(*seconds)),
             _ => None,

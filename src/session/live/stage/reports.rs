@@ -11,7 +11,7 @@ use crate::files::library::Library;
 use crate::files::preset::Preset;
 use crate::midi::mapping::{Learned, LiveMappings};
 use crate::remote::http::desk::Desk;
-use crate::remote::said::{Said, and_more};
+use crate::remote::log_limiter::{LogLimiter, and_more};
 use crate::session::live::board::Board;
 use crate::session::live::state::{Saved, StateFile};
 
@@ -28,7 +28,7 @@ pub(in crate::session::live) struct Reports {
     /// Told every frame the play head moved, for the watchdog.
     alive: Box<dyn FnMut(u64) + Send>,
     /// What was complained about.
-    said: Said,
+    said: LogLimiter,
     reported: Instant,
 }
 
@@ -39,7 +39,7 @@ impl Reports {
         state: StateFile,
         alive: impl FnMut(u64) + Send + 'static,
     ) -> Self {
-        let (lists, said) = (Lists::default(), Said::default());
+        let (lists, said) = (Lists::default(), LogLimiter::default());
         Self { board, desk, lists, state, alive: Box::new(alive), said, reported: Instant::now() }
     }
 
