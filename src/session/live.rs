@@ -25,7 +25,7 @@ use tokio::runtime::Runtime as Tasks;
 
 use crate::conductor::Conductor;
 use crate::engine::{Engine, EngineStatus, ports};
-use crate::event::health::Losses;
+use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 use crate::event::{Inbox, Part, Troubles};
 use crate::files::config::{ConfigError, ConfigSource, RecordingsConfig};
@@ -147,6 +147,8 @@ struct Ready {
 fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let Options { config, places, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
+    let panics = Arc::clone(&losses);
+    threads::count_panics(move || panics.add(Loss::Panics, 1));
     let files = Files::read(config, &places, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock(&state, &troubles)?;
@@ -184,11 +186,12 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
+    let devices = Devices::open(&config, output.status(), mappings, &inbox)?;
     let stage = Stage {
         scheduler: Scheduler::new(inbox),
         performance,
         presets,
-        devices: Devices::open(&config, output.status(), mappings, &losses)?,
+        devices,
         reloads: Reloads { news, networks, config, folder: state },
         takes,
         reports: Reports::new(board, desk, state_file, supervision::watchdog()),

@@ -73,7 +73,7 @@ impl Stage {
         self.tell_values();
         self.reports.show_presets(self.presets.library());
         while !stop.load(Relaxed) {
-            self.scheduler.wait();
+            self.scheduler.wait(self.sound.block(), self.reports.due_in());
             self.turn(&mut onsets);
             if self.sound.status().failed() {
                 bail!("the audio driver crashed with the engine");

@@ -75,6 +75,11 @@ impl Reports {
         (self.alive)(head);
     }
 
+    /// How long until it is time to tell how it goes.
+    pub(super) fn due_in(&self) -> Duration {
+        REPORT.saturating_sub(self.reported.elapsed())
+    }
+
     /// Whether it is time to tell how it goes; counts as told then.
     pub(super) fn are_due(&mut self) -> bool {
         let due = self.reported.elapsed() >= REPORT;

@@ -9,9 +9,16 @@ use super::streams::Streams;
 use super::timeline::Timeline;
 use crate::event::health::{Loss, Losses};
 use crate::event::{ControlEvent, Inbox, Incoming, LearnRequest, Source};
+use crate::units::frames_to_seconds;
 
-/// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
+/// Least time between two turns.
 const TICK: Duration = Duration::from_millis(1);
+/// Longest time between two turns; well below what anybody notices.
+const REST: Duration = Duration::from_millis(10);
+/// Share of a block after which a turn comes by itself: four a block, so that whatever the play head asks for next is worked
+/// out long before it is played. It is √5 − 2, of which no small multiple is near a whole number: so the turns fall on ever
+/// other places of the blocks, and the time line soon sees a block leave at the moment when it does.
+const SHARE: f64 = 0.236;
 
 /// Events that wait for their moment.
 pub(in crate::session::live) struct Scheduler {
@@ -31,12 +38,14 @@ impl Scheduler {
         Self { inbox, agenda, timeline, streams, losses, begun: Instant::now() }
     }
 
-    /// Sleeps until something arrives or time has passed.
-    pub(super) fn wait(&mut self) {
+    /// Sleeps until something arrives, or the play head, which moves on by a block at a time, may ask for more; at most for
+    /// so long.
+    pub(super) fn wait(&mut self, block: u64, most: Duration) {
         // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
         // and costs a turn every tick and no more.
         std::thread::sleep(TICK.saturating_sub(self.begun.elapsed()));
-        self.inbox.wait(TICK);
+        let rest = Duration::from_secs_f64(frames_to_seconds(block) * SHARE).clamp(TICK, REST).min(most);
+        self.inbox.wait(rest.saturating_sub(self.begun.elapsed()));
         self.begun = Instant::now();
     }
 
@@ -49,9 +58,9 @@ impl Scheduler {
         &self.timeline
     }
 
-    /// Adds what somebody does now.
+    /// Adds what a device does now.
     pub(super) fn push(&self, event: ControlEvent, source: Source) {
-        self.inbox.push(Incoming { event, due: None, source });
+        self.inbox.add(Incoming { event, due: None, source });
     }
 
     /// What is asked of MIDI learn, and who gets the answer.
