@@ -26,6 +26,7 @@ mod record;
 mod render;
 mod run;
 mod set;
+mod setlist;
 mod settings;
 mod status;
 
@@ -60,6 +61,8 @@ enum Command {
     Get(set::GetArgs),
     /// Loads a preset in the running Melos
     Preset(set::PresetArgs),
+    /// Goes through a setlist in the running Melos, or shows where it is
+    Setlist(setlist::Args),
     /// Lists the presets of the running Melos
     Presets(list::Args),
     /// Lists the scenes of the running Melos
@@ -112,6 +115,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Set(args) => set::set(args).map(|()| ExitCode::SUCCESS),
         Command::Get(args) => set::get(args).map(|()| ExitCode::SUCCESS),
         Command::Preset(args) => set::preset(args).map(|()| ExitCode::SUCCESS),
+        Command::Setlist(args) => setlist::run(args).map(|()| ExitCode::SUCCESS),
         Command::Presets(args) => list::run(list::List::Presets, args).map(|()| ExitCode::SUCCESS),
         Command::Scenes(args) => list::run(list::List::Scenes, args).map(|()| ExitCode::SUCCESS),
         Command::Takes(args) => list::run(list::List::Takes, args).map(|()| ExitCode::SUCCESS),

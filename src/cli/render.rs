@@ -77,6 +77,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = begin_with(&presets, name)?;
         log.header.settings = settings;
+        // As on stage, where the plan of the first frame stands before anything moves.
+        let moving = preset.modulations.iter();
+        log.entries.extend(moving.map(|(param, by)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*by))))));
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;
@@ -93,7 +96,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         None => {}
     }
     for (frame, step) in journey.into_iter().flatten().take_while(|(frame, _)| frames.contains(frame)) {
-        // As on stage, where the plan of the first frame stands before anything is steered.
+        // As there, too.
         let frame = frame.max(1);
         log.entries
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));

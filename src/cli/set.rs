@@ -59,7 +59,7 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
 }
 
 /// Sets a parameter, and makes sure that it was taken where that can be seen at once.
-fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+pub(super) fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let id = param.spec().id;
     let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
     // A trigger takes any argument but 0.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::modulation::Modulation;
 use super::parameter::{Param, Value};
 
 /// What reaches the conductor; one line of the control log.
@@ -23,6 +24,8 @@ pub enum ControlEvent {
         /// Its value in the scene.
         value: Value,
     },
+    /// A parameter moves by itself from now on, around the value that it is set to; or, without a modulation, no more.
+    Modulate(Param, Option<Modulation>),
     /// The chord held on a keyboard that leads the harmony: bit n stands for MIDI note n; 0 when all are released.
     LeadNotes(u128),
     /// Tempo of an external clock in beats per minute, filtered of jitter.

@@ -188,7 +188,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     greet(&conductor, &files.presets, output.status());
     let stop = Arc::new(AtomicBool::new(false));
-    let (presets, mappings) = (files.presets.clone(), files.mappings.values().cloned().collect());
+    let (presets, setlists) = (files.presets.clone(), files.setlists.clone());
+    let mappings = files.mappings.values().cloned().collect();
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
     let stage = Stage {
@@ -199,6 +200,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         news,
         networks,
         presets,
+        setlists,
         preset,
         takes,
         config,

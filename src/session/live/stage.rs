@@ -5,6 +5,7 @@ mod ensemble;
 mod leader;
 mod learn;
 mod onsets;
+mod program;
 mod show;
 mod streams;
 mod timeline;
@@ -34,6 +35,7 @@ use crate::event::{EngineEvent, Performed, TimedCommand};
 use crate::files::config::{Config, ConfigChange, Cost, MidiHost};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk};
+use crate::files::setlist::Setlist;
 use crate::generator::{Worker, WorkerEvent};
 use crate::midi::mapping::LiveMappings;
 use crate::midi::{MidiEvent, MidiIn, MidiSystem};
@@ -51,6 +53,7 @@ pub(super) use leader::Outside;
 use leader::is_of_clock;
 use learn::Lesson;
 use onsets::Onsets;
+use program::Program;
 use show::Shown;
 use streams::Streams;
 use timeline::Timeline;
@@ -76,6 +79,7 @@ pub(super) struct Stage {
     pub(super) worker: Worker,
     pub(super) inbox: Arc<Inbox>,
     pub(super) presets: Library<Preset>,
+    pub(super) setlists: Library<Setlist>,
     /// The preset that the performance starts with, if it does: its journey begins at frame 0.
     pub(super) preset: Option<Preset>,
     /// MIDI devices; the handle keeps them connected.
@@ -121,9 +125,16 @@ impl Stage {
             streams: Streams::default(),
             walk,
             lesson: None,
+            program: Program::at(&self.conductor.value(Param::SetlistGo)),
             shown: Shown::default(),
             reported: Instant::now(),
         };
+        if let Value::Text(name) = self.conductor.value(Param::Preset)
+            && let Some(preset) = self.presets.get(&name)
+        {
+            let modulations = preset.modulations.clone();
+            self.modulate(&mut turn, &modulations);
+        }
         self.want_feedback();
         self.tell_values();
         self.show_presets();
@@ -140,6 +151,7 @@ impl Stage {
             }
         }
         let last = self.saved();
+        self.apply(&mut turn, &ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.apply(&mut turn, &ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + LAST_FADE;
         while !self.engine.silent() && Instant::now() < end {
@@ -173,7 +185,10 @@ impl Stage {
         loop {
             let due = turn.agenda.next_frame();
             let step = turn.walk.as_ref().and_then(Walk::next_frame);
-            let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
+            let planned = turn.program.next_frame();
+            let Some(frame) = due.into_iter().chain(step).chain(planned).min().filter(|frame| *frame <= horizon) else {
+                break;
+            };
             self.advance(turn, frame);
             if step == Some(frame) {
                 for (param, value) in
@@ -182,6 +197,7 @@ impl Stage {
                     self.apply(turn, &ControlEvent::Set(param, value));
                 }
             }
+            self.run_program(turn);
             while let Some(incoming) = turn.agenda.take(frame) {
                 self.take(turn, incoming);
             }
@@ -204,9 +220,11 @@ impl Stage {
             self.tell_values();
             self.tell_controls();
             self.follow_output();
+            self.look_at_clock(turn);
             self.takes.keep_logs(head);
             self.hear_recorder(turn);
             self.show(turn);
+            self.show_program(turn);
             self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
         }
     }
@@ -286,11 +304,8 @@ impl Stage {
     /// An event from outside.
     fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
-        if let Some(name) = self.unknown_preset(&event) {
-            self.refuse(source);
-            let complaint = format!("there is no preset {}; there are {}", quoted(name), listed(self.presets.names()));
-            turn.complain("preset", &complaint);
-            return;
+        if self.misses_preset(turn, &event) || self.misses_setlist(turn, &event) {
+            return self.refuse(source);
         }
         if turn.streams.repeats(&event, Instant::now()) {
             return;
@@ -317,17 +332,19 @@ impl Stage {
         }
     }
 
-    /// The preset that an event asks for, if there is none of that name.
-    fn unknown_preset<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
-        match event {
-            ControlEvent::Set(Param::Preset, Value::Text(name))
-            | ControlEvent::NextBar(Param::Preset, Value::Text(name))
-                if self.presets.get(name).is_none() =>
-            {
-                Some(name)
-            }
-            _ => None,
+    /// Complains about a preset that there is not.
+    fn misses_preset(&self, turn: &mut Turn, event: &ControlEvent) -> bool {
+        let (ControlEvent::Set(Param::Preset, Value::Text(name))
+        | ControlEvent::NextBar(Param::Preset, Value::Text(name))) = event
+        else {
+            return false;
+        };
+        let missing = self.presets.get(name).is_none();
+        if missing {
+            let there = listed(self.presets.names());
+            turn.complain("preset", &format!("there is no preset {}; there are {there}", quoted(name)));
         }
+        missing
     }
 
     /// Does the daemon's own part when a parameter has taken a value.
@@ -342,6 +359,11 @@ impl Stage {
         match (param, value) {
             (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
             (Param::Record, Value::Toggle(on)) => self.record(turn, *on),
+            (Param::Timer, Value::Number(seconds)) => self.wind_timer(turn, *seconds),
+            (Param::Setlist, _) => self.open_setlist(turn),
+            (Param::SetlistNext, _) => self.step_setlist(turn, 1),
+            (Param::SetlistPrevious, _) => self.step_setlist(turn, -1),
+            (Param::SetlistGo, place) => self.go_in_setlist(turn, place),
             (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
                 let steps = if param == Param::PresetNext { 1 } else { -1 };
                 if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
@@ -369,6 +391,7 @@ impl Stage {
         for (param, value) in settings {
             self.apply(turn, &ControlEvent::Set(param, value));
         }
+        self.modulate(turn, &preset.modulations);
         turn.walk = Some(Walk::new(&preset, self.conductor.frame()));
         self.tell_leader(leader);
     }
@@ -402,6 +425,7 @@ impl Stage {
     /// Takes files that were read again; the preset that plays takes effect at once if it changed.
     fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
         self.presets = reloaded.presets;
+        self.setlists = reloaded.setlists;
         self.show_presets();
         if let Some(mappings) = reloaded.mappings {
             let mut out = Vec::new();
@@ -443,7 +467,9 @@ impl Stage {
                 | ConfigChange::Http
                 | ConfigChange::MidiHost
                 | ConfigChange::Link
-                | ConfigChange::ControlLog => {}
+                | ConfigChange::ControlLog
+                // Looked at every second.
+                | ConfigChange::Schedule => {}
             }
         }
         if !later.is_empty() {
@@ -569,6 +595,7 @@ struct Turn {
     walk: Option<Walk>,
     /// The control that is being learnt.
     lesson: Option<Lesson>,
+    program: Program,
     /// What the lists told last.
     shown: Shown,
     reported: Instant,

@@ -76,7 +76,8 @@ impl Stage {
 
     /// Lists the presets anew.
     pub(super) fn show_presets(&self) {
-        self.desk.set_presets(&self.presets);
+        self.desk.set_presets(&self.presets, &self.setlists);
+        self.board.offer(Param::Setlist, self.setlists.names().map(str::to_owned).collect());
         self.board.offer(Param::Preset, self.presets.names().map(str::to_owned).collect());
     }
 
