@@ -36,7 +36,7 @@ impl Default for Settings {
 impl Settings {
     /// Takes a value that fits its parameter.
     pub(super) fn set(&mut self, param: Param, value: &Value) {
-        debug_assert!(param.holds(value), "{param:?} was not fitted at the door: {value:?}");
+        debug_assert!(param.holds(value), "{param:?} was not fitted on entry: {value:?}");
         match (param, value) {
             (Param::Emotion, Value::Choice(choice)) => self.set_mood(Mood::pure(Emotion::ALL[usize::from(*choice)])),
             (Param::Valence, Value::Number(valence)) => {

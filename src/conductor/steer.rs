@@ -70,7 +70,7 @@ impl Conductor {
                 Ok(Change::One(_)) => self.deferred.wait(beat, None),
                 Ok(Change::Many(morph)) => self.deferred.wait(beat, Some(self.length(morph))),
                 Ok(Change::Panic) => panic = true,
-                Err(error) => tracing::warn!("{error}; nothing was changed at the bar"),
+                Err(error) => tracing::warn!("{error}; the change at the bar line was dropped"),
             }
         }
         let line = self.deferred.reach(beat, None);

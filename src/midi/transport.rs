@@ -84,7 +84,7 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>) {
     }
 }
 
-/// Said of a server that is not there.
+/// LogLimiter of a server that is not there.
 const LOST: &str = "lost";
 
 /// What the transport says at a moment.

@@ -84,13 +84,13 @@ seconds = 0
              romantic, angry, nostalgic, mysterious; did you mean \"calm\"?",
             "test.toml:4: valance = 0.3: there is no parameter \"valance\"; did you mean \"valence\"?",
             "test.toml:5: temperature = 12: expected a number from 0.1 to 2",
-            "test.toml:6: panic = 1: panic cannot be part of a preset",
-            "test.toml:7: preset = \"other\": preset cannot be part of a preset",
+            "test.toml:6: panic = 1: panic cannot be set in a preset",
+            "test.toml:7: preset = \"other\": preset cannot be set in a preset",
             "test.toml:8: chord = \"Hm\": expected a chord symbol such as Am7, F#dim or C/E, or auto",
             "test.toml:9: loop = 1: expected true or false",
             "test.toml:10: reverb = [1]: expected a single value",
             "test.toml:12: level.pat = -3: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",
-            "test.toml:13: journey.seconds is missing: expected how long the step lasts",
+            "test.toml:13: journey.seconds is missing; expected the length of the step",
             "test.toml:18: journey.seconds = 0: expected a number from 1 to 86400",
         ]
     );
@@ -99,13 +99,13 @@ seconds = 0
 #[test]
 fn a_mood_is_given_one_way_and_whole() {
     for (text, hint) in [
-        ("valence = 0.1", "3: valence = 0.1: valence and arousal are needed together"),
-        ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is given twice"),
-        ("emotion = { sad = 0.0 }", "3: emotion.sad = 0.0: a blend needs a weight above 0"),
+        ("valence = 0.1", "3: valence = 0.1: valence and arousal must be set together"),
+        ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is set twice"),
+        ("emotion = { sad = 0.0 }", "3: emotion.sad = 0.0: a blend needs at least one weight above 0"),
         ("[[journey]]\nseconds = 3", "a step needs a mood"),
         ("loop = true", "needs a [[journey]]"),
         ("hold = true\nhold = false", "duplicate key"),
-        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "named twice"),
+        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "set twice"),
     ] {
         let problems = parse(text).unwrap_err();
         assert!(problems.len() == 1 && problems[0].contains(hint), "{text}: {problems:#?}");

@@ -110,7 +110,8 @@ impl Files {
             let known = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
                 || self.setlists.get(&name).is_some();
-            let known = known || problem.file == file;
+            // What a folder held stays, too.
+            let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "the last good state stays" } else { "left out" });
         }
         self.said = problems;

@@ -1,75 +1,78 @@
-//! Who leads the tempo from outside: of all clocks only the chosen one is heard.
+//! Who leads the tempo: of all clocks only the chosen one is heard.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::Stage;
 use super::timeline::Timeline;
-use crate::event::parameter::{Param, TempoSource, Value};
-use crate::event::{ControlEvent, Incoming, Source};
-use crate::midi::ClockEvent;
+use crate::event::ControlEvent;
+use crate::event::parameter::TempoSource;
+use crate::midi::{ClockEvent, follow_transport};
+
+/// Events that may wait; a turn empties the channel within milliseconds.
+const EVENTS: usize = 1024;
 
 /// A session or a transport that leads when it is chosen.
-pub(in crate::session::live) struct Outside {
-    pub(in crate::session::live) source: TempoSource,
+struct Leader {
+    source: TempoSource,
     /// Whether it is chosen; what is not wanted says nothing, and says everything afresh when it is.
-    pub(in crate::session::live) wanted: Arc<AtomicBool>,
-    pub(in crate::session::live) events: Receiver<ClockEvent>,
+    wanted: Arc<AtomicBool>,
+    events: Receiver<ClockEvent>,
     /// What keeps us in it.
-    pub(in crate::session::live) _peer: Option<Box<dyn Send>>,
+    _peer: Option<Box<dyn Send>>,
 }
 
-/// Whether a MIDI clock said something.
-pub(super) const fn is_of_clock(event: &ControlEvent) -> bool {
-    matches!(event, ControlEvent::Tempo(_) | ControlEvent::Beat { .. })
+/// Who may lead the tempo besides MIDI clocks: the JACK transport, and an Ableton Link session.
+pub(super) struct Leaders(Vec<Leader>);
+
+impl Leaders {
+    /// Follows the JACK transport; joins Link if that is wanted.
+    ///
+    /// # Errors
+    /// When there can be no more threads, or this program was built without Link.
+    pub(super) fn open(link: bool) -> anyhow::Result<Self> {
+        let wanted = Arc::new(AtomicBool::new(false));
+        let (sender, events) = sync_channel(EVENTS);
+        follow_transport(Arc::clone(&wanted), sender)?;
+        let jack = Leader { source: TempoSource::Jack, wanted, events, _peer: None };
+        Ok(Self([jack].into_iter().chain(join_link(link)?).collect()))
+    }
+
+    /// What the chosen session or transport said since this was last asked; what the others said is left out.
+    pub(super) fn take(&self, chosen: TempoSource, timeline: &Timeline) -> Vec<ControlEvent> {
+        let mut out = Vec::new();
+        for leader in &self.0 {
+            leader.wanted.store(leader.source == chosen, Relaxed);
+            let events = leader.events.try_iter().filter(|_| leader.source == chosen);
+            out.extend(events.map(|event| event.on_time_line(|at| timeline.frame(at))));
+        }
+        out
+    }
+
+    /// Whether it can lead at all.
+    pub(super) fn knows(&self, source: TempoSource) -> bool {
+        self.0.iter().any(|leader| leader.source == source)
+    }
 }
 
-impl Stage {
-    /// Who leads the tempo.
-    pub(super) fn tempo_source(&self) -> TempoSource {
-        match self.conductor.value(Param::TempoSource) {
-            Value::Choice(position) => TempoSource::at(position),
-            _ => TempoSource::Mood,
-        }
+#[cfg(feature = "link")]
+fn join_link(wanted: bool) -> anyhow::Result<Option<Leader>> {
+    if !wanted {
+        return Ok(None);
     }
+    let (sender, events) = sync_channel(EVENTS);
+    let chosen = Arc::new(AtomicBool::new(false));
+    let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender)?;
+    tracing::info!("in the Ableton Link session; `melos set tempo/source link` lets it lead the tempo");
+    Ok(Some(Leader { source: TempoSource::Link, wanted: chosen, events, _peer: Some(Box::new(peer)) }))
+}
 
-    /// Turns what the chosen session or transport said into events.
-    pub(super) fn take_outside(&self, timeline: &Timeline) {
-        let chosen = self.tempo_source();
-        for outside in &self.outside {
-            outside.wanted.store(outside.source == chosen, Relaxed);
-            // What was said before another was chosen is left out.
-            for event in outside.events.try_iter().filter(|_| outside.source == chosen) {
-                let event = event.on_time_line(|at| timeline.frame(at));
-                self.inbox.push(Incoming { event, due: None, source: Source::Other });
-            }
-        }
+#[cfg(not(feature = "link"))]
+fn join_link(wanted: bool) -> anyhow::Result<Option<Leader>> {
+    if wanted {
+        anyhow::bail!(
+            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"
+        );
     }
-
-    /// Says who leads the tempo now, when that is another than before.
-    pub(super) fn tell_leader(&mut self, before: TempoSource) {
-        let now = self.tempo_source();
-        if now == before {
-            return;
-        }
-        match now {
-            TempoSource::Mood => tracing::info!("the mood leads the tempo"),
-            TempoSource::Pinned => {
-                let Value::Number(bpm) = self.conductor.value(Param::Tempo) else { return };
-                tracing::info!(
-                    "the tempo is pinned at {bpm} bpm; `melos set tempo/source mood` gives it back to the mood"
-                );
-            }
-            TempoSource::Clock => {
-                self.mappings.say_clock_again();
-                tracing::info!("a MIDI clock leads the tempo; until one ticks it stays where it is");
-            }
-            TempoSource::Link if !self.outside.iter().any(|outside| outside.source == now) => tracing::warn!(
-                "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo stays \
-                 where it is"
-            ),
-            TempoSource::Link | TempoSource::Jack => tracing::info!("{} leads the tempo", now.name()),
-        }
-    }
+    Ok(None)
 }
