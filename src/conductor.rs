@@ -41,12 +41,12 @@ use seeds::Seeds;
 use splices::Splices;
 use tempo::Tempo;
 
-use crate::conductor::harmony::BarRequest;
+use crate::conductor::harmony::{BarRequest, Return};
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, EngineCommand, TimedCommand};
-use crate::mel::HOP;
+use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::glide::Length;
-use crate::music::plan::Plan;
+use crate::music::plan::{Earlier, Plan, Returning};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
 /// Frames past the horizon for which chords are planned at least, right after a beat. The longest beat is 1.5 s, so
@@ -58,6 +58,8 @@ const MEMORY: u64 = SAMPLE_RATE as u64 * 2;
 const WAIT_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
 /// Frames behind the horizon from which on latents are final and are listened to.
 const LISTEN_LAG: u64 = 8192;
+/// Frames of a latent.
+const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 /// Notes that began this many beats before where the clock skipped to are left out.
 const STALE_BEATS: f64 = 0.25;
 
@@ -275,6 +277,7 @@ impl Conductor {
             heard: self.listening.mean(settled.saturating_sub(one_bar_ago), settled),
             dynamics: settings.number(Param::Dynamics),
             temperature: steering.temperature.at(start, clock),
+            recall: settings.number(Param::Recall),
         }
     }
 
@@ -289,8 +292,24 @@ impl Conductor {
             seed: self.seeds.current(),
             clock: self.tempo.clock().clone(),
             chords: self.planner.chords(self.tempo.clock()),
+            returns: self.returns(),
             steering: self.course.steering().clone(),
         }
+    }
+
+    /// Where the network meets the noise of an earlier phrase.
+    fn returns(&self) -> Vec<Returning> {
+        let clock = self.tempo.clock();
+        let of = |(beat, returns): (f64, Option<Return>)| {
+            let earlier = returns.and_then(|Return { bar, source, strictness }| {
+                let (start, source) = (self.counter.bar_start(bar, clock)?, self.counter.bar_start(source, clock)?);
+                // A whole number of latents, so that their noise never repeats or skips one.
+                let latents = (start.checked_sub(source)? + LATENT / 2) / LATENT;
+                Some(Earlier { latents, share: strictness })
+            });
+            Returning { frame: clock.frame_at(beat), earlier }
+        };
+        self.planner.returns().map(of).collect()
     }
 }
 

@@ -1,14 +1,21 @@
 //! Counts beats, bars and clock pulses as they come due, and tells of them.
 
+use std::collections::VecDeque;
+
 use super::score::{PULSES, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// The next beat and the next pulse to be told.
-#[derive(Debug, Clone, Copy, Default)]
+/// Bars whose beginnings are remembered: several minutes, so that phrases can return.
+const BARS: usize = 256;
+
+/// The next beat and the next pulse to be told, and where bars began.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Counter {
     beat: u64,
     pulse: u64,
+    /// Number and first frame, oldest first.
+    bars: VecDeque<(u64, u64)>,
 }
 
 impl Counter {
@@ -20,6 +27,16 @@ impl Counter {
     /// The first beat of the next bar.
     pub(super) fn bar_line(&self, clock: &MusicClock) -> u64 {
         self.beat.next_multiple_of(u64::from(clock.beats_per_bar()))
+    }
+
+    /// The frame at which a bar began, or is to begin; `None` where that was too long ago.
+    pub(super) fn bar_start(&self, bar: u64, clock: &MusicClock) -> Option<u64> {
+        let first = bar * u64::from(clock.beats_per_bar());
+        if first >= self.beat {
+            return Some(clock.frame_at(first as f64));
+        }
+        let index = self.bars.binary_search_by_key(&bar, |(bar, _)| *bar).ok()?;
+        Some(self.bars[index].1)
     }
 
     /// The frame of the next beat.
@@ -39,6 +56,10 @@ impl Counter {
         let tempo = clock.tempo_at(now) as f32;
         if beat == 0 {
             out.notices.push((now, Notice::Bar { bar, tempo }));
+            if self.bars.len() == BARS {
+                self.bars.pop_front();
+            }
+            self.bars.push_back((bar, now));
         }
         out.notices.push((now, Notice::Beat { beat, bar, tempo }));
         self.beat += 1;

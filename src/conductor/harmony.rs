@@ -6,6 +6,7 @@
 mod arrange;
 mod bass;
 mod dice;
+mod form;
 mod harmonise;
 mod lead;
 mod listening;
@@ -25,6 +26,7 @@ use crate::music::theory::{Chord, Key, Mode, Voice};
 
 use arrange::{Hands, Played, Score};
 use dice::Luck;
+use form::Form;
 use harmonise::{Standing, harmonise};
 use listening::Listening;
 use palette::Palette;
@@ -68,6 +70,8 @@ pub struct BarRequest {
     pub dynamics: f32,
     /// How much is left to the seed's own chance, 0 or more; below 1 the rest is common to all seeds.
     pub temperature: f32,
+    /// How often and how exactly phrases return, 0..=1.
+    pub recall: f32,
 }
 
 /// How a section of a phrase ends.
@@ -107,6 +111,19 @@ pub struct BarPlan {
     pub expression: f32,
     /// Where the bar stands in its phrase.
     pub phrase: PhrasePosition,
+    /// The phrase that returns in this bar's, if one does.
+    pub returns: Option<Return>,
+}
+
+/// A phrase that returns in another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Return {
+    /// First bar of the phrase in which it returns.
+    pub bar: u64,
+    /// The bar that was its first when it was new.
+    pub source: u64,
+    /// How exactly it returns, above 0 to 1.
+    pub strictness: f32,
 }
 
 /// A chord with what bass and pad play on it.
@@ -143,6 +160,7 @@ struct Bar {
 pub struct Harmony {
     seed: u64,
     phrase: Option<Phrase>,
+    form: Form,
     listening: Listening,
     /// What the voices held before the bar planned last.
     hands: Hands,
@@ -153,7 +171,14 @@ impl Harmony {
     /// A harmony that has not begun; the same seed and requests give the same bars.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, phrase: None, listening: Listening::default(), hands: Hands::default(), last: None }
+        Self {
+            seed,
+            phrase: None,
+            form: Form::default(),
+            listening: Listening::default(),
+            hands: Hands::default(),
+            last: None,
+        }
     }
 
     /// Plans a bar, following on the one planned before. A bar that was planned already is planned afresh.
@@ -198,7 +223,8 @@ impl Harmony {
     fn plan(&mut self, beat: f64, request: &BarRequest, bend: Option<Chord>, again: Option<Bar>) -> BarPlan {
         let old = self.phrase;
         let luck = Luck::new(self.seed, request.temperature);
-        let phrase = Phrase::at(old.as_ref(), request, luck);
+        let phrase = Phrase::at(old.as_ref(), &self.form, request, luck);
+        let luck = luck.within(&phrase);
         let standing = Standing {
             from: beat,
             planned: again.as_ref().map_or(&[], |bar| &bar.plan.chords),
@@ -220,7 +246,13 @@ impl Harmony {
         let position = phrase.position(request.bar);
         let swell = Profile::blend(&request.mood).swell * request.dynamics.clamp(0.0, 1.0);
         let expression = 1.0 - swell * (1.0 - position.swell());
-        let plan = BarPlan { key, chords, notes, expression, phrase: position };
+        let returns = phrase.recalled.map(|recalled| Return {
+            bar: phrase.start,
+            source: recalled.start,
+            strictness: recalled.strictness,
+        });
+        let plan = BarPlan { key, chords, notes, expression, phrase: position, returns };
+        self.form.remember(&phrase);
         self.phrase = Some(phrase);
         let before = again.map_or(old, |bar| bar.before);
         self.last = Some(Bar { request: *request, before, bend, led, segments, plan: plan.clone() });
@@ -234,7 +266,8 @@ impl Harmony {
         }
         let request = BarRequest { bar: request.bar + 1, heard: None, ..*request };
         let luck = Luck::new(self.seed, request.temperature);
-        let next = Phrase::at(Some(phrase), &request, luck);
+        let next = Phrase::at(Some(phrase), &self.form, &request, luck);
+        let luck = luck.within(&next);
         let standing =
             Standing { from: 0.0, planned: &[], before: sounding, led: false, bass: self.hands.bass, bend: None };
         harmonise(luck, &request, Some(phrase), &next, &standing).first().map(|(_, chord)| *chord)

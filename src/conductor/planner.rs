@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use events::{Events, What};
 
 use super::score::Score;
-use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
+use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, Return};
 use crate::event::Notice;
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::clock::MusicClock;
@@ -49,6 +49,8 @@ pub(super) struct Planner {
     bars: VecDeque<PlannedBar>,
     /// From some seconds ago.
     chords: VecDeque<ChordFrom>,
+    /// From some seconds ago: the beat from which on a phrase returns, or none does.
+    returns: VecDeque<(f64, Option<Return>)>,
     /// What is not played yet.
     events: Events,
     sounding: Vec<Sounding>,
@@ -63,6 +65,7 @@ impl Planner {
             beats_per_bar,
             bars: VecDeque::new(),
             chords: VecDeque::new(),
+            returns: VecDeque::new(),
             events: Events::default(),
             sounding: Vec::new(),
             next_bar: 0,
@@ -99,6 +102,7 @@ impl Planner {
             self.harmony = first.after;
         }
         self.chords.retain(|chord| chord.beat < from);
+        self.returns.retain(|(beat, _)| *beat < from);
         let mut held = self.events.cut(from, &self.sounding);
         let plan = self.harmony.replan_from(from - self.start_of(request.bar), request);
         self.take(request.bar, &plan, from, &mut held);
@@ -186,6 +190,11 @@ impl Planner {
         self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))
     }
 
+    /// The beats from which on a phrase returns, or none does, from the earliest on.
+    pub(super) fn returns(&self) -> impl Iterator<Item = (f64, Option<Return>)> {
+        self.returns.iter().copied()
+    }
+
     /// Forgets bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
     pub(super) fn forget_before(&mut self, beat: f64, oldest: f64) {
         let bar = self.bar_of(beat);
@@ -195,6 +204,9 @@ impl Planner {
         while self.chords.get(1).is_some_and(|next| next.beat <= oldest) {
             self.chords.pop_front();
         }
+        while self.returns.get(1).is_some_and(|(beat, _)| *beat <= oldest) {
+            self.returns.pop_front();
+        }
     }
 
     /// Plays a bar's plan from a beat on. Notes in `held` that the plan holds across that beat sound on and are taken out
@@ -202,6 +214,9 @@ impl Planner {
     fn take(&mut self, bar: u64, plan: &BarPlan, from: f64, held: &mut Vec<Sounding>) {
         let start = self.start_of(bar);
         self.add_chords(plan, start, from);
+        if self.returns.back().is_none_or(|(_, last)| *last != plan.returns) {
+            self.returns.push_back((start.max(from), plan.returns));
+        }
         for note in &plan.notes {
             self.add_note(note, start, from, held);
         }

@@ -108,7 +108,7 @@ pub(super) fn arrange(score: &Score<'_>, before: &Hands, played: Option<&Played<
     let setting = upper::Setting {
         emotion,
         key: score.key,
-        phrase: score.phrase.number,
+        phrase: score.phrase.motif(),
         position: score.phrase.position(score.request.bar),
         activity: profile.upper,
         before: before.upper,

@@ -4,6 +4,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use super::phrase::Phrase;
 use crate::music::temperature::{COMMON_SEED, own_share};
 
 /// What a draw is for; each purpose has its own stream in every bar or phrase.
@@ -21,6 +22,8 @@ pub(super) enum Purpose {
     Touch,
     /// Whose chance decides.
     Share,
+    /// Which phrase returns, by the number of the phrase that is to come.
+    Form,
 }
 
 /// Whose chance decides: the seed's own or the common one.
@@ -32,15 +35,50 @@ pub(super) enum Purpose {
 pub(super) struct Luck {
     seed: u64,
     temperature: f32,
+    returns: Option<Returning>,
+}
+
+/// Bars that meet the chance of earlier ones.
+#[derive(Debug, Clone, Copy)]
+struct Returning {
+    /// The first of them.
+    start: u64,
+    /// The last; its chords are chosen afresh unless the return is exact.
+    last: u64,
+    /// The bar that the first one recalls.
+    source: u64,
+    exact: bool,
 }
 
 impl Luck {
     pub(super) const fn new(seed: u64, temperature: f32) -> Self {
-        Self { seed, temperature }
+        Self { seed, temperature, returns: None }
+    }
+
+    /// The chance that the bars of a phrase meet: where it returns, that of the phrase it recalls.
+    pub(super) fn within(self, phrase: &Phrase) -> Self {
+        let returns = phrase.recalled.map(|recalled| Returning {
+            start: phrase.start,
+            last: phrase.start + u64::from(phrase.bars) - 1,
+            source: recalled.start,
+            exact: recalled.strictness >= 1.0,
+        });
+        Self { returns, ..self }
+    }
+
+    /// The bar whose chance a bar meets.
+    fn bar(self, purpose: Purpose, bar: u64) -> u64 {
+        let Some(Returning { start, last, source, exact }) = self.returns else { return bar };
+        let cadence = bar == last && matches!(purpose, Purpose::Chords | Purpose::Upper);
+        if !(start..=last).contains(&bar) || (cadence && !exact) { bar } else { source + (bar - start) }
     }
 
     /// The stream of a purpose at a bar or phrase number.
     pub(super) fn dice(self, purpose: Purpose, number: u64) -> Dice {
+        let number = match purpose {
+            Purpose::Phrase | Purpose::Share | Purpose::Form => number,
+            Purpose::Rhythm | Purpose::Chords | Purpose::Upper | Purpose::Touch => self.bar(purpose, number),
+        };
         let own = Dice::new(self.seed, Purpose::Share, number).unit() < own_share(self.temperature);
         Dice::new(if own { self.seed } else { COMMON_SEED }, purpose, number)
     }

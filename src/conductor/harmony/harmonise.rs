@@ -155,6 +155,7 @@ mod tests {
             heard: None,
             dynamics: 0.5,
             temperature: 1.0,
+            recall: 0.0,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::music::emotion::{Emotion, Mood};
 use crate::music::theory::{Key, Mode};
 
 use super::dice::{Luck, Purpose, pick_at};
+use super::form::Form;
 use super::{BarRequest, Cadence, PhrasePosition};
 
 /// Bars from one cadence to the next.
@@ -62,23 +63,36 @@ pub(super) struct Phrase {
     pub key: Key,
     /// How its sections end.
     cadences: [Cadence; 2],
+    /// The phrase that returns in it.
+    pub recalled: Option<Recalled>,
+}
+
+/// A phrase that returns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Recalled {
+    /// Its number.
+    pub number: u64,
+    /// Its first bar.
+    pub start: u64,
+    /// How exactly it returns, above 0 to 1.
+    pub strictness: f32,
 }
 
 impl Phrase {
     /// The phrase that holds a bar: `before` while it lasts and its emotion and key are still asked for, or a new one
     /// from this bar on.
-    pub(super) fn at(before: Option<&Self>, request: &BarRequest, luck: Luck) -> Self {
+    pub(super) fn at(before: Option<&Self>, form: &Form, request: &BarRequest, luck: Luck) -> Self {
         let going_on = before.filter(|phrase| phrase.contains(request.bar) && !phrase.is_left_behind(&request.mood));
         match going_on {
             Some(phrase) => {
                 let mode = request.mode.unwrap_or(phrase.key.mode);
                 Self { key: Key { tonic: request.tonic % 12, mode }, ..*phrase }
             }
-            None => Self::new(before, request, luck),
+            None => Self::new(before, form, request, luck),
         }
     }
 
-    fn new(before: Option<&Self>, request: &BarRequest, luck: Luck) -> Self {
+    fn new(before: Option<&Self>, form: &Form, request: &BarRequest, luck: Luck) -> Self {
         let number = before.map_or(0, |phrase| phrase.number + 1);
         let mut dice = luck.dice(Purpose::Phrase, number);
         let emotion = speaker(&request.mood, number, luck);
@@ -90,7 +104,16 @@ impl Phrase {
         let drawn = dice.pick(&odds).map_or(Mode::Major, |at| modes(emotion)[at].0);
         let keep = dice.unit() < KEEP_MODE;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
+        let theme = form.returning(number, emotion, request.recall, luck);
+        // A phrase returns in its own mode where the emotion knows that.
+        let kept = theme.map(|theme| theme.key.mode).or(kept);
         let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
+        let recalled =
+            theme.map(|theme| Recalled { number: theme.number, start: theme.start, strictness: request.recall });
+        let bars = theme.map_or(bars, |theme| theme.bars);
+        let inner = theme.map_or(inner, |theme| theme.cadences[0]);
+        // It ends in its own way again only when it is to return exactly.
+        let last = theme.filter(|_| request.recall >= 1.0).map_or(last, |theme| theme.cadences[1]);
         Self {
             number,
             start: request.bar,
@@ -98,7 +121,13 @@ impl Phrase {
             emotion,
             key: Key { tonic: request.tonic % 12, mode: mode.unwrap_or(drawn) },
             cadences: if bars == SECTION { [last, last] } else { [inner, last] },
+            recalled,
         }
+    }
+
+    /// The number of the phrase whose motif the upper voice plays.
+    pub(super) fn motif(&self) -> u64 {
+        self.recalled.map_or(self.number, |recalled| recalled.number)
     }
 
     /// Whether a bar lies in it.
@@ -157,6 +186,7 @@ mod tests {
             heard: None,
             dynamics: 0.5,
             temperature: 1.0,
+            recall: 0.0,
         }
     }
 
@@ -171,7 +201,7 @@ mod tests {
     fn a_blend_gets_its_shares_without_flicker() {
         let (mut calm_bars, mut changes, mut phrase) = (0, 0, None::<Phrase>);
         for bar in 0..400 {
-            let next = Phrase::at(phrase.as_ref(), &request(bar, calm_sad(0.6)), Luck::new(11, 1.0));
+            let next = Phrase::at(phrase.as_ref(), &Form::default(), &request(bar, calm_sad(0.6)), Luck::new(11, 1.0));
             if let Some(before) = phrase
                 && before.emotion != next.emotion
             {
@@ -188,10 +218,10 @@ mod tests {
     #[test]
     fn a_phrase_breaks_off_when_the_mood_has_gone() {
         let luck = Luck::new(1, 1.0);
-        let calm = Phrase::at(None, &request(0, Mood::pure(Emotion::Calm)), luck);
+        let calm = Phrase::at(None, &Form::default(), &request(0, Mood::pure(Emotion::Calm)), luck);
         assert_eq!(calm.emotion, Emotion::Calm);
-        assert_eq!(Phrase::at(Some(&calm), &request(1, calm_sad(0.35)), luck).emotion, Emotion::Calm);
-        let gone = Phrase::at(Some(&calm), &request(1, calm_sad(0.1)), luck);
+        assert_eq!(Phrase::at(Some(&calm), &Form::default(), &request(1, calm_sad(0.35)), luck).emotion, Emotion::Calm);
+        let gone = Phrase::at(Some(&calm), &Form::default(), &request(1, calm_sad(0.1)), luck);
         assert_eq!((gone.start, gone.number), (1, 1));
     }
 
@@ -205,8 +235,9 @@ mod tests {
 
     #[test]
     fn eight_bars_have_two_cadences() {
-        let long =
-            (0..20).map(|seed| Phrase::at(None, &request(5, Mood::pure(Emotion::Romantic)), Luck::new(seed, 1.0)));
+        let long = (0..20).map(|seed| {
+            Phrase::at(None, &Form::default(), &request(5, Mood::pure(Emotion::Romantic)), Luck::new(seed, 1.0))
+        });
         let phrase = long.into_iter().find(|phrase| phrase.bars == 8).expect("most romantic phrases are long");
         let bars = (5..13).filter(|bar| phrase.position(*bar).cadence.is_some());
         assert!(bars.eq([8, 12]));

@@ -124,6 +124,8 @@ policies! {
     /// Another face of the source.
     TEMPO_FACE: Tempo,   false,   Kept,    false, Nowhere,    false,      false;
     GLIDE:      Later,   false,   Reset,   true,  Everywhere, false,      false;
+    /// Takes effect where the next phrase begins.
+    FORM:       Later,   false,   Reset,   true,  Everywhere, false,      false;
     QUANTIZE:   Later,   false,   Kept,    false, Everywhere, false,      false;
     /// Set for the evening, by hand or by a sensor.
     EVENING:    Later,   false,   Kept,    false, Everywhere, false,      false;
