@@ -5,6 +5,7 @@ pub mod control;
 pub mod engine;
 pub mod health;
 pub mod inbox;
+pub mod modulation;
 pub mod notice;
 pub mod parameter;
 mod trouble;

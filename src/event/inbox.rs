@@ -138,7 +138,10 @@ impl Waiting {
 fn accumulates(incoming: &Incoming) -> bool {
     let each_counts = match &incoming.event {
         ControlEvent::Set(param, Value::Trigger) => *param != Param::Panic,
-        ControlEvent::Set(_, Value::Text(_)) | ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } => true,
+        ControlEvent::Set(_, Value::Text(_))
+        | ControlEvent::Morph(_)
+        | ControlEvent::SceneValue { .. }
+        | ControlEvent::Modulate(..) => true,
         _ => false,
     };
     incoming.due.is_some() || each_counts
@@ -150,7 +153,7 @@ fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
         (ControlEvent::Set(Param::Panic, _), _) => new == old,
         // Every other trigger and text counts: two "next preset" mean the one after the next.
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
-        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. }, _) => false,
+        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } | ControlEvent::Modulate(..), _) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
         (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
         _ => std::mem::discriminant(new) == std::mem::discriminant(old),

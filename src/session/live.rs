@@ -49,7 +49,7 @@ use networks::watch_model;
 use opening::{Opening, greet};
 use reload::Files;
 use remote::Remote;
-use stage::{Devices, EngineFeed, Performance, Presets, Reloads, Reports, Scheduler, Sound, Stage};
+use stage::{Devices, EngineFeed, Performance, Presets, Program, Reloads, Reports, Scheduler, Sound, Stage};
 use state::{Saved, StateFile};
 use supervision::Signals;
 use takes::Takes;
@@ -183,6 +183,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     }
     greet(performance.conductor(), &files.presets, output.status());
     let presets = Presets::new(files.presets.clone(), opening.preset.as_ref());
+    let program = Program::new(files.setlists.clone(), performance.conductor());
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
@@ -191,6 +192,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
         scheduler: Scheduler::new(inbox),
         performance,
         presets,
+        program,
         devices,
         reloads: Reloads { news, networks, config, folder: state },
         takes,

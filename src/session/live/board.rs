@@ -15,7 +15,7 @@ use crate::output::device::OutputStatus;
 use crate::output::record::RecorderStatus;
 use crate::remote::osc::OscServer;
 use crate::remote::oscquery::OscQuery;
-use crate::remote::status::{Figures, RecordingFigures, Status};
+use crate::remote::status::{Figures, RecordingFigures, ShowFigures, Status};
 use crate::units::{frames_to_seconds, gain_to_db};
 
 /// Fans out notices, and keeps the newest figures.
@@ -88,6 +88,11 @@ impl Board {
         }
     }
 
+    /// Keeps for `melos status` where in its plans the performance is.
+    pub(super) fn tell_show(&self, show: ShowFigures) {
+        self.figures.told().status.show = show;
+    }
+
     /// Tells level and health, and keeps them for `melos status`.
     pub(super) fn tell_levels(
         &self,
@@ -136,6 +141,7 @@ impl Board {
             recording: RecordingFigures::of(recorder),
             troubles: self.troubles.now().0,
             parameters: std::mem::take(&mut told.status.parameters),
+            show: std::mem::take(&mut told.status.show),
         };
     }
 }

@@ -9,6 +9,7 @@ use crate::event::parameter::Param;
 use crate::event::{Notice, Source};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
+use crate::files::setlist::Setlist;
 use crate::midi::mapping::{Learned, LiveMappings};
 use crate::remote::http::desk::Desk;
 use crate::remote::log_limiter::{LogLimiter, and_more};
@@ -90,8 +91,9 @@ impl Reports {
     }
 
     /// Lists the presets anew.
-    pub(super) fn show_presets(&self, presets: &Library<Preset>) {
-        self.desk.set_presets(presets);
+    pub(super) fn show_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
+        self.desk.set_presets(presets, setlists);
+        self.board.offer(Param::Setlist, setlists.names().map(str::to_owned).collect());
         self.board.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
