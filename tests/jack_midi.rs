@@ -83,9 +83,9 @@ impl Rig {
                 continue;
             };
             match event {
-                MidiEvent::Came(_) => self.came += 1,
-                MidiEvent::Went(_) => self.went += 1,
-                MidiEvent::Hears(_) | MidiEvent::Sent { .. } => {}
+                MidiEvent::Connected(_) => self.came += 1,
+                MidiEvent::Disconnected(_) => self.went += 1,
+                MidiEvent::FeedbackReady(_) | MidiEvent::Sent { .. } => {}
             }
             let start = self.start;
             let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;

@@ -235,7 +235,7 @@ impl Sender {
     pub(super) fn came(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         tracing::info!(name, "MIDI device connected");
-        self.announce(MidiEvent::Came(Device { id, name: name.to_owned() }));
+        self.announce(MidiEvent::Connected(Device { id, name: name.to_owned() }));
         id
     }
 
@@ -244,12 +244,12 @@ impl Sender {
         // Its earlier messages come first.
         self.gather();
         tracing::info!(name, "MIDI device disconnected");
-        self.announce(MidiEvent::Went(id));
+        self.announce(MidiEvent::Disconnected(id));
     }
 
     /// Announces that a device receives feedback.
     pub(super) fn hears(&self, id: DeviceId) {
-        self.announce(MidiEvent::Hears(id));
+        self.announce(MidiEvent::FeedbackReady(id));
     }
 
     fn announce(&self, event: MidiEvent) {

@@ -1,4 +1,4 @@
-//! Form: which phrases return.
+//! Musical form: which phrases return.
 
 use std::collections::VecDeque;
 
@@ -6,15 +6,15 @@ use crate::music::emotion::Emotion;
 use crate::music::theory::Mode;
 
 use super::Cadence;
-use super::dice::{Luck, Purpose};
+use super::rng::{Purpose, RngStreams};
 
-/// Phrases that may return.
+/// Maximum phrases remembered.
 const THEMES: usize = 4;
-/// Share of phrases that return at a recall of 1; the others are new, so that there is something to come back to.
+/// Fraction of phrases that are returns at recall 1; the others are new, so that there is material to return to.
 const OFTEN: f32 = 0.7;
-/// How much likelier a phrase returns that had the emotion that speaks now.
+/// How much likelier a phrase with the current emotion is to return.
 const SAME_EMOTION: f32 = 6.0;
-/// How much likelier a phrase returns than the one that was new after it.
+/// How much likelier a phrase is to return than the next newer one.
 const OLDER: f32 = 1.3;
 
 /// A phrase that was new when it was played.
@@ -52,9 +52,9 @@ impl Form {
 
     /// The phrase that returns as number `number`, in which `emotion` speaks; `None` where a new one is to come. `recall`
     /// is 0 (never) to 1.
-    pub(super) fn returning(&self, number: u64, emotion: Emotion, recall: f32, luck: Luck) -> Option<&Theme> {
-        let mut dice = luck.dice(Purpose::Form, number);
-        if dice.unit() >= OFTEN * recall {
+    pub(super) fn returning(&self, number: u64, emotion: Emotion, recall: f32, streams: RngStreams) -> Option<&Theme> {
+        let mut rng = streams.rng(Purpose::Form, number);
+        if rng.unit() >= OFTEN * recall {
             return None;
         }
         let themes: Vec<_> = self.0.iter().filter(|theme| theme.number < number).collect();
@@ -64,6 +64,6 @@ impl Form {
             .enumerate()
             .map(|(index, theme)| OLDER.powi(age(index)) * if theme.emotion == emotion { SAME_EMOTION } else { 1.0 })
             .collect();
-        dice.pick(&odds).map(|index| themes[index])
+        rng.pick(&odds).map(|index| themes[index])
     }
 }

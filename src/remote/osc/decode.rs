@@ -38,7 +38,7 @@ pub enum Request {
     Subscribers,
     /// Return these arguments; a sign of life.
     Ping(Vec<OscType>),
-    /// Returns the token sent to verify an address.
+    /// Verify an address with the token that was sent to it.
     Confirm(String),
     /// MIDI learn.
     Learn(LearnRequest),

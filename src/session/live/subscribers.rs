@@ -1,7 +1,7 @@
-//! OSC subscriptions over a restart, in `subscribers.json` of the state folder.
+//! Keeps OSC subscriptions over a restart, in `subscribers.json` in the state folder.
 //!
-//! They are worth no more than a lease, so they are not part of the saved state: a file that cannot be read or written costs the
-//! clients nothing but a `/melos/subscribe`.
+//! They last no longer than a lease, so they are not part of the saved state: if the file cannot be read or written,
+//! clients merely have to send `/melos/subscribe` again.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::remote::osc::{OscServer, Subscription};
 
-/// How often is looked whether somebody came or went.
+/// Interval for checking whether subscribers have changed.
 const LOOK: Duration = Duration::from_secs(2);
-/// What is older was left long ago.
+/// Maximum age of subscriptions to restore.
 const VALID: Duration = Duration::from_secs(120);
-/// How often it is said again that they are still there.
+/// Interval for refreshing the file's timestamp.
 const REFRESH: Duration = Duration::from_secs(50);
-/// Longest file that is read, in bytes.
+/// Maximum file size read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct File {
     /// Seconds since 1970.
     written: u64,
-    /// Where requests come from and where messages go.
+    /// The addresses that requests come from and messages go to.
     subscribers: Vec<(SocketAddr, SocketAddr)>,
 }
 
-/// The subscriptions of the last run, if it ended a moment ago.
+/// The subscriptions of the last run, if it ended recently.
 pub(super) fn load(folder: &Path) -> Vec<Subscription> {
     let path = file(folder);
     let fits = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LONGEST);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_left_a_moment_ago_is_taken_up() {
+    fn only_recent_subscriptions_are_restored() {
         let folder = tempfile::tempdir().unwrap();
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let subscriptions = [Subscription { from: at(5000), to: at(9001) }];

@@ -12,10 +12,10 @@ use super::midi::Note;
 use melos::mel::{BANDS, HOP, MelFrame};
 use melos::music::conditions::{CONDITION_COUNT, Conditions};
 
-/// Longest table a shard may have, in bytes; ours are below 1 kB.
+/// Maximum size of a shard's table in bytes; typical ones are below 1 kB.
 const LONGEST_HEADER: u64 = 1 << 20;
 
-/// What a shard holds.
+/// The contents of a shard.
 #[derive(Debug, Clone, Default)]
 pub struct Shard {
     /// Mel frames, a multiple of eight.
@@ -24,17 +24,17 @@ pub struct Shard {
     pub conditions: Vec<Conditions>,
     /// Notes, in seconds from the shard's start.
     pub notes: Vec<Note>,
-    /// The sound itself, `mel.len() · HOP` samples, or nothing.
+    /// The audio, `mel.len() · HOP` samples, or nothing.
     pub audio: Vec<f32>,
     /// Corpus, piece, split, transposition, tempo factor and where in the piece it starts, as text.
     pub metadata: BTreeMap<String, String>,
 }
 
 impl Shard {
-    /// Writes the shard under a temporary name, then renames it: readers never see half a file.
+    /// Writes the shard under a temporary name, then renames it, so that readers never see a partial file.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// File system errors.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut table = Map::new();
         let mut data: Vec<u8> = Vec::new();
@@ -71,10 +71,10 @@ impl Shard {
     }
 }
 
-/// Seconds of sound a shard on disk stands for, from its table alone.
+/// Length in seconds of a shard's audio, read from its table only.
 ///
 /// # Errors
-/// When the file cannot be read or is no shard.
+/// When the file cannot be read or is not a shard.
 pub fn duration(path: &Path) -> io::Result<f64> {
     let mut file = File::open(path)?;
     let mut length = [0; 8];

@@ -10,11 +10,11 @@ use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 use super::midi::Note;
 use melos::units::SAMPLE_RATE;
 
-/// Gain of the synthesiser: the same for every piece, so that velocity decides how loud it is.
+/// Gain of the synthesiser: the same for every piece, so that velocity determines the loudness.
 const GAIN: f32 = 2.0;
 const POLYPHONY: usize = 160;
 
-/// Why no sound can be made.
+/// Why notes cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
     /// The SoundFont cannot be opened.

@@ -1,4 +1,4 @@
-//! Who leads the tempo: of all clocks only the chosen one is heard.
+//! Tempo sources: only the chosen clock is followed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,20 +9,20 @@ use crate::event::parameter::TempoSource;
 use crate::event::{ControlEvent, Wake};
 use crate::midi::{ClockEvent, follow_transport};
 
-/// Events that may wait; a turn empties the channel within milliseconds.
+/// Capacity of the event channel; a turn empties it within milliseconds.
 const EVENTS: usize = 1024;
 
-/// A session or a transport that leads when it is chosen.
+/// A session or transport that can be chosen as the tempo source.
 struct Leader {
     source: TempoSource,
-    /// Whether it is chosen; what is not wanted says nothing, and says everything afresh when it is.
+    /// Whether it is chosen; otherwise it reports nothing, and everything anew once it is.
     wanted: Arc<AtomicBool>,
     events: Receiver<ClockEvent>,
-    /// What keeps us in it.
+    /// Keeps the session joined.
     _peer: Option<Box<dyn Send>>,
 }
 
-/// Who may lead the tempo besides MIDI clocks: the JACK transport, and an Ableton Link session.
+/// Possible tempo sources besides MIDI clocks: the JACK transport and an Ableton Link session.
 pub(super) struct Leaders(Vec<Leader>);
 
 impl Leaders {
@@ -38,7 +38,7 @@ impl Leaders {
         Ok(Self([jack].into_iter().chain(join_link(link, wake)?).collect()))
     }
 
-    /// What the chosen session or transport said since this was last asked; what the others said is left out.
+    /// Reports of the chosen session or transport since the last call; others are discarded.
     pub(super) fn take(&self, chosen: TempoSource, timeline: &Timeline) -> Vec<ControlEvent> {
         let mut out = Vec::new();
         for leader in &self.0 {
@@ -49,7 +49,7 @@ impl Leaders {
         out
     }
 
-    /// Whether it can lead at all.
+    /// Whether it is available.
     pub(super) fn knows(&self, source: TempoSource) -> bool {
         self.0.iter().any(|leader| leader.source == source)
     }
@@ -71,7 +71,7 @@ fn join_link(wanted: bool, wake: &Wake) -> anyhow::Result<Option<Leader>> {
 fn join_link(wanted: bool, _: &Wake) -> anyhow::Result<Option<Leader>> {
     if wanted {
         anyhow::bail!(
-            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"
+            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or remove `link` from melos.toml"
         );
     }
     Ok(None)

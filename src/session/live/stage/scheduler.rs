@@ -1,4 +1,4 @@
-//! What is to happen when: events from outside, and where their moments lie on the performance's time line.
+//! Schedules events from outside, and converts their times to the performance's time line.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ const REST: Duration = Duration::from_millis(10);
 /// other places of the blocks, and the time line soon sees a block leave at the moment when it does.
 const SHARE: f64 = 0.236;
 
-/// Events that wait for their moment.
+/// Events waiting for their time.
 pub(in crate::session::live) struct Scheduler {
     inbox: Arc<Inbox>,
     agenda: Agenda,
     timeline: Timeline,
     streams: Streams,
     losses: Arc<Losses>,
-    /// When the last turn began.
+    /// Start of the last turn.
     begun: Instant,
 }
 
@@ -49,7 +49,7 @@ impl Scheduler {
         self.begun = Instant::now();
     }
 
-    /// Notes that a frame, the first of its block, leaves now.
+    /// Records that a frame, the first of its block, is output now.
     pub(super) fn observe(&mut self, head: u64) {
         self.timeline.observe(Instant::now(), head);
     }
@@ -63,13 +63,13 @@ impl Scheduler {
         self.inbox.add(Incoming { event, due: None, source });
     }
 
-    /// What is asked of MIDI learn, and who gets the answer.
+    /// Takes a MIDI learn request, with the address for its answer.
     pub(super) fn learn_requests(&self) -> impl Iterator<Item = (LearnRequest, Option<SocketAddr>)> {
         std::iter::from_fn(|| self.inbox.take_learn())
     }
 
-    /// Takes in what has arrived. It is due at the horizon; what has a time to come is due `ahead` frames after the frame
-    /// that is heard then.
+    /// Takes events from the inbox. Immediate ones are due at the horizon; those with a time are due `ahead` frames
+    /// after the frame heard at that time.
     pub(super) fn take_in(&mut self, horizon: u64, ahead: u64) {
         let timeline = &self.timeline;
         let refused = self.agenda.take_in(&self.inbox, horizon, |due| timeline.frame(due) + ahead);
@@ -81,12 +81,12 @@ impl Scheduler {
         self.agenda.next_frame()
     }
 
-    /// The next event that is due by a frame.
+    /// Takes the next event due by a frame.
     pub(super) fn take(&mut self, frame: u64) -> Option<Incoming> {
         self.agenda.take(frame)
     }
 
-    /// Whether an event only says a name once more that a program sends all the time.
+    /// Whether an event merely repeats a name that a client sends continuously.
     pub(super) fn repeats(&mut self, event: &ControlEvent) -> bool {
         self.streams.repeats(event, Instant::now())
     }
