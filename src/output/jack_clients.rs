@@ -3,6 +3,9 @@
 //! libjack (seen with 1.9.21) keeps what all clients of a process share in one place, and lets it go when a client cannot
 //! be opened for want of a server. Closing a client that outlived its server ends the process after that. So none is
 //! opened while the server of another one does not call.
+//!
+//! And none is opened while one of the same name is not closed, which takes as long as its server stands still: the server
+//! would give it another name, and patchbays would not know it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,8 +21,8 @@ const FIRST: Duration = Duration::from_millis(500);
 /// Between two looks at whether it has called.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The calls of every client that is not closed.
-static CLIENTS: Mutex<Vec<Weak<AtomicU64>>> = Mutex::new(Vec::new());
+/// The name and the calls of every client that is not closed.
+static CLIENTS: Mutex<Vec<(String, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
 
 /// How often a client's server has called. To be kept until the client is closed: that is what others wait for.
 #[derive(Debug, Clone)]
@@ -41,18 +44,22 @@ impl Calls {
 /// audio callback. The calls come first, so that where both are dropped together the client goes before them.
 ///
 /// # Errors
-/// When no server runs, or when another client of this process has lost its own and is not closed yet.
+/// When no server runs, or when another client of this process has the name, or has lost its own server, and is not closed
+/// yet.
 pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    clients.retain(|calls| calls.strong_count() > 0);
-    if !clients.iter().filter_map(Weak::upgrade).all(|calls| is_alive(&calls)) {
+    clients.retain(|(_, calls)| calls.strong_count() > 0);
+    if clients.iter().any(|(other, _)| other == name) {
+        return Err(format!("the last client {name} is not closed yet"));
+    }
+    if !clients.iter().filter_map(|(_, calls)| calls.upgrade()).all(|calls| is_alive(&calls)) {
         return Err("the last server is gone, and not everything has let go of it".to_owned());
     }
     jack::set_logger(jack::LoggerType::None);
     let opened = Client::new(name, ClientOptions::NO_START_SERVER);
     let (client, _) = opened.map_err(|_| "no server is running".to_owned())?;
     let calls = Arc::new(AtomicU64::new(0));
-    clients.push(Arc::downgrade(&calls));
+    clients.push((name.to_owned(), Arc::downgrade(&calls)));
     Ok((Calls(calls), client))
 }
 
