@@ -1,7 +1,7 @@
-# `make run` plays, `make test` tests; both set up what they need on a bare Debian or Ubuntu with a Rust toolchain.
+# `make run` plays, `make test` tests. Both install what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood fuzz salamander
+	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults fuzz salamander
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -9,20 +9,21 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 VENV := .venv
 NODE_CLIENTS := tests/clients/node/node_modules
 
-# Programs that check the code, at fixed versions.
+# Code checkers, at fixed versions.
 TOOLS := target/tools/bin
 cargo-machete := 0.9.2
 cargo-deny := 0.20.2
+cargo-fuzz := 0.13.2
 
-# What building needs, and what the tests use: real servers and real clients that others wrote.
+# Build dependencies, and the third-party servers and clients that the tests use.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
-TEST_PACKAGES := jackd2 jack-capture liblo-tools pulseaudio pulseaudio-utils puredata-core \
-	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 chromium $(if $(shell command -v npm),,npm)
+TEST_PACKAGES := jackd2 jack-capture sndfile-programs liblo-tools pulseaudio pulseaudio-utils puredata-core \
+	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount chromium $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)
 
-# Tests that play through a running daemon or a real audio server need the processor in time, so they run one at a time.
+# Tests that play through a running daemon or a real audio server depend on timing, so they run one at a time.
 names = $(notdir $(basename $(1)))
 PLAYING := $(call names,$(shell grep -l 'support/' tests/*.rs))
 OTHERS := $(filter-out $(PLAYING),$(call names,$(wildcard tests/*.rs crates/*/tests/*.rs) \
@@ -32,7 +33,7 @@ test: packages-build packages-test runtime $(VENV)/ready $(NODE_CLIENTS)
 	$(CARGO) test --locked --workspace --lib --bins $(OTHERS:%=--test=%)
 	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace $(PLAYING:%=--test=%) --no-fail-fast -- --test-threads=1
 
-# Format, lints, documentation, spelling, unused dependencies, licences.
+# Checks formatting, lints, documentation, spelling, unused dependencies and licences.
 lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
 	$(call install,libpipewire-0.3-dev libclang-dev cmake g++)
 	$(CARGO) fmt --all --check
@@ -52,13 +53,13 @@ build-corpus: packages-build
 build: packages-build
 	$(CARGO) build --release --locked
 
-# What was built goes to $(DESTDIR)$(PREFIX): first `make build runtime`, then `sudo make install`.
+# Installs to $(DESTDIR)$(PREFIX): run `make build runtime`, then `sudo make install`.
 PREFIX ?= /usr/local
 
 install: target/release/melos runtime/libonnxruntime.so
 	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) packaging/install.sh $<
 
-# A Debian package, and an archive that runs from where it is unpacked, both of this machine's architecture and in target/.
+# Build a Debian package and a portable archive in target/, for this machine's architecture.
 deb: build runtime
 	$(call install,dpkg-dev)
 	packaging/deb.sh target/release/melos target
@@ -66,7 +67,7 @@ deb: build runtime
 dist: build runtime
 	packaging/dist.sh target/release/melos target
 
-# The package in a Debian as bare as it gets, booted: installed, played, steered, upgraded, removed. Needs root and systemd-nspawn.
+# Tests the package in a minimal booted Debian: installs, plays, steers, upgrades and removes it. Needs root and systemd-nspawn.
 test-deb: deb
 	$(call install,mmdebstrap systemd-container)
 	$(SUDO) $(PYTHON) packaging/test.py target
@@ -74,7 +75,7 @@ test-deb: deb
 target/release/melos:
 	$(MAKE) build
 
-# Installs only what is missing, so that a machine that has everything needs neither root nor a network.
+# Installs only what is missing, so that a complete machine needs neither root nor network.
 define install
 	@missing=; for package in $(1); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then echo "installing$$missing"; \
@@ -87,7 +88,7 @@ packages-build:
 packages-test:
 	$(call install,$(TEST_PACKAGES))
 
-# The inference runtime: the library inside the pinned wheel, checked by hash (first x86_64, then aarch64).
+# The inference runtime: the library from the pinned wheel, checked by hash (x86_64, then aarch64).
 ONNXRUNTIME := 1.24.4
 ONNXRUNTIME_HASHES := \
 	--hash=sha256:0d640eb9f3782689b55cfa715094474cd5662f2f137be6a6f847a594b6e9705c \
@@ -105,7 +106,7 @@ runtime/libonnxruntime.so:
 	cp runtime/wheel/onnxruntime/capi/libonnxruntime.so.$(ONNXRUNTIME) $@
 	rm -r runtime/wheel runtime/onnxruntime-*.whl
 
-# The Python clients that the tests send from.
+# The Python clients that the tests use.
 $(NODE_CLIENTS): tests/clients/node/package-lock.json
 	npm ci --prefix $(<D) --no-audit --no-fund --silent
 	touch $@
@@ -119,7 +120,7 @@ $(VENV)/ready: tests/requirements.txt
 	$(VENV)/bin/pip install -q -r tests/requirements.txt
 	touch $@
 
-# What the training code and its measures need.
+# Dependencies of the training code and its measurements.
 TRAINING_PYTHON ?= models/training/.venv/bin/python
 
 models/training/.venv/ready: models/training/requirements.lock
@@ -128,47 +129,56 @@ models/training/.venv/ready: models/training/requirements.lock
 	models/training/.venv/bin/pip install -q --no-deps --no-build-isolation -e models/training
 	touch $@
 
-# Pins anew what models/training/pyproject.toml asks for, with hashes, for all platforms; versions already pinned stay.
-# Needs uv (`pip install uv`); `make lock-training UPGRADE=--upgrade` takes the newest of everything.
+# Pins the dependencies in models/training/pyproject.toml with hashes, for all platforms, keeping versions already pinned.
+# Needs uv (`pip install uv`); `make lock-training UPGRADE=--upgrade` upgrades everything.
 lock-training:
 	cd models/training && uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock-training" $(UPGRADE) -o requirements.lock
 
-# The training code: a few steps on a tiny corpus, export, and that the exported networks agree; the measures on known answers.
+# Tests the training code: trains a few steps on a tiny corpus, exports, compares the exported networks, and checks the
+# measurements against known answers.
 test-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/python -m pytest -q tests
 
-# The training code's style, format and types.
+# Checks the training code's style, formatting and types.
 lint-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-# The built-in runtime, an optional feature for its long build: the shipped networks through it, against what PyTorch computed.
+# Tests the built-in runtime (optional because of its build time): runs the shipped networks and compares them with PyTorch.
 test-tract: packages-build
 	MELOS_ONNXRUNTIME=none $(CARGO) test --locked --features tract --lib generator
 
-# Ableton Link, an optional feature for its licence: against a peer made of Link's own library.
+# Tests Ableton Link (optional because of its licence) against a peer built from Link's own library.
 test-link: packages-build
 	$(call install,cmake g++ libclang-dev)
 	$(CARGO) test --locked --features link --test link
 	$(CARGO) test --locked --features link --lib remote::link
 
-# Measures and writes BENCHMARKS.md; PARTS="start latency" measures those alone. The seams take MELOS_SEAM_MINUTES=30 of
-# every emotion, which is about half an hour of work.
+# Runs the benchmarks and writes BENCHMARKS.md; PARTS="start latency" runs only those. The seams benchmark renders
+# MELOS_SEAM_MINUTES=30 of every emotion, which takes about half an hour.
 bench: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/measure.py target/release/melos $(PARTS)
 
-# Plays for MINUTES under JACK and adds to BENCHMARKS.md what went wrong.
+# Plays for MINUTES under JACK and adds the losses to BENCHMARKS.md.
 MINUTES := 30
 
 soak: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
 
-# Plays for a minute under 10,000 OSC messages a second and adds to BENCHMARKS.md what that did.
+# Plays for FAULT_MINUTES under JACK while something fails every few seconds, as SEED has it, and adds to BENCHMARKS.md what
+# was heard of it. Needs root.
+FAULT_MINUTES := 120
+SEED := 1
+
+faults: build packages-test runtime $(VENV)/ready
+	$(SUDO) $(VENV)/bin/python benches/faults.py target/release/melos $(FAULT_MINUTES) $(SEED)
+
+# Plays for a minute under 10,000 OSC messages a second and adds the results to BENCHMARKS.md.
 flood: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/flood.py target/release/melos
 
-# Measures what is played and writes models/EVALUATION.md. DATA is a folder with pop909, giantmidi and mutopia; renderings are
-# kept in target/evaluation, so that an interrupted run goes on. SECTIONS names some of the document's sections, all if empty.
+# Evaluates the music and writes models/EVALUATION.md. DATA is a folder with pop909, giantmidi and mutopia. Renders are
+# cached in target/evaluation, so that an interrupted run resumes. SECTIONS selects sections of the document; empty means all.
 EXCERPTS ?= 64
 SECONDS ?= 30
 HOURS ?= 1
@@ -182,12 +192,12 @@ evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
 		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))
 
-# Each fuzz target for FUZZ_SECONDS, from the seeds and from what earlier runs found. Needs cargo-fuzz; the instrumentation is not
-# stable, so the compiler is told to allow it.
+# Runs each fuzz target for FUZZ_SECONDS, from the seeds and from earlier findings. cargo-fuzz's instrumentation is unstable
+# and must be allowed explicitly.
 FUZZ_TARGETS := osc midi mapping preset oscquery socket control_log model config state audio
 FUZZ_SECONDS ?= 600
 
-fuzz: packages-build
-	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target \
+fuzz: packages-build $(TOOLS)/cargo-fuzz
+	for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(TOOLS)/cargo-fuzz run -s none $$target \
 		fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 

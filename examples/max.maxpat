@@ -28,7 +28,7 @@
       600.0,
       22.0
      ],
-     "text": "Melos from Max: drag a number, click a message; beat, chord and the heard mood arrive below."
+     "text": "Melos from Max: drag a number or click a message; beat, chord and the current mood arrive below."
     }
    },
    {
@@ -688,7 +688,7 @@
       330.0,
       22.0
      ],
-     "text": "again every ten seconds: a restarted Melos is heard again"
+     "text": "subscribes again every ten seconds, to recover when Melos restarts"
     }
    },
    {

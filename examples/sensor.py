@@ -1,4 +1,4 @@
-"""Steers Melos with two sensors: each line of standard input holds two numbers from 0 to 1023, as an Arduino prints them.
+"""Steers Melos with two sensors: each line of standard input has two numbers from 0 to 1023, as an Arduino prints them.
 
     pip install python-osc
     cat /dev/ttyACM0 | python3 sensor.py
@@ -11,7 +11,7 @@ import sys
 
 from pythonosc.udp_client import SimpleUDPClient
 
-SMOOTHING = 0.8  # share of the old value that stays; nearer to 1 for a noisier sensor
+SMOOTHING = 0.8  # weight of the old value; nearer to 1 for a noisier sensor
 STEP = 0.005  # smaller changes are not sent
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -22,7 +22,7 @@ melos = SimpleUDPClient(arguments.host, arguments.port)
 
 
 class Sensor:
-    """Smooths a reading, brings it to -1 to 1 and sends it when it has moved."""
+    """Smooths a reading, scales it to -1 to 1 and sends it if it has changed."""
 
     def __init__(self, address, at_zero, at_full):
         self.address, self.at_zero, self.at_full = address, at_zero, at_full
@@ -41,7 +41,7 @@ for line in sys.stdin:
     try:
         readings = [float(word) for word in line.split()]
     except ValueError:
-        continue  # half a line, as serial ports give at the start
+        continue  # a partial line, as serial ports send at the start
     if len(readings) == len(sensors):
         for sensor, reading in zip(sensors, readings):
             sensor.read(reading)

@@ -1,14 +1,14 @@
-"""Makes a component `melos` with parameters that steer Melos and channels of what it plays; see touchdesigner.md."""
+"""Creates a component `melos` with parameters that steer Melos and channels for its streams; see touchdesigner.md."""
 
 MELOS = ("127.0.0.1", 9000)
-LISTEN = 9001  # where TouchDesigner hears Melos
+LISTEN = 9001  # port on which TouchDesigner listens
 
 SEND = '''
 def onValueChange(par, prev):
     op('osc_out').sendOSC(par.label, [par.eval()])
 '''
 
-# Asked for again every ten seconds, so that a Melos that was restarted is heard again.
+# Subscribes again every ten seconds, to recover when Melos restarts.
 LISTENING = '''
 def onFrameStart(frame):
     if absTime.frame % int(10 * me.time.rate) == 0:
@@ -17,7 +17,7 @@ def onFrameStart(frame):
 
 melos = op("/project1").create(baseCOMP, "melos")
 
-# Each parameter's label is the address that it is sent to.
+# Each parameter's label is its OSC address.
 page = melos.appendCustomPage("Melos")
 for name, address, low, high, start in (
     ("Valence", "/melos/valence", -1, 1, 0.4),

@@ -15,7 +15,7 @@ mkdir -p "$root/DEBIAN"
 cp packaging/copyright "$root/usr/share/doc/melos/copyright"
 chmod 644 "$root/usr/share/doc/melos/copyright"
 
-# What the binary and the inference runtime link; the rest is for the user of the service and for JACK, which is opened at run time.
+# Libraries that the binary and the inference runtime link; the rest is for the service's user, and for JACK, which is loaded at run time.
 mkdir "$work/debian"
 printf 'Source: melos\n\nPackage: melos\nArchitecture: any\n' > "$work/debian/control"
 linked=$(cd "$work" && dpkg-shlibdeps -O root/usr/bin/melos root/usr/lib/melos/libonnxruntime.so 2>/dev/null | sed 's/^shlibs:Depends=//')
@@ -31,7 +31,7 @@ Recommends: libjack-jackd2-0 | libjack-0.125 | pipewire-jack
 Suggests: jackd2, pipewire
 Section: sound
 Priority: optional
-Description: piano music without end, live, steered by mood
+Description: endless live piano music, steered by mood
  A daemon that composes and plays piano music as it goes, and lets you steer
  its mood, tempo and harmony from MIDI controllers, OSC and a web page. A neural
  network plays the piano; rule-based harmony carries on whenever it is late.

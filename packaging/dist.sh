@@ -1,5 +1,5 @@
 #!/bin/sh
-# Packs a built Melos that runs from where it is unpacked: packaging/dist.sh BINARY FOLDER
+# Builds a portable archive of a built Melos: packaging/dist.sh BINARY FOLDER
 set -eu
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 
 strip -o "$work/melos" "$1"
 DESTDIR=$work PREFIX=/$name packaging/install.sh "$work/melos"
-# Units and the system's user are for machines, not for a folder.
+# Units and the system user make no sense in a portable archive.
 mkdir -p "$work/$name/share/doc/melos/systemd"
 cp systemd/* packaging/melos.toml "$work/$name/share/doc/melos/systemd/"
 cp README.md LICENSE-APACHE LICENSE-MIT "$work/$name/"

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs a built Melos: packaging/install.sh BINARY, with DESTDIR (in front of everything) and PREFIX (/usr/local).
+# Installs a built Melos: packaging/install.sh BINARY. DESTDIR is prepended to every path; PREFIX defaults to /usr/local.
 #
-# Every file is written beside its place and renamed into it, so that neither a running daemon, which has the old binary and
-# library mapped and watches models, presets and mappings, nor one that starts in between ever meets half a file.
+# Every file is written next to its target and renamed, so that no daemon ever sees a partial file: a running one has the old
+# binary and library mapped and watches models, presets and mappings, and another may start at any time.
 set -eu
 cd "$(dirname "$0")/.."
 binary=$1
@@ -34,7 +34,7 @@ into "$root/share/melos/models/melos-piano" models/melos-piano/*.onnx models/mel
 into "$root/share/melos/presets" presets/*.toml
 into "$root/share/melos/mappings" mappings/*.toml
 
-# Where configuration, units and completions go: distributions have their own places, a home has others.
+# Folders for configuration, units and completions: they differ between distribution packages and a home folder.
 zsh=$root/share/zsh/site-functions
 case $prefix in
     /usr)
@@ -46,7 +46,7 @@ case $prefix in
 esac
 if [ ! -e "$destdir$etc/melos.toml" ]; then put 644 packaging/melos.toml "$destdir$etc/melos.toml"; fi
 
-# The units name the binary and the data where this prefix has them.
+# Makes the units refer to the binary and data under this prefix.
 here() { sed "s,/usr/,$prefix/,g" "$1" > "$work/unit" && put 644 "$work/unit" "$2"; }
 here systemd/melos.user.service "$user/melos.service"
 if [ -n "$system" ]; then

@@ -103,7 +103,7 @@ impl Conductor {
         let seed_setting = [(Param::Seed, Value::Number(seed as f32))];
         for (param, value) in given.chain(&seed_setting) {
             if let Err(error) = performance.set(*param, value) {
-                tracing::warn!("start value left out: {error}");
+                tracing::warn!("ignoring a start value: {error}");
             }
         }
         let course = Course::new(&performance);

@@ -1,5 +1,5 @@
-//! What is said between threads: parameters and their values, control events, engine commands, notices to listeners,
-//! and the count of what was lost.
+//! The vocabulary shared by all threads: parameters and their values, control events, engine commands, notices to
+//! listeners, and loss counters.
 
 pub mod control;
 pub mod engine;

@@ -1,5 +1,5 @@
-//! MIDI in: devices come and go, their messages arrive on one bounded channel with the moment they were sent.
-//! MIDI out: one port, `melos:midi_out`, for instruments that join, and ways back to the devices that send.
+//! MIDI input: devices connect and disconnect, and their timestamped messages arrive on one bounded channel. MIDI
+//! output: one port, `melos:midi_out`, for instruments, and feedback ports to the devices that send.
 
 mod alsa;
 mod clock;
@@ -10,6 +10,8 @@ pub mod mapping;
 mod message;
 mod out;
 mod parse;
+mod session;
+mod transport;
 
 pub use clock::{ClockEvent, ClockFollower};
 pub use feedback::MidiFeedback;
@@ -17,25 +19,27 @@ pub use host::{Device, DeviceId, MidiError, MidiIn, MidiSystem, sources};
 pub use message::Message;
 pub use out::MidiOut;
 pub use parse::Parser;
+pub use session::SessionFollower;
+pub use transport::follow_transport;
 
 use std::time::Instant;
 
-/// What a device did.
+/// An event of a MIDI device.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MidiEvent {
-    /// A device came.
+    /// A device connected.
     Came(Device),
-    /// A device went; its notes and pedals must be let go.
+    /// A device disconnected; its notes and pedals must be released.
     Went(DeviceId),
-    /// The way back to a device is open: somebody hears now what it is told.
+    /// Feedback to a device is open: from now on it receives what is sent.
     Hears(DeviceId),
     /// A device sent a message.
     Sent {
-        /// Which device.
+        /// The device.
         device: DeviceId,
-        /// When it arrived, as exactly as the system tells.
+        /// When it arrived, as precisely as the system reports it.
         at: Instant,
-        /// What it sent.
+        /// The message.
         message: Message,
     },
 }

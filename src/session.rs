@@ -2,4 +2,5 @@
 
 pub mod live;
 pub mod log;
+pub mod midi_file;
 pub mod offline;

@@ -1,6 +1,8 @@
 //! Follows a real Link session, held by a peer made of Link's own library.
 #![cfg(feature = "link")]
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,7 @@ fn tempo_and_beats_are_the_sessions() {
     // The session that is older gives the tempo.
     std::thread::sleep(Duration::from_secs(1));
     let (sender, events) = sync_channel(1024);
-    let link = Link::start(sender).expect("a thread can be started");
+    let link = Link::start(Arc::new(AtomicBool::new(true)), sender).expect("a thread can be started");
     let is = |bpm: f64| move |event| matches!(event, ClockEvent::Tempo(t) if (t - bpm).abs() < 0.01).then_some(());
     wait_for(&events, is(97.0));
 

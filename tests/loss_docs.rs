@@ -1,4 +1,4 @@
-//! `docs/losses.md` is made from the table of losses; `MELOS_BLESS=1 cargo test --test loss_docs` writes it anew.
+//! Checks that `docs/losses.md` matches the table of losses. `MELOS_BLESS=1 cargo test --test loss_docs` regenerates it.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ const PATH: &str = "docs/losses.md";
 
 fn document() -> String {
     let mut text = String::from(
-        "# What can be lost\n\nMade from the table of losses (`src/event/health.rs`). Nothing is lost in silence: `melos status` \
-         names what was, `GET /status` has every count in `losses`, `/melos/health` sends them after state and load in the order of \
-         this table, and the log says at most once a minute what grew. Counts begin at 0 with every start and only grow; new rows \
-         come at the end.\n\n| name | counts | what it means |\n|---|---|---|\n",
+        "# Losses\n\nGenerated from the table of losses (`src/event/health.rs`). No loss is silent: `melos status` lists what was lost, \
+         `GET /status` has every counter in `losses`, `/melos/health` sends them after state and load in the order of this table, and \
+         the log reports increases at most once a minute. Counters start at 0 on every start and only increase; new rows are added at \
+         the end.\n\n| name | counts | meaning |\n|---|---|---|\n",
     );
     for loss in Loss::ALL {
         writeln!(text, "| `{}` | {}s {} | {} |", loss.id(), loss.unit(), loss.happened(), loss.help()).unwrap();
@@ -21,7 +21,7 @@ fn document() -> String {
 }
 
 #[test]
-fn the_document_is_fresh() {
+fn the_document_is_up_to_date() {
     let fresh = document();
     if std::env::var_os("MELOS_BLESS").is_some() {
         std::fs::write(PATH, &fresh).unwrap();

@@ -9,11 +9,14 @@
 mod client;
 #[path = "support/daemon.rs"]
 mod daemon;
+#[path = "support/jack_server.rs"]
+mod jack_server;
 
 use std::process::{Command, Stdio};
 
 use client::python;
-use daemon::Daemon;
+use daemon::{Daemon, SERVER};
+use jack_server::JackServer;
 
 /// Nothing to hear and nobody to play along: what counts is what the page does.
 const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
@@ -52,6 +55,16 @@ fn a_restart_is_survived_while_somebody_listens() {
     client.expect("a change waits");
     let _again = Daemon::spawn_at(ports, &[], state.path(), &QUIET);
     client.expect("the restart is survived");
+}
+
+#[test]
+fn a_knob_is_learned_by_pointing_at_a_fader() {
+    let state = tempfile::tempdir().unwrap();
+    let _server = JackServer::patient(SERVER);
+    let daemon = Daemon::start(state.path(), &["--audio", "jack", "--midi", "jack"]);
+    let mut browser = python("tests/browser/run.py", &[&daemon.http.to_string(), "learn"]);
+    let status = browser.env("JACK_DEFAULT_SERVER", SERVER).status().unwrap();
+    assert!(status.success(), "see above");
 }
 
 /// The scripts are typed: the TypeScript compiler, which others wrote, checks their comments.

@@ -1,4 +1,4 @@
-//! `docs/parameters.md` is made from the parameter table; `MELOS_BLESS=1 cargo test --test parameter_docs` writes it anew.
+//! Checks that `docs/parameters.md` matches the parameter table. `MELOS_BLESS=1 cargo test --test parameter_docs` regenerates it.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::fmt::Write as _;
@@ -10,16 +10,16 @@ const PATH: &str = "docs/parameters.md";
 fn latency(lane: Lane) -> &'static str {
     match lane {
         Lane::Fast => "next block (about 10 ms)",
-        Lane::Slow => "re-planned (about 100 ms)",
-        Lane::Daemon => "as soon as done",
+        Lane::Slow => "new plan (about 100 ms)",
+        Lane::Daemon => "immediately",
     }
 }
 
 fn document() -> String {
     let mut text = String::from(
-        "# Parameters\n\nMade from the parameter table (`src/event/parameter.rs`). The OSC address is `/melos/` and the name; mappings and presets use the \
-         name alone. An address sent without arguments answers with its value (triggers act).\n\n\
-         | name | values | unit | default | lane | heard | what it does |\n|---|---|---|---|---|---|---|\n",
+        "# Parameters\n\nGenerated from the parameter table (`src/event/parameter.rs`). The OSC address is `/melos/` plus the name; mappings and presets use \
+         the name alone. Send an address without arguments to query its value (a trigger fires instead).\n\n\
+         | name | values | unit | default | lane | takes effect | description |\n|---|---|---|---|---|---|---|\n",
     );
     for spec in TABLE {
         let (values, default) = match spec.kind {
@@ -45,7 +45,7 @@ fn document() -> String {
 }
 
 #[test]
-fn the_document_is_fresh() {
+fn the_document_is_up_to_date() {
     let fresh = document();
     if std::env::var_os("MELOS_BLESS").is_some() {
         std::fs::create_dir_all("docs").unwrap();

@@ -69,8 +69,8 @@ fn the_ending_of_the_name_is_the_format_or_is_refused_before_anything_is_rendere
         assert_eq!(magic, if name.ends_with("flac") { *b"fLaC" } else { *b"RIFF" }, "{name}");
     }
     for (name, bits, hint) in [
-        ("x.mp3", "24", "expected a name that ends in .wav or .flac"),
-        ("x", "24", "expected a name that ends in .wav or .flac"),
+        ("x.mp3", "24", "expected a name ending in .wav, .flac or .mid"),
+        ("x", "24", "expected a name ending in .wav, .flac or .mid"),
         ("z.flac", "32", "FLAC holds 16 or 24 bits"),
     ] {
         let refused = render(&["--seconds", "100000", "--bits", bits], &at(name));
@@ -78,4 +78,38 @@ fn the_ending_of_the_name_is_the_format_or_is_refused_before_anything_is_rendere
         assert!(!refused.status.success() && said.contains(name) && said.contains(hint), "{said}");
         assert!(!at(name).exists());
     }
+}
+
+#[test]
+fn notes_are_written_as_a_midi_file_on_the_beat_of_the_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let piece = ["--emotion", "happy", "--seconds", "10", "--tempo", "120", "--seed", "5"];
+    let beside = at("beside.mid");
+    let with_sound = render(&[&piece[..], &["--midi", beside.to_str().unwrap()]].concat(), &at("sound.wav"));
+    assert!(with_sound.status.success(), "{}", String::from_utf8_lossy(&with_sound.stderr));
+    assert!(render(&piece, &at("alone.mid")).status.success());
+    let bytes = fs::read(&beside).unwrap();
+    assert_eq!(bytes, fs::read(at("alone.mid")).unwrap());
+    let smf = midly::Smf::parse(&bytes).unwrap();
+    // Ten seconds at 120 BPM are twenty beats of 480 ticks.
+    assert_eq!(smf.tracks.len(), 4);
+    for track in &smf.tracks {
+        assert_eq!(track.iter().map(|event| event.delta.as_int()).sum::<u32>(), 20 * 480);
+    }
+    let tempi = smf.tracks[0].iter().filter_map(|event| match event.kind {
+        midly::TrackEventKind::Meta(midly::MetaMessage::Tempo(tempo)) => Some(tempo.as_int()),
+        _ => None,
+    });
+    assert_eq!(tempi.collect::<Vec<_>>(), [500_000]);
+    let notes = |track: usize| {
+        let is_on = |event: &&midly::TrackEvent| {
+            matches!(event.kind, midly::TrackEventKind::Midi { message: midly::MidiMessage::NoteOn { .. }, .. })
+        };
+        smf.tracks[track].iter().filter(is_on).count()
+    };
+    assert!(notes(1) >= 4 && notes(2) >= 6, "{} notes of the bass, {} of the pad", notes(1), notes(2));
+    let refused = render(&["--no-harmony"], &at("none.mid"));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("--no-harmony") && !at("none.mid").exists(), "{said}");
 }

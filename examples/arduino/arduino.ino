@@ -1,7 +1,7 @@
-// Two sensors for sensor.py: prints what stands at two analogue inputs, twenty times a second, as "512 300".
+// Two sensors for sensor.py: prints the readings of two analogue inputs twenty times a second, such as "512 300".
 //
-// A0: a distance sensor (Sharp GP2Y0A21 or the like), which moves arousal; A1: a light sensor as a voltage divider (a photoresistor to
-// 5 V, 10 kilohms to ground), which moves valence.
+// A0: a distance sensor (Sharp GP2Y0A21 or similar), which controls arousal; A1: a light sensor as a voltage divider (a photoresistor to
+// 5 V, 10 kilohms to ground), which controls valence.
 //
 //     cat /dev/ttyACM0 | python3 sensor.py
 

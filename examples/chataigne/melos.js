@@ -1,6 +1,6 @@
-// Melos in Chataigne: copy this folder to Documents/Chataigne/modules, start Chataigne, add Software > Melos.
+// Melos in Chataigne: copy this folder to Documents/Chataigne/modules, start Chataigne and add Software > Melos.
 
-// Subscribed again every ten seconds, so that a Melos that was restarted is heard again.
+// Subscribes again every ten seconds, to recover when Melos restarts.
 script.setUpdateRate(0.1);
 
 function update(deltaTime) {

@@ -1,11 +1,11 @@
-// A ring for every beat, coloured by the mood, as wide as it is loud. Drag to steer: left and right valence, up and down arousal.
+// Draws a ring on every beat, coloured by the mood and sized by the level. Drag horizontally for valence, vertically for arousal.
 const melos = new Melos();
 let weights = [0, 0, 0, 1, 0, 0, 0, 0];
 let loudness = 0;
 let chord = "";
 const rings = [];
 
-// In the order in which Melos sends the weights.
+// In the order of the weights in /melos/mood.
 const HUES = { happy: 50, sad: 220, energetic: 25, calm: 170, romantic: 330, angry: 0, nostalgic: 280, mysterious: 250 };
 
 melos.listen("/melos/mood", (values) => (weights = values.slice(0, 8)));

@@ -15,11 +15,11 @@ use melos::files::preset::Preset;
 use melos::generator::model::{Models, runtime};
 use melos::midi::mapping::Mapping;
 
-use super::WRONG;
+use super::EX_CONFIG;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, or folders of them: presets, mappings, models, melos.toml; what a file is, its place or its keys say
+    /// Files or folders to check: presets, mappings, models, melos.toml; the location or the keys tell which is which
     #[arg(required = true)]
     paths: Vec<PathBuf>,
 }
@@ -33,7 +33,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 let before = check.files;
                 check.folder(path, &whole);
                 if check.files == before {
-                    check.problems.push(format!("{}: nothing to check; there are no TOML files", path.display()));
+                    check.problems.push(format!("{}: no TOML files to check", path.display()));
                 }
             }
             Ok(whole) => check.file(path, &whole, kind_by_place(&whole)),
@@ -45,10 +45,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         writeln!(out, "{problem}")?;
     }
     writeln!(out, "{} files checked, {} problems", check.files, check.problems.len())?;
-    Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+    Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EX_CONFIG) })
 }
 
-/// What a file is.
+/// The kind of file to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Model,
@@ -61,12 +61,12 @@ enum Kind {
 struct Check {
     files: usize,
     problems: Vec<String>,
-    /// Folders that were looked through, so that links that go round end.
+    /// Folders already visited, so that circular links end.
     seen: BTreeSet<PathBuf>,
 }
 
 impl Check {
-    /// Checks everything in a folder, by the name it was given and by where it is.
+    /// Checks everything in a folder, given both the path as written and the resolved path.
     fn folder(&mut self, given: &Path, whole: &Path) {
         if !self.seen.insert(whole.to_owned()) {
             return;
@@ -77,9 +77,9 @@ impl Check {
         };
         let mut inside: Vec<_> = entries.filter(|path| !is_hidden(path)).collect();
         inside.sort();
-        // A model's folder has TOML files that are none of ours.
+        // TOML files beside a model.toml belong to the model.
         let model = inside.iter().any(|path| path.ends_with("model.toml"));
-        // Beside the models there may be folders of other things, such as the code that trains them.
+        // A models folder may also hold other things, such as training code.
         let only_models = given.ends_with("models") || whole.ends_with("models");
         for path in inside {
             let whole = match path.canonicalize() {
@@ -89,7 +89,7 @@ impl Check {
                     continue;
                 }
             };
-            // What a link is for, its own place says, before that of the file.
+            // A link's own location counts before that of its target.
             let kind = kind_by_place(&given_whole(given, &path)).or_else(|| kind_by_place(&whole));
             if whole.is_dir() {
                 if !only_models || path.join("model.toml").is_file() {
@@ -123,7 +123,7 @@ impl Check {
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(told),
             Some(Kind::Config) => Config::parse(given, &text).err().map(told),
             None => {
-                let hint = "neither its place nor its keys say what it is: a preset has schema and name, a mapping [device] \
+                let hint = "cannot tell what this file is from its location or its keys: a preset has schema and name, a mapping [device] \
                             or [[bind]] too, a configuration [audio], [osc], [http] or [midi]";
                 Some(vec![Problem::of_file(given, hint).to_string()])
             }
@@ -132,7 +132,7 @@ impl Check {
     }
 }
 
-/// Where a file of a folder would be if the folder's links were not links.
+/// The absolute path of a folder's entry, with links left unresolved.
 fn given_whole(folder: &Path, path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).join(name)
@@ -142,7 +142,7 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// A mapping that inherits from one that is neither beside it nor where Melos looks for mappings.
+/// Reports an `inherit` that names no mapping, neither beside the file nor in the search path.
 fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
     let name = mapping.inherit.as_deref()?;
     let places = find_data(None).ok().map(|data| Places::new(&data));
@@ -153,11 +153,11 @@ fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Proble
     }
     known.retain(|other| *other != mapping.file);
     let line = text.lines().position(|line| line.trim_start().starts_with("inherit")).map_or(0, |index| index + 1);
-    let hint = format!("there is no mapping of this name; there are {}", known.join(", "));
+    let hint = format!("there is no such mapping; choose one of {}", known.join(", "));
     Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
 }
 
-/// What a file is by its name, or the folder it lies in.
+/// Tells the kind of a file by its name or its folder.
 fn kind_by_place(path: &Path) -> Option<Kind> {
     let name = path.file_name()?;
     if name == "model.toml" {
@@ -173,7 +173,7 @@ fn kind_by_place(path: &Path) -> Option<Kind> {
     }
 }
 
-/// What a file is by its keys, as far as it can be read.
+/// Tells the kind of a file by its keys, as far as it parses.
 fn kind_by_keys(text: &str) -> Option<Kind> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());

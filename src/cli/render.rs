@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use melos::event::ControlEvent;
+use melos::event::parameter::{Param, Value};
 use melos::files;
 use melos::files::library::Library;
 use melos::files::preset::{Preset, Walk, begin_with};
@@ -15,6 +16,7 @@ use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
 use melos::session::log::{ControlLog, Entry};
+use melos::session::midi_file::MidiFile;
 use melos::session::offline::Offline;
 use melos::units::{frames_to_seconds, seconds_to_frames};
 
@@ -23,32 +25,35 @@ use super::plan_file::PlanFile;
 use super::progress::Progress;
 use super::settings::StartArgs;
 
-/// Frames rendered between two looks at the progress bar: one latent.
+/// Frames rendered between updates of the progress bar: one latent.
 const BLOCK: usize = 4096;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// File to write, stereo, 48 kHz: name.wav, which is RF64 where it grows beyond 4 GB, or name.flac
+    /// File to write: name.wav (RF64 beyond 4 GB) or name.flac, stereo, 48 kHz; name.mid for the notes only
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Preset to begin with, journey and all
+    /// Preset to start with, including its journey
     #[arg(long, conflicts_with = "control_log")]
     preset: Option<String>,
     #[command(flatten)]
     start: StartArgs,
-    /// How long, in seconds [default: 30, or as long as the control log]
+    /// Length in seconds [default: 30, or the length of the control log]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Seed of everything random
+    /// Seed of all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Renders a recorded session, or the recording beside the log, again, bit for bit
+    /// Render a recorded session or take again from its control log, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
-    /// Also write what was asked of the music, as JSON lines, one for every 4096 frames
+    /// Also write the notes of bass, pad and upper voice, with chords and tempo, as a Standard MIDI File
+    #[arg(long, value_name = "FILE")]
+    midi: Option<PathBuf>,
+    /// Also write the plan as JSON lines, one every 4096 frames
     #[arg(long, value_name = "JSONL")]
     plan: Option<PathBuf>,
-    /// Also says how far it has come on standard output, as JSON lines with the highest sample since the line before
+    /// Also print progress to standard output, as JSON lines with the peak since the previous line
     #[arg(long)]
     progress: bool,
     /// Bits per sample; 32 is floating point
@@ -62,7 +67,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let (format, bits) = format(&args.output, &args.bits)?;
+    let sound = sound_format(&args.output, &args.bits)?;
     let mut log = match &args.control_log {
         Some(path) => read_log(path)?,
         None => ControlLog::default(),
@@ -80,6 +85,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;
+    let is_silent = start.iter().any(|setting| *setting == (Param::MuteHarmony, Value::Toggle(true)));
+    if is_silent && (args.midi.is_some() || sound.is_none()) {
+        bail!("--no-harmony removes bass, pad and upper voice, the only notes in a MIDI file");
+    }
     if start.iter().any(|(param, _)| param.policy().ends_journey) {
         journey = None;
     }
@@ -87,25 +96,41 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 
     let mut frames = log.frames();
     match args.seconds {
-        Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => bail!("--seconds {seconds} is not a length"),
+        Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => {
+            bail!("--seconds {seconds}: expected a number above 0 and below 1000000")
+        }
         Some(seconds) => frames.end = frames.start + seconds_to_frames(seconds),
         None if frames.is_empty() => frames.end = seconds_to_frames(30.0),
         None => {}
     }
     for (frame, step) in journey.into_iter().flatten().take_while(|(frame, _)| frames.contains(frame)) {
-        // As on stage, where the plan of the first frame stands before anything is steered.
+        // As in a live session, where the plan of frame 0 is fixed before any event applies.
         let frame = frame.max(1);
         log.entries
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
     }
     let models = Models::load(runtime()?, &find_model(&places, &args.model)?)?;
     let mut performance = Offline::new(log, Generator::new(models)?);
-    let sound = SoundFile::create(&args.output, format, bits)?;
-    write(&args, &mut performance, frames, sound)
+    let midi: Vec<&Path> = args.midi.as_deref().into_iter().chain(sound.is_none().then_some(&*args.output)).collect();
+    if !midi.is_empty() {
+        performance.note_down(MidiFile::new(frames.clone()));
+    }
+    let sound = sound.map(|(format, bits)| SoundFile::create(&args.output, format, bits)).transpose()?;
+    write(&args, &mut performance, frames, sound)?;
+    let notes = performance.take_notes();
+    for (path, notes) in midi.into_iter().zip(notes.iter().cycle()) {
+        notes.write(path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
-/// Renders up to the last of the frames, and writes them into the file.
-fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>, mut sound: SoundFile) -> anyhow::Result<()> {
+/// Renders the frames up to `wanted.end`, writing those in `wanted` to the sound file, if any.
+fn write(
+    args: &Args,
+    performance: &mut Offline,
+    wanted: Range<u64>,
+    mut sound: Option<SoundFile>,
+) -> anyhow::Result<()> {
     let mut plan = args.plan.as_deref().map(PlanFile::create).transpose()?;
 
     let bar = ProgressBar::new(wanted.end)
@@ -122,7 +147,7 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>, mut sound: 
         if let (Some(file), Some(plan)) = (&mut plan, performance.plan()) {
             file.write(plan, done)?;
         }
-        if done >= wanted.start {
+        if let Some(sound) = sound.as_mut().filter(|_| done >= wanted.start) {
             sound.write(out.as_chunks().0)?;
         }
         done += frames;
@@ -135,11 +160,13 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>, mut sound: 
     if let Some(file) = plan {
         file.finish()?;
     }
-    sound.finish()?;
+    if let Some(sound) = sound {
+        sound.finish()?;
+    }
     bar.finish();
     let seconds = start.elapsed().as_secs_f64();
     super::tell(format_args!(
-        "{}: {:.1} s of music in {seconds:.1} s, a real-time factor of {:.3}",
+        "{}: {:.1} s of music in {seconds:.1} s, real-time factor {:.3}",
         args.output.display(),
         frames_to_seconds(done),
         seconds / frames_to_seconds(done)
@@ -147,13 +174,14 @@ fn write(args: &Args, performance: &mut Offline, wanted: Range<u64>, mut sound: 
     Ok(())
 }
 
-/// What a file's name and the bits asked for say about it.
-fn format(path: &Path, bits: &str) -> anyhow::Result<(Format, Bits)> {
+/// The format and sample size that a file name and `--bits` ask for; `None` for a MIDI file.
+fn sound_format(path: &Path, bits: &str) -> anyhow::Result<Option<(Format, Bits)>> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = match ending.as_str() {
         "wav" | "wave" => Format::Wav,
         "flac" => Format::Flac,
-        _ => bail!("{}: expected a name that ends in .wav or .flac", path.display()),
+        "mid" | "midi" => return Ok(None),
+        _ => bail!("{}: expected a name ending in .wav, .flac or .mid", path.display()),
     };
     let bits = match bits {
         "16" => Bits::Sixteen,
@@ -161,12 +189,12 @@ fn format(path: &Path, bits: &str) -> anyhow::Result<(Format, Bits)> {
         _ => Bits::TwentyFour,
     };
     if (format, bits) == (Format::Flac, Bits::Float) {
-        bail!("{}: FLAC holds 16 or 24 bits; choose --bits 24, or a name that ends in .wav", path.display());
+        bail!("{}: FLAC holds 16 or 24 bits; choose --bits 24, or a name ending in .wav", path.display());
     }
-    Ok((format, bits))
+    Ok(Some((format, bits)))
 }
 
 fn read_log(path: &Path) -> anyhow::Result<ControlLog> {
-    let file = files::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let file = files::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     ControlLog::read(BufReader::new(file)).with_context(|| path.display().to_string())
 }

@@ -1,4 +1,4 @@
-//! `melos status`: how the running daemon is, in sentences.
+//! `melos status`: the state of the running daemon, in sentences.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -10,18 +10,18 @@ use serde_json::Value as Json;
 use super::client::Client;
 use super::list::duration;
 
-/// Nobody hears the music as it should be.
+/// Exit status when the music is not heard as it should be.
 const UNWELL: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Ends with 0 when the music is heard as it should be, with 2 when it is not, with 1 when no Melos answers."
+    after_help = "Exits with 0 when all is well, 2 when the music is not heard as it should be, 1 when no daemon answers."
 )]
 pub(crate) struct Args {
-    /// Everything, as JSON
+    /// Print everything as JSON
     #[arg(long, conflicts_with = "watch")]
     json: bool,
-    /// Again every second, until Ctrl-C
+    /// Repeat every second until Ctrl-C
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -57,10 +57,10 @@ fn tell(status: &Json) -> String {
     let number = |value: &Json| value.as_f64().unwrap_or_default();
     let parameters = &status["parameters"];
     let state = match status["state"].as_str() {
-        Some("playing") => "Melos plays.".to_owned(),
-        Some("silent") => "Melos is silent until `melos set play on`.".to_owned(),
-        Some("starved") => "The generator is late: its last texture is sustained.".to_owned(),
-        Some("no-device") => "Nobody hears Melos: there is no sound device.".to_owned(),
+        Some("playing") => "Melos is playing.".to_owned(),
+        Some("silent") => "Melos is paused; resume with `melos set play on`.".to_owned(),
+        Some("starved") => "The generator is late; its last sound is sustained.".to_owned(),
+        Some("no-device") => "Melos is playing, but no audio device is available.".to_owned(),
         other => format!("Melos is {}.", other.unwrap_or("not ready yet")),
     };
     let preset = match text(&parameters["preset"]) {
@@ -75,7 +75,7 @@ fn tell(status: &Json) -> String {
         .collect();
     let troubles = status["troubles"].as_object().into_iter().flatten();
     let troubles: String = troubles.map(|(part, trouble)| format!("\nTrouble  {part}: {}", text(trouble))).collect();
-    let lost = if losses.is_empty() { "nothing since the start".to_owned() } else { losses.join(", ") };
+    let lost = if losses.is_empty() { "nothing since start".to_owned() } else { losses.join(", ") };
     format!(
         "{state}\n\
          Music    {}, {:.0} bpm{preset}\n\
@@ -107,12 +107,12 @@ mod tests {
         });
         assert_eq!(
             tell(&status),
-            "Melos plays.\nMusic    calm, 56 bpm, preset slow-dawn\nSound    JACK, -25.1 dB\n\
+            "Melos is playing.\nMusic    calm, 56 bpm, preset slow-dawn\nSound    JACK, -25.1 dB\n\
              Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
              Trouble  state: the disk is full"
         );
         assert!(is_well(&status));
         status["state"] = json!("no-device");
-        assert!(!is_well(&status) && tell(&status).starts_with("Nobody hears Melos"));
+        assert!(!is_well(&status) && tell(&status).starts_with("Melos is playing, but"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::performance::Performance;
 use super::settings::Settings;
-use crate::event::parameter::{Effect, Kind, Lane, Param};
+use crate::event::parameter::{Effect, Kind, Lane, Param, TempoSource};
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::clock::MusicClock;
 use crate::music::glide::{Glide, Length};
@@ -61,7 +61,7 @@ impl Course {
                 guide_beat: settings.toggle(Param::GuideBeat),
             },
             pinned_bpm: number(Param::Tempo),
-            follow: Glide::at_rest(share(settings.toggle(Param::TempoFollow))),
+            follow: Glide::at_rest(share(settings.tempo_source() == TempoSource::Mood)),
             morphing: Vec::new(),
             next_morph_step: 0,
             lead: performance.lead(),
@@ -133,8 +133,10 @@ impl Course {
                 Param::GuideChord => self.steering.guide_chord = asked.toggle(param),
                 Param::GuideBeat => self.steering.guide_beat = asked.toggle(param),
                 Param::Tempo => self.pinned_bpm.go(number, at, cut, clock),
-                Param::TempoFollow if asked.toggle(param) => self.follow.go(1.0, at, glide, clock),
-                Param::TempoFollow => self.follow.go(0.0, at, cut, clock),
+                Param::TempoSource if asked.tempo_source() == TempoSource::Mood => {
+                    self.follow.go(1.0, at, glide, clock);
+                }
+                Param::TempoSource => self.follow.go(0.0, at, cut, clock),
                 _ if effect == Effect::Engine => self.command(param, asked, at, cut, clock, commands),
                 _ => {}
             }

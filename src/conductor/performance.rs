@@ -85,6 +85,13 @@ impl Performance {
         Ok(change)
     }
 
+    /// The tempo of whoever leads it from outside, or of the moment in which the mood let it go.
+    pub(super) fn lead_tempo(&mut self, bpm: f32) -> Change {
+        let before = self.asked.clone();
+        self.asked.lead_tempo(bpm);
+        if self.asked == before { Change::Nothing } else { Change::One(Param::Tempo) }
+    }
+
     /// The held notes of a keyboard that leads.
     pub(super) fn lead_notes(&mut self, held: u128) -> Change {
         self.keys = held;

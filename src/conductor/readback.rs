@@ -4,7 +4,7 @@ use super::Conductor;
 #[allow(unused_imports, reason = "for the docs")]
 use crate::event::ControlEvent;
 use crate::event::EngineCommand;
-use crate::event::parameter::{Param, TABLE, Value};
+use crate::event::parameter::{Param, TABLE, TempoSource, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
 
@@ -13,7 +13,7 @@ impl Conductor {
     #[must_use]
     pub fn value(&self, param: Param) -> Value {
         let asked = self.performance.asked();
-        if param == Param::Tempo && asked.toggle(Param::TempoFollow) {
+        if param == Param::Tempo && asked.tempo_source() == TempoSource::Mood {
             return Value::Number(self.course.bpm(self.now, self.tempo.clock()) as f32);
         }
         asked.get(param)

@@ -15,7 +15,7 @@ pub const MAX_SCENES: usize = 1024;
 #[non_exhaustive]
 pub enum SceneError {
     /// No scene has this name.
-    #[error("no scene {}; there are: {known}", quoted(name))]
+    #[error("there is no scene {}; choose one of {known}", quoted(name))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -23,13 +23,13 @@ pub enum SceneError {
         known: String,
     },
     /// A scene needs a name.
-    #[error("a scene needs a name")]
+    #[error("a scene name must not be empty")]
     Nameless,
     /// [`MAX_SCENES`] are stored already.
-    #[error("{MAX_SCENES} scenes are stored already")]
+    #[error("there are already {MAX_SCENES} scenes; delete some first")]
     Full,
-    /// There was no recall to take back.
-    #[error("no recall to take back")]
+    /// There is no scene recall to undo.
+    #[error("there is no scene recall to undo")]
     NothingToUndo,
 }
 

@@ -1,6 +1,6 @@
 //! What has been asked for: a value for every parameter, with the mood's many faces kept consistent.
 
-use crate::event::parameter::{Param, Saved, TABLE, Value};
+use crate::event::parameter::{Param, Saved, TABLE, TempoSource, Value};
 use crate::music::emotion::{Affect, Emotion, Mood};
 use crate::music::theory::{Chord, Mode};
 
@@ -36,7 +36,7 @@ impl Default for Settings {
 impl Settings {
     /// Takes a value that fits its parameter.
     pub(super) fn set(&mut self, param: Param, value: &Value) {
-        debug_assert!(param.holds(value), "{param:?} was not fitted at the door: {value:?}");
+        debug_assert!(param.holds(value), "{param:?} was not fitted on entry: {value:?}");
         match (param, value) {
             (Param::Emotion, Value::Choice(choice)) => self.set_mood(Mood::pure(Emotion::ALL[usize::from(*choice)])),
             (Param::Valence, Value::Number(valence)) => {
@@ -45,10 +45,15 @@ impl Settings {
             (Param::Arousal, Value::Number(arousal)) => {
                 self.set_affect(Affect { arousal: *arousal, ..self.mood.affect() });
             }
+            // Whoever leads from outside has the tempo; nobody here takes it.
+            (Param::Tempo, _) if self.tempo_source().is_outside() => {}
             (Param::Tempo, _) => {
-                self.values[Param::TempoFollow as usize] = Value::Toggle(false);
+                self.set_tempo_source(TempoSource::Pinned);
                 self.values[param as usize] = value.clone();
             }
+            (Param::TempoFollow, Value::Toggle(true)) => self.set_tempo_source(TempoSource::Mood),
+            (Param::TempoFollow, _) if self.tempo_source() != TempoSource::Mood => {}
+            (Param::TempoFollow, _) => self.set_tempo_source(TempoSource::Pinned),
             (Param::Seed, Value::Number(seed)) => self.values[param as usize] = Value::Number(seed.round()),
             (_, Value::Trigger) => {}
             _ => {
@@ -67,8 +72,27 @@ impl Settings {
             Param::Emotion => Value::Choice(self.mood.dominant() as u8),
             Param::Valence => Value::Number(self.mood.affect().valence),
             Param::Arousal => Value::Number(self.mood.affect().arousal),
+            Param::TempoFollow => Value::Toggle(self.tempo_source() == TempoSource::Mood),
             _ => self.values[param as usize].clone(),
         }
+    }
+
+    /// Who leads the tempo.
+    #[must_use]
+    pub(super) fn tempo_source(&self) -> TempoSource {
+        TempoSource::at(self.choice(Param::TempoSource))
+    }
+
+    fn set_tempo_source(&mut self, source: TempoSource) {
+        self.values[Param::TempoSource as usize] = Value::Choice(source as u8);
+    }
+
+    /// Takes the tempo from outside; the mood leads no more.
+    pub(super) fn lead_tempo(&mut self, bpm: f32) {
+        if self.tempo_source() == TempoSource::Mood {
+            self.set_tempo_source(TempoSource::Pinned);
+        }
+        self.values[Param::Tempo as usize] = Value::Number(bpm);
     }
 
     /// The mood asked for.
@@ -160,7 +184,7 @@ impl Settings {
         };
         Param::all()
             .filter(|param| param.policy().saved == Saved::Everywhere && !of_other_face(*param))
-            .filter(|param| *param != Param::Tempo || !self.toggle(Param::TempoFollow))
+            .filter(|param| *param != Param::Tempo || self.tempo_source() != TempoSource::Mood)
             .map(|param| (param, self.get(param)))
             .collect()
     }
@@ -178,12 +202,14 @@ impl Settings {
     }
 
     /// The settings a share `t` (0..=1) of the way from a scene to another, on top of these: numbers and mood between
-    /// them, anything else from the nearer.
+    /// them, anything else from the nearer. Who leads the tempo from outside keeps it.
     #[must_use]
     pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
         let mut mixed = self.clone();
         let nearer = if t < 0.5 { a } else { b };
-        for param in Param::all().filter(|param| param.policy().scene) {
+        let keeps_tempo =
+            |param| self.tempo_source().is_outside() && matches!(param, Param::Tempo | Param::TempoSource);
+        for param in Param::all().filter(|param| param.policy().scene && !keeps_tempo(*param)) {
             let at = param as usize;
             mixed.values[at] = match (&a.values[at], &b.values[at]) {
                 (Value::Number(a), Value::Number(b)) => Value::Number(a + (b - a) * t),

@@ -7,7 +7,7 @@ use super::scenes::SceneError;
 use super::score::Score;
 use super::tempo::Alignment;
 use super::{Conductor, STALE_BEATS};
-use crate::event::parameter::{Input, Lane, Param, Value};
+use crate::event::parameter::{Input, Lane, Param, TempoSource, Value};
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::glide::Length;
 use crate::units::seconds_to_frames;
@@ -41,14 +41,20 @@ impl Conductor {
 
     /// Takes a value into what is asked for.
     pub(super) fn ask(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
+        let mood_led = self.performance.asked().tempo_source() == TempoSource::Mood;
+        let change = self.performance.set(param, value)?;
+        let lets_go = matches!(param, Param::TempoFollow | Param::TempoSource)
+            && mood_led
+            && self.performance.asked().tempo_source() != TempoSource::Mood;
         // Whoever lets go of the emotion's tempo keeps the tempo of this moment.
-        if (param, value) == (Param::TempoFollow, &Value::Toggle(false))
-            && self.performance.asked().toggle(Param::TempoFollow)
-        {
+        if lets_go {
             let bpm = self.course.bpm(self.now, self.tempo.clock());
-            return Ok(self.set_tempo(bpm));
+            return Ok(match self.set_tempo(bpm) {
+                Change::Nothing => change,
+                told => told,
+            });
         }
-        self.performance.set(param, value)
+        Ok(change)
     }
 
     /// Asks for what was held, a little before its line, so that it comes into force on it.
@@ -62,7 +68,7 @@ impl Conductor {
                 Ok(Change::One(_)) => self.deferred.wait(beat, None),
                 Ok(Change::Many(morph)) => self.deferred.wait(beat, Some(self.length(morph))),
                 Ok(Change::Panic) => panic = true,
-                Err(error) => tracing::warn!("{error}; nothing was changed at the bar"),
+                Err(error) => tracing::warn!("{error}; the change at the bar line was dropped"),
             }
         }
         let line = self.deferred.reach(beat, None);
@@ -92,9 +98,13 @@ impl Conductor {
     }
 
     pub(super) fn steer_one(&mut self, param: Param, morph: Option<Length>) {
-        // A tempo also decides who leads it.
-        let also = (param == Param::Tempo).then_some(Param::TempoFollow);
-        self.steer([param].into_iter().chain(also), morph, self.now, None);
+        // A tempo also decides who leads it, and who leads it what it is.
+        let of_tempo = matches!(param, Param::Tempo | Param::TempoSource | Param::TempoFollow);
+        if of_tempo {
+            self.steer([Param::Tempo, Param::TempoSource].into_iter(), morph, self.now, None);
+        } else {
+            self.steer([param].into_iter(), morph, self.now, None);
+        }
     }
 
     pub(super) fn steer_all(&mut self, morph: Option<Length>, at: u64) {
@@ -161,16 +171,17 @@ impl Conductor {
         self.splices.want(self.now);
     }
 
-    /// Pins the tempo, as far as its range goes.
+    /// Takes a tempo, as far as its range goes, that no performer asked for by name.
     fn set_tempo(&mut self, bpm: f64) -> Change {
-        let fitted = Param::Tempo.fit(Input::Number(bpm)).ok().flatten();
-        let change = fitted.and_then(|value| self.performance.set(Param::Tempo, &value).ok());
-        change.unwrap_or(Change::Nothing)
+        match Param::Tempo.fit(Input::Number(bpm)) {
+            Ok(Some(Value::Number(bpm))) => self.performance.lead_tempo(bpm),
+            _ => Change::Nothing,
+        }
     }
 
     pub(super) fn follow_tempo(&mut self, bpm: f64) {
         let asked = self.performance.asked();
-        let known = !asked.toggle(Param::TempoFollow)
+        let known = asked.tempo_source() != TempoSource::Mood
             && (bpm / f64::from(asked.number(Param::Tempo)) - 1.0).abs() < TEMPO_TOLERANCE;
         if !known && self.set_tempo(bpm) != Change::Nothing {
             self.steer_one(Param::Tempo, None);

@@ -1,4 +1,4 @@
-//! `presets/*.toml`: what is played, saved under a name.
+//! `presets/*.toml`: settings saved under a name.
 //!
 //! ```toml
 //! schema = 1
@@ -9,16 +9,16 @@
 //! "level/pad" = -14
 //! loop = true                  # start the journey again at its end
 //!
-//! [tempo]                      # ids with a slash may stand as tables: tempo/follow
-//! follow = false
+//! [tempo]                      # ids with a slash may be written as tables: tempo/source
+//! source = "pinned"
 //!
 //! [[journey]]                  # moods to move through
 //! emotion = "sad"
-//! seconds = 120                # how long this step lasts
-//! glide = 30                   # how long getting there takes
+//! seconds = 120                # length of this step
+//! glide = 30                   # duration of the glide to it
 //! ```
-//! A preset sounds the same whatever was played before: parameters that it does not name take their defaults, except
-//! those a performer sets for the evening ([`InPreset::Kept`]) and the mood, which stays where no mood is named.
+//! A preset sounds the same whatever was played before: parameters that it does not name are reset to their defaults,
+//! except those a performer sets for the evening ([`InPreset::Kept`]) and the mood if the preset names none.
 
 mod journey;
 mod mood;
@@ -32,26 +32,26 @@ use crate::files::config::ConfigError;
 use crate::files::document::{Document, Field, Problem, Table, parameter, read};
 use crate::files::library::Library;
 
-/// A preset, checked.
+/// A valid preset.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Preset {
-    /// Name for people.
+    /// Display name.
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// What the file names, in the order of the table.
+    /// The parameters in the file, in table order.
     pub named: Vec<(Param, Value)>,
-    /// Moods to move through; empty for a preset that stays.
+    /// Moods to move through; empty without a journey.
     pub journey: Vec<Step>,
-    /// Whether the journey starts again at its end.
+    /// Whether the journey restarts at its end.
     pub repeats: bool,
 }
 
 impl Preset {
-    /// Reads a preset file's text; `file` is for the problems.
+    /// Parses a preset; `file` is for error messages.
     ///
     /// # Errors
-    /// With everything that is wrong in it.
+    /// Returns every problem.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         let (mut document, mut root) = Document::parse(file, text);
         let mut preset = Self::default();
@@ -78,19 +78,19 @@ impl Preset {
     /// Reads a preset file.
     ///
     /// # Errors
-    /// With everything that is wrong in it, or that it cannot be read.
+    /// Returns every problem, or why the file cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
         read(file, Self::parse)
     }
 
-    /// Everything to set when the preset is loaded, in this order: the mood last, when its glide is known.
+    /// Everything to set when loading the preset, in this order: the mood last, after its glide.
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
         let named = |param| self.named.iter().any(|(other, _)| *other == param);
         let mut settings: Vec<_> = Param::all()
             .filter(|param| param.policy().preset == InPreset::Reset && !named(*param))
             // Setting a tempo pins it.
-            .filter(|param| *param != Param::TempoFollow || !named(Param::Tempo))
+            .filter(|param| *param != Param::TempoSource || !(named(Param::Tempo) || named(Param::TempoFollow)))
             .map(|param| (param, param.default_value()))
             .collect();
         let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| param.is_mood());
@@ -98,12 +98,20 @@ impl Preset {
         settings.extend(mood::complete(&mood));
         settings
     }
+
+    /// The same where another machine leads the tempo: it keeps it unless the preset says who is to lead.
+    #[must_use]
+    pub fn settings_led(&self) -> Vec<(Param, Value)> {
+        let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
+        let leads = self.named.iter().any(|(param, _)| matches!(param, Param::TempoSource | Param::TempoFollow));
+        self.settings().into_iter().filter(|(param, _)| leads || !of_tempo(*param)).collect()
+    }
 }
 
-/// What a performance that begins with a preset starts from, and that preset.
+/// Looks up the preset a performance starts with, and returns the initial values with it.
 ///
 /// # Errors
-/// When there is none of that name; the message says which there are.
+/// When there is no such preset; the message lists the presets.
 pub fn begin_with(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, Value)>, Preset), ConfigError> {
     let Some(preset) = presets.get(name) else {
         let known = presets.names().map(str::to_owned).collect();
@@ -114,7 +122,7 @@ pub fn begin_with(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, 
     Ok((values, preset.clone()))
 }
 
-/// A parameter in the file, and where.
+/// A parameter in the file, with its span.
 struct Named {
     param: Param,
     value: Value,
@@ -122,7 +130,7 @@ struct Named {
     key: String,
 }
 
-/// Reads ids and values; tables stand for the part of an id before the slash.
+/// Reads ids and values; a table stands for the part of an id before the slash.
 fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<Named>) {
     for (key_span, field) in table.take_rest() {
         let own = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');
@@ -139,7 +147,7 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
         }
         match parameter(&id) {
             Ok(param) if param.policy().preset != InPreset::Refused => read_value(document, param, field, named),
-            Ok(_) => document.add_unknown(key_span, &field, format!("{id} cannot be part of a preset")),
+            Ok(_) => document.add_unknown(key_span, &field, format!("{id} cannot be set in a preset")),
             Err(hint) => document.add_unknown(key_span, &field, hint),
         }
     }
@@ -148,7 +156,7 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
 fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<Named>) {
     let Some(value) = field.parameter(document, param) else { return };
     if named.iter().any(|other| other.param == param) {
-        return document.add(field.span, &field.key, "named twice");
+        return document.add(field.span, &field.key, "set twice");
     }
     named.push(Named { param, value, span: field.span, key: field.key });
 }

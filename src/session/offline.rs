@@ -14,6 +14,7 @@ use crate::event::{Hop, Performed, TimedCommand};
 use crate::generator::{Generator, GeneratorError};
 use crate::music::plan::Plan;
 use crate::session::log::{ControlLog, Entry};
+use crate::session::midi_file::MidiFile;
 
 /// Most frames worked out at a time: less than the conductor's splice lead, so that a change never reaches back into
 /// what the engine already has.
@@ -27,6 +28,8 @@ pub struct Offline {
     engine: Engine,
     ends: EngineEnds,
     score: Score,
+    /// Takes down the notes, where they are wanted.
+    notes: Option<MidiFile>,
     handover: Handover,
     /// Commands that the engine has no room for yet.
     waiting: VecDeque<TimedCommand>,
@@ -66,6 +69,7 @@ impl Offline {
             engine: Engine::new(engine_ports, Arc::new(EngineStatus::default())),
             ends,
             score: Score::default(),
+            notes: None,
             handover: Handover::default(),
             waiting: VecDeque::new(),
             lost,
@@ -77,6 +81,16 @@ impl Offline {
             gaps,
             splices: 0,
         }
+    }
+
+    /// Takes down the notes from now on; [`Offline::take_notes`] gives them.
+    pub fn note_down(&mut self, file: MidiFile) {
+        self.notes = Some(file);
+    }
+
+    /// The notes taken down so far; `None` where none were wanted.
+    pub const fn take_notes(&mut self) -> Option<MidiFile> {
+        self.notes.take()
     }
 
     /// Makes the next `out.len() / 2` frames, interleaved stereo.
@@ -139,6 +153,9 @@ impl Offline {
     /// Moves the conductor on and passes on what it decided.
     fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
+        if let Some(notes) = &mut self.notes {
+            notes.take(&self.score);
+        }
         for command in self.score.commands.drain(..) {
             while self.lost.front().is_some_and(|lost| lost.end <= self.passed) {
                 self.lost.pop_front();

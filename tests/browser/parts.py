@@ -128,7 +128,7 @@ def piece(page, daemon):
     # Ten seconds, two channels, 24 bits.
     assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
     # Another like it, given up before it is ready.
-    row.locator("text=Another like it").click()
+    row.locator("text=Make a variation").click()
     other = daemon.until("another is asked for", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
     assert other["wish"]["emotion"] == "romantic" and other["wish"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
@@ -136,6 +136,16 @@ def piece(page, daemon):
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
     daemon.until("it is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
+    # The notes of the harmony, as a MIDI file.
+    page.check("#piece-harmony")
+    page.select_option("#piece-format", "midi")
+    page.click("#piece-make")
+    row = page.locator("#pieces li[data-state=ready]").first
+    row.wait_for(timeout=600_000)
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    assert download.value.suggested_filename.endswith("-romantic.mid"), download.value.suggested_filename
+    assert download.value.path().read_bytes().startswith(b"MThd")
     print(f"starvations while rendering: {daemon.get('/status')['losses']['starvations'] - starved}")
 
 
@@ -144,7 +154,7 @@ def health(page, daemon):
     assert "Melos" not in sentence and len(sentence) > 5, sentence
     assert page.get_attribute("#health", "data-health") in ("good", "warn"), sentence
     page.click("#health")
-    daemon.until("the figures are shown", lambda: "playing into nothing" in page.inner_text("#figures"))
+    daemon.until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
     daemon.until("the log is shown", lambda: page.locator("#log li").count() > 0)
     page.click("#figures-reset")
 
@@ -172,14 +182,14 @@ def harmony(page, daemon):
     page.select_option("#m-mode", "auto")
     slide(page, "#f-tempo", 0.5)
     daemon.until_value("tempo", 120, 0.5)
-    daemon.until_value("tempo/follow", False)
-    page.click("#tempo-follow")
-    daemon.until_value("tempo/follow", True)
+    daemon.until_value("tempo/source", "pinned")
+    page.select_option("#m-tempo-source", "mood")
+    daemon.until_value("tempo/source", "mood")
     for _ in range(5):
         page.locator("#tap").dispatch_event("pointerdown")
         page.wait_for_timeout(400)
-    daemon.until("the tempo is tapped", lambda: daemon.value("tempo/follow") is False and 60 < daemon.value("tempo") < 160)
-    page.click("#tempo-follow")
+    daemon.until("the tempo is tapped", lambda: daemon.value("tempo/source") == "pinned" and 60 < daemon.value("tempo") < 160)
+    page.select_option("#m-tempo-source", "mood")
     for name, place, value in [("temperature", 0.5, 1.05), ("density", 0.25, -0.5), ("loudness", 0.75, 0.5), ("register", 1, 1), ("guidance", 0.5, 3)]:
         slide(page, f"#f-{name}", place)
         daemon.until_value(name, value, 0.02)
@@ -306,7 +316,41 @@ def midi(page, daemon):
     assert daemon.value("reverb") == before
 
 
+def learn(page, daemon, move):
+    """A knob of a device is bound by pointing at a fader here and moving it there; `move` moves it."""
+    view(page, "mix")
+    page.click("#learn")
+    page.click("#f-reverb")
+    daemon.until("it waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    move()
+    page.wait_for_selector("#learning", state="hidden")
+    # Of all that the device sends, the knob that is turned furthest.
+    learned = daemon.until("the knob is bound", lambda: daemon.get("/midi")["learned"])
+    assert [bound["parameters"] for bound in learned] == [["reverb"]] and "cc = 21" in learned[0]["block"], learned
+    view(page, "setup")
+    daemon.until("the binding is shown", lambda: "CC 21" in page.inner_text("#midi-bound"))
+    with page.expect_download() as download:
+        page.click("#midi-bound a")
+    mapping = download.value.path().read_text()
+    assert "cc = 21" in mapping and 'to = "reverb"' in mapping, mapping
+    page.click("[aria-label='Forget the controls of reverb']")
+    daemon.until("it is forgotten", lambda: not daemon.get("/midi")["learned"])
+    daemon.until("nothing is bound", lambda: "CC 21" not in page.inner_text("#midi-bound"))
+
+
 def stage(page, daemon):
+    # Full screen, in which the screen stays on, and back.
+    page.evaluate("""() => {
+        const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+        navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));
+    }""")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=true]")
+    assert page.evaluate("document.fullscreenElement === document.documentElement")
+    page.wait_for_function("window.lock && !window.lock.released")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=false]")
+    page.wait_for_function("window.lock.released")
     view(page, "setup")
     for theme in ["light", "contrast", "dark"]:
         page.select_option("#theme", theme)

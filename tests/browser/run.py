@@ -1,5 +1,6 @@
-"""Drives the page: `run.py PORT laptop|phone|restart [FOLDER]`. Screenshots go to the folder."""
+"""Drives the page: `run.py PORT laptop|phone|restart|learn [FOLDER]`. Screenshots go to the folder."""
 
+import subprocess
 import sys
 import time
 
@@ -78,7 +79,7 @@ def restart(port):
         page.wait_for_selector("#banner:not([hidden])")
         assert page.evaluate("document.body.classList.contains('offline')")
         page.locator("#f-reverb").evaluate("(input) => { input.value = 0.33; input.dispatchEvent(new Event('input', { bubbles: true })); }")
-        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change waits')")
+        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change is pending')")
         print("a change waits", flush=True)
         page.wait_for_selector("#banner", state="hidden")
         daemon.until_value("reverb", 0.33, 0.01)
@@ -92,6 +93,15 @@ def restart(port):
     print("the restart is survived", flush=True)
 
 
+def learn(port):
+    """A daemon under JACK, and a device that moves a knob there."""
+    daemon = Daemon(port)
+    with Browser() as browser:
+        page = browser.open(daemon, "laptop")
+        parts.learn(page, daemon, lambda: subprocess.run([sys.executable, "tests/clients/jack_midi_send.py", "melos:midi_in", "controls"], check=True))
+        assert not browser.console, browser.console
+
+
 DELAY = "import('/page/listen.js').then((it) => it.delay)"
 
 if __name__ == "__main__":
@@ -99,6 +109,8 @@ if __name__ == "__main__":
     port, what = sys.argv[1:3]
     if what == "restart":
         restart(port)
+    elif what == "learn":
+        learn(port)
     else:
         every_part(port, what, sys.argv[3] if len(sys.argv) > 3 else None)
     print(f"took {time.monotonic() - begun:.0f} s")

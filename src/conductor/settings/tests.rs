@@ -55,9 +55,20 @@ fn valence_and_arousal_move_the_faders_and_each_other_not() {
 #[test]
 fn a_tempo_pins() {
     let mut settings = after(&[(Param::Tempo, number(90.0))]);
-    assert!(!settings.toggle(Param::TempoFollow));
+    assert_eq!(settings.tempo_source(), TempoSource::Pinned);
+    assert_eq!(settings.get(Param::TempoFollow), Value::Toggle(false));
     settings.set(Param::TempoFollow, &Value::Toggle(true));
-    assert!(settings.toggle(Param::TempoFollow));
+    assert_eq!(settings.tempo_source(), TempoSource::Mood);
+    settings.set(Param::TempoSource, &Value::Choice(TempoSource::Clock as u8));
+    settings.set(Param::Tempo, &number(140.0));
+    settings.set(Param::TempoFollow, &Value::Toggle(false));
+    assert_eq!((settings.number(Param::Tempo), settings.tempo_source()), (90.0, TempoSource::Clock));
+    settings.lead_tempo(120.0);
+    let again = after(&settings.list());
+    assert_eq!((again.number(Param::Tempo), again.tempo_source()), (120.0, TempoSource::Clock));
+    let pinned = after(&[(Param::Tempo, number(77.0))]);
+    let recalled = settings.with_scenes(&pinned, &pinned, 0.0);
+    assert_eq!(recalled.number(Param::Tempo), 120.0, "a scene does not take the tempo from the clock");
 }
 
 #[test]

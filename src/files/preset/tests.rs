@@ -29,7 +29,7 @@ fn what_is_not_named_takes_its_default_but_the_evening_stays() {
     assert_eq!(settings.last(), Some(&(Param::Emotion, Value::Choice(Emotion::Sad as u8))));
     assert_eq!(value(Param::Glide), Some(Value::Number(9.0)));
     assert_eq!(value(Param::Reverb), Some(Param::Reverb.default_value()));
-    assert_eq!(value(Param::TempoFollow), Some(Value::Toggle(true)));
+    assert_eq!(value(Param::TempoSource), Some(Value::Choice(0)));
     let mut kept = Param::all().filter(|param| param.policy().preset != InPreset::Reset);
     assert!(kept.clone().any(|param| param == Param::Quantize) && kept.clone().any(|param| param == Param::Valence));
     for param in kept.by_ref().filter(|param| *param != Param::Emotion) {
@@ -37,7 +37,11 @@ fn what_is_not_named_takes_its_default_but_the_evening_stays() {
     }
     let pinned = parse("tempo = 90").unwrap().settings();
     assert!(pinned.contains(&(Param::Tempo, Value::Number(90.0))));
-    assert!(!pinned.iter().any(|(param, _)| *param == Param::TempoFollow));
+    assert!(!pinned.iter().any(|(param, _)| *param == Param::TempoSource));
+    let led = |text| parse(text).unwrap().settings_led();
+    assert!(led("tempo = 90").iter().all(|(param, _)| !matches!(param, Param::Tempo | Param::TempoSource)));
+    let clock = led("[tempo]\nsource = \"clock\"");
+    assert!(clock.contains(&(Param::TempoSource, Value::Choice(2))));
     let blend = parse("emotion = { calm = 1.0 }").unwrap().settings();
     assert_eq!(blend.iter().filter(|(param, _)| param.weighed_emotion().is_some()).count(), Emotion::COUNT);
 }
@@ -80,13 +84,13 @@ seconds = 0
              romantic, angry, nostalgic, mysterious; did you mean \"calm\"?",
             "test.toml:4: valance = 0.3: there is no parameter \"valance\"; did you mean \"valence\"?",
             "test.toml:5: temperature = 12: expected a number from 0.1 to 2",
-            "test.toml:6: panic = 1: panic cannot be part of a preset",
-            "test.toml:7: preset = \"other\": preset cannot be part of a preset",
+            "test.toml:6: panic = 1: panic cannot be set in a preset",
+            "test.toml:7: preset = \"other\": preset cannot be set in a preset",
             "test.toml:8: chord = \"Hm\": expected a chord symbol such as Am7, F#dim or C/E, or auto",
             "test.toml:9: loop = 1: expected true or false",
             "test.toml:10: reverb = [1]: expected a single value",
             "test.toml:12: level.pat = -3: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",
-            "test.toml:13: journey.seconds is missing: expected how long the step lasts",
+            "test.toml:13: journey.seconds is missing; expected the length of the step",
             "test.toml:18: journey.seconds = 0: expected a number from 1 to 86400",
         ]
     );
@@ -95,13 +99,13 @@ seconds = 0
 #[test]
 fn a_mood_is_given_one_way_and_whole() {
     for (text, hint) in [
-        ("valence = 0.1", "3: valence = 0.1: valence and arousal are needed together"),
-        ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is given twice"),
-        ("emotion = { sad = 0.0 }", "3: emotion.sad = 0.0: a blend needs a weight above 0"),
+        ("valence = 0.1", "3: valence = 0.1: valence and arousal must be set together"),
+        ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is set twice"),
+        ("emotion = { sad = 0.0 }", "3: emotion.sad = 0.0: a blend needs at least one weight above 0"),
         ("[[journey]]\nseconds = 3", "a step needs a mood"),
         ("loop = true", "needs a [[journey]]"),
         ("hold = true\nhold = false", "duplicate key"),
-        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "named twice"),
+        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "set twice"),
     ] {
         let problems = parse(text).unwrap_err();
         assert!(problems.len() == 1 && problems[0].contains(hint), "{text}: {problems:#?}");

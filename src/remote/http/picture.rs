@@ -1,14 +1,27 @@
 //! The outline of a recording: how loud it is from beginning to end.
 
+use std::fs::File;
 use std::path::Path;
+
+use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, SeekMode, SeekTo, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::units::Timestamp;
 
 /// Columns of an outline.
 pub(super) const COLUMNS: usize = 160;
 /// Frames of each column that are looked at: a long recording is not read as a whole.
 const FRAMES: u32 = 2048;
 
-/// Highest sample around the start of each of [`COLUMNS`] parts of a WAV file, full scale 1; none of another file.
-pub(super) fn of_wav(path: &Path) -> Option<Vec<f32>> {
+/// Highest sample around the start of each of [`COLUMNS`] parts of a WAV or FLAC file, full scale 1; `None` for any other
+/// file. Reads from the disk.
+pub(super) fn of_file(path: &Path) -> Option<Vec<f32>> {
+    if path.extension()?.eq_ignore_ascii_case("flac") { of_flac(path) } else { of_wav(path) }
+}
+
+fn of_wav(path: &Path) -> Option<Vec<f32>> {
     let mut wav = hound::WavReader::open(path).ok()?;
     let spec = wav.spec();
     let full = match spec.sample_format {
@@ -25,9 +38,32 @@ pub(super) fn of_wav(path: &Path) -> Option<Vec<f32>> {
     (0..COLUMNS as u32).map(column).collect()
 }
 
+fn of_flac(path: &Path) -> Option<Vec<f32>> {
+    let stream = MediaSourceStream::new(Box::new(File::open(path).ok()?), Default::default());
+    let (options, about) = (FormatOptions::default(), MetadataOptions::default());
+    let mut reader =
+        symphonia::default::get_probe().probe(Hint::new().with_extension("flac"), stream, options, about).ok()?;
+    let track = reader.default_track(TrackType::Audio)?;
+    let (track_id, part) = (track.id, track.num_frames? / COLUMNS as u64);
+    let codec = track.codec_params.as_ref()?.audio()?;
+    let mut decoder =
+        symphonia::default::get_codecs().make_audio_decoder(codec, &AudioDecoderOptions::default()).ok()?;
+    let mut samples = Vec::<f32>::new();
+    let column = |column: u64| {
+        let ts = Timestamp::new(i64::try_from(column * part).ok()?);
+        reader.seek(SeekMode::Coarse, SeekTo::Timestamp { ts, track_id }).ok()?;
+        decoder.reset();
+        let packet = reader.next_packet().ok()??;
+        decoder.decode(&packet).ok()?.copy_to_vec_interleaved(&mut samples);
+        Some(samples.iter().fold(0.0, |peak: f32, sample| peak.max(sample.abs())))
+    };
+    (0..COLUMNS as u64).map(column).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::record::{Bits, Format, SoundFile};
 
     #[test]
     fn the_outline_rises_with_the_sound() {
@@ -45,8 +81,23 @@ mod tests {
             wav.write_sample(0).unwrap();
         }
         wav.finalize().unwrap();
-        let peaks = of_wav(&path).unwrap();
+        let peaks = of_file(&path).unwrap();
         assert_eq!(peaks.len(), COLUMNS);
         assert!(peaks.is_sorted() && peaks[0] < 0.01 && peaks[159] > 0.98, "{peaks:?}");
+        assert_eq!(of_file(&path.with_extension("flac")), None);
+    }
+
+    #[test]
+    fn a_flac_file_has_an_outline_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.flac");
+        let mut flac = SoundFile::create(&path, Format::Flac, Bits::TwentyFour).unwrap();
+        for block in 0..160u16 {
+            flac.write(&[[f32::from(block) / 160.0, 0.0]; 4800]).unwrap();
+        }
+        flac.finish().unwrap();
+        let peaks = of_file(&path).unwrap();
+        assert_eq!(peaks.len(), COLUMNS);
+        assert!(peaks.is_sorted() && peaks[0] < 0.02 && peaks[159] > 0.97, "{peaks:?}");
     }
 }

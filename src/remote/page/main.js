@@ -1,5 +1,5 @@
 // @ts-check
-/** Builds the page out of its parts. */
+/** Builds the page from its parts. */
 
 import { melos } from './connection.js';
 import { byId, h } from './dom.js';
@@ -17,7 +17,7 @@ import { banner, looks, stageButton, theme, undoButton } from './stage.js';
 import { takes } from './takes.js';
 import { keys, transport } from './transport.js';
 
-/** Views and their panels; the first view is shown at the start. @type {[string, string, [string, string, () => any[]][]][]} */
+/** Views and their panels; the first view is shown initially. @type {[string, string, [string, string, () => any[]][]][]} */
 const VIEWS = [
   ['play', 'Play', [
     ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes],
@@ -55,7 +55,7 @@ async function start() {
     await melos.read();
   } catch {
     byId('banner').hidden = false;
-    byId('banner-text').textContent = 'Melos does not answer, trying again.';
+    byId('banner-text').textContent = 'Melos does not respond; trying again.';
     setTimeout(() => location.reload(), 2000);
     return;
   }

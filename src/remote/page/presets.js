@@ -1,5 +1,5 @@
 // @ts-check
-/** Presets with what they are for, journeys with where they are, and a setlist of one's own. */
+/** Presets with descriptions, the position in a journey, and the user's own setlist. */
 
 import { http, melos } from './connection.js';
 import { attempt, capital, clock, h, say } from './dom.js';
@@ -20,14 +20,14 @@ function setlist() {
 /** @type {Preset[]} */
 let presets = [];
 
-/** The presets that there are. */
+/** All presets. */
 export const known = () => presets;
 
 export function presetList() {
   const list = h('ul', { class: 'cards', id: 'presets' });
   const now = h('div', { class: 'now-preset', 'aria-live': 'polite' });
   const only = h('button', {
-    type: 'button', 'aria-pressed': 'false', title: 'Shows the starred presets alone; previous and next then follow them',
+    type: 'button', 'aria-pressed': 'false', title: 'Shows only starred presets; previous and next then step through these',
     onclick: () => {
       only.setAttribute('aria-pressed', String(only.getAttribute('aria-pressed') !== 'true'));
       show();
@@ -44,7 +44,7 @@ export function presetList() {
   /** @param {number} by */
   const step = (by) => {
     const names = chosen().map(({ id }) => id);
-    if (names.length === 0) return say('The setlist is empty: star some presets first');
+    if (names.length === 0) return say('The setlist is empty; star some presets first');
     const place = names.indexOf(String(melos.values.get('preset')));
     const next = place < 0 ? (by > 0 ? 0 : names.length - 1) : (place + by + names.length) % names.length;
     melos.set('preset', names[next]);
@@ -77,7 +77,7 @@ export function presetList() {
       const next = preset.journey[journey.step % preset.journey.length];
       const left = journey.left === null ? null : Math.max(0, journey.left - (performance.now() - journey.at) / 1000);
       const place = `step ${journey.step} of ${journey.steps}`;
-      const coming = left === null ? 'the last' : `${clock(left)} left, then ${next?.mood ?? 'the end'}`;
+      const coming = left === null ? 'last step' : `${clock(left)} left, then ${next?.mood ?? 'the end'}`;
       parts.push(h('span', { class: 'hint' }, ` ${place}: ${preset.journey[journey.step - 1]?.mood ?? ''}, ${coming}`));
     }
     now.replaceChildren(...parts);

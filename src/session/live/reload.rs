@@ -102,7 +102,8 @@ impl Files {
         for problem in problems.iter().filter(|problem| !self.said.contains(problem)) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
             let known = self.presets.get(&name).is_some() || self.mappings.get(&name).is_some();
-            let known = known || problem.file == file;
+            // What a folder held stays, too.
+            let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "the last good state stays" } else { "left out" });
         }
         self.said = problems;

@@ -1,110 +1,66 @@
-//! The live crank: the thread that owns the conductor and keeps it a little ahead of the play head.
+//! The performance thread: a loop over a few parts that keeps the conductor a little ahead of the play head.
 
 mod agenda;
+mod devices;
+mod engine_feed;
 mod ensemble;
+mod leader;
 mod learn;
+mod lists;
 mod onsets;
-mod show;
+mod performance;
+mod presets;
+mod reloads;
+mod reports;
+mod scheduler;
+mod sound;
 mod streams;
 mod timeline;
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use ringbuf::traits::{Consumer, Observer, Producer};
-use ringbuf::{HeapCons, HeapProd};
 
-use super::board::Board;
 use super::networks::Replacement;
 use super::reload::Reloaded;
-use super::state::{Saved, StateFile};
+use super::state::Saved;
 use super::takes::Takes;
-use crate::conductor::{Conductor, Handover, Score};
-use crate::engine::EngineStatus;
-use crate::event::Part;
-use crate::event::health::Loss;
-use crate::event::parameter::{Lane, Param, Value};
-use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
-use crate::event::{EngineEvent, Performed, TimedCommand};
-use crate::files::config::{Config, ConfigChange, Cost, MidiHost};
-use crate::files::library::Library;
-use crate::files::preset::{Preset, Walk};
-use crate::generator::{Worker, WorkerEvent};
-use crate::midi::mapping::LiveMappings;
-use crate::midi::{ClockEvent, MidiEvent, MidiIn, MidiSystem};
-use crate::output::device::Output;
+use crate::event::parameter::{Param, TempoSource, Value};
+use crate::event::{ControlEvent, Incoming, Notice, Part};
+use crate::files::config::{Config, ConfigChange};
 use crate::output::record::Format;
-use crate::quote::{listed, quoted, shown};
-use crate::remote::http::desk::Desk;
-use crate::remote::said::{Said, and_more};
-use crate::session::log::Entry;
-use crate::units::{frames_to_seconds, seconds_to_frames};
+use crate::quote::{listed, quoted};
+use crate::remote::http::desk::Wanted;
+use crate::units::seconds_to_frames;
 
-use agenda::Agenda;
-pub(super) use ensemble::Ensemble;
-use learn::Lesson;
+pub(super) use devices::Devices;
+pub(super) use engine_feed::EngineFeed;
 use onsets::Onsets;
-use show::Shown;
-use streams::Streams;
-use timeline::Timeline;
+pub(super) use performance::Performance;
+pub(super) use presets::Presets;
+pub(super) use reloads::Reloads;
+pub(super) use reports::Reports;
+pub(super) use scheduler::Scheduler;
+pub(super) use sound::Sound;
 
-/// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
-const TICK: Duration = Duration::from_millis(1);
 /// Frames by which the horizon leads the play head beyond one block: a tick, and a late wake-up.
 const MARGIN: u64 = 256;
-/// How often level and health are told.
-const REPORT: Duration = Duration::from_millis(33);
+/// Between two turns of the last fade.
+const TICK: Duration = Duration::from_millis(1);
 /// Longest fade at the end; a device that is gone would never report silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
-/// A Link session: the peer that keeps us in it, and what it says.
-pub(super) struct LinkSession {
-    pub(super) _peer: Box<dyn Send>,
-    pub(super) events: Receiver<ClockEvent>,
-}
-
-/// What the performance thread works with.
+/// The parts of the performance thread. None knows another: what one has for the others goes through the loop.
 pub(super) struct Stage {
-    pub(super) conductor: Conductor,
-    /// What the engine has been told, and the ring that leads to it.
-    pub(super) handover: Handover,
-    pub(super) commands: HeapProd<TimedCommand>,
-    pub(super) events: HeapCons<EngineEvent>,
-    pub(super) engine: Arc<EngineStatus>,
-    pub(super) output: Output,
-    pub(super) worker: Worker,
-    pub(super) inbox: Arc<Inbox>,
-    pub(super) presets: Library<Preset>,
-    /// The preset that the performance starts with, if it does: its journey begins at frame 0.
-    pub(super) preset: Option<Preset>,
-    /// MIDI devices; the handle keeps them connected.
-    pub(super) midi: Option<(MidiIn, Receiver<MidiEvent>)>,
-    /// The Link session that is followed.
-    pub(super) link: Option<LinkSession>,
-    /// What instruments that join are told.
-    pub(super) ensemble: Ensemble,
-    pub(super) mappings: LiveMappings,
-    /// Files that were read again.
-    pub(super) news: Receiver<Reloaded>,
-    /// Networks that were loaded again.
-    pub(super) networks: Receiver<Replacement>,
-    /// Recordings, and the control log.
+    pub(super) scheduler: Scheduler,
+    pub(super) performance: Performance,
+    pub(super) presets: Presets,
+    pub(super) devices: Devices,
+    pub(super) reloads: Reloads,
     pub(super) takes: Takes,
-    /// What was asked for last.
-    pub(super) config: Config,
-    /// Folder for state and recordings.
-    pub(super) folder: PathBuf,
-    pub(super) board: Arc<Board>,
-    /// Lists for HTTP.
-    pub(super) desk: Arc<Desk>,
-    pub(super) state: StateFile,
-    pub(super) stop: Arc<AtomicBool>,
-    /// Told every frame the play head moved, for the watchdog.
-    pub(super) alive: Box<dyn FnMut(u64) + Send>,
+    pub(super) reports: Reports,
+    pub(super) sound: Sound,
 }
 
 impl Stage {
@@ -112,331 +68,231 @@ impl Stage {
     ///
     /// # Errors
     /// When the sound cannot go on.
-    pub(super) fn run(mut self) -> anyhow::Result<()> {
-        let walk = self.preset.take().map(|preset| Walk::new(&preset, 0));
-        let mut turn = Turn {
-            score: Score::default(),
-            agenda: Agenda::default(),
-            timeline: Timeline::default(),
-            onsets: Onsets::default(),
-            released: Vec::new(),
-            said: Said::default(),
-            streams: Streams::default(),
-            walk,
-            lesson: None,
-            shown: Shown::default(),
-            reported: Instant::now(),
-        };
-        self.want_feedback();
+    pub(super) fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
+        let mut onsets = Onsets::default();
         self.tell_values();
-        self.show_presets();
-        let mut begun = Instant::now();
-        while !self.stop.load(Relaxed) {
-            // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
-            // and costs a turn every tick and no more.
-            std::thread::sleep(TICK.saturating_sub(begun.elapsed()));
-            self.inbox.wait(TICK);
-            begun = Instant::now();
-            self.turn(&mut turn);
-            if self.output.status().failed() {
+        self.reports.show_presets(self.presets.library());
+        while !stop.load(Relaxed) {
+            self.scheduler.wait();
+            self.turn(&mut onsets);
+            if self.sound.status().failed() {
                 bail!("the audio driver crashed with the engine");
             }
         }
         let last = self.saved();
-        self.apply(&mut turn, &ControlEvent::Set(Param::Play, Value::Toggle(false)));
+        self.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + LAST_FADE;
-        while !self.engine.silent() && Instant::now() < end {
+        while !self.sound.silent() && Instant::now() < end {
             std::thread::sleep(TICK);
-            self.turn(&mut turn);
+            self.turn(&mut onsets);
         }
-        self.takes.close(self.engine.frame());
-        self.state.close(last);
+        self.takes.close(self.sound.head(), self.performance.log());
+        self.reports.close(last);
         Ok(())
     }
 
     /// Everything that is due: what arrived, what was scheduled, what time brings.
-    fn turn(&mut self, turn: &mut Turn) {
-        let head = self.engine.frame();
-        let block = u64::from(self.output.status().block_frames());
+    fn turn(&mut self, onsets: &mut Onsets) {
+        let (head, block) = (self.sound.head(), self.sound.block());
         let lead = block + MARGIN;
         let horizon = head + lead;
         // What has been worked out last is what leaves now.
-        turn.timeline.observe(Instant::now(), head.saturating_sub(block));
-        if let Ok(reloaded) = self.news.try_recv() {
-            self.reload(turn, reloaded);
+        self.scheduler.observe(head.saturating_sub(block));
+        self.take_files();
+        self.take_devices();
+        self.scheduler.take_in(horizon, block + lead);
+        self.play(horizon);
+        self.performance.reconcile();
+        for (_, param, value) in self.performance.take_released() {
+            self.act(param, &value);
         }
-        if let Ok(Replacement { networks, fingerprint }) = self.networks.try_recv() {
-            tracing::info!(fingerprint, "another model is ready");
-            self.worker.swap(networks);
+        self.devices.send(self.performance.take_messages(), self.scheduler.timeline());
+        self.sound.hear();
+        self.performance.listen(onsets);
+        for strength in onsets.until(head) {
+            self.reports.tell(Notice::Onset { strength });
         }
-        self.take_midi(turn);
-        self.take_link(&turn.timeline);
-        let refused = turn.agenda.take_in(&self.inbox, horizon, |due| turn.timeline.frame(due) + block + lead);
-        self.engine.losses().add(Loss::Scheduled, refused);
+        self.reports.alive(head);
+        if self.reports.are_due() {
+            self.report(head);
+        }
+    }
+
+    /// Does what is scheduled up to the horizon, each at its frame.
+    fn play(&mut self, horizon: u64) {
         loop {
-            let due = turn.agenda.next_frame();
-            let step = turn.walk.as_ref().and_then(Walk::next_frame);
+            let (due, step) = (self.scheduler.next_frame(), self.presets.next_frame());
             let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
-            self.advance(turn, frame);
+            self.performance.advance(frame);
             if step == Some(frame) {
-                for (param, value) in
-                    turn.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step)
-                {
-                    self.apply(turn, &ControlEvent::Set(param, value));
+                for event in self.presets.step() {
+                    self.apply(&event);
                 }
             }
-            while let Some(incoming) = turn.agenda.take(frame) {
-                self.take(turn, incoming);
+            while let Some(incoming) = self.scheduler.take(frame) {
+                self.take(incoming);
             }
         }
-        self.advance(turn, horizon);
-        self.reconcile();
-        for (_, param, value) in std::mem::take(&mut turn.released) {
-            self.act(turn, param, &value);
-        }
-        self.send_midi(&turn.timeline);
-        self.hear(turn);
-        for strength in turn.onsets.until(head) {
-            self.board.tell(Notice::Onset { strength });
-        }
-        (self.alive)(head);
-        if turn.reported.elapsed() >= REPORT {
-            turn.reported = Instant::now();
-            self.board.tell_levels(&self.engine, self.output.status(), self.worker.status(), self.takes.status());
-            self.board.tell_mood(self.conductor.mood());
-            self.tell_values();
-            self.tell_controls();
-            self.follow_output();
-            self.takes.keep_logs(head);
-            self.hear_recorder(turn);
-            self.show(turn);
-            self.state.save(|| Saved::of(&self.conductor, self.mappings.learned()));
-        }
-    }
-
-    /// Turns what MIDI devices did into events.
-    fn take_midi(&mut self, turn: &mut Turn) {
-        let now = Instant::now();
-        self.learn(&mut turn.lesson, now);
-        let Some((midi, events)) = &self.midi else { return };
-        midi.gather();
-        let mut out = Vec::new();
-        for event in events.try_iter() {
-            if let Some(Lesson { learning, .. }) = &mut turn.lesson {
-                learning.hear(&event, now);
-            }
-            self.mappings.midi(event, |at| turn.timeline.frame(at), &mut out);
-        }
-        for event in out {
-            self.inbox.push(Incoming { event, due: None, source: Source::Midi });
-        }
-    }
-
-    /// Turns what a Link session said into events.
-    fn take_link(&self, timeline: &Timeline) {
-        let Some(link) = &self.link else { return };
-        for event in link.events.try_iter() {
-            let event = event.on_time_line(|at| timeline.frame(at));
-            self.inbox.push(Incoming { event, due: None, source: Source::Other });
-        }
-    }
-
-    /// Sends what instruments that join are to play.
-    fn send_midi(&mut self, timeline: &Timeline) {
-        let out = self.midi.as_ref().map(|(midi, _)| midi.out());
-        for (frame, message) in self.ensemble.drain() {
-            if let Some(out) = out {
-                out.send(timeline.moment(frame), message);
-            }
-        }
-    }
-
-    /// Tells listeners and controllers the values that changed.
-    fn tell_values(&mut self) {
-        for (param, value) in self.board.tell_values(self.conductor.values()) {
-            self.mappings.value(param, &value);
-        }
-    }
-
-    /// Tells motors and lights of controllers where they are to stand.
-    fn tell_controls(&mut self) {
-        let Some((midi, _)) = &self.midi else { return };
-        let mut out = Vec::new();
-        self.mappings.feedback(&mut out);
-        for (device, message) in out {
-            midi.feedback().send(device, message);
-        }
-    }
-
-    /// Where nobody said what carries MIDI, it goes where the sound goes.
-    fn follow_output(&self) {
-        let status = self.output.status();
-        if let Some((midi, _)) = self.midi.as_ref().filter(|_| self.config.midi.host == MidiHost::Auto)
-            && status.connected()
-        {
-            let system = MidiSystem::beside(&status.name());
-            if system != midi.system() {
-                tracing::info!(?system, "MIDI goes where the sound goes");
-                midi.switch(system);
-            }
-        }
-    }
-
-    /// Says which devices the mappings want to tell anything.
-    fn want_feedback(&self) {
-        if let Some((midi, _)) = &self.midi {
-            midi.feedback().want(self.mappings.told_devices());
-        }
-    }
-
-    /// What survives a restart.
-    fn saved(&self) -> Saved {
-        Saved::of(&self.conductor, self.mappings.learned())
+        self.performance.advance(horizon);
     }
 
     /// An event from outside.
-    fn take(&mut self, turn: &mut Turn, incoming: Incoming) {
+    fn take(&mut self, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
-        if let Some(name) = self.unknown_preset(&event) {
-            self.refuse(source);
-            let complaint = format!("there is no preset {}; there are {}", quoted(name), listed(self.presets.names()));
-            turn.complain("preset", &complaint);
+        if let Some(name) = self.presets.missing(&event) {
+            let there = listed(self.presets.library().names());
+            self.reports.refuse(source);
+            self.reports.complain("preset", &format!("there is no preset {}; there are {there}", quoted(name)));
             return;
         }
-        if turn.streams.repeats(&event, Instant::now()) {
+        if self.scheduler.repeats(&event) {
             return;
         }
-        if !self.apply(turn, &event) {
-            self.refuse(source);
+        let leader = self.leader();
+        if leader.is_outside() && matches!(event, ControlEvent::Set(Param::Tempo, _)) {
+            let complaint =
+                format!("{} leads the tempo; `melos set tempo/source pinned` lets you set it", leader.name());
+            self.reports.complain("tempo", &complaint);
+        }
+        let applied = self.apply(&event);
+        self.say_leader(leader);
+        if !applied {
+            self.reports.refuse(source);
         } else if let ControlEvent::Set(param, value) = &event {
-            self.act(turn, *param, value);
+            self.act(*param, value);
         }
     }
 
-    /// Counts what cannot be followed.
-    fn refuse(&self, source: Source) {
-        if matches!(source, Source::Osc(_)) {
-            self.board.refuse(1);
+    /// Applies an event at the horizon; tells whether it fits.
+    fn apply(&mut self, event: &ControlEvent) -> bool {
+        let applied = self.performance.apply(event);
+        if let Err(error) = &applied {
+            self.reports.complain(kind_of(event), &format!("{error}; nothing was changed"));
         }
+        applied.is_ok()
     }
 
-    /// The preset that an event asks for, if there is none of that name.
-    fn unknown_preset<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
-        match event {
-            ControlEvent::Set(Param::Preset, Value::Text(name))
-            | ControlEvent::NextBar(Param::Preset, Value::Text(name))
-                if self.presets.get(name).is_none() =>
-            {
-                Some(name)
-            }
-            _ => None,
+    fn apply_all(&mut self, events: impl IntoIterator<Item = ControlEvent>) {
+        for event in events {
+            self.apply(&event);
         }
     }
 
     /// Does the daemon's own part when a parameter has taken a value.
-    fn act(&mut self, turn: &mut Turn, param: Param, value: &Value) {
+    fn act(&mut self, param: Param, value: &Value) {
         if param.policy().ends_journey {
-            turn.walk = None;
+            self.presets.end_journey();
         }
-        let playing = match self.conductor.value(Param::Preset) {
-            Value::Text(name) => name,
-            _ => String::new(),
+        let (frame, leader) = (self.performance.conductor().frame(), self.leader());
+        let events = match (param, value) {
+            (Param::Preset, Value::Text(name)) => self.presets.load(name, frame, leader),
+            (Param::PresetNext, _) => self.presets.load_beside(&self.playing(), 1, frame, leader),
+            (Param::PresetPrevious, _) => self.presets.load_beside(&self.playing(), -1, frame, leader),
+            (Param::Record, Value::Toggle(on)) => return self.record(*on),
+            _ => return,
         };
-        match (param, value) {
-            (Param::Preset, Value::Text(name)) => self.load(turn, &name.clone()),
-            (Param::Record, Value::Toggle(on)) => self.record(turn, *on),
-            (Param::PresetNext, _) | (Param::PresetPrevious, _) => {
-                let steps = if param == Param::PresetNext { 1 } else { -1 };
-                if let Some(name) = self.presets.beside(&playing, steps).map(str::to_owned) {
-                    self.apply(turn, &ControlEvent::Set(Param::Preset, Value::Text(name.clone())));
-                    self.load(turn, &name);
-                }
-            }
-            _ => {}
+        self.apply_all(events);
+        self.say_leader(leader);
+    }
+
+    /// Who leads the tempo.
+    fn leader(&self) -> TempoSource {
+        match self.performance.conductor().value(Param::TempoSource) {
+            Value::Choice(position) => TempoSource::at(position),
+            _ => TempoSource::Mood,
         }
     }
 
-    /// Loads a preset, gliding as it says.
-    fn load(&mut self, turn: &mut Turn, name: &str) {
-        let Some(preset) = self.presets.get(name).cloned() else {
-            // One that went while it waited for its bar.
-            tracing::warn!(preset = name, "there is no such preset any more");
-            return;
-        };
-        tracing::info!(preset = name, "{}", shown(&preset.name));
-        let settings = preset.settings();
-        if let Some((_, Value::Number(seconds))) = settings.iter().find(|(param, _)| *param == Param::Glide) {
-            self.apply(turn, &ControlEvent::Morph(*seconds));
+    /// Says who leads the tempo now, when that is another than before.
+    fn say_leader(&mut self, before: TempoSource) {
+        let leader = self.leader();
+        if leader != before
+            && let Value::Number(bpm) = self.performance.conductor().value(Param::Tempo)
+        {
+            self.devices.say_leader(leader, bpm);
         }
-        for (param, value) in settings {
-            self.apply(turn, &ControlEvent::Set(param, value));
+    }
+
+    /// The name of the preset that plays; empty when none does.
+    fn playing(&self) -> String {
+        match self.performance.conductor().value(Param::Preset) {
+            Value::Text(name) => name,
+            _ => String::new(),
         }
-        turn.walk = Some(Walk::new(&preset, self.conductor.frame()));
     }
 
     /// Begins a recording, or ends it.
-    fn record(&mut self, turn: &mut Turn, on: bool) {
+    fn record(&mut self, on: bool) {
         if !on {
             return self.takes.end();
         }
-        let format = match self.conductor.value(Param::RecordFormat) {
+        let conductor = self.performance.conductor();
+        let format = match conductor.value(Param::RecordFormat) {
             Value::Choice(1) => Format::Flac,
             _ => Format::Wav,
         };
-        let pre_roll = match self.conductor.value(Param::RecordPreRoll) {
+        let pre_roll = match conductor.value(Param::RecordPreRoll) {
             Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
             _ => 0,
         };
-        if !self.takes.begin(self.conductor.mood().dominant().name(), format, pre_roll) {
-            self.apply(turn, &ControlEvent::Set(Param::Record, Value::Toggle(false)));
+        if !self.takes.begin(conductor.mood().dominant().name(), format, pre_roll) {
+            self.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));
         }
     }
 
-    /// A recording that failed is none any more, for everyone who is told.
-    fn hear_recorder(&mut self, turn: &mut Turn) {
-        if let Some(reason) = self.takes.failure() {
-            self.apply(turn, &ControlEvent::Set(Param::Record, Value::Toggle(false)));
-            self.board.tell(Notice::Trouble { part: Part::Recording, reason });
+    /// Takes what devices did, and what is asked of MIDI learn.
+    fn take_devices(&mut self) {
+        let value = |param| self.performance.conductor().value(param);
+        for answer in self.devices.learn(self.scheduler.learn_requests(), value) {
+            self.reports.tell(answer);
+        }
+        for (event, source) in self.devices.take(self.leader(), self.scheduler.timeline()) {
+            self.scheduler.push(event, source);
+        }
+    }
+
+    /// Takes what was saved on disk.
+    fn take_files(&mut self) {
+        if let Some(reloaded) = self.reloads.take_reloaded() {
+            self.reload(reloaded);
+        }
+        if let Some(Replacement { networks, fingerprint }) = self.reloads.take_networks() {
+            tracing::info!(fingerprint, "another model is ready");
+            self.performance.swap(networks);
         }
     }
 
     /// Takes files that were read again; the preset that plays takes effect at once if it changed.
-    fn reload(&mut self, turn: &mut Turn, reloaded: Reloaded) {
-        self.presets = reloaded.presets;
-        self.show_presets();
-        if let Some(mappings) = reloaded.mappings {
-            let mut out = Vec::new();
-            self.mappings.set_mappings(mappings, &mut out);
-            self.want_feedback();
-            for event in out {
-                self.apply(turn, &event);
-            }
+    fn reload(&mut self, reloaded: Reloaded) {
+        let Reloaded { presets, changed, mappings, config } = reloaded;
+        self.presets.replace(presets);
+        self.reports.show_presets(self.presets.library());
+        if let Some(mappings) = mappings {
+            let events = self.devices.set_mappings(mappings);
+            self.apply_all(events);
         }
-        if let Value::Text(playing) = self.conductor.value(Param::Preset)
-            && reloaded.changed.contains(&playing)
-        {
-            self.load(turn, &playing);
+        let playing = self.playing();
+        if changed.contains(&playing) {
+            let leader = self.leader();
+            let events = self.presets.load(&playing, self.performance.conductor().frame(), leader);
+            self.apply_all(events);
+            self.say_leader(leader);
         }
-        if let Some(config) = reloaded.config {
+        if let Some(config) = config {
             self.configure(config);
         }
     }
 
     /// Brings a configuration into force, as far as that goes while playing.
     fn configure(&mut self, config: Config) {
-        let changes = self.config.changes(&config);
-        self.config = config;
-        let mut later = Vec::new();
-        for change in changes {
-            if change.cost() == Cost::NextStart {
-                later.push(change.key());
-            }
+        for change in self.reloads.configure(config) {
             match change {
-                ConfigChange::Audio(audio) => self.output.configure(audio),
-                ConfigChange::MidiOut(out) => self.ensemble.configure(self.conductor.frame(), out),
+                ConfigChange::Audio(audio) => self.sound.configure(audio),
+                ConfigChange::MidiOut(out) => self.performance.configure_midi_out(out),
                 ConfigChange::Recordings(recordings) => {
-                    self.desk.set_recordings(super::place(&self.folder, &recordings).folder);
-                    self.takes.configure(&self.folder, &recordings);
+                    let place = super::place(self.reloads.folder(), &recordings);
+                    self.reports.desk().set_recordings(place.folder.clone());
+                    self.takes.configure(place);
                 }
                 ConfigChange::Preset
                 | ConfigChange::Model
@@ -447,140 +303,57 @@ impl Stage {
                 | ConfigChange::ControlLog => {}
             }
         }
-        if !later.is_empty() {
-            tracing::info!(keys = later.join(", "), "in force from the next start");
+    }
+
+    /// Tells everyone how it goes; called every thirtieth of a second.
+    fn report(&mut self, head: u64) {
+        let board = self.reports.board();
+        board.tell_levels(
+            &self.sound.engine,
+            self.sound.status(),
+            self.performance.worker_status(),
+            self.takes.status(),
+        );
+        board.tell_mood(self.performance.conductor().mood());
+        self.tell_values();
+        self.devices.tell_controls();
+        self.devices.follow(self.sound.status());
+        self.takes.keep_logs(head, self.performance.log());
+        self.hear_recorder();
+        self.show(head);
+        self.reports.save(self.performance.conductor(), self.devices.learned());
+    }
+
+    /// Tells listeners and controllers the values that changed.
+    fn tell_values(&mut self) {
+        for (param, value) in self.reports.board().tell_values(self.performance.conductor().values()) {
+            self.devices.value(param, &value);
         }
     }
 
-    /// Applies an event at the horizon and logs it; tells whether it fits.
-    fn apply(&mut self, turn: &mut Turn, event: &ControlEvent) -> bool {
-        let applied = self.conductor.apply(event);
-        match &applied {
-            Ok(()) => {
-                self.takes.log(self.conductor.frame(), Entry::Event(event.clone()));
-                if let ControlEvent::Set(param, value) = event
-                    && param.spec().lane() != Lane::Fast
-                {
-                    tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
-                }
-            }
-            Err(error) => turn.complain(kind_of(event), &format!("{error}; nothing was changed")),
-        }
-        self.advance(turn, self.conductor.frame());
-        applied.is_ok()
-    }
-
-    /// Moves the conductor on and passes on what it decides.
-    fn advance(&mut self, turn: &mut Turn, until: u64) {
-        self.conductor.advance(until, &mut turn.score);
-        self.ensemble.take(&turn.score.commands, &turn.score.pulses);
-        turn.score.pulses.clear();
-        for command in turn.score.commands.drain(..) {
-            self.handover.pass(command, |command| self.commands.try_push(command).is_ok());
-        }
-        for update in turn.score.plans.drain(..) {
-            self.worker.plan(update.plan, update.splice);
-        }
-        turn.released.append(&mut turn.score.released);
-        for (_, notice) in turn.score.notices.drain(..) {
-            self.board.tell(notice);
+    /// A recording that failed is none any more, for everyone who is told.
+    fn hear_recorder(&mut self) {
+        if let Some(reason) = self.takes.failure() {
+            self.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));
+            self.reports.tell(Notice::Trouble { part: Part::Recording, reason });
         }
     }
 
-    /// Brings the engine back to what the conductor holds, once it takes commands again after it did not.
-    fn reconcile(&mut self) {
-        if !self.handover.is_behind() {
-            return;
+    /// Brings the lists up to date and does what HTTP asks for.
+    fn show(&mut self, head: u64) {
+        for wanted in self.reports.desk().take_wanted() {
+            let Wanted::RenameScene { from, to } = wanted;
+            let events = lists::renamed_scene(self.performance.conductor(), &from, &to);
+            self.apply_all(events);
         }
-        let room = self.commands.vacant_len();
-        let push = |command| self.commands.try_push(command).is_ok();
-        if let Some(lost) = self.handover.reconcile(&self.conductor, room, push) {
-            let commands = lost.end - lost.start;
-            self.engine.losses().add(Loss::CommandsLost, commands);
-            tracing::warn!(commands, "the engine did not keep up with its commands; it has been told everything again");
-            self.takes.log(self.conductor.frame(), Entry::Reconciled { lost });
-        }
+        self.reports.desk().set_journey(self.presets.place(head));
+        self.reports.desk().set_recording(lists::recording(self.takes.status()));
+        self.reports.tell_lists(self.performance.conductor(), self.devices.mappings(), self.devices.learning(), head);
     }
 
-    /// What the engine and the generator report.
-    fn hear(&mut self, turn: &mut Turn) {
-        while let Some(event) = self.events.try_pop() {
-            match event {
-                EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last texture is sustained"),
-                EngineEvent::Recovered { bridged, .. } => {
-                    tracing::info!("the generator is back after {:.1} s", frames_to_seconds(bridged));
-                }
-                EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
-                EngineEvent::NotFinite { frame } => {
-                    tracing::error!(frame, "the network's sound held a value that is not a number; it was muted");
-                }
-                EngineEvent::Panicked { .. } => tracing::info!("panic: every sound cut"),
-            }
-        }
-        for event in self.worker.events() {
-            let entry = match event {
-                WorkerEvent::Heard(heard) => {
-                    self.conductor.listen(heard.from, &heard.chroma);
-                    turn.onsets.expect(heard.from, &heard.onsets);
-                    continue;
-                }
-                WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {
-                    continue;
-                }
-                WorkerEvent::Spliced { planned, performed } => {
-                    match performed {
-                        Some(Performed { heard, .. }) => {
-                            let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
-                            tracing::warn!("a change of mood was heard {late:.0} ms late");
-                        }
-                        None => tracing::warn!("a change of mood was overtaken by the next one before it was heard"),
-                    }
-                    Entry::Splice { planned, performed }
-                }
-                WorkerEvent::Swapped { at } => {
-                    tracing::info!(
-                        frame = at,
-                        "another model plays; the control log renders with one, so otherwise from here on"
-                    );
-                    continue;
-                }
-                WorkerEvent::Resumed { splices, missing, at } => Entry::Resume { splices, missing, at },
-                WorkerEvent::Failed { reason } => {
-                    tracing::error!("the generator failed: {reason}");
-                    continue;
-                }
-            };
-            self.takes.log(self.conductor.frame(), entry);
-        }
-    }
-}
-
-/// What changes from turn to turn.
-struct Turn {
-    score: Score,
-    agenda: Agenda,
-    timeline: Timeline,
-    onsets: Onsets,
-    /// What took its value at a bar line, for the daemon to do its part.
-    released: Vec<(u64, Param, Value)>,
-    /// What was complained about.
-    said: Said,
-    streams: Streams,
-    /// The journey of the preset that plays.
-    walk: Option<Walk>,
-    /// The control that is being learnt.
-    lesson: Option<Lesson>,
-    /// What the lists told last.
-    shown: Shown,
-    reported: Instant,
-}
-
-impl Turn {
-    /// Says what cannot be done, now and then of a kind.
-    fn complain(&mut self, kind: &str, complaint: &str) {
-        if let Some(unsaid) = self.said.say(kind, complaint, Instant::now()) {
-            tracing::warn!("{complaint}{}", and_more(unsaid));
-        }
+    /// What survives a restart.
+    fn saved(&self) -> Saved {
+        Saved::of(self.performance.conductor(), self.devices.learned())
     }
 }
 

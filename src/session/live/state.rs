@@ -5,6 +5,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -111,8 +112,8 @@ impl StateFile {
     pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
         let folder = folder.to_owned();
         let (states, saved) = sync_channel(1);
-        let mut lock = lock;
-        let write = move || write(&folder, &mut lock, &saved, &troubles);
+        let (mut lock, mut ours) = (lock, Version::of(&file(&folder)));
+        let write = move || write(&folder, &mut lock, &mut ours, &saved, &troubles);
         let thread = threads::spawn_steady("melos-state", write)?;
         Ok(Self { states, last: None, thread })
     }
@@ -153,8 +154,32 @@ fn file(folder: &Path) -> PathBuf {
     folder.join("state.toml")
 }
 
-/// Writes what changed until there is nothing more to come; what could not be written is tried again.
-fn write(folder: &Path, lock: &mut Option<FolderLock>, states: &Receiver<Saved>, troubles: &Troubles) {
+/// What tells the file that was read or written here from one that somebody else put there, or that a disk which came later
+/// brought with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
+    device: u64,
+    inode: u64,
+    /// Seconds and nanoseconds since the epoch.
+    written: (i64, i64),
+}
+
+impl Version {
+    fn of(path: &Path) -> Option<Self> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self { device: found.dev(), inode: found.ino(), written: (found.mtime(), found.mtime_nsec()) })
+    }
+}
+
+/// Writes what changed until there is nothing more to come; what could not be written is tried again. A file that is not
+/// `ours` is kept under another name.
+fn write(
+    folder: &Path,
+    lock: &mut Option<FolderLock>,
+    ours: &mut Option<Version>,
+    states: &Receiver<Saved>,
+    troubles: &Troubles,
+) {
     let path = file(folder);
     let mut written = None;
     let mut waiting: Option<Saved> = None;
@@ -168,19 +193,46 @@ fn write(folder: &Path, lock: &mut Option<FolderLock>, states: &Receiver<Saved>,
         let Some(state) = waiting.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
             continue;
         };
-        match std::fs::create_dir_all(folder).and_then(|()| files::replace(&path, text::format(&state).as_bytes())) {
+        let replaced = std::fs::create_dir_all(folder)
+            .and_then(|()| keep_anothers(&path, *ours, troubles))
+            .and_then(|()| files::replace(&path, text::format(&state).as_bytes()));
+        match replaced {
             Ok(()) => {
                 written = Some(state);
+                *ours = Version::of(&path);
                 troubles.clear(Part::State);
-                if let Some(lock) = lock {
-                    lock.renew();
-                }
+                hold(folder, lock, troubles);
             }
             Err(error) => {
                 troubles.set(Part::State, format!("{} cannot be written: {error}; trying again", path.display()));
                 waiting = Some(state);
             }
         }
+    }
+}
+
+/// Keeps a file that is about to be replaced and holds what is not ours.
+fn keep_anothers(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::Result<()> {
+    let there = Version::of(path);
+    if there.is_some() && there != ours {
+        let kept = files::set_aside(path, "replaced")?.display().to_string();
+        let path = path.display();
+        troubles.set(Part::SavedState, format!("{path} was written by somebody else meanwhile, and is kept as {kept}"));
+    }
+    Ok(())
+}
+
+/// Holds the folder's lock, again where the folder is another one, and at last where it could not be locked before.
+fn hold(folder: &Path, lock: &mut Option<FolderLock>, troubles: &Troubles) {
+    if let Some(lock) = lock {
+        return lock.renew();
+    }
+    match FolderLock::take(folder) {
+        Ok(taken) => {
+            *lock = Some(taken);
+            troubles.clear(Part::Lock);
+        }
+        Err(error) => troubles.set(Part::Lock, error),
     }
 }
 

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::log_file::LogFile;
 use crate::event::{Part, Troubles};
-use crate::files::config::RecordingsConfig;
-use crate::output::record::{Format, Recorded, Recorder, RecorderStatus, Take};
+use crate::output::record::{Format, Place, Recorded, Recorder, RecorderStatus, Take};
 use crate::session::log::Entry;
 use crate::units::SAMPLE_RATE;
 
@@ -24,7 +23,6 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Takes {
     recorder: Recorder,
-    log: LogFile,
     /// Recordings that are complete but for their log.
     recorded: VecDeque<Recorded>,
     /// Whether somebody wants to record.
@@ -34,8 +32,8 @@ pub(super) struct Takes {
 }
 
 impl Takes {
-    pub(super) fn new(recorder: Recorder, log: LogFile, troubles: Troubles) -> Self {
-        Self { recorder, log, recorded: VecDeque::new(), wanted: false, failed: None, troubles }
+    pub(super) fn new(recorder: Recorder, troubles: Troubles) -> Self {
+        Self { recorder, recorded: VecDeque::new(), wanted: false, failed: None, troubles }
     }
 
     /// Records the first minute, so that there is something to listen to where nobody hears anything.
@@ -46,11 +44,6 @@ impl Takes {
         if let Err(error) = self.recorder.start(take) {
             self.troubles.set(Part::Recording, error);
         }
-    }
-
-    /// Adds a line to the control log.
-    pub(super) fn log(&mut self, frame: u64, entry: Entry) {
-        self.log.write(frame, entry);
     }
 
     /// What the recorder tells about itself.
@@ -86,8 +79,8 @@ impl Takes {
     }
 
     /// Recordings go elsewhere, or have other room, from the next one on.
-    pub(super) fn configure(&self, state: &std::path::Path, config: &RecordingsConfig) {
-        if let Err(error) = self.recorder.move_to(super::place(state, config)) {
+    pub(super) fn configure(&self, place: Place) {
+        if let Err(error) = self.recorder.move_to(place) {
             self.troubles.set(Part::Recording, error);
         }
     }
@@ -110,30 +103,30 @@ impl Takes {
     }
 
     /// Keeps the control log beside recordings of which everything is known when the play head is at a frame.
-    pub(super) fn keep_logs(&mut self, head: u64) {
-        self.keep_logs_before(head.saturating_sub(SETTLED));
+    pub(super) fn keep_logs(&mut self, head: u64, log: &mut LogFile) {
+        self.keep_logs_before(head.saturating_sub(SETTLED), log);
     }
 
-    fn keep_logs_before(&mut self, settled: u64) {
+    fn keep_logs_before(&mut self, settled: u64, log: &mut LogFile) {
         self.recorded.extend(self.recorder.status().take_recorded());
         while let Some(recorded) = self.recorded.pop_front() {
             if recorded.frames.end > settled {
                 return self.recorded.push_front(recorded);
             }
-            self.log.keep(recorded);
+            log.keep(recorded);
         }
     }
 
-    /// Completes the recording that is going on, for the end at a frame.
-    pub(super) fn close(&mut self, frame: u64) {
+    /// Completes the recording that is going on, and with it the control log of a performance that ends at a frame.
+    pub(super) fn close(&mut self, frame: u64, log: &mut LogFile) {
         let end = Instant::now() + LAST;
         if self.recorder.stop().is_ok() {
             while self.recorder.status().recording() && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        self.keep_logs_before(u64::MAX);
-        self.log.write(frame, Entry::End);
+        self.keep_logs_before(u64::MAX, log);
+        log.write(frame, Entry::End);
     }
 }
 
@@ -145,17 +138,14 @@ mod tests {
     use ringbuf::traits::Split;
 
     use super::*;
-    use crate::files::config::ControlLogConfig;
-    use crate::output::record::{Budget, Listeners, Place};
-    use crate::session::log::Header;
+    use crate::files::config::RecordingsConfig;
+    use crate::output::record::{Budget, Listeners};
 
     fn takes(folder: &Path) -> Takes {
         let (_, tap) = HeapRb::new(1000).split();
         let place = Place { folder: folder.to_owned(), budget: Budget::of(&RecordingsConfig::default()) };
         let recorder = Recorder::spawn(tap, Listeners::default(), place, std::sync::Arc::default()).unwrap();
-        let config = ControlLogConfig { write: false, ..ControlLogConfig::default() };
-        let log = LogFile::open(Path::new("unused"), Header::default(), &config, Troubles::default()).unwrap();
-        Takes::new(recorder, log, Troubles::default())
+        Takes::new(recorder, Troubles::default())
     }
 
     fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::Stage;
-use crate::event::parameter::Param;
+use super::devices::Devices;
+use crate::event::parameter::{Param, Value};
 use crate::event::{LearnRequest, Notice};
 use crate::midi::mapping::{Learned, Learning};
 
@@ -15,28 +15,41 @@ pub(super) struct Lesson {
     to: Option<SocketAddr>,
 }
 
-impl Stage {
-    /// Begins to learn when somebody asks; binds what was learnt, and answers.
-    pub(super) fn learn(&mut self, lesson: &mut Option<Lesson>, now: Instant) {
-        while let Some((request, from)) = self.inbox.take_learn() {
+impl Lesson {
+    fn answer(&self, block: String) -> Notice {
+        Notice::Learned { to: self.to, param: self.learning.param(), block }
+    }
+}
+
+impl Devices {
+    /// Takes what is asked of MIDI learn, given what parameters stand at, and binds what was learnt; the answers.
+    pub(super) fn learn(
+        &mut self,
+        requests: impl Iterator<Item = (LearnRequest, Option<SocketAddr>)>,
+        value: impl Fn(Param) -> Value,
+    ) -> Vec<Notice> {
+        let now = Instant::now();
+        let mut answers = Vec::new();
+        for (request, to) in requests {
             if let LearnRequest::Forget(param) = request {
                 let forgotten = self.mappings.forget(param);
                 tracing::info!(parameter = param.spec().id, forgotten, "learnt controls forgotten");
-                self.answer(from, param, String::new());
+                answers.push(Notice::Learned { to, param, block: String::new() });
                 continue;
             }
-            if let Some(old) = lesson.take() {
-                self.answer(old.to, old.learning.param(), String::new());
-            }
+            answers.extend(self.lesson.take().map(|old| old.answer(String::new())));
             if let LearnRequest::Control(param) = request {
-                let learning = Learning::new(param, self.conductor.value(param), now);
-                *lesson = Some(Lesson { learning, to: from });
+                self.lesson = Some(Lesson { learning: Learning::new(param, value(param), now), to });
             }
         }
-        let Some(Lesson { learning, to }) = lesson.take_if(|lesson| lesson.learning.ended(now)) else { return };
-        let param = learning.param();
-        let Some((device, block)) = learning.result() else { return self.answer(to, param, String::new()) };
-        if learning.is_complete() {
+        answers.extend(self.lesson.take_if(|lesson| lesson.learning.ended(now)).map(|lesson| self.bind(&lesson)));
+        answers
+    }
+
+    /// Puts what was learnt to use; the answer.
+    fn bind(&mut self, lesson: &Lesson) -> Notice {
+        let Some((device, block)) = lesson.learning.result() else { return lesson.answer(String::new()) };
+        if lesson.learning.is_complete() {
             let name = self.mappings.device_name(device).unwrap_or_default().to_owned();
             match Learned::new(&name, &block) {
                 Ok(learned) => {
@@ -46,10 +59,6 @@ impl Stage {
                 Err(problems) => tracing::error!(?problems, "what was learnt cannot be bound"),
             }
         }
-        self.answer(to, param, block);
-    }
-
-    fn answer(&self, to: Option<SocketAddr>, param: Param, block: String) {
-        self.board.tell(Notice::Learned { to, param, block });
+        lesson.answer(block)
     }
 }

@@ -54,6 +54,36 @@ fn scenes_come_back_into_the_conductor() {
     assert_eq!(second.value(Param::Reverb), Value::Number(0.75));
 }
 
+#[test]
+fn what_a_disk_that_came_later_holds_is_kept() {
+    let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
+    let file_of = |troubles: &Troubles| StateFile::open(folder.path(), None, troubles.clone()).unwrap();
+    let state = file_of(&troubles);
+    // Nothing was found, and now there are scenes.
+    fs::write(file(folder.path()), written()).unwrap();
+    state.close(some());
+    let said = troubles.now().0[&Part::SavedState].clone();
+    let kept = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("state.toml.replaced-")).collect();
+    assert!(kept.len() == 1 && said.contains(kept[0].to_str().unwrap()), "{said} {kept:?}");
+    assert_eq!(fs::read_to_string(&kept[0]).unwrap(), written());
+    // What was read or written here is no one else's.
+    let troubles = Troubles::default();
+    file_of(&troubles).close(Saved::default());
+    assert!(!troubles.now().0.contains_key(&Part::SavedState));
+}
+
+#[test]
+fn a_folder_that_can_be_locked_at_last_is_locked() {
+    let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
+    troubles.set(Part::Lock, "it could not be locked");
+    let mut state = StateFile::open(folder.path(), None, troubles.clone()).unwrap();
+    state.save(some);
+    wait_until("the lock", || !troubles.now().0.contains_key(&Part::Lock));
+    assert!(matches!(FolderLock::take(folder.path()), Err(crate::files::LockError::Held { .. })));
+    state.close(some());
+}
+
 /// A file as Melos writes it, with three scenes and a learnt control.
 fn written() -> String {
     let mut state = some();
@@ -192,8 +222,9 @@ fn a_file_that_cannot_be_read_is_not_written_over() {
     let troubles = Troubles::default();
     assert_eq!(Saved::load(folder.path(), &troubles), Saved::default());
     open(folder.path()).unwrap().close(some());
-    let files = fs::read_dir(folder.path()).unwrap();
-    let sizes: Vec<_> = files.map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
+    let files = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+    let files = files.filter(|entry| entry.file_name().to_string_lossy().starts_with("state.toml"));
+    let sizes: Vec<_> = files.map(|entry| entry.metadata().unwrap().len()).collect();
     assert!(sizes.len() == 2 && sizes.contains(&(LARGEST + 1)), "{sizes:?}");
     assert!(troubles.now().0[&Part::SavedState].contains("larger than"));
 }

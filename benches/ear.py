@@ -1,0 +1,164 @@
+"""Listens to what melos plays through JACK: as a program it writes what it hears to standard output; `Ear` runs it, again
+whenever the server has gone, and counts silences and clicks.
+
+A listener within the steering program would lose its place with the server, and wait for the interpreter.
+"""
+
+import collections
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+
+RATE = 48_000
+PORTS = ("melos-audio:left", "melos-audio:right")
+# When a block was heard, its first frame by the server's count, and how many it has.
+HEAD = struct.Struct("<dII")
+# Below this (-80 dB) it is silence, and silence is heard from so many seconds on.
+SILENT, LONG = 1e-4, 0.1
+# A click is a step that its surroundings (10 ms on either side) do not explain: so many times their usual change of slope.
+AROUND, NEAR, FACTOR, LEAST = 480, 8, 7, 0.004
+# Music is never exactly zero for so long: a block that did not come.
+HOLE = 64
+CHUNK = 10 * RATE
+
+
+def listen():
+    """Writes every block until the server ends."""
+    import jack
+
+    # The callback needs the interpreter's lock well within a period.
+    sys.setswitchinterval(0.0002)
+    client = jack.Client("ear", no_start_server=True)
+    ports = [client.inports.register(side) for side in ("left", "right")]
+    blocks = collections.deque()
+
+    @client.set_process_callback
+    def process(frames):
+        sound = [port.get_array().copy() for port in ports]
+        blocks.append((time.monotonic(), client.last_frame_time, frames, sound))
+
+    @client.set_shutdown_callback
+    def shutdown(*_):
+        os._exit(0)
+
+    client.activate()
+    while True:
+        time.sleep(0.01)
+        there = {port.name for port in client.get_ports(PORTS[0].split(":")[0] + ":", is_audio=True, is_output=True)}
+        if there.issuperset(PORTS) and not all(port.connections for port in ports):
+            for theirs, ours in zip(PORTS, ports):
+                client.connect(theirs, ours)
+        while blocks:
+            moment, frame, frames, sound = blocks.popleft()
+            sys.stdout.buffer.write(HEAD.pack(moment, frame, frames) + np.stack(sound, 1).tobytes())
+        sys.stdout.buffer.flush()
+
+
+def runs(true):
+    """Begin and end of every run of true values."""
+    return np.flatnonzero(np.diff(np.concatenate(([0], true.astype(np.int8), [0])))).reshape(-1, 2)
+
+
+def silences(sound):
+    """Begin and end, in frames, of every silence that is heard as one."""
+    return [(begin, end) for begin, end in runs(np.abs(sound).max(1) < SILENT) if end - begin >= LONG * RATE]
+
+
+def clicks(sound):
+    """Frames at which a channel steps as its surroundings do not."""
+    found = set()
+    for channel in sound.T.astype(np.float64):
+        slope = np.abs(np.diff(channel, 2))
+        energy = np.concatenate(([0], np.cumsum(slope**2)))
+        at = np.flatnonzero(slope > LEAST)
+        at = at[(at >= AROUND) & (at < len(slope) - AROUND)]
+        mean = lambda begin, end: np.sqrt((energy[end] - energy[begin]) / (AROUND - NEAR))
+        usual = np.maximum(mean(at - AROUND, at - NEAR), mean(at + NEAR + 1, at + AROUND + 1))
+        found.update(int(frame) for frame in at[slope[at] > FACTOR * usual])
+    found.update(int(begin) for begin, end in runs((sound == 0).all(1)) if end - begin >= HOLE and 0 < begin and end < len(sound))
+    # A step is one click, though it bends twice.
+    return [frame for frame in sorted(found) if not found & set(range(frame - NEAR, frame))]
+
+
+class Ear:
+    """Hears until it is closed. `silences` are (time, seconds) and `clicks` times, by the monotonic clock; `first` are the
+    times of the first sound after every (re)start; `missed` counts blocks that the listener itself did not get. What is
+    around a click is kept in a folder, as numpy's files, to be looked at."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.silences, self.clicks, self.first = [], [], []
+        self.heard = self.missed = 0
+        self.open, self.process = True, None
+        self.thread = threading.Thread(target=self._hear, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.open = False
+        self.process.terminate()
+        self.thread.join()
+
+    def _hear(self):
+        while self.open:
+            self.process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self._life(self.process.stdout)
+            self.process.wait()
+            time.sleep(0.05)
+
+    def _life(self, pipe):
+        """What one process hears."""
+        blocks, next_frame = [], None
+        while head := pipe.read(HEAD.size):
+            if len(head) < HEAD.size:
+                break
+            moment, frame, frames = HEAD.unpack(head)
+            data = pipe.read(frames * 8)
+            if len(data) < frames * 8:
+                break
+            sound = np.frombuffer(data, "<f4").reshape(-1, 2)
+            if next_frame is None:
+                # From when on both are connected.
+                if np.abs(sound).max(0).min() < SILENT:
+                    continue
+                self.first.append(moment)
+            elif next_frame != frame:
+                # It lost its place: what follows is another piece.
+                self.missed += 1
+                self._examine(blocks, True)
+                blocks = []
+            next_frame = (frame + frames) % 2**32
+            blocks.append((moment, sound))
+            self.heard += frames
+            if len(blocks) * frames >= CHUNK:
+                blocks = self._examine(blocks, False)
+        self._examine(blocks, True)
+
+    def _examine(self, blocks, ends):
+        """Counts what is in a piece, and gives those of its last blocks that belong to what follows too."""
+        if not blocks:
+            return []
+        sound, size = np.concatenate([sound for _, sound in blocks]), len(blocks[0][1])
+        when = lambda frame: blocks[frame // size][0]
+        for frame in clicks(sound):
+            if when(frame) not in self.clicks:
+                self.clicks.append(when(frame))
+                around = sound[max(0, frame - RATE // 4) : frame + RATE // 4]
+                np.save(self.folder / f"click-{len(self.clicks)}-{when(frame):.2f}.npy", around)
+        kept = len(blocks) - 1
+        for begin, end in silences(sound):
+            if end == len(sound) and not ends and begin > 0:
+                kept = min(kept, begin // size)
+            else:
+                self.silences.append((when(begin), (end - begin) / RATE))
+        return blocks[kept:]
+
+
+if __name__ == "__main__":
+    listen()

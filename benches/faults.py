@@ -1,0 +1,278 @@
+"""Plays for a long time while something fails every few seconds: faults.py MELOS [MINUTES] [SEED]
+
+SEED decides which faults come when, how long they last and how it is steered. Under JACK (dummy driver) a listener records
+everything; counted are silences of more than 100 ms and clicks, faults after which Melos was not itself again within
+PATIENCE, and how memory, descriptors, threads and files grow. Needs root for a disk of its own. Adds to BENCHMARKS.md.
+"""
+
+import contextlib
+import datetime
+import os
+import pathlib
+import random
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from pythonosc.udp_client import SimpleUDPClient
+
+import book
+import ear
+import stage
+
+NAME, PERIOD = "melos-faults", 1024
+DISK_MB = 400
+PATIENCE = 20
+# A fault of the sound server is over for the listener when so many seconds have passed.
+AFTER = 1.5
+EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
+CONFIG = '[recordings]\nfolder = "takes"\nmax_gb = {}\nkeep_free_gb = 0.02\nwhen_full = "delete-oldest"\n'
+SENSORS = pathlib.Path(__file__).parent.parent / "tests/clients/osc_sensors.py"
+# From the epoch of NTP to that of Unix.
+NTP = 2_208_988_800
+
+
+@contextlib.contextmanager
+def disk(megabytes):
+    """A file system of its own, which can be full, read-only or frozen without anybody else's loss."""
+    with tempfile.TemporaryDirectory() as folder:
+        image, place = f"{folder}/image", f"{folder}/disk"
+        os.mkdir(place)
+        subprocess.run(["truncate", "-s", f"{megabytes}M", image], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, place], check=True)
+        try:
+            yield place
+        finally:
+            subprocess.run(["umount", "-l", place], check=True)
+
+
+class Server:
+    """JACK's server, which may stand still, die and come back."""
+
+    def start(self):
+        scheduling = ["-R", "-P", "70"] if self.realtime() else ["-r"]
+        command = ["jackd", "-n", NAME, *scheduling, "-d", "dummy", "-r", str(stage.RATE), "-p", str(PERIOD)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def realtime(self):
+        return subprocess.run(["chrt", "-f", "70", "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Rig:
+    """Everything that can be made to fail, and what was counted. The methods named in FAULTS do one fault and undo it."""
+
+    def __init__(self, folder, server, process, log_reader, dice):
+        self.folder, self.server, self.process, self.log_reader, self.dice = folder, server, process, log_reader, dice
+        self.osc = SimpleUDPClient("127.0.0.1", stage.OSC)
+
+    def server_stalls(self):
+        os.kill(self.server.process.pid, signal.SIGSTOP)
+        time.sleep(self.dice.uniform(0.1, 5))
+        os.kill(self.server.process.pid, signal.SIGCONT)
+
+    def server_dies(self):
+        self.server.kill()
+        time.sleep(self.dice.uniform(0, 6))
+        self.server.start()
+
+    def flood(self):
+        sensors = [sys.executable, SENSORS, str(stage.OSC), "10000", "3"]
+        subprocess.run(sensors, check=True, stdout=subprocess.DEVNULL)
+
+    def noise(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            for _ in range(5000):
+                head = self.dice.choice([b"", b"/melos/chord\0\0\0\0,s\0\0", b"#bundle\0"])
+                udp.sendto(head + self.dice.randbytes(self.dice.randrange(200)), ("127.0.0.1", stage.OSC))
+                time.sleep(0.0002)
+
+    def fast_clock(self):
+        message = b"/melos/emotion\0\0,s\0\0sad\0"
+        for _ in range(60):
+            due = int(time.time()) + NTP + self.dice.randrange(3000, 3500)
+            bundle = b"#bundle\0" + struct.pack(">Q", due << 32) + (struct.pack(">I", len(message)) + message) * 100
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+                udp.sendto(bundle, ("127.0.0.1", stage.OSC))
+            time.sleep(0.01)
+
+    def connections(self):
+        held = []
+        with contextlib.ExitStack() as stack:
+            for _ in range(400):
+                with contextlib.suppress(OSError):
+                    held.append(stack.enter_context(socket.create_connection(("127.0.0.1", stage.HTTP), 1)))
+                    held[-1].sendall(b"GET /status HTTP/1.1\r\nHost: ")
+            time.sleep(self.dice.uniform(1, 5))
+
+    def disk_full(self):
+        with contextlib.suppress(OSError), open(f"{self.folder}/ballast", "wb", buffering=0) as ballast:
+            while ballast.write(bytes(1 << 20)):
+                pass
+        time.sleep(self.dice.uniform(1, 8))
+        os.remove(f"{self.folder}/ballast")
+
+    def folders_locked(self):
+        folders = [self.folder, f"{self.folder}/takes"]
+        subprocess.run(["chattr", "+i", *folders], check=True)
+        time.sleep(self.dice.uniform(1, 8))
+        subprocess.run(["chattr", "-i", *folders], check=True)
+
+    def disk_stands_still(self):
+        subprocess.run(["fsfreeze", "-f", self.folder], check=True)
+        time.sleep(self.dice.uniform(0.5, 6))
+        subprocess.run(["fsfreeze", "-u", self.folder], check=True)
+
+    def disk_slow(self):
+        for _ in range(40):
+            subprocess.run(["fsfreeze", "-f", self.folder], check=True)
+            time.sleep(0.15)
+            subprocess.run(["fsfreeze", "-u", self.folder], check=True)
+            time.sleep(0.01)
+
+    def descriptors(self):
+        limits = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (len(self.open_files()), limits[1]))
+        time.sleep(self.dice.uniform(1, 6))
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, limits)
+
+    def log_reader_stalls(self):
+        os.kill(self.log_reader.pid, signal.SIGSTOP)
+        for _ in range(3000):
+            self.osc.send_message("/melos/chord", "Hm")
+        time.sleep(self.dice.uniform(1, 10))
+        os.kill(self.log_reader.pid, signal.SIGCONT)
+
+    def reload(self):
+        config, preset = pathlib.Path(self.folder) / "melos.toml", pathlib.Path(self.folder) / "melos/presets/mine.toml"
+        preset.write_text("schema = 1\nname = \"Mine\"\nreverb = 0,6\n")
+        config.write_text(CONFIG.format('"much"'))
+        time.sleep(self.dice.uniform(0.5, 4))
+        preset.write_text(f"schema = 1\nname = \"Mine\"\nreverb = {self.dice.random():.3f}\n")
+        config.write_text(CONFIG.format(self.dice.choice([0.15, 0.2])))
+
+    def open_files(self):
+        return os.listdir(f"/proc/{self.process.pid}/fd")
+
+    def steer(self):
+        self.osc.send_message(f"/melos/emotion/{self.dice.choice(EMOTIONS)}", self.dice.random())
+        self.osc.send_message("/melos/temperature", self.dice.uniform(0.5, 1.3))
+        self.osc.send_message("/melos/record", self.dice.randrange(2))
+
+    def recovered(self):
+        """Whether it plays, follows, records again and misses nothing, soon; else what is wrong."""
+        begun, value = time.monotonic(), round(self.dice.random(), 3)
+        while time.monotonic() - begun < PATIENCE:
+            self.osc.send_message("/melos/reverb", value)
+            self.osc.send_message("/melos/record", 1)
+            time.sleep(0.25)
+            if self.process.poll() is not None:
+                return f"it ended: {self.process.returncode}"
+            now = stage.status()
+            if now and now["state"] == "playing" and not now["troubles"] and now["recording"]["on"]:
+                if abs(now["parameters"]["reverb"] - value) < 1e-3:
+                    return None
+        return "it does not answer" if now is None else f"{now['state']}, {now['troubles']}, {now['recording']}"
+
+
+FAULTS = [
+    Rig.server_stalls, Rig.server_dies, Rig.flood, Rig.noise, Rig.fast_clock, Rig.connections, Rig.disk_full,
+    Rig.folders_locked, Rig.disk_stands_still, Rig.disk_slow, Rig.descriptors, Rig.log_reader_stalls, Rig.reload,
+]
+
+
+def sizes(rig):
+    """Megabytes in memory and on disk, descriptors, threads."""
+    files = sum(path.stat().st_size for path in pathlib.Path(rig.folder).rglob("*") if path.is_file())
+    threads = len(os.listdir(f"/proc/{rig.process.pid}/task"))
+    return [stage.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
+
+
+def play(rig, listener, minutes):
+    """Lets things fail until the time is up."""
+    begun, grown, counts, wrong, outages = time.monotonic(), [], {}, [], []
+    while time.monotonic() - begun < 60 * minutes:
+        for _ in range(rig.dice.randrange(1, 4)):
+            rig.steer()
+            time.sleep(rig.dice.uniform(0.5, 4))
+        fault = rig.dice.choice(FAULTS)
+        name, since = fault.__name__.replace("_", " "), time.monotonic()
+        print(f"{since - begun:7.1f} s  {name}", flush=True)
+        fault(rig)
+        over = time.monotonic()
+        if fault in (Rig.server_stalls, Rig.server_dies):
+            outages.append((since, over))
+        counts[name] = counts.get(name, 0) + 1
+        if trouble := rig.recovered():
+            wrong.append(f"{name}: {trouble}")
+            print(f"           not recovered: {trouble}", flush=True)
+            if rig.process.poll() is not None:
+                break
+        grown.append([(time.monotonic() - begun) / 60, *sizes(rig)])
+        print(f"           {time.monotonic() - over:.1f} s later well again at {time.monotonic():.2f}; {len(listener.silences)} silences, "
+              f"{len(listener.clicks)} clicks, {grown[-1]}", flush=True)
+    return grown, counts, wrong, outages
+
+
+def soak(melos, minutes, seed):
+    dice, server = random.Random(seed), Server()
+    os.environ |= {"JACK_DEFAULT_SERVER": NAME, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
+    with disk(DISK_MB) as folder, tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
+        os.makedirs(f"{folder}/melos/presets")
+        (pathlib.Path(folder) / "melos.toml").write_text(CONFIG.format(0.2))
+        server.start()
+        time.sleep(2)
+        stack.callback(lambda: server.kill())
+        log_reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)
+        command = [*stage.NICE, melos, "run", "--osc", f"127.0.0.1:{stage.OSC}", "--http", str(stage.HTTP), "--audio", "jack",
+                   "--midi", "jack", "--state", folder, "--config", f"{folder}/melos.toml", "--preset", "calm"]
+        process = subprocess.Popen(command, stderr=log_reader.stdin, env=os.environ | {"XDG_CONFIG_HOME": folder})
+        log_reader.stdin.close()
+        listener = ear.Ear("target/clicks")
+        stack.callback(lambda: (process.terminate(), process.wait(), log_reader.wait()))
+        stage.wait_until_it_plays()
+        rig = Rig(folder, server, process, log_reader, dice)
+        assert rig.recovered() is None
+        grown, counts, wrong, outages = play(rig, listener, minutes)
+        last = stage.status() or {"losses": {}, "seconds": 0}
+        listener.close()
+        log.seek(0, os.SEEK_END)
+        logged = log.tell()
+    return report(listener, grown, counts, wrong, outages) | {
+        "minutes": round(last["seconds"] / 60, 1), "seed": seed, "period": PERIOD, "realtime": server.realtime(),
+        "losses": {name: count for name, count in last["losses"].items() if count}, "log_mb": logged / 1e6,
+    }
+
+
+def report(listener, grown, counts, wrong, outages):
+    """Silences and clicks, apart where the server itself was gone or stood still."""
+    among = lambda moment: any(since - AFTER <= moment <= over + AFTER for since, over in outages)
+    back = []
+    for since, over in outages:
+        back += [first - over for first in listener.first if over <= first < over + PATIENCE][:1]
+    return {
+        "heard_minutes": listener.heard / ear.RATE / 60,
+        "silences": [round(seconds, 3) for moment, seconds in listener.silences if not among(moment)],
+        "clicks": sum(not among(moment) for moment in listener.clicks),
+        "server_silences": [round(seconds, 3) for moment, seconds in listener.silences if among(moment)],
+        "server_clicks": sum(among(moment) for moment in listener.clicks),
+        "back_seconds": sorted(round(seconds, 2) for seconds in back),
+        "missed_by_listener": listener.missed, "faults": counts, "wrong": wrong,
+        "grown": [grown[at * (len(grown) - 1) // 4] for at in range(5)],
+    }
+
+
+if __name__ == "__main__":
+    minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 120.0
+    found = soak(sys.argv[1], minutes, int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+    book.keep("faults", found, datetime.datetime.now())
+    print("\n\n".join(book.faults(found)))

@@ -1,0 +1,62 @@
+//! Who may lead the tempo.
+
+/// The choices of `tempo/source`, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TempoSource {
+    /// The tempo of the emotion.
+    #[default]
+    Mood,
+    /// The value of `tempo`.
+    Pinned,
+    /// A MIDI clock.
+    Clock,
+    /// An Ableton Link session.
+    Link,
+    /// The JACK transport.
+    Jack,
+}
+
+impl TempoSource {
+    /// Every choice, by position.
+    pub const ALL: [Self; 5] = [Self::Mood, Self::Pinned, Self::Clock, Self::Link, Self::Jack];
+
+    /// The source at a position of the choice; the mood for one that there is not.
+    #[must_use]
+    pub fn at(position: u8) -> Self {
+        Self::ALL.get(usize::from(position)).copied().unwrap_or_default()
+    }
+
+    /// Whether another machine leads, so that nobody sets the tempo here.
+    #[must_use]
+    pub const fn is_outside(self) -> bool {
+        matches!(self, Self::Clock | Self::Link | Self::Jack)
+    }
+
+    /// What leads, in a sentence.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mood => "the mood",
+            Self::Pinned => "a pinned value",
+            Self::Clock => "a MIDI clock",
+            Self::Link => "Ableton Link",
+            Self::Jack => "the JACK transport",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, Param};
+    use super::*;
+
+    #[test]
+    fn the_choices_are_the_parameters() {
+        let Kind::Choice { names, .. } = Param::TempoSource.spec().kind else { panic!("it is a choice") };
+        assert_eq!(names.len(), TempoSource::ALL.len());
+        for (position, source) in TempoSource::ALL.into_iter().enumerate() {
+            assert_eq!(TempoSource::at(position as u8), source);
+            assert_eq!(source as usize, position);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a session that others lead has said: for sources that can be looked at whenever one likes.
+
+use std::time::Instant;
+
+use super::ClockEvent;
+
+/// Tempo changes smaller than this share are not said.
+const SAID: f64 = 1e-4;
+
+/// Says a session's tempo when it changes, and each of its beats once.
+#[derive(Debug, Default)]
+pub struct SessionFollower {
+    tempo: Option<f64>,
+    beat: Option<u64>,
+}
+
+impl SessionFollower {
+    /// Takes the session's `tempo` (`None` while there is no session, or nobody listens), and the `beat` it is at with the
+    /// moment at which that began (`None` while it stands).
+    pub fn look(&mut self, tempo: Option<f64>, beat: Option<(u64, Instant)>, mut say: impl FnMut(ClockEvent)) {
+        let Some(tempo) = tempo else {
+            *self = Self::default();
+            return;
+        };
+        if self.tempo.is_none_or(|said| (tempo / said - 1.0).abs() > SAID) {
+            self.tempo = Some(tempo);
+            say(ClockEvent::Tempo(tempo));
+        }
+        let before = std::mem::replace(&mut self.beat, beat.map(|(beat, _)| beat));
+        if let Some((beat, at)) = beat.filter(|(beat, _)| before != Some(*beat)) {
+            say(ClockEvent::Beat { beat, at });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(follower: &mut SessionFollower, tempo: Option<f64>, beat: Option<u64>, began: Instant) -> Vec<ClockEvent> {
+        let mut said = Vec::new();
+        follower.look(tempo, beat.map(|beat| (beat, began)), |event| said.push(event));
+        said
+    }
+
+    #[test]
+    fn a_session_says_its_tempo_once_and_each_beat_once() {
+        let (mut follower, now) = (SessionFollower::default(), Instant::now());
+        let first = looks(&mut follower, Some(97.0), Some(5), now);
+        assert_eq!(first, [ClockEvent::Tempo(97.0), ClockEvent::Beat { beat: 5, at: now }]);
+        assert_eq!(looks(&mut follower, Some(97.0), Some(5), now), []);
+        assert_eq!(looks(&mut follower, Some(97.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
+        assert_eq!(looks(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Tempo(98.0)]);
+        assert_eq!(looks(&mut follower, Some(98.0), None, now), [], "it stands");
+        assert_eq!(looks(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
+    }
+
+    #[test]
+    fn without_a_session_nothing_is_said_and_the_next_one_is_told_of_afresh() {
+        let (mut follower, now) = (SessionFollower::default(), Instant::now());
+        assert_eq!(looks(&mut follower, None, Some(3), now), []);
+        assert_eq!(looks(&mut follower, Some(97.0), Some(4), now).len(), 2);
+        assert_eq!(looks(&mut follower, None, Some(5), now), []);
+        assert_eq!(looks(&mut follower, Some(97.0), Some(5), now).len(), 2);
+    }
+}

@@ -1,0 +1,55 @@
+//! Logs of sessions before: each is kept under its date, some of them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::files::{Usage, beside, stamp_of, sync_folder};
+
+/// Makes the file of a session; the one of the session before gets its date into its name, and so many of those are kept.
+pub(super) fn begin(path: &Path, keep: usize) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    match fs::metadata(path) {
+        Ok(before) if !before.is_file() => return Err(io::Error::other("expected a regular file")),
+        Ok(before) if before.len() == 0 => fs::remove_file(path)?,
+        Ok(before) => {
+            let ended = before.modified().unwrap_or_else(|_| SystemTime::now());
+            fs::rename(path, beside(&dated(path, &stamp_of(ended, "%Y-%m-%dT%H-%M-%S"))))?;
+            forget_the_oldest(path, keep);
+        }
+        Err(_) => {}
+    }
+    let file = File::create_new(path)?;
+    sync_folder(path)?;
+    Ok(file)
+}
+
+/// Deletes logs of earlier sessions beyond those that are kept.
+fn forget_the_oldest(path: &Path, keep: usize) {
+    let pattern = dated(path, "0000-00-00T00-00-00");
+    let pattern = pattern.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let fits = |name: &str| {
+        name.len() >= pattern.len()
+            && name.ends_with(".log")
+            && name
+                .bytes()
+                .zip(pattern.bytes())
+                .all(|(byte, wanted)| byte == wanted || wanted == b'0' && byte.is_ascii_digit())
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let logs = Usage::of(folder, fits);
+    for log in logs.iter().take(logs.len().saturating_sub(keep)) {
+        if let Err(error) = fs::remove_file(&log.path) {
+            tracing::warn!(path = %log.path.display(), %error, "an old control log cannot be deleted");
+        }
+    }
+}
+
+/// `session.log` becomes `session-2026-11-28T16-55-01.log`.
+fn dated(path: &Path, date: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{date}.log"))
+}

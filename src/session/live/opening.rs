@@ -1,0 +1,76 @@
+//! What the performance begins with: values, a preset, and what is said about it.
+
+use super::Settings;
+use super::state::Saved;
+use crate::conductor::Conductor;
+use crate::event::parameter::{Param, Value};
+use crate::event::{ControlEvent, Inbox, Incoming, Source};
+use crate::files::config::{Config, ConfigError};
+use crate::files::library::Library;
+use crate::files::preset::{Preset, begin_with};
+use crate::output::device::OutputStatus;
+use crate::units::frames_to_seconds;
+
+/// What the performance begins with.
+pub(super) struct Opening {
+    /// Values of parameters, in the order they apply.
+    pub(super) values: Settings,
+    /// The preset whose journey begins.
+    pub(super) preset: Option<Preset>,
+}
+
+impl Opening {
+    /// The preset asked for, else the saved state, else the configured preset; over it the settings asked for. A recording
+    /// is an act, not a state to begin in: it is asked for through the `inbox`.
+    ///
+    /// # Errors
+    /// When there is no such preset.
+    pub(super) fn choose(
+        presets: &Library<Preset>,
+        saved: &Saved,
+        preset: Option<&str>,
+        settings: Settings,
+        config: &Config,
+        inbox: &Inbox,
+    ) -> Result<Self, ConfigError> {
+        let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
+        let (mut values, preset) = start_values(presets, saved, preset, config)?;
+        let preset = preset.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
+        values.extend(settings);
+        for (param, value) in acts {
+            inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
+        }
+        Ok(Self { values, preset })
+    }
+}
+
+fn start_values(
+    presets: &Library<Preset>,
+    saved: &Saved,
+    preset: Option<&str>,
+    config: &Config,
+) -> Result<(Settings, Option<Preset>), ConfigError> {
+    let name = match preset {
+        None if !saved.values.is_empty() => return Ok((saved.values.clone(), None)),
+        None => &config.preset,
+        Some(name) => name,
+    };
+    begin_with(presets, name).map(|(values, preset)| (values, Some(preset)))
+}
+
+/// Says what plays, where, and what to try next; the addresses have been said as they were opened.
+pub(super) fn greet(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus) {
+    let preset = conductor.value(Param::Preset);
+    let name = match &preset {
+        Value::Text(id) => presets.get(id).map_or("a mood of its own", |preset| &preset.name),
+        _ => "a mood of its own",
+    };
+    let block = match output.block_frames() {
+        // Nothing was asked for yet.
+        0 => String::new(),
+        frames => format!(", {:.1} ms a block", 1000.0 * frames_to_seconds(u64::from(frames))),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!("Melos {version} plays {name} on {}{block}", output.name());
+    tracing::info!("try `melos set emotion sad`, `melos preset storm`, `melos status`; Ctrl-C fades out");
+}

@@ -1,0 +1,168 @@
+//! The conductor and everything that follows it: engine, generator, instruments, listeners and the control log.
+
+use std::sync::Arc;
+
+use super::engine_feed::EngineFeed;
+use super::ensemble::Ensemble;
+use super::onsets::Onsets;
+use crate::conductor::{Conductor, SceneError, Score};
+use crate::event::parameter::{Lane, Param, Value};
+use crate::event::{ControlEvent, Performed};
+use crate::files::config::MidiOutConfig;
+use crate::generator::{Networks, Worker, WorkerEvent, WorkerStatus};
+use crate::midi::Message;
+use crate::session::live::board::Board;
+use crate::session::live::log_file::LogFile;
+use crate::session::log::Entry;
+use crate::units::frames_to_seconds;
+
+/// The conductor, and whoever is told what it decides.
+pub(in crate::session::live) struct Performance {
+    conductor: Conductor,
+    score: Score,
+    engine: EngineFeed,
+    worker: Worker,
+    ensemble: Ensemble,
+    /// What took its value at a bar line, for the daemon to do its part.
+    released: Vec<(u64, Param, Value)>,
+    log: LogFile,
+    board: Arc<Board>,
+}
+
+impl Performance {
+    /// A performance whose first plan and commands are on their way; listeners are told from the next ones on.
+    pub(in crate::session::live) fn new(
+        conductor: Conductor,
+        engine: EngineFeed,
+        worker: Worker,
+        midi_out: MidiOutConfig,
+        log: LogFile,
+        board: Arc<Board>,
+    ) -> Self {
+        let ensemble = Ensemble::new(midi_out);
+        let (score, released) = (Score::default(), Vec::new());
+        let mut performance = Self { conductor, score, engine, worker, ensemble, released, log, board };
+        performance.conductor.advance(1, &mut performance.score);
+        performance.score.notices.clear();
+        performance.pass_on();
+        performance
+    }
+
+    pub(in crate::session::live) const fn conductor(&self) -> &Conductor {
+        &self.conductor
+    }
+
+    /// What the generator tells about itself.
+    pub(in crate::session::live) fn worker_status(&self) -> &WorkerStatus {
+        self.worker.status()
+    }
+
+    pub(super) const fn log(&mut self) -> &mut LogFile {
+        &mut self.log
+    }
+
+    /// Applies an event at the horizon and logs it.
+    ///
+    /// # Errors
+    /// When it does not fit; nothing is changed then.
+    pub(super) fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
+        let applied = self.conductor.apply(event);
+        if applied.is_ok() {
+            self.log.write(self.conductor.frame(), Entry::Event(event.clone()));
+            if let ControlEvent::Set(param, value) = event
+                && param.spec().lane() != Lane::Fast
+            {
+                tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
+            }
+        }
+        self.advance(self.conductor.frame());
+        applied
+    }
+
+    /// Moves the conductor on and passes on what it decides.
+    pub(super) fn advance(&mut self, until: u64) {
+        self.conductor.advance(until, &mut self.score);
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        self.ensemble.take(&self.score.commands, &self.score.pulses);
+        self.score.pulses.clear();
+        for command in self.score.commands.drain(..) {
+            self.engine.pass(command);
+        }
+        for update in self.score.plans.drain(..) {
+            self.worker.plan(update.plan, update.splice);
+        }
+        self.released.append(&mut self.score.released);
+        for (_, notice) in self.score.notices.drain(..) {
+            self.board.tell(notice);
+        }
+    }
+
+    /// Tells the engine everything again, if it lost commands and takes them now.
+    pub(super) fn reconcile(&mut self) {
+        if let Some(lost) = self.engine.reconcile(&self.conductor) {
+            self.log.write(self.conductor.frame(), Entry::Reconciled { lost });
+        }
+    }
+
+    /// The parameters that took their value at a bar line since this was last asked.
+    pub(super) fn take_released(&mut self) -> Vec<(u64, Param, Value)> {
+        std::mem::take(&mut self.released)
+    }
+
+    /// What instruments that join are to play, with the frame of each message, in order.
+    pub(super) fn take_messages(&mut self) -> impl Iterator<Item = (u64, Message)> {
+        self.ensemble.drain()
+    }
+
+    /// Tells instruments something else from now on, or on other channels.
+    pub(super) fn configure_midi_out(&mut self, config: MidiOutConfig) {
+        self.ensemble.configure(self.conductor.frame(), config);
+    }
+
+    /// Goes on with other networks.
+    pub(super) fn swap(&self, networks: Networks) {
+        self.worker.swap(networks);
+    }
+
+    /// Takes what the generator reports: the conductor listens to its harmony, `onsets` gets the notes that begin.
+    pub(super) fn listen(&mut self, onsets: &mut Onsets) {
+        for event in self.worker.events() {
+            let entry = match event {
+                WorkerEvent::Heard(heard) => {
+                    self.conductor.listen(heard.from, &heard.chroma);
+                    onsets.expect(heard.from, &heard.onsets);
+                    continue;
+                }
+                WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {
+                    continue;
+                }
+                WorkerEvent::Spliced { planned, performed } => {
+                    match performed {
+                        Some(Performed { heard, .. }) => {
+                            let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
+                            tracing::warn!("a change of mood was heard {late:.0} ms late");
+                        }
+                        None => tracing::warn!("a change of mood was overtaken by the next one before it was heard"),
+                    }
+                    Entry::Splice { planned, performed }
+                }
+                WorkerEvent::Swapped { at } => {
+                    tracing::info!(
+                        frame = at,
+                        "another model plays; the control log renders with one, so otherwise from here on"
+                    );
+                    continue;
+                }
+                WorkerEvent::Resumed { splices, missing, at } => Entry::Resume { splices, missing, at },
+                WorkerEvent::Failed { reason } => {
+                    tracing::error!("the generator failed: {reason}");
+                    continue;
+                }
+            };
+            self.log.write(self.conductor.frame(), entry);
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The notes of a performance as a Standard MIDI File: harmony voices, chords as markers, and the tempo of every beat.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use midly::num::{u4, u7, u15, u24, u28};
+use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEvent, TrackEventKind};
+
+use crate::conductor::Score;
+use crate::event::parameter::Param;
+use crate::event::{EngineCommand, Notice};
+use crate::music::theory::Voice;
+use crate::units::SAMPLE_RATE;
+
+/// Ticks per quarter note.
+const TICKS: u16 = 480;
+/// A tempo event holds 24 bits of microseconds per quarter note.
+const SLOWEST: u32 = 0x00FF_FFFF;
+
+/// Collects the notes that are played between two frames.
+#[derive(Debug)]
+pub struct MidiFile {
+    frames: Range<u64>,
+    beats: Vec<u64>,
+    /// Frame and symbol.
+    chords: Vec<(u64, String)>,
+    /// In the order in which they begin.
+    notes: Vec<Note>,
+    muted: [bool; Voice::ALL.len()],
+    all_muted: bool,
+}
+
+/// A note; `end` is `None` while it sounds.
+#[derive(Debug, Clone, Copy)]
+struct Note {
+    voice: Voice,
+    key: u8,
+    velocity: u8,
+    start: u64,
+    end: Option<u64>,
+}
+
+impl MidiFile {
+    /// Nothing yet, of a performance between two frames; frame `frames.start` is tick 0.
+    #[must_use]
+    pub fn new(frames: Range<u64>) -> Self {
+        Self {
+            frames,
+            beats: Vec::new(),
+            chords: Vec::new(),
+            notes: Vec::new(),
+            muted: [false; Voice::ALL.len()],
+            all_muted: false,
+        }
+    }
+
+    /// Takes in what the conductor decided, in the order in which it decides.
+    pub(super) fn take(&mut self, score: &Score) {
+        for (frame, notice) in score.notices.iter().filter(|(frame, _)| self.frames.contains(frame)) {
+            match notice {
+                Notice::Beat { .. } => self.beats.push(*frame),
+                Notice::Chord(chord, _) => self.chords.push((*frame, chord.to_string())),
+                _ => {}
+            }
+        }
+        for timed in &score.commands {
+            match timed.command {
+                EngineCommand::Toggle(Param::MuteBass, on) => self.muted[Voice::Bass as usize] = on,
+                EngineCommand::Toggle(Param::MutePad, on) => self.muted[Voice::Pad as usize] = on,
+                EngineCommand::Toggle(Param::MuteUpper, on) => self.muted[Voice::Upper as usize] = on,
+                EngineCommand::Toggle(Param::MuteHarmony, on) => self.all_muted = on,
+                EngineCommand::NoteOn { voice, note, velocity } if self.frames.contains(&timed.frame) => {
+                    if !self.all_muted && !self.muted[voice as usize] {
+                        let velocity = (velocity * 127.0).round().clamp(1.0, 127.0) as u8;
+                        self.notes.push(Note { voice, key: note, velocity, start: timed.frame, end: None });
+                    }
+                }
+                EngineCommand::NoteOff { voice, note } => {
+                    self.end(timed.frame, |sounding| sounding.voice == voice && sounding.key == note);
+                }
+                EngineCommand::Panic => self.end(timed.frame, |_| true),
+                _ => {}
+            }
+        }
+    }
+
+    fn end(&mut self, frame: u64, which: impl Fn(&Note) -> bool) {
+        for note in self.notes.iter_mut().filter(|note| note.end.is_none() && which(note)) {
+            note.end = Some(frame);
+        }
+    }
+
+    /// Writes the file, format 1: a track for tempo and chords, and one for each voice.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let grid = Grid::new(&self.frames, &self.beats);
+        let mut smf = Smf::new(Header::new(Format::Parallel, Timing::Metrical(u15::new(TICKS))));
+        let meta = |message| TrackEventKind::Meta(message);
+        let mut first: Vec<_> = grid.tempi().map(|(tick, tempo)| (tick, meta(MetaMessage::Tempo(tempo)))).collect();
+        first.push((0, meta(MetaMessage::TimeSignature(4, 2, 24, 8))));
+        let chords =
+            self.chords.iter().map(|(frame, symbol)| (grid.tick(*frame), meta(MetaMessage::Marker(symbol.as_bytes()))));
+        first.extend(chords);
+        smf.tracks.push(track("Melos", first, grid.tick(self.frames.end)));
+        for (channel, voice) in (0..).zip(Voice::ALL) {
+            let mut events = Vec::new();
+            for note in self.notes.iter().filter(|note| note.voice == voice) {
+                let mut add = |frame, message| {
+                    let kind = TrackEventKind::Midi { channel: u4::new(channel), message };
+                    events.push((grid.tick(frame), kind));
+                };
+                let (key, vel) = (u7::new(note.key), u7::new(note.velocity));
+                add(note.start, MidiMessage::NoteOn { key, vel });
+                add(
+                    note.end.unwrap_or(self.frames.end).min(self.frames.end),
+                    MidiMessage::NoteOff { key, vel: u7::new(64) },
+                );
+            }
+            smf.tracks.push(track(name(voice), events, grid.tick(self.frames.end)));
+        }
+        let mut file = File::create(path)?;
+        smf.write_std(&mut file)?;
+        file.sync_all()
+    }
+}
+
+const fn name(voice: Voice) -> &'static str {
+    match voice {
+        Voice::Bass => "Bass",
+        Voice::Pad => "Pad",
+        Voice::Upper => "Upper voice",
+    }
+}
+
+/// A track of events at ticks, in order of ticks; of those at one tick, ends of notes come first.
+fn track<'a>(name: &'a str, mut events: Vec<(u32, TrackEventKind<'a>)>, end: u32) -> Track<'a> {
+    let is_end =
+        |kind: &TrackEventKind| matches!(kind, TrackEventKind::Midi { message: MidiMessage::NoteOff { .. }, .. });
+    events.sort_by_key(|(tick, kind)| (*tick, !is_end(kind)));
+    let mut now = 0;
+    let mut track =
+        vec![TrackEvent { delta: u28::new(0), kind: TrackEventKind::Meta(MetaMessage::TrackName(name.as_bytes())) }];
+    for (tick, kind) in events.into_iter().chain([(end, TrackEventKind::Meta(MetaMessage::EndOfTrack))]) {
+        track.push(TrackEvent { delta: u28::new(tick - now), kind });
+        now = tick;
+    }
+    track
+}
+
+/// Frames against ticks: linear between two beats, where the tempo of the file is constant.
+#[derive(Debug)]
+struct Grid {
+    /// Frames and ticks, both rising; at least two.
+    points: Vec<(u64, u32)>,
+}
+
+impl Grid {
+    fn new(frames: &Range<u64>, beats: &[u64]) -> Self {
+        let length = |index: usize| match beats {
+            [] | [_] => f64::from(SAMPLE_RATE) / 2.0,
+            _ => {
+                let index = index.clamp(1, beats.len() - 1);
+                (beats[index] - beats[index - 1]).max(1) as f64
+            }
+        };
+        let part = |frames: u64, beat: f64| (f64::from(TICKS) * frames as f64 / beat).round() as u32;
+        let mut points = vec![(frames.start, 0)];
+        for (index, beat) in beats.iter().enumerate() {
+            let tick = match index {
+                0 => part(beat - frames.start, length(0)),
+                _ => points[points.len() - 1].1 + u32::from(TICKS),
+            };
+            // A beat on the first frame is there already.
+            if *beat > points[points.len() - 1].0 {
+                points.push((*beat, tick));
+            }
+        }
+        let (last, tick) = points[points.len() - 1];
+        let end = frames.end.max(last + 1);
+        points.push((end, tick + part(end - last, length(beats.len())).max(1)));
+        Self { points }
+    }
+
+    fn tick(&self, frame: u64) -> u32 {
+        let index = self.points.partition_point(|(start, _)| *start <= frame).clamp(1, self.points.len() - 1);
+        let ((start, first), (end, last)) = (self.points[index - 1], self.points[index]);
+        let share = (frame.clamp(start, end) - start) as f64 / (end - start) as f64;
+        first + (share * f64::from(last - first)).round() as u32
+    }
+
+    /// The tempo from each point on, in microseconds per quarter note, where it changes.
+    fn tempi(&self) -> impl Iterator<Item = (u32, u24)> {
+        let mut before = None;
+        self.points.windows(2).filter_map(move |pair| {
+            let ((start, first), (end, last)) = (pair[0], pair[1]);
+            if last == first {
+                return None;
+            }
+            let seconds = (end - start) as f64 / f64::from(SAMPLE_RATE);
+            let quarter = (seconds * 1e6 * f64::from(TICKS) / f64::from(last - first)).round() as u32;
+            let tempo = u24::new(quarter.clamp(1, SLOWEST));
+            (before.replace(tempo) != Some(tempo)).then_some((first, tempo))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TimedCommand;
+
+    fn beat(frame: u64) -> (u64, Notice) {
+        (frame, Notice::Beat { beat: 0, bar: 0, tempo: 120.0 })
+    }
+
+    fn on(frame: u64, voice: Voice, note: u8, velocity: f32) -> TimedCommand {
+        TimedCommand { frame, command: EngineCommand::NoteOn { voice, note, velocity } }
+    }
+
+    fn off(frame: u64, voice: Voice, note: u8) -> TimedCommand {
+        TimedCommand { frame, command: EngineCommand::NoteOff { voice, note } }
+    }
+
+    /// Seconds, key, velocity (0 for an end) of the notes of a track, by the file's own tempo map.
+    fn played(bytes: &[u8], track: usize) -> Vec<(f64, u8, u8)> {
+        let smf = Smf::parse(bytes).unwrap();
+        let mut tempi = Vec::new();
+        let mut tick = 0;
+        for event in &smf.tracks[0] {
+            tick += event.delta.as_int();
+            if let TrackEventKind::Meta(MetaMessage::Tempo(tempo)) = event.kind {
+                tempi.push((tick, f64::from(tempo.as_int()) / 1e6));
+            }
+        }
+        let seconds = |tick: u32| {
+            let mut sum = 0.0;
+            for (index, (from, quarter)) in tempi.iter().enumerate() {
+                let until = tempi.get(index + 1).map_or(tick, |(next, _)| tick.min(*next));
+                sum += f64::from(until.saturating_sub(*from)) / f64::from(TICKS) * quarter;
+            }
+            sum
+        };
+        let mut found = Vec::new();
+        let mut tick = 0;
+        for event in &smf.tracks[track] {
+            tick += event.delta.as_int();
+            match event.kind {
+                TrackEventKind::Midi { message: MidiMessage::NoteOn { key, vel }, .. } => {
+                    found.push((seconds(tick), key.as_int(), vel.as_int()));
+                }
+                TrackEventKind::Midi { message: MidiMessage::NoteOff { key, .. }, .. } => {
+                    found.push((seconds(tick), key.as_int(), 0));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn notes_keep_their_time_while_the_tempo_changes() {
+        let mut file = MidiFile::new(12_000..180_000);
+        let score = Score {
+            // The first beat comes a quarter of a second after the beginning; then faster and faster.
+            notices: [24_000, 48_000, 66_000, 78_000].map(beat).into(),
+            commands: vec![
+                on(6_000, Voice::Bass, 30, 1.0),
+                off(7_000, Voice::Bass, 30),
+                on(30_000, Voice::Bass, 36, 0.5),
+                off(60_000, Voice::Bass, 36),
+                on(60_000, Voice::Bass, 43, 1.0),
+                on(150_000, Voice::Upper, 72, 0.0),
+            ],
+            ..Score::default()
+        };
+        file.take(&score);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.mid");
+        file.write(&path).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let near = |found: Vec<(f64, u8, u8)>, wanted: &[(u64, u8, u8)]| {
+            assert_eq!(found.len(), wanted.len(), "{found:?}");
+            for ((seconds, key, velocity), (frame, wanted_key, wanted_velocity)) in found.into_iter().zip(wanted) {
+                let expected = (*frame - 12_000) as f64 / f64::from(SAMPLE_RATE);
+                assert!((seconds - expected).abs() < 0.001, "{seconds} for {expected}");
+                assert_eq!((key, velocity), (*wanted_key, *wanted_velocity));
+            }
+        };
+        near(played(&bytes, 1), &[(30_000, 36, 64), (60_000, 36, 0), (60_000, 43, 127), (180_000, 43, 0)]);
+        near(played(&bytes, 2), &[]);
+        near(played(&bytes, 3), &[(150_000, 72, 1), (180_000, 72, 0)]);
+    }
+
+    #[test]
+    fn what_is_muted_is_not_written_and_panic_ends_all() {
+        let mut file = MidiFile::new(0..48_000);
+        let command = |frame, command| TimedCommand { frame, command };
+        file.take(&Score {
+            notices: vec![beat(0), beat(24_000)],
+            commands: vec![
+                command(0, EngineCommand::Toggle(Param::MutePad, true)),
+                on(0, Voice::Pad, 60, 0.5),
+                on(0, Voice::Bass, 40, 0.5),
+                command(12_000, EngineCommand::Panic),
+                command(13_000, EngineCommand::Toggle(Param::MuteHarmony, true)),
+                on(24_000, Voice::Bass, 41, 0.5),
+            ],
+            ..Score::default()
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.mid");
+        file.write(&path).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        assert_eq!(played(&bytes, 1), [(0.0, 40, 64), (0.25, 40, 0)]);
+        assert_eq!(played(&bytes, 2), []);
+    }
+}

@@ -1,0 +1,172 @@
+//! Who leads the tempo, with a real JACK server, its transport tool as timebase master, and a MIDI clock.
+//!
+//! libjack takes the server's name from the environment, so the test runs itself again with the daemons' server.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/jack_server.rs"]
+mod jack_server;
+
+use std::io::Write;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use daemon::{Daemon, SERVER};
+use jack::{Client, ClientOptions, Control, MidiOut, RawMidi};
+use jack_server::JackServer;
+use serde_json::Value as Json;
+
+/// `jack_transport`, which takes commands by the line.
+struct Master {
+    child: Child,
+    commands: ChildStdin,
+}
+
+impl Master {
+    fn start() -> Self {
+        let mut child = Command::new("jack_transport")
+            .env("JACK_NO_START_SERVER", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("jack_transport is needed: apt-get install jackd2");
+        let commands = child.stdin.take().unwrap();
+        Self { child, commands }
+    }
+
+    fn say(&mut self, command: &str) {
+        writeln!(self.commands, "{command}").unwrap();
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Frames between two ticks of a clock that can be slowed down; 0 is silence.
+fn midi_clock(period: Arc<AtomicU64>) -> impl Drop {
+    struct Clock(Option<Box<dyn FnOnce()>>);
+    impl Drop for Clock {
+        fn drop(&mut self) {
+            if let Some(end) = self.0.take() {
+                end();
+            }
+        }
+    }
+    let (client, _) = Client::new("test-clock", ClientOptions::NO_START_SERVER).unwrap();
+    let mut port = client.register_port("out", MidiOut::default()).unwrap();
+    let name = port.name().unwrap();
+    let mut next = 0;
+    let process = jack::contrib::ClosureProcessHandler::new(move |_: &Client, scope: &jack::ProcessScope| {
+        let (period, frames) = (period.load(Relaxed), u64::from(scope.n_frames()));
+        let mut writer = port.writer(scope);
+        while period > 0 && next < frames {
+            let _ = writer.write(&RawMidi { time: next as u32, bytes: &[0xF8] });
+            next += period;
+        }
+        next = next.saturating_sub(frames);
+        Control::Continue
+    });
+    let active = client.activate_async((), process).unwrap();
+    let connected = AtomicBool::new(false);
+    for _ in 0..200 {
+        if active.as_client().connect_ports_by_name(&name, "melos:midi_in").is_ok() {
+            connected.store(true, Relaxed);
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(connected.load(Relaxed), "melos:midi_in is there");
+    Clock(Some(Box::new(move || drop(active.deactivate()))))
+}
+
+fn tempo_is(daemon: &Daemon, what: &str, bpm: f64, source: &str) -> Json {
+    daemon.wait_until(what, |status| {
+        let parameters = &status["parameters"];
+        // A server without real-time priority on a busy machine is no steady clock.
+        let near = (parameters["tempo"].as_f64().unwrap() / bpm - 1.0).abs() < 0.05;
+        near && parameters["tempo/source"] == source
+    })
+}
+
+#[test]
+fn what_is_chosen_leads_the_tempo_and_nothing_else_does() {
+    if std::env::var("JACK_DEFAULT_SERVER").is_ok_and(|server| server == SERVER) {
+        return inside();
+    }
+    let test = "what_is_chosen_leads_the_tempo_and_nothing_else_does";
+    let again = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env("JACK_DEFAULT_SERVER", SERVER)
+        .status();
+    assert!(again.unwrap().success());
+}
+
+fn inside() {
+    let _server = JackServer::patient(SERVER);
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), &["--audio", "jack", "--set", "emotion=calm"]);
+    let mut master = Master::start();
+    for command in ["master", "tempo 90", "play"] {
+        master.say(command);
+    }
+    let period = Arc::new(AtomicU64::new(48_000 * 60 / 24 / 150));
+    let clock = midi_clock(Arc::clone(&period));
+    std::thread::sleep(Duration::from_secs(3));
+    // Both run, and the mood leads all the same.
+    let of_mood = tempo_is(&daemon, "the mood leads", 56.0, "mood");
+    assert_eq!(of_mood["parameters"]["tempo/follow"], true);
+
+    daemon.oscsend(&["/melos/tempo/source", "s", "jack"]);
+    tempo_is(&daemon, "the transport leads", 90.0, "jack");
+    master.say("tempo 111");
+    tempo_is(&daemon, "the transport's new tempo", 111.0, "jack");
+    daemon.oscsend(&["/melos/tempo", "f", "180"]);
+    daemon.oscsend(&["/melos/preset", "s", "storm"]);
+    daemon.wait_until("the preset is loaded", |status| status["parameters"]["preset"] == "storm");
+    std::thread::sleep(Duration::from_secs(1));
+    tempo_is(&daemon, "neither a hand nor a preset takes the tempo from it", 111.0, "jack");
+    // A transport that stands, or is gone, leaves the tempo where it is.
+    master.say("stop");
+    drop(master);
+    std::thread::sleep(Duration::from_secs(1));
+    tempo_is(&daemon, "the tempo stays", 111.0, "jack");
+
+    daemon.oscsend(&["/melos/tempo/source", "s", "clock"]);
+    tempo_is(&daemon, "a clock that has ticked all the time leads", 150.0, "clock");
+    period.store(48_000 * 60 / 24 / 75, Relaxed);
+    tempo_is(&daemon, "the clock's new tempo", 75.0, "clock");
+    period.store(0, Relaxed);
+    std::thread::sleep(Duration::from_secs(2));
+    tempo_is(&daemon, "a clock that has stopped leaves the tempo where it is", 75.0, "clock");
+
+    // The address that was there before: off pins, on gives the tempo to the mood.
+    daemon.oscsend(&["/melos/tempo/follow", "i", "1"]);
+    daemon.wait_until("the mood leads", |status| status["parameters"]["tempo/source"] == "mood");
+    daemon.oscsend(&["/melos/tempo", "f", "101"]);
+    let pinned = tempo_is(&daemon, "a tempo pins", 101.0, "pinned");
+    assert_eq!(pinned["parameters"]["tempo/follow"], false);
+    drop(clock);
+
+    let (status, log) = daemon.terminate();
+    assert!(status.success(), "{log}");
+    for said in [
+        "the JACK transport leads the tempo; `melos set tempo/source pinned` lets you set it",
+        "the tempo is pinned at 101 bpm; `melos set tempo/source mood` gives it back to the mood",
+    ] {
+        assert!(log.contains(said), "{said}\n{log}");
+    }
+    let session = std::fs::read_to_string(dir.path().join("session.log")).unwrap();
+    let lines: Vec<&str> = session.lines().collect();
+    let at = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}"));
+    // Replayed is what led: no clock before it was chosen.
+    let first = |word: &str| lines.iter().position(|line| line.split(' ').nth(1) == Some(word)).unwrap();
+    assert!(first("tempo") > at("/melos/tempo/source \"jack\"") && first("beat") > first("tempo"), "{session}");
+}
