@@ -28,6 +28,13 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 MODEL = Path(__file__).parents[2] / "melos-piano"
 
 
+@pytest.fixture(autouse=True)
+def quick_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    for task in (train_pianist, train_prior):
+        monkeypatch.setattr(task, "BATCH", 2)
+        monkeypatch.setattr(task, "BATCHES", 1)
+
+
 @pytest.fixture(scope="module")
 def folders(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The tiny corpus as two pianos play it: the second one duller."""
