@@ -9,6 +9,7 @@ mod deferred;
 mod handover;
 pub mod harmony;
 mod listening;
+mod modulations;
 mod performance;
 mod planner;
 mod queue;
@@ -32,6 +33,7 @@ use active_targets::ActiveTargets;
 use counter::Counter;
 use deferred::Deferred;
 use listening::Listening;
+use modulations::Modulations;
 use performance::{Change, Morph, Performance};
 use planner::Planner;
 use queue::CommandQueue;
@@ -70,6 +72,7 @@ enum Step {
     Beat,
     Harmony,
     Morph,
+    Modulate,
     Command,
     Plan,
     Pulse,
@@ -82,6 +85,7 @@ pub struct Conductor {
     now: u64,
     performance: Performance,
     targets: ActiveTargets,
+    modulations: Modulations,
     tempo: Tempo,
     planner: Planner,
     listening: Listening,
@@ -119,6 +123,7 @@ impl Conductor {
             planner: Planner::new(seed, tempo.clock().beats_per_bar()),
             performance,
             targets,
+            modulations: Modulations::default(),
             tempo,
             listening: Listening::default(),
             splices: Splices::default(),
@@ -153,6 +158,10 @@ impl Conductor {
             ControlEvent::LeadNotes(held) => self.performance.lead_notes(*held),
             ControlEvent::Morph(seconds) => {
                 self.morph = Some((self.now, self.length(Morph::Seconds(*seconds))));
+                return Ok(());
+            }
+            ControlEvent::Modulate(param, by) => {
+                self.modulate(*param, *by);
                 return Ok(());
             }
             ControlEvent::SceneValue { name, param, value } => {
@@ -191,6 +200,7 @@ impl Conductor {
                 Step::Beat => self.beat(out),
                 Step::Harmony => self.planner.play_next(frame, self.tempo.clock().beat_at(frame) - STALE_BEATS, out),
                 Step::Morph => self.targets.step_morph(frame, self.tempo.clock(), &mut out.commands),
+                Step::Modulate => self.step_modulations(),
                 Step::Command => out.commands.extend(self.commands.pop()),
                 Step::Plan => self.hand_out_plan(out),
                 Step::Pulse => self.counter.count_pulse(frame, self.tempo.clock(), out),
@@ -217,6 +227,7 @@ impl Conductor {
             (Some(self.counter.beat_due(clock)), Step::Beat),
             (self.planner.next_frame(clock), Step::Harmony),
             (self.targets.next_morph_step(), Step::Morph),
+            (self.modulations.due(), Step::Modulate),
             (self.commands.due(), Step::Command),
             (plan, Step::Plan),
             (Some(self.counter.pulse_due(clock)), Step::Pulse),

@@ -224,7 +224,7 @@ impl Harmony {
         let old = self.phrase;
         let streams = RngStreams::new(self.seed, request.temperature);
         let phrase = Phrase::at(old.as_ref(), &self.form, request, streams);
-        let streams = streams.within(&phrase);
+        let streams = streams.within(phrase.returning());
         let standing = Standing {
             from: beat,
             planned: again.as_ref().map_or(&[], |bar| &bar.plan.chords),
@@ -252,7 +252,7 @@ impl Harmony {
             strictness: recalled.strictness,
         });
         let plan = BarPlan { key, chords, notes, expression, phrase: position, returns };
-        self.form.remember(&phrase);
+        self.form.remember(phrase.number, phrase.theme());
         self.phrase = Some(phrase);
         let before = again.map_or(old, |bar| bar.before);
         self.last = Some(Bar { request: *request, before, bend, led, segments, plan: plan.clone() });
@@ -267,7 +267,7 @@ impl Harmony {
         let request = BarRequest { bar: request.bar + 1, heard: None, ..*request };
         let streams = RngStreams::new(self.seed, request.temperature);
         let next = Phrase::at(Some(phrase), &self.form, &request, streams);
-        let streams = streams.within(&next);
+        let streams = streams.within(next.returning());
         let standing =
             Standing { from: 0.0, planned: &[], before: sounding, led: false, bass: self.state.bass, bend: None };
         harmonise(streams, &request, Some(phrase), &next, &standing).first().map(|(_, chord)| *chord)

@@ -56,6 +56,11 @@ impl Conductor {
         self.targets.steering().mood.at(self.now, self.tempo.clock())
     }
 
+    /// The parameters that move by themselves.
+    pub fn modulated(&self) -> impl Iterator<Item = Param> {
+        self.modulations.params()
+    }
+
     /// The tempo at the horizon in beats per minute.
     #[must_use]
     pub fn tempo(&self) -> f64 {

@@ -2,11 +2,13 @@
 
 use super::active_targets::Impact;
 use super::deferred::Line;
+use super::modulations::Shift;
 use super::performance::{Change, Morph};
 use super::scenes::SceneError;
 use super::score::Score;
 use super::tempo::Alignment;
 use super::{Conductor, STALE_BEATS};
+use crate::event::modulation::Modulation;
 use crate::event::parameter::{Input, Lane, Param, TempoSource, Value};
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::glide::Length;
@@ -123,6 +125,34 @@ impl Conductor {
             self.restart();
         }
         self.follow_up(impact, at, beat);
+    }
+
+    /// Lets a parameter move by itself, or no more.
+    pub(super) fn modulate(&mut self, param: Param, by: Option<Modulation>) {
+        self.modulations.set(param, by, self.now, self.tempo.clock());
+        if by.is_none() {
+            self.shift(param, None, 0);
+        }
+    }
+
+    pub(super) fn step_modulations(&mut self) {
+        let asked = self.performance.asked();
+        let number = |param| asked.number(param);
+        for Shift { param, by, within } in
+            self.modulations.step(self.now, self.tempo.clock(), self.seeds.current(), number)
+        {
+            self.shift(param, Some(by), within);
+        }
+    }
+
+    /// Brings a parameter so far away from where it is set.
+    fn shift(&mut self, param: Param, by: Option<f32>, within: u64) {
+        let mut commands = Vec::new();
+        let network = self.targets.shift(param, by, self.now, within, self.tempo.clock(), &mut commands);
+        self.commands.add(commands);
+        if network {
+            self.splices.want(self.now);
+        }
     }
 
     fn follow_up(&mut self, impact: Impact, at: u64, beat: Option<f64>) {

@@ -14,6 +14,7 @@ use jack::{AsyncClient, Client, ClientStatus, Control, NotificationHandler, Proc
 use jack::{TransportBBT, TransportState};
 
 use super::{ClockEvent, SessionFollower};
+use crate::event::Wake;
 use crate::output::jack_clients::{self, Calls};
 use crate::threads;
 
@@ -27,16 +28,16 @@ const RETRY: Duration = Duration::from_secs(2);
 /// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while it is `wanted`; reports go to `events`. It ends when all other
-/// holders of `wanted` are gone.
+/// Starts the thread that follows the transport while it is `wanted`; what the transport says goes to `events`, whose reader is
+/// woken. It ends when nobody else holds `wanted` any more.
 ///
 /// # Errors
-/// When no thread can be created.
-pub fn follow_transport(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>) -> std::io::Result<()> {
-    threads::spawn_steady("melos-transport", move || follow(&wanted, &events)).map(drop)
+/// When there can be no more threads.
+pub fn follow_transport(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
+    threads::spawn_steady("melos-transport", move || follow(&wanted, &events, &wake)).map(drop)
 }
 
-fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>) {
+fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake) {
     let (mut listener, mut follower): (Option<Listener>, _) = (None, SessionFollower::default());
     let mut said = None;
     let mut tried: Option<Instant> = None;
@@ -60,6 +61,7 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>) {
                 follower.look(seen.tempo, seen.beat, |event| {
                     // A lost report is compensated for by the next beat.
                     let _ = events.try_send(event);
+                    wake.ring();
                 });
                 if seen.tempo.is_some() { "followed" } else { "without a tempo: there is no timebase master" }
             }

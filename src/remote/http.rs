@@ -131,7 +131,7 @@ async fn log() -> Json<Value> {
 
 async fn presets(State(http): State<Arc<Http>>) -> Json<Value> {
     let (presets, journey) = http.api.presets();
-    Json(json!({ "presets": *presets, "journey": journey }))
+    Json(json!({ "presets": *presets, "journey": journey, "setlists": *http.api.setlists() }))
 }
 
 async fn scenes(State(http): State<Arc<Http>>) -> Json<Value> {

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use rusty_link::{AblLink, SessionState};
 
+use crate::event::Wake;
 use crate::midi::{ClockEvent, SessionFollower};
+use crate::threads;
 
 /// Beats per bar: Link's quantum, over which peers agree on where a bar begins.
 const QUANTUM: f64 = 4.0;
@@ -28,15 +30,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. While `wanted`, a separate thread sends reports to `events`; one that does not fit is lost,
-    /// and the next beat repeats it.
+    /// Joins the session. While `wanted`, its own thread sends what it says to `events` and wakes their reader; an event
+    /// nobody takes in time is lost, the next beat says it again.
     ///
     /// # Errors
-    /// When no thread can be created.
-    pub fn start(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>) -> std::io::Result<Self> {
+    /// When the thread cannot be started.
+    pub fn start(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("melos-link".to_owned()).spawn(move || {
+        let thread = threads::spawn_steady("melos-link", move || {
             let link = AblLink::new(OWN_TEMPO);
             link.enable(true);
             let (mut session, mut follower) = (SessionState::new(), SessionFollower::default());
@@ -50,6 +52,7 @@ impl Link {
                 let place = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;
                 follower.look(heard.then_some(session.tempo()), Some((place, now - since)), |event| {
                     let _ = events.try_send(event);
+                    wake.ring();
                 });
                 thread::sleep(INTERVAL);
             }

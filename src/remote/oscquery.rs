@@ -51,6 +51,7 @@ use super::osc::Counters;
 use super::osc::sockets::companion;
 use crate::event::parameter::Param;
 use crate::event::{Inbox, Notice};
+use crate::threads;
 use query::{Answer, answer, host_info};
 use serve::Ends;
 use slots::Slots;
@@ -128,7 +129,10 @@ impl OscQuery {
         let router = Router::new().fallback(get(handle)).with_state(Arc::clone(&shared)).merge(extra);
         let router = router.layer(DefaultBodyLimit::max(door::MAX_BODY as usize)).layer(guard);
         let room = serve::room();
-        let serve = |listener| tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&room)));
+        let serve = |listener: TcpListener| {
+            let (router, room) = (router.clone(), Arc::clone(&room));
+            tokio::spawn(threads::steady_task("HTTP", async move || serve::serve(&listener, &router, &room).await))
+        };
         Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
     }
 

@@ -39,6 +39,21 @@ pub struct Status {
     pub troubles: BTreeMap<Part, String>,
     /// All parameters with a value.
     pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Where in its plans the performance is.
+    pub show: ShowMetrics,
+}
+
+/// What happens by plan, for `melos status`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ShowMetrics {
+    /// What the setlist's entry brought that was gone to last, such as `preset storm`.
+    pub entry: Option<String>,
+    /// What comes next in it.
+    pub next_entry: Option<String>,
+    /// Seconds until the timer fades the music out.
+    pub timer_seconds_left: Option<f64>,
+    /// Whether it is open or closed, and until when.
+    pub schedule: Option<String>,
 }
 
 /// The state of recording, for `melos status`.

@@ -25,7 +25,7 @@ use tokio::runtime::Runtime as Tasks;
 
 use crate::conductor::Conductor;
 use crate::engine::{Engine, EngineStatus, ports};
-use crate::event::health::Losses;
+use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 use crate::event::{Inbox, Part, Troubles};
 use crate::files::config::{ConfigError, ConfigSource, RecordingsConfig};
@@ -49,7 +49,7 @@ use networks::watch_model;
 use opening::{Opening, greet};
 use reload::Files;
 use remote::Remote;
-use stage::{Devices, EngineFeed, Performance, Presets, Reloads, Reports, Scheduler, Sound, Stage};
+use stage::{Devices, EngineFeed, Performance, Presets, Program, Reloads, Reports, Scheduler, Sound, Stage};
 use state::{Saved, StateFile};
 use supervision::Signals;
 use takes::Takes;
@@ -147,6 +147,8 @@ struct Ready {
 fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let Options { config, places, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
+    let panics = Arc::clone(&losses);
+    threads::count_panics(move || panics.add(Loss::Panics, 1));
     let files = Files::read(config, &places, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock(&state, &troubles)?;
@@ -181,14 +183,17 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     }
     greet(performance.conductor(), &files.presets, output.status());
     let presets = Presets::new(files.presets.clone(), opening.preset.as_ref());
+    let program = Program::new(files.setlists.clone(), performance.conductor());
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
+    let devices = Devices::open(&config, output.status(), mappings, &inbox)?;
     let stage = Stage {
         scheduler: Scheduler::new(inbox),
         performance,
         presets,
-        devices: Devices::open(&config, output.status(), mappings, &losses)?,
+        program,
+        devices,
         reloads: Reloads { news, networks, config, folder: state },
         takes,
         reports: Reports::new(board, api, state_file, supervision::watchdog()),

@@ -30,6 +30,7 @@ enum Command {
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())

@@ -45,8 +45,8 @@ pub struct Options {
     pub corpora: Vec<(Corpus, PathBuf)>,
     /// Whether to leave out training pieces.
     pub held_out: bool,
-    /// The SoundFont to render with.
-    pub soundfont: PathBuf,
+    /// The piano to render with: a SoundFont (`.sf2`) or the description of a sample library (`.toml`).
+    pub piano: PathBuf,
     /// Output folder for the shards.
     pub out: PathBuf,
     /// Copies of each training piece, each in a different key and tempo.
@@ -57,6 +57,8 @@ pub struct Options {
     pub max_piece_seconds: Option<f64>,
     /// Store the audio beside the mel.
     pub audio: bool,
+    /// Store the difference of the channels as well.
+    pub stereo: bool,
     /// Pieces to render in parallel.
     pub jobs: usize,
     /// Seed of all random choices.
@@ -117,7 +119,7 @@ fn reasons(skipped: &[(String, String)]) -> String {
 /// Prepares shards. Existing ones are kept and counted, so an interrupted run resumes.
 ///
 /// # Errors
-/// [`PrepareError`] when a corpus, the SoundFont or the output folder cannot be used; single bad pieces are skipped.
+/// [`PrepareError`] when a corpus, the piano or the output folder cannot be used; single bad pieces are skipped.
 pub fn run(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
     let pool = pool.map_err(|error| PrepareError::Threads { jobs: options.jobs, reason: error.to_string() })?;
@@ -125,7 +127,7 @@ pub fn run(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepare
 }
 
 fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
-    let piano = Piano::load(&options.soundfont)?;
+    let piano = Piano::load(&options.piano)?;
     let (mut pieces, mut skipped) = (Vec::new(), Vec::new());
     for (corpus, root) in &options.corpora {
         match corpus.list(root) {
@@ -260,6 +262,7 @@ fn make_all(
                 }
                 Err(Failure::TooShort) => summary.skipped.push((piece.title(), "too short".to_owned())),
                 Err(Failure::Input(error)) => summary.skipped.push((piece.title(), error.to_string())),
+                Err(Failure::Piano(error)) => return Err(error.into()),
                 Err(Failure::Output(source)) => return Err(PrepareError::Output { path, source }),
             }
             progress.set_message(format!("{:.2} h", summary.hours));

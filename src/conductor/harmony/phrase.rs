@@ -3,8 +3,8 @@
 use crate::music::emotion::{Emotion, Mood};
 use crate::music::theory::{Key, Mode};
 
-use super::form::Form;
-use super::rng::{Purpose, RngStreams, pick_at};
+use super::form::{Form, Theme};
+use super::rng::{Purpose, Returning, RngStreams, pick_at};
 use super::{BarRequest, Cadence, PhrasePosition};
 
 /// Bars from one cadence to the next.
@@ -105,8 +105,8 @@ impl Phrase {
         let keep = rng.unit() < KEEP_MODE;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
         let theme = form.returning(number, emotion, request.recall, streams);
-        // A phrase returns in its original mode if the emotion has that mode.
-        let kept = theme.map(|theme| theme.key.mode).or(kept);
+        // A phrase returns in its own mode where the emotion knows that.
+        let kept = theme.map(|theme| theme.mode).or(kept);
         let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
         let recalled =
             theme.map(|theme| Recalled { number: theme.number, start: theme.start, strictness: request.recall });
@@ -123,6 +123,22 @@ impl Phrase {
             cadences: if bars == SECTION { [last, last] } else { [inner, last] },
             recalled,
         }
+    }
+
+    /// The phrase as one that may return, if it is new.
+    pub(super) fn theme(&self) -> Option<Theme> {
+        let Self { number, start, bars, emotion, cadences, .. } = *self;
+        self.recalled.is_none().then_some(Theme { number, start, bars, emotion, mode: self.key.mode, cadences })
+    }
+
+    /// Which earlier bars' chance its bars meet.
+    pub(super) fn returning(&self) -> Option<Returning> {
+        self.recalled.map(|recalled| Returning {
+            start: self.start,
+            last: self.start + u64::from(self.bars) - 1,
+            source: recalled.start,
+            exact: recalled.strictness >= 1.0,
+        })
     }
 
     /// The number of the phrase whose motif the upper voice plays.

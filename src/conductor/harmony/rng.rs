@@ -4,7 +4,6 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::phrase::Phrase;
 use crate::music::temperature::{COMMON_SEED, own_share};
 
 /// The purpose of a draw; each has its own stream in every bar or phrase.
@@ -40,14 +39,15 @@ pub(super) struct RngStreams {
 
 /// Bars that reuse the random streams of earlier ones.
 #[derive(Debug, Clone, Copy)]
-struct Returning {
+pub(super) struct Returning {
     /// The first of them.
-    start: u64,
-    /// The last of them; its chords are drawn anew unless the return is exact.
-    last: u64,
-    /// The original of the first bar.
-    source: u64,
-    exact: bool,
+    pub start: u64,
+    /// The last; its chords are chosen afresh unless the return is exact.
+    pub last: u64,
+    /// The bar that the first one recalls.
+    pub source: u64,
+    /// Whether everything returns.
+    pub exact: bool,
 }
 
 impl RngStreams {
@@ -55,14 +55,8 @@ impl RngStreams {
         Self { seed, temperature, returns: None }
     }
 
-    /// The streams for a phrase's bars: those of the original phrase if it is a return.
-    pub(super) fn within(self, phrase: &Phrase) -> Self {
-        let returns = phrase.recalled.map(|recalled| Returning {
-            start: phrase.start,
-            last: phrase.start + u64::from(phrase.bars) - 1,
-            source: recalled.start,
-            exact: recalled.strictness >= 1.0,
-        });
+    /// The same chance, but for bars that meet that of earlier ones.
+    pub(super) const fn within(self, returns: Option<Returning>) -> Self {
         Self { returns, ..self }
     }
 

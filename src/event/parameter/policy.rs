@@ -127,6 +127,8 @@ policies! {
     /// Takes effect at the start of the next phrase.
     FORM:       Later,   false,   Reset,   true,  Everywhere, false,      false;
     QUANTIZE:   Later,   false,   Kept,    false, Everywhere, false,      false;
+    /// Set for the evening, by hand or by a sensor.
+    EVENING:    Later,   false,   Kept,    false, Everywhere, false,      false;
     SEED:       Seed,    true,    Kept,    false, Everywhere, false,      false;
     /// Part of a sound.
     SOUND:      Engine,  false,   Reset,   true,  Everywhere, false,      false;

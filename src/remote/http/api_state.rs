@@ -11,6 +11,7 @@ use crate::event::notice::Revisions;
 use crate::event::parameter::{Param, Value};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
+use crate::files::setlist::{Entry, Setlist};
 use crate::midi::mapping::{Learned, LiveMappings};
 use crate::music::emotion::{Affect, Emotion, Mood};
 
@@ -104,9 +105,27 @@ pub(crate) enum Wanted {
     },
 }
 
+/// A setlist as it is listed.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SetlistCard {
+    /// What `/melos/setlist` takes.
+    id: String,
+    name: String,
+    entries: Vec<EntryCard>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct EntryCard {
+    /// `preset` or `scene`.
+    kind: &'static str,
+    name: String,
+    note: String,
+}
+
 #[derive(Debug, Default)]
 struct Shown {
     presets: Arc<[PresetCard]>,
+    setlists: Arc<[SetlistCard]>,
     journey: Option<Place>,
     scenes: Arc<[String]>,
     midi: Midi,
@@ -128,9 +147,13 @@ pub(crate) struct ApiState {
 
 /// The writing side, for the performance thread.
 impl ApiState {
-    pub(crate) fn set_presets(&self, presets: &Library<Preset>) {
+    pub(crate) fn set_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         let cards = presets.names().filter_map(|id| presets.get(id).map(|preset| card(id, preset))).collect();
-        self.shown().presets = cards;
+        let lists =
+            setlists.names().filter_map(|id| setlists.get(id).map(|setlist| setlist_card(id, setlist))).collect();
+        let mut shown = self.shown();
+        (shown.presets, shown.setlists) = (cards, lists);
+        drop(shown);
         self.presets.fetch_add(1, Relaxed);
     }
 
@@ -199,6 +222,10 @@ impl ApiState {
     pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<Place>) {
         let shown = self.shown();
         (Arc::clone(&shown.presets), shown.journey)
+    }
+
+    pub(super) fn setlists(&self) -> Arc<[SetlistCard]> {
+        Arc::clone(&self.shown().setlists)
     }
 
     pub(super) fn scenes(&self) -> Arc<[String]> {
@@ -274,6 +301,14 @@ fn card(id: &str, preset: &Preset) -> PresetCard {
         journey: preset.journey.iter().map(step).collect(),
         repeats: preset.repeats,
     }
+}
+
+fn setlist_card(id: &str, setlist: &Setlist) -> SetlistCard {
+    let entry = |entry: &Entry| {
+        let (kind, name) = entry.cue.named();
+        EntryCard { kind, name: name.to_owned(), note: entry.note.clone() }
+    };
+    SetlistCard { id: id.to_owned(), name: setlist.name.clone(), entries: setlist.entries.iter().map(entry).collect() }
 }
 
 /// The strongest emotions among some settings, strongest first.

@@ -15,7 +15,7 @@ use crate::output::device::OutputStatus;
 use crate::output::record::RecorderStatus;
 use crate::remote::osc::OscServer;
 use crate::remote::oscquery::OscQuery;
-use crate::remote::status::{Metrics, RecordingMetrics, Status};
+use crate::remote::status::{Metrics, RecordingMetrics, ShowMetrics, Status};
 use crate::units::{frames_to_seconds, gain_to_db};
 
 /// Distributes notices, and keeps the latest status.
@@ -88,7 +88,12 @@ impl Board {
         }
     }
 
-    /// Sends level and health, and keeps them for `melos status`.
+    /// Keeps for `melos status` where in its plans the performance is.
+    pub(super) fn tell_show(&self, show: ShowMetrics) {
+        self.metrics.last_sent().status.show = show;
+    }
+
+    /// Tells level and health, and keeps them for `melos status`.
     pub(super) fn tell_levels(
         &self,
         engine: &EngineStatus,
@@ -136,6 +141,7 @@ impl Board {
             recording: RecordingMetrics::of(recorder),
             troubles: self.troubles.now().0,
             parameters: std::mem::take(&mut last.status.parameters),
+            show: std::mem::take(&mut last.status.show),
         };
     }
 }

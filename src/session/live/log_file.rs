@@ -16,6 +16,7 @@ use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
 use crate::output::record::Recorded;
 use crate::session::log::{Entry, Header};
+use crate::threads;
 
 use writer::Log;
 
@@ -56,8 +57,15 @@ impl LogFile {
         }
         let (sender, requests) = sync_channel(WAITING);
         let log = Log::new(path, config, Arc::clone(&ended), troubles.clone());
-        let thread =
-            thread::Builder::new().name("melos-log".to_owned()).spawn(move || log.serve(&header, &requests))?;
+        let troubled = troubles.clone();
+        // A line may be missing, and without it the rest cannot be performed again.
+        let lost = move || {
+            troubled.set(
+                Part::ControlLog,
+                "what writes it met an error in the program; the control log of this session ends",
+            );
+        };
+        let thread = threads::spawn_mortal("melos-log", move || log.serve(&header, &requests), lost)?;
         Ok(Self { requests: Some(sender), thread: Some(thread), ended, troubles })
     }
 

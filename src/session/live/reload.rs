@@ -8,6 +8,7 @@ use crate::event::{Part, Troubles};
 use crate::files::Places;
 use crate::files::config::{Config, ConfigSource};
 use crate::files::preset::Preset;
+use crate::files::setlist::Setlist;
 use crate::files::watch::{Changed, watch};
 use crate::files::{document::Problem, library::Library};
 use crate::midi::mapping::Mapping;
@@ -18,7 +19,9 @@ use crate::threads;
 pub(super) struct Reloaded {
     /// All presets; invalid files keep their last good state.
     pub(super) presets: Library<Preset>,
-    /// Names of presets that are new or changed.
+    /// All setlists, likewise.
+    pub(super) setlists: Library<Setlist>,
+    /// Names of the presets that came or hold something else.
     pub(super) changed: Vec<String>,
     /// All mappings, if any changed.
     pub(super) mappings: Option<Vec<Mapping>>,
@@ -30,6 +33,7 @@ pub(super) struct Reloaded {
 pub(super) struct Files {
     pub(super) presets: Library<Preset>,
     pub(super) mappings: Library<Mapping>,
+    pub(super) setlists: Library<Setlist>,
     pub(super) config: Config,
     source: ConfigSource,
     /// Whether the configuration file existed.
@@ -49,10 +53,11 @@ impl Files {
         let config = source.read()?;
         let (presets, bad_presets) = Library::open(places.all("presets"), Preset::read);
         let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
-        let said = [bad_presets, bad_mappings].concat();
+        let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
+        let said = [bad_presets, bad_mappings, bad_setlists].concat();
         said.iter().for_each(|problem| tracing::warn!("{problem}; ignored"));
         let configured = source.file().is_file();
-        let files = Self { presets, mappings, config, source, configured, said, troubles };
+        let files = Self { presets, mappings, setlists, config, source, configured, said, troubles };
         files.sum_up();
         Ok(files)
     }
@@ -65,7 +70,8 @@ impl Files {
     pub(super) fn watch(mut self, places: &Places) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
-        let files = [places.all("presets"), places.all("mappings"), self.source.files.clone()].concat();
+        let files =
+            [places.all("presets"), places.all("mappings"), places.all("setlists"), self.source.files.clone()].concat();
         watch(files, asking.clone(), self.troubles.clone())?;
         threads::spawn_steady("melos-reload", move || self.serve(&changed, &sender))?;
         Ok((asking, news))
@@ -92,26 +98,28 @@ impl Files {
 
     /// Reads all files again and logs new problems.
     fn look(&mut self) -> Reloaded {
-        let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
+        let (presets, mappings, setlists) = (self.presets.reload(), self.mappings.reload(), self.setlists.reload());
         let new_mappings = mappings.is_news().then(|| self.mappings.values().cloned().collect());
         let (config, wrong) = match self.configuration() {
             Ok(config) => (config, Vec::new()),
             Err(problems) => (None, problems),
         };
         let file = self.source.file().to_owned();
-        let problems: Vec<Problem> = presets.problems.into_iter().chain(mappings.problems).chain(wrong).collect();
+        let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, wrong].concat();
         for problem in problems.iter().filter(|problem| !self.said.contains(problem)) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
-            let known = self.presets.get(&name).is_some() || self.mappings.get(&name).is_some();
+            let known = self.presets.get(&name).is_some()
+                || self.mappings.get(&name).is_some()
+                || self.setlists.get(&name).is_some();
             // What a folder held stays, too.
             let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }
         self.said = problems;
         self.sum_up();
-        let mut changed = [presets.changed.as_slice(), &mappings.changed].concat();
-        let mut gone = [presets.gone.as_slice(), &mappings.gone].concat();
-        let back = [presets.back, mappings.back].concat();
+        let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
+        let mut gone = [presets.gone.as_slice(), &mappings.gone, &setlists.gone].concat();
+        let back = [presets.back, mappings.back, setlists.back].concat();
         changed.extend(config.is_some().then(|| file.display().to_string()));
         let there = file.is_file();
         gone.extend((self.configured && !there).then(|| file.display().to_string()));
@@ -125,7 +133,13 @@ impl Files {
                 tracing::info!(files = files.join(", "), "{what}");
             }
         }
-        Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings: new_mappings, config }
+        Reloaded {
+            presets: self.presets.clone(),
+            setlists: self.setlists.clone(),
+            changed: presets.changed,
+            mappings: new_mappings,
+            config,
+        }
     }
 
     /// Reports in the status whether there are problems.

@@ -17,6 +17,7 @@ use crate::remote::http::{self, Http};
 use crate::remote::osc::{Clients, OscServer};
 use crate::remote::oscquery::{Discovery, Door, OscQuery, ServerContext};
 use crate::remote::status::Metrics;
+use crate::threads;
 
 /// All network services and what they show.
 pub(super) struct Remote {
@@ -61,8 +62,9 @@ impl Remote {
         let announced = config.http.announce;
         let discovery = announced.then(|| announce(oscquery.address(), osc.address())).flatten();
         let board = Arc::new(Board::new(osc, oscquery, metrics, troubles, Arc::clone(inbox.losses())));
-        tokio::spawn(http.render());
-        tokio::spawn(spectrum::tell(listeners.clone(), Arc::clone(&board)));
+        tokio::spawn(threads::steady_task("render", async move || Arc::clone(&http).render().await));
+        let (heard, told) = (listeners.clone(), Arc::clone(&board));
+        tokio::spawn(threads::steady_task("spectrum", async move || spectrum::tell(&heard, &told).await));
         Ok(Self { board, api, listeners, page, discovery })
     }
 }
@@ -72,7 +74,8 @@ async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>) -> anyhow::
     let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(state) };
     let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox)).await?);
     tracing::info!(address = %osc.address(), "listening to OSC");
-    tokio::spawn(subscribers::keep(state.to_owned(), Arc::clone(&osc)));
+    let (folder, kept) = (state.to_owned(), Arc::clone(&osc));
+    tokio::spawn(threads::steady_task("subscribers", async move || subscribers::keep(&folder, &kept).await));
     Ok(osc)
 }
 

@@ -20,8 +20,8 @@ const LOWEST: f32 = 32.703;
 /// Bands per octave.
 const PER_OCTAVE: f32 = 6.0;
 
-/// Measures and sends spectra until the program ends, skipping any that it cannot keep up with.
-pub(super) async fn tell(listeners: Listeners, board: Arc<Board>) {
+/// Measures and tells until the program ends; what it does not keep up with it leaves out.
+pub(super) async fn tell(listeners: &Listeners, board: &Board) {
     let mut spectrum = Spectrum::new();
     loop {
         let mut parts = listeners.attend();

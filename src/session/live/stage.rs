@@ -10,6 +10,7 @@ mod lists;
 mod onsets;
 mod performance;
 mod presets;
+mod program;
 mod reloads;
 mod reports;
 mod scheduler;
@@ -39,6 +40,7 @@ pub(super) use engine_feed::EngineFeed;
 use onsets::Onsets;
 pub(super) use performance::Performance;
 pub(super) use presets::Presets;
+pub(super) use program::Program;
 pub(super) use reloads::Reloads;
 pub(super) use reports::Reports;
 pub(super) use scheduler::Scheduler;
@@ -56,6 +58,7 @@ pub(super) struct Stage {
     pub(super) scheduler: Scheduler,
     pub(super) performance: Performance,
     pub(super) presets: Presets,
+    pub(super) program: Program,
     pub(super) devices: Devices,
     pub(super) reloads: Reloads,
     pub(super) takes: Takes,
@@ -70,16 +73,19 @@ impl Stage {
     /// When the audio cannot continue.
     pub(super) fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         let mut onsets = Onsets::default();
+        let events = self.presets.begin_to_move(&self.playing());
+        self.apply_all(events);
         self.tell_values();
-        self.reports.show_presets(self.presets.library());
+        self.show_presets();
         while !stop.load(Relaxed) {
-            self.scheduler.wait();
+            self.scheduler.wait(self.sound.block(), self.reports.due_in());
             self.turn(&mut onsets);
             if self.sound.status().failed() {
                 bail!("the audio driver crashed with the engine");
             }
         }
         let last = self.saved();
+        self.apply(&ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + LAST_FADE;
         while !self.sound.silent() && Instant::now() < end {
@@ -122,13 +128,17 @@ impl Stage {
     fn play(&mut self, horizon: u64) {
         loop {
             let (due, step) = (self.scheduler.next_frame(), self.presets.next_frame());
-            let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
+            let planned = self.program.next_frame();
+            let Some(frame) = due.into_iter().chain(step).chain(planned).min().filter(|frame| *frame <= horizon) else {
+                break;
+            };
             self.performance.advance(frame);
             if step == Some(frame) {
                 for event in self.presets.step() {
                     self.apply(&event);
                 }
             }
+            self.run_program(frame);
             while let Some(incoming) = self.scheduler.take(frame) {
                 self.take(incoming);
             }
@@ -139,11 +149,8 @@ impl Stage {
     /// Processes an event from outside.
     fn take(&mut self, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
-        if let Some(name) = self.presets.missing(&event) {
-            let there = listed(self.presets.library().names());
-            self.reports.refuse(source);
-            self.reports.complain("preset", &format!("there is no preset {}; choose one of {there}", quoted(name)));
-            return;
+        if self.misses_preset(&event) || self.misses_setlist(&event) {
+            return self.reports.refuse(source);
         }
         if self.scheduler.repeats(&event) {
             return;
@@ -165,7 +172,15 @@ impl Stage {
         }
     }
 
-    /// Applies an event at the horizon; returns whether it was valid.
+    /// Complains about a preset that there is not.
+    fn misses_preset(&mut self, event: &ControlEvent) -> bool {
+        let Some(name) = self.presets.missing(event) else { return false };
+        let there = listed(self.presets.library().names());
+        self.reports.complain("preset", &format!("there is no preset {}; there are {there}", quoted(name)));
+        true
+    }
+
+    /// Applies an event at the horizon; tells whether it fits.
     fn apply(&mut self, event: &ControlEvent) -> bool {
         let applied = self.performance.apply(event);
         if let Err(error) = &applied {
@@ -191,6 +206,11 @@ impl Stage {
             (Param::PresetNext, _) => self.presets.load_beside(&self.playing(), 1, frame, leader),
             (Param::PresetPrevious, _) => self.presets.load_beside(&self.playing(), -1, frame, leader),
             (Param::Record, Value::Toggle(on)) => return self.record(*on),
+            (Param::Timer, Value::Number(seconds)) => return self.program.wind_timer(*seconds, frame),
+            (Param::Setlist, _) => return self.stand_at(0),
+            (Param::SetlistNext, _) => return self.step_setlist(1),
+            (Param::SetlistPrevious, _) => return self.step_setlist(-1),
+            (Param::SetlistGo, place) => return self.go_in_setlist(place),
             _ => return,
         };
         self.apply_all(events);
@@ -266,9 +286,10 @@ impl Stage {
 
     /// Processes reloaded files; a changed current preset takes effect at once.
     fn reload(&mut self, reloaded: Reloaded) {
-        let Reloaded { presets, changed, mappings, config } = reloaded;
+        let Reloaded { presets, setlists, changed, mappings, config } = reloaded;
         self.presets.replace(presets);
-        self.reports.show_presets(self.presets.library());
+        self.program.replace(setlists);
+        self.show_presets();
         if let Some(mappings) = mappings {
             let events = self.devices.set_mappings(mappings);
             self.apply_all(events);
@@ -285,7 +306,12 @@ impl Stage {
         }
     }
 
-    /// Applies a configuration as far as possible while playing.
+    /// Lists presets and setlists anew.
+    fn show_presets(&self) {
+        self.reports.show_presets(self.presets.library(), self.program.setlists());
+    }
+
+    /// Brings a configuration into force, as far as that goes while playing.
     fn configure(&mut self, config: Config) {
         for change in self.reloads.configure(config) {
             match change {
@@ -302,7 +328,9 @@ impl Stage {
                 | ConfigChange::Http
                 | ConfigChange::MidiHost
                 | ConfigChange::Link
-                | ConfigChange::ControlLog => {}
+                | ConfigChange::ControlLog
+                // Looked at every second.
+                | ConfigChange::Schedule => {}
             }
         }
     }
@@ -320,9 +348,11 @@ impl Stage {
         self.tell_values();
         self.devices.tell_controls();
         self.devices.follow(self.sound.status());
+        self.look_at_clock();
         self.takes.keep_logs(head, self.performance.log());
         self.hear_recorder();
         self.show(head);
+        self.show_program(head);
         self.reports.save(self.performance.conductor(), self.devices.learned());
     }
 

@@ -5,7 +5,6 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -43,16 +42,16 @@ pub(super) fn load(folder: &Path) -> Vec<Subscription> {
     subscribers.into_iter().map(|(from, to)| Subscription { from, to }).collect()
 }
 
-/// Keeps the file up to date, forever.
-pub(super) async fn keep(folder: PathBuf, osc: Arc<OscServer>) {
+/// Keeps the file up to date, for good.
+pub(super) async fn keep(folder: &Path, osc: &OscServer) {
     let mut kept = (osc.subscriptions(), 0);
     loop {
         tokio::time::sleep(LOOK).await;
         let (subscriptions, now) = (osc.subscriptions(), now());
         let stale = !subscriptions.is_empty() && now.abs_diff(kept.1) >= REFRESH.as_secs();
         if subscriptions != kept.0 || stale {
-            if let Err(error) = write(&folder, &subscriptions, now).await {
-                tracing::debug!(%error, "cannot save subscriptions for a restart");
+            if let Err(error) = write(folder, &subscriptions, now).await {
+                tracing::debug!(%error, "subscriptions are not kept over a restart");
             }
             kept = (subscriptions, now);
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::modulation::Modulation;
 use crate::event::parameter::{Input, TABLE};
 
 fn write(log: &ControlLog) -> String {
@@ -34,6 +35,9 @@ fn full_log() -> ControlLog {
     }
     add(Entry::Event(ControlEvent::Set(Param::Scene, Value::Text("two\nlines \"and\" ünïcode".to_owned()))));
     add(Entry::Event(ControlEvent::Morph(2.5)));
+    let by: Modulation = "walk 0.3 bars 8 0.25".parse().unwrap();
+    add(Entry::Event(ControlEvent::Modulate(Param::Tone, Some(by))));
+    add(Entry::Event(ControlEvent::Modulate(Param::Tone, None)));
     for name in ["dawn", "two \"quoted\" words"] {
         let (param, value) = (Param::Chord, Value::Text("C/E".to_owned()));
         add(Entry::Event(ControlEvent::SceneValue { name: name.to_owned(), param, value }));

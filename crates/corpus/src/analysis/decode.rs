@@ -72,16 +72,32 @@ pub enum DecodeError {
 /// # Errors
 /// [`DecodeError`] when the file is unreadable, broken, cut short, empty or too long.
 pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
+    let (samples, rate) = guarded(path, |frame| frame.iter().sum::<f32>() / frame.len() as f32)?;
+    to_our_rate(samples, rate)
+}
+
+/// As [`decode`], but to the left and the right channel, of one length: of more channels the first two, of one both.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_stereo(path: &Path) -> Result<[Vec<f32>; 2], DecodeError> {
+    let (frames, rate) = guarded(path, |frame| [frame[0], *frame.get(1).unwrap_or(&frame[0])])?;
+    let channel = |index: usize| to_our_rate(frames.iter().map(|frame| frame[index]).collect(), rate);
+    Ok([channel(0)?, channel(1)?])
+}
+
+/// Decodes a file, applies `mix` to each frame, and returns the result with the sample rate.
+fn guarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
     // Third-party decoders meet arbitrary files, so a panic is caught and their state discarded.
-    let (samples, rate) = std::panic::catch_unwind(|| decode_native(path))
+    let (frames, rate) = std::panic::catch_unwind(|| decode_native(path, mix))
         .unwrap_or_else(|_| Err(DecodeError::Unsupported("the decoder crashed".to_owned())))?;
     if !RATES.contains(&rate) {
         return Err(DecodeError::Rate { rate, reason: "implausible sample rate".to_owned() });
     }
-    resample(samples, rate)
+    Ok((frames, rate))
 }
 
-fn decode_native(path: &Path) -> Result<(Vec<f32>, u32), DecodeError> {
+fn decode_native<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
     let unsupported = |error: Error| DecodeError::Unsupported(error.to_string());
     let stream = MediaSourceStream::new(Box::new(File::open(path)?), Default::default());
     let mut hint = Hint::new();
@@ -98,7 +114,7 @@ fn decode_native(path: &Path) -> Result<(Vec<f32>, u32), DecodeError> {
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(unsupported)?;
 
-    let (mut mono, mut interleaved) = (Vec::new(), Vec::<f32>::new());
+    let (mut frames, mut interleaved) = (Vec::new(), Vec::<f32>::new());
     let (mut rate, mut packets, mut broken) = (0, 0, 0);
     // A truncated file ends with a read error; whether that is acceptable depends on the stated length.
     while let Ok(Some(packet)) = format.next_packet() {
@@ -111,41 +127,44 @@ fn decode_native(path: &Path) -> Result<(Vec<f32>, u32), DecodeError> {
                 rate = buffer.spec().rate();
                 let channels = buffer.spec().channels().count().max(1);
                 buffer.copy_to_vec_interleaved(&mut interleaved);
-                mono.extend(interleaved.chunks_exact(channels).map(|all| all.iter().sum::<f32>() / channels as f32));
+                for sample in &mut interleaved {
+                    *sample = if sample.is_finite() { *sample } else { 0.0 };
+                }
+                frames.extend(interleaved.chunks_exact(channels).map(mix));
             }
             Err(Error::DecodeError(_)) => broken += 1,
             Err(error) => return Err(unsupported(error)),
         }
-        if mono.len() as f64 > LONGEST * f64::from(rate) {
+        if frames.len() as f64 > LONGEST * f64::from(rate) {
             return Err(DecodeError::TooLong);
         }
     }
     if broken as f64 > BROKEN * packets as f64 {
         return Err(DecodeError::Broken { broken, packets });
     }
-    if mono.is_empty() || rate == 0 {
+    if frames.is_empty() || rate == 0 {
         return Err(DecodeError::Empty);
     }
-    let seconds = |frames: f64| frames / f64::from(rate);
-    if let Some(promised) = promised.filter(|promised| (mono.len() as f64) < 0.98 * *promised as f64 - 4608.0) {
-        return Err(DecodeError::Truncated { found: seconds(mono.len() as f64), promised: seconds(promised as f64) });
+    let seconds = |count: f64| count / f64::from(rate);
+    if let Some(promised) = promised.filter(|promised| (frames.len() as f64) < 0.98 * *promised as f64 - 4608.0) {
+        return Err(DecodeError::Truncated { found: seconds(frames.len() as f64), promised: seconds(promised as f64) });
     }
-    for sample in &mut mono {
-        *sample = if sample.is_finite() { *sample } else { 0.0 };
-    }
-    Ok((mono, rate))
+    Ok((frames, rate))
 }
 
 /// Resamples to 48 kHz without delay.
-fn resample(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
+fn to_our_rate(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
     if rate == SAMPLE_RATE {
         return Ok(samples);
     }
-    let failed = |reason: String| DecodeError::Rate { rate, reason };
-    let mut resampler = Fft::<f32>::new(rate as usize, SAMPLE_RATE as usize, CHUNK, 1, FixedSync::Both)
-        .map_err(|error| failed(error.to_string()))?;
-    let input = SequentialSlice::new(&samples[..], 1, samples.len()).map_err(|error| failed(error.to_string()))?;
-    let output = resampler.process_all(&input, samples.len(), None).map_err(|error| failed(error.to_string()))?;
+    resample(&samples, rate as usize, SAMPLE_RATE as usize).map_err(|reason| DecodeError::Rate { rate, reason })
+}
+
+/// Brings samples from one rate to another, without delay. The error says why these rates cannot be.
+pub(crate) fn resample(samples: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
+    let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both).map_err(|error| error.to_string())?;
+    let input = SequentialSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;
+    let output = resampler.process_all(&input, samples.len(), None).map_err(|error| error.to_string())?;
     Ok(output.take_data())
 }
 
@@ -157,7 +176,8 @@ mod tests {
     fn resampling_keeps_pitch_level_and_time() {
         for rate in [22_050u32, 44_100, 96_000] {
             let tone = |rate: u32, i: usize| (std::f64::consts::TAU * 1000.0 * i as f64 / f64::from(rate)).sin() as f32;
-            let resampled = resample((0..rate as usize).map(|i| tone(rate, i)).collect(), rate).expect("valid rate");
+            let sound = (0..rate as usize).map(|i| tone(rate, i)).collect();
+            let resampled = to_our_rate(sound, rate).expect("valid rate");
             assert!(resampled.len().abs_diff(48_000) <= 1);
             let error = (2000..46_000).map(|i| (resampled[i] - tone(SAMPLE_RATE, i)).abs()).fold(0.0, f32::max);
             assert!(error < 1e-3, "{rate} Hz is off by {error}");

@@ -12,9 +12,9 @@ pub(crate) struct Args {
     /// A corpus and its folder, such as pop909=data/pop909; may be repeated
     #[arg(long = "corpus", value_name = "NAME=FOLDER", required = true, value_parser = parse_corpus)]
     corpora: Vec<(Corpus, PathBuf)>,
-    /// SoundFont (SF2) whose program 0 is the piano used for rendering
-    #[arg(long, value_name = "SF2")]
-    soundfont: PathBuf,
+    /// Piano to render with: a SoundFont (.sf2; its program 0), or the description of a sample library (.toml)
+    #[arg(long, value_name = "FILE")]
+    piano: PathBuf,
     /// Only prepare pieces held out from training
     #[arg(long)]
     held_out: bool,
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Store the audio beside the mel
     #[arg(long)]
     audio: bool,
+    /// Store the side signal (half of left minus right) as well
+    #[arg(long, requires = "audio")]
+    stereo: bool,
     /// Pieces to render in parallel [default: one per core]
     #[arg(long)]
     jobs: Option<usize>,
@@ -59,12 +62,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         corpora: args.corpora,
         held_out: args.held_out,
-        soundfont: args.soundfont,
+        piano: args.piano,
         out: args.out,
         copies: args.copies,
         hours: args.hours,
         max_piece_seconds: args.max_piece_seconds,
         audio: args.audio,
+        stereo: args.stereo,
         jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         seed: args.seed,
     };

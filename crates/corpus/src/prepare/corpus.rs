@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::beats::BeatGrid;
 use super::features::Features;
 use super::label::Quadrant;
-use super::midi::{self, MidiError, Note};
+use super::midi::{self, MidiError, Note, Pedal};
 use super::{emopia, fma, folder, giantmidi, heard, humanise, maestro, mutopia, pop909};
 use crate::analysis::decode::{self, DecodeError};
 
@@ -278,9 +278,9 @@ impl Piece {
         };
         let midi = midi::parse(&read(path)?).map_err(|source| CorpusError::Midi { path: path.clone(), source })?;
         Ok(Material::Notes(match self.corpus {
-            Corpus::Pop909 => Score { notes: midi.notes, beats: pop909::beats(path)? },
+            Corpus::Pop909 => Score { notes: midi.notes, pedal: midi.pedal, beats: pop909::beats(path)? },
             Corpus::Mutopia => humanise::play(midi, &self.id),
-            _ => Score { notes: midi.notes, beats: None },
+            _ => Score { notes: midi.notes, pedal: midi.pedal, beats: None },
         }))
     }
 }
@@ -294,11 +294,13 @@ pub enum Material {
     Sound(Vec<Features>),
 }
 
-/// The notes of a piece, and its beats if known.
+/// The notes of a piece, its pedal, and its beats if known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
     /// In order of onset.
     pub notes: Vec<Note>,
+    /// Movements of the sustain pedal, in order of time.
+    pub pedal: Vec<Pedal>,
     /// Beats and bars.
     pub beats: Option<BeatGrid>,
 }

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::beats::BeatGrid;
 use super::corpus::{Score, hash};
-use super::midi::{MidiScore, Note, sort};
+use super::midi::{MidiScore, Note, Pedal, sort};
 use super::random::{normal, uniform};
 
 /// Beats per phrase.
@@ -19,6 +19,8 @@ const CHORD_JITTER: f64 = 0.009;
 const NOTE_JITTER: f64 = 0.004;
 /// Onsets closer than this, in seconds, form a chord.
 const CHORD: f64 = 0.02;
+/// Time the pedal is up while it changes, seconds.
+const PEDAL_UP: f64 = 0.06;
 /// Fraction of pieces played with pedal.
 const PEDALLED: f64 = 0.6;
 
@@ -42,13 +44,15 @@ pub(crate) fn play(score: MidiScore, name: &str) -> Score {
     let phrases = phrases(&score.notes, grid.as_ref(), &mut random);
     let mut notes = score.notes;
     shape_velocity(&mut notes, grid.as_ref(), &phrases, &mut random);
+    let mut changes = Vec::new();
     if uniform(&mut random) < PEDALLED {
-        pedal(&mut notes, grid.as_ref());
+        changes = pedal(&mut notes, grid.as_ref());
     }
     let starts = warped_starts(&phrases);
     let warp = |time: f64| warp(&phrases, &starts, time);
     loosen(&mut notes, warp, &mut random);
-    Score { notes, beats: grid.map(|grid| grid.map(warp)) }
+    let pedal = changes.into_iter().map(|change| Pedal { time: warp(change.time), ..change }).collect();
+    Score { notes, pedal, beats: grid.map(|grid| grid.map(warp)) }
 }
 
 fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> Vec<Phrase> {
@@ -106,9 +110,9 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
     }
 }
 
-/// Extends notes to the end of the beat they end in, like a pedal changed on every beat.
-fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) {
-    let Some(grid) = grid else { return };
+/// Extends notes to the end of the beat they end in, like a pedal changed on every beat; returns the pedal movements.
+fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
+    let Some(grid) = grid else { return Vec::new() };
     let times: Vec<f64> = grid.times().collect();
     let mut next_of_pitch = [f64::INFINITY; 128];
     for note in notes.iter_mut().rev() {
@@ -118,6 +122,9 @@ fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) {
         }
         next_of_pitch[usize::from(note.pitch)] = note.start;
     }
+    let up = times.iter().map(|time| Pedal { time: *time, down: false });
+    let down = times.iter().map(|time| Pedal { time: time + PEDAL_UP, down: true });
+    up.zip(down).flat_map(|(up, down)| [up, down]).skip(1).collect()
 }
 
 /// Where each phrase starts once the ones before it have been stretched.
@@ -152,9 +159,10 @@ fn loosen(notes: &mut [Note], warp: impl Fn(f64) -> f64, random: &mut ChaCha8Rng
             lag = (CHORD_JITTER * normal(random)).clamp(-0.02, 0.02);
         }
         let shift = lag + (NOTE_JITTER * normal(random)).clamp(-0.01, 0.01);
-        let (start, end) = (warp(note.start), warp(note.end));
+        let (start, key_up, end) = (warp(note.start), warp(note.key_up), warp(note.end));
         note.start = (start + shift).max(0.0);
         note.end = (end + shift).max(note.start + 0.03);
+        note.key_up = (key_up + shift).clamp(note.start + 0.03, note.end);
     }
     sort(notes);
 }

@@ -6,11 +6,11 @@ use std::io;
 use super::Options;
 use super::corpus::{CorpusError, Material, Piece, Score, sound};
 use super::label::{Label, Labeller};
-use super::midi::Note;
+use super::midi::{Note, Pedal};
 use super::random::uniform;
 use super::rendition::Rendition;
 use super::shard::Shard;
-use super::synth::Piano;
+use super::synth::{Piano, SynthError};
 use super::{condition, heard};
 use crate::analysis::analyze;
 use melos::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     TooShort,
     /// The recording cannot be read.
     Input(CorpusError),
+    /// The piano cannot play it.
+    Piano(SynthError),
     /// The shard cannot be written.
     Output(io::Error),
 }
@@ -57,7 +59,10 @@ pub(crate) struct Workshop<'a> {
 /// A copy without derived data.
 struct Made {
     audio: Vec<f32>,
+    /// Empty where there is one channel.
+    side: Vec<f32>,
     notes: Vec<Note>,
+    pedal: Vec<Pedal>,
     conditions: Vec<Conditions>,
     /// Start position in the piece at the copy's tempo, in seconds.
     start: f64,
@@ -77,8 +82,10 @@ impl Workshop<'_> {
             mel,
             conditions: made.conditions,
             notes: made.notes,
+            pedal: made.pedal,
             audio: if self.options.audio { made.audio } else { Vec::new() },
-            metadata: metadata(rendition, piece, made.start),
+            side: if self.options.stereo { made.side } else { Vec::new() },
+            metadata: self.metadata(rendition, piece, made.start),
         };
         shard.write(&rendition.path(&self.options.out, piece)).map_err(Failure::Output)?;
         Ok(length as f64 / f64::from(SAMPLE_RATE))
@@ -92,7 +99,8 @@ impl Workshop<'_> {
             .iter()
             .filter_map(|note| {
                 let pitch = u8::try_from(i32::from(note.pitch) + rendition.transpose).ok().filter(|p| *p < 128)?;
-                Some(Note { start: note.start / factor, end: note.end / factor, pitch, ..*note })
+                let [start, key_up, end] = [note.start, note.key_up, note.end].map(|time| time / factor);
+                Some(Note { start, key_up, end, pitch, ..*note })
             })
             .collect();
         let (from, mut samples) = self.excerpt(rendition, piece, &moved).ok_or(Failure::TooShort)?;
@@ -109,13 +117,23 @@ impl Workshop<'_> {
         if seconds < SHORTEST {
             return Err(Failure::TooShort);
         }
-        let context: Vec<Note> =
-            moved.iter().map(|note| Note { start: note.start - from, end: note.end - from, ..*note }).collect();
+        let context: Vec<Note> = moved
+            .iter()
+            .map(|note| {
+                let [start, key_up, end] = [note.start, note.key_up, note.end].map(|time| time - from);
+                Note { start, key_up, end, ..*note }
+            })
+            .collect();
         let notes: Vec<Note> = context
             .iter()
             .filter(|note| note.start >= 0.0 && note.start < seconds)
-            .map(|note| Note { end: note.end.min(seconds), ..*note })
+            .map(|note| Note { key_up: note.key_up.min(seconds), end: note.end.min(seconds), ..*note })
             .collect();
+        let pedal = score.pedal.iter().map(|pedal| Pedal { time: pedal.time / factor - from, ..*pedal });
+        // What the pedal does at the start is its last movement before.
+        let begun = score.pedal.iter().rev().find(|pedal| pedal.time / factor < from);
+        let begun = begun.map(|pedal| Pedal { time: 0.0, ..*pedal });
+        let pedal = begun.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
         let beats = score.beats.as_ref().map(|beats| beats.map(|time| time / factor - from));
         let twice = uniform(&mut rendition.seeded("count", piece, self.options)) < 0.5;
         let beats = beats.map(|grid| if twice && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
@@ -124,8 +142,14 @@ impl Workshop<'_> {
             label.map(|label| said(&label, piece))
         };
         let conditions = condition::conditions(&notes, &context, beats.as_ref(), label, samples / LATENT);
-        let audio = recording.unwrap_or_else(|| self.piano.render(&notes, samples));
-        Ok(Made { audio, notes, conditions, start: from })
+        let (audio, side) = match recording {
+            Some(recording) => (recording, Vec::new()),
+            None => {
+                let sound = self.piano.render(&notes, samples).map_err(Failure::Piano)?;
+                (sound.mid(), sound.side())
+            }
+        };
+        Ok(Made { audio, side, notes, pedal, conditions, start: from })
     }
 
     /// The part of a piece to take: where it starts in seconds, and its samples, a multiple of [`LATENT`].
@@ -167,24 +191,26 @@ impl Workshop<'_> {
         let audio = whole[start..start + length].to_vec();
         let conditions = heard::conditions(&analyze(&audio), self.of_sound.as_ref(), length / LATENT);
         let start = start as f64 / f64::from(SAMPLE_RATE);
-        Ok(Made { audio, notes: Vec::new(), conditions, start })
+        Ok(Made { audio, side: Vec::new(), notes: Vec::new(), pedal: Vec::new(), conditions, start })
+    }
+
+    fn metadata(&self, rendition: &Rendition, piece: &Piece, start: f64) -> BTreeMap<String, String> {
+        let piano = if rendition.recorded { "recording" } else { self.piano.name() };
+        let entries = [
+            ("piano", piano.to_owned()),
+            ("corpus", piece.corpus.to_string()),
+            ("piece", piece.id.clone()),
+            ("split", piece.split.name().to_owned()),
+            ("transpose", rendition.transpose.to_string()),
+            ("tempo_factor", (f64::from(rendition.tempo_percent) / 100.0).to_string()),
+            ("start", start.to_string()),
+            ("licence", piece.licence.clone()),
+        ];
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 
 /// Listeners' labels take precedence over the rule.
 fn said(label: &Label, piece: &Piece) -> Label {
     piece.quadrant.map_or(*label, |quadrant| label.within(quadrant))
-}
-
-fn metadata(rendition: &Rendition, piece: &Piece, start: f64) -> BTreeMap<String, String> {
-    let entries = [
-        ("corpus", piece.corpus.to_string()),
-        ("piece", piece.id.clone()),
-        ("split", piece.split.name().to_owned()),
-        ("transpose", rendition.transpose.to_string()),
-        ("tempo_factor", (f64::from(rendition.tempo_percent) / 100.0).to_string()),
-        ("start", start.to_string()),
-        ("licence", piece.licence.clone()),
-    ];
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -7,9 +7,8 @@ use std::time::Instant;
 use super::leader::Leaders;
 use super::learn::Lesson;
 use super::timeline::Timeline;
-use crate::event::health::Losses;
 use crate::event::parameter::{Param, TempoSource, Value};
-use crate::event::{ControlEvent, Source};
+use crate::event::{ControlEvent, Inbox, Source};
 use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{Learned, LiveMappings, Mapping};
 use crate::midi::{Message, MidiEvent, MidiIn, MidiSystem};
@@ -33,7 +32,8 @@ pub(in crate::session::live) struct Devices {
 }
 
 impl Devices {
-    /// Searches for devices on the configured system, or on the one that suits the `output`; joins Link if configured.
+    /// Looks for devices on the system asked for, or on the one that belongs to the `output`; joins Link if it is to be
+    /// followed. Their events wake the thread that drains the `inbox`.
     ///
     /// # Errors
     /// When no thread can be created, or the program was built without Link.
@@ -41,11 +41,12 @@ impl Devices {
         config: &Config,
         output: &OutputStatus,
         mappings: LiveMappings,
-        losses: &Arc<Losses>,
+        inbox: &Inbox,
     ) -> anyhow::Result<Self> {
         let host = config.midi.host;
-        let midi = open_midi(host, output, Arc::clone(losses))?;
-        let devices = Self { midi, host, leaders: Leaders::open(config.link)?, mappings, lesson: None };
+        let midi = open_midi(host, output, inbox)?;
+        let leaders = Leaders::open(config.link, inbox.wake())?;
+        let devices = Self { midi, host, leaders, mappings, lesson: None };
         devices.want_feedback();
         Ok(devices)
     }
@@ -157,8 +158,8 @@ impl Devices {
     }
 }
 
-/// Opens MIDI on the configured system; failing to do so does not prevent playing.
-fn open_midi(host: MidiHost, output: &OutputStatus, losses: Arc<Losses>) -> std::io::Result<Option<Midi>> {
+/// MIDI through the system asked for; none is no reason not to play.
+fn open_midi(host: MidiHost, output: &OutputStatus, inbox: &Inbox) -> std::io::Result<Option<Midi>> {
     let system = match host {
         MidiHost::Off => return Ok(None),
         MidiHost::Alsa => MidiSystem::Alsa,
@@ -166,5 +167,5 @@ fn open_midi(host: MidiHost, output: &OutputStatus, losses: Arc<Losses>) -> std:
         MidiHost::Auto => MidiSystem::beside(&output.name()),
     };
     let (sender, events) = sync_channel(EVENTS);
-    Ok(Some((MidiIn::start(system, sender, losses)?, events)))
+    Ok(Some((MidiIn::start(system, sender, inbox.wake().clone(), Arc::clone(inbox.losses()))?, events)))
 }

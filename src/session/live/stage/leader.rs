@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::timeline::Timeline;
-use crate::event::ControlEvent;
 use crate::event::parameter::TempoSource;
+use crate::event::{ControlEvent, Wake};
 use crate::midi::{ClockEvent, follow_transport};
 
 /// Capacity of the event channel; a turn empties it within milliseconds.
@@ -26,16 +26,16 @@ struct Leader {
 pub(super) struct Leaders(Vec<Leader>);
 
 impl Leaders {
-    /// Follows the JACK transport; joins Link if configured.
+    /// Follows the JACK transport; joins Link if that is wanted. What they say wakes the performance thread.
     ///
     /// # Errors
-    /// When no thread can be created, or the program was built without Link.
-    pub(super) fn open(link: bool) -> anyhow::Result<Self> {
+    /// When there can be no more threads, or this program was built without Link.
+    pub(super) fn open(link: bool, wake: &Wake) -> anyhow::Result<Self> {
         let wanted = Arc::new(AtomicBool::new(false));
         let (sender, events) = sync_channel(EVENTS);
-        follow_transport(Arc::clone(&wanted), sender)?;
+        follow_transport(Arc::clone(&wanted), sender, wake.clone())?;
         let jack = Leader { source: TempoSource::Jack, wanted, events, _peer: None };
-        Ok(Self([jack].into_iter().chain(join_link(link)?).collect()))
+        Ok(Self([jack].into_iter().chain(join_link(link, wake)?).collect()))
     }
 
     /// Reports of the chosen session or transport since the last call; others are discarded.
@@ -56,19 +56,19 @@ impl Leaders {
 }
 
 #[cfg(feature = "link")]
-fn join_link(wanted: bool) -> anyhow::Result<Option<Leader>> {
+fn join_link(wanted: bool, wake: &Wake) -> anyhow::Result<Option<Leader>> {
     if !wanted {
         return Ok(None);
     }
     let (sender, events) = sync_channel(EVENTS);
     let chosen = Arc::new(AtomicBool::new(false));
-    let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender)?;
-    tracing::info!("joined the Ableton Link session; `melos set tempo/source link` lets it control the tempo");
+    let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender, wake.clone())?;
+    tracing::info!("in the Ableton Link session; `melos set tempo/source link` lets it lead the tempo");
     Ok(Some(Leader { source: TempoSource::Link, wanted: chosen, events, _peer: Some(Box::new(peer)) }))
 }
 
 #[cfg(not(feature = "link"))]
-fn join_link(wanted: bool) -> anyhow::Result<Option<Leader>> {
+fn join_link(wanted: bool, _: &Wake) -> anyhow::Result<Option<Leader>> {
     if wanted {
         anyhow::bail!(
             "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or remove `link` from melos.toml"

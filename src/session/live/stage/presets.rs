@@ -12,12 +12,14 @@ use crate::units::frames_to_seconds;
 pub(in crate::session::live) struct Presets {
     library: Library<Preset>,
     walk: Option<Walk>,
+    /// The parameters that the preset moves.
+    moving: Vec<Param>,
 }
 
 impl Presets {
     /// Creates the library; the journey of the initial preset, if any, starts at frame 0.
     pub(in crate::session::live) fn new(library: Library<Preset>, first: Option<&Preset>) -> Self {
-        Self { library, walk: first.map(|preset| Walk::new(preset, 0)) }
+        Self { library, walk: first.map(|preset| Walk::new(preset, 0)), moving: Vec::new() }
     }
 
     pub(super) const fn library(&self) -> &Library<Preset> {
@@ -95,6 +97,18 @@ impl Presets {
             _ => None,
         });
         self.walk = Some(Walk::new(preset, frame));
-        glide.into_iter().chain(settings.into_iter().map(|(param, value)| ControlEvent::Set(param, value))).collect()
+        let set = settings.into_iter().map(|(param, value)| ControlEvent::Set(param, value));
+        glide.into_iter().chain(set).chain(self.begin_to_move(name)).collect()
+    }
+
+    /// What lets move by itself what a preset names, and nothing else.
+    pub(super) fn begin_to_move(&mut self, name: &str) -> Vec<ControlEvent> {
+        let by = self.library.get(name).map_or(&[][..], |preset| &preset.modulations);
+        let ended = self.moving.iter().filter(|param| !by.iter().any(|(other, _)| other == *param));
+        let ended = ended.map(|param| ControlEvent::Modulate(*param, None));
+        let begun = by.iter().map(|(param, modulation)| ControlEvent::Modulate(*param, Some(*modulation)));
+        let events = ended.chain(begun).collect();
+        self.moving = by.iter().map(|(param, _)| *param).collect();
+        events
     }
 }

@@ -9,6 +9,7 @@ use crate::event::parameter::Param;
 use crate::event::{Notice, Source};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
+use crate::files::setlist::Setlist;
 use crate::midi::mapping::{Learned, LiveMappings};
 use crate::remote::http::api_state::ApiState;
 use crate::remote::log_limiter::{LogLimiter, and_more};
@@ -75,7 +76,12 @@ impl Reports {
         (self.alive)(head);
     }
 
-    /// Whether reports are due; if so, they count as sent.
+    /// How long until it is time to tell how it goes.
+    pub(super) fn due_in(&self) -> Duration {
+        REPORT.saturating_sub(self.reported.elapsed())
+    }
+
+    /// Whether it is time to tell how it goes; counts as told then.
     pub(super) fn are_due(&mut self) -> bool {
         let due = self.reported.elapsed() >= REPORT;
         if due {
@@ -84,9 +90,10 @@ impl Reports {
         due
     }
 
-    /// Updates the list of presets.
-    pub(super) fn show_presets(&self, presets: &Library<Preset>) {
-        self.api.set_presets(presets);
+    /// Lists the presets anew.
+    pub(super) fn show_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
+        self.api.set_presets(presets, setlists);
+        self.board.offer(Param::Setlist, setlists.names().map(str::to_owned).collect());
         self.board.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 

@@ -9,9 +9,16 @@ use super::streams::Streams;
 use super::timeline::Timeline;
 use crate::event::health::{Loss, Losses};
 use crate::event::{ControlEvent, Inbox, Incoming, LearnRequest, Source};
+use crate::units::frames_to_seconds;
 
-/// Minimum interval between turns, and the additional sleep when nothing arrives; well below a block.
+/// Least time between two turns.
 const TICK: Duration = Duration::from_millis(1);
+/// Longest time between two turns; well below what anybody notices.
+const REST: Duration = Duration::from_millis(10);
+/// Share of a block after which a turn comes by itself: four a block, so that whatever the play head asks for next is worked
+/// out long before it is played. It is √5 − 2, of which no small multiple is near a whole number: so the turns fall on ever
+/// other places of the blocks, and the time line soon sees a block leave at the moment when it does.
+const SHARE: f64 = 0.236;
 
 /// Events waiting for their time.
 pub(in crate::session::live) struct Scheduler {
@@ -31,11 +38,14 @@ impl Scheduler {
         Self { inbox, agenda, timeline, streams, losses, begun: Instant::now() }
     }
 
-    /// Sleeps until something arrives or a tick has passed.
-    pub(super) fn wait(&mut self) {
-        // A single event is processed at once; a flood is coalesced in the inbox and costs one turn per tick.
+    /// Sleeps until something arrives, or the play head, which moves on by a block at a time, may ask for more; at most for
+    /// so long.
+    pub(super) fn wait(&mut self, block: u64, most: Duration) {
+        // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
+        // and costs a turn every tick and no more.
         std::thread::sleep(TICK.saturating_sub(self.begun.elapsed()));
-        self.inbox.wait(TICK);
+        let rest = Duration::from_secs_f64(frames_to_seconds(block) * SHARE).clamp(TICK, REST).min(most);
+        self.inbox.wait(rest.saturating_sub(self.begun.elapsed()));
         self.begun = Instant::now();
     }
 
@@ -48,9 +58,9 @@ impl Scheduler {
         &self.timeline
     }
 
-    /// Adds an event that happens now.
+    /// Adds what a device does now.
     pub(super) fn push(&self, event: ControlEvent, source: Source) {
-        self.inbox.push(Incoming { event, due: None, source });
+        self.inbox.add(Incoming { event, due: None, source });
     }
 
     /// Takes a MIDI learn request, with the address for its answer.
