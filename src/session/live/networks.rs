@@ -107,7 +107,7 @@ mod tests {
 
         let decoder = fs::read(at("decoder.onnx")).unwrap();
         fs::remove_file(at("decoder.onnx")).unwrap();
-        refuse("decoder.onnx: cannot be read");
+        refuse("decoder.onnx: No such file");
         fs::write(at("decoder.onnx"), &decoder[..1000]).unwrap();
         refuse("cut off");
         fs::write(at("decoder.onnx"), vec![0; decoder.len()]).unwrap();
