@@ -31,11 +31,7 @@ fn a_wrong_configuration_is_told_once_and_ends_it_for_good() {
     let refused = melos(folder.path()).arg("--config").arg(&file).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(WRONG), "{said}");
-    assert_eq!(
-        said.matches("melos.toml:2: audio.block_frames = \"many\": expected an integer").count(),
-        1,
-        "{said}"
-    );
+    assert_eq!(said.matches("melos.toml:2: audio.block_frames = \"many\": expected an integer").count(), 1, "{said}");
 
     let refused = melos(folder.path()).args(["--preset", "no-such-preset"]).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();

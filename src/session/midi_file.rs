@@ -71,11 +71,11 @@ impl MidiFile {
                 EngineCommand::Toggle(Param::MutePad, on) => self.muted[Voice::Pad as usize] = on,
                 EngineCommand::Toggle(Param::MuteUpper, on) => self.muted[Voice::Upper as usize] = on,
                 EngineCommand::Toggle(Param::MuteHarmony, on) => self.all_muted = on,
-                EngineCommand::NoteOn { voice, note, velocity } if self.frames.contains(&timed.frame) => {
-                    if !self.all_muted && !self.muted[voice as usize] {
-                        let velocity = (velocity * 127.0).round().clamp(1.0, 127.0) as u8;
-                        self.notes.push(Note { voice, key: note, velocity, start: timed.frame, end: None });
-                    }
+                EngineCommand::NoteOn { voice, note, velocity }
+                    if self.frames.contains(&timed.frame) && !self.all_muted && !self.muted[voice as usize] =>
+                {
+                    let velocity = (velocity * 127.0).round().clamp(1.0, 127.0) as u8;
+                    self.notes.push(Note { voice, key: note, velocity, start: timed.frame, end: None });
                 }
                 EngineCommand::NoteOff { voice, note } => {
                     self.end(timed.frame, |sounding| sounding.voice == voice && sounding.key == note);
