@@ -88,7 +88,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;
-    let is_silent = start.iter().any(|setting| *setting == (Param::MuteHarmony, Value::Toggle(true)));
+    let is_silent = start.contains(&(Param::MuteHarmony, Value::Toggle(true)));
     if is_silent && (args.midi.is_some() || sound.is_none()) {
         bail!("--no-harmony removes bass, pad and upper voice, the only notes in a MIDI file");
     }
