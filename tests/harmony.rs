@@ -381,7 +381,8 @@ fn phrases_return_as_often_and_as_exactly_as_is_asked() {
         let mut bars: Vec<BarPlan> = Vec::new();
         let (mut returning, mut alike) = (0, 0);
         for bar in 0..200 {
-            let plan = harmony.plan_bar(&BarRequest { recall, mode: Some(Mode::Major), ..request(bar, Emotion::Happy) });
+            let plan =
+                harmony.plan_bar(&BarRequest { recall, mode: Some(Mode::Major), ..request(bar, Emotion::Happy) });
             if let Some(Return { bar: start, source, .. }) = plan.returns {
                 assert!(source < start && start <= bar);
                 let before = &bars[(source + bar - start) as usize];
@@ -396,9 +397,8 @@ fn phrases_return_as_often_and_as_exactly_as_is_asked() {
         }
         (returning, alike)
     }
-    let all = |recall| {
-        (0..8).map(|seed| returned(recall, seed)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
-    };
+    let all =
+        |recall| (0..8).map(|seed| returned(recall, seed)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let [never, some, exactly] = [0.0, 0.5, 1.0].map(all);
     assert_eq!(never, (0, 0));
     // Of 1600 bars a third, and two thirds.

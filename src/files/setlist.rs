@@ -138,7 +138,7 @@ mod tests {
         let told = told.join("\n");
         for wanted in [
             "name is missing",
-            "friday.toml:3: entry.preset = 3: expected a text in quotes",
+            "friday.toml:3: entry.preset = 3: expected a string in quotes",
             "friday.toml:6: entry.scene = \"b\": an entry has a preset or a scene, not both",
             "did you mean \"preset\"?",
         ] {

@@ -132,7 +132,7 @@ fn modulations_are_read_and_every_slip_is_named() {
         "tempo cannot be modulated; these can: valence, arousal, temperature",
         "modulate.shape = \"sin\": expected one of sine, triangle, ramp, walk; did you mean \"sine\"?",
         "modulate.bars = 0: expected a number from 0.25 to 1024",
-        "modulate.input = 5: expected a whole number from 1 to 4",
+        "modulate.input = 5: expected an integer from 1 to 4",
         "modulate.depth = 9: expected a number from -2 to 2",
         "modulate.to is missing",
         "modulate.depth is missing",
