@@ -9,9 +9,11 @@ pub mod modulation;
 pub mod notice;
 pub mod parameter;
 mod trouble;
+mod wake;
 
 pub use control::{ControlEvent, Incoming, LearnRequest, Source};
 pub use engine::{EngineCommand, EngineEvent, Hop, Performed, TimedCommand};
 pub use inbox::Inbox;
 pub use notice::Notice;
 pub use trouble::{Part, Troubles};
+pub use wake::Wake;

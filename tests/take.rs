@@ -32,6 +32,13 @@ fn samples(path: &Path) -> Vec<i32> {
 
 #[test]
 fn a_take_is_rendered_again_from_the_log_beside_it() {
+    // What came too late on a machine that was too busy is the one thing that the log cannot say, and it is counted.
+    let late: Vec<_> = (0..3).map_while(|_| take_again().err()).collect();
+    assert!(late.len() < 3, "the machine is too busy to play in time; commands that came late: {late:?}");
+}
+
+/// Records and renders again; gives how many commands came late, for which the log cannot tell what was heard.
+fn take_again() -> Result<(), u64> {
     let folder = tempfile::tempdir().unwrap();
     // A preset that moves by itself, in sound and in what the network plays.
     let presets = folder.path().join("config/melos/presets");
@@ -77,11 +84,13 @@ fn a_take_is_rendered_again_from_the_log_beside_it() {
     let (take, again) = (samples(&only(&recordings, ".wav")), samples(&again));
     assert!(take.len() > 2 * 3 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "music was recorded");
     assert_eq!(take.len(), again.len());
-    // What came too late on a machine that was too busy is the one thing that the log cannot say.
-    if status["losses"]["late_commands"] == 0 {
-        let different = take.iter().zip(&again).position(|(one, other)| one != other);
-        assert_eq!(different, None, "of {} samples", take.len());
+    match status["losses"]["late_commands"].as_u64().unwrap() {
+        0 => {}
+        late => return Err(late),
     }
+    let different = take.iter().zip(&again).position(|(one, other)| one != other);
+    assert_eq!(different, None, "of {} samples", take.len());
+    Ok(())
 }
 
 #[test]

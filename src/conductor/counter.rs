@@ -1,4 +1,4 @@
-//! Counts beats, bars and clock pulses as they come due, and tells of them.
+//! Emits beats, bars and clock pulses as they come due.
 
 use std::collections::VecDeque;
 
@@ -6,10 +6,10 @@ use super::score::{PULSES, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// Bars whose beginnings are remembered: several minutes, so that phrases can return.
+/// Number of bar starts remembered: several minutes, so that phrases can return.
 const BARS: usize = 256;
 
-/// The next beat and the next pulse to be told, and where bars began.
+/// The next beat and pulse to emit, and the starts of recent bars.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counter {
     beat: u64,
@@ -29,7 +29,7 @@ impl Counter {
         self.beat.next_multiple_of(u64::from(clock.beats_per_bar()))
     }
 
-    /// The frame at which a bar began, or is to begin; `None` where that was too long ago.
+    /// The frame at which a bar starts; `None` if that is too long ago.
     pub(super) fn bar_start(&self, bar: u64, clock: &MusicClock) -> Option<u64> {
         let first = bar * u64::from(clock.beats_per_bar());
         if first >= self.beat {
@@ -49,7 +49,7 @@ impl Counter {
         clock.frame_at(self.pulse as f64 / PULSES as f64)
     }
 
-    /// Tells the beat that falls on frame `now`, and its bar if it is the first; gives its position.
+    /// Emits the beat on frame `now`, with its bar if it is the first; returns its position.
     pub(super) fn count_beat(&mut self, now: u64, clock: &MusicClock, out: &mut Score) -> f64 {
         let per_bar = u64::from(clock.beats_per_bar());
         let (bar, beat) = (self.beat / per_bar, (self.beat % per_bar) as u32);
@@ -66,7 +66,7 @@ impl Counter {
         (self.beat - 1) as f64
     }
 
-    /// Tells the pulse that falls on frame `now`, or the last one that the clock has skipped to.
+    /// Emits the pulse on frame `now`, or the last one before the clock's new position.
     pub(super) fn count_pulse(&mut self, now: u64, clock: &MusicClock, out: &mut Score) {
         let reached = (clock.beat_at(now) * PULSES as f64) as u64;
         let pulse = self.pulse.max(reached);
@@ -74,7 +74,7 @@ impl Counter {
         self.pulse = pulse + 1;
     }
 
-    /// Leaves out the beats before a position to which the clock has skipped.
+    /// Skips the beats before the clock's new position.
     pub(super) fn skip_to(&mut self, beat: u64) {
         self.beat = self.beat.max(beat);
     }

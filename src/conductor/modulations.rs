@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::course::MORPH_STEP;
+use super::active_targets::MORPH_STEP;
 use crate::event::modulation::{Modulation, Period, Shape};
 use crate::event::parameter::{Lane, Param};
 use crate::music::clock::MusicClock;

@@ -122,7 +122,7 @@ parameters! {
     Mysterious "emotion/mysterious" number(0.0, 1.0, 0.0), "", 0.0 ms, MOOD, "Weight of mysterious in the blend";
     Valence "valence" number(-1.0, 1.0, 0.4), "", 0.0 ms, MOOD, "Unpleasant (-1) to pleasant (1); moves the eight weights";
     Arousal "arousal" number(-1.0, 1.0, -0.7), "", 0.0 ms, MOOD, "Quiet (-1) to excited (1); moves the eight weights";
-    Recall "recall" number(0.0, 1.0, 0.0), "", 0.0 ms, FORM, "How often phrases return and how exactly: 0 never, 1 note for note where the mood is the same";
+    Recall "recall" number(0.0, 1.0, 0.0), "", 0.0 ms, FORM, "How often and how exactly phrases return: 0 is never, 1 is note for note in the same mood";
     Glide "glide" number(0.0, 120.0, 2.0), "s", 0.0 ms, GLIDE, "Duration of the glide to a new emotion";
     Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, NETWORK, "Creativity of network and harmony; at low values all seeds sound alike";
     Guidance "guidance" number(0.0, 6.0, 2.5), "", 0.0 ms, NETWORK, "How closely the network follows emotion, chord and beat";
@@ -130,8 +130,8 @@ parameters! {
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion calls for";
     Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) register than the emotion calls for";
     Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a clock, Link or JACK leads";
-    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "What leads the tempo: the mood, the fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
-    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Whether the mood leads the tempo: on is tempo/source mood, off is pinned";
+    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "Tempo source: the mood, a fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
+    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Short form of tempo/source: on is mood, off is pinned";
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
     Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto lets the emotion choose";
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";

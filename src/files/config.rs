@@ -114,7 +114,7 @@ pub struct OscConfig {
     pub address: IpAddr,
     /// UDP port.
     pub port: u16,
-    /// Hosts exempt from proving, before much is sent to them, that their source address is genuine.
+    /// Hosts whose source address is trusted without verification.
     pub trusted: Vec<IpAddr>,
 }
 

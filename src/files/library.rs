@@ -272,7 +272,7 @@ mod tests {
         }
         let (library, problems) = Library::open(vec![dir.path().to_owned()], read);
         assert_eq!((library.names().count(), library.names().next()), (MAX_FILES, Some("00000")));
-        assert!(problems.len() == 1 && problems[0].to_string().contains("3 files more"), "{problems:?}");
+        assert!(problems.len() == 1 && problems[0].to_string().contains("3 files ignored"), "{problems:?}");
     }
 
     #[test]

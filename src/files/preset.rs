@@ -117,7 +117,7 @@ impl Preset {
         settings
     }
 
-    /// The same where another machine leads the tempo: it keeps it unless the preset says who is to lead.
+    /// The same with an external tempo source, which stays unless the preset sets `tempo/source`.
     #[must_use]
     pub fn settings_led(&self) -> Vec<(Param, Value)> {
         let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);

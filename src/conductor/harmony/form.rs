@@ -1,31 +1,49 @@
-//! Form: which phrases return.
+//! Musical form: which phrases return.
 
 use std::collections::VecDeque;
 
 use crate::music::emotion::Emotion;
+use crate::music::theory::Mode;
 
-use super::dice::{Luck, Purpose};
-use super::phrase::Phrase;
+use super::Cadence;
+use super::rng::{Purpose, RngStreams};
 
-/// Phrases that may return.
+/// Maximum phrases remembered.
 const THEMES: usize = 4;
-/// Share of phrases that return at a recall of 1; the others are new, so that there is something to come back to.
+/// Fraction of phrases that are returns at recall 1; the others are new, so that there is material to return to.
 const OFTEN: f32 = 0.7;
-/// How much likelier a phrase returns that had the emotion that speaks now.
+/// How much likelier a phrase with the current emotion is to return.
 const SAME_EMOTION: f32 = 6.0;
-/// How much likelier a phrase returns than the one that was new after it.
+/// How much likelier a phrase is to return than the next newer one.
 const OLDER: f32 = 1.3;
 
-/// The phrases that were new when they were played, oldest first.
+/// A phrase that was new when it was played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Theme {
+    /// Its number among all phrases.
+    pub number: u64,
+    /// Its first bar.
+    pub start: u64,
+    /// Its length.
+    pub bars: u32,
+    /// The emotion that spoke.
+    pub emotion: Emotion,
+    /// Its mode.
+    pub mode: Mode,
+    /// How its sections ended.
+    pub cadences: [Cadence; 2],
+}
+
+/// What may return, oldest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Form(VecDeque<Phrase>);
+pub(super) struct Form(VecDeque<Theme>);
 
 impl Form {
-    /// Remembers a phrase if it is new. Those planned after it, before everything was planned again, are forgotten.
-    pub(super) fn remember(&mut self, phrase: &Phrase) {
-        self.0.retain(|theme| theme.number < phrase.number);
-        if phrase.recalled.is_none() {
-            self.0.push_back(*phrase);
+    /// Remembers phrase `number` if it is new. Those planned after it, before everything was planned again, are forgotten.
+    pub(super) fn remember(&mut self, number: u64, new: Option<Theme>) {
+        self.0.retain(|theme| theme.number < number);
+        if let Some(theme) = new {
+            self.0.push_back(theme);
             if self.0.len() > THEMES {
                 self.0.pop_front();
             }
@@ -34,9 +52,9 @@ impl Form {
 
     /// The phrase that returns as number `number`, in which `emotion` speaks; `None` where a new one is to come. `recall`
     /// is 0 (never) to 1.
-    pub(super) fn returning(&self, number: u64, emotion: Emotion, recall: f32, luck: Luck) -> Option<&Phrase> {
-        let mut dice = luck.dice(Purpose::Form, number);
-        if dice.unit() >= OFTEN * recall {
+    pub(super) fn returning(&self, number: u64, emotion: Emotion, recall: f32, streams: RngStreams) -> Option<&Theme> {
+        let mut rng = streams.rng(Purpose::Form, number);
+        if rng.unit() >= OFTEN * recall {
             return None;
         }
         let themes: Vec<_> = self.0.iter().filter(|theme| theme.number < number).collect();
@@ -46,6 +64,6 @@ impl Form {
             .enumerate()
             .map(|(index, theme)| OLDER.powi(age(index)) * if theme.emotion == emotion { SAME_EMOTION } else { 1.0 })
             .collect();
-        dice.pick(&odds).map(|index| themes[index])
+        rng.pick(&odds).map(|index| themes[index])
     }
 }

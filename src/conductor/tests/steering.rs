@@ -5,7 +5,7 @@ use crate::event::modulation::{Modulation, Period, Shape};
 use crate::music::emotion::Emotion;
 
 #[test]
-fn the_engine_is_told_every_fast_value_at_the_start() {
+fn the_engine_gets_every_fast_value_at_the_start() {
     let (_, score) = play(Conductor::new(1, &[(Param::Reverb, Value::Number(0.9))]), &[], 100, &[100]);
     assert_eq!(numbers(&score, Param::Reverb), [(0, 0.9)]);
     let told =
@@ -62,7 +62,7 @@ fn quantised_changes_fall_on_the_bar() {
 }
 
 #[test]
-fn what_waits_is_read_back_as_asked_but_not_yet_in_force() {
+fn waiting_changes_read_back_as_requested_before_they_take_effect() {
     let script = [
         (30_000, choose(Param::Quantize, 1)),
         (30_000, set(Param::Glide, 0.0)),
@@ -115,7 +115,7 @@ fn a_preset_morphs_in() {
     assert!(
         (steering.mood.at(at + 3 * SECOND / 2, &plan.clock).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4
     );
-    assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is no part of the morph");
+    assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is not part of the morph");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_quantised_recall_moves_both_lanes_on_the_bar() {
 }
 
 #[test]
-fn panic_cuts_and_starts_afresh() {
+fn panic_cuts_and_restarts() {
     let (_, score) = play(at_tempo(120.0), &[(3 * SECOND + 5_000, trigger(Param::Panic))], 6 * SECOND, &[512]);
     let at = 3 * SECOND + 5_000;
     let place = score.commands.iter().position(|timed| timed.command == EngineCommand::Panic).unwrap();

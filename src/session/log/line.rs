@@ -1,4 +1,4 @@
-//! One line of the control log, out and in.
+//! Formats and parses lines of the control log.
 
 use std::ops::Range;
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
 use crate::event::{ControlEvent, Performed};
 
-/// Stands for the frame of a splice that was not performed.
+/// In place of the frame of a splice that was not performed.
 const NEVER: &str = "never";
 /// Stands for the modulation of a parameter that moves no more.
 const STILL: &str = "off";
 
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a number of the right kind"))
+    text.parse().map_err(|_| format!("{text:?} is not a valid number here"))
 }
 
 pub(super) fn take(frames: &Range<u64>) -> String {

@@ -91,7 +91,7 @@ fn a_wrong_line_is_named() {
         assert!(error.starts_with("line 5: ") && error.contains(hint), "{error}");
     }
     let back = format!("{start}12 end\n11 end\n");
-    assert!(ControlLog::read(back.as_bytes()).unwrap_err().to_string().contains("must not go back"));
+    assert!(ControlLog::read(back.as_bytes()).unwrap_err().to_string().contains("must not decrease"));
     let broken_off = format!("{start}12 /melos/valence 0.25\n13 /melos/valence 0.7");
     assert_eq!(ControlLog::read(broken_off.as_bytes()).unwrap().entries.len(), 1);
     assert!(ControlLog::read("".as_bytes()).is_err());

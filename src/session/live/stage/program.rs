@@ -12,7 +12,7 @@ use crate::files::config::schedule::{Opening, Schedule};
 use crate::files::library::Library;
 use crate::files::setlist::{Cue, Entry, Setlist};
 use crate::quote::{listed, quoted};
-use crate::remote::status::ShowFigures;
+use crate::remote::status::ShowMetrics;
 use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 /// Between two looks at the clock on the wall.
@@ -235,7 +235,7 @@ impl Stage {
             let state = if now.hours.is_some() { "open" } else { "closed" };
             now.until.map_or_else(|| state.to_owned(), |until| format!("{state} until {}", schedule.said(until)))
         });
-        self.reports.board().tell_show(ShowFigures {
+        self.reports.board().tell_show(ShowMetrics {
             entry: self.program.place.checked_sub(1).and_then(named),
             next_entry: named(self.program.place),
             timer_seconds_left: timer,

@@ -1,4 +1,4 @@
-//! The course: what is in force, each value on its way to what was asked for.
+//! The active targets: each value in effect, possibly on its way to a new one.
 
 use super::performance::Performance;
 use super::settings::Settings;
@@ -12,28 +12,28 @@ use crate::music::profile::Profile;
 use crate::music::theory::Chord;
 use crate::units::seconds_to_frames;
 
-/// Frames between two steps of a number of the fast lane that morphs: 20 ms, as long as most are smoothed.
+/// Frames between two steps of a morphing number of the fast lane: 20 ms, the usual smoothing time.
 pub(super) const MORPH_STEP: u64 = 960;
 
-/// What has to be worked out anew after a change.
+/// What must be recomputed after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Impact {
-    /// The network is asked for something else.
+    /// The network needs a new plan.
     pub(super) network: bool,
-    /// The harmony goes on otherwise from the next beat.
+    /// The harmony continues differently from the next beat.
     pub(super) harmony: bool,
-    /// The harmony follows a lead, or is given back; that does not wait for the beat.
+    /// The harmony follows a lead chord or is released from it, without waiting for the beat.
     pub(super) lead: bool,
-    /// Beats fall on other frames.
+    /// Beats fall on different frames.
     pub(super) tempo: bool,
-    /// Everything random starts afresh.
+    /// All random choices restart.
     pub(super) seed: bool,
 }
 
-/// What is in force.
+/// The values in effect.
 #[derive(Debug, Clone)]
-pub(super) struct Course {
-    /// The targets in force; behind what is asked for while a change waits for its beat.
+pub(super) struct ActiveTargets {
+    /// The targets in effect; they lag behind the settings while a change waits for its beat.
     settings: Settings,
     /// What the network is steered by, moved by modulations; and the same without them, which is what the tempo follows.
     steering: Steering,
@@ -43,14 +43,14 @@ pub(super) struct Course {
     /// Tempo when pinned, and how much it follows the mood instead (0 or 1, or on the way).
     pinned_bpm: Glide<f32>,
     follow: Glide<f32>,
-    /// Numbers of the fast lane on their way, in the order of the table.
+    /// Fast-lane numbers that are gliding, in table order.
     morphing: Vec<(Param, Glide<f32>)>,
     next_morph_step: u64,
     lead: Option<Chord>,
 }
 
-impl Course {
-    /// At rest where the settings ask for.
+impl ActiveTargets {
+    /// All values at rest at the settings.
     pub(super) fn new(performance: &Performance) -> Self {
         let settings = performance.asked().clone();
         let number = |param| Glide::at_rest(settings.number(param));
@@ -77,22 +77,23 @@ impl Course {
         }
     }
 
-    /// The targets in force.
+    /// The targets in effect.
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// What the network is steered by.
+    /// The network's steering.
     pub(super) const fn steering(&self) -> &Steering {
         &self.steering
     }
 
-    /// The chord that leads.
+    /// The lead chord.
     pub(super) const fn lead(&self) -> Option<Chord> {
         self.lead
     }
 
-    /// Tempo at a frame in beats per minute, the clock's own corrections aside. The clock says how far morphs over bars are.
+    /// Tempo at a frame in beats per minute, without the clock's corrections. The clock provides the progress of morphs
+    /// over bars.
     pub(super) fn bpm(&self, frame: u64, clock: &MusicClock) -> f64 {
         let (pinned, follow) = (f64::from(self.pinned_bpm.at(frame, clock)), f64::from(self.follow.at(frame, clock)));
         if follow == 0.0 {
@@ -102,8 +103,8 @@ impl Course {
         pinned + (of_mood - pinned) * follow
     }
 
-    /// Sets course for what is asked for of `params`, from frame `at` on. With `morph`, everything that can glide takes
-    /// that long; without, the mood takes the performer's glide time and the rest changes at once.
+    /// Applies new targets for `params` from frame `at` on. With `morph`, everything that can glide takes that long;
+    /// without it, the mood uses the performer's glide time and the rest changes at once.
     pub(super) fn steer(
         &mut self,
         params: impl Iterator<Item = Param>,
@@ -162,7 +163,7 @@ impl Course {
         impact
     }
 
-    /// Tells the engine every value of the fast lane.
+    /// Commands for every fast-lane value.
     pub(super) fn tell_all(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
         for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
             match spec.kind {
@@ -177,7 +178,7 @@ impl Course {
         }
     }
 
-    /// Everything that the engine was told of the fast lane, and not of what is still to come.
+    /// Commands for every fast-lane value as sent so far, without pending changes.
     pub(super) fn told(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
         let mut commands = Vec::new();
         self.tell_all(frame, &mut commands);
@@ -190,12 +191,12 @@ impl Course {
         })
     }
 
-    /// The frame at which [`Course::step_morph`] has something to do.
+    /// The frame of the next [`ActiveTargets::step_morph`].
     pub(super) fn next_morph_step(&self) -> Option<u64> {
         (!self.morphing.is_empty()).then_some(self.next_morph_step)
     }
 
-    /// Moves the numbers of the fast lane that morph.
+    /// Advances morphing fast-lane numbers.
     pub(super) fn step_morph(&mut self, frame: u64, clock: &MusicClock, commands: &mut Vec<TimedCommand>) {
         let step = |(param, glide): &(Param, Glide<f32>)| self.number_command(frame, *param, glide.at(frame, clock));
         commands.extend(self.morphing.iter().map(step));

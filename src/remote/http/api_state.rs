@@ -136,7 +136,7 @@ struct Shown {
 
 /// The shared lists; see the module.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
+pub(crate) struct ApiState {
     shown: Mutex<Shown>,
     presets: AtomicU32,
     scenes: AtomicU32,
@@ -146,7 +146,7 @@ pub(crate) struct Desk {
 }
 
 /// The writing side, for the performance thread.
-impl Desk {
+impl ApiState {
     pub(crate) fn set_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         let cards = presets.names().filter_map(|id| presets.get(id).map(|preset| card(id, preset))).collect();
         let lists =
@@ -218,7 +218,7 @@ impl Desk {
 }
 
 /// The reading side, for HTTP.
-impl Desk {
+impl ApiState {
     pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<Place>) {
         let shown = self.shown();
         (Arc::clone(&shown.presets), shown.journey)
@@ -378,22 +378,22 @@ mod tests {
 
     #[test]
     fn a_new_step_counts_as_a_change_and_passing_time_does_not() {
-        let desk = Desk::default();
+        let api = ApiState::default();
         let place = |step, left| Some(Place { step, steps: 3, seconds_left: Some(left) });
-        desk.set_journey(place(1, 9.0));
-        let first = desk.revisions();
-        desk.set_journey(place(1, 8.0));
-        assert_eq!(desk.revisions(), first);
-        desk.set_journey(place(2, 20.0));
-        assert_ne!(desk.revisions(), first);
+        api.set_journey(place(1, 9.0));
+        let first = api.revisions();
+        api.set_journey(place(1, 8.0));
+        assert_eq!(api.revisions(), first);
+        api.set_journey(place(2, 20.0));
+        assert_ne!(api.revisions(), first);
     }
 
     #[test]
     fn requests_are_bounded() {
-        let desk = Desk::default();
+        let api = ApiState::default();
         let wanted = || Wanted::RenameScene { from: "a".to_owned(), to: "b".to_owned() };
-        assert_eq!((0..2 * MAX_PENDING).filter(|_| desk.want(wanted())).count(), MAX_PENDING);
-        assert_eq!(desk.take_wanted().len(), MAX_PENDING);
-        assert!(desk.want(wanted()));
+        assert_eq!((0..2 * MAX_PENDING).filter(|_| api.want(wanted())).count(), MAX_PENDING);
+        assert_eq!(api.take_wanted().len(), MAX_PENDING);
+        assert!(api.want(wanted()));
     }
 }
