@@ -28,11 +28,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 put 755 "$binary" "$root/bin/melos"
+# For `melos prepare` and `melos analyze`, where `make build-corpus` has built it.
+corpus=$(dirname "$binary")/melos-corpus
+if [ -x "$corpus" ]; then put 755 "$corpus" "$root/bin/melos-corpus"; fi
 put 644 runtime/libonnxruntime.so "$root/lib/melos/libonnxruntime.so"
 into "$root/share/melos/models/melos-piano" models/melos-piano/*.onnx models/melos-piano/*.toml \
     models/melos-piano/MODEL_CARD.md models/melos-piano/ATTRIBUTION
 into "$root/share/melos/presets" presets/*.toml
 into "$root/share/melos/mappings" mappings/*.toml
+into "$root/share/melos/setlists" setlists/*.toml
 
 # Folders for configuration, units and completions: they differ between distribution packages and a home folder.
 zsh=$root/share/zsh/site-functions

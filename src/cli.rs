@@ -4,17 +4,19 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use melos::files::config::ConfigError;
 
 mod check;
 mod client;
+mod complete;
 mod contract;
 mod corpus;
 mod data;
 mod devices;
 mod doctor;
 mod endpoint;
+mod events;
 mod learn;
 mod list;
 mod log;
@@ -69,8 +71,8 @@ enum Command {
     Scenes(list::Args),
     /// List the takes of the running daemon
     Takes(list::Args),
-    /// Print the latest log lines of the running daemon
-    Log(list::Args),
+    /// Print the latest log lines, or everything since a moment
+    Log(events::Args),
     /// Check whether this machine can play, and say how to fix what is missing
     Doctor(doctor::Args),
     /// Show the status of the running daemon
@@ -97,6 +99,7 @@ enum Command {
 
 /// Runs the command line; errors and their causes go to standard error.
 pub(crate) fn main() -> ExitCode {
+    complete::answer();
     let command = Cli::parse().command;
     let log = match log::Log::start() {
         Ok(log) => log,
@@ -119,7 +122,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Presets(args) => list::run(list::List::Presets, args).map(|()| ExitCode::SUCCESS),
         Command::Scenes(args) => list::run(list::List::Scenes, args).map(|()| ExitCode::SUCCESS),
         Command::Takes(args) => list::run(list::List::Takes, args).map(|()| ExitCode::SUCCESS),
-        Command::Log(args) => list::run(list::List::Log, args).map(|()| ExitCode::SUCCESS),
+        Command::Log(args) => events::run(args).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(args),
         Command::Status(args) => status::run(args),
         Command::Record(args) => record::run(args).map(|()| ExitCode::SUCCESS),
@@ -127,7 +130,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Prepare(args) => corpus::run("prepare", args).map(|()| ExitCode::SUCCESS),
         Command::Contract(args) => contract::run(args).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => man::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Completions { shell } => print_completions(shell).map(|()| ExitCode::SUCCESS),
+        Command::Completions { shell } => complete::script(shell).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         // A reader that closes early, as in `melos status | head`, is not a failure.
@@ -137,14 +140,6 @@ pub(crate) fn main() -> ExitCode {
         log.say(&format!("melos: {}", message(&error)));
         if error.is::<ConfigError>() { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
     })
-}
-
-/// Goes through memory because `clap_complete` panics when it cannot write.
-fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
-    let mut completions = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "melos", &mut completions);
-    std::io::stdout().write_all(&completions)?;
-    Ok(())
 }
 
 /// Writes a line to standard error; it is fine if nobody reads it.

@@ -28,7 +28,9 @@ fn start(folder: &Path, files: &[(&str, &str)]) -> Daemon {
 fn melos(daemon: &Daemon, arguments: &[&str]) -> String {
     let ports = ["--http".to_owned(), daemon.http.to_string()];
     let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(ports).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    // A busy machine may have made the generator late, of which `melos status` tells with 2.
+    let is_status = arguments.first() == Some(&"status") && output.status.code() == Some(2);
+    assert!(output.status.success() || is_status, "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -136,4 +138,31 @@ fn opening_hours_open_and_close() {
     daemon.wait_until("it closes", |status| status["state"] == "silent");
     let (ended, said) = daemon.terminate();
     assert!(ended.success() && said.contains("melos.toml:6: schedule.hours.open = 7"), "{said}");
+}
+
+#[test]
+fn what_happened_in_the_night_can_be_read_in_the_morning() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = start(folder.path(), &[]);
+    let before = Timestamp::now().to_string();
+    daemon.oscsend(&["/melos/preset", "s", "storm"]);
+    daemon.wait_until("it is loaded", |status| status["parameters"]["preset"] == "storm");
+    std::thread::sleep(Duration::from_secs(2));
+    let said = melos(&daemon, &["log", "--since", "1 hour ago"]);
+    assert!(said.contains("info  Storm preset=storm") && said.contains("MIDI"), "{said}");
+    assert!(melos(&daemon, &["log", "--since", "2099-01-01T00:00:00Z"]).is_empty());
+    let http = daemon.http.to_string();
+    let (ended, _) = daemon.terminate();
+    assert!(ended.success());
+    // In the morning, when it has ended.
+    let state = folder.path().join("state");
+    let output = Command::new(env!("CARGO_BIN_EXE_melos"))
+        .args(["log", "--http", &http, "--since", &before, "--state"])
+        .arg(&state)
+        .output()
+        .unwrap();
+    let kept = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && kept.contains("Storm preset=storm") && kept.contains("fading out"), "{kept}");
+    let wrong = Command::new(env!("CARGO_BIN_EXE_melos")).args(["log", "--since", "yesterday"]).output().unwrap();
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("8 hours ago"));
 }

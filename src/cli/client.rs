@@ -1,7 +1,7 @@
 //! Client of a running daemon: queries over HTTP, control over OSC.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde_json::Value as Json;
 
-use super::endpoint::{DaemonArgs, socket_to};
+use super::endpoint::{DaemonArgs, HTTP, socket_to};
 
 /// Time for the daemon to answer, and to apply a change.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,13 +28,18 @@ impl Client {
     /// Fetches the JSON at a path with one HTTP/1.0 request; the response ends when the connection closes.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
         let at = self.daemon.http()?;
-        let (head, body) = ask(at, path).with_context(|| format!("no Melos daemon answers on {at}"))?;
+        let (head, body) = ask(at, path, TIMEOUT).with_context(|| format!("no Melos daemon answers on {at}"))?;
         match head.split_whitespace().nth(1) {
             Some("200") => Ok(serde_json::from_str(&body)?),
             Some("401") => bail!("{at} requires a password: set MELOS_PASSWORD"),
             Some("404") => bail!("the Melos daemon on {at} does not serve {path}; is it an older version?"),
             _ => bail!("{at} answered {}", head.lines().next().unwrap_or("nothing")),
         }
+    }
+
+    /// Whether the daemon is on another machine.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.daemon.http().is_ok_and(|at| !at.ip().is_loopback())
     }
 
     /// Sends an OSC message to the address given, or else to the port that the daemon reports.
@@ -69,10 +74,18 @@ impl Client {
     }
 }
 
+/// Fetches the JSON at a path of the daemon on the default port, or on the one in `MELOS_HTTP`, if it answers in time.
+pub(super) fn ask_here(path: &str, timeout: Duration) -> Option<Json> {
+    let at = std::env::var("MELOS_HTTP").ok().and_then(|at| at.parse().ok());
+    let at = at.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP)));
+    let (_, body) = ask(at, path, timeout).ok()?;
+    serde_json::from_str(&body).ok()
+}
+
 /// Splits a response into head and body.
-fn ask(at: SocketAddr, path: &str) -> anyhow::Result<(String, String)> {
-    let mut stream = TcpStream::connect_timeout(&at, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
+fn ask(at: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(String, String)> {
+    let mut stream = TcpStream::connect_timeout(&at, timeout)?;
+    stream.set_read_timeout(Some(timeout))?;
     let password = std::env::var("MELOS_PASSWORD").map_or_else(
         |_| String::new(),
         |password| format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("melos:{password}"))),

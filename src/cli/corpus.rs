@@ -21,9 +21,10 @@ pub(crate) struct Args {
 pub(crate) fn run(command: &str, args: Args) -> anyhow::Result<()> {
     let beside = std::env::current_exe()?.with_file_name("melos-corpus");
     let program = if beside.is_file() { beside } else { "melos-corpus".into() };
-    let error = Command::new(&program).arg(command).args(args.rest).exec();
+    let error = Command::new(program).arg(command).args(args.rest).exec();
     Err(anyhow!(
-        "cannot run {}: {error}; `melos {command}` needs it: build it with `cargo build --release -p melos-corpus`",
-        program.display()
+        "`melos {command}` needs the program melos-corpus, which is neither beside this one nor on the search path ({error}). It \
+         is built from Melos's source: `make build-corpus` there, then `sudo make install`, or put \
+         target/release/melos-corpus into a folder of the search path"
     ))
 }

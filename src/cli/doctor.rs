@@ -1,11 +1,13 @@
 //! `melos doctor`: what this machine lacks for playing, and how to fix it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::ExitCode;
 
 use melos::files::config::Config;
+use melos::files::{free_bytes, state_folder};
 use melos::generator::model::{Models, find_model, runtime};
 use melos::midi::{MidiSystem, sources};
 use melos::output::device::devices;
@@ -17,6 +19,10 @@ use super::devices::is_audible;
 const UNWELL: u8 = 2;
 /// inotify watches needed for folders of presets, mappings and models, with room for other programs.
 const WATCHES: u64 = 1024;
+/// Bytes that state, scenes and logs may need.
+const STATE_BYTES: u64 = 50_000_000;
+/// Gigabytes of an hour's recording.
+const RECORDING_GB: f64 = 1.0;
 /// inotify instances needed: three for Melos, and as many for other programs.
 const INSTANCES: u64 = 16;
 
@@ -46,6 +52,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ("MIDI", midi()),
         ("ports", ports()),
         ("model", model(&args.data)),
+        ("disk", disk(state_folder().as_deref(), free_bytes)),
         ("watching", watching(|name| fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok())),
     ];
     let mut out = std::io::stdout().lock();
@@ -132,6 +139,29 @@ fn model(data: &DataArgs) -> Finding {
     load().map_or_else(|error| Bad(format!("{error:#}")), Good)
 }
 
+/// Room for state, recordings and logs; `free` tells how many bytes there are below a folder.
+fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
+    let Some(folder) = folder else {
+        return Weak("there is no home folder: name one for state and recordings with `melos run --state`".to_owned());
+    };
+    let bytes = match free(folder) {
+        Ok(bytes) => bytes,
+        Err(error) => return Weak(format!("{} does not say what room it has: {error}", folder.display())),
+    };
+    let room = format!("{:.1} GB free for {}", bytes as f64 / 1e9, folder.display());
+    let least = Config::default().recordings.keep_free_gb;
+    if bytes < STATE_BYTES {
+        Bad(format!("{room}: what is set cannot be kept; make room, or name another folder with `melos run --state`"))
+    } else if bytes as f64 / 1e9 < least + RECORDING_GB {
+        Weak(format!(
+            "{room}: recordings leave {least} GB free, so there is little or no room for them; make room, or see [recordings] in \
+             melos.toml"
+        ))
+    } else {
+        Good(room)
+    }
+}
+
 /// Checks the inotify limits; `read` returns a file of `/proc/sys/fs/inotify`.
 fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
     let limit = |name: &str| read(name)?.trim().parse::<u64>().ok();
@@ -159,6 +189,16 @@ mod tests {
         assert!(matches!(real_time(&limits("95")), Good(text) if text == "priority up to 95"));
         assert!(matches!(real_time(&limits("0")), Weak(text) if text.contains("LimitRTPRIO")));
         assert!(matches!(real_time(""), Weak(_)));
+    }
+
+    #[test]
+    fn room_on_the_disk_is_told() {
+        let with = |bytes: u64| disk(Some(Path::new("/state")), |_| Ok(bytes));
+        assert!(matches!(with(20_000_000_000), Good(text) if text == "20.0 GB free for /state"));
+        assert!(matches!(with(1_500_000_000), Weak(text) if text.contains("recordings leave 1 GB free")));
+        assert!(matches!(with(1_000_000), Bad(text) if text.contains("cannot be kept")));
+        assert!(matches!(disk(Some(Path::new("/state")), |_| Err(io::ErrorKind::Other.into())), Weak(_)));
+        assert!(matches!(disk(None, |_| Ok(0)), Weak(_)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 /// Default OSC and HTTP ports.
 const OSC: u16 = 9000;
-const HTTP: u16 = 9080;
+pub(super) const HTTP: u16 = 9080;
 
 /// The addresses of a daemon, as given to `melos run`.
 #[derive(Debug, Clone, clap::Args)]

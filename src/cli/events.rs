@@ -67,7 +67,8 @@ fn moment(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
-    let expected = || format!("--since {text:?}: expected a time such as \"8 hours ago\", or 2026-11-28T22:00:00+01:00");
+    let expected =
+        || format!("--since {text:?}: expected a time such as \"8 hours ago\", or 2026-11-28T22:00:00+01:00");
     let span: Span = text.parse().with_context(expected)?;
     let back = if span.is_negative() { span } else { -span };
     Ok(now.checked_add(back).with_context(expected)?.timestamp())

@@ -1,4 +1,4 @@
-//! `melos presets`, `melos scenes`, `melos takes` and `melos log`: lists from the running daemon.
+//! `melos presets`, `melos scenes` and `melos takes`: lists from the running daemon.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,7 +19,6 @@ pub(crate) enum List {
     Presets,
     Scenes,
     Takes,
-    Log,
 }
 
 impl List {
@@ -28,7 +27,6 @@ impl List {
             Self::Presets => ("/presets", "presets"),
             Self::Scenes => ("/scenes", "scenes"),
             Self::Takes => ("/takes", "takes"),
-            Self::Log => ("/log", "lines"),
         }
     }
 
@@ -41,13 +39,12 @@ impl List {
             Self::Takes => {
                 format!("{:<40} {:>8.1} s {:>8.1} MB", text("name"), number("seconds"), number("bytes") / 1e6)
             }
-            Self::Log => format!("{:>12} {:<5} {}", ago(number("at")), text("level"), text("text")),
         }
     }
 }
 
 /// Time since a moment given in seconds since 1970.
-fn ago(at: f64) -> String {
+pub(super) fn ago(at: f64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let passed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());
     format!("{} ago", duration(passed.as_secs()))

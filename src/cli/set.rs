@@ -9,6 +9,7 @@ use melos::files::document::parameter;
 use rosc::OscType;
 
 use super::client::Client;
+use super::complete;
 
 fn ids() -> PossibleValuesParser {
     PossibleValuesParser::new(
@@ -19,10 +20,10 @@ fn ids() -> PossibleValuesParser {
 #[derive(Debug, clap::Args)]
 pub(crate) struct SetArgs {
     /// Parameter, such as emotion or level/pad
-    #[arg(value_parser = ids(), hide_possible_values = true)]
+    #[arg(value_parser = ids(), hide_possible_values = true, add = complete::parameters())]
     parameter: String,
     /// New value; omit for triggers such as panic
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, add = complete::values())]
     value: Option<String>,
     /// Apply at the next bar line instead of at once
     #[arg(long)]
@@ -41,6 +42,7 @@ pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PresetArgs {
     /// File name without .toml, as listed by `melos presets`; `next` and `previous` step through the list
+    #[arg(add = complete::presets())]
     name: String,
     /// Apply at the next bar line instead of at once
     #[arg(long)]
@@ -71,7 +73,7 @@ pub(super) fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool)
 #[derive(Debug, clap::Args)]
 pub(crate) struct GetArgs {
     /// Parameters to print; all if none is given
-    #[arg(value_parser = ids(), hide_possible_values = true)]
+    #[arg(value_parser = ids(), hide_possible_values = true, add = complete::parameters())]
     parameters: Vec<String>,
     #[command(flatten)]
     melos: Client,

@@ -7,11 +7,13 @@ use melos::event::parameter::{Param, Value};
 use serde_json::Value as Json;
 
 use super::client::Client;
+use super::complete;
 use super::set::steer;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// `next`, `previous`, the number of an entry, or the name of a setlist to begin; shows where it is when left out
+    #[arg(add = complete::setlists())]
     step: Option<String>,
     /// At the next bar line, not at once
     #[arg(long, requires = "step")]

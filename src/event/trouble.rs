@@ -20,6 +20,8 @@ pub enum Part {
     Recording,
     /// The control log.
     ControlLog,
+    /// Keeping the log on disk.
+    Log,
     /// Watching files for changes.
     Watch,
     /// Presets, mappings and configuration on disk.
@@ -34,6 +36,7 @@ impl fmt::Display for Part {
             Self::Lock => "lock",
             Self::Recording => "recording",
             Self::ControlLog => "control-log",
+            Self::Log => "log",
             Self::Watch => "watch",
             Self::Files => "files",
         })

@@ -42,6 +42,8 @@ pub struct Config {
     pub recordings: RecordingsConfig,
     /// The control log of every session.
     pub control_log: ControlLogConfig,
+    /// What is kept of the log.
+    pub log: LogConfig,
     /// When music is played, by local time; always, when left out.
     pub schedule: Option<Schedule>,
 }
@@ -209,6 +211,13 @@ pub struct ControlLogConfig {
     pub keep: usize,
 }
 
+/// What is kept of the log, for `melos log --since`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Most megabytes of it in the state folder; 0 keeps nothing.
+    pub keep_mb: u64,
+}
+
 /// A MIDI system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum MidiHost {
@@ -234,6 +243,7 @@ impl Default for Config {
             link: false,
             recordings: RecordingsConfig::default(),
             control_log: ControlLogConfig::default(),
+            log: LogConfig::default(),
             schedule: None,
         }
     }
@@ -254,6 +264,12 @@ impl Default for RecordingsConfig {
 impl Default for ControlLogConfig {
     fn default() -> Self {
         Self { write: true, max_mb: 256, keep: 5 }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { keep_mb: 8 }
     }
 }
 

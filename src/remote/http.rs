@@ -5,7 +5,7 @@
 //! | `GET /page` | the page: the whole instrument |
 //! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed for a listener that does not keep up; 503 with too many listeners |
 //! | `GET /status` | 200, the daemon's status as JSON |
-//! | `GET /log` | 200, the latest log lines as JSON |
+//! | `GET /log` | 200, the latest log lines as JSON; with `?since=SECONDS` everything kept since then |
 //! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, the list as JSON |
 //! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the audio file, or a range of it |
 //! | `POST /scenes/NAME`, `/takes/NAME`, `/render`, `/render/ID` | renames, deletes, renders |
@@ -124,9 +124,24 @@ async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
     Json(http.metrics.status())
 }
 
-/// The latest log lines, oldest first.
-async fn log() -> Json<Value> {
-    Json(json!({ "lines": journal::lines() }))
+/// The latest log lines, oldest first; with `since` everything kept since then.
+async fn log(
+    State(http): State<Arc<Http>>,
+    Query(LogQuery { since }): Query<LogQuery>,
+) -> Result<Json<Value>, Refusal> {
+    let Some(at) = since else { return Ok(Json(json!({ "lines": journal::lines() }))) };
+    let kept = match http.on_disk(move || journal::since(at)).await? {
+        Some(kept) => kept?,
+        // Without a log on disk there are only the lines in memory.
+        None => journal::lines(),
+    };
+    Ok(Json(json!({ "lines": kept })))
+}
+
+/// The start of the log lines wanted, as a Unix time in seconds.
+#[derive(Debug, Deserialize)]
+struct LogQuery {
+    since: Option<u64>,
 }
 
 async fn presets(State(http): State<Arc<Http>>) -> Json<Value> {

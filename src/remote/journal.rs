@@ -1,11 +1,13 @@
 //! The latest log lines, for clients without a terminal.
 
+mod disk;
+
 use std::collections::VecDeque;
 use std::fmt::{Debug, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -16,9 +18,12 @@ const MAX_LINES: usize = 100;
 /// Maximum bytes of a line; longer ones are truncated.
 const MAX_BYTES: usize = 600;
 
+pub use disk::read;
+pub(crate) use disk::{keep, since};
+
 /// A line of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Line {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
     /// Seconds since 1970.
     at: u64,
     /// `info`, `warn` or `error`.
@@ -43,11 +48,13 @@ impl<S: Subscriber> Layer<S> for Journal {
         event.record(&mut words);
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let level = about.level().as_str().to_lowercase();
+        let line = Line { at, level, text: words.line() };
+        disk::push(&line);
         let mut kept = lines_mut();
         if kept.len() == MAX_LINES {
             kept.pop_front();
         }
-        kept.push_back(Line { at, level, text: words.line() });
+        kept.push_back(line);
     }
 }
 

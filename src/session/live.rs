@@ -36,6 +36,7 @@ use crate::generator::{AHEAD, Generator, Worker, WorkerStatus};
 use crate::midi::mapping::LiveMappings;
 use crate::output::device::Output;
 use crate::output::record::{Budget, Place, Recorder};
+use crate::remote::journal;
 use crate::remote::oscquery::Discovery;
 use crate::session::log::{Entry, Header};
 use crate::threads;
@@ -152,6 +153,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let files = Files::read(config, &places, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock(&state, &troubles)?;
+    journal::keep(&state, config.log.keep_mb, troubles.clone())?;
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let remote = tasks.block_on(Remote::open(&config, &places, &state, &inbox, troubles.clone()))?;
     let Remote { board, api, listeners, page, discovery } = remote;

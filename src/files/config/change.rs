@@ -25,6 +25,8 @@ pub enum ConfigChange {
     Recordings(RecordingsConfig),
     /// Whether a control log is written, and its size.
     ControlLog,
+    /// How much is kept of the log.
+    Log,
     /// When music is played.
     Schedule,
 }
@@ -50,9 +52,14 @@ impl ConfigChange {
             Self::MidiOut(_) | Self::Schedule => Cost::Nothing,
             Self::Audio(_) => Cost::Output,
             Self::Recordings(_) => Cost::NextTake,
-            Self::Preset | Self::Model | Self::Osc | Self::Http | Self::MidiHost | Self::Link | Self::ControlLog => {
-                Cost::NextStart
-            }
+            Self::Preset
+            | Self::Model
+            | Self::Osc
+            | Self::Http
+            | Self::MidiHost
+            | Self::Link
+            | Self::ControlLog
+            | Self::Log => Cost::NextStart,
         }
     }
 
@@ -70,6 +77,7 @@ impl ConfigChange {
             Self::Link => "link",
             Self::Recordings(_) => "recordings",
             Self::ControlLog => "control_log",
+            Self::Log => "log",
             Self::Schedule => "schedule",
         }
     }
@@ -80,7 +88,7 @@ impl Config {
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
         // Exhaustive, so that a new key does not compile until it is handled here.
-        let Self { preset, model, audio, osc, http, midi, link, recordings, control_log, schedule } = new;
+        let Self { preset, model, audio, osc, http, midi, link, recordings, control_log, log, schedule } = new;
         let MidiConfig { host, out } = midi;
         let ControlLogConfig { .. } = control_log;
         let on_jack = |audio: &AudioConfig| audio.host == AudioHost::Jack;
@@ -96,6 +104,7 @@ impl Config {
             (*link != self.link).then_some(ConfigChange::Link),
             (*recordings != self.recordings).then(|| ConfigChange::Recordings(recordings.clone())),
             (*control_log != self.control_log).then_some(ConfigChange::ControlLog),
+            (*log != self.log).then_some(ConfigChange::Log),
             (*schedule != self.schedule).then_some(ConfigChange::Schedule),
         ]
         .into_iter()
@@ -129,6 +138,7 @@ mod tests {
             ("recordings = \"/srv/takes\"", "recordings", Cost::NextTake),
             ("[recordings]\nmax_gb = 2", "recordings", Cost::NextTake),
             ("[control_log]\nwrite = false", "control_log", Cost::NextStart),
+            ("[log]\nkeep_mb = 0", "log", Cost::NextStart),
             ("[[schedule.hours]]\nopen = \"09:00\"\nclose = \"18:00\"", "schedule", Cost::Nothing),
         ] {
             let changes = old.changes(&read(text));

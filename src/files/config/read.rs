@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use super::{
-    AudioConfig, AudioHost, Config, ControlLogConfig, HttpConfig, MidiChannel, MidiConfig, MidiHost, MidiOutConfig,
-    OscConfig, RecordingsConfig, WhenFull, schedule,
+    AudioConfig, AudioHost, Config, ControlLogConfig, HttpConfig, LogConfig, MidiChannel, MidiConfig, MidiHost,
+    MidiOutConfig, OscConfig, RecordingsConfig, WhenFull, schedule,
 };
 use crate::files::document::{Document, Field, Problem, Table};
 
@@ -49,6 +49,7 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
         None => {}
     }
     section(document, &mut root, "control_log", &mut config.control_log, control_log);
+    section(document, &mut root, "log", &mut config.log, log);
     config.schedule = root.table(document, "schedule").and_then(|table| schedule::read(document, table));
     root.finish(document);
     reading.finish(config)
@@ -136,6 +137,10 @@ fn recordings(document: &mut Document<'_>, table: &mut Table<'_>, recordings: &m
     recordings.max_days = table.number(document, "max_days", 0.01..=36_500.0);
     let full = [("stop", WhenFull::Stop), ("delete-oldest", WhenFull::DeleteOldest)];
     set(&mut recordings.when_full, table.choice(document, "when_full", &full));
+}
+
+fn log(document: &mut Document<'_>, table: &mut Table<'_>, log: &mut LogConfig) {
+    set(&mut log.keep_mb, table.integer(document, "keep_mb", 0..=10_000).map(|megabytes| megabytes as u64));
 }
 
 fn control_log(document: &mut Document<'_>, table: &mut Table<'_>, log: &mut ControlLogConfig) {

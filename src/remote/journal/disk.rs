@@ -101,7 +101,8 @@ impl Writer {
                 Ok(()) => self.troubles.clear(Part::Log),
                 Err(error) => {
                     self.file = None;
-                    self.troubles.set(Part::Log, format!("{}: {error}; what happens is not kept", self.folder.display()));
+                    self.troubles
+                        .set(Part::Log, format!("{}: {error}; what happens is not kept", self.folder.display()));
                 }
             }
         }
@@ -145,13 +146,23 @@ mod tests {
             Writer { folder: folder.path().to_owned(), half: 5000, file: None, troubles: Troubles::default() };
         (0..1000).for_each(|at| writer.write(&line(at)).unwrap());
         let size = |name: &str| fs::metadata(folder.path().join(name)).map_or(0, |data| data.len());
-        assert!(size(FILES[0]) <= 5000 && (5000..5100).contains(&size(FILES[1])), "{} {}", size(FILES[0]), size(FILES[1]));
+        assert!(
+            size(FILES[0]) <= 5000 && (5000..5100).contains(&size(FILES[1])),
+            "{} {}",
+            size(FILES[0]),
+            size(FILES[1])
+        );
         let all = read(folder.path(), 0).unwrap();
         assert!(all.len() > 100 && all.last() == Some(&line(999)), "{}", all.len());
         assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "nothing is missing between");
         assert_eq!(read(folder.path(), 990).unwrap().len(), 10);
         // It goes on where it was, and half a line is none.
-        OpenOptions::new().append(true).open(folder.path().join(FILES[0])).unwrap().write_all(b"{\"at\":1000,\"le\n").unwrap();
+        OpenOptions::new()
+            .append(true)
+            .open(folder.path().join(FILES[0]))
+            .unwrap()
+            .write_all(b"{\"at\":1000,\"le\n")
+            .unwrap();
         let mut again = Writer { file: None, ..writer };
         again.write(&line(1001)).unwrap();
         assert_eq!(read(folder.path(), 999).unwrap(), [line(999), line(1001)]);

@@ -329,6 +329,7 @@ impl Stage {
                 | ConfigChange::MidiHost
                 | ConfigChange::Link
                 | ConfigChange::ControlLog
+                | ConfigChange::Log
                 // Looked at every second.
                 | ConfigChange::Schedule => {}
             }
@@ -349,6 +350,7 @@ impl Stage {
         self.devices.tell_controls();
         self.devices.follow(self.sound.status());
         self.look_at_clock();
+        self.greet_midi(head);
         self.takes.keep_logs(head, self.performance.log());
         self.hear_recorder();
         self.show(head);

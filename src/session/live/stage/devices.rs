@@ -13,6 +13,7 @@ use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{Learned, LiveMappings, Mapping};
 use crate::midi::{Message, MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::OutputStatus;
+use crate::quote::shown;
 
 /// Capacity of the event channels; a turn empties them within milliseconds.
 const EVENTS: usize = 1024;
@@ -87,6 +88,26 @@ impl Devices {
                  where it is"
             ),
             TempoSource::Link | TempoSource::Jack => tracing::info!("{} controls the tempo", leader.name()),
+        }
+    }
+
+    /// Says which devices are here with which mapping.
+    pub(super) fn greet(&self) {
+        if self.midi.is_none() {
+            return tracing::info!("MIDI is off");
+        }
+        // Under JACK there is always a port to connect to.
+        let here = self.mappings.devices().filter(|(name, _)| *name != "melos:midi_in");
+        let here: Vec<_> = here
+            .map(|(name, mappings)| {
+                let by = if mappings.is_empty() { "Keyboard".to_owned() } else { mappings.join(", ") };
+                format!("{} ({by})", shown(name))
+            })
+            .collect();
+        if here.is_empty() {
+            tracing::info!("MIDI: no device yet; one that is plugged in or connected is taken while the music plays");
+        } else {
+            tracing::info!("MIDI: {}", here.join("; "));
         }
     }
 

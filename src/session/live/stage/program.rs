@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Frames after the start within which a closed door is found closed: nothing fades that nobody was meant to hear.
 const BEGINNING: u64 = 5 * SAMPLE_RATE as u64;
 
+/// Frames after the start at which MIDI devices have had time to be found.
+const GREETING: u64 = 3 * SAMPLE_RATE as u64 / 2;
+
 /// The setlists, and where in its plans the performance is.
 pub(in crate::session::live) struct Program {
     setlists: Library<Setlist>,
@@ -31,13 +34,15 @@ pub(in crate::session::live) struct Program {
     /// The opening hours that were looked at last, and when.
     schedule: Option<Schedule>,
     looked: Option<Instant>,
+    /// Whether MIDI devices were named.
+    greeted: bool,
 }
 
 impl Program {
     /// Goes on at the entry of the setlist that the performance was at.
     pub(in crate::session::live) fn new(setlists: Library<Setlist>, conductor: &Conductor) -> Self {
         let place = entry_of(&conductor.value(Param::SetlistGo));
-        Self { setlists, timer: None, place, opening: Opening::default(), schedule: None, looked: None }
+        Self { setlists, timer: None, place, opening: Opening::default(), schedule: None, looked: None, greeted: false }
     }
 
     pub(super) const fn setlists(&self) -> &Library<Setlist> {
@@ -205,6 +210,14 @@ impl Stage {
             [(Param::PlayFade, Value::Number(seconds)), (Param::Play, Value::Toggle(on)), (Param::PlayFade, usual)]
         {
             self.apply(&ControlEvent::Set(param, value));
+        }
+    }
+
+    /// Has the MIDI devices named once, when they have had time to be found.
+    pub(super) fn greet_midi(&mut self, head: u64) {
+        if !self.program.greeted && head >= GREETING {
+            self.program.greeted = true;
+            self.devices.greet();
         }
     }
 
