@@ -26,6 +26,7 @@ mod record;
 mod render;
 mod run;
 mod set;
+mod setlist;
 mod settings;
 mod status;
 
@@ -60,6 +61,8 @@ enum Command {
     Get(set::GetArgs),
     /// Load a preset in the running daemon
     Preset(set::PresetArgs),
+    /// Step through a setlist of the running daemon, or show where it is
+    Setlist(setlist::Args),
     /// List the presets of the running daemon
     Presets(list::Args),
     /// List the scenes of the running daemon
@@ -112,6 +115,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Set(args) => set::set(args).map(|()| ExitCode::SUCCESS),
         Command::Get(args) => set::get(args).map(|()| ExitCode::SUCCESS),
         Command::Preset(args) => set::preset(args).map(|()| ExitCode::SUCCESS),
+        Command::Setlist(args) => setlist::run(args).map(|()| ExitCode::SUCCESS),
         Command::Presets(args) => list::run(list::List::Presets, args).map(|()| ExitCode::SUCCESS),
         Command::Scenes(args) => list::run(list::List::Scenes, args).map(|()| ExitCode::SUCCESS),
         Command::Takes(args) => list::run(list::List::Takes, args).map(|()| ExitCode::SUCCESS),

@@ -91,6 +91,8 @@ pub struct Engine {
     reverb: Reverb,
     tone: Tone,
     play: Ramp,
+    /// Seconds that the next fade of it takes; 0 for the usual.
+    play_fade: f32,
     limiter: Limiter,
     gate: Ramp,
     cutting: bool,
@@ -132,6 +134,7 @@ impl Engine {
             reverb: Reverb::new(default(Param::Reverb), default(Param::ReverbSize)),
             tone: Tone::new(default(Param::Tone)),
             play,
+            play_fade: 0.0,
             limiter: Limiter::new(),
             gate: Ramp::new(1.0, PANIC_FADE_SECONDS),
             cutting: false,
@@ -219,7 +222,9 @@ impl Engine {
             EngineCommand::Toggle(Param::Hold, on) => self.freeze.set(on),
             EngineCommand::Toggle(Param::Play, on) => {
                 let [out, back] = PLAY_FADE_SECONDS;
-                self.play.set_over(f32::from(u8::from(on)), if on { back } else { out });
+                let usual = if on { back } else { out };
+                let seconds = std::mem::take(&mut self.play_fade);
+                self.play.set_over(f32::from(u8::from(on)), if seconds > 0.0 { seconds } else { usual });
             }
             EngineCommand::Toggle(param, on) => self.mixer.toggle(param, on),
             EngineCommand::NoteOn { voice, note, velocity } if velocity.is_finite() => {
@@ -250,6 +255,7 @@ impl Engine {
             Param::ReverbSize => self.reverb.set_size(value),
             Param::Width => self.width.set(value),
             Param::Tone => self.tone.set(value),
+            Param::PlayFade => self.play_fade = value,
             _ => self.mixer.number(param, value),
         }
     }

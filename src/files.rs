@@ -10,6 +10,7 @@ mod lock;
 mod places;
 pub mod preset;
 mod read;
+pub mod setlist;
 mod space;
 pub mod watch;
 mod write;

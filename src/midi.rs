@@ -28,11 +28,11 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq)]
 pub enum MidiEvent {
     /// A device connected.
-    Came(Device),
+    Connected(Device),
     /// A device disconnected; its notes and pedals must be released.
-    Went(DeviceId),
+    Disconnected(DeviceId),
     /// Feedback to a device is open: from now on it receives what is sent.
-    Hears(DeviceId),
+    FeedbackReady(DeviceId),
     /// A device sent a message.
     Sent {
         /// The device.

@@ -1,10 +1,6 @@
 //! Ten thousand OSC messages a second: the newest values win, and what is heard is still, sample for sample, what the
 //! control log says. `benches/flood.py` does the same for a minute and measures latency.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "what fails in a helper fails the test; what it says is for its log"
-)]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/client.rs"]
 mod client;
@@ -37,6 +33,13 @@ const AT_REST: [(&str, f64); 8] = [
 
 #[test]
 fn a_flood_leaves_the_newest_values_and_not_one_sample_astray() {
+    // What a machine that is too busy does to the sound at once is the one thing that the log cannot say, and it is counted.
+    let busy: Vec<_> = (0..3).map_while(|_| flood().err()).collect();
+    assert!(busy.len() < 3, "the machine is too busy to play in time, flood or not: {busy:?}");
+}
+
+/// Floods and compares; gives the losses for which the log cannot tell what was heard.
+fn flood() -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let (log, heard, rendered) =
         (folder.path().join("take.log"), folder.path().join("heard.wav"), folder.path().join("rendered.wav"));
@@ -65,13 +68,14 @@ fn a_flood_leaves_the_newest_values_and_not_one_sample_astray() {
     let heard = &heard[RATE..];
     let standstill = heard.chunk_by(|a, b| a == b).map(<[f32]>::len).max();
     assert!(standstill < Some(480), "no gap: {standstill:?} equal samples");
-    if ["starvations", "late_splices", "late_commands", "xruns"].iter().any(|loss| status["losses"][loss] != 0) {
-        println!("the machine is too busy to play in time, flood or not; samples are not compared: {status}");
-        return;
+    let losses = ["late_commands", "xruns"].map(|loss| (loss, status["losses"][loss].as_u64().unwrap()));
+    if losses.iter().any(|(_, count)| *count > 0) {
+        return Err(format!("{losses:?}"));
     }
     // A stretch of it tells where the recording lies.
     let start = rendered.windows(2000).position(|window| window == &heard[..2000]);
     let start = start.expect("the recording begins as the log says");
     let differs = heard.iter().zip(&rendered[start..]).position(|(heard, rendered)| heard != rendered);
     assert_eq!(differs, None, "the recording leaves the log after so many frames");
+    Ok(())
 }

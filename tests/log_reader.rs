@@ -1,39 +1,19 @@
 //! The log is no part of the performance: whoever reads it may stand still or go, and it never grows without bounds.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+#[path = "support/full_pipe.rs"]
+mod full_pipe;
 #[path = "support/playing.rs"]
 mod playing;
 
 use std::fs::{self, File};
-use std::io::{PipeReader, PipeWriter, Write, pipe};
+use std::io::pipe;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use full_pipe::full_pipe;
 use playing::{LONG, Playing};
-
-/// A pipe without any room left.
-fn full_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, writer) = pipe().unwrap();
-    let (mut filling, filled) = (writer.try_clone().unwrap(), Arc::new(AtomicU64::new(0)));
-    let count = Arc::clone(&filled);
-    // The write that finds no room blocks until the end of the test.
-    thread::spawn(move || {
-        while filling.write(b"x").is_ok() {
-            count.fetch_add(1, Relaxed);
-        }
-    });
-    let mut seen = 0;
-    loop {
-        sleep(Duration::from_millis(300));
-        match filled.load(Relaxed) {
-            count if count > 0 && count == seen => return (reader, writer),
-            count => seen = count,
-        }
-    }
-}
 
 #[test]
 fn a_log_reader_that_stands_still_holds_nothing_up() {

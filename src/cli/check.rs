@@ -10,8 +10,9 @@ use anyhow::Context;
 use melos::files;
 use melos::files::Places;
 use melos::files::config::{Config, find_data};
-use melos::files::document::Problem;
+use melos::files::document::{Problem, meant};
 use melos::files::preset::Preset;
+use melos::files::setlist::{Cue, Setlist};
 use melos::generator::model::{Models, runtime};
 use melos::midi::mapping::Mapping;
 
@@ -54,6 +55,7 @@ enum Kind {
     Model,
     Mapping,
     Preset,
+    Setlist,
     Config,
 }
 
@@ -121,10 +123,14 @@ impl Check {
                 Err(problems) => Some(told(problems)),
             },
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(told),
+            Some(Kind::Setlist) => match Setlist::parse(given, &text) {
+                Ok(setlist) => Some(unknown_presets(given, &text, &setlist)),
+                Err(problems) => Some(told(problems)),
+            },
             Some(Kind::Config) => Config::parse(given, &text).err().map(told),
             None => {
                 let hint = "cannot tell what this file is from its location or its keys: a preset has schema and name, a mapping [device] \
-                            or [[bind]] too, a configuration [audio], [osc], [http] or [midi]";
+                            or [[bind]] too, a setlist [[entry]], a configuration [audio], [osc], [http] or [midi]";
                 Some(vec![Problem::of_file(given, hint).to_string()])
             }
         };
@@ -157,6 +163,29 @@ fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Proble
     Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
 }
 
+/// Presets of a setlist that are neither beside it nor where Melos looks for presets.
+fn unknown_presets(file: &Path, text: &str, setlist: &Setlist) -> Vec<String> {
+    let places = find_data(None).ok().map(|data| Places::new(&data));
+    let found = places.into_iter().flat_map(|places| places.found("presets"));
+    let known: Vec<String> = found.map(|(name, _)| name).collect();
+    let beside = file.parent().and_then(Path::parent).map(|root| root.join("presets"));
+    let is_there = |name: &str| {
+        let beside = beside.as_ref().is_some_and(|folder| folder.join(format!("{name}.toml")).is_file());
+        beside || known.iter().any(|other| other == name)
+    };
+    let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("preset"));
+    let presets = setlist.entries.iter().filter_map(|entry| match &entry.cue {
+        Cue::Preset(name) => Some((name, lines.next().map_or(0, |(index, _)| index + 1))),
+        Cue::Scene(_) => None,
+    });
+    let unknown = presets.filter(|(name, _)| !is_there(name)).map(|(name, line)| {
+        let hint = format!("there is no preset of this name{}", meant(name, known.iter().map(String::as_str)));
+        let problem = Problem::of_file(file, hint);
+        Problem { line, key: "entry.preset".to_owned(), value: format!("{name:?}"), ..problem }.to_string()
+    });
+    unknown.collect()
+}
+
 /// Tells the kind of a file by its name or its folder.
 fn kind_by_place(path: &Path) -> Option<Kind> {
     let name = path.file_name()?;
@@ -169,6 +198,7 @@ fn kind_by_place(path: &Path) -> Option<Kind> {
     match path.parent()?.file_name()?.to_str()? {
         "mappings" => Some(Kind::Mapping),
         "presets" => Some(Kind::Preset),
+        "setlists" => Some(Kind::Setlist),
         _ => None,
     }
 }
@@ -181,9 +211,12 @@ fn kind_by_keys(text: &str) -> Option<Kind> {
         Some(Kind::Model)
     } else if has(&["bind", "device", "lead", "programs"]) {
         Some(Kind::Mapping)
+    } else if has(&["entry"]) {
+        Some(Kind::Setlist)
     } else if has(&["schema", "journey"]) {
         Some(Kind::Preset)
-    } else if has(&["audio", "osc", "http", "midi", "link", "recordings", "control_log", "model", "preset"]) {
+    } else if has(&["audio", "osc", "http", "midi", "link", "recordings", "control_log", "schedule", "model", "preset"])
+    {
         Some(Kind::Config)
     } else {
         None

@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use melos::event::Wake;
 use melos::event::parameter::Param;
 use melos::files::config::MidiHost;
 use melos::midi::mapping::Learn;
@@ -34,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         _ => MidiSystem::Alsa,
     };
     let (sender, events) = sync_channel(QUEUE_CAPACITY);
-    let _midi = MidiIn::start(system, sender, Arc::default())?;
+    let _midi = MidiIn::start(system, sender, Wake::default(), Arc::default())?;
     super::tell(format_args!("move the control you want to map to {}", args.parameter));
     let block = Learn::listen(param, &events, TIMEOUT).context("no control was moved")?;
     writeln!(std::io::stdout(), "{block}")?;

@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use melos::remote::journal::Journal;
+use melos::threads;
 
 use line::{Form, Lines, visible};
 use quota::{OWN_TARGET, Quota};
@@ -82,8 +83,8 @@ impl Log {
         let (lines, waiting) = sync_channel(QUEUE_CAPACITY);
         let queue = Queue { lines, counts: Arc::default() };
         let quota = Quota::default();
-        let writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_said: 0 };
-        thread::Builder::new().name("melos-stderr".to_owned()).spawn(move || writer.run(&waiting))?;
+        let mut writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_said: 0 };
+        threads::spawn_steady("melos-stderr", move || writer.run(&waiting))?;
         // The PulseAudio client logs every closed connection as an error, even its own; Melos reports lost devices
         // itself.
         let filter =
@@ -134,7 +135,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, lines: &Receiver<Vec<u8>>) {
+    fn run(&mut self, lines: &Receiver<Vec<u8>>) {
         let mut looked = Instant::now();
         loop {
             match lines.recv_timeout(REPORT_INTERVAL) {

@@ -25,7 +25,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         None => writeln!(out, "state and recordings: no home folder; name one with --state")?,
     }
     configuration(&places, &mut out)?;
-    for kind in ["presets", "mappings", "models"] {
+    for kind in ["presets", "setlists", "mappings", "models"] {
         writeln!(out, "{kind}:")?;
         for (name, found) in places.found(kind) {
             writeln!(out, "  {name:<24} {}", found.file.display())?;

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Seed of all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Render a recorded session or take again from its control log, bit for bit
+    /// Re-render a recorded session or take from its control log, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
     /// Also write the notes of bass, pad and upper voice, with chords and tempo, as a Standard MIDI File
@@ -82,6 +82,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = begin_with(&presets, name)?;
         log.header.settings = settings;
+        // As on stage, where the plan of the first frame stands before anything moves.
+        let moving = preset.modulations.iter();
+        log.entries.extend(moving.map(|(param, by)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*by))))));
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;

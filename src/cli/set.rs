@@ -59,7 +59,7 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
 }
 
 /// Sets a parameter and, where the result is visible at once, checks that it was applied.
-fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+pub(super) fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let id = param.spec().id;
     let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
     // A trigger accepts any argument but 0.

@@ -67,6 +67,12 @@ fn tell(status: &Json) -> String {
         name if name.is_empty() => String::new(),
         name => format!(", preset {name}"),
     };
+    let source = match text(&parameters["tempo/source"]).as_str() {
+        "" | "mood" => String::new(),
+        "pinned" => " (pinned)".to_owned(),
+        source => format!(" (led by {source})"),
+    };
+    let show = show(&status["show"]);
     let losses: Vec<_> = Loss::ALL
         .into_iter()
         .filter_map(|loss| {
@@ -78,10 +84,10 @@ fn tell(status: &Json) -> String {
     let lost = if losses.is_empty() { "nothing since start".to_owned() } else { losses.join(", ") };
     format!(
         "{state}\n\
-         Music    {}, {:.0} bpm{preset}\n\
+         Music    {}, {:.0} bpm{source}{preset}\n\
          Sound    {}, {:.1} dB\n\
          Load     {:.0} % of a core, playing for {}\n\
-         Lost     {lost}{troubles}",
+         Lost     {lost}{show}{troubles}",
         text(&parameters["emotion"]),
         number(&parameters["tempo"]),
         text(&status["output"]),
@@ -89,6 +95,24 @@ fn tell(status: &Json) -> String {
         100.0 * number(&status["load"]),
         duration(number(&status["seconds"]) as u64),
     )
+}
+
+/// What happens by plan, a line for each.
+fn show(show: &Json) -> String {
+    let mut lines = String::new();
+    let text = |key: &str| show[key].as_str();
+    if let (Some(next), _) | (None, Some(next)) = (text("next_entry"), text("entry")) {
+        let now = text("entry").map_or_else(String::new, |entry| format!("{entry}, "));
+        let next = if text("next_entry").is_some() { format!("next {next}") } else { "the last".to_owned() };
+        lines += &format!("\nSetlist  {now}{next}");
+    }
+    if let Some(left) = show["timer_seconds_left"].as_f64() {
+        lines += &format!("\nTimer    fades out in {}", duration(left as u64));
+    }
+    if let Some(schedule) = text("schedule") {
+        lines += &format!("\nHours    {schedule}");
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -103,12 +127,17 @@ mod tests {
             "state": "playing", "seconds": 7500.2, "output": "JACK", "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },
             "troubles": { "state": "the disk is full" },
-            "parameters": { "emotion": "calm", "tempo": 56.4, "preset": "slow-dawn" },
+            "parameters": { "emotion": "calm", "tempo": 56.4, "preset": "slow-dawn", "tempo/source": "clock" },
+            "show": {
+                "entry": "preset slow-dawn", "next_entry": "scene verse", "timer_seconds_left": 61.2,
+                "schedule": "open until Sat 18:00",
+            },
         });
         assert_eq!(
             tell(&status),
-            "Melos is playing.\nMusic    calm, 56 bpm, preset slow-dawn\nSound    JACK, -25.1 dB\n\
+            "Melos is playing.\nMusic    calm, 56 bpm (led by clock), preset slow-dawn\nSound    JACK, -25.1 dB\n\
              Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
+             Setlist  preset slow-dawn, next scene verse\nTimer    fades out in 1 min 1 s\nHours    open until Sat 18:00\n\
              Trouble  state: the disk is full"
         );
         assert!(is_well(&status));

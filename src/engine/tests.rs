@@ -218,7 +218,7 @@ fn what_is_no_number_never_comes_out() {
 
 #[test]
 #[cfg(debug_assertions)]
-#[should_panic(expected = "not fitted at the door")]
+#[should_panic(expected = "not fitted on entry")]
 fn a_number_that_was_not_fitted_is_a_mistake_of_the_program() {
     let mut rig = Rig::new();
     rig.send(0, EngineCommand::Number(Param::LevelMaster, f32::NAN));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::modulation::Modulation;
 use super::parameter::{Param, Value};
 
 /// An event for the conductor; one line of the control log.
@@ -24,6 +25,8 @@ pub enum ControlEvent {
         /// Its value in the scene.
         value: Value,
     },
+    /// A parameter moves by itself from now on, around the value that it is set to; or, without a modulation, no more.
+    Modulate(Param, Option<Modulation>),
     /// Reports the notes held on the keyboard that leads the harmony: bit n is MIDI note n; 0 when all are released.
     LeadNotes(u128),
     /// Reports the tempo of an external clock in beats per minute, with jitter filtered out.

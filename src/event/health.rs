@@ -73,6 +73,7 @@ losses! {
     MidiIn "midi_in_lost", "MIDI message" "not read", "The MIDI input queue was full";
     MidiOut "midi_out_lost", "MIDI message" "not sent", "MIDI out did not accept a message for an instrument";
     MidiFeedback "midi_feedback_lost", "MIDI message" "not sent to a controller", "A controller did not accept a message for its motors or lights";
+    Panics "panics", "part" "of the daemon panicked", "A bug ended a part the music does not depend on; the part restarted or was given up, and the log says which";
 }
 
 /// A count for each [`Loss`], in the order of the table.

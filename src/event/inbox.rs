@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ControlEvent, Incoming, LearnRequest, Source};
+use super::{ControlEvent, Incoming, LearnRequest, Source, Wake};
 use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 
@@ -26,7 +26,7 @@ const LEARN_CAPACITY: usize = 16;
 pub struct Inbox {
     losses: Arc<Losses>,
     waiting: Mutex<Waiting>,
-    arrived: Condvar,
+    wake: Wake,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Inbox {
     /// Creates an empty queue that counts what it refuses in `losses`.
     #[must_use]
     pub fn new(losses: Arc<Losses>) -> Self {
-        Self { losses, waiting: Mutex::default(), arrived: Condvar::new() }
+        Self { losses, waiting: Mutex::default(), wake: Wake::default() }
     }
 
     /// The loss counters.
@@ -51,24 +51,38 @@ impl Inbox {
         &self.losses
     }
 
-    /// Adds an event and wakes [`Inbox::wait`]. Returns false, and counts the loss, when there is no room for its kind.
+    /// Wakes the thread that drains the inbox; for sources with their own queues.
+    #[must_use]
+    pub const fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// Adds an event and wakes the thread that drains the inbox. Returns false, and counts the loss, when there is no room
+    /// for its kind.
     pub fn push(&self, incoming: Incoming) -> bool {
-        let mut waiting = self.lock();
-        let fits = waiting.push(incoming);
+        let fits = self.add(incoming);
+        self.wake.ring();
+        fits
+    }
+
+    /// Adds an event as [`Inbox::push`] does, without waking anyone; for the thread that drains the inbox.
+    pub fn add(&self, incoming: Incoming) -> bool {
+        let fits = self.lock().push(incoming);
         self.losses.add(Loss::Events, u64::from(!fits));
-        drop(waiting);
-        self.arrived.notify_one();
         fits
     }
 
     /// Queues a MIDI learn request; `from` gets the answer over UDP. When there are too many, the oldest is dropped.
     pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
-        let learn = &mut self.lock().learn;
+        let mut waiting = self.lock();
+        let learn = &mut waiting.learn;
         if learn.len() == LEARN_CAPACITY {
             learn.pop_front();
             self.losses.add(Loss::Events, 1);
         }
         learn.push_back((request, from));
+        drop(waiting);
+        self.wake.ring();
     }
 
     /// Takes the oldest MIDI learn request, with the address for its answer.
@@ -83,13 +97,9 @@ impl Inbox {
         out.extend(waiting.events.drain(..));
     }
 
-    /// Blocks the performance thread until something is pending, at most for `timeout`.
+    /// Blocks the performance thread until something arrives, at most for `timeout`; see [`Wake::wait`].
     pub fn wait(&self, timeout: Duration) {
-        let waiting = self.lock();
-        let _ = self
-            .arrived
-            .wait_timeout_while(waiting, timeout, |waiting| waiting.events.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
+        self.wake.wait(timeout);
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -128,7 +138,10 @@ impl Waiting {
 fn accumulates(incoming: &Incoming) -> bool {
     let each_counts = match &incoming.event {
         ControlEvent::Set(param, Value::Trigger) => *param != Param::Panic,
-        ControlEvent::Set(_, Value::Text(_)) | ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } => true,
+        ControlEvent::Set(_, Value::Text(_))
+        | ControlEvent::Morph(_)
+        | ControlEvent::SceneValue { .. }
+        | ControlEvent::Modulate(..) => true,
         _ => false,
     };
     incoming.due.is_some() || each_counts
@@ -140,7 +153,7 @@ fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
         (ControlEvent::Set(Param::Panic, _), _) => new == old,
         // Every other trigger and text counts: two "next preset" mean the one after the next.
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
-        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. }, _) => false,
+        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } | ControlEvent::Modulate(..), _) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
         (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
         _ => std::mem::discriminant(new) == std::mem::discriminant(old),

@@ -3,6 +3,7 @@
 mod change;
 mod data;
 mod read;
+pub mod schedule;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use crate::files::document::{self, Problem};
 
 pub use change::{ConfigChange, Cost};
 pub use data::find_data;
+pub use schedule::Schedule;
 
 /// This machine only.
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -40,6 +42,8 @@ pub struct Config {
     pub recordings: RecordingsConfig,
     /// The control log of every session.
     pub control_log: ControlLogConfig,
+    /// When music is played, by local time; always, when left out.
+    pub schedule: Option<Schedule>,
 }
 
 /// Where the configuration is read from.
@@ -108,7 +112,7 @@ pub struct OscConfig {
     pub address: IpAddr,
     /// UDP port.
     pub port: u16,
-    /// Hosts exempt from proving, before much is sent to them, that their source address is genuine.
+    /// Hosts whose source address is trusted without verification.
     pub trusted: Vec<IpAddr>,
 }
 
@@ -230,6 +234,7 @@ impl Default for Config {
             link: false,
             recordings: RecordingsConfig::default(),
             control_log: ControlLogConfig::default(),
+            schedule: None,
         }
     }
 }

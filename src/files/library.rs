@@ -21,6 +21,8 @@ const MAX_REMOVED: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Library<T> {
     folders: Vec<PathBuf>,
+    /// Whether the last folder may be missing like any other.
+    optional: bool,
     read: Read<T>,
     items: BTreeMap<String, Item<T>>,
     /// Contents of removed files, so that one that returns unchanged does not count as changed.
@@ -58,7 +60,17 @@ impl<T: PartialEq> Library<T> {
     /// Reads the folders, in order of precedence. A missing folder counts as empty, but is a problem if it is the last.
     #[must_use]
     pub fn open(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
-        let mut library = Self { folders, read, items: BTreeMap::new(), gone: BTreeMap::new() };
+        Self::begin(folders, false, read)
+    }
+
+    /// The same for files that nobody need have: no folder is missed.
+    #[must_use]
+    pub fn open_optional(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
+        Self::begin(folders, true, read)
+    }
+
+    fn begin(folders: Vec<PathBuf>, optional: bool, read: Read<T>) -> (Self, Vec<Problem>) {
+        let mut library = Self { folders, optional, read, items: BTreeMap::new(), gone: BTreeMap::new() };
         let problems = library.reload().problems;
         (library, problems)
     }
@@ -75,7 +87,11 @@ impl<T: PartialEq> Library<T> {
                     reloaded.problems.push(Problem::of_file(folder, hint));
                     files
                 }
-                Err(error) if error.kind() == ErrorKind::NotFound && place + 1 < self.folders.len() => continue,
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound && (self.optional || place + 1 < self.folders.len()) =>
+                {
+                    continue;
+                }
                 Err(error) => {
                     reloaded.problems.push(Problem::of_file(folder, error));
                     // A folder that cannot be read removes nothing.
@@ -256,7 +272,7 @@ mod tests {
         }
         let (library, problems) = Library::open(vec![dir.path().to_owned()], read);
         assert_eq!((library.names().count(), library.names().next()), (MAX_FILES, Some("00000")));
-        assert!(problems.len() == 1 && problems[0].to_string().contains("3 files more"), "{problems:?}");
+        assert!(problems.len() == 1 && problems[0].to_string().contains("3 files ignored"), "{problems:?}");
     }
 
     #[test]

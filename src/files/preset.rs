@@ -12,6 +12,12 @@
 //! [tempo]                      # ids with a slash may be written as tables: tempo/source
 //! source = "pinned"
 //!
+//! [[modulate]]                 # what moves by itself, around the value that it is set to
+//! to = "tone"
+//! shape = "sine"               # sine, triangle, ramp, walk; or input = 1, which /melos/input/1 moves
+//! depth = 0.3                  # so far up and down
+//! bars = 8                     # once round; or seconds
+//!
 //! [[journey]]                  # moods to move through
 //! emotion = "sad"
 //! seconds = 120                # length of this step
@@ -21,12 +27,14 @@
 //! except those a performer sets for the evening ([`InPreset::Kept`]) and the mood if the preset names none.
 
 mod journey;
+mod modulate;
 mod mood;
 
 use std::path::Path;
 
 pub use journey::{Place, Step, Walk};
 
+use crate::event::modulation::Modulation;
 use crate::event::parameter::{InPreset, Param, Value};
 use crate::files::config::ConfigError;
 use crate::files::document::{Document, Field, Problem, Table, parameter, read};
@@ -45,6 +53,8 @@ pub struct Preset {
     pub journey: Vec<Step>,
     /// Whether the journey restarts at its end.
     pub repeats: bool,
+    /// What moves by itself.
+    pub modulations: Vec<(Param, Modulation)>,
 }
 
 impl Preset {
@@ -64,6 +74,14 @@ impl Preset {
         preset.repeats = root.flag(&mut document, "loop").unwrap_or(false);
         let steps = root.tables(&mut document, "journey");
         preset.journey = steps.into_iter().filter_map(|step| Step::read(&mut document, step)).collect();
+        for table in root.tables(&mut document, "modulate") {
+            let span = table.span();
+            let Some((param, modulation)) = modulate::read(&mut document, table) else { continue };
+            if preset.modulations.iter().any(|(other, _)| *other == param) {
+                document.add(span, "", format!("{} is modulated twice", param.spec().id));
+            }
+            preset.modulations.push((param, modulation));
+        }
         if preset.repeats && preset.journey.is_empty() {
             document.add(0..0, "", "loop = true needs a [[journey]] to repeat");
         }
@@ -99,7 +117,7 @@ impl Preset {
         settings
     }
 
-    /// The same where another machine leads the tempo: it keeps it unless the preset says who is to lead.
+    /// The same with an external tempo source, which stays unless the preset sets `tempo/source`.
     #[must_use]
     pub fn settings_led(&self) -> Vec<(Param, Value)> {
         let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);

@@ -116,7 +116,7 @@ impl Future {
         let from = self.state.latent * LATENT_FRAMES;
         let conditions = plan.conditions(from);
         let temperature = plan.temperature(from);
-        let noise = noise(plan.seed, self.state.latent, temperature);
+        let noise = noise(plan.seed, self.state.latent, temperature, plan.earlier(from));
         let input = StepInput {
             conditions: &conditions.to_vector(),
             reference: &conditions.reference().to_vector(),

@@ -12,6 +12,7 @@ use midir::{Ignore, MidiInput, MidiInputConnection, MidiOutput, MidiOutputConnec
 use super::host::{DeviceId, MidiError, Search, Sender};
 use super::out::{QUEUE_CAPACITY, Route, Timed};
 use super::parse::Parser;
+use crate::threads;
 
 const CLIENT: &str = "melos";
 /// The kernel's sequencer device.
@@ -55,15 +56,21 @@ fn open_feedback(port_id: &str) -> Option<Route> {
 fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
     let (queue, waiting) = sync_channel::<Timed>(QUEUE_CAPACITY);
     let send = move || {
-        for timed in waiting {
+        for timed in &waiting {
             thread::sleep(timed.at.saturating_duration_since(Instant::now()));
             if let Err(error) = connection.send(timed.bytes()) {
                 tracing::debug!(%error, "cannot open MIDI out");
             }
         }
     };
-    let started = thread::Builder::new().name("melos-midi-out".to_owned()).spawn(send);
+    let started = threads::spawn_steady("melos-midi-out", send);
     started.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
+}
+
+/// The callback for midir's thread. A panic in it loses the message, not the device.
+fn receive(sender: &Sender, device: DeviceId) -> impl FnMut(u64, &[u8], &mut Parser) + Send + 'static {
+    let sender = sender.clone();
+    move |_, bytes, parser| threads::fenced(|| sender.bytes(parser, device, Instant::now(), bytes))
 }
 
 /// Every sending port by id, with its name, except Melos's own.
@@ -115,11 +122,7 @@ impl Search for Alsa {
                 continue;
             }
             let id = sender.came(&name);
-            let callbacks = sender.clone();
-            let receive = move |_: u64, bytes: &[u8], parser: &mut Parser| {
-                callbacks.bytes(parser, id, Instant::now(), bytes);
-            };
-            match input()?.connect(&port, PORT, receive, Parser::default()) {
+            match input()?.connect(&port, PORT, receive(sender, id), Parser::default()) {
                 Ok(connection) => {
                     self.devices.insert(port_id, Connected { id, name, feedback: false, _connection: connection });
                 }
@@ -141,11 +144,7 @@ impl Search for Alsa {
         }
         if self.virtual_port.is_none() {
             let id = sender.came(PORT);
-            let callbacks = sender.clone();
-            let receive = move |_: u64, bytes: &[u8], parser: &mut Parser| {
-                callbacks.bytes(parser, id, Instant::now(), bytes);
-            };
-            let port = input()?.create_virtual(PORT, receive, Parser::default()).ok();
+            let port = input()?.create_virtual(PORT, receive(sender, id), Parser::default()).ok();
             self.virtual_port = port.map(|port| (id, port));
         }
         if !self.sends {

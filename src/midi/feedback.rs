@@ -29,7 +29,7 @@ impl MidiFeedback {
     }
 
     /// Opens feedback, within a second, to devices whose names contain one of these parts, in lower case; what is open
-    /// stays open. Each opening is reported with [`super::MidiEvent::Hears`].
+    /// stays open. Each opening is reported with [`super::MidiEvent::FeedbackReady`].
     pub fn want(&self, parts: Vec<String>) {
         self.ways().wanted = parts;
     }

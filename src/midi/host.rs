@@ -7,12 +7,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ringbuf::traits::{Consumer, Split};
-use ringbuf::{HeapCons, HeapProd, HeapRb};
+use ringbuf::{HeapCons, HeapRb};
 use thiserror::Error;
 
 use crate::threads;
 
+use super::jack::Forwarder;
 use super::{Message, MidiEvent, MidiFeedback, MidiOut, Parser, alsa, jack};
+use crate::event::Wake;
 use crate::event::health::{Loss, Losses};
 
 /// Interval between device searches.
@@ -98,15 +100,22 @@ impl std::fmt::Debug for MidiIn {
 }
 
 impl MidiIn {
-    /// Starts searching for devices; their events go to `events`. Waits for a system that is not available yet.
+    /// Starts searching for devices; their events go to `events`, whose reader is woken. Waits for a system that is not
+    /// available yet.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>, losses: Arc<Losses>) -> std::io::Result<Self> {
+    pub fn start(
+        system: MidiSystem,
+        events: SyncSender<MidiEvent>,
+        wake: Wake,
+        losses: Arc<Losses>,
+    ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let on_jack = Arc::new(AtomicBool::new(system == MidiSystem::Jack));
         let sender = Sender {
             events,
+            wake,
             heard: Arc::default(),
             out: MidiOut::new(Arc::clone(&losses)),
             feedback: MidiFeedback::new(Arc::clone(&losses)),
@@ -212,6 +221,7 @@ pub(super) struct Heard {
 #[derive(Clone)]
 pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
+    wake: Wake,
     /// Messages from the real-time callback.
     heard: Arc<Mutex<Option<HeapCons<Heard>>>>,
     losses: Arc<Losses>,
@@ -225,7 +235,7 @@ impl Sender {
     pub(super) fn came(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         tracing::info!(name, "MIDI device connected");
-        let _ = self.events.send(MidiEvent::Came(Device { id, name: name.to_owned() }));
+        self.announce(MidiEvent::Connected(Device { id, name: name.to_owned() }));
         id
     }
 
@@ -234,20 +244,25 @@ impl Sender {
         // Its earlier messages come first.
         self.gather();
         tracing::info!(name, "MIDI device disconnected");
-        let _ = self.events.send(MidiEvent::Went(id));
+        self.announce(MidiEvent::Disconnected(id));
     }
 
     /// Announces that a device receives feedback.
     pub(super) fn hears(&self, id: DeviceId) {
-        let _ = self.events.send(MidiEvent::Hears(id));
+        self.announce(MidiEvent::FeedbackReady(id));
     }
 
-    /// Creates a new ring for a real-time callback, replacing the previous one, and returns the counters for overflow.
-    pub(super) fn ring(&self) -> (HeapProd<Heard>, Arc<Losses>) {
+    fn announce(&self, event: MidiEvent) {
+        let _ = self.events.send(event);
+        self.wake.ring();
+    }
+
+    /// Creates a forwarder with a new ring for a real-time callback, replacing the previous one.
+    pub(super) fn forwarder(&self) -> Forwarder {
         let (ring, heard) = HeapRb::new(RING_CAPACITY).split();
         self.gather();
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
-        (ring, Arc::clone(&self.losses))
+        Forwarder::new(ring, self.wake.clone(), Arc::clone(&self.losses))
     }
 
     fn gather(&self) {
@@ -263,6 +278,7 @@ impl Sender {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
             self.losses.add(Loss::MidiIn, 1);
         }
+        self.wake.ring();
     }
 
     /// Parses bytes in a callback and forwards the messages.

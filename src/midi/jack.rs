@@ -22,7 +22,8 @@ use crate::output::jack_clients::{self, Calls};
 
 mod callback;
 
-use callback::{Callback, Forwarder, Inlet, JackClock, Outlet};
+pub(super) use callback::Forwarder;
+use callback::{Callback, Inlet, JackClock, Outlet};
 
 const CLIENT: &str = "melos";
 const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
@@ -159,7 +160,7 @@ impl Running {
         }
         let callback = Callback {
             inlets,
-            ear: Forwarder::new(sender.ring()),
+            ear: sender.forwarder(),
             calls: calls.clone(),
             outlets,
             // JACK has its own microsecond clock; its offset to ours is measured once, outside the callback.

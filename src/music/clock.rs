@@ -102,7 +102,7 @@ impl MusicClock {
         }
     }
 
-    /// Forgets what only matters to frames before `frame`.
+    /// Discards what only concerns frames before `frame`.
     pub fn forget_before(&mut self, frame: u64) {
         let current = self.spans.partition_point(|span| span.frame <= frame).saturating_sub(1);
         self.spans.drain(..current);

@@ -3,6 +3,9 @@
 //! libjack (seen with 1.9.21) frees its process-wide state when opening a client fails because no server is running;
 //! closing an older client afterwards crashes the process. So no client is opened while another client's server is
 //! unresponsive.
+//!
+//! No client is opened while one of the same name is still closing, which takes as long as its server hangs: the server
+//! would give the new client another name, which patchbays do not know.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,8 +21,8 @@ const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
 /// Interval between checks for a callback.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Callback counters of all open clients.
-static CLIENTS: Mutex<Vec<Weak<AtomicU64>>> = Mutex::new(Vec::new());
+/// Name and callback counter of every client that is not closed yet.
+static CLIENTS: Mutex<Vec<(String, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
 
 /// Counts the callbacks from a client's server. Keep it until the client is closed, since others wait for that.
 #[derive(Debug, Clone)]
@@ -41,18 +44,22 @@ impl Calls {
 /// audio callback. The counter comes first in the tuple, so that the client is dropped before it.
 ///
 /// # Errors
-/// When no server is running, or when another client of this process has lost its server and is not closed yet.
+/// When no server is running, or when another client of this process has the name, or has lost its server, and is not
+/// closed yet.
 pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    clients.retain(|calls| calls.strong_count() > 0);
-    if !clients.iter().filter_map(Weak::upgrade).all(|calls| is_alive(&calls)) {
+    clients.retain(|(_, calls)| calls.strong_count() > 0);
+    if clients.iter().any(|(other, _)| other == name) {
+        return Err(format!("the previous client {name} is still closing"));
+    }
+    if !clients.iter().filter_map(|(_, calls)| calls.upgrade()).all(|calls| is_alive(&calls)) {
         return Err("the previous server stopped, and some clients of it are still open".to_owned());
     }
     jack::set_logger(jack::LoggerType::None);
     let opened = Client::new(name, ClientOptions::NO_START_SERVER);
     let (client, _) = opened.map_err(|_| "no server is running".to_owned())?;
     let calls = Arc::new(AtomicU64::new(0));
-    clients.push(Arc::downgrade(&calls));
+    clients.push((name.to_owned(), Arc::downgrade(&calls)));
     Ok((Calls(calls), client))
 }
 

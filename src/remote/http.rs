@@ -14,7 +14,7 @@
 //! at a time.
 
 mod assets;
-pub(crate) mod desk;
+pub(crate) mod api_state;
 mod listen;
 mod picture;
 mod pieces;
@@ -35,11 +35,11 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::journal;
-use super::status::{Figures, Status};
+use super::status::{Metrics, Status};
 use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
-use desk::{Desk, Wanted};
+use api_state::{ApiState, Wanted};
 use pieces::{Pieces, Wish};
 use reply::Refusal;
 
@@ -56,8 +56,8 @@ const MAX_FILE_TASKS: usize = 2;
 /// State shared by the routes.
 #[derive(Debug)]
 pub(crate) struct Http {
-    figures: Arc<Figures>,
-    desk: Arc<Desk>,
+    metrics: Arc<Metrics>,
+    api: Arc<ApiState>,
     inbox: Arc<Inbox>,
     pieces: Arc<Pieces>,
     on_disk: Semaphore,
@@ -67,20 +67,20 @@ impl Http {
     /// `pieces` is the folder for renders requested with POST; `places` are the data and model arguments for `melos
     /// render`.
     pub(crate) fn new(
-        figures: Arc<Figures>,
-        desk: Arc<Desk>,
+        metrics: Arc<Metrics>,
+        api: Arc<ApiState>,
         inbox: Arc<Inbox>,
         pieces: PathBuf,
         places: Vec<String>,
     ) -> Arc<Self> {
-        let pieces = Arc::new(Pieces::open(pieces, places, Arc::clone(&desk)));
-        Arc::new(Self { figures, desk, inbox, pieces, on_disk: Semaphore::new(MAX_FILE_TASKS) })
+        let pieces = Arc::new(Pieces::open(pieces, places, Arc::clone(&api)));
+        Arc::new(Self { metrics, api, inbox, pieces, on_disk: Semaphore::new(MAX_FILE_TASKS) })
     }
 
     /// Renders requested pieces one at a time. Never returns.
     pub(crate) async fn render(self: Arc<Self>) {
-        let figures = Arc::clone(&self.figures);
-        Arc::clone(&self.pieces).work(move || figures.status().load).await;
+        let metrics = Arc::clone(&self.metrics);
+        Arc::clone(&self.pieces).work(move || metrics.status().load).await;
     }
 
     /// Runs file operations on a blocking thread.
@@ -121,7 +121,7 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
 }
 
 async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
-    Json(http.figures.status())
+    Json(http.metrics.status())
 }
 
 /// The latest log lines, oldest first.
@@ -130,12 +130,12 @@ async fn log() -> Json<Value> {
 }
 
 async fn presets(State(http): State<Arc<Http>>) -> Json<Value> {
-    let (presets, journey) = http.desk.presets();
-    Json(json!({ "presets": *presets, "journey": journey }))
+    let (presets, journey) = http.api.presets();
+    Json(json!({ "presets": *presets, "journey": journey, "setlists": *http.api.setlists() }))
 }
 
 async fn scenes(State(http): State<Arc<Http>>) -> Json<Value> {
-    Json(json!({ "scenes": *http.desk.scenes() }))
+    Json(json!({ "scenes": *http.api.scenes() }))
 }
 
 /// An action on a scene; storing and recalling are parameters.
@@ -151,7 +151,7 @@ async fn change_scene(
     Path(name): Path<String>,
     act: Result<Json<SceneAct>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
-    let scenes = http.desk.scenes();
+    let scenes = http.api.scenes();
     let is_there = |name: &String| scenes.contains(name);
     if !is_there(&name) {
         return Err(Refusal::missing(format!("there is no scene {name:?}")));
@@ -170,7 +170,7 @@ async fn change_scene(
             if is_there(&to) {
                 return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
             }
-            http.desk.want(Wanted::RenameScene { from: name, to })
+            http.api.want(Wanted::RenameScene { from: name, to })
         }
     };
     if taken {
@@ -180,8 +180,8 @@ async fn change_scene(
     }
 }
 
-async fn midi(State(http): State<Arc<Http>>) -> Json<desk::Midi> {
-    Json(http.desk.midi())
+async fn midi(State(http): State<Arc<Http>>) -> Json<api_state::Midi> {
+    Json(http.api.midi())
 }
 
 #[derive(Debug, Deserialize)]
@@ -191,7 +191,7 @@ struct Device {
 
 /// The learned mappings of a device, as a mapping file to download.
 async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<Device>) -> Result<Response, Refusal> {
-    let file = http.desk.midi().mapping_file(&device);
+    let file = http.api.midi().mapping_file(&device);
     let file = file.ok_or_else(|| Refusal::missing(format!("there are no learned mappings for {device:?}")))?;
     let headers = [
         (header::CONTENT_TYPE, "application/toml; charset=utf-8"),
@@ -212,10 +212,10 @@ async fn list_pieces(State(http): State<Arc<Http>>) -> Json<Listed> {
 
 async fn render(State(http): State<Arc<Http>>, wish: Result<Json<Wish>, JsonRejection>) -> Result<Response, Refusal> {
     let Json(mut wish) = wish?;
-    let (presets, _) = http.desk.presets();
+    let (presets, _) = http.api.presets();
     wish.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad)?;
     if let Some(take) = &wish.take {
-        let log = takes::find(&http.desk, take)?.with_extension("log");
+        let log = takes::find(&http.api, take)?.with_extension("log");
         if !log.is_file() {
             return Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be re-rendered")));
         }

@@ -51,6 +51,7 @@ use super::osc::Counters;
 use super::osc::sockets::companion;
 use crate::event::parameter::Param;
 use crate::event::{Inbox, Notice};
+use crate::threads;
 use query::{Answer, answer, host_info};
 use serve::Ends;
 use slots::Slots;
@@ -64,7 +65,7 @@ const MAX_CLIENTS_OF_HOST: usize = 16;
 
 /// What the server works with.
 #[derive(Debug)]
-pub struct Neighbours {
+pub struct ServerContext {
     /// The OSC address over UDP.
     pub osc: SocketAddr,
     /// Counters of received and refused packets.
@@ -100,7 +101,12 @@ impl OscQuery {
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn start(address: SocketAddr, beside: Neighbours, inbox: Arc<Inbox>, extra: Router) -> io::Result<Self> {
+    pub async fn start(
+        address: SocketAddr,
+        context: ServerContext,
+        inbox: Arc<Inbox>,
+        extra: Router,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let mut listeners = vec![listener];
@@ -115,15 +121,18 @@ impl OscQuery {
             known: Mutex::new(ValueCache::new()),
             inbox,
             clients: Slots::new(MAX_CLIENTS, MAX_CLIENTS_OF_HOST),
-            counters: beside.counters,
-            osc: beside.osc,
+            counters: context.counters,
+            osc: context.osc,
             http: address,
         });
-        let guard = middleware::from_fn_with_state(Arc::new(beside.door), door::guard);
+        let guard = middleware::from_fn_with_state(Arc::new(context.door), door::guard);
         let router = Router::new().fallback(get(handle)).with_state(Arc::clone(&shared)).merge(extra);
         let router = router.layer(DefaultBodyLimit::max(door::MAX_BODY as usize)).layer(guard);
         let room = serve::room();
-        let serve = |listener| tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&room)));
+        let serve = |listener: TcpListener| {
+            let (router, room) = (router.clone(), Arc::clone(&room));
+            tokio::spawn(threads::steady_task("HTTP", async move || serve::serve(&listener, &router, &room).await))
+        };
         Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
     }
 

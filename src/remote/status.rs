@@ -34,16 +34,31 @@ pub struct Status {
     /// Number of times the limiter reduced the gain.
     pub limited: u64,
     /// The current or last recording.
-    pub recording: RecordingFigures,
+    pub recording: RecordingMetrics,
     /// Current troubles by part, in words; the music continues.
     pub troubles: BTreeMap<Part, String>,
     /// All parameters with a value.
     pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Where in its plans the performance is.
+    pub show: ShowMetrics,
+}
+
+/// What happens by plan, for `melos status`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ShowMetrics {
+    /// What the setlist's entry brought that was gone to last, such as `preset storm`.
+    pub entry: Option<String>,
+    /// What comes next in it.
+    pub next_entry: Option<String>,
+    /// Seconds until the timer fades the music out.
+    pub timer_seconds_left: Option<f64>,
+    /// Whether it is open or closed, and until when.
+    pub schedule: Option<String>,
 }
 
 /// The state of recording, for `melos status`.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct RecordingFigures {
+pub struct RecordingMetrics {
     /// Whether a take is being written.
     pub on: bool,
     /// The file being written, or the last one.
@@ -58,7 +73,7 @@ pub struct RecordingFigures {
     pub trouble: Option<String>,
 }
 
-impl RecordingFigures {
+impl RecordingMetrics {
     pub(crate) fn of(status: &RecorderStatus) -> Self {
         let progress = status.progress();
         Self {
@@ -74,27 +89,27 @@ impl RecordingFigures {
 
 /// The latest status, shared with its readers.
 #[derive(Debug, Default)]
-pub struct Figures {
-    told: Mutex<Told>,
+pub struct Metrics {
+    last_sent: Mutex<LastSent>,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct LastSent {
     pub(crate) values: Vec<(Param, Value)>,
     pub(crate) mood: Option<Mood>,
     pub(crate) status: Status,
     pub(crate) losses: LossReport,
 }
 
-impl Figures {
+impl Metrics {
     /// The latest status.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.told().status.clone()
+        self.last_sent().status.clone()
     }
 
-    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
+    pub(crate) fn last_sent(&self) -> MutexGuard<'_, LastSent> {
         // Replaced as a whole, so a panic elsewhere leaves it readable.
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -38,6 +38,11 @@ impl Daemon {
         Self::spawn_at((0, 0), environment, state, arguments).until_it_plays()
     }
 
+    /// The same on given ports, with its log wherever a test wants it.
+    pub(crate) fn start_logging_to(log: Stdio, ports: (u16, u16), state: &Path, arguments: &[&str]) -> Self {
+        Self::spawn_logging_to(log, ports, &[], state, arguments).until_it_plays()
+    }
+
     /// Kills it, as a crash would, and starts it again on the same ports.
     pub(crate) fn start_again(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
@@ -63,6 +68,9 @@ impl Daemon {
 
     /// Reads from its log where it listens; false until that is there.
     fn listens(&mut self) -> bool {
+        if self.osc != 0 && self.http != 0 {
+            return true;
+        }
         let log = self.log.lock().unwrap();
         let port = |before: &str| {
             let (_, after) = log.split_once(before)?;
@@ -81,6 +89,16 @@ impl Daemon {
         state: &Path,
         arguments: &[&str],
     ) -> Self {
+        Self::spawn_logging_to(Stdio::piped(), (osc, http), environment, state, arguments)
+    }
+
+    fn spawn_logging_to(
+        log: Stdio,
+        (osc, http): (u16, u16),
+        environment: &[(&str, String)],
+        state: &Path,
+        arguments: &[&str],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)
@@ -89,18 +107,29 @@ impl Daemon {
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let stderr = BufReader::new(child.stderr.take().unwrap());
         let written = Arc::clone(&log);
-        let reader = std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                written.lock().unwrap().push_str(&(line + "\n"));
-            }
+        let reader = child.stderr.take().map(|stderr| {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    written.lock().unwrap().push_str(&(line + "\n"));
+                }
+            })
         });
-        Self { child, log, reader: Some(reader), osc, http }
+        Self { child, log, reader, osc, http }
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// What `melos status --json` says; `None` until it plays.
@@ -117,6 +146,11 @@ impl Daemon {
     pub(crate) fn oscsend(&self, arguments: &[&str]) {
         let sent = Command::new("oscsend").args(["localhost", &self.osc.to_string()]).args(arguments).status();
         assert!(sent.expect("oscsend is needed: apt-get install liblo-tools").success());
+    }
+
+    /// Sends a datagram as it is.
+    pub(crate) fn send_datagram(&self, datagram: &[u8]) {
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(datagram, ("127.0.0.1", self.osc)).unwrap();
     }
 
     /// Waits until the status fulfils something.

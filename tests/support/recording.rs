@@ -1,4 +1,5 @@
 //! What another program hears of the daemon through JACK.
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -81,7 +81,7 @@ fn a_named_chord_leads() {
 
 #[test]
 #[cfg(debug_assertions)]
-#[should_panic(expected = "not fitted at the door")]
+#[should_panic(expected = "not fitted on entry")]
 fn a_value_that_was_not_fitted_is_a_mistake_of_the_program() {
     Settings::default().set(Param::Temperature, &number(50.0));
 }

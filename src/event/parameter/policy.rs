@@ -121,10 +121,14 @@ policies! {
     /// Setting a tempo pins it, so a preset without one must leave it alone and reset the source instead.
     TEMPO:      Tempo,   false,   Kept,    true,  Everywhere, false,      false;
     TEMPO_FROM: Tempo,   false,   Reset,   true,  Everywhere, false,      false;
-    /// Another face of the source.
+    /// A short form of the source.
     TEMPO_FACE: Tempo,   false,   Kept,    false, Nowhere,    false,      false;
     GLIDE:      Later,   false,   Reset,   true,  Everywhere, false,      false;
+    /// Takes effect at the start of the next phrase.
+    FORM:       Later,   false,   Reset,   true,  Everywhere, false,      false;
     QUANTIZE:   Later,   false,   Kept,    false, Everywhere, false,      false;
+    /// Set for the evening, by hand or by a sensor.
+    EVENING:    Later,   false,   Kept,    false, Everywhere, false,      false;
     SEED:       Seed,    true,    Kept,    false, Everywhere, false,      false;
     /// Part of a sound.
     SOUND:      Engine,  false,   Reset,   true,  Everywhere, false,      false;

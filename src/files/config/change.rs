@@ -25,6 +25,8 @@ pub enum ConfigChange {
     Recordings(RecordingsConfig),
     /// Whether a control log is written, and its size.
     ControlLog,
+    /// When music is played.
+    Schedule,
 }
 
 /// When a change takes effect.
@@ -45,7 +47,7 @@ impl ConfigChange {
     #[must_use]
     pub const fn cost(&self) -> Cost {
         match self {
-            Self::MidiOut(_) => Cost::Nothing,
+            Self::MidiOut(_) | Self::Schedule => Cost::Nothing,
             Self::Audio(_) => Cost::Output,
             Self::Recordings(_) => Cost::NextTake,
             Self::Preset | Self::Model | Self::Osc | Self::Http | Self::MidiHost | Self::Link | Self::ControlLog => {
@@ -68,6 +70,7 @@ impl ConfigChange {
             Self::Link => "link",
             Self::Recordings(_) => "recordings",
             Self::ControlLog => "control_log",
+            Self::Schedule => "schedule",
         }
     }
 }
@@ -77,7 +80,7 @@ impl Config {
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
         // Exhaustive, so that a new key does not compile until it is handled here.
-        let Self { preset, model, audio, osc, http, midi, link, recordings, control_log } = new;
+        let Self { preset, model, audio, osc, http, midi, link, recordings, control_log, schedule } = new;
         let MidiConfig { host, out } = midi;
         let ControlLogConfig { .. } = control_log;
         let on_jack = |audio: &AudioConfig| audio.host == AudioHost::Jack;
@@ -93,6 +96,7 @@ impl Config {
             (*link != self.link).then_some(ConfigChange::Link),
             (*recordings != self.recordings).then(|| ConfigChange::Recordings(recordings.clone())),
             (*control_log != self.control_log).then_some(ConfigChange::ControlLog),
+            (*schedule != self.schedule).then_some(ConfigChange::Schedule),
         ]
         .into_iter()
         .flatten()
@@ -125,6 +129,7 @@ mod tests {
             ("recordings = \"/srv/takes\"", "recordings", Cost::NextTake),
             ("[recordings]\nmax_gb = 2", "recordings", Cost::NextTake),
             ("[control_log]\nwrite = false", "control_log", Cost::NextStart),
+            ("[[schedule.hours]]\nopen = \"09:00\"\nclose = \"18:00\"", "schedule", Cost::Nothing),
         ] {
             let changes = old.changes(&read(text));
             assert!(changes.len() == 1 && (changes[0].key(), changes[0].cost()) == (key, cost), "{text}: {changes:?}");

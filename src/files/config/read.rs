@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::{
     AudioConfig, AudioHost, Config, ControlLogConfig, HttpConfig, MidiChannel, MidiConfig, MidiHost, MidiOutConfig,
-    OscConfig, RecordingsConfig, WhenFull,
+    OscConfig, RecordingsConfig, WhenFull, schedule,
 };
 use crate::files::document::{Document, Field, Problem, Table};
 
@@ -49,6 +49,7 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
         None => {}
     }
     section(document, &mut root, "control_log", &mut config.control_log, control_log);
+    config.schedule = root.table(document, "schedule").and_then(|table| schedule::read(document, table));
     root.finish(document);
     reading.finish(config)
 }

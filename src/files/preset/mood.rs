@@ -5,7 +5,7 @@ use crate::event::parameter::{Param, Value};
 use crate::files::document::Document;
 use crate::music::emotion::Emotion;
 
-/// Reports a mood that is given twice or only by half.
+/// Reports a mood that is set twice or only partly.
 pub(super) fn check(document: &mut Document<'_>, named: &[Named]) {
     let find = |wanted: Param| named.iter().find(|named| named.param == wanted);
     let point = [find(Param::Valence), find(Param::Arousal)];

@@ -119,3 +119,24 @@ fn a_file_that_cannot_be_read_is_named() {
     let problems = Preset::read(Path::new("no/such.toml")).unwrap_err();
     assert!(problems[0].to_string().starts_with("no/such.toml: No such file"), "{}", problems[0]);
 }
+
+#[test]
+fn modulations_are_read_and_every_slip_is_named() {
+    let text = "[[modulate]]\nto = \"tone\"\nshape = \"sine\"\ndepth = 0.4\nbars = 8\nphase = 0.25\n[[modulate]]\nto = \"arousal\"\ninput = 2\ndepth = -1\n";
+    let preset = parse(text).unwrap();
+    let said: Vec<_> = preset.modulations.iter().map(|(param, by)| format!("{} {by}", param.spec().id)).collect();
+    assert_eq!(said, ["tone sine 0.4 bars 8 0.25", "arousal input/2 -1 seconds 1 0"]);
+    let text = "[[modulate]]\nto = \"tempo\"\nshape = \"sin\"\ndepth = 1\nbars = 0\n[[modulate]]\nto = \"tone\"\ninput = 5\ndepth = 9\nseconds = 4\n[[modulate]]\n";
+    let told = parse(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for wanted in [
+        "tempo cannot be modulated; these can: valence, arousal, temperature",
+        "modulate.shape = \"sin\": expected one of sine, triangle, ramp, walk; did you mean \"sine\"?",
+        "modulate.bars = 0: expected a number from 0.25 to 1024",
+        "modulate.input = 5: expected an integer from 1 to 4",
+        "modulate.depth = 9: expected a number from -2 to 2",
+        "modulate.to is missing",
+        "modulate.depth is missing",
+    ] {
+        assert!(told.contains(wanted), "{wanted}\n{told}");
+    }
+}

@@ -152,7 +152,7 @@ fn a_folder_that_cannot_be_listed_holds_what_it_held() {
     fs::write(inside.join("a.toml"), "x").unwrap();
     let before = Look::at(&[dir.path().to_owned()], &Look::default());
     let mut look = Look::default();
-    // As where there is no descriptor for listing it.
+    // As when no file descriptor is left for listing it.
     look.add_as_before(&inside, &before);
     assert!(look.versions.keys().eq([&inside.join("a.toml")]), "{look:?}");
     assert!(look.folders.keys().eq([&inside]), "{look:?}");

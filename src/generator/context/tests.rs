@@ -11,7 +11,7 @@ fn tiny() -> Models {
 /// Conditions and noise of a step.
 fn asked(step: u64) -> ([f32; CONDITION_COUNT], Latent) {
     let conditions = std::array::from_fn(|i| (step as f32 * 0.1 + i as f32).sin());
-    (conditions, noise(5, step, 1.0))
+    (conditions, noise(5, step, 1.0, None))
 }
 
 fn step(context: &mut Context, cursor: Cursor, previous: &Latent) -> Latent {

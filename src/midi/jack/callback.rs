@@ -1,5 +1,5 @@
-//! The JACK process callback: messages in and out. Nothing here allocates, locks, makes a system call, logs or reads a
-//! clock.
+//! The JACK process callback: messages in and out. Nothing here allocates, locks, waits, logs or reads a clock. It makes
+//! one system call at most, in cycles in which messages arrive: the one that wakes the performance thread.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use jack::{Client, Control, MidiIn, MidiOut, Port, ProcessHandler, ProcessScope,
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
+use crate::event::Wake;
 use crate::event::health::{Loss, Losses};
 use crate::midi::host::{DeviceId, Heard};
 use crate::midi::out::Timed;
@@ -37,15 +38,16 @@ impl JackClock {
     }
 }
 
-/// Forwards received messages; counts those that do not fit the ring.
-pub(super) struct Forwarder {
+/// Forwards received messages and wakes their reader; counts those that do not fit the ring.
+pub(in crate::midi) struct Forwarder {
     ring: HeapProd<Heard>,
+    wake: Wake,
     losses: Arc<Losses>,
 }
 
 impl Forwarder {
-    pub(super) fn new((ring, losses): (HeapProd<Heard>, Arc<Losses>)) -> Self {
-        Self { ring, losses }
+    pub(in crate::midi) fn new(ring: HeapProd<Heard>, wake: Wake, losses: Arc<Losses>) -> Self {
+        Self { ring, wake, losses }
     }
 
     fn hear(&mut self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
@@ -53,6 +55,7 @@ impl Forwarder {
             if self.ring.try_push(Heard { device, at, message }).is_err() {
                 self.losses.add(Loss::MidiIn, 1);
             }
+            self.wake.ring();
         }
     }
 }
@@ -150,10 +153,13 @@ mod tests {
     fn nothing_is_allocated_and_overflow_is_counted() {
         reset_violation_count();
         let (ring, mut heard) = HeapRb::new(4).split();
-        let mut ear = Forwarder::new((ring, Arc::default()));
+        let wake = Wake::default();
+        assert!(!wake.wait(Duration::ZERO));
+        let mut ear = Forwarder::new(ring, wake.clone(), Arc::default());
         let (mut parser, now) = (Parser::default(), Instant::now());
         assert_no_alloc(|| ear.hear(&mut parser, DeviceId(3), now, &[0x90, 60, 100, 62, 100, 0xB0, 1, 2, 1, 3, 1, 4]));
         assert_eq!((heard.occupied_len(), ear.losses.count(Loss::MidiIn)), (4, 1));
+        assert!(wake.wait(Duration::ZERO), "who reads the ring is woken");
         assert_eq!(
             heard.try_pop().map(|heard| heard.message),
             Some(Message::NoteOn { channel: 0, note: 60, velocity: 100 })

@@ -35,7 +35,7 @@ impl Learning {
 
     /// Processes a device event.
     pub fn hear(&mut self, event: &MidiEvent, now: Instant) {
-        if let MidiEvent::Went(device) = event
+        if let MidiEvent::Disconnected(device) = event
             && self.device == Some(*device)
         {
             self.learn.restart();
@@ -101,7 +101,7 @@ mod tests {
         let now = Instant::now();
         let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
         learning.hear(&sent(1, Message::Start, now), now);
-        learning.hear(&MidiEvent::Went(DeviceId(1)), now);
+        learning.hear(&MidiEvent::Disconnected(DeviceId(1)), now);
         assert!(learning.result().is_none() && !learning.ended(now + REST));
         learning.hear(&sent(2, Message::Stop, now), now);
         assert_eq!(learning.result().map(|(device, _)| device), Some(DeviceId(2)));

@@ -163,13 +163,13 @@ impl LiveMappings {
     /// the performance's time line.
     pub fn midi(&mut self, event: MidiEvent, frame: impl Fn(Instant) -> u64, out: &mut Vec<ControlEvent>) {
         match event {
-            MidiEvent::Came(device) => self.connect(device),
-            MidiEvent::Went(id) => {
+            MidiEvent::Connected(device) => self.connect(device),
+            MidiEvent::Disconnected(id) => {
                 self.devices.remove(&id);
                 self.leader = self.leader.filter(|leader| leader.device != id);
                 self.say_lead(out);
             }
-            MidiEvent::Hears(id) => {
+            MidiEvent::FeedbackReady(id) => {
                 let routers = self.devices.get_mut(&id).map(|connected| &mut connected.routers);
                 routers.into_iter().flatten().for_each(Router::resend_feedback);
             }
@@ -237,7 +237,7 @@ impl LiveMappings {
         }
     }
 
-    /// Says the tempo of the clock that is followed again, to somebody who has not listened until now.
+    /// Reports the followed clock's tempo again, for a new listener.
     pub fn report_clock_again(&mut self) {
         self.devices.values_mut().for_each(|connected| connected.clock.report_again());
     }

@@ -29,7 +29,7 @@ impl Pickup {
         self.holds
     }
 
-    /// A value was sent by this control, or by another of the same device, in which case this one loses control; the
+    /// A value was sent by this control, or by another of the same device, in which case takeover is lost; the
     /// value coming back is expected.
     pub(super) fn sent(&mut self, value: f32, own: bool) {
         self.holds &= own;
@@ -55,7 +55,7 @@ impl Pickup {
         self.last = Some(position);
     }
 
-    /// The parameter has changed; unless the value is its own, the control loses control. Returns whether the value is
+    /// The parameter has changed; unless the value is its own, takeover is lost. Returns whether the value is
     /// new.
     pub(super) fn changed(&mut self, value: f32) -> bool {
         let own = self.sent.contains(&value);

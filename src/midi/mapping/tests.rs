@@ -161,7 +161,7 @@ to = \"tone\"
         "needs a control",
         "emotion has no previous value to return to",
         "on = \"hold\" needs a value",
-        "whole numbers from 0 to 127",
+        "integers from 0 to 127",
     ];
     for wanted in expected {
         assert!(problems.iter().any(|problem| problem.contains(wanted)), "{wanted} is missing in {problems:#?}");

@@ -63,7 +63,7 @@ pub enum AudioError {
     #[error("the audio server does not respond")]
     Hung,
     /// The audio thread cannot be started.
-    #[error("audio thread: {0}")]
+    #[error("cannot start the audio thread: {0}")]
     Thread(std::io::Error),
 }
 

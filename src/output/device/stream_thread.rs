@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::engine_slot::EngineSlot;
 use super::jack_client;
 use super::route::{AudioError, Fault, Route, Running, find};
 use super::status::OutputStatus;
+use crate::threads;
 
 /// Maximum interval between polls of the stream.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -50,7 +50,7 @@ impl StreamThread {
         let (report, faults) = sync_channel(FAULT_CAPACITY);
         let (open, closed) = sync_channel(0);
         let (route, alive) = (route.clone(), Arc::clone(threads));
-        let (own, status) = (Arc::clone(&slot), Arc::clone(status));
+        let (own, status, last) = (Arc::clone(&slot), Arc::clone(status), report.clone());
         let run = move || {
             match start(&route, block_frames, &own, &status, &report) {
                 Ok(running) => serve(running, &told, &closed, &report),
@@ -58,7 +58,8 @@ impl StreamThread {
             }
             drop(alive);
         };
-        thread::Builder::new().name("melos-stream".to_owned()).spawn(run).map_err(AudioError::Thread)?;
+        let lost = move || drop(last.try_send(Fault::Lost("the stream's thread panicked".to_owned())));
+        threads::spawn_mortal("melos-stream", run, lost).map_err(AudioError::Thread)?;
         Ok(Self { slot, begun: Instant::now(), answer, faults, open })
     }
 

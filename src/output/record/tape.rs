@@ -5,12 +5,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::thread;
 
 use super::flac::FlacFile;
 use super::wav::WavFile;
 use super::{Bits, Format, RecordError};
 use crate::files::sync_folder;
+use crate::threads;
 
 enum Kind {
     Wav(WavFile),
@@ -168,7 +168,7 @@ impl Disk {
         let (ask, asked) = sync_channel(1);
         let (trouble, troubles) = sync_channel(1);
         let bring = move || {
-            for () in asked {
+            for () in &asked {
                 // A device file cannot be synced.
                 if let Err(error) = file.sync_data()
                     && error.kind() != io::ErrorKind::InvalidInput
@@ -178,7 +178,7 @@ impl Disk {
                 }
             }
         };
-        thread::Builder::new().name("melos-sync".to_owned()).spawn(bring)?;
+        threads::spawn_steady("melos-sync", bring)?;
         Ok(Self { ask, troubles })
     }
 

@@ -43,6 +43,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "pictures.js",
         "listen.js",
         "scenes.js",
+        "show.js",
         "midi.js",
         "health.js",
         "stage.js",

@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::Notify;
 
-use super::desk::Desk;
+use super::api_state::ApiState;
 pub(super) use wish::Wish;
 
 /// Maximum queued pieces.
@@ -83,7 +83,7 @@ pub(super) struct Pieces {
     folder: PathBuf,
     /// Arguments common to all processes: data folder and model.
     places: Vec<String>,
-    desk: Arc<Desk>,
+    api: Arc<ApiState>,
     pieces: Mutex<BTreeMap<u64, Piece>>,
     /// A piece was queued, or the one being rendered was deleted.
     changed: Notify,
@@ -91,7 +91,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// Opens the pieces in a folder. Those unfinished when the program stopped have failed.
-    pub(super) fn open(folder: PathBuf, places: Vec<String>, desk: Arc<Desk>) -> Self {
+    pub(super) fn open(folder: PathBuf, places: Vec<String>, api: Arc<ApiState>) -> Self {
         let mut pieces = BTreeMap::new();
         for mut piece in read(&folder) {
             if matches!(piece.state, State::Waiting | State::Rendering) {
@@ -100,7 +100,7 @@ impl Pieces {
             }
             pieces.insert(piece.id, piece);
         }
-        Self { folder, places, desk, pieces: Mutex::new(pieces), changed: Notify::new() }
+        Self { folder, places, api, pieces: Mutex::new(pieces), changed: Notify::new() }
     }
 
     /// All pieces, newest first.
@@ -143,7 +143,7 @@ impl Pieces {
         pieces.insert(id, piece.clone());
         drop(pieces);
         self.changed.notify_one();
-        self.desk.pieces_changed();
+        self.api.pieces_changed();
         Ok(piece)
     }
 
@@ -152,7 +152,7 @@ impl Pieces {
     pub(super) fn delete(&self, id: u64) -> io::Result<bool> {
         let Some(piece) = self.lock().remove(&id) else { return Ok(false) };
         self.changed.notify_one();
-        self.desk.pieces_changed();
+        self.api.pieces_changed();
         for name in piece.file.into_iter().chain([about(id)]) {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -272,7 +272,7 @@ impl Pieces {
             })
         });
         if there.is_some_and(|(before, after)| before != after) {
-            self.desk.pieces_changed();
+            self.api.pieces_changed();
         }
         there.is_some()
     }
@@ -323,7 +323,7 @@ mod tests {
     use super::*;
 
     fn pieces(folder: &Path) -> Pieces {
-        Pieces::open(folder.to_owned(), Vec::new(), Arc::new(Desk::default()))
+        Pieces::open(folder.to_owned(), Vec::new(), Arc::new(ApiState::default()))
     }
 
     fn wish() -> Wish {

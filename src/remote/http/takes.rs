@@ -13,7 +13,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::desk::{Desk, is_file_name};
+use super::api_state::{ApiState, is_file_name};
 use super::reply::{self, Refusal};
 use super::{Http, picture};
 use crate::units::frames_to_seconds;
@@ -53,7 +53,7 @@ pub(super) enum Act {
 
 /// `GET /takes`.
 pub(super) async fn list(State(http): State<Arc<Http>>) -> Result<Json<Value>, Refusal> {
-    let (folder, recording) = (http.desk.recordings(), http.desk.recording());
+    let (folder, recording) = (http.api.recordings(), http.api.recording());
     let takes = http.on_disk(move || read(&folder)).await??;
     Ok(Json(json!({ "recording": recording, "takes": takes })))
 }
@@ -64,12 +64,12 @@ pub(super) async fn get(
     Name(name): Name<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    Ok(reply::file(&find(&http.desk, &name)?, request).await)
+    Ok(reply::file(&find(&http.api, &name)?, request).await)
 }
 
 /// `GET /takes/NAME/picture`.
 pub(super) async fn shape(State(http): State<Arc<Http>>, Name(name): Name<String>) -> Result<Json<Outline>, Refusal> {
-    let path = find(&http.desk, &name)?;
+    let path = find(&http.api, &name)?;
     let peaks = http.on_disk(move || picture::of_file(&path)).await?;
     Ok(Json(Outline { peaks: peaks.unwrap_or_default() }))
 }
@@ -81,19 +81,19 @@ pub(super) async fn act(
     act: Result<Json<Act>, JsonRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let Json(act) = act?;
-    let path = find(&http.desk, &name)?;
-    let recording = http.desk.recording();
+    let path = find(&http.api, &name)?;
+    let recording = http.api.recording();
     if recording.on && recording.name.as_ref() == Some(&name) {
         return Err(Refusal::conflict(format!("{name} is being recorded; stop the recording first")));
     }
     let now = http.on_disk(move || carry_out(&path, act)).await??;
-    http.desk.takes_changed();
+    http.api.takes_changed();
     Ok(Json(json!({ "name": now })))
 }
 
 /// The path of an existing take.
-pub(super) fn find(desk: &Desk, name: &str) -> Result<PathBuf, Refusal> {
-    let path = desk.recordings().join(name);
+pub(super) fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
+    let path = api.recordings().join(name);
     if is_file_name(name) && is_recording(&path) && path.is_file() {
         return Ok(path);
     }
@@ -126,7 +126,7 @@ fn carry_out(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
                 ));
             }
             let to = path.with_file_name(&name);
-            // Another take's name must not be taken over.
+            // Never overwrite another take or its log.
             if to.exists() || to.with_extension("log").exists() {
                 return Err(Refusal::conflict(format!("a take {name:?} already exists")));
             }

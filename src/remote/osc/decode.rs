@@ -38,7 +38,7 @@ pub enum Request {
     Subscribers,
     /// Return these arguments; a sign of life.
     Ping(Vec<OscType>),
-    /// Returns the token sent to verify an address.
+    /// Verify an address with the token that was sent to it.
     Confirm(String),
     /// MIDI learn.
     Learn(LearnRequest),
@@ -199,8 +199,13 @@ fn request(
         [] if param.spec().kind == Kind::Trigger => return Ok(Some(Request::Set(param, Value::Trigger, due))),
         [] => return Ok(Some(Request::Read(param))),
         [OscType::String(name), weight, ..] if param == Param::Emotion => {
-            let emotion = Emotion::from_name(name)
-                .ok_or_else(|| unfit(format!("emotion: there is no emotion {}", quoted(name))))?;
+            let emotion = Emotion::from_name(name).ok_or_else(|| {
+                unfit(format!(
+                    "there is no emotion {}; choose from {}",
+                    quoted(name),
+                    Emotion::ALL.map(Emotion::name).join(", ")
+                ))
+            })?;
             (Param::emotion_weight(emotion), weight)
         }
         [first, ..] => (param, first),

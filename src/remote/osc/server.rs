@@ -17,6 +17,7 @@ use super::outbox::Datagram;
 use super::sockets::Sockets;
 use crate::event::health::Loss;
 use crate::event::{Inbox, Notice};
+use crate::threads;
 
 /// Capacity of the notice queue; more than a busy second.
 const NOTICES: usize = 4096;
@@ -67,12 +68,17 @@ impl OscServer {
         let sockets = Arc::new(Sockets::bind(address).await.map_err(fail)?);
         let address = sockets.address().map_err(fail)?;
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
-        let (notices, waiting) = mpsc::channel(NOTICES);
+        let (notices, mut waiting) = mpsc::channel(NOTICES);
         let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
-        let (connection, outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
+        let (mut connection, mut outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
+        let (receiving, known, sent) = (Arc::clone(&sockets), Arc::clone(&subscriptions), Arc::clone(&counters));
         let tasks = [
-            tokio::spawn(serve(Arc::clone(&sockets), connection, waiting, Arc::clone(&subscriptions))),
-            tokio::spawn(send(sockets, outgoing, Arc::clone(&counters))),
+            tokio::spawn(threads::steady_task("OSC", async move || {
+                serve(&receiving, &mut connection, &mut waiting, &known).await;
+            })),
+            tokio::spawn(threads::steady_task("OSC replies", async move || {
+                send(&sockets, &mut outgoing, &sent).await;
+            })),
         ];
         Ok(Self { address, counters, notices, subscriptions, tasks })
     }
@@ -111,10 +117,10 @@ impl Drop for OscServer {
 }
 
 async fn serve(
-    sockets: Arc<Sockets>,
-    mut connection: Connection,
-    mut notices: mpsc::Receiver<Notice>,
-    subscriptions: Arc<Mutex<Vec<Subscription>>>,
+    sockets: &Sockets,
+    connection: &mut Connection,
+    notices: &mut mpsc::Receiver<Notice>,
+    subscriptions: &Mutex<Vec<Subscription>>,
 ) {
     let mut datagram = vec![0; usize::from(u16::MAX)];
     let mut tick = interval(INTERVAL);
@@ -138,7 +144,7 @@ async fn serve(
     }
 }
 
-async fn send(sockets: Arc<Sockets>, mut outgoing: mpsc::Receiver<Datagram>, counters: Arc<Counters>) {
+async fn send(sockets: &Sockets, outgoing: &mut mpsc::Receiver<Datagram>, counters: &Counters) {
     while let Some((to, bytes)) = outgoing.recv().await {
         if sockets.send(&bytes, to).await.is_err() {
             counters.lost(Loss::OscUnsent, 1);

@@ -48,7 +48,7 @@ pub(super) fn room() -> Arc<Slots> {
 }
 
 /// Accepts and serves connections forever.
-pub(super) async fn serve(listener: TcpListener, router: Router, room: Arc<Slots>) {
+pub(super) async fn serve(listener: &TcpListener, router: &Router, room: &Arc<Slots>) {
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,

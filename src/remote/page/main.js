@@ -13,6 +13,7 @@ import { pictures } from './pictures.js';
 import { piece } from './piece.js';
 import { presetList } from './presets.js';
 import { scenes } from './scenes.js';
+import { show } from './show.js';
 import { banner, looks, stageButton, theme, undoButton } from './stage.js';
 import { takes } from './takes.js';
 import { keys, transport } from './transport.js';
@@ -20,7 +21,7 @@ import { keys, transport } from './transport.js';
 /** Views and their panels; the first view is shown initially. @type {[string, string, [string, string, () => any[]][]][]} */
 const VIEWS = [
   ['play', 'Play', [
-    ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes],
+    ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes], ['show', 'Show', show],
   ]],
   ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
   ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
@@ -36,7 +37,7 @@ function views() {
       ...panels.map(([panel, title, build]) => h('section', { class: 'panel', id: `panel-${panel}`, 'aria-labelledby': `title-${panel}` },
         h('h2', { id: `title-${panel}` }, title), ...build()))));
   }
-  const show = () => {
+  const change = () => {
     const wanted = VIEWS.find(([id]) => `#/${id}` === location.hash)?.[0] ?? VIEWS[0][0];
     VIEWS.forEach(([id], index) => {
       byId(`view-${id}`).hidden = id !== wanted;
@@ -45,8 +46,8 @@ function views() {
     });
     scrollTo(0, 0);
   };
-  addEventListener('hashchange', show);
-  show();
+  addEventListener('hashchange', change);
+  change();
 }
 
 async function start() {

@@ -1,4 +1,4 @@
-//! Sound files of any kind as mono samples at 48 kHz.
+//! Decodes audio files of any kind to mono samples at 48 kHz.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,60 +14,60 @@ use symphonia::core::meta::MetadataOptions;
 
 use melos::units::SAMPLE_RATE;
 
-/// Extensions of the files that can be decoded.
+/// Extensions of supported files.
 pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
-/// Samples per second that a recording can have; a number from a broken file is not made the size of a transform.
+/// Accepted sample rates; a number from a broken file must not become the size of a transform.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
-/// The longest file taken, seconds: an hour of mono samples fills 690 MB.
+/// Maximum length in seconds: an hour of mono samples takes 690 MB.
 pub const LONGEST: f64 = 3600.0;
-/// Share of a file's packets that may be broken.
+/// Maximum fraction of broken packets.
 const BROKEN: f64 = 0.1;
-/// Input frames the resampler takes at a time.
+/// Input frames per call of the resampler.
 const CHUNK: usize = 4096;
 
-/// Why a file gives no sound.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// It cannot be opened.
     #[error("cannot be opened: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// It is no sound file, or of a kind that is not supported.
+    /// It is not an audio file, or its format is not supported.
     #[error("cannot be decoded: {0}")]
     Unsupported(String),
     /// Too much of it is broken.
     #[error("broken: {broken} of {packets} packets cannot be decoded")]
     Broken {
-        /// How many packets.
+        /// Number of broken packets.
         broken: usize,
-        /// Of how many.
+        /// Total number of packets.
         packets: usize,
     },
-    /// It holds less sound than its header promises.
-    #[error("truncated: holds {found:.1} s of the {promised:.1} s it promises")]
+    /// It contains less audio than its header states.
+    #[error("truncated: contains {found:.1} s of the stated {promised:.1} s")]
     Truncated {
         /// Seconds found.
         found: f64,
-        /// Seconds promised.
+        /// Seconds stated.
         promised: f64,
     },
     /// It decodes to nothing.
-    #[error("holds no sound")]
+    #[error("contains no audio")]
     Empty,
     /// It is longer than [`LONGEST`].
-    #[error("longer than {} minutes: cut it into pieces", LONGEST / 60.0)]
+    #[error("longer than {} minutes: split it", LONGEST / 60.0)]
     TooLong,
-    /// Its sample rate makes no sense.
+    /// Its sample rate is implausible.
     #[error("cannot be resampled from {rate} Hz: {reason}")]
     Rate {
-        /// Samples per second it claims.
+        /// Its stated sample rate.
         rate: u32,
-        /// Why not.
+        /// The cause.
         reason: String,
     },
 }
 
 /// Decodes the first audio track of a file to mono (the mean of its channels) at 48 kHz. A few broken packets are
-/// bridged by what follows them.
+/// skipped.
 ///
 /// # Errors
 /// [`DecodeError`] when the file is unreadable, broken, cut short, empty or too long.
@@ -86,13 +86,13 @@ pub fn decode_stereo(path: &Path) -> Result<[Vec<f32>; 2], DecodeError> {
     Ok([channel(0)?, channel(1)?])
 }
 
-/// What `mix` makes of each frame, and the rate.
+/// Decodes a file, applies `mix` to each frame, and returns the result with the sample rate.
 fn guarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
-    // Decoders that others wrote meet files that still others wrote. What one of them leaves behind when it panics goes with it.
+    // Third-party decoders meet arbitrary files, so a panic is caught and their state discarded.
     let (frames, rate) = std::panic::catch_unwind(|| decode_native(path, mix))
-        .unwrap_or_else(|_| Err(DecodeError::Unsupported("the decoder gave up on it".to_owned())))?;
+        .unwrap_or_else(|_| Err(DecodeError::Unsupported("the decoder crashed".to_owned())))?;
     if !RATES.contains(&rate) {
-        return Err(DecodeError::Rate { rate, reason: "no recording has this rate".to_owned() });
+        return Err(DecodeError::Rate { rate, reason: "implausible sample rate".to_owned() });
     }
     Ok((frames, rate))
 }
@@ -116,7 +116,7 @@ fn decode_native<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), 
 
     let (mut frames, mut interleaved) = (Vec::new(), Vec::<f32>::new());
     let (mut rate, mut packets, mut broken) = (0, 0, 0);
-    // A file that breaks off ends with an error from the reader: what was promised decides whether that is bad.
+    // A truncated file ends with a read error; whether that is acceptable depends on the stated length.
     while let Ok(Some(packet)) = format.next_packet() {
         if packet.track_id != id {
             continue;
@@ -152,6 +152,7 @@ fn decode_native<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), 
     Ok((frames, rate))
 }
 
+/// Resamples to 48 kHz without delay.
 fn to_our_rate(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
     if rate == SAMPLE_RATE {
         return Ok(samples);

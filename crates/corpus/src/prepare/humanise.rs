@@ -1,5 +1,5 @@
-//! Plays a score that was written down without dynamics, rubato or pedal: phrases swell and slow down, metre and melody
-//! are accented, hands are not quite together.
+//! Performs a score written without dynamics, rubato or pedal: phrases swell and slow down, metre and melody are
+//! accented, and the hands are slightly apart.
 
 use std::f64::consts::PI;
 
@@ -11,32 +11,32 @@ use super::corpus::{Score, hash};
 use super::midi::{MidiScore, Note, Pedal, sort};
 use super::random::{normal, uniform};
 
-/// Beats to a phrase.
+/// Beats per phrase.
 const PHRASE: usize = 16;
-/// Standard deviation of the time one chord is early or late, seconds.
+/// Standard deviation of a chord's timing, seconds.
 const CHORD_JITTER: f64 = 0.009;
-/// Standard deviation of a note within its chord, seconds.
+/// Standard deviation of a note's timing within its chord, seconds.
 const NOTE_JITTER: f64 = 0.004;
-/// Onsets closer than this, seconds, are one chord.
+/// Onsets closer than this, in seconds, form a chord.
 const CHORD: f64 = 0.02;
-/// How long a pedal that changes is up, seconds.
+/// Time the pedal is up while it changes, seconds.
 const PEDAL_UP: f64 = 0.06;
-/// Share of pieces played with pedal.
+/// Fraction of pieces played with pedal.
 const PEDALLED: f64 = 0.6;
 
-/// One phrase between two of its bounds.
+/// A phrase between two of its bounds.
 struct Phrase {
     start: f64,
     end: f64,
     /// Velocity at its ends.
     level: f64,
-    /// Velocity its middle adds.
+    /// Velocity added in its middle.
     swell: f64,
-    /// Share by which it is longer than written, all of it in the second half.
+    /// Fraction by which it is lengthened, all of it in the second half.
     ritardando: f64,
 }
 
-/// The score as played; the same name always gives the same performance.
+/// Performs a score; the same name always gives the same performance.
 #[must_use]
 pub(crate) fn play(score: MidiScore, name: &str) -> Score {
     let mut random = ChaCha8Rng::from_seed(hash(&["humanise", name]));
@@ -81,7 +81,8 @@ fn phrase_of(phrases: &[Phrase], time: f64) -> usize {
     phrases.partition_point(|phrase| phrase.start <= time).max(1) - 1
 }
 
-/// Level and swell of the phrase, accents on downbeats and the top voice, what the score itself had, and a little chance.
+/// Velocity of a note: level and swell of the phrase, accents on downbeats and the top voice, the score's own dynamics,
+/// and a little randomness.
 fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase], random: &mut ChaCha8Rng) {
     let written: f32 = notes.iter().map(|note| note.velocity).sum::<f32>() / notes.len() as f32;
     for index in 0..notes.len() {
@@ -109,7 +110,7 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
     }
 }
 
-/// Holds notes to the end of the beat they end in, as a pedal changed on every beat does; the movements of that pedal.
+/// Extends notes to the end of the beat they end in, like a pedal changed on every beat; returns the pedal movements.
 fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
     let Some(grid) = grid else { return Vec::new() };
     let times: Vec<f64> = grid.times().collect();

@@ -28,7 +28,7 @@ pub struct Pedal {
     pub down: bool,
 }
 
-/// What a MIDI file holds.
+/// The contents of a MIDI file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MidiScore {
     /// Notes in order of onset, then pitch; at most one of a pitch sounds at a time.
@@ -45,7 +45,7 @@ pub enum MidiError {
     /// It does not parse.
     #[error("not a MIDI file: {0}")]
     Malformed(#[from] midly::Error),
-    /// It parses, but plays nothing.
+    /// It parses, but contains no notes.
     #[error("no notes")]
     Empty,
 }
@@ -54,14 +54,14 @@ pub enum MidiError {
 const LONGEST_SUSTAIN: f64 = 4.0;
 /// Onsets of one pitch closer than this, in seconds, are one note doubled in two tracks.
 const DOUBLED: f64 = 0.012;
-/// The drum channel (10 in MIDI's own counting).
+/// The drum channel (10 when counted from 1).
 const DRUMS: u8 = 9;
 const SUSTAIN_PEDAL: u8 = 64;
 
 /// Reads the notes of all channels but drums as one piano's; programs are ignored, the sustain pedal prolongs notes.
 ///
 /// # Errors
-/// [`MidiError`] when the file does not parse or holds no notes.
+/// [`MidiError`] when the file does not parse or contains no notes.
 pub fn parse(bytes: &[u8]) -> Result<MidiScore, MidiError> {
     let smf = Smf::parse(bytes)?;
     let mut events: Vec<(u64, TrackEventKind<'_>)> = Vec::new();

@@ -12,10 +12,10 @@ use super::midi::{Note, Pedal};
 use melos::mel::{BANDS, HOP, MelFrame};
 use melos::music::conditions::{CONDITION_COUNT, Conditions};
 
-/// Longest table a shard may have, in bytes; ours are below 1 kB.
+/// Maximum size of a shard's table in bytes; typical ones are below 1 kB.
 const LONGEST_HEADER: u64 = 1 << 20;
 
-/// What a shard holds.
+/// The contents of a shard.
 #[derive(Debug, Clone, Default)]
 pub struct Shard {
     /// Mel frames, a multiple of eight.
@@ -26,7 +26,7 @@ pub struct Shard {
     pub notes: Vec<Note>,
     /// Movements of the sustain pedal, in seconds from the shard's start; what it does before the first is the opposite.
     pub pedal: Vec<Pedal>,
-    /// The sound itself, `mel.len() · HOP` samples, or nothing. Of stereo this is half of the sum, which the mel is of.
+    /// The audio, `mel.len() · HOP` samples, or nothing. For stereo, the mid signal (half of the sum), which the mel is computed from.
     pub audio: Vec<f32>,
     /// Half of the difference of the channels, as long as `audio`, or nothing.
     pub side: Vec<f32>,
@@ -35,10 +35,10 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Writes the shard under a temporary name, then renames it: readers never see half a file.
+    /// Writes the shard under a temporary name, then renames it, so that readers never see a partial file.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// File system errors.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut table = Map::new();
         let mut data: Vec<u8> = Vec::new();
@@ -79,10 +79,10 @@ impl Shard {
     }
 }
 
-/// Seconds of sound a shard on disk stands for, from its table alone.
+/// Length in seconds of a shard's audio, read from its table only.
 ///
 /// # Errors
-/// When the file cannot be read or is no shard.
+/// When the file cannot be read or is not a shard.
 pub fn duration(path: &Path) -> io::Result<f64> {
     let mut file = File::open(path)?;
     let mut length = [0; 8];

@@ -13,7 +13,7 @@ use library::Library;
 use sampler::Sampler;
 use soundfont::Synth;
 
-/// Why no sound can be made.
+/// Why notes cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
     /// A file cannot be opened.

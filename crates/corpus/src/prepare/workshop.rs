@@ -1,4 +1,4 @@
-//! Makes one copy of a piece: its sound, its mel, its conditions.
+//! Makes one copy of a piece: audio, mel and conditions.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,11 +20,11 @@ use melos::units::SAMPLE_RATE;
 /// Below this tempo, half of the copies are counted twice as fast: slow pop is felt both ways, and the network has to know
 /// what fast beats are.
 const SLOW_BPM: f64 = 85.0;
-/// Silence kept before the first onset, seconds.
+/// Silence kept before the first onset, in seconds.
 const LEAD: f64 = 0.05;
-/// Sound kept after the last onset, seconds.
+/// Audio kept after the last onset, in seconds.
 const TAIL: f64 = 1.0;
-/// Shortest piece worth keeping, seconds.
+/// Minimum length of a piece in seconds.
 const SHORTEST: f64 = 6.0;
 /// Amplitude below which the ends of a recording are silence.
 const SILENCE: f32 = 1e-3;
@@ -35,7 +35,7 @@ const LATENT: usize = HOP * FRAMES_PER_LATENT;
 /// Why a copy was not made.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Less than [`SHORTEST`].
+    /// Shorter than [`SHORTEST`].
     TooShort,
     /// The recording cannot be read.
     Input(CorpusError),
@@ -45,7 +45,7 @@ pub(crate) enum Failure {
     Output(io::Error),
 }
 
-/// What every copy is made with.
+/// Everything shared by all copies.
 #[derive(Debug)]
 pub(crate) struct Workshop<'a> {
     pub(crate) options: &'a Options,
@@ -56,7 +56,7 @@ pub(crate) struct Workshop<'a> {
     pub(crate) of_sound: Option<Labeller>,
 }
 
-/// A copy without what can be computed from it.
+/// A copy without derived data.
 struct Made {
     audio: Vec<f32>,
     /// Empty where there is one channel.
@@ -64,12 +64,12 @@ struct Made {
     notes: Vec<Note>,
     pedal: Vec<Pedal>,
     conditions: Vec<Conditions>,
-    /// Where in the piece, in the copy's tempo, it begins; seconds.
+    /// Start position in the piece at the copy's tempo, in seconds.
     start: f64,
 }
 
 impl Workshop<'_> {
-    /// Makes one copy and writes its shard; the seconds it lasts.
+    /// Makes one copy and writes its shard; returns its length in seconds.
     pub(crate) fn make(&self, rendition: &Rendition, piece: &Piece, material: &Material) -> Result<f64, Failure> {
         let made = match material {
             Material::Notes(score) => self.play(rendition, piece, score)?,
@@ -155,7 +155,7 @@ impl Workshop<'_> {
     /// The part of a piece to take: where it starts in seconds, and its samples, a multiple of [`LATENT`].
     fn excerpt(&self, rendition: &Rendition, piece: &Piece, notes: &[Note]) -> Option<(f64, usize)> {
         let (first, last) = (notes.first()?.start, notes.last()?.start);
-        // There is no sound before a recording, but there can be silence before notes.
+        // A recording has nothing before its start, but notes can be preceded by silence.
         let earliest = if rendition.recorded { 0.0 } else { f64::NEG_INFINITY };
         let start = (first - LEAD).max(earliest);
         let whole = last + TAIL - start;
@@ -172,7 +172,7 @@ impl Workshop<'_> {
         (seconds >= SHORTEST).then_some((from, samples))
     }
 
-    /// A recording of which the notes are not known.
+    /// A recording whose notes are unknown.
     fn listen(&self, rendition: &Rendition, piece: &Piece) -> Result<Made, Failure> {
         let Some(path) = piece.source.sound() else { return Err(Failure::TooShort) };
         let whole = sound(path).map_err(Failure::Input)?;
@@ -210,7 +210,7 @@ impl Workshop<'_> {
     }
 }
 
-/// What listeners said goes before what the rule says.
+/// Listeners' labels take precedence over the rule.
 fn said(label: &Label, piece: &Piece) -> Label {
     piece.quadrant.map_or(*label, |quadrant| label.within(quadrant))
 }

@@ -21,7 +21,7 @@ impl Desk {
         );
         let mapping = Mapping::parse(Path::new("test.toml"), &text).unwrap();
         let mut desk = Self { live: LiveMappings::new(vec![mapping], Vec::new()) };
-        desk.event(MidiEvent::Came(Device { id: DESK, name: "Desk".to_owned() }));
+        desk.event(MidiEvent::Connected(Device { id: DESK, name: "Desk".to_owned() }));
         desk
     }
 
@@ -115,13 +115,13 @@ fn the_newest_value_wins_once_a_tick() {
 fn a_device_that_may_have_forgotten_gets_everything_again() {
     let mut desk = Desk::new(FADER);
     assert_eq!(desk.hears(), [cc(7, 32)]);
-    desk.event(MidiEvent::Hears(DESK));
+    desk.event(MidiEvent::FeedbackReady(DESK));
     assert_eq!(desk.hears(), [cc(7, 32)]);
     desk.live.value(Param::Preset, &Value::Text("calm".to_owned()));
     assert_eq!(desk.hears(), [cc(7, 32)]);
-    desk.event(MidiEvent::Went(DESK));
+    desk.event(MidiEvent::Disconnected(DESK));
     assert_eq!(desk.hears(), []);
-    desk.event(MidiEvent::Came(Device { id: DESK, name: "desk".to_owned() }));
+    desk.event(MidiEvent::Connected(Device { id: DESK, name: "desk".to_owned() }));
     assert_eq!(desk.hears(), [cc(7, 32)]);
 }
 

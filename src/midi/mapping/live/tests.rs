@@ -8,7 +8,7 @@ fn mapping(text: &str) -> Mapping {
 }
 
 fn came(id: u32, name: &str) -> MidiEvent {
-    MidiEvent::Came(Device { id: DeviceId(id), name: name.to_owned() })
+    MidiEvent::Connected(Device { id: DeviceId(id), name: name.to_owned() })
 }
 
 struct Rig {
@@ -62,7 +62,7 @@ fn keyboards_lead_together_and_let_go_when_they_leave() {
     rig.event(came(1, "keyboard"));
     assert_eq!(rig.send(0, note_on(1, 60)), [ControlEvent::LeadNotes(1 << 60)]);
     assert_eq!(rig.send(1, note_on(0, 64)), [ControlEvent::LeadNotes(1 << 60 | 1 << 64)]);
-    assert_eq!(rig.event(MidiEvent::Went(DeviceId(0))), [ControlEvent::LeadNotes(1 << 64)]);
+    assert_eq!(rig.event(MidiEvent::Disconnected(DeviceId(0))), [ControlEvent::LeadNotes(1 << 64)]);
     let mut out = Vec::new();
     rig.live.set_mappings(Vec::new(), &mut out);
     assert_eq!(out, [ControlEvent::LeadNotes(0)]);
@@ -124,7 +124,7 @@ fn a_clock_that_has_fallen_silent_lets_another_lead() {
     assert_eq!(followed(&mut rig, &[(2, 90.0)], 0.9), None, "it may only have hiccups");
     assert_eq!(followed(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is reported though it has not changed");
     assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "who leads, leads");
-    rig.event(MidiEvent::Went(DeviceId(2)));
+    rig.event(MidiEvent::Disconnected(DeviceId(2)));
     assert_eq!(followed(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
 }
 
@@ -156,7 +156,7 @@ fn a_learned_control_comes_back_with_its_device() {
     let fader = |value| Message::ControlChange { channel: 0, controller: 7, value };
     let reverb = |value| [ControlEvent::Set(Param::Reverb, Value::Number(value))];
     assert_eq!(rig.send(0, fader(127)), reverb(1.0));
-    rig.event(MidiEvent::Went(DeviceId(0)));
+    rig.event(MidiEvent::Disconnected(DeviceId(0)));
     rig.event(came(1, "Other:Other MIDI 1 24:0"));
     rig.event(came(2, "Box:Box MIDI 1 28:0"));
     assert_eq!(rig.send(1, fader(0)), []);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::desk::is_file_name;
+use super::super::api_state::is_file_name;
 use crate::music::emotion::Emotion;
 
 /// Allowed lengths in seconds: up to half an hour.

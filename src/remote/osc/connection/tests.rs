@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use rosc::{OscBundle, OscPacket, OscTime, encoder};
 
-use super::super::access::PROOF;
+use super::super::access::VALIDITY;
 use super::*;
 use crate::event::parameter::{TABLE, Value};
 
@@ -126,7 +126,7 @@ fn a_remote_client_gets_the_state_by_returning_its_token() {
     assert!(rig.ask(FAR, "/melos/state").len() > 50);
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.answers(), [], "that is no subscription");
-    rig.now.monotonic += PROOF;
+    rig.now.monotonic += VALIDITY;
     assert_eq!(rig.ask(FAR, "/melos/state").len(), 1, "and not for good");
 }
 

@@ -83,7 +83,11 @@ fn arguments_are_coerced() {
 fn misfits_are_named() {
     for (addr, args, hint) in [
         ("/melos/emotion", vec![text("bored")], "one of happy"),
-        ("/melos/emotion", vec![text("bored"), OscType::Float(1.0)], "there is no \"bored\""),
+        (
+            "/melos/emotion",
+            vec![text("bored"), OscType::Float(1.0)],
+            "there is no emotion \"bored\"; choose from happy, sad",
+        ),
         ("/melos/temperature", vec![text("hot")], "a number from 0.1 to 2"),
         ("/melos/hold", vec![text("perhaps")], "on or off"),
         ("/melos/temperature", vec![text("nan")], "finite"),

@@ -239,7 +239,7 @@ fn an_address_of_the_network_shows_itself_again_or_is_let_go() {
     rig.access.know(far, rig.now);
     rig.subscribe(far, far).unwrap();
     rig.sent();
-    while rig.access.until(far).unwrap() > rig.now + NOTICE {
+    while rig.access.until(far).unwrap() > rig.now + EXPIRY_WARNING {
         rig.pass(10);
         rig.feedback.renew(far, rig.now);
         rig.tick();

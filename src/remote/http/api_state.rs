@@ -11,6 +11,7 @@ use crate::event::notice::Revisions;
 use crate::event::parameter::{Param, Value};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
+use crate::files::setlist::{Entry, Setlist};
 use crate::midi::mapping::{Learned, LiveMappings};
 use crate::music::emotion::{Affect, Emotion, Mood};
 
@@ -104,9 +105,27 @@ pub(crate) enum Wanted {
     },
 }
 
+/// A setlist as it is listed.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SetlistCard {
+    /// What `/melos/setlist` takes.
+    id: String,
+    name: String,
+    entries: Vec<EntryCard>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct EntryCard {
+    /// `preset` or `scene`.
+    kind: &'static str,
+    name: String,
+    note: String,
+}
+
 #[derive(Debug, Default)]
 struct Shown {
     presets: Arc<[PresetCard]>,
+    setlists: Arc<[SetlistCard]>,
     journey: Option<Place>,
     scenes: Arc<[String]>,
     midi: Midi,
@@ -117,7 +136,7 @@ struct Shown {
 
 /// The shared lists; see the module.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
+pub(crate) struct ApiState {
     shown: Mutex<Shown>,
     presets: AtomicU32,
     scenes: AtomicU32,
@@ -127,10 +146,14 @@ pub(crate) struct Desk {
 }
 
 /// The writing side, for the performance thread.
-impl Desk {
-    pub(crate) fn set_presets(&self, presets: &Library<Preset>) {
+impl ApiState {
+    pub(crate) fn set_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         let cards = presets.names().filter_map(|id| presets.get(id).map(|preset| card(id, preset))).collect();
-        self.shown().presets = cards;
+        let lists =
+            setlists.names().filter_map(|id| setlists.get(id).map(|setlist| setlist_card(id, setlist))).collect();
+        let mut shown = self.shown();
+        (shown.presets, shown.setlists) = (cards, lists);
+        drop(shown);
         self.presets.fetch_add(1, Relaxed);
     }
 
@@ -195,10 +218,14 @@ impl Desk {
 }
 
 /// The reading side, for HTTP.
-impl Desk {
+impl ApiState {
     pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<Place>) {
         let shown = self.shown();
         (Arc::clone(&shown.presets), shown.journey)
+    }
+
+    pub(super) fn setlists(&self) -> Arc<[SetlistCard]> {
+        Arc::clone(&self.shown().setlists)
     }
 
     pub(super) fn scenes(&self) -> Arc<[String]> {
@@ -276,6 +303,14 @@ fn card(id: &str, preset: &Preset) -> PresetCard {
     }
 }
 
+fn setlist_card(id: &str, setlist: &Setlist) -> SetlistCard {
+    let entry = |entry: &Entry| {
+        let (kind, name) = entry.cue.named();
+        EntryCard { kind, name: name.to_owned(), note: entry.note.clone() }
+    };
+    SetlistCard { id: id.to_owned(), name: setlist.name.clone(), entries: setlist.entries.iter().map(entry).collect() }
+}
+
 /// The strongest emotions among some settings, strongest first.
 fn mood_in_words(settings: &[(Param, Value)]) -> String {
     let (mut weights, mut affect) = ([0.0; Emotion::COUNT], None);
@@ -343,22 +378,22 @@ mod tests {
 
     #[test]
     fn a_new_step_counts_as_a_change_and_passing_time_does_not() {
-        let desk = Desk::default();
+        let api = ApiState::default();
         let place = |step, left| Some(Place { step, steps: 3, seconds_left: Some(left) });
-        desk.set_journey(place(1, 9.0));
-        let first = desk.revisions();
-        desk.set_journey(place(1, 8.0));
-        assert_eq!(desk.revisions(), first);
-        desk.set_journey(place(2, 20.0));
-        assert_ne!(desk.revisions(), first);
+        api.set_journey(place(1, 9.0));
+        let first = api.revisions();
+        api.set_journey(place(1, 8.0));
+        assert_eq!(api.revisions(), first);
+        api.set_journey(place(2, 20.0));
+        assert_ne!(api.revisions(), first);
     }
 
     #[test]
     fn requests_are_bounded() {
-        let desk = Desk::default();
+        let api = ApiState::default();
         let wanted = || Wanted::RenameScene { from: "a".to_owned(), to: "b".to_owned() };
-        assert_eq!((0..2 * MAX_PENDING).filter(|_| desk.want(wanted())).count(), MAX_PENDING);
-        assert_eq!(desk.take_wanted().len(), MAX_PENDING);
-        assert!(desk.want(wanted()));
+        assert_eq!((0..2 * MAX_PENDING).filter(|_| api.want(wanted())).count(), MAX_PENDING);
+        assert_eq!(api.take_wanted().len(), MAX_PENDING);
+        assert!(api.want(wanted()));
     }
 }

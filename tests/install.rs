@@ -1,0 +1,30 @@
+//! An upgrade over a running daemon takes nothing away from it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+#[test]
+fn what_is_in_use_is_replaced_and_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let install = || {
+        let ended = Command::new("packaging/install.sh")
+            .arg(env!("CARGO_BIN_EXE_melos"))
+            .envs([("DESTDIR", folder.path().to_str().unwrap()), ("PREFIX", "/usr/local")])
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    };
+    install();
+    let names = ["bin/melos", "lib/melos/libonnxruntime.so", "share/melos/presets/calm.toml"];
+    let paths = names.map(|name| folder.path().join("usr/local").join(name));
+    // As the running daemon has them.
+    let held = paths.each_ref().map(|path| File::open(path).unwrap());
+    install();
+    for (path, held) in paths.iter().zip(held) {
+        let (old, new) = (held.metadata().unwrap(), fs::metadata(path).unwrap());
+        assert!(old.nlink() == 0 && old.ino() != new.ino(), "{path:?} was written over");
+        assert_eq!(old.len(), new.len());
+    }
+}

@@ -1,0 +1,110 @@
+//! A disk of a test's own, which may be full, read-only, slow or broken without harm to any other.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// An ext4 file system in a file, mounted; dropping it unmounts it.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    folder: tempfile::TempDir,
+}
+
+impl Disk {
+    /// Makes a disk of so many megabytes; needs root, or `sudo` without a password.
+    pub(crate) fn new(megabytes: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (image, place) = (folder.path().join("image"), folder.path().join("disk"));
+        fs::create_dir(&place).unwrap();
+        File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
+        let disk = Self { folder };
+        // Without a journal, so that a small one has room.
+        root("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", text(&image)]);
+        root("mount", &["-o", "loop,errors=remount-ro", text(&image), text(&place)]);
+        root("chmod", &["777", text(&place)]);
+        disk
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    /// Lets nothing be written, or everything again; nothing may be open for writing.
+    pub(crate) fn set_writable(&self, writable: bool) {
+        root("mount", &["-o", if writable { "remount,rw" } else { "remount,ro" }, text(&self.path())]);
+    }
+
+    /// Takes all the room that is left.
+    pub(crate) fn fill(&self) {
+        let mut ballast = File::options().append(true).create(true).open(self.path().join("ballast")).unwrap();
+        while ballast.write_all(&[0; 1 << 12]).is_ok() {}
+    }
+
+    /// Gives the room back.
+    pub(crate) fn free(&self) {
+        fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+
+    /// Stands still: whoever writes waits, and cannot even be killed.
+    pub(crate) fn freeze(&self) {
+        root("fsfreeze", &["-f", text(&self.path())]);
+    }
+
+    pub(crate) fn thaw(&self) {
+        root("fsfreeze", &["-u", text(&self.path())]);
+    }
+
+    /// Stands still nearly all the time.
+    pub(crate) fn be_slow(&self, seconds: u32) {
+        for _ in 0..5 * seconds {
+            self.freeze();
+            sleep(Duration::from_millis(180));
+            self.thaw();
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Breaks: the system refuses to write from now on, even to what is open.
+    pub(crate) fn break_down(&self) {
+        let device = Command::new("findmnt").args(["-no", "SOURCE"]).arg(self.path()).output().unwrap().stdout;
+        let device = String::from_utf8(device).unwrap();
+        let name = device.trim().trim_start_matches("/dev/");
+        root("sh", &["-c", &format!("echo 1 > /sys/fs/ext4/{name}/trigger_fs_error")]);
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Whatever the test left, it is not to stay mounted.
+        let place = self.path();
+        let _ = command("fsfreeze").args(["-u", text(&place)]).output();
+        let _ = command("umount").args(["-l", text(&place)]).output();
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A command with the rights of root.
+fn command(program: &str) -> Command {
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    let mut command = Command::new(if is_root { program } else { "sudo" });
+    if !is_root {
+        command.args(["-n", program]);
+    }
+    command
+}
+
+fn root(program: &str, arguments: &[&str]) {
+    let ended = command(program).args(arguments).output();
+    let ended = ended.unwrap_or_else(|error| panic!("{program}: {error}; make packages-test installs it"));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        ended.status.success(),
+        "{program} {arguments:?}: {said}\nA disk that fails is made by root, or by sudo without a password, with loop devices."
+    );
+}

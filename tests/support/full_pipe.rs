@@ -1,0 +1,28 @@
+//! A pipe without any room left.
+
+use std::io::{PipeReader, PipeWriter, Write, pipe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+/// Nobody reads it as long as the reader is kept; whoever writes waits.
+pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = pipe().unwrap();
+    let (mut filling, filled) = (writer.try_clone().unwrap(), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&filled);
+    // The write that finds no room blocks until the end of the test.
+    thread::spawn(move || {
+        while filling.write(b"x").is_ok() {
+            count.fetch_add(1, Relaxed);
+        }
+    });
+    let mut seen = 0;
+    loop {
+        sleep(Duration::from_millis(300));
+        match filled.load(Relaxed) {
+            count if count > 0 && count == seen => return (reader, writer),
+            count => seen = count,
+        }
+    }
+}

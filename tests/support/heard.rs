@@ -1,0 +1,109 @@
+//! What is wrong with a sound, by ear: silences and clicks.
+
+use std::ops::Range;
+
+const RATE: usize = 48_000;
+/// Below this, -80 dB, it is silence.
+const SILENT: f32 = 1e-4;
+/// A step is a click when its change of slope is so many times what is usual around it, and no less than this.
+const FACTOR: f64 = 7.0;
+const LEAST: f64 = 0.004;
+/// Frames around a step that tell what is usual, without those nearest to it.
+const AROUND: usize = 480;
+const NEAR: usize = 8;
+/// Music is never exactly zero for so many frames: it is a block that did not come.
+const HOLE: usize = 64;
+
+/// Silences of more than 100 ms, in frames.
+pub(crate) fn silences(sound: &[Vec<f32>; 2]) -> Vec<Range<usize>> {
+    runs(sound, |sample| sample.abs() < SILENT, RATE / 10)
+}
+
+/// Frames at which it clicks.
+pub(crate) fn clicks(sound: &[Vec<f32>; 2]) -> Vec<usize> {
+    let holes = runs(sound, |sample| sample == 0.0, HOLE);
+    let inside = holes.iter().filter(|hole| hole.start > 0 && hole.end < sound[0].len());
+    let mut found: Vec<usize> =
+        inside.map(|hole| hole.start).chain(sound.iter().flat_map(|side| steps(side))).collect();
+    found.sort_unstable();
+    // A step is one click, though it bends twice.
+    found.dedup_by(|later, earlier| *later < *earlier + NEAR);
+    found
+}
+
+/// Stretches of at least so many frames of which both sides fulfil something.
+fn runs(sound: &[Vec<f32>; 2], fulfils: impl Fn(f32) -> bool, least: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut begun = None;
+    let [left, right] = sound;
+    for (frame, is) in left.iter().zip(right).map(|(l, r)| fulfils(*l) && fulfils(*r)).chain([false]).enumerate() {
+        match (is, begun) {
+            (true, None) => begun = Some(frame),
+            (false, Some(start)) => {
+                if frame - start >= least {
+                    found.push(start..frame);
+                }
+                begun = None;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Frames at which one side steps as its surroundings do not.
+fn steps(side: &[f32]) -> Vec<usize> {
+    let slopes = side.windows(3).map(|three| f64::from(three[0]) - 2.0 * f64::from(three[1]) + f64::from(three[2]));
+    let slopes: Vec<f64> = slopes.collect();
+    let mut energy = vec![0.0];
+    energy.extend(slopes.iter().scan(0.0, |sum, slope| {
+        *sum += slope * slope;
+        Some(*sum)
+    }));
+    let usual = |range: Range<usize>| ((energy[range.end] - energy[range.start]) / (AROUND - NEAR) as f64).sqrt();
+    (AROUND..slopes.len().saturating_sub(AROUND))
+        .filter(|at| slopes[*at].abs() > LEAST)
+        .filter(|at| {
+            let (before, after) = (usual(at - AROUND..at - NEAR), usual(at + NEAR + 1..at + AROUND + 1));
+            slopes[*at].abs() > FACTOR * before.max(after)
+        })
+        .collect()
+}
+
+/// Chords that swell and fade, with what the room makes of them.
+#[cfg(test)]
+fn chords() -> [Vec<f32>; 2] {
+    let sample = |frame: usize, side: f32| {
+        let time = frame as f32 / RATE as f32;
+        let swell = 0.15 * (1.0 + (3.0 * time).sin());
+        let partials =
+            [220.0, 277.2, 329.6, 880.0, 1760.0].map(|hertz| (std::f32::consts::TAU * hertz * time + side).sin());
+        swell * partials.iter().sum::<f32>() / 3.0 + 1e-3 * ((frame * 7919 % 1009) as f32 / 1009.0 - 0.5)
+    };
+    [0.0, 1.0].map(|side| (0..4 * RATE).map(|frame| sample(frame, side)).collect())
+}
+
+#[test]
+fn cuts_and_holes_are_heard_and_music_and_fades_are_not() {
+    let clean = chords();
+    assert_eq!((clicks(&clean), silences(&clean)), (Vec::new(), Vec::new()));
+    for at in (RATE..3 * RATE).step_by(4801) {
+        let mut hole = clean.clone();
+        hole.iter_mut().for_each(|side| side[at..at + HOLE].fill(0.0));
+        assert!(!clicks(&hole).is_empty(), "a block that did not come at {at}");
+        let mut skip = clean.clone();
+        skip.iter_mut().for_each(|side| drop(side.drain(at..at + 512 + at % 97)));
+        assert!(clicks(&skip).len() < 3, "one skip is one click at most on either side");
+    }
+    let mut skips = clean.clone();
+    skips.iter_mut().for_each(|side| drop(side.drain(RATE + 70..RATE + 600)));
+    assert!(!clicks(&skips).is_empty());
+    let mut faded = clean;
+    for side in &mut faded {
+        for (n, sample) in side[RATE..2 * RATE].iter_mut().enumerate() {
+            *sample *= (1.0 - n as f32 / 480.0).max((n as f32 - (RATE - 480) as f32) / 480.0).max(1e-9);
+        }
+    }
+    assert_eq!(clicks(&faded), [0usize; 0]);
+    assert_eq!(silences(&faded).len(), 1, "{:?}", silences(&faded));
+}
