@@ -98,9 +98,9 @@ fn a_check_of_nothing_fails() {
     fs::write(folder.path().join("notes.toml"), "hello = 1\n").unwrap();
     assert!(Command::new("mkfifo").arg(folder.path().join("pipe.toml")).status().unwrap().success());
     for (path, hint) in [
-        ("empty", "nothing to check"),
+        ("empty", "no TOML files to check"),
         ("no-such-file.toml", "No such file"),
-        ("notes.toml", "neither its place nor its keys say what it is"),
+        ("notes.toml", "cannot tell what this file is from its location or its keys"),
         ("pipe.toml", "regular file"),
         ("/dev/null", "regular file"),
     ] {

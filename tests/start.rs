@@ -32,7 +32,7 @@ fn a_wrong_configuration_is_told_once_and_ends_it_for_good() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(WRONG), "{said}");
     assert_eq!(
-        said.matches("melos.toml:2: audio.block_frames = \"many\": expected a whole number").count(),
+        said.matches("melos.toml:2: audio.block_frames = \"many\": expected an integer").count(),
         1,
         "{said}"
     );
@@ -65,7 +65,7 @@ fn the_configuration_may_change_while_it_plays() {
     wait_for("recording the first minute");
     fs::write(&file, "[midi.out]\nchannels = [0, 2, 3]\n").unwrap();
     wait_for(
-        "melos.toml:2: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]; the \
+        "melos.toml:2: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]; \
          keeping the last good state",
     );
     fs::write(&file, "preset = \"storm\"\n[audio]\nblock_frames = 256\n").unwrap();

@@ -109,7 +109,7 @@ mod tests {
         fs::remove_file(at("decoder.onnx")).unwrap();
         refuse("decoder.onnx: No such file");
         fs::write(at("decoder.onnx"), &decoder[..1000]).unwrap();
-        refuse("cut off");
+        refuse("truncated");
         fs::write(at("decoder.onnx"), vec![0; decoder.len()]).unwrap();
         refuse("SHA-256");
         fs::write(at("decoder.onnx"), &decoder).unwrap();

@@ -363,7 +363,7 @@ fn any_folder_of_sound_and_midi() {
     assert!(reason(&summary, "long").contains("60 minutes"));
     assert!(reason(&summary, "short").contains("too short"));
     assert!(reason(&summary, "cut").contains("truncated"));
-    assert!(reason(&summary, "silent").contains("no sound"));
+    assert!(reason(&summary, "silent").contains("no audio"));
     for name in ["empty", "noise"] {
         assert!(!reason(&summary, name).is_empty());
     }
