@@ -34,6 +34,9 @@ class Shard:
         """Rows `start..stop` of a tensor as an array."""
         with safe_open(str(self.path), framework="numpy") as file:
             rows = file.get_slice(name)
+            # A slice of nothing is refused.
+            if not rows.get_shape()[0]:
+                return file.get_tensor(name)
             return rows[start : rows.get_shape()[0] if stop is None else stop]
 
     def metadata(self) -> dict[str, str]:
