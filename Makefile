@@ -1,7 +1,7 @@
 # `make run` plays, `make test` tests. Both install what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults fuzz
+	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults fuzz salamander
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -111,6 +111,10 @@ $(NODE_CLIENTS): tests/clients/node/package-lock.json
 	npm ci --prefix $(<D) --no-audit --no-fund --silent
 	touch $@
 
+# Samples of the concert grand that corpora are rendered with (84 MB, CC BY 3.0): from npm, hashes checked.
+salamander: packages-test
+	npm ci --prefix crates/corpus/pianos/salamander --ignore-scripts --no-audit --no-fund --silent
+
 $(VENV)/ready: tests/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r tests/requirements.txt
@@ -183,7 +187,7 @@ SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
 	$(if $(DATA),,$(error say where the music is: make evaluate DATA=/path/to/data))
 	$(if $(wildcard $(SOUNDFONT)),,$(call install,fluid-soundfont-gm))
-	./target/release/melos-corpus prepare --held-out --audio --max-piece-seconds 90 --soundfont $(SOUNDFONT) --out target/evaluation/shards \
+	./target/release/melos-corpus prepare --held-out --audio --max-piece-seconds 90 --piano $(SOUNDFONT) --out target/evaluation/shards \
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
 	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
 		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))

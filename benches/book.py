@@ -1,4 +1,4 @@
-"""Keeps what was measured in results.json, and writes BENCHMARKS.md from it."""
+"""Stores measurements in results.json and writes BENCHMARKS.md from them."""
 
 import json
 import os
@@ -14,14 +14,14 @@ NEAR_MS = 10
 
 
 def machine():
-    """Processor, cores, load of the last minute."""
+    """Returns processor, number of cores and load average over the last minute."""
     lines = open("/proc/cpuinfo").read().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), os.uname().machine)
     return f"{model}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}, load {os.getloadavg()[0]:.1f}"
 
 
 def keep(section, found, moment):
-    """Adds a section's results and writes the page anew."""
+    """Stores a section's results and regenerates the page."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results[section] = {"date": f"{moment:%Y-%m-%d %H:%M}", "machine": machine(), "found": found}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
@@ -31,9 +31,9 @@ def keep(section, found, moment):
 def page(results):
     parts = [
         "# Benchmarks\n\n"
-        "Written by `make bench` and `make soak`; each part says when and on which machine it was measured. Where other work\n"
-        "ran beside it the load says so (a load above the number of cores means that melos had to wait for its turn), and\n"
-        "ratios mean more than absolute times.\n"
+        "Written by `make bench`, `make soak` and `make flood`. Each section gives its date and machine. The load shows whether other\n"
+        "programs were running; above the number of cores, Melos had to wait for the processor, and ratios mean more than\n"
+        "absolute times.\n"
     ]
     for name, write in WRITERS.items():
         if name in results:
@@ -47,7 +47,7 @@ def table(head, rows):
 
 
 def histogram(values, width, unit):
-    """A bar for each bin of so many units."""
+    """Draws one bar per bin of the given width."""
     counts = {}
     for value in values:
         counts[int(value // width)] = counts.get(int(value // width), 0) + 1
@@ -64,28 +64,28 @@ def percentile(values, share):
 def chain(found):
     rows = []
     for name, ns in found.items():
-        # The engine's benchmark plays blocks of 256 frames.
+        # The engine benchmark renders blocks of 256 frames.
         lasts = 256 * FRAME_NS if name.startswith("engine") else LATENT_NS
         rows.append([name, f"{ns / 1e6:.3f} ms", f"{ns / lasts:.4f}"])
-    return "The chain, stage by stage, one core (target: 0.15 for all)", table(["what", "time", "real-time factor"], rows)
+    return "The signal chain by stage, on one core (target: 0.15 in total)", table(["stage", "time", "real-time factor"], rows)
 
 
 def render(found):
     rows = [
         [emotion, f"{one['wall']:.3f}", f"{one['cpu']:.3f}", f"{one['memory']:.0f} MB"] for emotion, one in found.items()
     ]
-    head = ["60 s of", "real-time factor", "of it processor time", "memory at most"]
-    return "`melos render`, everything: network, harmony, room, start included (target: 0.15)", table(head, rows)
+    head = ["60 s of", "real-time factor", "CPU time", "peak memory"]
+    return "`melos render` with everything, including startup (target: 0.15)", table(head, rows)
 
 
 def start(found):
     seconds, (now, most) = found["seconds"], found["memory"]
     text = (
-        f"From `melos run` to the first sound, {len(seconds)} warm starts: median {statistics.median(seconds):.2f} s, worst "
-        f"{max(seconds):.2f} s (target 2 s).\nMemory of the daemon after a minute: {now:.0f} MB, at most {most:.0f} MB "
+        f"Time from `melos run` to the first sound, {len(seconds)} warm starts: median {statistics.median(seconds):.2f} s, worst "
+        f"{max(seconds):.2f} s (target 2 s).\nMemory of the daemon after a minute: {now:.0f} MB, peak {most:.0f} MB "
         "(target 300 MB)."
     )
-    return "Start and memory", text
+    return "Startup and memory", text
 
 
 def latency(found):
@@ -97,11 +97,11 @@ def latency(found):
         shares = [f"{percentile(ms, share):.0f} ms" for share in (0.5, 0.95, 0.99)]
         rows.append([lane, period, str(len(ms)), *shares, f"{max(ms):.0f} ms", targets[lane], f"{one['astray']} of {one['of']}"])
         bars.append(f"{lane}, {period} frames:\n\n{histogram(ms, 4 if lane == 'fast' else 10, 'ms')}")
-    head = ["lane", "period", "messages", "p50", "p95", "p99", "worst", "target", "periods unlike the rendered log"]
+    head = ["lane", "period", "messages", "p50", "p95", "p99", "worst", "target", "periods that differ"]
     text = (
-        "From an OSC message to the first sample that differs from the same performance without it, under JACK (dummy\n"
-        "driver). Fast: the master's level; mood: another emotion. Last: JACK's periods in which the recording\n"
-        "is not the rendered control log, bit for bit.\n\n" + table(head, rows) + "\n\n" + "\n\n".join(bars)
+        "Time from an OSC message to the first sample that differs from the same performance without it, under JACK (dummy\n"
+        "driver). Fast: the master level. Mood: a new emotion. The last column counts JACK periods in which the recording\n"
+        "differs from the rendered control log.\n\n" + table(head, rows) + "\n\n" + "\n\n".join(bars)
     )
     return "Control to sound", text
 
@@ -114,26 +114,26 @@ def phase(found):
         rest = [abs(error) for error in ms[followed:]] or [float("nan")]
         median = statistics.median(abs(error) for error in ms)
         rows.append([f"{tempo} bpm", str(len(ms)), f"{median:.2f} ms", f"{followed} beats", f"{statistics.median(rest):.2f} ms", f"{max(rest):.2f} ms"])
-    head = ["clock at", "beats", "median of all", "followed after", "median then", "worst then"]
+    head = ["clock", "beats", "median", "locked after", "median once locked", "worst once locked"]
     text = (
-        "From a MIDI clock's beat, exact to the frame, to the beat of the clock that melos sends to others, in frames of the JACK\n"
-        f"server. Followed: from there on every beat lies within {NEAR_MS} ms.\n\n" + table(head, rows)
+        "Time from each beat of a sample-accurate MIDI clock to the same beat of the clock that Melos sends, measured by the JACK\n"
+        f"server. Locked: after this many beats, every beat is within {NEAR_MS} ms.\n\n" + table(head, rows)
     )
-    return "Phase to an outside clock (target: median 10 ms, 80 to 140 bpm within two bars)", text
+    return "Phase relative to an external clock (target: median 10 ms, from 80 to 140 bpm within two bars)", text
 
 
 def seams(found):
     text = (
-        "Where segments meet: 85 ms of music each. Steps from sample to sample at the seams beside the signal's own 99.99th\n"
-        "percentile, and both steps and energy (20 ms) beside the same music decoded in one piece. One place in ten thousand\n"
-        "is above that percentile, a seam or not; what a seam adds to a step shows in the column after.\n\n" + "\n".join(found)
+        "The boundaries between segments of 85 ms. Sample-to-sample steps at the seams are compared with the signal's own 99.99th\n"
+        "percentile, and both steps and energy (20 ms) with the same music decoded in one piece. One sample in ten thousand is\n"
+        "above that percentile by chance; the next column shows how much a seam adds to a step.\n\n" + "\n".join(found)
     )
-    return "Seams (target: no step above the usual, no dip over 1.5 dB)", text
+    return "Seams (target: no unusual steps, no dip over 1.5 dB)", text
 
 
 def counted(found):
     rows = [[name.replace("_", " "), f"{value:g}"] for name, value in found["counters"].items()]
-    return table(["what", "how often"], rows)
+    return table(["counter", "count"], rows)
 
 
 def scheduling(found):
@@ -145,24 +145,24 @@ def soak(found):
     text = (
         f"{found['minutes']:g} minutes under JACK (dummy driver, {found['period']} frames, real-time scheduling "
         f"{scheduling(found)}), steered every few seconds.\nMemory {began:.0f} MB at the "
-        f"beginning, {ended:.0f} MB at the end, {most:.0f} MB at most; load of the generator at the end "
-        f"{found['load']:.2f}.\nOn a machine with more load than cores the generator does not get its turn, which shows as starvations. "
-        "The music\nwent on under the harmony layer meanwhile.\n\n" + counted(found)
+        f"start, {ended:.0f} MB at the end, {most:.0f} MB at the peak; generator load at the end {found['load']:.2f}.\n"
+        "If the load exceeds the number of cores, the generator is late, which shows as starvations; the harmony layer\n"
+        "continues meanwhile.\n\n" + counted(found)
     )
-    return "Soak (target: 30 minutes without an xrun of ours)", text
+    return "Soak (target: 30 minutes without an xrun)", text
 
 
 def flood(found):
     ms = found["milliseconds"]
     text = (
         f"{found['rate']} messages a second from eight sensors for {found['seconds']} s under JACK (dummy driver, {found['period']} "
-        f"frames, real-time scheduling {scheduling(found)}). The newest values won: "
-        f"{'yes' if found['won'] else 'no'}.\n{found['astray']} of {found['of']} periods recorded are not the rendered control log, bit for bit.\n"
-        f"A fader of the fast lane, moved {found['moves']} times meanwhile, {len(ms)} of them taken: p50 "
+        f"frames, real-time scheduling {scheduling(found)}). The latest values won: "
+        f"{'yes' if found['won'] else 'no'}.\n{found['astray']} of {found['of']} recorded periods differ from the rendered control log.\n"
+        f"A fast-lane fader was moved {found['moves']} times meanwhile, and {len(ms)} moves took effect: p50 "
         f"{percentile(ms, 0.5):.0f} ms, p95 {percentile(ms, 0.95):.0f} ms, p99 {percentile(ms, 0.99):.0f} ms, worst {max(ms):.0f} ms.\n\n"
         + counted(found)
     )
-    return "Flood (target: no xrun of ours, fast lane p99 30 ms)", text
+    return "Flood (target: no xruns, fast lane p99 30 ms)", text
 
 
 def faults(found):
@@ -194,7 +194,7 @@ def faults(found):
 
 
 def elsewhere(found):
-    return "By other programs", table(["what", "how", "result"], found)
+    return "Other measurements", table(["what", "command", "result"], found)
 
 
 WRITERS = {

@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use melos::files::Places;
 use melos::files::config::find_data;
 use melos::generator::model::{Models, find_model, runtime};
-use melos::generator::vocoder::{Istft, MelBlock, Peaks, Vocoder};
+use melos::generator::vocoder::{Istft, MelBlock, SpectralPeakVocoder, Vocoder};
 use melos::generator::{Generator, LATENT_FRAMES};
 use melos::mel::{BINS, FRAMES_PER_LATENT, HOP};
 use melos::music::emotion::{Emotion, Mood};
@@ -47,7 +47,7 @@ fn chain(criterion: &mut Criterion) {
         let mut vocoder = Vocoder::new(vocoder);
         group.bench_function("vocoder network", |bencher| sound(&mut vocoder, bencher));
     }
-    let mut peaks = Vocoder::Peaks(Box::new(Peaks::new()));
+    let mut peaks = Vocoder::SpectralPeaks(Box::new(SpectralPeakVocoder::new()));
     group.bench_function("vocoder by rule", |bencher| sound(&mut peaks, bencher));
     let mut istft = Istft::new();
     let (real, imag, mut hop) = ([0.1; BINS], [0.2; BINS], [0.0; HOP]);

@@ -18,13 +18,13 @@ fn models() -> Models {
 fn main() {
     let minutes = std::env::var("MELOS_SEAM_MINUTES").map_or(30.0, |text| text.parse().expect("a number of minutes"));
     println!(
-        "| {minutes} min of | seams | usual step (99.99 %) | largest step at a seam | steps above the usual | most added to a step | deepest dip |"
+        "| {minutes} min of | seams | 99.99th percentile of steps | largest step at a seam | steps above the percentile | most added to a step | deepest dip |"
     );
     println!("|---|---|---|---|---|---|---|");
     for emotion in Emotion::ALL {
         let found = take::seams_of(emotion, 60.0 * minutes, models);
         println!(
-            "| {} | {} | {:.4} | {:.4} | {}, by chance {:.1} | {:.1e} | {:.2} dB |",
+            "| {} | {} | {:.4} | {:.4} | {}, expected {:.1} | {:.1e} | {:.2} dB |",
             emotion.name(),
             found.count,
             found.usual_step,

@@ -26,13 +26,14 @@ mod record;
 mod render;
 mod run;
 mod set;
+mod setlist;
 mod settings;
 mod status;
 
-/// `EX_CONFIG` of sysexits.h: something is wrong in the files, and trying again will not help.
-const WRONG: u8 = 78;
+/// Exit status for invalid files (`EX_CONFIG` of sysexits.h), where retrying does not help.
+const EX_CONFIG: u8 = 78;
 
-/// Plays emotion-steered piano music without end, live, steered by MIDI and OSC.
+/// Play endless emotion-steered piano music live, controlled by MIDI and OSC
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 struct Cli {
@@ -42,63 +43,65 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Plays, live, until it is told to stop
+    /// Play live until stopped
     Run(Box<run::Args>),
-    /// Renders to a file, as fast as the machine can
+    /// Render to a file, as fast as the machine allows
     Render(Box<render::Args>),
-    /// Lists audio and MIDI devices, and which can be opened
+    /// List audio and MIDI devices and whether they can be opened
     Devices(devices::Args),
-    /// Shows where presets, mappings, models and melos.toml are looked for, and what was found where
+    /// Show where presets, mappings, models and melos.toml are searched for and found
     Paths(paths::Args),
-    /// Checks presets, mappings, models and melos.toml, and lists every problem
+    /// Check presets, mappings, models and melos.toml, and list every problem
     Check(check::Args),
-    /// Waits for a MIDI control to be moved, and prints the mapping block for it
+    /// Wait for a MIDI control to move and print the mapping block for it
     Learn(learn::Args),
-    /// Sets a parameter of the running Melos, as in melos set emotion sad
+    /// Set a parameter of the running daemon, as in melos set emotion sad
     Set(set::SetArgs),
-    /// Tells what a parameter of the running Melos is, or what all are
+    /// Print one parameter of the running daemon, or all
     Get(set::GetArgs),
-    /// Loads a preset in the running Melos
+    /// Load a preset in the running daemon
     Preset(set::PresetArgs),
-    /// Lists the presets of the running Melos
+    /// Step through a setlist of the running daemon, or show where it is
+    Setlist(setlist::Args),
+    /// List the presets of the running daemon
     Presets(list::Args),
-    /// Lists the scenes of the running Melos
+    /// List the scenes of the running daemon
     Scenes(list::Args),
-    /// Lists the recordings of the running Melos
+    /// List the takes of the running daemon
     Takes(list::Args),
-    /// Prints what the running Melos logged last
+    /// Print the latest log lines of the running daemon
     Log(list::Args),
-    /// Finds out what this machine lacks for playing, and says what to do
+    /// Check whether this machine can play, and say how to fix what is missing
     Doctor(doctor::Args),
-    /// Asks the running Melos how it is
+    /// Show the status of the running daemon
     Status(status::Args),
-    /// Begins or ends a recording of the running daemon
+    /// Start or stop a recording in the running daemon
     Record(record::Args),
-    /// Measures audio files: tempo, key, loudness, timbre (runs melos-corpus)
+    /// Measure audio files: tempo, key, loudness, timbre (runs melos-corpus)
     #[command(disable_help_flag = true)]
     Analyze(corpus::Args),
-    /// Turns a corpus of music into shards for training (runs melos-corpus)
+    /// Turn a music corpus into training shards (runs melos-corpus)
     #[command(disable_help_flag = true)]
     Prepare(corpus::Args),
-    /// Prints the numbers that playing and training share
+    /// Print the constants shared by playback and training
     Contract(contract::Args),
-    /// Prints the completions for a shell
+    /// Print shell completions
     Completions {
-        /// Which shell
+        /// Shell to complete for
         shell: clap_complete::Shell,
     },
-    /// Writes the manual pages into a folder
+    /// Write the manual pages to a folder
     #[command(hide = true)]
     Man(man::Args),
 }
 
-/// Runs the command line; errors go to standard error, with their causes.
+/// Runs the command line; errors and their causes go to standard error.
 pub(crate) fn main() -> ExitCode {
     let command = Cli::parse().command;
     let log = match log::Log::start() {
         Ok(log) => log,
         Err(error) => {
-            tell(format_args!("melos: there can be no log: {error}"));
+            tell(format_args!("melos: cannot start the log: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -112,6 +115,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Set(args) => set::set(args).map(|()| ExitCode::SUCCESS),
         Command::Get(args) => set::get(args).map(|()| ExitCode::SUCCESS),
         Command::Preset(args) => set::preset(args).map(|()| ExitCode::SUCCESS),
+        Command::Setlist(args) => setlist::run(args).map(|()| ExitCode::SUCCESS),
         Command::Presets(args) => list::run(list::List::Presets, args).map(|()| ExitCode::SUCCESS),
         Command::Scenes(args) => list::run(list::List::Scenes, args).map(|()| ExitCode::SUCCESS),
         Command::Takes(args) => list::run(list::List::Takes, args).map(|()| ExitCode::SUCCESS),
@@ -126,16 +130,16 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions { shell } => print_completions(shell).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
-        // A reader that has seen enough, as in `melos status | head`, is no failure.
+        // A reader that closes early, as in `melos status | head`, is not a failure.
         if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
         log.say(&format!("melos: {}", message(&error)));
-        if error.is::<ConfigError>() { ExitCode::from(WRONG) } else { ExitCode::FAILURE }
+        if error.is::<ConfigError>() { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
     })
 }
 
-/// The generator of completions panics when it cannot write, so it writes into memory.
+/// Goes through memory because `clap_complete` panics when it cannot write.
 fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
     let mut completions = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "melos", &mut completions);
@@ -143,17 +147,17 @@ fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a line for whoever called the command; that nobody reads it is no failure.
+/// Writes a line to standard error; it is fine if nobody reads it.
 fn tell(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// An error and its causes, but for those that it already tells.
+/// Formats an error with its causes, leaving out causes that its text already contains.
 fn message(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
-        told if told.is_empty() => cause,
-        told if told.contains(&cause) => told,
-        told => format!("{told}: {cause}"),
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text {
+        text if text.is_empty() => cause,
+        text if text.contains(&cause) => text,
+        text => format!("{text}: {cause}"),
     })
 }
 
@@ -164,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_told_once() {
+    fn causes_appear_once() {
         assert_eq!(
             message(&anyhow!("no sound").context("melos.toml: no sound").context("start")),
             "start: melos.toml: no sound"

@@ -26,9 +26,9 @@ use crate::units::SAMPLE_RATE;
 
 mod dsp;
 mod envelope;
-mod hold;
+mod freeze;
 mod hops;
-mod image;
+mod stereo_widener;
 mod limiter;
 mod mixer;
 mod network;
@@ -36,7 +36,7 @@ mod ports;
 mod ramp;
 mod reverb;
 mod status;
-mod texture;
+mod granular_sustain;
 mod tone;
 mod voices;
 
@@ -44,14 +44,14 @@ pub use ports::{EngineEnds, EnginePorts, gap, gap_in, ports};
 pub use status::{EngineStatus, Layer};
 
 use dsp::Bus;
-use hold::Hold;
+use freeze::Freeze;
 use hops::Receipt;
-use image::Image;
 use limiter::Limiter;
 use mixer::{Mixer, default};
-use network::{Network, Turn};
+use network::{Network, Transition};
 use ramp::Ramp;
 use reverb::Reverb;
+use stereo_widener::StereoWidener;
 use tone::Tone;
 use voices::{Bass, Pad, Pool, Upper};
 
@@ -65,12 +65,12 @@ pub const HOP_LEAD: u64 = network::LEAD + QUANTUM as u64;
 pub const PLAY_FADE_SECONDS: [f32; 2] = [1.5, 0.8];
 
 /// Seconds of the first fade-in and of the one after a panic.
-const FRESH: f32 = 0.06;
+const FADE_IN_SECONDS: f32 = 0.06;
 /// Seconds in which a panic cuts.
-const CUT: f32 = 0.005;
+const PANIC_FADE_SECONDS: f32 = 0.005;
 /// Hops and commands taken in one quantum, so that its work is bounded.
-const HOPS_AT_ONCE: usize = 16;
-const COMMANDS_AT_ONCE: usize = 256;
+const MAX_HOPS_PER_QUANTUM: usize = 16;
+const MAX_COMMANDS_PER_QUANTUM: usize = 256;
 /// Share of a quantum in the running effective level: a time constant of 300 ms.
 const RMS_SHARE: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
 
@@ -81,16 +81,18 @@ pub struct Engine {
     /// The play head: the first frame of the next quantum.
     frame: u64,
     network: Network,
-    image: Image,
+    widener: StereoWidener,
     bass: Pool<Bass, 4>,
     pad: Pool<Pad, 12>,
     upper: Pool<Upper, 6>,
     mixer: Mixer,
     width: Ramp,
-    hold: Hold,
+    freeze: Freeze,
     reverb: Reverb,
     tone: Tone,
     play: Ramp,
+    /// Seconds that the next fade of it takes; 0 for the usual.
+    play_fade: f32,
     limiter: Limiter,
     gate: Ramp,
     cutting: bool,
@@ -115,25 +117,26 @@ impl Engine {
     /// Builds the engine at frame 0 with every parameter at its default; the one place in this module that allocates.
     #[must_use]
     pub fn new(ports: EnginePorts, status: Arc<EngineStatus>) -> Self {
-        let mut play = Ramp::new(0.0, FRESH);
+        let mut play = Ramp::new(0.0, FADE_IN_SECONDS);
         play.set(1.0);
         Self {
             ports,
             status,
             frame: 0,
             network: Network::new(),
-            image: Image::new(),
+            widener: StereoWidener::new(),
             bass: Pool::new(),
             pad: Pool::new(),
             upper: Pool::new(),
             mixer: Mixer::new(),
             width: Ramp::new(default(Param::Width), 0.05),
-            hold: Hold::new(),
+            freeze: Freeze::new(),
             reverb: Reverb::new(default(Param::Reverb), default(Param::ReverbSize)),
             tone: Tone::new(default(Param::Tone)),
             play,
+            play_fade: 0.0,
             limiter: Limiter::new(),
-            gate: Ramp::new(1.0, CUT),
+            gate: Ramp::new(1.0, PANIC_FADE_SECONDS),
             cutting: false,
             limiting: false,
             starved_since: 0,
@@ -177,7 +180,7 @@ impl Engine {
     }
 
     fn take_commands(&mut self) {
-        for _ in 0..COMMANDS_AT_ONCE {
+        for _ in 0..MAX_COMMANDS_PER_QUANTUM {
             let Some(timed) = self.ports.commands.try_peek().copied() else { return };
             if timed.frame >= self.frame + QUANTUM as u64 {
                 return;
@@ -191,7 +194,7 @@ impl Engine {
     }
 
     fn take_hops(&mut self) {
-        for _ in 0..HOPS_AT_ONCE {
+        for _ in 0..MAX_HOPS_PER_QUANTUM {
             let Some(hop) = self.ports.hops.try_peek() else { break };
             match self.network.receive(hop, self.frame) {
                 Receipt::Taken => {}
@@ -216,10 +219,12 @@ impl Engine {
     fn apply(&mut self, command: EngineCommand) {
         match command {
             EngineCommand::Number(param, value) => self.number(param, value),
-            EngineCommand::Toggle(Param::Hold, on) => self.hold.set(on),
+            EngineCommand::Toggle(Param::Hold, on) => self.freeze.set(on),
             EngineCommand::Toggle(Param::Play, on) => {
                 let [out, back] = PLAY_FADE_SECONDS;
-                self.play.set_over(f32::from(u8::from(on)), if on { back } else { out });
+                let usual = if on { back } else { out };
+                let seconds = std::mem::take(&mut self.play_fade);
+                self.play.set_over(f32::from(u8::from(on)), if seconds > 0.0 { seconds } else { usual });
             }
             EngineCommand::Toggle(param, on) => self.mixer.toggle(param, on),
             EngineCommand::NoteOn { voice, note, velocity } if velocity.is_finite() => {
@@ -237,19 +242,20 @@ impl Engine {
             EngineCommand::Expression(value) if value.is_finite() => self.mixer.expression(value.clamp(0.0, 1.0)),
             EngineCommand::Expression(_) => {}
             EngineCommand::Panic => {
-                self.gate.set_over(0.0, CUT);
+                self.gate.set_over(0.0, PANIC_FADE_SECONDS);
                 self.cutting = true;
             }
         }
     }
 
     fn number(&mut self, param: Param, value: f32) {
-        debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted at the door: {value}");
+        debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted on entry: {value}");
         match param {
             Param::Reverb => self.reverb.set_amount(value),
             Param::ReverbSize => self.reverb.set_size(value),
             Param::Width => self.width.set(value),
             Param::Tone => self.tone.set(value),
+            Param::PlayFade => self.play_fade = value,
             _ => self.mixer.number(param, value),
         }
     }
@@ -259,25 +265,25 @@ impl Engine {
         let mut bus = Bus::SILENT;
         let mut piano = [0.0; QUANTUM];
         match self.network.render(self.frame, &mut piano) {
-            Turn::Starved => {
+            Transition::Starved => {
                 self.starved_since = self.frame;
                 self.lost(Loss::Starvations, 1);
                 self.status.starved.store(true, Relaxed);
                 self.tell(EngineEvent::Starved { frame: self.frame });
             }
-            Turn::Recovered => {
+            Transition::Recovered => {
                 self.status.starved.store(false, Relaxed);
                 let bridged = self.frame - self.starved_since;
                 self.status.starved_frames.fetch_add(bridged, Relaxed);
                 self.tell(EngineEvent::Recovered { frame: self.frame, bridged });
             }
-            Turn::None => {}
+            Transition::None => {}
         }
         let [network_phrase, harmony_phrase] = &mut self.mixer.phrase;
         self.mixer.network.step().scale(&mut piano);
         network_phrase.step().scale(&mut piano);
         self.status.meter(Layer::Network, piano.iter().fold(0.0, |peak, sample| sample.abs().max(peak)));
-        self.image.render(&piano, &mut bus);
+        self.widener.render(&piano, &mut bus);
 
         let mut harmony = Bus::SILENT;
         let mut voice = Bus::SILENT;
@@ -290,7 +296,7 @@ impl Engine {
         harmony.scale(harmony_phrase.step());
         self.status.meter(Layer::Harmony, bus.add(&mut harmony, self.mixer.harmony.step()));
 
-        self.hold.render(&mut bus);
+        self.freeze.render(&mut bus);
         self.reverb.render(&mut bus);
         self.width.step().scale(&mut bus.side);
         self.tone.render(&mut bus);
@@ -322,7 +328,7 @@ impl Engine {
         if self.cutting && self.gate.value() == 0.0 {
             self.cutting = false;
             self.clear();
-            self.gate.set_over(1.0, FRESH);
+            self.gate.set_over(1.0, FADE_IN_SECONDS);
             self.tell(EngineEvent::Panicked { frame: self.frame });
         }
         let limiting = self.limiter.take_lowest();
@@ -340,8 +346,8 @@ impl Engine {
         self.pad.clear();
         self.upper.clear();
         self.network.clear();
-        self.image.clear();
-        self.hold.clear();
+        self.widener.clear();
+        self.freeze.clear();
         self.reverb.clear();
         self.tone.clear();
         self.limiter.clear();

@@ -1,16 +1,19 @@
-//! What is said between threads: parameters and their values, control events, engine commands, notices to listeners,
-//! and the count of what was lost.
+//! The vocabulary shared by all threads: parameters and their values, control events, engine commands, notices to
+//! listeners, and loss counters.
 
 pub mod control;
 pub mod engine;
 pub mod health;
 pub mod inbox;
+pub mod modulation;
 pub mod notice;
 pub mod parameter;
 mod trouble;
+mod wake;
 
 pub use control::{ControlEvent, Incoming, LearnRequest, Source};
 pub use engine::{EngineCommand, EngineEvent, Hop, Performed, TimedCommand};
 pub use inbox::Inbox;
 pub use notice::Notice;
 pub use trouble::{Part, Troubles};
+pub use wake::Wake;

@@ -1,8 +1,7 @@
-//! What people write: TOML documents read with every problem at once, libraries of them, watched and reloaded; and files as
-//! the session needs them: read within bounds, written so that a power cut leaves the old or the new one, in folders that
-//! one session has to itself.
+//! Files that users write: TOML documents, with all problems reported at once, and libraries of them, watched and
+//! reloaded. Also file access for the session: bounded reads, atomic writes that survive a power cut, and folder locks.
 //!
-//! Nothing here is for the audio callback or the performance thread: every call may wait for a disk.
+//! Not for the audio callback or the performance thread: every call may block on a disk.
 
 pub mod config;
 pub mod document;
@@ -11,6 +10,7 @@ mod lock;
 mod places;
 pub mod preset;
 mod read;
+pub mod setlist;
 mod space;
 pub mod watch;
 mod write;

@@ -15,8 +15,8 @@ mod noise;
 #[cfg(test)]
 mod parity;
 mod splicer;
-mod tape;
-mod vigil;
+mod hop_ring;
+mod stall_detector;
 pub mod vocoder;
 mod worker;
 
@@ -77,7 +77,7 @@ pub struct Heard {
 /// Another future, that waits for its place.
 #[derive(Debug)]
 struct Change {
-    other: Other,
+    replacement: Replacement,
     /// First hop of the new future that is to be heard.
     heard: u64,
     /// The latent before which to go back even if the old future is not known up to the end of the crossfade then.
@@ -94,7 +94,7 @@ impl Change {
 
 /// What makes the future another one.
 #[derive(Debug)]
-enum Other {
+enum Replacement {
     /// A plan that says something else from frame `planned` on: its latent is the first to be decided again.
     Plan { plan: Arc<Plan>, planned: u64 },
     /// Other networks.
@@ -124,9 +124,9 @@ impl Generator {
 
     /// Takes a plan that says the same up to here and more from here on.
     pub fn follow(&mut self, plan: Arc<Plan>) {
-        let newest = self.changes.iter_mut().rev().find_map(|change| match &mut change.other {
-            Other::Plan { plan, .. } => Some(plan),
-            Other::Networks(_) => None,
+        let newest = self.changes.iter_mut().rev().find_map(|change| match &mut change.replacement {
+            Replacement::Plan { plan, .. } => Some(plan),
+            Replacement::Networks(_) => None,
         });
         match newest {
             Some(newest) => *newest = plan,
@@ -154,14 +154,14 @@ impl Generator {
     pub fn replan_again(&mut self, plan: Arc<Plan>, planned: u64, heard: u64, known: Option<u64>) {
         let heard = heard.max(planned).div_ceil(HOP as u64);
         let known = known.map(|frame| frame / LATENT_FRAMES);
-        self.changes.push_back(Change { other: Other::Plan { plan, planned }, heard, known });
+        self.changes.push_back(Change { replacement: Replacement::Plan { plan, planned }, heard, known });
     }
 
     /// Plays on with other networks, under the same plan. They begin anew a little before frame `heard`, rounded up to
     /// hops, and are heard from there on, in a new epoch, after a crossfade of 32 ms.
     pub fn swap(&mut self, networks: Networks, heard: u64) {
         let heard = heard.div_ceil(HOP as u64);
-        self.changes.push_back(Change { other: Other::Networks(Box::new(networks)), heard, known: None });
+        self.changes.push_back(Change { replacement: Replacement::Networks(Box::new(networks)), heard, known: None });
     }
 
     /// Moves the newest splice that took effect, or the oldest that did not, to a later frame, where it opens a new epoch:
@@ -227,12 +227,12 @@ impl Generator {
     fn splice(&mut self, change: Change) {
         self.known = self.future.latent();
         self.splicer.open(change.heard, self.future.tape(), self.future.final_hop());
-        match change.other {
-            Other::Plan { plan, planned } => {
+        match change.replacement {
+            Replacement::Plan { plan, planned } => {
                 self.plan = Some(plan);
                 self.future.rewind(planned / LATENT_FRAMES);
             }
-            Other::Networks(networks) => self.future.replace(*networks, change.heard),
+            Replacement::Networks(networks) => self.future.replace(*networks, change.heard),
         }
     }
 }

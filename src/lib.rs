@@ -1,7 +1,7 @@
-//! Melos plays emotion-steered piano music without end, live.
+//! Melos plays endless emotion-steered piano music, live.
 //!
-//! The modules are the data flow, from what everyone speaks to what ties everything together; `ARCHITECTURE.md` tells the
-//! story on one page, and `tests/architecture.rs` checks that a module only names modules above it.
+//! The modules follow the data flow, from the shared vocabulary to the whole session; `ARCHITECTURE.md` describes it on
+//! one page, and `tests/architecture.rs` checks that a module only uses modules above it.
 
 pub mod quote;
 pub mod threads;
@@ -18,7 +18,7 @@ pub mod midi;
 pub mod remote;
 pub mod session;
 
-/// Lets unit tests see whether what runs in a callback allocates.
+/// Lets unit tests check that callbacks do not allocate.
 #[cfg(test)]
 #[global_allocator]
 static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;

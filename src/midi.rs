@@ -1,5 +1,5 @@
-//! MIDI in: devices come and go, their messages arrive on one bounded channel with the moment they were sent.
-//! MIDI out: one port, `melos:midi_out`, for instruments that join, and ways back to the devices that send.
+//! MIDI input: devices connect and disconnect, and their timestamped messages arrive on one bounded channel. MIDI
+//! output: one port, `melos:midi_out`, for instruments, and feedback ports to the devices that send.
 
 mod alsa;
 mod clock;
@@ -24,22 +24,22 @@ pub use transport::follow_transport;
 
 use std::time::Instant;
 
-/// What a device did.
+/// An event of a MIDI device.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MidiEvent {
-    /// A device came.
-    Came(Device),
-    /// A device went; its notes and pedals must be let go.
-    Went(DeviceId),
-    /// The way back to a device is open: somebody hears now what it is told.
-    Hears(DeviceId),
+    /// A device connected.
+    Connected(Device),
+    /// A device disconnected; its notes and pedals must be released.
+    Disconnected(DeviceId),
+    /// Feedback to a device is open: from now on it receives what is sent.
+    FeedbackReady(DeviceId),
     /// A device sent a message.
     Sent {
-        /// Which device.
+        /// The device.
         device: DeviceId,
-        /// When it arrived, as exactly as the system tells.
+        /// When it arrived, as precisely as the system reports it.
         at: Instant,
-        /// What it sent.
+        /// The message.
         message: Message,
     },
 }

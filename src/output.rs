@@ -1,4 +1,4 @@
-//! Where the sound goes: devices, and recordings.
+//! Audio output: devices and recordings.
 
 pub mod device;
 pub mod jack_clients;

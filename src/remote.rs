@@ -1,4 +1,4 @@
-//! Steering and listening over the network: OSC, OSCQuery, the page, Ableton Link.
+//! Remote control and monitoring over the network: OSC, OSCQuery, the page, Ableton Link.
 
 pub mod http;
 pub mod journal;
@@ -6,5 +6,5 @@ pub mod journal;
 pub mod link;
 pub mod osc;
 pub mod oscquery;
-pub(crate) mod said;
+pub(crate) mod log_limiter;
 pub mod status;

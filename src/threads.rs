@@ -1,25 +1,29 @@
-//! Threads that do not die unnoticed: what the music needs ends the process with an error when it panics, so that whatever
-//! supervises the process starts it again; the rest begins anew.
+//! Threads and tasks whose panics are handled, by one of three rules: an essential one ends the process with an error, so
+//! that its supervisor restarts it; one that can restart does; for one that cannot, what is lost is reported and the music
+//! continues.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-/// Between a panic and the new beginning.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pause before a thread restarts after a panic.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// The first thread that panicked and is not begun anew.
-static FIRST: Mutex<Option<String>> = Mutex::new(None);
+/// The first essential thread that panicked.
+static FIRST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 static PANICKED: Notify = Notify::const_new();
+/// Counts the panics that the music survives.
+static COUNTER: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
-/// Starts a thread without which there is no music. Its panic is told by [`first_panic`].
+/// Starts a thread that the music depends on. [`first_panic`] reports its panic.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// When no thread can be created.
 pub fn spawn<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -31,22 +35,61 @@ pub fn spawn<T: Send + 'static>(
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music can do without. When it panics, `work` begins anew a second later with what it keeps
-/// from call to call, which must be fit for that; when `work` returns, the thread ends.
+/// Starts a thread that the music does not depend on. When `work` panics it is called again a second later, keeping its
+/// state, which must be fit for that; when `work` returns, the thread ends.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// When no thread can be created.
 pub fn spawn_steady(name: &'static str, mut work: impl FnMut() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let run = move || {
         while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
-            tracing::error!(thread = name, "begins anew after a panic");
-            thread::sleep(PAUSE);
+            restarting(name);
+            thread::sleep(RESTART_DELAY);
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Waits until a thread started by [`spawn`] has panicked; its name.
+/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `lost` reports what is
+/// lost with it.
+///
+/// # Errors
+/// When no thread can be created.
+pub fn spawn_mortal(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+    lost: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let run = move || {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            count();
+            lost();
+        }
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(run)
+}
+
+/// Runs `work` on a thread owned by a library that the music does not depend on: a panic ends this call only.
+pub fn fenced(work: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        count();
+    }
+}
+
+/// Runs a task that the music does not depend on, with the rule of [`spawn_steady`].
+pub async fn steady_task(name: &'static str, mut work: impl AsyncFnMut()) {
+    while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
+        restarting(name);
+        tokio::time::sleep(RESTART_DELAY).await;
+    }
+}
+
+/// Calls `counter` at every panic that the music survives, from the thread that panicked. Only the first call counts.
+pub fn count_panics(counter: impl Fn() + Send + Sync + 'static) {
+    let _ = COUNTER.set(Box::new(counter));
+}
+
+/// Waits until a thread started by [`spawn`] panics and returns its name.
 pub async fn first_panic() -> String {
     loop {
         if let Some(name) = first().clone() {
@@ -56,11 +99,22 @@ pub async fn first_panic() -> String {
     }
 }
 
-fn first() -> std::sync::MutexGuard<'static, Option<String>> {
-    FIRST.lock().unwrap_or_else(PoisonError::into_inner)
+fn first() -> MutexGuard<'static, Option<String>> {
+    FIRST_PANIC.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Told when a thread unwinds.
+fn restarting(name: &str) {
+    count();
+    tracing::error!(thread = name, "restarting after a panic");
+}
+
+fn count() {
+    if let Some(counter) = COUNTER.get() {
+        counter();
+    }
+}
+
+/// Reports when its thread unwinds.
 struct Alarm(&'static str);
 
 impl Drop for Alarm {
@@ -79,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_of_what_the_music_needs_is_told_and_an_end_is_not() {
+    fn a_panic_of_an_essential_thread_is_reported_and_its_end_is_not() {
         assert_eq!(spawn("ends", || 7).unwrap().join().unwrap(), 7);
         assert!(first().is_none());
         assert!(spawn("panics", || panic!("on purpose")).unwrap().join().is_err());
@@ -88,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_music_can_do_without_begins_anew() {
+    fn other_threads_restart() {
         let (begun, beginnings) = channel();
         let mut left = 3;
         let thread = spawn_steady("steady", move || {
@@ -98,5 +152,34 @@ mod tests {
         });
         thread.unwrap().join().unwrap();
         assert_eq!(beginnings.iter().collect::<Vec<_>>(), [2, 1, 0]);
+    }
+
+    #[test]
+    fn a_task_restarts_with_its_state() {
+        let (begun, beginnings) = channel();
+        let mut left = 3;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(steady_task("task", async || {
+            left -= 1;
+            tokio::task::yield_now().await;
+            begun.send(left).unwrap();
+            assert!(left == 0, "on purpose");
+        }));
+        drop(begun);
+        assert_eq!(beginnings.iter().collect::<Vec<_>>(), [2, 1, 0]);
+    }
+
+    #[test]
+    fn a_fenced_panic_does_not_end_its_thread() {
+        fenced(|| panic!("on purpose"));
+    }
+
+    #[test]
+    fn what_cannot_restart_is_reported_as_lost() {
+        let (lost, losses) = channel();
+        let told = lost.clone();
+        spawn_mortal("ends", || (), move || lost.send("ends").unwrap()).unwrap().join().unwrap();
+        spawn_mortal("panics", || panic!("on purpose"), move || told.send("panics").unwrap()).unwrap().join().unwrap();
+        assert_eq!(losses.iter().collect::<Vec<_>>(), ["panics"]);
     }
 }

@@ -41,8 +41,8 @@ fn every_problem_is_said_with_its_place() {
     for (line, wanted) in said.iter().zip([
         "presets/dusk.toml:3: tempo = 9000: expected a number from 40 to 200",
         "presets/dusk.toml:4: revreb = 0.5: there is no parameter \"revreb\"; did you mean \"reverb\"?",
-        "mappings/box.toml:4: bind.cc = 128: expected a whole number from 0 to 119",
-        "mappings/odd.toml:3: inherit = \"keybord\": there is no mapping of this name; there are apc-mini, apc40,",
+        "mappings/box.toml:4: bind.cc = 128: expected an integer from 0 to 119",
+        "mappings/odd.toml:3: inherit = \"keybord\": there is no such mapping; choose one of apc-mini, apc40,",
         "melos.toml:2: audio.host = \"jak\": expected one of",
         "5 files checked, 5 problems",
     ]) {

@@ -12,6 +12,7 @@ use std::process::Command;
 
 use melos::files::config::Config;
 use melos::files::preset::Preset;
+use melos::files::setlist::Setlist;
 use melos::midi::mapping::Mapping;
 
 /// A fenced block of a document.
@@ -62,10 +63,14 @@ fn files_in_the_documents_are_read_by_their_readers() {
         let file = Path::new(&place);
         let problems = match kind.as_str() {
             "toml preset" => Preset::parse(file, &whole).err(),
+            "toml setlist" => Setlist::parse(file, &whole).err(),
             "toml mapping" => Mapping::parse(file, &whole).err(),
             "toml config" => Config::parse(file, &text).err(),
             kind => {
-                assert!(!kind.starts_with("toml"), "{place}: say what it is: toml preset, toml mapping or toml config");
+                assert!(
+                    !kind.starts_with("toml"),
+                    "{place}: say what it is: toml preset, toml setlist, toml mapping or toml config"
+                );
                 continue;
             }
         };

@@ -1,7 +1,7 @@
 //! What the harmony promises, over every emotion and any seed.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
-use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
+use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, Return};
 use melos::music::emotion::{Emotion, Mood};
 use melos::music::profile::Profile;
 use melos::music::theory::{Chord, Key, Mode, Voice};
@@ -20,6 +20,7 @@ fn request(bar: u64, emotion: Emotion) -> BarRequest {
         heard: None,
         dynamics: 0.5,
         temperature: 1.0,
+        recall: 0.0,
     }
 }
 
@@ -370,4 +371,38 @@ fn dynamics_widen_the_swell() {
     };
     assert_eq!(spread(0.0), 0.0);
     assert!(spread(0.5) > 0.2 && spread(1.0) > 1.5 * spread(0.5));
+}
+
+#[test]
+fn phrases_return_as_often_and_as_exactly_as_is_asked() {
+    /// Bars that return, and how many of these have the chords and the upper voice of the bar that they recall.
+    fn returned(recall: f32, seed: u64) -> (usize, usize) {
+        let mut harmony = Harmony::new(seed);
+        let mut bars: Vec<BarPlan> = Vec::new();
+        let (mut returning, mut alike) = (0, 0);
+        for bar in 0..200 {
+            let plan =
+                harmony.plan_bar(&BarRequest { recall, mode: Some(Mode::Major), ..request(bar, Emotion::Happy) });
+            if let Some(Return { bar: start, source, .. }) = plan.returns {
+                assert!(source < start && start <= bar);
+                let before = &bars[(source + bar - start) as usize];
+                let upper = |plan: &BarPlan| {
+                    let notes = plan.notes.iter().filter(|note| note.voice == Voice::Upper);
+                    notes.map(|note| (note.at_beat, note.note)).collect::<Vec<_>>()
+                };
+                returning += 1;
+                alike += usize::from(before.chords == plan.chords && upper(before) == upper(&plan));
+            }
+            bars.push(plan);
+        }
+        (returning, alike)
+    }
+    let all =
+        |recall| (0..8).map(|seed| returned(recall, seed)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let [never, some, exactly] = [0.0, 0.5, 1.0].map(all);
+    assert_eq!(never, (0, 0));
+    // Of 1600 bars a third, and two thirds.
+    assert!((400..720).contains(&some.0) && (900..1300).contains(&exactly.0), "{some:?} {exactly:?}");
+    let share = |(returning, alike): (usize, usize)| alike as f64 / returning as f64;
+    assert!(share(exactly) > 0.7 && share(some) > 0.4 && share(some) < share(exactly), "{some:?} {exactly:?}");
 }

@@ -13,8 +13,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use jack_server::JackServer;
-use melos::event::ControlEvent;
 use melos::event::parameter::{Param, Value};
+use melos::event::{ControlEvent, Wake};
 use melos::midi::mapping::{LiveMappings, Mapping};
 use melos::midi::{MidiEvent, MidiIn, MidiSystem};
 
@@ -53,20 +53,22 @@ presets = ["calm", "angry"]
 struct Rig {
     live: LiveMappings,
     events: Receiver<MidiEvent>,
+    wake: Wake,
     start: Instant,
     /// Devices that came and went.
     came: usize,
     went: usize,
-    _midi: MidiIn,
+    midi: MidiIn,
 }
 
 impl Rig {
     fn new() -> Self {
         let (sender, events) = sync_channel(4096);
+        let wake = Wake::default();
         let mapping = Mapping::parse(Path::new("test.toml"), MAPPING).unwrap();
-        let midi = MidiIn::start(MidiSystem::Jack, sender, std::sync::Arc::default()).unwrap();
+        let midi = MidiIn::start(MidiSystem::Jack, sender, wake.clone(), std::sync::Arc::default()).unwrap();
         let (live, start) = (LiveMappings::new(vec![mapping], Vec::new()), Instant::now());
-        Self { live, events, start, came: 0, went: 0, _midi: midi }
+        Self { live, events, wake, start, came: 0, went: 0, midi }
     }
 
     /// Takes events until `enough` says so.
@@ -74,11 +76,16 @@ impl Rig {
         let (mut out, begin) = (Vec::new(), Instant::now());
         while !enough(self, &out) {
             assert!(begin.elapsed() < PATIENCE, "after {} devices came: {out:?}", self.came);
-            let Ok(event) = self.events.recv_timeout(Duration::from_millis(100)) else { continue };
+            let Ok(event) = self.events.try_recv() else {
+                // Whoever reads is woken for everything there is to read.
+                self.wake.wait(PATIENCE);
+                self.midi.gather();
+                continue;
+            };
             match event {
-                MidiEvent::Came(_) => self.came += 1,
-                MidiEvent::Went(_) => self.went += 1,
-                MidiEvent::Hears(_) | MidiEvent::Sent { .. } => {}
+                MidiEvent::Connected(_) => self.came += 1,
+                MidiEvent::Disconnected(_) => self.went += 1,
+                MidiEvent::FeedbackReady(_) | MidiEvent::Sent { .. } => {}
             }
             let start = self.start;
             let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;

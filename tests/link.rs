@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use melos::event::Wake;
 use melos::midi::ClockEvent;
 use melos::remote::link::Link;
 use rusty_link::{AblLink, SessionState};
@@ -31,8 +32,10 @@ fn tempo_and_beats_are_the_sessions() {
     // The session that is older gives the tempo.
     std::thread::sleep(Duration::from_secs(1));
     let (sender, events) = sync_channel(1024);
-    let link = Link::start(Arc::new(AtomicBool::new(true)), sender).expect("a thread can be started");
+    let wake = Wake::default();
+    let link = Link::start(Arc::new(AtomicBool::new(true)), sender, wake.clone()).expect("a thread can be started");
     let is = |bpm: f64| move |event| matches!(event, ClockEvent::Tempo(t) if (t - bpm).abs() < 0.01).then_some(());
+    assert!(wake.wait(PATIENCE), "whoever reads is woken");
     wait_for(&events, is(97.0));
 
     let mut session = SessionState::new();

@@ -69,8 +69,8 @@ fn the_ending_of_the_name_is_the_format_or_is_refused_before_anything_is_rendere
         assert_eq!(magic, if name.ends_with("flac") { *b"fLaC" } else { *b"RIFF" }, "{name}");
     }
     for (name, bits, hint) in [
-        ("x.mp3", "24", "expected a name that ends in .wav, .flac or .mid"),
-        ("x", "24", "expected a name that ends in .wav, .flac or .mid"),
+        ("x.mp3", "24", "expected a name ending in .wav, .flac or .mid"),
+        ("x", "24", "expected a name ending in .wav, .flac or .mid"),
         ("z.flac", "32", "FLAC holds 16 or 24 bits"),
     ] {
         let refused = render(&["--seconds", "100000", "--bits", bits], &at(name));

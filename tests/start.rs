@@ -66,10 +66,10 @@ fn the_configuration_may_change_while_it_plays() {
     fs::write(&file, "[midi.out]\nchannels = [0, 2, 3]\n").unwrap();
     wait_for(
         "melos.toml:2: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]; the \
-         last good state stays",
+         keeping the last good state",
     );
     fs::write(&file, "preset = \"storm\"\n[audio]\nblock_frames = 256\n").unwrap();
-    wait_for("in force from the next start keys=\"preset\"");
+    wait_for("restart Melos to apply these changes keys=\"preset\"");
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     assert!(child.wait().unwrap().success());
 }

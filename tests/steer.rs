@@ -48,6 +48,6 @@ fn values_are_set_and_told() {
     assert_eq!(said(&["get", "reverb"]), reverb, "what was refused changed nothing");
 
     let status = said(&["status"]);
-    assert!(status.starts_with("Melos plays.\n") && status.contains("preset storm"), "{status}");
+    assert!(status.starts_with("Melos is playing.\n") && status.contains("preset storm"), "{status}");
     assert_eq!(melos(1, &["status"]).status.code(), Some(1), "nobody answers");
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::{get, post};
 use melos::event::Inbox;
-use melos::remote::oscquery::{Door, Neighbours, OscQuery};
+use melos::remote::oscquery::{Door, OscQuery, ServerContext};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tungstenite::HandshakeError;
@@ -33,7 +33,7 @@ impl Rig {
             .route("/status", get(|| async { "fine" }))
             .route("/take", post(|body: String| async move { body.len().to_string() }));
         let door = Door::new(&[], password, "<script>play()</script>");
-        let beside = Neighbours { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), door };
+        let beside = ServerContext { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), door };
         let any = "127.0.0.1:0".parse().unwrap();
         let server =
             runtime.block_on(OscQuery::start(any, beside, Arc::new(Inbox::new(Arc::default())), extra)).unwrap();

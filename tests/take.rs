@@ -40,8 +40,21 @@ fn a_take_is_rendered_again_from_the_log_beside_it() {
 /// Records and renders again; gives how many commands came late, for which the log cannot tell what was heard.
 fn take_again() -> Result<(), u64> {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(folder.path(), &["--audio", "null", "--preset", "calm", "--seed", "11"]);
+    // A preset that moves by itself, in sound and in what the network plays.
+    let presets = folder.path().join("config/melos/presets");
+    fs::create_dir_all(&presets).unwrap();
+    let waves =
+        [("tone", "shape = \"walk\"\nseconds = 1"), ("arousal", "shape = \"sine\"\nbars = 1"), ("width", "input = 1")];
+    let waves = waves.map(|(to, how)| format!("[[modulate]]\nto = \"{to}\"\ndepth = 0.4\n{how}\n"));
+    fs::write(
+        presets.join("waves.toml"),
+        format!("schema = 1\nname = \"Waves\"\nemotion = \"calm\"\n{}", waves.concat()),
+    )
+    .unwrap();
+    let config = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
+    let daemon = Daemon::start_with(&config, folder.path(), &["--audio", "null", "--preset", "waves", "--seed", "11"]);
     daemon.oscsend(&["/melos/emotion", "s", "angry"]);
+    daemon.oscsend(&["/melos/input/1", "f", "0.9"]);
     daemon.oscsend(&["/melos/record/preroll", "f", "30"]);
     daemon.wait_until("pre-roll set", |status| status["parameters"]["record/preroll"] == 30.0);
     daemon.oscsend(&["/melos/record", "i", "1"]);
@@ -63,6 +76,11 @@ fn take_again() -> Result<(), u64> {
         .arg(&again)
         .status();
     assert!(render.unwrap().success());
+    let log = fs::read_to_string(only(&recordings, ".log")).unwrap();
+    for wanted in ["modulate tone walk 0.4 seconds 1 0", "modulate arousal sine 0.4 bars 1 0", "modulate width input/1"]
+    {
+        assert!(log.contains(wanted), "{wanted}\n{log}");
+    }
     let (take, again) = (samples(&only(&recordings, ".wav")), samples(&again));
     assert!(take.len() > 2 * 3 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "music was recorded");
     assert_eq!(take.len(), again.len());
@@ -110,7 +128,7 @@ fn the_command_line_begins_and_ends_recordings() {
     assert!(lengths.len() == 2 && lengths.iter().all(|frames| *frames > 10_000), "{lengths:?}");
 
     let refused = record("start", &[("--http", 1)]);
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos answers on 127.0.0.1:1"));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos daemon answers on 127.0.0.1:1"));
 }
 
 #[test]

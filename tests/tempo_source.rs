@@ -158,8 +158,8 @@ fn inside() {
     let (status, log) = daemon.terminate();
     assert!(status.success(), "{log}");
     for said in [
-        "the JACK transport leads the tempo; `melos set tempo/source pinned` lets you set it",
-        "the tempo is pinned at 101 bpm; `melos set tempo/source mood` gives it back to the mood",
+        "the JACK transport controls the tempo; to set it yourself, run `melos set tempo/source pinned`",
+        "the tempo is fixed at 101 bpm; `melos set tempo/source mood` returns it to the mood",
     ] {
         assert!(log.contains(said), "{said}\n{log}");
     }

@@ -10,16 +10,17 @@ use anyhow::Context;
 use melos::files;
 use melos::files::Places;
 use melos::files::config::{Config, find_data};
-use melos::files::document::Problem;
+use melos::files::document::{Problem, meant};
 use melos::files::preset::Preset;
+use melos::files::setlist::{Cue, Setlist};
 use melos::generator::model::{Models, runtime};
 use melos::midi::mapping::Mapping;
 
-use super::WRONG;
+use super::EX_CONFIG;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files, or folders of them: presets, mappings, models, melos.toml; what a file is, its place or its keys say
+    /// Files or folders to check: presets, mappings, models, melos.toml; the location or the keys tell which is which
     #[arg(required = true)]
     paths: Vec<PathBuf>,
 }
@@ -33,7 +34,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 let before = check.files;
                 check.folder(path, &whole);
                 if check.files == before {
-                    check.problems.push(format!("{}: nothing to check; there are no TOML files", path.display()));
+                    check.problems.push(format!("{}: no TOML files to check", path.display()));
                 }
             }
             Ok(whole) => check.file(path, &whole, kind_by_place(&whole)),
@@ -45,15 +46,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         writeln!(out, "{problem}")?;
     }
     writeln!(out, "{} files checked, {} problems", check.files, check.problems.len())?;
-    Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+    Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EX_CONFIG) })
 }
 
-/// What a file is.
+/// The kind of file to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Model,
     Mapping,
     Preset,
+    Setlist,
     Config,
 }
 
@@ -61,12 +63,12 @@ enum Kind {
 struct Check {
     files: usize,
     problems: Vec<String>,
-    /// Folders that were looked through, so that links that go round end.
+    /// Folders already visited, so that circular links end.
     seen: BTreeSet<PathBuf>,
 }
 
 impl Check {
-    /// Checks everything in a folder, by the name it was given and by where it is.
+    /// Checks everything in a folder, given both the path as written and the resolved path.
     fn folder(&mut self, given: &Path, whole: &Path) {
         if !self.seen.insert(whole.to_owned()) {
             return;
@@ -77,9 +79,9 @@ impl Check {
         };
         let mut inside: Vec<_> = entries.filter(|path| !is_hidden(path)).collect();
         inside.sort();
-        // A model's folder has TOML files that are none of ours.
+        // TOML files beside a model.toml belong to the model.
         let model = inside.iter().any(|path| path.ends_with("model.toml"));
-        // Beside the models there may be folders of other things, such as the code that trains them.
+        // A models folder may also hold other things, such as training code.
         let only_models = given.ends_with("models") || whole.ends_with("models");
         for path in inside {
             let whole = match path.canonicalize() {
@@ -89,7 +91,7 @@ impl Check {
                     continue;
                 }
             };
-            // What a link is for, its own place says, before that of the file.
+            // A link's own location counts before that of its target.
             let kind = kind_by_place(&given_whole(given, &path)).or_else(|| kind_by_place(&whole));
             if whole.is_dir() {
                 if !only_models || path.join("model.toml").is_file() {
@@ -121,10 +123,14 @@ impl Check {
                 Err(problems) => Some(told(problems)),
             },
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(told),
+            Some(Kind::Setlist) => match Setlist::parse(given, &text) {
+                Ok(setlist) => Some(unknown_presets(given, &text, &setlist)),
+                Err(problems) => Some(told(problems)),
+            },
             Some(Kind::Config) => Config::parse(given, &text).err().map(told),
             None => {
-                let hint = "neither its place nor its keys say what it is: a preset has schema and name, a mapping [device] \
-                            or [[bind]] too, a configuration [audio], [osc], [http] or [midi]";
+                let hint = "cannot tell what this file is from its location or its keys: a preset has schema and name, a mapping [device] \
+                            or [[bind]] too, a setlist [[entry]], a configuration [audio], [osc], [http] or [midi]";
                 Some(vec![Problem::of_file(given, hint).to_string()])
             }
         };
@@ -132,7 +138,7 @@ impl Check {
     }
 }
 
-/// Where a file of a folder would be if the folder's links were not links.
+/// The absolute path of a folder's entry, with links left unresolved.
 fn given_whole(folder: &Path, path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).join(name)
@@ -142,7 +148,7 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// A mapping that inherits from one that is neither beside it nor where Melos looks for mappings.
+/// Reports an `inherit` that names no mapping, neither beside the file nor in the search path.
 fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
     let name = mapping.inherit.as_deref()?;
     let places = find_data(None).ok().map(|data| Places::new(&data));
@@ -153,11 +159,34 @@ fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Proble
     }
     known.retain(|other| *other != mapping.file);
     let line = text.lines().position(|line| line.trim_start().starts_with("inherit")).map_or(0, |index| index + 1);
-    let hint = format!("there is no mapping of this name; there are {}", known.join(", "));
+    let hint = format!("there is no such mapping; choose one of {}", known.join(", "));
     Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
 }
 
-/// What a file is by its name, or the folder it lies in.
+/// Presets of a setlist that are neither beside it nor where Melos looks for presets.
+fn unknown_presets(file: &Path, text: &str, setlist: &Setlist) -> Vec<String> {
+    let places = find_data(None).ok().map(|data| Places::new(&data));
+    let found = places.into_iter().flat_map(|places| places.found("presets"));
+    let known: Vec<String> = found.map(|(name, _)| name).collect();
+    let beside = file.parent().and_then(Path::parent).map(|root| root.join("presets"));
+    let is_there = |name: &str| {
+        let beside = beside.as_ref().is_some_and(|folder| folder.join(format!("{name}.toml")).is_file());
+        beside || known.iter().any(|other| other == name)
+    };
+    let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("preset"));
+    let presets = setlist.entries.iter().filter_map(|entry| match &entry.cue {
+        Cue::Preset(name) => Some((name, lines.next().map_or(0, |(index, _)| index + 1))),
+        Cue::Scene(_) => None,
+    });
+    let unknown = presets.filter(|(name, _)| !is_there(name)).map(|(name, line)| {
+        let hint = format!("there is no preset of this name{}", meant(name, known.iter().map(String::as_str)));
+        let problem = Problem::of_file(file, hint);
+        Problem { line, key: "entry.preset".to_owned(), value: format!("{name:?}"), ..problem }.to_string()
+    });
+    unknown.collect()
+}
+
+/// Tells the kind of a file by its name or its folder.
 fn kind_by_place(path: &Path) -> Option<Kind> {
     let name = path.file_name()?;
     if name == "model.toml" {
@@ -169,11 +198,12 @@ fn kind_by_place(path: &Path) -> Option<Kind> {
     match path.parent()?.file_name()?.to_str()? {
         "mappings" => Some(Kind::Mapping),
         "presets" => Some(Kind::Preset),
+        "setlists" => Some(Kind::Setlist),
         _ => None,
     }
 }
 
-/// What a file is by its keys, as far as it can be read.
+/// Tells the kind of a file by its keys, as far as it parses.
 fn kind_by_keys(text: &str) -> Option<Kind> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());
@@ -181,9 +211,12 @@ fn kind_by_keys(text: &str) -> Option<Kind> {
         Some(Kind::Model)
     } else if has(&["bind", "device", "lead", "programs"]) {
         Some(Kind::Mapping)
+    } else if has(&["entry"]) {
+        Some(Kind::Setlist)
     } else if has(&["schema", "journey"]) {
         Some(Kind::Preset)
-    } else if has(&["audio", "osc", "http", "midi", "link", "recordings", "control_log", "model", "preset"]) {
+    } else if has(&["audio", "osc", "http", "midi", "link", "recordings", "control_log", "schedule", "model", "preset"])
+    {
         Some(Kind::Config)
     } else {
         None

@@ -1,4 +1,4 @@
-//! A running Melos: asked over HTTP, steered over OSC.
+//! Client of a running daemon: queries over HTTP, control over OSC.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,12 +12,12 @@ use serde_json::Value as Json;
 
 use super::endpoint::{DaemonArgs, socket_to};
 
-/// How long Melos may take to answer, and to follow.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Time between two looks whether it has followed.
-const LOOK: Duration = Duration::from_millis(50);
+/// Time for the daemon to answer, and to apply a change.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Interval between checks whether the change has been applied.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Which Melos is meant.
+/// Which daemon to talk to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Client {
     #[command(flatten)]
@@ -25,25 +25,28 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The JSON at a path, by one HTTP/1.0 request, whose answer ends with the connection.
+    /// Fetches the JSON at a path with one HTTP/1.0 request; the response ends when the connection closes.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
         let at = self.daemon.http()?;
-        let (head, body) = ask(at, path).with_context(|| format!("no Melos answers on {at}"))?;
+        let (head, body) = ask(at, path).with_context(|| format!("no Melos daemon answers on {at}"))?;
         match head.split_whitespace().nth(1) {
             Some("200") => Ok(serde_json::from_str(&body)?),
-            Some("401") => bail!("{at} asks for a password: put it into MELOS_PASSWORD"),
-            Some("404") => bail!("the Melos on {at} does not know {path}; is it an older one?"),
+            Some("401") => bail!("{at} requires a password: set MELOS_PASSWORD"),
+            Some("404") => bail!("the Melos daemon on {at} does not serve {path}; is it an older version?"),
             _ => bail!("{at} answered {}", head.lines().next().unwrap_or("nothing")),
         }
     }
 
-    /// Sends a message to where Melos listens to OSC: as given, else where it says that it does.
+    /// Sends an OSC message to the address given, or else to the port that the daemon reports.
     pub(crate) fn send(&self, address: &str, args: Vec<OscType>) -> anyhow::Result<()> {
         let to = if self.daemon.names_osc() {
             self.daemon.osc()?
         } else {
             let port = self.get("/?HOST_INFO")?["OSC_PORT"].as_u64().and_then(|port| u16::try_from(port).ok());
-            SocketAddr::new(self.daemon.http()?.ip(), port.context("Melos does not say where it listens to OSC")?)
+            SocketAddr::new(
+                self.daemon.http()?.ip(),
+                port.context("the daemon does not report its OSC port; give it with --osc")?,
+            )
         };
         let packet = encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args }))?;
         socket_to(to)?.send_to(&packet, to)?;
@@ -58,18 +61,18 @@ impl Client {
             if now == *value {
                 return Ok(());
             }
-            if begun.elapsed() > PATIENCE {
-                bail!("{id} is still {now}: Melos did not take {value}; its log says why");
+            if begun.elapsed() > TIMEOUT {
+                bail!("{id} is still {now}: the daemon did not accept {value}; run `melos log` to see why");
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
 
-/// The head and the body of an answer.
+/// Splits a response into head and body.
 fn ask(at: SocketAddr, path: &str) -> anyhow::Result<(String, String)> {
-    let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&at, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let password = std::env::var("MELOS_PASSWORD").map_or_else(
         |_| String::new(),
         |password| format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("melos:{password}"))),

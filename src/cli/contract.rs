@@ -1,4 +1,4 @@
-//! `melos contract`: the numbers that playing and training share, for programs that are not written in Rust.
+//! `melos contract`: the constants shared by playback and training, for programs not written in Rust.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// As JSON, the form of models/training/melos_training/contract.json
+    /// Print JSON, as in models/training/melos_training/contract.json
     #[arg(long)]
     json: bool,
 }
@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One object per subject, in the units of the constants it is made from; `first` and `end` are a half-open range.
+/// One object per subject, in the units of the constants it comes from; `first` and `end` are a half-open range.
 fn contract() -> Value {
     let groups: Vec<Value> = GROUP_NAMES
         .into_iter()
@@ -81,14 +81,14 @@ fn scale(Scale { middle, width }: Scale) -> Value {
     json!({ "middle": decimal(middle), "width": decimal(width) })
 }
 
-/// Every number and text of a value with its path, such as `mel.hop`.
+/// Lists every number and text of a value with its path, such as `mel.hop`.
 fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     let mut child = |key: &str, value: &Value| {
         let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         flatten(&path, value, lines);
     };
     match value {
-        // The name of an entry of a list is in its path.
+        // A list entry's name is already in its path.
         Value::Object(entries) => {
             entries.iter().filter(|(key, _)| *key != "name").for_each(|(key, value)| child(key, value))
         }

@@ -1,4 +1,4 @@
-//! `melos prepare` and `melos analyze`: commands of `melos-corpus`, the program beside this one.
+//! `melos prepare` and `melos analyze`: commands of `melos-corpus`, the program installed beside this one.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -6,18 +6,18 @@ use std::process::Command;
 
 use anyhow::anyhow;
 
-/// Arguments handed on as they are.
+/// Arguments passed through unchanged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Options and files; `melos-corpus help` lists them
+    /// Options and files; see `melos-corpus help`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<OsString>,
 }
 
-/// Becomes `melos-corpus`, from the folder of this program or else from the search path.
+/// Replaces this process with `melos-corpus`, found beside this program or else in `PATH`.
 ///
 /// # Errors
-/// When there is no such program.
+/// Fails when the program cannot be found or run.
 pub(crate) fn run(command: &str, args: Args) -> anyhow::Result<()> {
     let beside = std::env::current_exe()?.with_file_name("melos-corpus");
     let program = if beside.is_file() { beside } else { "melos-corpus".into() };

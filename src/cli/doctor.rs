@@ -1,4 +1,4 @@
-//! `melos doctor`: what this machine lacks for playing, and what to do about it.
+//! `melos doctor`: what this machine lacks for playing, and how to fix it.
 
 use std::fs;
 use std::io::Write;
@@ -11,28 +11,28 @@ use melos::midi::{MidiSystem, sources};
 use melos::output::device::devices;
 
 use super::data::DataArgs;
-use super::devices::is_heard;
+use super::devices::is_audible;
 
-/// Something is missing that the music needs.
+/// Exit status when something the music needs is missing.
 const UNWELL: u8 = 2;
-/// Watches that a folder of presets, mappings and models may need, with some room for other programs.
+/// inotify watches needed for folders of presets, mappings and models, with room for other programs.
 const WATCHES: u64 = 1024;
-/// Instances of watching: three for Melos, and as many for others.
+/// inotify instances needed: three for Melos, and as many for other programs.
 const INSTANCES: u64 = 16;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Ends with 0 when Melos can play here, with 2 when something is missing.")]
+#[command(after_help = "Exits with 0 when Melos can play here, 2 when something is missing.")]
 pub(crate) struct Args {
     #[command(flatten)]
     data: DataArgs,
 }
 
-/// What was found.
+/// The result of a check.
 enum Finding {
     Good(String),
-    /// It plays all the same; what would be better, and how.
+    /// Melos plays, but could run better; says how.
     Weak(String),
-    /// It does not play, or nobody hears it; what to do.
+    /// Melos cannot play or be heard; says how to fix it.
     Bad(String),
 }
 
@@ -65,23 +65,23 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn sound() -> Finding {
-    let works = devices().into_iter().find(is_heard);
+    let works = devices().into_iter().find(is_audible);
     works.map_or_else(
-        || Bad("no device can be opened: plug one in, or start JACK or PipeWire; `melos devices` says why".to_owned()),
+        || Bad("no audio device can be opened: plug one in, or start JACK or PipeWire; run `melos devices` for the reasons".to_owned()),
         |device| Good(format!("{} {}", device.host, device.name)),
     )
 }
 
-/// `/proc/self/limits` says how high a thread may rise, and how much memory may be held.
+/// Reads the limits on real-time priority and locked memory from `/proc/self/limits`.
 fn real_time(limits: &str) -> Finding {
     let soft = |name: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next().map(str::to_owned)
     };
     match soft("Max realtime priority").as_deref() {
-        None => Weak("this system does not say whether real-time priority is allowed".to_owned()),
+        None => Weak("cannot tell whether real-time priority is allowed".to_owned()),
         Some("0") => Weak(
-            "not allowed, so other programs may cause clicks: join the group audio, or set LimitRTPRIO=95 in the unit"
+            "not allowed, so other programs may cause clicks: join the audio group, or set LimitRTPRIO=95 in the unit"
                 .to_owned(),
         ),
         Some(priority) => Good(format!("priority up to {priority}")),
@@ -98,7 +98,7 @@ fn midi() -> Finding {
         }
     }
     match (found.as_slice(), reasons.len()) {
-        ([], 2) => Weak(format!("cannot be had: {}", reasons.join("; "))),
+        ([], 2) => Weak(format!("unavailable: {}", reasons.join("; "))),
         ([], _) => Good("no device is plugged in".to_owned()),
         _ => Good(found.join(", ")),
     }
@@ -117,7 +117,7 @@ fn ports() -> Finding {
     match taken.as_slice() {
         [] => Good(format!("OSC {osc} and HTTP {http} are free")),
         _ => Weak(format!(
-            "{} is taken: if `melos status` answers, Melos runs already; otherwise choose others with --osc and --http",
+            "{} is in use: if `melos status` answers, Melos is already running; otherwise choose other ports with --osc and --http",
             taken.join(" and ")
         )),
     }
@@ -132,17 +132,17 @@ fn model(data: &DataArgs) -> Finding {
     load().map_or_else(|error| Bad(format!("{error:#}")), Good)
 }
 
-/// How many files the system lets programs watch; `read` gives a file of `/proc/sys/fs/inotify`.
+/// Checks the inotify limits; `read` returns a file of `/proc/sys/fs/inotify`.
 fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
     let limit = |name: &str| read(name)?.trim().parse::<u64>().ok();
     for (name, least) in [("max_user_watches", WATCHES), ("max_user_instances", INSTANCES)] {
         if let Some(limit) = limit(name).filter(|limit| *limit < least) {
             return Weak(format!(
-                "the system watches only {limit} for a user, so saved presets may not be noticed: sysctl fs.inotify.{name}={least}"
+                "only {limit} allowed per user, so saved presets may go unnoticed: run sysctl fs.inotify.{name}={least}"
             ));
         }
     }
-    Good("saved presets, mappings and models are noticed".to_owned())
+    Good("saved presets, mappings and models are reloaded".to_owned())
 }
 
 #[cfg(test)]

@@ -5,17 +5,17 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 
-/// OSC's and HTTP's usual ports.
+/// Default OSC and HTTP ports.
 const OSC: u16 = 9000;
 const HTTP: u16 = 9080;
 
-/// The addresses of a daemon, given as to `melos run`.
+/// The addresses of a daemon, as given to `melos run`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DaemonArgs {
-    /// Where the daemon listens to OSC, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9000]
+    /// OSC address of the daemon, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDRESS:PORT")]
     osc: Option<Endpoint>,
-    /// Where it serves HTTP, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9080]
+    /// HTTP address of the daemon, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9080]
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     http: Option<Endpoint>,
 }
@@ -48,27 +48,27 @@ impl FromStr for Endpoint {
 }
 
 impl DaemonArgs {
-    /// Whether it was said where OSC goes.
+    /// Whether an OSC address was given.
     pub(crate) fn names_osc(&self) -> bool {
         self.osc.is_some()
     }
 
-    /// Where OSC goes.
+    /// The address to send OSC to.
     pub(crate) fn osc(&self) -> anyhow::Result<SocketAddr> {
         reach(self.osc.as_ref(), OSC)
     }
 
-    /// Where HTTP is asked.
+    /// The address to send HTTP requests to.
     pub(crate) fn http(&self) -> anyhow::Result<SocketAddr> {
         reach(self.http.as_ref(), HTTP)
     }
 }
 
-/// An address to send to; where a daemon listens on all addresses it is reached on the machine's own.
+/// Resolves an address to send to; an unspecified address becomes the loopback address.
 fn reach(endpoint: Option<&Endpoint>, usual: u16) -> anyhow::Result<SocketAddr> {
     let host = endpoint.and_then(|endpoint| endpoint.host.as_deref()).unwrap_or("127.0.0.1");
     let port = endpoint.map_or(usual, |endpoint| endpoint.port);
-    let found = (host, port).to_socket_addrs().with_context(|| format!("{host} is no address"))?.next();
+    let found = (host, port).to_socket_addrs().with_context(|| format!("cannot resolve {host}"))?.next();
     let Some(mut address) = found else { bail!("{host} has no address") };
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
@@ -76,7 +76,7 @@ fn reach(endpoint: Option<&Endpoint>, usual: u16) -> anyhow::Result<SocketAddr> 
     Ok(address)
 }
 
-/// A socket from which an address can be reached.
+/// Opens a UDP socket of the address's family.
 pub(crate) fn socket_to(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     UdpSocket::bind((any, 0))
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_server_is_given_the_client_reaches() {
+    fn the_client_reaches_any_address_the_server_accepts() {
         for (osc, http, at) in [
             (None, None, ["127.0.0.1:9000", "127.0.0.1:9080"]),
             (Some("9100"), None, ["127.0.0.1:9100", "127.0.0.1:9080"]),

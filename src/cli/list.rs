@@ -1,4 +1,4 @@
-//! `melos presets`, `melos scenes`, `melos takes` and `melos log`: what the running daemon has.
+//! `melos presets`, `melos scenes`, `melos takes` and `melos log`: lists from the running daemon.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ pub(crate) struct Args {
     melos: Client,
 }
 
-/// What is listed.
+/// What to list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum List {
     Presets,
@@ -46,14 +46,14 @@ impl List {
     }
 }
 
-/// How long ago a moment was, given in seconds from 1970.
+/// Time since a moment given in seconds since 1970.
 fn ago(at: f64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let passed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());
     format!("{} ago", duration(passed.as_secs()))
 }
 
-/// `2 h 5 min`, `5 min 3 s`, `3 s`.
+/// Formats a duration as `2 h 5 min`, `5 min 3 s` or `3 s`.
 pub(super) fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_told_in_two_units() {
+    fn durations_have_two_units() {
         for (seconds, text) in [(3, "3 s"), (303, "5 min 3 s"), (7500, "2 h 5 min"), (90_000, "1 d 1 h")] {
             assert_eq!(duration(seconds), text);
         }

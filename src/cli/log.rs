@@ -1,8 +1,8 @@
-//! The log on standard error: one line per event, written by a thread of its own.
+//! The log on standard error: one line per event, written by its own thread.
 //!
-//! Whoever logs hands a finished line to a bounded queue and goes on. A reader that stands still or is gone therefore costs
-//! lines, which are counted and reported once it reads again, and never holds up, delays or ends a thread. Lines are
-//! bounded in length ([`line`]) and in number per kind ([`quota`]).
+//! Logging pushes a finished line onto a bounded queue and never blocks. A reader that stalls or disappears therefore
+//! costs lines, which are counted and reported once it reads again, but never delays or ends a thread. Lines are
+//! bounded in length ([`line`]) and in number per call site ([`quota`]).
 
 mod line;
 mod quota;
@@ -23,29 +23,30 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use melos::remote::journal::Journal;
+use melos::threads;
 
 use line::{Form, Lines, visible};
 use quota::{OWN_TARGET, Quota};
 
-/// Lines that may wait for the reader.
-const WAITING: usize = 1024;
-/// Pause before a full, non-blocking pipe is tried again.
-const FULL_PIPE: Duration = Duration::from_millis(20);
-/// How often the writer reports what was left out.
-const LOOK: Duration = Duration::from_secs(1);
-/// How long the last lines may take at the end; a reader that stands still must not keep the process from ending.
-const LAST_LINES: Duration = Duration::from_millis(500);
+/// Capacity of the line queue.
+const QUEUE_CAPACITY: usize = 1024;
+/// Pause before retrying a full non-blocking pipe.
+const PIPE_RETRY: Duration = Duration::from_millis(20);
+/// Interval at which the writer reports suppressed lines.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Time to flush the last lines at exit, so that a stalled reader cannot keep the process alive.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How many lines went which way; shared by those who log and the writer.
+/// Line counters, shared by the callers and the writer.
 #[derive(Debug, Default)]
 struct Counts {
     queued: AtomicU64,
-    /// Written, or given up.
+    /// Written or given up.
     settled: AtomicU64,
     lost: AtomicU64,
 }
 
-/// The queue into the writer.
+/// The queue to the writer.
 #[derive(Debug, Clone)]
 struct Queue {
     lines: SyncSender<Vec<u8>>,
@@ -53,9 +54,9 @@ struct Queue {
 }
 
 impl Queue {
-    /// Hands over a line; never waits.
+    /// Queues a line; never blocks.
     fn push(&self, line: Vec<u8>) {
-        // Counted first, so that nobody takes the line for settled before it is queued.
+        // Counted first, so that the line is never taken for settled before it is queued.
         self.counts.queued.fetch_add(1, Relaxed);
         if self.lines.try_send(line).is_err() {
             self.counts.settled.fetch_add(1, Relaxed);
@@ -64,27 +65,28 @@ impl Queue {
     }
 }
 
-/// The log of this process; dropping it waits a moment for the last lines.
+/// The log of this process; dropping it waits briefly for the last lines.
 #[derive(Debug)]
 pub(crate) struct Log {
     queue: Queue,
 }
 
 impl Log {
-    /// Starts to log. `MELOS_LOG` chooses how much, as in `MELOS_LOG=melos=debug`; `MELOS_LOG_JSON=1` writes JSON.
+    /// Starts the log. `MELOS_LOG` sets the filter, as in `MELOS_LOG=melos=debug`; `MELOS_LOG_JSON=1` writes JSON.
     ///
     /// # Errors
-    /// When there can be no more threads or file descriptors.
+    /// Fails when no thread or file descriptor is available.
     pub(crate) fn start() -> io::Result<Self> {
-        // A handle of our own: standard error's lock would be held while its reader stands still.
+        // A separate handle, because standard error's lock would be held while its reader stalls.
         let stderr = io::stderr();
         let (to, ansi) = (File::from(stderr.as_fd().try_clone_to_owned()?), stderr.is_terminal());
-        let (lines, waiting) = sync_channel(WAITING);
+        let (lines, waiting) = sync_channel(QUEUE_CAPACITY);
         let queue = Queue { lines, counts: Arc::default() };
         let quota = Quota::default();
-        let writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_said: 0 };
-        thread::Builder::new().name("melos-stderr".to_owned()).spawn(move || writer.run(&waiting))?;
-        // The PulseAudio client calls the end of every connection an error, its own too; we report a lost device ourselves.
+        let mut writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_said: 0 };
+        threads::spawn_steady("melos-stderr", move || writer.run(&waiting))?;
+        // The PulseAudio client logs every closed connection as an error, even its own; Melos reports lost devices
+        // itself.
         let filter =
             EnvFilter::try_from_env("MELOS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,pulseaudio=off,melos=info"));
         let layer = fmt::layer().with_target(false).log_internal_errors(false);
@@ -99,7 +101,7 @@ impl Log {
         Ok(Self { queue })
     }
 
-    /// Writes a message as it is, behind everything that was logged before.
+    /// Writes a message unchanged, after everything already logged.
     pub(crate) fn say(&self, message: &str) {
         let mut text: String = message.lines().map(visible).collect::<Vec<_>>().join("\n");
         text.push('\n');
@@ -110,22 +112,21 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         let (counts, begun) = (&self.queue.counts, Instant::now());
-        while counts.settled.load(Relaxed) < counts.queued.load(Relaxed) && begun.elapsed() < LAST_LINES {
+        while counts.settled.load(Relaxed) < counts.queued.load(Relaxed) && begun.elapsed() < FLUSH_TIMEOUT {
             thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-/// The default hook writes to standard error, which may fail or block.
+/// Replaces the default hook, which writes to standard error and so may fail or block.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let current = thread::current();
-    let (thread, reason) =
-        (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("for no stated reason"));
+    let (thread, reason) = (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no reason given"));
     let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     tracing::error!(thread, place, "panicked: {reason}");
 }
 
-/// What the writing thread owns.
+/// State owned by the writer thread.
 struct Writer {
     to: File,
     counts: Arc<Counts>,
@@ -134,10 +135,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, lines: &Receiver<Vec<u8>>) {
+    fn run(&mut self, lines: &Receiver<Vec<u8>>) {
         let mut looked = Instant::now();
         loop {
-            match lines.recv_timeout(LOOK) {
+            match lines.recv_timeout(REPORT_INTERVAL) {
                 Ok(line) => {
                     let written = self.write(&line).is_ok();
                     self.counts.lost.fetch_add(u64::from(!written), Relaxed);
@@ -149,21 +150,21 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if looked.elapsed() >= LOOK {
+            if looked.elapsed() >= REPORT_INTERVAL {
                 looked = Instant::now();
                 self.quota.report();
             }
         }
     }
 
-    /// Waits as long as the reader stands still; fails when it is gone.
+    /// Blocks while the reader stalls; fails when it has gone.
     fn write(&mut self, mut line: &[u8]) -> io::Result<()> {
         while !line.is_empty() {
             match self.to.write(line) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => line = &line[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PIPE),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PIPE_RETRY),
                 Err(error) => return Err(error),
             }
         }
@@ -173,7 +174,7 @@ impl Writer {
     fn say_lost(&mut self) {
         let lost = self.counts.lost.load(Relaxed);
         if lost > self.lost_said {
-            tracing::warn!(target: OWN_TARGET, lines = lost - self.lost_said, "log lines were lost: their reader did not keep up");
+            tracing::warn!(target: OWN_TARGET, lines = lost - self.lost_said, "log lines lost: the reader of standard error did not keep up");
             self.lost_said = lost;
         }
     }

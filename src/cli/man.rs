@@ -1,4 +1,4 @@
-//! `melos man`: the manual pages, made of what the command line says of itself.
+//! `melos man`: manual pages generated from the command-line definitions.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use super::Cli;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder that the pages go to; it is made if there is none
+    /// Folder for the pages; created if missing
     folder: PathBuf,
 }
 
-/// Writes one page for `melos` and one for each of its commands.
+/// Writes one page for `melos` and one for each command.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     std::fs::create_dir_all(&args.folder).with_context(|| args.folder.display().to_string())?;
     clap_mangen::generate_to(Cli::command(), &args.folder).with_context(|| args.folder.display().to_string())?;

@@ -12,22 +12,20 @@ pub(crate) struct Args {
     data: DataArgs,
 }
 
-/// Shows where files are looked for, and what was found where.
+/// Shows the search path and what was found where.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let places = args.data.places()?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "looked for in, the first that counts in front:")?;
+    writeln!(out, "search path, first match wins:")?;
     for root in places.roots() {
-        writeln!(out, "  {}{}", root.display(), if root.is_dir() { "" } else { " (not there)" })?;
+        writeln!(out, "  {}{}", root.display(), if root.is_dir() { "" } else { " (missing)" })?;
     }
     match state_folder() {
-        Some(folder) => {
-            writeln!(out, "state and recordings, unless --state names another folder:\n  {}", folder.display())?
-        }
-        None => writeln!(out, "state and recordings: no home folder, so --state must name one")?,
+        Some(folder) => writeln!(out, "state and recordings (change with --state):\n  {}", folder.display())?,
+        None => writeln!(out, "state and recordings: no home folder; name one with --state")?,
     }
     configuration(&places, &mut out)?;
-    for kind in ["presets", "mappings", "models"] {
+    for kind in ["presets", "setlists", "mappings", "models"] {
         writeln!(out, "{kind}:")?;
         for (name, found) in places.found(kind) {
             writeln!(out, "  {name:<24} {}", found.file.display())?;
@@ -43,7 +41,7 @@ fn configuration(places: &Places, out: &mut impl Write) -> std::io::Result<()> {
     let mut files = places.all("melos.toml").into_iter().filter(|file| file.exists());
     match files.next() {
         Some(file) => writeln!(out, "configuration:\n  {}", file.display())?,
-        None => writeln!(out, "configuration: no melos.toml; everything is as by default")?,
+        None => writeln!(out, "configuration: no melos.toml; using defaults")?,
     }
     files.try_for_each(|hidden| writeln!(out, "    hides {}", hidden.display()))
 }

@@ -1,4 +1,4 @@
-//! What was asked of the music, written beside a rendering.
+//! The plan, written beside a render.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,7 +9,7 @@ use melos::music::emotion::Emotion;
 use melos::music::plan::Plan;
 use serde_json::{Value, json};
 
-/// A file of JSON lines, one for each frame that was looked at.
+/// A JSON Lines file with one line per sampled frame.
 #[derive(Debug)]
 pub(super) struct PlanFile {
     file: BufWriter<File>,
@@ -18,22 +18,21 @@ pub(super) struct PlanFile {
 
 impl PlanFile {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
+        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { file: BufWriter::new(file), path: path.to_owned() })
     }
 
-    /// Adds what `plan` asks for at `frame`.
+    /// Writes what `plan` asks for at `frame`.
     pub(super) fn write(&mut self, plan: &Plan, frame: u64) -> anyhow::Result<()> {
-        writeln!(self.file, "{}", line(plan, frame))
-            .with_context(|| format!("{} cannot be written", self.path.display()))
+        writeln!(self.file, "{}", line(plan, frame)).with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        self.file.flush().with_context(|| format!("{} cannot be finished", self.path.display()))
+        self.file.flush().with_context(|| format!("cannot finish {}", self.path.display()))
     }
 }
 
-/// What the plan asks for at a frame. `beat` counts from 0 and is whole on the beat.
+/// Formats what the plan asks for at a frame. `beat` counts from 0 and is an integer on the beat.
 fn line(plan: &Plan, frame: u64) -> Value {
     let conditions = plan.conditions(frame);
     let mood = plan.steering.mood.at(frame, &plan.clock);

@@ -8,18 +8,18 @@ use rosc::OscType;
 
 use super::client::Client;
 
-/// How long the daemon may take to follow.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Time for the daemon to start or stop.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Whether a recording begins or ends
+    /// Start or stop recording
     #[arg(value_enum)]
-    what: What,
-    /// Begin with the last seconds, at most 30
+    action: Action,
+    /// Include this many seconds from before the start, at most 30
     #[arg(long, value_name = "SECONDS")]
     preroll: Option<f32>,
-    /// Kind of file
+    /// File format
     #[arg(long, value_parser = ["wav", "flac"])]
     format: Option<String>,
     #[command(flatten)]
@@ -27,17 +27,17 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum What {
-    /// Begins a recording, and prints where
+enum Action {
+    /// Start a recording and print its file
     Start,
-    /// Ends it, and prints where it is
+    /// Stop the recording and print its file
     Stop,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let status = args.melos.get("/status")?;
-    let on = args.what == What::Start;
-    // The first minute that is recorded without a device is nobody's wish; a take that was asked for goes on as it is.
+    let on = args.action == Action::Start;
+    // The emergency recording made while no device is open is not what was asked for; a requested take continues.
     let asked = status["parameters"]["record"] == true;
     if !on && !asked {
         bail!("nothing is being recorded");
@@ -59,11 +59,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         if followed && decided {
             break now;
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > TIMEOUT {
             if let Some(trouble) = now["trouble"].as_str() {
                 bail!("{trouble}");
             }
-            bail!("Melos answers, but does not follow OSC");
+            bail!("the daemon answers over HTTP but does not react to OSC; check --osc");
         }
         std::thread::sleep(Duration::from_millis(50));
     };

@@ -25,35 +25,35 @@ use super::plan_file::PlanFile;
 use super::progress::Progress;
 use super::settings::StartArgs;
 
-/// Frames rendered between two looks at the progress bar: one latent.
+/// Frames rendered between updates of the progress bar: one latent.
 const BLOCK: usize = 4096;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// File to write: name.wav (RF64 beyond 4 GB) or name.flac, stereo, 48 kHz; name.mid for the notes alone
+    /// File to write: name.wav (RF64 beyond 4 GB) or name.flac, stereo, 48 kHz; name.mid for the notes only
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Preset to begin with, journey and all
+    /// Preset to start with, including its journey
     #[arg(long, conflicts_with = "control_log")]
     preset: Option<String>,
     #[command(flatten)]
     start: StartArgs,
-    /// How long, in seconds [default: 30, or as long as the control log]
+    /// Length in seconds [default: 30, or the length of the control log]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Seed of everything random
+    /// Seed of all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Renders a recorded session, or the recording beside the log, again, bit for bit
+    /// Re-render a recorded session or take from its control log, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
     /// Also write the notes of bass, pad and upper voice, with chords and tempo, as a Standard MIDI File
     #[arg(long, value_name = "FILE")]
     midi: Option<PathBuf>,
-    /// Also write what was asked of the music, as JSON lines, one for every 4096 frames
+    /// Also write the plan as JSON lines, one every 4096 frames
     #[arg(long, value_name = "JSONL")]
     plan: Option<PathBuf>,
-    /// Also says how far it has come on standard output, as JSON lines with the highest sample since the line before
+    /// Also print progress to standard output, as JSON lines with the peak since the previous line
     #[arg(long)]
     progress: bool,
     /// Bits per sample; 32 is floating point
@@ -82,12 +82,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = begin_with(&presets, name)?;
         log.header.settings = settings;
+        // As on stage, where the plan of the first frame stands before anything moves.
+        let moving = preset.modulations.iter();
+        log.entries.extend(moving.map(|(param, by)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*by))))));
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;
     let is_silent = start.iter().any(|setting| *setting == (Param::MuteHarmony, Value::Toggle(true)));
     if is_silent && (args.midi.is_some() || sound.is_none()) {
-        bail!("--no-harmony leaves out bass, pad and upper voice, whose notes a MIDI file would hold");
+        bail!("--no-harmony removes bass, pad and upper voice, the only notes in a MIDI file");
     }
     if start.iter().any(|(param, _)| param.policy().ends_journey) {
         journey = None;
@@ -96,13 +99,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 
     let mut frames = log.frames();
     match args.seconds {
-        Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => bail!("--seconds {seconds} is not a length"),
+        Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => {
+            bail!("--seconds {seconds}: expected a number above 0 and below 1000000")
+        }
         Some(seconds) => frames.end = frames.start + seconds_to_frames(seconds),
         None if frames.is_empty() => frames.end = seconds_to_frames(30.0),
         None => {}
     }
     for (frame, step) in journey.into_iter().flatten().take_while(|(frame, _)| frames.contains(frame)) {
-        // As on stage, where the plan of the first frame stands before anything is steered.
+        // As in a live session, where the plan of frame 0 is fixed before any event applies.
         let frame = frame.max(1);
         log.entries
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
@@ -117,12 +122,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     write(&args, &mut performance, frames, sound)?;
     let notes = performance.take_notes();
     for (path, notes) in midi.into_iter().zip(notes.iter().cycle()) {
-        notes.write(path).with_context(|| format!("{} cannot be written", path.display()))?;
+        notes.write(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
 
-/// Renders up to the last of the frames, and writes them into the file, if there is one for the sound.
+/// Renders the frames up to `wanted.end`, writing those in `wanted` to the sound file, if any.
 fn write(
     args: &Args,
     performance: &mut Offline,
@@ -164,7 +169,7 @@ fn write(
     bar.finish();
     let seconds = start.elapsed().as_secs_f64();
     super::tell(format_args!(
-        "{}: {:.1} s of music in {seconds:.1} s, a real-time factor of {:.3}",
+        "{}: {:.1} s of music in {seconds:.1} s, real-time factor {:.3}",
         args.output.display(),
         frames_to_seconds(done),
         seconds / frames_to_seconds(done)
@@ -172,14 +177,14 @@ fn write(
     Ok(())
 }
 
-/// Format and sample size of a sound file by its name and the bits asked for; `None` for a MIDI file.
+/// The format and sample size that a file name and `--bits` ask for; `None` for a MIDI file.
 fn sound_format(path: &Path, bits: &str) -> anyhow::Result<Option<(Format, Bits)>> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = match ending.as_str() {
         "wav" | "wave" => Format::Wav,
         "flac" => Format::Flac,
         "mid" | "midi" => return Ok(None),
-        _ => bail!("{}: expected a name that ends in .wav, .flac or .mid", path.display()),
+        _ => bail!("{}: expected a name ending in .wav, .flac or .mid", path.display()),
     };
     let bits = match bits {
         "16" => Bits::Sixteen,
@@ -187,12 +192,12 @@ fn sound_format(path: &Path, bits: &str) -> anyhow::Result<Option<(Format, Bits)
         _ => Bits::TwentyFour,
     };
     if (format, bits) == (Format::Flac, Bits::Float) {
-        bail!("{}: FLAC holds 16 or 24 bits; choose --bits 24, or a name that ends in .wav", path.display());
+        bail!("{}: FLAC holds 16 or 24 bits; choose --bits 24, or a name ending in .wav", path.display());
     }
     Ok(Some((format, bits)))
 }
 
 fn read_log(path: &Path) -> anyhow::Result<ControlLog> {
-    let file = files::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let file = files::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     ControlLog::read(BufReader::new(file)).with_context(|| path.display().to_string())
 }

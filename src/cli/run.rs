@@ -13,7 +13,7 @@ use super::settings::StartArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What carries the sound [default: the first that works]
+    /// Audio system [default: the first that works]
     #[arg(long, value_enum)]
     audio: Option<AudioHost>,
     /// Audio device, by part of its name
@@ -22,26 +22,26 @@ pub(crate) struct Args {
     /// Frames per audio block
     #[arg(long, value_name = "FRAMES")]
     block: Option<u32>,
-    /// What carries MIDI [default: JACK beside JACK, otherwise ALSA]
+    /// MIDI system [default: JACK if the audio uses JACK, otherwise ALSA]
     #[arg(long, value_enum)]
     midi: Option<MidiHost>,
-    /// Address and port for OSC; another address than 127.0.0.1 lets the network steer, without a password
+    /// Address and port for OSC; any address but 127.0.0.1 lets the network steer without a password
     #[arg(long, value_name = "ADDRESS:PORT")]
     osc: Option<SocketAddr>,
-    /// Port, or address and port, for the page, status and OSCQuery; another address than 127.0.0.1 lets in whoever knows
-    /// http.password of melos.toml
+    /// Port, or address and port, for the page, status and OSCQuery; any address but 127.0.0.1 requires http.password
+    /// in melos.toml
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place)]
     http: Option<(Option<IpAddr>, u16)>,
-    /// Preset to start with [default: as it was when it ended]
+    /// Preset to load [default: resume the last session]
     #[arg(long)]
     preset: Option<String>,
-    /// Seed of everything random
+    /// Seed of all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Model: a folder in models/
     #[arg(long)]
     model: Option<String>,
-    /// Writes the control log of the session, for `melos render --control-log`
+    /// Write a control log of the session, for `melos render --control-log`
     #[arg(long, value_name = "LOG")]
     control_log: Option<PathBuf>,
     /// Configuration file [default: the first melos.toml that `melos paths` finds]
@@ -80,7 +80,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         files: args.config.map_or_else(|| places.all("melos.toml"), |file| vec![file]),
         over: Box::new(over),
     };
-    let state = args.state.or_else(state_folder).context("no home folder; name one for the state with --state")?;
+    let state = args.state.or_else(state_folder).context("no home folder; name a state folder with --state")?;
     live::run(Options {
         config,
         places,
@@ -92,12 +92,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-/// A port, or an address and a port.
+/// Parses a port, or an address and a port.
 fn place(text: &str) -> Result<(Option<IpAddr>, u16), String> {
     if let Ok(port) = text.parse() {
         return Ok((None, port));
     }
     let place: SocketAddr =
-        text.parse().map_err(|_| "write a port such as 9080, or an address and a port".to_owned())?;
+        text.parse().map_err(|_| "expected a port such as 9080, or an address and a port".to_owned())?;
     Ok((Some(place.ip()), place.port()))
 }

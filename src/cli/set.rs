@@ -21,10 +21,10 @@ pub(crate) struct SetArgs {
     /// Parameter, such as emotion or level/pad
     #[arg(value_parser = ids(), hide_possible_values = true)]
     parameter: String,
-    /// What it shall be; nothing for panic and the like
+    /// New value; omit for triggers such as panic
     #[arg(allow_negative_numbers = true)]
     value: Option<String>,
-    /// At the next bar line, not at once
+    /// Apply at the next bar line instead of at once
     #[arg(long)]
     next_bar: bool,
     #[command(flatten)]
@@ -40,9 +40,9 @@ pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PresetArgs {
-    /// File name without .toml, as `melos presets` lists it; `next` and `previous` go through them
+    /// File name without .toml, as listed by `melos presets`; `next` and `previous` step through the list
     name: String,
-    /// At the next bar line, not at once
+    /// Apply at the next bar line instead of at once
     #[arg(long)]
     next_bar: bool,
     #[command(flatten)]
@@ -58,11 +58,11 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
     steer(&args.melos, param, &value, args.next_bar)
 }
 
-/// Sets a parameter, and makes sure that it was taken where that can be seen at once.
-fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+/// Sets a parameter and, where the result is visible at once, checks that it was applied.
+pub(super) fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let id = param.spec().id;
     let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
-    // A trigger takes any argument but 0.
+    // A trigger accepts any argument but 0.
     let argument = param.to_osc(value).unwrap_or(OscType::Int(1));
     melos.send(&address, vec![argument])?;
     if *value == Value::Trigger || next_bar { Ok(()) } else { melos.wait_for(id, &param.to_json(value)) }
@@ -70,7 +70,7 @@ fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow:
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GetArgs {
-    /// Parameters; all when none is named
+    /// Parameters to print; all if none is given
     #[arg(value_parser = ids(), hide_possible_values = true)]
     parameters: Vec<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Start values from the command line.
+//! Initial parameter values from the command line.
 
 use anyhow::{anyhow, bail};
 use melos::event::parameter::{Input, Param, Value};
@@ -22,22 +22,22 @@ pub(crate) struct StartArgs {
     /// Tonic, such as A or Eb
     #[arg(long)]
     key: Option<String>,
-    /// Pins the tempo, in beats per minute
+    /// Fix the tempo, in beats per minute
     #[arg(long)]
     tempo: Option<f64>,
-    /// The network alone
+    /// Play the network alone
     #[arg(long, conflicts_with = "no_network")]
     no_harmony: bool,
-    /// The harmony voices alone
+    /// Play the harmony voices alone
     #[arg(long)]
     no_network: bool,
-    /// Any other parameter, such as reverb=0.4; may be given several times
+    /// Any other parameter, such as reverb=0.4; may be repeated
     #[arg(long = "set", value_name = "PARAMETER=VALUE")]
     set: Vec<String>,
 }
 
 impl StartArgs {
-    /// The values asked for, in the order they apply.
+    /// The given values, in the order they apply.
     pub(crate) fn values(&self) -> anyhow::Result<Vec<(Param, Value)>> {
         let mut values = Vec::new();
         let mut set = |param: Param, input: Input<'_>| -> anyhow::Result<()> {
@@ -62,7 +62,7 @@ impl StartArgs {
         }
         if let Some(key) = &self.key {
             let tonic = melos::music::theory::pitch_class(key)
-                .ok_or_else(|| anyhow!("--key {key} is none, such as A or Eb"))?;
+                .ok_or_else(|| anyhow!("--key {key:?} is not a key; try A or Eb"))?;
             set(Param::Key, Input::Number(f64::from(tonic)))?;
         }
         if self.no_harmony {
@@ -72,10 +72,10 @@ impl StartArgs {
             set(Param::MuteNetwork, Input::Bool(true))?;
         }
         for text in &self.set {
-            let Some((id, value)) = text.split_once('=') else { bail!("--set {text}: write PARAMETER=VALUE") };
+            let Some((id, value)) = text.split_once('=') else { bail!("--set {text}: expected PARAMETER=VALUE") };
             let param = parameter(id).map_err(|hint| anyhow!("--set {id}: {hint}"))?;
             if param == Param::Preset {
-                bail!("--set preset: name the preset with --preset");
+                bail!("--set preset: use --preset instead");
             }
             set(param, param.input_of_word(value))?;
         }
@@ -83,7 +83,7 @@ impl StartArgs {
     }
 }
 
-/// The eight weights of `calm` or `calm=0.7,sad=0.3`; names left out weigh nothing.
+/// Parses the eight weights of `calm` or `calm=0.7,sad=0.3`; omitted emotions weigh 0.
 fn blend(text: &str) -> anyhow::Result<Vec<(Param, f64)>> {
     let mut weights = [0.0; Emotion::COUNT];
     for part in text.split(',') {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_said() {
+    fn bad_values_are_reported() {
         for (args, hint) in [
             (StartArgs { tempo: Some(9000.0), ..StartArgs::default() }, "expected a number from 40 to 200"),
             (StartArgs { set: vec!["revreb=1".to_owned()], ..StartArgs::default() }, "did you mean \"reverb\""),

@@ -1,4 +1,4 @@
-//! `melos status`: how the running daemon is, in sentences.
+//! `melos status`: the state of the running daemon, in sentences.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -10,18 +10,18 @@ use serde_json::Value as Json;
 use super::client::Client;
 use super::list::duration;
 
-/// Nobody hears the music as it should be.
+/// Exit status when the music is not heard as it should be.
 const UNWELL: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Ends with 0 when the music is heard as it should be, with 2 when it is not, with 1 when no Melos answers."
+    after_help = "Exits with 0 when all is well, 2 when the music is not heard as it should be, 1 when no daemon answers."
 )]
 pub(crate) struct Args {
-    /// Everything, as JSON
+    /// Print everything as JSON
     #[arg(long, conflicts_with = "watch")]
     json: bool,
-    /// Again every second, until Ctrl-C
+    /// Repeat every second until Ctrl-C
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -57,16 +57,22 @@ fn tell(status: &Json) -> String {
     let number = |value: &Json| value.as_f64().unwrap_or_default();
     let parameters = &status["parameters"];
     let state = match status["state"].as_str() {
-        Some("playing") => "Melos plays.".to_owned(),
-        Some("silent") => "Melos is silent until `melos set play on`.".to_owned(),
-        Some("starved") => "The generator is late: its last texture is sustained.".to_owned(),
-        Some("no-device") => "Nobody hears Melos: there is no sound device.".to_owned(),
+        Some("playing") => "Melos is playing.".to_owned(),
+        Some("silent") => "Melos is paused; resume with `melos set play on`.".to_owned(),
+        Some("starved") => "The generator is late; its last sound is sustained.".to_owned(),
+        Some("no-device") => "Melos is playing, but no audio device is available.".to_owned(),
         other => format!("Melos is {}.", other.unwrap_or("not ready yet")),
     };
     let preset = match text(&parameters["preset"]) {
         name if name.is_empty() => String::new(),
         name => format!(", preset {name}"),
     };
+    let source = match text(&parameters["tempo/source"]).as_str() {
+        "" | "mood" => String::new(),
+        "pinned" => " (pinned)".to_owned(),
+        source => format!(" (led by {source})"),
+    };
+    let show = show(&status["show"]);
     let losses: Vec<_> = Loss::ALL
         .into_iter()
         .filter_map(|loss| {
@@ -75,13 +81,13 @@ fn tell(status: &Json) -> String {
         .collect();
     let troubles = status["troubles"].as_object().into_iter().flatten();
     let troubles: String = troubles.map(|(part, trouble)| format!("\nTrouble  {part}: {}", text(trouble))).collect();
-    let lost = if losses.is_empty() { "nothing since the start".to_owned() } else { losses.join(", ") };
+    let lost = if losses.is_empty() { "nothing since start".to_owned() } else { losses.join(", ") };
     format!(
         "{state}\n\
-         Music    {}, {:.0} bpm{preset}\n\
+         Music    {}, {:.0} bpm{source}{preset}\n\
          Sound    {}, {:.1} dB\n\
          Load     {:.0} % of a core, playing for {}\n\
-         Lost     {lost}{troubles}",
+         Lost     {lost}{show}{troubles}",
         text(&parameters["emotion"]),
         number(&parameters["tempo"]),
         text(&status["output"]),
@@ -89,6 +95,24 @@ fn tell(status: &Json) -> String {
         100.0 * number(&status["load"]),
         duration(number(&status["seconds"]) as u64),
     )
+}
+
+/// What happens by plan, a line for each.
+fn show(show: &Json) -> String {
+    let mut lines = String::new();
+    let text = |key: &str| show[key].as_str();
+    if let (Some(next), _) | (None, Some(next)) = (text("next_entry"), text("entry")) {
+        let now = text("entry").map_or_else(String::new, |entry| format!("{entry}, "));
+        let next = if text("next_entry").is_some() { format!("next {next}") } else { "the last".to_owned() };
+        lines += &format!("\nSetlist  {now}{next}");
+    }
+    if let Some(left) = show["timer_seconds_left"].as_f64() {
+        lines += &format!("\nTimer    fades out in {}", duration(left as u64));
+    }
+    if let Some(schedule) = text("schedule") {
+        lines += &format!("\nHours    {schedule}");
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -103,16 +127,21 @@ mod tests {
             "state": "playing", "seconds": 7500.2, "output": "JACK", "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },
             "troubles": { "state": "the disk is full" },
-            "parameters": { "emotion": "calm", "tempo": 56.4, "preset": "slow-dawn" },
+            "parameters": { "emotion": "calm", "tempo": 56.4, "preset": "slow-dawn", "tempo/source": "clock" },
+            "show": {
+                "entry": "preset slow-dawn", "next_entry": "scene verse", "timer_seconds_left": 61.2,
+                "schedule": "open until Sat 18:00",
+            },
         });
         assert_eq!(
             tell(&status),
-            "Melos plays.\nMusic    calm, 56 bpm, preset slow-dawn\nSound    JACK, -25.1 dB\n\
+            "Melos is playing.\nMusic    calm, 56 bpm (led by clock), preset slow-dawn\nSound    JACK, -25.1 dB\n\
              Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
+             Setlist  preset slow-dawn, next scene verse\nTimer    fades out in 1 min 1 s\nHours    open until Sat 18:00\n\
              Trouble  state: the disk is full"
         );
         assert!(is_well(&status));
         status["state"] = json!("no-device");
-        assert!(!is_well(&status) && tell(&status).starts_with("Nobody hears Melos"));
+        assert!(!is_well(&status) && tell(&status).starts_with("Melos is playing, but"));
     }
 }

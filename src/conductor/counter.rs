@@ -1,14 +1,21 @@
-//! Counts beats, bars and clock pulses as they come due, and tells of them.
+//! Emits beats, bars and clock pulses as they come due.
+
+use std::collections::VecDeque;
 
 use super::score::{PULSES, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// The next beat and the next pulse to be told.
-#[derive(Debug, Clone, Copy, Default)]
+/// Number of bar starts remembered: several minutes, so that phrases can return.
+const BARS: usize = 256;
+
+/// The next beat and pulse to emit, and the starts of recent bars.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Counter {
     beat: u64,
     pulse: u64,
+    /// Number and first frame, oldest first.
+    bars: VecDeque<(u64, u64)>,
 }
 
 impl Counter {
@@ -22,6 +29,16 @@ impl Counter {
         self.beat.next_multiple_of(u64::from(clock.beats_per_bar()))
     }
 
+    /// The frame at which a bar starts; `None` if that is too long ago.
+    pub(super) fn bar_start(&self, bar: u64, clock: &MusicClock) -> Option<u64> {
+        let first = bar * u64::from(clock.beats_per_bar());
+        if first >= self.beat {
+            return Some(clock.frame_at(first as f64));
+        }
+        let index = self.bars.binary_search_by_key(&bar, |(bar, _)| *bar).ok()?;
+        Some(self.bars[index].1)
+    }
+
     /// The frame of the next beat.
     pub(super) fn beat_due(&self, clock: &MusicClock) -> u64 {
         clock.frame_at(self.beat as f64)
@@ -32,20 +49,24 @@ impl Counter {
         clock.frame_at(self.pulse as f64 / PULSES as f64)
     }
 
-    /// Tells the beat that falls on frame `now`, and its bar if it is the first; gives its position.
+    /// Emits the beat on frame `now`, with its bar if it is the first; returns its position.
     pub(super) fn count_beat(&mut self, now: u64, clock: &MusicClock, out: &mut Score) -> f64 {
         let per_bar = u64::from(clock.beats_per_bar());
         let (bar, beat) = (self.beat / per_bar, (self.beat % per_bar) as u32);
         let tempo = clock.tempo_at(now) as f32;
         if beat == 0 {
             out.notices.push((now, Notice::Bar { bar, tempo }));
+            if self.bars.len() == BARS {
+                self.bars.pop_front();
+            }
+            self.bars.push_back((bar, now));
         }
         out.notices.push((now, Notice::Beat { beat, bar, tempo }));
         self.beat += 1;
         (self.beat - 1) as f64
     }
 
-    /// Tells the pulse that falls on frame `now`, or the last one that the clock has skipped to.
+    /// Emits the pulse on frame `now`, or the last one before the clock's new position.
     pub(super) fn count_pulse(&mut self, now: u64, clock: &MusicClock, out: &mut Score) {
         let reached = (clock.beat_at(now) * PULSES as f64) as u64;
         let pulse = self.pulse.max(reached);
@@ -53,7 +74,7 @@ impl Counter {
         self.pulse = pulse + 1;
     }
 
-    /// Leaves out the beats before a position to which the clock has skipped.
+    /// Skips the beats before the clock's new position.
     pub(super) fn skip_to(&mut self, beat: u64) {
         self.beat = self.beat.max(beat);
     }

@@ -1,4 +1,4 @@
-//! What the engine has been told, and how it is brought back to what the conductor holds after it missed something.
+//! Tracks the engine's state, and resynchronizes it with the conductor after lost commands.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,22 +8,22 @@ use crate::event::parameter::Param;
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::theory::Voice;
 
-/// Passes the conductor's commands on to the engine, in order.
+/// Passes the conductor's commands to the engine, in order.
 ///
-/// When the engine does not take one, the ones after it are kept back too, until there is room for everything in which the
-/// engine differs from the conductor. Commands are counted from the first of the performance on, so that a control log can
-/// say which were lost and the same performance can be rendered again.
+/// When the engine refuses a command, the following ones are withheld too, until there is room for every difference
+/// between engine and conductor. Commands are counted from the start of the performance, so that a control log can
+/// record which were lost and the performance can be rendered again.
 #[derive(Debug, Default)]
 pub struct Handover {
-    /// Commands so far, the lost ones included.
+    /// Number of commands so far, including lost ones.
     count: u64,
-    /// The commands that the engine missed and was not made good for yet.
+    /// Lost commands not yet compensated for.
     lost: Option<Range<u64>>,
     panic_lost: bool,
     told: Told,
 }
 
-/// What the engine holds.
+/// The engine's state.
 #[derive(Debug, Default)]
 struct Told {
     values: BTreeMap<Param, EngineCommand>,
@@ -50,7 +50,7 @@ impl Told {
 }
 
 impl Handover {
-    /// Passes a command on; `push` says whether the engine takes it.
+    /// Passes a command on; `push` returns whether the engine accepts it.
     pub fn pass(&mut self, timed: TimedCommand, push: impl FnOnce(TimedCommand) -> bool) {
         let index = self.count;
         self.count += 1;
@@ -61,14 +61,14 @@ impl Handover {
         self.panic_lost |= timed.command == EngineCommand::Panic;
     }
 
-    /// Whether the engine has missed anything that was not made good for yet.
+    /// Whether lost commands remain to be compensated for.
     #[must_use]
     pub const fn is_behind(&self) -> bool {
         self.lost.is_some()
     }
 
-    /// Tells the engine everything in which it differs from the conductor, if there is `room` for so many commands; returns
-    /// which commands had been lost.
+    /// Sends all differences between engine and conductor, if there is `room` for them; returns which commands had been
+    /// lost.
     pub fn reconcile(
         &mut self,
         conductor: &Conductor,
@@ -124,7 +124,7 @@ mod tests {
 
     const SECOND: u64 = 48_000;
 
-    /// An engine's state as commands make it.
+    /// An engine's state as the result of commands.
     fn state(commands: &[EngineCommand]) -> String {
         let mut told = Told::default();
         commands.iter().for_each(|command| told.note(*command));
@@ -132,7 +132,7 @@ mod tests {
         format!("{told:?}")
     }
 
-    /// Plays for some seconds with steering and a panic; the engine takes nothing from one frame to another.
+    /// Plays some seconds with steering and a panic; the engine refuses everything between two frames.
     fn played(deaf: Range<u64>, until: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
         let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
         let (mut taken, mut lost) = (Vec::new(), None);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_twice_to_an_engine_that_missed_nothing_that_matters() {
+    fn an_engine_that_missed_nothing_relevant_gets_nothing_twice() {
         let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
         conductor.advance(1, &mut score);
         score.commands.drain(..).for_each(|command| handover.pass(command, |_| true));

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 /// Frames of one latent.
 const LATENT: u64 = 4096;
-/// Most latents remembered: more than the longest bar and everything generated ahead.
+/// Maximum latents remembered: more than the longest bar and everything generated ahead.
 const CAPACITY: usize = 256;
 
-/// Chroma of the latents generated lately, by their first frame.
+/// Chroma of recent latents, by their first frame.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listening {
     latents: BTreeMap<u64, [f32; 12]>,
 }
 
 impl Listening {
-    /// Notes the chroma of the latent that starts at a frame; a latent generated again replaces the older one.
+    /// Stores the chroma of the latent that starts at a frame, replacing an earlier version.
     pub(super) fn hear(&mut self, from: u64, chroma: &[f32; 12]) {
         if chroma.iter().all(|x| x.is_finite()) {
             self.latents.insert(from, *chroma);
@@ -24,7 +24,7 @@ impl Listening {
         }
     }
 
-    /// Mean chroma of the latents that lie within some frames; `None` when there is none.
+    /// Mean chroma of the latents within a range of frames; `None` if there are none.
     pub(super) fn mean(&self, from: u64, until: u64) -> Option<[f32; 12]> {
         let within = self.latents.range(from..until.saturating_sub(LATENT - 1).max(from));
         let mut sum = [0.0; 12];

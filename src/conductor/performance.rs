@@ -1,4 +1,4 @@
-//! The performance state: a pure reducer from control events to what is asked for.
+//! The requested state: a pure reducer of control events.
 
 use super::scenes::{SceneError, Scenes};
 use super::settings::Settings;
@@ -6,42 +6,42 @@ use crate::conductor::harmony::chord_from_notes;
 use crate::event::parameter::{Param, Value};
 use crate::music::theory::Chord;
 
-/// What an event changed in what is asked for.
+/// What an event changed in the requested state.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Change {
-    /// Nothing that is heard.
+    /// Nothing audible.
     Nothing,
-    /// One parameter, or what follows from it.
+    /// One parameter, or what depends on it.
     One(Param),
-    /// Many parameters at once, which shall arrive together.
+    /// Many parameters that should arrive together.
     Many(Morph),
-    /// Every sound shall be cut.
+    /// All sound is to be cut.
     Panic,
 }
 
-/// How long many parameters take to arrive; 0 cuts.
+/// The duration of a change of many parameters; 0 switches at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Morph {
-    /// So many seconds.
+    /// Seconds.
     Seconds(f32),
-    /// So many bars, at the tempo of each moment.
+    /// Bars, following the tempo.
     Bars(f32),
 }
 
-/// What has been asked for so far.
+/// The state requested so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Performance {
     asked: Settings,
     scenes: Scenes,
-    /// Held notes of a keyboard that leads; bit n is MIDI note n.
+    /// Held notes of a lead keyboard; bit n is MIDI note n.
     keys: u128,
 }
 
 impl Performance {
-    /// Takes a value for a parameter.
+    /// Sets a parameter.
     ///
     /// # Errors
-    /// When a scene is missing, cannot be stored or has no name; nothing was changed.
+    /// When a scene does not exist, cannot be stored or has no name; nothing is changed.
     pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let asked_before = &self.asked;
         let mut asked = asked_before.clone();
@@ -52,7 +52,7 @@ impl Performance {
         };
         let change = match param {
             Param::Panic => {
-                // Nothing that is held outlives it.
+                // Nothing held survives it.
                 asked.set(Param::Hold, &Value::Toggle(false));
                 Change::Panic
             }
@@ -77,7 +77,7 @@ impl Performance {
                 asked = self.scenes.between(a, b, asked.number(param), &asked)?;
                 Change::Many(Morph::Seconds(0.0))
             }
-            // The same value again is no news, however often it comes.
+            // Repeating a value changes nothing.
             _ if asked == *asked_before => Change::Nothing,
             _ => Change::One(param),
         };
@@ -85,26 +85,26 @@ impl Performance {
         Ok(change)
     }
 
-    /// The tempo of whoever leads it from outside, or of the moment in which the mood let it go.
+    /// The tempo of the external source, or the one at which the mood released it.
     pub(super) fn lead_tempo(&mut self, bpm: f32) -> Change {
         let before = self.asked.clone();
         self.asked.lead_tempo(bpm);
         if self.asked == before { Change::Nothing } else { Change::One(Param::Tempo) }
     }
 
-    /// The held notes of a keyboard that leads.
+    /// The held notes of a lead keyboard.
     pub(super) fn lead_notes(&mut self, held: u128) -> Change {
         self.keys = held;
         Change::One(Param::Chord)
     }
 
-    /// The chord that leads the harmony: the held one, else the one asked for by name, else none.
+    /// The lead chord: the held one, else the one set by name, else none.
     #[must_use]
     pub(super) fn lead(&self) -> Option<Chord> {
         chord_from_notes(self.keys).or_else(|| self.asked.lead())
     }
 
-    /// What is asked for.
+    /// The requested settings.
     #[must_use]
     pub(super) const fn asked(&self) -> &Settings {
         &self.asked
@@ -116,7 +116,7 @@ impl Performance {
         &self.scenes
     }
 
-    /// Gives a stored scene, new or old, a value of a parameter.
+    /// Sets a parameter's value in a stored scene, creating the scene if necessary.
     ///
     /// # Errors
     /// When the scene has no name, or too many are stored.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_says_what_it_changed() {
+    fn every_event_reports_what_it_changed() {
         let mut performance = with_scenes();
         performance.set(Param::SceneMorph, &Value::Number(3.0)).unwrap();
         let table = [

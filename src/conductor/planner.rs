@@ -1,4 +1,4 @@
-//! Plans bars of harmony ahead and plays them when their time has come.
+//! Plans bars of harmony ahead and plays them at their time.
 
 mod events;
 
@@ -7,14 +7,14 @@ use std::collections::VecDeque;
 use events::{Events, What};
 
 use super::score::Score;
-use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
+use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, Return};
 use crate::event::Notice;
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::clock::MusicClock;
 use crate::music::plan::PlannedChord;
 use crate::music::theory::{Chord, Key, Voice};
 
-/// A bar that was planned, and the state after it, from which it can be planned again.
+/// A planned bar, and the state after it, from which planning can restart.
 #[derive(Debug, Clone)]
 struct PlannedBar {
     bar: u64,
@@ -22,7 +22,7 @@ struct PlannedBar {
     expression: f32,
 }
 
-/// A chord from a beat on.
+/// A chord and the beat it starts on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct ChordFrom {
     beat: f64,
@@ -30,7 +30,7 @@ struct ChordFrom {
     key: Key,
 }
 
-/// A note that sounds.
+/// A sounding note.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Sounding {
     id: u64,
@@ -39,17 +39,19 @@ struct Sounding {
     velocity: f32,
 }
 
-/// The harmony layer's future: bars planned ahead, on beats, so that a change of tempo moves them all.
+/// The harmony's future: bars planned ahead in beats, so that a tempo change moves them all.
 #[derive(Debug, Clone)]
 pub(super) struct Planner {
     /// State after the last planned bar.
     harmony: Harmony,
     beats_per_bar: u32,
-    /// From the bar that sounds now.
+    /// Starting with the current bar.
     bars: VecDeque<PlannedBar>,
-    /// From some seconds ago.
+    /// Starting some seconds ago.
     chords: VecDeque<ChordFrom>,
-    /// What is not played yet.
+    /// Starting some seconds ago: beats from which a phrase returns, or none does.
+    returns: VecDeque<(f64, Option<Return>)>,
+    /// What has not been played yet.
     events: Events,
     sounding: Vec<Sounding>,
     next_bar: u64,
@@ -63,6 +65,7 @@ impl Planner {
             beats_per_bar,
             bars: VecDeque::new(),
             chords: VecDeque::new(),
+            returns: VecDeque::new(),
             events: Events::default(),
             sounding: Vec::new(),
             next_bar: 0,
@@ -70,7 +73,7 @@ impl Planner {
         }
     }
 
-    /// The next bar to be planned.
+    /// The next bar to plan.
     pub(super) const fn next_bar(&self) -> u64 {
         self.next_bar
     }
@@ -86,19 +89,20 @@ impl Planner {
         self.take(request.bar, &plan, self.end(), &mut Vec::new());
     }
 
-    /// The bar that holds a beat.
+    /// The bar that contains a beat.
     pub(super) fn bar_of(&self, beat: f64) -> u64 {
         (beat / f64::from(self.beats_per_bar)).floor() as u64
     }
 
-    /// Forgets everything from a beat on and plans the rest of the bar that holds it anew, by the request; later bars are
-    /// for [`Planner::plan_bar`]. A note that the old and the new plan hold across the beat sounds on.
+    /// Discards everything from a beat on and replans the rest of its bar; later bars are up to [`Planner::plan_bar`].
+    /// A note that both the old and the new plan hold across the beat keeps sounding.
     pub(super) fn replan(&mut self, from: f64, request: &BarRequest) {
         let kept = self.bars.partition_point(|planned| planned.bar < request.bar);
         if let Some(first) = self.bars.drain(kept..).next() {
             self.harmony = first.after;
         }
         self.chords.retain(|chord| chord.beat < from);
+        self.returns.retain(|(beat, _)| *beat < from);
         let mut held = self.events.cut(from, &self.sounding);
         let plan = self.harmony.replan_from(from - self.start_of(request.bar), request);
         self.take(request.bar, &plan, from, &mut held);
@@ -107,7 +111,7 @@ impl Planner {
         }
     }
 
-    /// Everything random from the next planned bar on.
+    /// Reseeds everything from the next planned bar on.
     pub(super) fn reseed(&mut self, seed: u64) {
         for planned in &mut self.bars {
             planned.after = Harmony::new(seed);
@@ -115,7 +119,7 @@ impl Planner {
         self.harmony = Harmony::new(seed);
     }
 
-    /// Forgets all that is not played yet and releases every note.
+    /// Discards everything not played yet and releases all notes.
     pub(super) fn silence(&mut self, frame: u64, commands: &mut Vec<TimedCommand>) {
         self.events = Events::default();
         for note in self.sounding.drain(..) {
@@ -123,7 +127,7 @@ impl Planner {
         }
     }
 
-    /// The notes that sound, as what began them.
+    /// The sounding notes, as the commands that started them.
     pub(super) fn sounding(&self) -> impl Iterator<Item = EngineCommand> {
         self.sounding.iter().map(|Sounding { voice, note, velocity, .. }| EngineCommand::NoteOn {
             voice: *voice,
@@ -132,12 +136,13 @@ impl Planner {
         })
     }
 
-    /// The frame at which something is to be played next.
+    /// The frame of the next event.
     pub(super) fn next_frame(&self, clock: &MusicClock) -> Option<u64> {
         self.events.first().map(|event| clock.frame_at(event.beat))
     }
 
-    /// Plays the first event at a frame. Notes that should have begun before beat `stale` (the clock skipped) are left out.
+    /// Plays the first event at a frame. Drops notes that should have begun before beat `stale`, because the clock
+    /// skipped.
     pub(super) fn play_next(&mut self, frame: u64, stale: f64, out: &mut Score) {
         let Some(event) = self.events.pop() else { return };
         match event.what {
@@ -158,7 +163,7 @@ impl Planner {
         }
     }
 
-    /// Level of the harmony at a beat by the shape of the phrase, 0..=1: straight from bar to bar.
+    /// Level of the harmony at a beat according to the phrase, 0..=1, interpolated linearly between bars.
     pub(super) fn expression(&self, beat: f64) -> f32 {
         let position = beat / f64::from(self.beats_per_bar);
         let bar = self.bar_of(beat);
@@ -180,13 +185,18 @@ impl Planner {
         self.chords.get(later.saturating_sub(1)).map(|from| (from.chord, from.key))
     }
 
-    /// The chords from the one at a beat on, with the beat each begins at.
+    /// The chords from the one at a beat on, each with the beat it begins at.
     pub(super) fn chords_from(&self, beat: f64) -> impl Iterator<Item = (f64, Chord)> {
         let later = self.chords.partition_point(|chord| chord.beat <= beat);
         self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))
     }
 
-    /// Forgets bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
+    /// The beats from which a phrase returns, or none does, in order.
+    pub(super) fn returns(&self) -> impl Iterator<Item = (f64, Option<Return>)> {
+        self.returns.iter().copied()
+    }
+
+    /// Discards bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
     pub(super) fn forget_before(&mut self, beat: f64, oldest: f64) {
         let bar = self.bar_of(beat);
         while self.bars.front().is_some_and(|planned| planned.bar < bar) {
@@ -195,13 +205,19 @@ impl Planner {
         while self.chords.get(1).is_some_and(|next| next.beat <= oldest) {
             self.chords.pop_front();
         }
+        while self.returns.get(1).is_some_and(|(beat, _)| *beat <= oldest) {
+            self.returns.pop_front();
+        }
     }
 
-    /// Plays a bar's plan from a beat on. Notes in `held` that the plan holds across that beat sound on and are taken out
-    /// of `held`.
+    /// Queues a bar's plan from a beat on. Notes in `held` that the plan holds across that beat keep sounding and are
+    /// removed from `held`.
     fn take(&mut self, bar: u64, plan: &BarPlan, from: f64, held: &mut Vec<Sounding>) {
         let start = self.start_of(bar);
         self.add_chords(plan, start, from);
+        if self.returns.back().is_none_or(|(_, last)| *last != plan.returns) {
+            self.returns.push_back((start.max(from), plan.returns));
+        }
         for note in &plan.notes {
             self.add_note(note, start, from, held);
         }

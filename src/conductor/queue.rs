@@ -1,10 +1,10 @@
-//! Engine commands that are not handed out yet.
+//! Engine commands not handed out yet.
 
 use std::collections::VecDeque;
 
 use crate::event::TimedCommand;
 
-/// Commands in the order of their frames; those of one frame in the order in which they came.
+/// Commands in frame order; those of one frame in order of insertion.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CommandQueue(VecDeque<TimedCommand>);
 

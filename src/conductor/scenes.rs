@@ -1,4 +1,4 @@
-//! Scenes: settings kept under a name, recalled, crossfaded, and taken back.
+//! Scenes: named settings that can be recalled, crossfaded and undone.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +7,33 @@ use thiserror::Error;
 use super::settings::Settings;
 use crate::quote::{listed, quoted};
 
-/// Most scenes that are kept; more would be a mistake of a program that stores them.
+/// Maximum number of scenes; more would be the mistake of a program.
 pub const MAX_SCENES: usize = 1024;
 
-/// Why a scene was neither stored nor recalled; nothing was changed.
+/// Why a scene was neither stored nor recalled; nothing is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SceneError {
-    /// No scene has this name.
-    #[error("no scene {}; there are: {known}", quoted(name))]
+    /// There is no scene with this name.
+    #[error("there is no scene {}; choose one of {known}", quoted(name))]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The first of the names that would be right, and how many more there are.
+        /// The first of the existing names, and the number of others.
         known: String,
     },
     /// A scene needs a name.
-    #[error("a scene needs a name")]
+    #[error("a scene name must not be empty")]
     Nameless,
-    /// [`MAX_SCENES`] are stored already.
-    #[error("{MAX_SCENES} scenes are stored already")]
+    /// There are already [`MAX_SCENES`].
+    #[error("there are already {MAX_SCENES} scenes; delete some first")]
     Full,
-    /// There was no recall to take back.
-    #[error("no recall to take back")]
+    /// There is no scene recall to undo.
+    #[error("there is no scene recall to undo")]
     NothingToUndo,
 }
 
-/// The scenes by name, and where the last recall came from.
+/// The scenes by name, and the settings before the last recall.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scenes {
     stored: BTreeMap<String, Settings>,
@@ -41,10 +41,10 @@ pub(super) struct Scenes {
 }
 
 impl Scenes {
-    /// Keeps settings under a name; an older scene of that name is replaced.
+    /// Stores settings under a name, replacing an existing scene.
     ///
     /// # Errors
-    /// Without a name, or when too many are stored.
+    /// Without a name, or when there are too many.
     pub(super) fn store(&mut self, name: &str, settings: &Settings) -> Result<(), SceneError> {
         if name.is_empty() {
             return Err(SceneError::Nameless);
@@ -56,20 +56,20 @@ impl Scenes {
         Ok(())
     }
 
-    /// Forgets a scene.
+    /// Deletes a scene.
     ///
     /// # Errors
-    /// When no scene has this name.
+    /// When there is no scene with this name.
     pub(super) fn delete(&mut self, name: &str) -> Result<(), SceneError> {
         self.find(name)?;
         self.stored.remove(name);
         Ok(())
     }
 
-    /// The current settings with those of a scene in their place; remembers the current ones.
+    /// The current settings with a scene's values applied; remembers the current ones for undo.
     ///
     /// # Errors
-    /// When no scene has this name.
+    /// When there is no scene with this name.
     pub(super) fn recall(&mut self, name: &str, current: &Settings) -> Result<Settings, SceneError> {
         let scene = self.find(name)?;
         let recalled = current.with_scenes(scene, scene, 0.0);
@@ -77,7 +77,7 @@ impl Scenes {
         Ok(recalled)
     }
 
-    /// The settings before the last recall; a second undo takes the first one back.
+    /// The settings before the last recall; undoing twice redoes it.
     ///
     /// # Errors
     /// When nothing was recalled yet.
@@ -90,7 +90,7 @@ impl Scenes {
         Ok(current.with_scenes(&before, &before, 0.0))
     }
 
-    /// The current settings with those between two scenes in their place.
+    /// The current settings with values between two scenes applied.
     ///
     /// # Errors
     /// When one of them does not exist.
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_of_a_scene_stays() {
+    fn what_a_scene_does_not_contain_stays() {
         let mut scenes = Scenes::default();
         scenes.store("plain", &Settings::default()).unwrap();
         let current = with(Param::Seed, 42.0);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_say_what_would_be_right() {
+    fn errors_say_what_would_be_right() {
         let mut scenes = Scenes::default();
         let settings = Settings::default();
         assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo));

@@ -1,4 +1,4 @@
-//! What the conductor hands out.
+//! What the conductor state out.
 
 use std::sync::Arc;
 
@@ -15,24 +15,23 @@ pub const PULSES: u64 = 24;
 pub struct PlanUpdate {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The frame, a multiple of a hop, at which the new future begins; `None` when the plan only reaches further.
+    /// The frame, a multiple of a hop, at which the new future begins; `None` if the plan only reaches further.
     pub splice: Option<u64>,
 }
 
-/// Everything that happens in a stretch of time, each list in the order of its frames.
+/// Everything that happens in a time span, each list in frame order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Score {
-    /// For the engine; frames never fall, and none lies before the horizon from which the conductor advanced.
+    /// For the engine; frames never decrease, and none precedes the horizon from which the conductor advanced.
     pub commands: Vec<TimedCommand>,
-    /// For the generator, to be taken in this order.
+    /// For the generator, in this order.
     pub plans: Vec<PlanUpdate>,
-    /// For listeners, with the frame each belongs to.
+    /// For listeners, with their frames.
     pub notices: Vec<(u64, Notice)>,
-    /// MIDI clock: the frame and the number of each pulse since beat 0, [`PULSES`] per beat; numbers that the clock
-    /// skipped are left out.
+    /// MIDI clock: the frame and number of each pulse since beat 0, [`PULSES`] per beat; numbers that the clock skipped
+    /// are missing.
     pub pulses: Vec<(u64, u64)>,
-    /// Parameters that took a value at a bar line because [`crate::event::ControlEvent::NextBar`] had asked for it, with
-    /// the frame of the line.
+    /// Parameters changed at a bar line by [`crate::event::ControlEvent::NextBar`], with the frame of the line.
     pub released: Vec<(u64, Param, Value)>,
 }
 

@@ -1,9 +1,9 @@
-//! The seed of everything random, and how it changes when everything begins anew.
+//! The seed of all random choices, and how it changes on restarts.
 
-/// The golden ratio's bits spread the restarts of one seed far from other seeds.
+/// The bits of the golden ratio, which separate the restarts of one seed from other seeds.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A seed, and how often everything was begun anew since the performance began.
+/// A seed, and the number of restarts since the performance began.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seeds {
     seed: u64,
@@ -15,22 +15,22 @@ impl Seeds {
         Self { seed, restarts: 0 }
     }
 
-    /// The seed that was asked for.
+    /// The requested seed.
     pub(super) const fn asked(self) -> u64 {
         self.seed
     }
 
-    /// The seed in force.
+    /// The active seed.
     pub(super) const fn current(self) -> u64 {
         self.seed.wrapping_add(self.restarts.wrapping_mul(SPREAD))
     }
 
-    /// Takes another seed; the restarts before it still count.
+    /// Sets another seed; earlier restarts still count.
     pub(super) const fn take(&mut self, seed: u64) {
         self.seed = seed;
     }
 
-    /// Begins anew with the same seed, differently.
+    /// Restarts with the same seed but different choices.
     pub(super) const fn restart(&mut self) {
         self.restarts += 1;
     }

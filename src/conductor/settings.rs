@@ -1,13 +1,13 @@
-//! What has been asked for: a value for every parameter, with the mood's many faces kept consistent.
+//! The requested settings: a value for every parameter, with the mood's coordinates kept consistent.
 
 use crate::event::parameter::{Param, Saved, TABLE, TempoSource, Value};
 use crate::music::emotion::{Affect, Emotion, Mood};
 use crate::music::theory::{Chord, Mode};
 
-/// Sum of the eight faders that counts as all down.
+/// Sum of the eight weights below which all count as zero.
 const SILENT: f32 = 1e-6;
 
-/// Which face of the mood was moved last, and so is exact.
+/// The coordinates of the mood that were set last, and so are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MoodFace {
     Weights,
@@ -16,8 +16,8 @@ enum MoodFace {
 
 /// A value for every parameter.
 ///
-/// The eight weights are faders: moving one leaves the others where they are, and the mood is their blend (all at zero
-/// changes nothing). Choosing an emotion, or a point by valence and arousal, moves the faders along.
+/// The eight weights are faders: moving one leaves the others in place, and the mood is their blend (if all are zero,
+/// it stays unchanged). Choosing an emotion, or a point by valence and arousal, moves the faders accordingly.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Settings {
     /// In the order of [`TABLE`].
@@ -34,9 +34,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Takes a value that fits its parameter.
+    /// Sets a value that fits its parameter.
     pub(super) fn set(&mut self, param: Param, value: &Value) {
-        debug_assert!(param.holds(value), "{param:?} was not fitted at the door: {value:?}");
+        debug_assert!(param.holds(value), "{param:?} was not fitted on entry: {value:?}");
         match (param, value) {
             (Param::Emotion, Value::Choice(choice)) => self.set_mood(Mood::pure(Emotion::ALL[usize::from(*choice)])),
             (Param::Valence, Value::Number(valence)) => {
@@ -45,7 +45,7 @@ impl Settings {
             (Param::Arousal, Value::Number(arousal)) => {
                 self.set_affect(Affect { arousal: *arousal, ..self.mood.affect() });
             }
-            // Whoever leads from outside has the tempo; nobody here takes it.
+            // An external source keeps control of the tempo.
             (Param::Tempo, _) if self.tempo_source().is_outside() => {}
             (Param::Tempo, _) => {
                 self.set_tempo_source(TempoSource::Pinned);
@@ -87,7 +87,7 @@ impl Settings {
         self.values[Param::TempoSource as usize] = Value::Choice(source as u8);
     }
 
-    /// Takes the tempo from outside; the mood leads no more.
+    /// Sets the tempo of an external source; the mood no longer controls it.
     pub(super) fn lead_tempo(&mut self, bpm: f32) {
         if self.tempo_source() == TempoSource::Mood {
             self.set_tempo_source(TempoSource::Pinned);
@@ -95,13 +95,13 @@ impl Settings {
         self.values[Param::Tempo as usize] = Value::Number(bpm);
     }
 
-    /// The mood asked for.
+    /// The requested mood.
     #[must_use]
     pub(super) const fn mood(&self) -> Mood {
         self.mood
     }
 
-    /// Asks for a mood, faders and all.
+    /// Sets the mood in all its coordinates.
     pub(super) fn set_mood(&mut self, mood: Mood) {
         self.mood = mood;
         self.face = MoodFace::Weights;
@@ -160,20 +160,20 @@ impl Settings {
         }
     }
 
-    /// The chord that leads the harmony; `None` for the progression.
+    /// The lead chord; `None` for the progression.
     #[must_use]
     pub(super) fn lead(&self) -> Option<Chord> {
         Chord::parse(self.text(Param::Chord))
     }
 
-    /// The scale asked for; `None` when it follows the emotion.
+    /// The requested scale; `None` if it follows the emotion.
     #[must_use]
     pub(super) fn mode(&self) -> Option<Mode> {
         usize::from(self.choice(Param::Mode)).checked_sub(1).map(|index| Mode::ALL[index])
     }
 
-    /// What makes these settings again when set in this order on the defaults: for state files and control logs. Without
-    /// what only concerns the moment (play, hold) and the daemon's own parameters.
+    /// The values that recreate these settings when set in this order on the defaults, for state files and control
+    /// logs. Omits what only concerns the moment (play, hold) and the daemon's own parameters.
     #[must_use]
     pub(super) fn list(&self) -> Vec<(Param, Value)> {
         let silent = self.faders().iter().sum::<f32>() <= SILENT;
@@ -189,7 +189,7 @@ impl Settings {
             .collect()
     }
 
-    /// Takes over one parameter from other settings; for one face of the mood, the whole mood.
+    /// Copies a parameter from other settings; for a coordinate of the mood, the whole mood.
     pub(super) fn adopt(&mut self, param: Param, from: &Self) {
         if param.is_mood() {
             (self.mood, self.face) = (from.mood, from.face);
@@ -202,7 +202,7 @@ impl Settings {
     }
 
     /// The settings a share `t` (0..=1) of the way from a scene to another, on top of these: numbers and mood between
-    /// them, anything else from the nearer. Who leads the tempo from outside keeps it.
+    /// them, anything else from the nearer. An external tempo source keeps control.
     #[must_use]
     pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
         let mut mixed = self.clone();

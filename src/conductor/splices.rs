@@ -1,16 +1,16 @@
-//! When the generator is told to roll back: not too late, and not too often.
+//! When to tell the generator to roll back: not too late, and not too often.
 
 use crate::mel;
 
 const HOP: u64 = mel::HOP as u64;
 
-/// Frames between the horizon and the earliest splice, for the generator to decide and render anew: 64 ms.
+/// Frames between the horizon and the earliest splice, for the generator to re-plan and render: 64 ms.
 pub const SPLICE_LEAD: u64 = 3072;
-/// Least frames between two splices: 117 ms. A rollback costs a latent or two of work; fingers on a fader make hundreds
-/// of changes a second.
+/// Minimum frames between two splices: 117 ms. A rollback costs a latent or two of work, and moving a fader makes
+/// hundreds of changes per second.
 pub const SPLICE_INTERVAL: u64 = 5632;
 
-/// Gathers changes into splices. A change at frame `f` yields a splice at or before `f` + [`SPLICE_INTERVAL`] +
+/// Collects changes into splices. A change at frame `f` yields a splice at or before `f` + [`SPLICE_INTERVAL`] +
 /// [`SPLICE_LEAD`] + one hop.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Splices {
@@ -19,18 +19,18 @@ pub(super) struct Splices {
 }
 
 impl Splices {
-    /// Something changed at a frame that matters to the network now.
+    /// Reports a change at a frame that matters to the network.
     pub(super) fn want(&mut self, now: u64) {
         let earliest = self.last.map_or(now, |last| now.max(last + SPLICE_INTERVAL));
         self.due.get_or_insert(earliest);
     }
 
-    /// The frame at which the next splice is to be ordered.
+    /// The frame at which the next splice is due to be ordered.
     pub(super) const fn due(&self) -> Option<u64> {
         self.due
     }
 
-    /// Orders the splice; gives its frame.
+    /// Orders the splice; returns its frame.
     pub(super) fn order(&mut self, now: u64) -> u64 {
         self.last = Some(now);
         self.due = None;

@@ -1,27 +1,29 @@
-//! Brings what is asked for into force: at once, on a beat, or as an external clock wants it.
+//! Applies requested changes: at once, on a beat, or as an external clock requires.
 
-use super::course::Impact;
+use super::active_targets::Impact;
 use super::deferred::Line;
+use super::modulations::Shift;
 use super::performance::{Change, Morph};
 use super::scenes::SceneError;
 use super::score::Score;
 use super::tempo::Alignment;
 use super::{Conductor, STALE_BEATS};
+use crate::event::modulation::Modulation;
 use crate::event::parameter::{Input, Lane, Param, TempoSource, Value};
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::glide::Length;
 use crate::units::seconds_to_frames;
 
-/// Tempi of an external clock nearer than this ratio are the same: 0.1 ms per beat.
+/// Tempi of an external clock closer than this ratio count as equal: 0.1 ms per beat.
 const TEMPO_TOLERANCE: f64 = 2e-4;
 
 impl Conductor {
-    /// Position of the quantisation: 0 at once, 1 the next beat, 2 the next bar.
+    /// Index of the quantize setting: 0 at once, 1 next beat, 2 next bar.
     pub(super) fn grid(&self) -> u8 {
         self.performance.asked().choice(Param::Quantize)
     }
 
-    /// The next beat or bar, as the quantisation says.
+    /// The next beat or bar, depending on quantize.
     pub(super) fn grid_beat(&self) -> u64 {
         if self.grid() == 1 { self.counter.beat() } else { self.next_bar() }
     }
@@ -31,7 +33,7 @@ impl Conductor {
         self.counter.bar_line(self.tempo.clock())
     }
 
-    /// How long a morph takes.
+    /// The length of a morph.
     pub(super) fn length(&self, morph: Morph) -> Length {
         match morph {
             Morph::Seconds(seconds) => Length::Frames(seconds_to_frames(f64::from(seconds))),
@@ -39,16 +41,16 @@ impl Conductor {
         }
     }
 
-    /// Takes a value into what is asked for.
+    /// Sets a requested value.
     pub(super) fn ask(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let mood_led = self.performance.asked().tempo_source() == TempoSource::Mood;
         let change = self.performance.set(param, value)?;
         let lets_go = matches!(param, Param::TempoFollow | Param::TempoSource)
             && mood_led
             && self.performance.asked().tempo_source() != TempoSource::Mood;
-        // Whoever lets go of the emotion's tempo keeps the tempo of this moment.
+        // Turning off tempo following keeps the current tempo.
         if lets_go {
-            let bpm = self.course.bpm(self.now, self.tempo.clock());
+            let bpm = self.targets.bpm(self.now, self.tempo.clock());
             return Ok(match self.set_tempo(bpm) {
                 Change::Nothing => change,
                 told => told,
@@ -57,7 +59,7 @@ impl Conductor {
         Ok(change)
     }
 
-    /// Asks for what was held, a little before its line, so that it comes into force on it.
+    /// Requests the held changes slightly before their bar line, so that they take effect on it.
     pub(super) fn release(&mut self) {
         let (beat, values) = self.deferred.take_held();
         let beat = beat.max(self.counter.beat());
@@ -68,7 +70,7 @@ impl Conductor {
                 Ok(Change::One(_)) => self.deferred.wait(beat, None),
                 Ok(Change::Many(morph)) => self.deferred.wait(beat, Some(self.length(morph))),
                 Ok(Change::Panic) => panic = true,
-                Err(error) => tracing::warn!("{error}; nothing was changed at the bar"),
+                Err(error) => tracing::warn!("{error}; the change at the bar line was dropped"),
             }
         }
         let line = self.deferred.reach(beat, None);
@@ -76,7 +78,8 @@ impl Conductor {
         line.released.extend(values);
     }
 
-    /// Brings what waits into force: for the network now, so that the splice falls on the beat, for the engine on the beat.
+    /// Applies waiting changes: to the network now, so that the splice falls on the beat, and to the engine on the
+    /// beat.
     pub(super) fn steer_waiting(&mut self) {
         if let Some(waiting) = self.deferred.take_waiting() {
             let next = waiting.beat.max(self.counter.beat());
@@ -86,7 +89,7 @@ impl Conductor {
         }
     }
 
-    /// Brings the rest of what waited into force, on the beat itself.
+    /// Applies the rest of the waiting changes, on the beat itself.
     pub(super) fn cross_line(&mut self, out: &mut Score) {
         if let Some(Line { morph, panic, released, .. }) = self.deferred.take_line() {
             self.steer(fast(), morph, self.now, None);
@@ -98,7 +101,7 @@ impl Conductor {
     }
 
     pub(super) fn steer_one(&mut self, param: Param, morph: Option<Length>) {
-        // A tempo also decides who leads it, and who leads it what it is.
+        // A tempo also sets its source, and a source may set the tempo.
         let of_tempo = matches!(param, Param::Tempo | Param::TempoSource | Param::TempoFollow);
         if of_tempo {
             self.steer([Param::Tempo, Param::TempoSource].into_iter(), morph, self.now, None);
@@ -111,11 +114,11 @@ impl Conductor {
         self.steer(slow().chain(fast()), morph, at, None);
     }
 
-    /// Brings what is asked for of some parameters into force at a frame; the harmony follows at `beat` or when it can.
+    /// Applies the requested values of some parameters at a frame; the harmony follows at `beat` or when it can.
     fn steer(&mut self, params: impl Iterator<Item = Param>, morph: Option<Length>, at: u64, beat: Option<f64>) {
         let mut commands = Vec::new();
         let clock = self.tempo.clock();
-        let impact = self.course.steer(params, &self.performance, at, morph, clock, &mut commands);
+        let impact = self.targets.steer(params, &self.performance, at, morph, clock, &mut commands);
         self.commands.add(commands);
         if impact.seed {
             self.seeds.take(self.performance.asked().number(Param::Seed) as u64);
@@ -124,9 +127,37 @@ impl Conductor {
         self.follow_up(impact, at, beat);
     }
 
+    /// Lets a parameter move by itself, or no more.
+    pub(super) fn modulate(&mut self, param: Param, by: Option<Modulation>) {
+        self.modulations.set(param, by, self.now, self.tempo.clock());
+        if by.is_none() {
+            self.shift(param, None, 0);
+        }
+    }
+
+    pub(super) fn step_modulations(&mut self) {
+        let asked = self.performance.asked();
+        let number = |param| asked.number(param);
+        for Shift { param, by, within } in
+            self.modulations.step(self.now, self.tempo.clock(), self.seeds.current(), number)
+        {
+            self.shift(param, Some(by), within);
+        }
+    }
+
+    /// Brings a parameter so far away from where it is set.
+    fn shift(&mut self, param: Param, by: Option<f32>, within: u64) {
+        let mut commands = Vec::new();
+        let network = self.targets.shift(param, by, self.now, within, self.tempo.clock(), &mut commands);
+        self.commands.add(commands);
+        if network {
+            self.splices.want(self.now);
+        }
+    }
+
     fn follow_up(&mut self, impact: Impact, at: u64, beat: Option<f64>) {
         if impact.tempo {
-            self.tempo.turn(&self.course, at);
+            self.tempo.turn(&self.targets, at);
         }
         if impact.harmony || impact.lead {
             let next = if impact.lead { self.next_sixteenth() } else { self.counter.beat() as f64 };
@@ -139,7 +170,7 @@ impl Conductor {
         }
     }
 
-    /// The first sixteenth not played yet.
+    /// The first sixteenth note not played yet.
     fn next_sixteenth(&self) -> f64 {
         let clock = self.tempo.clock();
         let passed = (clock.beat_at(self.now) * 4.0).floor() / 4.0;
@@ -152,7 +183,7 @@ impl Conductor {
         self.extend();
     }
 
-    /// Everything random begins anew.
+    /// Restarts all random choices.
     fn restart(&mut self) {
         self.planner.reseed(self.seeds.current());
     }
@@ -165,13 +196,13 @@ impl Conductor {
         self.commands.add(commands);
         self.seeds.restart();
         self.restart();
-        // The next beat to come: the notes of one on this frame would be cut at once.
+        // The next beat, since the notes of one on this frame would be cut at once.
         let on_it = self.counter.beat_due(self.tempo.clock()) <= self.now;
         self.replan((self.counter.beat() + u64::from(on_it)) as f64);
         self.splices.want(self.now);
     }
 
-    /// Takes a tempo, as far as its range goes, that no performer asked for by name.
+    /// Sets a tempo, clamped to its range, that was not set through the parameter.
     fn set_tempo(&mut self, bpm: f64) -> Change {
         match Param::Tempo.fit(Input::Number(bpm)) {
             Ok(Some(Value::Number(bpm))) => self.performance.lead_tempo(bpm),
@@ -192,7 +223,7 @@ impl Conductor {
         if !beat.is_finite() {
             return;
         }
-        let alignment = self.tempo.align(&self.course, beat, at, self.now);
+        let alignment = self.tempo.align(&self.targets, beat, at, self.now);
         if alignment == Alignment::Skipped {
             let position = self.tempo.clock().beat_at(self.now);
             self.counter.skip_to((position - STALE_BEATS).ceil() as u64);
@@ -204,12 +235,12 @@ impl Conductor {
     }
 }
 
-/// What travels to the engine.
+/// Parameters of the engine.
 fn fast() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() == Lane::Fast)
 }
 
-/// Everything else.
+/// All others.
 fn slow() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() != Lane::Fast)
 }

@@ -1,21 +1,21 @@
-//! Lays the music clock's spans ahead: tempo by course, phase by an external clock.
+//! Lays the music clock's spans ahead: tempo from the active targets, phase by an external clock.
 
-use super::course::Course;
+use super::active_targets::ActiveTargets;
 use crate::music::clock::MusicClock;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Beats over which a phase error is worked off: one bar, so that the tempo never bends by more than an eighth.
+/// Beats over which a phase error is corrected: one bar, so that the tempo never changes by more than an eighth.
 const SLEW_BEATS: f64 = 4.0;
-/// Largest phase error in beats that is worked off rather than jumped over.
+/// Maximum phase error in beats that is corrected gradually; a larger one causes a jump.
 const SLEW_LIMIT: f64 = 0.5;
 /// The same when the external clock has just started.
 const START_LIMIT: f64 = 0.1;
-/// Phase errors below this many seconds are left alone: every correction costs a re-planning, and 4 ms are inaudible.
+/// Phase errors below this many seconds are ignored: every correction costs a re-plan, and 4 ms are inaudible.
 const PHASE_TOLERANCE_S: f64 = 0.004;
-/// Positions this much before a beat are on it: beats begin on whole frames, a thousandth of a beat would be 20 frames.
+/// Positions this close before a beat count as on it: beats begin on whole frames, and a thousandth of a beat is 20 frames.
 const SAME_BEAT: f64 = 1e-6;
 
-/// Beats that are added evenly between two frames.
+/// Beats added evenly between two frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Slew {
     start: u64,
@@ -35,37 +35,37 @@ impl Slew {
     }
 }
 
-/// What an external beat did to the clock.
+/// The effect of an external beat on the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alignment {
     /// Nothing: the beat is where it should be, or soon will be.
     Kept,
-    /// The phase is being worked off.
+    /// The phase error is being corrected.
     Slewed,
     /// The clock skipped forward to the beat.
     Skipped,
 }
 
-/// The music clock and how it goes on.
+/// The music clock and its continuation.
 #[derive(Debug, Clone)]
 pub(super) struct Tempo {
     clock: MusicClock,
     slew: Option<Slew>,
-    /// Spans are laid up to this frame; beyond, the last one goes on.
+    /// Spans are laid up to this frame; the last one continues beyond it.
     laid: u64,
 }
 
 impl Tempo {
-    pub(super) fn new(course: &Course) -> Self {
-        Self { clock: MusicClock::new(course.bpm(0, &MusicClock::new(60.0))), slew: None, laid: 0 }
+    pub(super) fn new(targets: &ActiveTargets) -> Self {
+        Self { clock: MusicClock::new(targets.bpm(0, &MusicClock::new(60.0))), slew: None, laid: 0 }
     }
 
     pub(super) const fn clock(&self) -> &MusicClock {
         &self.clock
     }
 
-    /// Lays spans until a beat, with the tempo looked up at every beat.
-    pub(super) fn lay(&mut self, course: &Course, until: f64) {
+    /// Lays spans up to a beat, updating the tempo at every beat.
+    pub(super) fn lay(&mut self, targets: &ActiveTargets, until: f64) {
         loop {
             let beat = self.clock.beat_at(self.laid) + SAME_BEAT;
             if beat >= until {
@@ -77,47 +77,47 @@ impl Tempo {
                 next = edges.fold(next, u64::min);
             }
             self.laid = next.max(self.laid + 1);
-            self.clock.set_tempo(self.laid, self.bpm(course, self.laid));
+            self.clock.set_tempo(self.laid, self.bpm(targets, self.laid));
         }
     }
 
-    /// Takes the course's tempo from a frame on and forgets what was laid beyond.
-    pub(super) fn turn(&mut self, course: &Course, from: u64) {
-        self.clock.set_tempo(from, self.bpm(course, from));
+    /// Uses the targets' tempo from a frame on, and discards the spans laid beyond it.
+    pub(super) fn turn(&mut self, targets: &ActiveTargets, from: u64) {
+        self.clock.set_tempo(from, self.bpm(targets, from));
         self.laid = from;
     }
 
     /// Takes note that `beat` of an external clock fell on frame `at`, and brings ours there: over one bar, or at once
     /// where the bars themselves are apart. What was laid beyond `now` is forgotten unless the clock was kept.
-    pub(super) fn align(&mut self, course: &Course, beat: f64, at: u64, now: u64) -> Alignment {
+    pub(super) fn align(&mut self, targets: &ActiveTargets, beat: f64, at: u64, now: u64) -> Alignment {
         let bar = f64::from(self.clock.beats_per_bar());
         let ahead = (beat - self.clock.beat_at(at)).rem_euclid(bar);
         let error = if ahead > bar / 2.0 { ahead - bar } else { ahead };
         let limit = if beat == 0.0 { START_LIMIT } else { SLEW_LIMIT };
         if error.abs() > limit {
             self.slew = None;
-            self.turn(course, now);
+            self.turn(targets, now);
             self.clock.skip_to(now, self.clock.beat_at(now) + ahead);
             return Alignment::Skipped;
         }
-        let seconds_per_beat = 60.0 / course.bpm(now, &self.clock);
+        let seconds_per_beat = 60.0 / targets.bpm(now, &self.clock);
         let under_way = self.slew.map_or(0.0, |slew| slew.remaining(now));
         if (error - under_way).abs() * seconds_per_beat < PHASE_TOLERANCE_S {
             return Alignment::Kept;
         }
         let frames = (SLEW_BEATS * seconds_per_beat * f64::from(SAMPLE_RATE)) as u64;
         self.slew = Some(Slew { start: now, end: now + frames, beats: error });
-        self.turn(course, now);
+        self.turn(targets, now);
         Alignment::Slewed
     }
 
-    /// Forgets what only matters to frames before `frame`.
+    /// Discards what only concerns frames before `frame`.
     pub(super) fn forget_before(&mut self, frame: u64) {
         self.clock.forget_before(frame);
     }
 
-    fn bpm(&self, course: &Course, frame: u64) -> f64 {
-        course.bpm(frame, &self.clock) + self.slew.map_or(0.0, |slew| slew.bpm(frame))
+    fn bpm(&self, targets: &ActiveTargets, frame: u64) -> f64 {
+        targets.bpm(frame, &self.clock) + self.slew.map_or(0.0, |slew| slew.bpm(frame))
     }
 }
 
@@ -138,12 +138,12 @@ mod tests {
     #[test]
     fn a_gliding_mood_moves_the_tempo_beat_by_beat() {
         let mut performance = Performance::default();
-        let mut course = Course::new(&performance);
-        let mut tempo = Tempo::new(&course);
-        tempo.lay(&course, 10.0);
+        let mut targets = ActiveTargets::new(&performance);
+        let mut tempo = Tempo::new(&targets);
+        tempo.lay(&targets, 10.0);
         performance.set(Param::Glide, &Value::Number(5.0)).unwrap();
         performance.set(Param::Emotion, &Value::Choice(5)).unwrap();
-        let impact = course.steer(
+        let impact = targets.steer(
             TABLE.iter().map(|spec| spec.param),
             &performance,
             48_000,
@@ -152,8 +152,8 @@ mod tests {
             &mut Vec::new(),
         );
         assert!(impact.tempo);
-        tempo.turn(&course, 48_000);
-        tempo.lay(&course, 20.0);
+        tempo.turn(&targets, 48_000);
+        tempo.lay(&targets, 20.0);
         let tempi: Vec<f64> = (0..10).map(|second| tempo.clock().tempo_at(second * 48_000)).collect();
         let [calm, angry] = [Emotion::Calm, Emotion::Angry].map(|emotion| f64::from(Profile::of(emotion).tempo_bpm));
         assert!((tempi[0] - calm).abs() < 0.01 && (tempi[9] - angry).abs() < 0.01, "{tempi:?}");
@@ -162,15 +162,15 @@ mod tests {
 
     #[test]
     fn a_phase_error_is_gone_within_two_bars() {
-        let course = Course::new(&pinned(120.0));
+        let targets = ActiveTargets::new(&pinned(120.0));
         for error in [-0.49, -0.2, -0.01, 0.01, 0.3, 0.49] {
-            let mut tempo = Tempo::new(&course);
+            let mut tempo = Tempo::new(&targets);
             let mut corrections = 0;
             for beat in 1..9 {
                 let at = beat * 24_000;
                 let external = at as f64 / 24_000.0 + error;
-                corrections += u32::from(tempo.align(&course, external, at, at + 700) != Alignment::Kept);
-                tempo.lay(&course, 20.0);
+                corrections += u32::from(tempo.align(&targets, external, at, at + 700) != Alignment::Kept);
+                tempo.lay(&targets, 20.0);
             }
             let off = tempo.clock().beat_at(8 * 24_000) - (8.0 + error);
             assert!((off / 2.0).abs() < PHASE_TOLERANCE_S, "{error}: {off} beats off");
@@ -181,11 +181,11 @@ mod tests {
 
     #[test]
     fn a_start_brings_the_bar() {
-        let course = Course::new(&pinned(120.0));
-        let mut tempo = Tempo::new(&course);
-        tempo.lay(&course, 20.0);
-        assert_eq!(tempo.align(&course, 0.0, 30_000, 30_500), Alignment::Skipped);
+        let targets = ActiveTargets::new(&pinned(120.0));
+        let mut tempo = Tempo::new(&targets);
+        tempo.lay(&targets, 20.0);
+        assert_eq!(tempo.align(&targets, 0.0, 30_000, 30_500), Alignment::Skipped);
         assert!((tempo.clock().beat_at(30_000 + 24_000) - 5.0).abs() < 1e-9, "bar 1 began at the start");
-        assert_eq!(tempo.align(&course, 2.0, 30_000 + 48_000, 79_000), Alignment::Kept);
+        assert_eq!(tempo.align(&targets, 2.0, 30_000 + 48_000, 79_000), Alignment::Kept);
     }
 }

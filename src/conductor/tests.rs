@@ -1,4 +1,4 @@
-//! The conductor from outside: scripts of events in, scores out.
+//! Tests of the conductor's interface: scripted events in, scores out.
 
 mod bars;
 mod harmony;
@@ -34,7 +34,7 @@ fn hold(notes: &[u8]) -> ControlEvent {
     ControlEvent::LeadNotes(notes.iter().fold(0, |set, note| set | 1 << note))
 }
 
-/// A conductor at a pinned tempo, so that beats fall on known frames.
+/// A conductor at a fixed tempo, so that beats fall on known frames.
 fn at_tempo(bpm: f32) -> Conductor {
     Conductor::new(7, &[(Param::Tempo, Value::Number(bpm))])
 }

@@ -18,9 +18,9 @@ pub(super) struct Shape {
 }
 
 /// Below this a released note has ended: −90 dB.
-const END: f32 = 3e-5;
-/// What the attack aims at, so that it reaches 1 in finite time; `ln(OVER / (OVER - 1))` time constants.
-const OVER: f32 = 1.3;
+const END_LEVEL: f32 = 3e-5;
+/// What the attack aims at, so that it reaches 1 in finite time; `ln(ATTACK_TARGET / (ATTACK_TARGET - 1))` time constants.
+const ATTACK_TARGET: f32 = 1.3;
 const ATTACK_CONSTANTS: f32 = 1.466_337;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,7 +83,7 @@ impl Envelope {
             match self.stage {
                 Stage::Off => self.level = 0.0,
                 Stage::Attack => {
-                    self.level += self.attack * (OVER - self.level);
+                    self.level += self.attack * (ATTACK_TARGET - self.level);
                     if self.level >= 1.0 {
                         self.level = 1.0;
                         self.stage = Stage::Decay;
@@ -92,7 +92,7 @@ impl Envelope {
                 Stage::Decay => self.level += self.decay * (self.sustain - self.level),
                 Stage::Release => {
                     self.level -= self.release * self.level;
-                    if self.level < END {
+                    if self.level < END_LEVEL {
                         self.stage = Stage::Off;
                     }
                 }

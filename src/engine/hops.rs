@@ -8,7 +8,7 @@ use crate::mel::HOP;
 const SLOTS: u64 = 256;
 
 /// Samples beyond this are a broken vocoder, not music; the limiter handles everything below.
-const LOUDEST: f32 = 4.0;
+const MAX_SAMPLE: f32 = 4.0;
 
 /// What became of a hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl HopTable {
         let slot = &mut self.slots[(hop.index % SLOTS) as usize];
         slot.index = Some(hop.index);
         for (to, from) in slot.samples.iter_mut().zip(hop.samples) {
-            *to = if from.is_finite() { from.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+            *to = if from.is_finite() { from.clamp(-MAX_SAMPLE, MAX_SAMPLE) } else { 0.0 };
             self.not_finite += u64::from(!from.is_finite());
         }
         Receipt::Taken
@@ -162,7 +162,7 @@ mod tests {
         bad.samples[1] = f32::NAN;
         bad.samples[2] = f32::NEG_INFINITY;
         table.receive(&bad, 0);
-        assert_eq!(table.quantum(0).unwrap()[..4], [LOUDEST, 0.0, 0.0, LOUDEST]);
+        assert_eq!(table.quantum(0).unwrap()[..4], [MAX_SAMPLE, 0.0, 0.0, MAX_SAMPLE]);
         assert_eq!(table.take_not_finite(), 2);
     }
 }

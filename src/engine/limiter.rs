@@ -6,12 +6,12 @@ use crate::units::SAMPLE_RATE;
 /// −1 dBFS.
 pub(super) const CEILING: f32 = 0.891_250_9;
 /// Frames the sound is delayed so that the gain can be down in time: 1.3 ms.
-const AHEAD: usize = QUANTUM;
+const LOOK_AHEAD: usize = QUANTUM;
 /// Time constant of the gain's way back up, in frames: 90 ms.
 const RELEASE: f32 = 0.09 * SAMPLE_RATE as f32;
 
 /// Gains above this turn nothing down that anyone hears: 0.01 dB.
-const NOTHING: f32 = 0.998_85;
+const INAUDIBLE_GAIN: f32 = 0.998_85;
 
 /// A stereo limiter that looks ahead; both channels share one gain, so the image stands still.
 ///
@@ -19,12 +19,12 @@ const NOTHING: f32 = 0.998_85;
 /// cover the peak is no larger than the peak allows.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    sound: [[f32; 2]; AHEAD],
+    sound: [[f32; 2]; LOOK_AHEAD],
     /// Wanted gains that may still be the minimum, with the frame they were asked at: rising from the oldest on.
-    minima: [(u64, f32); AHEAD + 1],
+    minima: [(u64, f32); LOOK_AHEAD + 1],
     first: usize,
     count: usize,
-    average: [f32; AHEAD],
+    average: [f32; LOOK_AHEAD],
     /// Sum of `average`; the values are such that it stays exact in 64 bits.
     sum: f64,
     released: f32,
@@ -36,12 +36,12 @@ pub(super) struct Limiter {
 impl Limiter {
     pub(super) fn new() -> Self {
         Self {
-            sound: [[0.0; 2]; AHEAD],
-            minima: [(0, 1.0); AHEAD + 1],
+            sound: [[0.0; 2]; LOOK_AHEAD],
+            minima: [(0, 1.0); LOOK_AHEAD + 1],
             first: 0,
             count: 0,
-            average: [1.0; AHEAD],
-            sum: AHEAD as f64,
+            average: [1.0; LOOK_AHEAD],
+            sum: LOOK_AHEAD as f64,
             released: 1.0,
             lowest: 1.0,
             frame: 0,
@@ -50,20 +50,20 @@ impl Limiter {
 
     /// Forgets the sound on its way.
     pub(super) fn clear(&mut self) {
-        self.sound = [[0.0; 2]; AHEAD];
+        self.sound = [[0.0; 2]; LOOK_AHEAD];
     }
 
-    /// The frame that came [`AHEAD`] frames ago, at most [`CEILING`] high.
+    /// The frame that came [`LOOK_AHEAD`] frames ago, at most [`CEILING`] high.
     pub(super) fn next(&mut self, input: [f32; 2]) -> [f32; 2] {
         let peak = input[0].abs().max(input[1].abs());
         let wanted = if peak > CEILING { CEILING / peak } else { 1.0 };
-        let held = self.hold(wanted);
+        let held = self.sliding_minimum(wanted);
         // Down at once (the average makes it smooth), up slowly.
         self.released = held.min(self.released + (1.0 - self.released) / RELEASE);
-        let at = (self.frame % AHEAD as u64) as usize;
+        let at = (self.frame % LOOK_AHEAD as u64) as usize;
         self.sum += f64::from(self.released) - f64::from(self.average[at]);
         self.average[at] = self.released;
-        let gain = (self.sum / AHEAD as f64) as f32;
+        let gain = (self.sum / LOOK_AHEAD as f64) as f32;
         self.lowest = self.lowest.min(gain);
         let delayed = std::mem::replace(&mut self.sound[at], input);
         self.frame += 1;
@@ -74,13 +74,13 @@ impl Limiter {
     pub(super) fn take_lowest(&mut self) -> f32 {
         // The way back up comes as near to 1 as makes no difference, and stays there.
         let lowest = std::mem::replace(&mut self.lowest, 1.0);
-        if lowest > NOTHING { 1.0 } else { lowest }
+        if lowest > INAUDIBLE_GAIN { 1.0 } else { lowest }
     }
 
-    /// The smallest of the last `AHEAD + 1` wanted gains.
-    fn hold(&mut self, wanted: f32) -> f32 {
-        let size = AHEAD + 1;
-        if self.count > 0 && self.minima[self.first].0 + (AHEAD as u64) < self.frame {
+    /// The smallest of the last `LOOK_AHEAD + 1` wanted gains.
+    fn sliding_minimum(&mut self, wanted: f32) -> f32 {
+        let size = LOOK_AHEAD + 1;
+        if self.count > 0 && self.minima[self.first].0 + (LOOK_AHEAD as u64) < self.frame {
             self.first = (self.first + 1) % size;
             self.count -= 1;
         }
@@ -111,7 +111,7 @@ mod tests {
         let mut limiter = Limiter::new();
         let input = noise(2000, 0.8);
         let output: Vec<f32> = input.iter().map(|&sample| limiter.next([sample, 0.0])[0]).collect();
-        assert_eq!(output[AHEAD..], input[..2000 - AHEAD]);
+        assert_eq!(output[LOOK_AHEAD..], input[..2000 - LOOK_AHEAD]);
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         let mut limiter = Limiter::new();
         let mut input = noise(1000, 0.5);
         input.extend(noise(48_000, 6.0));
-        let mut delayed = vec![0.0; AHEAD];
+        let mut delayed = vec![0.0; LOOK_AHEAD];
         delayed.extend(&input);
         let mut gain = 1.0f32;
         for (input, before) in input.iter().zip(&delayed) {

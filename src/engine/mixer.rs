@@ -8,7 +8,7 @@ use crate::units::db_to_gain;
 /// phrase's range and its ends. The network shapes its own phrases, so it moves less.
 const SWING_DB: [f32; 2] = [3.5, 8.0];
 /// Seconds in which the level follows the phrase.
-const FOLLOW: f32 = 0.35;
+const PHRASE_SECONDS: f32 = 0.35;
 
 /// The value a parameter starts with, as a number; toggles are 0 or 1.
 pub(super) fn default(param: Param) -> f32 {
@@ -69,7 +69,7 @@ impl Mixer {
             upper: Fader::new(Param::LevelUpper, Some(Param::MuteUpper)),
             harmony: Fader::new(Param::LevelHarmony, Some(Param::MuteHarmony)),
             master: Fader::new(Param::LevelMaster, None),
-            phrase: [Ramp::new(1.0, FOLLOW); 2],
+            phrase: [Ramp::new(1.0, PHRASE_SECONDS); 2],
             dynamics: default(Param::Dynamics),
             expression: 0.5,
         }

@@ -1,8 +1,8 @@
 //! The network's sound: hops where they are, a held texture where they are missing.
 
 use super::QUANTUM;
+use super::granular_sustain::GranularSustain;
 use super::hops::{HopTable, Receipt};
-use super::texture::Texture;
 use crate::event::Hop;
 use crate::units::SAMPLE_RATE;
 
@@ -12,7 +12,7 @@ const FADE_OUT: u64 = 4;
 /// Quanta over which the sound comes back: 43 ms.
 const FADE_IN: u64 = 32;
 /// Seconds after which the texture has sunk to its floor.
-const SINKING: f32 = 2.0;
+const DECAY_SECONDS: f32 = 2.0;
 /// Where a sinking texture stays, as a factor: −20 dB, under the harmony but never silence.
 const FLOOR: f32 = 0.1;
 
@@ -21,7 +21,7 @@ pub(super) const LEAD: u64 = FADE_OUT * QUANTUM as u64;
 
 /// What happened in a quantum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Transition {
     None,
     Starved,
     Recovered,
@@ -31,21 +31,28 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct Network {
     hops: HopTable,
-    texture: Texture<1>,
+    granular: GranularSustain<1>,
     /// Share of the hops in the sound, in steps of `1 / (FADE_OUT * FADE_IN)`; the rest is texture.
     presence: u64,
     /// The texture's own level.
-    sustain: f32,
+    sustain_level: f32,
     starved: bool,
     /// Before the first hop there is nothing to miss.
-    begun: bool,
+    started: bool,
 }
 
-const FULL: u64 = FADE_OUT * FADE_IN;
+const FULL_PRESENCE: u64 = FADE_OUT * FADE_IN;
 
 impl Network {
     pub(super) fn new() -> Self {
-        Self { hops: HopTable::new(), texture: Texture::new(), presence: 0, sustain: 0.0, starved: false, begun: false }
+        Self {
+            hops: HopTable::new(),
+            granular: GranularSustain::new(),
+            presence: 0,
+            sustain_level: 0.0,
+            starved: false,
+            started: false,
+        }
     }
 
     pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> Receipt {
@@ -62,54 +69,54 @@ impl Network {
 
     /// Forgets the texture, so that nothing of the past can sound again.
     pub(super) fn clear(&mut self) {
-        self.texture.clear();
+        self.granular.clear();
     }
 
     /// Writes the quantum that begins at `frame`.
-    pub(super) fn render(&mut self, frame: u64, out: &mut [f32; QUANTUM]) -> Turn {
+    pub(super) fn render(&mut self, frame: u64, out: &mut [f32; QUANTUM]) -> Transition {
         let here = self.hops.quantum(frame);
         let there = here.is_some() && self.hops.quantum(frame + LEAD).is_some();
-        self.begun |= there;
+        self.started |= there;
         let before = self.presence;
         self.presence = if here.is_none() {
             0
         } else if there {
-            (before + FADE_OUT).min(FULL)
+            (before + FADE_OUT).min(FULL_PRESENCE)
         } else {
             before.saturating_sub(FADE_IN)
         };
-        let turn = match (self.starved, self.begun && !there) {
-            (false, true) => Turn::Starved,
-            (true, false) => Turn::Recovered,
-            _ => Turn::None,
+        let transition = match (self.starved, self.started && !there) {
+            (false, true) => Transition::Starved,
+            (true, false) => Transition::Recovered,
+            _ => Transition::None,
         };
-        if turn == Turn::Starved && self.sustain <= 0.0 {
-            self.texture.hold();
-            self.sustain = 1.0;
+        if transition == Transition::Starved && self.sustain_level <= 0.0 {
+            self.granular.capture();
+            self.sustain_level = 1.0;
         }
-        self.starved = self.begun && !there;
+        self.starved = self.started && !there;
 
-        let step = (self.presence as f32 - before as f32) / (FULL as f32 * QUANTUM as f32);
-        let start = before as f32 / FULL as f32;
+        let step = (self.presence as f32 - before as f32) / (FULL_PRESENCE as f32 * QUANTUM as f32);
+        let start = before as f32 / FULL_PRESENCE as f32;
         let gain = |n: usize| start + step * (n + 1) as f32;
         match here {
             Some(samples) => (0..QUANTUM).for_each(|n| out[n] = gain(n) * samples[n]),
             None => out.fill(0.0),
         }
         if before > 0 || self.presence > 0 {
-            self.texture.record(out.iter().map(|sample| [*sample]));
+            self.granular.record(out.iter().map(|sample| [*sample]));
         }
-        if before == FULL && self.presence == FULL {
-            self.sustain = 0.0;
+        if before == FULL_PRESENCE && self.presence == FULL_PRESENCE {
+            self.sustain_level = 0.0;
         }
-        if self.sustain > 0.0 {
-            let sinking = (1.0 - FLOOR) / (SINKING * SAMPLE_RATE as f32);
+        if self.sustain_level > 0.0 {
+            let decay = (1.0 - FLOOR) / (DECAY_SECONDS * SAMPLE_RATE as f32);
             for (n, sample) in out.iter_mut().enumerate() {
                 let share = gain(n).clamp(0.0, 1.0);
-                *sample += (1.0 - share * share).sqrt() * self.sustain * self.texture.next()[0];
-                self.sustain = (self.sustain - sinking).max(FLOOR);
+                *sample += (1.0 - share * share).sqrt() * self.sustain_level * self.granular.next()[0];
+                self.sustain_level = (self.sustain_level - decay).max(FLOOR);
             }
         }
-        turn
+        transition
     }
 }

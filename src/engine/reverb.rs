@@ -7,23 +7,23 @@ use crate::units::SAMPLE_RATE;
 
 const LINES: usize = 8;
 /// Delays of the largest room in frames: primes, so that echoes rarely meet.
-const LENGTHS: [f32; LINES] = [2053.0, 2311.0, 2539.0, 2767.0, 3001.0, 3259.0, 3533.0, 3793.0];
+const LINE_DELAYS: [f32; LINES] = [2053.0, 2311.0, 2539.0, 2767.0, 3001.0, 3259.0, 3533.0, 3793.0];
 /// Memory of one line; a power of two above the longest.
-const MEMORY: usize = 4096;
+const LINE_BUFFER: usize = 4096;
 /// Delays of the smallest room, as a share of the largest.
-const SMALLEST: f32 = 0.38;
+const SMALLEST_SCALE: f32 = 0.38;
 /// Seconds until the smallest and the largest room have faded by 60 dB.
-const FADING: [f32; 2] = [0.6, 6.5];
+const RT60: [f32; 2] = [0.6, 6.5];
 /// Corner of the walls' damping in the smallest and the largest room, in hertz.
 const DAMPING: [f32; 2] = [7200.0, 4200.0];
 /// Time before the first reflection, in seconds.
 const PRE_DELAY: [f32; 2] = [0.004, 0.026];
-const PRE_MEMORY: usize = 2048;
+const PRE_DELAY_BUFFER: usize = 2048;
 /// Lowest frequency let into the room: rumble does not ring.
 const LOW_CUT: f32 = 110.0;
 /// Depth in frames and speed in turns per quantum of the slow movement that keeps single frequencies from ringing.
-const DRIFT: f32 = 5.0;
-const DRIFT_SPEED: f32 = 0.29 * QUANTUM as f32 / SAMPLE_RATE as f32;
+const MODULATION_DEPTH: f32 = 5.0;
+const MODULATION_RATE: f32 = 0.29 * QUANTUM as f32 / SAMPLE_RATE as f32;
 /// Level of the room when it is fully opened.
 const LEVEL: f32 = 1.3;
 
@@ -53,21 +53,21 @@ fn between([small, large]: [f32; 2], size: f32) -> f32 {
 }
 
 fn length(line: usize, size: f32) -> f32 {
-    LENGTHS[line] * (SMALLEST + (1.0 - SMALLEST) * size)
+    LINE_DELAYS[line] * (SMALLEST_SCALE + (1.0 - SMALLEST_SCALE) * size)
 }
 
 impl Reverb {
     #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
     pub(super) fn new(amount: f32, size: f32) -> Self {
         let line = |n| Line {
-            memory: vec![0.0; MEMORY].into_boxed_slice(),
+            memory: vec![0.0; LINE_BUFFER].into_boxed_slice(),
             delay: length(n, size),
             damping: LowPass::default(),
         };
         Self {
             lines: std::array::from_fn(line),
             diffusion: [(149, 0.72), (223, 0.68), (397, 0.62), (571, 0.58)].map(|(n, gain)| AllPass::new(n, gain)),
-            pre: vec![0.0; PRE_MEMORY].into_boxed_slice(),
+            pre: vec![0.0; PRE_DELAY_BUFFER].into_boxed_slice(),
             write: 0,
             low_cut: LowPass::default(),
             drift: 0.0,
@@ -101,15 +101,15 @@ impl Reverb {
     pub(super) fn render(&mut self, bus: &mut Bus) {
         let size = self.size.step().to;
         let wet = self.wet.step();
-        let seconds = between(FADING, size);
+        let seconds = between(RT60, size);
         let damping = one_pole(between(DAMPING, size));
         let cut = one_pole(LOW_CUT);
         let pre = (between(PRE_DELAY, size) * SAMPLE_RATE as f32) as usize;
-        advance(&mut self.drift, DRIFT_SPEED);
+        advance(&mut self.drift, MODULATION_RATE);
         let mut delays = [Span { from: 0.0, to: 0.0 }; LINES];
         let mut gains = [0.0; LINES];
         for n in 0..LINES {
-            let delay = length(n, size) + DRIFT * sine(self.drift + n as f32 / LINES as f32);
+            let delay = length(n, size) + MODULATION_DEPTH * sine(self.drift + n as f32 / LINES as f32);
             delays[n] = Span { from: self.lines[n].delay, to: delay };
             self.lines[n].delay = delay;
             gains[n] = 10f32.powf(-3.0 * delay / (seconds * SAMPLE_RATE as f32));
@@ -118,8 +118,8 @@ impl Reverb {
         let mean = gains.iter().sum::<f32>() / LINES as f32;
         let level = LEVEL * (1.0 - mean * mean).sqrt();
         for (n, wet) in (0..QUANTUM).zip(wet.iter()) {
-            self.pre[self.write % PRE_MEMORY] = bus.mid[n];
-            let delayed = self.pre[(self.write + PRE_MEMORY - pre) % PRE_MEMORY];
+            self.pre[self.write % PRE_DELAY_BUFFER] = bus.mid[n];
+            let delayed = self.pre[(self.write + PRE_DELAY_BUFFER - pre) % PRE_DELAY_BUFFER];
             let mut input = delayed - self.low_cut.next(delayed, cut);
             for stage in &mut self.diffusion {
                 input = stage.next(input);
@@ -129,22 +129,22 @@ impl Reverb {
                 let delay = delays[m].at(n);
                 let whole = delay as usize;
                 let fraction = delay - whole as f32;
-                let at = self.write + MEMORY - whole;
-                let (near, far) = (line.memory[at % MEMORY], line.memory[(at - 1) % MEMORY]);
+                let at = self.write + LINE_BUFFER - whole;
+                let (near, far) = (line.memory[at % LINE_BUFFER], line.memory[(at - 1) % LINE_BUFFER]);
                 out[m] = gains[m] * line.damping.next(near + fraction * (far - near), damping);
             }
             // Householder's matrix: every line hears every other, and no energy is won or lost.
             let sum = out.iter().sum::<f32>() * (2.0 / LINES as f32);
             for (m, line) in self.lines.iter_mut().enumerate() {
                 let sign = if m % 2 == 0 { 1.0 } else { -1.0 };
-                line.memory[self.write % MEMORY] = flush(sign * input + out[m] - sum);
+                line.memory[self.write % LINE_BUFFER] = flush(sign * input + out[m] - sum);
             }
             // Left hears the even lines and right the odd ones, so in mono all of them are there.
             let left = out[0] - out[2] + out[4] - out[6];
             let right = out[1] + out[3] - out[5] - out[7];
             bus.mid[n] += level * wet * 0.5 * (left + right);
             bus.side[n] += level * wet * 0.5 * (left - right);
-            self.write = (self.write + 1) % (MEMORY * PRE_MEMORY);
+            self.write = (self.write + 1) % (LINE_BUFFER * PRE_DELAY_BUFFER);
         }
     }
 }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn rooms_fade_in_the_time_of_their_size() {
         for size in [0.0, 0.5, 1.0] {
-            let seconds = between(FADING, size);
+            let seconds = between(RT60, size);
             let all = tail(size, (seconds * 750.0) as usize + 200);
             let quarter = (seconds * SAMPLE_RATE as f32 / 4.0) as usize;
             let start = 4800;

@@ -4,9 +4,9 @@ use super::dsp::{Bus, LowPass, one_pole};
 use super::ramp::{Ramp, Span};
 
 /// Below this nothing is music, in hertz.
-const OFFSET: f32 = 12.0;
+const DC_CUTOFF_HZ: f32 = 12.0;
 /// Around what the balance tilts, in hertz.
-const PIVOT: f32 = 900.0;
+const PIVOT_HZ: f32 = 900.0;
 /// How far it tilts at most, in decibels up on one side and down on the other.
 const TILT_DB: f32 = 6.0;
 
@@ -43,7 +43,7 @@ impl Tone {
         let span = self.tilt_db.step();
         let gain = |db: f32| 10f32.powf(db / 20.0);
         let gains = Span { from: gain(span.from), to: gain(span.to) };
-        let (offset, pivot) = (one_pole(OFFSET), one_pole(PIVOT));
+        let (offset, pivot) = (one_pole(DC_CUTOFF_HZ), one_pole(PIVOT_HZ));
         for (channel, samples) in [(&mut self.mid, &mut bus.mid), (&mut self.side, &mut bus.side)] {
             for (n, sample) in samples.iter_mut().enumerate() {
                 let high_gain = gains.at(n);

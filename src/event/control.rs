@@ -1,20 +1,22 @@
-//! Control events on their way to the conductor, and who sent them.
+//! Control events on their way to the conductor, and their sources.
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::modulation::Modulation;
 use super::parameter::{Param, Value};
 
-/// What reaches the conductor; one line of the control log.
+/// An event for the conductor; one line of the control log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ControlEvent {
-    /// A parameter takes a value.
+    /// Sets a parameter.
     Set(Param, Value),
-    /// A parameter takes a value at the next bar line; the newest value asked for it until then counts.
+    /// Sets a parameter at the next bar line; of several values for one parameter the newest counts.
     NextBar(Param, Value),
-    /// The numbers and the mood set after this, at the same moment, arrive within so many seconds; so a preset morphs in.
+    /// Morphs in the numbers and the mood that are set next at the same moment, over this many seconds; used when
+    /// loading presets.
     Morph(f32),
-    /// A stored scene has this value of a parameter; scenes of earlier performances come back this way.
+    /// Defines one parameter value of a stored scene; restores scenes of earlier performances.
     SceneValue {
         /// The scene's name.
         name: String,
@@ -23,48 +25,50 @@ pub enum ControlEvent {
         /// Its value in the scene.
         value: Value,
     },
-    /// The chord held on a keyboard that leads the harmony: bit n stands for MIDI note n; 0 when all are released.
+    /// A parameter moves by itself from now on, around the value that it is set to; or, without a modulation, no more.
+    Modulate(Param, Option<Modulation>),
+    /// Reports the notes held on the keyboard that leads the harmony: bit n is MIDI note n; 0 when all are released.
     LeadNotes(u128),
-    /// Tempo of an external clock in beats per minute, filtered of jitter.
+    /// Reports the tempo of an external clock in beats per minute, with jitter filtered out.
     Tempo(f64),
-    /// Where an external clock's beats lie.
+    /// Reports the position of an external clock's beat.
     Beat {
         /// Quarter notes since the clock's start.
         beat: f64,
-        /// The frame on the performance's time line at which that beat falls; may lie a little in the past.
+        /// Frame on the performance's time line at which that beat falls; may be slightly in the past.
         at: u64,
     },
 }
 
-/// An event on its way in.
+/// An event from a control source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {
-    /// What shall happen.
+    /// What should happen.
     pub event: ControlEvent,
-    /// When; `None` at once. A moment that has passed also means at once.
+    /// When; `None` or a time in the past means at once.
     pub due: Option<Instant>,
-    /// Who asked.
+    /// Who sent it.
     pub source: Source,
 }
 
-/// What somebody wants of MIDI learn.
+/// A request to MIDI learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LearnRequest {
-    /// The control that is moved next shall move this parameter.
+    /// Map the next control that moves to this parameter.
     Control(Param),
-    /// No control is to be learnt after all.
+    /// Cancel learning.
     Cancel,
-    /// What was learnt for this parameter shall be forgotten.
+    /// Remove the learned mapping of this parameter.
     Forget(Param),
 }
 
-/// Where an event came from.
+/// The origin of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// An OSC client.
     Osc(SocketAddr),
     /// A MIDI device.
     Midi,
-    /// The command line, a signal, a web client, a preset: anything else.
+    /// Anything else: the command line, a signal, a web client, a preset.
     Other,
 }

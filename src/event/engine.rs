@@ -1,105 +1,106 @@
-//! What crosses the border of the audio thread, and how a change of plan was performed.
+//! Data that crosses the boundary of the audio thread, and the report of how a plan change was performed.
 
 use super::parameter::Param;
 use crate::mel::HOP;
 use crate::music::theory::Voice;
 
-/// One hop of the network's sound: frames `index * HOP` up to the next hop's first, mono, full scale ±1.
+/// One hop of the network's audio: frames `index * HOP` up to the first of the next hop, mono, full scale ±1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hop {
     /// Position on the time line, in hops.
     pub index: u64,
-    /// Which future it belongs to: rises by one or more with every re-planning.
+    /// The future it belongs to; increases with every re-plan.
     pub epoch: u32,
     /// The samples.
     pub samples: [f32; HOP],
 }
 
-/// What the control side may ask of the engine.
+/// A command to the engine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum EngineCommand {
-    /// A number of the fast lane, in the parameter's unit and within its range; other parameters are ignored.
+    /// Sets a number of the fast lane, in the parameter's unit and within its range; other parameters are ignored.
     Number(Param, f32),
-    /// A switch of the fast lane; others are ignored.
+    /// Sets a switch of the fast lane; others are ignored.
     Toggle(Param, bool),
     /// Starts a note of a harmony voice.
     NoteOn {
-        /// Which voice.
+        /// The voice.
         voice: Voice,
         /// MIDI note number.
         note: u8,
-        /// Strength, 0 to 1.
+        /// Velocity, 0 to 1.
         velocity: f32,
     },
     /// Releases a note of a harmony voice.
     NoteOff {
-        /// Which voice.
+        /// The voice.
         voice: Voice,
         /// MIDI note number.
         note: u8,
     },
-    /// Where the phrase stands between its softest (0) and its loudest (1); [`Param::Dynamics`] says how much that matters.
+    /// Sets the position of the phrase between its softest (0) and loudest (1) point; [`Param::Dynamics`] scales the
+    /// effect.
     Expression(f32),
-    /// Cuts every sound within 10 ms, empties the room, and fades in afresh.
+    /// Cuts every sound within 10 ms, clears the reverb, and fades back in.
     Panic,
 }
 
-/// A command and the frame it takes effect at; the frames in the ring never fall.
+/// A command and the frame at which it takes effect; frames in the ring never decrease.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedCommand {
-    /// Position on the time line; a frame already played means at once, and is counted.
+    /// Position on the time line; a frame already played means at once, and is counted as late.
     pub frame: u64,
-    /// What to do.
+    /// The command.
     pub command: EngineCommand,
 }
 
-/// Something that happened on the audio thread.
+/// An event on the audio thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineEvent {
-    /// The network's sound ran out; its last texture is sustained until it is back.
+    /// The network's audio ran out; its last sound is sustained until it resumes.
     Starved {
-        /// Where.
+        /// The play head.
         frame: u64,
     },
-    /// The network's sound is back.
+    /// The network's audio resumed.
     Recovered {
-        /// Where.
+        /// The play head.
         frame: u64,
-        /// How many frames were bridged.
+        /// Number of frames bridged.
         bridged: u64,
     },
     /// A re-planned future came too late: its first hop had already begun to play. All its hops are ignored.
     EpochRejected {
-        /// Which.
+        /// Its epoch.
         epoch: u32,
-        /// The play head when it came.
+        /// The play head when it arrived.
         frame: u64,
     },
-    /// A number that is none (or infinite) was found and replaced by silence.
+    /// A NaN or infinite sample was replaced with silence.
     NotFinite {
-        /// Where.
+        /// The play head.
         frame: u64,
     },
     /// A panic command was carried out.
     Panicked {
-        /// Where.
+        /// The play head.
         frame: u64,
     },
 }
 
-/// How a change of plan was performed.
+/// How a plan change was performed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Performed {
     /// Frame from which the new music is heard.
     pub heard: u64,
-    /// Frame from which it was decided anew.
+    /// Frame from which it was planned anew.
     pub from: u64,
-    /// Frame up to which the old music had been decided when the generator went back; `None` when that makes no
-    /// difference, for it reached beyond the crossfade.
+    /// Frame up to which the old music had been planned when the generator rewound; `None` when it reached beyond the
+    /// crossfade and so makes no difference.
     pub known: Option<u64>,
 }
 
-/// Commands and hops cross the thread boundary by copy: nothing they carry can be freed on the audio thread.
+/// Commands and hops cross the thread boundary by copy, so nothing they carry can be freed on the audio thread.
 const _: () = {
     const fn crosses<T: Copy + Send + 'static>() {}
     crosses::<TimedCommand>();

@@ -2,98 +2,108 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ControlEvent, Incoming, LearnRequest, Source};
+use super::{ControlEvent, Incoming, LearnRequest, Source, Wake};
 use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 
-/// Most events that may wait; several times the number of parameters, so that coalesced events always fit.
+/// Maximum events in the queue; several times the number of parameters, so that coalesced events always fit.
 const CAPACITY: usize = 4096;
-/// Most of them that may have a time to come, so that what is to happen at once always has room.
+/// Maximum events scheduled for later, so that immediate events always have room.
 const DEFERRED: usize = CAPACITY / 4;
-/// Most of them that OSC clients may take, so that controllers and the page always have room.
+/// Maximum events from OSC clients, so that controllers and the page always have room.
 const FROM_OSC: usize = CAPACITY * 3 / 4;
-/// Most requests to MIDI learn that may wait.
+/// Maximum pending MIDI learn requests.
 const LEARN_CAPACITY: usize = 16;
 
-/// Events that wait for the daemon: in order, the newest value of a parameter wins, never full of old values.
+/// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
-/// A flood on one fader costs one slot, because a waiting value of the same parameter is replaced. Triggers, texts and events
-/// scheduled for later are never replaced. Locked for moments only, by control threads; not for the audio callback.
+/// A flood on one fader takes one slot, because a pending value of the same parameter is replaced. Triggers, texts and
+/// events scheduled for later are never replaced. Control threads lock it for moments only; not for the audio callback.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,
     waiting: Mutex<Waiting>,
-    arrived: Condvar,
+    wake: Wake,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     events: VecDeque<Incoming>,
-    /// How many of the events have a time to come, and how many are from OSC clients.
+    /// How many events are scheduled for later, and how many are from OSC clients.
     deferred: usize,
     from_osc: usize,
     learn: VecDeque<(LearnRequest, Option<SocketAddr>)>,
 }
 
 impl Inbox {
-    /// An empty one that counts what it refuses.
+    /// Creates an empty queue that counts what it refuses in `losses`.
     #[must_use]
     pub fn new(losses: Arc<Losses>) -> Self {
-        Self { losses, waiting: Mutex::default(), arrived: Condvar::new() }
+        Self { losses, waiting: Mutex::default(), wake: Wake::default() }
     }
 
-    /// What was lost, here and wherever else these are counted.
+    /// The loss counters.
     #[must_use]
     pub fn losses(&self) -> &Arc<Losses> {
         &self.losses
     }
 
-    /// Adds an event; wakes [`Inbox::wait`]. Returns false, and counts, when there is no room for its kind.
+    /// Wakes the thread that drains the inbox; for sources with their own queues.
+    #[must_use]
+    pub const fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// Adds an event and wakes the thread that drains the inbox. Returns false, and counts the loss, when there is no room
+    /// for its kind.
     pub fn push(&self, incoming: Incoming) -> bool {
-        let mut waiting = self.lock();
-        let fits = waiting.push(incoming);
-        self.losses.add(Loss::Events, u64::from(!fits));
-        drop(waiting);
-        self.arrived.notify_one();
+        let fits = self.add(incoming);
+        self.wake.ring();
         fits
     }
 
-    /// Asks something of MIDI learn; `from` gets the answer over UDP. Of too many requests the oldest is left out.
+    /// Adds an event as [`Inbox::push`] does, without waking anyone; for the thread that drains the inbox.
+    pub fn add(&self, incoming: Incoming) -> bool {
+        let fits = self.lock().push(incoming);
+        self.losses.add(Loss::Events, u64::from(!fits));
+        fits
+    }
+
+    /// Queues a MIDI learn request; `from` gets the answer over UDP. When there are too many, the oldest is dropped.
     pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
-        let learn = &mut self.lock().learn;
+        let mut waiting = self.lock();
+        let learn = &mut waiting.learn;
         if learn.len() == LEARN_CAPACITY {
             learn.pop_front();
             self.losses.add(Loss::Events, 1);
         }
         learn.push_back((request, from));
+        drop(waiting);
+        self.wake.ring();
     }
 
-    /// The oldest request to MIDI learn and who gets the answer, once.
+    /// Takes the oldest MIDI learn request, with the address for its answer.
     pub fn take_learn(&self) -> Option<(LearnRequest, Option<SocketAddr>)> {
         self.lock().learn.pop_front()
     }
 
-    /// Moves everything that waits to the end of `out`, oldest first.
+    /// Moves all pending events to the end of `out`, oldest first.
     pub fn drain(&self, out: &mut Vec<Incoming>) {
         let mut waiting = self.lock();
         (waiting.deferred, waiting.from_osc) = (0, 0);
         out.extend(waiting.events.drain(..));
     }
 
-    /// Blocks the daemon until something waits, at most for `timeout`.
+    /// Blocks the performance thread until something arrives, at most for `timeout`; see [`Wake::wait`].
     pub fn wait(&self, timeout: Duration) {
-        let waiting = self.lock();
-        let _ = self
-            .arrived
-            .wait_timeout_while(waiting, timeout, |waiting| waiting.events.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
+        self.wake.wait(timeout);
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // A source that panicked while pushing left the queue itself intact.
+        // A source that panics while pushing leaves the queue intact.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,7 +120,7 @@ impl Waiting {
                 stays
             });
         }
-        let fits = !gathers(&incoming)
+        let fits = !accumulates(&incoming)
             || self.events.len() < CAPACITY
                 && (!deferred || self.deferred < DEFERRED)
                 && (!from_osc || self.from_osc < FROM_OSC);
@@ -123,23 +133,27 @@ impl Waiting {
     }
 }
 
-/// Whether any number of such events may wait. Of the others one for each parameter does, which always fits.
-fn gathers(incoming: &Incoming) -> bool {
+/// Whether several such events can be pending. Of the others, one per parameter is pending at most, and that always
+/// fits.
+fn accumulates(incoming: &Incoming) -> bool {
     let each_counts = match &incoming.event {
         ControlEvent::Set(param, Value::Trigger) => *param != Param::Panic,
-        ControlEvent::Set(_, Value::Text(_)) | ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } => true,
+        ControlEvent::Set(_, Value::Text(_))
+        | ControlEvent::Morph(_)
+        | ControlEvent::SceneValue { .. }
+        | ControlEvent::Modulate(..) => true,
         _ => false,
     };
     incoming.due.is_some() || each_counts
 }
 
-/// Whether `new` makes a waiting `old` pointless.
+/// Whether `new` supersedes a pending `old`.
 fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
     match (new, old) {
         (ControlEvent::Set(Param::Panic, _), _) => new == old,
-        // Each other trigger and each name counts: "next preset" twice means the one after the next.
+        // Every other trigger and text counts: two "next preset" mean the one after the next.
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
-        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. }, _) => false,
+        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } | ControlEvent::Modulate(..), _) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
         (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
         _ => std::mem::discriminant(new) == std::mem::discriminant(old),
@@ -183,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_happen_at_once_has_room_that_nothing_later_takes() {
+    fn scheduled_events_leave_room_for_immediate_ones() {
         let inbox = Inbox::new(Arc::default());
         let due = Some(Instant::now());
         let taken = (0..CAPACITY).filter(|_| inbox.push(set(Param::Valence, 0.0, due))).count();
@@ -201,18 +215,18 @@ mod tests {
     }
 
     #[test]
-    fn hands_on_controllers_have_room_that_the_network_never_takes() {
+    fn osc_leaves_room_for_controllers() {
         let inbox = Inbox::new(Arc::default());
         let next = |source| Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source };
         let osc = Source::Osc("10.0.0.1:57120".parse().unwrap());
         assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), FROM_OSC);
         assert!(inbox.push(next(Source::Midi)) && inbox.push(next(Source::Other)));
-        // Neither has a fader or a panic, from wherever it comes.
+        // A fader or a panic from any source has no room either.
         while inbox.push(next(Source::Other)) {}
         for (param, value) in [(Param::Panic, Value::Trigger), (Param::Play, Value::Toggle(false))] {
             assert!(inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: osc }));
         }
-        // A value that takes another's place gives its room back.
+        // A value that replaces another frees its room.
         let mut out = Vec::new();
         inbox.drain(&mut out);
         for step in 0..2 * CAPACITY {

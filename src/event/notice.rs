@@ -1,4 +1,4 @@
-//! What the daemon tells listeners: values, streams for visuals, health.
+//! Notices from the daemon to listeners: values, data for visuals, health.
 
 use std::net::SocketAddr;
 
@@ -8,15 +8,15 @@ use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
 
-/// Bands of the spectrum that listeners are told.
+/// Number of spectrum bands sent to listeners.
 pub const BANDS: usize = 48;
-/// Chords that the outlook tells, the one that sounds included.
+/// Number of chords in the outlook, including the current one.
 pub const OUTLOOK: usize = 4;
 
-/// Something a listener may want to know; pushed by the session and sent on to OSC and OSCQuery clients.
+/// A notice to listeners; the session pushes it to OSC and OSCQuery clients.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// A parameter has a new value.
+    /// A parameter changed.
     Value(Param, Value),
     /// A beat begins.
     Beat {
@@ -36,44 +36,44 @@ pub enum Notice {
     },
     /// The harmony moves to a chord.
     Chord(Chord, Key),
-    /// A note begins in the network's piano.
+    /// A note starts in the network's piano.
     Onset {
-        /// How marked it is, 0..=1.
+        /// Strength of the onset, 0..=1.
         strength: f32,
     },
-    /// Level of the output over the last moment, in decibels below full scale.
+    /// Recent output level, in decibels below full scale.
     Level {
         /// Root mean square.
         rms_db: f32,
-        /// Highest sample.
+        /// Peak sample.
         peak_db: f32,
     },
-    /// Levels within the mix over the last moment.
+    /// Recent levels within the mix.
     Meters(Meters),
-    /// Level of [`BANDS`] bands of the output in decibels below full scale, low to high.
+    /// Level of the output in [`BANDS`] bands in decibels below full scale, low to high.
     Spectrum([f32; BANDS]),
-    /// The key, and the chords that sound and are planned, with the seconds until each begins; told whenever it changes.
+    /// The key, and the current and planned chords with the seconds until each begins; sent whenever it changes.
     Outlook(Option<Key>, Vec<(Chord, f32)>),
-    /// How often each of the lists has changed that are read over HTTP.
+    /// Change counters of the lists served over HTTP.
     Revisions(Revisions),
-    /// The mood as heard now, not as asked for.
+    /// The mood as currently heard, not as requested.
     Mood(Mood),
-    /// How the instrument is.
+    /// Health of the instrument.
     Health(Health),
-    /// A part that the music does not depend on has failed.
+    /// A part that the music does not depend on failed.
     Trouble {
-        /// Which.
+        /// The part.
         part: Part,
         /// Why, in words.
         reason: String,
     },
-    /// Learning a control has ended; only for who asked.
+    /// MIDI learn ended; sent only to the client that asked.
     Learned {
-        /// Who asked, if over UDP.
+        /// The client's address, if it asked over UDP.
         to: Option<SocketAddr>,
-        /// What the control moves.
+        /// The parameter.
         param: Param,
-        /// The block for a mapping file; empty when nothing was learnt.
+        /// The mapping block to put into a file; empty when nothing was learned.
         block: String,
     },
 }
@@ -81,15 +81,16 @@ pub enum Notice {
 /// Levels within the mix.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Meters {
-    /// Highest samples behind the faders of network, bass, pad, upper voice, harmony, and of the output, in decibels below full scale.
+    /// Peaks after the faders of network, bass, pad, upper voice and harmony, and of the output, in decibels below full
+    /// scale.
     pub peaks_db: [f32; 6],
-    /// How far the limiter turned down at most, in decibels from 0 downwards.
+    /// Maximum gain reduction of the limiter, in decibels from 0 downwards.
     pub limiter_db: f32,
-    /// How often it had to since the start.
+    /// How often the limiter reduced the gain since start.
     pub limited: u32,
 }
 
-/// How often each list has changed that is read over HTTP; who sees a number rise reads that list again.
+/// Change counters of the lists served over HTTP; a client reloads a list when its number rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Revisions {
     /// `/presets`.
@@ -104,13 +105,13 @@ pub struct Revisions {
     pub pieces: u32,
 }
 
-/// How the instrument is; counters only grow.
+/// Health of the instrument; counters only grow.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Health {
     /// One word: `playing`, `starved`, `no-device`, …
     pub state: String,
-    /// Time the generator needs for a second of sound, in seconds; above 1 it cannot keep up.
+    /// Generator seconds per second of audio; above 1 it cannot keep up.
     pub load: f32,
-    /// What was lost or late so far.
+    /// Losses so far.
     pub losses: Counts,
 }

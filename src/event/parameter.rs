@@ -1,7 +1,8 @@
-//! The one table of everything that can be steered: what it is, what values it takes, which rules it follows.
+//! The table of all parameters: their values, units, descriptions and policies.
 //!
-//! OSC addresses, MIDI mapping targets, preset keys, scenes, the saved state, `melos check` and `docs/parameters.md` all
-//! follow from it. A [`Value`] is made once, by [`Param::fit`] at the door, and is trusted everywhere inside.
+//! OSC addresses, MIDI mapping targets, preset keys, scenes, the saved state, `melos check` and `docs/parameters.md`
+//! are all derived from it. [`Param::fit`] makes each [`Value`] once, where it enters; from there on values are
+//! trusted.
 
 mod codec;
 mod leader;
@@ -15,19 +16,19 @@ pub use value::{AUTO, Input, InputError, Kind, Value};
 
 use crate::music::emotion::Emotion;
 
-/// How a change travels.
+/// How a change reaches the sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Straight to the audio engine: heard within a block or two, about 10 ms.
     Fast,
-    /// Through the plan to the generator: heard when it has re-planned, about 100 ms.
+    /// Through the plan to the generator: heard after a re-plan, about 100 ms.
     Slow,
     /// Handled by the daemon itself: presets, scenes, recording.
     Daemon,
 }
 
 impl Lane {
-    /// The name used in the docs.
+    /// The name used in the documentation.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,22 +44,22 @@ impl Lane {
 pub struct Spec {
     /// Which parameter this is.
     pub param: Param,
-    /// Stable name: mapping target and preset key; the OSC address is `/melos/` and this.
+    /// Stable name: mapping target and preset key; the OSC address is `/melos/` followed by it.
     pub id: &'static str,
-    /// What values it takes.
+    /// The values it accepts.
     pub kind: Kind,
-    /// Unit of a number, empty for none.
+    /// Unit of a number; empty if none.
     pub unit: &'static str,
-    /// Time over which a change is smoothed in the engine, in milliseconds; 0 where the parameter glides by other rules.
+    /// Smoothing time in the engine, in milliseconds; 0 if the parameter is not smoothed there.
     pub smoothing_ms: f32,
-    /// The rules that it follows.
+    /// How the program treats it.
     pub policy: Policy,
-    /// What it does, for performers.
+    /// Description for performers.
     pub description: &'static str,
 }
 
 impl Spec {
-    /// How a change travels.
+    /// How a change reaches the sound.
     #[must_use]
     pub const fn lane(&self) -> Lane {
         self.policy.effect.lane()
@@ -90,7 +91,7 @@ const QUANTIZE: Kind = Kind::Choice { names: &["off", "beat", "bar"], default: 0
 
 macro_rules! parameters {
     ($($param:ident $id:literal $kind:expr, $unit:literal, $smoothing:literal ms, $policy:ident, $description:literal;)*) => {
-        /// Every steerable parameter.
+        /// A parameter.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Param {
             $(#[doc = $description] $param,)*
@@ -110,7 +111,7 @@ macro_rules! parameters {
 }
 
 parameters! {
-    Emotion "emotion" EMOTIONS, "", 0.0 ms, MOOD, "One emotion alone, by name";
+    Emotion "emotion" EMOTIONS, "", 0.0 ms, MOOD, "A single emotion by name";
     Happy "emotion/happy" number(0.0, 1.0, 0.0), "", 0.0 ms, MOOD, "Weight of happy in the blend";
     Sad "emotion/sad" number(0.0, 1.0, 0.0), "", 0.0 ms, MOOD, "Weight of sad in the blend";
     Energetic "emotion/energetic" number(0.0, 1.0, 0.0), "", 0.0 ms, MOOD, "Weight of energetic in the blend";
@@ -121,23 +122,24 @@ parameters! {
     Mysterious "emotion/mysterious" number(0.0, 1.0, 0.0), "", 0.0 ms, MOOD, "Weight of mysterious in the blend";
     Valence "valence" number(-1.0, 1.0, 0.4), "", 0.0 ms, MOOD, "Unpleasant (-1) to pleasant (1); moves the eight weights";
     Arousal "arousal" number(-1.0, 1.0, -0.7), "", 0.0 ms, MOOD, "Quiet (-1) to excited (1); moves the eight weights";
-    Glide "glide" number(0.0, 120.0, 2.0), "s", 0.0 ms, GLIDE, "Time over which a change of emotion glides";
-    Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, NETWORK, "Creativity: how freely network and harmony choose; low values bring all performances together";
-    Guidance "guidance" number(0.0, 6.0, 2.5), "", 0.0 ms, NETWORK, "How strictly the network obeys emotion, chord and beat";
-    Density "density" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Fewer (-1) or more (1) notes than the emotion asks for";
-    Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion asks for";
-    Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) on the keyboard than the emotion asks for";
-    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Pins the tempo to a value, unless a clock, Link or JACK leads it";
-    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "Who leads the tempo: the mood, the pinned value, a MIDI clock, Ableton Link, the JACK transport";
-    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Whether the mood leads the tempo: on is tempo/source mood, off is pinned";
+    Recall "recall" number(0.0, 1.0, 0.0), "", 0.0 ms, FORM, "How often and how exactly phrases return: 0 is never, 1 is note for note in the same mood";
+    Glide "glide" number(0.0, 120.0, 2.0), "s", 0.0 ms, GLIDE, "Duration of the glide to a new emotion";
+    Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, NETWORK, "Creativity of network and harmony; at low values all seeds sound alike";
+    Guidance "guidance" number(0.0, 6.0, 2.5), "", 0.0 ms, NETWORK, "How closely the network follows emotion, chord and beat";
+    Density "density" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Fewer (-1) or more (1) notes than the emotion calls for";
+    Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion calls for";
+    Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) register than the emotion calls for";
+    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a clock, Link or JACK leads";
+    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "Tempo source: the mood, a fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
+    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Short form of tempo/source: on is mood, off is pinned";
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
-    Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto follows the emotion";
+    Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto lets the emotion choose";
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";
-    GuideChord "guide/chord" ON, "", 0.0 ms, NETWORK, "Whether the network is told the chord";
-    GuideBeat "guide/beat" ON, "", 0.0 ms, NETWORK, "Whether the network is told the beat";
-    Quantize "quantize" QUANTIZE, "", 0.0 ms, QUANTIZE, "When changes of mood and harmony happen: at once, at the next beat, at the next bar";
-    Seed "seed" number(0.0, 16_777_215.0, 1.0), "", 0.0 ms, SEED, "Seed of everything random from here on";
-    LevelMaster "level/master" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, MIX, "Level of everything";
+    GuideChord "guide/chord" ON, "", 0.0 ms, NETWORK, "Conditions the network on the chord";
+    GuideBeat "guide/beat" ON, "", 0.0 ms, NETWORK, "Conditions the network on the beat";
+    Quantize "quantize" QUANTIZE, "", 0.0 ms, QUANTIZE, "When changes of mood and harmony take effect: at once, at the next beat or at the next bar";
+    Seed "seed" number(0.0, 16_777_215.0, 1.0), "", 0.0 ms, SEED, "Seed of all random choices from now on";
+    LevelMaster "level/master" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, MIX, "Master level";
     LevelNetwork "level/network" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, SOUND, "Level of the network's piano";
     LevelBass "level/bass" number(-60.0, 6.0, -15.0), "dB", 20.0 ms, SOUND, "Level of the bass line";
     LevelPad "level/pad" number(-60.0, 6.0, -23.0), "dB", 20.0 ms, SOUND, "Level of the pad";
@@ -148,29 +150,40 @@ parameters! {
     MutePad "mute/pad" OFF, "", 20.0 ms, MIX, "Silences the pad";
     MuteUpper "mute/upper" OFF, "", 20.0 ms, MIX, "Silences the upper voice";
     MuteHarmony "mute/harmony" OFF, "", 20.0 ms, MIX, "Silences bass, pad and upper voice together";
-    Dynamics "dynamics" number(0.0, 1.0, 0.5), "", 50.0 ms, SOUND, "How far phrases swell and fade";
-    Reverb "reverb" number(0.0, 1.0, 0.25), "", 50.0 ms, SOUND, "How much of the room is heard";
-    ReverbSize "reverb/size" number(0.0, 1.0, 0.5), "", 100.0 ms, SOUND, "Size of the room";
-    Width "width" number(0.0, 1.0, 0.7), "", 50.0 ms, SOUND, "Width of the stereo image";
-    Tone "tone" number(-1.0, 1.0, 0.0), "", 50.0 ms, SOUND, "Darker (-1) or brighter (1)";
-    Play "play" ON, "", 0.0 ms, MOMENT, "Fades the music out and in again";
-    Hold "hold" OFF, "", 0.0 ms, MOMENT, "Freezes the sound of this moment; the music goes on underneath";
-    Panic "panic" Kind::Trigger, "", 0.0 ms, PANIC, "Cuts every sound at once and starts afresh";
+    Dynamics "dynamics" number(0.0, 1.0, 0.5), "", 50.0 ms, SOUND, "Depth of the swell and fade of phrases";
+    Reverb "reverb" number(0.0, 1.0, 0.25), "", 50.0 ms, SOUND, "Reverb level";
+    ReverbSize "reverb/size" number(0.0, 1.0, 0.5), "", 100.0 ms, SOUND, "Reverb room size";
+    Width "width" number(0.0, 1.0, 0.7), "", 50.0 ms, SOUND, "Stereo width";
+    Tone "tone" number(-1.0, 1.0, 0.0), "", 50.0 ms, SOUND, "Darker (-1) to brighter (1) sound";
+    Modulation "modulation" number(0.0, 1.0, 1.0), "", 0.0 ms, EVENING, "How far the modulations of a preset reach; 0 lets them rest";
+    Input1 "input/1" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
+    Input2 "input/2" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
+    Input3 "input/3" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
+    Input4 "input/4" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
+    Play "play" ON, "", 0.0 ms, MOMENT, "Fades the music in (on) or out (off)";
+    PlayFade "play/fade" number(0.0, 600.0, 0.0), "s", 0.0 ms, EVENING, "Time over which play fades out and in; 0 for the usual one";
+    Timer "timer" number(0.0, 86_400.0, 0.0), "s", 0.0 ms, ACT, "Fades the music out after so long, over play/fade; 0 calls it off";
+    Hold "hold" OFF, "", 0.0 ms, MOMENT, "Freezes the current sound; the music continues underneath";
+    Panic "panic" Kind::Trigger, "", 0.0 ms, PANIC, "Cuts all sound at once, then fades back in";
     Preset "preset" Kind::Text { default: "" }, "", 0.0 ms, PRESET, "Loads a preset by its file name without .toml";
     PresetNext "preset/next" Kind::Trigger, "", 0.0 ms, BROWSE, "Loads the next preset in alphabetical order";
     PresetPrevious "preset/previous" Kind::Trigger, "", 0.0 ms, BROWSE, "Loads the previous preset in alphabetical order";
-    SceneStore "scene/store" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Stores the whole state as a named scene";
+    Setlist "setlist" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Chooses a setlist by its file name without .toml; setlist/next begins it";
+    SetlistNext "setlist/next" Kind::Trigger, "", 0.0 ms, ACT, "Goes on to the next entry of the setlist";
+    SetlistPrevious "setlist/previous" Kind::Trigger, "", 0.0 ms, ACT, "Goes back to the entry before";
+    SetlistGo "setlist/go" number(0.0, 256.0, 0.0), "", 0.0 ms, OPTION, "Goes to an entry of the setlist by its number, from 1; tells which one plays";
+    SceneStore "scene/store" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Stores the current state as a named scene";
     Scene "scene" Kind::Text { default: "" }, "", 0.0 ms, RECALL, "Recalls a scene, morphing over scene/morph or scene/morph/bars";
-    SceneMorph "scene/morph" number(0.0, 120.0, 0.0), "s", 0.0 ms, OPTION, "Time over which a recalled scene morphs in; 0 cuts";
-    SceneMorphBars "scene/morph/bars" number(0.0, 64.0, 0.0), "", 0.0 ms, OPTION, "Bars over which a recalled scene morphs in, at the tempo of each moment; 0 leaves it to scene/morph";
-    SceneDelete "scene/delete" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Forgets a scene";
-    SceneUndo "scene/undo" Kind::Trigger, "", 0.0 ms, ACT, "Takes the last recall back";
-    SceneA "scene/a" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Scene at the left end of the crossfader";
-    SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Scene at the right end of the crossfader";
-    SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, ACT, "Between scene a (0) and scene b (1)";
-    Record "record" OFF, "", 0.0 ms, ACT, "Records what is heard to the recordings folder";
-    RecordFormat "record/format" FORMATS, "", 0.0 ms, ACT, "How recordings are stored, 24 bits either way";
-    RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, OPTION, "How much of what was just played a recording begins with";
+    SceneMorph "scene/morph" number(0.0, 120.0, 0.0), "s", 0.0 ms, OPTION, "Duration of the morph to a recalled scene; 0 switches at once";
+    SceneMorphBars "scene/morph/bars" number(0.0, 64.0, 0.0), "", 0.0 ms, OPTION, "Length of the morph to a recalled scene in bars, following the tempo; 0 uses scene/morph";
+    SceneDelete "scene/delete" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Deletes a scene";
+    SceneUndo "scene/undo" Kind::Trigger, "", 0.0 ms, ACT, "Undoes the last scene recall";
+    SceneA "scene/a" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Scene at the left end of the crossfader (0)";
+    SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Scene at the right end of the crossfader (1)";
+    SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, ACT, "Crossfades from scene a (0) to scene b (1)";
+    Record "record" OFF, "", 0.0 ms, ACT, "Records the output to the recordings folder";
+    RecordFormat "record/format" FORMATS, "", 0.0 ms, ACT, "File format of recordings; both are 24-bit";
+    RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, OPTION, "Seconds of audio from before the start to include in a recording";
 }
 
 impl Param {
@@ -180,7 +193,7 @@ impl Param {
         &TABLE[self as usize]
     }
 
-    /// The parameter of an id.
+    /// Looks up a parameter by id.
     #[must_use]
     pub fn from_id(id: &str) -> Option<Self> {
         TABLE.iter().find(|spec| spec.id == id).map(|spec| spec.param)
@@ -215,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn emotion_rows_stand_in_the_order_of_the_names() {
+    fn emotion_rows_follow_the_order_of_the_names() {
         for emotion in Emotion::ALL {
             let param = Param::emotion_weight(emotion);
             assert_eq!(param.spec().id, format!("emotion/{emotion}"));

@@ -1,4 +1,4 @@
-//! What does not work now, in words: the parts that the music does not depend on.
+//! Current failures of parts that the music does not depend on, in words.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,23 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-/// A part that may fail while the music goes on.
+/// A part that may fail while the music continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// What was kept of the last performance.
+    /// Restoring the state of the last performance.
     SavedState,
-    /// Keeping the state for the next one.
+    /// Saving the state for the next performance.
     State,
-    /// Having the state folder alone.
+    /// Locking the state folder.
     Lock,
     /// Recording.
     Recording,
     /// The control log.
     ControlLog,
-    /// Noticing that files change.
+    /// Watching files for changes.
     Watch,
-    /// Presets, mappings and configuration as they are on disk.
+    /// Presets, mappings and configuration on disk.
     Files,
 }
 
@@ -40,52 +40,53 @@ impl fmt::Display for Part {
     }
 }
 
-/// What does not work now; clones are the same. A change is logged once, so a fault that stays fills no log.
+/// Current troubles, shared by all clones. Each change is logged once, so that a persistent fault does not fill the
+/// log.
 #[derive(Debug, Clone, Default)]
-pub struct Troubles(Arc<Mutex<Told>>);
+pub struct Troubles(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct State {
     now: BTreeMap<Part, String>,
-    /// Counts changes.
+    /// Number of changes.
     version: u64,
 }
 
 impl Troubles {
-    /// A part does not work, for a reason.
+    /// Reports that a part fails, and why.
     pub fn set(&self, part: Part, reason: impl fmt::Display) {
         let reason = reason.to_string();
-        let mut told = self.told();
-        if told.now.get(&part) == Some(&reason) {
+        let mut state = self.state();
+        if state.now.get(&part) == Some(&reason) {
             return;
         }
-        told.now.insert(part, reason.clone());
-        told.version += 1;
-        // A log that is slow holds up no one who asks.
-        drop(told);
+        state.now.insert(part, reason.clone());
+        state.version += 1;
+        // Unlocked first, so that a slow log blocks nobody.
+        drop(state);
         tracing::warn!("{part}: {reason}");
     }
 
-    /// A part works.
+    /// Reports that a part works.
     pub fn clear(&self, part: Part) {
-        let mut told = self.told();
-        if told.now.remove(&part).is_none() {
+        let mut state = self.state();
+        if state.now.remove(&part).is_none() {
             return;
         }
-        told.version += 1;
-        drop(told);
-        tracing::info!("{part}: all right again");
+        state.version += 1;
+        drop(state);
+        tracing::info!("{part}: working again");
     }
 
-    /// Everything that does not work now, and a number that is another whenever that changes.
+    /// All current troubles, and a version that changes whenever they do.
     #[must_use]
     pub fn now(&self) -> (BTreeMap<Part, String>, u64) {
-        let told = self.told();
-        (told.now.clone(), told.version)
+        let state = self.state();
+        (state.now.clone(), state.version)
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        // Every change is whole; a panic elsewhere leaves it readable.
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is complete, so a panic elsewhere leaves it readable.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_work_is_known_until_it_does() {
+    fn a_trouble_lasts_until_it_is_cleared() {
         let troubles = Troubles::default();
         troubles.clear(Part::State);
         let quiet = troubles.now();

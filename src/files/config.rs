@@ -1,8 +1,9 @@
-//! `melos.toml`: where things are, which devices and ports to use. What is *played* stands in presets.
+//! `melos.toml`: paths, devices and ports. What is *played* is in presets.
 
 mod change;
 mod data;
 mod read;
+pub mod schedule;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,20 +14,21 @@ use crate::files::document::{self, Problem};
 
 pub use change::{ConfigChange, Cost};
 pub use data::find_data;
+pub use schedule::Schedule;
 
-/// This machine alone.
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Shortest password that keeps anybody out, in characters.
-const SHORTEST_PASSWORD: usize = 8;
+/// This machine only.
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Minimum password length, in characters.
+const MIN_PASSWORD: usize = 8;
 
-/// The daemon's configuration; every key may be left out.
+/// The daemon's configuration; every key is optional.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Preset to start with when no saved state says otherwise.
+    /// Preset to load when there is no saved state.
     pub preset: String,
     /// Model: a folder in `models/`.
     pub model: String,
-    /// Sound out.
+    /// Audio output.
     pub audio: AudioConfig,
     /// OSC in and out.
     pub osc: OscConfig,
@@ -40,31 +42,33 @@ pub struct Config {
     pub recordings: RecordingsConfig,
     /// The control log of every session.
     pub control_log: ControlLogConfig,
+    /// When music is played, by local time; always, when left out.
+    pub schedule: Option<Schedule>,
 }
 
-/// Where the configuration comes from.
-#[allow(missing_debug_implementations, reason = "a function has nothing to show")]
+/// Where the configuration is read from.
+#[allow(missing_debug_implementations, reason = "it holds a closure")]
 pub struct ConfigSource {
-    /// Where the file may be, the first that counts in front.
+    /// Candidate files; the first that exists is used.
     pub files: Vec<PathBuf>,
-    /// Whether there must be one; without, everything is as by default.
+    /// Whether a file must exist; otherwise the defaults apply.
     pub required: bool,
-    /// What the command line says over the file.
+    /// Applies the command line's overrides.
     pub over: Box<dyn Fn(&mut Config) + Send>,
 }
 
 impl ConfigSource {
-    /// The file that counts now: the first that is there, else the last that might be.
+    /// The file in use: the first that exists, else the last candidate.
     #[must_use]
     pub fn file(&self) -> &Path {
         let there = self.files.iter().find(|file| file.exists());
         there.or(self.files.last()).map_or(Path::new("melos.toml"), PathBuf::as_path)
     }
 
-    /// The configuration as it is now.
+    /// Reads the current configuration.
     ///
     /// # Errors
-    /// As those of [`Config::read`].
+    /// See [`Config::read`].
     pub fn read(&self) -> Result<Config, Vec<Problem>> {
         let file = self.file();
         let mut config = if self.required || file.exists() { Config::read(file)? } else { Config::default() };
@@ -73,21 +77,21 @@ impl ConfigSource {
     }
 }
 
-/// Sound out.
+/// Audio output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioConfig {
-    /// Which system carries the sound.
+    /// The audio system.
     pub host: AudioHost,
-    /// Device by (part of its) name; the system's default when left out.
+    /// Device, by part of its name; the system's default if omitted.
     pub device: Option<String>,
-    /// Frames per callback; the system's choice when left out.
+    /// Frames per callback; the system's choice if omitted.
     pub block_frames: Option<u32>,
 }
 
-/// The systems that can carry the sound.
+/// An audio system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AudioHost {
-    /// The first that works: JACK, PipeWire, PulseAudio, ALSA, and without any of them the null output.
+    /// The first that works: JACK, PipeWire, PulseAudio, ALSA, or else the null output.
     Auto,
     /// A JACK server.
     Jack,
@@ -97,62 +101,62 @@ pub enum AudioHost {
     Pipewire,
     /// PulseAudio.
     Pulse,
-    /// No device: a paced output into nothing.
+    /// No device: real-time output to nowhere.
     Null,
 }
 
 /// OSC in and out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OscConfig {
-    /// Address to listen on; another than 127.0.0.1 lets the network steer, without a password.
+    /// Address to listen on; any address but 127.0.0.1 lets the network steer without a password.
     pub address: IpAddr,
     /// UDP port.
     pub port: u16,
-    /// Hosts of the network that need not show that an address is their own before they are sent much.
+    /// Hosts whose source address is trusted without verification.
     pub trusted: Vec<IpAddr>,
 }
 
 /// HTTP: OSCQuery and status.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpConfig {
-    /// Address to listen on; another than 127.0.0.1 lets in whoever knows the password.
+    /// Address to listen on; any address but 127.0.0.1 admits whoever knows the password.
     pub address: IpAddr,
     /// TCP port.
     pub port: u16,
-    /// Password for whoever does not come from this machine; at least 8 characters.
+    /// Password for clients on other machines; at least 8 characters.
     pub password: Option<String>,
-    /// Other names and addresses of this machine by which browsers reach it.
+    /// Other names and addresses of this machine under which browsers may reach it.
     pub hosts: Vec<String>,
-    /// Whether what is open to the network is advertised there by zeroconf.
+    /// Whether to announce open services on the network with zeroconf.
     pub announce: bool,
 }
 
 /// MIDI in and out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MidiConfig {
-    /// Which system carries MIDI.
+    /// The MIDI system.
     pub host: MidiHost,
-    /// What is sent.
+    /// MIDI output.
     pub out: MidiOutConfig,
 }
 
-/// MIDI out: what instruments that join are told, on the port `melos:midi_out`.
+/// What is sent to instruments connected to the port `melos:midi_out`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MidiOutConfig {
-    /// Whether the notes of the harmony voices are sent, muted voices too.
+    /// Whether to send the notes of the harmony voices, including muted ones.
     pub notes: bool,
-    /// Whether clock, start, stop, continue and song position are sent.
+    /// Whether to send clock, start, stop, continue and song position.
     pub clock: bool,
     /// Channels of bass, pad and upper voice.
     pub channels: [MidiChannel; 3],
 }
 
-/// A MIDI channel, from 1 to 16 as people count.
+/// A MIDI channel, from 1 to 16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MidiChannel(u8);
 
 impl MidiChannel {
-    /// The channel as messages count, from 0.
+    /// The channel as encoded in messages, from 0.
     #[must_use]
     pub const fn index(self) -> u8 {
         self.0
@@ -165,50 +169,50 @@ impl TryFrom<i64> for MidiChannel {
     fn try_from(channel: i64) -> Result<Self, String> {
         match channel {
             1..=16 => Ok(Self(channel as u8 - 1)),
-            _ => Err(format!("{channel} is no MIDI channel; they go from 1 to 16")),
+            _ => Err(format!("MIDI channel {channel} is out of range (1–16)")),
         }
     }
 }
 
-/// Recordings, and how much room they have.
+/// Recordings and their disk space.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordingsConfig {
-    /// Where they go; relative to the state folder.
+    /// Their folder; a relative path is inside the state folder.
     pub folder: PathBuf,
-    /// Most gigabytes of all recordings in the folder.
+    /// Maximum total size of the recordings in the folder, in gigabytes.
     pub max_gb: f64,
-    /// Gigabytes of the disk that recordings leave free.
+    /// Disk space to keep free, in gigabytes.
     pub keep_free_gb: f64,
-    /// Days after which a recording is deleted; never when left out.
+    /// Days after which a recording is deleted; never if omitted.
     pub max_days: Option<f64>,
-    /// What happens when there is no more room.
+    /// What to do when there is no space left.
     pub when_full: WhenFull,
 }
 
-/// What happens when recordings have no more room.
+/// What to do when recordings run out of space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenFull {
-    /// Recording ends.
+    /// Stop recording.
     Stop,
-    /// The oldest recordings make room.
+    /// Delete the oldest recordings.
     DeleteOldest,
 }
 
-/// The control log that is written of every session.
+/// The control log of each session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlLogConfig {
-    /// Whether one is written; recordings have none without it.
+    /// Whether to write one; without it takes have none either.
     pub write: bool,
-    /// Megabytes after which it ends.
+    /// Maximum size in megabytes.
     pub max_mb: u64,
-    /// Logs of earlier sessions that are kept.
+    /// Number of earlier sessions' logs to keep.
     pub keep: usize,
 }
 
-/// The systems that can carry MIDI.
+/// A MIDI system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum MidiHost {
-    /// JACK where the sound goes to JACK, otherwise ALSA.
+    /// JACK if the audio uses JACK, otherwise ALSA.
     Auto,
     /// The ALSA sequencer.
     Alsa,
@@ -230,6 +234,7 @@ impl Default for Config {
             link: false,
             recordings: RecordingsConfig::default(),
             control_log: ControlLogConfig::default(),
+            schedule: None,
         }
     }
 }
@@ -260,13 +265,13 @@ impl Default for AudioConfig {
 
 impl Default for OscConfig {
     fn default() -> Self {
-        Self { address: HERE, port: 9000, trusted: Vec::new() }
+        Self { address: LOCALHOST, port: 9000, trusted: Vec::new() }
     }
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { address: HERE, port: 9080, password: None, hosts: Vec::new(), announce: false }
+        Self { address: LOCALHOST, port: 9080, password: None, hosts: Vec::new(), announce: false }
     }
 }
 
@@ -282,66 +287,66 @@ impl Default for MidiOutConfig {
     }
 }
 
-/// Why a configuration cannot be used.
+/// Why a configuration is unusable.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The file cannot be read, or is not what it should be.
+    /// The file cannot be read or is invalid.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     File(Vec<Problem>),
-    /// The data folder that was named is none.
-    #[error("{folder}: holds no models/ and presets/; --data must name the folder that does")]
+    /// The given data folder is not one.
+    #[error("{folder}: not a data folder; --data must name the folder that holds models/ and presets/")]
     NotData {
         /// The folder.
         folder: PathBuf,
     },
     /// No data folder was found.
     #[error(
-        "models/ and presets/ were not found; start Melos in their folder or name it with --data (looked in {})",
+        "cannot find models/ and presets/; start Melos in the folder that holds them or name it with --data (looked in {})",
         .tried.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoData {
-        /// The places tried.
+        /// The folders searched.
         tried: Vec<PathBuf>,
     },
     /// HTTP would be open to the network without a password.
     #[error(
-        "HTTP on {address} would let the network in, so it needs a password of at least {SHORTEST_PASSWORD} characters: \
+        "HTTP on {address} is reachable from the network and needs a password of at least {MIN_PASSWORD} characters: set \
          http.password in melos.toml"
     )]
     NoPassword {
-        /// Where it would be open.
+        /// The address.
         address: SocketAddr,
     },
-    /// The preset to start with is none.
-    #[error("there is no preset {name:?}; there are {}", .known.join(", "))]
+    /// There is no such initial preset.
+    #[error("there is no preset {name:?}; choose one of {}", .known.join(", "))]
     NoPreset {
         /// Its name.
         name: String,
-        /// The presets there are.
+        /// The existing presets.
         known: Vec<String>,
     },
 }
 
 impl Config {
-    /// What is opened to the network, a sentence for each, in the words of a log.
+    /// Describes each service that is open to the network, one log message each.
     ///
     /// # Errors
-    /// When HTTP would be open to the network without a good password.
+    /// When HTTP would be open to the network without a password of sufficient length.
     pub fn openings(&self) -> Result<Vec<String>, ConfigError> {
         let mut openings = Vec::new();
         if !self.osc.address.is_loopback() {
             let address = SocketAddr::new(self.osc.address, self.osc.port);
             openings.push(format!(
-                "OSC is open to the network on {address}: whoever reaches it can steer and subscribe, without a password"
+                "OSC is open to the network on {address}: anyone who can reach it can control Melos and subscribe, without a password"
             ));
         }
         if !self.http.address.is_loopback() {
             let address = SocketAddr::new(self.http.address, self.http.port);
             match self.http.password.as_deref().map(|password| password.chars().count()) {
-                Some(SHORTEST_PASSWORD..) => openings.push(format!(
-                    "HTTP is open to the network on {address}: whoever knows the password can steer, listen and record, and \
-                     whoever can watch the network can read it"
+                Some(MIN_PASSWORD..) => openings.push(format!(
+                    "HTTP is open to the network on {address}: anyone who knows the password can control Melos, listen and record, and \
+                     anyone who can sniff the network can read it"
                 )),
                 _ => return Err(ConfigError::NoPassword { address }),
             }
@@ -349,10 +354,10 @@ impl Config {
         Ok(openings)
     }
 
-    /// Reads a configuration's text; `file` is for the problems.
+    /// Parses a configuration; `file` is for error messages.
     ///
     /// # Errors
-    /// With everything that is wrong in it.
+    /// Returns every problem.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         read::config(file, text)
     }
@@ -360,7 +365,7 @@ impl Config {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// With everything that is wrong in it, or that it cannot be read.
+    /// Returns every problem, or why the file cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
         document::read(file, Self::parse)
     }
@@ -410,13 +415,13 @@ keep = 1e9
             "melos.toml:1: presett = \"storm\": unknown key; did you mean \"preset\"?",
             "melos.toml:2: link = 1: expected true or false",
             "melos.toml:4: audio.host = \"jak\": expected one of auto, jack, alsa, pipewire, pulse, null; did you mean \"jack\"?",
-            "melos.toml:5: audio.block_frames = \"many\": expected a whole number from 16 to 8192",
+            "melos.toml:5: audio.block_frames = \"many\": expected an integer from 16 to 8192",
             "melos.toml:7: osc.address = \"localhost\": expected an IP address such as 127.0.0.1 or ::1",
-            "melos.toml:8: osc.port = 70000: expected a whole number from 0 to 65535",
+            "melos.toml:8: osc.port = 70000: expected an integer from 0 to 65535",
             "melos.toml:10: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]",
             "melos.toml:12: recordings.max_gb = -1: expected a number from 0.001 to 1000000",
             "melos.toml:13: recordings.when_full = \"delete\": expected one of stop, delete-oldest",
-            "melos.toml:15: control_log.keep = 1e9: expected a whole number from 0 to 1000",
+            "melos.toml:15: control_log.keep = 1e9: expected an integer from 0 to 1000",
         ];
         assert_eq!(problems.len(), hints.len(), "{problems:#?}");
         for (problem, hint) in problems.iter().zip(hints) {
@@ -425,7 +430,7 @@ keep = 1e9
     }
 
     #[test]
-    fn the_command_line_is_over_the_file_and_the_first_file_counts() {
+    fn the_command_line_overrides_the_file_and_the_first_file_counts() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let over = |config: &mut Config| config.http.port = 1234;
@@ -441,7 +446,7 @@ keep = 1e9
     }
 
     #[test]
-    fn the_folder_of_recordings_may_stand_alone() {
+    fn recordings_may_be_just_a_folder() {
         let alone = parse("recordings = \"/srv/takes\"").unwrap().recordings;
         assert_eq!(alone, RecordingsConfig { folder: "/srv/takes".into(), ..RecordingsConfig::default() });
         let whole =
@@ -450,7 +455,7 @@ keep = 1e9
     }
 
     #[test]
-    fn each_opening_is_said_and_http_wants_a_password() {
+    fn each_opening_is_reported_and_http_needs_a_password() {
         let openings = |text: &str| parse(text).unwrap().openings();
         assert!(openings("").unwrap().is_empty());
         assert!(openings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());

@@ -1,4 +1,5 @@
-//! Reading TOML files that people write: all problems at once, each with file, line, key, value and what would be right.
+//! Reads TOML files written by users and reports all problems at once, each with file, line, key, value and what would
+//! be right.
 
 mod table;
 
@@ -10,16 +11,16 @@ use toml::de::{DeTable, DeValue};
 
 pub use table::{Field, Table, meant, parameter, read};
 
-/// One thing wrong in a file.
+/// A problem in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// Line, from 1; 0 for the file as a whole.
+    /// Line, from 1; 0 for the whole file.
     pub line: usize,
-    /// The key, with the tables around it, such as `bind.to`; empty where no key is to blame.
+    /// The key with its enclosing tables, such as `bind.to`; empty if none.
     pub key: String,
-    /// The value as written; empty where there is none.
+    /// The value as written; empty if none.
     pub value: String,
     /// What is wrong, or what would be right.
     pub hint: String,
@@ -43,35 +44,34 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Problem {
-    /// A problem of a file as a whole.
+    /// A problem of the file as a whole.
     #[must_use]
     pub fn of_file(file: &Path, hint: impl fmt::Display) -> Self {
         Self { file: file.into(), line: 0, key: String::new(), value: String::new(), hint: hint.to_string() }
     }
 }
 
-/// Problems of one file that are told; who has more has one that is not what it is taken for.
-const MOST: usize = 100;
-/// Letters of a value that are told.
-const LONGEST_VALUE: usize = 80;
+/// Maximum problems listed per file; a file with more is probably not of the expected kind.
+const MAX_PROBLEMS: usize = 100;
+/// Maximum characters shown of a value.
+const MAX_VALUE: usize = 80;
 
-/// A file being read, and what was found wrong in it so far. Reading takes time that grows with the file's length and no
-/// faster.
+/// A file being read and the problems found so far. Reading time is linear in the file's length.
 #[derive(Debug)]
 pub struct Document<'a> {
     file: &'a Path,
     text: &'a str,
-    /// Where the lines begin.
+    /// Byte offsets of the line starts.
     lines: Vec<usize>,
     problems: Vec<Problem>,
-    /// Problems beyond those told.
+    /// Number of problems beyond those listed.
     more: usize,
-    /// How many of the problems are errors of syntax: with those the rest was not read as it was meant.
+    /// Number of syntax errors; with any, the rest may have been misread.
     syntax: usize,
 }
 
 impl<'a> Document<'a> {
-    /// Parses a file's text; what follows the first syntax error in a line is left out of the table.
+    /// Parses a file's text; whatever follows the first syntax error in a line is missing from the table.
     pub fn parse(file: &'a Path, text: &'a str) -> (Self, Table<'a>) {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let mut document = Self { file, text, lines, problems: Vec::new(), more: 0, syntax: 0 };
@@ -84,7 +84,7 @@ impl<'a> Document<'a> {
         (document, Table::new(String::new(), 0..0, root.into_inner()))
     }
 
-    /// Adds a problem at a place in the text; the value is what stands there, if a key is given.
+    /// Adds a problem at a span of the text, whose content is the value if a key is given.
     pub fn add(&mut self, span: Range<usize>, key: &str, hint: impl fmt::Display) {
         if self.is_full() {
             self.more += 1;
@@ -92,7 +92,7 @@ impl<'a> Document<'a> {
         }
         let value = if key.is_empty() { "" } else { self.text.get(span.clone()).unwrap_or("") };
         let value = value.lines().next().unwrap_or("");
-        let shown: String = value.chars().take(LONGEST_VALUE).collect();
+        let shown: String = value.chars().take(MAX_VALUE).collect();
         self.problems.push(Problem {
             file: self.file.into(),
             line: self.line(span.start),
@@ -102,7 +102,7 @@ impl<'a> Document<'a> {
         });
     }
 
-    /// Adds a problem with a key that should not be there, and stands at a place in the text.
+    /// Adds a problem for a key that is not allowed, at the key's span.
     pub fn add_unknown(&mut self, key: Range<usize>, field: &Field<'_>, hint: impl fmt::Display) {
         let value = if matches!(field.value, DeValue::Table(_)) { 0..0 } else { field.span.clone() };
         let line = self.line(key.start);
@@ -113,22 +113,22 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Whether more problems would only be counted, so that nobody need work out what to say about them.
+    /// Whether further problems are only counted, so that callers can skip composing them.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.problems.len() >= MOST
+        self.problems.len() >= MAX_PROBLEMS
     }
 
-    /// The line of a place in the text, from 1.
+    /// The line of a byte offset, from 1.
     fn line(&self, place: usize) -> usize {
         self.lines.partition_point(|begin| *begin <= place)
     }
 
-    /// The result, if nothing is wrong.
+    /// Returns the result if there are no problems.
     ///
     /// # Errors
-    /// With everything that is, in the order of the lines, up to a hundred problems and how many more there are; with the
-    /// errors of syntax alone where there are any, since what else seems wrong may only follow from them.
+    /// Returns the problems in line order: at most a hundred, then the number of further ones. With syntax errors,
+    /// returns only those, since the others may only follow from them.
     pub fn finish<T>(mut self, result: T) -> Result<T, Vec<Problem>> {
         if self.syntax > 0 {
             self.problems.truncate(self.syntax);

@@ -1,4 +1,5 @@
-//! TOML files of one kind by name, from several folders; a file that goes bad keeps its last good state.
+//! A library of TOML files of one kind, by name, from several folders; a file that becomes invalid keeps its last good
+//! state.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -10,19 +11,21 @@ use super::document::Problem;
 /// Reads one file.
 pub type Read<T> = fn(&Path) -> Result<T, Vec<Problem>>;
 
-/// Files of a folder that are read; a folder of more is none of ours.
-const MOST: usize = 4096;
-/// Names that went and are remembered; more than anyone moves away and back.
-const REMEMBERED: usize = 1024;
+/// Maximum files read per folder.
+const MAX_FILES: usize = 4096;
+/// Maximum removed names remembered.
+const MAX_REMOVED: usize = 1024;
 
-/// What the good files of some folders hold, by file name without `.toml`; a file in an earlier folder hides one of the
-/// same name in a later one.
+/// The contents of all valid files, by file name without `.toml`; a file in an earlier folder hides one of the same
+/// name in a later one.
 #[derive(Debug, Clone)]
 pub struct Library<T> {
     folders: Vec<PathBuf>,
+    /// Whether the last folder may be missing like any other.
+    optional: bool,
     read: Read<T>,
     items: BTreeMap<String, Item<T>>,
-    /// What files held that went, so that one that comes back as it was is no news.
+    /// Contents of removed files, so that one that returns unchanged does not count as changed.
     gone: BTreeMap<String, T>,
 }
 
@@ -32,21 +35,21 @@ struct Item<T> {
     value: T,
 }
 
-/// What reading the folders again has changed.
+/// Changes found by a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reloaded {
-    /// Names that came or hold something else now.
+    /// Names that are new or have different contents.
     pub changed: Vec<String>,
-    /// Names that went.
+    /// Names that were removed.
     pub gone: Vec<String>,
-    /// Names that had gone and hold the same as before.
+    /// Names that returned with unchanged contents.
     pub back: Vec<String>,
-    /// Everything wrong; what a bad file held before still stands.
+    /// All problems; an invalid file keeps its previous contents.
     pub problems: Vec<Problem>,
 }
 
 impl Reloaded {
-    /// Whether anything is different from before.
+    /// Whether anything changed.
     #[must_use]
     pub fn is_news(&self) -> bool {
         !(self.changed.is_empty() && self.gone.is_empty() && self.back.is_empty())
@@ -54,11 +57,20 @@ impl Reloaded {
 }
 
 impl<T: PartialEq> Library<T> {
-    /// Reads the folders, the first that counts in front; one that is missing is empty, but the last, whose absence is a
-    /// problem.
+    /// Reads the folders, in order of precedence. A missing folder counts as empty, but is a problem if it is the last.
     #[must_use]
     pub fn open(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
-        let mut library = Self { folders, read, items: BTreeMap::new(), gone: BTreeMap::new() };
+        Self::begin(folders, false, read)
+    }
+
+    /// The same for files that nobody need have: no folder is missed.
+    #[must_use]
+    pub fn open_optional(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
+        Self::begin(folders, true, read)
+    }
+
+    fn begin(folders: Vec<PathBuf>, optional: bool, read: Read<T>) -> (Self, Vec<Problem>) {
+        let mut library = Self { folders, optional, read, items: BTreeMap::new(), gone: BTreeMap::new() };
         let problems = library.reload().problems;
         (library, problems)
     }
@@ -71,14 +83,18 @@ impl<T: PartialEq> Library<T> {
             let files = match toml_files(folder) {
                 Ok((files, 0)) => files,
                 Ok((files, more)) => {
-                    let hint = format!("holds {more} files more than the {MOST} that are read");
+                    let hint = format!("{more} files ignored: only the first {MAX_FILES} are read");
                     reloaded.problems.push(Problem::of_file(folder, hint));
                     files
                 }
-                Err(error) if error.kind() == ErrorKind::NotFound && place + 1 < self.folders.len() => continue,
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound && (self.optional || place + 1 < self.folders.len()) =>
+                {
+                    continue;
+                }
                 Err(error) => {
                     reloaded.problems.push(Problem::of_file(folder, error));
-                    // A folder that cannot be read takes nothing away.
+                    // A folder that cannot be read removes nothing.
                     for (name, item) in before.extract_if(.., |_, item| item.file.parent() == Some(folder.as_path())) {
                         self.items.entry(name).or_insert(item);
                     }
@@ -100,7 +116,7 @@ impl<T: PartialEq> Library<T> {
                     }
                     Err(problems) => {
                         reloaded.problems.extend(problems);
-                        // Without a last good state, one that it would have hidden counts.
+                        // Without a last good state, a file that this one would have hidden takes its place.
                         if let Some(old) = before.remove(&name) {
                             self.items.insert(name, old);
                         }
@@ -109,7 +125,7 @@ impl<T: PartialEq> Library<T> {
             }
         }
         for (name, item) in before {
-            if self.gone.len() < REMEMBERED {
+            if self.gone.len() < MAX_REMOVED {
                 self.gone.insert(name.clone(), item.value);
             }
             reloaded.gone.push(name);
@@ -117,7 +133,7 @@ impl<T: PartialEq> Library<T> {
         reloaded
     }
 
-    /// One by its name.
+    /// Looks up an item by name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&T> {
         self.items.get(name).map(|item| &item.value)
@@ -128,26 +144,26 @@ impl<T: PartialEq> Library<T> {
         self.items.keys().map(String::as_str)
     }
 
-    /// All that are good, in the order of their names.
+    /// All items, in the order of their names.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.items.values().map(|item| &item.value)
     }
 
-    /// The name `steps` places after another one, which need not exist, round and round.
+    /// The name `steps` positions after another, which need not exist, wrapping around.
     #[must_use]
     pub fn beside(&self, name: &str, steps: isize) -> Option<&str> {
         let names: Vec<&str> = self.names().collect();
         let count = isize::try_from(names.len()).ok().filter(|count| *count > 0)?;
         let place = match names.binary_search(&name) {
             Ok(place) => place as isize + steps,
-            // From a name that is gone, forward leads to the one that would follow it.
+            // From a removed name, stepping forward leads to the one that would follow it.
             Err(place) => place as isize + if steps > 0 { steps - 1 } else { steps },
         };
         Some(names[place.rem_euclid(count) as usize])
     }
 }
 
-/// The TOML files of a folder by name, hidden ones left out, and how many there are beyond the first [`MOST`].
+/// The TOML files of a folder by name, without hidden ones, and the number of files beyond the first [`MAX_FILES`].
 fn toml_files(folder: &Path) -> std::io::Result<(BTreeMap<String, PathBuf>, usize)> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
@@ -157,7 +173,7 @@ fn toml_files(folder: &Path) -> std::io::Result<(BTreeMap<String, PathBuf>, usiz
             files.insert(name.to_owned(), path);
         }
     }
-    let most = files.keys().nth(MOST).cloned();
+    let most = files.keys().nth(MAX_FILES).cloned();
     let more = most.map(|first| files.split_off(&first).len());
     Ok((files, more.unwrap_or(0)))
 }
@@ -202,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_goes_and_comes_back_as_it_was_is_no_news() {
+    fn a_file_that_returns_unchanged_is_no_news() {
         let dir = tempfile::tempdir().unwrap();
         let (here, away) = (dir.path().join("a.toml"), dir.path().join("a.away"));
         fs::write(&here, "1").unwrap();
@@ -213,7 +229,7 @@ mod tests {
         let back = library.reload();
         assert_eq!((back.changed.len(), back.back.as_slice()), (0, &["a".to_owned()][..]));
         assert!(back.is_news() && !library.reload().is_news());
-        // Bad for a while and then as before is no news either; gone, and back as another one, is.
+        // Invalid and then as before is no news either; removed and returned with other contents is.
         fs::write(&here, "bad").unwrap();
         assert!(!library.reload().is_news());
         fs::write(&here, "1").unwrap();
@@ -251,16 +267,16 @@ mod tests {
     #[test]
     fn a_folder_of_too_many_files_is_read_as_far_as_that_goes() {
         let dir = tempfile::tempdir().unwrap();
-        for number in 0..MOST + 3 {
+        for number in 0..MAX_FILES + 3 {
             fs::write(dir.path().join(format!("{number:05}.toml")), "1").unwrap();
         }
         let (library, problems) = Library::open(vec![dir.path().to_owned()], read);
-        assert_eq!((library.names().count(), library.names().next()), (MOST, Some("00000")));
+        assert_eq!((library.names().count(), library.names().next()), (MAX_FILES, Some("00000")));
         assert!(problems.len() == 1 && problems[0].to_string().contains("3 files more"), "{problems:?}");
     }
 
     #[test]
-    fn what_is_no_file_is_a_problem_and_hangs_nothing() {
+    fn irregular_files_are_problems_and_never_block() {
         let dir = tempfile::tempdir().unwrap();
         assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
         fs::create_dir(dir.path().join("folder.toml")).unwrap();

@@ -1,4 +1,4 @@
-//! A folder that one daemon has to itself.
+//! An exclusive lock on a folder.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Name of the file that is locked.
+/// Name of the lock file.
 const NAME: &str = "lock";
 
-/// A folder in use; free again when dropped, and when the process ends in any way.
+/// A locked folder; unlocked when dropped, or however the process ends.
 #[derive(Debug)]
 pub struct FolderLock {
     folder: PathBuf,
@@ -18,12 +18,12 @@ pub struct FolderLock {
     listening: String,
 }
 
-/// Why a folder cannot be had.
+/// Why a folder cannot be locked.
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// Another daemon has it.
+    /// Another daemon holds it.
     #[error(
-        "{folder} is in use by another Melos ({holder}); name another folder with --state, and other ports with --osc \
+        "{folder} is in use by another Melos daemon ({holder}); name another folder with --state, and other ports with --osc \
          and --http"
     )]
     Held {
@@ -32,28 +32,28 @@ pub enum LockError {
         /// What the holder wrote about itself.
         holder: String,
     },
-    /// The folder or its file system knows no locks; nothing says that it is in use.
-    #[error("{folder} cannot be locked against another Melos: {source}")]
+    /// The folder or file system does not support locks; it may not be in use.
+    #[error("cannot lock {folder} against other Melos daemons: {source}")]
     Unlockable {
         /// The folder.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl FolderLock {
-    /// Takes a folder, which is made if missing.
+    /// Locks a folder, creating it if missing.
     ///
     /// # Errors
-    /// When it is in use, or when that cannot be known.
+    /// When it is in use, or when that cannot be determined.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         let unlockable = |source| LockError::Unlockable { folder: folder.to_owned(), source };
         let open = || {
             fs::create_dir_all(folder)?;
             let path = folder.join(NAME);
             if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
-                return Err(io::Error::other(format!("{NAME} is no regular file")));
+                return Err(io::Error::other(format!("{NAME} is not a regular file")));
             }
             File::options().read(true).write(true).create(true).truncate(false).open(path)
         };
@@ -73,7 +73,7 @@ impl FolderLock {
         }
     }
 
-    /// Takes the folder again if it was deleted meanwhile and is there again.
+    /// Locks the folder again if it was deleted and recreated.
     pub fn renew(&mut self) {
         if self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
             && let Ok(mut lock) = Self::take(&self.folder)
@@ -83,11 +83,11 @@ impl FolderLock {
         }
     }
 
-    /// Writes who has the folder, for whoever comes next: the process, and where it listens.
+    /// Writes the holder's process and addresses to the lock file, for the error message of others.
     pub fn describe(&mut self, listening: &str) {
         listening.clone_into(&mut self.listening);
         let text = format!("process {}{listening}\n", std::process::id());
-        // What is written helps people only; the lock is the kernel's.
+        // The text is only informative; the lock itself is the kernel's.
         let _ = self.file.set_len(0);
         let _ = self.file.rewind();
         let _ = self.file.write_all(text.as_bytes());

@@ -1,30 +1,29 @@
-//! Where files are looked for: a user's own folders first, then the machine's, then what comes with Melos. A file in an
-//! earlier place hides one of the same name in a later one.
+//! The search path: the user's own folders first, then the machine's, then the installed one. A file in an earlier
+//! folder hides one of the same name in a later one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where an installation keeps what holds for everyone on the machine.
+/// The machine-wide configuration folder.
 const MACHINE: &str = "/etc/melos";
 
-/// The folders in which `presets/`, `mappings/`, `models/` and `melos.toml` are looked for, the first that counts in
-/// front.
+/// The folders searched for `presets/`, `mappings/`, `models/` and `melos.toml`, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     roots: Vec<PathBuf>,
 }
 
-/// A file that was found, and those that it hides.
+/// A file found, and the files it hides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The file that counts.
+    /// The file in use.
     pub file: PathBuf,
-    /// Files of the same name in later places.
+    /// Files of the same name in later folders.
     pub hides: Vec<PathBuf>,
 }
 
 impl Places {
-    /// The user's folders, the machine's, and the one that comes with Melos.
+    /// The search path: the user's folders, the machine's, and the installed one.
     #[must_use]
     pub fn new(shipped: &Path) -> Self {
         Self::of(|name| std::env::var_os(name), shipped)
@@ -40,31 +39,31 @@ impl Places {
         Self { roots }
     }
 
-    /// One folder alone, for what must not depend on the machine.
+    /// A search path of one folder, independent of the machine.
     #[must_use]
     pub fn only(folder: &Path) -> Self {
         Self { roots: vec![folder.to_owned()] }
     }
 
-    /// The folders, the first that counts in front; they need not exist.
+    /// The folders in order of precedence; they need not exist.
     #[must_use]
     pub fn roots(&self) -> &[PathBuf] {
         &self.roots
     }
 
-    /// The folder that comes with Melos.
+    /// The installed folder.
     #[must_use]
     pub fn shipped(&self) -> &Path {
         self.roots.last().map_or(Path::new("."), PathBuf::as_path)
     }
 
-    /// What a name stands for in each of the folders.
+    /// The path of `name` in each of the folders.
     #[must_use]
     pub fn all(&self, name: impl AsRef<Path>) -> Vec<PathBuf> {
         self.roots.iter().map(|root| root.join(name.as_ref())).collect()
     }
 
-    /// Everything of a kind by name: TOML files in `presets` and `mappings`, folders with a `model.toml` in `models`.
+    /// All files of a kind by name: TOML files in `presets` and `mappings`, folders with a `model.toml` in `models`.
     #[must_use]
     pub fn found(&self, kind: &str) -> Vec<(String, Found)> {
         let mut found: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();
@@ -94,14 +93,14 @@ impl Places {
     }
 }
 
-/// The folder for the state that the XDG base directory specification gives; `None` without a home.
+/// The state folder according to the XDG base directory specification; `None` without a home folder.
 #[must_use]
 pub fn state_folder() -> Option<PathBuf> {
     home_folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("melos"))
 }
 
-/// A folder named by a variable of the XDG base directory specification, or its default below the home folder. As the
-/// specification asks, a value that is empty or not absolute counts as unset.
+/// A folder named by an XDG variable, or its default below the home folder. As the specification requires, an empty or
+/// relative value counts as unset.
 #[must_use]
 pub fn home_folder(variable: &str, default: &str) -> Option<PathBuf> {
     home_folder_of(&|name| std::env::var_os(name), variable, default)
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hides_what_is_known() {
+    fn hidden_files_are_known() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for file in [

@@ -1,4 +1,4 @@
-//! `presets/*.toml`: what is played, saved under a name.
+//! `presets/*.toml`: settings saved under a name.
 //!
 //! ```toml
 //! schema = 1
@@ -9,49 +9,59 @@
 //! "level/pad" = -14
 //! loop = true                  # start the journey again at its end
 //!
-//! [tempo]                      # ids with a slash may stand as tables: tempo/source
+//! [tempo]                      # ids with a slash may be written as tables: tempo/source
 //! source = "pinned"
+//!
+//! [[modulate]]                 # what moves by itself, around the value that it is set to
+//! to = "tone"
+//! shape = "sine"               # sine, triangle, ramp, walk; or input = 1, which /melos/input/1 moves
+//! depth = 0.3                  # so far up and down
+//! bars = 8                     # once round; or seconds
 //!
 //! [[journey]]                  # moods to move through
 //! emotion = "sad"
-//! seconds = 120                # how long this step lasts
-//! glide = 30                   # how long getting there takes
+//! seconds = 120                # length of this step
+//! glide = 30                   # duration of the glide to it
 //! ```
-//! A preset sounds the same whatever was played before: parameters that it does not name take their defaults, except
-//! those a performer sets for the evening ([`InPreset::Kept`]) and the mood, which stays where no mood is named.
+//! A preset sounds the same whatever was played before: parameters that it does not name are reset to their defaults,
+//! except those a performer sets for the evening ([`InPreset::Kept`]) and the mood if the preset names none.
 
 mod journey;
+mod modulate;
 mod mood;
 
 use std::path::Path;
 
 pub use journey::{Place, Step, Walk};
 
+use crate::event::modulation::Modulation;
 use crate::event::parameter::{InPreset, Param, Value};
 use crate::files::config::ConfigError;
 use crate::files::document::{Document, Field, Problem, Table, parameter, read};
 use crate::files::library::Library;
 
-/// A preset, checked.
+/// A valid preset.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Preset {
-    /// Name for people.
+    /// Display name.
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// What the file names, in the order of the table.
+    /// The parameters in the file, in table order.
     pub named: Vec<(Param, Value)>,
-    /// Moods to move through; empty for a preset that stays.
+    /// Moods to move through; empty without a journey.
     pub journey: Vec<Step>,
-    /// Whether the journey starts again at its end.
+    /// Whether the journey restarts at its end.
     pub repeats: bool,
+    /// What moves by itself.
+    pub modulations: Vec<(Param, Modulation)>,
 }
 
 impl Preset {
-    /// Reads a preset file's text; `file` is for the problems.
+    /// Parses a preset; `file` is for error messages.
     ///
     /// # Errors
-    /// With everything that is wrong in it.
+    /// Returns every problem.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         let (mut document, mut root) = Document::parse(file, text);
         let mut preset = Self::default();
@@ -64,6 +74,14 @@ impl Preset {
         preset.repeats = root.flag(&mut document, "loop").unwrap_or(false);
         let steps = root.tables(&mut document, "journey");
         preset.journey = steps.into_iter().filter_map(|step| Step::read(&mut document, step)).collect();
+        for table in root.tables(&mut document, "modulate") {
+            let span = table.span();
+            let Some((param, modulation)) = modulate::read(&mut document, table) else { continue };
+            if preset.modulations.iter().any(|(other, _)| *other == param) {
+                document.add(span, "", format!("{} is modulated twice", param.spec().id));
+            }
+            preset.modulations.push((param, modulation));
+        }
         if preset.repeats && preset.journey.is_empty() {
             document.add(0..0, "", "loop = true needs a [[journey]] to repeat");
         }
@@ -78,12 +96,12 @@ impl Preset {
     /// Reads a preset file.
     ///
     /// # Errors
-    /// With everything that is wrong in it, or that it cannot be read.
+    /// Returns every problem, or why the file cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
         read(file, Self::parse)
     }
 
-    /// Everything to set when the preset is loaded, in this order: the mood last, when its glide is known.
+    /// Everything to set when loading the preset, in this order: the mood last, after its glide.
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
         let named = |param| self.named.iter().any(|(other, _)| *other == param);
@@ -99,7 +117,7 @@ impl Preset {
         settings
     }
 
-    /// The same where another machine leads the tempo: it keeps it unless the preset says who is to lead.
+    /// The same with an external tempo source, which stays unless the preset sets `tempo/source`.
     #[must_use]
     pub fn settings_led(&self) -> Vec<(Param, Value)> {
         let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
@@ -108,10 +126,10 @@ impl Preset {
     }
 }
 
-/// What a performance that begins with a preset starts from, and that preset.
+/// Looks up the preset a performance starts with, and returns the initial values with it.
 ///
 /// # Errors
-/// When there is none of that name; the message says which there are.
+/// When there is no such preset; the message lists the presets.
 pub fn begin_with(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, Value)>, Preset), ConfigError> {
     let Some(preset) = presets.get(name) else {
         let known = presets.names().map(str::to_owned).collect();
@@ -122,7 +140,7 @@ pub fn begin_with(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, 
     Ok((values, preset.clone()))
 }
 
-/// A parameter in the file, and where.
+/// A parameter in the file, with its span.
 struct Named {
     param: Param,
     value: Value,
@@ -130,7 +148,7 @@ struct Named {
     key: String,
 }
 
-/// Reads ids and values; tables stand for the part of an id before the slash.
+/// Reads ids and values; a table stands for the part of an id before the slash.
 fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<Named>) {
     for (key_span, field) in table.take_rest() {
         let own = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');
@@ -147,7 +165,7 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
         }
         match parameter(&id) {
             Ok(param) if param.policy().preset != InPreset::Refused => read_value(document, param, field, named),
-            Ok(_) => document.add_unknown(key_span, &field, format!("{id} cannot be part of a preset")),
+            Ok(_) => document.add_unknown(key_span, &field, format!("{id} cannot be set in a preset")),
             Err(hint) => document.add_unknown(key_span, &field, hint),
         }
     }
@@ -156,7 +174,7 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
 fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<Named>) {
     let Some(value) = field.parameter(document, param) else { return };
     if named.iter().any(|other| other.param == param) {
-        return document.add(field.span, &field.key, "named twice");
+        return document.add(field.span, &field.key, "set twice");
     }
     named.push(Named { param, value, span: field.span, key: field.key });
 }

@@ -1,4 +1,4 @@
-//! Reading what somebody else wrote: regular files only, of bounded size.
+//! Reads files from elsewhere: regular files only, of bounded size.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -7,25 +7,25 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Largest text file that people write: presets, mappings, `melos.toml`, `model.toml`.
+/// Maximum size of a text file that users write: presets, mappings, `melos.toml`, `model.toml`.
 pub const MAX_TEXT: u64 = 1 << 20;
 
-/// Opens a regular file to be read. Never waits for a writer, as opening a named pipe would.
+/// Opens a regular file for reading. Never blocks, as opening a named pipe would.
 ///
 /// # Errors
-/// When it cannot be opened or is no regular file ([`ErrorKind::InvalidInput`]).
+/// When it cannot be opened or is not a regular file ([`ErrorKind::InvalidInput`]).
 pub fn open(path: &Path) -> io::Result<File> {
-    // Looked at before it is opened, since opening a device may do something.
+    // Checked before opening, since opening a device may have side effects.
     regular(&fs::metadata(path)?)?;
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     regular(&file.metadata()?)?;
     Ok(file)
 }
 
-/// The bytes of a regular file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// As [`open`], when it cannot be read, and when it is too large ([`ErrorKind::FileTooLarge`]).
+/// As for [`open`], or when the file cannot be read or is too large ([`ErrorKind::FileTooLarge`]).
 pub fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let length = file.metadata()?.len();
@@ -33,15 +33,15 @@ pub fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(limit));
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    // It may grow meanwhile.
+    // The file may have grown since.
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 
-/// The text of a regular file of at most [`MAX_TEXT`] bytes.
+/// Reads a regular text file of at most [`MAX_TEXT`] bytes.
 ///
 /// # Errors
-/// As [`bytes()`], and when it is not UTF-8 ([`ErrorKind::InvalidData`]); the message names the line.
+/// As for [`bytes()`], or when it is not UTF-8 ([`ErrorKind::InvalidData`]); the message names the line.
 pub fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes(path, MAX_TEXT)?).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -55,7 +55,7 @@ fn regular(metadata: &fs::Metadata) -> io::Result<()> {
         return Ok(());
     }
     let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
-    Err(io::Error::new(ErrorKind::InvalidInput, format!("this is {what}; expected a regular file")))
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("expected a regular file, but this is {what}")))
 }
 
 fn too_large(limit: u64) -> io::Error {
@@ -86,12 +86,12 @@ mod tests {
         for endless in ["/dev/zero", "/dev/tty"] {
             assert!(text(Path::new(endless)).is_err(), "{endless}");
         }
-        // Claims to be empty and is not.
+        // Reports a size of 0 but has contents.
         assert!(bytes(Path::new("/proc/kallsyms"), 100).is_err());
     }
 
     #[test]
-    fn text_in_another_encoding_is_named_by_its_line() {
+    fn text_in_another_encoding_names_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("latin1");
         fs::write(&path, b"name = \"a\"\nname = \"M\xe4rz\"\n").unwrap();

@@ -1,14 +1,14 @@
-//! Room on the disk.
+//! Disk space.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Bytes that may still be written below a path, which need not exist yet.
+/// Bytes available to write below a path, which need not exist yet.
 ///
 /// # Errors
-/// When the system does not say.
+/// When the system does not report it.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
@@ -16,20 +16,19 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// A file that takes room.
+/// A file and the space it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
-    /// When it was written last.
+    /// Time of the last write.
     pub modified: SystemTime,
-    /// Its length.
+    /// Its size.
     pub bytes: u64,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
 impl Usage {
-    /// The regular files of a folder whose names fit, the oldest first; links are left out, and so is what cannot be looked
-    /// at.
+    /// The regular files of a folder whose names match, oldest first, without links and unreadable entries.
     #[must_use]
     pub fn of(folder: &Path, fits: impl Fn(&str) -> bool) -> Vec<Self> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();

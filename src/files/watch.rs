@@ -1,10 +1,9 @@
-//! Notices that what a path leads to is something else than before, so that a save takes effect while playing.
+//! Watches files and folders, so that a save takes effect while playing.
 //!
-//! What counts is what a look finds: which files there are behind the paths, links followed, and which versions of them.
-//! So a link or a folder that leads elsewhere, a mount, a file saved in whatever way an editor has: all are noticed, and
-//! what leaves everything as it was is not. A look is due every `POLL`, and at once when the system says that something
-//! happened, as long as it gives watches for that. A burst of events is looked at after a moment of quiet; editors' own
-//! files are ignored.
+//! Changes are found by scanning: which files the paths lead to, following links, and which versions of them. So a
+//! retargeted link or folder, a mount, and any way an editor saves a file are all noticed, and changes that leave
+//! everything as it was are not. A scan runs every `POLL`, and sooner when the system reports an event, as long as it
+//! provides watches. A burst of events is scanned once it is quiet; editors' own files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -20,51 +19,50 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use crate::event::{Part, Troubles};
 use crate::threads;
 
-/// A burst of events ends after this long without another.
-const QUIET: Duration = Duration::from_millis(150);
-/// A burst that does not end is looked at after this long.
-const PATIENCE: Duration = Duration::from_millis(400);
-/// Longest time between two looks.
+/// Quiet time that ends a burst of events.
+const DEBOUNCE: Duration = Duration::from_millis(150);
+/// Maximum time to wait for a burst to end.
+const MAX_DEBOUNCE: Duration = Duration::from_millis(400);
+/// Maximum time between two scans.
 const POLL: Duration = Duration::from_secs(2);
-/// How often watches that the system does not give are asked for again.
+/// Interval for retrying system watches that failed.
 const RETRY: Duration = Duration::from_secs(30);
-/// Events that may wait; more are as good as these, since a look finds everything.
-const WAITING: usize = 64;
-/// Folders within folders that are looked at.
-const DEEPEST: usize = 4;
-/// Files that are looked at; a folder of more is none of ours.
-const MOST: usize = 4096;
+/// Capacity of the event queue; overflow is harmless, since a scan finds everything.
+const QUEUE_CAPACITY: usize = 64;
+/// Maximum depth of nested folders.
+const MAX_DEPTH: usize = 4;
+/// Maximum number of files scanned.
+const MAX_FILES: usize = 4096;
 
-/// Files changed, came or went.
+/// Files that changed, appeared or disappeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed(pub Vec<PathBuf>);
 
-/// Starts watching; what changes goes to `changed` until its receiver is dropped. A path may be a folder, which is
-/// watched with everything in it, or a file; it need not exist yet. When `changed` is full its reader has news enough to
-/// look at, and the burst is told again a little later. Watches that the system does not give are a trouble, and the
-/// looks every two seconds do.
+/// Starts watching; changes are sent to `changed` until its receiver is dropped. A path may be a file, or a folder,
+/// which is watched recursively; it need not exist yet. When `changed` is full, the burst is sent again a little later.
+/// Missing system watches are reported as a trouble, and polling takes over.
 ///
 /// # Errors
 /// When the thread cannot be started.
 pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubles) -> std::io::Result<()> {
-    // The first look is before the thread, so that nothing is missed from here on.
+    // The first scan precedes the thread, so that nothing is missed from here on.
     let mut watch = Watch::new(paths, troubles);
     threads::spawn_steady("melos-watch", move || watch.run(&changed)).map(drop)
 }
 
-/// A version of a file: another one has another of these.
+/// A version of a file; any change makes it differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     device: u64,
     inode: u64,
-    /// `None` for folders, which change with what is in them.
+    /// `None` for folders, which change with their contents.
     content: Option<Content>,
 }
 
 /// Seconds and nanoseconds since the epoch.
 type Time = (i64, i64);
 
-/// Length in bytes, and the times of the last writing and of the last change of any kind.
+/// Length in bytes, and the modification and status change times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Content {
     length: u64,
@@ -83,11 +81,11 @@ impl Version {
     }
 }
 
-/// Everything behind some paths, by the name it is reached under.
+/// Everything the paths lead to, by the name it is reached under.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Look {
     versions: BTreeMap<PathBuf, Version>,
-    /// The folders in which something would happen first, with what they are.
+    /// The folders in which a change would first show, with device and inode.
     folders: BTreeMap<PathBuf, (u64, u64)>,
 }
 
@@ -105,14 +103,14 @@ impl Look {
     fn add(&mut self, path: &Path, depth: usize, before: &Self) {
         self.add_folder(path.parent());
         let Ok(metadata) = fs::metadata(path) else { return };
-        if self.versions.len() >= MOST {
+        if self.versions.len() >= MAX_FILES {
             return;
         }
         self.versions.insert(path.to_owned(), Version::of(&metadata));
         if path.is_symlink() {
             self.add_folder(fs::canonicalize(path).ok().as_deref().and_then(Path::parent));
         }
-        if !metadata.is_dir() || depth > DEEPEST {
+        if !metadata.is_dir() || depth > MAX_DEPTH {
             return;
         }
         self.add_folder(Some(path));
@@ -140,7 +138,7 @@ impl Look {
         }
     }
 
-    /// The names behind which something else is than in another look.
+    /// The names that lead to something different in another scan.
     fn differences(&self, other: &Self) -> Vec<PathBuf> {
         let names: BTreeSet<_> = self.versions.keys().chain(other.versions.keys()).collect();
         names.into_iter().filter(|name| self.versions.get(*name) != other.versions.get(*name)).cloned().collect()
@@ -150,20 +148,20 @@ impl Look {
 struct Watch {
     paths: Vec<PathBuf>,
     last: Look,
-    /// The system's watches, where it gives them, and their events.
+    /// The system's watches, if available, and their events.
     hints: Option<(RecommendedWatcher, Receiver<Event>)>,
-    /// Folders watched, with what they were then.
+    /// Watched folders, with device and inode at that time.
     armed: BTreeMap<PathBuf, (u64, u64)>,
     asked: Instant,
     troubles: Troubles,
-    /// Whether this watch has said that it has none.
+    /// Whether the lack of watches has been reported.
     said: bool,
 }
 
 impl Watch {
     fn new(paths: Vec<PathBuf>, troubles: Troubles) -> Self {
         let paths: Vec<_> = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
-        // Watches come before the look, so that what happens in between is noticed.
+        // Watches precede the scan, so that nothing in between is missed.
         let mut watch = Self {
             last: Look::default(),
             paths,
@@ -179,13 +177,13 @@ impl Watch {
         watch
     }
 
-    /// Asks the system for its watches.
+    /// Requests the system's watches.
     fn ask_for_watches(&mut self) {
         self.asked = Instant::now();
-        let (sender, events) = sync_channel(WAITING);
+        let (sender, events) = sync_channel(QUEUE_CAPACITY);
         let made = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if let Ok(event) = event {
-                // Full: a look is due already.
+                // When full, a scan is due anyway.
                 let _ = sender.try_send(event);
             }
         });
@@ -199,23 +197,22 @@ impl Watch {
         }
     }
 
-    /// Goes on without the system's watches.
+    /// Continues without the system's watches.
     fn give_up(&mut self, error: &dyn std::fmt::Display) {
         self.hints = None;
         self.said = true;
         let seconds = POLL.as_secs();
-        self.troubles
-            .set(Part::Watch, format!("files cannot be watched ({error}); they are looked at every {seconds} s"));
+        self.troubles.set(Part::Watch, format!("cannot watch files ({error}); checking them every {seconds} s"));
     }
 
-    /// Watches the folders that matter now and are not watched yet.
+    /// Watches the relevant folders that are not watched yet.
     fn arm(&mut self) {
         let Some((watcher, _)) = &mut self.hints else { return };
         let mut failed = None;
         self.armed.retain(|folder, what| {
             let same = self.last.folders.get(folder) == Some(what);
             if !same {
-                // It may be gone, and its watch with it.
+                // It may be gone, along with its watch.
                 let _ = watcher.unwatch(folder);
             }
             same
@@ -224,7 +221,7 @@ impl Watch {
             if !self.armed.contains_key(folder) {
                 match watcher.watch(folder, RecursiveMode::NonRecursive) {
                     Ok(()) => drop(self.armed.insert(folder.clone(), *what)),
-                    // One that is gone again is no trouble.
+                    // A folder that vanished meanwhile is fine.
                     Err(_) if !folder.exists() => {}
                     Err(error) => failed = Some(error),
                 }
@@ -249,13 +246,13 @@ impl Watch {
                 self.ask_for_watches();
             }
             self.arm();
-            if !different.is_empty() && !tell(changed, different) {
+            if !different.is_empty() && !notify(changed, different) {
                 return;
             }
         }
     }
 
-    /// Waits until a look is due: for the end of a burst of events, at most [`POLL`].
+    /// Waits until a scan is due: the end of a burst of events, at most [`POLL`].
     fn wait(&self) -> Result<(), Dead> {
         let Some((_, events)) = &self.hints else {
             thread::sleep(POLL);
@@ -265,7 +262,7 @@ impl Watch {
         loop {
             let wait = match first {
                 None => POLL,
-                Some(first) => QUIET.min((first + PATIENCE).saturating_duration_since(Instant::now())),
+                Some(first) => DEBOUNCE.min((first + MAX_DEBOUNCE).saturating_duration_since(Instant::now())),
             };
             match events.recv_timeout(wait) {
                 Ok(event) if counts(&event) => drop(first.get_or_insert_with(Instant::now)),
@@ -281,22 +278,22 @@ impl Watch {
 #[derive(Debug, PartialEq, Eq)]
 struct Dead;
 
-/// Hands a burst over; false when nobody listens any more.
-fn tell(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
+/// Sends a burst; false when there is no receiver any more.
+fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     let mut news = Changed(paths);
     loop {
         match changed.try_send(news) {
             Ok(()) => return true,
             Err(TrySendError::Full(again)) => {
                 news = again;
-                thread::sleep(QUIET);
+                thread::sleep(DEBOUNCE);
             }
             Err(TrySendError::Disconnected(_)) => return false,
         }
     }
 }
 
-/// Reading a file is no change, and what editors do beside it is none.
+/// Whether an event matters: reading and editors' own files do not.
 fn counts(event: &Event) -> bool {
     let happened = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),

@@ -1,4 +1,4 @@
-//! Writing so that what was there is never lost.
+//! Writes that never lose what was there.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -7,18 +7,18 @@ use std::time::SystemTime;
 
 use jiff::ZonedDateTime;
 
-/// Replaces a file: after a crash or a power cut there is the old one or the new one, whole. A link is followed, so that
-/// the file it leads to is replaced.
+/// Replaces a file atomically: after a crash or power cut either the old or the new one is there, complete. Follows
+/// links and replaces their target.
 ///
 /// # Errors
-/// When it cannot be written; the old one is still there.
+/// When the file cannot be written; the old one is still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
     let written = (|| {
-        // One that is left from a crash, or is something else than a file.
+        // A leftover of a crash, or something other than a file.
         let _ = fs::remove_file(&new);
         let mut file = File::create_new(&new)?;
         file.write_all(bytes)?;
@@ -32,21 +32,20 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(&path)
 }
 
-/// Brings the names in the folder of a file to the disk.
+/// Syncs the directory entry of a file to disk.
 ///
 /// # Errors
-/// When the folder is gone, or the disk fails.
+/// When the folder is gone or the disk fails.
 pub fn sync_folder(of: &Path) -> io::Result<()> {
     let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
-/// Keeps what stands at a path under a new name, that with the moment after it, such as
-/// `state.toml.damaged-2026-11-28T16-55-01`, and gives that name. What stands there stays if it can, so that there is no
-/// moment without it.
+/// Saves the file at a path under a new name with a timestamp, such as `state.toml.damaged-2026-11-28T16-55-01`, and
+/// returns that name. Leaves the original in place if possible, so that there is always one.
 ///
 /// # Errors
-/// When the folder does not take another name.
+/// When the folder accepts no new name.
 pub fn set_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let source = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -55,16 +54,16 @@ pub fn set_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
         match fs::hard_link(&source, &aside) {
             Ok(()) => {}
             Err(_) if aside.symlink_metadata().is_ok() => continue,
-            // Another disk, or a card whose file system knows no links; and what is no file at all.
+            // Another disk, a file system without hard links, or not a regular file.
             Err(_) => copy(&source, &aside).or_else(|_| fs::rename(path, &aside))?,
         }
         sync_folder(path)?;
         return Ok(aside);
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of that name"))
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files with this name"))
 }
 
-/// Copies a regular file to the disk; nothing is left where that fails.
+/// Copies a regular file to disk; leaves nothing behind on failure.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut from = super::open(from)?;
     let mut copy = File::create_new(to)?;
@@ -75,20 +74,20 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copied
 }
 
-/// A name that no file has yet: the path itself, or with a number before the ending, such as `calm-2.wav`.
+/// An unused name: the path itself, or with a number before its extension, such as `calm-2.wav`.
 #[must_use]
 pub fn beside(path: &Path) -> PathBuf {
     let free = |path: &PathBuf| path.symlink_metadata().is_err();
     (1..).map(|number| numbered(path, number)).find(free).unwrap_or_else(|| path.to_owned())
 }
 
-/// `a.wav` as `a-2.wav`; the first is `a.wav`.
+/// Formats the name of the nth file: `a.wav`, `a-2.wav`.
 fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return path.to_owned();
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Only what is certainly an ending: a stamp may have dots as well.
+    // Known extensions only, since a timestamp may contain dots too.
     let ending = ["wav", "flac", "log"].into_iter().find(|ending| name.ends_with(&format!(".{ending}")));
     path.with_file_name(match ending {
         Some(ending) => format!("{}-{number}.{ending}", &name[..name.len() - ending.len() - 1]),
@@ -96,13 +95,13 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     })
 }
 
-/// Now in local time, written as `strftime` would.
+/// The current local time in a `strftime` format.
 #[must_use]
 pub fn stamp(format: &str) -> String {
     ZonedDateTime::now().strftime(format).to_string()
 }
 
-/// A moment in local time, written as `strftime` would.
+/// A local time in a `strftime` format.
 #[must_use]
 pub fn stamp_of(moment: SystemTime, format: &str) -> String {
     let moment = ZonedDateTime::try_from(moment).unwrap_or_else(|_| ZonedDateTime::now());
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_through_links_and_over_leftovers() {
+    fn a_file_is_replaced_atomically_through_links_and_over_leftovers() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("file"), "old").unwrap();
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_aside_keeps_its_content_and_overwrites_nothing() {
+    fn set_aside_keeps_the_content_and_overwrites_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.toml");
         fs::write(&path, "one").unwrap();

@@ -8,7 +8,7 @@ const HIDDEN: f32 = -1e9;
 
 /// Where the transformer stands: what a roll-back must restore besides the previous latent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Place {
+pub(super) struct Cursor {
     /// Latents decided so far; the position of the next.
     pub position: u64,
     /// The first position it may look back to; equal to `position` when it starts afresh.
@@ -17,7 +17,7 @@ pub(super) struct Place {
 
 /// What one step is given.
 #[derive(Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct StepInput<'a> {
     pub conditions: &'a [f32; CONDITION_COUNT],
     /// What the guidance leads away from.
     pub reference: &'a [f32; CONDITION_COUNT],
@@ -29,7 +29,7 @@ pub(super) struct Wanted<'a> {
 
 /// The transformer and its ring. Slot `position % slots` holds a position's keys and values until `slots` later ones
 /// were decided. A step sees `window − 1` of them, so going back up to `slots − window` positions only takes another
-/// [`Place`]: what lies ahead of it is hidden until it is overwritten.
+/// [`Cursor`]: what lies ahead of it is hidden until it is overwritten.
 #[derive(Debug)]
 pub(super) struct Context {
     graph: Graph,
@@ -45,16 +45,21 @@ impl Context {
         Self { graph, layout, frequencies }
     }
 
-    /// The latent after `previous` at a place; remembers its keys and values there.
-    pub(super) fn step(&mut self, place: Place, previous: &Latent, wanted: &Wanted<'_>) -> Result<Latent, ModelError> {
-        let Place { position, begin } = place;
+    /// The latent after `previous` at a cursor; remembers its keys and values there.
+    pub(super) fn step(
+        &mut self,
+        cursor: Cursor,
+        previous: &Latent,
+        input: &StepInput<'_>,
+    ) -> Result<Latent, ModelError> {
+        let Cursor { position, begin } = cursor;
         let graph = &mut self.graph;
         graph.input(port::Z).copy_from_slice(previous);
         graph.input(port::START)[0] = f32::from(u8::from(position == begin));
-        graph.input(port::CONDITIONS)[..CONDITION_COUNT].copy_from_slice(wanted.conditions);
-        graph.input(port::CONDITIONS)[CONDITION_COUNT..].copy_from_slice(wanted.reference);
-        graph.input(port::NOISE).copy_from_slice(wanted.noise);
-        graph.input(port::GUIDANCE)[0] = wanted.guidance;
+        graph.input(port::CONDITIONS)[..CONDITION_COUNT].copy_from_slice(input.conditions);
+        graph.input(port::CONDITIONS)[CONDITION_COUNT..].copy_from_slice(input.reference);
+        graph.input(port::NOISE).copy_from_slice(input.noise);
+        graph.input(port::GUIDANCE)[0] = input.guidance;
         self.look_back(begin, position);
         self.turn(position);
         self.graph.run()?;

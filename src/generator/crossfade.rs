@@ -2,7 +2,7 @@
 
 use std::f32::consts::PI;
 
-use super::tape::{Samples, Tape};
+use super::hop_ring::{HopRing, Samples};
 use crate::mel::HOP;
 
 /// Hops over which the new future replaces the old: 32 ms, longer than a period of the lowest piano note and shorter
@@ -35,7 +35,7 @@ impl Crossfade {
     }
 
     /// Measures how alike old and new are; both must be there up to [`Self::end`].
-    pub(super) fn measure(&mut self, old: &Tape, new: &Tape) {
+    pub(super) fn measure(&mut self, old: &HopRing, new: &HopRing) {
         if self.correlation.is_some() {
             return;
         }
@@ -68,15 +68,15 @@ impl Crossfade {
 mod tests {
     use super::*;
 
-    fn tape(sound: impl Fn(usize) -> f32) -> Tape {
-        let mut tape = Tape::new();
+    fn tape(sound: impl Fn(usize) -> f32) -> HopRing {
+        let mut tape = HopRing::new();
         for index in 0..16 {
             tape.put(index, &std::array::from_fn(|i| sound(index as usize * HOP + i)));
         }
         tape
     }
 
-    fn faded(old: &Tape, new: &Tape) -> Vec<f32> {
+    fn faded(old: &HopRing, new: &HopRing) -> Vec<f32> {
         let mut fade = Crossfade::new(4);
         fade.measure(old, new);
         (4..8).flat_map(|index| fade.mix(index, old.get(index), new.get(index).unwrap())).collect()
@@ -117,6 +117,6 @@ mod tests {
     #[test]
     fn with_nothing_to_fade_from_the_new_begins_at_once() {
         let new = tape(|_| 0.3);
-        assert_eq!(faded(&Tape::new(), &new), [0.3; 4 * HOP]);
+        assert_eq!(faded(&HopRing::new(), &new), [0.3; 4 * HOP]);
     }
 }

@@ -2,11 +2,11 @@
 
 use super::GeneratorError;
 use super::chroma::Chroma;
-use super::context::Wanted;
-use super::history::{History, Now, Snapshot};
+use super::context::StepInput;
+use super::history::{History, Snapshot, State};
+use super::hop_ring::HopRing;
 use super::networks::Networks;
 use super::noise::noise;
-use super::tape::Tape;
 use super::{Heard, LATENT_FRAMES};
 use crate::generator::model::{LATENT_DIMS, LOOK_AHEAD, stateful};
 use crate::generator::vocoder::{Istft, MelBlock, OVERLAP};
@@ -27,30 +27,36 @@ pub(super) const RUN_IN: u64 = 8;
 pub(super) struct Future {
     networks: Networks,
     istft: Istft,
-    now: Now,
+    state: State,
     history: History,
-    tape: Tape,
+    tape: HopRing,
 }
 
 impl Future {
     /// At frame 0.
     pub(super) fn new(networks: Networks) -> Self {
-        Self { networks, istft: Istft::new(), now: Now::start(0), history: History::default(), tape: Tape::new() }
+        Self {
+            networks,
+            istft: Istft::new(),
+            state: State::start(0),
+            history: History::default(),
+            tape: HopRing::new(),
+        }
     }
 
     /// Latents decided so far.
     pub(super) fn latent(&self) -> u64 {
-        self.now.latent
+        self.state.latent
     }
 
     /// The hops generated last.
-    pub(super) fn tape(&self) -> &Tape {
+    pub(super) fn tape(&self) -> &HopRing {
         &self.tape
     }
 
     /// The hop after the last final one.
     pub(super) fn final_hop(&self) -> u64 {
-        final_hop(self.now.latent)
+        final_hop(self.state.latent)
     }
 
     /// Decides the next latent and makes it sound. After an error everything is as it was before, but that the music starts
@@ -85,7 +91,7 @@ impl Future {
     /// Goes on with other networks, which begin anew a little before the hop from which they are heard.
     pub(super) fn replace(&mut self, networks: Networks, heard: u64) {
         self.networks = networks;
-        self.now = Now::start((heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN));
+        self.state = State::start((heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN));
         self.history.forget();
         *self.istft.overlap() = [0.0; OVERLAP];
     }
@@ -93,9 +99,9 @@ impl Future {
     /// Leaves out the latents before the one by which `frame` is final. Returns whether there were any.
     pub(super) fn skip_to(&mut self, frame: u64) -> bool {
         let latent = (frame.div_ceil(HOP as u64) + LATE_HOPS).div_ceil(FRAMES_PER_LATENT as u64);
-        let skips = latent > self.now.latent;
+        let skips = latent > self.state.latent;
         if skips {
-            self.now.latent = latent;
+            self.state.latent = latent;
         }
         skips
     }
@@ -107,37 +113,37 @@ impl Future {
     }
 
     fn decide(&mut self, plan: &Plan) -> Result<Heard, GeneratorError> {
-        let from = self.now.latent * LATENT_FRAMES;
+        let from = self.state.latent * LATENT_FRAMES;
         let conditions = plan.conditions(from);
         let temperature = plan.temperature(from);
-        let noise = noise(plan.seed, self.now.latent, temperature);
-        let wanted = Wanted {
+        let noise = noise(plan.seed, self.state.latent, temperature, plan.earlier(from));
+        let input = StepInput {
             conditions: &conditions.to_vector(),
             reference: &conditions.reference().to_vector(),
             noise: &noise,
             guidance: heeded_guidance(plan.guidance(from), temperature),
         };
-        self.now.z = self.networks.context.step(self.now.place, &self.now.z, &wanted)?;
-        self.finite("transformer", &self.now.z)?;
+        self.state.z = self.networks.context.step(self.state.cursor, &self.state.z, &input)?;
+        self.finite("transformer", &self.state.z)?;
         let (mel, chroma) = self.sound()?;
-        self.now.place.position += 1;
-        self.now.latent += 1;
-        let restarted = self.now.vigil.is_stuck(&mel, &conditions);
+        self.state.cursor.position += 1;
+        self.state.latent += 1;
+        let restarted = self.state.stall.is_stuck(&mel, &conditions);
         if restarted {
-            self.now.place.begin = self.now.place.position;
+            self.state.cursor.begin = self.state.cursor.position;
         }
-        Ok(Heard { from, chroma, onsets: self.now.vigil.onsets(), latent: self.now.z, restarted })
+        Ok(Heard { from, chroma, onsets: self.state.stall.onsets(), latent: self.state.z, restarted })
     }
 
     /// Decoder and vocoder: turns the latent just decided into eight hops on the tape.
     fn sound(&mut self) -> Result<(MelBlock, [f32; 12]), GeneratorError> {
         let decoder = &mut self.networks.decoder;
-        decoder.input(stateful::INPUT).copy_from_slice(&self.now.z);
+        decoder.input(stateful::INPUT).copy_from_slice(&self.state.z);
         decoder.step()?;
         let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
         self.finite("decoder", &mel)?;
-        let first_frame = (self.now.latent * FRAMES_PER_LATENT as u64).checked_sub(LOOK_AHEAD as u64);
-        let first_hop = (self.now.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
+        let first_frame = (self.state.latent * FRAMES_PER_LATENT as u64).checked_sub(LOOK_AHEAD as u64);
+        let first_hop = (self.state.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
         let mut chroma = Chroma::default();
         let mut hop = [0.0; HOP];
         let mut finite = true;
@@ -165,7 +171,7 @@ impl Future {
 
     fn snapshot(&mut self) -> Snapshot {
         Snapshot {
-            now: self.now,
+            state: self.state,
             decoder: self.networks.decoder.input(stateful::STATE).to_vec(),
             vocoder: self.networks.vocoder.state().to_vec(),
             overlap: *self.istft.overlap(),
@@ -173,7 +179,7 @@ impl Future {
     }
 
     fn restore(&mut self, snapshot: &Snapshot) {
-        self.now = snapshot.now;
+        self.state = snapshot.state;
         self.networks.decoder.input(stateful::STATE).copy_from_slice(&snapshot.decoder);
         self.networks.vocoder.state().copy_from_slice(&snapshot.vocoder);
         *self.istft.overlap() = snapshot.overlap;
@@ -181,8 +187,8 @@ impl Future {
 
     /// Forgets everything that was played, as at the start, but stays at this latent.
     fn start_afresh(&mut self) {
-        self.now.place.begin = self.now.place.position;
-        self.now.z = [0.0; LATENT_DIMS];
+        self.state.cursor.begin = self.state.cursor.position;
+        self.state.z = [0.0; LATENT_DIMS];
         self.networks.forget();
         *self.istft.overlap() = [0.0; OVERLAP];
     }
@@ -192,7 +198,7 @@ impl Future {
     }
 
     fn not_finite(&self, network: &'static str) -> GeneratorError {
-        GeneratorError::NotFinite { network, frame: self.now.latent * LATENT_FRAMES }
+        GeneratorError::NotFinite { network, frame: self.state.latent * LATENT_FRAMES }
     }
 }
 

@@ -2,35 +2,35 @@
 
 use std::collections::VecDeque;
 
-use super::context::Place;
-use super::vigil::Vigil;
+use super::context::Cursor;
+use super::stall_detector::StallDetector;
 use crate::generator::model::{LATENT_DIMS, Latent, ROLLBACK};
 use crate::generator::vocoder::OVERLAP;
 
 /// Everything small that changes from latent to latent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
+pub(super) struct State {
     /// The latent to come, counted on the time line.
     pub latent: u64,
     /// Where the transformer stands.
-    pub place: Place,
+    pub cursor: Cursor,
     /// The latent before.
     pub z: Latent,
     /// What was heard of late.
-    pub vigil: Vigil,
+    pub stall: StallDetector,
 }
 
-impl Now {
+impl State {
     /// The first latent of a performance, though it may come late on the time line.
     pub(super) fn start(latent: u64) -> Self {
-        Self { latent, place: Place::default(), z: [0.0; LATENT_DIMS], vigil: Vigil::new() }
+        Self { latent, cursor: Cursor::default(), z: [0.0; LATENT_DIMS], stall: StallDetector::new() }
     }
 }
 
 /// What is needed to be at a latent again; the transformer's ring is not part of it.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
-    pub now: Now,
+    pub state: State,
     pub decoder: Vec<f32>,
     pub vocoder: Vec<f32>,
     pub overlap: [f32; OVERLAP],
@@ -56,8 +56,8 @@ impl History {
     /// Takes out the snapshot before a latent and forgets the later ones; in a gap of the time line the one after it.
     /// `None` when it was too long ago or never was.
     pub(super) fn rewind(&mut self, latent: u64) -> Option<Snapshot> {
-        let index = self.snapshots.partition_point(|snapshot| snapshot.now.latent < latent);
-        let before_all = index == 0 && self.snapshots.front().is_some_and(|first| first.now.latent > latent);
+        let index = self.snapshots.partition_point(|snapshot| snapshot.state.latent < latent);
+        let before_all = index == 0 && self.snapshots.front().is_some_and(|first| first.state.latent > latent);
         if before_all && self.forgot {
             return None;
         }

@@ -35,7 +35,7 @@ pub type Latent = [f32; LATENT_DIMS];
 pub enum ModelError {
     /// No inference runtime was found.
     #[error(
-        "ONNX Runtime was not found; `make runtime` fetches it, or set MELOS_ONNXRUNTIME to a libonnxruntime.so of \
+        "cannot find ONNX Runtime; run `make runtime` to fetch it, or set MELOS_ONNXRUNTIME to a libonnxruntime.so of \
          version 1.24 or newer (tried: {tried})"
     )]
     NoRuntime {
@@ -43,7 +43,7 @@ pub enum ModelError {
         tried: String,
     },
     /// No folder of that name.
-    #[error("model {name:?} was not found; looked for its model.toml in {tried}")]
+    #[error("cannot find model {name:?}; no model.toml in {tried}")]
     NoModel {
         /// Name of the model.
         name: String,
@@ -51,7 +51,7 @@ pub enum ModelError {
         tried: String,
     },
     /// A file is missing or cannot be read.
-    #[error("{path}: cannot be read: {source}")]
+    #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum ModelError {
         found: String,
     },
     /// The contract does not list a file.
-    #[error("{path}: has no [[file]] named {name:?}")]
+    #[error("{path}: no [[file]] named {name:?}")]
     Unlisted {
         /// The `model.toml`.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub enum ModelError {
         name: String,
     },
     /// A file is shorter or longer than the contract says.
-    #[error("{path}: has {found} bytes, but model.toml says {expected}; the file is cut off or of another version")]
+    #[error("{path}: has {found} bytes, but model.toml says {expected}; the file is truncated or from another version")]
     Size {
         /// The file.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum ModelError {
         found: u64,
     },
     /// A file's content is not what the contract says.
-    #[error("{path}: has SHA-256 {found}, but model.toml says {expected}; the file was damaged or replaced")]
+    #[error("{path}: has SHA-256 {found}, but model.toml says {expected}; the file is damaged or was replaced")]
     Hash {
         /// The file.
         path: PathBuf,
@@ -102,7 +102,7 @@ pub enum ModelError {
         found: String,
     },
     /// The runtime does not take a file.
-    #[error("{path}: the runtime cannot load it: {reason}")]
+    #[error("{path}: ONNX Runtime cannot load it: {reason}")]
     Load {
         /// The file.
         path: PathBuf,
@@ -124,7 +124,7 @@ pub enum ModelError {
         found: String,
     },
     /// The runtime failed while running a graph.
-    #[error("{path}: running it failed: {reason}")]
+    #[error("{path}: inference failed: {reason}")]
     Run {
         /// The file.
         path: PathBuf,

@@ -1,7 +1,7 @@
 //! The networks of one model, as the generator runs them.
 
 use super::GeneratorError;
-use super::context::{Context, Place, Wanted};
+use super::context::{Context, Cursor, StepInput};
 use crate::generator::model::{Graph, LATENT_DIMS, Models, stateful};
 use crate::generator::vocoder::{MelBlock, Vocoder};
 use crate::music::conditions::CONDITION_COUNT;
@@ -31,8 +31,8 @@ impl Networks {
     fn warm_up(&mut self) -> Result<(), GeneratorError> {
         let silence = [0.0; LATENT_DIMS];
         let unknown = [0.0; CONDITION_COUNT];
-        let wanted = Wanted { conditions: &unknown, reference: &unknown, noise: &silence, guidance: 1.0 };
-        let z = self.context.step(Place::default(), &silence, &wanted)?;
+        let input = StepInput { conditions: &unknown, reference: &unknown, noise: &silence, guidance: 1.0 };
+        let z = self.context.step(Cursor::default(), &silence, &input)?;
         finite("transformer", &z)?;
         self.decoder.input(stateful::INPUT).copy_from_slice(&z);
         self.decoder.step()?;
@@ -44,7 +44,7 @@ impl Networks {
         })
     }
 
-    /// Forgets what was played, but for the transformer's ring: a later [`Place`] hides that.
+    /// Forgets what was played, but for the transformer's ring: a later [`Cursor`] hides that.
     pub(super) fn forget(&mut self) {
         self.decoder.input(stateful::STATE).fill(0.0);
         self.vocoder.state().fill(0.0);

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::generator::model::{LATENT_DIMS, Latent};
+use crate::music::plan::Earlier;
 use crate::music::temperature::{COMMON_SEED, own_share};
 
 /// The noise latent number `latent` starts from, for a temperature τ of 0 or more.
@@ -14,14 +15,30 @@ use crate::music::temperature::{COMMON_SEED, own_share};
 /// the seed's own; the rest is common to all seeds. So a low temperature brings performances together without making
 /// them fainter, which scaling the noise does: the network then leaves notes out. Above 1 the variance is τ. It depends
 /// on nothing else, so a changed plan meets the same dice.
-pub(super) fn noise(seed: u64, latent: u64, temperature: f32) -> Latent {
+///
+/// Where an earlier phrase returns, its noise takes its share of the variance.
+pub(super) fn noise(seed: u64, latent: u64, temperature: f32, earlier: Option<Earlier>) -> Latent {
     let share = own_share(temperature);
     let (own, common) = ((share * temperature.max(1.0)).sqrt(), (1.0 - share).sqrt());
-    let mut noise = normal(seed, latent);
-    for (own_part, common_part) in noise.iter_mut().zip(normal(COMMON_SEED, latent)) {
-        *own_part = own * *own_part + common * common_part;
+    mix(own, returning(seed, latent, earlier), common, &returning(COMMON_SEED, latent, earlier))
+}
+
+/// A seed's normal numbers of variance 1 at a latent, or those of an earlier one as far as it returns.
+fn returning(seed: u64, latent: u64, earlier: Option<Earlier>) -> Latent {
+    let new = normal(seed, latent);
+    match earlier {
+        None => new,
+        Some(Earlier { latents, share }) => {
+            mix((1.0 - share).max(0.0).sqrt(), new, share.sqrt(), &normal(seed, latent.saturating_sub(latents)))
+        }
     }
-    noise
+}
+
+fn mix(first: f32, mut one: Latent, second: f32, other: &Latent) -> Latent {
+    for (one, other) in one.iter_mut().zip(other) {
+        *one = first * *one + second * other;
+    }
+    one
 }
 
 /// Independent normal numbers of variance 1 (Box and Muller 1958).
@@ -44,7 +61,7 @@ mod tests {
     use super::*;
 
     fn moments(temperature: f32) -> (f64, f64) {
-        let all: Vec<f64> = (0..2000).flat_map(|k| noise(3, k, temperature)).map(f64::from).collect();
+        let all: Vec<f64> = (0..2000).flat_map(|k| noise(3, k, temperature, None)).map(f64::from).collect();
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         (mean, all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / all.len() as f64)
     }
@@ -62,7 +79,8 @@ mod tests {
     #[test]
     fn temperature_is_how_far_seeds_differ() {
         let distance = |temperature| {
-            let pairs = (0..500).flat_map(|k| noise(1, k, temperature).into_iter().zip(noise(2, k, temperature)));
+            let pairs =
+                (0..500).flat_map(|k| noise(1, k, temperature, None).into_iter().zip(noise(2, k, temperature, None)));
             pairs.map(|(a, b)| (a - b).powi(2)).sum::<f32>()
         };
         let distances = [0.3, 0.5, 0.7, 1.0, 1.3].map(distance);
@@ -72,8 +90,24 @@ mod tests {
 
     #[test]
     fn each_latent_and_seed_has_its_own() {
-        assert_eq!(noise(1, 5, 1.0), noise(1, 5, 1.0));
-        assert_ne!(noise(1, 5, 1.0), noise(1, 6, 1.0));
-        assert_ne!(noise(1, 5, 1.0), noise(2, 5, 1.0));
+        assert_eq!(noise(1, 5, 1.0, None), noise(1, 5, 1.0, None));
+        assert_ne!(noise(1, 5, 1.0, None), noise(1, 6, 1.0, None));
+        assert_ne!(noise(1, 5, 1.0, None), noise(2, 5, 1.0, None));
+    }
+
+    #[test]
+    fn an_earlier_phrase_returns_with_its_share() {
+        let earlier = |share| Some(Earlier { latents: 40, share });
+        assert_eq!(noise(1, 50, 1.0, earlier(1.0)), noise(1, 10, 1.0, None));
+        assert_eq!(noise(1, 50, 0.5, earlier(1.0)), noise(1, 10, 0.5, None));
+        let likeness = |share| {
+            let pairs = (50..250).flat_map(|latent| {
+                let again = noise(1, latent, 1.0, earlier(share));
+                again.into_iter().zip(noise(1, latent - 40, 1.0, None))
+            });
+            let products = pairs.map(|(again, before)| f64::from(again * before));
+            products.sum::<f64>() / (200 * LATENT_DIMS) as f64
+        };
+        assert!((likeness(0.25) - 0.5).abs() < 0.05, "{}", likeness(0.25));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::context::{Context, Place, Wanted};
+use super::context::{Context, Cursor, StepInput};
 use crate::generator::model::{LATENT_DIMS, Models, runtime, stateful};
 use crate::generator::vocoder::{Istft, MelBlock, Vocoder};
 use crate::mel::{BINS, FRAMES_PER_LATENT, HOP};
@@ -52,13 +52,13 @@ fn the_transformer_decides_the_same_latents() {
     let steps =
         expected["noise"].chunks_exact(LATENT_DIMS).zip(expected["conditions"].chunks_exact(2 * CONDITION_COUNT));
     for (position, (noise, conditions)) in steps.enumerate() {
-        let wanted = Wanted {
+        let input = StepInput {
             conditions: conditions[..CONDITION_COUNT].try_into().unwrap(),
             reference: conditions[CONDITION_COUNT..].try_into().unwrap(),
             noise: noise.try_into().unwrap(),
             guidance: expected["guidance"][0],
         };
-        z = context.step(Place { position: position as u64, begin: 0 }, &z, &wanted).unwrap();
+        z = context.step(Cursor { position: position as u64, begin: 0 }, &z, &input).unwrap();
         let apart = apart(&z, &expected["z_next"][position * LATENT_DIMS..][..LATENT_DIMS]);
         assert!(apart < 1e-3, "latent {position}: {apart}");
     }

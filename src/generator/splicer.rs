@@ -1,16 +1,16 @@
 //! What is sent to the engine: hops of the newest future, joined to those of the one before by a crossfade.
 
 use super::crossfade::Crossfade;
-use super::tape::Tape;
+use super::hop_ring::HopRing;
 use crate::event::Hop;
 
 /// Joins futures.
 #[derive(Debug)]
 pub(super) struct Splicer {
     /// What was sent of the newest future, the crossfade included.
-    sent: Tape,
+    sent: HopRing,
     /// What was sent of the future it replaced.
-    before: Tape,
+    before: HopRing,
     fade: Option<Crossfade>,
     epoch: u32,
     next_hop: u64,
@@ -19,7 +19,7 @@ pub(super) struct Splicer {
 impl Splicer {
     /// At hop 0, in epoch 0.
     pub(super) fn new() -> Self {
-        Self { sent: Tape::new(), before: Tape::new(), fade: None, epoch: 0, next_hop: 0 }
+        Self { sent: HopRing::new(), before: HopRing::new(), fade: None, epoch: 0, next_hop: 0 }
     }
 
     /// The next hop to be sent.
@@ -33,7 +33,7 @@ impl Splicer {
     }
 
     /// Opens a new epoch at hop `heard`. `old` is the future that ends there, final before hop `ready`.
-    pub(super) fn open(&mut self, heard: u64, old: &Tape, ready: u64) {
+    pub(super) fn open(&mut self, heard: u64, old: &HopRing, ready: u64) {
         // The old future is needed beyond what was sent of it, for the crossfade.
         self.render(self.next_hop, u64::MAX, old, ready);
         // What is heard up to the splice is what was sent last, unless that was to begin only after it.
@@ -60,7 +60,7 @@ impl Splicer {
     }
 
     /// Appends the hops of `fresh` that are final, those before hop `ready`, up to hop `until`, in the order of their indices.
-    pub(super) fn send(&mut self, fresh: &Tape, ready: u64, until: u64, out: &mut Vec<Hop>) {
+    pub(super) fn send(&mut self, fresh: &HopRing, ready: u64, until: u64, out: &mut Vec<Hop>) {
         let first = self.next_hop;
         self.next_hop = self.render(first, until, fresh, ready);
         let hops = (first..self.next_hop).filter_map(|index| Some((index, self.sent.get(index)?)));
@@ -69,7 +69,7 @@ impl Splicer {
 
     /// Writes hops from `first` on to the tape of what is sent, as far as they are final and before `until`: of the old
     /// future up to the splice, then the crossfade, then the new future. Returns the hop after the last.
-    fn render(&mut self, first: u64, until: u64, fresh: &Tape, mut ready: u64) -> u64 {
+    fn render(&mut self, first: u64, until: u64, fresh: &HopRing, mut ready: u64) -> u64 {
         if let Some(fade) = &mut self.fade {
             if ready < fade.end() {
                 ready = fade.first;

@@ -1,13 +1,13 @@
 //! The vocoder: mel frames to samples, eight frames at a time.
 //!
-//! A network, or [`Peaks`] where a model has none, turns mel frames into spectra, [`LOOK_AHEAD`] frames late;
+//! A network, or [`SpectralPeakVocoder`] where a model has none, turns mel frames into spectra, [`LOOK_AHEAD`] frames late;
 //! [`Istft`] adds them up. After the mel frames `8k..8k + 8` of latent `k` the hops before `8k + 4` are final.
 
 mod istft;
-mod peaks;
+mod spectral_peaks;
 
 pub use istft::{Istft, OVERLAP};
-pub use peaks::Peaks;
+pub use spectral_peaks::SpectralPeakVocoder;
 
 use crate::generator::model::{Graph, LOOK_AHEAD, ModelError, stateful};
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
@@ -21,7 +21,7 @@ pub enum Vocoder {
     /// The trained network.
     Neural(Graph),
     /// The rule for models without one.
-    Peaks(Box<Peaks>),
+    SpectralPeaks(Box<SpectralPeakVocoder>),
 }
 
 /// Eight spectra: spectrum `i` belongs to the mel frame [`LOOK_AHEAD`] before the block's frame `i`.
@@ -42,7 +42,7 @@ impl Vocoder {
     /// The model's network, or the rule.
     #[must_use]
     pub fn new(network: Option<Graph>) -> Self {
-        network.map_or_else(|| Self::Peaks(Box::default()), Self::Neural)
+        network.map_or_else(|| Self::SpectralPeaks(Box::default()), Self::Neural)
     }
 
     /// The spectra of the next eight mel frames.
@@ -56,7 +56,7 @@ impl Vocoder {
                 graph.step()?;
                 Ok(Spectra { real: graph.output(0), imag: graph.output(1) })
             }
-            Self::Peaks(peaks) => {
+            Self::SpectralPeaks(peaks) => {
                 let (real, imag) = peaks.step(mel);
                 Ok(Spectra { real, imag })
             }
@@ -67,7 +67,7 @@ impl Vocoder {
     pub fn state(&mut self) -> &mut [f32] {
         match self {
             Self::Neural(graph) => graph.input(stateful::STATE),
-            Self::Peaks(peaks) => peaks.state(),
+            Self::SpectralPeaks(peaks) => peaks.state(),
         }
     }
 }

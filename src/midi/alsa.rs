@@ -10,23 +10,24 @@ use midir::os::unix::{VirtualInput, VirtualOutput};
 use midir::{Ignore, MidiInput, MidiInputConnection, MidiOutput, MidiOutputConnection};
 
 use super::host::{DeviceId, MidiError, Search, Sender};
-use super::out::{ROOM, Route, Timed};
+use super::out::{QUEUE_CAPACITY, Route, Timed};
 use super::parse::Parser;
+use crate::threads;
 
 const CLIENT: &str = "melos";
-/// Where the kernel offers its sequencer.
+/// The kernel's sequencer device.
 const SEQUENCER: &str = "/dev/snd/seq";
-/// Port that other programs connect to.
+/// Input port for other programs.
 const PORT: &str = "midi_in";
-/// Port that plays other programs.
+/// Output port to other programs.
 const OUT_PORT: &str = "midi_out";
-/// Port that tells a controller what it stands at.
+/// Port for feedback to a controller.
 const FEEDBACK_PORT: &str = "feedback";
 
 fn input() -> Result<MidiInput, MidiError> {
-    // Asked without the device, the ALSA library complains on standard error each time; the search comes every second.
+    // Without the device the ALSA library prints an error on every search, once a second.
     if !Path::new(SEQUENCER).exists() {
-        return Err(MidiError::Alsa(format!("there is no {SEQUENCER}")));
+        return Err(MidiError::Alsa(format!("{SEQUENCER} does not exist")));
     }
     let mut input = MidiInput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))?;
     input.ignore(Ignore::SysexAndActiveSense);
@@ -37,35 +38,42 @@ fn output() -> Result<MidiOutput, MidiError> {
     MidiOutput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// The port for what is sent.
+/// Opens the output port.
 fn virtual_output() -> Result<MidiOutputConnection, MidiError> {
     output()?.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// The way back to a device: its port, which usually goes both ways. `None` while it has none.
-fn way_back(port_id: &str) -> Option<Route> {
+/// Opens feedback to a device through its own port, if it is bidirectional. `None` if it is not.
+fn open_feedback(port_id: &str) -> Option<Route> {
     let output = output().ok()?;
     let port = output.ports().into_iter().find(|port| port.id() == port_id)?;
-    let connection = output.connect(&port, FEEDBACK_PORT).inspect_err(|error| tracing::debug!(%error, "MIDI feedback"));
+    let connection =
+        output.connect(&port, FEEDBACK_PORT).inspect_err(|error| tracing::debug!(%error, "cannot open MIDI feedback"));
     route(connection.ok()?).ok()
 }
 
-/// A thread that sends each message when its time has come, until nobody can give it more.
+/// Starts a thread that sends each message at its time, until all senders are dropped.
 fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
-    let (queue, waiting) = sync_channel::<Timed>(ROOM);
+    let (queue, waiting) = sync_channel::<Timed>(QUEUE_CAPACITY);
     let send = move || {
-        for timed in waiting {
+        for timed in &waiting {
             thread::sleep(timed.at.saturating_duration_since(Instant::now()));
             if let Err(error) = connection.send(timed.bytes()) {
-                tracing::debug!(%error, "MIDI out");
+                tracing::debug!(%error, "cannot open MIDI out");
             }
         }
     };
-    let started = thread::Builder::new().name("melos-midi-out".to_owned()).spawn(send);
+    let started = threads::spawn_steady("melos-midi-out", send);
     started.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// Every port that can send, by id, with its name; Melos's own left out.
+/// The callback for midir's thread. A panic in it loses the message, not the device.
+fn receive(sender: &Sender, device: DeviceId) -> impl FnMut(u64, &[u8], &mut Parser) + Send + 'static {
+    let sender = sender.clone();
+    move |_, bytes, parser| threads::fenced(|| sender.bytes(parser, device, Instant::now(), bytes))
+}
+
+/// Every sending port by id, with its name, except Melos's own.
 fn ports(input: &MidiInput) -> BTreeMap<String, (midir::MidiInputPort, String)> {
     let ports = input.ports().into_iter().filter_map(|port| {
         let name = input.port_name(&port).ok()?;
@@ -82,7 +90,7 @@ pub(super) fn sources() -> Result<Vec<String>, MidiError> {
 #[derive(Default)]
 pub(super) struct Alsa {
     devices: BTreeMap<String, Connected>,
-    /// The port for other programs, and the device that it counts as.
+    /// The port for other programs, and the device id it represents.
     virtual_port: Option<(DeviceId, MidiInputConnection<Parser>)>,
     sends: bool,
 }
@@ -90,8 +98,8 @@ pub(super) struct Alsa {
 struct Connected {
     id: DeviceId,
     name: String,
-    /// Whether the way back is open.
-    told: bool,
+    /// Whether feedback is open.
+    feedback: bool,
     /// Closed when dropped.
     _connection: MidiInputConnection<Parser>,
 }
@@ -99,7 +107,7 @@ struct Connected {
 impl Search for Alsa {
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
         let ports = ports(&input()?);
-        // The same id with another name is another device on a port that was free again.
+        // The same id with another name is a different device on a reused port.
         let here = |id: &String, connected: &Connected| ports.get(id).is_some_and(|(_, name)| *name == connected.name);
         self.devices.retain(|id, connected| {
             let stays = here(id, connected);
@@ -114,37 +122,29 @@ impl Search for Alsa {
                 continue;
             }
             let id = sender.came(&name);
-            let callbacks = sender.clone();
-            let receive = move |_: u64, bytes: &[u8], parser: &mut Parser| {
-                callbacks.bytes(parser, id, Instant::now(), bytes);
-            };
-            match input()?.connect(&port, PORT, receive, Parser::default()) {
+            match input()?.connect(&port, PORT, receive(sender, id), Parser::default()) {
                 Ok(connection) => {
-                    self.devices.insert(port_id, Connected { id, name, told: false, _connection: connection });
+                    self.devices.insert(port_id, Connected { id, name, feedback: false, _connection: connection });
                 }
-                // Gone again between listing and connecting; the next search knows.
+                // Disconnected between listing and connecting; the next search takes care of it.
                 Err(error) => {
-                    tracing::debug!(%error, name, "MIDI device cannot be opened");
+                    tracing::debug!(%error, name, "cannot open MIDI device");
                     sender.went(id, &name);
                 }
             }
         }
-        for (port_id, connected) in self.devices.iter_mut().filter(|(_, connected)| !connected.told) {
+        for (port_id, connected) in self.devices.iter_mut().filter(|(_, connected)| !connected.feedback) {
             if sender.feedback.part_in(&connected.name).is_some()
-                && let Some(route) = way_back(port_id)
+                && let Some(route) = open_feedback(port_id)
             {
                 sender.feedback.open(connected.id, route);
                 sender.hears(connected.id);
-                connected.told = true;
+                connected.feedback = true;
             }
         }
         if self.virtual_port.is_none() {
             let id = sender.came(PORT);
-            let callbacks = sender.clone();
-            let receive = move |_: u64, bytes: &[u8], parser: &mut Parser| {
-                callbacks.bytes(parser, id, Instant::now(), bytes);
-            };
-            let port = input()?.create_virtual(PORT, receive, Parser::default()).ok();
+            let port = input()?.create_virtual(PORT, receive(sender, id), Parser::default()).ok();
             self.virtual_port = port.map(|port| (id, port));
         }
         if !self.sends {

@@ -1,9 +1,9 @@
-//! Follows a MIDI clock: tempo and beats, filtered of jitter.
+//! Follows a MIDI clock: tempo and beats, with jitter filtered out.
 //!
-//! A second-order delay-locked loop predicts when the next tick comes and corrects itself by a share of the error
-//! (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005). When several ticks in a row are far off,
-//! the tempo has jumped and the loop starts again from what was just measured. When ticks stay out, nothing is said, so
-//! the last tempo stands.
+//! A second-order delay-locked loop predicts the next tick and corrects itself by a fraction of the error (F.
+//! Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005). Several large errors in a row mean that the
+//! tempo has jumped, and the loop restarts from the latest measurements. When ticks stop, nothing is reported, so the
+//! last tempo stays.
 
 use crate::event::ControlEvent;
 use std::collections::VecDeque;
@@ -14,37 +14,37 @@ use super::Message;
 const TICKS_PER_BEAT: u64 = 24;
 /// A song position counts sixteenth notes.
 const TICKS_PER_SIXTEENTH: u64 = 6;
-/// Bandwidth of the loop: jitter faster than this is smoothed away, tempo changes slower than this are followed.
+/// Loop bandwidth: faster jitter is smoothed, slower tempo changes are followed.
 const BANDWIDTH_HZ: f64 = 0.7;
-/// A tick this share of a period off is not jitter.
-const FAR: f64 = 0.25;
-/// So many far ticks in a row are a new tempo.
-const FAR_TICKS: usize = 3;
-/// Slowest tempo followed, 20 bpm; a longer pause is a drop-out.
-const LONGEST_TICK: Duration = Duration::from_millis(125);
-/// Fastest, 300 bpm; anything faster is a burst after a stall.
-const SHORTEST_TICK_SECONDS: f64 = 60.0 / 300.0 / TICKS_PER_BEAT as f64;
-/// Tempo changes smaller than this share are not said; the beats keep the music in place anyway.
-const SAID: f64 = 0.002;
-/// And tempo is said at most this often, in ticks.
-const SAID_TICKS: u64 = 6;
+/// An error above this fraction of a period is not jitter.
+const OUTLIER: f64 = 0.25;
+/// Number of consecutive large errors that mean a new tempo.
+const MAX_OUTLIERS: usize = 3;
+/// Tick length of the slowest tempo followed, 20 bpm; a longer pause is a drop-out.
+const MAX_TICK: Duration = Duration::from_millis(125);
+/// Tick length of the fastest tempo followed, 300 bpm; anything faster is a burst after a stall.
+const MIN_TICK_SECONDS: f64 = 60.0 / 300.0 / TICKS_PER_BEAT as f64;
+/// Relative tempo change below which nothing is reported; the beats keep the music in place anyway.
+const MIN_CHANGE: f64 = 0.002;
+/// Minimum interval between tempo reports, in ticks.
+const REPORT_TICKS: u64 = 6;
 
-/// What a clock says.
+/// A report of the clock follower.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClockEvent {
-    /// Its tempo in beats per minute.
+    /// The tempo in beats per minute.
     Tempo(f64),
-    /// A beat fell.
+    /// A beat.
     Beat {
         /// Quarter notes since the start of the song.
         beat: u64,
-        /// When, filtered; within a tick or so of now.
+        /// Its filtered time, within a tick or so of now.
         at: Instant,
     },
 }
 
 impl ClockEvent {
-    /// The control event for the conductor, given which frame was played when.
+    /// Converts to a control event; `frame` gives the frame played at a time.
     pub fn on_time_line(self, frame: impl Fn(Instant) -> u64) -> ControlEvent {
         match self {
             Self::Tempo(tempo) => ControlEvent::Tempo(tempo),
@@ -58,25 +58,25 @@ impl ClockEvent {
 pub struct ClockFollower {
     filter: Option<Loop>,
     running: bool,
-    /// Tick since the start of the song that comes next.
+    /// The next tick since the start of the song.
     position: u64,
     said: Option<f64>,
 }
 
 #[derive(Debug)]
 struct Loop {
-    /// The last ticks as they came.
+    /// Unfiltered times of the latest ticks.
     raw: VecDeque<Instant>,
-    /// When the next tick is expected.
+    /// Expected time of the next tick.
     next: Instant,
-    /// Length of a tick in seconds; 0 until two have come.
+    /// Tick length in seconds; 0 until two ticks have arrived.
     period: f64,
     far: usize,
     ticks: u64,
 }
 
 impl ClockFollower {
-    /// Takes a message that came at `at`; anything that is no clock does nothing. Adds what follows to `out`.
+    /// Processes a message that arrived at `at`, ignoring all but clock messages. Adds reports to `out`.
     pub fn message(&mut self, message: Message, at: Instant, out: &mut Vec<ClockEvent>) {
         match message {
             Message::Start => {
@@ -91,26 +91,26 @@ impl ClockFollower {
         }
     }
 
-    /// Whether the song runs.
+    /// Whether the song is running.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.running
     }
 
-    /// Says the tempo again with the next ticks, to somebody who has not heard it.
-    pub fn say_again(&mut self) {
+    /// Reports the tempo again with the next ticks, for a new listener.
+    pub fn report_again(&mut self) {
         self.said = None;
     }
 
     fn tick(&mut self, at: Instant, out: &mut Vec<ClockEvent>) {
         let filter = match &mut self.filter {
-            Some(filter) if at.saturating_duration_since(filter.last()) < LONGEST_TICK => filter,
+            Some(filter) if at.saturating_duration_since(filter.last()) < MAX_TICK => filter,
             gone => gone.insert(Loop::new(at)),
         };
         let filtered = if filter.ticks == 0 { at } else { filter.tick(at) };
         filter.ticks += 1;
         if let Some(tempo) = filter.tempo()
-            && self.said.is_none_or(|said| (tempo / said - 1.0).abs() > SAID)
+            && self.said.is_none_or(|said| (tempo / said - 1.0).abs() > MIN_CHANGE)
         {
             self.said = Some(tempo);
             out.push(ClockEvent::Tempo(tempo));
@@ -133,47 +133,47 @@ impl Loop {
         self.raw.back().copied().unwrap_or(self.next)
     }
 
-    /// Takes a tick; gives when it fell once the jitter is taken off.
+    /// Processes a tick and returns its time with the jitter removed.
     fn tick(&mut self, at: Instant) -> Instant {
         let previous = self.last();
         self.raw.push_back(at);
-        if self.raw.len() > FAR_TICKS + 1 {
+        if self.raw.len() > MAX_OUTLIERS + 1 {
             self.raw.pop_front();
         }
         if self.period == 0.0 {
             return self.restart(at, (at - previous).as_secs_f64());
         }
         let error = seconds_between(self.next, at);
-        self.far = if error.abs() > FAR * self.period { self.far + 1 } else { 0 };
-        if self.far >= FAR_TICKS {
-            let measured = seconds_between(self.raw[0], at) / FAR_TICKS as f64;
+        self.far = if error.abs() > OUTLIER * self.period { self.far + 1 } else { 0 };
+        if self.far >= MAX_OUTLIERS {
+            let measured = seconds_between(self.raw[0], at) / MAX_OUTLIERS as f64;
             return self.restart(at, measured);
         }
-        // Wide open at first, so that the tempo of the first ticks, jitter and all, is left behind quickly.
+        // Wide at first, so that the jittery tempo of the first ticks is soon forgotten.
         let bandwidth = BANDWIDTH_HZ.max(0.5 / (self.ticks as f64 * self.period));
         let omega = (std::f64::consts::TAU * bandwidth * self.period).min(0.7);
         let filtered = shifted(self.next, std::f64::consts::SQRT_2 * omega * error);
-        self.period = (self.period + omega * omega * error).max(SHORTEST_TICK_SECONDS);
+        self.period = (self.period + omega * omega * error).max(MIN_TICK_SECONDS);
         self.next = shifted(filtered, self.period);
         filtered
     }
 
     fn restart(&mut self, at: Instant, period: f64) -> Instant {
-        self.period = period.max(SHORTEST_TICK_SECONDS);
+        self.period = period.max(MIN_TICK_SECONDS);
         self.next = shifted(at, self.period);
         self.far = 0;
         self.ticks = 1;
         at
     }
 
-    /// Beats per minute, every quarter of a beat.
+    /// The tempo in beats per minute, at most four times per beat.
     fn tempo(&self) -> Option<f64> {
-        let due = self.ticks > 0 && self.ticks.is_multiple_of(SAID_TICKS);
+        let due = self.ticks > 0 && self.ticks.is_multiple_of(REPORT_TICKS);
         due.then(|| 60.0 / (self.period * TICKS_PER_BEAT as f64))
     }
 }
 
-/// Seconds from one moment to another, negative when it lies before.
+/// Seconds between two times; negative if `to` is earlier.
 fn seconds_between(from: Instant, to: Instant) -> f64 {
     match to.checked_duration_since(from) {
         Some(ahead) => ahead.as_secs_f64(),

@@ -1,4 +1,4 @@
-//! The ways back: messages to the devices that send, for their motors and lights.
+//! Feedback: messages to devices for their motors and lights.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,16 +9,16 @@ use super::host::DeviceId;
 use super::out::{Route, Timed};
 use crate::event::health::{Loss, Losses};
 
-/// The ways back to devices. Clones share them; used by control threads only, never by an audio callback.
+/// Feedback to devices. Clones share it; for control threads only, never for an audio callback.
 #[derive(Debug, Clone)]
 pub struct MidiFeedback {
-    ways: Arc<Mutex<Ways>>,
+    ways: Arc<Mutex<OutputPorts>>,
     losses: Arc<Losses>,
 }
 
 #[derive(Debug, Default)]
-struct Ways {
-    /// Parts of names, in lower case.
+struct OutputPorts {
+    /// Parts of device names, in lower case.
     wanted: Vec<String>,
     routes: BTreeMap<DeviceId, Route>,
 }
@@ -28,14 +28,14 @@ impl MidiFeedback {
         Self { ways: Arc::default(), losses }
     }
 
-    /// Opens, within a second, ways back to the devices whose names contain one of these parts, in lower case; those that
-    /// are open stay. Each one that opens is told with [`super::MidiEvent::Hears`].
+    /// Opens feedback, within a second, to devices whose names contain one of these parts, in lower case; what is open
+    /// stays open. Each opening is reported with [`super::MidiEvent::FeedbackReady`].
     pub fn want(&self, parts: Vec<String>) {
         self.ways().wanted = parts;
     }
 
-    /// Sends a message to a device at once. Never waits: without room the message is lost and counted, without a way back it
-    /// is forgotten.
+    /// Sends a message to a device at once. Never blocks: the message is dropped and counted when the queue is full,
+    /// and ignored when the device has no feedback port.
     pub fn send(&self, device: DeviceId, message: Message) {
         let timed = Timed::new(Instant::now(), message);
         if !self.ways().routes.get_mut(&device).is_none_or(|route| route.push(timed)) {
@@ -43,7 +43,7 @@ impl MidiFeedback {
         }
     }
 
-    /// The part by which a port of this name is to be told something, in lower case.
+    /// The wanted part that a port's name contains, in lower case.
     pub(super) fn part_in(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
         self.ways().wanted.iter().find(|part| name.contains(*part)).cloned()
@@ -57,7 +57,7 @@ impl MidiFeedback {
         self.ways().routes.remove(&device)
     }
 
-    fn ways(&self) -> MutexGuard<'_, Ways> {
+    fn ways(&self) -> MutexGuard<'_, OutputPorts> {
         self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

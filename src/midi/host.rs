@@ -1,4 +1,4 @@
-//! The thread that looks for devices, once a second, on the MIDI system chosen at run time.
+//! The thread that searches for devices on the MIDI system chosen at run time.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -7,73 +7,76 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ringbuf::traits::{Consumer, Split};
-use ringbuf::{HeapCons, HeapProd, HeapRb};
+use ringbuf::{HeapCons, HeapRb};
 use thiserror::Error;
 
 use crate::threads;
 
+use super::jack::Forwarder;
 use super::{Message, MidiEvent, MidiFeedback, MidiOut, Parser, alsa, jack};
+use crate::event::Wake;
 use crate::event::health::{Loss, Losses};
 
-/// How often devices are looked for.
+/// Interval between device searches.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
-/// How long it takes at most to notice that something has changed, or that the end has come.
+/// Maximum delay in noticing a change or the end.
 const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long the search may take to end; a server that hangs must not keep the process from ending.
-const LAST: Duration = Duration::from_secs(1);
-/// Messages that may wait between two looks at a callback's ring.
-const HEARD: usize = 1024;
+/// Time for the search to end; a hung server must not keep the process alive.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Capacity of a callback's message ring.
+const RING_CAPACITY: usize = 1024;
 
-/// What carries MIDI.
+/// A MIDI system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MidiSystem {
-    /// The ALSA sequencer: every device, there and back, and ports `melos:midi_in` and `melos:midi_out` for other programs.
+    /// The ALSA sequencer: every device in both directions, and the ports `melos:midi_in` and `melos:midi_out` for
+    /// other programs.
     Alsa,
-    /// A JACK server: one port `melos:midi_out`, and for each of four devices a port that receives and one that tells it
-    /// what it stands at: `melos:midi_in` and `melos:feedback`, `melos:midi_in_2` and `melos:feedback_2`, and so on. Hardware
-    /// is connected, other programs connect themselves.
+    /// A JACK server: one port `melos:midi_out`, and for each of four devices an input and a feedback port:
+    /// `melos:midi_in` and `melos:feedback`, `melos:midi_in_2` and `melos:feedback_2`, and so on. Hardware is connected
+    /// automatically; other programs connect themselves.
     Jack,
 }
 
 impl MidiSystem {
-    /// The system that belongs to what carries the sound, given in the words of
-    /// [`crate::output::device::OutputStatus::name`]: JACK beside JACK, otherwise ALSA.
+    /// The system that suits an audio output, given by its [`crate::output::device::OutputStatus::name`]: JACK for
+    /// JACK, otherwise ALSA.
     #[must_use]
     pub fn beside(output: &str) -> Self {
         if output.starts_with("JACK") { Self::Jack } else { Self::Alsa }
     }
 }
 
-/// Tells devices apart while Melos runs; never used twice.
+/// Identifies a device while Melos runs; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(pub u32);
 
-/// A device that can send.
+/// A connected device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// For [`MidiEvent::Sent`].
+    /// Its id in [`MidiEvent::Sent`].
     pub id: DeviceId,
-    /// The port's name as the system gives it; under JACK the names of everything connected to its port.
+    /// The port's name according to the system; under JACK the names of everything connected to Melos's port.
     pub name: String,
 }
 
-/// Why MIDI cannot be had just now.
+/// Why MIDI is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MidiError {
     /// The ALSA sequencer is missing.
-    #[error("the ALSA sequencer cannot be opened ({0}); is the kernel module snd-seq loaded?")]
+    #[error("cannot open the ALSA sequencer ({0}); is the kernel module snd-seq loaded?")]
     Alsa(String),
     /// There is no JACK server.
-    #[error("no JACK server answers ({0})")]
+    #[error("no JACK server is running ({0})")]
     Jack(String),
 }
 
-/// The names of everything that can send.
+/// The names of all MIDI sources.
 ///
 /// # Errors
-/// When the system cannot be asked.
+/// When the system cannot be queried.
 pub fn sources(system: MidiSystem) -> Result<Vec<String>, MidiError> {
     match system {
         MidiSystem::Alsa => alsa::sources(),
@@ -81,10 +84,10 @@ pub fn sources(system: MidiSystem) -> Result<Vec<String>, MidiError> {
     }
 }
 
-/// MIDI in, and the way out; ends when dropped.
+/// The MIDI connection, both ways; closed when dropped.
 pub struct MidiIn {
     stop: Arc<AtomicBool>,
-    /// Whether JACK is to carry it, else ALSA.
+    /// Whether to use JACK instead of ALSA.
     on_jack: Arc<AtomicBool>,
     sender: Sender,
     thread: Option<JoinHandle<()>>,
@@ -97,15 +100,22 @@ impl std::fmt::Debug for MidiIn {
 }
 
 impl MidiIn {
-    /// Starts looking for devices; what they do goes to `events`. A system that is not there is waited for.
+    /// Starts searching for devices; their events go to `events`, whose reader is woken. Waits for a system that is not
+    /// available yet.
     ///
     /// # Errors
-    /// When the thread cannot be started.
-    pub fn start(system: MidiSystem, events: SyncSender<MidiEvent>, losses: Arc<Losses>) -> std::io::Result<Self> {
+    /// When no thread can be started.
+    pub fn start(
+        system: MidiSystem,
+        events: SyncSender<MidiEvent>,
+        wake: Wake,
+        losses: Arc<Losses>,
+    ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let on_jack = Arc::new(AtomicBool::new(system == MidiSystem::Jack));
         let sender = Sender {
             events,
+            wake,
             heard: Arc::default(),
             out: MidiOut::new(Arc::clone(&losses)),
             feedback: MidiFeedback::new(Arc::clone(&losses)),
@@ -123,30 +133,30 @@ impl MidiIn {
         Ok(Self { stop, on_jack, sender, thread: Some(thread) })
     }
 
-    /// Goes over to another system: devices of the old one go, those of the new one come. Does not wait.
+    /// Switches to another system: its devices replace the old one's. Does not block.
     pub fn switch(&self, system: MidiSystem) {
         self.on_jack.store(system == MidiSystem::Jack, Ordering::Relaxed);
     }
 
-    /// The system that carries MIDI, or is about to.
+    /// The current system, or the one being switched to.
     #[must_use]
     pub fn system(&self) -> MidiSystem {
         if self.on_jack.load(Ordering::Relaxed) { MidiSystem::Jack } else { MidiSystem::Alsa }
     }
 
-    /// Hands on what callbacks have heard: to be called right before the events are read, so that nothing waits for the
-    /// search, which does the same twenty times a second.
+    /// Forwards messages received by callbacks. Call it right before reading the events, so that messages do not have
+    /// to wait for the search thread, which does the same twenty times a second.
     pub fn gather(&self) {
         self.sender.gather();
     }
 
-    /// The way out, on the same system.
+    /// The output on the same system.
     #[must_use]
     pub const fn out(&self) -> &MidiOut {
         &self.sender.out
     }
 
-    /// The ways back to the devices.
+    /// Feedback to devices.
     #[must_use]
     pub const fn feedback(&self) -> &MidiFeedback {
         &self.sender.feedback
@@ -157,39 +167,39 @@ impl Drop for MidiIn {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let begun = Instant::now();
-        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < LAST {
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < STOP_TIMEOUT {
             thread::sleep(Duration::from_millis(5));
         }
     }
 }
 
-/// A MIDI system that can be searched again and again.
+/// A MIDI system that can be searched repeatedly.
 pub(super) trait Search: Default {
-    /// Connects what has come, lets go what has gone.
+    /// Connects new devices and drops those that are gone.
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError>;
 
-    /// Lets go of everything.
+    /// Disconnects everything.
     fn leave(&mut self, sender: &mut Sender);
 
-    /// Whether the system said that something has changed since the last search.
+    /// Whether the system reported a change since the last search.
     fn has_news(&self) -> bool {
         false
     }
 }
 
-fn search<S: Search>(goes_on: impl Fn() -> bool, sender: &mut Sender) {
+fn search<S: Search>(keep_running: impl Fn() -> bool, sender: &mut Sender) {
     let mut system = S::default();
     let mut said = None;
     let mut next = Instant::now();
-    while goes_on() {
+    while keep_running() {
         sender.gather();
         if Instant::now() >= next || system.has_news() {
             next = Instant::now() + SEARCH_INTERVAL;
             let error = system.search(sender).err();
             if error != said {
                 match &error {
-                    Some(error) => tracing::warn!(%error, "MIDI waits"),
-                    None => tracing::info!("MIDI is back"),
+                    Some(error) => tracing::warn!(%error, "MIDI is unavailable; retrying"),
+                    None => tracing::info!("MIDI is available again"),
                 }
                 said = error;
             }
@@ -199,7 +209,7 @@ fn search<S: Search>(goes_on: impl Fn() -> bool, sender: &mut Sender) {
     system.leave(sender);
 }
 
-/// What JACK's callback has heard.
+/// A message received in JACK's callback.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heard {
     pub(super) device: DeviceId,
@@ -207,11 +217,12 @@ pub(super) struct Heard {
     pub(super) message: Message,
 }
 
-/// Where events go, from the search thread and from callbacks that may wait a moment.
+/// Sends events, from the search thread and from callbacks that may block briefly.
 #[derive(Clone)]
 pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
-    /// What the callback that may not wait has heard.
+    wake: Wake,
+    /// Messages from the real-time callback.
     heard: Arc<Mutex<Option<HeapCons<Heard>>>>,
     losses: Arc<Losses>,
     pub(super) out: MidiOut,
@@ -220,33 +231,38 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Announces a device. Waits for room: an announcement must not get lost.
+    /// Announces a device. Waits for room: an announcement must not be lost.
     pub(super) fn came(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
-        tracing::info!(name, "MIDI device");
-        let _ = self.events.send(MidiEvent::Came(Device { id, name: name.to_owned() }));
+        tracing::info!(name, "MIDI device connected");
+        self.announce(MidiEvent::Connected(Device { id, name: name.to_owned() }));
         id
     }
 
-    /// Announces that a device is gone.
+    /// Announces that a device has disconnected.
     pub(super) fn went(&self, id: DeviceId, name: &str) {
-        // What it sent before comes before.
+        // Its earlier messages come first.
         self.gather();
-        tracing::info!(name, "MIDI device gone");
-        let _ = self.events.send(MidiEvent::Went(id));
+        tracing::info!(name, "MIDI device disconnected");
+        self.announce(MidiEvent::Disconnected(id));
     }
 
-    /// Announces that somebody hears what the device is told.
+    /// Announces that a device receives feedback.
     pub(super) fn hears(&self, id: DeviceId) {
-        let _ = self.events.send(MidiEvent::Hears(id));
+        self.announce(MidiEvent::FeedbackReady(id));
     }
 
-    /// A ring for a callback that may not wait, in place of the one before, and where it counts what finds no room.
-    pub(super) fn ring(&self) -> (HeapProd<Heard>, Arc<Losses>) {
-        let (ring, heard) = HeapRb::new(HEARD).split();
+    fn announce(&self, event: MidiEvent) {
+        let _ = self.events.send(event);
+        self.wake.ring();
+    }
+
+    /// Creates a forwarder with a new ring for a real-time callback, replacing the previous one.
+    pub(super) fn forwarder(&self) -> Forwarder {
+        let (ring, heard) = HeapRb::new(RING_CAPACITY).split();
         self.gather();
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
-        (ring, Arc::clone(&self.losses))
+        Forwarder::new(ring, self.wake.clone(), Arc::clone(&self.losses))
     }
 
     fn gather(&self) {
@@ -257,14 +273,15 @@ impl Sender {
         }
     }
 
-    /// Sends a message on from a callback; never waits, a full channel is counted.
+    /// Forwards a message from a callback; never blocks, and counts overflow.
     pub(super) fn sent(&self, device: DeviceId, at: Instant, message: Message) {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
             self.losses.add(Loss::MidiIn, 1);
         }
+        self.wake.ring();
     }
 
-    /// Parses bytes in a callback and sends the messages on.
+    /// Parses bytes in a callback and forwards the messages.
     pub(super) fn bytes(&self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
         for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
             self.sent(device, at, message);

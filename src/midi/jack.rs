@@ -1,11 +1,11 @@
-//! JACK MIDI, through the jack crate: exact to the frame. One port `melos:midi_out`, and for each of a few devices a pair:
-//! `melos:midi_in` with `melos:feedback`, `melos:midi_in_2` with `melos:feedback_2`, and so on.
+//! JACK MIDI through the jack crate, accurate to the frame. One port `melos:midi_out`, and a pair for each of a few
+//! devices: `melos:midi_in` with `melos:feedback`, `melos:midi_in_2` with `melos:feedback_2`, and so on.
 //!
-//! JACK does not say which connection a message came by, so devices that have mappings of their own need ports of their
-//! own. Hardware is given one each; what shares a port counts as one device.
+//! JACK does not report which connection a message came through, so devices with their own mappings need their own
+//! ports. Each hardware device gets one; whatever shares a port counts as one device.
 //!
-//! A server that dies may say so or not, so a client is replaced when it was told, and when the server does not call it any
-//! more.
+//! A dying server may or may not say so, so the client is replaced when it is told, and also when its callback is no
+//! longer called.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,24 +16,25 @@ use ringbuf::HeapRb;
 use ringbuf::traits::Split;
 
 use super::host::{DeviceId, MidiError, Search, Sender};
-use super::out::{ROOM, Route};
+use super::out::{QUEUE_CAPACITY, Route};
 use super::parse::Parser;
 use crate::output::jack_clients::{self, Calls};
 
 mod callback;
 
-use callback::{Callback, Ear, Inlet, JackClock, Outlet};
+pub(super) use callback::Forwarder;
+use callback::{Callback, Inlet, JackClock, Outlet};
 
 const CLIENT: &str = "melos";
 const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
 const OUT_PORT: &str = "midi_out";
-/// Ports that tell controllers what they stand at; instruments must not hear them.
+/// Feedback ports to controllers, separate from the output to instruments.
 const FEEDBACK_PORTS: [&str; PORTS.len()] = ["feedback", "feedback_2", "feedback_3", "feedback_4"];
-/// In place of a device where there is none.
-const NOBODY: u64 = u64::MAX;
+/// Marks a port without a device.
+const NO_DEVICE: u64 = u64::MAX;
 const MIDI: Option<&str> = Some("8 bit raw midi");
-/// A server that does not call for this long is gone; the longest period in use is about 100 ms.
-const STANDSTILL: Duration = Duration::from_millis(900);
+/// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
+const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 
 fn open() -> Result<(Calls, Client), MidiError> {
     jack_clients::open(CLIENT).map_err(MidiError::Jack)
@@ -55,50 +56,50 @@ pub(super) struct Jack {
 
 struct Running {
     client: AsyncClient<Watcher, Callback>,
-    /// Set when ports came, went or were connected, or the server went.
+    /// Set when ports appeared, vanished or were connected, or the server stopped.
     news: Arc<AtomicBool>,
-    /// Set when the server went.
+    /// Set when the server stopped.
     lost: Arc<AtomicBool>,
-    /// Kept until the client is closed, so it stands below it.
+    /// Declared after the client, since it must outlive it.
     calls: Calls,
     calls_seen: u64,
     calls_seen_at: Instant,
-    /// One for each pair of ports.
-    places: Vec<Place>,
+    /// One per pair of ports.
+    pairs: Vec<PortPair>,
 }
 
-/// A pair of ports, and who is there.
-struct Place {
-    /// Full names of the ports.
+/// A pair of ports and its device.
+struct PortPair {
+    /// Full port names.
     input: String,
     feedback: String,
-    /// Who is there, under what name. The first place is never without: other programs come there.
+    /// The device and its name. The first pair always has one: other programs connect there.
     device: Option<(DeviceId, String)>,
-    /// The device that messages are said to come from, for the callback.
+    /// The device id that the callback attributes messages to.
     current: Arc<AtomicU64>,
-    /// The way back, while there is no device to open it for.
-    way_back: Option<Route>,
-    /// Who hears the feedback.
+    /// The feedback route, until a device opens it.
+    feedback_route: Option<Route>,
+    /// The names of the connected feedback receivers.
     listeners: Vec<String>,
 }
 
-impl Place {
-    /// Lets the device go and takes another, or none.
+impl PortPair {
+    /// Repairs the device, or removes it.
     fn settle(&mut self, name: Option<String>, sender: &mut Sender) {
         self.leave(sender);
         self.device = name.map(|name| (sender.came(&name), name));
         let id = self.device.as_ref().map(|(id, _)| *id);
         if let Some(id) = id
-            && let Some(route) = self.way_back.take()
+            && let Some(route) = self.feedback_route.take()
         {
             sender.feedback.open(id, route);
         }
-        self.current.store(id.map_or(NOBODY, |id| u64::from(id.0)), Ordering::Relaxed);
+        self.current.store(id.map_or(NO_DEVICE, |id| u64::from(id.0)), Ordering::Relaxed);
     }
 
     fn leave(&mut self, sender: &Sender) {
         if let Some((id, name)) = self.device.take() {
-            self.way_back = sender.feedback.close(id);
+            self.feedback_route = sender.feedback.close(id);
             sender.went(id, &name);
         }
     }
@@ -109,7 +110,7 @@ impl Search for Jack {
         if let Some(running) = &mut self.running {
             if running.is_lost() {
                 self.leave(sender);
-                return Err(MidiError::Jack("the server is gone".to_owned()));
+                return Err(MidiError::Jack("the server has stopped".to_owned()));
             }
             running.connect(sender);
             return Ok(());
@@ -119,10 +120,10 @@ impl Search for Jack {
     }
 
     fn leave(&mut self, sender: &mut Sender) {
-        if let Some(Running { client, calls, mut places, .. }) = self.running.take() {
+        if let Some(Running { client, calls, mut pairs, .. }) = self.running.take() {
             sender.out.reroute(None);
-            places.iter_mut().for_each(|place| place.leave(sender));
-            // Where the server is gone, closing properly fails, and what is left is freed all the same.
+            pairs.iter_mut().for_each(|place| place.leave(sender));
+            // After the server has stopped this fails, but resources are freed all the same.
             let _ = client.deactivate();
             drop(calls);
         }
@@ -138,31 +139,31 @@ impl Running {
         let fail = |error: jack::Error| MidiError::Jack(error.to_string());
         let (calls, client) = open()?;
         let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(fail)?;
-        let (messages, waiting) = HeapRb::new(ROOM).split();
+        let (messages, waiting) = HeapRb::new(QUEUE_CAPACITY).split();
         let mut outlets = vec![Outlet { port: out, waiting }];
-        let (mut inlets, mut places) = (Vec::new(), Vec::new());
+        let (mut inlets, mut pairs) = (Vec::new(), Vec::new());
         for (input, feedback) in PORTS.iter().zip(FEEDBACK_PORTS) {
             let port = client.register_port(input, MidiIn::default()).map_err(fail)?;
             let back = client.register_port(feedback, MidiOut::default()).map_err(fail)?;
-            let (told, to_tell) = HeapRb::new(ROOM).split();
-            let current = Arc::new(AtomicU64::new(NOBODY));
-            places.push(Place {
+            let (feedback, to_send) = HeapRb::new(QUEUE_CAPACITY).split();
+            let current = Arc::new(AtomicU64::new(NO_DEVICE));
+            pairs.push(PortPair {
                 input: port.name().map_err(fail)?,
                 feedback: back.name().map_err(fail)?,
                 device: None,
                 current: Arc::clone(&current),
-                way_back: Some(Route::Ring(told)),
+                feedback_route: Some(Route::Ring(feedback)),
                 listeners: Vec::new(),
             });
             inlets.push(Inlet { port, parser: Parser::default(), current });
-            outlets.push(Outlet { port: back, waiting: to_tell });
+            outlets.push(Outlet { port: back, waiting: to_send });
         }
         let callback = Callback {
             inlets,
-            ear: Ear::new(sender.ring()),
+            ear: sender.forwarder(),
             calls: calls.clone(),
             outlets,
-            // JACK counts microseconds on a clock of its own; how that lies to ours is seen once, outside the callback.
+            // JACK has its own microsecond clock; its offset to ours is measured once, outside the callback.
             clock: JackClock::new(Instant::now(), client.time()),
             rate: client.sample_rate(),
         };
@@ -171,31 +172,31 @@ impl Running {
         let client = client.activate_async(watcher, callback).map_err(fail)?;
         sender.out.reroute(Some(Route::Ring(messages)));
         let (calls_seen, calls_seen_at) = (0, Instant::now());
-        let mut running = Self { client, news, lost, calls, calls_seen, calls_seen_at, places };
+        let mut running = Self { client, news, lost, calls, calls_seen, calls_seen_at, pairs };
         running.connect(sender);
         Ok(running)
     }
 
-    /// Whether the server is gone: it said so, or has not called for too long.
+    /// Whether the server has stopped: it said so, or has not called for too long.
     fn is_lost(&mut self) -> bool {
         let calls = self.calls.so_far();
         if calls != self.calls_seen {
             (self.calls_seen, self.calls_seen_at) = (calls, Instant::now());
         }
-        self.lost.load(Ordering::Relaxed) || self.calls_seen_at.elapsed() > STANDSTILL
+        self.lost.load(Ordering::Relaxed) || self.calls_seen_at.elapsed() > STALL_TIMEOUT
     }
 
-    /// Connects hardware, each to a place of its own while there is one, and tells who is where now.
+    /// Connects hardware, each to a pair of its own while there are any left, and announces devices.
     fn connect(&mut self, sender: &mut Sender) {
         self.news.store(false, Ordering::Relaxed);
         let client = self.client.as_client();
-        let mut here: Vec<Vec<String>> = vec![Vec::new(); self.places.len()];
+        let mut here: Vec<Vec<String>> = vec![Vec::new(); self.pairs.len()];
         let mut homeless = Vec::new();
         for source in client.ports(None, MIDI, PortFlags::IS_OUTPUT) {
             let Some(port) = client.port_by_name(&source) else { continue };
             let names = || port.aliases().unwrap_or_default().into_iter().chain([source.clone()]);
             let mut placed = false;
-            for (place, here) in self.places.iter().zip(&mut here) {
+            for (place, here) in self.pairs.iter().zip(&mut here) {
                 if port.is_connected_to(&place.input).unwrap_or(false) {
                     here.extend(names());
                     placed = true;
@@ -207,11 +208,11 @@ impl Running {
         }
         for (source, names) in homeless {
             let free = here.iter().position(Vec::is_empty).unwrap_or(here.len() - 1);
-            if client.connect_ports_by_name(&source, &self.places[free].input).is_ok() {
+            if client.connect_ports_by_name(&source, &self.pairs[free].input).is_ok() {
                 here[free].extend(names);
             }
         }
-        for (index, (place, mut names)) in self.places.iter_mut().zip(here).enumerate() {
+        for (index, (place, mut names)) in self.pairs.iter_mut().zip(here).enumerate() {
             let wanted = (index == 0 || !names.is_empty()).then(|| {
                 names.push(place.input.clone());
                 names.join(", ")
@@ -223,32 +224,31 @@ impl Running {
         self.tell(sender);
     }
 
-    /// Connects the feedback of every place to the hardware that is there and wants it; tells when somebody new hears it.
+    /// Connects each pair's feedback to its hardware where wanted, and announces new receivers.
     fn tell(&mut self, sender: &Sender) {
         let client = self.client.as_client();
-        let mut listeners: Vec<Vec<String>> = vec![Vec::new(); self.places.len()];
+        let mut listeners: Vec<Vec<String>> = vec![Vec::new(); self.pairs.len()];
         for sink in client.ports(None, MIDI, PortFlags::IS_INPUT) {
             let Some(port) = client.port_by_name(&sink) else { continue };
-            let heard = |place: &Place| port.is_connected_to(&place.feedback).unwrap_or(false);
-            let mut connected: Vec<usize> =
-                (0..self.places.len()).filter(|index| heard(&self.places[*index])).collect();
+            let heard = |place: &PortPair| port.is_connected_to(&place.feedback).unwrap_or(false);
+            let mut connected: Vec<usize> = (0..self.pairs.len()).filter(|index| heard(&self.pairs[*index])).collect();
             if connected.is_empty() && port.flags().contains(PortFlags::IS_PHYSICAL) {
                 let aliases = port.aliases().unwrap_or_default();
                 let part = aliases.iter().chain([&sink]).find_map(|name| sender.feedback.part_in(name));
-                let of_it = |place: &Place| {
+                let of_it = |place: &PortPair| {
                     let device = place.device.as_ref().map(|(_, name)| name.to_lowercase());
                     part.as_ref().is_some_and(|part| device.is_some_and(|device| device.contains(part)))
                 };
                 connected.extend(
-                    self.places
+                    self.pairs
                         .iter()
                         .position(of_it)
-                        .filter(|index| client.connect_ports_by_name(&self.places[*index].feedback, &sink).is_ok()),
+                        .filter(|index| client.connect_ports_by_name(&self.pairs[*index].feedback, &sink).is_ok()),
                 );
             }
             connected.into_iter().for_each(|index| listeners[index].push(sink.clone()));
         }
-        for (place, listeners) in self.places.iter_mut().zip(listeners) {
+        for (place, listeners) in self.pairs.iter_mut().zip(listeners) {
             if let Some((id, _)) = &place.device
                 && listeners.iter().any(|listener| !place.listeners.contains(listener))
             {
@@ -259,14 +259,14 @@ impl Running {
     }
 }
 
-/// Hears of changes, on a thread of JACK's own.
+/// Receives JACK's notifications, on one of JACK's threads.
 struct Watcher {
     news: Arc<AtomicBool>,
     lost: Arc<AtomicBool>,
 }
 
 impl NotificationHandler for Watcher {
-    #[expect(unsafe_code, reason = "declared so by the trait; storing flags is all a signal handler may do")]
+    #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store flags")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.lost.store(true, Ordering::Relaxed);
         self.news.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! `mappings/*.toml`: which control of a MIDI device moves which parameter, and how. The format stands in `docs/mappings.md`.
+//! `mappings/*.toml`: which MIDI control sets which parameter, and how. The format is described in `docs/mappings.md`.
 
 mod binding;
 mod controls;
@@ -18,7 +18,7 @@ mod router;
 
 use std::path::Path;
 
-pub use binding::{Action, Binding, Edge, Encoder, Tell};
+pub use binding::{Action, Binding, Edge, Encoder, FeedbackTarget};
 pub use controls::Control;
 pub use curve::{Curve, Scale};
 pub use layer::Layer;
@@ -31,45 +31,45 @@ pub use router::Router;
 
 use crate::files::document::{self, Problem};
 
-/// A mapping file, checked.
+/// A valid mapping file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mapping {
-    /// Name of its file without `.toml`, by which others inherit from it.
+    /// File name without `.toml`; other mappings inherit by it.
     pub file: String,
-    /// Name for people.
+    /// Display name.
     pub name: String,
-    /// The mapping that it takes everything over from that it does not have itself.
+    /// The mapping to inherit from.
     pub inherit: Option<String>,
     /// Part of the port's name, in lower case; empty for devices that no other mapping fits.
     pub port_contains: String,
-    /// Whether the device's MIDI clock is followed; not when nothing is said.
+    /// Whether to follow the device's MIDI clock; no if unset.
     pub clock: Option<bool>,
-    /// Other things that its controls do while a button is down.
+    /// Layers: alternative functions of controls while a button is held.
     pub layers: Vec<Layer>,
-    /// What its controls do.
+    /// Functions of the controls.
     pub bindings: Vec<Binding>,
-    /// Keys that lead the harmony.
+    /// Keys that set the lead chord.
     pub leads: Vec<LeadZone>,
-    /// What its program changes do.
+    /// Functions of program changes.
     pub programs: Programs,
 }
 
-/// What program changes do; nothing when both lists are empty.
+/// Functions of program changes; none if both lists are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Programs {
     /// Channel from 0; any when `None`.
     pub channel: Option<u8>,
-    /// Presets by program, in bank 0.
+    /// Presets by program number, in bank 0.
     pub presets: Vec<String>,
-    /// Scenes by program, in any other bank.
+    /// Scenes by program number, in any other bank.
     pub scenes: Vec<String>,
 }
 
 impl Mapping {
-    /// Reads a mapping file's text; `file` is for the problems.
+    /// Parses a mapping; `file` is for error messages.
     ///
     /// # Errors
-    /// With everything that is wrong in it.
+    /// Returns every problem.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         read::mapping(file, text)
     }
@@ -77,18 +77,18 @@ impl Mapping {
     /// Reads a mapping file.
     ///
     /// # Errors
-    /// With everything that is wrong in it, or that it cannot be read.
+    /// Returns every problem, or why the file cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
         document::read(file, Self::parse)
     }
 
-    /// Whether any of its controls is told what it stands at.
+    /// Whether any control receives feedback.
     #[must_use]
     pub fn gives_feedback(&self) -> bool {
         self.bindings.iter().any(|binding| binding.feedback.is_some())
     }
 
-    /// Whether the mapping is made for a port of this name.
+    /// Whether the mapping is for a port of this name.
     #[must_use]
     pub fn fits(&self, port: &str) -> bool {
         !self.port_contains.is_empty() && port.to_lowercase().contains(&self.port_contains)

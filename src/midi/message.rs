@@ -32,12 +32,12 @@ pub enum Message {
         channel: u8,
         pressure: u8,
     },
-    /// 0..16384, 8192 in the middle.
+    /// 0..16384, centre 8192.
     PitchBend {
         channel: u8,
         value: u16,
     },
-    /// 24 in a quarter note.
+    /// 24 per quarter note.
     Clock,
     Start,
     Continue,
@@ -47,7 +47,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Puts a channel message together; `None` for a status that is none.
+    /// Builds a channel message; `None` for any other status.
     pub(super) fn of_channel(status: u8, data: [u8; 2]) -> Option<Self> {
         let channel = status & 0x0F;
         let [first, second] = data;
@@ -64,7 +64,7 @@ impl Message {
         })
     }
 
-    /// The bytes to send; the first `n` of the three count.
+    /// The bytes to send, and how many of the three are used.
     pub(super) const fn encode(self) -> ([u8; 3], usize) {
         match self {
             Self::NoteOff { channel, note } => ([0x80 | channel, note, 0], 3),
@@ -82,7 +82,7 @@ impl Message {
         }
     }
 
-    /// The message of a real-time status byte; `None` for those that steer nothing.
+    /// The message of a real-time status byte; `None` for those that Melos does not use.
     pub(super) fn of_real_time(status: u8) -> Option<Self> {
         match status {
             0xF8 => Some(Self::Clock),

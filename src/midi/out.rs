@@ -1,4 +1,4 @@
-//! MIDI out: messages with their moment, on their way to the port `melos:midi_out`.
+//! MIDI output: timestamped messages for the port `melos:midi_out`.
 
 use std::fmt;
 use std::sync::mpsc::SyncSender;
@@ -11,10 +11,10 @@ use ringbuf::traits::Producer;
 use super::Message;
 use crate::event::health::{Loss, Losses};
 
-/// Messages that may wait for the port; seconds of dense playing.
-pub(super) const ROOM: usize = 1024;
+/// Queue capacity; seconds of dense playing.
+pub(super) const QUEUE_CAPACITY: usize = 1024;
 
-/// A message, and when it is to be sent.
+/// A message and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timed {
     pub(super) at: Instant,
@@ -35,14 +35,14 @@ impl Timed {
 
 /// How messages reach the port.
 pub(super) enum Route {
-    /// To JACK's process callback, which neither waits nor locks.
+    /// To JACK's process callback, which neither blocks nor locks.
     Ring(HeapProd<Timed>),
-    /// To a thread that sends each when its time has come.
+    /// To a thread that sends each message at its time.
     Queue(SyncSender<Timed>),
 }
 
 impl Route {
-    /// Hands a message over; whether there was room.
+    /// Queues a message; false if there is no room.
     pub(super) fn push(&mut self, timed: Timed) -> bool {
         match self {
             Self::Ring(ring) => ring.try_push(timed).is_ok(),
@@ -60,10 +60,10 @@ impl fmt::Debug for Route {
     }
 }
 
-/// The way out. Clones share it; used by control threads only, never by an audio callback.
+/// The MIDI output. Clones share it; for control threads only, never for an audio callback.
 #[derive(Debug, Clone)]
 pub struct MidiOut {
-    /// `None` while there is no MIDI system.
+    /// `None` while no MIDI system is available.
     route: Arc<Mutex<Option<Route>>>,
     losses: Arc<Losses>,
 }
@@ -73,8 +73,8 @@ impl MidiOut {
         Self { route: Arc::default(), losses }
     }
 
-    /// Sends a message at a moment; at once when that has passed. Moments must not fall from call to call. Never waits:
-    /// without room the message is lost and counted, without a MIDI system nobody listens and it is forgotten.
+    /// Sends a message at a time, or at once if that has passed. Times must not decrease from call to call. Never
+    /// blocks: the message is dropped and counted when the queue is full, and ignored without a MIDI system.
     pub fn send(&self, at: Instant, message: Message) {
         let timed = Timed::new(at, message);
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +83,7 @@ impl MidiOut {
         }
     }
 
-    /// Takes another route from now on; what waits on the old one is forgotten with it.
+    /// Switches to another route; messages queued on the old one are dropped.
     pub(super) fn reroute(&self, route: Option<Route>) {
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
     }

@@ -1,36 +1,36 @@
-//! From bytes to messages: running status, real-time bytes inside messages, system exclusive of any length.
+//! Parses bytes into messages: running status, interleaved real-time bytes, system exclusive of any length.
 
 use super::Message;
 
-/// Reads one device's byte stream. Needs no memory beyond itself, so it may run in an audio system's callback.
+/// Parses one device's byte stream. Allocates nothing, so it may run in an audio callback.
 #[derive(Debug, Clone, Default)]
 pub struct Parser {
     state: State,
-    /// First data byte of a message that has two.
+    /// First data byte of a message with two.
     first: Option<u8>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 enum State {
-    /// Data bytes mean nothing until the next status.
+    /// Ignore data bytes until the next status.
     #[default]
     Skip,
-    /// A channel message; its status holds for the next ones too.
+    /// A channel message; its status also applies to the following ones.
     Channel(u8),
     /// A song position, which has no running status.
     SongPosition,
 }
 
 impl Parser {
-    /// Takes the next byte; gives the message it completes.
+    /// Feeds the next byte; returns the message it completes.
     pub fn feed(&mut self, byte: u8) -> Option<Message> {
         match byte {
             0x00..=0x7F => self.data(byte),
             0x80..=0xEF => self.status(State::Channel(byte)),
             0xF2 => self.status(State::SongPosition),
-            // System exclusive, its end, and system common messages that steer nothing.
+            // System exclusive, its end, and system common messages that Melos does not use.
             0xF0..=0xF7 => self.status(State::Skip),
-            // Real time may stand anywhere, even between the bytes of another message.
+            // Real-time bytes may appear anywhere, even inside another message.
             0xF8..=0xFF => Message::of_real_time(byte),
         }
     }
@@ -115,7 +115,7 @@ mod tests {
         bytes.extend((0..1_000_000).map(|index| (index % 128) as u8));
         bytes.extend([0xF8, 0xF7, 0xB0, 1, 2]);
         assert_eq!(parse(&bytes), [Clock, cc(1, 2)]);
-        // Broken off by the next message.
+        // Cut short by the next message.
         assert_eq!(parse(&[0xF0, 1, 2, 0xB0, 1, 2]), [cc(1, 2)]);
     }
 

@@ -1,13 +1,13 @@
-//! What a session that others lead has said: for sources that can be looked at whenever one likes.
+//! Tracks the tempo and beats of an external session that can be polled at any time.
 
 use std::time::Instant;
 
 use super::ClockEvent;
 
-/// Tempo changes smaller than this share are not said.
-const SAID: f64 = 1e-4;
+/// Relative tempo change below which nothing is reported.
+const MIN_CHANGE: f64 = 1e-4;
 
-/// Says a session's tempo when it changes, and each of its beats once.
+/// Reports a session's tempo when it changes, and each of its beats once.
 #[derive(Debug, Default)]
 pub struct SessionFollower {
     tempo: Option<f64>,
@@ -15,14 +15,14 @@ pub struct SessionFollower {
 }
 
 impl SessionFollower {
-    /// Takes the session's `tempo` (`None` while there is no session, or nobody listens), and the `beat` it is at with the
-    /// moment at which that began (`None` while it stands).
+    /// Processes the session's `tempo` (`None` without a session or a listener), and the current `beat` with the time
+    /// at which it began (`None` while stopped).
     pub fn look(&mut self, tempo: Option<f64>, beat: Option<(u64, Instant)>, mut say: impl FnMut(ClockEvent)) {
         let Some(tempo) = tempo else {
             *self = Self::default();
             return;
         };
-        if self.tempo.is_none_or(|said| (tempo / said - 1.0).abs() > SAID) {
+        if self.tempo.is_none_or(|said| (tempo / said - 1.0).abs() > MIN_CHANGE) {
             self.tempo = Some(tempo);
             say(ClockEvent::Tempo(tempo));
         }
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_session_nothing_is_said_and_the_next_one_is_told_of_afresh() {
+    fn without_a_session_nothing_is_reported_and_the_next_one_is_reported_in_full() {
         let (mut follower, now) = (SessionFollower::default(), Instant::now());
         assert_eq!(looks(&mut follower, None, Some(3), now), []);
         assert_eq!(looks(&mut follower, Some(97.0), Some(4), now).len(), 2);

@@ -1,8 +1,8 @@
-//! Follows the JACK transport: its tempo and where its beats lie.
+//! Follows the tempo and the beats of the JACK transport.
 //!
-//! Bar, beat and tempo come from the timebase master. Without one the transport has a position in frames and no tempo, and
-//! nothing is said; so the last tempo stands. The transport is looked at from a thread of its own: where a beat lies is
-//! computed from the moment at which JACK's period began, so looking seldom costs nothing but time until it is told.
+//! Bar, beat and tempo come from the timebase master. Without one the transport has a position in frames but no tempo,
+//! and nothing is reported, so the last tempo stays. A separate thread polls the transport: beat times are computed
+//! from the start of JACK's period, so polling seldom only delays the report.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,33 +14,34 @@ use jack::{AsyncClient, Client, ClientStatus, Control, NotificationHandler, Proc
 use jack::{TransportBBT, TransportState};
 
 use super::{ClockEvent, SessionFollower};
+use crate::event::Wake;
 use crate::output::jack_clients::{self, Calls};
 use crate::threads;
 
 const CLIENT: &str = "melos-transport";
-/// How often the transport is looked at.
+/// Polling interval of the transport.
 const INTERVAL: Duration = Duration::from_millis(5);
-/// How often one looks whether it is wanted.
+/// Interval for checking whether it is wanted.
 const IDLE: Duration = Duration::from_millis(50);
-/// Between two tries to reach a server.
+/// Interval for reconnecting to a server.
 const RETRY: Duration = Duration::from_secs(2);
-/// A server that does not call for this long is gone; the longest period in use is about 100 ms.
+/// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while it is `wanted`; what the transport says goes to `events`. It ends when
-/// nobody else holds `wanted` any more.
+/// Starts the thread that follows the transport while it is `wanted`; what the transport says goes to `events`, whose reader is
+/// woken. It ends when nobody else holds `wanted` any more.
 ///
 /// # Errors
 /// When there can be no more threads.
-pub fn follow_transport(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>) -> std::io::Result<()> {
-    threads::spawn_steady("melos-transport", move || follow(&wanted, &events)).map(drop)
+pub fn follow_transport(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
+    threads::spawn_steady("melos-transport", move || follow(&wanted, &events, &wake)).map(drop)
 }
 
-fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>) {
+fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake) {
     let (mut listener, mut follower): (Option<Listener>, _) = (None, SessionFollower::default());
     let mut said = None;
     let mut tried: Option<Instant> = None;
-    // Nobody else holds it any more: nobody will want it again.
+    // The only holder: nobody can want it any more.
     while Arc::strong_count(wanted) > 1 {
         if !wanted.load(Relaxed) {
             (listener, follower, said, tried) = (None, SessionFollower::default(), None, None);
@@ -58,10 +59,11 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>) {
         let state = match seen {
             Ok(seen) => {
                 follower.look(seen.tempo, seen.beat, |event| {
-                    // One that is lost is made up for by the next beat.
+                    // A lost report is compensated for by the next beat.
                     let _ = events.try_send(event);
+                    wake.ring();
                 });
-                if seen.tempo.is_some() { "followed" } else { "without a tempo: no timebase master is there" }
+                if seen.tempo.is_some() { "followed" } else { "without a tempo: there is no timebase master" }
             }
             Err(None) => {
                 thread::sleep(IDLE);
@@ -70,7 +72,7 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>) {
             Err(Some(reason)) => {
                 (listener, follower) = (None, SessionFollower::default());
                 if said.is_none_or(|said| said != LOST) {
-                    tracing::warn!("the JACK transport leads the tempo, but {reason}; the tempo stays where it is");
+                    tracing::warn!("the JACK transport controls the tempo, but {reason}; keeping the current tempo");
                 }
                 said = Some(LOST);
                 continue;
@@ -84,14 +86,14 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>) {
     }
 }
 
-/// Said of a server that is not there.
+/// Reported when no server is running.
 const LOST: &str = "lost";
 
-/// What the transport says at a moment.
+/// The state of the transport at a time.
 struct Seen {
     /// `None` without a timebase master.
     tempo: Option<f64>,
-    /// `None` while it stands.
+    /// `None` while stopped.
     beat: Option<(u64, Instant)>,
 }
 
@@ -99,7 +101,7 @@ struct Seen {
 struct Listener {
     client: AsyncClient<Watcher, Counter>,
     lost: Arc<AtomicBool>,
-    /// Kept until the client is closed, so it stands below it.
+    /// Declared after the client, since it must outlive it.
     calls: Calls,
     calls_seen: u64,
     calls_seen_at: Instant,
@@ -116,20 +118,20 @@ impl Listener {
     }
 
     /// # Errors
-    /// When the server is gone.
+    /// When the server has stopped.
     fn look(&mut self) -> Result<Seen, Option<String>> {
         let calls = self.calls.so_far();
         if calls != self.calls_seen {
             (self.calls_seen, self.calls_seen_at) = (calls, Instant::now());
         }
         if self.lost.load(Relaxed) || self.calls_seen_at.elapsed() > STANDSTILL {
-            return Err(Some("the server is gone".to_owned()));
+            return Err(Some("the server has stopped".to_owned()));
         }
         let client = self.client.as_client();
         let seen = client.transport().query().map_err(|error| Some(error.to_string()))?;
         let (now, micros) = (Instant::now(), client.time());
         let Some(bbt) = seen.pos.bbt().filter(|bbt| bbt.bpm > 0.0) else { return Ok(Seen { tempo: None, beat: None }) };
-        // What is played from the period that began then leaves with it, ours as theirs.
+        // Audio of the period that began then leaves with it, Melos's and other clients' alike.
         let period = Duration::from_micros(micros.saturating_sub(seen.pos.usecs().unwrap_or(micros)));
         let late = seen.pos.bbt_offset().map_or(0.0, |frames| f64::from(frames) / client.sample_rate() as f64);
         let rolls = seen.state == TransportState::Rolling;
@@ -141,7 +143,7 @@ impl Listener {
     }
 }
 
-/// The beat of the song that a position, said `late` seconds after it was true, lies in, from 0, and how long ago it began.
+/// The song's beat, from 0, at a position read `late` seconds ago, and how long ago the beat began.
 fn whole_beat(position: &TransportBBT, late: f64) -> (u64, Duration) {
     let per_bar = f64::from(position.sig_num);
     let bars = position.bar.saturating_sub(1) as f64 * per_bar;
@@ -150,7 +152,7 @@ fn whole_beat(position: &TransportBBT, late: f64) -> (u64, Duration) {
     (beat as u64, Duration::try_from_secs_f64((beat - beat.floor()) * 60.0 / position.bpm).unwrap_or_default())
 }
 
-/// Tells that the server calls; it has nothing to play.
+/// Counts callbacks of the server; there is nothing to play.
 struct Counter(Calls);
 
 impl ProcessHandler for Counter {
@@ -163,7 +165,7 @@ impl ProcessHandler for Counter {
 struct Watcher(Arc<AtomicBool>);
 
 impl NotificationHandler for Watcher {
-    #[expect(unsafe_code, reason = "declared so by the trait; storing a flag is all a signal handler may do")]
+    #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store a flag")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.0.store(true, Relaxed);
     }

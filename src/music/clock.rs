@@ -5,17 +5,17 @@ use crate::units::SAMPLE_RATE;
 /// Frames per minute: beats per minute are this over frames per beat.
 const FRAMES_PER_MINUTE: f64 = SAMPLE_RATE as f64 * 60.0;
 /// Two positions nearer than this many frames are the same: far above the error of the arithmetic, far below a frame.
-const ROUNDING: f64 = 1e-4;
+const SAME_FRAME: f64 = 1e-4;
 
 /// From `frame` on, `beat` and counting at `bpm`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Span {
+struct TempoSpan {
     frame: u64,
     beat: f64,
     bpm: f64,
 }
 
-impl Span {
+impl TempoSpan {
     fn beat_at(&self, frame: u64) -> f64 {
         self.beat + (frame - self.frame) as f64 * self.bpm / FRAMES_PER_MINUTE
     }
@@ -28,7 +28,7 @@ impl Span {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MusicClock {
     /// In ascending order of frame and of beat; never empty.
-    spans: Vec<Span>,
+    spans: Vec<TempoSpan>,
     beats_per_bar: u32,
 }
 
@@ -36,7 +36,7 @@ impl MusicClock {
     /// A clock with beat 0 at frame 0, in 4/4.
     #[must_use]
     pub fn new(bpm: f64) -> Self {
-        Self { spans: vec![Span { frame: 0, beat: 0.0, bpm }], beats_per_bar: 4 }
+        Self { spans: vec![TempoSpan { frame: 0, beat: 0.0, bpm }], beats_per_bar: 4 }
     }
 
     /// Beats in every bar.
@@ -59,7 +59,7 @@ impl MusicClock {
         let Some(span) = after.checked_sub(1).map(|index| self.spans[index]) else {
             return self.spans[0].frame;
         };
-        let ahead = ((beat - span.beat) * FRAMES_PER_MINUTE / span.bpm - ROUNDING).ceil().max(0.0) as u64;
+        let ahead = ((beat - span.beat) * FRAMES_PER_MINUTE / span.bpm - SAME_FRAME).ceil().max(0.0) as u64;
         let end = self.spans.get(after).map_or(u64::MAX, |next| next.frame);
         (span.frame + ahead).min(end)
     }
@@ -88,7 +88,7 @@ impl MusicClock {
         self.spans.retain(|span| span.frame < frame);
         match self.spans.last() {
             Some(last) if last.bpm == bpm => {}
-            _ => self.spans.push(Span { frame, beat, bpm }),
+            _ => self.spans.push(TempoSpan { frame, beat, bpm }),
         }
     }
 
@@ -98,17 +98,17 @@ impl MusicClock {
         if beat > self.beat_at(frame) {
             let bpm = self.tempo_at(frame);
             self.spans.retain(|span| span.frame < frame);
-            self.spans.push(Span { frame, beat, bpm });
+            self.spans.push(TempoSpan { frame, beat, bpm });
         }
     }
 
-    /// Forgets what only matters to frames before `frame`.
+    /// Discards what only concerns frames before `frame`.
     pub fn forget_before(&mut self, frame: u64) {
         let current = self.spans.partition_point(|span| span.frame <= frame).saturating_sub(1);
         self.spans.drain(..current);
     }
 
-    fn span_at(&self, frame: u64) -> &Span {
+    fn span_at(&self, frame: u64) -> &TempoSpan {
         &self.spans[self.spans.partition_point(|span| span.frame <= frame).saturating_sub(1)]
     }
 }

@@ -20,6 +20,24 @@ const LOUDNESS_TRIM: f32 = 18.0;
 /// Semitones added at a trim of 1.
 const REGISTER_TRIM: f32 = 12.0;
 
+/// From a frame on, until the next one: whether the music meets the noise of an earlier phrase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Returning {
+    /// The first frame.
+    pub frame: u64,
+    /// What returns; `None` where everything is new.
+    pub earlier: Option<Earlier>,
+}
+
+/// The noise of an earlier phrase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Earlier {
+    /// How many latents ago it was met first.
+    pub latents: u64,
+    /// Its share of the noise's variance, above 0 to 1.
+    pub share: f32,
+}
+
 /// A chord from a frame on, until the next one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedChord {
@@ -62,6 +80,8 @@ pub struct Plan {
     pub clock: MusicClock,
     /// In ascending order of frame; never empty.
     pub chords: Vec<PlannedChord>,
+    /// Where phrases return, in ascending order of frame.
+    pub returns: Vec<Returning>,
     /// Mood, sampling and trims.
     pub steering: Steering,
 }
@@ -74,6 +94,7 @@ impl Plan {
             seed,
             clock: MusicClock::new(bpm),
             chords: vec![PlannedChord { frame: 0, chord }],
+            returns: Vec::new(),
             steering: Steering {
                 mood: Glide::at_rest(mood),
                 temperature: Glide::at_rest(1.0),
@@ -122,6 +143,13 @@ impl Plan {
     #[must_use]
     pub fn guidance(&self, frame: u64) -> f32 {
         self.steering.guidance.at(frame + HALF_LATENT, &self.clock)
+    }
+
+    /// What returns in the latent that starts at `frame`.
+    #[must_use]
+    pub fn earlier(&self, frame: u64) -> Option<Earlier> {
+        let begun = self.returns.partition_point(|returning| returning.frame <= frame + HALF_LATENT);
+        self.returns[..begun].last().and_then(|returning| returning.earlier)
     }
 
     /// The chord at a frame.

@@ -1,17 +1,17 @@
-//! Sound out: the engine runs in the callback of whatever carries the sound, and survives its loss.
+//! Audio output devices: the engine runs in the device's callback and survives the loss of the device.
 //!
-//! A supervisor thread watches the stream, which lives on a thread of its own. When the device or its server goes away or
-//! stands still, it takes the engine back, lets it play on into nothing (so the clock, the recorder and the music go on)
-//! and tries every 200 ms to come back, and every two seconds each way that the configuration allows.
+//! A supervisor thread watches the stream, which has its own thread. When the device or its server disappears or
+//! stalls, the supervisor takes the engine back and keeps it running silently, so that the clock, the recorder and the
+//! music continue. It retries the device every 200 ms, and every configured route every two seconds.
 
 mod cookie;
 mod devices;
 mod feed;
 mod heartbeat;
-mod home;
+mod engine_slot;
 mod jack_client;
-mod line;
-mod pace;
+mod stream_thread;
+mod paced_driver;
 mod resample;
 mod route;
 mod status;

@@ -1,11 +1,11 @@
-//! The JACK clients of this process, opened with care.
+//! Opens this process's JACK clients safely.
 //!
-//! libjack (seen with 1.9.21) keeps what all clients of a process share in one place, and lets it go when a client cannot
-//! be opened for want of a server. Closing a client that outlived its server ends the process after that. So none is
-//! opened while the server of another one does not call.
+//! libjack (seen with 1.9.21) frees its process-wide state when opening a client fails because no server is running;
+//! closing an older client afterwards crashes the process. So no client is opened while another client's server is
+//! unresponsive.
 //!
-//! And none is opened while one of the same name is not closed, which takes as long as its server stands still: the server
-//! would give it another name, and patchbays would not know it.
+//! No client is opened while one of the same name is still closing, which takes as long as its server hangs: the server
+//! would give the new client another name, which patchbays do not know.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,46 +14,46 @@ use std::time::{Duration, Instant};
 
 use jack::{Client, ClientOptions};
 
-/// How long a server may take to call; the longest period in use is about 100 ms.
-const PATIENCE: Duration = Duration::from_millis(150);
-/// How long it may take to call for the first time, while its client is being set up.
-const FIRST: Duration = Duration::from_millis(500);
-/// Between two looks at whether it has called.
-const LOOK: Duration = Duration::from_millis(5);
+/// Time for a server to call back; the longest period in use is about 100 ms.
+const STALL_TIMEOUT: Duration = Duration::from_millis(150);
+/// Time for the first callback, while its client is being set up.
+const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
+/// Interval between checks for a callback.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The name and the calls of every client that is not closed.
+/// Name and callback counter of every client that is not closed yet.
 static CLIENTS: Mutex<Vec<(String, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
 
-/// How often a client's server has called. To be kept until the client is closed: that is what others wait for.
+/// Counts the callbacks from a client's server. Keep it until the client is closed, since others wait for that.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls(Arc<AtomicU64>);
 
 impl Calls {
-    /// Counts a call; for the process callback.
+    /// Counts a callback; for the process callback.
     pub(crate) fn count(&self) {
         self.0.fetch_add(1, Relaxed);
     }
 
-    /// How many there were.
+    /// The number of callbacks.
     pub(crate) fn so_far(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// Opens a client of the running server. Waits for the servers of other clients to call, at most [`FIRST`]; not for the
-/// audio callback. The calls come first, so that where both are dropped together the client goes before them.
+/// Opens a client of the running server. Waits at most [`FIRST_TIMEOUT`] for other clients' servers to call back; not for the
+/// audio callback. The counter comes first in the tuple, so that the client is dropped before it.
 ///
 /// # Errors
-/// When no server runs, or when another client of this process has the name, or has lost its own server, and is not closed
-/// yet.
+/// When no server is running, or when another client of this process has the name, or has lost its server, and is not
+/// closed yet.
 pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     clients.retain(|(_, calls)| calls.strong_count() > 0);
     if clients.iter().any(|(other, _)| other == name) {
-        return Err(format!("the last client {name} is not closed yet"));
+        return Err(format!("the previous client {name} is still closing"));
     }
     if !clients.iter().filter_map(|(_, calls)| calls.upgrade()).all(|calls| is_alive(&calls)) {
-        return Err("the last server is gone, and not everything has let go of it".to_owned());
+        return Err("the previous server stopped, and some clients of it are still open".to_owned());
     }
     jack::set_logger(jack::LoggerType::None);
     let opened = Client::new(name, ClientOptions::NO_START_SERVER);
@@ -63,15 +63,15 @@ pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     Ok((Calls(calls), client))
 }
 
-/// Whether the server of another client calls.
+/// Whether another client's server is calling back.
 fn is_alive(calls: &AtomicU64) -> bool {
     let (before, begun) = (calls.load(Relaxed), Instant::now());
-    let patience = if before == 0 { FIRST } else { PATIENCE };
+    let patience = if before == 0 { FIRST_TIMEOUT } else { STALL_TIMEOUT };
     while calls.load(Relaxed) == before {
         if begun.elapsed() > patience {
             return false;
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
     true
 }

@@ -1,8 +1,8 @@
-//! The recorder: a thread that takes everything that is played from the engine's tap and writes it to disk when asked.
-//! [`Listeners`] hear it at the same time.
+//! The recorder: a thread that reads all output from the engine's tap and writes takes to disk. [`Listeners`] receive
+//! the same audio.
 //!
-//! It always remembers the last [`PRE_ROLL_SECONDS`], so a take may begin before it was asked for. Whatever the disk does,
-//! the sound goes on: the tap is bounded, and where something did not fit a take has silence and says so.
+//! It always keeps the last [`PRE_ROLL_SECONDS`], so that a take may begin before it was requested. The audio never
+//! waits for the disk: the tap is bounded, and frames that did not fit become silence in the take and are reported.
 
 use crate::event::health::Losses;
 use std::collections::VecDeque;
@@ -32,20 +32,20 @@ pub use listeners::{Listeners, MAX_LISTENERS, Part};
 pub use tape::SoundFile;
 use worker::{Request, Worker};
 
-/// How far back a take may reach.
+/// Maximum pre-roll of a take.
 pub const PRE_ROLL_SECONDS: u32 = 30;
 
-/// How a recording is stored.
+/// File format of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// WAV, or RF64 where it grows beyond what WAV can count.
+    /// WAV, or RF64 beyond WAV's size limit.
     Wav,
     /// FLAC.
     Flac,
 }
 
 impl Format {
-    /// The ending of a file's name.
+    /// The file extension.
     #[must_use]
     pub const fn ending(self) -> &'static str {
         match self {
@@ -55,14 +55,14 @@ impl Format {
     }
 }
 
-/// How a sample is stored.
+/// Sample format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bits {
-    /// Integers of 16 bits.
+    /// 16-bit integers.
     Sixteen,
-    /// Integers of 24 bits.
+    /// 24-bit integers.
     TwentyFour,
-    /// Floating point of 32 bits; WAV only.
+    /// 32-bit floating point; WAV only.
     Float,
 }
 
@@ -78,86 +78,86 @@ impl Bits {
     }
 }
 
-/// Where recordings go.
+/// Where recordings are stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {
-    /// The folder; it is made when it is needed.
+    /// The folder; created when needed.
     pub folder: PathBuf,
-    /// How much room they have there.
+    /// Its space limits.
     pub budget: Budget,
 }
 
-/// What to record, with 24 bits.
+/// What to record, at 24 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Take {
-    /// What its file is called after the date and the time, such as the mood: `2026-11-28_16.55.01_calm.wav`. After two
-    /// hours a second file follows, `…_part2.wav`.
+    /// Suffix of the file name after date and time, such as the mood: `2026-11-28_16.55.01_calm.wav`. After two hours a
+    /// second file follows, `…_part2.wav`.
     pub label: String,
-    /// How to store it.
+    /// The file format.
     pub format: Format,
-    /// Frames before now that belong to it; as many as are remembered, at most [`PRE_ROLL_SECONDS`], and none that the
-    /// take before has.
+    /// Frames of pre-roll; limited to what is remembered, at most [`PRE_ROLL_SECONDS`], and to frames after the
+    /// previous take.
     pub pre_roll: u64,
-    /// Frames after which it ends by itself, the pre-roll included.
+    /// Frames after which it ends by itself, including the pre-roll.
     pub limit: Option<u64>,
 }
 
-/// A recording that has ended.
+/// A finished recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     /// Its first file.
     pub path: PathBuf,
-    /// What it holds, in frames of the time line.
+    /// Its range of frames on the time line.
     pub frames: Range<u64>,
-    /// Which of them are missing, because the recorder was held up for seconds; there is silence in their place.
+    /// Missing frames within it, because the recorder did not keep up for seconds; they are silent.
     pub gaps: Vec<Range<u64>>,
 }
 
-/// Complete recordings that are remembered until somebody asks.
+/// Maximum finished recordings remembered until they are fetched.
 const MAX_RECORDED: usize = 16;
 
 /// Why a recording failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The file cannot be made or written; what was written before stays.
+    /// The file cannot be created or written; what was already written is kept.
     #[error("{path}: {source}")]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// There is no room for more.
+    /// There is no space left.
     #[error("{0}")]
     NoRoom(String),
     /// The recorder crashed while writing.
-    #[error("the recorder crashed; what was written before stays")]
+    #[error("the recorder crashed; what was already written is kept")]
     Crashed,
-    /// The recorder has more to do than it can.
-    #[error("the recorder is busy; the disk may be stuck")]
+    /// The recorder does not keep up.
+    #[error("the recorder is busy; the disk may be hung")]
     Busy,
 }
 
-/// What is known of the present or last take.
+/// State of the current or last take.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// How often a take was begun, or tried to be.
+    /// Number of takes started or attempted.
     pub attempts: u64,
-    /// The file being written, or written last.
+    /// The file being written, or the last one.
     pub path: Option<PathBuf>,
-    /// How many frames are missing in it.
+    /// Number of frames missing from it.
     pub missing: u64,
-    /// Why the last take ended early or did not begin, until the next one begins.
+    /// Why the last take failed, until the next one starts.
     pub trouble: Option<String>,
 }
 
-/// What the rest may know about the recorder.
+/// The recorder's public status.
 #[derive(Debug, Default)]
 pub struct RecorderStatus {
     recording: AtomicBool,
     frames: AtomicU64,
-    /// Takes that failed and nobody was told of.
+    /// Failed takes not reported yet.
     failed: AtomicBool,
     progress: Mutex<Progress>,
     recorded: Mutex<VecDeque<Recorded>>,
@@ -170,31 +170,31 @@ impl RecorderStatus {
         self.recording.load(Relaxed)
     }
 
-    /// Frames of the present or last take.
+    /// Frames of the current or last take.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.frames.load(Relaxed)
     }
 
-    /// What is known of the present or last take.
+    /// State of the current or last take.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.progress.lock().map(|progress| progress.clone()).unwrap_or_default()
     }
 
-    /// Why the last take ended early, until the next one begins.
+    /// Why the last take failed, until the next one starts.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.progress().trouble
     }
 
-    /// Why a take ended early or did not begin, told once.
+    /// Why a take failed, reported once.
     #[must_use]
     pub fn take_failure(&self) -> Option<String> {
         if self.failed.swap(false, Relaxed) { self.trouble() } else { None }
     }
 
-    /// Recordings completed since this was last asked, at most the sixteen newest.
+    /// Recordings finished since the last call, at most the latest sixteen.
     #[must_use]
     pub fn take_recorded(&self) -> VecDeque<Recorded> {
         self.recorded.lock().map(|mut recorded| std::mem::take(&mut *recorded)).unwrap_or_default()
@@ -216,7 +216,7 @@ impl RecorderStatus {
     }
 }
 
-/// The recorder's handle; dropping it ends the take and the thread.
+/// Handle of the recorder; dropping it ends the take and the thread.
 #[derive(Debug)]
 pub struct Recorder {
     requests: Option<SyncSender<Request>>,
@@ -225,11 +225,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the thread on the engine's tap; `listeners` get what it takes from there, takes go to `place`,
-    /// `losses` count what fails.
+    /// Starts the thread on the engine's tap. `listeners` receive the same audio, takes are stored in `place`, and
+    /// `losses` count failures.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// When no thread can be created.
     pub fn spawn(tap: HeapCons<[f32; 2]>, listeners: Listeners, place: Place, losses: Arc<Losses>) -> io::Result<Self> {
         let status = Arc::new(RecorderStatus::default());
         let (requests, requested) = sync_channel(8);
@@ -238,13 +238,13 @@ impl Recorder {
         Ok(Self { requests: Some(requests), status, thread: Some(thread) })
     }
 
-    /// What the recorder tells about itself.
+    /// The recorder's status.
     #[must_use]
     pub fn status(&self) -> &Arc<RecorderStatus> {
         &self.status
     }
 
-    /// Begins a take; one that is going on ends. Never waits for the disk: trouble shows in the status and the log.
+    /// Starts a take, ending the current one. Never waits for the disk: failures appear in the status and the log.
     ///
     /// # Errors
     /// [`RecordError::Busy`] when the recorder does not keep up; nothing was changed.
@@ -252,7 +252,7 @@ impl Recorder {
         self.request(Request::Start(take))
     }
 
-    /// Takes go elsewhere, or have other room, from the next one on.
+    /// Changes where takes are stored, or their space limits, starting with the next take.
     ///
     /// # Errors
     /// [`RecordError::Busy`] when the recorder does not keep up; nothing was changed.
@@ -260,7 +260,7 @@ impl Recorder {
         self.request(Request::Place(place))
     }
 
-    /// Ends the take, if there is one; the file is complete soon after.
+    /// Ends the take, if any; the file is complete shortly after.
     ///
     /// # Errors
     /// [`RecordError::Busy`] when the recorder does not keep up; nothing was changed.

@@ -1,20 +1,20 @@
-//! Beside the address space, on the HTTP port of OSCQuery; `docs/http-api.md` describes it for programs.
+//! The HTTP API beside OSCQuery's address space, on the same port; documented in `docs/http-api.md`.
 //!
 //! | request | answer |
 //! |---|---|
 //! | `GET /page` | the page: the whole instrument |
-//! | `GET /listen.wav` | 200, what is played from now on: WAV, 16 bits, stereo, 48 kHz, without end; ends for a listener that does not keep up; 503 when too many listen |
-//! | `GET /status` | 200, the daemon's figures as JSON |
-//! | `GET /log` | 200, the last lines of the log as JSON |
-//! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, what there is, as JSON |
-//! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the sound, or a part of it |
+//! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed for a listener that does not keep up; 503 with too many listeners |
+//! | `GET /status` | 200, the daemon's status as JSON |
+//! | `GET /log` | 200, the latest log lines as JSON |
+//! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, the list as JSON |
+//! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the audio file, or a range of it |
 //! | `POST /scenes/NAME`, `/takes/NAME`, `/render`, `/render/ID` | renames, deletes, renders |
 //!
-//! Nothing here waits for the performance, and it never waits for this: lists are copied, files are read by other threads,
-//! few at a time.
+//! Requests and the performance never wait for each other: lists are copied, and files are read by other threads, a few
+//! at a time.
 
 mod assets;
-pub(crate) mod desk;
+pub(crate) mod api_state;
 mod listen;
 mod picture;
 mod pieces;
@@ -35,54 +35,55 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::journal;
-use super::status::{Figures, Status};
+use super::status::{Metrics, Status};
 use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
-use desk::{Desk, Wanted};
+use api_state::{ApiState, Wanted};
 use pieces::{Pieces, Wish};
 use reply::Refusal;
 
-/// Where the page is.
+/// Path of the page.
 pub const PAGE: &str = "/page";
-/// The page itself, which holds neither script nor style.
+/// The page's HTML, which contains neither scripts nor styles.
 pub(crate) const PAGE_TEXT: &str = include_str!("page/index.html");
 
-/// Most bytes of a request's body.
-const BODY: usize = 16 * 1024;
-/// Requests that may read or write files at the same time; others wait for them.
-const ON_DISK: usize = 2;
+/// Maximum size of a request body in bytes.
+const MAX_BODY: usize = 16 * 1024;
+/// Maximum requests accessing files at the same time; others wait.
+const MAX_FILE_TASKS: usize = 2;
 
-/// What the routes know.
+/// State shared by the routes.
 #[derive(Debug)]
 pub(crate) struct Http {
-    figures: Arc<Figures>,
-    desk: Arc<Desk>,
+    metrics: Arc<Metrics>,
+    api: Arc<ApiState>,
     inbox: Arc<Inbox>,
     pieces: Arc<Pieces>,
     on_disk: Semaphore,
 }
 
 impl Http {
-    /// `pieces` is the folder for what is rendered with POST, `places` what tells `melos render` where data and model are.
+    /// `pieces` is the folder for renders requested with POST; `places` are the data and model arguments for `melos
+    /// render`.
     pub(crate) fn new(
-        figures: Arc<Figures>,
-        desk: Arc<Desk>,
+        metrics: Arc<Metrics>,
+        api: Arc<ApiState>,
         inbox: Arc<Inbox>,
         pieces: PathBuf,
         places: Vec<String>,
     ) -> Arc<Self> {
-        let pieces = Arc::new(Pieces::open(pieces, places, Arc::clone(&desk)));
-        Arc::new(Self { figures, desk, inbox, pieces, on_disk: Semaphore::new(ON_DISK) })
+        let pieces = Arc::new(Pieces::open(pieces, places, Arc::clone(&api)));
+        Arc::new(Self { metrics, api, inbox, pieces, on_disk: Semaphore::new(MAX_FILE_TASKS) })
     }
 
-    /// Renders what is asked for, one after the other. Never returns.
+    /// Renders requested pieces one at a time. Never returns.
     pub(crate) async fn render(self: Arc<Self>) {
-        let figures = Arc::clone(&self.figures);
-        Arc::clone(&self.pieces).work(move || figures.status().load).await;
+        let metrics = Arc::clone(&self.metrics);
+        Arc::clone(&self.pieces).work(move || metrics.status().load).await;
     }
 
-    /// Does something with files on a thread for that.
+    /// Runs file operations on a blocking thread.
     async fn on_disk<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -110,7 +111,7 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
         .route("/render", get(list_pieces).post(render))
         .route("/render/{id}", get(piece).post(change_piece))
         .route("/render/{id}/file", get(piece_file))
-        .layer(DefaultBodyLimit::max(BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(http)
         .route("/listen.wav", get(listen::listen))
         .with_state(listeners)
@@ -120,24 +121,24 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
 }
 
 async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
-    Json(http.figures.status())
+    Json(http.metrics.status())
 }
 
-/// The last lines of the log, oldest first.
+/// The latest log lines, oldest first.
 async fn log() -> Json<Value> {
     Json(json!({ "lines": journal::lines() }))
 }
 
 async fn presets(State(http): State<Arc<Http>>) -> Json<Value> {
-    let (presets, journey) = http.desk.presets();
-    Json(json!({ "presets": *presets, "journey": journey }))
+    let (presets, journey) = http.api.presets();
+    Json(json!({ "presets": *presets, "journey": journey, "setlists": *http.api.setlists() }))
 }
 
 async fn scenes(State(http): State<Arc<Http>>) -> Json<Value> {
-    Json(json!({ "scenes": *http.desk.scenes() }))
+    Json(json!({ "scenes": *http.api.scenes() }))
 }
 
-/// What may be done to a scene; storing and recalling are parameters.
+/// An action on a scene; storing and recalling are parameters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum SceneAct {
@@ -150,7 +151,7 @@ async fn change_scene(
     Path(name): Path<String>,
     act: Result<Json<SceneAct>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
-    let scenes = http.desk.scenes();
+    let scenes = http.api.scenes();
     let is_there = |name: &String| scenes.contains(name);
     if !is_there(&name) {
         return Err(Refusal::missing(format!("there is no scene {name:?}")));
@@ -164,23 +165,23 @@ async fn change_scene(
         SceneAct::Rename(to) => {
             let to = to.trim().to_owned();
             if to.is_empty() || to.len() > 120 || to.chars().any(char::is_control) {
-                return Err(Refusal::bad("rename: expected a name of at most 120 letters"));
+                return Err(Refusal::bad("rename: expected a name of at most 120 characters"));
             }
             if is_there(&to) {
-                return Err(Refusal::conflict(format!("there is a scene {to:?} already")));
+                return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
             }
-            http.desk.want(Wanted::RenameScene { from: name, to })
+            http.api.want(Wanted::RenameScene { from: name, to })
         }
     };
     if taken {
         Ok(StatusCode::ACCEPTED)
     } else {
-        Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "too much waits already; try again".to_owned()))
+        Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many pending events; try again".to_owned()))
     }
 }
 
-async fn midi(State(http): State<Arc<Http>>) -> Json<desk::Midi> {
-    Json(http.desk.midi())
+async fn midi(State(http): State<Arc<Http>>) -> Json<api_state::Midi> {
+    Json(http.api.midi())
 }
 
 #[derive(Debug, Deserialize)]
@@ -188,10 +189,10 @@ struct Device {
     device: String,
 }
 
-/// What was learnt for a device, as a mapping file to be kept.
+/// The learned mappings of a device, as a mapping file to download.
 async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<Device>) -> Result<Response, Refusal> {
-    let file = http.desk.midi().mapping_file(&device);
-    let file = file.ok_or_else(|| Refusal::missing(format!("nothing was learnt for {device:?}")))?;
+    let file = http.api.midi().mapping_file(&device);
+    let file = file.ok_or_else(|| Refusal::missing(format!("there are no learned mappings for {device:?}")))?;
     let headers = [
         (header::CONTENT_TYPE, "application/toml; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"learned.toml\""),
@@ -199,7 +200,7 @@ async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<
     Ok((headers, file).into_response())
 }
 
-/// Not through [`json!`], which writes the outline's numbers with the digits of a double.
+/// Not built with [`json!`], which would write the waveform's numbers with the digits of a double.
 #[derive(Debug, Serialize)]
 struct Listed {
     pieces: Vec<pieces::Piece>,
@@ -211,14 +212,12 @@ async fn list_pieces(State(http): State<Arc<Http>>) -> Json<Listed> {
 
 async fn render(State(http): State<Arc<Http>>, wish: Result<Json<Wish>, JsonRejection>) -> Result<Response, Refusal> {
     let Json(mut wish) = wish?;
-    let (presets, _) = http.desk.presets();
+    let (presets, _) = http.api.presets();
     wish.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad)?;
     if let Some(take) = &wish.take {
-        let log = takes::find(&http.desk, take)?.with_extension("log");
+        let log = takes::find(&http.api, take)?.with_extension("log");
         if !log.is_file() {
-            return Err(Refusal::conflict(format!(
-                "{take:?} has no control log beside it, so it cannot be rendered again"
-            )));
+            return Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be re-rendered")));
         }
         wish.log = Some(log);
     }
@@ -241,7 +240,7 @@ async fn piece_file(State(http): State<Arc<Http>>, Path(id): Path<u64>, request:
     Ok(reply::file(&path, request).await)
 }
 
-/// What may be done to a piece.
+/// An action on a piece.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PieceAct {

@@ -1,4 +1,4 @@
-//! The last lines of the log, for whoever has no terminal at hand.
+//! The latest log lines, for clients without a terminal.
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Write};
@@ -11,10 +11,10 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Lines that are kept.
-const KEPT: usize = 100;
-/// Most bytes of a line; longer ones are cut.
-const LONGEST: usize = 600;
+/// Number of lines kept.
+const MAX_LINES: usize = 100;
+/// Maximum bytes of a line; longer ones are truncated.
+const MAX_BYTES: usize = 600;
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,10 +26,10 @@ pub(super) struct Line {
     text: String,
 }
 
-/// One log for the process, as there is one of [`tracing`]'s subscribers.
+/// One per process, as there is one [`tracing`] subscriber.
 static LINES: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
-/// Keeps the last lines of what is logged, from INFO upwards.
+/// Keeps the latest log lines from level INFO upwards.
 #[derive(Debug, Clone, Copy)]
 pub struct Journal;
 
@@ -43,8 +43,8 @@ impl<S: Subscriber> Layer<S> for Journal {
         event.record(&mut words);
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let level = about.level().as_str().to_lowercase();
-        let mut kept = kept();
-        if kept.len() == KEPT {
+        let mut kept = lines_mut();
+        if kept.len() == MAX_LINES {
             kept.pop_front();
         }
         kept.push_back(Line { at, level, text: words.line() });
@@ -53,15 +53,15 @@ impl<S: Subscriber> Layer<S> for Journal {
 
 /// The lines, oldest first.
 pub(super) fn lines() -> Vec<Line> {
-    kept().iter().cloned().collect()
+    lines_mut().iter().cloned().collect()
 }
 
-fn kept() -> MutexGuard<'static, VecDeque<Line>> {
-    // Lines are added as a whole; a panic elsewhere leaves them readable.
+fn lines_mut() -> MutexGuard<'static, VecDeque<Line>> {
+    // Lines are added as a whole, so a panic elsewhere leaves them readable.
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An event's message, and its fields behind it.
+/// An event's message, followed by its fields.
 #[derive(Default)]
 struct Words {
     message: String,
@@ -71,8 +71,8 @@ struct Words {
 impl Words {
     fn line(self) -> String {
         let mut line = self.message + &self.fields;
-        if line.len() > LONGEST {
-            line.truncate(line.floor_char_boundary(LONGEST));
+        if line.len() > MAX_BYTES {
+            line.truncate(line.floor_char_boundary(MAX_BYTES));
             line.push('…');
         }
         line
@@ -107,16 +107,19 @@ mod tests {
     fn the_last_lines_are_kept_as_they_read() {
         let log = tracing_subscriber::registry().with(Journal);
         tracing::subscriber::with_default(log, || {
-            for number in 0..2 * KEPT {
+            for number in 0..2 * MAX_LINES {
                 tracing::info!(number, "counted");
             }
             tracing::debug!("too fine");
-            tracing::warn!(file = "x.toml", "{} is wrong", "y".repeat(2 * LONGEST));
+            tracing::warn!(file = "x.toml", "{} is wrong", "y".repeat(2 * MAX_BYTES));
         });
         let lines = lines();
-        assert_eq!(lines.len(), KEPT);
-        assert_eq!((lines[KEPT - 2].level.as_str(), lines[KEPT - 2].text.as_str()), ("info", "counted number=199"));
-        let last = &lines[KEPT - 1];
-        assert!(last.level == "warn" && last.text.starts_with("yyy") && last.text.len() < LONGEST + 4, "{last:?}");
+        assert_eq!(lines.len(), MAX_LINES);
+        assert_eq!(
+            (lines[MAX_LINES - 2].level.as_str(), lines[MAX_LINES - 2].text.as_str()),
+            ("info", "counted number=199")
+        );
+        let last = &lines[MAX_LINES - 1];
+        assert!(last.level == "warn" && last.text.starts_with("yyy") && last.text.len() < MAX_BYTES + 4, "{last:?}");
     }
 }

@@ -1,7 +1,7 @@
-//! Follows an Ableton Link session: its tempo and where its beats lie.
+//! Follows the tempo and the beats of an Ableton Link session.
 //!
-//! Behind the feature `link`, because Link may be passed on under the GPL-2.0-or-later only. Melos joins as a listener: it
-//! never changes the session's tempo. While nobody else is in the session nothing is said, so the last tempo stands.
+//! Behind the feature `link`, because Link may be distributed under GPL-2.0-or-later only. Melos joins as a listener
+//! and never changes the session's tempo. While there are no other peers nothing is reported, so the last tempo stays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,16 +11,18 @@ use std::time::{Duration, Instant};
 
 use rusty_link::{AblLink, SessionState};
 
+use crate::event::Wake;
 use crate::midi::{ClockEvent, SessionFollower};
+use crate::threads;
 
-/// Beats per bar; Link's quantum, over which peers agree where a bar begins.
+/// Beats per bar: Link's quantum, over which peers agree on where a bar begins.
 const QUANTUM: f64 = 4.0;
-/// How often the session is looked at. Where a beat lies is computed, so this bounds only how late it is told.
+/// Polling interval. Beat times are computed, so this only bounds how late a beat is reported.
 const INTERVAL: Duration = Duration::from_millis(5);
-/// The tempo Melos would bring to a session without a tempo.
+/// Tempo that Melos would offer a session without one.
 const OWN_TEMPO: f64 = 120.0;
 
-/// A peer of the session in the local network; leaves it when dropped.
+/// A peer of the session on the local network; leaves it when dropped.
 #[derive(Debug)]
 pub struct Link {
     stop: Arc<AtomicBool>,
@@ -28,15 +30,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. While `wanted`, what it says goes to `events` from a thread of its own; an event nobody takes in
-    /// time is lost, the next beat says it again.
+    /// Joins the session. While `wanted`, its own thread sends what it says to `events` and wakes their reader; an event
+    /// nobody takes in time is lost, the next beat says it again.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>) -> std::io::Result<Self> {
+    pub fn start(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("melos-link".to_owned()).spawn(move || {
+        let thread = threads::spawn_steady("melos-link", move || {
             let link = AblLink::new(OWN_TEMPO);
             link.enable(true);
             let (mut session, mut follower) = (SessionState::new(), SessionFollower::default());
@@ -46,10 +48,11 @@ impl Link {
                 let beat = session.beat_at_time(micros, QUANTUM);
                 let since = Duration::from_micros((micros - session.time_at_beat(beat.floor(), QUANTUM)).max(0) as u64);
                 let heard = wanted.load(Ordering::Relaxed) && link.num_peers() > 0;
-                // The whole session has no first beat, and beat 0 would mean a start: count from 4 within the bar.
+                // A session has no first beat, and beat 0 would mean a start, so count from 4 within the bar.
                 let place = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;
                 follower.look(heard.then_some(session.tempo()), Some((place, now - since)), |event| {
                     let _ = events.try_send(event);
+                    wake.ring();
                 });
                 thread::sleep(INTERVAL);
             }
@@ -62,7 +65,7 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A panic in there has been printed; there is nothing left to end.
+            // A panic in the thread has been logged; there is nothing left to do.
             let _ = thread.join();
         }
     }

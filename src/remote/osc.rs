@@ -1,55 +1,58 @@
-//! OSC over UDP, both ways.
+//! OSC over UDP, in both directions.
 //!
-//! # In
+//! # Input
 //! | message | effect |
 //! |---|---|
 //! | `/melos/<id> value` | sets a parameter of the table; i, h, f, d, s, c, T, F, N (off) and I (on) are coerced |
-//! | `/melos/next/bar/<id> value` | the same at the next bar line, to the frame for what the engine does; the newest value of a parameter counts, and the sender is told, too, when it happens |
+//! | `/melos/next/bar/<id> value` | the same at the next bar line, exact to the frame in the engine; the newest value per parameter counts, and the sender is notified, too, when it takes effect |
 //! | `/melos/emotion calm 0.8` | as `/melos/emotion/calm 0.8` |
-//! | `/melos/<id>` | without an argument: a trigger fires; any other parameter's value, or a stream's newest message, is sent back to the sender |
+//! | `/melos/<id>` | without arguments: fires a trigger; otherwise returns the parameter's value, or a stream's newest message |
 //! | `/melos/subscribe [port]` | the sender (or that port on its host) gets the full state, then every change and stream |
-//! | `/melos/unsubscribe [port]` | ends that |
-//! | `/melos/subscribers` | answers with who subscribes: s address, i seconds left, for each |
+//! | `/melos/unsubscribe [port]` | cancels the subscription |
+//! | `/melos/subscribers` | returns all subscribers: s address, i seconds left, for each |
 //! | `/melos/state` | sends the full state to the sender, once |
-//! | `/melos/ping [i, f, s …]` | answers `/melos/pong` with the same |
-//! | `/melos/confirm token` | sends back what came with this address, see below |
-//! | `/melos/learn valence` | binds the MIDI control that is moved next to a parameter, for good (a button sets the value that the parameter has then), and answers `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing is moved for 30 s or somebody else asks |
-//! | `/melos/learn/cancel` | ends that |
-//! | `/melos/learn/forget valence` | forgets every control that was learnt for a parameter, and answers as when nothing was learnt; those of mapping files stay |
+//! | `/melos/ping [i, f, s …]` | returns `/melos/pong` with the same arguments |
+//! | `/melos/confirm token` | returns the token received at this address, see below |
+//! | `/melos/learn valence` | permanently maps the next MIDI control that moves to a parameter (a button sets the parameter's current value), and returns `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing moves for 30 s or another client starts learning |
+//! | `/melos/learn/cancel` | cancels learning |
+//! | `/melos/learn/forget valence` | removes all learned controls of a parameter, and responds as when nothing was learned; mapping files are not affected |
 //!
-//! Addresses may be OSC 1.0 patterns (`/melos/mute/*`, `/melos/next/bar/level/{bass,pad}`); patterns never fire triggers, so that
-//! a broad one cannot panic the instrument. A time tag in the future delays a bundle, a late one is counted and taken at once. A
-//! message, bundle or packet that is malformed, too large, too deeply nested or holds a number that is not finite is counted,
-//! said, and left out; what stands beside it in a bundle is taken. A key may name its scale: `/melos/key "A minor"` sets both.
+//! Addresses may be OSC 1.0 patterns (`/melos/mute/*`, `/melos/next/bar/level/{bass,pad}`); patterns never fire
+//! triggers, so that a broad one cannot trigger panic. A time tag in the future delays a bundle; a late bundle is
+//! counted and applied at once. A message, bundle or packet that is malformed, too large, too deeply nested or contains
+//! NaN or infinity is counted, logged and skipped; the rest of its bundle is applied. A key may include its scale:
+//! `/melos/key "A minor"` sets both.
 //!
 //! # Subscriptions
-//! A subscription ends 60 s after the last datagram from the address that asked for it or from the one that is told, whatever it
-//! holds: `/melos/ping` will do. Ten seconds before its end comes `/melos/subscription/expires`, i seconds, and at the end the same with 0.
-//! 64 can subscribe; who comes later is told `/melos/error`, s why. Subscriptions survive a restart.
+//! A subscription ends 60 s after the last datagram from the client, whether from the address that subscribed or from
+//! the one that receives; `/melos/ping` is enough to renew it. Ten seconds before the end the client receives
+//! `/melos/subscription/expires`, i seconds, and at the end the same with 0. There can be 64 subscribers; any more
+//! receive `/melos/error`, s why. Subscriptions survive a restart.
 //!
-//! A client beyond this machine is first sent `/melos/confirm`, s token, and gets what it asked for when it has sent the same back;
-//! so it does every ten minutes. Until then it gets no more than three times the bytes that came from it: the source of a datagram
-//! can be forged, and nobody shall be flooded with what somebody else asked for. Hosts in `osc.trusted` need not confirm.
+//! A client on another machine first receives `/melos/confirm`, s token, and gets what it asked for once it has
+//! returned the token; this repeats every ten minutes. Until then it is sent at most three times as many bytes as it
+//! sent: a datagram's source can be forged, and Melos must not be used to flood a third party. Hosts in `osc.trusted`
+//! need not confirm.
 //!
-//! # Out
-//! Plain messages with i, f and s arguments only, because some clients read nothing else. Values at most 30 times a
-//! second, the newest wins, never back to the client that set them.
+//! # Output
+//! Plain messages with i, f and s arguments only, because some clients read nothing else. Values are sent at most 30
+//! times a second, newest only, and never back to the client that set them.
 //!
 //! | stream | arguments |
 //! |---|---|
 //! | `/melos/beat` | i beat in the bar from 1, i bar from 1, f tempo in bpm |
 //! | `/melos/bar` | i bar from 1, f tempo in bpm |
-//! | `/melos/chord` | s chord sounding now, s key; a reply to reading it has one argument, what is asked for |
-//! | `/melos/onset` | f strength 0 to 1 of a note that begins in the network's piano |
+//! | `/melos/chord` | s current chord, s key; a reply to a query has one argument, the lead chord |
+//! | `/melos/onset` | f strength 0 to 1 of a note onset in the network's piano |
 //! | `/melos/level` | f rms, f peak in dB below full scale |
-//! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as heard now |
-//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dB below full scale behind the faders of network, bass, pad, upper voice, harmony and of the output, f limiter reduction in dB, i how often it has reduced |
-//! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dB below full scale, six bands an octave from 32.7 Hz upwards |
-//! | `/melos/outlook` | to WebSockets only: s key, then for the chord that sounds and up to three to come s chord, f seconds until it begins |
-//! | `/melos/revisions` | to WebSockets only: i × 5 how often presets, scenes, MIDI controls, takes and pieces have changed |
-//! | `/melos/pong` | what came with `/melos/ping` |
+//! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as currently heard |
+//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dB below full scale after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i how often it acted |
+//! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dB below full scale, six bands per octave from 32.7 Hz upwards |
+//! | `/melos/outlook` | to WebSockets only: s key, then for the current and up to three planned chords s chord, f seconds until it begins |
+//! | `/melos/revisions` | to WebSockets only: i × 5 change counters of presets, scenes, MIDI controls, takes and pieces |
+//! | `/melos/pong` | the arguments of `/melos/ping` |
 //! | `/melos/subscription/expires` | i seconds until the subscription ends |
-//! | `/melos/trouble` | s what has trouble, s why; empty when it is over |
+//! | `/melos/trouble` | s part that fails, s why; empty when it works again |
 //! | `/melos/error` | s why something was refused |
 //! | `/melos/health` | s state, f load, i xruns, i starvations, i late splices |
 

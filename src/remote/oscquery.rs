@@ -1,28 +1,28 @@
-//! OSCQuery: the parameter table over HTTP and WebSocket, as the Vidvox proposal describes it.
+//! OSCQuery: the parameter table over HTTP and WebSocket, according to the Vidvox proposal.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /melos/reverb` | 200, the node as JSON with all that is inside it; 404 where there is none |
-//! | `GET /melos/reverb?VALUE` | 200, this attribute alone; `{}` where the node has none |
-//! | `GET /melos/panic?VALUE` | 204, because the value may not be read |
-//! | `GET /melos?TAGS` | 204, an attribute of the proposal that is not supported |
-//! | `GET /melos?NONSENSE` | 400, an attribute that the proposal does not know |
-//! | `GET /` by a browser, which accepts HTML | 303 to the page |
-//! | `GET /?HOST_INFO` | 200, name, extensions, and where OSC and WebSocket are |
+//! | `GET /melos/reverb` | 200, the node and its contents as JSON; 404 if there is none |
+//! | `GET /melos/reverb?VALUE` | 200, this attribute only; `{}` if the node does not have it |
+//! | `GET /melos/panic?VALUE` | 204, because the value is not readable |
+//! | `GET /melos?TAGS` | 204, an unsupported attribute of the proposal |
+//! | `GET /melos?NONSENSE` | 400, an attribute unknown to the proposal |
+//! | `GET /` by a browser, which accepts HTML | 303, redirect to the page |
+//! | `GET /?HOST_INFO` | 200, name, extensions, and the OSC and WebSocket ports |
 //! | WebSocket `{"COMMAND": "LISTEN", "DATA": "/melos/reverb"}` | OSC packets of this method, until `IGNORE` |
-//! | WebSocket binary | an OSC packet, taken as if it had come over UDP; see [`super::osc`] |
+//! | WebSocket binary | an OSC packet, treated as if received over UDP; see [`super::osc`] |
 //!
-//! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, UNIT, CLIPMODE. Triggers have the type `I`
-//! and can only be set; the streams can only be read. A method is sent at most 30 times a second, the newest wins; a
-//! client is not told what it has set itself. `/melos/chord` is read as the chord that sounds.
+//! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, UNIT, CLIPMODE. Triggers have type `I` and
+//! are write-only; streams are read-only. A method is sent at most 30 times a second, newest value only; a client gets
+//! no echo of what it set. Reading `/melos/chord` returns the current chord.
 //!
-//! Who may ask at all is decided in `door`, and how much of whom is served at a time in `serve`. A WebSocket that takes nothing of
-//! what it is sent, answers no ping or sends pings without end is closed; one that listens to nothing gives way to a newcomer.
+//! `door` decides who has access, and `serve` limits the number of connections. A WebSocket that stops reading, answers
+//! no ping or floods pings is closed; one that listens to nothing makes room for a new client.
 
 mod discovery;
 mod door;
-mod known;
-mod places;
+mod value_cache;
+mod slots;
 mod query;
 mod serve;
 mod socket;
@@ -51,29 +51,30 @@ use super::osc::Counters;
 use super::osc::sockets::companion;
 use crate::event::parameter::Param;
 use crate::event::{Inbox, Notice};
-use known::Known;
-use places::Places;
+use crate::threads;
 use query::{Answer, answer, host_info};
 use serve::Ends;
+use slots::Slots;
 use tree::Node;
+use value_cache::ValueCache;
 
-/// Most WebSocket clients at a time, and most of one host; one that listens to nothing makes room, and where all listen more
-/// are refused with 503.
+/// Maximum WebSocket clients in total, and per host; one that listens to nothing makes room, and if all are listening,
+/// further ones get 503.
 const MAX_CLIENTS: usize = 64;
 const MAX_CLIENTS_OF_HOST: usize = 16;
 
-/// What the server stands beside.
+/// What the server works with.
 #[derive(Debug)]
-pub struct Neighbours {
-    /// Where OSC over UDP is.
+pub struct ServerContext {
+    /// The OSC address over UDP.
     pub osc: SocketAddr,
-    /// What came and was refused is counted here.
+    /// Counters of received and refused packets.
     pub counters: Arc<Counters>,
-    /// Who may come in.
+    /// The access rules.
     pub door: Door,
 }
 
-/// The running server; takes no more connections when dropped.
+/// A running server; accepts no more connections when dropped.
 #[derive(Debug)]
 pub struct OscQuery {
     address: SocketAddr,
@@ -81,64 +82,73 @@ pub struct OscQuery {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// What the server's tasks share.
+/// State shared by the server's tasks.
 #[derive(Debug)]
 struct Shared {
     root: Node,
-    known: Mutex<Known>,
+    known: Mutex<ValueCache>,
     inbox: Arc<Inbox>,
-    clients: Arc<Places>,
+    clients: Arc<Slots>,
     counters: Arc<Counters>,
     osc: SocketAddr,
     http: SocketAddr,
 }
 
 impl OscQuery {
-    /// Listens on `address` (TCP; port 0 takes any free one; on 127.0.0.1 also on ::1, since `localhost` may mean either) and
-    /// puts what is asked for into `inbox`. Paths of `extra` come before the address space. Needs a tokio runtime.
+    /// Listens on `address` (TCP; port 0 takes any free one; on 127.0.0.1 also on ::1, since `localhost` may mean
+    /// either) and queues requests in `inbox`. Paths of `extra` take precedence over the address space. Requires a
+    /// tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn start(address: SocketAddr, beside: Neighbours, inbox: Arc<Inbox>, extra: Router) -> io::Result<Self> {
+    pub async fn start(
+        address: SocketAddr,
+        context: ServerContext,
+        inbox: Arc<Inbox>,
+        extra: Router,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let mut listeners = vec![listener];
         if let Some(ip) = companion(address.ip()) {
             match TcpListener::bind((ip, address.port())).await {
                 Ok(listener) => listeners.push(listener),
-                Err(error) => tracing::debug!(%ip, %error, "HTTP listens on one address only"),
+                Err(error) => tracing::debug!(%ip, %error, "cannot listen for HTTP on the second address"),
             }
         }
         let shared = Arc::new(Shared {
             root: Node::root(),
-            known: Mutex::new(Known::new()),
+            known: Mutex::new(ValueCache::new()),
             inbox,
-            clients: Places::new(MAX_CLIENTS, MAX_CLIENTS_OF_HOST),
-            counters: beside.counters,
-            osc: beside.osc,
+            clients: Slots::new(MAX_CLIENTS, MAX_CLIENTS_OF_HOST),
+            counters: context.counters,
+            osc: context.osc,
             http: address,
         });
-        let guard = middleware::from_fn_with_state(Arc::new(beside.door), door::guard);
+        let guard = middleware::from_fn_with_state(Arc::new(context.door), door::guard);
         let router = Router::new().fallback(get(handle)).with_state(Arc::clone(&shared)).merge(extra);
-        let router = router.layer(DefaultBodyLimit::max(door::BODY as usize)).layer(guard);
+        let router = router.layer(DefaultBodyLimit::max(door::MAX_BODY as usize)).layer(guard);
         let room = serve::room();
-        let serve = |listener| tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&room)));
+        let serve = |listener: TcpListener| {
+            let (router, room) = (router.clone(), Arc::clone(&room));
+            tokio::spawn(threads::steady_task("HTTP", async move || serve::serve(&listener, &router, &room).await))
+        };
         Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Says which texts a parameter takes at present: they are its `RANGE.VALS`.
+    /// Sets the texts that a parameter currently accepts: its `RANGE.VALS`.
     pub fn offer(&self, param: Param, names: Vec<String>) {
         self.shared.known().offer(param, names);
     }
 
-    /// Tells listeners something. Never waits for them: each takes the newest when it can. At the start every value
-    /// that differs from its default must be told once. Not for the audio callback.
+    /// Sends a notice to listeners. Never blocks: each client takes the newest values when it can. At the start, every
+    /// value that differs from its default must be sent once. Not for the audio callback.
     pub fn tell(&self, notice: &Notice) {
         self.shared.known().tell(notice);
     }
@@ -151,13 +161,13 @@ impl Drop for OscQuery {
 }
 
 impl Shared {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        // Every change is complete in itself; a panic elsewhere leaves it readable.
+    fn known(&self) -> MutexGuard<'_, ValueCache> {
+        // Every change is complete, so a panic elsewhere leaves the cache readable.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer(&self, path: &str, query: Option<&str>) -> Answer {
-        // Copied, so that whoever tells never waits while JSON is made.
+        // Copied, so that the sender does not wait while JSON is generated.
         let values = self.known().values().clone();
         answer(&self.root, &values, path, query)
     }
@@ -188,7 +198,7 @@ async fn handle(
     }
 }
 
-/// Whether a person's browser asks, and not a program that reads the address space.
+/// Whether the request comes from a browser rather than an OSCQuery client.
 fn wants_page(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
@@ -203,7 +213,7 @@ fn open(upgrade: WebSocketUpgrade, client: SocketAddr, shared: Arc<Shared>) -> R
     socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, client, place, shared))
 }
 
-/// The server without its sockets, for tests of what it reads: a client to whom everything is at its default.
+/// The server without its sockets, for input tests: a client with everything at its default.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Probe(socket::Session);
@@ -213,9 +223,9 @@ impl Default for Probe {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let shared = Shared {
             root: Node::root(),
-            known: Mutex::new(Known::new()),
+            known: Mutex::new(ValueCache::new()),
             inbox: Arc::new(Inbox::new(Arc::default())),
-            clients: Places::new(1, 1),
+            clients: Slots::new(1, 1),
             counters: Arc::default(),
             osc: nowhere,
             http: nowhere,
@@ -225,7 +235,7 @@ impl Default for Probe {
 }
 
 impl Probe {
-    /// The code that a path and a query are answered with.
+    /// The status code of the response to a path and query.
     #[must_use]
     pub fn query(&self, path: &str, query: Option<&str>) -> u16 {
         match self.0.shared.answer(path, query) {
@@ -236,12 +246,12 @@ impl Probe {
         }
     }
 
-    /// Takes a text; tells how many replies follow.
+    /// Processes a text message; returns the number of replies.
     pub fn text(&mut self, text: &str) -> usize {
         self.0.receive(&Message::text(text)).len()
     }
 
-    /// Takes an OSC packet; tells how many replies follow.
+    /// Processes an OSC packet; returns the number of replies.
     pub fn packet(&mut self, packet: &[u8]) -> usize {
         self.0.receive(&Message::Binary(packet.to_vec().into())).len()
     }

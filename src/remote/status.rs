@@ -1,4 +1,4 @@
-//! The running daemon in figures, for whoever asks.
+//! The status of the running daemon.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,53 +12,68 @@ use crate::music::emotion::Mood;
 use crate::output::record::RecorderStatus;
 use crate::units::frames_to_seconds;
 
-/// The running daemon in figures; counters only grow.
+/// The status of the running daemon; counters only grow.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
     /// `playing`, `starved`, `no-device`, or `silent`.
     pub state: String,
     /// Seconds played.
     pub seconds: f64,
-    /// What carries the sound.
+    /// The audio output.
     pub output: String,
-    /// Seconds of work per second of music in the generator; above 1 it cannot keep up.
+    /// Generator seconds per second of audio; above 1 it cannot keep up.
     pub load: f32,
     /// Levels in decibels below full scale.
     pub rms_db: f32,
-    /// Seconds for which the generator was late and its last texture was sustained.
+    /// Seconds during which the generator was late and its last sound was sustained.
     pub starved_seconds: f64,
     /// OSC datagrams received.
     pub osc_received: u64,
-    /// Everything that was lost or late, by the names of [`Loss`](crate::event::health::Loss).
+    /// All losses, by the names of [`Loss`](crate::event::health::Loss).
     pub losses: serde_json::Map<String, serde_json::Value>,
-    /// Times the limiter had to turn down what was too loud.
+    /// Number of times the limiter reduced the gain.
     pub limited: u64,
-    /// The recording that goes on, or the last one.
-    pub recording: RecordingFigures,
-    /// What does not work now, by part, in words; the music goes on.
+    /// The current or last recording.
+    pub recording: RecordingMetrics,
+    /// Current troubles by part, in words; the music continues.
     pub troubles: BTreeMap<Part, String>,
-    /// Every parameter that has a value.
+    /// All parameters with a value.
     pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Where in its plans the performance is.
+    pub show: ShowMetrics,
 }
 
-/// What is known of recording, for `melos status`.
+/// What happens by plan, for `melos status`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ShowMetrics {
+    /// What the setlist's entry brought that was gone to last, such as `preset storm`.
+    pub entry: Option<String>,
+    /// What comes next in it.
+    pub next_entry: Option<String>,
+    /// Seconds until the timer fades the music out.
+    pub timer_seconds_left: Option<f64>,
+    /// Whether it is open or closed, and until when.
+    pub schedule: Option<String>,
+}
+
+/// The state of recording, for `melos status`.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct RecordingFigures {
+pub struct RecordingMetrics {
     /// Whether a take is being written.
     pub on: bool,
-    /// The file being written, or written last.
+    /// The file being written, or the last one.
     pub file: Option<String>,
-    /// Seconds in it.
+    /// Its length in seconds.
     pub seconds: f64,
-    /// Seconds missing in it, because the disk held the recorder up.
+    /// Seconds missing from it, because the disk did not keep up.
     pub missing_seconds: f64,
-    /// How often a take was begun, or tried to be.
+    /// Number of recordings started or attempted.
     pub attempts: u64,
-    /// Why the last one ended early or did not begin.
+    /// Why the last one failed.
     pub trouble: Option<String>,
 }
 
-impl RecordingFigures {
+impl RecordingMetrics {
     pub(crate) fn of(status: &RecorderStatus) -> Self {
         let progress = status.progress();
         Self {
@@ -72,29 +87,29 @@ impl RecordingFigures {
     }
 }
 
-/// The newest figures, for whoever asks.
+/// The latest status, shared with its readers.
 #[derive(Debug, Default)]
-pub struct Figures {
-    told: Mutex<Told>,
+pub struct Metrics {
+    last_sent: Mutex<LastSent>,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct LastSent {
     pub(crate) values: Vec<(Param, Value)>,
     pub(crate) mood: Option<Mood>,
     pub(crate) status: Status,
     pub(crate) losses: LossReport,
 }
 
-impl Figures {
-    /// The newest figures.
+impl Metrics {
+    /// The latest status.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.told().status.clone()
+        self.last_sent().status.clone()
     }
 
-    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
-        // Figures are replaced as a whole; a panic elsewhere leaves them readable.
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn last_sent(&self) -> MutexGuard<'_, LastSent> {
+        // Replaced as a whole, so a panic elsewhere leaves it readable.
+        self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The live daemon: control in, conductor, generator, engine and sound out, wired together and kept going.
+//! The live daemon: connects control, conductor, generator, engine and output, and keeps them running.
 
 mod board;
 mod log_file;
@@ -25,7 +25,7 @@ use tokio::runtime::Runtime as Tasks;
 
 use crate::conductor::Conductor;
 use crate::engine::{Engine, EngineStatus, ports};
-use crate::event::health::Losses;
+use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 use crate::event::{Inbox, Part, Troubles};
 use crate::files::config::{ConfigError, ConfigSource, RecordingsConfig};
@@ -49,42 +49,42 @@ use networks::watch_model;
 use opening::{Opening, greet};
 use reload::Files;
 use remote::Remote;
-use stage::{Devices, EngineFeed, Performance, Presets, Reloads, Reports, Scheduler, Sound, Stage};
+use stage::{Devices, EngineFeed, Performance, Presets, Program, Reloads, Reports, Scheduler, Sound, Stage};
 use state::{Saved, StateFile};
 use supervision::Signals;
 use takes::Takes;
 
-/// Frames that must be generated before the sound starts.
+/// Frames to generate before the audio starts.
 const PRIMED: u64 = 24_000;
-/// Longest time that priming may take.
+/// Time limit for that.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Values of parameters, in the order they apply.
+/// Parameter values in the order they apply.
 type Settings = Vec<(Param, Value)>;
 
-/// What to start with.
-#[allow(missing_debug_implementations, reason = "a function has nothing to show")]
+/// How to start.
+#[allow(missing_debug_implementations, reason = "it holds a closure")]
 pub struct Options {
-    /// Devices, ports, places: where they stand.
+    /// The configuration's source.
     pub config: ConfigSource,
-    /// Where presets, mappings and models are.
+    /// The search path for presets, mappings and models.
     pub places: Places,
-    /// Folder for the state that survives a restart, and for recordings.
+    /// Folder for saved state and recordings.
     pub state: PathBuf,
-    /// Preset to start with, whatever was saved.
+    /// Preset to load, overriding the saved state.
     pub preset: Option<String>,
-    /// Values to start with, over preset and saved state.
+    /// Values to set, overriding preset and saved state.
     pub settings: Settings,
-    /// Seed of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// Where to write the control log of the whole session; `session.log` in the state folder when left out.
+    /// Path for the control log of the whole session; `session.log` in the state folder by default.
     pub control_log: Option<PathBuf>,
 }
 
 /// Plays until SIGTERM or SIGINT, then fades out.
 ///
 /// # Errors
-/// When something that is needed cannot be had: the model, the sound, a port. Later faults do not end the music.
+/// When something essential is unavailable: the model, the output, a port. Later faults do not end the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
@@ -112,47 +112,49 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             outcome(stage)
         }
         End::Failed => outcome(stage),
-        // What it leaves behind is not waited for: whatever supervises the process starts it again.
-        End::Crashed(thread) => Err(anyhow!("the thread {thread} panicked; the reason stands in the log")),
+        // Does not wait for the remaining threads: the process supervisor restarts it.
+        End::Crashed(thread) => Err(anyhow!("the thread {thread} panicked; see the log for the reason")),
     };
     tasks.shutdown_background();
     outcome
 }
 
-/// Why the performance is over.
+/// Why the performance ended.
 enum End {
-    /// Somebody asked for it.
+    /// On request.
     Asked,
-    /// It cannot go on.
+    /// It cannot continue.
     Failed,
     /// A thread panicked.
     Crashed(String),
 }
 
-/// How the performance thread ended.
+/// The performance thread's result.
 fn outcome(stage: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
     stage.join().unwrap_or_else(|_| bail!("the performance thread panicked"))
 }
 
-/// A performance that has only to be begun.
+/// A performance ready to start.
 struct Ready {
     stage: Stage,
-    /// Ask for files to be read again.
+    /// Requests reading the files again.
     reloads: [SyncSender<Changed>; 2],
-    /// Others find us while it lives.
+    /// Announces the services while it lives.
     _discovery: Option<Discovery>,
 }
 
-/// Opens everything, in the order in which one needs the other.
+/// Opens everything in order of dependency.
 fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let Options { config, places, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
+    let panics = Arc::clone(&losses);
+    threads::count_panics(move || panics.add(Loss::Panics, 1));
     let files = Files::read(config, &places, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock(&state, &troubles)?;
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let remote = tasks.block_on(Remote::open(&config, &places, &state, &inbox, troubles.clone()))?;
-    let Remote { board, desk, listeners, page, discovery } = remote;
+    let Remote { board, api, listeners, page, discovery } = remote;
     let (saved, state_file) = open_state(&state, lock, &board, &troubles)?;
     let opening = Opening::choose(&files.presets, &saved, preset.as_deref(), settings, &config, &inbox)?;
 
@@ -173,7 +175,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
 
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     let recordings = place(&state, &config.recordings);
-    desk.set_recordings(recordings.folder.clone());
+    api.set_recordings(recordings.folder.clone());
     let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, troubles.clone());
     if output.status().is_null() {
@@ -181,23 +183,26 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     }
     greet(performance.conductor(), &files.presets, output.status());
     let presets = Presets::new(files.presets.clone(), opening.preset.as_ref());
+    let program = Program::new(files.setlists.clone(), performance.conductor());
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
+    let devices = Devices::open(&config, output.status(), mappings, &inbox)?;
     let stage = Stage {
         scheduler: Scheduler::new(inbox),
         performance,
         presets,
-        devices: Devices::open(&config, output.status(), mappings, &losses)?,
+        program,
+        devices,
         reloads: Reloads { news, networks, config, folder: state },
         takes,
-        reports: Reports::new(board, desk, state_file, supervision::watchdog()),
+        reports: Reports::new(board, api, state_file, supervision::watchdog()),
         sound: Sound { engine, events: ends.events, output },
     };
     Ok(Ready { stage, reloads: [reload, reload_model], _discovery: discovery })
 }
 
-/// The state folder, for this daemon alone. That it cannot be locked is no reason not to play; that another has it is.
+/// Locks the state folder for this daemon. A folder that cannot be locked does not prevent playing; one in use does.
 fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
     match FolderLock::take(state) {
         Ok(lock) => Ok(Some(lock)),
@@ -209,7 +214,7 @@ fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockErr
     }
 }
 
-/// What was saved, and the file that is kept up to date; whoever finds it locked is told where to reach us.
+/// Loads the saved state and keeps it up to date; the lock file names this daemon's addresses.
 fn open_state(
     folder: &Path,
     mut lock: Option<FolderLock>,
@@ -223,25 +228,25 @@ fn open_state(
     Ok((saved, StateFile::open(folder, lock, troubles.clone())?))
 }
 
-/// What a control log begins with.
+/// The header of a control log.
 fn header(seed: u64, model: String, values: &Settings) -> Header {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     Header { version, model, seed, settings: values.clone(), take: None, gaps: Vec::new() }
 }
 
-/// A conductor that knows the saved scenes.
+/// A conductor with the saved scenes.
 fn conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut LogFile) -> Conductor {
     let mut conductor = Conductor::new(seed, values);
     for event in saved.scene_events() {
         match conductor.apply(&event) {
             Ok(()) => log.write(0, Entry::Event(event)),
-            Err(error) => tracing::warn!("part of a saved scene is left out: {error}"),
+            Err(error) => tracing::warn!("ignoring part of a saved scene: {error}"),
         }
     }
     conductor
 }
 
-/// Where recordings go.
+/// The folder for recordings.
 fn place(state: &Path, config: &RecordingsConfig) -> Place {
     Place { folder: state.join(&config.folder), budget: Budget::of(config) }
 }
@@ -250,7 +255,7 @@ fn wait_until_primed(worker: &WorkerStatus) -> anyhow::Result<()> {
     let begun = Instant::now();
     while worker.covered() < PRIMED {
         if begun.elapsed() > PATIENCE {
-            bail!("the networks gave no sound within {} s", PATIENCE.as_secs());
+            bail!("the networks produced no audio within {} s", PATIENCE.as_secs());
         }
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -11,6 +11,8 @@
 //! 9600 lead 57 60 64
 //! 9600 morph 4
 //! 9600 next-bar /melos/level/pad -9
+//! 9600 modulate tone sine 0.3 bars 8 0.25
+//! 9700 modulate tone off
 //! 9600 tempo 120.5
 //! 9600 beat 4 9512
 //! 14400 splice 17920 18432 17920 57344
@@ -19,19 +21,20 @@
 //! 20480 reconciled 812 905
 //! 96000 end
 //! ```
-//! The number in front is the horizon frame at which the event was applied. Numbers are written so that they read back
+//! Each line starts with the horizon frame at which the event was applied. Numbers are written so that they read back
 //! to the same bits.
 //!
-//! `splice` says that a change of plan came late on stage: planned for a frame, heard from another, decided anew from a
-//! third, when the old music was decided up to a fourth. `never` says that a newer change overtook it. `resume` says that
-//! the generator left music out. `reconciled` says that the engine did not take commands, from one up to another as counted from
-//! the start, and that it was told here in what it differs from the conductor. With these the generator offline makes the hops that it made on stage. What is not in the
-//! log is when hops and commands reached the engine: while it starves, and for commands it counts as late, the recording
-//! differs from what is rendered; both are counted, and the daemon logs each starvation with its frames.
+//! `splice` records a plan change that came late in the live session: the frame it was planned for, the frame from
+//! which it was heard, the frame from which the music was planned anew, and the frame up to which the old music had
+//! been planned. `never` means that a newer change superseded it. `resume` records that the generator skipped music.
+//! `reconciled` records a range of commands, counted from the start, that the engine did not accept, and that it was
+//! resynchronized with the conductor here. With these the offline generator produces the same hops as the live one. The
+//! log does not record when hops and commands reached the engine: while it starves, and for commands counted as late,
+//! the recording differs from the render; both are counted, and the daemon logs each starvation with its frames.
 //!
-//! A log kept beside a recording is that of the whole session up to its end; its header says which
-//! frames the recording holds (`take`: the first, and the first after the last), and only those are rendered. `gap` says
-//! of frames in it that the disk held the recorder up too long, so that the recording has silence where the render has music.
+//! A log beside a recording is that of the whole session up to the recording's end; its header gives the frames of the
+//! recording (`take`: the first, and the first after the last), and only those are rendered. `gap` gives frames within
+//! it for which the recorder did not keep up, so that the recording has silence where the render has music.
 
 mod line;
 
@@ -43,8 +46,8 @@ use thiserror::Error;
 use crate::event::parameter::{Param, Value, quoted, unquoted};
 use crate::event::{ControlEvent, Performed};
 
-/// Bytes of the longest line: a text of a parameter and its address are far shorter.
-const LONGEST_LINE: u64 = 65_536;
+/// Maximum line length in bytes; a parameter's text and address are far shorter.
+const MAX_LINE: u64 = 65_536;
 const MAGIC: &str = "melos-control-log 1";
 
 /// What a performance started from.
@@ -52,54 +55,54 @@ const MAGIC: &str = "melos-control-log 1";
 pub struct Header {
     /// Version of Melos that played.
     pub version: String,
-    /// Model that played: name and hash of its files.
+    /// The model: name and hash of its files.
     pub model: String,
-    /// Seed of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// Parameter values at the start that differ from the defaults.
+    /// Initial parameter values that differ from the defaults.
     pub settings: Vec<(Param, Value)>,
-    /// Frames that a recording holds; `None` for the log of a whole session.
+    /// Frames of a recording; `None` for the log of a whole session.
     pub take: Option<Range<u64>>,
-    /// Frames that are missing in the recording: there is silence in their place.
+    /// Frames missing from the recording, which are silent.
     pub gaps: Vec<Range<u64>>,
 }
 
-/// One thing that happened.
+/// A logged event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     /// An event was applied.
     Event(ControlEvent),
-    /// A splice could not be performed at the frame it was planned for.
+    /// A splice was not performed at the frame it was planned for.
     Splice {
         /// Frame it was planned for.
         planned: u64,
-        /// What was done instead; `None` when a newer plan overtook it.
+        /// How it was performed instead; `None` if a newer plan superseded it.
         performed: Option<Performed>,
     },
-    /// The generator had not been in time: frames are missing, its music went on after them.
+    /// The generator was late: frames are missing, and its music continued after them.
     Resume {
-        /// How many splices it had taken before.
+        /// Number of splices it had processed before.
         splices: u64,
         /// First frame of the gap.
         missing: u64,
         /// First frame after the gap.
         at: u64,
     },
-    /// The engine had not taken commands; it was brought back to what the conductor holds.
+    /// The engine had refused commands and was resynchronized with the conductor.
     Reconciled {
-        /// The commands it missed, counted from the first of the performance on.
+        /// The commands it missed, counted from the start of the performance.
         lost: Range<u64>,
     },
     /// The performance ended.
     End,
 }
 
-/// A whole performance, as read back.
+/// A complete performance, as read from a log.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ControlLog {
     /// What it started from.
     pub header: Header,
-    /// What happened, with the horizon frame, in order.
+    /// The events with their horizon frames, in order.
     pub entries: Vec<(u64, Entry)>,
 }
 
@@ -110,24 +113,24 @@ pub enum LogError {
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] io::Error),
-    /// A line is not what it should be.
-    #[error("line {number}: {text:?} is wrong: {hint}")]
+    /// A line is invalid.
+    #[error("line {number}: cannot parse {text:?}: {hint}")]
     Line {
         /// Line, from 1.
         number: usize,
-        /// What stands there.
+        /// The text.
         text: String,
         /// What would be right.
         hint: String,
     },
 }
 
-/// The text of a control log, as it comes while the performance runs.
+/// The text of a control log, as it is written during the performance.
 #[derive(Debug)]
 pub struct LogText(String);
 
 impl LogText {
-    /// Begins a log.
+    /// Starts a log.
     #[must_use]
     pub fn new(header: &Header) -> Self {
         let mut lines = vec![
@@ -145,21 +148,21 @@ impl LogText {
     /// Adds a line.
     pub fn add(&mut self, frame: u64, entry: &Entry) {
         use std::fmt::Write;
-        // Text takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{frame} {}", line::entry(entry));
     }
 
-    /// The lines since the last time.
+    /// Takes the lines added since the last call.
     #[must_use]
     pub fn take(&mut self) -> String {
         std::mem::take(&mut self.0)
     }
 }
 
-/// Copies the log of a session, and says in the copy's header which frames a recording holds, and which of them are
+/// Copies the log of a session with a header that gives the frames of a recording, and those missing from it.
 /// missing.
 ///
-/// # Errors
+/// When `from` cannot be read or `to` cannot be written.
 /// When `from` cannot be read or `to` not written.
 pub fn copy_for_take(
     mut from: impl BufRead,
@@ -178,28 +181,28 @@ pub fn copy_for_take(
 }
 
 impl ControlLog {
-    /// The frames to be rendered: those of the take, else everything up to the last entry.
+    /// The frames to render: those of the take, else everything up to the last entry.
     #[must_use]
     pub fn frames(&self) -> Range<u64> {
         self.header.take.clone().unwrap_or(0..self.entries.last().map_or(0, |(frame, _)| *frame))
     }
 
-    /// Reads a whole log. A log that breaks off (a crash, a full disk) is complete up to its last whole line.
+    /// Reads a whole log. A truncated log (after a crash or a full disk) is read up to its last complete line.
     ///
     /// # Errors
-    /// When it cannot be read or a line is wrong; the error names the line.
+    /// When it cannot be read or a line is invalid; the error names the line.
     pub fn read(mut from: impl BufRead) -> Result<Self, LogError> {
         let mut log = Self::default();
         let mut last_frame = 0;
         let mut text = String::new();
         for index in 0.. {
             text.clear();
-            from.by_ref().take(LONGEST_LINE).read_line(&mut text)?;
-            if text.len() as u64 == LONGEST_LINE && !text.ends_with('\n') {
-                let hint = format!("a line is shorter than {LONGEST_LINE} bytes");
+            from.by_ref().take(MAX_LINE).read_line(&mut text)?;
+            if text.len() as u64 == MAX_LINE && !text.ends_with('\n') {
+                let hint = format!("a line must be shorter than {MAX_LINE} bytes");
                 return Err(LogError::Line { number: index + 1, text: text.chars().take(60).collect(), hint });
             }
-            // Half a line may read as a whole one with another number, so it does not count.
+            // Half a line may parse as a valid line with a different number, so it does not count.
             let Some(whole) = text.strip_suffix('\n') else { break };
             log.read_line(index, whole, &mut last_frame).map_err(|hint| LogError::Line {
                 number: index + 1,
@@ -229,9 +232,9 @@ impl ControlLog {
             "gap" => self.header.gaps.push(line::read_frames(rest)?),
             "start" => self.header.settings.push(line::read_setting(rest)?),
             _ => {
-                let frame = line::number(word).map_err(|_| "expected a frame number in front".to_owned())?;
+                let frame = line::number(word).map_err(|_| "expected a frame number first".to_owned())?;
                 if frame < *last_frame {
-                    return Err(format!("frames must not go back; the line before has {last_frame}"));
+                    return Err(format!("frames must not decrease; the previous line has {last_frame}"));
                 }
                 *last_frame = frame;
                 self.entries.push((frame, line::read_entry(rest)?));

@@ -16,17 +16,17 @@ use crate::units::SAMPLE_RATE;
 
 /// Ticks per quarter note.
 const TICKS: u16 = 480;
-/// A tempo event holds 24 bits of microseconds per quarter note.
+/// Maximum of a tempo event: 24 bits of microseconds per quarter note.
 const SLOWEST: u32 = 0x00FF_FFFF;
 
-/// Collects the notes that are played between two frames.
+/// Collects the notes played between two frames.
 #[derive(Debug)]
 pub struct MidiFile {
     frames: Range<u64>,
     beats: Vec<u64>,
     /// Frame and symbol.
     chords: Vec<(u64, String)>,
-    /// In the order in which they begin.
+    /// In order of onset.
     notes: Vec<Note>,
     muted: [bool; Voice::ALL.len()],
     all_muted: bool,
@@ -43,7 +43,7 @@ struct Note {
 }
 
 impl MidiFile {
-    /// Nothing yet, of a performance between two frames; frame `frames.start` is tick 0.
+    /// An empty collection for the frames of a performance; frame `frames.start` is tick 0.
     #[must_use]
     pub fn new(frames: Range<u64>) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl MidiFile {
         }
     }
 
-    /// Takes in what the conductor decided, in the order in which it decides.
+    /// Adds the conductor's output; call in order.
     pub(super) fn take(&mut self, score: &Score) {
         for (frame, notice) in score.notices.iter().filter(|(frame, _)| self.frames.contains(frame)) {
             match notice {
@@ -92,7 +92,7 @@ impl MidiFile {
         }
     }
 
-    /// Writes the file, format 1: a track for tempo and chords, and one for each voice.
+    /// Writes the file in format 1: a track for tempo and chords, and one per voice.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -136,7 +136,7 @@ const fn name(voice: Voice) -> &'static str {
     }
 }
 
-/// A track of events at ticks, in order of ticks; of those at one tick, ends of notes come first.
+/// A track of events in tick order; at the same tick, note ends come first.
 fn track<'a>(name: &'a str, mut events: Vec<(u32, TrackEventKind<'a>)>, end: u32) -> Track<'a> {
     let is_end =
         |kind: &TrackEventKind| matches!(kind, TrackEventKind::Midi { message: MidiMessage::NoteOff { .. }, .. });
@@ -151,10 +151,10 @@ fn track<'a>(name: &'a str, mut events: Vec<(u32, TrackEventKind<'a>)>, end: u32
     track
 }
 
-/// Frames against ticks: linear between two beats, where the tempo of the file is constant.
+/// Converts frames to ticks: linearly between two beats, where the tempo of the file is constant.
 #[derive(Debug)]
 struct Grid {
-    /// Frames and ticks, both rising; at least two.
+    /// Frames and ticks, both increasing; at least two.
     points: Vec<(u64, u32)>,
 }
 
@@ -174,7 +174,7 @@ impl Grid {
                 0 => part(beat - frames.start, length(0)),
                 _ => points[points.len() - 1].1 + u32::from(TICKS),
             };
-            // A beat on the first frame is there already.
+            // A beat on the first frame is already included.
             if *beat > points[points.len() - 1].0 {
                 points.push((*beat, tick));
             }
@@ -225,7 +225,7 @@ mod tests {
         TimedCommand { frame, command: EngineCommand::NoteOff { voice, note } }
     }
 
-    /// Seconds, key, velocity (0 for an end) of the notes of a track, by the file's own tempo map.
+    /// Seconds, key and velocity (0 for an end) of a track's notes, according to the file's tempo map.
     fn played(bytes: &[u8], track: usize) -> Vec<(f64, u8, u8)> {
         let smf = Smf::parse(bytes).unwrap();
         let mut tempi = Vec::new();
@@ -265,7 +265,7 @@ mod tests {
     fn notes_keep_their_time_while_the_tempo_changes() {
         let mut file = MidiFile::new(12_000..180_000);
         let score = Score {
-            // The first beat comes a quarter of a second after the beginning; then faster and faster.
+            // The first beat comes a quarter of a second after the start, then they accelerate.
             notices: [24_000, 48_000, 66_000, 78_000].map(beat).into(),
             commands: vec![
                 on(6_000, Voice::Bass, 30, 1.0),

@@ -1,6 +1,6 @@
-//! The offline crank: the same conductor, generator and engine as on stage, turned as fast as the machine can.
+//! The offline driver: the same conductor, generator and engine as in a live session, run as fast as possible.
 //!
-//! What it renders depends on the control log alone (seed, start values, events), not on how much is asked for at a time.
+//! The render depends only on the control log (seed, start values, events), not on the block sizes requested.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -16,40 +16,43 @@ use crate::music::plan::Plan;
 use crate::session::log::{ControlLog, Entry};
 use crate::session::midi_file::MidiFile;
 
-/// Most frames worked out at a time: less than the conductor's splice lead, so that a change never reaches back into
+/// Maximum frames processed at a time: less than the conductor's splice lead, so that a change never affects what the
+/// engine already has.
 /// what the engine already has.
 const CHUNK: u64 = 1024;
 
 /// A performance without a device.
-#[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
+#[allow(missing_debug_implementations, reason = "ring ends have no useful debug output")]
 pub struct Offline {
     conductor: Conductor,
     generator: Generator,
     engine: Engine,
     ends: EngineEnds,
     score: Score,
-    /// Takes down the notes, where they are wanted.
+    /// Collects the notes, if requested.
     notes: Option<MidiFile>,
     handover: Handover,
-    /// Commands that the engine has no room for yet.
+    /// Commands waiting for room in the engine's queue.
     waiting: VecDeque<TimedCommand>,
-    /// Commands that never reached the engine on stage, counted from the first on; in order.
+    /// Commands that never reached the engine in the live session, counted from the first; in order.
     lost: VecDeque<Range<u64>>,
     passed: u64,
     hops: Vec<Hop>,
-    /// What is still to happen, in order.
+    /// Events still to come, in order.
     entries: std::vec::IntoIter<(u64, Entry)>,
     next_entry: Option<(u64, Entry)>,
-    /// Splices that came late on stage, by the frame they were planned for: how they were performed, or never.
+    /// Splices that were late in the live session, by the frame they were planned for: how they were performed, or
+    /// never.
     late: BTreeMap<u64, Option<Performed>>,
-    /// Where the generator was not in time on stage: splices taken, first missing frame, frame it went on at; in order.
+    /// Where the generator was late in the live session: splices processed, first missing frame, frame at which it
+    /// continued; in order.
     gaps: VecDeque<(u64, u64, u64)>,
-    /// Splices taken so far.
+    /// Number of splices processed so far.
     splices: u64,
 }
 
 impl Offline {
-    /// A performance at its first frame, to be played as the log says.
+    /// Creates a performance at its first frame, to be played according to the log.
     #[must_use]
     pub fn new(log: ControlLog, generator: Generator) -> Self {
         let (engine_ports, ends) = ports();
@@ -83,27 +86,27 @@ impl Offline {
         }
     }
 
-    /// Takes down the notes from now on; [`Offline::take_notes`] gives them.
+    /// Starts collecting notes; [`Offline::take_notes`] returns them.
     pub fn note_down(&mut self, file: MidiFile) {
         self.notes = Some(file);
     }
 
-    /// The notes taken down so far; `None` where none were wanted.
+    /// The notes collected so far; `None` if not requested.
     pub const fn take_notes(&mut self) -> Option<MidiFile> {
         self.notes.take()
     }
 
-    /// Makes the next `out.len() / 2` frames, interleaved stereo.
+    /// Renders the next `out.len() / 2` frames, interleaved stereo.
     ///
     /// # Errors
-    /// When the network fails; the performance cannot be continued then.
+    /// When the network fails; the performance cannot continue then.
     pub fn render(&mut self, out: &mut [f32]) -> Result<(), GeneratorError> {
         for chunk in out.chunks_mut(2 * CHUNK as usize) {
             let until = self.conductor.frame() + chunk.len() as u64 / 2;
             self.conduct(until);
             self.generate(until)?;
-            // With no more than a quantum at a time the engine finds as many commands as it takes at once, however many wait
-            // and however much is asked for.
+            // With at most a quantum at a time the engine sees as many commands as it accepts at once, however many are
+            // waiting and however large the request.
             for part in chunk.chunks_mut(2 * QUANTUM) {
                 self.supply();
                 self.engine.render(part);
@@ -112,7 +115,7 @@ impl Offline {
         Ok(())
     }
 
-    /// Hands the engine as many commands as it has room for.
+    /// Passes the engine as many commands as it has room for.
     fn supply(&mut self) {
         let fits = self.ends.commands.vacant_len().min(self.waiting.len());
         for command in self.waiting.drain(..fits) {
@@ -120,13 +123,13 @@ impl Offline {
         }
     }
 
-    /// The plan that the music follows at the frame reached.
+    /// The plan in effect at the current frame.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.generator.plan()
     }
 
-    /// Lets everything happen that the log has before frame `until`.
+    /// Applies the log's events before frame `until`.
     fn conduct(&mut self, until: u64) {
         while let Some((frame, entry)) = self.next_entry.take_if(|(frame, _)| *frame < until) {
             self.advance(frame);
@@ -150,7 +153,7 @@ impl Offline {
         self.advance(until);
     }
 
-    /// Moves the conductor on and passes on what it decided.
+    /// Advances the conductor and distributes its output.
     fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
         if let Some(notes) = &mut self.notes {
@@ -183,7 +186,7 @@ impl Offline {
         self.score.clear();
     }
 
-    /// Hands the engine every hop that it needs to play up to frame `until`.
+    /// Passes the engine every hop needed to play up to frame `until`.
     fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
         while self.generator.covered() < until + HOP_LEAD {
             let covered = self.generator.covered();

@@ -46,15 +46,15 @@ def presets(page, daemon):
     daemon.until("the journey is told", lambda: "step 1 of 4" in page.inner_text(".now-preset"))
     page.click("#preset-previous")
     daemon.until_value("preset", "storm")
-    # A setlist leads from star to star.
+    # Previous and next lead from star to star.
     for name in ["Calm", "Angry"]:
-        page.click(f"[aria-label='{name} in the setlist']")
-    page.click("text=★ Setlist")
+        page.click(f"[aria-label='{name} starred']")
+    page.click("text=★ Starred")
     page.click("#preset-next")
     daemon.until_value("preset", "calm")
     page.click("#preset-next")
     daemon.until_value("preset", "angry")
-    page.click("text=★ Setlist")
+    page.click("text=★ Starred")
 
 
 def transport(page, daemon):
@@ -128,7 +128,7 @@ def piece(page, daemon):
     # Ten seconds, two channels, 24 bits.
     assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
     # Another like it, given up before it is ready.
-    row.locator("text=Another like it").click()
+    row.locator("text=Make a variation").click()
     other = daemon.until("another is asked for", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
     assert other["wish"]["emotion"] == "romantic" and other["wish"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
@@ -154,7 +154,7 @@ def health(page, daemon):
     assert "Melos" not in sentence and len(sentence) > 5, sentence
     assert page.get_attribute("#health", "data-health") in ("good", "warn"), sentence
     page.click("#health")
-    daemon.until("the figures are shown", lambda: "playing into nothing" in page.inner_text("#figures"))
+    daemon.until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
     daemon.until("the log is shown", lambda: page.locator("#log li").count() > 0)
     page.click("#figures-reset")
 
@@ -273,6 +273,25 @@ def scenes(page, daemon):
         page.click(".editor >> text=Really?")
         page.locator(f"[data-scene={name}]").wait_for(state="detached")
     daemon.until("no scene is left", lambda: daemon.get("/scenes") == {"scenes": []})
+
+
+def show(page, daemon):
+    """A setlist entry by entry, and a timer that is called off."""
+    view(page, "play")
+    page.select_option("#setlist", "evening")
+    daemon.until_value("setlist", "evening")
+    page.click("#setlist-next")
+    daemon.until_value("preset", "slow-dawn")
+    page.click("#setlist-entries [data-entry='3']")
+    daemon.until_value("preset", "storm")
+    daemon.until("the entry is marked", lambda: page.get_attribute("#setlist-entries [data-entry='3']", "aria-current") == "step")
+    page.click("#setlist-previous")
+    daemon.until_value("preset", "calm")
+    page.fill("#timer-minutes", "5")
+    page.click("#timer-start")
+    daemon.until("the timer is shown", lambda: page.inner_text("#timer-left").startswith("fades out in 4:5"))
+    page.click("#timer-off")
+    daemon.until("it is gone", lambda: page.inner_text("#timer-left") == "")
 
 
 def pictures(page, daemon):

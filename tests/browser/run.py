@@ -18,7 +18,7 @@ def every_part(port, size, shots):
             part(page, daemon)
             print(f"{part.__name__} holds", flush=True)
         view(page, "play")
-        for part in [parts.mood, parts.presets, parts.harmony, parts.mixer, parts.pictures, parts.scenes, parts.midi, parts.takes, parts.piece, parts.stage]:
+        for part in [parts.mood, parts.presets, parts.harmony, parts.mixer, parts.pictures, parts.scenes, parts.show, parts.midi, parts.takes, parts.piece, parts.stage]:
             part(page, daemon)
             print(f"{part.__name__} holds", flush=True)
         for theme in ["dark", "light", "contrast"]:
@@ -79,7 +79,7 @@ def restart(port):
         page.wait_for_selector("#banner:not([hidden])")
         assert page.evaluate("document.body.classList.contains('offline')")
         page.locator("#f-reverb").evaluate("(input) => { input.value = 0.33; input.dispatchEvent(new Event('input', { bubbles: true })); }")
-        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change waits')")
+        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change is pending')")
         print("a change waits", flush=True)
         page.wait_for_selector("#banner", state="hidden")
         daemon.until_value("reverb", 0.33, 0.01)

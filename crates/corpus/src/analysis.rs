@@ -1,7 +1,7 @@
-//! Measures sound: timbre, loudness, rhythm, harmony.
+//! Audio analysis: timbre, loudness, rhythm, harmony.
 //!
-//! Everything is measured on mono sound at 48 kHz in the frames of [`melos::mel`]. Definitions are those of librosa 0.11
-//! with the same frame sizes, so that numbers can be compared.
+//! Everything is measured on mono audio at 48 kHz in the frames of [`melos::mel`]. Definitions are those of librosa
+//! 0.11 with the same frame sizes, so that results are comparable.
 
 pub mod decode;
 pub mod mfcc;
@@ -18,7 +18,7 @@ use rhythm::Rhythm;
 use spectral::Spectral;
 use tonal::{Chroma, ChromaBank, KeyEstimate};
 
-/// What was measured in one frame.
+/// The measurements of one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Frame {
     /// The mel frame.
@@ -29,30 +29,30 @@ pub struct Frame {
     pub zero_crossings: f32,
     /// Shape of the spectrum.
     pub spectral: Spectral,
-    /// Pitch classes, the strongest 1.
+    /// Chroma, normalized to a maximum of 1.
     pub chroma: Chroma,
     /// Cepstral coefficients of the mel frame.
     pub mfcc: Coefficients,
-    /// Their slope, per frame.
+    /// Their slope per frame.
     pub mfcc_delta: Coefficients,
 }
 
-/// What was measured in a whole signal.
+/// The measurements of a whole signal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
-    /// How long it is.
+    /// Length in seconds.
     pub seconds: f64,
-    /// Frame by frame, [`melos::mel::FRAMES_PER_SECOND`] a second.
+    /// The frames, [`melos::mel::FRAMES_PER_SECOND`] per second.
     pub frames: Vec<Frame>,
-    /// Tempo, beats, onsets.
+    /// Tempo, beats and onsets.
     pub rhythm: Rhythm,
-    /// Mean of the frames' pitch classes.
+    /// Mean chroma of the frames.
     pub chroma: Chroma,
     /// The key that fits them best.
     pub key: KeyEstimate,
 }
 
-/// Measures a mono signal at 48 kHz. An empty one gives the one frame of silence at its start.
+/// Analyses a mono signal at 48 kHz. An empty signal yields one frame of silence.
 #[must_use]
 pub fn analyze(signal: &[f32]) -> Analysis {
     let mut analyzer = MelAnalyzer::new();

@@ -1,7 +1,7 @@
-//! Corpora and measurement, away from the stage: training data from collections of music, and what a recording sounds like.
+//! Corpus preparation and audio analysis, separate from the daemon.
 //!
-//! It shares the mel spectrogram, the conditions and the music theory with Melos itself, so that the networks are trained on
-//! what they are later asked for.
+//! Shares the mel spectrogram, the conditions and the music theory with Melos, so that the networks are trained on what
+//! they are later given.
 
 pub mod analysis;
 pub mod prepare;

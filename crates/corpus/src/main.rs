@@ -1,5 +1,5 @@
 //! `melos-corpus`: prepares corpora for training and measures recordings.
-#![allow(clippy::print_stderr, reason = "a tool for the desk: whoever closes its standard error wants it to end")]
+#![allow(clippy::print_stderr, reason = "an offline tool may end when its standard error is closed")]
 
 mod cli {
     pub(crate) mod analyze;
@@ -23,13 +23,14 @@ struct Cli {
 enum Command {
     /// Measure audio files: tempo, key, loudness, timbre
     Analyze(cli::analyze::Args),
-    /// Turn a corpus of music into shards for training
+    /// Turn a music corpus into training shards
     Prepare(cli::prepare::Args),
 }
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // A reader that has seen enough, as in `melos-corpus analyze … | head`, is no failure.
+        // A reader that closes early, as in `melos-corpus analyze … | head`, is not a failure.
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => {
             ExitCode::SUCCESS
         }

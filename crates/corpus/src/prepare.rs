@@ -1,4 +1,4 @@
-//! Turns corpora into training shards: notes → sound → mel, and what the network is told about every latent frame.
+//! Turns corpora into training shards: notes → audio → mel, and the conditions of every latent frame.
 
 pub mod beats;
 pub mod condition;
@@ -43,69 +43,71 @@ use workshop::{Failure, Workshop};
 pub struct Options {
     /// Corpora and their root folders.
     pub corpora: Vec<(Corpus, PathBuf)>,
-    /// Leave out the pieces for training.
+    /// Whether to leave out training pieces.
     pub held_out: bool,
-    /// The SoundFont to render with.
-    pub soundfont: PathBuf,
-    /// Where the shards go.
+    /// The piano to render with: a SoundFont (`.sf2`) or the description of a sample library (`.toml`).
+    pub piano: PathBuf,
+    /// Output folder for the shards.
     pub out: PathBuf,
-    /// Copies of each training piece, each in its own key and tempo.
+    /// Copies of each training piece, each in a different key and tempo.
     pub copies: usize,
-    /// Stop when the folder holds this many hours.
+    /// Stop when the folder contains this many hours.
     pub hours: Option<f64>,
-    /// Take at most this many seconds of each piece, from a random place.
+    /// Use at most this many seconds of each piece, at a random position.
     pub max_piece_seconds: Option<f64>,
-    /// Store the sound beside the mel.
+    /// Store the audio beside the mel.
     pub audio: bool,
-    /// Pieces rendered at a time.
+    /// Store the difference of the channels as well.
+    pub stereo: bool,
+    /// Pieces to render in parallel.
     pub jobs: usize,
-    /// Decides everything random.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
     /// Shards written by this run.
     pub written: usize,
-    /// Shards that were there already.
+    /// Shards that already existed.
     pub existing: usize,
-    /// Hours of sound the folder now holds, as far as this run looked.
+    /// Hours of audio in the folder, as far as this run has checked.
     pub hours: f64,
-    /// Pieces left out, and why.
+    /// Skipped pieces and reasons.
     pub skipped: Vec<(String, String)>,
 }
 
 /// Why nothing can be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// No sound can be made.
+    /// Audio cannot be rendered.
     #[error(transparent)]
     Synth(#[from] SynthError),
     /// The shards cannot be written.
     #[error("{path}: {source}")]
     Output {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// Every corpus or piece was skipped.
-    #[error("nothing can be used: {}", reasons(.0))]
+    #[error("no usable pieces: {}", reasons(.0))]
     NothingLeft(Vec<(String, String)>),
-    /// No threads.
+    /// Threads cannot be created.
     #[error("cannot start {jobs} jobs: {reason}")]
     Threads {
-        /// How many were asked for.
+        /// The requested number.
         jobs: usize,
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
-/// Velocity that every corpus is brought to: mean and standard deviation.
+/// Velocity that every corpus is normalized to: mean and standard deviation.
 const VELOCITY: (f32, f32) = (64.0, 14.0);
-/// How many reasons an error lists.
+/// Maximum reasons listed in an error.
 const REASONS: usize = 5;
 
 fn reasons(skipped: &[(String, String)]) -> String {
@@ -114,10 +116,10 @@ fn reasons(skipped: &[(String, String)]) -> String {
     listed.join("; ") + &if rest > 0 { format!("; and {rest} more") } else { String::new() }
 }
 
-/// Prepares shards; those already in the folder are kept and counted, so an interrupted run continues where it stopped.
+/// Prepares shards. Existing ones are kept and counted, so an interrupted run resumes.
 ///
 /// # Errors
-/// [`PrepareError`] when a corpus, the SoundFont or the output folder cannot be used; single bad pieces are skipped.
+/// [`PrepareError`] when a corpus, the piano or the output folder cannot be used; single bad pieces are skipped.
 pub fn run(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
     let pool = pool.map_err(|error| PrepareError::Threads { jobs: options.jobs, reason: error.to_string() })?;
@@ -125,7 +127,7 @@ pub fn run(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepare
 }
 
 fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
-    let piano = Piano::load(&options.soundfont)?;
+    let piano = Piano::load(&options.piano)?;
     let (mut pieces, mut skipped) = (Vec::new(), Vec::new());
     for (corpus, root) in &options.corpora {
         match corpus.list(root) {
@@ -173,7 +175,7 @@ fn bar(template: &str) -> ProgressStyle {
 
 type Loaded = Vec<(Piece, Material)>;
 
-/// Reads the pieces; the broken ones join the skipped.
+/// Reads the pieces; broken ones are skipped.
 fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &ProgressBar) -> Loaded {
     let results: Vec<(Piece, Result<Material, CorpusError>)> = pieces
         .into_par_iter()
@@ -193,7 +195,7 @@ fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &Prog
     loaded
 }
 
-/// Brings each corpus to the same mean and spread of velocity, so that loudness does not tell where a piece is from.
+/// Normalizes each corpus to the same mean and spread of velocity, so that loudness does not reveal a piece's origin.
 fn normalise_velocity(loaded: &mut Loaded) {
     for corpus in Corpus::ALL {
         let mut notes: Vec<&mut Note> = loaded
@@ -229,7 +231,7 @@ fn note_windows(notes: &[Note]) -> Vec<Features> {
     times.filter_map(|at| features(notes, at)).collect()
 }
 
-/// Makes the copies one after the other, several at a time, until the hours are full.
+/// Makes the copies in turn, several in parallel, until there are enough hours.
 fn make_all(
     loaded: &Loaded,
     renditions: &[Rendition],
@@ -260,6 +262,7 @@ fn make_all(
                 }
                 Err(Failure::TooShort) => summary.skipped.push((piece.title(), "too short".to_owned())),
                 Err(Failure::Input(error)) => summary.skipped.push((piece.title(), error.to_string())),
+                Err(Failure::Piano(error)) => return Err(error.into()),
                 Err(Failure::Output(source)) => return Err(PrepareError::Output { path, source }),
             }
             progress.set_message(format!("{:.2} h", summary.hours));

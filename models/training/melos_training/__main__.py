@@ -1,4 +1,4 @@
-"""`python -m melos_training vae|vocoder|transformer|describe|plot|adopt|export|measure …`."""
+"""`python -m melos_training vae|vocoder|transformer|pianist|prior|describe|plot|adopt|export|measure …`."""
 
 import argparse
 import sys
@@ -9,7 +9,18 @@ import torch
 
 from . import checkpoint, device, metrics, team
 from .data import NoShards
-from .runs import RUNS, Run, SettingsError, TransformerRun, VaeRun, VocoderRun, describe_run, written
+from .runs import (
+    RUNS,
+    PianistRun,
+    PriorRun,
+    Run,
+    SettingsError,
+    TransformerRun,
+    VaeRun,
+    VocoderRun,
+    describe_run,
+    written,
+)
 
 TRAINED_PARTS = ("vae", "vocoder", "transformer")
 
@@ -27,7 +38,7 @@ def _add_training(commands: Any, name: str) -> None:
     command.add_argument("--seed", type=int)
     command.add_argument("--every", type=int, help="steps between two lines of the metrics")
     command.add_argument("--threads", type=int)
-    if name != "vocoder":
+    if name in ("vae", "transformer"):
         help_text = "half as fast again, minutes later"
         command.add_argument("--compile", dest="compiled", action="store_const", const=True, help=help_text)
     if name == "vae":
@@ -36,6 +47,10 @@ def _add_training(commands: Any, name: str) -> None:
         command.add_argument("--vae", type=Path, help="a finished VAE's checkpoint: half of the windows are told by it")
     if name == "transformer":
         command.add_argument("--vae", type=Path, help="the VAE's checkpoint")
+    if name == "pianist":
+        command.add_argument("--pianos", nargs="+", metavar="NAME", help="the pianos of the shards, in order")
+    if name == "prior":
+        command.add_argument("--pianist", type=Path, help="the pianist's checkpoint")
 
 
 def _arguments() -> dict[str, Any]:
@@ -83,6 +98,14 @@ def train(run: Run) -> None:
             from . import train_transformer
 
             train_transformer.train(run, members)
+        elif isinstance(run, PianistRun):
+            from .pianist import train_pianist
+
+            train_pianist.train(run, members)
+        elif isinstance(run, PriorRun):
+            from .pianist import train_prior
+
+            train_prior.train(run, members)
 
 
 def describe(path: Path) -> None:

@@ -68,10 +68,14 @@ class Shards:
         self._seen: set[Path] = set()
         self._ends = np.zeros(0, np.int64)
         self.refresh()
-        place = {name: index for index, name in enumerate(order)}
-        self.shards.sort(key=lambda shard: place.get(shard.name, len(place)))
+        # Folders that hold the same copies, as those of several pianos do, repeat names: the first takes the first
+        # place.
+        places: dict[str, list[int]] = {}
+        for index, name in enumerate(order):
+            places.setdefault(name, []).append(index)
+        self.shards.sort(key=lambda shard: places[shard.name].pop(0) if places.get(shard.name) else len(order))
         self._measure()
-        if gone := place.keys() - {shard.name for shard in self.shards}:
+        if gone := places.keys() - {shard.name for shard in self.shards}:
             print(f"{len(gone)} shards that were trained on are gone, such as {min(gone)}", flush=True)
 
     def refresh(self) -> list[Shard]:

@@ -145,8 +145,42 @@ class TransformerRun(Run):
         return DROP_GROUP | given
 
 
-RUNS: dict[str, type[Run]] = {run.network: run for run in (VaeRun, VocoderRun, TransformerRun)}
-_PATHS = ("out", "decoder_of", "vae")
+class PianistRun(Run):
+    network = "pianist"
+
+    batch: PositiveInt = 8
+    rate: PositiveFloat = 1.2e-3
+    pianos: tuple[str, ...] = Field(min_length=1)
+    """Names of the pianos in the shards, in the order of their numbers."""
+    frames: PositiveInt = Field(default=128, multiple_of=8)
+    """Mel frames of a window."""
+    latent: PositiveInt = 16
+    """Dimensions of a latent."""
+    kl_weight: NonNegativeFloat = 0.01
+    """Of the mean over dimensions, in nepers a nat."""
+    kl_ramp: float = Field(default=0.05, gt=0, le=1)
+    """The share of the training over which the KL's weight rises from 0."""
+    free_nats: NonNegativeFloat = 0.1
+    """KL that each dimension has for nothing, in nats a latent."""
+    attack_weight: NonNegativeFloat = 0.5
+    """Of the error at attacks, beside that of all frames."""
+
+
+class PriorRun(Run):
+    network = "prior"
+
+    batch: PositiveInt = 8
+    rate: PositiveFloat = 1e-3
+    pianist: Path
+    """The pianist's checkpoint; its encoder stays as it is."""
+    frames: PositiveInt = Field(default=512, multiple_of=8)
+    """Mel frames of a window."""
+    drop_mood: float = Field(default=0.2, ge=0, le=1)
+    """How often a window goes without a mood."""
+
+
+RUNS: dict[str, type[Run]] = {run.network: run for run in (VaeRun, VocoderRun, TransformerRun, PianistRun, PriorRun)}
+_PATHS = ("out", "decoder_of", "vae", "pianist")
 
 
 class SettingsError(Exception):

@@ -8,9 +8,9 @@ from .layers import Block, Carry, CausalConv
 
 
 class Encoder(nn.Module):
-    """Log-mel [batch, frames, 128] to the posterior's mean and log variance [batch, frames / 8, 32]. Not causal."""
+    """Log-mel [batch, frames, 128] to the posterior's mean and log variance [batch, frames / 8, latent]. Not causal."""
 
-    def __init__(self, narrow: int = 192, wide: int = 256) -> None:
+    def __init__(self, narrow: int = 192, wide: int = 256, latent: int = LATENT_DIMS) -> None:
         super().__init__()
         self.enter = nn.Linear(MEL_BANDS, narrow)
         self.frames = nn.ModuleList([Block(narrow), Block(narrow)])
@@ -19,7 +19,7 @@ class Encoder(nn.Module):
         self.latent = nn.Linear(2 * wide, wide)
         self.latents = nn.ModuleList([Block(wide), Block(wide)])
         self.norm = nn.LayerNorm(wide)
-        self.leave = nn.Linear(wide, 2 * LATENT_DIMS)
+        self.leave = nn.Linear(wide, 2 * latent)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         batch, frames, _ = mel.shape
@@ -82,6 +82,6 @@ class Vae(nn.Module):
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL to the standard normal in nats, per dimension [32]."""
+    """KL to the standard normal in nats, per dimension [latent]."""
     nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
     return nats.flatten(0, -2).mean(0)

@@ -1,4 +1,4 @@
-//! One line of the log: bounded, and nothing in it but its text.
+//! One line of the log: bounded in length and free of control characters.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -8,23 +8,23 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::Queue;
 
-/// Most bytes of a line.
-const LONGEST: usize = 2048;
-/// Most bytes of a JSON line before its texts are shortened.
-const LONGEST_RAW: usize = 65_536;
-/// Most bytes of one text in a JSON line that is too long.
-const LONGEST_TEXT: usize = 256;
+/// Maximum bytes in a line.
+const MAX_BYTES: usize = 2048;
+/// Maximum bytes in a JSON line before its texts are shortened.
+const MAX_RAW_BYTES: usize = 65_536;
+/// Maximum bytes of one text in a JSON line that is too long.
+const MAX_TEXT_BYTES: usize = 256;
 
-/// What a line looks like.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Plain,
-    /// With colours; the formatter escapes what is logged itself.
+    /// With colours; the formatter itself escapes the logged text.
     Ansi,
     Json,
 }
 
-/// Makes a buffer for each line.
+/// Creates a buffer for each line.
 #[derive(Debug)]
 pub(super) struct Lines {
     queue: Queue,
@@ -45,18 +45,18 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// A line being written; it is handed over when dropped.
+/// A line being written; it is queued when dropped.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     lines: &'a Lines,
     bytes: Vec<u8>,
-    /// Bytes that were not kept.
+    /// Bytes that did not fit.
     missing: usize,
 }
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = if self.lines.form == Form::Json { LONGEST_RAW } else { LONGEST };
+        let room = if self.lines.form == Form::Json { MAX_RAW_BYTES } else { MAX_BYTES };
         let kept = bytes.len().min(room.saturating_sub(self.bytes.len()));
         self.bytes.extend_from_slice(&bytes[..kept]);
         self.missing += bytes.len() - kept;
@@ -84,20 +84,20 @@ impl Drop for Line<'_> {
     }
 }
 
-/// Whether a character could begin a line, move the cursor, or turn the direction of what follows.
-fn disrupts(character: char) -> bool {
+/// Whether a character could start a line, move the cursor or change the text direction.
+fn is_disruptive(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text with nothing in it that a terminal or a reader of lines would obey.
+/// Escapes everything that a terminal or a line reader would interpret.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if text.chars().any(disrupts) { escaped(text, |_| false).into() } else { text.into() }
+    if text.chars().any(is_disruptive) { escaped(text, |_| false).into() } else { text.into() }
 }
 
 fn escaped(text: &str, may_stay: impl Fn(char) -> bool) -> String {
     let escape = |mut out: String, character: char| {
-        match disrupts(character) && !may_stay(character) {
+        match is_disruptive(character) && !may_stay(character) {
             true => out.extend(character.escape_default()),
             false => out.push(character),
         }
@@ -108,7 +108,7 @@ fn escaped(text: &str, may_stay: impl Fn(char) -> bool) -> String {
 
 fn plain(text: &str, missing: usize, ansi: bool) -> String {
     let mut line = escaped(text, |character| ansi && character == '\u{1b}');
-    let end = line.floor_char_boundary(LONGEST);
+    let end = line.floor_char_boundary(MAX_BYTES);
     let missing = missing + line.len() - end;
     if missing > 0 {
         line.truncate(end);
@@ -120,24 +120,23 @@ fn plain(text: &str, missing: usize, ansi: bool) -> String {
 
 fn json(text: &str, missing: usize) -> String {
     let line = json_escaped(text);
-    if line.len() <= LONGEST && missing == 0 {
+    if line.len() <= MAX_BYTES && missing == 0 {
         return line;
     }
     let shortened = serde_json::from_str::<Value>(&line).ok().map(|mut value| {
         shorten(&mut value);
         json_escaped(&value.to_string())
     });
-    shortened.filter(|line| line.len() <= LONGEST).unwrap_or_else(|| {
+    shortened.filter(|line| line.len() <= MAX_BYTES).unwrap_or_else(|| {
         let bytes = line.len() + missing;
-        serde_json::json!({ "level": "WARN", "fields": { "message": "a line was too long", "bytes": bytes } })
-            .to_string()
+        serde_json::json!({ "level": "WARN", "fields": { "message": "line too long", "bytes": bytes } }).to_string()
     })
 }
 
-/// Outside its texts a JSON line has no character that disrupts, and in them an escape means the same.
+/// Outside strings a JSON line has no such character, and within them the escape means the same.
 fn json_escaped(line: &str) -> String {
     let escape = |mut out: String, character: char| {
-        match disrupts(character) {
+        match is_disruptive(character) {
             true => out.push_str(&format!("\\u{:04x}", u32::from(character))),
             false => out.push(character),
         }
@@ -148,8 +147,8 @@ fn json_escaped(line: &str) -> String {
 
 fn shorten(value: &mut Value) {
     match value {
-        Value::String(text) if text.len() > LONGEST_TEXT => {
-            let end = text.floor_char_boundary(LONGEST_TEXT);
+        Value::String(text) if text.len() > MAX_TEXT_BYTES => {
+            let end = text.floor_char_boundary(MAX_TEXT_BYTES);
             *text = format!("{}… ({} more bytes)", &text[..end], text.len() - end);
         }
         Value::Array(values) => values.iter_mut().for_each(shorten),
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_logged_begins_a_line_or_steers_a_terminal() {
+    fn logged_text_cannot_start_lines_or_control_the_terminal() {
         assert_eq!(written(Form::Plain, "WARN a\nINFO b\r\u{1b}[2J\u{9b}1m\u{202e}\n"), {
             "WARN a\\nINFO b\\r\\u{1b}[2J\\u{9b}1m\\u{202e}\n"
         });
@@ -186,14 +185,14 @@ mod tests {
         let long = "ü".repeat(100_000);
         for form in [Form::Plain, Form::Ansi] {
             let line = written(form, &format!("{long}\n"));
-            assert!(line.len() < LONGEST + 40 && line.ends_with(" more bytes)\n"), "{} bytes", line.len());
+            assert!(line.len() < MAX_BYTES + 40 && line.ends_with(" more bytes)\n"), "{} bytes", line.len());
             assert_eq!(line.matches('\n').count(), 1);
         }
         // Every character that has to be escaped grows.
-        assert!(written(Form::Plain, &"\u{1}".repeat(2000)).len() < LONGEST + 40);
+        assert!(written(Form::Plain, &"\u{1}".repeat(2000)).len() < MAX_BYTES + 40);
         for message in ["x".repeat(5000), long] {
             let line = written(Form::Json, &serde_json::json!({ "fields": { "message": message } }).to_string());
-            assert!(line.len() <= LONGEST, "{} bytes", line.len());
+            assert!(line.len() <= MAX_BYTES, "{} bytes", line.len());
             assert!(serde_json::from_str::<Value>(&line).unwrap()["fields"]["message"].is_string(), "{line}");
         }
     }

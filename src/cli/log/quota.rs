@@ -1,4 +1,4 @@
-//! How many lines of one kind may be written: a burst, then few; the rest is counted and summed up in a line.
+//! Limits the lines per call site: a burst, then a few; the rest are counted and summarized.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,37 +10,37 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// The target of what the log says about itself, which is rare by design.
+/// Target of the log's messages about itself, which are exempt and rare by design.
 pub(super) const OWN_TARGET: &str = "melos::log";
 
-/// Lines of one kind that may be written at once.
+/// Lines from one call site that may be written at once.
 const BURST: u32 = 20;
-/// In this time one more line of the kind may be written.
+/// Time until one more line from that call site may be written.
 const REFILL: Duration = Duration::from_secs(10);
-/// Characters of a line left out that are shown for it.
+/// Characters shown of a suppressed line.
 const SAMPLE: usize = 120;
 
-/// Limits the lines from each place in the code that logs; clones share their counts.
+/// Limits the lines from each call site; clones share their counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Quota {
     kinds: Arc<Mutex<HashMap<Identifier, Kind>>>,
 }
 
-/// Lines from one place.
+/// The lines from one call site.
 #[derive(Debug)]
 struct Kind {
-    /// How many may still be written, and since when that counts.
+    /// How many more may be written, as counted at `since`.
     left: u32,
     since: Instant,
-    left_out: u64,
-    /// The first message that was left out.
+    suppressed: u64,
+    /// The first suppressed message.
     sample: String,
     reported: Option<Instant>,
 }
 
 impl Kind {
     fn new(now: Instant) -> Self {
-        Self { left: BURST, since: now, left_out: 0, sample: String::new(), reported: None }
+        Self { left: BURST, since: now, suppressed: 0, sample: String::new(), reported: None }
     }
 
     /// Whether one more may be written.
@@ -52,33 +52,33 @@ impl Kind {
         }
         let admitted = self.left > 0;
         self.left = self.left.saturating_sub(1);
-        self.left_out += u64::from(!admitted);
+        self.suppressed += u64::from(!admitted);
         admitted
     }
 
-    /// How many were left out, when it is time to say so.
+    /// Returns the number suppressed when a report is due.
     fn report(&mut self, now: Instant) -> Option<(u64, String)> {
         let due = self.reported.is_none_or(|reported| now.saturating_duration_since(reported) >= REFILL);
-        if self.left_out == 0 || !due {
+        if self.suppressed == 0 || !due {
             return None;
         }
         self.reported = Some(now);
-        Some((std::mem::take(&mut self.left_out), std::mem::take(&mut self.sample)))
+        Some((std::mem::take(&mut self.suppressed), std::mem::take(&mut self.sample)))
     }
 }
 
 impl Quota {
-    /// Logs how many lines were left out.
+    /// Logs how many lines were suppressed.
     pub(super) fn report(&self) {
         let now = Instant::now();
         let reports: Vec<_> = self.kinds().values_mut().filter_map(|kind| kind.report(now)).collect();
         for (lines, like) in reports {
-            tracing::warn!(target: OWN_TARGET, lines, like, "similar lines were left out");
+            tracing::warn!(target: OWN_TARGET, lines, like, "similar lines were suppressed");
         }
     }
 
     fn kinds(&self) -> MutexGuard<'_, HashMap<Identifier, Kind>> {
-        // Whatever panicked while counting left the counts usable.
+        // A panic while counting leaves the counts usable.
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,13 +104,13 @@ impl<S: Subscriber> Filter<S> for Quota {
     }
 }
 
-/// Takes the beginning of an event's message.
+/// Keeps the start of an event's message.
 struct Sample<'a>(&'a mut String);
 
 impl Visit for Sample<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            // It fails when it has enough; that is the end of the message.
+            // Fails once it has enough, which ends the message.
             let _ = fmt::write(self, format_args!("{value:?}"));
         }
     }

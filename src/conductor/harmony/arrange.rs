@@ -1,53 +1,53 @@
-//! Setting the chords of a bar for bass, pad and upper voice.
+//! Arranges the chords of a bar for bass, pad and upper voice.
 
 use crate::music::theory::{Chord, Key, Voice};
 
-use super::dice::{Dice, Luck, Purpose};
 use super::phrase::Phrase;
+use super::rng::{Purpose, Rng, RngStreams};
 use super::{BarRequest, Note, Segment, bass, pad, upper, voicing};
 use crate::music::profile::Profile;
 
-/// Largest difference of touch between equal notes.
+/// Maximum velocity difference between equal notes.
 const TOUCH: f32 = 0.03;
 
-/// What is to be set.
+/// What to arrange.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Score<'a> {
-    /// Whose the small differences are.
-    pub luck: Luck,
-    /// What was asked for.
+    /// Source of small random differences.
+    pub streams: RngStreams,
+    /// The request.
     pub request: &'a BarRequest,
     /// The phrase.
     pub phrase: &'a Phrase,
     /// The key.
     pub key: Key,
-    /// The chords and where they begin.
+    /// The chords and their beats.
     pub chords: &'a [(f64, Chord)],
-    /// The chord to come after them, if it can be foreseen.
+    /// The chord that follows, if predictable.
     pub next: Option<Chord>,
 }
 
-/// The part of a bar that has been played already.
+/// The part of a bar already played.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Played<'a> {
-    /// The beat up to which it was.
+    /// The beat up to which it was played.
     pub until: f64,
-    /// The whole bar's segments as they were.
+    /// The previous segments of the whole bar.
     pub segments: &'a [Segment],
-    /// The whole bar's notes as they were.
+    /// The previous notes of the whole bar.
     pub notes: &'a [Note],
 }
 
-/// What the voices held at the end of a bar.
+/// State of the voices at the end of a bar.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Hands {
+pub(super) struct VoicingState {
     /// The chord.
     pub chord: Option<Chord>,
-    /// Whether it was led.
+    /// Whether it is a lead chord.
     pub led: bool,
     /// The pad's notes, ascending; empty at the start.
     pub pad: Vec<u8>,
-    /// The bass note that chord began with.
+    /// The initial bass note of that chord.
     pub bass: Option<u8>,
     /// The last bass note.
     pub last_bass: Option<u8>,
@@ -55,40 +55,44 @@ pub(super) struct Hands {
     pub upper: Option<u8>,
 }
 
-impl Hands {
-    /// What the voices hold after they have played these segments and notes.
+impl VoicingState {
+    /// The state after playing these segments and notes.
     pub(super) fn after<'a>(&self, segments: &[Segment], notes: impl IntoIterator<Item = &'a Note>) -> Self {
-        let mut hands = self.clone();
+        let mut state = self.clone();
         if let Some(segment) = segments.last() {
-            hands.chord = Some(segment.chord);
-            hands.bass = Some(segment.bass);
-            hands.pad.clone_from(&segment.pad);
+            state.chord = Some(segment.chord);
+            state.bass = Some(segment.bass);
+            state.pad.clone_from(&segment.pad);
         }
         for note in notes {
             match note.voice {
-                Voice::Bass => hands.last_bass = Some(note.note),
+                Voice::Bass => state.last_bass = Some(note.note),
                 Voice::Pad => {}
-                Voice::Upper => hands.upper = Some(note.note),
+                Voice::Upper => state.upper = Some(note.note),
             }
         }
-        hands
+        state
     }
 }
 
-/// Sets a bar, or the rest of one: its segments and the notes of all voices by onset.
-pub(super) fn arrange(score: &Score<'_>, before: &Hands, played: Option<&Played<'_>>) -> (Vec<Segment>, Vec<Note>) {
+/// Arranges a bar, or the rest of one: its segments, and the notes of all voices by onset.
+pub(super) fn arrange(
+    score: &Score<'_>,
+    before: &VoicingState,
+    played: Option<&Played<'_>>,
+) -> (Vec<Segment>, Vec<Note>) {
     let profile = Profile::blend(&score.request.mood);
     let emotion = score.phrase.emotion;
     let bar_end = f64::from(score.request.beats);
     let mut tracks = Tracks::new(score, played, &profile);
-    let mut hands = before.after(&[], tracks.past());
+    let mut state = before.after(&[], tracks.past());
     let mut segments: Vec<Segment> = Vec::with_capacity(score.chords.len());
     for (index, (start, chord)) in score.chords.iter().enumerate() {
         let following = score.chords.get(index + 1);
         let end = following.map_or(bar_end, |(next, _)| *next);
         let segment = match played.and_then(|played| played.segment_from(*start)) {
             Some(old) => Segment { end, ..old.clone() },
-            None => begin(*start, end, chord, &hands, &profile, pad::voices(emotion)),
+            None => begin(*start, end, chord, &state, &profile, pad::voices(emotion)),
         };
         let next = following.map(|(_, chord)| *chord).or(score.next).unwrap_or(*chord);
         let next_bass = bass::anchor(&next, Some(segment.bass), profile.bass_centre());
@@ -102,21 +106,21 @@ pub(super) fn arrange(score: &Score<'_>, before: &Hands, played: Option<&Played<
                 tracks.play(Voice::Pad, *note, accent, at, beats);
             }
         }
-        hands = hands.after(std::slice::from_ref(&segment), &tracks.notes);
+        state = state.after(std::slice::from_ref(&segment), &tracks.notes);
         segments.push(segment);
     }
     let setting = upper::Setting {
         emotion,
         key: score.key,
-        phrase: score.phrase.number,
+        phrase: score.phrase.motif(),
         position: score.phrase.position(score.request.bar),
         activity: profile.upper,
         before: before.upper,
         centre: profile.upper_centre(),
         floor: segments.iter().filter_map(|segment| segment.pad.last().copied()).max().unwrap_or_default(),
     };
-    let mut dice = score.luck.dice(Purpose::Upper, score.request.bar);
-    for (at, beats, note) in upper::line(&setting, &segments, &mut dice) {
+    let mut rng = score.streams.rng(Purpose::Upper, score.request.bar);
+    for (at, beats, note) in upper::line(&setting, &segments, &mut rng) {
         tracks.hit(Voice::Upper, at);
         tracks.play(Voice::Upper, note, 0.95, at, beats);
     }
@@ -131,31 +135,31 @@ impl<'a> Played<'a> {
     }
 }
 
-/// A new chord: its bass note, then the voicing that follows best.
-fn begin(start: f64, end: f64, chord: &Chord, hands: &Hands, profile: &Profile, voices: usize) -> Segment {
-    let bass = bass::anchor(chord, hands.bass, profile.bass_centre());
-    let basses: Vec<u8> = hands.bass.into_iter().chain(hands.last_bass).collect();
+/// A new chord: its bass note, then the best voicing.
+fn begin(start: f64, end: f64, chord: &Chord, state: &VoicingState, profile: &Profile, voices: usize) -> Segment {
+    let bass = bass::anchor(chord, state.bass, profile.bass_centre());
+    let basses: Vec<u8> = state.bass.into_iter().chain(state.last_bass).collect();
     let setting = voicing::Setting {
         chord,
         voices,
         bass,
-        before: &hands.pad,
+        before: &state.pad,
         basses_before: &basses,
         centre: profile.pad_centre(),
     };
     Segment { start, end, chord: *chord, bass, pad: voicing::voice(&setting) }
 }
 
-/// The notes of a bar as they are written down.
+/// Collects the notes of a bar.
 struct Tracks<'a> {
-    /// The bar as it was, and the beat from which on it is written anew.
+    /// The previous version of the bar, and the beat from which it is rewritten.
     old: &'a [Note],
     from: f64,
-    /// Touch of a note without accent.
+    /// Velocity of an unaccented note.
     touch: f32,
-    dice: Dice,
+    rng: Rng,
     notes: Vec<Note>,
-    /// First hit of each voice from `from` on.
+    /// First onset of each voice from `from` on.
     hits: [f64; 3],
 }
 
@@ -167,13 +171,13 @@ impl<'a> Tracks<'a> {
             old: played.map_or(&[], |played| played.notes),
             from: played.map_or(0.0, |played| played.until),
             touch: profile.loudness / 127.0 * (1.0 + dynamics * (2.0 * swell - 1.0)),
-            dice: score.luck.dice(Purpose::Touch, score.request.bar),
+            rng: score.streams.rng(Purpose::Touch, score.request.bar),
             notes: Vec::new(),
             hits: [f64::INFINITY; 3],
         }
     }
 
-    /// The notes that were played before.
+    /// The notes already played.
     fn past(&self) -> impl Iterator<Item = &'a Note> + use<'a> {
         let from = self.from;
         self.old.iter().filter(move |note| note.at_beat < from)
@@ -186,15 +190,15 @@ impl<'a> Tracks<'a> {
     }
 
     fn play(&mut self, voice: Voice, note: u8, accent: f32, at_beat: f64, beats: f64) {
-        let chance = TOUCH * (2.0 * self.dice.unit() - 1.0);
+        let chance = TOUCH * (2.0 * self.rng.unit() - 1.0);
         if at_beat >= self.from {
             let velocity = (self.touch * accent + chance).clamp(0.05, 1.0);
             self.notes.push(Note { voice, note, velocity, at_beat, beats });
         }
     }
 
-    /// All notes. Those of before end no later than their voice's next hit, and at the break when the chord that begins
-    /// there does not hold them.
+    /// All notes. Previous ones end at their voice's next onset at the latest, and at the break if the chord that
+    /// begins there does not contain them.
     fn finish(mut self, segments: &[Segment]) -> Vec<Note> {
         let breaking = segments.iter().find(|segment| segment.start == self.from);
         for note in self.past() {

@@ -1,4 +1,4 @@
-//! The bass line: which note of a chord lies lowest, and the figure each emotion plays on it.
+//! The bass line: the lowest note of each chord, and each emotion's figure.
 
 use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Key, Quality};

@@ -2,9 +2,9 @@
 
 use crate::music::theory::{Chord, Key};
 
-use super::dice::{Dice, Luck, Purpose};
 use super::palette::{Member, Palette};
 use super::phrase::Phrase;
+use super::rng::{Purpose, Rng, RngStreams};
 use super::{BarRequest, bass, progression, rhythm};
 use crate::music::profile::Profile;
 
@@ -14,7 +14,7 @@ const HOME: f32 = 4.0;
 /// key; other such chords are not.
 const UNHINGED_HOME: f32 = 0.3;
 
-/// Where the harmony stands when the chords of a bar, or of its rest, are chosen.
+/// The context in which the chords of a bar, or the rest of one, are chosen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing<'a> {
     /// The beat from which on chords may be chosen.
@@ -33,7 +33,7 @@ pub(super) struct Standing<'a> {
 
 /// The chords of a bar: (beat, chord), the first at beat 0, those before `standing.from` as they were.
 pub(super) fn harmonise(
-    luck: Luck,
+    streams: RngStreams,
     request: &BarRequest,
     old: Option<&Phrase>,
     phrase: &Phrase,
@@ -54,14 +54,14 @@ pub(super) fn harmonise(
     }
     let profile = Profile::blend(&request.mood);
     let place = phrase.position(request.bar).bar;
-    let mut onsets = rhythm::changes(luck, request.bar, place, request.beats, profile.harmonic_rhythm);
+    let mut onsets = rhythm::changes(streams, request.bar, place, request.beats, profile.harmonic_rhythm);
     let at_once = turns || sounding.is_none() || chords.is_empty() && (standing.led || standing.bend.is_some());
     if at_once {
         onsets.retain(|at| *at >= standing.from + 1.0);
         onsets.insert(0, standing.from);
     }
     onsets.retain(|at| *at >= standing.from);
-    let later = rhythm::left_after(luck, request.bar, place, request.beats, profile.harmonic_rhythm);
+    let later = rhythm::left_after(streams, request.bar, place, request.beats, profile.harmonic_rhythm);
     let mut walk = Walk {
         phrase,
         old_key: old.map_or(phrase.key, |old| old.key),
@@ -69,7 +69,7 @@ pub(super) fn harmonise(
         sounding,
         bass: standing.bass,
         profile: &profile,
-        dice: luck.dice(Purpose::Chords, request.bar),
+        rng: streams.rng(Purpose::Chords, request.bar),
     };
     if chords.is_empty() && onsets.first() != Some(&0.0) {
         chords.extend(sounding.map(|chord| (0.0, chord)));
@@ -90,7 +90,7 @@ struct Walk<'a> {
     sounding: Option<Chord>,
     bass: Option<u8>,
     profile: &'a Profile,
-    dice: Dice,
+    rng: Rng,
 }
 
 impl Walk<'_> {
@@ -99,7 +99,7 @@ impl Walk<'_> {
         let Phrase { key, emotion, .. } = *self.phrase;
         let palette = Palette::of(emotion, key.mode);
         let cadence = self.phrase.cadence_after(place);
-        let draw = self.dice.unit();
+        let draw = self.rng.unit();
         let chord = bend.unwrap_or_else(|| {
             let at = self.sounding.map_or(0, |chord| {
                 let from = match palette.position(&chord, key.tonic) {
@@ -112,7 +112,7 @@ impl Walk<'_> {
             if self.old_key != key {
                 return member.numeral.on(key.tonic);
             }
-            let chord = progression::colour(member, key, emotion, left == 1, &mut self.dice);
+            let chord = progression::colour(member, key, emotion, left == 1, &mut self.rng);
             let settled = left <= 2 || self.opens;
             if settled { chord } else { bass::invert(chord, self.bass, self.profile.inversion) }
         });
@@ -155,6 +155,7 @@ mod tests {
             heard: None,
             dynamics: 0.5,
             temperature: 1.0,
+            recall: 0.0,
         }
     }
 

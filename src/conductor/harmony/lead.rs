@@ -1,4 +1,4 @@
-//! Leading the harmony by hand: what chord the held notes are, and which key it leaves us in.
+//! Lead chords: identifies the chord of the held notes, and the key it implies.
 
 use crate::music::theory::{Chord, Key, Mode, Quality};
 
@@ -28,7 +28,7 @@ pub fn chord_from_notes(held: u128) -> Option<Chord> {
     best.map(|(_, chord)| chord)
 }
 
-/// How badly the held pitch classes spell a chord: 0 exactly, larger the worse, `None` when they do not.
+/// How badly the held pitch classes match a chord: 0 is exact, larger is worse, `None` is no match.
 fn misfit(held: u16, root: u8, quality: Quality) -> Option<u32> {
     let bit = |interval: u8| 1u16 << ((root + interval) % 12);
     let chord = quality.intervals().iter().fold(0, |set, interval| set | bit(*interval));
@@ -47,8 +47,8 @@ fn misfit(held: u16, root: u8, quality: Quality) -> Option<u32> {
     }
 }
 
-/// The key a led chord is heard in: the current one while it holds the chord, else the nearest that does, another mode
-/// on the same tonic before another tonic, scales that share more before those that share less.
+/// The key in which a lead chord is heard: the current one if it contains the chord, else the nearest that does;
+/// another mode on the same tonic before another tonic, scales with more common tones first.
 pub(super) fn key_of_lead(chord: &Chord, current: Key) -> Key {
     let cost = |key: &Key| {
         let foreign = chord.pitch_classes().filter(|pitch| !key.contains(*pitch)).count();

@@ -1,15 +1,15 @@
-//! Listening to the network: when it insists on another chord than planned, the plan bends.
+//! Listens to the network: when it insists on a chord other than planned, the plan follows.
 
 use crate::music::theory::Chord;
 
-/// Bars in a row that the network must insist on the same chord.
-const PATIENCE: u32 = 2;
-/// How well the chord it insists on must fit what is heard (correlation over the twelve pitch classes).
+/// Consecutive bars for which the network must insist on the same chord.
+const MIN_BARS: u32 = 2;
+/// Minimum fit of that chord to what is heard (correlation over the twelve pitch classes).
 const CLARITY: f32 = 0.65;
-/// By how much that chord must fit better than the plan.
+/// Margin by which that chord must fit better than the plan.
 const MARGIN: f32 = 0.3;
 
-/// What the network has been insisting on.
+/// The chord that the network has been insisting on.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Listening {
     chord: Option<Chord>,
@@ -17,8 +17,8 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Takes in the chroma of one bar, the chords that were planned for it (beat, chord; `beats` in the bar) and those
-    /// near at hand; returns the chord to bend to once the network has insisted on it.
+    /// Processes the chroma of a bar, the chords planned for it (beat, chord; `beats` in the bar) and nearby chords;
+    /// returns the chord to change to once the network has insisted on it.
     pub(super) fn hear(
         &mut self,
         heard: Option<&[f32; 12]>,
@@ -33,14 +33,14 @@ impl Listening {
             None => 0,
         };
         self.chord = insisted;
-        if self.bars < PATIENCE {
+        if self.bars < MIN_BARS {
             return None;
         }
         std::mem::take(self).chord
     }
 }
 
-/// The chord that fits one bar clearly, and clearly better than the plan.
+/// The chord that fits a bar clearly, and clearly better than the plan.
 fn insisted(
     heard: &[f32; 12],
     planned: &[(f64, Chord)],

@@ -2,7 +2,7 @@
 
 use crate::music::theory::{Chord, Key, Quality};
 
-/// What a chord does in its key.
+/// A chord's function in its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
     /// At rest: the tonic and its relatives.
@@ -30,7 +30,7 @@ impl Function {
 pub(super) struct Numeral {
     /// Semitones of the root above the tonic, 0..12.
     pub degree: u8,
-    /// What stands on the root.
+    /// The chord type on the root.
     pub quality: Quality,
 }
 

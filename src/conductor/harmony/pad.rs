@@ -7,7 +7,7 @@ use super::Segment;
 /// Beat in a bar of four, length in beats, accent.
 type Strike = (f64, f64, f32);
 
-/// When an emotion strikes the chord over four beats; longer bars repeat it, shorter ones cut it.
+/// Onsets of an emotion's pad over four beats; longer bars repeat them, shorter ones cut them.
 const fn rhythm(emotion: Emotion) -> &'static [Strike] {
     match emotion {
         Emotion::Calm | Emotion::Sad => &[(0.0, 4.0, 1.0)],
@@ -21,7 +21,7 @@ const fn rhythm(emotion: Emotion) -> &'static [Strike] {
     }
 }
 
-/// How many voices an emotion's pad has: three where it is rhythmic, four where it carries.
+/// Number of voices of an emotion's pad: three where it is rhythmic, four where it is sustained.
 pub(super) const fn voices(emotion: Emotion) -> usize {
     match emotion {
         Emotion::Happy | Emotion::Energetic | Emotion::Angry => 3,
@@ -29,7 +29,7 @@ pub(super) const fn voices(emotion: Emotion) -> usize {
     }
 }
 
-/// When the pad strikes in a segment: (beat, length, accent), the first at its start.
+/// The pad's onsets in a segment: (beat, length, accent), the first at its start.
 pub(super) fn strikes(segment: &Segment, emotion: Emotion) -> Vec<Strike> {
     let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < segment.end);
     let all = bars.flat_map(|bar| rhythm(emotion).iter().map(move |strike| (bar + strike.0, strike.1, strike.2)));

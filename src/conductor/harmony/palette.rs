@@ -1,4 +1,4 @@
-//! The chords of a mode and where they lead, bent to each emotion's taste.
+//! The chords of a mode and their successors, weighted by each emotion's preferences.
 
 use std::sync::LazyLock;
 
@@ -7,8 +7,8 @@ use crate::music::theory::{Chord, Key, Mode, Quality};
 
 use super::numeral::{Function, Numeral};
 
-/// One line per chord of a mode: the chord, its function, and where it goes, with odds. Chords with tones outside the
-/// mode are only played by emotions that ask for them.
+/// One line per chord of a mode: the chord, its function, and its successors with odds. Chords outside the mode are
+/// only played by emotions that call for them.
 const fn table(mode: Mode) -> &'static str {
     match mode {
         Mode::Major => {
@@ -91,7 +91,7 @@ const fn table(mode: Mode) -> &'static str {
     }
 }
 
-/// Factors of an emotion's chords; those not named keep 1 when diatonic and are left out when not.
+/// Weights of an emotion's chords; unnamed diatonic chords have weight 1, other unnamed ones are excluded.
 const fn taste(emotion: Emotion) -> &'static str {
     match emotion {
         Emotion::Happy => "I 1.3  IV 1.4  V 1.4  iii 0.4  viio 0.1  V7/V 0.5  vii 0.2",
@@ -116,9 +116,9 @@ const fn taste(emotion: Emotion) -> &'static str {
 pub(super) struct Member {
     /// The chord.
     pub numeral: Numeral,
-    /// What it does.
+    /// Its function.
     pub function: Function,
-    /// The emotion's taste for it, above 0.
+    /// Its weight for the emotion, above 0.
     pub taste: f32,
 }
 
@@ -134,7 +134,7 @@ impl Member {
 pub(super) struct Palette {
     /// The chords.
     pub members: Vec<Member>,
-    /// `odds[from][to]`, positions in `members`.
+    /// `odds[from][to]`, indices into `members`.
     pub odds: Vec<Vec<f32>>,
 }
 
@@ -149,7 +149,7 @@ impl Palette {
         &PALETTES[emotion as usize * Mode::ALL.len() + mode as usize]
     }
 
-    /// Where a chord stands in the palette by its root and its third, if it has one, whatever its colour.
+    /// The index of a chord by its root and third, if it has one, ignoring its colour.
     pub(super) fn position(&self, chord: &Chord, tonic: u8) -> Option<usize> {
         let third = |chord: &Chord| [3, 4].map(|interval| chord.contains(chord.root + interval));
         self.members.iter().position(|member| {
@@ -158,7 +158,7 @@ impl Palette {
         })
     }
 
-    /// The member that shares most tones with a chord, the earliest of equals.
+    /// The member with the most tones in common with a chord, the first of equals.
     pub(super) fn nearest(&self, chord: &Chord, tonic: u8) -> usize {
         let distance = |member: &Member| {
             let own = member.numeral.on(tonic);
@@ -167,7 +167,7 @@ impl Palette {
         (0..self.members.len()).min_by_key(|at| distance(&self.members[*at])).unwrap_or_default()
     }
 
-    /// The chords near at hand in a key: those of the palette and the triads of the scale.
+    /// The nearby chords in a key: those of the palette and the triads of the scale.
     pub(super) fn nearby(&self, key: Key) -> impl Iterator<Item = Chord> {
         let degrees = key.mode.degrees().into_iter();
         let triads =

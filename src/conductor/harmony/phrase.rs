@@ -1,18 +1,19 @@
-//! Phrases: which emotion speaks, in which mode, for how long, how it ends, and how it swells.
+//! Phrases: the emotion, mode, length, cadences and dynamics.
 
 use crate::music::emotion::{Emotion, Mood};
 use crate::music::theory::{Key, Mode};
 
-use super::dice::{Luck, Purpose, pick_at};
+use super::form::{Form, Theme};
+use super::rng::{Purpose, Returning, RngStreams, pick_at};
 use super::{BarRequest, Cadence, PhrasePosition};
 
 /// Bars from one cadence to the next.
 pub(super) const SECTION: u32 = 4;
-/// A phrase breaks off when its emotion's weight has fallen below this share of the heaviest one's.
+/// A phrase is cut short when its emotion's weight falls below this fraction of the largest weight.
 const LEFT_BEHIND: f32 = 0.4;
-/// Chance that a phrase keeps the mode of the one before, when the emotion is the same.
+/// Probability that a phrase keeps the previous phrase's mode when the emotion is the same.
 const KEEP_MODE: f32 = 0.6;
-/// Where in a phrase the swell peaks, as a share of its length.
+/// Position of the dynamic peak, as a fraction of the phrase's length.
 const PEAK: f32 = 0.62;
 
 /// Modes of an emotion, with odds.
@@ -50,47 +51,69 @@ const INNER: [f32; 4] = [1.0, 1.5, 6.0, 1.5];
 /// A phrase of four or eight bars.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Phrase {
-    /// How many phrases came before it.
+    /// Number of phrases before it.
     pub number: u64,
     /// Its first bar.
     pub start: u64,
     /// Its length.
     pub bars: u32,
-    /// The emotion that speaks.
+    /// Its emotion.
     pub emotion: Emotion,
     /// Its key.
     pub key: Key,
-    /// How its sections end.
+    /// The cadences of its sections.
     cadences: [Cadence; 2],
+    /// The phrase that returns in it, if any.
+    pub recalled: Option<Recalled>,
+}
+
+/// A returning phrase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Recalled {
+    /// Its number.
+    pub number: u64,
+    /// Its first bar.
+    pub start: u64,
+    /// How exactly it returns, above 0 to 1.
+    pub strictness: f32,
 }
 
 impl Phrase {
-    /// The phrase that holds a bar: `before` while it lasts and its emotion and key are still asked for, or a new one
-    /// from this bar on.
-    pub(super) fn at(before: Option<&Self>, request: &BarRequest, luck: Luck) -> Self {
+    /// The phrase that contains a bar: `before` while it lasts and its emotion and key still apply, or a new one from
+    /// this bar on.
+    pub(super) fn at(before: Option<&Self>, form: &Form, request: &BarRequest, streams: RngStreams) -> Self {
         let going_on = before.filter(|phrase| phrase.contains(request.bar) && !phrase.is_left_behind(&request.mood));
         match going_on {
             Some(phrase) => {
                 let mode = request.mode.unwrap_or(phrase.key.mode);
                 Self { key: Key { tonic: request.tonic % 12, mode }, ..*phrase }
             }
-            None => Self::new(before, request, luck),
+            None => Self::new(before, form, request, streams),
         }
     }
 
-    fn new(before: Option<&Self>, request: &BarRequest, luck: Luck) -> Self {
+    fn new(before: Option<&Self>, form: &Form, request: &BarRequest, streams: RngStreams) -> Self {
         let number = before.map_or(0, |phrase| phrase.number + 1);
-        let mut dice = luck.dice(Purpose::Phrase, number);
-        let emotion = speaker(&request.mood, number, luck);
+        let mut rng = streams.rng(Purpose::Phrase, number);
+        let emotion = speaker(&request.mood, number, streams);
         let (long, cadences) = shape(emotion);
-        let bars = if dice.unit() < long { 2 * SECTION } else { SECTION };
-        let mut cadence = |odds: &[f32]| dice.pick(odds).map_or(Cadence::Authentic, |at| CADENCES[at]);
+        let bars = if rng.unit() < long { 2 * SECTION } else { SECTION };
+        let mut cadence = |odds: &[f32]| rng.pick(odds).map_or(Cadence::Authentic, |at| CADENCES[at]);
         let (inner, last) = (cadence(&INNER), cadence(&cadences));
         let odds: Vec<f32> = modes(emotion).iter().map(|(_, odds)| *odds).collect();
-        let drawn = dice.pick(&odds).map_or(Mode::Major, |at| modes(emotion)[at].0);
-        let keep = dice.unit() < KEEP_MODE;
+        let drawn = rng.pick(&odds).map_or(Mode::Major, |at| modes(emotion)[at].0);
+        let keep = rng.unit() < KEEP_MODE;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
+        let theme = form.returning(number, emotion, request.recall, streams);
+        // A phrase returns in its own mode where the emotion knows that.
+        let kept = theme.map(|theme| theme.mode).or(kept);
         let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
+        let recalled =
+            theme.map(|theme| Recalled { number: theme.number, start: theme.start, strictness: request.recall });
+        let bars = theme.map_or(bars, |theme| theme.bars);
+        let inner = theme.map_or(inner, |theme| theme.cadences[0]);
+        // It keeps its final cadence only in an exact return.
+        let last = theme.filter(|_| request.recall >= 1.0).map_or(last, |theme| theme.cadences[1]);
         Self {
             number,
             start: request.bar,
@@ -98,10 +121,32 @@ impl Phrase {
             emotion,
             key: Key { tonic: request.tonic % 12, mode: mode.unwrap_or(drawn) },
             cadences: if bars == SECTION { [last, last] } else { [inner, last] },
+            recalled,
         }
     }
 
-    /// Whether a bar lies in it.
+    /// The phrase as one that may return, if it is new.
+    pub(super) fn theme(&self) -> Option<Theme> {
+        let Self { number, start, bars, emotion, cadences, .. } = *self;
+        self.recalled.is_none().then_some(Theme { number, start, bars, emotion, mode: self.key.mode, cadences })
+    }
+
+    /// Which earlier bars' chance its bars meet.
+    pub(super) fn returning(&self) -> Option<Returning> {
+        self.recalled.map(|recalled| Returning {
+            start: self.start,
+            last: self.start + u64::from(self.bars) - 1,
+            source: recalled.start,
+            exact: recalled.strictness >= 1.0,
+        })
+    }
+
+    /// The number of the phrase whose motif the upper voice plays.
+    pub(super) fn motif(&self) -> u64 {
+        self.recalled.map_or(self.number, |recalled| recalled.number)
+    }
+
+    /// Whether it contains a bar.
     fn contains(&self, bar: u64) -> bool {
         (self.start..self.start + u64::from(self.bars)).contains(&bar)
     }
@@ -111,7 +156,7 @@ impl Phrase {
         mood.weights()[self.emotion as usize] < LEFT_BEHIND * heaviest
     }
 
-    /// Position of one of its bars.
+    /// Position of a bar in the phrase.
     pub(super) fn position(&self, bar: u64) -> PhrasePosition {
         let at = bar.saturating_sub(self.start).min(u64::from(self.bars - 1)) as u32;
         let cadence = (at % SECTION == SECTION - 1).then(|| self.cadence_after(at));
@@ -125,7 +170,7 @@ impl Phrase {
 }
 
 impl PhrasePosition {
-    /// How far the phrase has swollen in the middle of this bar: 0 at its ends, 1 at its peak.
+    /// Dynamics in the middle of a bar: 0 at the phrase's ends, 1 at its peak.
     pub(super) fn swell(&self) -> f32 {
         let at = (self.bar as f32 + 0.5) / self.bars as f32;
         let rise = if at < PEAK { at / PEAK } else { (1.0 - at) / (1.0 - PEAK) };
@@ -133,11 +178,11 @@ impl PhrasePosition {
     }
 }
 
-/// The emotion of a phrase, drawn with the mood's weights. The draws of successive phrases are a golden ratio apart, so
-/// that a blend gets its shares within a few phrases, and a small change of the mood seldom changes the outcome.
-fn speaker(mood: &Mood, number: u64, luck: Luck) -> Emotion {
+/// Draws a phrase's emotion with the mood's weights. Successive draws are a golden ratio apart, so that a blend reaches
+/// its proportions within a few phrases, and a small change of the mood seldom changes the outcome.
+fn speaker(mood: &Mood, number: u64, streams: RngStreams) -> Emotion {
     const GOLDEN: f64 = 0.618_033_988_749_895;
-    let offset = f64::from(luck.dice(Purpose::Phrase, u64::MAX).unit());
+    let offset = f64::from(streams.rng(Purpose::Phrase, u64::MAX).unit());
     let draw = (offset + (number % (1 << 32)) as f64 * GOLDEN).fract();
     pick_at(draw as f32, mood.weights()).map_or_else(|| mood.dominant(), |at| Emotion::ALL[at])
 }
@@ -157,6 +202,7 @@ mod tests {
             heard: None,
             dynamics: 0.5,
             temperature: 1.0,
+            recall: 0.0,
         }
     }
 
@@ -171,7 +217,8 @@ mod tests {
     fn a_blend_gets_its_shares_without_flicker() {
         let (mut calm_bars, mut changes, mut phrase) = (0, 0, None::<Phrase>);
         for bar in 0..400 {
-            let next = Phrase::at(phrase.as_ref(), &request(bar, calm_sad(0.6)), Luck::new(11, 1.0));
+            let next =
+                Phrase::at(phrase.as_ref(), &Form::default(), &request(bar, calm_sad(0.6)), RngStreams::new(11, 1.0));
             if let Some(before) = phrase
                 && before.emotion != next.emotion
             {
@@ -187,11 +234,14 @@ mod tests {
 
     #[test]
     fn a_phrase_breaks_off_when_the_mood_has_gone() {
-        let luck = Luck::new(1, 1.0);
-        let calm = Phrase::at(None, &request(0, Mood::pure(Emotion::Calm)), luck);
+        let streams = RngStreams::new(1, 1.0);
+        let calm = Phrase::at(None, &Form::default(), &request(0, Mood::pure(Emotion::Calm)), streams);
         assert_eq!(calm.emotion, Emotion::Calm);
-        assert_eq!(Phrase::at(Some(&calm), &request(1, calm_sad(0.35)), luck).emotion, Emotion::Calm);
-        let gone = Phrase::at(Some(&calm), &request(1, calm_sad(0.1)), luck);
+        assert_eq!(
+            Phrase::at(Some(&calm), &Form::default(), &request(1, calm_sad(0.35)), streams).emotion,
+            Emotion::Calm
+        );
+        let gone = Phrase::at(Some(&calm), &Form::default(), &request(1, calm_sad(0.1)), streams);
         assert_eq!((gone.start, gone.number), (1, 1));
     }
 
@@ -205,8 +255,9 @@ mod tests {
 
     #[test]
     fn eight_bars_have_two_cadences() {
-        let long =
-            (0..20).map(|seed| Phrase::at(None, &request(5, Mood::pure(Emotion::Romantic)), Luck::new(seed, 1.0)));
+        let long = (0..20).map(|seed| {
+            Phrase::at(None, &Form::default(), &request(5, Mood::pure(Emotion::Romantic)), RngStreams::new(seed, 1.0))
+        });
         let phrase = long.into_iter().find(|phrase| phrase.bars == 8).expect("most romantic phrases are long");
         let bars = (5..13).filter(|bar| phrase.position(*bar).cadence.is_some());
         assert!(bars.eq([8, 12]));

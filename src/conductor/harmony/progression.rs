@@ -1,15 +1,15 @@
-//! Walking through a palette towards a cadence.
+//! Random walk through a palette towards a cadence.
 
 use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Key, Quality};
 
 use super::Cadence;
-use super::dice::{Dice, pick_at};
 use super::numeral::Function;
 use super::palette::{Member, Palette};
+use super::rng::{Rng, pick_at};
 
 impl Cadence {
-    /// Whether a chord may be the last but one of the cadence.
+    /// Whether a chord may be the penultimate of the cadence.
     pub(super) fn approaches(self, member: &Member) -> bool {
         match self {
             Self::Authentic | Self::Deceptive => member.function == Function::Dominant,
@@ -28,9 +28,9 @@ impl Cadence {
     }
 }
 
-/// The chord after `from` (positions in the palette) at a draw in 0..1, when `left` chords remain up to and with the last
-/// one of the cadence, this one included: the Markov chain of the palette conditioned on reaching the cadence, weighted
-/// by `favour` (1 = as the palette has it). After `None`, a chord from outside, only taste decides.
+/// The chord after `from` (index into the palette) for a draw in 0..1, with `left` chords remaining up to the end of
+/// the cadence, including this one: the palette's Markov chain conditioned on reaching the cadence, weighted by
+/// `favour` (1 is neutral). After `None`, a chord from outside, only the emotion's weights count.
 pub(super) fn next(
     palette: &Palette,
     from: Option<usize>,
@@ -48,7 +48,7 @@ pub(super) fn next(
         .unwrap_or_default()
 }
 
-/// For each chord, the probability weight of getting from it (as the first of `left`) into the cadence.
+/// For each chord, the probability weight of reaching the cadence from it as the first of `left`.
 fn reach(palette: &Palette, left: usize, cadence: Cadence) -> Vec<f32> {
     let mask = |allowed: &dyn Fn(&Member) -> bool| -> Vec<f32> {
         palette.members.iter().map(|member| f32::from(u8::from(allowed(member)))).collect()
@@ -68,7 +68,7 @@ fn reach(palette: &Palette, left: usize, cadence: Cadence) -> Vec<f32> {
 }
 
 /// Gives a chord the emotion's colour: sevenths, added and suspended tones within the scale, sevenths on dominants.
-pub(super) fn colour(member: &Member, key: Key, emotion: Emotion, last: bool, dice: &mut Dice) -> Chord {
+pub(super) fn colour(member: &Member, key: Key, emotion: Emotion, last: bool, rng: &mut Rng) -> Chord {
     let plain = member.numeral.on(key.tonic);
     let choices = colours(emotion, member, last);
     let fits = |quality: Quality| {
@@ -77,10 +77,10 @@ pub(super) fn colour(member: &Member, key: Key, emotion: Emotion, last: bool, di
         dominant_seventh || chord.pitch_classes().all(|pitch| key.contains(pitch) || plain.contains(pitch))
     };
     let odds: Vec<f32> = choices.iter().map(|(quality, odds)| if fits(*quality) { *odds } else { 0.0 }).collect();
-    dice.pick(&odds).map_or(plain, |at| Chord::new(plain.root, choices[at].0))
+    rng.pick(&odds).map_or(plain, |at| Chord::new(plain.root, choices[at].0))
 }
 
-/// What a plain chord may turn into, with odds.
+/// Variants of a plain chord, with odds.
 fn colours(emotion: Emotion, member: &Member, last: bool) -> &'static [(Quality, f32)] {
     use Emotion::{Angry, Calm, Energetic, Happy, Mysterious, Nostalgic, Romantic, Sad};
     use Quality::*;
@@ -117,7 +117,7 @@ fn colours(emotion: Emotion, member: &Member, last: bool) -> &'static [(Quality,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conductor::harmony::dice::Purpose;
+    use crate::conductor::harmony::rng::Purpose;
     use crate::music::theory::Mode;
 
     const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
@@ -129,10 +129,10 @@ mod tests {
                 let palette = Palette::of(emotion, mode);
                 for cadence in CADENCES {
                     for length in 3..9 {
-                        let mut dice = Dice::new(3, Purpose::Chords, length as u64);
+                        let mut rng = Rng::new(3, Purpose::Chords, length as u64);
                         let mut walk = vec![0];
                         for left in (1..=length).rev() {
-                            walk.push(next(palette, Some(walk[walk.len() - 1]), left, cadence, |_| 1.0, dice.unit()));
+                            walk.push(next(palette, Some(walk[walk.len() - 1]), left, cadence, |_| 1.0, rng.unit()));
                         }
                         let at = |back: usize| &palette.members[walk[walk.len() - back]];
                         let say = || format!("{emotion} {} {cadence:?} {length}: {walk:?}", mode.name());
@@ -169,7 +169,7 @@ mod tests {
                 for member in Palette::of(emotion, mode).members.iter().filter(|member| member.numeral.is_diatonic(key))
                 {
                     for number in 0..20 {
-                        let chord = colour(member, key, emotion, false, &mut Dice::new(9, Purpose::Chords, number));
+                        let chord = colour(member, key, emotion, false, &mut Rng::new(9, Purpose::Chords, number));
                         assert_eq!(chord.root, member.numeral.on(4).root);
                         let inside = chord.pitch_classes().all(|pitch| key.contains(pitch));
                         assert!(inside || member.function == Function::Dominant, "{emotion} {key}: {chord}");

@@ -1,19 +1,19 @@
 //! Harmonic rhythm: on which beats of a bar chords change.
 
-use super::dice::{Luck, Purpose};
 use super::phrase::SECTION;
+use super::rng::{Purpose, RngStreams};
 
-/// The beats on which chords change in a bar, at a rate in chords per bar: none (the chord before holds on), the first,
-/// or the first and the middle. `place` is the bar's position in its phrase. The first and the last bar of a section
-/// have one chord, so that it opens and closes calmly; the bar before the last hurries towards the cadence.
-pub(super) fn changes(luck: Luck, bar: u64, place: u32, beats: u32, rate: f32) -> Vec<f64> {
+/// The beats of a bar on which chords change, at a rate in chords per bar: none (the previous chord continues), the
+/// first, or the first and the middle. `place` is the bar's position in its phrase. The first and last bar of a section
+/// have one chord, so that it opens and closes calmly; the bar before the last speeds up towards the cadence.
+pub(super) fn changes(streams: RngStreams, bar: u64, place: u32, beats: u32, rate: f32) -> Vec<f64> {
     let (hold, double) = match place % SECTION {
         0 => (0.0, rate - 1.2),
         1 => (2.0 * (1.0 - rate), 1.3 * (rate - 1.0)),
         2 => (0.0, 1.6 * (rate - 0.9)),
         _ => (0.0, 0.0),
     };
-    let draw = luck.dice(Purpose::Rhythm, bar).unit();
+    let draw = streams.rng(Purpose::Rhythm, bar).unit();
     if draw < hold {
         Vec::new()
     } else if draw < double && beats > 1 {
@@ -23,22 +23,22 @@ pub(super) fn changes(luck: Luck, bar: u64, place: u32, beats: u32, rate: f32) -
     }
 }
 
-/// How many chords are to come in the section after this bar.
-pub(super) fn left_after(luck: Luck, bar: u64, place: u32, beats: u32, rate: f32) -> usize {
+/// Number of chords remaining in the section after this bar.
+pub(super) fn left_after(streams: RngStreams, bar: u64, place: u32, beats: u32, rate: f32) -> usize {
     let later = 1..SECTION - place % SECTION;
-    later.map(|ahead| changes(luck, bar + u64::from(ahead), place + ahead, beats, rate).len()).sum()
+    later.map(|ahead| changes(streams, bar + u64::from(ahead), place + ahead, beats, rate).len()).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LUCK: Luck = Luck::new(3, 1.0);
+    const STREAMS: RngStreams = RngStreams::new(3, 1.0);
 
     #[test]
     fn the_rate_is_kept_on_average() {
         for rate in [0.55, 1.0, 1.3, 1.6] {
-            let chords: usize = (0..4000).map(|bar| changes(LUCK, bar, (bar % 4) as u32, 4, rate).len()).sum();
+            let chords: usize = (0..4000).map(|bar| changes(STREAMS, bar, (bar % 4) as u32, 4, rate).len()).sum();
             let mean = chords as f32 / 4000.0;
             assert!((mean - rate).abs() < 0.25, "{rate}: {mean}");
         }
@@ -48,17 +48,17 @@ mod tests {
     fn what_is_left_is_what_comes() {
         for bar in (0..400).step_by(4) {
             let counts: Vec<usize> =
-                (0..4).map(|place| changes(LUCK, bar + place, place as u32, 4, 1.3).len()).collect();
-            assert_eq!(left_after(LUCK, bar, 0, 4, 1.3), counts[1] + counts[2] + counts[3]);
-            assert_eq!(left_after(LUCK, bar + 2, 2, 4, 1.3), counts[3]);
-            assert_eq!(left_after(LUCK, bar + 3, 3, 4, 1.3), 0);
+                (0..4).map(|place| changes(STREAMS, bar + place, place as u32, 4, 1.3).len()).collect();
+            assert_eq!(left_after(STREAMS, bar, 0, 4, 1.3), counts[1] + counts[2] + counts[3]);
+            assert_eq!(left_after(STREAMS, bar + 2, 2, 4, 1.3), counts[3]);
+            assert_eq!(left_after(STREAMS, bar + 3, 3, 4, 1.3), 0);
             assert!(counts[0] > 0 && counts[3] == 1);
         }
     }
 
     #[test]
     fn odd_bars_are_split_after_the_longer_half() {
-        let split = |beats| (0..50).map(|bar| changes(LUCK, bar, 2, beats, 2.0)).find(|at| at.len() == 2);
+        let split = |beats| (0..50).map(|bar| changes(STREAMS, bar, 2, beats, 2.0)).find(|at| at.len() == 2);
         assert_eq!(split(3), Some(vec![0.0, 2.0]));
         assert_eq!(split(7), Some(vec![0.0, 4.0]));
         assert_eq!(split(1), None);

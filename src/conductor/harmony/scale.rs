@@ -1,4 +1,4 @@
-//! The notes a line may use over a chord.
+//! The notes available to a line over a chord.
 
 use crate::music::theory::{Chord, Key};
 
@@ -22,13 +22,13 @@ impl Scale {
         Self(scale)
     }
 
-    /// Whether a note belongs to it.
+    /// Whether it contains a note.
     pub(super) fn contains(&self, note: u8) -> bool {
         self.0[usize::from(note % 12)]
     }
 
-    /// The note `steps` steps of the scale above (or, negative, below) a note; a note outside counts upwards from the
-    /// one below it.
+    /// The note `steps` scale steps above (or, if negative, below) a note; a note outside the scale counts from the
+    /// scale note below it.
     pub(super) fn step(&self, note: u8, steps: i32) -> u8 {
         let mut at = i32::from(note);
         while steps >= 0 && !self.contains(at.rem_euclid(12) as u8) {

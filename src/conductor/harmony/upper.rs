@@ -1,20 +1,20 @@
-//! The upper voice: short figures at the turning points of a phrase, silence elsewhere, to leave the piano room.
+//! The upper voice: short figures at the turning points of a phrase, silent otherwise to leave room for the piano.
 
 use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Key};
 
-use super::dice::Dice;
 use super::phrase::SECTION;
+use super::rng::Rng;
 use super::scale::{Scale, nearest};
 use super::{PhrasePosition, Segment};
 
-/// Notes the upper voice may use, lowest and highest.
+/// Range of the upper voice, lowest and highest note.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 67..=96;
 
-/// Beat in the bar, length in beats, steps of the scale from the figure's first chord tone.
+/// Beat in the bar, length in beats, and scale steps from the figure's first chord tone.
 type Step = (f64, f64, i32);
 
-/// The figures of an emotion. Notes of a beat or more settle on chord tones, shorter ones may pass.
+/// The figures of an emotion. Notes of a beat or longer are chord tones, shorter ones may be passing notes.
 const fn figures(emotion: Emotion) -> [&'static [Step]; 3] {
     match emotion {
         Emotion::Happy => [
@@ -56,30 +56,30 @@ const fn figures(emotion: Emotion) -> [&'static [Step]; 3] {
     }
 }
 
-/// What the upper voice knows.
+/// Context of the upper voice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {
-    /// Who speaks.
+    /// The emotion.
     pub emotion: Emotion,
     /// The key.
     pub key: Key,
-    /// Number of the phrase: it keeps its figure, so that a phrase has a motif.
+    /// Number of the phrase, which keeps one figure as its motif.
     pub phrase: u64,
-    /// Where the bar stands in it.
+    /// The bar's position in the phrase.
     pub position: PhrasePosition,
-    /// How often it speaks, 0..=1.
+    /// How often it plays, 0..=1.
     pub activity: f32,
-    /// The note before, if there was one.
+    /// The previous note, if any.
     pub before: Option<u8>,
-    /// Note around which it should lie.
+    /// Note to stay around.
     pub centre: f32,
-    /// The pad's highest note, which it stays above.
+    /// The pad's highest note, to stay above.
     pub floor: u8,
 }
 
 /// What the upper voice plays over the segments of a bar: (beat, length, note), or nothing. A note that the next chord
 /// does not hold ends with its own.
-pub(super) fn line(setting: &Setting, segments: &[Segment], dice: &mut Dice) -> Vec<(f64, f64, u8)> {
+pub(super) fn line(setting: &Setting, segments: &[Segment], rng: &mut Rng) -> Vec<(f64, f64, u8)> {
     let Some(last) = segments.last() else { return Vec::new() };
     let over = |beat: f64| segments.iter().find(|segment| beat < segment.end).unwrap_or(last);
     let turning_point = match setting.position.bar % SECTION {
@@ -88,10 +88,10 @@ pub(super) fn line(setting: &Setting, segments: &[Segment], dice: &mut Dice) -> 
         2 => 0.9,
         _ => 0.6,
     };
-    if dice.unit() >= setting.activity * turning_point {
+    if rng.unit() >= setting.activity * turning_point {
         return Vec::new();
     }
-    let variation = usize::from(dice.unit() < 0.3);
+    let variation = usize::from(rng.unit() < 0.3);
     let figures = figures(setting.emotion);
     let figure = figures[((setting.phrase % 3) as usize + variation) % 3];
     let range = *RANGE.start().max(&(setting.floor + 1))..=*RANGE.end();
@@ -110,7 +110,7 @@ pub(super) fn line(setting: &Setting, segments: &[Segment], dice: &mut Dice) -> 
     line
 }
 
-/// Where a figure can begin to stay in range (a step is at most a whole tone, mostly), an octave at least.
+/// The range in which a figure can begin (a step is usually at most a whole tone), at least an octave.
 fn room(figure: &[Step], range: &std::ops::RangeInclusive<u8>) -> std::ops::RangeInclusive<u8> {
     let reach = |up: i32| figure.iter().map(|step| (step.2 * up * 2).max(0)).max().unwrap_or(0) as u8;
     let lowest = range.start() + reach(-1);
@@ -124,7 +124,7 @@ fn chord_tone(chord: &Chord, to: f32, range: &std::ops::RangeInclusive<u8>) -> u
     candidates.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(*range.start())
 }
 
-/// The note moved by octaves into a range of at least one.
+/// Transposes a note by octaves into a range of at least one octave.
 fn fold(note: u8, range: &std::ops::RangeInclusive<u8>) -> u8 {
     nearest(note % 12, f32::from(note), range.clone())
 }
@@ -132,7 +132,7 @@ fn fold(note: u8, range: &std::ops::RangeInclusive<u8>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conductor::harmony::dice::Purpose;
+    use crate::conductor::harmony::rng::Purpose;
     use crate::music::theory::Mode;
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
                     bass: 36,
                     pad: Vec::new(),
                 });
-                let line = line(&setting, &segments, &mut Dice::new(5, Purpose::Upper, number));
+                let line = line(&setting, &segments, &mut Rng::new(5, Purpose::Upper, number));
                 spoken += usize::from(!line.is_empty());
                 for (at, beats, note) in line {
                     assert!((75..=96).contains(&note));

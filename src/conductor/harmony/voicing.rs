@@ -1,26 +1,26 @@
-//! The pad's voicings: a search over all of them for the one that moves least and breaks no rule.
+//! The pad's voicings: an exhaustive search for the one that moves least and breaks no rule.
 
 use crate::music::theory::Chord;
 
-/// Notes the pad may use, lowest and highest.
+/// Range of the pad, lowest and highest note.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 50..=74;
 /// Widest spread of a voicing, in semitones.
 const SPREAD: u8 = 19;
 
-/// What a voicing follows and must fit.
+/// Context of a voicing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting<'a> {
-    /// The chord to be voiced.
+    /// The chord to voice.
     pub chord: &'a Chord,
-    /// How many voices.
+    /// Number of voices.
     pub voices: usize,
     /// The bass note that begins with it.
     pub bass: u8,
-    /// The voicing before; empty at the start.
+    /// The previous voicing; empty at the start.
     pub before: &'a [u8],
-    /// Bass notes of the voicing before that the ear compares with: the one it began with and the last one.
+    /// Bass notes of the previous voicing that the ear compares with: its first and its last.
     pub basses_before: &'a [u8],
-    /// Note around which it should lie.
+    /// Note to stay around.
     pub centre: f32,
 }
 
@@ -52,8 +52,8 @@ fn search(setting: &Setting<'_>, notes: &[u8], chosen: &mut Vec<u8>, best: &mut 
     }
 }
 
-/// Whether every tone that matters sounds: all of a triad; of a larger chord all but root and fifth, which the bass and
-/// the overtones supply.
+/// Whether every essential tone is present: all of a triad; of a larger chord all but root and fifth, which the bass
+/// and the overtones supply.
 fn is_complete(setting: &Setting<'_>, notes: &[u8]) -> bool {
     let tones = setting.chord.quality.intervals();
     let spare = tones.len() > setting.voices;
@@ -66,7 +66,7 @@ fn cost(setting: &Setting<'_>, notes: &[u8]) -> f32 {
     (mean - setting.centre).abs() * 0.5 + sound(setting.chord, notes) + movement(setting, notes)
 }
 
-/// How a voicing sounds by itself: clusters, holes, and doublings that stick out.
+/// Cost of a voicing by itself: clusters, gaps, and exposed doublings.
 fn sound(chord: &Chord, notes: &[u8]) -> f32 {
     let mut cost = 0.0;
     for pair in notes.windows(2) {
@@ -86,7 +86,7 @@ fn sound(chord: &Chord, notes: &[u8]) -> f32 {
     cost
 }
 
-/// What getting there costs: distance, leaps, and forbidden parallels.
+/// Cost of the transition: distance, leaps, and forbidden parallels.
 fn movement(setting: &Setting<'_>, notes: &[u8]) -> f32 {
     let (Some(top), Some(top_before)) = (notes.last(), setting.before.last()) else { return 0.0 };
     let mut cost = 0.0;
@@ -116,7 +116,7 @@ fn movement(setting: &Setting<'_>, notes: &[u8]) -> f32 {
     cost
 }
 
-/// Whether two voices (lower, upper) move from one perfect fifth or octave into another of its kind.
+/// Whether two voices (lower, upper) move in parallel fifths or octaves.
 fn parallel(before: (u8, u8), after: (u8, u8)) -> bool {
     let interval = |pair: (u8, u8)| (pair.1 + 120 - pair.0) % 12;
     before.0 != after.0

@@ -1,23 +1,23 @@
-//! What the harmony layer will play, in order.
+//! The harmony's upcoming events, in order.
 
 use std::collections::VecDeque;
 
 use super::Sounding;
 use crate::music::theory::{Chord, Key, Voice};
 
-/// Something to be played.
+/// An event to play.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum What {
-    /// A chord begins.
+    /// Starts a chord.
     Chord { chord: Chord, key: Key },
-    /// A note ends.
+    /// Ends a note.
     Off { id: u64 },
-    /// A note begins.
+    /// Starts a note.
     On { id: u64, voice: Voice, note: u8, velocity: f32 },
 }
 
 impl What {
-    /// Order within one beat: notes end before others begin, so that a repeated note is struck again.
+    /// Order within a beat: notes end before others begin, so that a repeated note is struck again.
     const fn rank(&self) -> u8 {
         match self {
             Self::Chord { .. } => 0,
@@ -27,14 +27,14 @@ impl What {
     }
 }
 
-/// Something to be played at a beat.
+/// An event and its beat.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Event {
     pub(super) beat: f64,
     pub(super) what: What,
 }
 
-/// Events by beat and rank, those alike in the order they came.
+/// Events by beat and rank, equal ones in order of insertion.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Events {
     queue: VecDeque<Event>,
@@ -55,7 +55,7 @@ impl Events {
         self.queue.pop_front()
     }
 
-    /// Drops everything from a beat on; gives the notes that would then sound on without end, given those that sound now.
+    /// Discards everything from a beat on; returns which of the currently sounding notes would then never end.
     pub(super) fn cut(&mut self, from: f64, sounding: &[Sounding]) -> Vec<Sounding> {
         self.queue.truncate(self.queue.partition_point(|event| event.beat < from));
         let mut held = sounding.to_vec();

@@ -1,4 +1,4 @@
-//! What was asked for at the next bar, and morphs over bars.
+//! Changes at the next bar, and morphs over bars.
 
 use super::*;
 use crate::music::emotion::Emotion;
@@ -33,7 +33,7 @@ fn the_fast_lane_changes_on_the_frame_of_the_bar_and_the_newest_value_counts() {
 fn the_network_splices_on_the_bar() {
     let script = [(0, set(Param::Glide, 0.0)), (50_000, next_bar(Param::Emotion, Value::Choice(Emotion::Angry as u8)))];
     let (conductor, score) = play(at_tempo(TEMPO), &script, 60_000, &[700]);
-    assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8), "nothing is asked for yet");
+    assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8), "nothing has changed yet");
     assert!(splices(&score).is_empty());
     let (conductor, score) = play(conductor, &[], 2 * BAR, &[700]);
     assert!((BAR - 511..=BAR).contains(&splices(&score)[0]), "{:?}", splices(&score));
@@ -65,11 +65,11 @@ fn a_scene_a_panic_and_the_daemons_own_wait_for_the_bar() {
 }
 
 #[test]
-fn a_change_at_once_after_the_lead_is_newer_than_what_was_held() {
+fn an_immediate_change_replaces_a_held_one() {
     let script = [(10_000, next_bar(Param::Reverb, Value::Number(0.5))), (BAR - 100, set(Param::Reverb, 0.9))];
     let (conductor, score) = play(at_tempo(TEMPO), &script, 2 * BAR, &[64]);
     assert_eq!(numbers(&score, Param::Reverb).last().unwrap().1, 0.9);
-    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "what is told is what is heard");
+    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "the reported value is the audible one");
 }
 
 /// A scene `low` (reverb 0), left for reverb 1, and recalled at `at`.
@@ -86,20 +86,20 @@ fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
 }
 
 #[test]
-fn a_morph_over_bars_takes_them_at_the_tempo_of_each_moment() {
-    // Two bars from bar 2 on; after the first of them the tempo is halved, so the second lasts twice as long.
+fn a_morph_over_bars_follows_the_tempo() {
+    // Two bars starting at bar 2; the tempo is halved after the first, so the second takes twice as long.
     let at = 2 * BAR;
     let mut script = recall_over_bars(2.0, at);
     script.push((at + BAR, set(Param::Tempo, 60.0)));
     let (conductor, score) = play(at_tempo(TEMPO), &script, at + 4 * BAR, &[480]);
     let reverb: Vec<_> = numbers(&score, Param::Reverb).into_iter().filter(|(frame, _)| *frame >= at).collect();
     let near = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
-    // The scene itself holds the tempo, pinned at 120: recalled, it stays there until it is set.
+    // The scene contains a fixed tempo of 120, which stays until it is set again.
     for (frame, value) in [(at + BAR / 2, 0.75), (at + BAR, 0.5), (at + 2 * BAR, 0.25), (at + 3 * BAR, 0.0)] {
         assert!((near(frame) - value).abs() < 0.012, "{} instead of {value} at {frame}", near(frame));
     }
     assert_eq!(reverb.last().unwrap().1, 0.0);
-    assert!(reverb.last().unwrap().0 < at + 3 * BAR + 2 * course::MORPH_STEP);
+    assert!(reverb.last().unwrap().0 < at + 3 * BAR + 2 * active_targets::MORPH_STEP);
     let plan = &score.plans.last().unwrap().plan;
     let happy = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Happy as usize];
     assert!((happy(at + 2 * BAR) - 0.25).abs() < 1e-3, "{}", happy(at + 2 * BAR));
@@ -108,7 +108,7 @@ fn a_morph_over_bars_takes_them_at_the_tempo_of_each_moment() {
 }
 
 #[test]
-fn a_morph_over_bars_whose_mood_leads_the_tempo_still_ends_on_its_bar() {
+fn a_morph_over_bars_that_changes_the_tempo_still_ends_on_its_bar() {
     let angry = [(0, choose(Param::Emotion, Emotion::Angry as u8)), (0, write(Param::SceneStore, "storm"))];
     let script = [
         (0, set(Param::Glide, 0.0)),

@@ -1,4 +1,4 @@
-//! Chords: planned ahead, led, and told.
+//! Chords: planned ahead, led, and reported.
 
 use super::*;
 

@@ -1,10 +1,11 @@
 //! Parameters in, plans and commands out.
 
 use super::*;
+use crate::event::modulation::{Modulation, Period, Shape};
 use crate::music::emotion::Emotion;
 
 #[test]
-fn the_engine_is_told_every_fast_value_at_the_start() {
+fn the_engine_gets_every_fast_value_at_the_start() {
     let (_, score) = play(Conductor::new(1, &[(Param::Reverb, Value::Number(0.9))]), &[], 100, &[100]);
     assert_eq!(numbers(&score, Param::Reverb), [(0, 0.9)]);
     let told =
@@ -61,7 +62,7 @@ fn quantised_changes_fall_on_the_bar() {
 }
 
 #[test]
-fn what_waits_is_read_back_as_asked_but_not_yet_in_force() {
+fn waiting_changes_read_back_as_requested_before_they_take_effect() {
     let script = [
         (30_000, choose(Param::Quantize, 1)),
         (30_000, set(Param::Glide, 0.0)),
@@ -114,7 +115,7 @@ fn a_preset_morphs_in() {
     assert!(
         (steering.mood.at(at + 3 * SECOND / 2, &plan.clock).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4
     );
-    assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is no part of the morph");
+    assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is not part of the morph");
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn a_quantised_recall_moves_both_lanes_on_the_bar() {
 }
 
 #[test]
-fn panic_cuts_and_starts_afresh() {
+fn panic_cuts_and_restarts() {
     let (_, score) = play(at_tempo(120.0), &[(3 * SECOND + 5_000, trigger(Param::Panic))], 6 * SECOND, &[512]);
     let at = 3 * SECOND + 5_000;
     let place = score.commands.iter().position(|timed| timed.command == EngineCommand::Panic).unwrap();
@@ -170,4 +171,49 @@ fn every_parameter_is_read_back() {
     let triggers = TABLE.iter().filter(|spec| spec.kind == crate::event::parameter::Kind::Trigger).count();
     assert_eq!(values.len(), TABLE.len() - triggers);
     assert!(values.contains(&(Param::Seed, Value::Number(5.0))));
+}
+
+#[test]
+fn a_modulation_moves_around_what_is_set_and_leaves_the_value_and_the_tempo_alone() {
+    let sine = |depth, seconds| {
+        let period = Period::Seconds(seconds);
+        Some(Modulation { shape: Shape::Sine, depth, period, phase: 0.0 })
+    };
+    let script = [
+        (1000, ControlEvent::Modulate(Param::Tone, sine(0.5, 4.0))),
+        (1000, ControlEvent::Modulate(Param::Arousal, sine(0.3, 8.0))),
+        (2 * SECOND, set(Param::Tone, 0.2)),
+        (6 * SECOND, ControlEvent::Modulate(Param::Tone, None)),
+    ];
+    let (conductor, score) = play(Conductor::new(1, &[]), &script, 7 * SECOND, &[777]);
+    let tones: Vec<(u64, f32)> = score
+        .commands
+        .iter()
+        .filter_map(|command| match command.command {
+            EngineCommand::Number(Param::Tone, tone) => Some((command.frame, tone)),
+            _ => None,
+        })
+        .collect();
+    let at = |frame: u64| tones.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
+    assert!((at(1000 + SECOND) - 0.5).abs() < 0.02, "a quarter of the way: {}", at(1000 + SECOND));
+    assert!((at(1000 + 3 * SECOND) - (0.2 - 0.5)).abs() < 0.02, "around the new value: {}", at(1000 + 3 * SECOND));
+    assert_eq!(at(7 * SECOND), 0.2, "it rests where it is set");
+    assert_eq!(conductor.value(Param::Tone), Value::Number(0.2));
+    let Value::Number(asked) = conductor.value(Param::Arousal) else { panic!("a number") };
+    assert!((asked - conductor.mood().affect().arousal).abs() > 0.1, "the mood that is heard moves");
+    let tempo = f64::from(crate::music::profile::Profile::of(crate::music::emotion::Emotion::Calm).tempo_bpm);
+    assert!((conductor.tempo() - tempo).abs() < 1e-3);
+    // However finely time is cut.
+    let (_, again) = play(Conductor::new(1, &[]), &script, 7 * SECOND, &[64, 5000]);
+    assert_eq!(score.commands, again.commands);
+    assert_eq!(splices(&score), splices(&again));
+}
+
+#[test]
+fn a_fade_that_takes_its_time_is_told_before_the_switch() {
+    let script = [(100, set(Param::PlayFade, 20.0)), (200, ControlEvent::Set(Param::Play, Value::Toggle(false)))];
+    let (_, score) = play(Conductor::new(1, &[]), &script, SECOND, &[512]);
+    let told: Vec<_> = score.commands.iter().filter(|command| command.frame == 200).map(|it| it.command).collect();
+    let expected = [EngineCommand::Number(Param::PlayFade, 20.0), EngineCommand::Toggle(Param::Play, false)];
+    assert!(told.windows(2).any(|pair| pair == expected), "{told:?}");
 }

@@ -1,7 +1,7 @@
 //! The bass: a plucked tone whose overtones fade within its first seconds.
 
 use super::amplitude;
-use super::pool::Tone;
+use super::pool::Synth;
 use crate::engine::QUANTUM;
 use crate::engine::dsp::{Bus, advance, sine};
 use crate::engine::envelope::Shape;
@@ -10,7 +10,7 @@ use crate::units::SAMPLE_RATE;
 /// Peak at full strength.
 const LEVEL: f32 = 0.72;
 /// Time constant of the overtones, in frames.
-const DARKENING: f32 = 0.6 * SAMPLE_RATE as f32;
+const OVERTONE_DECAY: f32 = 0.6 * SAMPLE_RATE as f32;
 /// Below this frequency, in hertz, the fundamental is weaker than the overtones let expect, as that of a string on a small
 /// soundboard is: full, it makes the piano dark and covers its left hand.
 const SOUNDBOARD: f32 = 110.0;
@@ -28,7 +28,7 @@ pub(in crate::engine) struct Bass {
     gain: f32,
 }
 
-impl Tone for Bass {
+impl Synth for Bass {
     fn shape(velocity: f32) -> Shape {
         Shape { attack: 0.018 - 0.01 * velocity, decay: 1.6, sustain: 0.45, release: 0.12 }
     }
@@ -49,7 +49,7 @@ impl Tone for Bass {
             let fundamental = sine(self.phase);
             let tone = sine(self.phase + self.depth * fundamental) - self.missing * fundamental;
             *out += self.gain * level * tone;
-            self.depth += (self.settled - self.depth) / DARKENING;
+            self.depth += (self.settled - self.depth) / OVERTONE_DECAY;
             advance(&mut self.phase, self.increment);
         }
     }

@@ -1,7 +1,7 @@
 //! The pad: three slightly detuned strings-like saws behind a gentle filter, slow to come and slow to go.
 
 use super::amplitude;
-use super::pool::Tone;
+use super::pool::Synth;
 use crate::engine::QUANTUM;
 use crate::engine::dsp::{Bus, LowPass, advance, one_pole, saw, sine};
 use crate::engine::envelope::Shape;
@@ -28,7 +28,7 @@ pub(in crate::engine) struct Pad {
     side: [LowPass; 2],
 }
 
-impl Tone for Pad {
+impl Synth for Pad {
     fn shape(velocity: f32) -> Shape {
         Shape { attack: 1.1 - 0.6 * velocity, decay: 3.0, sustain: 0.8, release: 0.55 }
     }

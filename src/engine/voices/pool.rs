@@ -7,10 +7,10 @@ use crate::engine::ramp::Ramp;
 use crate::units::note_to_hz;
 
 /// Seconds in which a note that must make room fades.
-const MAKE_ROOM: f32 = 0.006;
+const STEAL_SECONDS: f32 = 0.006;
 
 /// The sound of one note.
-pub(in crate::engine) trait Tone: Default {
+pub(in crate::engine) trait Synth: Default {
     /// How loud it is over time, for a strength of 0 to 1.
     fn shape(velocity: f32) -> Shape;
 
@@ -22,19 +22,19 @@ pub(in crate::engine) trait Tone: Default {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Strike {
+struct NoteOn {
     note: u8,
     velocity: f32,
 }
 
 #[derive(Debug)]
 struct Slot<T> {
-    tone: T,
-    strike: Strike,
+    synth: T,
+    note_on: NoteOn,
     envelope: Envelope,
     /// Goes to 0 when the slot is wanted for another note.
-    room: Ramp,
-    next: Option<Strike>,
+    steal_fade: Ramp,
+    next: Option<NoteOn>,
     started: u64,
 }
 
@@ -45,13 +45,13 @@ pub(in crate::engine) struct Pool<T, const N: usize> {
     count: u64,
 }
 
-impl<T: Tone, const N: usize> Pool<T, N> {
+impl<T: Synth, const N: usize> Pool<T, N> {
     pub(in crate::engine) fn new() -> Self {
         let slots = std::array::from_fn(|_| Slot {
-            tone: T::default(),
-            strike: Strike { note: 0, velocity: 0.0 },
+            synth: T::default(),
+            note_on: NoteOn { note: 0, velocity: 0.0 },
             envelope: Envelope::default(),
-            room: Ramp::new(1.0, MAKE_ROOM),
+            steal_fade: Ramp::new(1.0, STEAL_SECONDS),
             next: None,
             started: 0,
         });
@@ -59,13 +59,13 @@ impl<T: Tone, const N: usize> Pool<T, N> {
     }
 
     /// Starts a note; one of the same pitch is released. When all slots sound, the quietest released note, or else the
-    /// oldest, makes room within [`MAKE_ROOM`].
+    /// oldest, makes room within [`STEAL_SECONDS`].
     pub(in crate::engine) fn note_on(&mut self, note: u8, velocity: f32) {
         self.note_off(note);
         self.count += 1;
-        let strike = Strike { note, velocity };
+        let note_on = NoteOn { note, velocity };
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.envelope.off() && slot.next.is_none()) {
-            slot.begin(strike, self.count);
+            slot.begin(note_on, self.count);
             return;
         }
         let urgency = |slot: &Slot<T>| (slot.next.is_some(), slot.envelope.held(), slot.envelope.level());
@@ -75,8 +75,8 @@ impl<T: Tone, const N: usize> Pool<T, N> {
             a_next.cmp(&b_next).then(a_held.cmp(&b_held)).then(quieter)
         };
         if let Some(slot) = self.slots.iter_mut().min_by(first) {
-            slot.next = Some(strike);
-            slot.room.set(0.0);
+            slot.next = Some(note_on);
+            slot.steal_fade.set(0.0);
         }
     }
 
@@ -86,7 +86,7 @@ impl<T: Tone, const N: usize> Pool<T, N> {
             if slot.next.is_some_and(|next| next.note == note) {
                 slot.next = None;
             }
-            if slot.strike.note == note {
+            if slot.note_on.note == note {
                 slot.envelope.release();
             }
         }
@@ -97,7 +97,7 @@ impl<T: Tone, const N: usize> Pool<T, N> {
         for slot in &mut self.slots {
             slot.envelope = Envelope::default();
             slot.next = None;
-            slot.room.jump(1.0);
+            slot.steal_fade.jump(1.0);
         }
     }
 
@@ -107,26 +107,26 @@ impl<T: Tone, const N: usize> Pool<T, N> {
         for slot in &mut self.slots {
             if !slot.envelope.off() {
                 slot.envelope.render(&mut level);
-                slot.room.step().scale(&mut level);
-                slot.tone.render(&level, bus);
+                slot.steal_fade.step().scale(&mut level);
+                slot.synth.render(&level, bus);
             }
-            if slot.envelope.off() || slot.room.value() == 0.0 {
+            if slot.envelope.off() || slot.steal_fade.value() == 0.0 {
                 slot.envelope = Envelope::default();
-                slot.room.jump(1.0);
-                if let Some(strike) = slot.next.take() {
-                    slot.begin(strike, self.count);
+                slot.steal_fade.jump(1.0);
+                if let Some(note_on) = slot.next.take() {
+                    slot.begin(note_on, self.count);
                 }
             }
         }
     }
 }
 
-impl<T: Tone> Slot<T> {
-    fn begin(&mut self, strike: Strike, count: u64) {
-        self.tone.start(note_to_hz(f32::from(strike.note)), strike.velocity);
-        self.envelope = Envelope::start(&T::shape(strike.velocity));
-        self.room.jump(1.0);
-        self.strike = strike;
+impl<T: Synth> Slot<T> {
+    fn begin(&mut self, note_on: NoteOn, count: u64) {
+        self.synth.start(note_to_hz(f32::from(note_on.note)), note_on.velocity);
+        self.envelope = Envelope::start(&T::shape(note_on.velocity));
+        self.steal_fade.jump(1.0);
+        self.note_on = note_on;
         self.started = count;
     }
 }

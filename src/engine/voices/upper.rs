@@ -1,7 +1,7 @@
 //! The upper voice: between a soft bell and a flute, with a vibrato that comes late.
 
 use super::amplitude;
-use super::pool::Tone;
+use super::pool::Synth;
 use crate::engine::QUANTUM;
 use crate::engine::dsp::{Bus, advance, sine};
 use crate::engine::envelope::Shape;
@@ -33,7 +33,7 @@ pub(in crate::engine) struct Upper {
     gain: f32,
 }
 
-impl Tone for Upper {
+impl Synth for Upper {
     fn shape(velocity: f32) -> Shape {
         Shape { attack: 0.03 - 0.02 * velocity, decay: 1.1, sustain: 0.4, release: 0.28 }
     }

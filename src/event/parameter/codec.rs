@@ -1,4 +1,4 @@
-//! Values as text, JSON, TOML and OSC: the one place that knows how each of them writes a parameter.
+//! The one codec for parameter values as text, JSON, TOML and OSC.
 
 use rosc::OscType;
 use serde_json::Value as Json;
@@ -6,7 +6,7 @@ use toml::Value as Toml;
 
 use super::{Input, InputError, Kind, Param, Value};
 
-/// A value as every format has it: a choice goes by its name.
+/// A value in the form common to all formats: a choice is its name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Plain<'a> {
     Number(f32),
@@ -26,7 +26,8 @@ impl Param {
         })
     }
 
-    /// The value on one line, texts in quotes; empty for a trigger. [`Param::read_text`] reads it back to the same bits.
+    /// Formats the value on one line, texts in quotes; empty for a trigger. [`Param::read_text`] restores it bit for
+    /// bit.
     #[must_use]
     pub fn to_text(self, value: &Value) -> String {
         match self.plain(value) {
@@ -38,10 +39,10 @@ impl Param {
         }
     }
 
-    /// Reads what [`Param::to_text`] wrote.
+    /// Parses the output of [`Param::to_text`].
     ///
     /// # Errors
-    /// With what would be right.
+    /// Returns what would be right.
     pub fn read_text(self, text: &str) -> Result<Value, String> {
         let words;
         let input = match self.spec().kind {
@@ -57,7 +58,7 @@ impl Param {
         value.ok_or_else(|| format!("{} takes no value", self.spec().id))
     }
 
-    /// The value in JSON; null for a trigger.
+    /// Converts the value to JSON; null for a trigger.
     #[must_use]
     pub fn to_json(self, value: &Value) -> Json {
         match self.plain(value) {
@@ -68,7 +69,7 @@ impl Param {
         }
     }
 
-    /// The value in TOML; `None` for a trigger.
+    /// Converts the value to TOML; `None` for a trigger.
     #[must_use]
     pub fn to_toml(self, value: &Value) -> Option<Toml> {
         Some(match self.plain(value)? {
@@ -78,10 +79,10 @@ impl Param {
         })
     }
 
-    /// Reads a value of a TOML file that a program wrote; `Ok(None)` is a trigger's 0.
+    /// Reads a value from a TOML file written by the program; `Ok(None)` is a trigger's 0.
     ///
     /// # Errors
-    /// When it does not fit.
+    /// When the value does not fit.
     pub fn read_toml(self, toml: &Toml) -> Result<Option<Value>, InputError> {
         self.fit(match toml {
             Toml::Float(number) => Input::Number(*number),
@@ -92,7 +93,7 @@ impl Param {
         })
     }
 
-    /// The value as an OSC argument of one of the types f, i and s, which every program understands; `None` for a trigger.
+    /// Converts the value to an OSC argument of type f, i or s, which every client understands; `None` for a trigger.
     #[must_use]
     pub fn to_osc(self, value: &Value) -> Option<OscType> {
         Some(match self.plain(value)? {
@@ -102,7 +103,7 @@ impl Param {
         })
     }
 
-    /// The value as an OSC argument of the type that [`Param::osc_type`] names; `None` for a trigger.
+    /// Converts the value to an OSC argument of the type that [`Param::osc_type`] names; `None` for a trigger.
     #[must_use]
     pub fn to_oscquery(self, value: &Value) -> Option<OscType> {
         match self.plain(value)? {
@@ -111,7 +112,7 @@ impl Param {
         }
     }
 
-    /// The type tag that OSCQuery tells for the parameter.
+    /// The OSC type tag that OSCQuery reports for the parameter.
     #[must_use]
     pub const fn osc_type(self) -> &'static str {
         match self.spec().kind {
@@ -122,8 +123,8 @@ impl Param {
         }
     }
 
-    /// What somebody means who writes a word for the parameter: the number it spells where a number can be meant, else
-    /// the word itself.
+    /// Interprets a word given for the parameter: as a number where it spells one and the parameter can take it, else
+    /// as text.
     #[must_use]
     pub fn input_of_word(self, word: &str) -> Input<'_> {
         match (self.spec().kind, word.trim().parse()) {
@@ -133,13 +134,13 @@ impl Param {
     }
 }
 
-/// The number as it is written in decimal, not with the digits that widening to double precision brings out.
+/// Converts to the double that has the same decimal digits, without the extra ones that plain widening shows.
 #[must_use]
 pub fn decimal(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))
 }
 
-/// An OSC argument in JSON; null for the types that Melos does not send.
+/// Converts an OSC argument to JSON; null for types that Melos does not send.
 #[must_use]
 pub fn osc_to_json(argument: &OscType) -> Json {
     match argument {
@@ -151,18 +152,18 @@ pub fn osc_to_json(argument: &OscType) -> Json {
     }
 }
 
-/// Text with quotes and escapes as in JSON, so that it stays on one line.
+/// Quotes and escapes text as in JSON, so that it stays on one line.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     Json::from(text).to_string()
 }
 
-/// Reads what [`quoted`] wrote.
+/// Reverses [`quoted`].
 ///
 /// # Errors
-/// When it is something else.
+/// When the text is not a quoted string.
 pub fn unquoted(text: &str) -> Result<String, String> {
-    serde_json::from_str(text).map_err(|_| "expected a text in double quotes".to_owned())
+    serde_json::from_str(text).map_err(|_| "expected text in double quotes".to_owned())
 }
 
 fn not_a(kind: &str, text: &str) -> String {
@@ -173,7 +174,7 @@ fn not_a(kind: &str, text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A value or two of every parameter that has one.
+    /// One or two values of every parameter that has any.
     fn values() -> Vec<(Param, Value)> {
         let of = |param: Param| {
             let more = match param.spec().kind {
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn unreadable_values_are_named() {
         for (param, text, hint) in [
             (Param::Tempo, "fast", "\"fast\" is not a number"),
             (Param::Hold, "1", "\"1\" is not a truth value"),

@@ -1,4 +1,4 @@
-//! Who may lead the tempo.
+//! Tempo sources.
 
 /// The choices of `tempo/source`, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,19 +20,19 @@ impl TempoSource {
     /// Every choice, by position.
     pub const ALL: [Self; 5] = [Self::Mood, Self::Pinned, Self::Clock, Self::Link, Self::Jack];
 
-    /// The source at a position of the choice; the mood for one that there is not.
+    /// The source at an index of the choice; the mood for an invalid one.
     #[must_use]
     pub fn at(position: u8) -> Self {
         Self::ALL.get(usize::from(position)).copied().unwrap_or_default()
     }
 
-    /// Whether another machine leads, so that nobody sets the tempo here.
+    /// Whether the source is external, so that the tempo cannot be set here.
     #[must_use]
     pub const fn is_outside(self) -> bool {
         matches!(self, Self::Clock | Self::Link | Self::Jack)
     }
 
-    /// What leads, in a sentence.
+    /// The source's name, for use in a sentence.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

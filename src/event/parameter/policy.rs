@@ -1,35 +1,35 @@
-//! What the program does with a parameter beyond setting it: what it reaches, who keeps it, what it interrupts.
+//! How the program treats a parameter: what it affects, where it is stored, what it interrupts.
 //!
-//! Each row of the parameter table names a policy of the table below, and each policy fills every column, so a rule
-//! cannot be forgotten for a new parameter, nor a parameter for a new rule.
+//! Each row of the parameter table names a policy of the table below, and each policy fills every column, so that no
+//! new parameter can lack a rule and no new rule can miss a parameter.
 
 use super::{Lane, Param, TABLE};
 
-/// What a change reaches.
+/// What a change affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The audio engine.
     Engine,
-    /// The mood; the parameter is one of its faces.
+    /// The mood; the parameter is one of its coordinates.
     Mood,
     /// How the network plays.
     Network,
     /// The tonic or the scale, and with it how the network plays.
     Harmony,
-    /// The chord that a performer leads with.
+    /// The performer's lead chord.
     Lead,
-    /// The frames that beats fall on, and with them how the network plays.
+    /// The position of beats, and with it how the network plays.
     Tempo,
-    /// Everything random, which starts anew.
+    /// All random choices, which restart.
     Seed,
-    /// Nothing by itself; it says how later changes arrive.
+    /// Nothing directly; it sets how later changes take effect.
     Later,
-    /// Presets, scenes and recordings, which the daemon looks after.
+    /// Presets, scenes and recordings, handled by the daemon.
     Daemon,
 }
 
 impl Effect {
-    /// How a change travels there.
+    /// The lane that a change takes.
     #[must_use]
     pub const fn lane(self) -> Lane {
         match self {
@@ -41,14 +41,14 @@ impl Effect {
         }
     }
 
-    /// Whether the network has to be asked for something else when the value changes. The mood and the lead say so
-    /// themselves, since several parameters, or a keyboard, may have brought the same one about.
+    /// Whether a change of the value re-plans the network. The mood and the lead chord request that themselves, since
+    /// several parameters, or a keyboard, can lead to the same one.
     #[must_use]
     pub const fn steers_network(self) -> bool {
         matches!(self, Self::Network | Self::Harmony | Self::Tempo | Self::Seed)
     }
 
-    /// Whether the harmony goes on differently from the next beat when the value changes.
+    /// Whether a change of the value re-plans the harmony from the next beat.
     #[must_use]
     pub const fn steers_harmony(self) -> bool {
         matches!(self, Self::Harmony | Self::Seed)
@@ -58,42 +58,43 @@ impl Effect {
 /// What loading a preset does to a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InPreset {
-    /// It takes the preset's value, or its default where the preset does not name it.
+    /// Sets it to the preset's value, or to its default if the preset does not name it.
     Reset,
-    /// It takes the preset's value, and stays where the preset does not name it: the mood, and what a performer sets for
-    /// the evening.
+    /// Sets it to the preset's value, or leaves it if the preset does not name it: the mood, and what a performer sets
+    /// for the evening.
     Kept,
-    /// A preset cannot name it.
+    /// Not allowed in presets.
     Refused,
 }
 
-/// Where a parameter is kept.
+/// Where a parameter is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Saved {
-    /// In the saved state, in stored scenes and at the head of control logs: it is part of how the music sounds.
+    /// In the saved state, in scenes and in control log headers: part of how the music sounds.
     Everywhere,
-    /// In the saved state alone.
+    /// In the saved state only.
     State,
-    /// Nowhere: it belongs to the moment.
+    /// Nowhere: it applies only to the moment.
     Nowhere,
 }
 
-/// The rules that a parameter follows.
+/// How the program treats a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// What a change reaches.
+    /// What a change affects.
     pub effect: Effect,
-    /// Whether a change waits for the beat or bar that `quantize` asks for.
+    /// Whether a change waits for the beat or bar set by `quantize`.
     pub quantized: bool,
     /// What loading a preset does to it.
     pub preset: InPreset,
-    /// Whether recalling a scene changes it.
+    /// Whether recalling a scene sets it.
     pub scene: bool,
-    /// Where it is kept.
+    /// Where it is stored.
     pub saved: Saved,
-    /// Whether somebody who sets it has taken over, so that a preset's journey under way ends.
+    /// Whether setting it ends a preset's running journey, because the performer has taken over.
     pub ends_journey: bool,
-    /// Whether controllers are told all values again after it: it sets many others, and some devices change pages with it.
+    /// Whether all values are resent to controllers afterwards: it sets many others, and some devices switch pages with
+    /// it.
     pub retells: bool,
 }
 
@@ -117,32 +118,36 @@ policies! {
     NETWORK:    Network, true,    Reset,   true,  Everywhere, false,      false;
     HARMONY:    Harmony, true,    Reset,   true,  Everywhere, false,      false;
     LEAD:       Lead,    true,    Reset,   true,  Everywhere, false,      false;
-    /// Setting a tempo pins it, so a preset that names none must leave it alone and give it back to the mood instead.
+    /// Setting a tempo pins it, so a preset without one must leave it alone and reset the source instead.
     TEMPO:      Tempo,   false,   Kept,    true,  Everywhere, false,      false;
     TEMPO_FROM: Tempo,   false,   Reset,   true,  Everywhere, false,      false;
-    /// Another face of the source.
+    /// A short form of the source.
     TEMPO_FACE: Tempo,   false,   Kept,    false, Nowhere,    false,      false;
     GLIDE:      Later,   false,   Reset,   true,  Everywhere, false,      false;
+    /// Takes effect at the start of the next phrase.
+    FORM:       Later,   false,   Reset,   true,  Everywhere, false,      false;
     QUANTIZE:   Later,   false,   Kept,    false, Everywhere, false,      false;
+    /// Set for the evening, by hand or by a sensor.
+    EVENING:    Later,   false,   Kept,    false, Everywhere, false,      false;
     SEED:       Seed,    true,    Kept,    false, Everywhere, false,      false;
     /// Part of a sound.
     SOUND:      Engine,  false,   Reset,   true,  Everywhere, false,      false;
     /// Part of a sound that a performer balances for the evening.
     MIX:        Engine,  false,   Kept,    true,  Everywhere, false,      false;
-    /// Whether anything is heard just now.
+    /// Whether anything is audible at the moment.
     MOMENT:     Engine,  false,   Kept,    false, Nowhere,    false,      false;
     PANIC:      Engine,  false,   Refused, false, Nowhere,    false,      false;
     PRESET:     Daemon,  false,   Refused, false, State,      true,       true;
     BROWSE:     Daemon,  false,   Refused, false, Nowhere,    true,       false;
     RECALL:     Daemon,  false,   Refused, false, Nowhere,    true,       true;
-    /// Something the daemon does once.
+    /// A one-off action of the daemon.
     ACT:        Daemon,  false,   Refused, false, Nowhere,    false,      false;
-    /// How the daemon does it.
+    /// An option for such actions.
     OPTION:     Daemon,  false,   Refused, false, State,      false,      false;
 }
 
 impl Param {
-    /// The rules that it follows.
+    /// How the program treats it.
     #[must_use]
     pub const fn policy(self) -> &'static Policy {
         &self.spec().policy
@@ -153,7 +158,7 @@ impl Param {
         TABLE.iter().map(|spec| spec.param)
     }
 
-    /// Whether it is one of the faces of the mood.
+    /// Whether it is one of the coordinates of the mood.
     #[must_use]
     pub fn is_mood(self) -> bool {
         self.policy().effect == Effect::Mood
@@ -166,7 +171,7 @@ mod tests {
     use crate::event::parameter::Kind;
 
     #[test]
-    fn what_has_no_value_is_kept_nowhere() {
+    fn triggers_are_stored_nowhere() {
         for spec in TABLE.iter().filter(|spec| spec.kind == Kind::Trigger) {
             let Policy { preset, scene, saved, .. } = spec.policy;
             assert_eq!((preset, scene, saved), (InPreset::Refused, false, Saved::Nowhere), "{}", spec.id);

@@ -1,4 +1,4 @@
-//! Values, and how what arrives from outside becomes one: the only place where a value is fitted.
+//! Parameter values, and the one place where input from outside is fitted to a parameter.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Mode};
 use crate::quote::quoted;
 
-/// Chord text that gives the harmony back to the progression.
+/// Chord text that returns the harmony to the progression.
 pub const AUTO: &str = "auto";
 
-/// What values a parameter takes.
+/// The values that a parameter accepts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     /// A number in `min..=max`; numbers outside are clamped.
@@ -21,26 +21,26 @@ pub enum Kind {
         min: f32,
         /// Highest value.
         max: f32,
-        /// Value at start.
+        /// Initial value.
         default: f32,
     },
     /// On or off.
     Toggle {
-        /// Value at start.
+        /// Initial value.
         default: bool,
     },
-    /// One of some names; a number chooses by position, from 0.
+    /// One of several names; a number selects by position, from 0.
     Choice {
         /// The names.
         names: &'static [&'static str],
-        /// Position of the value at start.
+        /// Position of the initial value.
         default: u8,
     },
-    /// A chord symbol, or [`AUTO`], which it starts with.
+    /// A chord symbol or [`AUTO`], the initial value.
     Chord,
     /// Free text.
     Text {
-        /// Value at start.
+        /// Initial value.
         default: &'static str,
     },
     /// An event without a value.
@@ -48,7 +48,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a number lies in the range; on its way from one value to another it may be rounded a little out of it.
+    /// Whether a number is in the range, give or take the rounding of a glide.
     #[must_use]
     pub fn reaches(self, number: f32) -> bool {
         match self {
@@ -61,14 +61,14 @@ impl Kind {
     }
 }
 
-/// A value that fits its parameter's [`Kind`]: made by [`Param::fit`], trusted by everything inside.
+/// A value that fits its parameter's [`Kind`]: made by [`Param::fit`] and trusted from there on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// For [`Kind::Number`].
     Number(f32),
     /// For [`Kind::Toggle`].
     Toggle(bool),
-    /// For [`Kind::Choice`]: position among the names.
+    /// For [`Kind::Choice`]: index into the names.
     Choice(u8),
     /// For [`Kind::Text`] and [`Kind::Chord`].
     Text(String),
@@ -76,7 +76,7 @@ pub enum Value {
     Trigger,
 }
 
-/// A value as it arrives from outside, before it is known to fit.
+/// An unchecked value from outside.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Input<'a> {
     /// A number.
@@ -109,15 +109,15 @@ pub enum InputError {
     NotFinite {
         /// The parameter's id.
         id: &'static str,
-        /// What came.
+        /// The input.
         value: f64,
     },
-    /// The wrong type, or an unknown name.
+    /// Wrong type, or unknown name.
     #[error("{id}: got {got}, expected {expected}")]
     Unfit {
         /// The parameter's id.
         id: &'static str,
-        /// What came.
+        /// The input.
         got: String,
         /// What would be right.
         expected: String,
@@ -135,17 +135,17 @@ impl InputError {
     }
 }
 
-/// Longest text that a parameter takes, in characters: every client is told of it, and it is logged.
-const LONGEST_TEXT: usize = 128;
-/// What storing a number in single precision may change in it, relative to numbers above 1.
+/// Maximum length of a text, in characters: it is sent to every client, and logged.
+const MAX_TEXT: usize = 128;
+/// Rounding error of single precision, relative to numbers above 1.
 const ROUNDING: f64 = 1e-6;
 
 impl Param {
-    /// Turns an input into a value that fits: numbers are clamped, names are looked up without regard to case, a toggle
-    /// takes a number (on from 0.5) or a word such as `on` or `false`, a trigger anything but 0 and false.
+    /// Fits an input to the parameter: numbers are clamped, names are matched ignoring case, a toggle accepts a number
+    /// (on from 0.5) or a word such as `on` or `false`, a trigger anything but 0 and false.
     ///
     /// # Errors
-    /// [`InputError`] when it cannot fit; `Ok(None)` is a trigger's 0, which many controllers send on release.
+    /// [`InputError`] when it cannot be fitted. `Ok(None)` is a trigger's 0, which many controllers send on release.
     pub fn fit(self, input: Input<'_>) -> Result<Option<Value>, InputError> {
         let spec = self.spec();
         if let Input::Number(value) = input
@@ -172,10 +172,10 @@ impl Param {
             (Kind::Chord, Input::Text(text)) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case(AUTO) => {
                 Value::Text(AUTO.to_owned())
             }
-            (Kind::Chord, Input::Text(text)) if text.len() <= LONGEST_TEXT && Chord::parse(text).is_some() => {
+            (Kind::Chord, Input::Text(text)) if text.len() <= MAX_TEXT && Chord::parse(text).is_some() => {
                 Value::Text(text.trim().to_owned())
             }
-            (Kind::Text { .. }, Input::Text(text)) if text.chars().count() <= LONGEST_TEXT => {
+            (Kind::Text { .. }, Input::Text(text)) if text.chars().count() <= MAX_TEXT => {
                 Value::Text(text.trim().to_owned())
             }
             (Kind::Trigger, Input::Number(0.0) | Input::Bool(false)) => return Ok(None),
@@ -185,10 +185,10 @@ impl Param {
         Ok(Some(value))
     }
 
-    /// Like [`Param::fit`], for what somebody wrote: there a number outside the range is a slip, not a fader at its end.
+    /// Like [`Param::fit`], but an out-of-range number is an error. For values from files and messages.
     ///
     /// # Errors
-    /// [`InputError`] when it cannot fit, or only by being clamped.
+    /// [`InputError`] when it does not fit without clamping.
     pub fn fit_within(self, input: Input<'_>) -> Result<Option<Value>, InputError> {
         match (self.fit(input)?, input) {
             (Some(Value::Number(fitted)), Input::Number(number))
@@ -200,7 +200,7 @@ impl Param {
         }
     }
 
-    /// Whether a value is one that [`Param::fit`] gives: what everything inside relies on.
+    /// Whether [`Param::fit`] could have returned this value.
     #[must_use]
     pub fn holds(self, value: &Value) -> bool {
         match (self.spec().kind, value) {
@@ -214,7 +214,7 @@ impl Param {
         }
     }
 
-    /// The value at start; [`Value::Trigger`] for triggers.
+    /// The initial value; [`Value::Trigger`] for triggers.
     #[must_use]
     pub fn default_value(self) -> Value {
         match self.spec().kind {
@@ -227,11 +227,11 @@ impl Param {
         }
     }
 
-    /// The position of the name that a text spells.
+    /// The index of the name that a text spells.
     fn choice(self, names: &[&str], text: &str) -> Option<usize> {
         let spelt = || match self {
             Self::Key => crate::music::theory::pitch_class(text).map(usize::from),
-            // `auto` stands before them.
+            // `auto` comes before them.
             Self::Mode => Mode::ALL.into_iter().position(|mode| Mode::from_name(text) == Some(mode)).map(|at| at + 1),
             Self::Emotion => Emotion::from_name(text).map(|emotion| emotion as usize),
             _ => None,
@@ -239,7 +239,7 @@ impl Param {
         names.iter().position(|name| name.eq_ignore_ascii_case(text.trim())).or_else(spelt)
     }
 
-    /// The error for something that does not fit.
+    /// The error for an input that does not fit.
     pub(super) fn unfit(self, got: &impl ToString) -> InputError {
         let spec = self.spec();
         let expected = match spec.kind {
@@ -247,14 +247,14 @@ impl Param {
             Kind::Toggle { .. } => "0 or 1, on or off".to_owned(),
             Kind::Choice { names, .. } => format!("one of {}", names.join(", ")),
             Kind::Chord => "a chord symbol such as Am7, F#dim or C/E, or auto".to_owned(),
-            Kind::Text { .. } => format!("text of at most {LONGEST_TEXT} characters"),
+            Kind::Text { .. } => format!("text of at most {MAX_TEXT} characters"),
             Kind::Trigger => "anything".to_owned(),
         };
         InputError::Unfit { id: spec.id, got: got.to_string(), expected }
     }
 }
 
-/// The position of a switch that a word names.
+/// Parses a word for a toggle.
 fn switch(text: &str) -> Option<bool> {
     let any = |words: [&str; 3]| words.iter().any(|word| word.eq_ignore_ascii_case(text.trim()));
     if any(["on", "true", "yes"]) {
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_fitted_holds() {
+    fn fitted_values_hold() {
         let inputs = [Input::Number(-1e9), Input::Number(0.4), Input::Number(1e9), Input::Bool(true), Input::Nothing];
         for param in TABLE.iter().map(|spec| spec.param) {
             assert!(param.holds(&param.default_value()), "{param:?}");

@@ -1,51 +1,53 @@
-//! What another configuration changes, and what that costs.
+//! Changes between configurations, and when they take effect.
 
 use super::{AudioConfig, AudioHost, Config, ControlLogConfig, MidiConfig, MidiHost, MidiOutConfig, RecordingsConfig};
 
-/// A part of the configuration that is another now.
+/// A changed part of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConfigChange {
-    /// The preset to start with.
+    /// The preset to load at startup.
     Preset,
     /// The model.
     Model,
-    /// Where the sound goes.
+    /// The audio output.
     Audio(AudioConfig),
-    /// Where OSC is listened to.
+    /// The OSC address.
     Osc,
-    /// Where HTTP is listened to, and who is told.
+    /// The HTTP address and access.
     Http,
-    /// What carries MIDI.
+    /// The MIDI system.
     MidiHost,
-    /// What is sent as MIDI.
+    /// MIDI output.
     MidiOut(MidiOutConfig),
     /// Whether Ableton Link is followed.
     Link,
-    /// Where recordings go, and how much room they have.
+    /// The recordings folder and its limits.
     Recordings(RecordingsConfig),
-    /// Whether and how long the control log is.
+    /// Whether a control log is written, and its size.
     ControlLog,
+    /// When music is played.
+    Schedule,
 }
 
-/// When a change is in force.
+/// When a change takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
-    /// At once; nothing that sounds is cut.
+    /// At once, without interrupting the sound.
     Nothing,
-    /// At once; another output is opened, with a short fade.
+    /// At once, by reopening the output with a short fade.
     Output,
-    /// With the next recording.
+    /// With the next take.
     NextTake,
-    /// With the next start.
+    /// At the next start.
     NextStart,
 }
 
 impl ConfigChange {
-    /// When it is in force.
+    /// When it takes effect.
     #[must_use]
     pub const fn cost(&self) -> Cost {
         match self {
-            Self::MidiOut(_) => Cost::Nothing,
+            Self::MidiOut(_) | Self::Schedule => Cost::Nothing,
             Self::Audio(_) => Cost::Output,
             Self::Recordings(_) => Cost::NextTake,
             Self::Preset | Self::Model | Self::Osc | Self::Http | Self::MidiHost | Self::Link | Self::ControlLog => {
@@ -68,16 +70,17 @@ impl ConfigChange {
             Self::Link => "link",
             Self::Recordings(_) => "recordings",
             Self::ControlLog => "control_log",
+            Self::Schedule => "schedule",
         }
     }
 }
 
 impl Config {
-    /// What is different in another configuration.
+    /// The differences to another configuration.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
-        // A key that is added to the configuration does not compile until it is here.
-        let Self { preset, model, audio, osc, http, midi, link, recordings, control_log } = new;
+        // Exhaustive, so that a new key does not compile until it is handled here.
+        let Self { preset, model, audio, osc, http, midi, link, recordings, control_log, schedule } = new;
         let MidiConfig { host, out } = midi;
         let ControlLogConfig { .. } = control_log;
         let on_jack = |audio: &AudioConfig| audio.host == AudioHost::Jack;
@@ -93,6 +96,7 @@ impl Config {
             (*link != self.link).then_some(ConfigChange::Link),
             (*recordings != self.recordings).then(|| ConfigChange::Recordings(recordings.clone())),
             (*control_log != self.control_log).then_some(ConfigChange::ControlLog),
+            (*schedule != self.schedule).then_some(ConfigChange::Schedule),
         ]
         .into_iter()
         .flatten()
@@ -125,11 +129,12 @@ mod tests {
             ("recordings = \"/srv/takes\"", "recordings", Cost::NextTake),
             ("[recordings]\nmax_gb = 2", "recordings", Cost::NextTake),
             ("[control_log]\nwrite = false", "control_log", Cost::NextStart),
+            ("[[schedule.hours]]\nopen = \"09:00\"\nclose = \"18:00\"", "schedule", Cost::Nothing),
         ] {
             let changes = old.changes(&read(text));
             assert!(changes.len() == 1 && (changes[0].key(), changes[0].cost()) == (key, cost), "{text}: {changes:?}");
         }
-        // MIDI follows the sound to JACK.
+        // MIDI follows the audio to JACK.
         let jack = old.changes(&read("[audio]\nhost = \"jack\""));
         assert!(jack.contains(&ConfigChange::MidiHost) && jack.len() == 2, "{jack:?}");
     }

@@ -1,14 +1,14 @@
-//! The one folder that holds `models/`, `presets/` and `mappings/`.
+//! Finds the folder that holds `models/`, `presets/` and `mappings/`.
 
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 
-/// The folder given, made sure to be one, or else the first that is: this folder, one around the binary, or where
-/// packages install it.
+/// Returns the given folder after checking it, or else the first found: the current folder, one around the binary, or
+/// the install location.
 ///
 /// # Errors
-/// When there is none; the message says where it was looked for.
+/// When there is none; the message lists the folders searched.
 pub fn find_data(given: Option<&Path>) -> Result<PathBuf, ConfigError> {
     match given {
         Some(folder) if is_data(folder) => Ok(folder.to_owned()),
@@ -28,7 +28,7 @@ fn find_in(mut places: Vec<PathBuf>) -> Result<PathBuf, ConfigError> {
     }
 }
 
-/// From `target/debug/deps`, where tests lie, the source tree is four folders up.
+/// Test binaries are in `target/debug/deps`, four folders below the source tree.
 fn places(binary: Option<&Path>) -> Vec<PathBuf> {
     let mut places = vec![PathBuf::from(".")];
     if let Some(binary) = binary {

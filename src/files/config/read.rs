@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::{
     AudioConfig, AudioHost, Config, ControlLogConfig, HttpConfig, MidiChannel, MidiConfig, MidiHost, MidiOutConfig,
-    OscConfig, RecordingsConfig, WhenFull,
+    OscConfig, RecordingsConfig, WhenFull, schedule,
 };
 use crate::files::document::{Document, Field, Problem, Table};
 
@@ -21,9 +21,9 @@ const AUDIO_HOSTS: [(&str, AudioHost); 6] = [
 ];
 const MIDI_HOSTS: [(&str, MidiHost); 4] =
     [("auto", MidiHost::Auto), ("alsa", MidiHost::Alsa), ("jack", MidiHost::Jack), ("off", MidiHost::Off)];
-/// Frames per callback that any system has.
+/// Frames per callback that some system accepts.
 const BLOCKS: std::ops::RangeInclusive<i64> = 16..=8192;
-/// Most gigabytes that can be asked for: a petabyte.
+/// Upper limit for sizes in gigabytes: a petabyte.
 const GIGABYTES: f64 = 1e6;
 
 pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
@@ -38,7 +38,7 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
     section(document, &mut root, "http", &mut config.http, http);
     section(document, &mut root, "midi", &mut config.midi, midi);
     match root.take("recordings") {
-        // The folder alone.
+        // Short form: the folder alone.
         Some(Field { value: DeValue::String(folder), .. }) => config.recordings.folder = PathBuf::from(folder.as_ref()),
         Some(field) => {
             if let Some(mut table) = field.table(document) {
@@ -49,11 +49,12 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
         None => {}
     }
     section(document, &mut root, "control_log", &mut config.control_log, control_log);
+    config.schedule = root.table(document, "schedule").and_then(|table| schedule::read(document, table));
     root.finish(document);
     reading.finish(config)
 }
 
-/// Reads a table, if it is there.
+/// Reads a table if present.
 fn section<'a, T>(
     document: &mut Document<'_>,
     root: &mut Table<'a>,

@@ -1,4 +1,4 @@
-//! A TOML table that is emptied key by key, so that what is left over is unknown.
+//! A TOML table that is emptied key by key, so that whatever is left over is unknown.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Document, Problem};
 use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
 
-/// A table on its way to being read.
+/// A table being read.
 #[derive(Debug)]
 pub struct Table<'a> {
     path: String,
@@ -21,9 +21,9 @@ pub struct Table<'a> {
 /// A key and its value.
 #[derive(Debug)]
 pub struct Field<'a> {
-    /// The key, with the tables around it.
+    /// The key with its enclosing tables.
     pub key: String,
-    /// Where the value stands in the text.
+    /// Span of the value in the text.
     pub span: Range<usize>,
     /// The value.
     pub value: DeValue<'a>,
@@ -34,32 +34,32 @@ impl<'a> Table<'a> {
         Self { path, span, left, asked: Vec::new() }
     }
 
-    /// One that is not in the file.
+    /// A table that is not in the file.
     #[must_use]
     pub fn absent() -> Self {
         Self::new(String::new(), 0..0, DeTable::new())
     }
 
-    /// Where the table stands in the text.
+    /// Span of the table in the text.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// The table's key, with the tables around it; empty for the whole file.
+    /// The table's key with its enclosing tables; empty for the whole file.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Takes a key out.
+    /// Takes a key.
     pub fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.asked.push(key);
         let value = self.left.remove(key)?;
         Some(self.field(key, value))
     }
 
-    /// Takes every key out that has not been taken, each with where the key itself stands.
+    /// Takes all remaining keys, each with the span of the key itself.
     pub fn take_rest(&mut self) -> Vec<(Range<usize>, Field<'a>)> {
         let left = std::mem::take(&mut self.left);
         left.into_iter().map(|(key, value)| (key.span(), self.field(key.get_ref(), value))).collect()
@@ -70,25 +70,25 @@ impl<'a> Table<'a> {
         Field { key, span: value.span(), value: value.into_inner() }
     }
 
-    /// Takes a text.
+    /// Takes a string.
     pub fn text(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<String> {
         self.take(key)?.text(document)
     }
 
-    /// Takes a text that must be there; gives an empty one after saying that it is not.
+    /// Takes a required string; reports a problem and returns an empty one if it is missing.
     pub fn required_text(&mut self, document: &mut Document<'_>, key: &'static str) -> String {
         match self.take(key) {
             Some(field) => field.text(document).unwrap_or_default(),
             None => {
-                self.missing(document, key, "a text");
+                self.missing(document, key, "a string");
                 String::new()
             }
         }
     }
 
-    /// Says that a key is missing.
+    /// Reports a missing key.
     pub fn missing(&self, document: &mut Document<'_>, key: &str, expected: &str) {
-        document.add(self.span(), "", format!("{} is missing: expected {expected}", self.join(key)));
+        document.add(self.span(), "", format!("{} is missing; expected {expected}", self.join(key)));
     }
 
     fn join(&self, key: &str) -> String {
@@ -118,7 +118,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes a whole number in a range.
+    /// Takes an integer in a range.
     pub fn integer(
         &mut self,
         document: &mut Document<'_>,
@@ -128,7 +128,7 @@ impl<'a> Table<'a> {
         self.take(key)?.integer(document, range)
     }
 
-    /// Takes one of some names.
+    /// Takes one of several names.
     pub fn choice<T: Copy>(
         &mut self,
         document: &mut Document<'_>,
@@ -146,11 +146,11 @@ impl<'a> Table<'a> {
         None
     }
 
-    /// Takes a list of texts.
+    /// Takes a list of strings.
     pub fn texts(&mut self, document: &mut Document<'_>, key: &'static str) -> Vec<String> {
         let Some(field) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = field.value else {
-            return field.wrong(document, "a list of texts").unwrap_or_default();
+            return field.wrong(document, "a list of strings").unwrap_or_default();
         };
         let items = items.into_iter().map(|item| Field::at(&field.key, item));
         items.filter_map(|item| item.text(document)).collect()
@@ -161,7 +161,7 @@ impl<'a> Table<'a> {
         self.take(key)?.table(document)
     }
 
-    /// Takes a list of tables: `[[key]]`.
+    /// Takes an array of tables: `[[key]]`.
     pub fn tables(&mut self, document: &mut Document<'_>, key: &'static str) -> Vec<Table<'a>> {
         let Some(field) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = field.value else {
@@ -171,7 +171,7 @@ impl<'a> Table<'a> {
         items.filter_map(|item| item.table(document)).collect()
     }
 
-    /// Says of every key that was not taken that it is unknown.
+    /// Reports every key that was not taken as unknown.
     pub fn finish(mut self, document: &mut Document<'_>) {
         for (span, field) in self.take_rest() {
             if document.is_full() {
@@ -191,19 +191,19 @@ impl<'a> Field<'a> {
         Self { key: key.to_owned(), span: value.span(), value: value.into_inner() }
     }
 
-    /// Says what was expected instead; always `None`.
+    /// Reports what was expected instead; always returns `None`.
     pub fn wrong<T>(&self, document: &mut Document<'_>, expected: &str) -> Option<T> {
         document.add(self.span.clone(), &self.key, format!("expected {expected}"));
         None
     }
 
-    /// The number, whole or not.
+    /// The number, integer or not.
     #[must_use]
     pub fn number(&self) -> Option<f64> {
         number_of(&self.value)
     }
 
-    /// The numbers of a list of nothing else.
+    /// The numbers, if it is a list of numbers only.
     #[must_use]
     pub fn numbers(&self) -> Option<Vec<f64>> {
         match &self.value {
@@ -212,7 +212,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The texts of a list of nothing else.
+    /// The strings, if it is a list of strings only.
     #[must_use]
     pub fn texts(&self) -> Option<Vec<String>> {
         let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
@@ -225,7 +225,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The whole number, or a problem.
+    /// The integer, or else reports a problem.
     pub fn integer(&self, document: &mut Document<'_>, range: RangeInclusive<i64>) -> Option<i64> {
         let number = match &self.value {
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
@@ -233,19 +233,19 @@ impl<'a> Field<'a> {
         };
         match number {
             Some(number) if range.contains(&number) => Some(number),
-            _ => self.wrong(document, &format!("a whole number from {} to {}", range.start(), range.end())),
+            _ => self.wrong(document, &format!("an integer from {} to {}", range.start(), range.end())),
         }
     }
 
-    /// The text, or a problem.
+    /// The string, or else reports a problem.
     pub fn text(&self, document: &mut Document<'_>) -> Option<String> {
         match &self.value {
             DeValue::String(text) => Some(text.clone().into_owned()),
-            _ => self.wrong(document, "a text in quotes"),
+            _ => self.wrong(document, "a string in quotes"),
         }
     }
 
-    /// The table, or a problem.
+    /// The table, or else reports a problem.
     pub fn table(self, document: &mut Document<'_>) -> Option<Table<'a>> {
         match self.value {
             DeValue::Table(table) => Some(Table::new(self.key, self.span, table)),
@@ -253,8 +253,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The value of a parameter, or a problem. A number outside the range is a problem here, not clamped: in a file
-    /// that somebody wrote it is a slip.
+    /// The parameter's value, or else reports a problem. A number outside the range is a problem instead of being
+    /// clamped: in a file it is a mistake.
     pub fn parameter(&self, document: &mut Document<'_>, param: Param) -> Option<Value> {
         let input = match &self.value {
             DeValue::String(text) => Input::Text(text),
@@ -285,13 +285,13 @@ fn number_of(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-/// Letters of a name that may be meant for another one; a longer one is something else.
-const LONGEST_NAME: usize = 64;
+/// Maximum length of a name for which suggestions are computed.
+const MAX_NAME: usize = 64;
 
-/// `; did you mean "x"?` with the candidate most like a name, or nothing where none is: at most a third of its letters
-/// may differ.
+/// Returns `; did you mean "x"?` with the most similar candidate, or nothing if more than a third of its letters
+/// differ.
 pub fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    if name.len() > LONGEST_NAME {
+    if name.len() > MAX_NAME {
         return String::new();
     }
     let name = name.to_lowercase();
@@ -302,20 +302,20 @@ pub fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String
         .unwrap_or_default()
 }
 
-/// Reads a text file as something that a text can be parsed to.
+/// Reads a text file and parses it.
 ///
 /// # Errors
-/// With everything that is wrong in it, or why it cannot be read: it must be a regular file in UTF-8 of at most
+/// Returns every problem, or why the file cannot be read: it must be a regular UTF-8 file of at most
 /// [`crate::files::MAX_TEXT`] bytes.
 pub fn read<T>(file: &Path, parse: impl FnOnce(&Path, &str) -> Result<T, Vec<Problem>>) -> Result<T, Vec<Problem>> {
     let text = crate::files::text(file).map_err(|error| vec![Problem::of_file(file, error)])?;
     parse(file, &text)
 }
 
-/// The parameter of an id.
+/// Looks up a parameter by id.
 ///
 /// # Errors
-/// With what to say, when there is none.
+/// Returns a message when there is none; it may suggest another.
 pub fn parameter(id: &str) -> Result<Param, String> {
     Param::from_id(id).ok_or_else(|| {
         let ids = TABLE.iter().map(|spec| spec.id);

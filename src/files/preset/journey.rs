@@ -6,16 +6,16 @@ use crate::event::parameter::{Param, Value};
 use crate::files::document::{Document, Table};
 use crate::units::seconds_to_frames;
 
-/// One mood of a journey.
+/// One step of a journey.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The mood, and other parameters that change with it; set in this order.
+    /// The mood and any other parameters, in the order to set them.
     pub settings: Vec<(Param, Value)>,
-    /// How long the step lasts, in seconds, its glide included.
+    /// Length of the step in seconds, including its glide.
     pub seconds: f64,
 }
 
-/// Longest step: a day.
+/// Maximum length of a step: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
 impl Step {
@@ -25,7 +25,7 @@ impl Step {
             Some(Some(number)) if (1.0..=MAX_SECONDS).contains(&number) => number,
             Some(_) => seconds?.wrong(document, &format!("a number from 1 to {MAX_SECONDS}"))?,
             None => {
-                table.missing(document, "seconds", "how long the step lasts");
+                table.missing(document, "seconds", "the length of the step");
                 return None;
             }
         };
@@ -36,7 +36,7 @@ impl Step {
         let split = named.into_iter().map(|named| (named.param, named.value)).partition(|(param, _)| param.is_mood());
         let (mood, mut settings): (Vec<_>, Vec<_>) = split;
         if mood.is_empty() {
-            document.add(span, "", "a step needs a mood: an emotion, a blend of emotions, or valence and arousal");
+            document.add(span, "", "a step needs a mood: an emotion, a blend, or both valence and arousal");
         }
         settings.sort_by_key(|(param, _)| *param);
         settings.extend(mood::complete(&mood));
@@ -44,7 +44,7 @@ impl Step {
     }
 }
 
-/// A journey under way: an iterator over the frames at which steps begin, and what is to be set there.
+/// A running journey: an iterator over the frames at which steps start, with the values to set.
 #[derive(Debug, Clone)]
 pub struct Walk {
     steps: Vec<Step>,
@@ -53,31 +53,31 @@ pub struct Walk {
     frame: u64,
 }
 
-/// Where a journey has come to.
+/// The current position in a journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// The step that has begun last, from 1; 0 before the first.
+    /// The current step, from 1; 0 before the first.
     pub step: usize,
-    /// How many steps there are.
+    /// Number of steps.
     pub steps: usize,
-    /// Frame at which that step ends, and the next begins if there is one.
+    /// Frame at which the step ends and the next one, if any, starts.
     pub until: u64,
 }
 
 impl Walk {
-    /// Sets out at a frame of the time line.
+    /// Starts the journey at a frame of the time line.
     #[must_use]
     pub fn new(preset: &super::Preset, start: u64) -> Self {
         Self { steps: preset.journey.clone(), repeats: preset.repeats, next: 0, frame: start }
     }
 
-    /// The frame at which the next step begins; none after the last.
+    /// The frame at which the next step starts; `None` after the last.
     #[must_use]
     pub fn next_frame(&self) -> Option<u64> {
         (self.next < self.steps.len() || self.repeats && !self.steps.is_empty()).then_some(self.frame)
     }
 
-    /// Where it has come to; none where there is no journey.
+    /// The current position; `None` without a journey.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
         (!self.steps.is_empty()).then_some(Place { step: self.next, steps: self.steps.len(), until: self.frame })

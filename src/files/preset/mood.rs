@@ -1,31 +1,31 @@
-//! The mood of a preset or a journey's step: one emotion, a blend, or a point.
+//! The mood of a preset or of a journey's step: one emotion, a blend, or a point.
 
 use super::Named;
 use crate::event::parameter::{Param, Value};
 use crate::files::document::Document;
 use crate::music::emotion::Emotion;
 
-/// Says where a mood is given in two ways at once, or by half.
+/// Reports a mood that is set twice or only partly.
 pub(super) fn check(document: &mut Document<'_>, named: &[Named]) {
     let find = |wanted: Param| named.iter().find(|named| named.param == wanted);
     let point = [find(Param::Valence), find(Param::Arousal)];
     let blend = named.iter().filter(|named| named.param.weighed_emotion().is_some());
     if let [Some(half), None] | [None, Some(half)] = point {
-        document.add(half.span.clone(), &half.key, "valence and arousal are needed together");
+        document.add(half.span.clone(), &half.key, "valence and arousal must be set together");
     }
     let ways = [find(Param::Emotion), point[0].or(point[1]), blend.clone().next()];
     for second in ways.into_iter().flatten().skip(1) {
-        let hint = "the mood is given twice; choose an emotion, a blend of emotions, or valence and arousal";
+        let hint = "the mood is set twice; choose an emotion, a blend, or valence and arousal";
         document.add(second.span.clone(), &second.key, hint);
     }
     if let Some(first) = blend.clone().next()
         && blend.clone().all(|named| named.value == Value::Number(0.0))
     {
-        document.add(first.span.clone(), &first.key, "a blend needs a weight above 0");
+        document.add(first.span.clone(), &first.key, "a blend needs at least one weight above 0");
     }
 }
 
-/// The settings that bring a mood about, all eight weights where it is a blend.
+/// The settings that produce a mood; for a blend, all eight weights.
 pub(super) fn complete(named: &[(Param, Value)]) -> Vec<(Param, Value)> {
     if !named.iter().any(|(param, _)| param.weighed_emotion().is_some()) {
         return named.to_vec();

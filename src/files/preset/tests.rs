@@ -84,13 +84,13 @@ seconds = 0
              romantic, angry, nostalgic, mysterious; did you mean \"calm\"?",
             "test.toml:4: valance = 0.3: there is no parameter \"valance\"; did you mean \"valence\"?",
             "test.toml:5: temperature = 12: expected a number from 0.1 to 2",
-            "test.toml:6: panic = 1: panic cannot be part of a preset",
-            "test.toml:7: preset = \"other\": preset cannot be part of a preset",
+            "test.toml:6: panic = 1: panic cannot be set in a preset",
+            "test.toml:7: preset = \"other\": preset cannot be set in a preset",
             "test.toml:8: chord = \"Hm\": expected a chord symbol such as Am7, F#dim or C/E, or auto",
             "test.toml:9: loop = 1: expected true or false",
             "test.toml:10: reverb = [1]: expected a single value",
             "test.toml:12: level.pat = -3: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",
-            "test.toml:13: journey.seconds is missing: expected how long the step lasts",
+            "test.toml:13: journey.seconds is missing; expected the length of the step",
             "test.toml:18: journey.seconds = 0: expected a number from 1 to 86400",
         ]
     );
@@ -99,13 +99,13 @@ seconds = 0
 #[test]
 fn a_mood_is_given_one_way_and_whole() {
     for (text, hint) in [
-        ("valence = 0.1", "3: valence = 0.1: valence and arousal are needed together"),
-        ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is given twice"),
-        ("emotion = { sad = 0.0 }", "3: emotion.sad = 0.0: a blend needs a weight above 0"),
+        ("valence = 0.1", "3: valence = 0.1: valence and arousal must be set together"),
+        ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is set twice"),
+        ("emotion = { sad = 0.0 }", "3: emotion.sad = 0.0: a blend needs at least one weight above 0"),
         ("[[journey]]\nseconds = 3", "a step needs a mood"),
         ("loop = true", "needs a [[journey]]"),
         ("hold = true\nhold = false", "duplicate key"),
-        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "named twice"),
+        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "set twice"),
     ] {
         let problems = parse(text).unwrap_err();
         assert!(problems.len() == 1 && problems[0].contains(hint), "{text}: {problems:#?}");
@@ -118,4 +118,25 @@ fn a_mood_is_given_one_way_and_whole() {
 fn a_file_that_cannot_be_read_is_named() {
     let problems = Preset::read(Path::new("no/such.toml")).unwrap_err();
     assert!(problems[0].to_string().starts_with("no/such.toml: No such file"), "{}", problems[0]);
+}
+
+#[test]
+fn modulations_are_read_and_every_slip_is_named() {
+    let text = "[[modulate]]\nto = \"tone\"\nshape = \"sine\"\ndepth = 0.4\nbars = 8\nphase = 0.25\n[[modulate]]\nto = \"arousal\"\ninput = 2\ndepth = -1\n";
+    let preset = parse(text).unwrap();
+    let said: Vec<_> = preset.modulations.iter().map(|(param, by)| format!("{} {by}", param.spec().id)).collect();
+    assert_eq!(said, ["tone sine 0.4 bars 8 0.25", "arousal input/2 -1 seconds 1 0"]);
+    let text = "[[modulate]]\nto = \"tempo\"\nshape = \"sin\"\ndepth = 1\nbars = 0\n[[modulate]]\nto = \"tone\"\ninput = 5\ndepth = 9\nseconds = 4\n[[modulate]]\n";
+    let told = parse(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for wanted in [
+        "tempo cannot be modulated; these can: valence, arousal, temperature",
+        "modulate.shape = \"sin\": expected one of sine, triangle, ramp, walk; did you mean \"sine\"?",
+        "modulate.bars = 0: expected a number from 0.25 to 1024",
+        "modulate.input = 5: expected a whole number from 1 to 4",
+        "modulate.depth = 9: expected a number from -2 to 2",
+        "modulate.to is missing",
+        "modulate.depth is missing",
+    ] {
+        assert!(told.contains(wanted), "{wanted}\n{told}");
+    }
 }

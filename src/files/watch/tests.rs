@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// Far longer than it takes; only a failing test waits for it.
+/// Far longer than needed; only a failing test waits this long.
 const LONG: Duration = Duration::from_secs(20);
 
 fn watching(path: &Path) -> Receiver<Changed> {
@@ -11,7 +11,7 @@ fn watching(path: &Path) -> Receiver<Changed> {
     receiver
 }
 
-fn told(changed: &Receiver<Changed>) -> Vec<PathBuf> {
+fn next_change(changed: &Receiver<Changed>) -> Vec<PathBuf> {
     changed.recv_timeout(LONG).expect("something changed").0
 }
 
@@ -24,15 +24,15 @@ fn a_save_is_told_once_whatever_way_editors_save() {
     fs::write(dir.path().join("4913"), "x").unwrap();
     fs::write(&file, "a = 1").unwrap();
     fs::write(&file, "a = 2").unwrap();
-    assert_eq!(told(&changed), std::slice::from_ref(&file));
+    assert_eq!(next_change(&changed), std::slice::from_ref(&file));
 
     let beside = dir.path().join("calm.toml~");
     fs::write(&beside, "a = 3").unwrap();
     fs::rename(&beside, &file).unwrap();
-    assert_eq!(told(&changed), std::slice::from_ref(&file));
+    assert_eq!(next_change(&changed), std::slice::from_ref(&file));
 
     fs::remove_file(&file).unwrap();
-    assert_eq!(told(&changed), [file]);
+    assert_eq!(next_change(&changed), [file]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_single_file_is_told_and_its_neighbours_are_not() {
     let changed = watching(&file);
     fs::write(dir.path().join("other.toml"), "x").unwrap();
     fs::write(&file, "x").unwrap();
-    assert_eq!(told(&changed), [file]);
+    assert_eq!(next_change(&changed), [file]);
 }
 
 #[test]
@@ -52,12 +52,12 @@ fn a_folder_may_come_later() {
     let folder = dir.path().join("not/yet/presets");
     let changed = watching(&folder);
     fs::create_dir_all(&folder).unwrap();
-    assert!(told(&changed).iter().all(|path| path.starts_with(&folder)));
+    assert!(next_change(&changed).iter().all(|path| path.starts_with(&folder)));
     fs::write(folder.join("a.toml"), "x").unwrap();
-    assert_eq!(told(&changed), [folder.join("a.toml")]);
+    assert_eq!(next_change(&changed), [folder.join("a.toml")]);
 }
 
-/// A folder `presets` with `a.toml`, reached by a link at some level.
+/// A folder `presets` with `a.toml`, reached through a link at some level.
 struct Linked {
     dir: tempfile::TempDir,
 }
@@ -79,28 +79,28 @@ impl Linked {
 
 #[test]
 fn what_is_behind_links_at_any_level_counts() {
-    // A file that is a link, edited where it is.
+    // A linked file is edited in place.
     let linked = Linked::new();
     fs::create_dir(linked.at("mine")).unwrap();
     symlink(linked.at("one/presets/a.toml"), linked.at("mine/a.toml")).unwrap();
     let changed = watching(&linked.at("mine"));
     fs::write(linked.at("one/presets/a.toml"), "edited").unwrap();
-    assert_eq!(told(&changed), [linked.at("mine/a.toml")]);
-    // The link leads elsewhere.
+    assert_eq!(next_change(&changed), [linked.at("mine/a.toml")]);
+    // The link is retargeted.
     fs::remove_file(linked.at("mine/a.toml")).unwrap();
     symlink(linked.at("two/presets/a.toml"), linked.at("mine/a.toml")).unwrap();
-    assert_eq!(told(&changed), [linked.at("mine/a.toml")]);
+    assert_eq!(next_change(&changed), [linked.at("mine/a.toml")]);
 
-    // A link above the folder, as deployments switch versions.
+    // A link above the folder, as used for deployments.
     let linked = Linked::new();
     symlink("one", linked.at("current")).unwrap();
     let presets = linked.at("current/presets");
     let changed = watching(&presets);
     symlink("two", linked.at("next")).unwrap();
     fs::rename(linked.at("next"), linked.at("current")).unwrap();
-    assert!(told(&changed).contains(&presets.join("a.toml")));
+    assert!(next_change(&changed).contains(&presets.join("a.toml")));
     fs::write(linked.at("two/presets/a.toml"), "edited").unwrap();
-    assert_eq!(told(&changed), [presets.join("a.toml")]);
+    assert_eq!(next_change(&changed), [presets.join("a.toml")]);
 }
 
 #[test]
@@ -110,12 +110,12 @@ fn folders_that_are_exchanged_above_are_noticed() {
     let changed = watching(&presets);
     fs::rename(linked.at("one"), linked.at("old")).unwrap();
     fs::rename(linked.at("two"), linked.at("one")).unwrap();
-    assert!(told(&changed).contains(&presets.join("a.toml")));
+    assert!(next_change(&changed).contains(&presets.join("a.toml")));
     fs::write(presets.join("b.toml"), "new").unwrap();
-    let mut all = told(&changed);
-    // Leaving and coming may be two bursts.
+    let mut all = next_change(&changed);
+    // Removal and arrival may be two bursts.
     while !all.contains(&presets.join("b.toml")) {
-        all = told(&changed);
+        all = next_change(&changed);
     }
 }
 
@@ -128,7 +128,7 @@ fn without_the_systems_watches_it_looks_by_itself() {
     let (sender, changed) = sync_channel(4);
     thread::spawn(move || watch.run(&sender));
     fs::write(dir.path().join("a.toml"), "x").unwrap();
-    assert_eq!(told(&changed), [dir.path().join("a.toml")]);
+    assert_eq!(next_change(&changed), [dir.path().join("a.toml")]);
     let said = &troubles.now().0[&Part::Watch];
     assert!(said.contains("none are left") && said.contains("every 2 s"), "{said}");
 }
@@ -152,7 +152,7 @@ fn a_folder_that_cannot_be_listed_holds_what_it_held() {
     fs::write(inside.join("a.toml"), "x").unwrap();
     let before = Look::at(&[dir.path().to_owned()], &Look::default());
     let mut look = Look::default();
-    // As where there is no descriptor for listing it.
+    // As when no file descriptor is left for listing it.
     look.add_as_before(&inside, &before);
     assert!(look.versions.keys().eq([&inside.join("a.toml")]), "{look:?}");
     assert!(look.folders.keys().eq([&inside]), "{look:?}");
@@ -165,5 +165,5 @@ fn a_loop_of_links_ends_and_a_pipe_is_only_looked_at() {
     symlink("again/again", dir.path().join("more")).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
     let look = Look::at(&[dir.path().to_owned()], &Look::default());
-    assert!(look.versions.len() <= MOST && look.versions.contains_key(&dir.path().join("pipe.toml")));
+    assert!(look.versions.len() <= MAX_FILES && look.versions.contains_key(&dir.path().join("pipe.toml")));
 }

@@ -11,16 +11,16 @@ fn tiny() -> Models {
 /// Conditions and noise of a step.
 fn asked(step: u64) -> ([f32; CONDITION_COUNT], Latent) {
     let conditions = std::array::from_fn(|i| (step as f32 * 0.1 + i as f32).sin());
-    (conditions, noise(5, step, 1.0))
+    (conditions, noise(5, step, 1.0, None))
 }
 
-fn step(context: &mut Context, place: Place, previous: &Latent) -> Latent {
-    let (conditions, noise) = asked(place.position);
+fn step(context: &mut Context, cursor: Cursor, previous: &Latent) -> Latent {
+    let (conditions, noise) = asked(cursor.position);
     context
         .step(
-            place,
+            cursor,
             previous,
-            &Wanted { conditions: &conditions, reference: &[0.0; CONDITION_COUNT], noise: &noise, guidance: 2.0 },
+            &StepInput { conditions: &conditions, reference: &[0.0; CONDITION_COUNT], noise: &noise, guidance: 2.0 },
         )
         .unwrap()
 }
@@ -29,7 +29,7 @@ fn step(context: &mut Context, place: Place, previous: &Latent) -> Latent {
 fn run(context: &mut Context, count: u64) -> Vec<Latent> {
     let mut latents = vec![[0.0; LATENT_DIMS]];
     for position in 0..count {
-        let next = step(context, Place { position, begin: 0 }, latents.last().unwrap());
+        let next = step(context, Cursor { position, begin: 0 }, latents.last().unwrap());
         latents.push(next);
     }
     latents
@@ -98,11 +98,11 @@ fn going_back_as_far_as_promised_loses_nothing() {
     // Another future overwrites what lay ahead, then the first is played again.
     let mut other = [0.5; LATENT_DIMS];
     for position in count - back..count {
-        other = step(&mut context, Place { position, begin: 0 }, &other);
+        other = step(&mut context, Cursor { position, begin: 0 }, &other);
     }
     let mut again = first[(count - back) as usize];
     for position in count - back..count {
-        again = step(&mut context, Place { position, begin: 0 }, &again);
+        again = step(&mut context, Cursor { position, begin: 0 }, &again);
         assert_eq!(again, first[position as usize + 1], "latent {position}");
     }
 }
@@ -113,8 +113,8 @@ fn a_fresh_start_knows_nothing_of_the_past() {
     let layout = models.manifest.context;
     let mut context = Context::new(models.transformer, layout);
     run(&mut context, 50);
-    let place = Place { position: 50, begin: 50 };
-    let ours = step(&mut context, place, &[0.7; LATENT_DIMS]);
-    let theirs = step(&mut Context::new(others.transformer, layout), place, &[0.0; LATENT_DIMS]);
+    let cursor = Cursor { position: 50, begin: 50 };
+    let ours = step(&mut context, cursor, &[0.7; LATENT_DIMS]);
+    let theirs = step(&mut Context::new(others.transformer, layout), cursor, &[0.0; LATENT_DIMS]);
     assert_eq!(ours, theirs);
 }

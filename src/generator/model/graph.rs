@@ -93,10 +93,10 @@ impl Graph {
             // The state's shape is the file's own word.
             let numbers = port.shape.iter().fold(1u64, |numbers, size| numbers.saturating_mul(*size as u64));
             if numbers > LARGEST {
-                return wrong(&port.name, format!("of at most {LARGEST} numbers"), shape);
+                return wrong(&port.name, format!("with at most {LARGEST} elements"), shape);
             }
             match outlets.iter().find(|outlet| outlet.name() == port.name) {
-                None => return wrong(&port.name, shape, "not there".to_owned()),
+                None => return wrong(&port.name, shape, "missing".to_owned()),
                 Some(outlet) if fixed_shape(outlet.dtype()).as_ref() != Some(&port.shape) => {
                     return wrong(&port.name, shape, outlet.dtype().to_string());
                 }
@@ -105,7 +105,7 @@ impl Graph {
         }
         let surplus = outlets.iter().find(|outlet| !expected.iter().any(|port| port.name == outlet.name()));
         match surplus {
-            Some(outlet) => wrong(outlet.name(), "left out".to_owned(), outlet.dtype().to_string()),
+            Some(outlet) => wrong(outlet.name(), "absent".to_owned(), outlet.dtype().to_string()),
             None => Ok(()),
         }
     }
@@ -135,7 +135,7 @@ impl Graph {
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
             self.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor.into())).collect();
         let undeclared =
-            || ModelError::Run { path: self.path.clone(), reason: "what goes in and out was never said".into() };
+            || ModelError::Run { path: self.path.clone(), reason: "inputs and outputs have not been bound".into() };
         let options = self.options.as_ref().ok_or_else(undeclared)?;
         let results = self.session.run_with_options(inputs, options).map_err(failed)?;
         for (name, values) in &mut self.outputs {

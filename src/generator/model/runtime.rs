@@ -67,7 +67,7 @@ fn open() -> Result<Runtime, String> {
         match built {
             Ok(environment) => return Ok(Runtime { environment, origin: path.display().to_string(), built_in: false }),
             Err(error) => {
-                tracing::warn!("{} cannot be used as ONNX Runtime: {error}", path.display());
+                tracing::warn!("cannot use {} as ONNX Runtime: {error}", path.display());
                 tried.push(format!("{} ({error})", path.display()));
             }
         }
@@ -77,7 +77,7 @@ fn open() -> Result<Runtime, String> {
 
 #[cfg(feature = "tract")]
 fn built_in(tried: &str) -> Result<Runtime, String> {
-    tracing::info!("no ONNX Runtime found, using the built-in runtime");
+    tracing::info!("no ONNX Runtime found; using the built-in runtime");
     ort::set_api(ort_tract::api());
     let environment = ort::init().build().map_err(|error| format!("{tried}; built-in: {error}"))?;
     Ok(Runtime { environment, origin: "built-in (tract)".to_owned(), built_in: true })

@@ -214,5 +214,5 @@ impl<S: HopSource> WorkerThread<S> {
 
 fn told_by(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("for no stated reason"))
+    format!("panicked: {}", text.unwrap_or("no reason given"))
 }

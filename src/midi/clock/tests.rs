@@ -3,7 +3,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
 
-/// A clock source with even jitter of ± `jitter` seconds.
+/// A clock source with uniform jitter of ± `jitter` seconds.
 struct Clock {
     follower: ClockFollower,
     start: Instant,
@@ -17,7 +17,7 @@ struct Clock {
 
 impl Clock {
     fn new(jitter: f64) -> Self {
-        // Far enough from the machine's start that jitter may point back.
+        // Far enough from boot that jitter may go negative.
         let start = Instant::now() + Duration::from_secs(10);
         let random = ChaCha8Rng::seed_from_u64(3);
         Self {
@@ -49,7 +49,7 @@ impl Clock {
         }
     }
 
-    /// Ticks for some beats; beats are kept with their error in seconds.
+    /// Sends ticks for some beats and records the error of each beat in seconds.
     fn run(&mut self, tempo: f64, beats: u32) {
         for _ in 0..beats * TICKS_PER_BEAT as u32 {
             self.send(Message::Clock);
@@ -73,7 +73,7 @@ fn jitter_is_filtered() {
 }
 
 #[test]
-fn a_steady_clock_is_said_once_and_exactly() {
+fn a_steady_clock_is_reported_once_and_exactly() {
     let mut clock = Clock::new(0.0);
     clock.run(97.0, 16);
     assert!((clock.tempo - 97.0).abs() < 1e-3, "{}", clock.tempo);

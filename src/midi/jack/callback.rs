@@ -1,5 +1,5 @@
-//! What happens on JACK's own thread, once a cycle: messages in, messages out. Nothing here allocates, locks, makes a system
-//! call, logs or reads a clock.
+//! The JACK process callback: messages in and out. Nothing here allocates, locks, waits, logs or reads a clock. It makes
+//! one system call at most, in cycles in which messages arrive: the one that wakes the performance thread.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -10,13 +10,14 @@ use jack::{Client, Control, MidiIn, MidiOut, Port, ProcessHandler, ProcessScope,
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
+use crate::event::Wake;
 use crate::event::health::{Loss, Losses};
 use crate::midi::host::{DeviceId, Heard};
 use crate::midi::out::Timed;
 use crate::midi::parse::Parser;
 use crate::output::jack_clients::Calls;
 
-/// Where moments of JACK's clock lie on ours.
+/// Converts JACK's clock to ours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JackClock {
     seen: Instant,
@@ -24,7 +25,7 @@ pub(super) struct JackClock {
 }
 
 impl JackClock {
-    /// JACK's clock showed so many microseconds at a moment.
+    /// Pairs a time with the microseconds that JACK's clock showed at it.
     pub(super) const fn new(seen: Instant, micros: u64) -> Self {
         Self { seen, micros }
     }
@@ -37,15 +38,16 @@ impl JackClock {
     }
 }
 
-/// Hands on what is heard; a full ring is counted.
-pub(super) struct Ear {
+/// Forwards received messages and wakes their reader; counts those that do not fit the ring.
+pub(in crate::midi) struct Forwarder {
     ring: HeapProd<Heard>,
+    wake: Wake,
     losses: Arc<Losses>,
 }
 
-impl Ear {
-    pub(super) fn new((ring, losses): (HeapProd<Heard>, Arc<Losses>)) -> Self {
-        Self { ring, losses }
+impl Forwarder {
+    pub(in crate::midi) fn new(ring: HeapProd<Heard>, wake: Wake, losses: Arc<Losses>) -> Self {
+        Self { ring, wake, losses }
     }
 
     fn hear(&mut self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
@@ -53,37 +55,38 @@ impl Ear {
             if self.ring.try_push(Heard { device, at, message }).is_err() {
                 self.losses.add(Loss::MidiIn, 1);
             }
+            self.wake.ring();
         }
     }
 }
 
 pub(super) struct Callback {
     pub(super) inlets: Vec<Inlet>,
-    pub(super) ear: Ear,
+    pub(super) ear: Forwarder,
     pub(super) calls: Calls,
     pub(super) outlets: Vec<Outlet>,
     pub(super) clock: JackClock,
-    /// Frames per second.
+    /// Sample rate in frames per second.
     pub(super) rate: u32,
 }
 
-/// A port that receives.
+/// An input port.
 pub(super) struct Inlet {
     pub(super) port: Port<MidiIn>,
     pub(super) parser: Parser,
-    /// The device that messages are said to come from.
+    /// The device id that messages are attributed to.
     pub(super) current: Arc<AtomicU64>,
 }
 
-/// A port that sends.
+/// An output port.
 pub(super) struct Outlet {
     pub(super) port: Port<MidiOut>,
-    /// What is to be sent, in the order of its time.
+    /// Messages to send, in time order.
     pub(super) waiting: HeapCons<Timed>,
 }
 
 impl Outlet {
-    /// Writes what is due in this cycle, at its frame.
+    /// Writes the messages due in this cycle, at their frames.
     fn send(&mut self, scope: &ProcessScope, cycle: Instant, rate: u32) {
         let mut writer = self.port.writer(scope);
         let write = |time, bytes: &[u8]| writer.write(&RawMidi { time, bytes }).is_ok();
@@ -91,7 +94,8 @@ impl Outlet {
     }
 }
 
-/// Gives `write` what is due in a cycle of some frames, with its frame; what it does not take waits for the next cycle.
+/// Passes `write` each message due in a cycle of this many frames, with its frame; whatever it refuses waits for the
+/// next cycle.
 fn send_due(
     waiting: &mut HeapCons<Timed>,
     cycle: Instant,
@@ -105,7 +109,7 @@ fn send_due(
         if ahead >= f64::from(frames) {
             return;
         }
-        // The buffer wants its times in order; one that is full goes on in the next cycle.
+        // The buffer requires increasing times; when it is full the rest waits for the next cycle.
         last = last.max(ahead as u32);
         if !write(last, timed.bytes()) {
             return;
@@ -117,12 +121,12 @@ fn send_due(
 impl ProcessHandler for Callback {
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
         self.calls.count();
-        // When the cycle should have begun, filtered of the jitter of waking up. A server that cannot say so has no clock
-        // to go by, and nothing is due.
+        // The intended start of the cycle, free of wake-up jitter. Without it there is no time reference, and nothing
+        // is due.
         let Ok(times) = scope.cycle_times() else { return Control::Continue };
         let cycle = self.clock.moment(times.current_usecs);
         for Inlet { port, parser, current } in &mut self.inlets {
-            // Who has just been connected and is not known yet has nobody's ear.
+            // A source that has just been connected and is not known yet is ignored.
             let Ok(device) = u32::try_from(current.load(Relaxed)) else { continue };
             for event in port.iter(scope) {
                 let at = cycle + Duration::from_secs_f64(f64::from(event.time) / f64::from(self.rate));
@@ -146,13 +150,16 @@ mod tests {
     use crate::midi::Message;
 
     #[test]
-    fn nothing_is_allocated_and_what_finds_no_room_is_counted() {
+    fn nothing_is_allocated_and_overflow_is_counted() {
         reset_violation_count();
         let (ring, mut heard) = HeapRb::new(4).split();
-        let mut ear = Ear::new((ring, Arc::default()));
+        let wake = Wake::default();
+        assert!(!wake.wait(Duration::ZERO));
+        let mut ear = Forwarder::new(ring, wake.clone(), Arc::default());
         let (mut parser, now) = (Parser::default(), Instant::now());
         assert_no_alloc(|| ear.hear(&mut parser, DeviceId(3), now, &[0x90, 60, 100, 62, 100, 0xB0, 1, 2, 1, 3, 1, 4]));
         assert_eq!((heard.occupied_len(), ear.losses.count(Loss::MidiIn)), (4, 1));
+        assert!(wake.wait(Duration::ZERO), "who reads the ring is woken");
         assert_eq!(
             heard.try_pop().map(|heard| heard.message),
             Some(Message::NoteOn { channel: 0, note: 60, velocity: 100 })

@@ -7,7 +7,7 @@ use crate::event::parameter::{Input, Kind, Param, Value};
 /// One step of a 7-bit control.
 const STEP: f32 = 1.0 / 127.0;
 
-/// A control and what it does.
+/// A control and its function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Binding {
     /// The control.
@@ -16,61 +16,61 @@ pub struct Binding {
     pub channel: Option<u8>,
     /// The parameter.
     pub to: Param,
-    /// How it moves it.
+    /// How the control sets it.
     pub action: Action,
-    /// The layer that it belongs to; at work in all others too when `None`, unless such a layer has the control for itself.
+    /// The layer it belongs to; `None` applies in every layer that does not bind the control itself.
     pub layer: Option<String>,
-    /// How the control is told the value, for its motor, ring or light; `None` when it is not told.
-    pub feedback: Option<Tell>,
+    /// Feedback to the control's motor, ring or light; `None` for no feedback.
+    pub feedback: Option<FeedbackTarget>,
 }
 
-/// How a control is told a value.
+/// Where and how feedback is sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tell {
-    /// What it listens to: mostly the message that it sends itself.
+pub struct FeedbackTarget {
+    /// The control that receives it: usually the message that the control itself sends.
     pub control: Control,
     /// Channel from 0.
     pub channel: u8,
-    /// Values at the lower and the upper end, for messages of 7 bits.
+    /// Values at the lower and upper end, for 7-bit messages.
     pub range: [u8; 2],
-    /// Velocity or value, 1..=127, that lights a button.
+    /// Velocity or value, 1..=127, that turns a button's light on.
     pub light: u8,
 }
 
-/// How a control moves a parameter.
+/// How a control sets a parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// The parameter follows the control's position.
     Follow {
-        /// For numbers: position to value. Toggles switch in the middle, choices take equal shares.
+        /// For numbers: converts the position to a value. Toggles switch at the centre, choices get equal shares.
         scale: Option<Scale>,
-        /// Whether to wait until the control meets the value.
+        /// Soft takeover: wait until the control reaches the value.
         pickup: bool,
     },
-    /// An encoder without ends moves a number.
+    /// An endless encoder changes a number.
     Turn {
-        /// How it says direction and speed.
+        /// How it encodes direction and speed.
         encoder: Encoder,
-        /// Share of the scale for one click.
+        /// Fraction of the scale per click.
         step: f32,
-        /// Click by click over this.
+        /// The scale it moves along.
         scale: Scale,
     },
     /// A button sets a value.
     Set {
-        /// When.
+        /// On press or release.
         edge: Edge,
-        /// What.
+        /// The value.
         value: Value,
     },
-    /// A button turns a toggle over.
+    /// A button flips a toggle.
     Toggle {
-        /// When.
+        /// On press or release.
         edge: Edge,
     },
-    /// A button sets a value while it is down; then the parameter goes back to what it was.
+    /// A button sets a value while held, then restores the previous one.
     While {
-        /// What.
+        /// The value.
         value: Value,
     },
 }
@@ -85,7 +85,7 @@ pub enum Edge {
     Release,
 }
 
-/// How an encoder without ends says direction and speed in 7 bits.
+/// How an endless encoder encodes direction and speed in 7 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoder {
     /// 1, 2, … up; 127, 126, … down.
@@ -97,7 +97,7 @@ pub enum Encoder {
 }
 
 impl Encoder {
-    /// Clicks, up or down.
+    /// The number of clicks, positive for up.
     #[must_use]
     pub fn clicks(self, raw: u8) -> i32 {
         let raw = i32::from(raw);
@@ -111,22 +111,22 @@ impl Encoder {
 }
 
 impl Binding {
-    pub(super) fn hears(&self, moved: &Move) -> bool {
+    pub(super) fn matches(&self, moved: &Move) -> bool {
         self.control == moved.control && (self.channel.is_none() || self.channel == moved.channel)
     }
 
-    /// Whether both are for the same control.
+    /// Whether both bind the same control.
     pub(super) fn shares_control(&self, other: &Self) -> bool {
         self.control == other.control
             && (self.channel.is_none() || other.channel.is_none() || self.channel == other.channel)
     }
 
-    /// Whether the control is told by the message that it sends itself, as motors are.
-    pub(super) fn is_told_itself(&self) -> bool {
+    /// Whether feedback goes to the control's own message, as with motor faders.
+    pub(super) fn has_own_feedback(&self) -> bool {
         self.feedback.as_ref().is_some_and(|tell| tell.control == self.control)
     }
 
-    /// The value at a position, for a control that the parameter follows.
+    /// The value at a position, for a control whose parameter follows it.
     pub(super) fn value_at(&self, scale: Option<Scale>, position: f32) -> Option<Value> {
         let input = match (self.to.spec().kind, scale) {
             (Kind::Choice { names, .. }, _) => (position * names.len() as f32).min(names.len() as f32 - 1.0).floor(),
@@ -136,7 +136,7 @@ impl Binding {
         self.to.fit(Input::Number(f64::from(input))).ok()?
     }
 
-    /// The value one step beside another: the next name, off or on, or as far as a 7-bit control would go.
+    /// The value one step from another: the next name, off or on, or one step of a 7-bit control.
     pub(super) fn value_beside(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
         let position = match (from, self.to.spec().kind) {
             (Value::Choice(choice), Kind::Choice { names, .. }) => {

@@ -1,4 +1,4 @@
-//! From messages to moves of controls: pairs of 7-bit values become one, parameter numbers are kept.
+//! Converts messages to moves of controls: combines pairs of 7-bit values and tracks parameter numbers.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use crate::midi::Message;
 /// A control on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Control {
-    /// A controller of 7 bits, 0..120.
+    /// A 7-bit controller, 0..120.
     Cc(u8),
-    /// A pair of controllers of 14 bits: the coarse one, 0..32; the fine one is 32 above.
+    /// A 14-bit pair of controllers: the coarse one, 0..32; the fine one is 32 above.
     Cc14(u8),
     /// A non-registered parameter number, 0..16384.
     Nrpn(u16),
@@ -37,17 +37,18 @@ pub(super) struct Move {
     /// Channel from 0; `None` for messages without one.
     pub(super) channel: Option<u8>,
     pub(super) control: Control,
-    /// Where it stands, 0..=1.
+    /// Its position, 0..=1.
     pub(super) position: f32,
     /// Its 7-bit value, for encoders.
     pub(super) raw: u8,
-    /// Whether it is a button that is down, or a control in its upper half.
+    /// Whether it is a button being held, or a control in its upper half.
     pub(super) pressed: bool,
-    /// For data increment and decrement, which know no position: one step up or down from wherever the parameter stands.
+    /// For data increment and decrement, which have no position: one step up or down from the parameter's current
+    /// value.
     pub(super) step: Option<i8>,
 }
 
-/// What one device has sent so far, as far as later messages depend on it.
+/// State of one device that later messages depend on.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
     channels: [Channel; 16],
@@ -59,7 +60,7 @@ struct Channel {
     selected: Selected,
 }
 
-/// The parameter number that data entry is for, in halves.
+/// The parameter number selected for data entry, in halves.
 #[derive(Debug, Default)]
 struct Selected {
     registered: bool,
@@ -67,7 +68,7 @@ struct Selected {
     fine: Option<u8>,
 }
 
-/// A 14-bit value in halves, whichever comes first.
+/// A 14-bit value in halves, in either order.
 #[derive(Debug, Default, Clone, Copy)]
 struct Pair {
     coarse: Option<u8>,
@@ -77,7 +78,7 @@ struct Pair {
 pub(super) const MAX_14: u16 = 0x3FFF;
 
 impl Pair {
-    /// The value, 0..=1. Without a fine half the coarse one spans the whole range; a fine half alone says nothing.
+    /// The value, 0..=1. Without a fine half the coarse one spans the full range; a fine half alone has no value.
     fn position(self) -> Option<f32> {
         let coarse = u16::from(self.coarse?);
         Some(match self.fine {
@@ -95,7 +96,7 @@ impl Selected {
         self
     }
 
-    /// The selected number, once both halves are known; 127, 127 is "none".
+    /// The selected number, once both halves are known; 127, 127 means none.
     fn control(&self) -> Option<Control> {
         let number = u16::from(self.coarse?) << 7 | u16::from(self.fine?);
         match number {
@@ -107,16 +108,16 @@ impl Selected {
 }
 
 impl Controls {
-    /// A control was told to stand at a value, in its own steps; halves of pairs that it sends next complete this one.
-    pub(super) fn told(&mut self, channel: u8, control: Control, value: u16) {
+    /// Records a position sent to a control, in its own steps, so that halves it sends next complete this one.
+    pub(super) fn sent(&mut self, channel: u8, control: Control, value: u16) {
         if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
             let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
             self.channels[usize::from(channel)].pairs.insert(control, pair);
         }
     }
 
-    /// Takes a message; calls `moved` for every control it moves. One controller can be a control of its own and half of
-    /// a pair: which is meant the bindings know.
+    /// Processes a message and calls `moved` for every control it moves. A controller can be a control by itself and
+    /// half of a pair; the bindings decide which applies.
     pub(super) fn message(&mut self, message: Message, mut moved: impl FnMut(Move)) {
         let button = |channel, control, down: bool, raw| {
             let position = f32::from(u8::from(down));
@@ -166,14 +167,14 @@ fn absolute(channel: u8, control: Control, position: f32, raw: u8) -> Move {
     Move { channel: Some(channel), control, position, raw, pressed: position >= 0.5, step: None }
 }
 
-/// Pitch bend's position: the middle, 8192 of 16383, is exactly 0.5.
+/// The position of a pitch bend: the centre, 8192 of 16383, is exactly 0.5.
 fn bend(value: u16) -> f32 {
     let centred = f32::from(value) - 8192.0;
     0.5 + centred / if centred < 0.0 { 16_384.0 } else { 16_382.0 }
 }
 
 impl Channel {
-    /// The parameter number that data increment or decrement is for, and which way it goes.
+    /// The parameter number that data increment or decrement applies to, and its direction.
     fn stepped(&self, controller: u8) -> Option<(Control, i8)> {
         let step = match controller {
             96 => 1,
@@ -183,7 +184,7 @@ impl Channel {
         Some((self.selected.control()?, step))
     }
 
-    /// Takes a controller that may be half of a pair or of a parameter number.
+    /// Processes a controller that may be half of a pair or of a parameter number.
     fn pair(&mut self, controller: u8, value: u8) -> Option<(Control, f32)> {
         match controller {
             98 => self.selected.select(false).fine = Some(value),
@@ -209,7 +210,7 @@ impl Channel {
 mod tests {
     use super::*;
 
-    /// The 14-bit positions that a sequence of controllers gives for a control, in steps of 1/16383.
+    /// The 14-bit positions of a control after a sequence of controllers, in steps of 1/16383.
     fn positions(control: Control, controllers: &[(u8, u8)]) -> Vec<u16> {
         let mut controls = Controls::default();
         let mut positions = Vec::new();

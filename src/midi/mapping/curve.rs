@@ -1,4 +1,4 @@
-//! From a control's position to a parameter's value, and back.
+//! Converts a control's position to a parameter's value and back.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ pub enum Curve {
     Linear,
     /// Equal ratios; both ends above 0.
     Exponential,
-    /// A mixer's fader: 12 dB down at half, silence at the bottom; for levels, quieter end first.
+    /// The taper of a mixer's fader: −12 dB at half, silence at the bottom; for levels, quieter end first.
     Decibel,
 }
 
@@ -19,13 +19,13 @@ pub enum Curve {
 pub struct Scale {
     /// Value at position 0.
     pub low: f32,
-    /// Value at position 1; may lie below `low`, except for [`Curve::Decibel`].
+    /// Value at position 1; may be below `low`, except for [`Curve::Decibel`].
     pub high: f32,
-    /// What is between.
+    /// The shape between them.
     pub curve: Curve,
 }
 
-/// Decibels gained with every doubling of a fader's position, over log10 of 2: the square law of mixers' faders.
+/// Decibels per decade of a fader's position: the square law of mixer faders.
 const FADER_LAW: f32 = 40.0;
 
 impl Scale {
@@ -42,7 +42,7 @@ impl Scale {
         }
     }
 
-    /// The position of a value, 0..=1; values outside the ends give the nearer end.
+    /// The position of a value, 0..=1; values outside the ends map to the nearer end.
     #[must_use]
     pub fn position(&self, value: f32) -> f32 {
         let Self { low, high, curve } = *self;
@@ -55,11 +55,11 @@ impl Scale {
         if position.is_finite() { position.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Whether the ends suit the curve and lie in a parameter's range; what would be right otherwise.
+    /// Checks that the ends suit the curve and a parameter's range; otherwise returns what would be right.
     pub(super) fn check(&self, range: RangeInclusive<f32>) -> Result<(), String> {
         let (least, most) = (range.start(), range.end());
         if !range.contains(&self.low) || !range.contains(&self.high) {
-            return Err(format!("both ends must lie in the parameter's range from {least} to {most}"));
+            return Err(format!("both ends must be in the parameter's range from {least} to {most}"));
         }
         match self.curve {
             _ if self.low == self.high => Err("the ends must differ".to_owned()),

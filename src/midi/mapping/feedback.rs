@@ -1,66 +1,66 @@
-//! What controls are told: where a motor or a ring of lights stands, whether a button is lit.
+//! Feedback to controls: positions of motors and rings, and lights of buttons.
 //!
-//! Time counts in ticks of about a thirtieth of a second; a control is told at most one value a tick, the newest.
+//! Time is counted in ticks of about a thirtieth of a second; a control is sent at most one value per tick, the latest.
 
 use std::collections::VecDeque;
 
-use super::binding::{Action, Binding, Tell};
+use super::binding::{Action, Binding, FeedbackTarget};
 use super::controls::{Control, MAX_14};
 use super::learn::same_control;
 use crate::event::parameter::{Kind, Value};
 use crate::midi::Message;
 
-/// Ticks that a control must rest before it is told anything: nobody wants to fight with a motor.
-const QUIET: u8 = 8;
-/// Ticks within which a message that comes back is an echo.
-const ECHO: u8 = 3;
-/// Most messages whose echo is waited for; more than any device is told at once.
+/// Ticks that a control must rest before it receives feedback, so that a motor never fights a hand.
+const REST_TICKS: u8 = 8;
+/// Ticks within which a returned message counts as an echo.
+const ECHO_TICKS: u8 = 3;
+/// Maximum messages whose echoes are awaited; more than a device is sent at once.
 const MAX_ECHOES: usize = 512;
 
-/// What one control knows.
+/// Feedback state of one control.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told {
-    /// What it was last told or has said itself, in its own steps.
+pub(super) struct LastSent {
+    /// The last value sent or received, in the control's own steps.
     known: Option<u16>,
-    /// Ticks until it may be told again.
+    /// Ticks until feedback may be sent.
     quiet: u8,
 }
 
-impl Told {
-    /// The control says that it stands at a position; whether that is news.
+impl LastSent {
+    /// Records a move of the control and returns whether it is a new position.
     pub(super) fn moved(&mut self, binding: &Binding, position: f32) -> bool {
-        // A button or a turn does not say what stands there afterwards.
+        // A button or an encoder does not report its resulting value.
         let stays = matches!(binding.action, Action::Follow { .. }) && !is_light(binding);
-        if !binding.is_told_itself() || !stays {
+        if !binding.has_own_feedback() || !stays {
             return true;
         }
         let Some(value) = steps(binding.control, position) else { return true };
         let news = self.known != Some(value);
         if news {
-            (self.known, self.quiet) = (Some(value), QUIET);
+            (self.known, self.quiet) = (Some(value), REST_TICKS);
         }
         news
     }
 
-    /// It may have forgotten everything.
+    /// Forgets the last value, since the device may have been reset.
     pub(super) fn forget(&mut self) {
         self.known = None;
     }
 
-    /// A tick has passed and the parameter has this value; what the control is to be told, in its own steps.
-    pub(super) fn tick(&mut self, binding: &Binding, tell: &Tell, value: &Value) -> Option<u16> {
+    /// Advances one tick with the parameter at `value`; returns the value to send, if any, in the control's own steps.
+    pub(super) fn tick(&mut self, binding: &Binding, tell: &FeedbackTarget, value: &Value) -> Option<u16> {
         self.quiet = self.quiet.saturating_sub(1);
         let target = match shown(binding, Some(value))? {
             Shown::Light(on) => if_lit(tell.control, on, tell.light)?,
-            Shown::Position(position) if binding.is_told_itself() => steps(tell.control, position)?,
+            Shown::Position(position) if binding.has_own_feedback() => steps(tell.control, position)?,
             Shown::Position(position) => {
                 let [low, high] = tell.range.map(f32::from);
                 (low + position * (high - low)).round() as u16
             }
         };
         let stands = match (self.known, &binding.action) {
-            // Several positions may mean the same value; where it stands is as good as any.
-            (Some(known), Action::Follow { scale, .. }) if known != target && binding.is_told_itself() => {
+            // Several positions may map to the same value; any of them is fine.
+            (Some(known), Action::Follow { scale, .. }) if known != target && binding.has_own_feedback() => {
                 binding.value_at(*scale, position(binding.control, known)).as_ref() == Some(value)
             }
             (known, _) => known == Some(target),
@@ -79,20 +79,20 @@ enum Shown {
     Position(f32),
 }
 
-/// A message to a device.
+/// A feedback message to a device.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Telling {
+pub(super) struct FeedbackMessage {
     pub(super) message: Message,
-    /// Whether the same message coming back is no move of the control.
+    /// Whether the same message coming back is an echo and not a move.
     pub(super) echo: bool,
 }
 
-/// Whether a control shows a value by its light.
+/// Whether a control shows its value with a light.
 pub(super) fn is_light(binding: &Binding) -> bool {
     matches!(shown(binding, None), Some(Shown::Light(_)))
 }
 
-/// What a control shows of a value; without a value only the kind counts.
+/// What a control shows for a value; without a value, only the kind matters.
 fn shown(binding: &Binding, value: Option<&Value>) -> Option<Shown> {
     let number = |scale: &super::Scale| match value {
         Some(Value::Number(number)) => scale.position(*number),
@@ -110,19 +110,19 @@ fn shown(binding: &Binding, value: Option<&Value>) -> Option<Shown> {
     })
 }
 
-/// A position in a control's own steps; `None` for a control that has none.
+/// Converts a position to a control's own steps; `None` for a control without any.
 fn steps(control: Control, position: f32) -> Option<u16> {
     Some(match control {
         Control::Cc(_) => (position * 127.0).round() as u16,
         Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_) => (position * f32::from(MAX_14)).round() as u16,
-        // The middle is 8192.
+        // The centre is 8192.
         Control::PitchBend if position < 0.5 => (position * 16_384.0).round() as u16,
         Control::PitchBend => 8192 + ((position - 0.5) * 16_382.0).round() as u16,
         _ => return None,
     })
 }
 
-/// The position of a control's own steps, 0..=1.
+/// Converts a control's own steps to a position, 0..=1.
 pub(super) fn position(control: Control, steps: u16) -> f32 {
     match control {
         Control::Cc(_) => f32::from(steps) / 127.0,
@@ -132,7 +132,7 @@ pub(super) fn position(control: Control, steps: u16) -> f32 {
     }
 }
 
-/// A light in a control's own steps; `None` for a control that has none.
+/// Converts a light to a control's own steps; `None` for a control without any.
 fn if_lit(control: Control, on: bool, light: u8) -> Option<u16> {
     match control {
         Control::Note(_) | Control::Cc(_) => Some(if on { u16::from(light) } else { 0 }),
@@ -140,7 +140,7 @@ fn if_lit(control: Control, on: bool, light: u8) -> Option<u16> {
     }
 }
 
-/// The messages that tell a control to stand somewhere: those that it would send itself.
+/// The messages that set a control's position: those that it would send itself.
 pub(super) fn messages(channel: u8, control: Control, value: u16, mut out: impl FnMut(Message)) {
     let (coarse, fine) = ((value >> 7) as u8, (value & 0x7F) as u8);
     let mut change = |controller, value| out(Message::ControlChange { channel, controller, value });
@@ -164,32 +164,32 @@ pub(super) fn messages(channel: u8, control: Control, value: u16, mut out: impl 
     }
 }
 
-/// What a device was told lately. Some send it back, and that must not count as a move.
+/// Messages recently sent to a device. Some devices send them back, which must not count as a move.
 #[derive(Debug, Default)]
 pub(super) struct Echoes(VecDeque<(Message, u8)>);
 
 impl Echoes {
     pub(super) fn tick(&mut self) {
         self.0.iter_mut().for_each(|(_, age)| *age += 1);
-        self.0.retain(|(_, age)| *age <= ECHO);
+        self.0.retain(|(_, age)| *age <= ECHO_TICKS);
     }
 
-    pub(super) fn told(&mut self, message: Message) {
+    pub(super) fn sent(&mut self, message: Message) {
         if self.0.len() == MAX_ECHOES {
             self.0.pop_front();
         }
         self.0.push_back((message, 0));
     }
 
-    /// Whether a message of the device is an echo; each counts once. A control that says something else is in somebody's hand,
-    /// and what it says from then on counts.
+    /// Whether a message from the device is an echo; each counts once. A different value means that the control is
+    /// being moved, and from then on its messages count.
     pub(super) fn has(&mut self, message: Message) -> bool {
-        let found = self.0.iter().position(|(told, _)| *told == message);
+        let found = self.0.iter().position(|(sent, _)| *sent == message);
         match found {
             Some(index) => drop(self.0.remove(index)),
-            // The echo of a light that went dark is not waited for, and says nothing about others.
+            // A light that went off awaits no echo and does not affect others.
             None if dark(message) => {}
-            None => self.0.retain(|(told, _)| !same_control(told, &message)),
+            None => self.0.retain(|(sent, _)| !same_control(sent, &message)),
         }
         found.is_some()
     }

@@ -1,4 +1,4 @@
-//! What a performer is told about controls: which are free, and which wait.
+//! Hints for performers: unmapped controls, and controls waiting for takeover.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::curve::Scale;
 use crate::event::parameter::Param;
 use crate::midi::Message;
 
-/// A control on a channel from 0, in words.
+/// Names a control on a channel from 0.
 pub(super) struct Named(pub(super) Control, pub(super) Option<u8>);
 
 impl fmt::Display for Named {
@@ -30,10 +30,10 @@ impl fmt::Display for Named {
     }
 }
 
-/// The control that a message nobody has a use for moves; `None` for messages that come by themselves or belong to others.
+/// The control moved by an unused message; `None` for messages that are sent automatically or serve other purposes.
 pub(super) fn free(message: Message) -> Option<Named> {
     match message {
-        // Banks, parameter numbers and what is entered for them, and channel mode.
+        // Bank select, parameter numbers and data entry, and channel mode.
         Message::ControlChange { controller: 0 | 6 | 32 | 38 | 96..=101 | 120.., .. } => None,
         Message::ControlChange { channel, controller, .. } => Some(Named(Control::Cc(controller), Some(channel))),
         Message::NoteOn { channel, note, .. } => Some(Named(Control::Note(note), Some(channel))),
@@ -43,19 +43,19 @@ pub(super) fn free(message: Message) -> Option<Named> {
     }
 }
 
-/// A control that stands elsewhere than its parameter, and waits until it meets it.
+/// A control whose position differs from its parameter, and which waits to reach it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Wait {
+pub(super) struct PendingTakeover {
     control: Control,
     channel: Option<u8>,
     to: Param,
-    /// What the control would set, and what is set.
+    /// The value at the control's position, and the current value.
     stands: f32,
     value: f32,
     up: bool,
 }
 
-impl Wait {
+impl PendingTakeover {
     pub(super) fn new(binding: &Binding, moved: &Move, scale: &Scale, value: f32) -> Self {
         let (control, channel, to) = (moved.control, moved.channel, binding.to);
         let up = scale.position(value) > moved.position;
@@ -63,14 +63,14 @@ impl Wait {
     }
 }
 
-impl fmt::Display for Wait {
+impl fmt::Display for PendingTakeover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spec = self.to.spec();
         let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
         let control = Named(self.control, self.channel);
         write!(
             f,
-            "{control} stands at {:.2}{unit} and waits until it meets {}, which is {:.2}{unit}: move it {}",
+            "{control} is at {:.2}{unit} and takes over once it reaches {}, which is {:.2}{unit}: move it {}",
             self.stands,
             spec.id,
             self.value,
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_by_itself_is_no_control() {
+    fn automatic_messages_are_not_controls() {
         let change = |controller| Message::ControlChange { channel: 0, controller, value: 1 };
         for message in [change(0), change(99), change(123), Message::Clock, Message::NoteOff { channel: 0, note: 1 }] {
             assert!(free(message).is_none(), "{message:?}");

@@ -1,15 +1,15 @@
-//! Mappings that are made from others.
+//! Mappings that inherit from others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Mapping;
 
-/// Longest line of mappings that inherit from each other.
-const DEEPEST: usize = 8;
+/// Maximum depth of inheritance.
+const MAX_DEPTH: usize = 8;
 
-/// Completes mappings with what they inherit, and leaves out nothing of their own. A name that no mapping has is said in
-/// the log and inherits nothing.
+/// Completes mappings with what they inherit; their own settings take precedence. An unknown name is logged and
+/// inherits nothing.
 pub(super) fn complete(mappings: Vec<Mapping>) -> Vec<Arc<Mapping>> {
     let by_name: BTreeMap<&str, &Mapping> = mappings.iter().map(|mapping| (mapping.file.as_str(), mapping)).collect();
     mappings.iter().map(|mapping| Arc::new(completed(mapping, &by_name))).collect()
@@ -17,22 +17,25 @@ pub(super) fn complete(mappings: Vec<Mapping>) -> Vec<Arc<Mapping>> {
 
 fn completed(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
     let (mut whole, mut next) = (mapping.clone(), mapping.inherit.as_deref());
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_DEPTH {
         let Some(name) = next else { return whole };
         let Some(other) = by_name.get(name) else {
             let known = by_name.keys().copied().collect::<Vec<_>>().join(", ");
-            tracing::warn!("{}.toml inherits {name:?}, which is no mapping; there are {known}", mapping.file);
+            tracing::warn!(
+                "{}.toml: inherit = {name:?}: there is no such mapping; choose one of {known}",
+                mapping.file
+            );
             return whole;
         };
         whole.add(other);
         next = other.inherit.as_deref();
     }
-    tracing::warn!("{}.toml inherits from itself, over others", mapping.file);
+    tracing::warn!("{}.toml inherits from itself through other mappings", mapping.file);
     whole
 }
 
 impl Mapping {
-    /// Takes over what another mapping has and this one does not.
+    /// Adds what another mapping has and this one lacks.
     fn add(&mut self, other: &Self) {
         let own = self.bindings.len();
         for binding in &other.bindings {

@@ -1,29 +1,29 @@
-//! Layers: other things that controls do while a button is down.
+//! Layers: alternative functions of controls while a button is held.
 
 use super::Mapping;
 use super::controls::{Control, Move};
 
-/// One `[[layer]]`: what brings it.
+/// One `[[layer]]` and the button that activates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// What bindings call it.
+    /// The name that bindings use.
     pub name: String,
     /// The button.
     pub control: Control,
     /// Channel from 0; any when `None`.
     pub channel: Option<u8>,
-    /// Whether a press brings it and the next takes it away; otherwise it is there while the button is down.
+    /// Whether a press activates it and the next press deactivates it; otherwise it is active while the button is held.
     pub toggle: bool,
 }
 
-/// Which layers of a mapping are there, and which of its bindings are at work.
+/// Which layers of a mapping are active, and which of its bindings apply.
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
-    /// One for each layer: whether it is there, and whether its button is down.
+    /// Per layer: whether it is active, and whether its button is down.
     there: Vec<(bool, bool)>,
-    /// One for each binding.
+    /// Per binding: whether it applies.
     at_work: Vec<bool>,
-    /// One for each binding: whether the last change brought it to work or took it off.
+    /// Per binding: whether the last change switched it on or off.
     turned: Vec<bool>,
 }
 
@@ -34,17 +34,17 @@ impl Layers {
         Self { there, turned: vec![false; at_work.len()], at_work }
     }
 
-    /// Whether a binding is at work.
+    /// Whether a binding applies.
     pub(super) fn at_work(&self, binding: usize) -> bool {
         self.at_work[binding]
     }
 
-    /// Whether the last change turned a binding on or off.
+    /// Whether the last change switched a binding on or off.
     pub(super) fn has_turned(&self, binding: usize) -> bool {
         self.turned[binding]
     }
 
-    /// Takes a move; returns whether it was a layer's button.
+    /// Processes a move; returns whether it was a layer's button.
     pub(super) fn moved(&mut self, mapping: &Mapping, moved: &Move) -> bool {
         let mut found = false;
         for (layer, (there, down)) in mapping.layers.iter().zip(&mut self.there) {

@@ -1,4 +1,4 @@
-//! Keys that lead the harmony, and the pedal that holds them.
+//! Keys that set the lead chord, and the pedal that sustains it.
 
 use std::ops::RangeInclusive;
 
@@ -6,27 +6,27 @@ use crate::midi::Message;
 
 /// The sustain pedal.
 const SUSTAIN: u8 = 64;
-/// All sound off, all notes off and the mode messages above, which imply it.
+/// All sound off, all notes off, and the mode messages that imply it.
 const ALL_OFF: RangeInclusive<u8> = 120..=127;
-/// Reset all controllers is among them but leaves notes alone.
+/// Reset all controllers is in that range but leaves notes alone.
 const RESET_CONTROLLERS: u8 = 121;
-/// Local control too.
+/// So does local control.
 const LOCAL_CONTROL: u8 = 122;
 
-/// One `[[lead]]`: the keys that lead.
+/// One `[[lead]]`: a key zone that sets the lead chord.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeadZone {
     /// Channel from 0; any when `None`.
     pub channel: Option<u8>,
     /// The keys.
     pub notes: RangeInclusive<u8>,
-    /// Whether the pedal holds the chord.
+    /// Whether the pedal sustains the chord.
     pub sustain: bool,
 }
 
 impl LeadZone {
-    /// Whether a message of a device is one of its keys, or its pedal.
-    pub(super) fn hears(&self, message: Message) -> bool {
+    /// Whether a message is one of its keys or its pedal.
+    pub(super) fn matches(&self, message: Message) -> bool {
         let (channel, wanted) = match message {
             Message::NoteOn { channel, note, .. } | Message::NoteOff { channel, note } => {
                 (channel, self.notes.contains(&note))
@@ -38,11 +38,11 @@ impl LeadZone {
     }
 }
 
-/// The keys of one zone that count as held.
+/// The held keys of one zone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Held {
     down: u128,
-    /// Let go, but held by the pedal.
+    /// Released, but sustained by the pedal.
     sustained: u128,
     pedal: bool,
 }
@@ -53,36 +53,36 @@ impl Held {
         self.down | self.sustained
     }
 
-    /// Takes a message.
+    /// Processes a message.
     pub(super) fn message(&mut self, zone: &LeadZone, message: Message) {
-        let hears = |channel: u8| zone.channel.is_none_or(|wanted| wanted == channel);
+        let matches = |channel: u8| zone.channel.is_none_or(|wanted| wanted == channel);
         match message {
-            Message::NoteOn { channel, note, .. } if hears(channel) && zone.notes.contains(&note) => {
-                // A key struck after all others were let go begins a new chord, pedal or not.
+            Message::NoteOn { channel, note, .. } if matches(channel) && zone.notes.contains(&note) => {
+                // A key struck after all others were released starts a new chord, pedal or not.
                 if self.down == 0 {
                     self.sustained = 0;
                 }
                 self.down |= 1 << note;
             }
-            Message::NoteOff { channel, note } if hears(channel) => {
+            Message::NoteOff { channel, note } if matches(channel) => {
                 let bit = 1u128 << note;
                 if self.pedal {
                     self.sustained |= self.down & bit;
                 }
                 self.down &= !bit;
             }
-            Message::ControlChange { channel, controller: SUSTAIN, value } if hears(channel) && zone.sustain => {
+            Message::ControlChange { channel, controller: SUSTAIN, value } if matches(channel) && zone.sustain => {
                 self.pedal = value >= 64;
                 if !self.pedal {
                     self.sustained = 0;
                 }
             }
-            Message::ControlChange { channel, controller: RESET_CONTROLLERS, .. } if hears(channel) => {
+            Message::ControlChange { channel, controller: RESET_CONTROLLERS, .. } if matches(channel) => {
                 self.pedal = false;
                 self.sustained = 0;
             }
             Message::ControlChange { channel, controller, .. }
-                if hears(channel) && ALL_OFF.contains(&controller) && controller != LOCAL_CONTROL =>
+                if matches(channel) && ALL_OFF.contains(&controller) && controller != LOCAL_CONTROL =>
             {
                 *self = Self::default();
             }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pedal_holds_what_was_let_go() {
+    fn the_pedal_sustains_released_notes() {
         assert_eq!(held(&[0x90, 60, 9, 64, 9, 60, 0]), [64]);
         assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, 64, 127, 0x90, 60, 0, 64, 0]), [60, 64]);
         assert_eq!(held(&[0x90, 60, 9, 0xB0, 64, 127, 0x90, 60, 0, 0xB0, 64, 0]), [0u8; 0]);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn stuck_notes_can_be_let_go() {
+    fn stuck_notes_can_be_released() {
         for controller in [120, 123, 124, 127] {
             assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, controller, 0]), [0u8; 0], "{controller}");
         }

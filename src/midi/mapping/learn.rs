@@ -1,4 +1,4 @@
-//! MIDI learn: somebody moves a control, Melos writes the `[[bind]]` block.
+//! MIDI learn: recognises the control being moved and writes its `[[bind]]` block.
 
 use std::fmt::Write as _;
 use std::sync::mpsc::Receiver;
@@ -8,21 +8,21 @@ use super::controls::Control;
 use crate::event::parameter::{Kind, Param, Value};
 use crate::midi::{Message, MidiEvent};
 
-/// Messages that are enough to tell what a control is.
-const ENOUGH: usize = 24;
-/// A control that rests this long has said what it has to say.
+/// Number of messages sufficient to recognise a control.
+const MAX_MESSAGES: usize = 24;
+/// A control that rests this long is finished.
 pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// Listens to one control and writes the block that binds it to a parameter.
+/// Listens to one control and writes the block that maps it to a parameter.
 #[derive(Debug, Clone)]
 pub struct Learn {
     param: Param,
-    /// What a button is to set: where the parameter stands.
+    /// The value for a button to set: the parameter's current one.
     value: Value,
     heard: Vec<Message>,
 }
 
-/// What was heard, judged.
+/// The recognised control.
 struct Guess {
     control: Control,
     channel: Option<u8>,
@@ -31,34 +31,34 @@ struct Guess {
 }
 
 impl Learn {
-    /// Begins for a parameter that stands at a value, which is what a button will set it to.
+    /// Starts learning for a parameter; `value` is its current value, which a button will set.
     #[must_use]
     pub const fn new(param: Param, value: Value) -> Self {
         Self { param, value, heard: Vec::new() }
     }
 
-    /// What the control is to move.
+    /// The parameter to map.
     #[must_use]
     pub const fn param(&self) -> Param {
         self.param
     }
 
-    /// Forgets what was heard.
+    /// Discards what was received so far.
     pub fn restart(&mut self) {
         self.heard.clear();
     }
 
-    /// Whether the block can be used as it is; a name that nothing has yet is for its reader to write.
+    /// Whether the block is usable as it is, without a placeholder name for the user to fill in.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !matches!(&self.value, Value::Text(name) if name.is_empty())
     }
 
-    /// Listens to all devices until a control has been moved and rests; `None` when nothing is heard for `patience`.
+    /// Listens to all devices until a control has moved and come to rest; `None` if nothing moves within `timeout`.
     #[must_use]
-    pub fn listen(param: Param, events: &Receiver<MidiEvent>, patience: Duration) -> Option<String> {
+    pub fn listen(param: Param, events: &Receiver<MidiEvent>, timeout: Duration) -> Option<String> {
         let mut learn = Self::new(param, param.default_value());
-        let mut end = Instant::now() + patience;
+        let mut end = Instant::now() + timeout;
         while let Ok(event) = events.recv_timeout(end.saturating_duration_since(Instant::now())) {
             let MidiEvent::Sent { message, .. } = event else { continue };
             if learn.hear(message) {
@@ -71,16 +71,16 @@ impl Learn {
         learn.block()
     }
 
-    /// Takes a message; returns whether enough was heard for [`Learn::block`]. Buttons say little, so a caller also stops
-    /// when the control rests for a second.
+    /// Processes a message; returns whether enough was received for [`Learn::block`]. Buttons send little, so the
+    /// caller also stops once the control rests for a second.
     pub fn hear(&mut self, message: Message) -> bool {
         if !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_)) {
             self.heard.push(message);
         }
-        self.heard.len() >= ENOUGH
+        self.heard.len() >= MAX_MESSAGES
     }
 
-    /// The block for what was heard, to be put into a mapping file; `None` while nothing was.
+    /// The block to put into a mapping file; `None` if nothing was received.
     #[must_use]
     pub fn block(&self) -> Option<String> {
         let guess = self.guess()?;
@@ -108,7 +108,7 @@ impl Learn {
         Some(block)
     }
 
-    /// How the control moves the parameter.
+    /// Describes how the control sets the parameter.
     fn describe(&self, guess: &Guess, line: &mut impl FnMut(&str)) {
         let button = guess.is_button();
         match self.param.spec().kind {
@@ -125,14 +125,14 @@ impl Learn {
         }
     }
 
-    /// The value as a mapping file has it.
+    /// The value as written in a mapping file.
     fn present(&self) -> String {
         let value = self.param.to_toml(&self.value).filter(|_| self.is_complete());
         value.map_or_else(|| "\"a-name\"".to_owned(), |value| value.to_string())
     }
 
     fn guess(&self) -> Option<Guess> {
-        // The control that speaks most: a fader brushed by the way does not count.
+        // The control that sends most; a fader brushed in passing does not count.
         let controller = |number: u8| {
             self.heard.iter().filter(
                 move |message| matches!(message, Message::ControlChange { controller, .. } if *controller == number),
@@ -192,7 +192,7 @@ pub(super) fn same_control(one: &Message, other: &Message) -> bool {
 }
 
 impl Guess {
-    /// Notes and messages are; controllers are when they only say 0 and 127.
+    /// True for notes and transport messages, and for controllers that only send 0 and 127.
     fn is_button(&self) -> bool {
         match self.control {
             Control::Cc(_) => !self.values.is_empty() && self.values.iter().all(|value| matches!(value, 0 | 127)),
@@ -202,7 +202,7 @@ impl Guess {
         }
     }
 
-    /// An encoder says the same small number again and again, while a fader speaks only when its value changes.
+    /// An encoder repeats the same small numbers, while a fader sends only changes.
     fn encoder(&self) -> Option<&'static str> {
         let repeats = self.values.windows(2).filter(|pair| pair[0] == pair[1]).count() >= 2;
         let all = |accept: fn(&u8) -> bool| self.values.iter().all(accept);
@@ -210,7 +210,7 @@ impl Guess {
             Control::Cc(_) if !repeats => None,
             Control::Cc(_) if all(|value| matches!(value, 1..=8 | 120..=127)) => Some("twos-complement"),
             Control::Cc(_) if all(|value| matches!(value, 56..=63 | 65..=72)) => {
-                // 65, 66 and nothing below: up in one dialect, down in another; the common one is meant.
+                // 65 and 66 with nothing below mean up in one encoding and down in another; assume the more common one.
                 Some("binary-offset")
             }
             Control::Cc(_) if all(|value| matches!(value, 1..=8 | 65..=72)) => Some("sign-magnitude"),

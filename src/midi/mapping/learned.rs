@@ -1,4 +1,4 @@
-//! Controls that were learnt while playing, with the device they belong to.
+//! Controls learned while playing, and the devices they belong to.
 
 use std::fmt;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::hint::Named;
 use crate::event::parameter::Param;
 use crate::files::document::Problem;
 
-/// A learnt control; outlives its device, and the performance.
+/// A learned control; it outlives its device and the performance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned {
-    /// The device's name, as far as it stays the same when the device comes back.
+    /// The device's name, without the part that changes when it reconnects.
     pub device: String,
     /// The `[[bind]]` block.
     pub block: String,
@@ -20,17 +20,17 @@ pub struct Learned {
 }
 
 impl Learned {
-    /// Reads a block for a device of some name.
+    /// Reads the block for a device of this name.
     ///
     /// # Errors
-    /// With everything that is wrong in it.
+    /// Returns every problem.
     pub fn new(device: &str, block: &str) -> Result<Self, Vec<Problem>> {
         let file = format!("schema = 1\nname = \"learnt\"\n{block}");
         let mapping = Arc::new(Mapping::parse(Path::new("learnt"), &file)?);
         Ok(Self { device: lasting_name(device).to_owned(), block: block.to_owned(), mapping })
     }
 
-    /// The parameters that it moves.
+    /// The parameters that it sets.
     pub fn parameters(&self) -> impl Iterator<Item = Param> {
         self.mapping.bindings.iter().map(|binding| binding.to)
     }
@@ -40,7 +40,7 @@ impl Learned {
         self.device == lasting_name(device)
     }
 
-    /// Whether it moves a parameter.
+    /// Whether it sets a parameter.
     pub(super) fn moves(&self, param: Param) -> bool {
         self.parameters().any(|moved| moved == param)
     }
@@ -57,14 +57,14 @@ impl fmt::Display for Learned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for binding in &self.mapping.bindings {
             let control = Named(binding.control, binding.channel);
-            write!(f, "{control} of {} moves {}", self.device, binding.to.spec().id)?;
+            write!(f, "{control} of {} controls {}", self.device, binding.to.spec().id)?;
         }
         Ok(())
     }
 }
 
-/// What stays of a device's name when it comes back: ALSA numbers ports anew at the end, JACK lists connections after the
-/// port.
+/// The part of a device's name that survives reconnecting: ALSA appends changing port numbers, JACK appends
+/// connections.
 fn lasting_name(name: &str) -> &str {
     let port = name.split_once(", ").map_or(name, |(port, _)| port);
     port.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ')

@@ -1,4 +1,4 @@
-//! MIDI learn while Melos plays: listens beside everything else that takes the events.
+//! MIDI learn while playing, alongside the normal use of the events.
 
 use std::time::{Duration, Instant};
 
@@ -7,39 +7,39 @@ use super::learn::REST;
 use crate::event::parameter::{Param, Value};
 use crate::midi::{DeviceId, MidiEvent};
 
-/// How long a control may take to be moved.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time to move a control.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits for one control of one device.
 #[derive(Debug, Clone)]
 pub struct Learning {
     learn: Learn,
-    /// The first that was heard; others are not meant.
+    /// The first device that moved a control; others are ignored.
     device: Option<DeviceId>,
     enough: bool,
     end: Instant,
 }
 
 impl Learning {
-    /// Begins at a moment, for a parameter that stands at a value, which is what a button will set it to.
+    /// Starts learning for a parameter; `value` is its current value, which a button will set.
     #[must_use]
     pub fn new(param: Param, value: Value, now: Instant) -> Self {
-        Self { learn: Learn::new(param, value), device: None, enough: false, end: now + PATIENCE }
+        Self { learn: Learn::new(param, value), device: None, enough: false, end: now + TIMEOUT }
     }
 
-    /// What the control is to move.
+    /// The parameter to map.
     #[must_use]
     pub const fn param(&self) -> Param {
         self.learn.param()
     }
 
-    /// Takes what a device did.
+    /// Processes a device event.
     pub fn hear(&mut self, event: &MidiEvent, now: Instant) {
-        if let MidiEvent::Went(device) = event
+        if let MidiEvent::Disconnected(device) = event
             && self.device == Some(*device)
         {
             self.learn.restart();
-            (self.device, self.enough, self.end) = (None, false, now + PATIENCE);
+            (self.device, self.enough, self.end) = (None, false, now + TIMEOUT);
         }
         let MidiEvent::Sent { device, message, .. } = event else { return };
         if self.device.is_none_or(|first| first == *device) {
@@ -51,19 +51,19 @@ impl Learning {
         }
     }
 
-    /// Whether the block can be used as it is; see [`Learn::is_complete`].
+    /// Whether the block is usable as it is; see [`Learn::is_complete`].
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.learn.is_complete()
     }
 
-    /// Whether the control has said enough or rests, or nobody moved one.
+    /// Whether the control is recognised or resting, or none was moved in time.
     #[must_use]
     pub fn ended(&self, now: Instant) -> bool {
         self.enough || now >= self.end
     }
 
-    /// The device, and the block for a mapping file; `None` when no control was moved.
+    /// The device and the block for a mapping file; `None` if no control was moved.
     #[must_use]
     pub fn result(&self) -> Option<(DeviceId, String)> {
         Some((self.device?, self.learn.block()?))
@@ -101,7 +101,7 @@ mod tests {
         let now = Instant::now();
         let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
         learning.hear(&sent(1, Message::Start, now), now);
-        learning.hear(&MidiEvent::Went(DeviceId(1)), now);
+        learning.hear(&MidiEvent::Disconnected(DeviceId(1)), now);
         assert!(learning.result().is_none() && !learning.ended(now + REST));
         learning.hear(&sent(2, Message::Stop, now), now);
         assert_eq!(learning.result().map(|(device, _)| device), Some(DeviceId(2)));
@@ -112,7 +112,7 @@ mod tests {
         let now = Instant::now();
         let learning = Learning::new(Param::Tone, Value::Number(0.0), now);
         assert!(!learning.ended(now));
-        assert!(learning.ended(now + PATIENCE));
+        assert!(learning.ended(now + TIMEOUT));
         assert_eq!(learning.result(), None);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::feedback::{Echoes, Telling};
+use super::feedback::{Echoes, FeedbackMessage};
 use super::hint::{Named, free};
 use super::inherit::complete;
 use super::{Control, Learned, Mapping, Router};
@@ -12,32 +12,34 @@ use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
 
-/// Most controls of a device that are said to be free.
-const MAX_SAID: usize = 256;
-/// A clock that is silent for this long, or stands while another runs, lets the other lead; the slowest ticks eight times in it.
-const SILENCE: Duration = Duration::from_secs(1);
-/// Most controls that are learnt while playing; the oldest makes room.
+/// Maximum unmapped controls reported per device.
+const MAX_HINTS: usize = 256;
+/// A clock that is silent for this long, or stopped while another runs, yields to another; eight ticks at the slowest
+/// tempo.
+const CLOCK_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum learned controls; the oldest is replaced.
 const MAX_LEARNED: usize = 256;
 
-/// Mappings at work. Owned by whoever takes the events of [`crate::midi::MidiIn`]; has no thread of its own.
+/// The mappings in use. Owned by whoever reads the events of [`crate::midi::MidiIn`]; has no thread of its own.
 #[derive(Debug)]
 pub struct LiveMappings {
     mappings: Vec<Arc<Mapping>>,
-    /// Controls learnt while playing.
+    /// Learned controls.
     learned: VecDeque<Learned>,
     devices: BTreeMap<DeviceId, Connected>,
     /// In the order of the parameter table.
     values: Vec<Value>,
     lead: u128,
-    /// Whose clock is followed.
+    /// The device whose clock is followed.
     leader: Option<Leader>,
 }
 
-/// The device whose clock is followed: the first that speaks, until it goes, falls silent, or stands while another runs.
+/// The device whose clock is followed: the first to send ticks, until it disconnects, falls silent, or is stopped while
+/// another runs.
 #[derive(Debug, Clone, Copy)]
 struct Leader {
     device: DeviceId,
-    /// When it was last heard, and when last while it ran.
+    /// Time of its last tick, and of the last one while it was running.
     heard: Instant,
     ran: Instant,
 }
@@ -47,13 +49,14 @@ struct Connected {
     device: Device,
     routers: Vec<Router>,
     echoes: Echoes,
-    /// Controls that nothing has a use for, and that were said to be free.
+    /// Unmapped controls already reported.
     said: BTreeSet<(Control, Option<u8>)>,
     clock: ClockFollower,
 }
 
 impl LiveMappings {
-    /// Starts with some mappings, and what was learnt before; parameters count as at their defaults until [`LiveMappings::value`] says otherwise.
+    /// Starts with mappings and learned controls; parameters are assumed at their defaults until
+    /// [`LiveMappings::value`] reports otherwise.
     #[must_use]
     pub fn new(mappings: Vec<Mapping>, learned: Vec<Learned>) -> Self {
         Self {
@@ -66,7 +69,7 @@ impl LiveMappings {
         }
     }
 
-    /// Takes other mappings; held keys are let go.
+    /// Replaces the mappings; held keys are released.
     pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
         self.mappings = complete(mappings);
         let devices = std::mem::take(&mut self.devices);
@@ -78,13 +81,13 @@ impl LiveMappings {
         self.say_lead(out);
     }
 
-    /// The name of a device that is here.
+    /// The name of a connected device.
     #[must_use]
     pub fn device_name(&self, device: DeviceId) -> Option<&str> {
         self.devices.get(&device).map(|connected| connected.device.name.as_str())
     }
 
-    /// The devices that are here, and the names of the mappings that are for each.
+    /// The connected devices, each with the names of its mappings.
     pub fn devices(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
         self.devices.values().map(|connected| {
             let fitting = self.mappings.iter().filter(|mapping| mapping.fits(&connected.device.name));
@@ -92,8 +95,8 @@ impl LiveMappings {
         })
     }
 
-    /// Takes a learnt control, beside those of the files; it comes back with its device. What was learnt before for the same
-    /// control is forgotten.
+    /// Adds a learned control to the mapping files; it returns with its device. Replaces what was learned for the same
+    /// control.
     pub fn learn(&mut self, learned: Learned) {
         self.forget_where(|old| learned.replaces(old));
         for connected in self.devices.values_mut().filter(|connected| learned.is_of(&connected.device.name)) {
@@ -105,12 +108,12 @@ impl LiveMappings {
         self.learned.push_back(learned);
     }
 
-    /// Forgets what was learnt for a parameter; tells how many controls that were.
+    /// Removes the learned controls of a parameter and returns their number.
     pub fn forget(&mut self, param: Param) -> usize {
         self.forget_where(|learned| learned.moves(param))
     }
 
-    /// Forgets what was learnt and is `unwanted`; tells how many controls that were.
+    /// Removes the `unwanted` learned controls and returns their number.
     fn forget_where(&mut self, unwanted: impl Fn(&Learned) -> bool) -> usize {
         let (gone, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(unwanted);
         self.learned = kept;
@@ -120,34 +123,35 @@ impl LiveMappings {
         gone.len()
     }
 
-    /// What has been learnt, oldest first.
+    /// The learned controls, oldest first.
     pub fn learned(&self) -> impl Iterator<Item = &Learned> {
         self.learned.iter()
     }
 
-    /// Parts of the names of devices whose controls are told what they stand at, in lower case.
+    /// Parts of the names of devices that receive feedback, in lower case.
     #[must_use]
-    pub fn told_devices(&self) -> Vec<String> {
-        let told = self.mappings.iter().filter(|mapping| mapping.gives_feedback());
-        told.map(|mapping| mapping.port_contains.clone()).collect()
+    pub fn feedback_devices(&self) -> Vec<String> {
+        let targets = self.mappings.iter().filter(|mapping| mapping.gives_feedback());
+        targets.map(|mapping| mapping.port_contains.clone()).collect()
     }
 
-    /// Adds what devices are to be told; called every thirtieth of a second.
+    /// Adds the feedback due for all devices; called thirty times a second.
     pub fn feedback(&mut self, out: &mut Vec<(DeviceId, Message)>) {
         let mut messages = Vec::new();
         for (id, connected) in &mut self.devices {
             connected.echoes.tick();
             connected.routers.iter_mut().for_each(|router| router.feedback(&mut messages));
-            for Telling { message, echo } in messages.drain(..) {
+            for FeedbackMessage { message, echo } in messages.drain(..) {
                 if echo {
-                    connected.echoes.told(message);
+                    connected.echoes.sent(message);
                 }
                 out.push((*id, message));
             }
         }
     }
 
-    /// Learns that a parameter has a value now, from whomever; own values that come back are known as such.
+    /// Reports a parameter's new value, whatever its source; the devices' own values are recognised when they come
+    /// back.
     pub fn value(&mut self, param: Param, value: &Value) {
         self.values[param as usize] = value.clone();
         for router in self.devices.values_mut().flat_map(|connected| &mut connected.routers) {
@@ -155,19 +159,19 @@ impl LiveMappings {
         }
     }
 
-    /// Takes what a device did; adds what follows to `out`. `frame` tells where a moment lies on the performance's time
-    /// line.
+    /// Processes a device event and adds the resulting control events to `out`. `frame` converts a time to a frame on
+    /// the performance's time line.
     pub fn midi(&mut self, event: MidiEvent, frame: impl Fn(Instant) -> u64, out: &mut Vec<ControlEvent>) {
         match event {
-            MidiEvent::Came(device) => self.connect(device),
-            MidiEvent::Went(id) => {
+            MidiEvent::Connected(device) => self.connect(device),
+            MidiEvent::Disconnected(id) => {
                 self.devices.remove(&id);
                 self.leader = self.leader.filter(|leader| leader.device != id);
                 self.say_lead(out);
             }
-            MidiEvent::Hears(id) => {
+            MidiEvent::FeedbackReady(id) => {
                 let routers = self.devices.get_mut(&id).map(|connected| &mut connected.routers);
-                routers.into_iter().flatten().for_each(Router::forget_told);
+                routers.into_iter().flatten().for_each(Router::resend_feedback);
             }
             MidiEvent::Sent { device, at, message } => {
                 let Some(connected) = self.devices.get_mut(&device) else { return };
@@ -223,7 +227,7 @@ impl LiveMappings {
         mappings.map(|mapping| Router::new(Arc::clone(mapping), &self.values)).collect()
     }
 
-    /// Says which keys lead now, if that has changed.
+    /// Reports the lead notes if they have changed.
     fn say_lead(&mut self, out: &mut Vec<ControlEvent>) {
         let routers = self.devices.values().flat_map(|connected| &connected.routers);
         let lead = routers.fold(0, |notes, router| notes | router.lead_notes());
@@ -233,9 +237,9 @@ impl LiveMappings {
         }
     }
 
-    /// Says the tempo of the clock that is followed again, to somebody who has not listened until now.
-    pub fn say_clock_again(&mut self) {
-        self.devices.values_mut().for_each(|connected| connected.clock.say_again());
+    /// Reports the followed clock's tempo again, for a new listener.
+    pub fn report_clock_again(&mut self) {
+        self.devices.values_mut().for_each(|connected| connected.clock.report_again());
     }
 
     fn follow_clock(
@@ -251,13 +255,13 @@ impl LiveMappings {
         let runs =
             clock.is_running() && message != Message::Stop || matches!(message, Message::Start | Message::Continue);
         let gives_way = self.leader.is_none_or(|leader| {
-            let silent = at.saturating_duration_since(leader.heard) >= SILENCE;
-            let stands = at.saturating_duration_since(leader.ran) >= SILENCE;
+            let silent = at.saturating_duration_since(leader.heard) >= CLOCK_TIMEOUT;
+            let stands = at.saturating_duration_since(leader.ran) >= CLOCK_TIMEOUT;
             leader.device != device && (silent || stands && runs)
         });
         if gives_way && speaks {
-            // What it has said until now nobody has heard.
-            clock.say_again();
+            // Its earlier reports were discarded.
+            clock.report_again();
             self.leader = Some(Leader { device, heard: at, ran: at });
         }
         let mut events = Vec::new();
@@ -275,12 +279,12 @@ impl LiveMappings {
 }
 
 impl Connected {
-    /// Says once of every control that nothing has a use for how to put it to use.
+    /// Suggests, once per control, how to map a control that nothing uses.
     fn say_free(&mut self, message: Message) {
         let Some(Named(control, channel)) = free(message) else { return };
-        if self.said.len() < MAX_SAID && self.said.insert((control, channel)) {
+        if self.said.len() < MAX_HINTS && self.said.insert((control, channel)) {
             tracing::info!(
-                "{}: {} is free; put it to use with `melos learn valence` or whichever parameter it shall move",
+                "{}: {} is not mapped; map it with `melos learn valence` or any other parameter",
                 self.device.name,
                 Named(control, channel)
             );

@@ -1,27 +1,27 @@
-//! Soft takeover: a control without a motor waits until it meets the value.
+//! Soft takeover: a control without a motor does nothing until it reaches the value.
 //!
-//! It takes hold when it *crosses* the value, not only when it comes near, so that a fast fader, whose steps are wide,
-//! catches too.
+//! It takes over when it *crosses* the value, not only when it comes near, so that a fast fader with its wide steps
+//! does too.
 
 use std::collections::VecDeque;
 
-/// Nearness that counts as met: a step of a 7-bit control.
+/// Distance that counts as reached: a step of a 7-bit control.
 const NEAR: f32 = 1.0 / 127.0;
-/// Own values that may still be on their way back.
-const REMEMBERED: usize = 32;
+/// Maximum own values that may still be on their way back.
+const MAX_PENDING: usize = 32;
 
-/// One control's hold on one value; everything in positions, 0..=1.
+/// The takeover state of one control; all in positions, 0..=1.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pickup {
     holds: bool,
     last: Option<f32>,
     sent: VecDeque<f32>,
-    /// Whether its waiting was noted.
+    /// Whether its waiting has been reported.
     noted: bool,
 }
 
 impl Pickup {
-    /// The control moved while the value stands at `target`; whether the value shall follow.
+    /// The control moved while the value was at `target`; returns whether the value should follow.
     pub(super) fn moved(&mut self, position: f32, target: f32) -> bool {
         let crosses = self.last.is_some_and(|last| (last - target) * (position - target) <= 0.0);
         self.holds |= crosses || (position - target).abs() <= NEAR;
@@ -29,33 +29,34 @@ impl Pickup {
         self.holds
     }
 
-    /// A value was sent, by this control or by another one of the same device, which makes this one lose hold; when the
-    /// value comes back it is no news.
+    /// A value was sent by this control, or by another of the same device, in which case takeover is lost; the
+    /// value coming back is expected.
     pub(super) fn sent(&mut self, value: f32, own: bool) {
         self.holds &= own;
-        if self.sent.len() == REMEMBERED {
+        if self.sent.len() == MAX_PENDING {
             self.sent.pop_front();
         }
         self.sent.push_back(value);
     }
 
-    /// Whether it waits and nobody has asked this before since it was connected.
+    /// Whether it is waiting and this is the first query since it was connected.
     pub(super) fn is_new_wait(&mut self) -> bool {
         !self.holds && !std::mem::replace(&mut self.noted, true)
     }
 
-    /// It comes back to work, and may stand anywhere.
+    /// The control returns to use and may be anywhere.
     pub(super) fn release(&mut self) {
         (self.holds, self.last) = (false, None);
     }
 
-    /// The control was told to stand at a position, and does: it has a motor, or none that could stand elsewhere.
-    pub(super) fn told(&mut self, position: f32) {
+    /// The control was sent a position and is there: it has a motor, or nothing that could be elsewhere.
+    pub(super) fn positioned(&mut self, position: f32) {
         self.holds = true;
         self.last = Some(position);
     }
 
-    /// The parameter has a value now; if it is not one of its own the control loses hold. Returns whether it is news.
+    /// The parameter has changed; unless the value is its own, takeover is lost. Returns whether the value is
+    /// new.
     pub(super) fn changed(&mut self, value: f32) -> bool {
         let own = self.sent.contains(&value);
         if !own {
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn hold_is_lost_when_somebody_else_moves_the_value() {
+    fn takeover_is_lost_when_the_value_changes_elsewhere() {
         let mut pickup = Pickup::default();
         assert!(pickup.moved(0.5, 0.5));
         pickup.sent(50.0, true);

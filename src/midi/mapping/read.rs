@@ -1,8 +1,8 @@
-//! Reading a mapping file.
+//! Reads a mapping file.
 
 use std::path::Path;
 
-use super::binding::{Action, Binding, Edge, Encoder, Tell};
+use super::binding::{Action, Binding, Edge, Encoder, FeedbackTarget};
 use super::controls::Control;
 use super::curve::{Curve, Scale};
 use super::layer::Layer;
@@ -11,7 +11,7 @@ use super::{Mapping, Programs};
 use crate::event::parameter::{Kind, Param, Value};
 use crate::files::document::{Document, Field, Problem, Table, parameter};
 
-/// The keys that say which control a `[[bind]]` is for.
+/// The keys that name a `[[bind]]`'s control.
 const CONTROLS: [&str; 9] =
     ["cc", "cc14", "nrpn", "rpn", "note", "program", "pitch_bend", "channel_pressure", "message"];
 
@@ -39,7 +39,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     }
     for table in root.tables(&mut document, "bind") {
         let Some(mut binding) = binding(&mut document, table, any, &mapping.layers) else { continue };
-        // Several blocks may stand for one control; what it shows is the first one's value.
+        // Several blocks may bind one control; it shows the first one's value.
         let shown = mapping.bindings.iter().any(|other: &Binding| {
             other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
         });
@@ -58,14 +58,14 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
         table.finish(&mut document);
     }
     if mapping.gives_feedback() && mapping.port_contains.is_empty() {
-        let hint = "feedback goes to one device: expected device.port_contains, a part of its name";
+        let hint = "feedback needs device.port_contains, part of the name of the device it goes to";
         document.add(root.span(), "", hint.to_owned());
     }
     root.finish(&mut document);
     document.finish(mapping)
 }
 
-/// What holds for every `[[bind]]` that does not say otherwise.
+/// Defaults for every `[[bind]]`.
 #[derive(Debug, Clone, Copy)]
 struct Defaults {
     channel: Option<u8>,
@@ -79,12 +79,12 @@ impl Default for Defaults {
     }
 }
 
-/// The velocity or value that lights a button.
+/// The velocity or value that turns a button's light on.
 fn light(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
     table.integer(document, "light", 1..=127).map(|light| light as u8)
 }
 
-/// A channel as people count, from 1.
+/// A channel from 1, as users count.
 fn channel(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
     table.integer(document, "channel", 1..=16).map(|channel| channel as u8 - 1)
 }
@@ -120,7 +120,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
         if layers.iter().all(|layer| layer.name != name) {
             let known = layers.iter().map(|layer| format!("{:?}", layer.name)).collect::<Vec<_>>().join(", ");
             let known = if known.is_empty() { "none".to_owned() } else { known };
-            document.add(field.span, &field.key, format!("there is no [[layer]] of this name; there is {known}"));
+            document.add(field.span, &field.key, format!("there is no such [[layer]]; the layers are: {known}"));
         }
         Some(name)
     });
@@ -137,7 +137,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
             None
         }
     };
-    // Without its parameter the rest cannot be judged; the keys alone can.
+    // Without a valid parameter only the keys can be checked.
     let action = match to {
         Some(to) => action(document, &mut table, to),
         None => {
@@ -151,32 +151,32 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
     Some(Binding { control: control?, channel, to: to?, action: action?, layer, feedback })
 }
 
-/// How a control is told its value.
+/// Reads where and how feedback is sent.
 fn tell(
     document: &mut Document<'_>,
     table: &mut Table<'_>,
     any: Defaults,
     control: Option<Control>,
     channel: Option<u8>,
-) -> Option<Tell> {
+) -> Option<FeedbackTarget> {
     let wanted = table.flag(document, "feedback");
     let cc = table.integer(document, "feedback_cc", 0..=119).map(|number| Control::Cc(number as u8));
     let note = table.integer(document, "feedback_note", 0..=127).map(|number| Control::Note(number as u8));
     let on = table.integer(document, "feedback_channel", 1..=16).map(|channel| channel as u8 - 1);
     let range = table.take("feedback_range").and_then(|field| {
         let ends = pair(&field).filter(|ends| ends.iter().all(|end| (0.0..=127.0).contains(end) && end.fract() == 0.0));
-        ends.or_else(|| field.wrong(document, "the values at both ends, whole numbers from 0 to 127, such as [1, 13]"))
+        ends.or_else(|| field.wrong(document, "the values at both ends, integers from 0 to 127, such as [1, 13]"))
     });
     let light = light(document, table);
     let other = cc.or(note);
     if range.is_some() && other.is_none() {
-        document.add(table.span(), "feedback_range", "needs a feedback_cc or feedback_note that it is for".to_owned());
+        document.add(table.span(), "feedback_range", "needs feedback_cc or feedback_note".to_owned());
     }
     if !wanted.unwrap_or(any.feedback || other.is_some()) {
         return None;
     }
     let [low, high] = range.unwrap_or([0.0, 127.0]);
-    Some(Tell {
+    Some(FeedbackTarget {
         control: other.or(control)?,
         channel: on.or(channel).unwrap_or(0),
         range: [low as u8, high as u8],
@@ -194,11 +194,11 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
     let mut found = found.into_iter();
     let Some((key, field)) = found.next() else {
         let expected = format!("one of {}", CONTROLS.join(", "));
-        document.add(table.span(), "", format!("a [[bind]] needs a control: expected {expected}"));
+        document.add(table.span(), "", format!("a [[bind]] needs a control: {expected}"));
         return None;
     };
     for (_, second) in found {
-        document.add(second.span.clone(), &second.key, format!("one control is enough; there is {key} already"));
+        document.add(second.span.clone(), &second.key, format!("a [[bind]] has one control, and {key} is already set"));
     }
     let mut number = |range| field.integer(document, range);
     Some(match key {
@@ -217,7 +217,7 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
         wheel => match field.value {
             toml::de::DeValue::Boolean(true) if wheel == "pitch_bend" => Control::PitchBend,
             toml::de::DeValue::Boolean(true) => Control::ChannelPressure,
-            _ => return field.wrong(document, "true, or leave it out"),
+            _ => return field.wrong(document, "true, or omit the key"),
         },
     })
 }
@@ -241,10 +241,14 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
         return match (&field.value, spec.kind) {
             (toml::de::DeValue::Boolean(true), Kind::Toggle { .. }) => Some(Action::Toggle { edge }),
             (toml::de::DeValue::Boolean(true), _) => {
-                document.add(field.span, &field.key, format!("{} is not on or off, so it cannot toggle", spec.id));
+                document.add(
+                    field.span,
+                    &field.key,
+                    format!("{} is not an on/off parameter, so it cannot toggle", spec.id),
+                );
                 None
             }
-            _ => field.wrong(document, "true, or leave it out"),
+            _ => field.wrong(document, "true, or omit the key"),
         };
     }
     if let Some(field) = value {
@@ -265,13 +269,13 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
     }
 }
 
-/// What a button sets while it is down.
+/// Reads the value that a button sets while held.
 fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
-    // A mood is more than its name, and a preset more than what is set: there would be no way back.
+    // Parameters that cannot be restored: a mood is more than its name, and a preset sets more than its own parameter.
     let back = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
     match value {
         _ if !back => {
-            document.add(on.span.clone(), &on.key, format!("{} cannot go back to what it was", to.spec().id));
+            document.add(on.span.clone(), &on.key, format!("{} has no previous value to return to", to.spec().id));
             None
         }
         Some(field) => Some(Action::While { value: field.parameter(document, to)? }),
@@ -284,7 +288,7 @@ fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, t
     }
 }
 
-/// What moves a number: a fader, or an encoder.
+/// Reads what sets a number: a fader or an encoder.
 fn number_action(
     document: &mut Document<'_>,
     table: &mut Table<'_>,

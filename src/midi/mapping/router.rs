@@ -1,11 +1,11 @@
-//! One device's messages through one mapping.
+//! Routes one device's messages through one mapping.
 
 use std::sync::Arc;
 
 use super::binding::{Action, Binding, Edge};
 use super::controls::{Control, Controls, Move};
-use super::feedback::{self, Telling, Told};
-use super::hint::Wait;
+use super::feedback::{self, FeedbackMessage, LastSent};
+use super::hint::PendingTakeover;
 use super::layer::Layers;
 use super::lead::Held;
 use super::pickup::Pickup;
@@ -19,37 +19,37 @@ use crate::midi::Message;
 pub struct Router {
     mapping: Arc<Mapping>,
     controls: Controls,
-    /// One for each binding.
+    /// Per binding: soft takeover.
     pickups: Vec<Pickup>,
-    /// One for each binding.
-    told: Vec<Told>,
-    /// One for each binding: whether its button is down.
+    /// Per binding: feedback.
+    sent: Vec<LastSent>,
+    /// Per binding: whether its button is down.
     down: Vec<bool>,
-    /// One for each binding: what its parameter goes back to when the button comes up.
+    /// Per binding: the value to restore on release.
     before: Vec<Option<Value>>,
     layers: Layers,
-    /// A control that waits for its value, to be said.
-    waits: Option<Wait>,
-    /// One for each zone.
+    /// A control waiting for takeover, to be reported.
+    waits: Option<PendingTakeover>,
+    /// Per zone: the keys held.
     held: Vec<Held>,
-    /// In the order of the parameter table, as far as known.
+    /// Known values, in the order of the parameter table.
     values: Vec<Value>,
-    /// The bank chosen with bank select.
+    /// The current bank select.
     bank: [u8; 2],
 }
 
 impl Router {
-    /// Starts with the values that parameters have now, in the order of the table.
+    /// Creates a router; `values` are the parameters' current values in table order.
     ///
     /// # Panics
-    /// When there are not as many values as parameters.
+    /// When the number of values differs from the number of parameters.
     #[must_use]
     pub fn new(mapping: Arc<Mapping>, values: &[Value]) -> Self {
         assert_eq!(values.len(), TABLE.len(), "one value for each parameter");
         Self {
             controls: Controls::default(),
             pickups: vec![Pickup::default(); mapping.bindings.len()],
-            told: vec![Told::default(); mapping.bindings.len()],
+            sent: vec![LastSent::default(); mapping.bindings.len()],
             down: vec![false; mapping.bindings.len()],
             before: vec![None; mapping.bindings.len()],
             layers: Layers::new(&mapping),
@@ -67,11 +67,11 @@ impl Router {
         &self.mapping
     }
 
-    /// Takes a message, in the order they come; adds what follows from it to `out`. Returns whether the mapping has a use
-    /// for it.
+    /// Processes a message and adds the resulting events to `out`. Call it in order of arrival. Returns whether the
+    /// mapping uses the message.
     pub fn message(&mut self, message: Message, out: &mut Vec<ControlEvent>) -> bool {
         let mapping = Arc::clone(&self.mapping);
-        let mut used = mapping.leads.iter().any(|zone| zone.hears(message));
+        let mut used = mapping.leads.iter().any(|zone| zone.matches(message));
         for (held, zone) in self.held.iter_mut().zip(&mapping.leads) {
             held.message(zone, message);
         }
@@ -83,9 +83,9 @@ impl Router {
                 self.change_layer();
             }
             for (index, binding) in mapping.bindings.iter().enumerate() {
-                // Whoever took a button's press also takes its release.
+                // The binding that got a button's press also gets its release.
                 let takes = self.layers.at_work(index) || (self.down[index] && !moved.pressed);
-                if binding.hears(&moved) && takes {
+                if binding.matches(&moved) && takes {
                     used = true;
                     self.moved(index, binding, &moved, out);
                 }
@@ -95,28 +95,28 @@ impl Router {
         used
     }
 
-    /// A control that waits for its value and has not been told of yet.
-    pub(super) fn take_wait(&mut self) -> Option<Wait> {
+    /// Takes the control waiting for takeover, if not reported yet.
+    pub(super) fn take_wait(&mut self) -> Option<PendingTakeover> {
         self.waits.take()
     }
 
-    /// Controls that come to work in another layer stand anywhere, and show something else.
+    /// Controls that become active with another layer may be anywhere and need new feedback.
     fn change_layer(&mut self) {
         for (index, pickup) in self.pickups.iter_mut().enumerate() {
             if self.layers.has_turned(index) {
                 pickup.release();
-                self.told[index].forget();
+                self.sent[index].forget();
             }
         }
     }
 
-    /// The notes that lead the harmony now, bit n for MIDI note n.
+    /// The keys that currently set the lead chord, bit n for MIDI note n.
     #[must_use]
     pub fn lead_notes(&self) -> u128 {
         self.held.iter().fold(0, |notes, held| notes | held.notes())
     }
 
-    /// Learns that a parameter has a value now, from whomever.
+    /// Reports a parameter's new value, whatever its source.
     pub fn value(&mut self, param: Param, value: &Value) {
         let mut news = true;
         if let Value::Number(number) = value {
@@ -130,37 +130,39 @@ impl Router {
             self.values[param as usize] = value.clone();
         }
         if param.policy().retells {
-            self.forget_told();
+            self.resend_feedback();
         }
     }
 
-    /// Adds what controls that are to be told their value do not know yet; called every thirtieth of a second.
-    pub(super) fn feedback(&mut self, out: &mut Vec<Telling>) {
+    /// Adds the feedback due; called thirty times a second.
+    pub(super) fn feedback(&mut self, out: &mut Vec<FeedbackMessage>) {
         for (index, binding) in self.mapping.bindings.iter().enumerate() {
             let Some(tell) = binding.feedback.as_ref().filter(|_| self.layers.at_work(index)) else { continue };
             let value = &self.values[binding.to as usize];
-            let Some(steps) = self.told[index].tick(binding, tell, value) else { continue };
-            // A button that is let go says the same as one that goes dark: that must not be taken for an echo.
+            let Some(steps) = self.sent[index].tick(binding, tell, value) else { continue };
+            // The message of a light going off equals that of a released button, so it must not be expected as an echo.
             let echo = steps > 0 || !feedback::is_light(binding);
-            feedback::messages(tell.channel, tell.control, steps, |message| out.push(Telling { message, echo }));
-            if binding.is_told_itself() {
-                self.controls.told(tell.channel, tell.control, steps);
-                self.pickups[index].told(feedback::position(tell.control, steps));
+            feedback::messages(tell.channel, tell.control, steps, |message| {
+                out.push(FeedbackMessage { message, echo })
+            });
+            if binding.has_own_feedback() {
+                self.controls.sent(tell.channel, tell.control, steps);
+                self.pickups[index].positioned(feedback::position(tell.control, steps));
             }
         }
     }
 
-    /// The device may have forgotten what it was told: everything is told again.
-    pub(super) fn forget_told(&mut self) {
-        self.told.iter_mut().for_each(Told::forget);
+    /// Resends all feedback, since the device may have been reset.
+    pub(super) fn resend_feedback(&mut self) {
+        self.sent.iter_mut().for_each(LastSent::forget);
     }
 
     fn moved(&mut self, index: usize, binding: &Binding, moved: &Move, out: &mut Vec<ControlEvent>) {
         let was_down = std::mem::replace(&mut self.down[index], moved.pressed);
-        if moved.step.is_none() && !self.told[index].moved(binding, moved.position) {
+        if moved.step.is_none() && !self.sent[index].moved(binding, moved.position) {
             return;
         }
-        // A program change or a start has no release, so each one is a press.
+        // Program changes and transport messages have no release, so each counts as a press.
         let momentary =
             matches!(moved.control, Control::Program(_) | Control::Start | Control::Continue | Control::Stop);
         let acts = |edge| match edge {
@@ -180,7 +182,7 @@ impl Router {
                     && !self.pickups[index].moved(moved.position, scale.position(*number))
                 {
                     if self.pickups[index].is_new_wait() {
-                        self.waits = Some(Wait::new(binding, moved, scale, *number));
+                        self.waits = Some(PendingTakeover::new(binding, moved, scale, *number));
                     }
                     return;
                 }
@@ -213,7 +215,7 @@ impl Router {
         self.set(index, binding.to, value, out);
     }
 
-    /// Sets a value, and remembers it, because the next message may come before the value comes back.
+    /// Sets a value and remembers it, since the next message may arrive before the change is reported back.
     fn set(&mut self, by: usize, param: Param, value: Value, out: &mut Vec<ControlEvent>) {
         if let Value::Number(number) = value {
             for (index, (binding, pickup)) in self.mapping.bindings.iter().zip(&mut self.pickups).enumerate() {
@@ -226,14 +228,14 @@ impl Router {
         out.push(ControlEvent::Set(param, value));
     }
 
-    /// Takes a program change; returns whether one of that number was wanted.
+    /// Processes a program change; returns whether that program is mapped.
     fn program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) -> bool {
-        let hears = |channel: u8| programs.channel.is_none_or(|wanted| wanted == channel);
+        let matches = |channel: u8| programs.channel.is_none_or(|wanted| wanted == channel);
         match message {
-            Message::ControlChange { channel, controller: 0, value } if hears(channel) => self.bank[0] = value,
-            Message::ControlChange { channel, controller: 32, value } if hears(channel) => self.bank[1] = value,
-            Message::ProgramChange { channel, program } if hears(channel) => {
-                // Without scenes there is nothing to choose between, and some keyboards send odd banks.
+            Message::ControlChange { channel, controller: 0, value } if matches(channel) => self.bank[0] = value,
+            Message::ControlChange { channel, controller: 32, value } if matches(channel) => self.bank[1] = value,
+            Message::ProgramChange { channel, program } if matches(channel) => {
+                // Without scenes the bank does not matter, and some keyboards send odd banks.
                 let scenes = self.bank != [0, 0] && !programs.scenes.is_empty();
                 let (param, names) =
                     if scenes { (Param::Scene, &programs.scenes) } else { (Param::Preset, &programs.presets) };

@@ -80,7 +80,8 @@ scenes = [\"verse\"]
     ];
     assert_eq!(mapping.bindings.len(), expected.len());
     for (binding, (control, channel, to, action)) in mapping.bindings.into_iter().zip(expected) {
-        let feedback = (control == Control::Cc(7)).then_some(Tell { control, channel, range: [0, 127], light: 60 });
+        let feedback =
+            (control == Control::Cc(7)).then_some(FeedbackTarget { control, channel, range: [0, 127], light: 60 });
         assert_eq!(binding, Binding { control, channel: Some(channel), to, action, layer: None, feedback });
     }
     assert_eq!(mapping.leads, [LeadZone { channel: Some(2), notes: 36..=96, sustain: false }]);
@@ -114,12 +115,12 @@ port_contains = \"x\"
 ",
     )
     .unwrap();
-    let told: Vec<Option<Tell>> = mapping.bindings.into_iter().map(|binding| binding.feedback).collect();
+    let feedback: Vec<Option<FeedbackTarget>> = mapping.bindings.into_iter().map(|binding| binding.feedback).collect();
     assert_eq!(
-        told,
+        feedback,
         [
-            Some(Tell { control: Control::Cc(9), channel: 10, range: [1, 13], light: 127 }),
-            Some(Tell { control: Control::Note(0), channel: 1, range: [0, 127], light: 1 }),
+            Some(FeedbackTarget { control: Control::Cc(9), channel: 10, range: [1, 13], light: 127 }),
+            Some(FeedbackTarget { control: Control::Note(0), channel: 1, range: [0, 127], light: 1 }),
             None,
         ],
         "of two blocks for one control the first is shown"
@@ -156,9 +157,9 @@ to = \"tone\"
     )
     .unwrap_err();
     let expected = [
-        "there is no [[layer]] of this name; there is \"shift\"",
+        "there is no such [[layer]]; the layers are: \"shift\"",
         "needs a control",
-        "emotion cannot go back to what it was",
+        "emotion has no previous value to return to",
         "on = \"hold\" needs a value",
         "whole numbers from 0 to 127",
     ];
@@ -222,19 +223,19 @@ notes = [60, 50]
         [
             "test.toml:4: device.port_contain = \"x\": unknown key; did you mean \"port_contains\"?; expected one of \
              port_contains, channel, clock, feedback, light",
-            "test.toml:5: device.channel = 17: expected a whole number from 1 to 16",
-            "test.toml:7: bind.cc = 120: expected a whole number from 0 to 119",
-            "test.toml:11: bind.note = 2: one control is enough; there is cc already",
-            "test.toml:13: a [[bind]] needs a control: expected one of cc, cc14, nrpn, rpn, note, program, \
+            "test.toml:5: device.channel = 17: expected an integer from 1 to 16",
+            "test.toml:7: bind.cc = 120: expected an integer from 0 to 119",
+            "test.toml:11: bind.note = 2: a [[bind]] has one control, and cc is already set",
+            "test.toml:13: a [[bind]] needs a control: one of cc, cc14, nrpn, rpn, note, program, \
              pitch_bend, channel_pressure, message",
             "test.toml:14: bind.to = \"valense\": there is no parameter \"valense\"; did you mean \"valence\"?",
             "test.toml:15: bind.rnge = [0, 1]: unknown key; did you mean \"range\"?; expected one of cc, cc14, nrpn, rpn, \
              note, program, pitch_bend, channel_pressure, message, channel, feedback, \
              feedback_cc, feedback_note, feedback_channel, feedback_range, light, layer, to, range, curve, takeover, relative, \
              step, on, value, toggle",
-            "test.toml:19: bind.range = [-2, 1]: both ends must lie in the parameter's range from -1 to 1",
+            "test.toml:19: bind.range = [-2, 1]: both ends must be in the parameter's range from -1 to 1",
             "test.toml:20: an exponential curve needs both ends above 0",
-            "test.toml:27: bind.toggle = true: valence is not on or off, so it cannot toggle",
+            "test.toml:27: bind.toggle = true: valence is not an on/off parameter, so it cannot toggle",
             "test.toml:28: preset needs a value = \"…\"",
             "test.toml:34: bind.value = \"grumpy\": expected one of happy, sad, energetic, \
              calm, romantic, angry, nostalgic, mysterious",
@@ -249,8 +250,8 @@ notes = [60, 50]
 #[test]
 fn feedback_holds_for_the_device_or_one_control() {
     let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
-    let told: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
-    assert_eq!(told, [true, false]);
+    let feedback: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
+    assert_eq!(feedback, [true, false]);
     let problems = parse("[[bind]]\ncc = 1\nto = \"tone\"\nfeedback = true\n").unwrap_err();
     assert!(problems[0].contains("device.port_contains"), "{problems:?}");
 }

@@ -1,16 +1,16 @@
-//! The file by which PulseAudio's clients show that they are of the same user.
+//! PulseAudio's cookie file, by which clients prove that they belong to the same user.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Bytes of a cookie (PulseAudio's `PA_NATIVE_COOKIE_LENGTH`).
+/// Size of a cookie in bytes (PulseAudio's `PA_NATIVE_COOKIE_LENGTH`).
 const LENGTH: usize = 256;
 
-/// Makes the cookie that a user's programs share, as PulseAudio's own library does, unless there is one: servers, PipeWire's
-/// among them, refuse a client that brings none. Where no server runs nothing is made. Allocates and touches the disk;
-/// failing, it leaves things as they are.
+/// Creates the user's shared cookie if there is none, as PulseAudio's own library does, because servers, including
+/// PipeWire's, refuse a client without one. Does nothing where no server runs. Allocates and accesses the disk; on
+/// failure nothing is changed.
 pub(super) fn make_missing() {
     let runs =
         std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).join("pulse/native").exists());
@@ -19,7 +19,7 @@ pub(super) fn make_missing() {
         && let Some(home) = std::env::home_dir()
         && let Err(error) = make_in(&home)
     {
-        tracing::debug!(%error, "no PulseAudio cookie could be made");
+        tracing::debug!(%error, "cannot create a PulseAudio cookie");
     }
 }
 

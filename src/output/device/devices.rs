@@ -1,4 +1,4 @@
-//! What there is to play on.
+//! The available output devices.
 
 use cpal::traits::{DeviceTrait, HostTrait};
 
@@ -7,16 +7,16 @@ use super::route::{label, quiet_alsa};
 /// An output device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceInfo {
-    /// The system it belongs to, such as `JACK` or `ALSA`.
+    /// Its audio system, such as `JACK` or `ALSA`.
     pub host: &'static str,
-    /// Its name; any part of it may be given as the configuration's device.
+    /// Its name; the configuration's device may be any part of it.
     pub name: String,
-    /// Its rate and channels, such as `48000 Hz, 2 channels`, or why it cannot be opened.
+    /// Its sample rate and channels, such as `48000 Hz, 2 channels`, or why it cannot be opened.
     pub format: Result<String, String>,
 }
 
-/// Every output device of every system, in the order the systems are tried; one without a name and a format stands for a
-/// system that has none or does not answer.
+/// All output devices of all systems, in the order in which the systems are tried; an entry without name and format
+/// represents a system that has no devices or does not respond.
 #[must_use]
 pub fn devices() -> Vec<DeviceInfo> {
     jack::set_logger(jack::LoggerType::None);
@@ -28,7 +28,7 @@ fn of_host(id: cpal::HostId) -> Vec<DeviceInfo> {
     let devices = cpal::host_from_id(id).and_then(|host| host.output_devices().map(Iterator::collect::<Vec<_>>));
     let none = |why: String| vec![DeviceInfo { host: id.name(), name: String::new(), format: Err(why) }];
     match devices {
-        Ok(devices) if devices.is_empty() => none("no device, or no server is running".to_owned()),
+        Ok(devices) if devices.is_empty() => none("no device found, or no server is running".to_owned()),
         Ok(devices) => devices.iter().map(|device| describe(id.name(), device)).collect(),
         Err(error) => none(error.to_string()),
     }

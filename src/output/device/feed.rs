@@ -1,4 +1,4 @@
-//! What happens in the callback: the engine, the device's rate, its channels, its sample format. Real-time.
+//! The real-time callback: engine, resampling, channels and sample format.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -6,37 +6,37 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dasp::sample::{FromSample, Sample};
 
-use super::home::Home;
+use super::engine_slot::EngineSlot;
 use super::resample::Resampler;
 use super::status::OutputStatus;
 use crate::engine::{Engine, QUANTUM};
 use crate::units::SAMPLE_RATE;
 
-/// Seconds in which the sound fades in when the engine comes, and out before it is taken away.
+/// Fade-in when the engine arrives, and fade-out before it is taken away, in seconds.
 const FADE: f32 = 0.01;
 
 /// Fills the device's buffers.
 #[derive(Debug)]
 pub(super) struct Feed {
-    home: Arc<Home>,
+    slot: Arc<EngineSlot>,
     resampler: Option<Resampler>,
     channels: usize,
     /// 48 kHz frames per device frame.
     ratio: f64,
     status: Arc<OutputStatus>,
-    /// The engine's frames on their way to the resampler.
+    /// The engine's frames for the resampler.
     waiting: [f32; 2 * QUANTUM],
     taken: usize,
-    /// The level of the fade, and its change per device frame.
+    /// The fade's gain, and its change per device frame.
     level: f32,
     step: f32,
 }
 
 impl Feed {
-    /// For a device of `rate` frames per second and any number of channels.
-    pub(super) fn new(home: Arc<Home>, rate: u32, channels: u16, status: Arc<OutputStatus>) -> Self {
+    /// Creates a feed for a device of `rate` frames per second and any number of channels.
+    pub(super) fn new(slot: Arc<EngineSlot>, rate: u32, channels: u16, status: Arc<OutputStatus>) -> Self {
         Self {
-            home,
+            slot,
             resampler: (rate != SAMPLE_RATE).then(|| Resampler::new(rate)),
             channels: usize::from(channels).max(1),
             ratio: f64::from(SAMPLE_RATE) / f64::from(rate),
@@ -48,24 +48,24 @@ impl Feed {
         }
     }
 
-    /// Says at the beginning of a callback how many device frames it asks for.
+    /// Announces at the start of a callback how many device frames it requests.
     pub(super) fn announce(&self, frames: usize) {
         let frames = (frames as f64 * self.ratio).ceil();
-        // A stream that wakes up after it was given up has nothing to tell.
-        if self.home.count(frames as u64) {
+        // A stream that wakes up after it was given up has nothing to report.
+        if self.slot.count(frames as u64) {
             self.status.block_frames.store(frames as u32, Relaxed);
             self.status.callbacks.fetch_add(1, Relaxed);
         }
     }
 
-    /// Fills a buffer of interleaved frames: silence while there is no engine.
+    /// Fills a buffer of interleaved frames, with silence while there is no engine.
     pub(super) fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T]) {
-        let leaving = self.home.is_leaving();
+        let leaving = self.slot.is_leaving();
         if leaving && self.level == 0.0 {
-            self.home.set_faded();
-        } else if let Some(mut engine) = self.home.borrow() {
+            self.slot.set_faded();
+        } else if let Some(mut engine) = self.slot.borrow() {
             self.play(&mut engine, out, if leaving { 0.0 } else { 1.0 });
-            self.home.give_back(engine);
+            self.slot.give_back(engine);
             return;
         }
         self.level = 0.0;
@@ -93,7 +93,7 @@ impl Feed {
     }
 }
 
-/// The engine's next frame, by way of a quantum.
+/// The engine's next frame; the engine renders a quantum at a time.
 fn pull(engine: &mut Engine, waiting: &mut [f32; 2 * QUANTUM], taken: &mut usize) -> [f32; 2] {
     if *taken == waiting.len() {
         engine.render(waiting);
@@ -104,7 +104,7 @@ fn pull(engine: &mut Engine, waiting: &mut [f32; 2 * QUANTUM], taken: &mut usize
     frame
 }
 
-/// One frame for a device of any number of channels: mono gets both, more than two get the first two.
+/// Writes a frame to any number of channels: mono gets the mix, more than two channels use the first two.
 fn spread<T: Sample + FromSample<f32>>(out: &mut [T], [left, right]: [f32; 2]) {
     match out {
         [] => {}
@@ -134,14 +134,14 @@ mod tests {
     }
 
     fn fill<T: Sample + FromSample<f32>>(rate: u32, channels: u16, frames: usize) -> Vec<T> {
-        let home = Arc::new(Home::default());
-        home.settle(sounding());
-        let mut feed = Feed::new(Arc::clone(&home), rate, channels, Arc::default());
+        let slot = Arc::new(EngineSlot::default());
+        slot.settle(sounding());
+        let mut feed = Feed::new(Arc::clone(&slot), rate, channels, Arc::default());
         let mut out = vec![T::EQUILIBRIUM; frames * usize::from(channels)];
         for part in out.chunks_mut(333 * usize::from(channels)) {
             feed.fill(part);
         }
-        assert!(home.vacate().is_some());
+        assert!(slot.vacate().is_some());
         out
     }
 
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn the_engine_comes_and_goes_without_a_click() {
-        let home = Arc::new(Home::default());
-        let mut feed = Feed::new(Arc::clone(&home), 48_000, 2, Arc::default());
+        let slot = Arc::new(EngineSlot::default());
+        let mut feed = Feed::new(Arc::clone(&slot), 48_000, 2, Arc::default());
         let mut engine = sounding();
         let mut heard = vec![0.0; 2 * 48_000];
         engine.render(&mut heard);
@@ -166,12 +166,12 @@ mod tests {
         };
         let mut sound = play(960);
         assert!(sound.iter().all(|sample| *sample == 0.0), "nobody is here");
-        home.settle(engine);
+        slot.settle(engine);
         sound.extend(play(4800));
-        assert!(!home.fade());
+        assert!(!slot.fade());
         sound.extend(play(1440));
-        assert!(home.fade());
-        let engine = home.vacate().unwrap();
+        assert!(slot.fade());
+        let engine = slot.vacate().unwrap();
         let played = engine.status().frame();
         sound.extend(play(960));
         assert_eq!(engine.status().frame(), played);
@@ -185,8 +185,8 @@ mod tests {
         use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
         reset_violation_count();
         for rate in [48_000, 44_100, 96_000] {
-            let home = Arc::new(Home::default());
-            let mut feed = Feed::new(Arc::clone(&home), rate, 6, Arc::default());
+            let slot = Arc::new(EngineSlot::default());
+            let mut feed = Feed::new(Arc::clone(&slot), rate, 6, Arc::default());
             let (mut floats, mut integers) = (vec![0.0f32; 6 * 1024], vec![0i16; 6 * 333]);
             let mut call = || {
                 assert_no_alloc(|| {
@@ -196,12 +196,12 @@ mod tests {
                 });
             };
             call();
-            home.settle(sounding());
+            slot.settle(sounding());
             (0..100).for_each(|_| call());
-            while !home.fade() {
+            while !slot.fade() {
                 call();
             }
-            assert!(home.vacate().is_some());
+            assert!(slot.vacate().is_some());
             call();
         }
         assert_eq!(violation_count(), 0);

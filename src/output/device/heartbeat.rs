@@ -1,30 +1,30 @@
-//! Whether a stream still takes sound as fast as time passes.
+//! Detects whether a stream still consumes audio in real time.
 
 use std::time::{Duration, Instant};
 
 use crate::units::frames_to_seconds;
 
-/// A stream that is so much further behind than lately stands still: more than any server's jitter.
+/// Delay beyond the recent norm from which a stream counts as stalled: more than any server's jitter.
 const STALL: f64 = 0.7;
-/// How long "lately" is. Some servers take two seconds' worth at a time.
+/// The length of "recent". Some servers take two seconds' worth at a time.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// Between two looks more time than this has passed only because we did not get to run ourselves, and neither may the
-/// server have: what is more counts for nobody.
-const AWAKE: Duration = Duration::from_millis(60);
+/// Upper limit for the time between two checks. Any more means that this thread did not run, and the server may not
+/// have run either.
+const MAX_STEP: Duration = Duration::from_millis(60);
 
-/// What a stream does.
+/// The state of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pulse {
-    /// It has taken sound since the last look.
+    /// It has consumed audio since the last check.
     Beats,
-    /// It has not, and need not yet.
+    /// It has not, and need not have yet.
     Rests,
-    /// It should have.
+    /// It has not, but should have.
     Stalls,
 }
 
-/// Watches how many frames a stream has asked for.
+/// Watches the number of frames that a stream has requested.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     begun: Instant,
@@ -32,21 +32,21 @@ pub(super) struct Heartbeat {
     asked: u64,
     looked: Instant,
     beaten: Instant,
-    /// Least seconds by which the sound taken led the time passed, right before more was taken: in this window and in
-    /// the one before.
+    /// Minimum lead of the audio consumed over the time passed, in seconds, right before each request: in this window
+    /// and in the previous one.
     least: [f64; 2],
     window: Instant,
 }
 
 impl Heartbeat {
-    /// A stream that has asked for so many frames and is to take sound from now on.
+    /// Starts watching a stream that has requested this many frames so far.
     pub(super) const fn new(now: Instant, asked: u64) -> Self {
         Self { begun: now, first: asked, asked, looked: now, beaten: now, least: [0.0; 2], window: now }
     }
 
-    /// Looks at how much has been asked for.
+    /// Checks how much has been requested.
     pub(super) fn look(&mut self, now: Instant, asked: u64) -> Pulse {
-        self.begun += now.duration_since(self.looked).saturating_sub(AWAKE);
+        self.begun += now.duration_since(self.looked).saturating_sub(MAX_STEP);
         self.looked = now;
         let lead = frames_to_seconds(self.asked - self.first) - now.duration_since(self.begun).as_secs_f64();
         if asked != self.asked {
@@ -60,12 +60,12 @@ impl Heartbeat {
         if lead < self.least[0].min(self.least[1]) - STALL { Pulse::Stalls } else { Pulse::Rests }
     }
 
-    /// Since when nothing has been asked for.
+    /// Time of the last request.
     pub(super) fn silent(&self, now: Instant) -> Duration {
         now.duration_since(self.beaten)
     }
 
-    /// Whether anything has ever been asked for.
+    /// Whether anything was ever requested.
     pub(super) const fn has_begun(&self) -> bool {
         self.asked != self.first
     }
@@ -75,8 +75,8 @@ impl Heartbeat {
 mod tests {
     use super::*;
 
-    /// Looks every 10 ms for some seconds at a stream that takes `block` frames at once, at a rate a little off; the time
-    /// of the first stall.
+    /// Checks every 10 ms for some seconds a stream that takes `block` frames at once, at a slightly wrong rate;
+    /// returns the time of the first stall.
     fn stalls(block: u64, rate: u64, stands: std::ops::Range<u64>) -> Option<u64> {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);

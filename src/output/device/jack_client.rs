@@ -1,4 +1,4 @@
-//! The way through JACK: a client of our own, so that its name and ports stay the same and patchbays can remember them.
+//! Output through Melos's own JACK client, so that its name and ports stay the same and patchbays remember them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -6,8 +6,8 @@ use std::sync::mpsc::SyncSender;
 
 use jack::{AsyncClient, AudioOut, Client, ClientStatus, Control, Port, PortFlags, PortId, ProcessScope};
 
+use super::engine_slot::EngineSlot;
 use super::feed::Feed;
-use super::home::Home;
 use super::route::{AudioError, Fault, Running, Stream};
 use super::status::OutputStatus;
 use crate::engine::QUANTUM;
@@ -17,12 +17,13 @@ use crate::output::jack_clients::{self, Calls};
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
 const CLIENT: &str = "melos-audio";
 const PORTS: [&str; 2] = ["left", "right"];
-/// Change per frame of the level when the number of playback ports changes: 10 ms from one to half.
+/// Change of gain per frame when the number of playback ports changes: 10 ms from full to half.
 const SHARE_STEP: f32 = 0.5 / 480.0;
 
-/// Starts to play at the server's rate and block size, connected to the first two playback ports, or both to the only one.
+/// Starts playing at the server's rate and block size, connected to the first two playback ports, or with both channels
+/// to the only one.
 pub(super) fn start(
-    home: Arc<Home>,
+    slot: Arc<EngineSlot>,
     status: &Arc<OutputStatus>,
     faults: &SyncSender<Fault>,
 ) -> Result<Running, AudioError> {
@@ -34,7 +35,7 @@ pub(super) fn start(
     let (rate, block) = (client.sample_rate(), client.buffer_size());
     let name = format!("JACK: {}, {rate} Hz, {block} frames per block", client.name());
     let mono = Arc::new(AtomicBool::new(false));
-    let feed = Feed::new(home, rate, 2, Arc::clone(status));
+    let feed = Feed::new(slot, rate, 2, Arc::clone(status));
     let player = Player { feed, ports, calls: calls.clone(), mono: Arc::clone(&mono), share: 1.0 };
     let (lost, news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
     let watcher = Watcher { lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
@@ -47,20 +48,20 @@ pub(super) fn start(
 
 struct JackStream {
     client: AsyncClient<Watcher, Player>,
-    /// Kept until the client is closed, so it stands below it.
+    /// Declared after the client, since it must outlive it.
     _calls: Calls,
-    /// Our ports, and the playback ports they were connected to.
+    /// Melos's ports, and the playback ports that they were connected to.
     names: [String; 2],
     sinks: [Option<String>; 2],
-    /// Both go to one port, so each plays at half its level.
+    /// Whether both go to one port, each at half its level.
     mono: Arc<AtomicBool>,
-    /// Set when ports came or went.
+    /// Set when ports appear or disappear.
     news: Arc<AtomicBool>,
     faults: SyncSender<Fault>,
 }
 
 impl Stream for JackStream {
-    /// Connects to playback ports that have come. Where they are the same as before, what a patchbay made of it stays.
+    /// Connects to new playback ports. If they are the same as before, changes made by a patchbay are kept.
     fn tend(&mut self) {
         if !self.news.swap(false, Relaxed) {
             return;
@@ -92,7 +93,7 @@ struct Player {
     ports: [Port<AudioOut>; 2],
     calls: Calls,
     mono: Arc<AtomicBool>,
-    /// The level of each port.
+    /// The gain of each port.
     share: f32,
 }
 
@@ -123,7 +124,7 @@ struct Watcher {
 }
 
 impl jack::NotificationHandler for Watcher {
-    #[expect(unsafe_code, reason = "declared so by the trait; storing a flag is all a signal handler may do")]
+    #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store a flag")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.lost.store(true, Relaxed);
     }

@@ -1,26 +1,26 @@
-//! From 48 kHz to the device's rate: a windowed sinc, evaluated where each output frame falls.
+//! Resamples from 48 kHz to the device's rate with a windowed sinc, evaluated at each output frame's position.
 //!
-//! Not `dasp`'s sinc interpolator: at any of 32, 64 and 128 taps it leaves a tone of 1 kHz at 44.1 kHz 22 dB and one of 8 kHz
-//! 2 dB above its error (here more than 75 dB, see the tests), and towards lower rates it filters nothing, so that a tone of
-//! 20 kHz comes through at 32 kHz only 3 dB softer, as another.
+//! `dasp`'s sinc interpolator is not used: with 32, 64 and 128 taps alike, a 1 kHz tone at 44.1 kHz is only 22 dB and
+//! an 8 kHz tone only 2 dB above its error (here more than 75 dB, see the tests). Nor does it filter when converting to
+//! a lower rate, so that at 32 kHz a 20 kHz tone is aliased and only 3 dB softer.
 
 use std::f64::consts::PI;
 
 use crate::units::SAMPLE_RATE;
 
-/// Input frames that one output frame is made of.
+/// Input frames per output frame.
 const TAPS: usize = 32;
-/// Positions between two input frames for which the sinc is tabulated; between them it is a straight line.
+/// Tabulated positions between two input frames; in between, the sinc is interpolated linearly.
 const PHASES: usize = 256;
 /// Shape of the Kaiser window: about 90 dB of stop-band attenuation (Kaiser 1974).
 const BETA: f64 = 9.0;
 
-/// A stereo resampler that takes its input frame by frame.
+/// A stereo resampler that pulls its input frame by frame.
 #[derive(Debug)]
 pub(super) struct Resampler {
     /// Input frames per output frame.
     step: f64,
-    /// Where the next output frame falls after the oldest half of the history, in input frames.
+    /// Position of the next output frame after the oldest half of the history, in input frames.
     position: f64,
     history: [[f32; 2]; TAPS],
     next: usize,
@@ -39,10 +39,10 @@ fn bessel(x: f64) -> f64 {
 }
 
 impl Resampler {
-    /// For a device of `rate` frames per second.
+    /// Creates a resampler for a device of `rate` frames per second.
     pub(super) fn new(rate: u32) -> Self {
         let step = f64::from(SAMPLE_RATE) / f64::from(rate);
-        // Towards a lower rate, what it cannot hold is taken out; a little below its limit, as the window is not ideal.
+        // Towards a lower rate, filter what it cannot represent; slightly below its limit, as the window is not ideal.
         let cutoff = 0.94 * (1.0 / step).min(1.0);
         let half = TAPS as f64 / 2.0;
         let tap = |phase: usize, n: usize| {
@@ -59,7 +59,7 @@ impl Resampler {
         Self { step, position: 1.0, history: [[0.0; 2]; TAPS], next: 0, table: (0..=PHASES).map(row).collect() }
     }
 
-    /// The next output frame, from as many input frames as it takes.
+    /// The next output frame, pulling as many input frames as needed.
     pub(super) fn next(&mut self, mut input: impl FnMut() -> [f32; 2]) -> [f32; 2] {
         while self.position >= 1.0 {
             self.history[self.next] = input();
@@ -86,7 +86,7 @@ impl Resampler {
 mod tests {
     use super::*;
 
-    /// Signal to error in decibels of a tone at `hz`, for the best phase.
+    /// Signal-to-error ratio of a tone at `hz` in decibels, for the best phase.
     fn quality(rate: u32, hz: f64) -> f64 {
         let mut resampler = Resampler::new(rate);
         let mut frame = 0.0;
@@ -98,7 +98,7 @@ mod tests {
         let out: Vec<f64> = (0..24_000).map(|_| f64::from(resampler.next(&mut input)[0])).skip(200).collect();
         let (mut cosine, mut sine) = (0.0, 0.0);
         let turn = |n: usize| 2.0 * PI * hz * n as f64 / f64::from(rate);
-        // The tone's share by least squares; exact enough over whole periods.
+        // Fits the tone by least squares; exact enough over whole periods.
         let whole = rate as usize / 5;
         for (n, value) in out.iter().take(whole).enumerate() {
             cosine += value * turn(n).cos() * 2.0 / whole as f64;

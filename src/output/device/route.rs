@@ -1,4 +1,4 @@
-//! Ways the sound can take, and opening one.
+//! Output routes and how to open them.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,72 +13,72 @@ use cpal::{
 use thiserror::Error;
 
 use super::cookie;
+use super::engine_slot::EngineSlot;
 use super::feed::Feed;
-use super::home::Home;
 use super::status::OutputStatus;
 use crate::event::health::Loss;
 use crate::files::config::AudioHost;
 use crate::units::SAMPLE_RATE;
 
-/// Frames per callback where neither the configuration nor the system says.
+/// Frames per callback if neither the configuration nor the system specifies them.
 const BLOCK: u32 = 512;
 
-/// Why no sound comes out.
+/// Why there is no audio output.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AudioError {
-    /// The system that should carry the sound does not answer.
+    /// The audio system does not respond.
     #[error("{host}: {source}")]
     Host {
-        /// Which.
+        /// Its name.
         host: &'static str,
-        /// Why.
+        /// The cause.
         source: cpal::Error,
     },
-    /// No such device.
-    #[error("{host}: no output device's name contains {wanted:?}; there are: {found}")]
+    /// There is no such device.
+    #[error("{host}: no output device name contains {wanted:?}; available: {found}")]
     NoDevice {
-        /// The system asked.
+        /// The audio system.
         host: &'static str,
-        /// The name asked for.
+        /// The requested name.
         wanted: String,
-        /// The names there are.
+        /// The available names.
         found: String,
     },
-    /// The device is there but cannot be opened.
+    /// The device exists but cannot be opened.
     #[error("{device}: {source}")]
     Device {
-        /// Which.
+        /// Its name.
         device: String,
-        /// Why.
+        /// The cause.
         source: cpal::Error,
     },
-    /// JACK does not answer or does not let us in.
+    /// JACK does not respond or refuses the client.
     #[error("JACK: {0}")]
     Jack(String),
-    /// None of the ways that were tried works.
-    #[error("no way for the sound: {}; `melos devices` lists what there is", .0.join("; "))]
+    /// No route works.
+    #[error("no audio output available: {}; run `melos devices` to list the outputs", .0.join("; "))]
     NoRoute(Vec<String>),
-    /// The sound server does not answer.
-    #[error("the sound server does not answer")]
+    /// The audio server does not respond.
+    #[error("the audio server does not respond")]
     Hung,
     /// The audio thread cannot be started.
-    #[error("audio thread: {0}")]
+    #[error("cannot start the audio thread: {0}")]
     Thread(std::io::Error),
 }
 
-/// One way for the sound.
+/// An output route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
     /// A JACK server.
     Jack,
-    /// A system and perhaps a device of it.
+    /// An audio system, and optionally a device.
     Device { host: HostId, device: Option<String> },
-    /// Into nothing.
+    /// The null output.
     Null,
 }
 
-/// The ways to try for a choice, best first.
+/// The routes to try for a configuration, best first.
 pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
     let via = |host| Route::Device { host, device: device.map(str::to_owned) };
     let pipewire = || {
@@ -86,7 +86,7 @@ pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
         let native = [via(HostId::PipeWire)];
         #[cfg(not(feature = "pipewire"))]
         let native: [Route; 0] = [];
-        // Without its own protocol PipeWire is reached as PulseAudio or as a device of ALSA.
+        // Without native support, PipeWire is reached through PulseAudio or ALSA.
         let alsa = Route::Device { host: HostId::Alsa, device: Some(device.unwrap_or("pipewire").to_owned()) };
         native.into_iter().chain([via(HostId::PulseAudio), alsa])
     };
@@ -102,41 +102,41 @@ pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
     }
 }
 
-/// What went wrong with a running stream.
+/// A fault of a running stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is gone.
+    /// The stream is lost.
     Lost(String),
-    /// It may be gone; if it plays on, it is not.
+    /// The stream may be lost, unless it keeps playing.
     Doubtful(String),
-    /// It plays on, but something is worth saying.
+    /// Worth logging; the stream keeps playing.
     Notice(String),
 }
 
-/// What keeps a stream open; dropping it ends the stream.
+/// Keeps a stream open; dropping it ends the stream.
 pub(super) trait Stream {
-    /// Does what has to be done now and then while it plays.
+    /// Regular maintenance while playing.
     fn tend(&mut self) {}
 }
 
 impl Stream for cpal::Stream {}
 
-/// A stream that plays.
+/// A playing stream.
 pub(super) struct Running {
     pub(super) stream: Box<dyn Stream>,
     pub(super) name: String,
-    /// Set where a loss can be told no other way.
+    /// Set when a loss cannot be reported in any other way.
     pub(super) lost: Arc<AtomicBool>,
 }
 
-/// Keeps the ALSA library from printing to the terminal on this thread: what it has to say comes back as an error.
+/// Keeps the ALSA library on this thread from printing to the terminal; its errors are returned instead.
 pub(super) fn quiet_alsa() {
-    // What it says is kept until the next call, so call this before every attempt.
+    // ALSA's messages are buffered until the next call, so call this before every attempt.
     let _ = alsa::Output::local_error_handler();
 }
 
-/// Finds the device and what it can play, before the engine is needed.
-pub(super) fn find(host: HostId, wanted: Option<&str>) -> Result<Opening, AudioError> {
+/// Finds the device and its formats before the engine is needed.
+pub(super) fn find(host: HostId, wanted: Option<&str>) -> Result<OpenableDevice, AudioError> {
     quiet_alsa();
     if host == HostId::PulseAudio {
         cookie::make_missing();
@@ -155,10 +155,10 @@ pub(super) fn find(host: HostId, wanted: Option<&str>) -> Result<Opening, AudioE
             devices.into_iter().find(matches).ok_or_else(missing)?
         }
     };
-    Opening::new(device, host)
+    OpenableDevice::new(device, host)
 }
 
-/// A device's name and, where it says more, its identity.
+/// A device's name and, if informative, its identifier.
 pub(super) fn label(device: &Device) -> String {
     let id = device.id().map(|id| id.id().to_owned()).unwrap_or_default();
     let name = device.to_string();
@@ -166,7 +166,7 @@ pub(super) fn label(device: &Device) -> String {
 }
 
 /// A device that can be opened.
-pub(super) struct Opening {
+pub(super) struct OpenableDevice {
     device: Device,
     host: HostId,
     config: StreamConfig,
@@ -174,7 +174,7 @@ pub(super) struct Opening {
     range: SupportedBufferSize,
 }
 
-impl Opening {
+impl OpenableDevice {
     fn new(device: Device, host: HostId) -> Result<Self, AudioError> {
         let error = |source| AudioError::Device { device: label(&device), source };
         let configs = device.supported_output_configs().map_err(error)?;
@@ -196,17 +196,17 @@ impl Opening {
         [BufferSize::Fixed(fixed), BufferSize::Default]
     }
 
-    /// Starts to play what lives in `home`.
+    /// Starts playing the engine in `slot`.
     pub(super) fn start(
         &self,
         block: BufferSize,
-        home: Arc<Home>,
+        slot: Arc<EngineSlot>,
         status: &Arc<OutputStatus>,
         faults: SyncSender<Fault>,
     ) -> Result<Running, AudioError> {
         let error = |source| AudioError::Device { device: label(&self.device), source };
         let config = StreamConfig { buffer_size: block, ..self.config };
-        let feed = Feed::new(home, config.sample_rate, config.channels, Arc::clone(status));
+        let feed = Feed::new(slot, config.sample_rate, config.channels, Arc::clone(status));
         let report = reporter(Arc::clone(status), faults);
         let stream = match self.format {
             SampleFormat::F32 => build::<f32>(&self.device, config, feed, report),
@@ -236,8 +236,8 @@ fn build<T: SizedSample + cpal::FromSample<f32>>(
     device.build_output_stream(config, fill, report, Some(Duration::from_secs(2)))
 }
 
-/// Sorts errors: counted, worth a line, or a reason to start over. When the supervisor has not yet looked at the last
-/// ones, more of them say nothing new (some drivers send thousands).
+/// Classifies errors: counted only, worth logging, or a reason to restart. While the supervisor has not read the
+/// previous ones, further errors are dropped (some drivers send thousands).
 fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(cpal::Error) + Send + 'static {
     move |error| {
         let text = error.to_string();
@@ -256,12 +256,12 @@ fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(
     }
 }
 
-/// Whether [`Opening::start`] can play a format.
+/// Whether [`OpenableDevice::start`] can play a format.
 fn suits(format: SampleFormat) -> bool {
     matches!(format, SampleFormat::F32 | SampleFormat::I32 | SampleFormat::I24 | SampleFormat::I16)
 }
 
-/// How far a configuration is from stereo, 48 kHz, 32-bit floats; in this order of importance.
+/// How far a configuration is from stereo, 48 kHz and 32-bit floats, in this order of importance.
 fn cost(config: &SupportedStreamConfigRange) -> (u32, u32, u32) {
     let channels = match config.channels() {
         2 => 0,

@@ -1,11 +1,11 @@
-//! What the rest may know about the output.
+//! The output's public status.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use crate::event::health::Losses;
 
-/// The output's state; counters are written by the callback, the rest by the supervisor.
+/// The output's state; the callback writes the counters, the supervisor the rest.
 #[derive(Debug, Default)]
 pub struct OutputStatus {
     pub(super) connected: AtomicBool,
@@ -23,37 +23,37 @@ impl OutputStatus {
         Self { losses, ..Self::default() }
     }
 
-    /// Whether the sound goes where it shall: a device takes it, or the null output was chosen.
+    /// Whether audio goes where it should: to a device, or to a null output that was chosen.
     #[must_use]
     pub fn connected(&self) -> bool {
         self.connected.load(Relaxed)
     }
 
-    /// Whether the output is beyond repair: a driver did not give the engine back, so only a restart helps.
+    /// Whether the output is beyond repair: a driver has not returned the engine, and only a restart helps.
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed.load(Relaxed)
     }
 
-    /// Whether nobody hears it: the null output.
+    /// Whether the output is silent: the null output.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.null.load(Relaxed)
     }
 
-    /// How often sound was asked for.
+    /// Number of callbacks.
     #[must_use]
     pub fn callbacks(&self) -> u64 {
         self.callbacks.load(Relaxed)
     }
 
-    /// Frames of the newest callback, at 48 kHz: how far ahead of the play head the next one may reach.
+    /// Frames of the latest callback, at 48 kHz: how far ahead of the play head the next one may reach.
     #[must_use]
     pub fn block_frames(&self) -> u32 {
         self.block_frames.load(Relaxed)
     }
 
-    /// What carries the sound, in words, such as `JACK: melos_out, 48000 Hz, 256 frames`.
+    /// The current output in words, such as `JACK: melos_out, 48000 Hz, 256 frames`.
     #[must_use]
     pub fn name(&self) -> String {
         self.name.lock().map(|name| name.clone()).unwrap_or_default()

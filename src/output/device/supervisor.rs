@@ -1,4 +1,4 @@
-//! The thread that keeps the sound going. Nothing it calls may hang: streams live on threads of their own.
+//! The thread that keeps the audio running. Nothing it calls may hang: streams have their own threads.
 
 mod playing;
 mod search;
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, error, info, warn};
 
-use super::line::{Closing, Line, Threads};
-use super::pace::Pace;
+use super::paced_driver::PacedDriver;
 use super::route::{AudioError, Route};
 use super::status::OutputStatus;
+use super::stream_thread::{Closing, StreamThread, Threads};
 use crate::engine::Engine;
 use crate::event::health::Loss;
 use crate::files::config::{AudioConfig, AudioHost};
@@ -25,20 +25,20 @@ use playing::{Condition, Playing};
 use search::{Found, Search};
 use wanted::Wanted;
 
-/// Between two attempts to get a lost device back.
-const RETRY: Duration = Duration::from_millis(200);
-/// Between two attempts at every way that the configuration allows, while nothing plays.
-const RETRY_ALL: Duration = Duration::from_secs(2);
-/// Longest time between two looks at the stream.
-const LOOK: Duration = Duration::from_millis(20);
-/// How long the last stream may take to close before another is opened, so that it can have its name and its device.
-const CLOSING: Duration = Duration::from_secs(1);
+/// Interval for retrying a lost device.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+/// Interval for retrying every configured route, while nothing plays.
+const RETRY_ALL_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum interval between checks of the stream.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Time for the last stream to close before another is opened, so that it can reuse its name and device.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Frames per block without a device.
 const BLOCK: u32 = 512;
-/// What carries the sound when nothing does.
-const NOTHING: &str = "no device: playing into nothing";
+/// Name of the output when there is none.
+const NO_DEVICE: &str = "no device (null output)";
 
-/// The running output; dropping it stops the sound.
+/// The running output; dropping it stops the audio.
 #[derive(Debug)]
 pub struct Output {
     status: Arc<OutputStatus>,
@@ -48,10 +48,10 @@ pub struct Output {
 }
 
 impl Output {
-    /// Opens the first way that works and starts to play; from then on losses are repaired without further ado.
+    /// Opens the first route that works and starts playing; later losses are repaired automatically.
     ///
     /// # Errors
-    /// When none of the ways that `config` allows works; the engine is lost with it.
+    /// When none of the routes in `config` works; the engine is lost with it.
     pub fn open(config: &AudioConfig, engine: Engine) -> Result<Self, AudioError> {
         let (status, stop) =
             (Arc::new(OutputStatus::new(Arc::clone(engine.status().losses()))), Arc::new(AtomicBool::new(false)));
@@ -64,7 +64,7 @@ impl Output {
             stop: Arc::clone(&stop),
             threads: Threads::default(),
             sound: Sound::Engine(Box::new(engine), None),
-            pace: None,
+            paced: None,
             search: None,
             after: After { route: None, retry: Instant::now(), retry_all: Instant::now(), closing: None },
         };
@@ -73,23 +73,23 @@ impl Output {
         match answered.recv() {
             Ok(Ok(())) => Ok(Self { status, wanted, stop, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(AudioError::NoRoute(vec!["the audio thread ended".to_owned()])),
+            Err(_) => Err(AudioError::NoRoute(vec!["the audio thread has ended".to_owned()])),
         }
     }
 
-    /// What the output tells about itself.
+    /// The output's status.
     #[must_use]
     pub fn status(&self) -> &Arc<OutputStatus> {
         &self.status
     }
 
-    /// Plays another way, begun within 50 ms; when none that the configuration names works, that is said, and the way it
-    /// was played before is taken again. Does not wait.
+    /// Switches to another route within 50 ms; if none in the configuration works, logs that and returns to the current
+    /// route. Does not block.
     pub fn configure(&self, config: AudioConfig) {
         self.wanted.set(config);
     }
 
-    /// Stops the sound and gives the engine back; `None` when a driver does not let go of it.
+    /// Stops the audio and returns the engine; `None` if a driver does not release it.
     #[must_use]
     pub fn close(mut self) -> Option<Box<Engine>> {
         self.stop()
@@ -109,7 +109,7 @@ impl Drop for Output {
 
 /// Where the engine is.
 enum Sound {
-    /// Here, playing into nothing; beside it a stream that stands still and may go on.
+    /// Here, playing silently; beside it a stalled stream that may recover.
     Engine(Box<Engine>, Option<Playing>),
     /// In a stream.
     Stream(Playing),
@@ -117,9 +117,9 @@ enum Sound {
     Gone,
 }
 
-/// What to do next when nothing plays.
+/// What to do next while nothing plays.
 struct After {
-    /// The way that was lost.
+    /// The lost route.
     route: Option<Route>,
     retry: Instant,
     retry_all: Instant,
@@ -134,8 +134,8 @@ struct Supervisor {
     stop: Arc<AtomicBool>,
     threads: Threads,
     sound: Sound,
-    /// The time that passes while the engine plays into nothing.
-    pace: Option<Pace>,
+    /// Paces the engine while it plays silently.
+    paced: Option<PacedDriver>,
     search: Option<Search>,
     after: After,
 }
@@ -143,11 +143,11 @@ struct Supervisor {
 impl Supervisor {
     fn run(mut self, answer: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
         self.search = Some(Search::new(&self.config, true, None));
-        // The first sound is not played into nothing, so the engine waits for the first answer.
+        // The first audio must not be played silently, so the engine waits for the first result.
         let error = loop {
             match self.search_on() {
                 None if self.stop.load(Relaxed) => break Some(AudioError::Hung),
-                None => thread::sleep(LOOK / 4),
+                None => thread::sleep(POLL_INTERVAL / 4),
                 Some(outcome) => break outcome.err(),
             }
         };
@@ -168,14 +168,14 @@ impl Supervisor {
             match &mut self.sound {
                 Sound::Engine(engine, _) => {
                     let block = self.config.block_frames.unwrap_or(BLOCK);
-                    self.pace.get_or_insert_with(|| Pace::new(block)).play(engine, &self.status);
+                    self.paced.get_or_insert_with(|| PacedDriver::new(block)).play(engine, &self.status);
                 }
                 Sound::Stream(_) => {
-                    self.pace = None;
-                    thread::sleep(LOOK);
+                    self.paced = None;
+                    thread::sleep(POLL_INTERVAL);
                 }
                 Sound::Gone => {
-                    error!("the audio driver does not give the engine back; only a restart helps");
+                    error!("the audio driver hangs and holds the engine; restart Melos");
                     self.status.failed.store(true, Relaxed);
                     return None;
                 }
@@ -183,7 +183,7 @@ impl Supervisor {
         }
     }
 
-    /// Begins another search when it is time to, and goes on with the one that is under way.
+    /// Starts another search when due, and continues the current one.
     fn look_for_a_way(&mut self) {
         let now = Instant::now();
         if self.search.is_none() && matches!(self.sound, Sound::Engine(_, None)) && self.config.host != AudioHost::Null
@@ -203,19 +203,24 @@ impl Supervisor {
                 if let Some(config) = changing {
                     self.wanted.took(config.clone());
                     self.config = config;
-                    self.pace = None;
+                    self.paced = None;
                 }
             }
             Some(Err(error)) => match changing {
-                Some(_) => error!(%error, "the sound cannot be played the new way; it stays where it was"),
+                Some(_) => error!(%error, "cannot open the new output; keeping the current one"),
                 None => debug!(%error, "still no audio device"),
             },
         }
     }
 
-    /// Goes on with the search, if there is one; what came of it when it has ended.
+    /// Continues the search, if any; returns its result once it has ended.
     fn search_on(&mut self) -> Option<Result<(), AudioError>> {
-        if self.after.closing.as_ref().is_some_and(|(closing, since)| !closing.is_done() && since.elapsed() < CLOSING) {
+        if self
+            .after
+            .closing
+            .as_ref()
+            .is_some_and(|(closing, since)| !closing.is_done() && since.elapsed() < CLOSE_TIMEOUT)
+        {
             return None;
         }
         self.after.closing = None;
@@ -226,8 +231,8 @@ impl Supervisor {
                 self.search = Some(search);
                 None
             }
-            Found::Stream { route, line, name } => {
-                self.play(route, line, name);
+            Found::Stream { route, stream, name } => {
+                self.play(route, stream, name);
                 Some(Ok(()))
             }
             Found::Null { tried } => {
@@ -235,54 +240,54 @@ impl Supervisor {
                 Some(Ok(()))
             }
             Found::NoWay { is_whole, error } => {
-                self.after.retry = Instant::now() + RETRY;
+                self.after.retry = Instant::now() + RETRY_INTERVAL;
                 if is_whole {
-                    self.after.retry_all = Instant::now() + RETRY_ALL;
+                    self.after.retry_all = Instant::now() + RETRY_ALL_INTERVAL;
                 }
                 Some(Err(error))
             }
         }
     }
 
-    /// Hands the engine to a stream.
-    fn play(&mut self, route: Route, line: Line, name: String) {
+    /// Gives the engine to a stream.
+    fn play(&mut self, route: Route, stream: StreamThread, name: String) {
         let Sound::Engine(engine, _) = std::mem::replace(&mut self.sound, Sound::Gone) else { return };
         info!(output = name, "playing");
         self.status.set_name(name);
         self.status.null.store(false, Relaxed);
         self.status.connected.store(true, Relaxed);
-        let mut playing = Playing::new(route, line);
+        let mut playing = Playing::new(route, stream);
         playing.settle(engine);
         self.sound = Sound::Stream(playing);
     }
 
-    /// Goes on without a device.
+    /// Continues without a device.
     fn play_into_nothing(&mut self, tried: &[String]) {
         let by_choice = tried.is_empty();
         match tried.join("; ") {
-            _ if by_choice => info!("playing into nothing"),
-            reasons => warn!(reasons, "no sound device: playing into nothing until there is one"),
+            _ if by_choice => info!("playing to the null output"),
+            reasons => warn!(reasons, "no audio device available; playing to the null output until there is one"),
         }
         self.status.null.store(true, Relaxed);
         self.status.connected.store(by_choice, Relaxed);
-        self.status.set_name(NOTHING.to_owned());
+        self.status.set_name(NO_DEVICE.to_owned());
         self.after.route = None;
-        self.after.retry_all = Instant::now() + RETRY_ALL;
+        self.after.retry_all = Instant::now() + RETRY_ALL_INTERVAL;
     }
 
-    /// Looks at the stream: one that stands still is stood in for, one that is lost is left.
+    /// Checks the stream: takes over from one that has stalled, and leaves one that is lost.
     fn watch(&mut self) {
         let (Sound::Stream(playing) | Sound::Engine(_, Some(playing))) = &mut self.sound else { return };
         let condition = playing.look();
         self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), condition) {
             (Sound::Engine(engine, Some(mut playing)), Condition::Beats) => {
-                info!("the sound server goes on");
+                info!("the audio server responds again");
                 playing.settle(engine);
                 self.status.connected.store(true, Relaxed);
                 Sound::Stream(playing)
             }
             (Sound::Stream(playing), Condition::Stalls) => {
-                warn!("the sound server stands still; the music goes on unheard");
+                warn!("the audio server stalled; continuing silently until it responds");
                 self.status.connected.store(false, Relaxed);
                 match playing.evict() {
                     Some(engine) => Sound::Engine(engine, Some(playing)),
@@ -305,7 +310,7 @@ impl Supervisor {
     fn lose(&mut self, playing: Playing, reason: &str) {
         self.status.connected.store(false, Relaxed);
         self.status.losses.add(Loss::Devices, 1);
-        warn!(reason, "audio device lost; the music goes on unheard until it is back");
+        warn!(reason, "audio device lost; continuing silently until it returns");
         self.close(playing);
     }
 
@@ -313,13 +318,13 @@ impl Supervisor {
         let now = Instant::now();
         self.after = After {
             route: Some(playing.route),
-            retry: now + RETRY,
-            retry_all: now + RETRY_ALL,
-            closing: Some((playing.line.close(), now)),
+            retry: now + RETRY_INTERVAL,
+            retry_all: now + RETRY_ALL_INTERVAL,
+            closing: Some((playing.stream.close(), now)),
         };
     }
 
-    /// Leaves the way it is played for another one.
+    /// Leaves the current route for another.
     fn change(&mut self, config: AudioConfig) {
         let or_nothing = self.status.null.load(Relaxed);
         self.search = Some(Search::new(&config, or_nothing, Some(config.clone())));
@@ -335,7 +340,7 @@ impl Supervisor {
                 let engine = playing.evict();
                 self.close(playing);
                 self.status.connected.store(false, Relaxed);
-                // If none of the new ways works, the old one is taken at once.
+                // If none of the new routes works, return to the old one at once.
                 self.after.retry = Instant::now();
                 self.sound = engine.map_or(Sound::Gone, |engine| Sound::Engine(engine, None));
             }
@@ -343,16 +348,16 @@ impl Supervisor {
         }
     }
 
-    /// Ends the sound; gives the engine back if it can be had.
+    /// Ends the audio; returns the engine if possible.
     fn leave(self) -> Option<Box<Engine>> {
         match self.sound {
             Sound::Engine(engine, _) => Some(engine),
             Sound::Stream(playing) => {
                 playing.fade();
                 let engine = playing.evict();
-                let (closing, begun) = (playing.line.close(), Instant::now());
-                while !closing.is_done() && begun.elapsed() < CLOSING {
-                    thread::sleep(LOOK / 4);
+                let (closing, begun) = (playing.stream.close(), Instant::now());
+                while !closing.is_done() && begun.elapsed() < CLOSE_TIMEOUT {
+                    thread::sleep(POLL_INTERVAL / 4);
                 }
                 engine
             }

@@ -1,4 +1,4 @@
-//! How much room recordings have, and which of them make room.
+//! Disk space for recordings, and deletion of old ones.
 
 use std::fs;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use crate::files::config::{RecordingsConfig, WhenFull};
 use crate::files::{Usage, free_bytes};
 
-/// Bytes of a gigabyte, as disks are sold.
+/// Bytes in a gigabyte (decimal, as for disks).
 const GIGABYTE: f64 = 1e9;
-/// Seconds of a day.
+/// Seconds in a day.
 const DAY: f64 = 86_400.0;
 
-/// Room for recordings in a folder.
+/// Space limits of a folder of recordings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     max_bytes: u64,
@@ -22,7 +22,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// As the configuration has it.
+    /// From the configuration.
     #[must_use]
     pub fn of(config: &RecordingsConfig) -> Self {
         Self {
@@ -33,10 +33,11 @@ impl Budget {
         }
     }
 
-    /// Makes room in a folder as far as that is allowed, without what is being written, and says why there is none. Only files that have names as Melos gives them are counted and deleted.
+    /// Frees space in a folder as far as allowed, sparing the file being written. Only files with names as given by
+    /// Melos are counted and deleted.
     ///
     /// # Errors
-    /// With what to say when there is no room for more.
+    /// Returns a message when there is no space left.
     pub(super) fn make_room(&self, folder: &Path, writing: Option<&Path>) -> Result<(), String> {
         let mut files = Usage::of(folder, is_ours);
         let now = SystemTime::now();
@@ -61,7 +62,7 @@ impl Budget {
                 format!("the recordings have reached recordings.max_gb = {gigabytes}")
             } else if free < self.keep_free {
                 let (left, kept) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
-                format!("{left:.1} GB are left on the disk, and recordings.keep_free_gb is {kept}")
+                format!("only {left:.1} GB are free on the disk, and recordings.keep_free_gb = {kept}")
             } else {
                 return Ok(());
             };
@@ -76,7 +77,7 @@ impl Budget {
     }
 }
 
-/// Whether a name is one that Melos gives: `2026-11-28_16.55.01_calm.wav`.
+/// Whether a name has the form given by Melos: `2026-11-28_16.55.01_calm.wav`.
 fn is_ours(name: &str) -> bool {
     const PATTERN: &[u8] = b"0000-00-00_00.00.00_";
     let fits = |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
@@ -91,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with three recordings of 1 kB, a minute apart, and a file of somebody else's.
+    /// A folder with three recordings of 1 kB, a minute apart, and an unrelated file.
     fn folder() -> (tempfile::TempDir, [PathBuf; 4]) {
         let folder = tempfile::tempdir().unwrap();
         let names =

@@ -1,4 +1,4 @@
-//! FLAC, written frame by frame as the sound comes.
+//! FLAC, encoded frame by frame.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -14,8 +14,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Frames per block.
 const BLOCK: usize = 4096;
-/// Shortest block the format knows.
-const SHORTEST: usize = 32;
+/// Minimum block size in FLAC.
+const MIN_BLOCK: usize = 32;
 const CHANNELS: usize = 2;
 
 /// A FLAC file being written.
@@ -27,7 +27,7 @@ pub(super) struct FlacFile {
     block: FrameBuf,
     waiting: Vec<i32>,
     blocks: usize,
-    /// Bytes that the system has taken whole.
+    /// Bytes in complete frames written to the file.
     written: u64,
 }
 
@@ -35,7 +35,7 @@ fn other(error: impl std::fmt::Debug) -> io::Error {
     io::Error::other(format!("FLAC encoder: {error:?}"))
 }
 
-/// Frame sizes of 0 are those that are not known.
+/// Frame sizes of 0 mean unknown.
 fn without_frame_sizes(info: &StreamInfo) -> io::Result<StreamInfo> {
     let mut info = info.clone();
     info.set_frame_sizes(0, 0).map_err(other)?;
@@ -45,10 +45,10 @@ fn without_frame_sizes(info: &StreamInfo) -> io::Result<StreamInfo> {
 impl FlacFile {
     pub(super) fn new(file: File, bits: Bits) -> io::Result<Self> {
         if bits == Bits::Float {
-            return Err(io::Error::other("FLAC holds 16 or 24 bits, not floating point"));
+            return Err(io::Error::other("FLAC supports 16 or 24 bits, not floating point"));
         }
         let bits = 8 * usize::from(bits.bytes());
-        // Only the last block may be shorter, and does not count.
+        // The last block, which may be shorter, does not count.
         let mut info = StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(other)?;
         info.set_block_sizes(BLOCK, BLOCK).map_err(other)?;
         let mut flac = Self {
@@ -61,21 +61,21 @@ impl FlacFile {
             blocks: 0,
             written: 0,
         };
-        // Of a length that is not known yet: true whenever the writing stops.
+        // A length of 0 means unknown, which is true whenever writing stops.
         flac.header(without_frame_sizes(&flac.info)?)?;
         Ok(flac)
     }
 
-    /// Takes one frame.
+    /// Adds one frame.
     pub(super) fn write(&mut self, frame: [i32; 2]) -> io::Result<()> {
         self.waiting.extend(frame);
         if self.waiting.len() == CHANNELS * BLOCK { self.encode() } else { Ok(()) }
     }
 
-    /// Writes what is left and completes the header.
+    /// Writes the rest and completes the header.
     pub(super) fn finish(mut self) -> io::Result<()> {
         if !self.waiting.is_empty() {
-            let frames = (self.waiting.len() / CHANNELS).max(SHORTEST);
+            let frames = (self.waiting.len() / CHANNELS).max(MIN_BLOCK);
             self.waiting.resize(CHANNELS * frames, 0);
             self.block.resize(frames);
             self.encode()?;
@@ -89,7 +89,7 @@ impl FlacFile {
         self.file.sync_all()
     }
 
-    /// Takes away what was not written whole.
+    /// Truncates what was not written completely.
     pub(super) fn rescue(&mut self) -> io::Result<()> {
         self.file.set_len(self.written)
     }
@@ -119,7 +119,7 @@ impl FlacFile {
         self.file.seek(SeekFrom::End(0)).map(drop)
     }
 
-    /// Writes a part; gives its length.
+    /// Writes bytes and returns their number.
     fn put(&mut self, part: &impl BitRepr) -> io::Result<u64> {
         let mut bytes = ByteSink::new();
         part.write(&mut bytes).map_err(other)?;

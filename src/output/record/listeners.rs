@@ -1,32 +1,32 @@
-//! Those who listen in: they get everything that is played, as long as they keep up.
+//! Live listeners: they receive all output as long as they keep up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Most listeners at a time.
+/// Maximum number of listeners.
 pub const MAX_LISTENERS: usize = 8;
-/// Parts that may wait for a listener: more than a second of sound.
-const WAITING: usize = 32;
+/// Queue capacity per listener in chunks: more than a second of audio.
+const QUEUE_CAPACITY: usize = 32;
 
-/// Some frames of what is played, stereo, one after the other.
+/// Consecutive stereo frames of the output.
 pub type Part = Arc<[[f32; 2]]>;
 
-/// The listeners; clones are the same. Nothing here is for the audio callback.
+/// The listeners, shared by all clones. Not for the audio callback.
 #[derive(Debug, Clone, Default)]
 pub struct Listeners(Arc<Mutex<Vec<Listener>>>);
 
 #[derive(Debug)]
 struct Listener {
     parts: Sender<Part>,
-    /// Whether it takes one of the places.
+    /// Whether it counts towards the maximum.
     counts: bool,
 }
 
 impl Listeners {
-    /// Begins to listen: parts arrive as they are played, and end for one that does not keep up. `None` when there are
-    /// [`MAX_LISTENERS`] already.
+    /// Starts listening: chunks arrive as they are played, until the listener falls behind. `None` when there are
+    /// already [`MAX_LISTENERS`].
     #[must_use]
     pub fn join(&self) -> Option<Receiver<Part>> {
         let mut listeners = self.lock();
@@ -34,21 +34,22 @@ impl Listeners {
         if listeners.iter().filter(|listener| listener.counts).count() >= MAX_LISTENERS {
             return None;
         }
-        let (parts, receiver) = channel(WAITING);
+        let (parts, receiver) = channel(QUEUE_CAPACITY);
         listeners.push(Listener { parts, counts: true });
         Some(receiver)
     }
 
-    /// The same for the program itself, which takes nobody's place: for what is measured all the time.
+    /// Starts listening on behalf of the program itself, for continuous measurement; does not count towards the
+    /// maximum.
     #[must_use]
     pub fn attend(&self) -> Receiver<Part> {
-        let (parts, receiver) = channel(WAITING);
+        let (parts, receiver) = channel(QUEUE_CAPACITY);
         self.lock().push(Listener { parts, counts: false });
         receiver
     }
 
-    /// Hands frames to everyone; who is gone or has not kept up is forgotten. Returns how many have not kept up. Never
-    /// waits for a listener.
+    /// Sends frames to all listeners and drops those that are gone or have fallen behind. Returns how many have fallen
+    /// behind. Never waits for a listener.
     pub(super) fn send(&self, frames: &[[f32; 2]]) -> u64 {
         let mut listeners = self.lock();
         if listeners.is_empty() {
@@ -65,7 +66,7 @@ impl Listeners {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Listener>> {
-        // The list is whole between any two statements, so a panic elsewhere does not spoil it.
+        // The list is valid between any two statements, so a panic elsewhere does not corrupt it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,13 +80,13 @@ mod tests {
         let listeners = Listeners::default();
         let (mut slow, mut fast) = (listeners.join().unwrap(), listeners.join().unwrap());
         let mut heard = 0;
-        for part in 0..=WAITING {
-            assert_eq!(listeners.send(&[[part as f32, 0.0]]), u64::from(part == WAITING));
+        for part in 0..=QUEUE_CAPACITY {
+            assert_eq!(listeners.send(&[[part as f32, 0.0]]), u64::from(part == QUEUE_CAPACITY));
             heard += usize::from(fast.try_recv().is_ok_and(|frames| frames[0][0] == part as f32));
         }
-        assert_eq!(heard, WAITING + 1);
+        assert_eq!(heard, QUEUE_CAPACITY + 1);
         let waiting = std::iter::from_fn(|| slow.try_recv().ok()).count();
-        assert!(waiting == WAITING && slow.is_closed() && !fast.is_closed());
+        assert!(waiting == QUEUE_CAPACITY && slow.is_closed() && !fast.is_closed());
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The last seconds of everything played.
+//! The last seconds of output.
 
 use super::PRE_ROLL_SECONDS;
 use crate::units::SAMPLE_RATE;
 
 const FRAMES: usize = PRE_ROLL_SECONDS as usize * SAMPLE_RATE as usize;
 
-/// A circle of frames.
+/// Ring buffer of the latest frames.
 #[derive(Debug)]
 pub(super) struct Memory {
     frames: Box<[[f32; 2]]>,
@@ -26,7 +26,7 @@ impl Memory {
         self.filled = (self.filled + frames.len()).min(FRAMES);
     }
 
-    /// The last `count` frames, or as many as there are, in order, as two pieces.
+    /// The last `count` frames, or as many as there are, in order, in two slices.
     pub(super) fn last(&self, count: u64) -> [&[[f32; 2]]; 2] {
         let count = usize::try_from(count).unwrap_or(FRAMES).min(self.filled);
         if count <= self.write {

@@ -5,20 +5,20 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::thread;
 
 use super::flac::FlacFile;
 use super::wav::WavFile;
 use super::{Bits, Format, RecordError};
 use crate::files::sync_folder;
+use crate::threads;
 
 enum Kind {
     Wav(WavFile),
     Flac(Box<FlacFile>),
 }
 
-/// A stereo file at 48 kHz being written. What a crash leaves of it can be played.
-#[allow(missing_debug_implementations, reason = "an encoder has nothing to show")]
+/// A stereo file at 48 kHz being written. Playable even after a crash.
+#[allow(missing_debug_implementations, reason = "an encoder has no useful debug output")]
 pub struct SoundFile {
     path: PathBuf,
     kind: Kind,
@@ -28,10 +28,10 @@ pub struct SoundFile {
 }
 
 impl SoundFile {
-    /// Makes a file; one that is there is not touched.
+    /// Creates a file; an existing one is not touched.
     ///
     /// # Errors
-    /// When it cannot be made or exists, or the format does not hold so many bits.
+    /// When it cannot be created or already exists, or the format does not support the bit depth.
     pub fn create_new(path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
         let open = || {
             let file = File::options().read(true).write(true).create_new(true).open(path)?;
@@ -42,10 +42,10 @@ impl SoundFile {
         Self::new(file, path, format, bits)
     }
 
-    /// Makes a file in the place of one that may be there.
+    /// Creates a file, replacing an existing one.
     ///
     /// # Errors
-    /// When it cannot be made, or the format does not hold so many bits.
+    /// When it cannot be created, or the format does not support the bit depth.
     pub fn create(path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
         let file = File::create(path).map_err(|source| RecordError::File { path: path.to_owned(), source })?;
         Self::new(file, path, format, bits)
@@ -63,7 +63,7 @@ impl SoundFile {
         begin().map_err(|source| RecordError::File { path: path.to_owned(), source })
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -75,10 +75,10 @@ impl SoundFile {
         self.frames
     }
 
-    /// Writes frames, left and right; integers are rounded, and what is beyond full scale is cut.
+    /// Writes stereo frames; converting to integers rounds and clips at full scale.
     ///
     /// # Errors
-    /// When the disk does not take them.
+    /// When writing fails.
     pub fn write(&mut self, frames: &[[f32; 2]]) -> Result<(), RecordError> {
         self.put(frames).map_err(|source| self.error(source))?;
         self.frames += frames.len() as u64;
@@ -105,16 +105,16 @@ impl SoundFile {
         Ok(())
     }
 
-    /// Hands everything so far to the system, so that what a crash leaves can be played; FLAC always can.
+    /// Flushes to the system, so that the file is playable even after a crash; FLAC always is.
     ///
     /// # Errors
-    /// When the disk does not take it, or the file is not where it was.
+    /// When writing fails, or the file was moved.
     pub fn flush(&mut self) -> Result<(), RecordError> {
         let check = |file: &File, path: &Path| -> io::Result<()> {
             let (open, there) = (file.metadata()?, path.metadata());
             match there {
                 Ok(there) if (there.dev(), there.ino()) == (open.dev(), open.ino()) => Ok(()),
-                _ => Err(io::Error::other("the file was moved or deleted while it was written")),
+                _ => Err(io::Error::other("the file was moved or deleted during the recording")),
             }
         };
         let flushed = match &mut self.kind {
@@ -124,16 +124,16 @@ impl SoundFile {
         flushed.and_then(|()| self.disk.trouble()).map_err(|source| self.error(source))
     }
 
-    /// Asks for everything so far to be brought to the disk, without waiting for it.
+    /// Starts syncing to disk without waiting for it.
     pub fn sync(&self) {
-        // One that is under way does as well.
+        // A sync in progress will do.
         let _ = self.disk.ask.try_send(());
     }
 
-    /// Completes the file and waits until it is on the disk.
+    /// Completes the file and waits until it is on disk.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When writing fails.
     pub fn finish(self) -> Result<(), RecordError> {
         let result = match self.kind {
             Kind::Wav(mut file) => file.flush().and_then(|()| file.file().sync_all()),
@@ -142,7 +142,7 @@ impl SoundFile {
         result.map_err(|source| RecordError::File { path: self.path, source })
     }
 
-    /// Makes the best of a file to which nothing more can be written; whether it is still there.
+    /// Completes as far as possible a file that can no longer be written; returns whether it still exists.
     pub(super) fn rescue(mut self) -> bool {
         let rescued = match &mut self.kind {
             Kind::Wav(file) => file.rescue(),
@@ -156,7 +156,7 @@ impl SoundFile {
     }
 }
 
-/// A thread that waits for the disk, so that the recorder need not.
+/// A thread that waits for the disk on behalf of the recorder.
 struct Disk {
     ask: SyncSender<()>,
     troubles: Receiver<io::Error>,
@@ -168,8 +168,8 @@ impl Disk {
         let (ask, asked) = sync_channel(1);
         let (trouble, troubles) = sync_channel(1);
         let bring = move || {
-            for () in asked {
-                // A device has nothing to bring anywhere.
+            for () in &asked {
+                // A device file cannot be synced.
                 if let Err(error) = file.sync_data()
                     && error.kind() != io::ErrorKind::InvalidInput
                 {
@@ -178,11 +178,11 @@ impl Disk {
                 }
             }
         };
-        thread::Builder::new().name("melos-sync".to_owned()).spawn(bring)?;
+        threads::spawn_steady("melos-sync", bring)?;
         Ok(Self { ask, troubles })
     }
 
-    /// The disk's complaint, if there was one.
+    /// The disk's error, if any.
     fn trouble(&self) -> io::Result<()> {
         match self.troubles.try_recv() {
             Ok(error) => Err(error),

@@ -18,7 +18,7 @@ fn recorder_with(folder: &Path, config: &RecordingsConfig) -> (Recorder, HeapPro
     (Recorder::spawn(taken, Listeners::default(), place, std::sync::Arc::default()).unwrap(), tap)
 }
 
-/// Begins a take and gives its file.
+/// Starts a take and returns its file.
 fn begin(recorder: &Recorder, format: Format, pre_roll: u64, limit: Option<u64>) -> PathBuf {
     let attempts = recorder.status().progress().attempts;
     recorder.start(take(format, pre_roll, limit)).unwrap();
@@ -39,7 +39,7 @@ fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
-/// Plays frames `from..to` into the tap, at the recorder's pace, and waits until they are taken.
+/// Plays frames `from..to` into the tap, at the recorder's pace, and waits until they are read.
 fn play(tap: &mut HeapProd<[f32; 2]>, from: usize, to: usize) {
     let mut frames = (from..to).map(frame).peekable();
     wait_until("the tap to be drained", || {
@@ -66,7 +66,7 @@ fn read_wav(path: &Path) -> Vec<[f32; 2]> {
     samples.chunks_exact(2).map(|frame| [frame[0], frame[1]]).collect()
 }
 
-/// What `melos analyze` hears in a file, as it is.
+/// Decodes a file as `melos analyze` does, unprocessed.
 fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
     use symphonia::core::formats::TrackType;
     let source =
@@ -79,7 +79,7 @@ fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
     let parameters = track.codec_params.as_ref().unwrap().audio().unwrap().clone();
     let mut decoder = symphonia::default::get_codecs().make_audio_decoder(&parameters, &Default::default()).unwrap();
     let (mut read, mut samples) = (Vec::new(), Vec::new());
-    // What was being written when it ended may break off.
+    // The file being written at the end may be truncated.
     while let Ok(Some(packet)) = format.next_packet() {
         let Ok(decoded) = decoder.decode(&packet) else { break };
         decoded.copy_to_vec_interleaved::<f32>(&mut samples);
@@ -154,7 +154,7 @@ fn flac_holds_the_same() {
 }
 
 #[test]
-fn a_full_disk_is_told_by_every_format() {
+fn a_full_disk_is_reported_by_every_format() {
     for (format, bits) in [(Format::Wav, Bits::TwentyFour), (Format::Wav, Bits::Float), (Format::Flac, Bits::Sixteen)] {
         let write = || {
             let mut file = SoundFile::create(Path::new("/dev/full"), format, bits)?;
@@ -229,7 +229,7 @@ fn a_folder_that_is_deleted_or_moved_under_a_take_is_noticed() {
 }
 
 #[test]
-fn frames_that_the_tap_lost_are_silent_and_said() {
+fn frames_lost_by_the_tap_are_silent_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(dir.path());
     play(&mut tap, 0, 1000);
@@ -259,7 +259,7 @@ fn a_crash_leaves_a_file_that_can_be_played() {
         let (_, read) = decode(&copy);
         assert!(read.len() >= 48_000, "{format:?}: {}", read.len());
         close(&read, 0);
-        // Cut off in the middle of a frame.
+        // Truncated in the middle of a frame.
         let length = copy.metadata().unwrap().len();
         std::fs::File::options().write(true).open(&copy).unwrap().set_len(length - 1001).unwrap();
         close(&decode(&copy).1, 0);

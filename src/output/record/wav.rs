@@ -1,4 +1,4 @@
-//! WAV, which becomes RF64 (EBU Tech 3306) where its 32-bit lengths do not reach.
+//! WAV, or RF64 (EBU Tech 3306) when the length exceeds 32 bits.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -7,41 +7,41 @@ use super::Bits;
 use crate::units::SAMPLE_RATE;
 
 const CHANNELS: u16 = 2;
-/// Bytes that wait to be written together.
-const WAITING: usize = 1 << 16;
-/// Bytes of the `ds64` chunk without its head: two lengths, a count, and an empty table.
+/// Write buffer size in bytes.
+const BUFFER: usize = 1 << 16;
+/// Size of the `ds64` chunk without its header: two lengths, a count, and an empty table.
 const DS64: u32 = 28;
 
-/// A WAV file being written. Its header is right as of the last [`WavFile::flush`], so that what a crash leaves can be
-/// played.
+/// A WAV file being written. Its header is correct as of the last [`WavFile::flush`], so that the file is playable even
+/// after a crash.
 #[derive(Debug)]
 pub(super) struct WavFile {
     file: File,
     bits: Bits,
     waiting: Vec<u8>,
-    /// Bytes of sound that the system has taken.
+    /// Bytes of audio written to the file.
     written: u64,
 }
 
 impl WavFile {
     pub(super) fn new(mut file: File, bits: Bits) -> io::Result<Self> {
         file.write_all(&header(bits, 0))?;
-        Ok(Self { file, bits, waiting: Vec::with_capacity(WAITING), written: 0 })
+        Ok(Self { file, bits, waiting: Vec::with_capacity(BUFFER), written: 0 })
     }
 
-    /// Takes one sample of 16 or 24 bits.
+    /// Adds a 16- or 24-bit sample.
     pub(super) fn write(&mut self, sample: i32) -> io::Result<()> {
         self.take(&sample.to_le_bytes()[..usize::from(self.bits.bytes())])
     }
 
-    /// Takes one sample in floating point.
+    /// Adds a floating-point sample.
     pub(super) fn write_float(&mut self, sample: f32) -> io::Result<()> {
         self.take(&sample.to_le_bytes())
     }
 
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() >= WAITING { self.hand_over() } else { Ok(()) }
+        if self.waiting.len() >= BUFFER { self.hand_over() } else { Ok(()) }
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
@@ -51,13 +51,13 @@ impl WavFile {
         Ok(())
     }
 
-    /// Hands everything so far to the system, with a header that says how much it is.
+    /// Writes everything so far, with a header that states its length.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.hand_over()?;
         self.write_header()
     }
 
-    /// Makes the best of a file to which nothing more can be written: what is whole in it counts.
+    /// Completes as far as possible a file that can no longer be written: whole frames are kept.
     pub(super) fn rescue(&mut self) -> io::Result<()> {
         self.file.set_len(header(self.bits, 0).len() as u64 + self.written)?;
         self.write_header()
@@ -74,7 +74,7 @@ impl WavFile {
     }
 }
 
-/// The header of a file with so many bytes of sound; as long whatever their number.
+/// The header of a file with this many bytes of audio; always the same size.
 fn header(bits: Bits, sound: u64) -> Vec<u8> {
     let float = bits == Bits::Float;
     let frame = CHANNELS * bits.bytes();
@@ -83,12 +83,12 @@ fn header(bits: Bits, sound: u64) -> Vec<u8> {
     let format_bytes: u32 = if float { 18 } else { 16 };
     let fact_bytes: u32 = if float { 12 } else { 0 };
     let whole = u64::from(4 + 8 + DS64 + 8 + format_bytes + fact_bytes + 8) + sound;
-    // Both lengths in one: the larger one decides.
+    // Both lengths must fit; the larger one decides.
     let short = u32::try_from(whole).ok();
     header.extend(if short.is_some() { b"RIFF" } else { b"RF64" });
     header.extend(short.unwrap_or(u32::MAX).to_le_bytes());
     header.extend(b"WAVE");
-    // Room for the lengths of RF64, which readers of WAV skip.
+    // Room for RF64's lengths, which WAV readers skip.
     header.extend(if short.is_some() { b"JUNK" } else { b"ds64" });
     header.extend(DS64.to_le_bytes());
     let lengths = if short.is_some() { [0; 3] } else { [whole, sound, frames] };
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_32_bits_count_is_rf64() {
+    fn files_beyond_32_bit_lengths_are_rf64() {
         for bits in [Bits::Sixteen, Bits::TwentyFour, Bits::Float] {
             let frame = u64::from(2 * bits.bytes());
             let room = u64::from(u32::MAX) + 8 - header(bits, 0).len() as u64;

@@ -22,22 +22,22 @@ use crate::event::health::{Loss, Losses};
 use crate::files::{beside, stamp};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Longest time between two looks at the tap.
-const LOOK: Duration = Duration::from_millis(50);
-/// Frames taken from the tap at once.
-const PART: usize = 4096;
-/// Frames between two points from which a file can be played after a crash.
-const SAFE: u64 = SAMPLE_RATE as u64;
-/// Of those points, every so many reaches the disk, so that it survives a power cut, and the room that is left is looked at.
-const SYNC: u64 = 10;
-/// Frames of one file: two hours.
-const FILE: u64 = 2 * 3600 * SAMPLE_RATE as u64;
-/// How often old recordings are looked for while nothing is recorded.
-const TIDY: Duration = Duration::from_secs(600);
-/// Gaps that are remembered; a recorder with more of them has one long gap.
-const MOST_GAPS: usize = 100;
+/// Maximum interval between reads of the tap.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Frames read from the tap at once.
+const CHUNK: usize = 4096;
+/// Frames between flushes, after which a file is playable despite a crash.
+const FLUSH_FRAMES: u64 = SAMPLE_RATE as u64;
+/// Flushes between syncs to disk, which survive a power cut, and between checks of the free space.
+const SYNC_FLUSHES: u64 = 10;
+/// Frames per file: two hours.
+const MAX_FILE_FRAMES: u64 = 2 * 3600 * SAMPLE_RATE as u64;
+/// Interval for deleting old recordings while not recording.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
+/// Maximum gaps remembered; beyond that they merge.
+const MAX_GAPS: usize = 100;
 
-/// What the recorder may be asked for.
+/// A request to the recorder.
 #[derive(Debug)]
 pub(super) enum Request {
     Start(Take),
@@ -52,14 +52,14 @@ struct Recording {
     tape: SoundFile,
     /// Frame of its first sample.
     start: u64,
-    /// Frames in the files before this one.
+    /// Frames in the previous files.
     before: u64,
     part: u32,
     safe: u64,
     place: Place,
 }
 
-/// What the thread owns.
+/// State owned by the thread.
 pub(super) struct Worker {
     tap: HeapCons<[f32; 2]>,
     listeners: Listeners,
@@ -67,11 +67,11 @@ pub(super) struct Worker {
     status: Arc<RecorderStatus>,
     losses: Arc<Losses>,
     memory: Memory,
-    /// Frames taken from the tap.
+    /// Frames read from the tap.
     taken: u64,
-    /// Frames up to which the last take reached.
+    /// End of the last take, in frames.
     ended: u64,
-    /// Frames that were missing in the tap, as far back as a take may begin.
+    /// Frames missing from the tap, as far back as a take may start.
     gaps: VecDeque<Range<u64>>,
     recording: Option<Recording>,
     tidied: Instant,
@@ -100,7 +100,7 @@ impl Worker {
         }
     }
 
-    /// Works until the handle is gone. Called again after a panic, it begins with what is still sure: the tap.
+    /// Runs until the handle is dropped. When called again after a panic, it restarts with only the tap.
     pub(super) fn run(&mut self, requests: &Receiver<Request>) {
         self.memory = Memory::new();
         if let Some(recording) = self.recording.take() {
@@ -108,7 +108,7 @@ impl Worker {
         }
         self.tidy();
         loop {
-            let request = requests.recv_timeout(LOOK);
+            let request = requests.recv_timeout(POLL_INTERVAL);
             self.drain();
             match request {
                 Ok(Request::Start(take)) => self.start(take),
@@ -117,7 +117,9 @@ impl Worker {
                     self.place = place;
                     self.tidy();
                 }
-                Err(RecvTimeoutError::Timeout) if self.recording.is_none() && self.tidied.elapsed() >= TIDY => {
+                Err(RecvTimeoutError::Timeout)
+                    if self.recording.is_none() && self.tidied.elapsed() >= CLEANUP_INTERVAL =>
+                {
                     self.tidy()
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -126,17 +128,17 @@ impl Worker {
         }
     }
 
-    /// Deletes what is too old, if anything is to be.
+    /// Deletes recordings that are too old, if that is configured.
     fn tidy(&mut self) {
         self.tidied = Instant::now();
         let writing = self.recording.as_ref().map(|recording| recording.tape.path().to_owned());
-        // A full disk is said when somebody records.
+        // A full disk is reported when recording.
         let _ = self.place.budget.make_room(&self.place.folder, writing.as_deref());
     }
 
-    /// Takes everything from the tap.
+    /// Reads everything from the tap.
     fn drain(&mut self) {
-        let mut part = [[0.0; 2]; PART];
+        let mut part = [[0.0; 2]; CHUNK];
         loop {
             let count = self.tap.pop_slice(&mut part);
             if count == 0 {
@@ -152,23 +154,23 @@ impl Worker {
         }
     }
 
-    /// Silence in the place of frames that are missing, so that the time line stays whole.
+    /// Inserts silence for missing frames, so that the time line stays intact.
     fn take_gap(&mut self, missing: u64) {
         let gap = self.taken..self.taken + missing;
         let at = self.recording.as_ref().map_or(0, |recording| gap.start.saturating_sub(recording.start));
         if self.recording.is_some() {
             let (at, seconds) = (frames_to_seconds(at), frames_to_seconds(missing));
-            warn!(at, seconds, "the recorder was held up; the take has silence in the place of what is missing");
+            warn!(at, seconds, "the recorder did not keep up; the take has silence where frames are missing");
         }
-        let many = self.gaps.len() >= MOST_GAPS;
+        let many = self.gaps.len() >= MAX_GAPS;
         match self.gaps.back_mut().filter(|_| many) {
             Some(last) => last.end = gap.end,
             None => self.gaps.push_back(gap),
         }
-        let silence = [[0.0; 2]; PART];
+        let silence = [[0.0; 2]; CHUNK];
         let mut left = missing;
         while left > 0 {
-            let now = left.min(PART as u64);
+            let now = left.min(CHUNK as u64);
             self.take(&silence[..now as usize]);
             left -= now;
         }
@@ -203,7 +205,7 @@ impl Worker {
             progress.trouble = None;
             progress.missing = 0;
         });
-        // What a take could reach back to.
+        // The audio available as pre-roll.
         let oldest = self.taken.saturating_sub(u64::from(PRE_ROLL_SECONDS * SAMPLE_RATE));
         self.gaps.retain(|gap| gap.end > oldest);
         match self.begin(take) {
@@ -240,7 +242,7 @@ impl Worker {
         Ok(recording)
     }
 
-    /// The gaps in a range of frames.
+    /// The gaps within a range of frames.
     fn gaps_in(&self, frames: Range<u64>) -> Vec<Range<u64>> {
         let within = |gap: &Range<u64>| gap.start.max(frames.start)..gap.end.min(frames.end);
         self.gaps.iter().map(within).filter(|gap| !gap.is_empty()).collect()
@@ -255,10 +257,10 @@ impl Worker {
         }
     }
 
-    /// What a take holds up to now.
+    /// The recording so far.
     fn recorded(&mut self, recording: &Recording) -> Recorded {
         let frames = recording.start..recording.start + recording.frames();
-        // The first minute is nobody's wish, so a take may reach back into it.
+        // Nobody asked for the emergency recording, so a take may reach back into it.
         if recording.take.limit.is_none() {
             self.ended = frames.end;
         }
@@ -271,15 +273,15 @@ impl Worker {
         if gaps == 0 {
             info!(path = %recorded.path.display(), seconds, "recorded");
         } else {
-            warn!(path = %recorded.path.display(), seconds, gaps, "recorded, with gaps");
+            warn!(path = %recorded.path.display(), seconds, gaps, "recording finished, with gaps");
         }
         self.status.add_recorded(recorded);
         self.status.recording.store(false, Relaxed);
     }
 
-    /// Ends a take that cannot go on; what was written of it is kept.
+    /// Ends a take that cannot continue, keeping what was written.
     fn fail(&mut self, error: &RecordError, recording: Option<Recording>) {
-        error!(%error, "recording ended; the music goes on");
+        error!(%error, "recording failed; the music continues");
         self.losses.add(Loss::Takes, 1);
         self.status.change(|progress| progress.trouble = Some(error.to_string()));
         if let Some(recording) = recording {
@@ -298,22 +300,22 @@ impl Recording {
         self.before + self.tape.frames()
     }
 
-    /// Writes on; `false` when the take is complete.
+    /// Writes frames; returns `false` when the take is complete.
     fn write(&mut self, frames: &[[f32; 2]]) -> Result<bool, RecordError> {
         let left = self.take.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.frames()));
         let count = usize::try_from(left).map_or(frames.len(), |left| left.min(frames.len()));
         self.tape.write(&frames[..count])?;
-        if self.tape.frames() >= FILE {
+        if self.tape.frames() >= MAX_FILE_FRAMES {
             self.part += 1;
             let path = beside(&part(&self.path, self.part));
             let next = SoundFile::create_new(&path, self.take.format, Bits::TwentyFour)?;
             self.before = self.frames();
             self.safe = 0;
             std::mem::replace(&mut self.tape, next).finish()?;
-        } else if self.tape.frames() >= self.safe + SAFE {
+        } else if self.tape.frames() >= self.safe + FLUSH_FRAMES {
             self.safe = self.tape.frames();
             self.tape.flush()?;
-            if (self.safe / SAFE).is_multiple_of(SYNC) {
+            if (self.safe / FLUSH_FRAMES).is_multiple_of(SYNC_FLUSHES) {
                 self.tape.sync();
                 self.place.budget.make_room(&self.place.folder, Some(self.tape.path())).map_err(RecordError::NoRoom)?;
             }
@@ -322,7 +324,7 @@ impl Recording {
     }
 }
 
-/// `calm.wav` becomes `calm_part2.wav`.
+/// Turns `calm.wav` into `calm_part2.wav`.
 fn part(path: &Path, part: u32) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));

@@ -1,4 +1,4 @@
-//! The page's files, which are part of the program: it needs nothing from elsewhere.
+//! The page's files, embedded in the program so that the page needs nothing from elsewhere.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 struct Asset {
     name: &'static str,
     bytes: &'static [u8],
-    /// Changes with the content, so that a browser keeps what it has as long as that is right.
+    /// The `ETag`: changes with the content, so that browsers can cache it.
     tag: String,
 }
 
@@ -43,6 +43,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "pictures.js",
         "listen.js",
         "scenes.js",
+        "show.js",
         "midi.js",
         "health.js",
         "stage.js",

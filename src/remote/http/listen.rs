@@ -1,4 +1,4 @@
-//! What is played, as a WAV file without end.
+//! The live output as an endless WAV file.
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -18,7 +18,7 @@ pub(super) async fn listen(State(listeners): State<Listeners>) -> Response {
     (headers, Body::from_stream(wav)).into_response()
 }
 
-/// The header of a WAV file of unknown length: the longest one.
+/// The header of a WAV file of unknown length: the maximum length.
 fn wav_header() -> [u8; 44] {
     const BYTES_PER_FRAME: u32 = 4;
     let mut header = *b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x02\0........\x04\0\x10\0data\xff\xff\xff\xff";
@@ -27,7 +27,7 @@ fn wav_header() -> [u8; 44] {
     header
 }
 
-/// Frames as 16-bit samples, little-endian, interleaved.
+/// Converts frames to interleaved 16-bit little-endian samples.
 fn pcm(frames: &[[f32; 2]]) -> Bytes {
     let sample = |x: &f32| (x * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
     frames.iter().flatten().flat_map(|x| sample(x).to_le_bytes()).collect()

@@ -1,4 +1,4 @@
-//! The outline of a recording: how loud it is from beginning to end.
+//! The waveform of a recording.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,13 +10,13 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Timestamp;
 
-/// Columns of an outline.
+/// Columns of a waveform.
 pub(super) const COLUMNS: usize = 160;
-/// Frames of each column that are looked at: a long recording is not read as a whole.
+/// Frames read per column, so that a long recording is not read in full.
 const FRAMES: u32 = 2048;
 
-/// Highest sample around the start of each of [`COLUMNS`] parts of a WAV or FLAC file, full scale 1; `None` for any other
-/// file. Reads from the disk.
+/// Peak, full scale 1, around the start of each of [`COLUMNS`] parts of a WAV or FLAC file; `None` for other files.
+/// Accesses the disk.
 pub(super) fn of_file(path: &Path) -> Option<Vec<f32>> {
     if path.extension()?.eq_ignore_ascii_case("flac") { of_flac(path) } else { of_wav(path) }
 }

@@ -1,5 +1,5 @@
-//! Pieces of a chosen length, made by a process of its own at the lowest priority: `melos render`, one at a time, the rest
-//! in a bounded queue. What is finished stays in a folder until somebody deletes it.
+//! Pieces of a chosen length, rendered one at a time by a low-priority `melos render` process; the rest wait in a
+//! bounded queue. Finished pieces are kept in a folder until they are deleted.
 
 mod wish;
 
@@ -16,21 +16,21 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::Notify;
 
-use super::desk::Desk;
+use super::api_state::ApiState;
 pub(super) use wish::Wish;
 
-/// Pieces that may wait.
-const WAITING: usize = 8;
-/// Pieces that are kept; then somebody must delete some.
-const KEPT: usize = 500;
-/// Load of the generator above which a piece waits: the performance comes first.
-const BUSY: f32 = 0.7;
-/// How long until the load is looked at again.
-const LATER: Duration = Duration::from_secs(1);
-/// Bytes of what a failing process says that are looked at.
-const SAID: u64 = 8192;
+/// Maximum queued pieces.
+const MAX_QUEUED: usize = 8;
+/// Maximum pieces kept; beyond that the user must delete some.
+const MAX_PIECES: usize = 500;
+/// Generator load above which a piece waits, since the performance comes first.
+const MAX_LOAD: f32 = 0.7;
+/// Interval for checking the load.
+const LOAD_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes of a failing process's error output that are read.
+const MAX_STDERR: u64 = 8192;
 
-/// How far a piece has come.
+/// The state of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
@@ -40,70 +40,70 @@ pub(super) enum State {
     Failed,
 }
 
-/// A piece; what it is asked for with, and what has become of it.
+/// A piece: its request and its progress.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Piece {
     pub(super) id: u64,
     pub(super) state: State,
-    /// Share that is done, 0 to 1.
+    /// Fraction rendered, 0 to 1.
     done: f32,
-    /// About how long it will take from now on.
+    /// Estimated remaining seconds.
     seconds_left: Option<f64>,
-    /// Seconds since 1970 at which it was asked for.
+    /// Time of the request, in seconds since 1970.
     created: u64,
     wish: Wish,
-    /// Its file's name once it is ready.
+    /// Name of its file, once ready.
     file: Option<String>,
     bytes: u64,
-    /// How loud it is from beginning to end, full scale 1, as far as it is done.
+    /// Waveform of the part rendered so far, full scale 1.
     picture: Vec<f32>,
     /// Why it failed.
     error: Option<String>,
 }
 
-/// A line that the process says.
+/// A progress line of the process.
 #[derive(Debug, Deserialize)]
 struct Progress {
     done: f32,
     peak: f32,
 }
 
-/// Why no piece can be asked for.
+/// Why no piece can be requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
-    #[error("{WAITING} pieces wait already; try again when one is ready")]
+    #[error("{MAX_QUEUED} pieces are already queued; try again when one is done")]
     Queue,
-    #[error("{KEPT} pieces are kept already; delete some first")]
+    #[error("there are already {MAX_PIECES} pieces; delete some first")]
     Folder,
 }
 
-/// All pieces, and the one process that makes them.
+/// All pieces, and the process that renders them.
 #[derive(Debug)]
 pub(super) struct Pieces {
     folder: PathBuf,
-    /// What every process is told: data folder and model.
+    /// Arguments common to all processes: data folder and model.
     places: Vec<String>,
-    desk: Arc<Desk>,
+    api: Arc<ApiState>,
     pieces: Mutex<BTreeMap<u64, Piece>>,
-    /// Something to be made has come, or what is being made has been deleted.
+    /// A piece was queued, or the one being rendered was deleted.
     changed: Notify,
 }
 
 impl Pieces {
-    /// The pieces of a folder. What was not finished when the program ended has failed.
-    pub(super) fn open(folder: PathBuf, places: Vec<String>, desk: Arc<Desk>) -> Self {
+    /// Opens the pieces in a folder. Those unfinished when the program stopped have failed.
+    pub(super) fn open(folder: PathBuf, places: Vec<String>, api: Arc<ApiState>) -> Self {
         let mut pieces = BTreeMap::new();
         for mut piece in read(&folder) {
             if matches!(piece.state, State::Waiting | State::Rendering) {
                 piece.state = State::Failed;
-                piece.error = Some("Melos ended before it was ready".to_owned());
+                piece.error = Some("Melos stopped before it was rendered".to_owned());
             }
             pieces.insert(piece.id, piece);
         }
-        Self { folder, places, desk, pieces: Mutex::new(pieces), changed: Notify::new() }
+        Self { folder, places, api, pieces: Mutex::new(pieces), changed: Notify::new() }
     }
 
-    /// Every piece, newest first.
+    /// All pieces, newest first.
     pub(super) fn list(&self) -> Vec<Piece> {
         self.lock().values().rev().cloned().collect()
     }
@@ -112,18 +112,18 @@ impl Pieces {
         self.lock().get(&id).cloned()
     }
 
-    /// Where the file of a piece is, once it is ready.
+    /// Path of a piece's file, once ready.
     pub(super) fn file(&self, id: u64) -> Option<PathBuf> {
         self.lock().get(&id).and_then(|piece| piece.file.as_ref()).map(|file| self.folder.join(file))
     }
 
-    /// Puts a piece into the queue.
+    /// Queues a piece.
     pub(super) fn add(&self, wish: Wish) -> Result<Piece, Full> {
         let mut pieces = self.lock();
-        if pieces.values().filter(|piece| piece.state == State::Waiting).count() >= WAITING {
+        if pieces.values().filter(|piece| piece.state == State::Waiting).count() >= MAX_QUEUED {
             return Err(Full::Queue);
         }
-        if pieces.len() >= KEPT {
+        if pieces.len() >= MAX_PIECES {
             return Err(Full::Folder);
         }
         let id = pieces.last_key_value().map_or(1, |(id, _)| id + 1);
@@ -143,15 +143,16 @@ impl Pieces {
         pieces.insert(id, piece.clone());
         drop(pieces);
         self.changed.notify_one();
-        self.desk.pieces_changed();
+        self.api.pieces_changed();
         Ok(piece)
     }
 
-    /// Deletes a piece with its files; one that is being made is given up. False where there is none. Waits for the disk.
+    /// Deletes a piece and its files, aborting its render if necessary. Returns false if there is none. Blocks on the
+    /// disk.
     pub(super) fn delete(&self, id: u64) -> io::Result<bool> {
         let Some(piece) = self.lock().remove(&id) else { return Ok(false) };
         self.changed.notify_one();
-        self.desk.pieces_changed();
+        self.api.pieces_changed();
         for name in piece.file.into_iter().chain([about(id)]) {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -161,13 +162,13 @@ impl Pieces {
         Ok(true)
     }
 
-    /// Makes one piece after the other, while `load` says that there is room for it. Never returns.
+    /// Renders pieces one at a time, as long as `load` leaves room. Never returns.
     pub(super) async fn work(self: Arc<Self>, load: impl Fn() -> f32) {
         loop {
             let next = self.lock().values().find(|piece| piece.state == State::Waiting).cloned();
             match next {
                 None => self.changed.notified().await,
-                Some(_) if load() > BUSY => tokio::time::sleep(LATER).await,
+                Some(_) if load() > MAX_LOAD => tokio::time::sleep(LOAD_INTERVAL).await,
                 Some(piece) => self.make(piece).await,
             }
         }
@@ -177,7 +178,7 @@ impl Pieces {
         let id = piece.id;
         self.update(id, |piece| piece.state = State::Rendering);
         let name = piece.wish.file_name(id);
-        // Under a name that is not listed until it is complete.
+        // Uses an unlisted name until complete.
         let unfinished = self.folder.join(format!(".{name}"));
         let outcome = self.render(&piece, &unfinished).await;
         let made = match outcome {
@@ -196,19 +197,19 @@ impl Pieces {
                     piece.file = Some(name.clone());
                 }
                 Err(error) => {
-                    tracing::warn!(piece = id, "the piece could not be rendered: {error}");
+                    tracing::warn!(piece = id, "cannot render a piece: {error}");
                     (piece.state, piece.error) = (State::Failed, Some(error));
                 }
             }
         });
         match self.get(id) {
             Some(piece) if there => self.keep(&piece).await,
-            // Deleted meanwhile.
+            // Deleted in the meantime.
             _ => drop(tokio::fs::remove_file(self.folder.join(&name)).await),
         }
     }
 
-    /// Runs the process to its end, or until the piece is deleted.
+    /// Runs the process until it ends or the piece is deleted.
     async fn render(&self, piece: &Piece, output: &Path) -> Result<(), String> {
         tokio::fs::create_dir_all(&self.folder).await.map_err(|error| error.to_string())?;
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
@@ -216,15 +217,15 @@ impl Pieces {
         command.args(["-n", "19"]).arg(program).args(["render", "--progress", "--output"]).arg(output);
         command.args(&self.places).args(piece.wish.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| format!("`nice` cannot be run: {error}"))?;
+        let mut child = command.spawn().map_err(|error| format!("cannot run `nice`: {error}"))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("the process has no output".to_owned());
         };
         let complaint = tokio::spawn(async move {
             let mut said = Vec::new();
             let mut err = err;
-            let _ = (&mut err).take(SAID).read_to_end(&mut said).await;
-            // Whatever else it says is read and left, so that it never waits for somebody to read it.
+            let _ = (&mut err).take(MAX_STDERR).read_to_end(&mut said).await;
+            // Any further output is discarded, so that the process never blocks on it.
             let _ = tokio::io::copy(&mut err, &mut tokio::io::sink()).await;
             String::from_utf8_lossy(&said).into_owned()
         });
@@ -256,13 +257,13 @@ impl Pieces {
         self.update(id, |piece| {
             piece.done = progress.done.clamp(0.0, 1.0);
             piece.picture.push(progress.peak);
-            // The first moments, in which the networks are loaded, tell little about the rest.
+            // The start, when the networks are loaded, says little about the rest.
             piece.seconds_left = (progress.done > 0.02)
                 .then(|| passed.as_secs_f64() * f64::from(1.0 - progress.done) / f64::from(progress.done));
         });
     }
 
-    /// Changes a piece; false where there is none any more.
+    /// Changes a piece; false if it no longer exists.
     fn update(&self, id: u64, change: impl FnOnce(&mut Piece)) -> bool {
         let there = self.lock().get_mut(&id).map(|piece| {
             (piece.state, {
@@ -271,22 +272,22 @@ impl Pieces {
             })
         });
         if there.is_some_and(|(before, after)| before != after) {
-            self.desk.pieces_changed();
+            self.api.pieces_changed();
         }
         there.is_some()
     }
 
-    /// Writes down what a piece is, beside its file.
+    /// Saves the description of a piece beside its file.
     async fn keep(&self, piece: &Piece) {
         let path = self.folder.join(about(piece.id));
         let text = serde_json::to_vec_pretty(piece).unwrap_or_default();
         if let Err(error) = tokio::fs::write(&path, text).await {
-            tracing::warn!(path = %path.display(), %error, "what the piece is could not be written down");
+            tracing::warn!(path = %path.display(), %error, "cannot save the description of a piece");
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Piece>> {
-        // Every change is complete in itself; a panic elsewhere leaves it readable.
+        // Every change is complete, so a panic elsewhere leaves them readable.
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -295,7 +296,7 @@ fn about(id: u64) -> String {
     format!("piece-{id}.json")
 }
 
-/// What a folder says about the pieces in it.
+/// Reads the descriptions of all pieces in a folder.
 fn read(folder: &Path) -> Vec<Piece> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let files = entries.flatten().map(|entry| entry.path());
@@ -304,13 +305,13 @@ fn read(folder: &Path) -> Vec<Piece> {
             let piece = fs::read(&path).map_err(|error| error.to_string());
             piece
                 .and_then(|text| serde_json::from_slice::<Piece>(&text).map_err(|error| error.to_string()))
-                .inspect_err(|error| tracing::warn!(path = %path.display(), "a piece is left out: {error}"))
+                .inspect_err(|error| tracing::warn!(path = %path.display(), "ignoring a piece: {error}"))
                 .ok()
         });
     pieces.filter(|piece| piece.file.as_ref().is_none_or(|file| folder.join(file).is_file())).collect()
 }
 
-/// The sentence that says why a process ended.
+/// Extracts the reason from a failed process's output.
 fn last_words(said: &str) -> Option<String> {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines().find_map(|line| line.strip_prefix("Error: ").or_else(|| line.strip_prefix("error: ")));
@@ -322,7 +323,7 @@ mod tests {
     use super::*;
 
     fn pieces(folder: &Path) -> Pieces {
-        Pieces::open(folder.to_owned(), Vec::new(), Arc::new(Desk::default()))
+        Pieces::open(folder.to_owned(), Vec::new(), Arc::new(ApiState::default()))
     }
 
     fn wish() -> Wish {
@@ -333,12 +334,12 @@ mod tests {
     fn the_queue_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let pieces = pieces(folder.path());
-        for id in 1..=WAITING as u64 {
+        for id in 1..=MAX_QUEUED as u64 {
             assert_eq!(pieces.add(wish()).unwrap().id, id);
         }
         assert_eq!(pieces.add(wish()).unwrap_err(), Full::Queue);
         assert!(pieces.delete(3).unwrap() && !pieces.delete(3).unwrap());
-        assert_eq!(pieces.add(wish()).unwrap().id, WAITING as u64 + 1);
+        assert_eq!(pieces.add(wish()).unwrap().id, MAX_QUEUED as u64 + 1);
     }
 
     #[test]
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_what_the_process_said() {
+    fn the_reason_is_the_process_error_message() {
         let said = "2026 INFO loading\nError: there is no preset \"x\"\n\nCaused by: nothing\n";
         assert_eq!(last_words(said).as_deref(), Some("there is no preset \"x\""));
         assert_eq!(last_words("killed\n").as_deref(), Some("killed"));

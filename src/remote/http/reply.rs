@@ -1,4 +1,4 @@
-//! What the routes have in common: errors in words, and files.
+//! Responses shared by the routes: errors in words, and files.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-/// Why a request was not followed: the status, and a sentence for people.
+/// Why a request was refused: the status, and a sentence for the user.
 #[derive(Debug)]
 pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
@@ -52,13 +52,13 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// A file, or the part of it that is asked for; to be kept under its name with `?download`.
+/// A file or the requested range of it; a download with `?download`.
 pub(super) async fn file(path: &Path, request: Request) -> Response {
     let download = request.uri().query() == Some("download");
     let Ok(served) = ServeFile::new(path).oneshot(request).await;
     let mut response = served.into_response();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Names outside ASCII go as RFC 8187 has it.
+    // Names outside ASCII are encoded according to RFC 8187.
     let encoded: String = name
         .bytes()
         .map(|byte| {

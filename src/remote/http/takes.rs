@@ -1,4 +1,4 @@
-//! Takes over HTTP: listed, played, kept, renamed, deleted.
+//! Takes over HTTP: list, play, download, rename, delete.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,47 +13,47 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::desk::{Desk, is_file_name};
+use super::api_state::{ApiState, is_file_name};
 use super::reply::{self, Refusal};
 use super::{Http, picture};
 use crate::units::frames_to_seconds;
 
-/// What recordings are called at the end.
+/// File extensions of takes.
 const EXTENSIONS: [&str; 2] = ["wav", "flac"];
 
-/// A take as it is listed.
+/// A take in the list.
 #[derive(Debug, PartialEq, Serialize)]
 struct Take {
     name: String,
-    /// Length; none while it cannot be read.
+    /// Length in seconds; `None` if it cannot be read.
     seconds: Option<f64>,
     bytes: u64,
     /// Seconds since 1970.
     modified: u64,
-    /// Whether its control log lies beside it, so that it can be rendered again.
+    /// Whether its control log is beside it, so that it can be re-rendered.
     log: bool,
 }
 
-/// How loud a take is from beginning to end.
+/// The waveform of a take.
 #[derive(Debug, Serialize)]
 pub(super) struct Outline {
-    /// Full scale 1; empty where it cannot be told.
+    /// Full scale 1; empty if unknown.
     peaks: Vec<f32>,
 }
 
-/// What may be done to a take.
+/// An action on a take.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Act {
-    /// A new name; the ending stays.
+    /// A new name; the extension stays.
     Rename(String),
-    /// For good; the value is `true`.
+    /// Delete permanently; the value must be `true`.
     Delete(bool),
 }
 
 /// `GET /takes`.
 pub(super) async fn list(State(http): State<Arc<Http>>) -> Result<Json<Value>, Refusal> {
-    let (folder, recording) = (http.desk.recordings(), http.desk.recording());
+    let (folder, recording) = (http.api.recordings(), http.api.recording());
     let takes = http.on_disk(move || read(&folder)).await??;
     Ok(Json(json!({ "recording": recording, "takes": takes })))
 }
@@ -64,12 +64,12 @@ pub(super) async fn get(
     Name(name): Name<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    Ok(reply::file(&find(&http.desk, &name)?, request).await)
+    Ok(reply::file(&find(&http.api, &name)?, request).await)
 }
 
 /// `GET /takes/NAME/picture`.
 pub(super) async fn shape(State(http): State<Arc<Http>>, Name(name): Name<String>) -> Result<Json<Outline>, Refusal> {
-    let path = find(&http.desk, &name)?;
+    let path = find(&http.api, &name)?;
     let peaks = http.on_disk(move || picture::of_file(&path)).await?;
     Ok(Json(Outline { peaks: peaks.unwrap_or_default() }))
 }
@@ -81,19 +81,19 @@ pub(super) async fn act(
     act: Result<Json<Act>, JsonRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let Json(act) = act?;
-    let path = find(&http.desk, &name)?;
-    let recording = http.desk.recording();
+    let path = find(&http.api, &name)?;
+    let recording = http.api.recording();
     if recording.on && recording.name.as_ref() == Some(&name) {
-        return Err(Refusal::conflict(format!("{name} is being recorded; stop first")));
+        return Err(Refusal::conflict(format!("{name} is being recorded; stop the recording first")));
     }
     let now = http.on_disk(move || carry_out(&path, act)).await??;
-    http.desk.takes_changed();
+    http.api.takes_changed();
     Ok(Json(json!({ "name": now })))
 }
 
-/// The path of a take that is there.
-pub(super) fn find(desk: &Desk, name: &str) -> Result<PathBuf, Refusal> {
-    let path = desk.recordings().join(name);
+/// The path of an existing take.
+pub(super) fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
+    let path = api.recordings().join(name);
     if is_file_name(name) && is_recording(&path) && path.is_file() {
         return Ok(path);
     }
@@ -104,7 +104,7 @@ fn is_recording(path: &Path) -> bool {
     path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// Renames or deletes a take with its log; gives the name it has then.
+/// Renames or deletes a take with its log; returns its new name.
 fn carry_out(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
     let log = path.with_extension("log");
     match act {
@@ -122,13 +122,13 @@ fn carry_out(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
             let name = format!("{plain}.{extension}");
             if plain.is_empty() || !is_file_name(&name) {
                 return Err(Refusal::bad(
-                    "rename: expected a name of at most 110 letters without / and not beginning with a dot",
+                    "rename: expected a name of at most 110 characters, without / and not starting with a dot",
                 ));
             }
             let to = path.with_file_name(&name);
-            // What another take is called stays that take's name.
+            // Never overwrite another take or its log.
             if to.exists() || to.with_extension("log").exists() {
-                return Err(Refusal::conflict(format!("there is a take {name:?} already")));
+                return Err(Refusal::conflict(format!("a take {name:?} already exists")));
             }
             fs::rename(path, &to)?;
             if log.is_file() {
@@ -139,7 +139,7 @@ fn carry_out(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// The takes of a folder, newest first; none where there is no folder.
+/// The takes in a folder, newest first; empty if there is no folder.
 fn read(folder: &Path) -> Result<Vec<Take>, Refusal> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -158,12 +158,12 @@ fn take(path: &Path) -> Option<Take> {
     Some(Take { name, seconds: seconds(path), bytes: about.len(), modified, log: path.with_extension("log").is_file() })
 }
 
-/// The length that a file says it has.
+/// The length according to the file's header.
 fn seconds(path: &Path) -> Option<f64> {
     if path.extension()?.eq_ignore_ascii_case("wav") {
         return hound::WavReader::open(path).ok().map(|wav| frames_to_seconds(u64::from(wav.duration())));
     }
-    // FLAC: the stream information that every file begins with; 36 bits from its 14th byte on count the frames.
+    // FLAC: the stream information at the start of every file; 36 bits from its 14th byte hold the number of frames.
     let mut head = [0; 26];
     File::open(path).ok()?.read_exact(&mut head).ok()?;
     let frames = head[21..26].iter().fold(0u64, |frames, byte| frames << 8 | u64::from(*byte)) & 0xf_ffff_ffff;

@@ -1,49 +1,49 @@
-//! Who may be sent much: whoever has shown that the address it names is its own.
+//! Address verification: only clients that prove that their address is genuine are sent large replies.
 //!
-//! The source of a datagram is what its sender writes there. So that nobody can turn Melos on a third party, an address beyond
-//! this machine gets no more than a small multiple of what came from it until a secret that was sent there has come back.
+//! A datagram's source address can be forged. So that Melos cannot be turned on a third party, an address on another
+//! machine is sent only a small multiple of what it sent until a secret sent there has been returned.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// An address that has shown nothing gets at most so many times the bytes of its datagram.
-pub(super) const MULTIPLE: usize = 3;
-/// How long it counts that an address was shown to be its client's own.
-pub(super) const PROOF: Duration = Duration::from_secs(600);
-/// Most addresses that are remembered; the one that counts for the shortest time makes room, and may show itself again.
-const REMEMBERED: usize = 256;
-/// A secret can come back for one to two of these.
+/// Maximum ratio of bytes sent to bytes received for an unverified address.
+pub(super) const MAX_AMPLIFICATION: usize = 3;
+/// How long a verification is valid.
+pub(super) const VALIDITY: Duration = Duration::from_secs(600);
+/// Maximum verified addresses; the one closest to expiry is replaced and may verify again.
+const MAX_ADDRESSES: usize = 256;
+/// A secret is valid for one to two of these.
 const SLOT: Duration = Duration::from_secs(30);
 
 /// What a client asked for when it was sent a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Wish {
-    /// State and changes from then on.
+    /// The state and all changes.
     Subscribe,
-    /// Something to be sent once.
+    /// A single reply.
     Read,
 }
 
-/// Which addresses are known to be their clients' own.
+/// The verified addresses.
 #[derive(Debug)]
 pub(super) struct Access {
-    /// Makes the secrets, so that none has to be remembered.
+    /// Derives the secrets, so that none has to be stored.
     secret: RandomState,
     start: Instant,
     trusted: Vec<IpAddr>,
-    /// Until when an address counts.
+    /// Verified addresses and when they expire.
     proved: BTreeMap<SocketAddr, Instant>,
 }
 
 impl Access {
-    /// Trusts this machine and the hosts of `trusted`.
+    /// Trusts this machine and the hosts in `trusted`.
     pub(super) fn new(trusted: Vec<IpAddr>, now: Instant) -> Self {
         Self { secret: RandomState::new(), start: now, trusted, proved: BTreeMap::new() }
     }
 
-    /// Whether an address needs to show nothing.
+    /// Whether an address needs no verification.
     pub(super) fn trusts(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         ip.is_loopback() || self.trusted.contains(&ip)
@@ -54,17 +54,17 @@ impl Access {
         self.trusts(address) || self.proved.get(&address).is_some_and(|until| *until > now)
     }
 
-    /// Until when that is so; `None` for good.
+    /// When the verification expires; `None` for never.
     pub(super) fn until(&self, address: SocketAddr) -> Option<Instant> {
         (!self.trusts(address)).then(|| self.proved.get(&address).copied().unwrap_or(self.start))
     }
 
-    /// The secret for an address: which port it is for, and a number that only this server can make.
+    /// The secret for an address: its port and a number that only this server can compute.
     pub(super) fn token(&self, wish: Wish, address: SocketAddr, now: Instant) -> String {
         self.token_of(wish, address, self.slot(now))
     }
 
-    /// A secret has come back from a host: what was asked for, and the address that is known from now on.
+    /// Verifies a returned secret; returns the original request and the now verified address.
     pub(super) fn confirm(&mut self, from: SocketAddr, token: &str, now: Instant) -> Option<(Wish, SocketAddr)> {
         let (port, _) = token.get(1..)?.split_once('-')?;
         let mut address = from;
@@ -77,13 +77,13 @@ impl Access {
         Some((wish, address))
     }
 
-    /// An address is known from now on.
+    /// Marks an address as verified.
     pub(super) fn know(&mut self, address: SocketAddr, now: Instant) {
-        if self.proved.len() == REMEMBERED && !self.proved.contains_key(&address) {
+        if self.proved.len() == MAX_ADDRESSES && !self.proved.contains_key(&address) {
             let first = self.proved.iter().min_by_key(|(_, until)| **until).map(|(address, _)| *address);
             first.map(|first| self.proved.remove(&first));
         }
-        self.proved.insert(address, now + PROOF);
+        self.proved.insert(address, now + VALIDITY);
     }
 
     fn token_of(&self, wish: Wish, address: SocketAddr, slot: u64) -> String {
@@ -110,11 +110,11 @@ mod tests {
         let mut access = Access::new(Vec::new(), now);
         let token = access.token(Wish::Subscribe, client(9001), now);
         assert!(!access.knows(client(9001), now));
-        // The answer may come from another port of the same host, not from another host.
+        // The answer may come from another port of the same host, but not from another host.
         assert_eq!(access.confirm(SocketAddr::from(([192, 0, 2, 8], 9001)), &token, now), None);
         assert_eq!(access.confirm(client(50_000), &token, now), Some((Wish::Subscribe, client(9001))));
         assert!(access.knows(client(9001), now) && !access.knows(client(50_000), now));
-        assert!(!access.knows(client(9001), now + PROOF), "not for good");
+        assert!(!access.knows(client(9001), now + VALIDITY), "not for good");
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         for port in 1..=1000 {
             access.know(client(port), now + Duration::from_millis(u64::from(port)));
         }
-        assert_eq!(access.proved.len(), REMEMBERED);
+        assert_eq!(access.proved.len(), MAX_ADDRESSES);
         assert!(access.knows(client(1000), now) && !access.knows(client(1), now));
     }
 }

@@ -1,18 +1,18 @@
 //! OSC 1.0 address patterns.
 //!
-//! The pattern runs over the address once, carrying the set of places it may have got to as bits of a word, so that most of its
-//! characters cost a few instructions whatever the address; and `*` may match nothing, as the specification says.
+//! The pattern runs over the address once, with the set of possible positions as bits of a word, so that most of its
+//! characters cost a few instructions whatever the address. `*` may match nothing, as specified.
 
-/// Longest address that can be matched: one bit per place.
+/// Maximum length of an address: one bit per position.
 const MAX_ADDRESS: usize = u64::BITS as usize - 1;
 
-/// Whether an address holds pattern characters.
+/// Whether an address contains pattern characters.
 pub(super) fn is_pattern(address: &str) -> bool {
     address.contains(['*', '?', '[', '{'])
 }
 
 /// Whether `pattern` (OSC 1.0: `*`, `?`, `[a-z]`, `[!a-z]`, `{one,two}`; none of them matches `/`) matches `address`.
-/// A pattern that is not well formed matches nothing.
+/// A malformed pattern matches nothing.
 pub(super) fn matches(pattern: &str, address: &str) -> bool {
     if address.len() > MAX_ADDRESS || !address.is_ascii() {
         return false;
@@ -47,15 +47,15 @@ pub(super) fn matches(pattern: &str, address: &str) -> bool {
     places >> address.len() & 1 == 1
 }
 
-/// The places after one more byte, which must be one of `accepted`.
+/// The positions after one more byte, which must be one of `accepted`.
 const fn step(places: u64, accepted: u64) -> u64 {
     (places & accepted) << 1
 }
 
-/// Where an address has which letter: bit n of a word stands for its nth byte.
+/// The positions of each byte in an address: bit n stands for the nth byte.
 struct Letters {
     of: [u64; 128],
-    /// Everything but the slashes.
+    /// Everything except slashes.
     any: u64,
 }
 
@@ -73,9 +73,9 @@ impl Letters {
         self.of.get(usize::from(byte)).copied().unwrap_or(0)
     }
 
-    /// The places after any number of bytes that are no slash.
+    /// The positions after any number of bytes that are not slashes.
     fn run(&self, mut places: u64) -> u64 {
-        // Doubling strides: after each round, runs of twice the length have been gone.
+        // Doubling strides: each round covers runs of twice the length.
         let mut open = self.any;
         for stride in [1, 2, 4, 8, 16, 32] {
             places |= (places & open) << stride;
@@ -84,7 +84,7 @@ impl Letters {
         places
     }
 
-    /// The places of the bytes in the class between `[` and `]`.
+    /// The positions of bytes in the class between `[` and `]`.
     fn class(&self, class: &[u8]) -> u64 {
         let (negated, mut class) = match class {
             [b'!', rest @ ..] => (true, rest),
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// As the specification says it, without the tricks: every way through the pattern is tried.
+    /// A direct implementation of the specification, trying every way through the pattern.
     fn plainly(pattern: &[u8], address: &[u8]) -> bool {
         match (pattern, address) {
             ([], _) => address.is_empty(),
@@ -170,7 +170,7 @@ mod tests {
         assert!(matched > 100, "{matched} matched");
     }
 
-    /// Work is counted by the characters of the pattern that are looked at, not by the time they take here.
+    /// Measures work in pattern characters examined, not in time.
     #[test]
     fn hostile_patterns_match_nothing_and_end() {
         let address = format!("/{}", "a".repeat(60));

@@ -1,4 +1,4 @@
-//! What is done with datagrams, notices and time; without sockets.
+//! Processes datagrams, notices and time, without sockets.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use rosc::{OscMessage, OscType};
 use tokio::sync::mpsc;
 
-use super::access::{Access, MULTIPLE, Wish};
+use super::access::{Access, MAX_AMPLIFICATION, Wish};
 use super::decode::{Decoded, Request, decode};
 use super::fault::{Complaints, Counters};
 use super::feedback::{Feedback, LEASE, Subscription};
@@ -20,10 +20,10 @@ use crate::event::health::Loss;
 use crate::event::parameter::Param;
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 
-/// Most arguments that a ping gets back.
+/// Maximum arguments returned to a ping.
 const PING_ARGUMENTS: usize = 4;
 
-/// Everything that the receiving task works with.
+/// The state of the receiving task.
 pub(super) struct Connection {
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
@@ -33,8 +33,8 @@ pub(super) struct Connection {
     outbox: Outbox,
 }
 
-/// What one datagram is to be answered with. Things are asked for once, however often a datagram names them, so that no
-/// datagram costs more than the state.
+/// The replies to a datagram. Each is sent once, however often the datagram asks for it, so that no datagram costs more
+/// than the full state.
 #[derive(Default)]
 struct Wanted {
     state: bool,
@@ -45,7 +45,7 @@ struct Wanted {
 }
 
 impl Connection {
-    /// A connection, and what it sends.
+    /// Creates a connection, and the receiver of what it sends.
     pub(super) fn new(
         inbox: Arc<Inbox>,
         counters: Arc<Counters>,
@@ -62,7 +62,7 @@ impl Connection {
         (Self { inbox, counters, access, feedback, complaints: Complaints::default(), outbox }, outgoing)
     }
 
-    /// Takes a datagram.
+    /// Processes a datagram.
     pub(super) fn receive(&mut self, datagram: &[u8], from: SocketAddr) {
         self.receive_at(datagram, from, Now::take());
     }
@@ -142,7 +142,9 @@ impl Connection {
         let known = self.feedback.subscribes(to);
         match self.feedback.subscribe(from, to, now, &self.outbox) {
             Ok(()) if known => {}
-            Ok(()) => tracing::info!(%to, seconds = LEASE.as_secs(), "OSC feedback on, until nothing more is heard"),
+            Ok(()) => {
+                tracing::info!(%to, seconds = LEASE.as_secs(), "OSC feedback on, until the client is silent for this long")
+            }
             Err(full) => {
                 self.counters.lost(Loss::OscRefused, 1);
                 self.outbox.send(to, message::message("/melos/error", vec![OscType::String(full.to_string())]));
@@ -150,13 +152,13 @@ impl Connection {
         }
     }
 
-    /// Sends an address a secret, which its client sends back.
+    /// Sends a secret to an address, to be returned.
     fn ask_to_confirm(&mut self, wish: Wish, to: SocketAddr, bytes: usize, now: Instant) {
         let secret = confirm(&self.access, wish, to, now);
-        self.outbox.reply(to, vec![secret], bytes * MULTIPLE, now);
+        self.outbox.reply(to, vec![secret], bytes * MAX_AMPLIFICATION, now);
     }
 
-    /// Answers what a datagram of so many bytes wants.
+    /// Sends the replies to a datagram of this many bytes.
     fn answer(&mut self, wanted: Wanted, to: SocketAddr, now: Instant, bytes: usize) {
         let mut replies: Vec<OscMessage> = Vec::new();
         if wanted.state {
@@ -172,15 +174,15 @@ impl Connection {
         if replies.is_empty() {
             return;
         }
-        let most = if self.access.knows(to, now) { usize::MAX } else { bytes * MULTIPLE };
+        let most = if self.access.knows(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
         if !self.outbox.reply(to, replies, most, now) && most < usize::MAX {
             self.ask_to_confirm(Wish::Read, to, bytes, now);
         }
     }
 
-    /// Takes a notice.
+    /// Processes a notice.
     pub(super) fn notice(&mut self, notice: Notice) {
-        // What was learnt is more than was asked; only somebody who is there gets it.
+        // The learned block is larger than the request, so only a verified client gets it.
         if let Notice::Learned { to: Some(to), .. } = notice
             && !self.access.knows(to, Instant::now())
         {
@@ -190,19 +192,19 @@ impl Connection {
         self.feedback.notice(notice, &self.outbox);
     }
 
-    /// Sends what has changed, and ends what has run out; called every [`super::feedback::INTERVAL`].
+    /// Sends changes and expires subscriptions; called every [`super::feedback::INTERVAL`].
     pub(super) fn tick(&mut self, now: Instant) {
         self.feedback.tick(now, &self.outbox);
         self.feedback.end_leases(now, &self.access, &self.outbox);
     }
 
-    /// Who subscribes.
+    /// The subscribers.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         self.feedback.subscriptions()
     }
 }
 
-/// What an address is sent to see who is there.
+/// The message that asks an address to confirm.
 pub(super) fn confirm(access: &Access, wish: Wish, to: SocketAddr, now: Instant) -> OscMessage {
     message::message("/melos/confirm", vec![OscType::String(access.token(wish, to, now))])
 }

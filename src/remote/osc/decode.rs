@@ -1,4 +1,4 @@
-//! From a datagram to what it asks for.
+//! Decodes datagrams into requests.
 
 use std::time::Instant;
 
@@ -14,50 +14,50 @@ use crate::music::emotion::Emotion;
 use crate::music::theory::{Key, Mode};
 use crate::quote::{quoted, shown};
 
-/// Stands before a parameter's id when it shall take the value at the next bar line.
+/// Prefix of a parameter's id for setting it at the next bar line.
 const NEXT_BAR: &str = "next/bar/";
 
-/// One thing asked for.
+/// A request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// A parameter shall take a value, at once or at a moment.
+    /// Set a parameter, at once or at a time.
     Set(Param, Value, Option<Instant>),
-    /// The same, at the bar line that follows.
+    /// Set a parameter at the next bar line after that.
     NextBar(Param, Value, Option<Instant>),
-    /// A parameter's value shall be sent back.
+    /// Return a parameter's value.
     Read(Param),
-    /// The newest message of a stream shall be sent back; its place in the table of streams.
+    /// Return the newest message of a stream, given by its index in the table of streams.
     ReadStream(usize),
-    /// The full state shall be sent back.
+    /// Return the full state.
     State,
-    /// State and changes shall be sent to the sender, or to a port on its host.
+    /// Subscribe the sender, or a port on its host.
     Subscribe(Option<u16>),
-    /// No longer.
+    /// Cancel a subscription.
     Unsubscribe(Option<u16>),
-    /// Who subscribes shall be sent back.
+    /// Return the subscribers.
     Subscribers,
-    /// A sign of life with these arguments, which are sent back.
+    /// Return these arguments; a sign of life.
     Ping(Vec<OscType>),
-    /// What was sent to an address to see who is there has come back.
+    /// Verify an address with the token that was sent to it.
     Confirm(String),
     /// MIDI learn.
     Learn(LearnRequest),
 }
 
-/// What a datagram asks for, and what in it could not be taken.
+/// The requests in a datagram, and its faults.
 #[derive(Debug, Default, PartialEq)]
 pub struct Decoded {
     /// In the order of the datagram.
     pub requests: Vec<Request>,
-    /// What was left out; the rest stands.
+    /// What was skipped; the rest is valid.
     pub faults: Vec<Fault>,
-    /// Numbers outside the range of their parameter, whose nearest end is taken instead.
+    /// Numbers outside their parameter's range, which were clamped.
     pub clipped: Vec<String>,
-    /// Bundles that came too late.
+    /// Bundles that arrived late.
     pub late: u64,
 }
 
-/// Reads one datagram. What in it cannot be read is left out and named, the rest stands.
+/// Decodes a datagram. Unreadable parts are skipped and reported; the rest is valid.
 #[must_use]
 pub fn decode(datagram: &[u8], now: Now) -> Decoded {
     let mut decoded = Decoded::default();
@@ -84,7 +84,7 @@ impl Decoded {
         let (tag, mut elements) = guard::bundle(packet)?;
         let own = when(tag, now)?;
         self.late += u64::from(own == When::Late);
-        // OSC 1.0: an inner bundle may not come before the one around it.
+        // OSC 1.0: an inner bundle must not precede the enclosing one.
         let due = match (enclosing, own) {
             (When::At(outer), When::At(inner)) => When::At(outer.max(inner)),
             (When::At(outer), _) => When::At(outer),
@@ -120,7 +120,7 @@ impl Decoded {
                         self.requests.push(Request::ReadStream(stream));
                         Ok(())
                     }
-                    (None, Some(_)) => Err(Fault::Unfit(format!("{}: can only be read", message.addr))),
+                    (None, Some(_)) => Err(Fault::Unfit(format!("{}: read-only", message.addr))),
                     (None, None) => self.read_parameters(message, &message.addr, due),
                 };
             }
@@ -137,7 +137,7 @@ impl Decoded {
         Ok(())
     }
 
-    /// What a message asks of the parameter at an address, or of those that a pattern reaches.
+    /// The requests of a message to a parameter, or to those that a pattern matches.
     fn read_parameters(&mut self, message: &OscMessage, at: &str, due: Option<Instant>) -> Result<(), Fault> {
         if address::is_pattern(at) {
             return self.read_pattern(message, at, due);
@@ -157,13 +157,13 @@ impl Decoded {
         Ok(())
     }
 
-    /// Every parameter that matches and fits; a fault when none does.
+    /// Requests for every parameter that matches and fits; a fault when there is none.
     fn read_pattern(&mut self, message: &OscMessage, pattern: &str, due: Option<Instant>) -> Result<(), Fault> {
         let mut taken = false;
         let mut fault = Fault::Unknown(shown(&message.addr));
         let reached = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
         for spec in reached.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
-            // Whoever reaches for many at once knows that their ranges differ.
+            // A pattern covers parameters with different ranges, so clamping is expected.
             match request(spec.param, &message.args, due, &mut Vec::new()) {
                 Ok(request) => {
                     self.requests.extend(request);
@@ -176,18 +176,18 @@ impl Decoded {
     }
 }
 
-/// The same request, at the bar line that follows.
+/// The same request, at the next bar line.
 fn at_next_bar(request: Request) -> Result<Request, Fault> {
     match request {
         Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),
         Request::Read(param) => {
-            Err(Fault::Unfit(format!("/melos/{NEXT_BAR}{}: expected a value for the next bar", param.spec().id)))
+            Err(Fault::Unfit(format!("/melos/{NEXT_BAR}{}: expected a value to set at the next bar", param.spec().id)))
         }
         other => Ok(other),
     }
 }
 
-/// What a message to one parameter asks for; nothing for the 0 that buttons send on release.
+/// The request of a message to one parameter; `None` for the 0 that buttons send on release.
 fn request(
     param: Param,
     args: &[OscType],
@@ -199,8 +199,8 @@ fn request(
         [] if param.spec().kind == Kind::Trigger => return Ok(Some(Request::Set(param, Value::Trigger, due))),
         [] => return Ok(Some(Request::Read(param))),
         [OscType::String(name), weight, ..] if param == Param::Emotion => {
-            let emotion =
-                Emotion::from_name(name).ok_or_else(|| unfit(format!("emotion: there is no {}", quoted(name))))?;
+            let emotion = Emotion::from_name(name)
+                .ok_or_else(|| unfit(format!("emotion: there is no emotion {}", quoted(name))))?;
             (Param::emotion_weight(emotion), weight)
         }
         [first, ..] => (param, first),
@@ -220,7 +220,7 @@ fn request(
             text = character.to_string();
             param.input_of_word(&text)
         }
-        _ => return Err(unfit(format!("{}: this type of argument is not taken", param.spec().id))),
+        _ => return Err(unfit(format!("{}: this type of argument is not supported", param.spec().id))),
     };
     let value = match param.fit_within(input) {
         Ok(value) => value,
@@ -233,12 +233,13 @@ fn request(
     Ok(value.map(|value| Request::Set(param, value, due)))
 }
 
-/// The parameter that a control shall be learnt for, by its id.
+/// The parameter to learn a control for, by its id.
 fn named(message: &OscMessage) -> Result<Param, Fault> {
     let Some(OscType::String(id)) = message.args.first() else {
         return Err(Fault::Unfit(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
     };
-    let unknown = || format!("{}: there is no parameter {}; docs/parameters.md lists them", message.addr, quoted(id));
+    let unknown =
+        || format!("{}: there is no parameter {}; see docs/parameters.md for the list", message.addr, quoted(id));
     Param::from_id(id).ok_or_else(|| Fault::Unfit(unknown()))
 }
 
@@ -256,11 +257,11 @@ fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
     }
 }
 
-/// What came back of what was sent to see who is there.
+/// The token returned to verify an address.
 fn confirmed(message: &OscMessage) -> Result<String, Fault> {
     match message.args.first() {
         Some(OscType::String(token)) => Ok(token.clone()),
-        _ => Err(Fault::Unfit(format!("{}: expected the text that came with this address", message.addr))),
+        _ => Err(Fault::Unfit(format!("{}: expected the token that was sent with this address", message.addr))),
     }
 }
 

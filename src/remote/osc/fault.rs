@@ -1,4 +1,4 @@
-//! What can be wrong with a packet, counted and said.
+//! Faults in packets: counting and logging.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,26 +8,26 @@ use std::time::Instant;
 use thiserror::Error;
 
 use crate::event::health::{Loss, Losses};
-use crate::remote::said::{Said, and_more};
+use crate::remote::log_limiter::{LogLimiter, and_more};
 
-/// Why a packet, or a message in it, was not taken.
+/// Why a packet, or a message in it, was refused.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// Longer than `guard::MAX_BYTES`.
-    #[error("{0} bytes is too large; at most {max} are taken", max = super::guard::MAX_BYTES)]
+    #[error("packet of {0} bytes is too large (maximum {max})", max = super::guard::MAX_BYTES)]
     Oversized(usize),
     /// An address longer than `guard::MAX_ADDRESS`.
-    #[error("an address of {0} bytes is too long; at most {max} are taken", max = super::guard::MAX_ADDRESS)]
+    #[error("address of {0} bytes is too long (maximum {max})", max = super::guard::MAX_ADDRESS)]
     LongAddress(usize),
-    /// Bundles or arrays inside each other, deeper than `guard::MAX_DEPTH`.
-    #[error("nested too deeply; at most {max} levels are taken", max = super::guard::MAX_DEPTH)]
+    /// Bundles or arrays nested deeper than `guard::MAX_DEPTH`.
+    #[error("nested too deeply (maximum {max} levels)", max = super::guard::MAX_DEPTH)]
     Nested,
     /// Not OSC.
     #[error("malformed: {0}")]
     Malformed(String),
-    /// Not-a-number or infinite.
-    #[error("{0} holds a number that is not finite")]
+    /// NaN or infinite.
+    #[error("{0} has a NaN or infinite argument")]
     NotFinite(String),
     /// No such parameter.
     #[error("there is no {0}")]
@@ -36,15 +36,15 @@ pub enum Fault {
     #[error("{0}")]
     Unfit(String),
     /// Scheduled further ahead than `time::MAX_AHEAD`.
-    #[error("the time tag lies {0} s ahead; is the sender's clock right?")]
+    #[error("the time tag is {0} s in the future; is the sender's clock right?")]
     TooEarly(u64),
 }
 
 impl Fault {
-    /// What faults are told apart by when they are said: by what a performer could act on.
+    /// Groups faults for logging by what a performer could act on.
     fn kind(&self) -> String {
         match self {
-            // Of one parameter, whatever was sent to it.
+            // One group per parameter, whatever was sent to it.
             Self::Unfit(what) => what.split(':').next().unwrap_or_default().to_owned(),
             Self::Unknown(_) => "unknown".to_owned(),
             Self::NotFinite(_) => "not finite".to_owned(),
@@ -53,7 +53,7 @@ impl Fault {
     }
 }
 
-/// How many packets came, and where those are counted that were not taken or not sent.
+/// Counts received packets, and what was refused or not sent.
 #[derive(Debug, Default)]
 pub struct Counters {
     received: AtomicU64,
@@ -80,29 +80,29 @@ impl Counters {
     }
 }
 
-/// What is wrong with what came, in the log.
+/// Logs faults in what was received.
 #[derive(Debug, Default)]
-pub(in crate::remote) struct Complaints(Said);
+pub(in crate::remote) struct Complaints(LogLimiter);
 
 impl Complaints {
     pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
         if let Some(unsaid) = self.0.say(&fault.kind(), &fault.to_string(), now) {
-            tracing::warn!(%from, "OSC ignored: {fault}; counted from now on{}", and_more(unsaid));
+            tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", and_more(unsaid));
         }
     }
 
     pub(in crate::remote) fn clipped(&mut self, from: SocketAddr, what: &str, now: Instant) {
-        // The parameter, not the number: a fader that goes too far sends many.
+        // By parameter, not by number: a fader beyond the range sends many.
         let parameter = what.split(':').next().unwrap_or_default();
         if self.0.say("clipped", parameter, now).is_some() {
-            tracing::warn!(%from, "{what}; the nearest is taken");
+            tracing::warn!(%from, "{what}; clamped");
         }
     }
 
     pub(in crate::remote) fn late(&mut self, from: SocketAddr, now: Instant) {
         if let Some(unsaid) = self.0.say("late", &from.ip().to_string(), now) {
             let more = and_more(unsaid);
-            tracing::warn!(%from, "an OSC bundle came after its time and is taken at once; counted from now on{more}");
+            tracing::warn!(%from, "OSC bundle arrived after its time tag; applied at once; further ones are only counted{more}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who is told what: subscribers, the values they know, and what must not be echoed.
+//! Feedback to subscribers: who they are, which values they have, and what must not be echoed.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,41 +13,41 @@ use super::outbox::Outbox;
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
 
-/// Values and levels are sent at most this often: 30 times a second.
+/// Minimum interval between messages for a value or level: 30 times a second.
 pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
 
-/// Most subscribers, and most of them on one host beyond this machine; more are refused.
+/// Maximum subscribers in total, and per remote host; more are refused.
 pub(super) const MAX_SUBSCRIBERS: usize = 64;
 const MAX_ON_HOST: usize = 16;
 
-/// How long a subscription holds after the last that was heard of its client.
+/// How long a subscription lasts after its client was last heard from.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
-/// How long before its end that is told.
-const NOTICE: Duration = Duration::from_secs(10);
+/// How long before the end the client is warned.
+const EXPIRY_WARNING: Duration = Duration::from_secs(10);
 
-/// After a client has set a parameter it is not told that parameter's value for this long: while a fader moves, values
-/// still on their way through would pull it back.
-pub(in crate::remote) const QUIET: Duration = Duration::from_millis(250);
+/// After setting a parameter a client gets no feedback for it for this long: values still in transit would pull back a
+/// moving fader.
+pub(in crate::remote) const ECHO_GUARD: Duration = Duration::from_millis(250);
 
-/// Who is told what changes.
+/// A subscription to changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscription {
-    /// Where the client's requests come from.
+    /// The source of the client's requests.
     pub from: SocketAddr,
-    /// Where messages to it go.
+    /// The address to send to.
     pub to: SocketAddr,
 }
 
-/// Why somebody cannot subscribe.
+/// Why a subscription is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum Full {
-    #[error("no more than {MAX_SUBSCRIBERS} can subscribe; /melos/subscribers tells who does")]
+    #[error("there are already {MAX_SUBSCRIBERS} subscribers; /melos/subscribers lists them")]
     Everywhere,
-    #[error("no more than {MAX_ON_HOST} on one host can subscribe; /melos/subscribers tells who does")]
+    #[error("there are already {MAX_ON_HOST} subscribers on this host; /melos/subscribers lists them")]
     OnHost,
 }
 
-/// What listeners know, and what they are to be told next.
+/// The current values, and each subscriber's knowledge of them.
 #[derive(Debug)]
 pub(super) struct Feedback {
     values: Vec<Value>,
@@ -55,13 +55,13 @@ pub(super) struct Feedback {
     /// In the order of [`message::STREAMS`].
     streams: [Stream; message::STREAMS.len()],
     subscribers: Vec<Subscriber>,
-    /// Subscribers of an earlier run, until there is something to tell them.
+    /// Subscribers of an earlier run, until there are values to send.
     earlier: Vec<Subscription>,
-    /// Whether anything has been told: before that, values are defaults and not what is played.
+    /// Whether any notice has arrived; before that, values are defaults and may not be current.
     told: bool,
 }
 
-/// A stream's newest message, and whether it waits for the next interval.
+/// A stream's newest message, and whether it is still to be sent.
 #[derive(Debug, Default)]
 struct Stream {
     newest: Option<OscMessage>,
@@ -71,13 +71,13 @@ struct Stream {
 #[derive(Debug)]
 struct Subscriber {
     at: Subscription,
-    /// Until when, if nothing more is heard of it.
+    /// When it expires unless renewed.
     until: Instant,
-    /// Whether it was told that its end is near.
+    /// Whether it has been warned of its end.
     warned: bool,
-    /// Per parameter: the value it was last sent or has set itself.
+    /// Per parameter: the value last sent to it or set by it.
     known: Vec<Option<Value>>,
-    /// Per parameter: when it may be told again.
+    /// Per parameter: when feedback resumes.
     quiet_until: Vec<Option<Instant>>,
 }
 
@@ -87,7 +87,7 @@ impl Subscriber {
         Self { at, until: now + LEASE, warned: false, known: nothing_known, quiet_until: vec![None; TABLE.len()] }
     }
 
-    /// Whether a parameter that it has set itself is not to be told yet.
+    /// Whether feedback is suppressed because the client has just set the parameter itself.
     fn is_quiet(&self, index: usize, now: Instant) -> bool {
         self.quiet_until[index].is_some_and(|until| until > now)
     }
@@ -112,7 +112,7 @@ impl Feedback {
     /// Adds or renews a subscriber and sends it everything.
     ///
     /// # Errors
-    /// When there are too many; those who are there stay.
+    /// When there are too many; existing subscribers stay.
     pub(super) fn subscribe(
         &mut self,
         from: SocketAddr,
@@ -131,13 +131,13 @@ impl Feedback {
             return Err(Full::OnHost);
         }
         let mut subscriber = Subscriber::new(Subscription { from, to }, now);
-        // Whoever renews while a fader moves is not told now where it was.
+        // A client that renews while moving a fader must not get an old value.
         subscriber.quiet_until = before.map_or(subscriber.quiet_until, |before| before.quiet_until);
         for (index, value) in self.values.iter().enumerate() {
             if subscriber.is_quiet(index, now) {
                 continue;
             }
-            // What is lost on the way out is sent with the next tick.
+            // What cannot be sent now is sent with the next tick.
             let sent = self.read(TABLE[index].param).is_none_or(|message| out.send(to, message));
             subscriber.known[index] = sent.then(|| value.clone());
         }
@@ -148,7 +148,7 @@ impl Feedback {
         Ok(())
     }
 
-    /// Takes up subscriptions of an earlier run; they begin when the values that are played are known.
+    /// Restores subscriptions of an earlier run; they start once the current values are known.
     pub(super) fn restore(&mut self, earlier: Vec<Subscription>) {
         self.earlier = earlier;
         self.earlier.truncate(MAX_SUBSCRIBERS);
@@ -158,31 +158,31 @@ impl Feedback {
         for at in std::mem::take(&mut self.earlier) {
             if self.subscribers.len() < MAX_SUBSCRIBERS && !self.subscribes(at.to) {
                 let mut subscriber = Subscriber::new(at, now);
-                // By then every value has been told.
-                subscriber.quiet_until.fill(Some(now + QUIET));
+                // By then every value has been reported.
+                subscriber.quiet_until.fill(Some(now + ECHO_GUARD));
                 self.subscribers.push(subscriber);
             }
         }
     }
 
-    /// Ends a subscription; tells whether there was one.
+    /// Ends a subscription; returns whether there was one.
     pub(super) fn unsubscribe(&mut self, to: SocketAddr) -> bool {
         let before = self.subscribers.len();
         self.subscribers.retain(|subscriber| subscriber.at.to != to);
         self.subscribers.len() < before
     }
 
-    /// Whether an address is told what changes.
+    /// Whether an address is subscribed.
     pub(super) fn subscribes(&self, to: SocketAddr) -> bool {
         self.subscribers.iter().any(|subscriber| subscriber.at.to == to)
     }
 
-    /// Who subscribes.
+    /// The subscriptions.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         self.subscribers.iter().map(|subscriber| subscriber.at).chain(self.earlier.iter().copied()).collect()
     }
 
-    /// Who subscribes and for how many seconds more, in pairs.
+    /// The subscribers' addresses and remaining seconds, in pairs.
     pub(super) fn list(&self, now: Instant) -> OscMessage {
         let pair = |subscriber: &Subscriber| {
             let left = subscriber.until.saturating_duration_since(now).as_secs();
@@ -191,14 +191,14 @@ impl Feedback {
         message::message("/melos/subscribers", self.subscribers.iter().flat_map(pair).collect())
     }
 
-    /// A client was heard of.
+    /// Renews a client's subscription, since it was heard from.
     pub(super) fn renew(&mut self, client: SocketAddr, now: Instant) {
         for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(client)) {
             (subscriber.until, subscriber.warned) = (now + LEASE, false);
         }
     }
 
-    /// Ends subscriptions that nothing was heard of, or whose addresses must be shown again and were not; each is told before.
+    /// Ends expired subscriptions and those whose addresses were not verified again, after a warning.
     pub(super) fn end_leases(&mut self, now: Instant, access: &Access, out: &Outbox) {
         let expires = |to: SocketAddr, left: Duration| {
             out.send(to, message::message("/melos/subscription/expires", vec![OscType::Int(left.as_secs() as i32)]));
@@ -209,13 +209,13 @@ impl Feedback {
             let left = known_until.unwrap_or(subscriber.until).min(subscriber.until).saturating_duration_since(now);
             if left.is_zero() {
                 expires(to, left);
-                tracing::info!(%to, "OSC feedback off: nothing was heard of the client");
+                tracing::info!(%to, "OSC feedback off: the client has been silent too long");
                 return false;
             }
-            if left <= NOTICE && !subscriber.warned {
+            if left <= EXPIRY_WARNING && !subscriber.warned {
                 subscriber.warned = true;
                 expires(to, left);
-                if known_until.is_some_and(|until| until <= now + NOTICE) {
+                if known_until.is_some_and(|until| until <= now + EXPIRY_WARNING) {
                     out.send(to, confirm(access, Wish::Subscribe, to, now));
                 }
             }
@@ -223,11 +223,11 @@ impl Feedback {
         });
     }
 
-    /// A client has set a parameter itself.
+    /// A client has set a parameter.
     pub(super) fn heard(&mut self, from: SocketAddr, param: Param, value: &Value, now: Instant) {
         for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(from)) {
             subscriber.known[param as usize] = Some(value.clone());
-            subscriber.quiet_until[param as usize] = Some(now + QUIET);
+            subscriber.quiet_until[param as usize] = Some(now + ECHO_GUARD);
         }
     }
 
@@ -236,30 +236,30 @@ impl Feedback {
         message::value(param, &self.values[param as usize])
     }
 
-    /// A stream's newest message, if there was one.
+    /// A stream's newest message, if any.
     pub(super) fn newest(&self, stream: usize) -> Option<OscMessage> {
         self.streams[stream].newest.clone()
     }
 
-    /// Everything there is to know.
+    /// The full state.
     pub(super) fn everything(&self) -> impl Iterator<Item = OscMessage> {
         TABLE.iter().filter_map(|spec| self.read(spec.param)).chain(self.sounding())
     }
 
-    /// What sounds now: the chord, and the newest of the streams that stand for a state and not for a moment.
+    /// The current chord, and the newest messages of streams that represent a state rather than an event.
     fn sounding(&self) -> impl Iterator<Item = OscMessage> {
         let states = message::STREAMS.iter().zip(&self.streams).filter(|(address, _)| is_paced(address));
         self.chord.clone().into_iter().chain(states.filter_map(|(_, stream)| stream.newest.clone()))
     }
 
-    /// Sends everything there is to know.
+    /// Sends the full state.
     pub(super) fn state(&self, to: SocketAddr, out: &Outbox) {
         for message in self.everything() {
             out.send(to, message);
         }
     }
 
-    /// Takes a notice; beats, bars, chords and onsets go out at once, the rest with [`Feedback::tick`].
+    /// Processes a notice; beats, bars, chords and onsets are sent at once, the rest with [`Feedback::tick`].
     pub(super) fn notice(&mut self, notice: Notice, out: &Outbox) {
         self.told = true;
         let stream = message::stream(&notice);
@@ -294,12 +294,12 @@ impl Feedback {
             for (index, value) in self.values.iter().enumerate() {
                 let quiet = subscriber.is_quiet(index, now);
                 let param = TABLE[index].param;
-                // Of a chord that was asked for they hear at this address when it sounds.
+                // A lead chord is reported at this address once it sounds.
                 let told = param == Param::Chord && subscriber.known[index].is_some();
                 if quiet || told || subscriber.known[index].as_ref() == Some(value) {
                     continue;
                 }
-                // What is lost on the way out is sent with the next tick.
+                // What cannot be sent now is sent with the next tick.
                 if message::value(param, value).is_none_or(|message| out.send(subscriber.at.to, message)) {
                     subscriber.known[index] = Some(value.clone());
                 }
@@ -320,7 +320,7 @@ impl Feedback {
     }
 }
 
-/// Whether a stream stands for a state, of which the newest is sent at intervals, and not for moments.
+/// Whether a stream represents a state, sent at intervals, rather than events.
 fn is_paced(address: &str) -> bool {
     matches!(address, "/melos/level" | "/melos/mood" | "/melos/health")
 }

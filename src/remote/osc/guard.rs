@@ -1,19 +1,19 @@
-//! Taking a datagram apart before anything in it is decoded.
+//! Splits and checks datagrams before anything in them is decoded.
 //!
-//! rosc decodes bundles by recursion and builds arrays as nested vectors, so a single datagram of nested bundles or
-//! brackets can overflow the stack, which aborts the process; and it gives up a whole bundle for one message that it cannot
-//! read. So bundles are taken apart here, and only single messages are handed on.
+//! rosc decodes bundles recursively and builds arrays as nested vectors, so a single datagram of nested bundles or
+//! brackets can overflow the stack, which aborts the process; and it rejects a whole bundle for one unreadable message.
+//! So bundles are split here, and only single messages are passed to rosc.
 
 use rosc::{OscMessage, OscPacket, OscTime};
 
 use super::fault::Fault;
 use crate::quote::shown;
 
-/// Longest datagram taken, in bytes: some hundred messages.
+/// Maximum datagram size in bytes: some hundred messages.
 pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
-/// Deepest nesting of bundles, and of arrays.
+/// Maximum nesting depth of bundles and of arrays.
 pub(super) const MAX_DEPTH: usize = 8;
-/// Longest address taken, in bytes; several times the longest there is, for patterns that name many.
+/// Maximum address length in bytes: several times the longest address, for patterns that name many.
 pub(super) const MAX_ADDRESS: usize = 255;
 
 const BUNDLE: &[u8] = b"#bundle\0";
@@ -31,30 +31,29 @@ pub(super) fn bundle(packet: &[u8]) -> Result<(OscTime, &[u8]), Fault> {
     Ok((OscTime { seconds: (tag >> 32) as u32, fractional: tag as u32 }, elements))
 }
 
-/// The first of a bundle's elements, and what follows it. After an error nobody knows where the next one begins.
+/// A bundle's first element, and the rest. After an error the start of the next element is unknown.
 pub(super) fn element(elements: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with loose ends"))?;
+    let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with trailing bytes"))?;
     let size = u32::from_be_bytes(*size) as usize;
     if size == 0 || !size.is_multiple_of(4) {
-        return Err(malformed("a bundle element of odd size"));
+        return Err(malformed("a bundle element whose size is not a multiple of 4"));
     }
-    after.split_at_checked(size).ok_or_else(|| malformed("a bundle that breaks off"))
+    after.split_at_checked(size).ok_or_else(|| malformed("a truncated bundle"))
 }
 
-/// A single message.
+/// Decodes a single message.
 pub(super) fn message(packet: &[u8]) -> Result<OscMessage, Fault> {
     check(packet)?;
     match rosc::decoder::decode_udp(packet) {
         Ok((_, OscPacket::Message(message))) => Ok(message),
-        Ok((_, OscPacket::Bundle(_))) => Err(malformed("a bundle where a message should be")),
+        Ok((_, OscPacket::Bundle(_))) => Err(malformed("a bundle in place of a message")),
         Err(error) => Err(Fault::Malformed(shown(&error.to_string()))),
     }
 }
 
-/// Whether a message is safe to decode, by its address and type tags.
+/// Whether a message is safe to decode, judging by its address and type tags.
 fn check(message: &[u8]) -> Result<(), Fault> {
-    let address_end =
-        message.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("an address without an end"))?;
+    let address_end = message.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("an unterminated address"))?;
     if address_end > MAX_ADDRESS {
         return Err(Fault::LongAddress(address_end));
     }
@@ -72,8 +71,8 @@ fn check(message: &[u8]) -> Result<(), Fault> {
             return Err(Fault::Nested);
         }
     }
-    // A bracket that never closes is left open on purpose by nobody; rosc would drop what stands before it.
-    if depth == 0 { Ok(()) } else { Err(malformed("an array without an end")) }
+    // An unclosed bracket is an error; rosc would silently drop what precedes it.
+    if depth == 0 { Ok(()) } else { Err(malformed("an unterminated array")) }
 }
 
 fn malformed(what: &str) -> Fault {

@@ -8,7 +8,7 @@ use crate::event::parameter::{Param, Value};
 use crate::music::emotion::{Affect, Mood};
 use crate::music::theory::{Chord, Key};
 
-/// The streams beside the chord, which is a parameter too.
+/// The streams, except for the chord, which is also a parameter.
 pub(in crate::remote) const STREAMS: [&str; 6] =
     ["/melos/beat", "/melos/bar", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
 
@@ -21,12 +21,12 @@ pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
     Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))
 }
 
-/// What was learnt: the parameter's id and the block, which is empty when nothing was.
+/// The result of learning: the parameter's id and the block, empty if nothing was learned.
 pub(super) fn learned(param: Param, block: String) -> OscMessage {
     message("/melos/learn", vec![OscType::String(param.spec().id.to_owned()), OscType::String(block)])
 }
 
-/// A notice of one of the streams; `None` for those that are none.
+/// A notice as a stream message; `None` if it belongs to no stream.
 pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
     let counted = |from_zero: u64| OscType::Int(i32::try_from(from_zero + 1).unwrap_or(i32::MAX));
     Some(match notice {
@@ -67,7 +67,7 @@ fn meters_arguments(meters: &Meters) -> Vec<OscType> {
     levels.chain([count(meters.limited)]).collect()
 }
 
-/// The key, then [`OUTLOOK`] chords with their seconds; places that are left over hold an empty text.
+/// The key, then [`OUTLOOK`] chords with their seconds; unused positions hold an empty string.
 fn outlook_arguments(key: Option<Key>, chords: &[(Chord, f32)]) -> Vec<OscType> {
     let mut arguments = vec![OscType::String(key.map(|key| key.to_string()).unwrap_or_default())];
     for place in 0..OUTLOOK {

@@ -1,4 +1,4 @@
-//! What leaves: encoded, in one bounded queue to the task that sends, and in which amount.
+//! Outgoing messages: encoded, in a bounded queue to the sending task, and limited in volume.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,37 +10,37 @@ use tokio::sync::mpsc;
 use super::fault::Counters;
 use crate::event::health::Loss;
 
-/// Datagrams that may wait for the network: the full state for every subscriber.
-const WAITING: usize = 8192;
-/// Bytes of replies that may leave in a second, and at once.
+/// Queue capacity in datagrams: the full state for every subscriber.
+const QUEUE_CAPACITY: usize = 8192;
+/// Maximum bytes of replies per second, and in a burst.
 const REPLY_BYTES: f64 = 512.0 * 1024.0;
 
-/// A message on its way, and where to.
+/// An encoded message and its destination.
 pub(super) type Datagram = (SocketAddr, Vec<u8>);
 
-/// The way out of the receiving task. Never waits: what does not fit is left out and counted.
+/// Sends from the receiving task. Never waits: what does not fit is dropped and counted.
 #[derive(Debug)]
 pub(super) struct Outbox {
     queue: mpsc::Sender<Datagram>,
     counters: Arc<Counters>,
-    /// Bytes of replies that may leave now.
+    /// Bytes of replies that may be sent now.
     replies_left: f64,
     filled: Instant,
 }
 
 impl Outbox {
-    /// The way out, and its other end.
+    /// Creates an outbox and its receiver.
     pub(super) fn new(counters: Arc<Counters>, now: Instant) -> (Self, mpsc::Receiver<Datagram>) {
-        let (queue, waiting) = mpsc::channel(WAITING);
+        let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
         (Self { queue, counters, replies_left: REPLY_BYTES, filled: now }, waiting)
     }
 
-    /// Sends a message; returns whether it is on its way.
+    /// Queues a message; returns false if there is no room.
     pub(super) fn send(&self, to: SocketAddr, message: OscMessage) -> bool {
         encode(message).is_some_and(|bytes| self.pass_on(to, bytes))
     }
 
-    /// Sends replies to one datagram: all of them, or none where they are more than `most` bytes or than a second may bring.
+    /// Queues the replies to one datagram: all, or none if they exceed `most` bytes or the rate limit.
     pub(super) fn reply(&mut self, to: SocketAddr, messages: Vec<OscMessage>, most: usize, now: Instant) -> bool {
         let datagrams: Vec<_> = messages.into_iter().filter_map(encode).collect();
         let bytes: usize = datagrams.iter().map(Vec::len).sum();

@@ -1,4 +1,4 @@
-//! The task that receives, and the one that sends.
+//! The receiving task and the sending task.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,8 +17,9 @@ use super::outbox::Datagram;
 use super::sockets::Sockets;
 use crate::event::health::Loss;
 use crate::event::{Inbox, Notice};
+use crate::threads;
 
-/// Notices that may wait for the task; more than a busy second.
+/// Capacity of the notice queue; more than a busy second.
 const NOTICES: usize = 4096;
 
 /// Why the server cannot start.
@@ -27,26 +28,26 @@ const NOTICES: usize = 4096;
 pub enum OscError {
     /// The port cannot be bound.
     #[error(
-        "OSC cannot listen on {address} ({source}); is another program using the port? Choose one with --osc, or osc.port in melos.toml"
+        "cannot listen for OSC on {address} ({source}); is another program using the port? Choose another with --osc, or osc.port in melos.toml"
     )]
     Bind {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Clients that are known before they have sent anything.
+/// Clients known in advance.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
-    /// Hosts beyond this machine that need not show that an address is their own.
+    /// Hosts whose addresses need no verification.
     pub trusted: Vec<IpAddr>,
-    /// Subscriptions of an earlier run; each begins with a whole lease.
+    /// Subscriptions of an earlier run; each starts with a full lease.
     pub subscriptions: Vec<Subscription>,
 }
 
-/// The running server; ends when dropped.
+/// A running server; stops when dropped.
 #[derive(Debug)]
 pub struct OscServer {
     address: SocketAddr,
@@ -57,8 +58,8 @@ pub struct OscServer {
 }
 
 impl OscServer {
-    /// Listens on `address` (port 0 takes any free one) and puts what is asked for into `inbox`. On 127.0.0.1 it listens on
-    /// ::1 as well, since `localhost` may mean either. Needs a tokio runtime.
+    /// Listens on `address` (port 0 takes any free one) and queues requests in `inbox`. On 127.0.0.1 it also listens on
+    /// ::1, since `localhost` may mean either. Requires a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -67,36 +68,41 @@ impl OscServer {
         let sockets = Arc::new(Sockets::bind(address).await.map_err(fail)?);
         let address = sockets.address().map_err(fail)?;
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
-        let (notices, waiting) = mpsc::channel(NOTICES);
+        let (notices, mut waiting) = mpsc::channel(NOTICES);
         let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
-        let (connection, outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
+        let (mut connection, mut outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
+        let (receiving, known, sent) = (Arc::clone(&sockets), Arc::clone(&subscriptions), Arc::clone(&counters));
         let tasks = [
-            tokio::spawn(serve(Arc::clone(&sockets), connection, waiting, Arc::clone(&subscriptions))),
-            tokio::spawn(send(sockets, outgoing, Arc::clone(&counters))),
+            tokio::spawn(threads::steady_task("OSC", async move || {
+                serve(&receiving, &mut connection, &mut waiting, &known).await;
+            })),
+            tokio::spawn(threads::steady_task("OSC replies", async move || {
+                send(&sockets, &mut outgoing, &sent).await;
+            })),
         ];
         Ok(Self { address, counters, notices, subscriptions, tasks })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What came and went.
+    /// Packet counters.
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
-    /// Who subscribes now, so that it can be kept over a restart.
+    /// The current subscriptions, to be restored after a restart.
     #[must_use]
     pub fn subscriptions(&self) -> Vec<Subscription> {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells listeners something. Never waits: when listeners cannot be served fast enough the notice is dropped and
-    /// counted as unsent. At the start every value that differs from its default must be told once.
+    /// Sends a notice to listeners. Never blocks: when they cannot keep up the notice is dropped and counted as unsent.
+    /// At the start, every value that differs from its default must be sent once.
     pub fn tell(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
             self.counters.lost(Loss::OscUnsent, 1);
@@ -111,10 +117,10 @@ impl Drop for OscServer {
 }
 
 async fn serve(
-    sockets: Arc<Sockets>,
-    mut connection: Connection,
-    mut notices: mpsc::Receiver<Notice>,
-    subscriptions: Arc<Mutex<Vec<Subscription>>>,
+    sockets: &Sockets,
+    connection: &mut Connection,
+    notices: &mut mpsc::Receiver<Notice>,
+    subscriptions: &Mutex<Vec<Subscription>>,
 ) {
     let mut datagram = vec![0; usize::from(u16::MAX)];
     let mut tick = interval(INTERVAL);
@@ -123,8 +129,8 @@ async fn serve(
         tokio::select! {
             received = sockets.receive(&mut datagram) => match received {
                 Ok((length, from)) => connection.receive(&datagram[..length], from),
-                // An earlier reply met a closed port; nothing is wrong with this socket.
-                Err(error) => tracing::debug!(%error, "OSC receive"),
+                // An earlier reply reached a closed port; this socket is fine.
+                Err(error) => tracing::debug!(%error, "cannot receive OSC"),
             },
             notice = notices.recv() => match notice {
                 Some(notice) => connection.notice(notice),
@@ -138,7 +144,7 @@ async fn serve(
     }
 }
 
-async fn send(sockets: Arc<Sockets>, mut outgoing: mpsc::Receiver<Datagram>, counters: Arc<Counters>) {
+async fn send(sockets: &Sockets, outgoing: &mut mpsc::Receiver<Datagram>, counters: &Counters) {
     while let Some((to, bytes)) = outgoing.recv().await {
         if sockets.send(&bytes, to).await.is_err() {
             counters.lost(Loss::OscUnsent, 1);

@@ -1,4 +1,4 @@
-//! The UDP sockets: the one asked for, and beside IPv4's the one that `localhost` may mean as well.
+//! The UDP sockets: the requested one, and for `localhost` a second one for the other IP version.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::UdpSocket;
 
-/// The address on which else to listen, so that `localhost` reaches what it is resolved to: some programs take IPv6 first.
+/// The second address to listen on, so that `localhost` works however it resolves: some programs prefer IPv6.
 pub(in crate::remote) fn companion(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V4(address) if address == Ipv4Addr::LOCALHOST || address.is_unspecified() => {
@@ -22,12 +22,12 @@ pub(in crate::remote) fn companion(address: IpAddr) -> Option<IpAddr> {
 pub(super) struct Sockets {
     main: UdpSocket,
     companion: Option<UdpSocket>,
-    /// Which one is looked at first, in turns, so that neither starves the other.
+    /// Alternates which one is read first, so that neither starves.
     turn: AtomicBool,
 }
 
 impl Sockets {
-    /// Binds an address, and its companion where the system has one.
+    /// Binds an address, and the second one if available.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -36,25 +36,25 @@ impl Sockets {
         let companion = match companion(address.ip()) {
             Some(ip) => UdpSocket::bind((ip, main.local_addr()?.port()))
                 .await
-                .inspect_err(|error| tracing::debug!(%ip, %error, "OSC listens on one address only"))
+                .inspect_err(|error| tracing::debug!(%ip, %error, "cannot listen for OSC on the second address"))
                 .ok(),
             None => None,
         };
         Ok(Self { main, companion, turn: AtomicBool::new(false) })
     }
 
-    /// Where the main one listens.
+    /// The main address.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system does not report it.
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
         self.main.local_addr()
     }
 
-    /// The next datagram, from either. May be given up at any time without losing one.
+    /// The next datagram from either socket. Cancel-safe.
     ///
     /// # Errors
-    /// Those of the sockets; they can be used further.
+    /// Socket errors; the sockets stay usable.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let Some(companion) = &self.companion else { return self.main.recv_from(buffer).await };
         loop {
@@ -73,10 +73,10 @@ impl Sockets {
         }
     }
 
-    /// Sends from the socket that reaches an address.
+    /// Sends from the socket that can reach the address.
     ///
     /// # Errors
-    /// Those of the socket.
+    /// Socket errors.
     pub(super) async fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
         let fits = |socket: &&UdpSocket| socket.local_addr().is_ok_and(|local| local.is_ipv4() == to.is_ipv4());
         let socket = self.companion.as_ref().filter(fits).unwrap_or(&self.main);

@@ -6,18 +6,18 @@ use rosc::OscTime;
 
 use super::fault::Fault;
 
-/// Furthest a bundle may be scheduled; more is a clock set wrong.
+/// Maximum time a bundle may be scheduled ahead; beyond that the sender's clock is wrong.
 pub(super) const MAX_AHEAD: Duration = Duration::from_secs(3600);
 
 /// Seconds from the NTP epoch (1900) to the Unix epoch (1970); RFC 5905.
 const UNIX_OFFSET_SECONDS: u64 = 2_208_988_800;
 
-/// One moment on both clocks.
+/// The same moment on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// The clock that events are timed by.
+    /// The clock used for scheduling.
     pub monotonic: Instant,
-    /// The clock that time tags are written by.
+    /// The clock used by time tags.
     pub wall: SystemTime,
 }
 
@@ -29,25 +29,25 @@ impl Now {
     }
 }
 
-/// When a bundle shall be taken.
+/// When to apply a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     /// Marked "immediately".
     AtOnce,
-    /// Its moment has passed: also at once, but counted.
+    /// Its time has passed: apply at once, but count it.
     Late,
-    /// At this moment.
+    /// At this time.
     At(Instant),
 }
 
-/// What a time tag means now.
+/// Interprets a time tag.
 ///
-/// NTP counts seconds in 32 bits and begins again every 136 years, next in February 2036; a tag is meant for the nearest of the
-/// moments that it can stand for.
+/// NTP counts seconds in 32 bits and wraps every 136 years, next in February 2036; a tag means the nearest of its
+/// possible times.
 pub(super) fn when(tag: OscTime, now: Now) -> Result<When, Fault> {
     match (tag.seconds, tag.fractional) {
         (0, 1) => return Ok(When::AtOnce),
-        // From senders without a clock.
+        // Sent by clients without a clock.
         (0, 0) => return Ok(When::Late),
         _ => {}
     }
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_next_era_of_ntp_is_understood() {
-        // 2036-02-07 06:28:16 UTC, when the seconds begin again, and some moments around it.
+        // 2036-02-07 06:28:16 UTC, when the seconds wrap, and times around it.
         let turn = UNIX_EPOCH + Duration::from_secs((1 << 32) - UNIX_OFFSET_SECONDS);
         for seconds_after in [-30, -1, 0, 30, 3_600 * 24 * 400] {
             let wall = if seconds_after < 0 {
@@ -89,7 +89,7 @@ mod tests {
             assert!((at - now.monotonic).abs_diff(Duration::from_millis(1_500)) < Duration::from_micros(1));
             assert_eq!(when(tag(now, -1_500), now), Ok(When::Late), "{seconds_after}");
         }
-        // From here that is years ahead, and not the past.
+        // Read today, that is years ahead and not in the past.
         assert!(matches!(when(OscTime { seconds: 5, fractional: 0 }, Now::take()), Err(Fault::TooEarly(_))));
     }
 

@@ -1,4 +1,4 @@
-//! Being found: zeroconf over multicast DNS.
+//! Announces the services with zeroconf over multicast DNS.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -13,23 +13,23 @@ const OSCQUERY: &str = "_oscjson._tcp.local.";
 /// Service type of OSC over UDP.
 const OSC: &str = "_osc._udp.local.";
 
-/// Why the instrument cannot be advertised; it can still be reached by its address.
+/// Why the services cannot be announced; they can still be reached by address.
 #[derive(Debug, Error)]
 #[error("zeroconf: {0}")]
 pub struct DiscoveryError(#[from] mdns_sd::Error);
 
-/// Keeps OSCQuery (`_oscjson._tcp`) and OSC (`_osc._udp`) advertised until dropped.
+/// Announces OSCQuery (`_oscjson._tcp`) and OSC (`_osc._udp`) until dropped.
 pub struct Discovery {
     daemon: ServiceDaemon,
 }
 
 impl Discovery {
-    /// Advertises OSCQuery, OSC, or both, on the interfaces where they can be reached: all of them for an address such as
-    /// 0.0.0.0, the one that has the address otherwise; so 127.0.0.1 never goes beyond this machine.
-    /// Starts a thread of its own.
+    /// Announces OSCQuery, OSC, or both, on the interfaces where they are reachable: all of them for an address such as
+    /// 0.0.0.0, otherwise the one with the address, so that 127.0.0.1 is never announced beyond this machine.
+    /// Starts a thread.
     ///
     /// # Errors
-    /// When multicast DNS cannot be used.
+    /// When multicast DNS is unavailable.
     pub fn announce(oscquery: Option<SocketAddr>, osc: Option<SocketAddr>) -> Result<Self, DiscoveryError> {
         let this = Self { daemon: ServiceDaemon::new()? };
         let services = [(OSCQUERY, oscquery), (OSC, osc)];
@@ -56,10 +56,10 @@ impl Discovery {
     }
 }
 
-/// DNS-SD asks for a TXT record even where there is nothing to say; RFC 6763, section 6.
+/// DNS-SD requires a TXT record even if it is empty; RFC 6763, section 6.
 const TXT: [(&str, &str); 1] = [("txtvers", "1")];
 
-/// The interface that has an address.
+/// The interface with an address.
 fn interface(address: IpAddr) -> IfKind {
     match address {
         IpAddr::V4(address) if address.is_loopback() => IfKind::LoopbackV4,
@@ -70,7 +70,7 @@ fn interface(address: IpAddr) -> IfKind {
 
 impl Drop for Discovery {
     fn drop(&mut self) {
-        // Says goodbye to the network; when even that fails, the records expire by themselves.
+        // Sends goodbyes to the network; if even that fails, the records expire.
         let _ = self.daemon.shutdown();
     }
 }

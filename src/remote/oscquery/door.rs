@@ -1,8 +1,9 @@
-//! Who may come in over HTTP, on every path, and what every answer tells browsers.
+//! HTTP access control, for every path, and the security headers of every response.
 //!
-//! A browser on the stage machine, or in its network, runs the pages of strangers. It says in `Host` which name it believes to
-//! talk to and in `Origin` whose page is asking. Both are held against what Melos itself knows of where it is, not against each
-//! other: a stranger's name that leads here (DNS rebinding) would agree with itself.
+//! A browser on the stage machine or in its network also runs strangers' pages. It sends the host name it believes to
+//! be talking to in `Host`, and the page that makes the request in `Origin`. Both are checked against Melos's own names
+//! and addresses, not against each other: a stranger's name that resolves to this machine (DNS rebinding) would agree
+//! with itself.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,29 +21,29 @@ use tokio::time::{sleep, timeout};
 
 use super::serve::Ends;
 use crate::quote::quoted;
-use crate::remote::said::{Said, and_more};
+use crate::remote::log_limiter::{LogLimiter, and_more};
 
-/// Longest body of a request, in bytes.
-pub(super) const BODY: u64 = 64 * 1024;
-/// Longest time that answering may take until the answer begins.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a wrong password is thought about, so that guessing takes long.
-const PAUSE: Duration = Duration::from_millis(500);
-/// The cookie that stands for the password.
+/// Maximum size of a request body in bytes.
+pub(super) const MAX_BODY: u64 = 64 * 1024;
+/// Maximum time until a response begins.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Delay after a wrong password, to slow down guessing.
+const GUESS_DELAY: Duration = Duration::from_millis(500);
+/// The cookie that replaces the password.
 const COOKIE: &str = "melos-key";
 
-/// What Melos knows of who may come in.
+/// The access rules.
 pub struct Door {
     /// Names of this machine, in lower case.
     names: Vec<String>,
-    /// The password's hash, and the cookie's value.
+    /// The password's hash and the cookie's value.
     password: Option<([u8; 32], String)>,
     policy: HeaderValue,
-    /// What was said of those who had a wrong password.
-    said: Mutex<Said>,
+    /// Limits log lines about wrong passwords.
+    said: Mutex<LogLimiter>,
 }
 
-/// Why somebody may not come in.
+/// Why a request is refused.
 enum Refusal {
     Host(String),
     Origin,
@@ -52,8 +53,8 @@ enum Refusal {
 }
 
 impl Door {
-    /// Knows this machine by its name, and by other `hosts`, names or addresses. With a password, whoever does not come from
-    /// this machine is asked for it. `page` is the text of a page whose scripts and styles stand within it and may run.
+    /// Accepts this machine's own name and other `hosts`, names or addresses. With a password, requests from other
+    /// machines must supply it. `page` is the HTML of a page whose inline scripts and styles may run.
     #[must_use]
     pub fn new(hosts: &[String], password: Option<&str>, page: &str) -> Self {
         let mut names = vec!["localhost".to_owned()];
@@ -66,7 +67,7 @@ impl Door {
         Self { names, password, policy, said: Mutex::default() }
     }
 
-    /// Whether a host's name or address means this machine, for a client that reached it at `local`.
+    /// Whether a host name or address means this machine, for a client that reached it at `local`.
     fn knows(&self, host: &str, local: IpAddr) -> bool {
         let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
         let local = local.to_canonical();
@@ -84,7 +85,7 @@ impl Door {
         if hosts.next().is_some() {
             return Some(Refusal::Malformed);
         }
-        // A browser always names a host; a program that names none, as HTTP 1.0 allows, is no browser.
+        // A browser always sends a host; a client without one, as HTTP 1.0 allows, is not a browser.
         if let Some(named) = named {
             let Some(host) = named.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
                 return Some(Refusal::Malformed);
@@ -103,10 +104,10 @@ impl Door {
             return Some(Refusal::Password);
         }
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        (length.is_some_and(|length| length > BODY)).then_some(Refusal::Large)
+        (length.is_some_and(|length| length > MAX_BODY)).then_some(Refusal::Large)
     }
 
-    /// Whether the page that asks, if one does, is this machine's own or a local file.
+    /// Whether the requesting page, if any, is this machine's own or a local file.
     fn welcomes(&self, headers: &HeaderMap, local: IpAddr) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
@@ -119,7 +120,7 @@ impl Door {
         })
     }
 
-    /// Whether there is no password, or the client has it or is on this machine, where no proxy brought it from elsewhere.
+    /// Whether there is no password, or the client has it or is on this machine and not behind a proxy.
     fn admits(&self, headers: &HeaderMap, ends: Ends) -> bool {
         let Some((password, key)) = &self.password else { return true };
         let forwarded =
@@ -137,11 +138,11 @@ impl Door {
 }
 
 impl Door {
-    /// Says that somebody tried a password that is wrong.
+    /// Logs an attempt with a wrong password.
     fn complain(&self, client: IpAddr) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unsaid) = said.say("password", &client.to_string(), Instant::now()) {
-            tracing::warn!(%client, "HTTP: a wrong password{}", and_more(unsaid));
+            tracing::warn!(%client, "HTTP: wrong password{}", and_more(unsaid));
         }
     }
 }
@@ -152,7 +153,7 @@ impl fmt::Debug for Door {
     }
 }
 
-/// Lets a request in, or not; nobody gets an answer without the headers.
+/// Checks a request; every response gets the headers.
 pub(super) async fn guard(
     State(door): State<Arc<Door>>,
     ConnectInfo(ends): ConnectInfo<Ends>,
@@ -162,7 +163,7 @@ pub(super) async fn guard(
     let begun = Instant::now();
     let tried = request.headers().contains_key(header::AUTHORIZATION);
     let mut response = match door.refuses(&request, ends) {
-        None => match timeout(PATIENCE, next.run(request)).await {
+        None => match timeout(RESPONSE_TIMEOUT, next.run(request)).await {
             Ok(response) => response,
             Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         },
@@ -172,7 +173,7 @@ pub(super) async fn guard(
         if tried {
             door.complain(ends.client.ip());
         }
-        sleep(PAUSE.saturating_sub(begun.elapsed())).await;
+        sleep(GUESS_DELAY.saturating_sub(begun.elapsed())).await;
     } else if let Some((_, key)) = &door.password {
         let cookie = format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict");
         response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
@@ -185,7 +186,7 @@ pub(super) async fn guard(
     response
 }
 
-/// What browsers are told besides.
+/// Security headers.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -198,14 +199,14 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Host(host) => {
-                let hint = "is this Melos? Then name it in http.hosts of melos.toml";
-                (StatusCode::FORBIDDEN, format!("Melos is not known as {}; {hint}.\n", quoted(&host))).into_response()
+                let hint = "if it is a name of this machine, add it to http.hosts in melos.toml";
+                (StatusCode::FORBIDDEN, format!("{} is not a known name of Melos; {hint}.\n", quoted(&host)))
+                    .into_response()
             }
-            Self::Origin => (StatusCode::FORBIDDEN, "Pages of other machines may not play along.\n").into_response(),
+            Self::Origin => (StatusCode::FORBIDDEN, "Pages from other origins are not allowed.\n").into_response(),
             Self::Password => {
                 let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"Melos\", charset=\"UTF-8\"")];
-                (StatusCode::UNAUTHORIZED, ask, "Melos asks for its password; the user's name does not matter.\n")
-                    .into_response()
+                (StatusCode::UNAUTHORIZED, ask, "Melos requires its password; any user name will do.\n").into_response()
             }
             Self::Large => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
             Self::Malformed => StatusCode::BAD_REQUEST.into_response(),
@@ -213,14 +214,14 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Whether a browser says that a page of another site asks for this, other than by leading its user here.
+/// Whether the browser says that a page of another site makes the request, other than by navigation.
 fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
     let says = |name, value| headers.get(name).is_some_and(|said| said == value);
     let leads_here = method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
     says("sec-fetch-site", "cross-site") && !leads_here
 }
 
-/// The password of `Authorization: Basic`.
+/// The password in `Authorization: Basic`.
 fn basic_password(value: &HeaderValue) -> Option<String> {
     let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
     let decoded = STANDARD.decode(credentials.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
@@ -232,20 +233,20 @@ fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// Whether two hashes are the same; takes as long whether they are or not.
+/// Compares two hashes in constant time.
 fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.iter().zip(other).fold(0, |differing, (one, other)| differing | (one ^ other)) == 0
 }
 
-/// A value for the cookie that nobody can guess.
+/// An unguessable value for the cookie.
 fn key() -> String {
-    // Both are keyed with what the system gives as random.
+    // Both hashers are keyed randomly by the system.
     let mut words = [0, 0].map(|_: i32| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
     words[1] ^= std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), words[0]);
     words.iter().map(|word| format!("{word:016x}")).collect()
 }
 
-/// What a page may load and run: what comes from here, and the scripts and styles that stand in `page` itself.
+/// The content security policy: what comes from here, and the inline scripts and styles of `page`.
 fn policy(page: &str) -> String {
     let hashes = |tag: &str| {
         let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));
@@ -260,7 +261,7 @@ fn policy(page: &str) -> String {
     )
 }
 
-/// The machine's name without its domain, in lower case.
+/// The machine's host name without its domain, in lower case.
 pub(super) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let first = name.trim().split('.').next().unwrap_or_default().to_lowercase();

@@ -1,28 +1,28 @@
-//! What an HTTP query is answered with.
+//! Answers HTTP queries.
 
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::known::Values;
 use super::tree::Node;
+use super::value_cache::Values;
 
-/// Attributes that nodes can have here.
+/// Attributes that nodes can have.
 const ATTRIBUTES: [&str; 9] =
     ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
-/// Attributes that the proposal knows besides.
+/// Further attributes of the proposal.
 const UNSUPPORTED: [&str; 5] = ["TAGS", "EXTENDED_TYPE", "CRITICAL", "OVERLOADS", "HTML"];
-/// What is optional in the proposal and works here.
+/// Optional parts of the proposal that are supported.
 const EXTENSIONS: [&str; 7] = ["ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE", "LISTEN"];
 
-/// The answer to a GET.
+/// The response to a GET request.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
     /// 200 with JSON.
     Found(Json),
-    /// 204: the value may not be read, or the attribute is not supported here.
+    /// 204: the value is not readable, or the attribute is not supported.
     NoContent,
-    /// 400: the proposal knows no such attribute.
+    /// 400: not an attribute of the proposal.
     BadRequest,
     /// 404: there is no such node.
     NotFound,
@@ -45,8 +45,8 @@ pub(super) fn answer(root: &Node, values: &Values, path: &str, query: Option<&st
     }
 }
 
-/// The answer to `?HOST_INFO`. `reached` is the address at which the asking client reached this server, which stands in
-/// where a server listens on every address.
+/// The response to `?HOST_INFO`. `reached` is the address at which the client reached this server; it replaces an
+/// unspecified listening address.
 pub(super) fn host_info(osc: SocketAddr, http: SocketAddr, reached: IpAddr) -> Json {
     let ip = |address: SocketAddr| if address.ip().is_unspecified() { reached } else { address.ip() }.to_canonical();
     let extensions: Map<_, _> = EXTENSIONS.into_iter().map(|name| (name.to_owned(), json!(true))).collect();

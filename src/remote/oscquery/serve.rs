@@ -1,4 +1,4 @@
-//! Accepting connections: how many, how long they may take for what, and how much of them is kept.
+//! Accepts connections, and limits their number, duration and memory.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,46 +20,46 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 use tower::ServiceExt;
 
-use super::places::{Place, Places};
+use super::slots::{Slot, Slots};
 
-/// Most connections at a time, and most of one host; an idle one makes room for a newcomer.
+/// Maximum connections in total, and per host; an idle one makes room for a new one.
 const CONNECTIONS: usize = 128;
 const CONNECTIONS_OF_HOST: usize = 48;
-/// How long a request may take to arrive, and how long a connection may be idle between two.
-const REQUEST: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of what it is sent.
-const STALLED: Duration = Duration::from_secs(20);
-/// Longest head of a request, in bytes.
-const HEAD: usize = 16 * 1024;
-/// Pause after a connection could not be accepted: when descriptors are short, trying again at once helps nobody.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Maximum time for a request to arrive, and for a connection to be idle in between.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time for which a client may read nothing.
+const SEND_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum size of a request head in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+/// Pause after a failed accept: when file descriptors run out, retrying at once does not help.
+const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ends {
-    /// The address here.
+    /// The local address.
     pub(super) local: SocketAddr,
     pub(super) client: SocketAddr,
 }
 
-/// Room for connections, shared by all listeners.
-pub(super) fn room() -> Arc<Places> {
-    Places::new(CONNECTIONS, CONNECTIONS_OF_HOST)
+/// Creates the connection limit shared by all listeners.
+pub(super) fn room() -> Arc<Slots> {
+    Slots::new(CONNECTIONS, CONNECTIONS_OF_HOST)
 }
 
-/// Serves whoever comes, for good.
-pub(super) async fn serve(listener: TcpListener, router: Router, room: Arc<Places>) {
+/// Accepts and serves connections forever.
+pub(super) async fn serve(listener: &TcpListener, router: &Router, room: &Arc<Slots>) {
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::debug!(%error, "HTTP accept");
-                sleep(PAUSE).await;
+                tracing::debug!(%error, "cannot accept an HTTP connection");
+                sleep(ACCEPT_RETRY).await;
                 continue;
             }
         };
         let (Ok(local), Some(place)) = (stream.local_addr(), room.take(client.ip(), Instant::now())) else {
-            tracing::debug!(%client, "HTTP: no room");
+            tracing::debug!(%client, "HTTP connection refused: too many");
             continue;
         };
         let _ = stream.set_nodelay(true);
@@ -68,7 +68,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, room: Arc<Place
 }
 
 /// Serves one connection.
-async fn attend(stream: TcpStream, ends: Ends, router: Router, place: Place) {
+async fn attend(stream: TcpStream, ends: Ends, router: Router, place: Slot) {
     let place = Arc::new(place);
     let seat = Arc::clone(&place);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -78,44 +78,45 @@ async fn attend(stream: TcpStream, ends: Ends, router: Router, place: Place) {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(ends));
             let response = router.oneshot(request).await?;
-            // An answer without an end, such as the sound, is not idle; anything else is as good as sent.
+            // An endless response, such as the audio stream, is never idle; any other is as good as sent.
             place.is(response.body().size_hint().exact().is_some(), Instant::now());
             Ok::<_, Infallible>(response)
         }
     });
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(REQUEST).max_buf_size(HEAD);
-    let connection = server.serve_connection(TokioIo::new(Patient { stream, stalled: None }), service).with_upgrades();
+    server.timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT).max_buf_size(MAX_HEAD);
+    let connection =
+        server.serve_connection(TokioIo::new(TimeoutStream { stream, stalled: None }), service).with_upgrades();
     tokio::select! {
         ended = connection => {
             if let Err(error) = ended {
                 tracing::debug!(client = %ends.client, %error, "HTTP");
             }
         }
-        () = place.until_sent_away() => tracing::debug!(client = %ends.client, "HTTP: makes room"),
+        () = place.until_evicted() => tracing::debug!(client = %ends.client, "HTTP connection closed to make room"),
     }
 }
 
-/// A stream that ends when nothing it is to send is taken for [`STALLED`].
-struct Patient {
+/// A stream that fails when the peer reads nothing for [`SEND_TIMEOUT`].
+struct TimeoutStream {
     stream: TcpStream,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
-    /// What came of trying to send, or an error when the other end has taken nothing for too long.
+impl TimeoutStream {
+    /// The result of an attempt to send, or an error if the peer has read nothing for too long.
     fn or_stalled<T>(&mut self, tried: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if tried.is_ready() {
             self.stalled = None;
             return tried;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALLED)));
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(SEND_TIMEOUT)));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for TimeoutStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -125,7 +126,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for TimeoutStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let tried = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.or_stalled(tried, context)

@@ -1,4 +1,4 @@
-//! One WebSocket client: LISTEN and IGNORE as JSON text, OSC packets as binary both ways.
+//! A WebSocket client: LISTEN and IGNORE as JSON text, OSC packets as binary in both directions.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use serde::Deserialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Shared;
-use super::known::Listening;
-use super::places::Place;
+use super::slots::Slot;
 use super::tree::{METHODS, method_of};
+use super::value_cache::Listening;
 use crate::event::health::Loss;
 use crate::event::parameter::TABLE;
 use crate::event::{ControlEvent, Incoming, Source};
@@ -21,22 +21,23 @@ use crate::remote::osc::feedback::INTERVAL;
 use crate::remote::osc::guard::MAX_BYTES;
 use crate::remote::osc::{Decoded, Now, Request, decode, message};
 
-/// A client that takes nothing for this long is gone. Nothing piles up meanwhile: only newest values are kept.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often a client is asked for a sign of life; one that gives none for twice as long is gone.
-const LIFE: Duration = Duration::from_secs(20);
-/// Most signs of life that a client may ask for or give within one [`LIFE`].
+/// Time after which a client that reads nothing is disconnected. Nothing accumulates meanwhile: only the newest values
+/// are kept.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Ping interval; a client silent for twice as long is disconnected.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Maximum pings and pongs from a client per [`PING_INTERVAL`].
 const MAX_PINGS: u32 = 100;
-/// Most bytes that are kept for a client to take.
-const WAITING: usize = 256 * 1024;
+/// Maximum bytes buffered for a client.
+const MAX_BUFFERED: usize = 256 * 1024;
 
-/// A WebSocket with a bound on everything that a client can make it keep.
+/// Limits everything that a client can make the WebSocket buffer.
 pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     let upgrade = upgrade.max_message_size(MAX_BYTES).max_frame_size(MAX_BYTES);
-    upgrade.read_buffer_size(MAX_BYTES).write_buffer_size(0).max_write_buffer_size(WAITING)
+    upgrade.read_buffer_size(MAX_BYTES).write_buffer_size(0).max_write_buffer_size(MAX_BUFFERED)
 }
 
-/// What a client asks for in text.
+/// A text command.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "COMMAND", content = "DATA", rename_all = "UPPERCASE")]
 enum Command {
@@ -44,10 +45,10 @@ enum Command {
     Ignore(String),
 }
 
-/// Serves a client until it leaves, or its place is given to another.
-pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Place, shared: Arc<Shared>) {
+/// Serves a client until it disconnects or is evicted.
+pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Slot, shared: Arc<Shared>) {
     let mut session = Session::new(client, shared);
-    let (mut tick, mut life) = (interval(INTERVAL), interval(LIFE));
+    let (mut tick, mut life) = (interval(INTERVAL), interval(PING_INTERVAL));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     life.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut heard, mut pings) = (Instant::now(), 0);
@@ -68,13 +69,13 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Plac
             },
             now = tick.tick() => encoded(session.listening.due(&session.shared.known(), now.into_std())),
             _ = life.tick() => {
-                if heard.elapsed() > 2 * LIFE {
+                if heard.elapsed() > 2 * PING_INTERVAL {
                     return;
                 }
                 pings = 0;
                 vec![Message::Ping(axum::body::Bytes::new())]
             }
-            () = place.until_sent_away() => return,
+            () = place.until_evicted() => return,
         };
         let sending = async {
             for message in messages {
@@ -82,7 +83,7 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Plac
             }
             Ok::<_, axum::Error>(())
         };
-        if !matches!(timeout(PATIENCE, sending).await, Ok(Ok(()))) {
+        if !matches!(timeout(SEND_TIMEOUT, sending).await, Ok(Ok(()))) {
             return;
         }
     }
@@ -93,7 +94,7 @@ fn encoded(messages: Vec<OscMessage>) -> Vec<Message> {
     packets.map(|bytes| Message::Binary(bytes.into())).collect()
 }
 
-/// What one client listens to, and what is done with its messages.
+/// What one client listens to, and how its messages are processed.
 #[derive(Debug)]
 pub(super) struct Session {
     client: SocketAddr,
@@ -107,7 +108,7 @@ impl Session {
         Self { client, shared, listening: Listening::default(), complaints: Complaints::default() }
     }
 
-    /// Takes a message; returns what is to be replied.
+    /// Processes a message; returns the replies.
     pub(super) fn receive(&mut self, message: &Message) -> Vec<OscMessage> {
         match message {
             Message::Text(text) => match serde_json::from_str(text) {
@@ -123,7 +124,7 @@ impl Session {
     fn command(&mut self, command: &Command) {
         let (Command::Listen(path) | Command::Ignore(path)) = command;
         let Some(method) = self.shared.root.find(path).and_then(|node| node.method) else {
-            tracing::debug!(client = %self.client, path, "OSCQuery: there is no such method");
+            tracing::debug!(client = %self.client, path, "OSCQuery: no such address");
             return;
         };
         match command {
@@ -171,9 +172,9 @@ impl Session {
             }
             Request::State => replies.methods[..TABLE.len()].fill(true),
             Request::Ping(arguments) => replies.pong = Some(arguments),
-            // Who listens to `/melos/learn` gets the answer.
+            // The answer goes to listeners of `/melos/learn`.
             Request::Learn(request) => self.shared.inbox.learn(request, None),
-            // These are for UDP; here LISTEN and IGNORE say the same.
+            // UDP only; LISTEN and IGNORE replace these.
             Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {}
         }
     }
@@ -185,7 +186,7 @@ impl Session {
     }
 }
 
-/// What one packet is answered with; each method once, however often the packet names it.
+/// The replies to one packet; each method once, however often the packet names it.
 struct Replies {
     methods: [bool; METHODS],
     pong: Option<Vec<OscType>>,

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::known::Values;
+use super::value_cache::Values;
 use crate::event::health::Loss;
 use crate::event::notice::BANDS;
 use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 
-/// A method that can only be read: one of the streams of [`crate::remote::osc`].
+/// A read-only method: one of the streams of [`crate::remote::osc`].
 struct Stream {
     path: &'static str,
     types: &'static str,
-    /// Lowest and highest of each argument, as far as there are any.
+    /// Minimum and maximum of each argument, where they exist.
     ranges: &'static [(Option<f32>, Option<f32>)],
     units: &'static [Option<&'static str>],
     description: &'static str,
@@ -39,7 +39,7 @@ const HEALTH_RANGES: [(Option<f32>, Option<f32>); 2 + Loss::ALL.len()] = {
     ranges
 };
 
-/// The type of the spectrum: one number for each band.
+/// The type of the spectrum: one number per band.
 const SPECTRUM: &str = match std::str::from_utf8(&[b'f'; BANDS]) {
     Ok(types) => types,
     Err(_) => unreachable!(),
@@ -65,14 +65,14 @@ const STREAMS: [Stream; 11] = [
         types: "f",
         ranges: &[UNIT_INTERVAL],
         units: &[],
-        description: "A note begins in the network's piano: how marked it is",
+        description: "A note starts in the network's piano: strength of the onset",
     },
     Stream {
         path: "/melos/level",
         types: "ff",
         ranges: &[],
         units: &[Some("gain.db"), Some("gain.db")],
-        description: "Level of the output below full scale: root mean square, peak",
+        description: "Output level relative to full scale: RMS, peak",
     },
     Stream {
         path: "/melos/mood",
@@ -90,7 +90,7 @@ const STREAMS: [Stream; 11] = [
             AFFECT,
         ],
         units: &[],
-        description: "The mood as heard now: the eight weights in the order of the emotions, valence, arousal",
+        description: "The mood as currently heard: the eight weights in the order of the emotions, valence, arousal",
     },
     Stream {
         path: "/melos/health",
@@ -107,42 +107,42 @@ const STREAMS: [Stream; 11] = [
         types: "fffffffi",
         ranges: &[ANY, ANY, ANY, ANY, ANY, ANY, ANY, FROM_ZERO],
         units: &[DB, DB, DB, DB, DB, DB, DB, None],
-        description: "Peaks behind the faders of network, bass, pad, upper voice, harmony and of the output, how far the limiter turned down, and how often since the start",
+        description: "Peaks after the faders of network, bass, pad, upper voice and harmony, peak of the output, gain reduction of the limiter, and how often it acted since start",
     },
     Stream {
         path: "/melos/spectrum",
         types: SPECTRUM,
         ranges: &[],
         units: &[DB; BANDS],
-        description: "Level of the output in 48 bands, six an octave from 32.7 Hz upwards, twenty times a second",
+        description: "Output level in 48 bands, six per octave from 32.7 Hz upwards, twenty times a second",
     },
     Stream {
         path: "/melos/outlook",
         types: "ssfsfsfsf",
         ranges: &[],
         units: &[None, None, SECONDS, None, SECONDS, None, SECONDS, None, SECONDS],
-        description: "The key, the chord that sounds and up to three that are planned, each with the seconds until it begins; told when it changes",
+        description: "The key, the current chord and up to three planned ones, each with the seconds until it begins; sent when it changes",
     },
     Stream {
         path: "/melos/revisions",
         types: "iiiii",
         ranges: &[FROM_ZERO, FROM_ZERO, FROM_ZERO, FROM_ZERO, FROM_ZERO],
         units: &[],
-        description: "How often what GET /presets, /scenes, /midi, /takes and /render answer has changed",
+        description: "Change counters of GET /presets, /scenes, /midi, /takes and /render",
     },
     Stream {
         path: "/melos/learn",
         types: "ss",
         ranges: &[],
         units: &[],
-        description: "Learning a MIDI control has ended: the parameter, and the block for a mapping file, empty when nothing was learnt",
+        description: "MIDI learn ended: the parameter, and the block for a mapping file, empty when nothing was learned",
     },
 ];
 
 /// Number of methods: parameters in the order of the table, then streams.
 pub(super) const METHODS: usize = TABLE.len() + STREAMS.len();
 
-/// Which method a message of a stream belongs to.
+/// The method that a stream's message belongs to.
 pub(super) fn method_of(path: &str) -> Option<usize> {
     STREAMS.iter().position(|stream| stream.path == path).map(|index| TABLE.len() + index)
 }
@@ -158,10 +158,10 @@ pub(super) fn path_of(method: usize) -> String {
 /// A container, a method, or both: `/melos/reverb` is a number and holds `size`.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    /// Everything but `VALUE` and `CONTENTS`.
+    /// Everything except `VALUE` and `CONTENTS`.
     attributes: Map<String, Json>,
     children: BTreeMap<String, Node>,
-    /// Which method this is; `None` for a container.
+    /// The method; `None` for a container.
     pub(super) method: Option<usize>,
 }
 
@@ -195,7 +195,7 @@ impl Node {
         node.method = Some(method);
     }
 
-    /// The node at a path; a slash at the end does not matter.
+    /// The node at a path; a trailing slash is ignored.
     pub(super) fn find(&self, path: &str) -> Option<&Self> {
         let path = path.strip_prefix('/')?;
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -205,12 +205,12 @@ impl Node {
         path.split('/').try_fold(self, |node, part| node.children.get(part))
     }
 
-    /// Whether there is a value that may be read.
+    /// Whether it has a readable value.
     pub(super) fn is_readable(&self) -> bool {
         self.attributes.get("ACCESS").and_then(Json::as_u64).is_some_and(|access| access & 1 == 1)
     }
 
-    /// One attribute, when this node has it.
+    /// An attribute, if this node has it.
     pub(super) fn attribute(&self, name: &str, values: &Values) -> Option<Json> {
         let names = self.method.and_then(|method| values.names.get(&method));
         match (name, names) {
@@ -224,7 +224,7 @@ impl Node {
         }
     }
 
-    /// The node with everything inside it.
+    /// The node with all its contents.
     pub(super) fn json(&self, values: &Values) -> Json {
         let mut object = self.attributes.clone();
         for name in ["VALUE", "RANGE", "CONTENTS"] {
@@ -256,7 +256,7 @@ fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
     attributes
 }
 
-/// A parameter's unit by the name that the proposal gives it in its `units.md`.
+/// A parameter's unit by its name in the proposal's `units.md`.
 fn unit(param: Param) -> Option<&'static str> {
     match param.spec().unit {
         "dB" => Some("gain.db"),

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The one connection to the daemon: every parameter's value, the streams, and what is to be set. What is set while the
- * connection is down waits, the newest value of each parameter, and goes out when it is back.
+ * The one connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected
+ * wait, the newest per parameter, and are sent after reconnecting.
  *
  * @typedef {import('./osc.js').Argument} Argument
  * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string }} Parameter
@@ -10,28 +10,28 @@
 
 import { decode, encode } from './osc.js';
 
-/** How often waiting values are sent at most, in milliseconds. */
+/** Minimum interval between sends, in milliseconds. */
 const PACE = 33;
-/** How long to wait before trying to connect again. */
+/** Delay before reconnecting, in milliseconds. */
 const RETRY = 1000;
-/** Changes of one parameter that follow each other within this time are one change, to be undone at once. */
+/** Changes of one parameter within this many milliseconds of each other are undone as one. */
 const GESTURE = 900;
 const MOST_UNDO = 100;
 
-/** Parameters that say what to do next and hold no state to go back to. */
+/** Actions, which have no state to restore. */
 const ACTS = /^(preset\/|scene|record|panic)/;
 
 class Connection {
   constructor() {
     /** @type {Map<string, Parameter>} */
     this.parameters = new Map();
-    /** @type {Map<string, Argument>} what each parameter stands at */
+    /** @type {Map<string, Argument>} current values */
     this.values = new Map();
-    /** @type {Map<string, any[]>} what streams told before this page was there */
+    /** @type {Map<string, any[]>} the latest message of each stream */
     this.streams = new Map();
     /** @type {Map<string, Set<Listener>>} */
     this.listeners = new Map();
-    /** @type {Map<string, Argument | null>} what is to be sent; null fires a trigger */
+    /** @type {Map<string, Argument | null>} values to send; null fires a trigger */
     this.waiting = new Map();
     /** @type {{ id: string, at: number, before: Map<string, Argument> }[]} */
     this.done = [];
@@ -68,11 +68,11 @@ class Connection {
   }
 
   /**
-   * What a stream told last: who listens hears it at once, and not only when it tells something new.
+   * The latest message of a stream: a new listener gets it at once.
    * @param {string} id @param {any[]} args
    */
   recall(id, args) {
-    // When the planned chords were to come was true when it was told.
+    // The seconds until planned chords are relative to when they were sent.
     if (id === 'outlook') this.streams.set(id, args.slice(0, 3));
     if (id === 'mood' || id === 'health') this.streams.set(id, args);
   }
@@ -84,7 +84,7 @@ class Connection {
     this.socket = socket;
     socket.onopen = () => {
       const streams = ['beat', 'bar', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'learn'];
-      // What listeners to the chord hear is the chord that sounds; the outlook tells that better.
+      // Listeners to the chord get the sounding chord from the outlook, which is more precise.
       const ids = [...this.parameters.values()].filter(({ id, type }) => type !== 'I' && id !== 'chord').map(({ id }) => id);
       for (const id of [...ids, ...streams]) {
         if (!this.waiting.has(id)) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
@@ -117,14 +117,14 @@ class Connection {
   /** @param {string} id @param {Argument[]} args */
   take(id, args) {
     const known = this.parameters.has(id);
-    // What is moved here and not sent yet is newer than what comes.
+    // A local change not yet sent is newer than what arrives.
     if (known && this.waiting.has(id)) return;
     if (known) this.values.set(id, args[0]);
     this.tell(id, ...args);
   }
 
   /**
-   * Hears of a parameter or a stream, and at once of what a parameter stands at.
+   * Subscribes to a parameter or a stream; a parameter's current value is delivered at once.
    * @param {string} id @param {Listener} listener
    */
   on(id, listener) {
@@ -141,8 +141,8 @@ class Connection {
   }
 
   /**
-   * Sets a parameter, and shows it as set at once.
-   * @param {string} id @param {Argument} [value] left out for triggers
+   * Sets a parameter and shows the new value immediately.
+   * @param {string} id @param {Argument} [value] omitted for triggers
    */
   set(id, value) {
     this.remember(id);
@@ -162,7 +162,7 @@ class Connection {
   }
 
   /**
-   * Asks for a value and shows it only when the daemon has taken it.
+   * Requests a value and shows it only once the daemon confirms it.
    * @param {string} id @param {Argument} value
    */
   async ask(id, value) {
@@ -202,7 +202,7 @@ class Connection {
     this.send(id, 's', [text]);
   }
 
-  /** Keeps what everything stands at before a change. @param {string} id */
+  /** Saves all values before a change. @param {string} id */
   remember(id) {
     const [last, now] = [this.done.at(-1), performance.now()];
     const goesOn = last && last.id === id && now - last.at < GESTURE;
@@ -216,7 +216,7 @@ class Connection {
     this.tell('@undo', this.done.length);
   }
 
-  /** Takes the last change made on this page back; tells which parameter it was. */
+  /** Undoes the last change made on this page and returns its parameter. */
   undo() {
     const change = this.done.pop();
     if (!change) return undefined;
@@ -225,7 +225,7 @@ class Connection {
     const isMood = id === 'emotion' || id === 'valence' || id === 'arousal' || mood.includes(id);
     const all = /^(preset|scene)/.test(id);
     const back = isMood ? mood : all ? [...this.parameters.keys()].filter((other) => !ACTS.test(other)) : [id];
-    // A tempo that was not pinned is given back to the mood.
+    // If the tempo was not fixed, let it follow the mood again.
     const follows = before.get('tempo/follow') === true;
     for (const other of back) {
       const value = before.get(other);
@@ -247,9 +247,9 @@ class Connection {
 export const melos = new Connection();
 
 /**
- * A request to the daemon beside the address space.
- * @param {string} path @param {unknown} [body] sent as JSON with POST; left out for GET
- * @returns {Promise<any>} what it answers; an error's message is a sentence for people
+ * Sends a request to the daemon's HTTP API.
+ * @param {string} path @param {unknown} [body] sent as JSON with POST; omitted for GET
+ * @returns {Promise<any>} the response; an error's message can be shown to the user
  */
 export async function http(path, body) {
   const post = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
@@ -257,7 +257,7 @@ export async function http(path, body) {
   try {
     answer = await fetch(path, body === undefined ? {} : post);
   } catch {
-    throw new Error('Melos does not answer. Is it running?');
+    throw new Error('Melos does not respond. Is it running?');
   }
   const text = await answer.text();
   let json;
@@ -266,6 +266,6 @@ export async function http(path, body) {
   } catch {
     json = undefined;
   }
-  if (!answer.ok) throw new Error(json?.error ?? (text || `Melos answers ${answer.status}`));
+  if (!answer.ok) throw new Error(json?.error ?? (text || `Melos responded with status ${answer.status}`));
   return json;
 }

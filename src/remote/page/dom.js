@@ -1,13 +1,13 @@
 // @ts-check
-/** Small parts that every panel is made of. */
+/** Building blocks shared by the panels. */
 
 import { melos } from './connection.js';
 
-/** How long a press is a long one, in milliseconds. */
+/** Minimum duration of a long press, in milliseconds. */
 const LONG = 500;
 
 /**
- * An element with properties (`class`, `on…`, `data-…`, `aria-…`, any other attribute) and children.
+ * Creates an element with properties (`class`, `on…`, `data-…`, `aria-…`, any other attribute) and children.
  * @param {string} tag @param {Record<string, any>} [properties] @param {...(Node | string | null | undefined)} children
  * @returns {any}
  */
@@ -42,7 +42,8 @@ export const date = (unix) => new Date(unix * 1000).toLocaleString(undefined, { 
 export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 /**
- * What a short and a long press of a button do. Told apart by when they happened, however late the page hears of it.
+ * Handlers for short and long presses of a button, distinguished by event timestamps, so that a slow page does not
+ * matter.
  * @param {(event: MouseEvent) => void} short @param {() => void} long
  */
 export function presses(short, long) {
@@ -68,10 +69,10 @@ export function presses(short, long) {
   };
 }
 
-/** A number with a true minus sign. @param {number} value @param {number} digits */
+/** Formats a number with a true minus sign. @param {number} value @param {number} digits */
 export const figure = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, '0$1').replace('-', '−');
 
-/** Says something for a moment, to the eye and to screen readers. @param {string} text @param {boolean} [wrong] */
+/** Shows a brief message, also to screen readers. @param {string} text @param {boolean} [wrong] */
 export function say(text, wrong = false) {
   const toast = byId('toast');
   toast.textContent = text;
@@ -81,7 +82,7 @@ export function say(text, wrong = false) {
   toast.dataset.timer = String(setTimeout(() => toast.classList.remove('shown'), wrong ? 8000 : 4000));
 }
 
-/** Runs something and says what went wrong. @param {() => Promise<unknown>} work */
+/** Runs a task and reports any error. @param {() => Promise<unknown>} work */
 export async function attempt(work) {
   try {
     await work();
@@ -91,10 +92,10 @@ export async function attempt(work) {
 }
 
 /**
- * A fader for a number of the address space, bound both ways.
+ * A fader bound both ways to a numeric parameter.
  * @param {string} id
  * @param {{ label: string, digits?: number, unit?: string, words?: [string, string], upright?: boolean, curve?: number }} options
- *   `words` stand at the ends; `curve` above 1 gives small values more room
+ *   `words` label the ends; `curve` above 1 gives small values more travel
  */
 export function fader(id, { label, digits = 2, unit = '', words, upright = false, curve = 1 }) {
   const spec = melos.parameters.get(id);
@@ -121,8 +122,8 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
 }
 
 /**
- * A menu for a choice of the address space, or for names that come later.
- * @param {string} id @param {string} label @param {(name: string) => string} [face] how a name is written
+ * A menu for a choice parameter, or for names that are added later.
+ * @param {string} id @param {string} label @param {(name: string) => string} [face] formats a name
  */
 export function menu(id, label, face = capital) {
   const spec = melos.parameters.get(id);
@@ -136,7 +137,7 @@ export function menu(id, label, face = capital) {
 }
 
 /**
- * A button that is on or off, as the daemon says.
+ * A toggle button that shows the daemon's value.
  * @param {string} id @param {string} label @param {Record<string, any>} [more]
  */
 export function toggle(id, label, more = {}) {
@@ -149,10 +150,10 @@ export function toggle(id, label, more = {}) {
 }
 
 /**
- * A canvas that keeps the resolution of the screen; `draw` gets it in CSS pixels.
+ * A canvas at the screen's resolution; `draw` works in CSS pixels.
  * @param {any} canvas
  * @param {(brush: CanvasRenderingContext2D, width: number, height: number) => void} draw
- * @returns {() => void} asks for a new picture
+ * @returns {() => void} requests a redraw
  */
 export function picture(canvas, draw) {
   const brush = canvas.getContext('2d');
@@ -187,5 +188,5 @@ export const EMOTIONS = [
   ['happy', 0.7, 0.5], ['energetic', 0.4, 0.9], ['angry', -0.7, 0.8], ['mysterious', -0.3, 0.1],
   ['romantic', 0.6, -0.1], ['calm', 0.4, -0.7], ['nostalgic', -0.1, -0.4], ['sad', -0.7, -0.5],
 ];
-/** The order in which the daemon tells weights. */
+/** The order of the daemon's weights. */
 export const WEIGHTS = ['happy', 'sad', 'energetic', 'calm', 'romantic', 'angry', 'nostalgic', 'mysterious'];

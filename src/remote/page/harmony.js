@@ -1,5 +1,5 @@
 // @ts-check
-/** The chord now and next, chords of the scale to lead with, key, mode and tempo; and how it is played. */
+/** The current and next chord, chords of the scale to lead with, key, mode and tempo; and the playing style. */
 
 import { melos } from './connection.js';
 import { fader, figure, h, menu, toggle } from './dom.js';
@@ -11,9 +11,9 @@ const MODES = {
   lydian: [0, 2, 4, 6, 7, 9, 11], mixolydian: [0, 2, 4, 5, 7, 9, 10], 'harmonic-minor': [0, 2, 3, 5, 7, 8, 11],
 };
 const NUMERALS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII'];
-/** Endings of triads by the sizes of their lower and upper third. @type {Record<string, string>} */
+/** Suffixes of triads by the sizes of their lower and upper third. @type {Record<string, string>} */
 const TRIADS = { 43: '', 34: 'm', 33: 'dim', 44: 'aug' };
-/** Taps that are this far apart, in milliseconds, begin anew. */
+/** A pause this long, in milliseconds, restarts tap tempo. */
 const TAPS_END = 2000;
 
 /** The triads of a key. @param {string} key such as `A minor` */
@@ -31,7 +31,7 @@ export function scaleChords(key) {
   });
 }
 
-/** The chord that sounds and what comes, large. */
+/** The current and upcoming chords, large. */
 export function chordNow() {
   const now = h('strong', { id: 'chord-now' }, '–');
   const next = h('span', { id: 'chord-next' });
@@ -57,12 +57,12 @@ export function harmony() {
   /** @type {string | undefined} */
   let led;
   const keep = h('button', {
-    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', title: 'Chords stay when they are let go',
+    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', title: 'Chords stay when released',
     onclick: () => {
       keep.setAttribute('aria-pressed', String(keep.getAttribute('aria-pressed') !== 'true'));
       if (keep.getAttribute('aria-pressed') !== 'true') back(true);
     },
-  }, 'Keep chord');
+  }, 'Latch chord');
   /** @param {string} symbol */
   const lead = (symbol) => {
     if (led === symbol && keep.getAttribute('aria-pressed') === 'true') return back(true);
@@ -81,7 +81,7 @@ export function harmony() {
     if (key === shown || led) return;
     shown = key;
     chords.replaceChildren(...scaleChords(key).map(({ symbol, numeral }) => h('button', {
-      type: 'button', 'data-chord': symbol, 'data-param': 'chord', 'aria-pressed': 'false', title: `Leads with ${symbol} while it is held`,
+      type: 'button', 'data-chord': symbol, 'data-param': 'chord', 'aria-pressed': 'false', title: `Leads with ${symbol} while held`,
       onpointerdown: (/** @type {PointerEvent} */ event) => {
         if (event.defaultPrevented) return;
         /** @type {HTMLElement} */ (event.currentTarget).setPointerCapture(event.pointerId);
@@ -122,20 +122,21 @@ function tempo() {
     melos.set('tempo', Number(Math.min(200, Math.max(40, bpm)).toFixed(1)));
   };
   /** @type {Record<string, string>} */
-  const faces = { mood: 'The mood', pinned: 'A pinned value', clock: 'A MIDI clock', link: 'Ableton Link', jack: 'The JACK transport' };
-  const source = menu('tempo/source', 'Tempo comes from', (name) => faces[name] ?? name);
+  const faces = { mood: 'Mood', pinned: 'Fixed', clock: 'MIDI clock', link: 'Ableton Link', jack: 'JACK transport' };
+  const source = menu('tempo/source', 'Tempo source', (name) => faces[name] ?? name);
   return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row' }, source, tap)];
 }
 
-/** How the network plays. */
+/** The network's playing style. */
 export function touch() {
   return [
     fader('temperature', { label: 'Creativity', words: ['safe', 'wild'] }),
+    fader('recall', { label: 'Recall', words: ['always new', 'returning'] }),
     fader('density', { label: 'Density', words: ['few notes', 'many'] }),
     fader('loudness', { label: 'Touch', words: ['soft', 'hard'] }),
     fader('register', { label: 'Register', words: ['low', 'high'] }),
     fader('dynamics', { label: 'Dynamics', words: ['even', 'swelling'] }),
     fader('guidance', { label: 'Guidance', words: ['free', 'strict'] }),
-    h('div', { class: 'row wrap' }, toggle('guide/chord', 'Hears the chord'), toggle('guide/beat', 'Hears the beat')),
+    h('div', { class: 'row wrap' }, toggle('guide/chord', 'Follows the chord'), toggle('guide/beat', 'Follows the beat')),
   ];
 }

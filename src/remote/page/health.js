@@ -1,21 +1,21 @@
 // @ts-check
-/** How the instrument is: a dot, a sentence, and every figure behind them. */
+/** Health of the instrument: a dot, a sentence, and all the figures behind them. */
 
 import { http, melos } from './connection.js';
 import { attempt, byId, capital, figure, h } from './dom.js';
 
-/** How long something that went wrong is told, in milliseconds. */
+/** How long a problem is shown, in milliseconds. */
 const MINUTE = 60_000;
-/** Load of the generator above which it may soon be late. */
+/** Generator load above which it may soon be late. */
 const HIGH = 0.85;
-/** How often the figures are read while they are shown. */
+/** Interval for reading the figures while visible, in milliseconds. */
 const LOOK = 2000;
 const KEPT = 'melos.zero';
 
 /** @type {Record<string, { at: number, count: number }[]>} */
 const history = {};
 
-/** How often a counter has risen within the last minute. @param {string} name @param {number} count */
+/** Increase of a counter within the last minute. @param {string} name @param {number} count */
 function lately(name, count) {
   const now = performance.now();
   const known = (history[name] ??= []);
@@ -33,22 +33,22 @@ const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${coun
  */
 function judge({ state, load, xruns, starvations, output, trouble }) {
   const [gaps, late] = [lately('xruns', xruns), lately('starvations', starvations)];
-  if (state === 'no-device') return ['bad', 'The sound device is gone: trying to get it back'];
-  if (state === 'starved') return ['bad', 'The generator is late: the last sound is held until it is back'];
+  if (state === 'no-device') return ['bad', 'Audio device lost: trying to reconnect'];
+  if (state === 'starved') return ['bad', 'The generator is late: the last sound is sustained'];
   if (trouble) return ['warn', trouble];
   if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or fewer programs`];
-  if (gaps) return ['warn', `Sound device late ${times(gaps)} in the last minute: try a larger block`];
-  if (load > HIGH) return ['warn', `The generator is at ${Math.round(load * 100)} % of what it can do: run fewer programs`];
-  if (state === 'silent') return ['good', 'Faded out: press Play'];
-  if (/null|nothing/i.test(output)) return ['warn', 'No sound device: playing into nothing. Press Listen to hear it here'];
+  if (gaps) return ['warn', `Audio dropouts ${times(gaps)} in the last minute: try a larger block`];
+  if (load > HIGH) return ['warn', `Generator load ${Math.round(load * 100)} %: run fewer programs`];
+  if (state === 'silent') return ['good', 'Paused: press Play'];
+  if (/null|nothing/i.test(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
   return state === 'playing' ? ['good', 'Playing, all is well'] : ['warn', capital(state)];
 }
 
-/** The dot and the sentence, for the header. */
+/** The dot and the sentence in the header. */
 export function healthLine() {
   const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
   const sentence = h('span', { id: 'sentence' }, 'Connecting');
-  const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'More about it', onclick: () => (location.hash = '/setup') }, dot, sentence);
+  const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'Details', onclick: () => (location.hash = '/setup') }, dot, sentence);
   const live = byId('said');
   let [output, trouble] = ['', ''];
   let spoken = '';
@@ -56,7 +56,7 @@ export function healthLine() {
   const show = (colour, text) => {
     line.dataset.health = colour;
     if (sentence.textContent !== text) sentence.textContent = text;
-    // Read out only when it is serious, not at every figure.
+    // Announced only when serious, not at every change.
     if (colour === 'bad' && spoken !== text) live.textContent = text;
     spoken = text;
   };
@@ -76,7 +76,7 @@ export function healthLine() {
   return line;
 }
 
-/** The figures; read only while they can be seen. */
+/** The figures; read only while visible. */
 export function healthFigures() {
   const list = h('dl', { class: 'figures', id: 'figures' });
   /** @type {Record<string, number>} */
@@ -100,7 +100,7 @@ export function healthFigures() {
       return [h('dt', {}, capital(key.replaceAll('_', ' '))), h('dd', { class: wrong ? 'wrong' : '' }, text)];
     }));
   };
-  const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'The last lines of the log' });
+  const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'Latest log lines' });
   let last = '';
   const read = () => attempt(async () => {
     newest = await http('/status');
@@ -116,12 +116,12 @@ export function healthFigures() {
   addEventListener('hashchange', () => location.hash === '#/setup' && read());
   melos.on('@open', (open) => open && list.offsetParent && read());
   const reset = h('button', {
-    type: 'button', id: 'figures-reset', title: 'Counts from here on, in this browser',
+    type: 'button', id: 'figures-reset', title: 'Restarts the counters, in this browser only',
     onclick: () => {
       zero = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => counts(key, value)));
       sessionStorage.setItem(KEPT, JSON.stringify(zero));
       show();
     },
-  }, 'Count from 0');
+  }, 'Reset counters');
   return [list, h('div', { class: 'row end' }, reset), h('h3', {}, 'Log'), log];
 }

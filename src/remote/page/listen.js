@@ -1,11 +1,11 @@
 // @ts-check
-/** Listening in the browser: the endless WAV, scheduled a moment ahead. It resumes by itself when the daemon is back. */
+/** Listening in the browser: plays the endless WAV slightly ahead of time and resumes when the daemon returns. */
 
 import { h, say } from './dom.js';
 
 const RATE = 48_000;
 const HEADER = 44;
-/** Seconds ahead that sound is scheduled: as little as the network allows, within these. */
+/** Bounds for the scheduling lead in seconds, which is as small as the network allows. */
 const LEAST = 0.12;
 const MOST = 0.28;
 
@@ -14,10 +14,10 @@ let session;
 let wanted = false;
 let ahead = LEAST;
 
-/** Seconds from the moment sound arrives here until it is heard; 0 before any has. */
+/** Seconds from the arrival of audio until it is heard; 0 before any has arrived. */
 export let delay = 0;
 
-/** Forgets the delay, so that a later one is a new one. */
+/** Resets the delay. */
 export function forget() {
   delay = 0;
 }
@@ -27,12 +27,12 @@ async function play() {
   const abort = new AbortController();
   const stop = () => {
     abort.abort();
-    // A connection that was lost has closed it already.
+    // Already closed if the connection was lost.
     if (audio.state !== 'closed') audio.close();
   };
   session = { stop };
   const answer = await fetch('/listen.wav', { signal: abort.signal });
-  if (!answer.ok || !answer.body) throw new Error(answer.status === 503 ? 'Too many are listening already' : 'Melos does not answer');
+  if (!answer.ok || !answer.body) throw new Error(answer.status === 503 ? 'Too many listeners' : 'Melos does not respond');
   const reader = answer.body.getReader();
   let rest = new Uint8Array(0);
   let skip = HEADER;
@@ -49,11 +49,11 @@ async function play() {
     if (frames === 0) continue;
     const now = audio.currentTime;
     if (due < now) {
-      // It came too late: from now on there is more room for that.
+      // Audio arrived late: increase the lead.
       if (due > 0) ahead = Math.min(MOST, ahead + 0.04);
       due = now + ahead;
     }
-    // What has piled up, while the machine slept, is left out.
+    // Skip what piled up while the machine slept.
     delay = due - now + frames / RATE + audio.baseLatency + (audio.outputLatency || 0);
     if (due - now > ahead + 0.1) continue;
     const samples = new Int16Array(bytes.buffer, 0, frames * 2);
@@ -71,7 +71,7 @@ async function play() {
 
 export function listen() {
   const button = h('button', {
-    type: 'button', id: 'listen', 'aria-pressed': 'false', title: 'Plays the sound in this browser as well',
+    type: 'button', id: 'listen', 'aria-pressed': 'false', title: 'Also plays the music in this browser',
     onclick: () => {
       wanted = !wanted;
       show();
@@ -97,7 +97,7 @@ export function listen() {
       session?.stop();
       session = undefined;
       if (!wanted) break;
-      show('Listening again soon');
+      show('Reconnecting');
       await new Promise((resolve) => setTimeout(resolve, 700));
     }
     show();

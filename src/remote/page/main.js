@@ -1,5 +1,5 @@
 // @ts-check
-/** Builds the page out of its parts. */
+/** Builds the page from its parts. */
 
 import { melos } from './connection.js';
 import { byId, h } from './dom.js';
@@ -13,14 +13,15 @@ import { pictures } from './pictures.js';
 import { piece } from './piece.js';
 import { presetList } from './presets.js';
 import { scenes } from './scenes.js';
+import { show } from './show.js';
 import { banner, looks, stageButton, theme, undoButton } from './stage.js';
 import { takes } from './takes.js';
 import { keys, transport } from './transport.js';
 
-/** Views and their panels; the first view is shown at the start. @type {[string, string, [string, string, () => any[]][]][]} */
+/** Views and their panels; the first view is shown initially. @type {[string, string, [string, string, () => any[]][]][]} */
 const VIEWS = [
   ['play', 'Play', [
-    ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes],
+    ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes], ['show', 'Show', show],
   ]],
   ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
   ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
@@ -36,7 +37,7 @@ function views() {
       ...panels.map(([panel, title, build]) => h('section', { class: 'panel', id: `panel-${panel}`, 'aria-labelledby': `title-${panel}` },
         h('h2', { id: `title-${panel}` }, title), ...build()))));
   }
-  const show = () => {
+  const change = () => {
     const wanted = VIEWS.find(([id]) => `#/${id}` === location.hash)?.[0] ?? VIEWS[0][0];
     VIEWS.forEach(([id], index) => {
       byId(`view-${id}`).hidden = id !== wanted;
@@ -45,8 +46,8 @@ function views() {
     });
     scrollTo(0, 0);
   };
-  addEventListener('hashchange', show);
-  show();
+  addEventListener('hashchange', change);
+  change();
 }
 
 async function start() {
@@ -55,7 +56,7 @@ async function start() {
     await melos.read();
   } catch {
     byId('banner').hidden = false;
-    byId('banner-text').textContent = 'Melos does not answer, trying again.';
+    byId('banner-text').textContent = 'Melos does not respond; trying again.';
     setTimeout(() => location.reload(), 2000);
     return;
   }

@@ -1,5 +1,5 @@
 // @ts-check
-/** MIDI: who is connected, what is bound; a control is learnt by pointing at it here and moving it there. */
+/** MIDI: connected devices and learned mappings; to learn one, select a control here and move one on the device. */
 
 import { http, melos } from './connection.js';
 import { attempt, byId, h, say } from './dom.js';
@@ -14,13 +14,13 @@ function point(on) {
   document.body.classList.toggle('pointing', on);
   byId('learn').setAttribute('aria-pressed', String(on));
   byId('learning').hidden = !on;
-  byId('learning-text').textContent = on ? 'Point at a control here' : '';
+  byId('learning-text').textContent = on ? 'Select a control on this page' : '';
 }
 
-/** The button that begins to point, for the header. */
+/** The header's button that starts learning. */
 export function learnButton() {
   return h('button', {
-    type: 'button', id: 'learn', 'aria-pressed': 'false', title: 'Binds a MIDI control: point here, then move it there',
+    type: 'button', id: 'learn', 'aria-pressed': 'false', title: 'Maps a MIDI control: select a control here, then move one on the device',
     onclick: () => {
       if (pointing) melos.send('learn/cancel', '', []);
       point(!pointing);
@@ -28,7 +28,7 @@ export function learnButton() {
   }, 'Learn MIDI');
 }
 
-/** Catches what is pointed at before it acts. */
+/** Intercepts the selected control before it acts. */
 export function learning() {
   const catchIt = (/** @type {Event} */ event) => {
     if (!pointing) return;
@@ -39,7 +39,7 @@ export function learning() {
     if (event.type !== 'click' && event.type !== 'keydown') return;
     const id = /** @type {string} */ (target.dataset.param);
     melos.sendText('learn', id);
-    byId('learning-text').textContent = `Now move the knob, fader or button for “${id}” (30 seconds)`;
+    byId('learning-text').textContent = `Now move a knob, fader or button for “${id}” (within 30 seconds)`;
   };
   for (const type of ['pointerdown', 'mousedown', 'click', 'input', 'change']) addEventListener(type, catchIt, true);
   addEventListener('keydown', (event) => {
@@ -53,11 +53,11 @@ export function learning() {
   melos.on('learn', (id, block) => {
     if (!pointing) return;
     point(false);
-    say(block ? `“${id}” is moved by ${words(block)} from now on` : `Nothing was learnt for “${id}”`);
+    say(block ? `“${id}” is now controlled by ${words(block)}` : `Nothing was learned for “${id}”`);
   });
 }
 
-/** What a block of a mapping file binds, in words. @param {string} block */
+/** Describes a block of a mapping file in words. @param {string} block */
 function words(block) {
   const of = (/** @type {string} */ key) => new RegExp(`^${key} = "?([^"\\n]*)"?$`, 'm').exec(block)?.[1];
   const names = { cc: 'CC', cc14: '14-bit CC', nrpn: 'NRPN', rpn: 'RPN', note: 'note', program: 'program' };
@@ -72,19 +72,19 @@ export function midi() {
   const read = () => attempt(async () => {
     const { devices: found, learned } = /** @type {{ devices: { name: string, mappings: string[] }[], learned: Learned[] }} */ (await http('/midi'));
     devices.replaceChildren(...found.map(({ name, mappings }) => h('li', {}, h('strong', {}, name),
-      h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping: learn its controls'}`))));
+      h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping; use MIDI learn'}`))));
     if (found.length === 0) devices.append(h('li', { class: 'empty' }, 'No MIDI device is connected.'));
     bound.replaceChildren(...learned.map(({ device, parameters, block }) => h('li', { class: 'row' },
       h('span', {}, h('strong', {}, parameters.join(', ')), h('span', { class: 'hint' }, ` ${words(block)} of ${device}`)),
-      ...parameters.map((id) => h('button', { type: 'button', 'aria-label': `Forget the controls of ${id}`, onclick: () => melos.sendText('learn/forget', id) }, 'Forget')))));
+      ...parameters.map((id) => h('button', { type: 'button', 'aria-label': `Forget the learned controls of ${id}`, onclick: () => melos.sendText('learn/forget', id) }, 'Forget')))));
     const names = [...new Set(learned.map(({ device }) => device))];
     bound.append(...names.map((device) => h('li', {}, h('a', {
       class: 'button', href: `/midi/mapping?device=${encodeURIComponent(device)}`, download: 'learned.toml',
     }, `Save ${device} as a mapping file`))));
-    if (learned.length === 0) bound.append(h('li', { class: 'empty' }, 'Nothing was learnt yet.'));
+    if (learned.length === 0) bound.append(h('li', { class: 'empty' }, 'No controls learned yet.'));
   });
   let seen = -1;
   melos.on('revisions', (...revisions) => revisions[2] !== seen && ((seen = revisions[2]), read()));
   melos.on('@open', (open) => open && read());
-  return [h('h3', {}, 'Devices'), devices, h('h3', {}, 'Learnt controls'), bound];
+  return [h('h3', {}, 'Devices'), devices, h('h3', {}, 'Learned controls'), bound];
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The mixer: faders with meters, mute and solo; limiter and clips; the room. */
+/** The mixer: faders with meters, mute and solo; limiter and reverb. */
 
 import { melos } from './connection.js';
 import { fader, figure, h, toggle } from './dom.js';
@@ -8,16 +8,16 @@ import { fader, figure, h, toggle } from './dom.js';
 const STRIPS = [
   ['network', 'Piano'], ['bass', 'Bass'], ['pad', 'Pad'], ['upper', 'Upper voice'], ['harmony', 'Harmony'], ['master', 'Master'],
 ];
-/** Layers that solo chooses among; harmony is the sum of three. */
+/** Layers that can be soloed; harmony is the sum of three. */
 const SOLO = ['network', 'bass', 'pad', 'upper'];
-/** Decibels at the lower end of the meters. */
+/** Lower end of the meters in decibels. */
 const FLOOR = -60;
-/** Decibels by which a meter and its peak fall in a message, thirty a second. */
+/** Fallback of a meter and its peak in decibels per message, thirty per second. */
 const FALL = 0.9;
 const PEAK_FALL = 0.25;
 const PEAK_HOLD = 1500;
 
-/** Mutes as they were before a solo. @type {Map<string, boolean> | undefined} */
+/** The mutes before soloing. @type {Map<string, boolean> | undefined} */
 let before;
 
 /** @param {string} layer */
@@ -27,7 +27,7 @@ function solo(layer) {
   if (!before || !alone) before ??= new Map(SOLO.map((other) => [other, muted(other)]));
   for (const other of SOLO) {
     const mute = alone ? (before?.get(other) ?? false) : other !== layer;
-    // Back from a solo that another page began, everything plays.
+    // If another page started the solo, unmute everything.
     if (mute !== muted(other)) melos.set(`mute/${other}`, mute);
   }
   if (alone) before = undefined;
@@ -82,7 +82,7 @@ export function mixer() {
     const text = `${figure(deepest, 1)} dB`;
     if (reduction.textContent !== text) reduction.textContent = text;
     newest = count;
-    // A daemon that was restarted counts from 0 again.
+    // A restarted daemon counts from 0 again.
     if (since < 0 || count < since) since = count;
     if (clips.textContent !== String(count - since)) clips.textContent = String(count - since);
     clips.classList.toggle('wrong', count > since);
@@ -90,7 +90,7 @@ export function mixer() {
   return [
     h('div', { class: 'strips' }, ...strips.map(({ element }) => element)),
     h('div', { class: 'row wrap limiter' },
-      h('span', {}, 'Limiter turns down by ', reduction), h('span', {}, 'Too loud: ', clips, ' times'),
+      h('span', {}, 'Limiter gain reduction ', reduction), h('span', {}, 'Limited: ', clips, ' times'),
       h('button', { type: 'button', id: 'clips-reset', onclick: () => {
         since = newest;
         clips.textContent = '0';

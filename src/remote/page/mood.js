@@ -1,25 +1,25 @@
 // @ts-check
-/** Mood: eight buttons, the pad of valence and arousal, and how long a change takes. */
+/** Mood: eight buttons, the valence and arousal pad, and the glide. */
 
 import { melos } from './connection.js';
 import { EMOTIONS, WEIGHTS, capital, colour, fader, figure, h, picture, presses, say } from './dom.js';
 
-/** Points of the heard mood that are remembered. */
+/** Length of the trail of the heard mood. */
 const TRAIL = 90;
 
-/** Weights as shares that add up to 1. @returns {Map<string, number>} */
+/** The weights, normalized to a sum of 1. @returns {Map<string, number>} */
 export function shares() {
   const weights = EMOTIONS.map(([name]) => /** @type {[string, number]} */ ([name, melos.number(`emotion/${name}`)]));
   const sum = weights.reduce((sum, [, weight]) => sum + weight, 0) || 1;
   return new Map(weights.map(([name, weight]) => [name, weight / sum]));
 }
 
-/** Takes an emotion into the blend, or out of it. @param {string} name */
+/** Adds an emotion to the blend or removes it. @param {string} name */
 function blend(name) {
   const now = shares();
   const others = [...now].filter(([other, share]) => other !== name && share > 0.01);
   const inside = (now.get(name) ?? 0) > 0.01;
-  if (inside && others.length === 0) return say(`${capital(name)} is the only one in the blend`);
+  if (inside && others.length === 0) return say(`${capital(name)} is the only emotion in the blend`);
   melos.remember(`emotion/${name}`);
   const rest = inside ? 1 : 1 - 1 / (others.length + 1);
   const sum = others.reduce((sum, [, share]) => sum + share, 0) || 1;
@@ -35,7 +35,7 @@ function button(name, number) {
   const share = h('span', { class: 'share', 'aria-hidden': 'true' });
   const element = h('button', {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-param': `emotion/${name}`, 'aria-pressed': 'false',
-    title: `${capital(name)} alone (key ${number}); with Shift or a long press: into the blend`,
+    title: `${capital(name)} only (key ${number}); with Shift or a long press: add to the blend`,
     ...presses((event) => (event.shiftKey ? blend(name) : melos.set('emotion', name)), () => blend(name)),
   }, h('span', { class: 'name' }, capital(name)), share);
   const show = () => {
@@ -53,7 +53,7 @@ function pad() {
   const trail = [];
   const canvas = h('canvas', {});
   const element = h('div', {
-    class: 'mood-pad', id: 'pad', role: 'slider', tabindex: 0, 'aria-label': 'Mood: valence from left to right, arousal upwards',
+    class: 'mood-pad', id: 'pad', role: 'slider', tabindex: 0, 'aria-label': 'Mood: valence from left to right, arousal from bottom to top',
     'aria-valuemin': -1, 'aria-valuemax': 1, 'aria-valuenow': 0, 'data-param': 'valence',
   }, canvas);
   const margin = 22;

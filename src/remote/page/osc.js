@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * OSC 1.0 messages as OSCQuery's WebSocket carries them.
+ * OSC 1.0 messages as carried by OSCQuery's WebSocket.
  *
  * @typedef {number | string | boolean} Argument
  * @typedef {{ address: string, args: Argument[] }} Message
@@ -9,7 +9,7 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** @param {string} text zero-terminated, its length a multiple of four */
+/** @param {string} text zero-terminated and padded to a multiple of four bytes */
 function padded(text) {
   const bytes = encoder.encode(text);
   const out = new Uint8Array((bytes.length >> 2) * 4 + 4);
@@ -40,7 +40,7 @@ export function encode(address, types, args) {
 }
 
 /**
- * @param {ArrayBuffer} buffer one message, no bundle
+ * @param {ArrayBuffer} buffer a single message, not a bundle
  * @returns {Message}
  */
 export function decode(buffer) {

@@ -1,16 +1,16 @@
 // @ts-check
-/** What is played as a picture, without listening: bands over time, beats, chords and mood, and the plan ahead. */
+/** The music as a picture: spectrum over time, beats, chords and mood, and the plan ahead. */
 
 import { melos } from './connection.js';
 import { WEIGHTS, colour, picture } from './dom.js';
 
-/** Bands, lowest first, and pictures a second, as the daemon sends them. */
+/** Number of bands, lowest first, and spectra per second, as sent by the daemon. */
 const BANDS = 48;
 const RATE = 20;
-/** Seconds that are shown of what was, and of what is planned. */
+/** Seconds of past and future shown. */
 const PAST = 12;
 const AHEAD = 5;
-/** Decibels between black and the brightest. */
+/** Decibels of the darkest and brightest colour. */
 const FLOOR = -80;
 const TOP = -20;
 /** Black, violet, red, amber, white: brighter throughout, so that it reads in grey too. */
@@ -51,7 +51,7 @@ export function pictures(canvas) {
     const line = (width * PAST) / (PAST + AHEAD);
     const x = (/** @type {number} */ at) => line + ((at - now) * width) / (PAST + AHEAD);
     brush.clearRect(0, 0, width, height);
-    // What was: the ring of columns in two pieces, oldest first.
+    // The past: the ring of columns in two pieces, oldest first.
     brush.imageSmoothingEnabled = true;
     const start = written % COLUMNS;
     const unit = width / (PAST + AHEAD) / RATE;
@@ -66,7 +66,7 @@ export function pictures(canvas) {
     if (COLUMNS - start > 0) brush.drawImage(past, start, 0, COLUMNS - start, BANDS, left, head, (COLUMNS - start) * unit, bottom - head);
     if (start > 0) brush.drawImage(past, 0, 0, start, BANDS, left + (COLUMNS - start) * unit, head, start * unit, bottom - head);
     brush.restore();
-    // What is planned.
+    // The future.
     brush.fillStyle = colour('surface-2');
     brush.fillRect(line, head, width - line, bottom - head);
     brush.lineWidth = 1;
@@ -87,7 +87,7 @@ export function pictures(canvas) {
       brush.stroke();
     }
     brush.globalAlpha = 1;
-    // Chords, each until the next.
+    // Chords, each up to the next.
     const all = [...chords, ...planned.filter(({ at }) => at > now)];
     brush.font = `600 16px ${colour('font')}`;
     brush.textAlign = 'left';

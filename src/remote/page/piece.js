@@ -1,5 +1,5 @@
 // @ts-check
-/** Make a piece: a mood or preset, a length, one press; it renders beside the performance, and is kept. */
+/** Make a piece: choose a mood or preset and a length; it is rendered alongside the performance and kept. */
 
 import { http, melos } from './connection.js';
 import { EMOTIONS, attempt, capital, clock, colour, date, figure, h, picture, say, size } from './dom.js';
@@ -14,10 +14,10 @@ import { known, nameOf } from './presets.js';
  *   file: string | null, bytes: number, picture: number[], error: string | null }} Piece
  */
 
-/** Lengths from ten seconds to half an hour. */
+/** Bounds of the length in seconds. */
 const LENGTHS = [10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800];
 const SEEDS = 16_777_216;
-/** How often the progress is asked for while something renders, in milliseconds. */
+/** Interval for polling the progress of a render, in milliseconds. */
 const LOOK = 500;
 
 /** @param {number} seconds */
@@ -32,16 +32,16 @@ function title(wish) {
   return capital(parts.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', '));
 }
 
-/** Asks for a piece. @param {Wish} wish */
+/** Requests a piece. @param {Wish} wish */
 export async function make(wish) {
   const piece = await http('/render', wish);
-  say(piece.state === 'waiting' ? `Piece ${piece.id} is in the queue` : `Piece ${piece.id} is being made`);
+  say(piece.state === 'waiting' ? `Piece ${piece.id} is in the queue` : `Piece ${piece.id} is being rendered`);
 }
 
 export function piece() {
   /** @type {string} */
   let source = 'calm';
-  const sources = h('div', { class: 'emotions small', role: 'group', 'aria-label': 'What is it to sound like?' });
+  const sources = h('div', { class: 'emotions small', role: 'group', 'aria-label': 'What should it sound like?' });
   const presetMenu = h('select', { id: 'piece-preset', onchange: () => choose(presetMenu.value ? `preset:${presetMenu.value}` : 'calm') });
   /** @param {string} name */
   const choose = (name) => {
@@ -53,8 +53,8 @@ export function piece() {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-source': name, 'aria-pressed': 'false', onclick: () => choose(name),
   }, capital(name))), h('button', {
     type: 'button', class: 'emotion', 'data-source': 'now', 'aria-pressed': 'false', onclick: () => choose('now'),
-    title: 'The blend that is asked for now',
-  }, 'As now'));
+    title: 'The current blend',
+  }, 'Current mood'));
   addEventListener('presets', () => {
     const chosen = presetMenu.value;
     presetMenu.replaceChildren(h('option', { value: '' }, 'No preset'), ...known().map(({ id, name }) => h('option', { value: id }, name)));
@@ -129,7 +129,7 @@ function pieceList() {
     }
     const wanted = pieces.map(({ id }) => rows.get(id)?.element);
     if (!list.hasChildNodes() || wanted.some((element, index) => list.children[index] !== element) || list.children.length !== wanted.length) {
-      list.replaceChildren(...(wanted.length ? wanted : [h('li', { class: 'empty' }, 'Nothing yet. What you make is kept here until you delete it.')]));
+      list.replaceChildren(...(wanted.length ? wanted : [h('li', { class: 'empty' }, 'No pieces yet. They are kept here until you delete them.')]));
     }
     if (pieces.some(({ state }) => state === 'rendering')) timer = window.setTimeout(read, LOOK);
   });
@@ -156,8 +156,8 @@ function row(piece) {
     }),
   }, state === 'ready' || state === 'failed' ? 'Delete' : 'Cancel');
   const again = h('button', {
-    type: 'button', title: 'The same again with another seed', onclick: () => attempt(() => make({ ...wish, seed: Math.floor(Math.random() * SEEDS) })),
-  }, 'Another like it');
+    type: 'button', title: 'The same settings with another seed', onclick: () => attempt(() => make({ ...wish, seed: Math.floor(Math.random() * SEEDS) })),
+  }, 'Make a variation');
   const head = h('div', { class: 'head' }, h('strong', {}, name), h('span', { class: 'hint' }, details));
   if (state === 'ready') {
     const source = `/render/${id}/file`;
@@ -195,7 +195,7 @@ function row(piece) {
   return { element, show };
 }
 
-/** A second press within some seconds makes sure. @param {any} button */
+/** Asks for a second press within a few seconds to confirm. @param {any} button */
 export function confirmed(button) {
   if (button.dataset.sure) return true;
   const text = button.textContent;

@@ -1,5 +1,5 @@
 // @ts-check
-/** Recorded sound: one player for all, and rows with an outline to click into. */
+/** Playback of recordings: one shared player, and rows with a clickable waveform. */
 
 import { clock, colour, h, picture } from './dom.js';
 
@@ -12,7 +12,7 @@ for (const event of ['play', 'pause', 'timeupdate', 'ended', 'emptied']) {
   audio.addEventListener(event, () => rows.forEach((show) => show()));
 }
 
-/** Ends what is played of a file, before it goes. @param {string} source */
+/** Stops playback of a file before it is deleted. @param {string} source */
 export function release(source) {
   if (playing !== source) return;
   audio.pause();
@@ -22,9 +22,9 @@ export function release(source) {
 }
 
 /**
- * A play button and an outline.
+ * A play button and a waveform.
  * @param {string} source @param {string} name
- * @param {() => Promise<number[]>} outline heights from 0 to 1
+ * @param {() => Promise<number[]>} outline column heights from 0 to 1
  * @param {number | null} seconds
  */
 export function player(source, name, outline, seconds) {

@@ -1,15 +1,15 @@
 // @ts-check
-/** Presets with what they are for, journeys with where they are, and a setlist of one's own. */
+/** Presets with what they are for, journeys with where they are, and stars of one's own. */
 
 import { http, melos } from './connection.js';
 import { attempt, capital, clock, h, say } from './dom.js';
 
 /** @typedef {{ id: string, name: string, description: string, repeats: boolean, journey: { mood: string, seconds: number }[] }} Preset */
 
-const KEPT = 'melos.setlist';
+const KEPT = 'melos.starred';
 
 /** @returns {string[]} */
-function setlist() {
+function starred() {
   try {
     return JSON.parse(localStorage.getItem(KEPT) ?? '[]');
   } catch {
@@ -20,44 +20,44 @@ function setlist() {
 /** @type {Preset[]} */
 let presets = [];
 
-/** The presets that there are. */
+/** All presets. */
 export const known = () => presets;
 
 export function presetList() {
   const list = h('ul', { class: 'cards', id: 'presets' });
   const now = h('div', { class: 'now-preset', 'aria-live': 'polite' });
   const only = h('button', {
-    type: 'button', 'aria-pressed': 'false', title: 'Shows the starred presets alone; previous and next then follow them',
+    type: 'button', 'aria-pressed': 'false', title: 'Shows only starred presets; previous and next then step through these',
     onclick: () => {
       only.setAttribute('aria-pressed', String(only.getAttribute('aria-pressed') !== 'true'));
       show();
     },
-  }, '★ Setlist');
+  }, '★ Starred');
   /** @type {{ step: number, steps: number, left: number | null, at: number } | undefined} */
   let journey;
 
   const chosen = () => {
-    const names = setlist();
+    const names = starred();
     if (only.getAttribute('aria-pressed') !== 'true') return presets;
     return names.flatMap((id) => presets.filter((preset) => preset.id === id));
   };
   /** @param {number} by */
   const step = (by) => {
     const names = chosen().map(({ id }) => id);
-    if (names.length === 0) return say('The setlist is empty: star some presets first');
+    if (names.length === 0) return say('No preset is starred');
     const place = names.indexOf(String(melos.values.get('preset')));
     const next = place < 0 ? (by > 0 ? 0 : names.length - 1) : (place + by + names.length) % names.length;
     melos.set('preset', names[next]);
   };
   /** @param {string} id */
   const star = (id) => {
-    const names = setlist();
+    const names = starred();
     const kept = names.includes(id) ? names.filter((name) => name !== id) : [...names, id];
     localStorage.setItem(KEPT, JSON.stringify(kept));
     show();
   };
   const show = () => {
-    const [names, playing] = [setlist(), melos.values.get('preset')];
+    const [names, playing] = [starred(), melos.values.get('preset')];
     list.replaceChildren(...chosen().map((preset) => h('li', { class: preset.id === playing ? 'card playing' : 'card' },
       h('button', {
         type: 'button', class: 'load', 'data-preset': preset.id, 'aria-current': preset.id === playing ? 'true' : undefined,
@@ -65,7 +65,7 @@ export function presetList() {
       }, h('strong', {}, preset.name), preset.journey.length ? h('span', { class: 'tag' }, `journey, ${preset.journey.length} steps`) : null,
         h('span', { class: 'about' }, preset.description)),
       h('button', {
-        type: 'button', class: 'star', 'aria-pressed': String(names.includes(preset.id)), 'aria-label': `${preset.name} in the setlist`,
+        type: 'button', class: 'star', 'aria-pressed': String(names.includes(preset.id)), 'aria-label': `${preset.name} starred`,
         onclick: () => star(preset.id),
       }, names.includes(preset.id) ? '★' : '☆'))));
     tell();
@@ -77,7 +77,7 @@ export function presetList() {
       const next = preset.journey[journey.step % preset.journey.length];
       const left = journey.left === null ? null : Math.max(0, journey.left - (performance.now() - journey.at) / 1000);
       const place = `step ${journey.step} of ${journey.steps}`;
-      const coming = left === null ? 'the last' : `${clock(left)} left, then ${next?.mood ?? 'the end'}`;
+      const coming = left === null ? 'last step' : `${clock(left)} left, then ${next?.mood ?? 'the end'}`;
       parts.push(h('span', { class: 'hint' }, ` ${place}: ${preset.journey[journey.step - 1]?.mood ?? ''}, ${coming}`));
     }
     now.replaceChildren(...parts);

@@ -1,5 +1,5 @@
 // @ts-check
-/** Scenes: press recalls, hold stores; how they morph, and the crossfader between two. */
+/** Scenes: press to recall, hold to store; morph times, and the crossfader between two scenes. */
 
 import { http, melos } from './connection.js';
 import { attempt, fader, h, presses, say } from './dom.js';
@@ -16,22 +16,22 @@ export function scenes() {
     const name = newName.value.trim() || `Scene ${names.length + 1}`;
     melos.set('scene/store', name);
     newName.value = '';
-    say(`“${name}” is stored`);
+    say(`“${name}” stored`);
   };
   newName.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && store());
 
   /** @param {string} name */
   const slot = (name) => {
     const recall = h('button', {
-      type: 'button', class: 'slot', 'data-scene': name, title: 'Press: recall; hold: store what plays now',
+      type: 'button', class: 'slot', 'data-scene': name, title: 'Press to recall; hold to store the current state',
       'aria-current': melos.values.get('scene') === name ? 'true' : undefined,
       ...presses(() => melos.set('scene', name), () => {
         melos.set('scene/store', name);
-        say(`“${name}” holds what plays now`);
+        say(`“${name}” stored`);
       }),
     }, name);
     const more = h('button', {
-      type: 'button', class: 'more', 'aria-label': `Change scene ${name}`, 'aria-expanded': String(edited === name),
+      type: 'button', class: 'more', 'aria-label': `Edit scene ${name}`, 'aria-expanded': String(edited === name),
       onclick: () => {
         edited = edited === name ? undefined : name;
         show();
@@ -64,7 +64,7 @@ export function scenes() {
   const crossfader = fader('scene/crossfade', { label: 'Crossfade', words: ['A', 'B'] });
   const show = () => {
     slots.replaceChildren(...names.map(slot));
-    if (names.length === 0) slots.append(h('p', { class: 'hint' }, 'No scenes yet. Store what plays now under a name.'));
+    if (names.length === 0) slots.append(h('p', { class: 'hint' }, 'No scenes yet. Enter a name to store the current state.'));
     ends.forEach(({ fill }) => fill());
     const ready = ['scene/a', 'scene/b'].every((id) => names.includes(String(melos.values.get(id))));
     crossfader.querySelector('input').disabled = !ready;
@@ -80,9 +80,9 @@ export function scenes() {
   return [
     slots,
     h('div', { class: 'row' }, newName, h('button', { type: 'button', id: 'scene-store', onclick: store }, 'Store'),
-      h('button', { type: 'button', id: 'scene-undo', title: melos.parameters.get('scene/undo')?.description, onclick: () => melos.put('scene/undo') }, 'Take back')),
+      h('button', { type: 'button', id: 'scene-undo', title: melos.parameters.get('scene/undo')?.description, onclick: () => melos.put('scene/undo') }, 'Undo recall')),
     fader('scene/morph', { label: 'Morph', digits: 1, unit: 's', curve: 3 }),
-    fader('scene/morph/bars', { label: 'Morph in bars', digits: 0, unit: 'bars', curve: 2 }),
+    fader('scene/morph/bars', { label: 'Morph (bars)', digits: 0, unit: 'bars', curve: 2 }),
     h('div', { class: 'row wrap' }, ...ends.map(({ element }) => element)),
     crossfader,
   ];

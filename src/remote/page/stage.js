@@ -1,12 +1,12 @@
 // @ts-check
-/** The page on a stage: full screen, awake, in colours that can be read; what happens when the connection drops. */
+/** The page on stage: full screen, wake lock, readable colours, and the banner for lost connections. */
 
 import { melos } from './connection.js';
 import { byId, capital, h, say } from './dom.js';
 import { keysWanted, wantKeys } from './transport.js';
 
 const KEPT = 'melos.theme';
-const THEMES = [['auto', 'As the system'], ['dark', 'Dark'], ['light', 'Light'], ['contrast', 'High contrast']];
+const THEMES = [['auto', 'System'], ['dark', 'Dark'], ['light', 'Light'], ['contrast', 'High contrast']];
 
 /** @param {string} theme */
 function wear(theme) {
@@ -33,13 +33,13 @@ async function stayAwake() {
 
 export function stageButton() {
   const button = h('button', {
-    type: 'button', id: 'stage', 'aria-pressed': 'false', title: 'Full screen, and the screen stays on',
+    type: 'button', id: 'stage', 'aria-pressed': 'false', title: 'Full screen with the screen kept on',
     onclick: async () => {
       try {
         if (document.fullscreenElement) await document.exitFullscreen();
         else await document.documentElement.requestFullscreen();
       } catch {
-        say('This browser has no full screen');
+        say('This browser does not support full screen');
       }
     },
   }, 'Stage');
@@ -56,10 +56,10 @@ export function stageButton() {
 
 export function undoButton() {
   const button = h('button', {
-    type: 'button', id: 'undo', disabled: true, title: 'Takes the last change back (Ctrl+Z)', 'aria-keyshortcuts': 'Control+Z',
+    type: 'button', id: 'undo', disabled: true, title: 'Undoes the last change (Ctrl+Z)', 'aria-keyshortcuts': 'Control+Z',
     onclick: () => {
       const id = melos.undo();
-      if (id) say(`${capital(id.replaceAll('/', ' '))} is back`);
+      if (id) say(`${capital(id.replaceAll('/', ' '))} restored`);
     },
   }, 'Undo');
   melos.on('@undo', (count) => (button.disabled = count === 0));
@@ -73,18 +73,18 @@ export function looks() {
   keys.checked = keysWanted();
   return [
     h('div', { class: 'field' }, h('label', { for: 'theme' }, 'Colours'), select),
-    h('div', { class: 'field check' }, keys, h('label', { for: 'single-keys' }, 'Single keys')),
-    h('p', { class: 'hint' }, 'Space plays and pauses, H holds, Esc is panic, R records, 1 to 8 are the emotions, Ctrl+Z takes back.'),
+    h('div', { class: 'field check' }, keys, h('label', { for: 'single-keys' }, 'Keyboard shortcuts')),
+    h('p', { class: 'hint' }, 'Space plays and pauses, H holds, Esc is panic, R records, 1 to 8 select emotions, Ctrl+Z undoes.'),
   ];
 }
 
-/** The banner while there is no connection: nothing is lost, and nothing looks as if it were live. */
+/** The banner while disconnected: shows that changes wait and that the page is not live. */
 export function banner() {
   const [bar, text] = [byId('banner'), byId('banner-text')];
   let [since, timer, waiting] = [0, 0, 0];
   const show = () => {
     const seconds = Math.round((performance.now() - since) / 1000);
-    const kept = waiting === 1 ? ' One change waits' : waiting ? ` ${waiting} changes wait` : '';
+    const kept = waiting === 1 ? ' One change is pending' : waiting ? ` ${waiting} changes are pending` : '';
     const words = `Connection lost ${seconds} s ago, trying again.${kept}${kept ? ' and will be sent.' : ''}`;
     if (text.textContent !== words) text.textContent = words;
   };
@@ -96,7 +96,7 @@ export function banner() {
     clearInterval(timer);
     document.body.classList.toggle('offline', !open);
     bar.hidden = open;
-    if (open) return since && say('Connected again');
+    if (open) return since && say('Reconnected');
     since = performance.now();
     byId('said').textContent = 'Connection lost';
     show();

@@ -1,5 +1,5 @@
 // @ts-check
-/** Takes: what was recorded, to be heard, kept, renamed, deleted, rendered again. */
+/** Takes: listen, download, rename, delete, re-render. */
 
 import { http, melos } from './connection.js';
 import { attempt, date, h, menu, say, size } from './dom.js';
@@ -8,7 +8,7 @@ import { player, release } from './player.js';
 
 /** @typedef {{ name: string, seconds: number | null, bytes: number, modified: number, log: boolean }} Take */
 
-/** Seconds of what was just played that a take may begin with. */
+/** Choices for the pre-roll in seconds. */
 const PRE_ROLLS = [0, 5, 10, 20, 30];
 
 export function takes() {
@@ -20,7 +20,7 @@ export function takes() {
     const now = JSON.stringify(shown);
     if (now === listed) return;
     listed = now;
-    const empty = h('li', { class: 'empty' }, 'No takes yet. Press Record; what you record is kept here.');
+    const empty = h('li', { class: 'empty' }, 'No takes yet. Press Record to make one.');
     list.replaceChildren(...(shown.length ? shown.map(row) : [empty]));
   });
   let seen = -1;
@@ -29,13 +29,13 @@ export function takes() {
 
   const preRoll = h('select', {
     id: 'preroll', 'data-param': 'record/preroll', onchange: () => melos.set('record/preroll', Number(preRoll.value)),
-  }, ...PRE_ROLLS.map((seconds) => h('option', { value: seconds }, seconds ? `${seconds} s before` : 'from now on')));
+  }, ...PRE_ROLLS.map((seconds) => h('option', { value: seconds }, seconds ? `${seconds} s earlier` : 'now')));
   melos.on('record/preroll', (value) => {
     const nearest = PRE_ROLLS.reduce((best, seconds) => (Math.abs(seconds - value) < Math.abs(best - value) ? seconds : best));
     preRoll.value = String(nearest);
   });
   return [
-    h('div', { class: 'row wrap' }, h('div', { class: 'field' }, h('label', { for: 'preroll' }, 'A take begins'), preRoll), menu('record/format', 'Format', (name) => name.toUpperCase())),
+    h('div', { class: 'row wrap' }, h('div', { class: 'field' }, h('label', { for: 'preroll' }, 'Takes start'), preRoll), menu('record/format', 'Format', (name) => name.toUpperCase())),
     list,
   ];
 }
@@ -66,13 +66,13 @@ function row({ name, seconds, bytes, modified, log }) {
     type: 'button', onclick: () => confirmed(remove) && attempt(async () => {
       release(source);
       await http(source, { delete: true });
-      say(`${plain} is deleted`);
+      say(`${plain} deleted`);
     }),
   }, 'Delete');
   const again = h('button', {
-    type: 'button', disabled: !log, title: log ? 'Renders it again from its control log, bit for bit' : 'Its control log is not there',
+    type: 'button', disabled: !log, title: log ? 'Re-renders the take from its control log, bit for bit' : 'The take has no control log',
     onclick: () => attempt(() => make({ take: name, harmony: true, format: 'wav' })),
-  }, 'Render again');
+  }, 'Re-render');
   const outline = async () => (await http(`${source}/picture`)).peaks;
   return h('li', { 'data-take': name },
     h('div', { class: 'head' }, title, h('span', { class: 'hint' }, [name.split('.').pop()?.toUpperCase(), size(bytes), date(modified)].join(' · '))),

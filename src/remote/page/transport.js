@@ -1,11 +1,11 @@
 // @ts-check
-/** Play, hold, panic and record, as the daemon says they are; keys for all of them. */
+/** Play, hold, panic and record buttons that show the daemon's state, and their keyboard shortcuts. */
 
 import { http, melos } from './connection.js';
 import { EMOTIONS, attempt, byId, clock, h, say } from './dom.js';
 
 /**
- * A button that shows the daemon's value, and that it waits for it.
+ * A button that shows the daemon's value, and that a change is pending.
  * @param {string} id @param {string} name @param {string} label @param {string} key @param {(on: boolean) => string} [face]
  */
 function confirmedToggle(id, name, label, key, face) {
@@ -37,20 +37,20 @@ export function transport() {
     title: `${melos.parameters.get('panic')?.description} (key: Esc)`,
     onclick: () => {
       melos.put('panic');
-      say('Panic: every sound cut');
+      say('Panic: all sound cut');
     },
   }, 'Panic');
   recordTime(record);
   return h('div', { class: 'transports', role: 'group', 'aria-label': 'Transport' }, play, hold, record, panic);
 }
 
-/** Shows how long the take is. @param {any} button */
+/** Shows the length of the take. @param {any} button */
 function recordTime(button) {
   let [since, timer] = [0, 0];
   const words = button.firstChild;
   const show = () => (words.textContent = `■ ${clock((performance.now() - since) / 1000)}`);
   const begin = () => attempt(async () => {
-    // A take may have begun before this page, or with what was played before.
+    // The take may have started before this page was opened, or include a pre-roll.
     const { recording } = await http('/takes');
     since = performance.now() - recording.seconds * 1000;
     if (recording.trouble) say(`Not recording: ${recording.trouble}`, true);
@@ -74,7 +74,7 @@ export const keysWanted = () => localStorage.getItem(KEPT) !== 'off';
 /** @param {boolean} on */
 export const wantKeys = (on) => localStorage.setItem(KEPT, on ? 'on' : 'off');
 
-/** Single keys, wherever the focus is, unless something is written or chosen there. */
+/** Keyboard shortcuts, active unless the focus is in a text field or menu. */
 export function keys() {
   addEventListener('keydown', (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === 'z') {
@@ -95,7 +95,7 @@ export function keys() {
     else return;
     event.preventDefault();
   });
-  // A button that was clicked gives the focus back, so that space goes on meaning play.
+  // A clicked button releases the focus, so that Space keeps meaning play.
   addEventListener('pointerup', (event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest?.('button');
     if (button) setTimeout(() => document.activeElement === button && button.blur(), 0);

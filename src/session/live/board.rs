@@ -1,4 +1,4 @@
-//! What listeners are told, and what `melos status` answers.
+//! Distributes notices to listeners, and provides the status.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use crate::output::device::OutputStatus;
 use crate::output::record::RecorderStatus;
 use crate::remote::osc::OscServer;
 use crate::remote::oscquery::OscQuery;
-use crate::remote::status::{Figures, RecordingFigures, Status};
+use crate::remote::status::{Metrics, RecordingMetrics, ShowMetrics, Status};
 use crate::units::{frames_to_seconds, gain_to_db};
 
-/// Fans out notices, and keeps the newest figures.
+/// Distributes notices, and keeps the latest status.
 #[derive(Debug)]
 pub(super) struct Board {
     osc: Arc<OscServer>,
     oscquery: OscQuery,
-    figures: Arc<Figures>,
+    metrics: Arc<Metrics>,
     losses: Arc<Losses>,
     troubles: Troubles,
 }
@@ -32,60 +32,65 @@ impl Board {
     pub(super) fn new(
         osc: Arc<OscServer>,
         oscquery: OscQuery,
-        figures: Arc<Figures>,
+        metrics: Arc<Metrics>,
         troubles: Troubles,
         losses: Arc<Losses>,
     ) -> Self {
-        Self { osc, oscquery, figures, troubles, losses }
+        Self { osc, oscquery, metrics, troubles, losses }
     }
 
-    /// Where OSC is listened to.
+    /// The OSC address.
     pub(super) fn osc_address(&self) -> SocketAddr {
         self.osc.address()
     }
 
-    /// Where HTTP is listened to.
+    /// The HTTP address.
     pub(super) fn http_address(&self) -> SocketAddr {
         self.oscquery.address()
     }
 
-    /// Counts messages that were read and could not be followed all the same.
+    /// Counts messages that were understood but refused.
     pub(super) fn refuse(&self, messages: u64) {
         self.losses.add(Loss::OscRefused, messages);
     }
 
-    /// Says which texts a parameter takes at present.
+    /// Sets the texts that a parameter currently accepts.
     pub(super) fn offer(&self, param: Param, names: Vec<String>) {
         self.oscquery.offer(param, names);
     }
 
-    /// Tells every listener.
+    /// Sends a notice to every listener.
     pub(super) fn tell(&self, notice: Notice) {
         self.oscquery.tell(&notice);
         self.osc.tell(notice);
     }
 
-    /// Tells the values that changed, and returns them.
+    /// Sends the values that changed, and returns them.
     pub(super) fn tell_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
-        let mut told = self.figures.told();
-        let changed: Vec<_> = values.iter().filter(|value| !told.values.contains(value)).cloned().collect();
+        let mut last = self.metrics.last_sent();
+        let changed: Vec<_> = values.iter().filter(|value| !last.values.contains(value)).cloned().collect();
         if changed.is_empty() {
             return changed;
         }
         for (param, value) in &changed {
             self.tell(Notice::Value(*param, value.clone()));
         }
-        told.status.parameters =
+        last.status.parameters =
             values.iter().map(|(param, value)| (param.spec().id.to_owned(), param.to_json(value))).collect();
-        told.values = values;
+        last.values = values;
         changed
     }
 
-    /// Tells the mood as heard now, if it has changed.
+    /// Sends the currently heard mood if it has changed.
     pub(super) fn tell_mood(&self, mood: Mood) {
-        if self.figures.told().mood.replace(mood) != Some(mood) {
+        if self.metrics.last_sent().mood.replace(mood) != Some(mood) {
             self.tell(Notice::Mood(mood));
         }
+    }
+
+    /// Keeps for `melos status` where in its plans the performance is.
+    pub(super) fn tell_show(&self, show: ShowMetrics) {
+        self.metrics.last_sent().status.show = show;
     }
 
     /// Tells level and health, and keeps them for `melos status`.
@@ -115,11 +120,11 @@ impl Board {
         }));
         let counts = engine.losses().counts();
         self.tell(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
-        let mut told = self.figures.told();
-        if let Some(line) = told.losses.line(&counts, Instant::now()) {
+        let mut last = self.metrics.last_sent();
+        if let Some(line) = last.losses.line(&counts, Instant::now()) {
             tracing::warn!("{line}");
         }
-        told.status = Status {
+        last.status = Status {
             state: state.to_owned(),
             seconds: frames_to_seconds(engine.frame()),
             output: output.name(),
@@ -133,9 +138,10 @@ impl Board {
                 .map(|(loss, count)| (loss.id().to_owned(), count.into()))
                 .collect(),
             limited: engine.limited(),
-            recording: RecordingFigures::of(recorder),
+            recording: RecordingMetrics::of(recorder),
             troubles: self.troubles.now().0,
-            parameters: std::mem::take(&mut told.status.parameters),
+            parameters: std::mem::take(&mut last.status.parameters),
+            show: std::mem::take(&mut last.status.show),
         };
     }
 }

@@ -1,4 +1,4 @@
-//! The control log of a running performance, written by a thread of its own: a disk that hangs holds nothing up.
+//! The control log of a live performance, written by its own thread so that a hung disk blocks nothing.
 
 mod beside;
 mod earlier;
@@ -16,24 +16,25 @@ use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
 use crate::output::record::Recorded;
 use crate::session::log::{Entry, Header};
+use crate::threads;
 
 use writer::Log;
 
-/// Lines that may wait for the disk.
+/// Capacity of the line queue.
 const WAITING: usize = 65_536;
-/// Bytes of a megabyte.
+/// Bytes in a megabyte.
 const MEGABYTE: u64 = 1 << 20;
-/// Longest that the end waits for a disk that hangs.
+/// Time to wait at the end for a hung disk.
 const LAST: Duration = Duration::from_secs(5);
 
-/// A control log on disk. When the disk takes nothing it is tried again while the lines wait; when too many wait the log
-/// ends there, which is said, and the music goes on.
+/// A control log on disk. When the disk refuses to write, lines queue up while it is retried; when the queue is full
+/// the log ends, which is reported, and the music continues.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    /// `None` once the log is not complete any more, or when none is wanted.
+    /// `None` once the log is incomplete, or if none is wanted.
     requests: Option<SyncSender<Request>>,
     thread: Option<thread::JoinHandle<()>>,
-    /// Whether nothing more comes: at the end, or because lines were lost.
+    /// Whether the log is closed: at the end, or because lines were lost.
     ended: Arc<AtomicBool>,
     troubles: Troubles,
 }
@@ -45,10 +46,10 @@ enum Request {
 }
 
 impl LogFile {
-    /// Begins a log; the one of the session before is kept under its date.
+    /// Starts a log; the previous session's log is renamed with its date.
     ///
     /// # Errors
-    /// When the thread cannot be made.
+    /// When no thread can be created.
     pub(super) fn open(path: &Path, header: Header, config: &ControlLogConfig, troubles: Troubles) -> io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         if !config.write {
@@ -56,8 +57,15 @@ impl LogFile {
         }
         let (sender, requests) = sync_channel(WAITING);
         let log = Log::new(path, config, Arc::clone(&ended), troubles.clone());
-        let thread =
-            thread::Builder::new().name("melos-log".to_owned()).spawn(move || log.serve(&header, &requests))?;
+        let troubled = troubles.clone();
+        // A line may be missing, and without it the rest cannot be performed again.
+        let lost = move || {
+            troubled.set(
+                Part::ControlLog,
+                "what writes it met an error in the program; the control log of this session ends",
+            );
+        };
+        let thread = threads::spawn_mortal("melos-log", move || log.serve(&header, &requests), lost)?;
         Ok(Self { requests: Some(sender), thread: Some(thread), ended, troubles })
     }
 
@@ -66,7 +74,7 @@ impl LogFile {
         self.request(Request::Write(frame, entry));
     }
 
-    /// Puts a copy of the log so far beside a recording.
+    /// Copies the log so far beside a recording.
     pub(super) fn keep(&mut self, recorded: Recorded) {
         self.request(Request::Keep(recorded));
     }
@@ -76,7 +84,10 @@ impl LogFile {
         if let Err(error) = requests.try_send(request) {
             if matches!(error, TrySendError::Full(_)) {
                 self.ended.store(true, Relaxed);
-                self.troubles.set(Part::ControlLog, "the disk does not keep up; the control log of this session ends");
+                self.troubles.set(
+                    Part::ControlLog,
+                    "the disk does not keep up; the control log of this session is incomplete and ends here",
+                );
             }
             self.requests = None;
         }
@@ -92,7 +103,7 @@ impl Drop for LogFile {
         let begun = Instant::now();
         while !thread.is_finished() {
             if begun.elapsed() > LAST {
-                return tracing::error!("the disk does not answer; the end of the control log may be missing");
+                return tracing::error!("the disk does not respond; the end of the control log may be missing");
             }
             thread::sleep(Duration::from_millis(5));
         }

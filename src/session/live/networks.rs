@@ -1,5 +1,5 @@
-//! The networks, loaded again when their folder changes, on a thread of its own: whatever is wrong with the new files, what
-//! plays goes on.
+//! Reloads the networks on a separate thread when their folder changes; whatever is wrong with the new files, the
+//! current model keeps playing.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::generator::model::{Models, Runtime};
 use crate::generator::{GeneratorError, Networks};
 use crate::threads;
 
-/// Networks that are checked and warm, and what tells them from others.
+/// Networks that are checked and warmed up, with their fingerprint.
 #[derive(Debug)]
 pub(super) struct Replacement {
     /// The networks.
@@ -20,11 +20,11 @@ pub(super) struct Replacement {
     pub(super) fingerprint: String,
 }
 
-/// Watches a model's folder, of which `playing` was loaded. Gives a sender that asks for a look at once, and where
-/// replacements arrive; they wait for their reader one at a time.
+/// Watches a model's folder, from which `playing` was loaded. Returns a sender that requests a check, and a receiver
+/// for replacements, which are delivered one at a time.
 ///
 /// # Errors
-/// When a thread cannot be started.
+/// When no thread can be created.
 pub(super) fn watch_model(
     runtime: &'static Runtime,
     folder: &Path,
@@ -46,7 +46,7 @@ pub(super) fn watch_model(
                         return;
                     }
                 }
-                Err(error) => tracing::warn!("{error}; the model that plays stays"),
+                Err(error) => tracing::warn!("{error}; keeping the current model"),
             }
         }
     };
@@ -54,7 +54,7 @@ pub(super) fn watch_model(
     Ok((asking, replacements))
 }
 
-/// The networks of a folder, unless they are those already loaded.
+/// Loads the networks in a folder, unless they are the current ones.
 fn load(runtime: &Runtime, folder: &Path, newest: &str) -> Result<Option<Replacement>, GeneratorError> {
     let models = Models::load(runtime, folder)?;
     let fingerprint = models.manifest.fingerprint();
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::generator::model::runtime;
 
-    /// Far longer than it takes; only a failing test waits for it.
+    /// Far longer than needed; only a failing test waits this long.
     const LONG: Duration = Duration::from_secs(30);
 
     /// A copy of the small model.
@@ -86,7 +86,7 @@ mod tests {
         folder
     }
 
-    /// The contract without the vocoder: another model, that is as good.
+    /// The contract without the vocoder: a different, equally valid model.
     fn without_vocoder(contract: &str) -> String {
         let files = contract.split("[[file]]");
         files.filter(|file| !file.contains("vocoder.onnx")).collect::<Vec<_>>().join("[[file]]")

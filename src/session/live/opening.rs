@@ -1,4 +1,4 @@
-//! What the performance begins with: values, a preset, and what is said about it.
+//! What the performance starts with: values and a preset, and its announcement in the log.
 
 use super::Settings;
 use super::state::Saved;
@@ -11,17 +11,17 @@ use crate::files::preset::{Preset, begin_with};
 use crate::output::device::OutputStatus;
 use crate::units::frames_to_seconds;
 
-/// What the performance begins with.
+/// What the performance starts with.
 pub(super) struct Opening {
-    /// Values of parameters, in the order they apply.
+    /// Parameter values in the order they apply.
     pub(super) values: Settings,
-    /// The preset whose journey begins.
+    /// The preset whose journey starts.
     pub(super) preset: Option<Preset>,
 }
 
 impl Opening {
-    /// The preset asked for, else the saved state, else the configured preset; over it the settings asked for. A recording
-    /// is an act, not a state to begin in: it is asked for through the `inbox`.
+    /// The requested preset, else the saved state, else the configured preset, overridden by the requested settings. A
+    /// recording is an action and not a state, so it is requested through the `inbox`.
     ///
     /// # Errors
     /// When there is no such preset.
@@ -58,15 +58,15 @@ fn start_values(
     begin_with(presets, name).map(|(values, preset)| (values, Some(preset)))
 }
 
-/// Says what plays, where, and what to try next; the addresses have been said as they were opened.
+/// Logs what plays, where, and what to try next; the addresses were logged when they were opened.
 pub(super) fn greet(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus) {
     let preset = conductor.value(Param::Preset);
     let name = match &preset {
-        Value::Text(id) => presets.get(id).map_or("a mood of its own", |preset| &preset.name),
-        _ => "a mood of its own",
+        Value::Text(id) => presets.get(id).map_or("a custom mood", |preset| &preset.name),
+        _ => "a custom mood",
     };
     let block = match output.block_frames() {
-        // Nothing was asked for yet.
+        // Nothing has been requested yet.
         0 => String::new(),
         frames => format!(", {:.1} ms a block", 1000.0 * frames_to_seconds(u64::from(frames))),
     };

@@ -1,5 +1,5 @@
-//! Presets, mappings and the configuration, read again when their files change, on a thread of its own: the performance
-//! never waits for a disk.
+//! Reloads presets, mappings and the configuration on a separate thread when their files change, so that the
+//! performance never waits for a disk.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,19 +8,22 @@ use crate::event::{Part, Troubles};
 use crate::files::Places;
 use crate::files::config::{Config, ConfigSource};
 use crate::files::preset::Preset;
+use crate::files::setlist::Setlist;
 use crate::files::watch::{Changed, watch};
 use crate::files::{document::Problem, library::Library};
 use crate::midi::mapping::Mapping;
 use crate::threads;
 
-/// What is on disk now.
+/// The current contents of the files.
 #[derive(Debug)]
 pub(super) struct Reloaded {
-    /// All presets; bad files keep their last good state.
+    /// All presets; invalid files keep their last good state.
     pub(super) presets: Library<Preset>,
+    /// All setlists, likewise.
+    pub(super) setlists: Library<Setlist>,
     /// Names of the presets that came or hold something else.
     pub(super) changed: Vec<String>,
-    /// All mappings, if any of them changed.
+    /// All mappings, if any changed.
     pub(super) mappings: Option<Vec<Mapping>>,
     /// The configuration, if it changed.
     pub(super) config: Option<Config>,
@@ -30,102 +33,116 @@ pub(super) struct Reloaded {
 pub(super) struct Files {
     pub(super) presets: Library<Preset>,
     pub(super) mappings: Library<Mapping>,
+    pub(super) setlists: Library<Setlist>,
     pub(super) config: Config,
     source: ConfigSource,
-    /// Whether the configuration's file was there.
+    /// Whether the configuration file existed.
     configured: bool,
-    /// What was found wrong last.
+    /// The last problems found.
     said: Vec<Problem>,
     troubles: Troubles,
 }
 
 impl Files {
-    /// Reads the configuration, and the presets and mappings of some places; problems in those are said, good files count.
+    /// Reads the configuration, the presets and the mappings; problems in the latter two are logged, and the valid
+    /// files are used.
     ///
     /// # Errors
-    /// When the configuration cannot be used.
+    /// When the configuration is invalid.
     pub(super) fn read(source: ConfigSource, places: &Places, troubles: Troubles) -> Result<Self, Vec<Problem>> {
         let config = source.read()?;
         let (presets, bad_presets) = Library::open(places.all("presets"), Preset::read);
         let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
-        let said = [bad_presets, bad_mappings].concat();
-        said.iter().for_each(|problem| tracing::warn!("{problem}; left out"));
+        let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
+        let said = [bad_presets, bad_mappings, bad_setlists].concat();
+        said.iter().for_each(|problem| tracing::warn!("{problem}; ignored"));
         let configured = source.file().is_file();
-        let files = Self { presets, mappings, config, source, configured, said, troubles };
+        let files = Self { presets, mappings, setlists, config, source, configured, said, troubles };
         files.sum_up();
         Ok(files)
     }
 
-    /// Watches the files. Gives a sender that asks for a look at once, and where news arrives; news wait for their reader
-    /// one at a time.
+    /// Watches the files. Returns a sender that requests a check, and a receiver for changes, which are delivered one
+    /// at a time.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// When no thread can be created.
     pub(super) fn watch(mut self, places: &Places) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
-        let files = [places.all("presets"), places.all("mappings"), self.source.files.clone()].concat();
+        let files =
+            [places.all("presets"), places.all("mappings"), places.all("setlists"), self.source.files.clone()].concat();
         watch(files, asking.clone(), self.troubles.clone())?;
         threads::spawn_steady("melos-reload", move || self.serve(&changed, &sender))?;
         Ok((asking, news))
     }
 
-    /// Looks whenever something was saved or somebody asks, until nobody listens; and once before, since a file may have
-    /// been saved between reading and watching.
+    /// Reads the files after every save and request until there is no receiver; and once initially, since a file may
+    /// have been saved between reading and watching.
     fn serve(&mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
         let mut reloaded = self.look();
         while sender.send(reloaded).is_ok()
             && let Ok(Changed(paths)) = changed.recv()
         {
             let asked = paths.is_empty();
-            // What is wrong with a file is said at every save of it, and to whoever asks.
+            // Problems are logged at every save of their file, and at every request.
             let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
             self.said.retain(|problem| !asked && !saved(problem));
             reloaded = self.look();
             let news = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
             if asked && !news && self.said.is_empty() {
-                tracing::info!("read again; nothing has changed");
+                tracing::info!("files read again; no changes");
             }
         }
     }
 
-    /// Reads everything again; says what is wrong and was not before.
+    /// Reads all files again and logs new problems.
     fn look(&mut self) -> Reloaded {
-        let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
+        let (presets, mappings, setlists) = (self.presets.reload(), self.mappings.reload(), self.setlists.reload());
         let new_mappings = mappings.is_news().then(|| self.mappings.values().cloned().collect());
         let (config, wrong) = match self.configuration() {
             Ok(config) => (config, Vec::new()),
             Err(problems) => (None, problems),
         };
         let file = self.source.file().to_owned();
-        let problems: Vec<Problem> = presets.problems.into_iter().chain(mappings.problems).chain(wrong).collect();
+        let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, wrong].concat();
         for problem in problems.iter().filter(|problem| !self.said.contains(problem)) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
-            let known = self.presets.get(&name).is_some() || self.mappings.get(&name).is_some();
+            let known = self.presets.get(&name).is_some()
+                || self.mappings.get(&name).is_some()
+                || self.setlists.get(&name).is_some();
             // What a folder held stays, too.
             let known = known || problem.file == file || problem.file.is_dir();
-            tracing::warn!("{problem}; {}", if known { "the last good state stays" } else { "left out" });
+            tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }
         self.said = problems;
         self.sum_up();
-        let mut changed = [presets.changed.as_slice(), &mappings.changed].concat();
-        let mut gone = [presets.gone.as_slice(), &mappings.gone].concat();
-        let back = [presets.back, mappings.back].concat();
+        let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
+        let mut gone = [presets.gone.as_slice(), &mappings.gone, &setlists.gone].concat();
+        let back = [presets.back, mappings.back, setlists.back].concat();
         changed.extend(config.is_some().then(|| file.display().to_string()));
         let there = file.is_file();
         gone.extend((self.configured && !there).then(|| file.display().to_string()));
         self.configured = there;
-        for (files, what) in
-            [(changed, "reloaded"), (gone, "gone; what they began goes on"), (back, "back as they were")]
-        {
+        for (files, what) in [
+            (changed, "reloaded"),
+            (gone, "files removed; settings they applied stay in effect"),
+            (back, "files restored unchanged"),
+        ] {
             if !files.is_empty() {
                 tracing::info!(files = files.join(", "), "{what}");
             }
         }
-        Reloaded { presets: self.presets.clone(), changed: presets.changed, mappings: new_mappings, config }
+        Reloaded {
+            presets: self.presets.clone(),
+            setlists: self.setlists.clone(),
+            changed: presets.changed,
+            mappings: new_mappings,
+            config,
+        }
     }
 
-    /// Shows in the status whether anything is wrong with the files.
+    /// Reports in the status whether there are problems.
     fn sum_up(&self) {
         match self.said.as_slice() {
             [] => self.troubles.clear(Part::Files),
@@ -136,7 +153,7 @@ impl Files {
         }
     }
 
-    /// The configuration, if it changed; a file that is gone changes nothing.
+    /// The configuration, if it changed; a removed file changes nothing.
     fn configuration(&mut self) -> Result<Option<Config>, Vec<Problem>> {
         if !self.source.file().exists() {
             return Ok(None);
@@ -156,7 +173,7 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than it takes; only a failing test waits for it.
+    /// Far longer than needed; only a failing test waits this long.
     const LONG: Duration = Duration::from_secs(20);
 
     fn read(folder: &Path) -> Files {

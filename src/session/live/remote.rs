@@ -1,4 +1,4 @@
-//! What the network sees: OSC, OSCQuery and the page, opened and kept going.
+//! The network services: OSC, OSCQuery and the page.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,29 +12,30 @@ use crate::event::{Inbox, Troubles};
 use crate::files::Places;
 use crate::files::config::Config;
 use crate::output::record::Listeners;
-use crate::remote::http::desk::Desk;
+use crate::remote::http::api_state::ApiState;
 use crate::remote::http::{self, Http};
 use crate::remote::osc::{Clients, OscServer};
-use crate::remote::oscquery::{Discovery, Door, Neighbours, OscQuery};
-use crate::remote::status::Figures;
+use crate::remote::oscquery::{Discovery, Door, OscQuery, ServerContext};
+use crate::remote::status::Metrics;
+use crate::threads;
 
-/// Everything that listens on the network, and what it shows.
+/// All network services and what they show.
 pub(super) struct Remote {
     pub(super) board: Arc<Board>,
-    pub(super) desk: Arc<Desk>,
-    /// Who listens to the sound on the page.
+    pub(super) api: Arc<ApiState>,
+    /// The page's audio listeners.
     pub(super) listeners: Listeners,
     /// Address of the page.
     pub(super) page: String,
-    /// Lets others find us, while it lives.
+    /// Announces the services while it lives.
     pub(super) discovery: Option<Discovery>,
 }
 
 impl Remote {
-    /// Listens where the configuration says. Within a runtime, which serves it from then on.
+    /// Starts listening as configured. Call within a runtime, which then serves it.
     ///
     /// # Errors
-    /// When an address or a port cannot be had.
+    /// When an address or port is unavailable.
     pub(super) async fn open(
         config: &Config,
         places: &Places,
@@ -44,10 +45,10 @@ impl Remote {
     ) -> anyhow::Result<Self> {
         let openings = config.openings()?;
         let osc = open_osc(config, state, inbox).await?;
-        let (figures, desk, listeners) = (Arc::<Figures>::default(), Arc::<Desk>::default(), Listeners::default());
+        let (metrics, api, listeners) = (Arc::<Metrics>::default(), Arc::<ApiState>::default(), Listeners::default());
         let http = Http::new(
-            Arc::clone(&figures),
-            Arc::clone(&desk),
+            Arc::clone(&metrics),
+            Arc::clone(&api),
             Arc::clone(inbox),
             state.join("pieces"),
             render_with(places, config),
@@ -60,10 +61,11 @@ impl Remote {
         }
         let announced = config.http.announce;
         let discovery = announced.then(|| announce(oscquery.address(), osc.address())).flatten();
-        let board = Arc::new(Board::new(osc, oscquery, figures, troubles, Arc::clone(inbox.losses())));
-        tokio::spawn(http.render());
-        tokio::spawn(spectrum::tell(listeners.clone(), Arc::clone(&board)));
-        Ok(Self { board, desk, listeners, page, discovery })
+        let board = Arc::new(Board::new(osc, oscquery, metrics, troubles, Arc::clone(inbox.losses())));
+        tokio::spawn(threads::steady_task("render", async move || Arc::clone(&http).render().await));
+        let (heard, told) = (listeners.clone(), Arc::clone(&board));
+        tokio::spawn(threads::steady_task("spectrum", async move || spectrum::tell(&heard, &told).await));
+        Ok(Self { board, api, listeners, page, discovery })
     }
 }
 
@@ -72,7 +74,8 @@ async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>) -> anyhow::
     let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(state) };
     let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox)).await?);
     tracing::info!(address = %osc.address(), "listening to OSC");
-    tokio::spawn(subscribers::keep(state.to_owned(), Arc::clone(&osc)));
+    let (folder, kept) = (state.to_owned(), Arc::clone(&osc));
+    tokio::spawn(threads::steady_task("subscribers", async move || subscribers::keep(&folder, &kept).await));
     Ok(osc)
 }
 
@@ -84,26 +87,28 @@ async fn open_http(
 ) -> anyhow::Result<OscQuery> {
     let address = SocketAddr::new(config.http.address, config.http.port);
     let door = Door::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
-    let beside = Neighbours { osc: osc.address(), counters: Arc::clone(osc.counters()), door };
+    let beside = ServerContext { osc: osc.address(), counters: Arc::clone(osc.counters()), door };
     OscQuery::start(address, beside, Arc::clone(inbox), routes).await.with_context(|| {
-        format!("HTTP cannot listen on {address}; choose another port with --http, or http.port in melos.toml")
+        format!("cannot listen for HTTP on {address}; choose another port with --http, or http.port in melos.toml")
     })
 }
 
-/// Lets others find what is open to them; that they cannot is no reason not to play.
+/// Announces the services that are open to the network; failing to do so does not prevent playing.
 fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
     let open = |address: SocketAddr| (!address.ip().is_loopback()).then_some(address);
     let (oscquery, osc) = (open(oscquery), open(osc));
     if oscquery.is_none() && osc.is_none() {
-        tracing::warn!("nothing is announced: http.announce is set, but neither OSC nor HTTP is open to the network");
+        tracing::warn!("http.announce is set, but neither OSC nor HTTP is open to the network; nothing is announced");
         return None;
     }
     Discovery::announce(oscquery, osc)
-        .inspect_err(|error| tracing::warn!(%error, "others must be told the address"))
+        .inspect_err(
+            |error| tracing::warn!(%error, "zeroconf announcement failed; clients must be given the address by hand"),
+        )
         .ok()
 }
 
-/// What tells `melos render` to use the same files.
+/// Arguments that make `melos render` use the same files.
 fn render_with(places: &Places, config: &Config) -> Vec<String> {
     let data = places.shipped().display().to_string();
     vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]

@@ -1,4 +1,4 @@
-//! The picture of what is played that needs no listener: its level in bands, from the recorder's side of the tap.
+//! Measures the spectrum of the output on the recorder's side of the tap.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use crate::event::notice::BANDS;
 use crate::output::record::Listeners;
 use crate::units::{SAMPLE_RATE, gain_to_db};
 
-/// Frames between two pictures: twenty a second.
+/// Frames between two spectra: twenty per second.
 const STEP: usize = SAMPLE_RATE as usize / 20;
-/// Frames that a picture looks at: bins of 11.7 Hz.
+/// FFT size: bins of 11.7 Hz.
 const WINDOW: usize = 4096;
 /// Lower end of the lowest band: C1.
 const LOWEST: f32 = 32.703;
-/// Bands in an octave.
+/// Bands per octave.
 const PER_OCTAVE: f32 = 6.0;
 
 /// Measures and tells until the program ends; what it does not keep up with it leaves out.
-pub(super) async fn tell(listeners: Listeners, board: Arc<Board>) {
+pub(super) async fn tell(listeners: &Listeners, board: &Board) {
     let mut spectrum = Spectrum::new();
     loop {
         let mut parts = listeners.attend();
@@ -36,12 +36,12 @@ pub(super) async fn tell(listeners: Listeners, board: Arc<Board>) {
 struct Spectrum {
     transform: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
-    /// Both channels as one, the newest last.
+    /// The mono mix, newest last.
     sound: Vec<f32>,
     since: usize,
     work: Vec<f32>,
     bins: Vec<Complex<f32>>,
-    /// First bin of each band, and the end of the last.
+    /// First bin of each band, and the end of the last band.
     edges: [usize; BANDS + 1],
 }
 
@@ -49,7 +49,7 @@ impl Spectrum {
     fn new() -> Self {
         let transform = RealFftPlanner::new().plan_fft_forward(WINDOW);
         let turn = std::f32::consts::TAU / WINDOW as f32;
-        // Such that a full-scale sine measures 1.
+        // Normalized so that a full-scale sine measures 1.
         let window = (0..WINDOW).map(|n| (1.0 - (turn * n as f32).cos()) * 2.0 / WINDOW as f32).collect();
         let edge = |band: usize| LOWEST * 2f32.powf(band as f32 / PER_OCTAVE) * WINDOW as f32 / SAMPLE_RATE as f32;
         Self {
@@ -63,7 +63,7 @@ impl Spectrum {
         }
     }
 
-    /// Takes what was played; gives a picture when it is time for one.
+    /// Adds output frames; returns a spectrum when one is due.
     fn take(&mut self, part: &[[f32; 2]]) -> Option<[f32; BANDS]> {
         self.sound.extend(part.iter().map(|[left, right]| 0.5 * (left + right)));
         self.sound.drain(..self.sound.len() - WINDOW);
@@ -79,7 +79,7 @@ impl Spectrum {
             .for_each(|((work, sound), window)| *work = sound * window);
         self.transform.process(&mut self.work, &mut self.bins).ok()?;
         Some(std::array::from_fn(|band| {
-            // Low bands are narrower than a bin: they show the bin that they lie in.
+            // Low bands narrower than a bin show the bin they are in.
             let bins = self.edges[band]..self.edges[band + 1].max(self.edges[band] + 1);
             gain_to_db(self.bins[bins].iter().map(|bin| bin.norm()).fold(0.0, f32::max))
         }))
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_tone_stands_in_its_band_at_its_level() {
         let mut spectrum = Spectrum::new();
-        // A4, an amplitude of a half: 6 dB below full scale.
+        // A4 with an amplitude of 0.5: 6 dB below full scale.
         let tone = |n: usize| 0.5 * (std::f32::consts::TAU * 440.0 * n as f32 / SAMPLE_RATE as f32).sin();
         let sound: Vec<[f32; 2]> = (0..9600).map(|n| [tone(n); 2]).collect();
         let bands = sound.chunks(480).filter_map(|part| spectrum.take(part)).collect::<Vec<_>>();

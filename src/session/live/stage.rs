@@ -1,4 +1,4 @@
-//! The performance thread: a loop over a few parts that keeps the conductor a little ahead of the play head.
+//! The performance thread: a loop over a few parts that keeps the conductor slightly ahead of the play head.
 
 mod agenda;
 mod devices;
@@ -10,6 +10,7 @@ mod lists;
 mod onsets;
 mod performance;
 mod presets;
+mod program;
 mod reloads;
 mod reports;
 mod scheduler;
@@ -31,7 +32,7 @@ use crate::event::{ControlEvent, Incoming, Notice, Part};
 use crate::files::config::{Config, ConfigChange};
 use crate::output::record::Format;
 use crate::quote::{listed, quoted};
-use crate::remote::http::desk::Wanted;
+use crate::remote::http::api_state::Wanted;
 use crate::units::seconds_to_frames;
 
 pub(super) use devices::Devices;
@@ -39,23 +40,25 @@ pub(super) use engine_feed::EngineFeed;
 use onsets::Onsets;
 pub(super) use performance::Performance;
 pub(super) use presets::Presets;
+pub(super) use program::Program;
 pub(super) use reloads::Reloads;
 pub(super) use reports::Reports;
 pub(super) use scheduler::Scheduler;
 pub(super) use sound::Sound;
 
-/// Frames by which the horizon leads the play head beyond one block: a tick, and a late wake-up.
+/// Frames by which the horizon leads the play head beyond one block: a tick and a late wake-up.
 const MARGIN: u64 = 256;
-/// Between two turns of the last fade.
+/// Interval between turns during the final fade.
 const TICK: Duration = Duration::from_millis(1);
-/// Longest fade at the end; a device that is gone would never report silence.
+/// Maximum duration of the final fade; an output whose device is gone never reports silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
-/// The parts of the performance thread. None knows another: what one has for the others goes through the loop.
+/// The parts of the performance thread. They do not know each other; the loop passes data between them.
 pub(super) struct Stage {
     pub(super) scheduler: Scheduler,
     pub(super) performance: Performance,
     pub(super) presets: Presets,
+    pub(super) program: Program,
     pub(super) devices: Devices,
     pub(super) reloads: Reloads,
     pub(super) takes: Takes,
@@ -64,22 +67,25 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Plays until told to stop, then fades out.
+    /// Plays until `stop` is set, then fades out.
     ///
     /// # Errors
-    /// When the sound cannot go on.
+    /// When the audio cannot continue.
     pub(super) fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         let mut onsets = Onsets::default();
+        let events = self.presets.begin_to_move(&self.playing());
+        self.apply_all(events);
         self.tell_values();
-        self.reports.show_presets(self.presets.library());
+        self.show_presets();
         while !stop.load(Relaxed) {
-            self.scheduler.wait();
+            self.scheduler.wait(self.sound.block(), self.reports.due_in());
             self.turn(&mut onsets);
             if self.sound.status().failed() {
                 bail!("the audio driver crashed with the engine");
             }
         }
         let last = self.saved();
+        self.apply(&ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + LAST_FADE;
         while !self.sound.silent() && Instant::now() < end {
@@ -91,12 +97,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Everything that is due: what arrived, what was scheduled, what time brings.
+    /// Everything that is due: arrivals, scheduled events, periodic work.
     fn turn(&mut self, onsets: &mut Onsets) {
         let (head, block) = (self.sound.head(), self.sound.block());
         let lead = block + MARGIN;
         let horizon = head + lead;
-        // What has been worked out last is what leaves now.
+        // What was rendered last is now being output.
         self.scheduler.observe(head.saturating_sub(block));
         self.take_files();
         self.take_devices();
@@ -118,17 +124,21 @@ impl Stage {
         }
     }
 
-    /// Does what is scheduled up to the horizon, each at its frame.
+    /// Processes events up to the horizon, each at its frame.
     fn play(&mut self, horizon: u64) {
         loop {
             let (due, step) = (self.scheduler.next_frame(), self.presets.next_frame());
-            let Some(frame) = due.into_iter().chain(step).min().filter(|frame| *frame <= horizon) else { break };
+            let planned = self.program.next_frame();
+            let Some(frame) = due.into_iter().chain(step).chain(planned).min().filter(|frame| *frame <= horizon) else {
+                break;
+            };
             self.performance.advance(frame);
             if step == Some(frame) {
                 for event in self.presets.step() {
                     self.apply(&event);
                 }
             }
+            self.run_program(frame);
             while let Some(incoming) = self.scheduler.take(frame) {
                 self.take(incoming);
             }
@@ -136,22 +146,21 @@ impl Stage {
         self.performance.advance(horizon);
     }
 
-    /// An event from outside.
+    /// Processes an event from outside.
     fn take(&mut self, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
-        if let Some(name) = self.presets.missing(&event) {
-            let there = listed(self.presets.library().names());
-            self.reports.refuse(source);
-            self.reports.complain("preset", &format!("there is no preset {}; there are {there}", quoted(name)));
-            return;
+        if self.misses_preset(&event) || self.misses_setlist(&event) {
+            return self.reports.refuse(source);
         }
         if self.scheduler.repeats(&event) {
             return;
         }
         let leader = self.leader();
         if leader.is_outside() && matches!(event, ControlEvent::Set(Param::Tempo, _)) {
-            let complaint =
-                format!("{} leads the tempo; `melos set tempo/source pinned` lets you set it", leader.name());
+            let complaint = format!(
+                "{} controls the tempo; to set it yourself, run `melos set tempo/source pinned`",
+                leader.name()
+            );
             self.reports.complain("tempo", &complaint);
         }
         let applied = self.apply(&event);
@@ -163,11 +172,19 @@ impl Stage {
         }
     }
 
+    /// Complains about a preset that there is not.
+    fn misses_preset(&mut self, event: &ControlEvent) -> bool {
+        let Some(name) = self.presets.missing(event) else { return false };
+        let there = listed(self.presets.library().names());
+        self.reports.complain("preset", &format!("there is no preset {}; there are {there}", quoted(name)));
+        true
+    }
+
     /// Applies an event at the horizon; tells whether it fits.
     fn apply(&mut self, event: &ControlEvent) -> bool {
         let applied = self.performance.apply(event);
         if let Err(error) = &applied {
-            self.reports.complain(kind_of(event), &format!("{error}; nothing was changed"));
+            self.reports.complain(kind_of(event), &format!("{error}; ignored"));
         }
         applied.is_ok()
     }
@@ -178,7 +195,7 @@ impl Stage {
         }
     }
 
-    /// Does the daemon's own part when a parameter has taken a value.
+    /// Performs the daemon's part of a parameter change.
     fn act(&mut self, param: Param, value: &Value) {
         if param.policy().ends_journey {
             self.presets.end_journey();
@@ -189,13 +206,18 @@ impl Stage {
             (Param::PresetNext, _) => self.presets.load_beside(&self.playing(), 1, frame, leader),
             (Param::PresetPrevious, _) => self.presets.load_beside(&self.playing(), -1, frame, leader),
             (Param::Record, Value::Toggle(on)) => return self.record(*on),
+            (Param::Timer, Value::Number(seconds)) => return self.program.wind_timer(*seconds, frame),
+            (Param::Setlist, _) => return self.stand_at(0),
+            (Param::SetlistNext, _) => return self.step_setlist(1),
+            (Param::SetlistPrevious, _) => return self.step_setlist(-1),
+            (Param::SetlistGo, place) => return self.go_in_setlist(place),
             _ => return,
         };
         self.apply_all(events);
         self.say_leader(leader);
     }
 
-    /// Who leads the tempo.
+    /// The tempo source.
     fn leader(&self) -> TempoSource {
         match self.performance.conductor().value(Param::TempoSource) {
             Value::Choice(position) => TempoSource::at(position),
@@ -203,7 +225,7 @@ impl Stage {
         }
     }
 
-    /// Says who leads the tempo now, when that is another than before.
+    /// Logs the tempo source if it has changed.
     fn say_leader(&mut self, before: TempoSource) {
         let leader = self.leader();
         if leader != before
@@ -213,7 +235,7 @@ impl Stage {
         }
     }
 
-    /// The name of the preset that plays; empty when none does.
+    /// The name of the current preset; empty if there is none.
     fn playing(&self) -> String {
         match self.performance.conductor().value(Param::Preset) {
             Value::Text(name) => name,
@@ -221,7 +243,7 @@ impl Stage {
         }
     }
 
-    /// Begins a recording, or ends it.
+    /// Starts or stops recording.
     fn record(&mut self, on: bool) {
         if !on {
             return self.takes.end();
@@ -240,7 +262,7 @@ impl Stage {
         }
     }
 
-    /// Takes what devices did, and what is asked of MIDI learn.
+    /// Processes device events and MIDI learn requests.
     fn take_devices(&mut self) {
         let value = |param| self.performance.conductor().value(param);
         for answer in self.devices.learn(self.scheduler.learn_requests(), value) {
@@ -251,22 +273,23 @@ impl Stage {
         }
     }
 
-    /// Takes what was saved on disk.
+    /// Processes files saved on disk.
     fn take_files(&mut self) {
         if let Some(reloaded) = self.reloads.take_reloaded() {
             self.reload(reloaded);
         }
         if let Some(Replacement { networks, fingerprint }) = self.reloads.take_networks() {
-            tracing::info!(fingerprint, "another model is ready");
+            tracing::info!(fingerprint, "new model loaded");
             self.performance.swap(networks);
         }
     }
 
-    /// Takes files that were read again; the preset that plays takes effect at once if it changed.
+    /// Processes reloaded files; a changed current preset takes effect at once.
     fn reload(&mut self, reloaded: Reloaded) {
-        let Reloaded { presets, changed, mappings, config } = reloaded;
+        let Reloaded { presets, setlists, changed, mappings, config } = reloaded;
         self.presets.replace(presets);
-        self.reports.show_presets(self.presets.library());
+        self.program.replace(setlists);
+        self.show_presets();
         if let Some(mappings) = mappings {
             let events = self.devices.set_mappings(mappings);
             self.apply_all(events);
@@ -283,6 +306,11 @@ impl Stage {
         }
     }
 
+    /// Lists presets and setlists anew.
+    fn show_presets(&self) {
+        self.reports.show_presets(self.presets.library(), self.program.setlists());
+    }
+
     /// Brings a configuration into force, as far as that goes while playing.
     fn configure(&mut self, config: Config) {
         for change in self.reloads.configure(config) {
@@ -291,7 +319,7 @@ impl Stage {
                 ConfigChange::MidiOut(out) => self.performance.configure_midi_out(out),
                 ConfigChange::Recordings(recordings) => {
                     let place = super::place(self.reloads.folder(), &recordings);
-                    self.reports.desk().set_recordings(place.folder.clone());
+                    self.reports.api().set_recordings(place.folder.clone());
                     self.takes.configure(place);
                 }
                 ConfigChange::Preset
@@ -300,12 +328,14 @@ impl Stage {
                 | ConfigChange::Http
                 | ConfigChange::MidiHost
                 | ConfigChange::Link
-                | ConfigChange::ControlLog => {}
+                | ConfigChange::ControlLog
+                // Looked at every second.
+                | ConfigChange::Schedule => {}
             }
         }
     }
 
-    /// Tells everyone how it goes; called every thirtieth of a second.
+    /// Periodic reports, thirty times a second.
     fn report(&mut self, head: u64) {
         let board = self.reports.board();
         board.tell_levels(
@@ -318,20 +348,22 @@ impl Stage {
         self.tell_values();
         self.devices.tell_controls();
         self.devices.follow(self.sound.status());
+        self.look_at_clock();
         self.takes.keep_logs(head, self.performance.log());
         self.hear_recorder();
         self.show(head);
+        self.show_program(head);
         self.reports.save(self.performance.conductor(), self.devices.learned());
     }
 
-    /// Tells listeners and controllers the values that changed.
+    /// Sends changed values to listeners and controllers.
     fn tell_values(&mut self) {
         for (param, value) in self.reports.board().tell_values(self.performance.conductor().values()) {
             self.devices.value(param, &value);
         }
     }
 
-    /// A recording that failed is none any more, for everyone who is told.
+    /// A failed recording is switched off for all listeners.
     fn hear_recorder(&mut self) {
         if let Some(reason) = self.takes.failure() {
             self.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));
@@ -341,13 +373,13 @@ impl Stage {
 
     /// Brings the lists up to date and does what HTTP asks for.
     fn show(&mut self, head: u64) {
-        for wanted in self.reports.desk().take_wanted() {
+        for wanted in self.reports.api().take_wanted() {
             let Wanted::RenameScene { from, to } = wanted;
             let events = lists::renamed_scene(self.performance.conductor(), &from, &to);
             self.apply_all(events);
         }
-        self.reports.desk().set_journey(self.presets.place(head));
-        self.reports.desk().set_recording(lists::recording(self.takes.status()));
+        self.reports.api().set_journey(self.presets.place(head));
+        self.reports.api().set_recording(lists::recording(self.takes.status()));
         self.reports.tell_lists(self.performance.conductor(), self.devices.mappings(), self.devices.learning(), head);
     }
 
@@ -357,7 +389,7 @@ impl Stage {
     }
 }
 
-/// What complaints about an event are counted together by.
+/// The kind under which complaints about an event are grouped.
 fn kind_of(event: &ControlEvent) -> &'static str {
     match event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {

@@ -1,4 +1,4 @@
-//! The state that survives a restart: parameter values, the preset, the scenes and learnt controls, in `state.toml`.
+//! The state that survives a restart: parameter values, the preset, the scenes and learned controls, in `state.toml`.
 
 mod salvage;
 mod text;
@@ -19,29 +19,29 @@ use crate::files::{self, FolderLock};
 use crate::midi::mapping::Learned;
 use crate::threads;
 
-/// Changes are written at most this often, so that a fader does not wear a memory card out.
+/// Minimum interval between writes, so that a fader does not wear out a memory card.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// How often a disk that took nothing is tried again.
+/// Interval for retrying a failed write.
 const RETRY: Duration = Duration::from_secs(2);
-/// Longest that the end waits for a disk that hangs.
+/// Time to wait at the end for a hung disk.
 const LAST: Duration = Duration::from_secs(5);
-/// Largest state: a thousand scenes of every parameter take a tenth of this.
+/// Maximum size: a thousand scenes of every parameter take a tenth of this.
 const LARGEST: u64 = 16 << 20;
 
-/// Everything that is kept.
+/// The saved state.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Saved {
-    /// What was steered; empty when there is nothing.
+    /// Parameter values; empty if there are none.
     pub(super) values: Vec<(Param, Value)>,
-    /// What the scenes hold, by name.
+    /// Values of the scenes, by name.
     pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
-    /// Controls that were learnt while playing.
+    /// Learned controls.
     pub(super) learned: Vec<Learned>,
 }
 
 impl Saved {
-    /// The saved state in a folder; nothing where there is none. Everything that can be read of a damaged file counts; the
-    /// file itself is set aside, since it is about to be replaced, and that is said.
+    /// Loads the saved state from a folder; empty if there is none. Reads what is readable of a damaged file, and sets
+    /// the file aside, since it is about to be replaced; this is reported.
     pub(super) fn load(folder: &Path, troubles: &Troubles) -> Self {
         let path = file(folder);
         let (saved, wrong) = match files::bytes(&path, LARGEST) {
@@ -51,10 +51,10 @@ impl Saved {
         };
         if !wrong.is_empty() {
             let kept = match files::set_aside(&path, "damaged") {
-                Ok(aside) => format!("what could be read counts, and the file is kept as {}", aside.display()),
-                Err(error) => format!("what could be read counts, but the file cannot be kept: {error}"),
+                Ok(aside) => format!("using what is readable; the file was saved as {}", aside.display()),
+                Err(error) => format!("using what is readable; cannot save the file: {error}"),
             };
-            troubles.set(Part::SavedState, format!("{} is damaged ({}); {kept}", path.display(), told(&wrong)));
+            troubles.set(Part::SavedState, format!("{} is damaged ({}); {kept}", path.display(), summary(&wrong)));
         }
         saved
     }
@@ -68,7 +68,7 @@ impl Saved {
         Self { values, scenes, learned: learned.cloned().collect() }
     }
 
-    /// What brings the scenes back.
+    /// The events that restore the scenes.
     pub(super) fn scene_events(&self) -> impl Iterator<Item = ControlEvent> {
         self.scenes.iter().flat_map(|(name, values)| {
             values.iter().map(|(param, value)| ControlEvent::SceneValue {
@@ -80,15 +80,15 @@ impl Saved {
     }
 }
 
-/// The first few things that are wrong, and how many more there are.
-fn told(wrong: &[String]) -> String {
+/// Lists the first few problems and the number of others.
+fn summary(wrong: &[String]) -> String {
     const MOST: usize = 3;
     let more = wrong.len().saturating_sub(MOST);
     let first = wrong.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
     if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
-/// What a file of these bytes would be written as again, and how much in it cannot be read; for tests of what is read.
+/// Reads a file of these bytes and writes it again, for tests; returns the new text and the number of problems.
 #[doc(hidden)]
 #[must_use]
 pub fn rewritten(bytes: &[u8]) -> (String, usize) {
@@ -96,7 +96,7 @@ pub fn rewritten(bytes: &[u8]) -> (String, usize) {
     (text::format(&saved), wrong.len())
 }
 
-/// Keeps `state.toml` up to date, on a thread of its own: who plays never waits for the disk.
+/// Keeps `state.toml` up to date on a separate thread, so that the performance never waits for the disk.
 #[derive(Debug)]
 pub(super) struct StateFile {
     states: SyncSender<Saved>,
@@ -105,10 +105,10 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// Starts the thread for a folder, which is made whenever it is missing, and holds its lock.
+    /// Starts the thread for a folder, which is created whenever it is missing, and holds its lock.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When no thread can be created.
     pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
         let folder = folder.to_owned();
         let (states, saved) = sync_channel(1);
@@ -118,7 +118,7 @@ impl StateFile {
         Ok(Self { states, last: None, thread })
     }
 
-    /// Hands over the state if the last time is long enough ago; a disk that is not done yet gets it later.
+    /// Passes the state on if the last write is long enough ago; while the disk is busy it is passed on later.
     pub(super) fn save(&mut self, state: impl FnOnce() -> Saved) {
         if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
             self.last = Some(Instant::now());
@@ -126,7 +126,7 @@ impl StateFile {
         }
     }
 
-    /// Writes the last state and waits until it is on the disk, or the disk takes too long.
+    /// Writes the final state and waits until it is on disk, or the disk takes too long.
     pub(super) fn close(self, mut state: Saved) {
         let Self { states, thread, .. } = self;
         let end = Instant::now() + LAST;
@@ -137,13 +137,13 @@ impl StateFile {
         while let Err(TrySendError::Full(again)) = states.try_send(state) {
             state = again;
             if !wait() {
-                return tracing::error!("the disk does not answer; the last changes are not saved");
+                return tracing::error!("the disk does not respond; the last changes were not saved");
             }
         }
         drop(states);
         while !thread.is_finished() {
             if !wait() {
-                return tracing::error!("the disk does not answer; the last changes may not be saved");
+                return tracing::error!("the disk does not respond; the last changes may not have been saved");
             }
         }
         let _ = thread.join();
@@ -189,7 +189,7 @@ fn write(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        // A file that was deleted is written again.
+        // Recreates a deleted file.
         let Some(state) = waiting.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
             continue;
         };
@@ -204,7 +204,7 @@ fn write(
                 hold(folder, lock, troubles);
             }
             Err(error) => {
-                troubles.set(Part::State, format!("{} cannot be written: {error}; trying again", path.display()));
+                troubles.set(Part::State, format!("cannot write {}: {error}; retrying", path.display()));
                 waiting = Some(state);
             }
         }

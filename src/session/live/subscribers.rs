@@ -1,35 +1,34 @@
-//! OSC subscriptions over a restart, in `subscribers.json` of the state folder.
+//! Keeps OSC subscriptions over a restart, in `subscribers.json` in the state folder.
 //!
-//! They are worth no more than a lease, so they are not part of the saved state: a file that cannot be read or written costs the
-//! clients nothing but a `/melos/subscribe`.
+//! They last no longer than a lease, so they are not part of the saved state: if the file cannot be read or written,
+//! clients merely have to send `/melos/subscribe` again.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::remote::osc::{OscServer, Subscription};
 
-/// How often is looked whether somebody came or went.
+/// Interval for checking whether subscribers have changed.
 const LOOK: Duration = Duration::from_secs(2);
-/// What is older was left long ago.
+/// Maximum age of subscriptions to restore.
 const VALID: Duration = Duration::from_secs(120);
-/// How often it is said again that they are still there.
+/// Interval for refreshing the file's timestamp.
 const REFRESH: Duration = Duration::from_secs(50);
-/// Longest file that is read, in bytes.
+/// Maximum file size read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct File {
     /// Seconds since 1970.
     written: u64,
-    /// Where requests come from and where messages go.
+    /// The addresses that requests come from and messages go to.
     subscribers: Vec<(SocketAddr, SocketAddr)>,
 }
 
-/// The subscriptions of the last run, if it ended a moment ago.
+/// The subscriptions of the last run, if it ended recently.
 pub(super) fn load(folder: &Path) -> Vec<Subscription> {
     let path = file(folder);
     let fits = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LONGEST);
@@ -44,14 +43,14 @@ pub(super) fn load(folder: &Path) -> Vec<Subscription> {
 }
 
 /// Keeps the file up to date, for good.
-pub(super) async fn keep(folder: PathBuf, osc: Arc<OscServer>) {
+pub(super) async fn keep(folder: &Path, osc: &OscServer) {
     let mut kept = (osc.subscriptions(), 0);
     loop {
         tokio::time::sleep(LOOK).await;
         let (subscriptions, now) = (osc.subscriptions(), now());
         let stale = !subscriptions.is_empty() && now.abs_diff(kept.1) >= REFRESH.as_secs();
         if subscriptions != kept.0 || stale {
-            if let Err(error) = write(&folder, &subscriptions, now).await {
+            if let Err(error) = write(folder, &subscriptions, now).await {
                 tracing::debug!(%error, "subscriptions are not kept over a restart");
             }
             kept = (subscriptions, now);
@@ -80,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_left_a_moment_ago_is_taken_up() {
+    fn only_recent_subscriptions_are_restored() {
         let folder = tempfile::tempdir().unwrap();
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let subscriptions = [Subscription { from: at(5000), to: at(9001) }];

@@ -1,4 +1,4 @@
-//! What supervises the daemon: signals, and systemd with its watchdog.
+//! Supervision by the system: signals, and systemd with its watchdog.
 
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
@@ -8,12 +8,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::files::watch::Changed;
 
-/// Says that everything plays.
+/// Reports that everything is running.
 pub(super) fn say_ready() {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
-/// Says that the end has begun.
+/// Reports that shutdown has begun.
 pub(super) fn say_stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
@@ -30,7 +30,7 @@ pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     }
 }
 
-/// What the system says to a daemon. Caught from the start: before that, each of them ends the process at once.
+/// The signals a daemon receives. Caught from the start, since by default each of them ends the process.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -38,7 +38,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Within a runtime.
+    /// Call within a runtime.
     pub(super) fn catch() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -47,13 +47,13 @@ impl Signals {
         })
     }
 
-    /// Returns at SIGTERM or SIGINT; SIGHUP asks for a reload.
+    /// Returns at SIGTERM or SIGINT; SIGHUP requests a reload.
     pub(super) async fn until_told_to_stop(mut self, reload: &[SyncSender<Changed>]) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                // One that waits already is as good.
+                // If full, a request is already pending.
                 _ = self.hangup.recv() => reload.iter().for_each(|reload| drop(reload.try_send(Changed(Vec::new())))),
             }
         }

@@ -1,4 +1,4 @@
-//! Recordings of a performance, and the control log that is kept beside each.
+//! Recordings of a performance, each with its control log beside it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use crate::output::record::{Format, Place, Recorded, Recorder, RecorderStatus, T
 use crate::session::log::Entry;
 use crate::units::SAMPLE_RATE;
 
-/// Frames after a recording's last until its log is kept: what is known late about them, a late splice, is known by then.
+/// Grace period in frames before a recording's log is copied: late splices that affect it are known by then.
 const SETTLED: u64 = SAMPLE_RATE as u64;
-/// Longest time that a recording may take to be completed at the end.
+/// Time for the last recording to be completed at the end.
 const LAST: Duration = Duration::from_secs(2);
-/// Longest that the first minute is.
+/// Maximum length of the emergency recording.
 const FIRST_MINUTE: u64 = 60 * SAMPLE_RATE as u64;
-/// Least time between a take that failed and the next attempt, for whoever asks all the time.
+/// Minimum interval between a failed take and the next attempt.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The recorder, and what is done with what it has recorded.
+/// The recorder, and the handling of its recordings.
 #[derive(Debug)]
 pub(super) struct Takes {
     recorder: Recorder,
-    /// Recordings that are complete but for their log.
+    /// Recordings that are complete except for their log.
     recorded: VecDeque<Recorded>,
-    /// Whether somebody wants to record.
+    /// Whether a recording was requested.
     wanted: bool,
     failed: Option<Instant>,
     troubles: Troubles,
@@ -36,7 +36,7 @@ impl Takes {
         Self { recorder, recorded: VecDeque::new(), wanted: false, failed: None, troubles }
     }
 
-    /// Records the first minute, so that there is something to listen to where nobody hears anything.
+    /// Records the first minute while no device is open, so that there is something to listen to.
     pub(super) fn record_first_minute(&self, page: &str) {
         tracing::info!(page, "listen on the page; recording the first minute");
         let label = "first-minute".to_owned();
@@ -46,12 +46,12 @@ impl Takes {
         }
     }
 
-    /// What the recorder tells about itself.
+    /// The recorder's status.
     pub(super) fn status(&self) -> &Arc<RecorderStatus> {
         self.recorder.status()
     }
 
-    /// Begins a recording, if none is wanted yet: who says so again means the same one. `false` when none can begin.
+    /// Starts a recording unless one is already requested. Returns `false` if none can be started.
     pub(super) fn begin(&mut self, label: &str, format: Format, pre_roll: u64) -> bool {
         if self.wanted {
             return true;
@@ -69,7 +69,7 @@ impl Takes {
         self.wanted
     }
 
-    /// Ends the recording, if one is wanted; the first minute goes on.
+    /// Stops the requested recording; the emergency recording continues.
     pub(super) fn end(&mut self) {
         if std::mem::take(&mut self.wanted)
             && let Err(error) = self.recorder.stop()
@@ -78,14 +78,14 @@ impl Takes {
         }
     }
 
-    /// Recordings go elsewhere, or have other room, from the next one on.
+    /// Changes where recordings are stored, or their space limits, starting with the next one.
     pub(super) fn configure(&self, place: Place) {
         if let Err(error) = self.recorder.move_to(place) {
             self.troubles.set(Part::Recording, error);
         }
     }
 
-    /// Why a recording that was wanted failed, told once; what is played goes on without it. To be asked now and then.
+    /// Why a requested recording failed, reported once; the music continues. To be polled.
     pub(super) fn failure(&mut self) -> Option<String> {
         let Some(failure) = self.recorder.status().take_failure() else {
             if self.recorder.status().recording() {
@@ -94,7 +94,7 @@ impl Takes {
             return None;
         };
         self.troubles.set(Part::Recording, &failure);
-        // The first minute was nobody's wish: who wishes for a take now is not to wait.
+        // A requested take must not wait because the emergency recording failed.
         if !std::mem::take(&mut self.wanted) {
             return None;
         }
@@ -102,7 +102,7 @@ impl Takes {
         Some(failure)
     }
 
-    /// Keeps the control log beside recordings of which everything is known when the play head is at a frame.
+    /// Copies the control log beside recordings once the play head has passed their grace period.
     pub(super) fn keep_logs(&mut self, head: u64, log: &mut LogFile) {
         self.keep_logs_before(head.saturating_sub(SETTLED), log);
     }
@@ -117,7 +117,7 @@ impl Takes {
         }
     }
 
-    /// Completes the recording that is going on, and with it the control log of a performance that ends at a frame.
+    /// Completes the current recording, and the control log of a performance that ends at a frame.
     pub(super) fn close(&mut self, frame: u64, log: &mut LogFile) {
         let end = Instant::now() + LAST;
         if self.recorder.stop().is_ok() {

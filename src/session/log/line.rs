@@ -1,4 +1,4 @@
-//! One line of the control log, out and in.
+//! Formats and parses lines of the control log.
 
 use std::ops::Range;
 use std::str::FromStr;
@@ -7,11 +7,13 @@ use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
 use crate::event::{ControlEvent, Performed};
 
-/// Stands for the frame of a splice that was not performed.
+/// In place of the frame of a splice that was not performed.
 const NEVER: &str = "never";
+/// Stands for the modulation of a parameter that moves no more.
+const STILL: &str = "off";
 
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a number of the right kind"))
+    text.parse().map_err(|_| format!("{text:?} is not a valid number here"))
 }
 
 pub(super) fn take(frames: &Range<u64>) -> String {
@@ -46,6 +48,10 @@ pub(super) fn entry(entry: &Entry) -> String {
         Entry::Event(ControlEvent::Set(param, value)) => setting(*param, value),
         Entry::Event(ControlEvent::NextBar(param, value)) => format!("next-bar {}", setting(*param, value)),
         Entry::Event(ControlEvent::Morph(seconds)) => format!("morph {seconds}"),
+        Entry::Event(ControlEvent::Modulate(param, modulation)) => {
+            let by = modulation.map_or_else(|| STILL.to_owned(), |modulation| modulation.to_string());
+            format!("modulate {} {by}", param.spec().id)
+        }
         Entry::Event(ControlEvent::SceneValue { name, param, value }) => {
             format!("scene {} {}", quoted(name), setting(*param, value))
         }
@@ -75,6 +81,7 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             ControlEvent::NextBar(param, value)
         }
         "scene" => read_scene_value(rest)?,
+        "modulate" => read_modulation(rest)?,
         "lead" => ControlEvent::LeadNotes(read_notes(rest)?),
         "tempo" => ControlEvent::Tempo(number(rest)?),
         "beat" => {
@@ -115,6 +122,14 @@ fn read_splice(text: &str) -> Result<Entry, String> {
         _ => return Err(format!("expected two to four frames, or a frame and {NEVER}")),
     };
     Ok(Entry::Splice { planned: number(words[0])?, performed })
+}
+
+fn read_modulation(text: &str) -> Result<ControlEvent, String> {
+    let (id, by) = text.split_once(' ').ok_or("expected a parameter and a modulation")?;
+    let param = Param::from_id(id).filter(|param| param.can_be_modulated());
+    let param = param.ok_or_else(|| format!("there is no parameter {id} that can be modulated"))?;
+    let modulation = if by == STILL { None } else { Some(by.parse()?) };
+    Ok(ControlEvent::Modulate(param, modulation))
 }
 
 fn read_scene_value(text: &str) -> Result<ControlEvent, String> {

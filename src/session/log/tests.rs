@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::modulation::Modulation;
 use crate::event::parameter::{Input, TABLE};
 
 fn write(log: &ControlLog) -> String {
@@ -34,6 +35,9 @@ fn full_log() -> ControlLog {
     }
     add(Entry::Event(ControlEvent::Set(Param::Scene, Value::Text("two\nlines \"and\" ünïcode".to_owned()))));
     add(Entry::Event(ControlEvent::Morph(2.5)));
+    let by: Modulation = "walk 0.3 bars 8 0.25".parse().unwrap();
+    add(Entry::Event(ControlEvent::Modulate(Param::Tone, Some(by))));
+    add(Entry::Event(ControlEvent::Modulate(Param::Tone, None)));
     for name in ["dawn", "two \"quoted\" words"] {
         let (param, value) = (Param::Chord, Value::Text("C/E".to_owned()));
         add(Entry::Event(ControlEvent::SceneValue { name: name.to_owned(), param, value }));
@@ -87,7 +91,7 @@ fn a_wrong_line_is_named() {
         assert!(error.starts_with("line 5: ") && error.contains(hint), "{error}");
     }
     let back = format!("{start}12 end\n11 end\n");
-    assert!(ControlLog::read(back.as_bytes()).unwrap_err().to_string().contains("must not go back"));
+    assert!(ControlLog::read(back.as_bytes()).unwrap_err().to_string().contains("must not decrease"));
     let broken_off = format!("{start}12 /melos/valence 0.25\n13 /melos/valence 0.7");
     assert_eq!(ControlLog::read(broken_off.as_bytes()).unwrap().entries.len(), 1);
     assert!(ControlLog::read("".as_bytes()).is_err());

@@ -1,4 +1,4 @@
-//! Sound files of any kind as mono samples at 48 kHz.
+//! Decodes audio files of any kind to mono samples at 48 kHz.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,74 +14,90 @@ use symphonia::core::meta::MetadataOptions;
 
 use melos::units::SAMPLE_RATE;
 
-/// Extensions of the files that can be decoded.
+/// Extensions of supported files.
 pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
-/// Samples per second that a recording can have; a number from a broken file is not made the size of a transform.
+/// Accepted sample rates; a number from a broken file must not become the size of a transform.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
-/// The longest file taken, seconds: an hour of mono samples fills 690 MB.
+/// Maximum length in seconds: an hour of mono samples takes 690 MB.
 pub const LONGEST: f64 = 3600.0;
-/// Share of a file's packets that may be broken.
+/// Maximum fraction of broken packets.
 const BROKEN: f64 = 0.1;
-/// Input frames the resampler takes at a time.
+/// Input frames per call of the resampler.
 const CHUNK: usize = 4096;
 
-/// Why a file gives no sound.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// It cannot be opened.
     #[error("cannot be opened: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// It is no sound file, or of a kind that is not supported.
+    /// It is not an audio file, or its format is not supported.
     #[error("cannot be decoded: {0}")]
     Unsupported(String),
     /// Too much of it is broken.
     #[error("broken: {broken} of {packets} packets cannot be decoded")]
     Broken {
-        /// How many packets.
+        /// Number of broken packets.
         broken: usize,
-        /// Of how many.
+        /// Total number of packets.
         packets: usize,
     },
-    /// It holds less sound than its header promises.
-    #[error("truncated: holds {found:.1} s of the {promised:.1} s it promises")]
+    /// It contains less audio than its header states.
+    #[error("truncated: contains {found:.1} s of the stated {promised:.1} s")]
     Truncated {
         /// Seconds found.
         found: f64,
-        /// Seconds promised.
+        /// Seconds stated.
         promised: f64,
     },
     /// It decodes to nothing.
-    #[error("holds no sound")]
+    #[error("contains no audio")]
     Empty,
     /// It is longer than [`LONGEST`].
-    #[error("longer than {} minutes: cut it into pieces", LONGEST / 60.0)]
+    #[error("longer than {} minutes: split it", LONGEST / 60.0)]
     TooLong,
-    /// Its sample rate makes no sense.
+    /// Its sample rate is implausible.
     #[error("cannot be resampled from {rate} Hz: {reason}")]
     Rate {
-        /// Samples per second it claims.
+        /// Its stated sample rate.
         rate: u32,
-        /// Why not.
+        /// The cause.
         reason: String,
     },
 }
 
 /// Decodes the first audio track of a file to mono (the mean of its channels) at 48 kHz. A few broken packets are
-/// bridged by what follows them.
+/// skipped.
 ///
 /// # Errors
 /// [`DecodeError`] when the file is unreadable, broken, cut short, empty or too long.
 pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
-    // Decoders that others wrote meet files that still others wrote. What one of them leaves behind when it panics goes with it.
-    let (samples, rate) = std::panic::catch_unwind(|| decode_native(path))
-        .unwrap_or_else(|_| Err(DecodeError::Unsupported("the decoder gave up on it".to_owned())))?;
-    if !RATES.contains(&rate) {
-        return Err(DecodeError::Rate { rate, reason: "no recording has this rate".to_owned() });
-    }
-    resample(samples, rate)
+    let (samples, rate) = guarded(path, |frame| frame.iter().sum::<f32>() / frame.len() as f32)?;
+    to_our_rate(samples, rate)
 }
 
-fn decode_native(path: &Path) -> Result<(Vec<f32>, u32), DecodeError> {
+/// As [`decode`], but to the left and the right channel, of one length: of more channels the first two, of one both.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_stereo(path: &Path) -> Result<[Vec<f32>; 2], DecodeError> {
+    let (frames, rate) = guarded(path, |frame| [frame[0], *frame.get(1).unwrap_or(&frame[0])])?;
+    let channel = |index: usize| to_our_rate(frames.iter().map(|frame| frame[index]).collect(), rate);
+    Ok([channel(0)?, channel(1)?])
+}
+
+/// Decodes a file, applies `mix` to each frame, and returns the result with the sample rate.
+fn guarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
+    // Third-party decoders meet arbitrary files, so a panic is caught and their state discarded.
+    let (frames, rate) = std::panic::catch_unwind(|| decode_native(path, mix))
+        .unwrap_or_else(|_| Err(DecodeError::Unsupported("the decoder crashed".to_owned())))?;
+    if !RATES.contains(&rate) {
+        return Err(DecodeError::Rate { rate, reason: "implausible sample rate".to_owned() });
+    }
+    Ok((frames, rate))
+}
+
+fn decode_native<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
     let unsupported = |error: Error| DecodeError::Unsupported(error.to_string());
     let stream = MediaSourceStream::new(Box::new(File::open(path)?), Default::default());
     let mut hint = Hint::new();
@@ -98,9 +114,9 @@ fn decode_native(path: &Path) -> Result<(Vec<f32>, u32), DecodeError> {
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(unsupported)?;
 
-    let (mut mono, mut interleaved) = (Vec::new(), Vec::<f32>::new());
+    let (mut frames, mut interleaved) = (Vec::new(), Vec::<f32>::new());
     let (mut rate, mut packets, mut broken) = (0, 0, 0);
-    // A file that breaks off ends with an error from the reader: what was promised decides whether that is bad.
+    // A truncated file ends with a read error; whether that is acceptable depends on the stated length.
     while let Ok(Some(packet)) = format.next_packet() {
         if packet.track_id != id {
             continue;
@@ -111,41 +127,44 @@ fn decode_native(path: &Path) -> Result<(Vec<f32>, u32), DecodeError> {
                 rate = buffer.spec().rate();
                 let channels = buffer.spec().channels().count().max(1);
                 buffer.copy_to_vec_interleaved(&mut interleaved);
-                mono.extend(interleaved.chunks_exact(channels).map(|all| all.iter().sum::<f32>() / channels as f32));
+                for sample in &mut interleaved {
+                    *sample = if sample.is_finite() { *sample } else { 0.0 };
+                }
+                frames.extend(interleaved.chunks_exact(channels).map(mix));
             }
             Err(Error::DecodeError(_)) => broken += 1,
             Err(error) => return Err(unsupported(error)),
         }
-        if mono.len() as f64 > LONGEST * f64::from(rate) {
+        if frames.len() as f64 > LONGEST * f64::from(rate) {
             return Err(DecodeError::TooLong);
         }
     }
     if broken as f64 > BROKEN * packets as f64 {
         return Err(DecodeError::Broken { broken, packets });
     }
-    if mono.is_empty() || rate == 0 {
+    if frames.is_empty() || rate == 0 {
         return Err(DecodeError::Empty);
     }
-    let seconds = |frames: f64| frames / f64::from(rate);
-    if let Some(promised) = promised.filter(|promised| (mono.len() as f64) < 0.98 * *promised as f64 - 4608.0) {
-        return Err(DecodeError::Truncated { found: seconds(mono.len() as f64), promised: seconds(promised as f64) });
+    let seconds = |count: f64| count / f64::from(rate);
+    if let Some(promised) = promised.filter(|promised| (frames.len() as f64) < 0.98 * *promised as f64 - 4608.0) {
+        return Err(DecodeError::Truncated { found: seconds(frames.len() as f64), promised: seconds(promised as f64) });
     }
-    for sample in &mut mono {
-        *sample = if sample.is_finite() { *sample } else { 0.0 };
-    }
-    Ok((mono, rate))
+    Ok((frames, rate))
 }
 
-/// Brings samples to 48 kHz, without delay.
-fn resample(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
+/// Resamples to 48 kHz without delay.
+fn to_our_rate(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
     if rate == SAMPLE_RATE {
         return Ok(samples);
     }
-    let failed = |reason: String| DecodeError::Rate { rate, reason };
-    let mut resampler = Fft::<f32>::new(rate as usize, SAMPLE_RATE as usize, CHUNK, 1, FixedSync::Both)
-        .map_err(|error| failed(error.to_string()))?;
-    let input = SequentialSlice::new(&samples[..], 1, samples.len()).map_err(|error| failed(error.to_string()))?;
-    let output = resampler.process_all(&input, samples.len(), None).map_err(|error| failed(error.to_string()))?;
+    resample(&samples, rate as usize, SAMPLE_RATE as usize).map_err(|reason| DecodeError::Rate { rate, reason })
+}
+
+/// Brings samples from one rate to another, without delay. The error says why these rates cannot be.
+pub(crate) fn resample(samples: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
+    let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both).map_err(|error| error.to_string())?;
+    let input = SequentialSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;
+    let output = resampler.process_all(&input, samples.len(), None).map_err(|error| error.to_string())?;
     Ok(output.take_data())
 }
 
@@ -157,7 +176,8 @@ mod tests {
     fn resampling_keeps_pitch_level_and_time() {
         for rate in [22_050u32, 44_100, 96_000] {
             let tone = |rate: u32, i: usize| (std::f64::consts::TAU * 1000.0 * i as f64 / f64::from(rate)).sin() as f32;
-            let resampled = resample((0..rate as usize).map(|i| tone(rate, i)).collect(), rate).expect("valid rate");
+            let sound = (0..rate as usize).map(|i| tone(rate, i)).collect();
+            let resampled = to_our_rate(sound, rate).expect("valid rate");
             assert!(resampled.len().abs_diff(48_000) <= 1);
             let error = (2000..46_000).map(|i| (resampled[i] - tone(SAMPLE_RATE, i)).abs()).fold(0.0, f32::max);
             assert!(error < 1e-3, "{rate} Hz is off by {error}");

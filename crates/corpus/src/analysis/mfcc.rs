@@ -1,17 +1,17 @@
-//! Cepstral coefficients of mel frames, and their slopes.
+//! Mel-frequency cepstral coefficients and their slopes.
 
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
 use melos::mel::{BANDS, MelFrame, dot};
 
-/// How many coefficients there are.
+/// Number of coefficients.
 pub const COUNT: usize = 13;
 
 /// One frame's coefficients, from the 0th.
 pub type Coefficients = [f32; COUNT];
 
-/// Frames either side over which a slope is fitted.
+/// Frames on either side over which a slope is fitted.
 const REACH: usize = 4;
 
 /// The orthonormal cosine transform of type II, one row per coefficient.
@@ -34,8 +34,8 @@ pub fn mfcc(mel: &MelFrame) -> Coefficients {
     coefficients
 }
 
-/// The slope of a line fitted to the nine frames around each frame; the first and last four take their neighbours' slope.
-/// Fewer than nine frames have no slope.
+/// The slope of a line fitted to the nine frames around each frame; the first and last four use their neighbours'
+/// slope. With fewer than nine frames the slopes are 0.
 #[must_use]
 pub fn deltas(coefficients: &[Coefficients]) -> Vec<Coefficients> {
     let mut slopes = vec![[0.0; COUNT]; coefficients.len()];

@@ -1,4 +1,4 @@
-//! A mel spectrogram as a PNG picture.
+//! Renders a mel spectrogram as a PNG image.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -6,17 +6,17 @@ use std::path::Path;
 
 use melos::mel::{BANDS, MelFrame};
 
-/// Rows of picture per band, and the widest picture in frames; longer signals are thinned to the loudest of each column.
+/// Pixel rows per band, and maximum width in frames; longer signals are reduced to the loudest frame of each column.
 const ROWS_PER_BAND: usize = 2;
 const WIDEST: usize = 4000;
 /// Nepers (60 dB) between the brightest and black.
 const DEPTH: f32 = 6.9;
 
-/// Black, violet, red, yellow, white: brighter throughout, so that it reads in grey too.
+/// Black, violet, red, yellow, white: increasing in brightness, so that it also reads in greyscale.
 const COLOURS: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [80.0, 18.0, 123.0], [214.0, 69.0, 78.0], [253.0, 180.0, 70.0], [255.0, 255.0, 240.0]];
 
-/// Writes mel frames as a picture: time to the right, low bands at the bottom, bright is loud.
+/// Writes mel frames as an image: time to the right, low bands at the bottom, louder is brighter.
 ///
 /// # Errors
 /// When the file cannot be written.

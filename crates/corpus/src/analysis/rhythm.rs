@@ -9,22 +9,22 @@ use melos::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
 
 /// Decibels per neper of amplitude.
 const DB_PER_NEPER: f32 = 8.685_89;
-/// Band values further below the loudest, in nepers (80 dB), do not count.
+/// Band values further below the loudest, in nepers (80 dB), are ignored.
 const DEPTH: f32 = 80.0 / DB_PER_NEPER;
-/// Seconds under the window in which the period is sought, and frames between two of them.
+/// Length of the window in which the period is sought, in seconds, and frames between two windows.
 const TEMPO_WINDOW: f64 = 8.0;
 const TEMPO_STEP: usize = 24;
-/// Centre and width (octaves) of the prior over tempos, and the fastest.
+/// Centre and width (octaves) of the prior over tempos, and the maximum tempo.
 const TEMPO_PRIOR: (f64, f64) = (120.0, 1.0);
 const FASTEST: f64 = 320.0;
-/// How strictly beats keep the period.
+/// How strictly beats keep to the period.
 const TIGHTNESS: f32 = 100.0;
-/// An onset is the highest within this many frames either side, and higher than the mean of the wider surroundings.
+/// An onset is the maximum within this many frames on either side, and above the mean of a wider window.
 const ONSET_REACH: (usize, usize) = (3, 10);
-/// By how much, as a share of the strongest onset.
+/// By this fraction of the strongest onset.
 const ONSET_RISE: f32 = 0.07;
 
-/// What the rhythm of a signal is.
+/// The rhythm of a signal.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rhythm {
     /// Beats per minute; 0 without onsets.
@@ -54,7 +54,7 @@ impl Rhythm {
     }
 }
 
-/// How much louder the bands get from frame to frame, in decibels, averaged over the bands.
+/// Increase of the bands' level from frame to frame, in decibels, averaged over the bands.
 #[must_use]
 pub fn onset_strength(mel: &[MelFrame]) -> Vec<f32> {
     let loudest = mel.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -124,14 +124,14 @@ fn beats(strength: &[f32], period: usize) -> Vec<usize> {
     trim(trace(&score, &previous), &local)
 }
 
-/// Onset strength in units of its standard deviation, smoothed to a thirty-second of the period.
+/// Onset strength in standard deviations, smoothed over 1/32 of the period.
 fn smoothed(strength: &[f32], period: usize) -> Vec<f32> {
     let mean = strength.iter().sum::<f32>() / strength.len() as f32;
     let variance =
         strength.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / strength.len().saturating_sub(1).max(1) as f32;
     let deviation = variance.sqrt().max(f32::MIN_POSITIVE);
     let reach = period.min(strength.len());
-    // Beyond a fifth of the period the bell is below 1e-8.
+    // Beyond a fifth of the period the window is below 1e-8.
     let reach = reach.min(period / 5 + 1);
     let bell = |distance: usize| (-0.5 * (32.0 * distance as f32 / period as f32).powi(2)).exp();
     let weights: Vec<f32> = (0..=reach).map(bell).collect();

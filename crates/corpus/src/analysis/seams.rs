@@ -1,4 +1,4 @@
-//! Whether one hears where segments meet: steps and dips at the seams of generated sound.
+//! Measures audible seams between segments of generated audio: steps and dips.
 
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
@@ -7,33 +7,33 @@ use melos::generator::model::{LOOK_AHEAD, Latent, ModelError, Models, stateful};
 use melos::generator::vocoder::{MelBlock, Vocoder};
 use melos::mel::{BINS, HOP, N_FFT, hann_window};
 
-/// Share of all steps that are not larger than the usual.
+/// Percentile that defines a normal step.
 const USUAL: f64 = 0.9999;
 /// Frames around a seam over which its energy is taken: 20 ms.
 const AROUND: usize = 960;
-/// Energy, per frame, below which a dip cannot be heard: −80 dB below full scale.
+/// Energy per frame below which a dip is inaudible: −80 dB below full scale.
 const INAUDIBLE: f64 = 1e-8;
 
-/// What was found at the seams of a signal.
+/// The findings at the seams of a signal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seams {
-    /// Seams looked at.
+    /// Number of seams examined.
     pub count: usize,
     /// The signal's 99.99th percentile step from sample to sample.
     pub usual_step: f32,
     /// The largest step at a seam.
     pub largest_step: f32,
-    /// Seams whose step is larger than the usual; of seams that are like any other place, one in ten thousand is.
+    /// Seams with a larger step than that; among inaudible seams, one in ten thousand.
     pub above_usual: usize,
-    /// The largest change that a seam's step has against the same music decoded in one piece.
+    /// The largest change of a seam's step relative to the same music decoded in one piece.
     pub added_step: f32,
-    /// The deepest loss of energy, in decibels over 20 ms around a seam, against the same music decoded in one piece; 0
-    /// or below.
+    /// The largest loss of energy, in decibels over 20 ms around a seam, relative to the same music decoded in one
+    /// piece; 0 or below.
     pub dip_db: f64,
 }
 
-/// Looks at the samples `seams` of `played`, each the first of a segment, and at the same ones of `whole`, the same music
-/// decoded in one piece. Both are mono and begin together; what only one of them has is left out.
+/// Examines the samples `seams` of `played`, each the first of a segment, and the same samples of `whole`, the same
+/// music decoded in one piece. Both are mono and start together; the longer one is truncated.
 #[must_use]
 pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>) -> Seams {
     let end = played.len().min(whole.len());
@@ -57,8 +57,8 @@ pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>
     found
 }
 
-/// Decodes latents in one piece: no roll-back, no hops, and one inverse transform over all frames. Gives as many samples
-/// as the latents last; the last few are incomplete.
+/// Decodes latents in one piece, without rollback or hops and with a single inverse transform over all frames. Returns
+/// as many samples as the latents last; the last few are incomplete.
 ///
 /// # Errors
 /// When a network fails.
@@ -79,7 +79,7 @@ pub fn decode_whole(models: Models, latents: &[Latent]) -> Result<Vec<f32>, Mode
         decoder.step()?;
         let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
         for (real, imag) in vocoder.step(&mel)?.frames() {
-            // The vocoder is late: what it gives first belongs to frames before the music.
+            // The vocoder has latency: its first output belongs to frames before the music.
             if let Some(frame) = frame.checked_sub(LOOK_AHEAD) {
                 for (bin, (real, imag)) in bins.iter_mut().zip(real.iter().zip(imag)) {
                     *bin = Complex::new(*real, *imag);

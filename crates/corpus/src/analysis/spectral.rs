@@ -1,19 +1,19 @@
-//! The shape of a spectrum, and the level and sign changes of the samples behind it.
+//! The shape of a spectrum, and level and zero crossings of the samples.
 
 use std::sync::LazyLock;
 
 use melos::mel::{BINS, N_FFT, dot};
 use melos::units::SAMPLE_RATE;
 
-/// Share of the magnitude below the rolloff frequency.
+/// Fraction of the magnitude below the rolloff frequency.
 const ROLLOFF: f32 = 0.85;
-/// Smallest power flatness sees.
+/// Smallest power considered by flatness.
 const FLATNESS_FLOOR: f32 = 1e-10;
-/// Samples nearer to zero than this count as zero.
+/// Samples closer to zero than this count as zero.
 const ZERO: f32 = 1e-10;
 
 static ONES: [f32; BINS] = [1.0; BINS];
-/// The numbers of the bins.
+/// The bin indices.
 static NUMBERS: LazyLock<[f32; BINS]> = LazyLock::new(|| std::array::from_fn(|bin| bin as f32));
 
 /// The shape of a magnitude spectrum.
@@ -50,7 +50,7 @@ fn hz(bin: f32) -> f32 {
     bin * SAMPLE_RATE as f32 / N_FFT as f32
 }
 
-/// The geometric mean comes from products of eight powers at a time: a logarithm for each bin would cost more than the
+/// Computes the geometric mean from products of eight powers at a time: a logarithm per bin would cost more than the
 /// transform.
 fn flatness(magnitudes: &[f32; BINS]) -> f32 {
     let power = |magnitude: &f32| f64::from((magnitude * magnitude).max(FLATNESS_FLOOR));
@@ -74,7 +74,7 @@ pub fn rms(signal: &[f32], centre: usize) -> f32 {
     (dot(window, window) / N_FFT as f32).sqrt()
 }
 
-/// Sign changes per sample among the [`N_FFT`] samples around one; the signal goes on at its ends as it ends.
+/// Zero crossings per sample among the [`N_FFT`] samples around one; the signal is extended with its end values.
 #[must_use]
 pub fn zero_crossings(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];

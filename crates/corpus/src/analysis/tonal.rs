@@ -4,15 +4,15 @@ use melos::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre, dot};
 use melos::music::theory::{Key, Mode};
 use melos::units::SAMPLE_RATE;
 
-/// Strength of the twelve pitch classes, C first.
+/// Strength of the twelve pitch classes, starting with C.
 pub type Chroma = [f32; 12];
 
-/// How often each degree occurs in pieces in a major key, tonic first (Albrecht and Shanahan, Music Perception 31, 2013).
+/// Frequency of each degree in major-key pieces, tonic first (Albrecht and Shanahan, Music Perception 31, 2013).
 const MAJOR: Chroma = [0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081];
-/// The same in a minor key.
+/// The same for minor keys.
 const MINOR: Chroma = [0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052];
 
-/// The key that fits a chroma best, and how well major and minor fit.
+/// The key that fits a chroma best, and the fit of major and minor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KeyEstimate {
     /// The best of the 24 keys.
@@ -56,7 +56,7 @@ fn correlation(chroma: &Chroma, profile: &Chroma, tonic: usize) -> f32 {
     if power > 0.0 { product / (power * profile_power).sqrt() } else { 0.0 }
 }
 
-/// Octave above C0 at which pitch classes weigh most, and over how many octaves the weight falls.
+/// Octave above C0 with the largest weight, and the width of the weighting in octaves.
 const CENTRE_OCTAVE: f64 = 5.0;
 const OCTAVE_WIDTH: f64 = 2.0;
 
@@ -82,7 +82,7 @@ impl ChromaBank {
             let hz = bin as f64 * f64::from(SAMPLE_RATE) / N_FFT as f64;
             12.0 * (hz / (440.0 / 16.0)).log2()
         };
-        // The bin at 0 Hz has no pitch: it stands a fixed distance below the next and weighs next to nothing.
+        // The bin at 0 Hz has no pitch; place it a fixed distance below the next, where it has almost no weight.
         let position = |bin: usize| if bin == 0 { semitones(1) - 18.0 } else { semitones(bin) };
         let mut weights = vec![[0.0; BINS]; 12];
         for bin in 0..BINS {
@@ -91,7 +91,7 @@ impl ChromaBank {
                 let distance = (position(bin) - class as f64 + 6.0).rem_euclid(12.0) - 6.0;
                 (-0.5 * (2.0 * distance / width).powi(2)).exp()
             };
-            // The bells count from A, the chroma from C.
+            // The weights start at A, the chroma at C.
             let raw: [f64; 12] = std::array::from_fn(|class| bell((class + 3) % 12));
             let norm = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
             let octave = (-0.5 * ((position(bin) / 12.0 - CENTRE_OCTAVE) / OCTAVE_WIDTH).powi(2)).exp();
@@ -114,11 +114,11 @@ impl ChromaBank {
     }
 }
 
-/// Lowest and highest frequency, hertz, at which mel bands still tell semitones apart and carry piano tones.
+/// Lowest and highest frequency, in hertz, at which mel bands resolve semitones and contain piano tones.
 const MEL_PITCHED: (f64, f64) = (480.0, 2500.0);
 
-/// The chroma of mel frames, for listening where there is no spectrum: coarse, since low bands are wider than a semitone.
-/// The strongest is 1, silence is all 0.
+/// The chroma of mel frames, for use without a spectrum: coarse, since low bands are wider than a semitone. Normalized
+/// to a maximum of 1; silence is all 0.
 #[must_use]
 pub fn chroma_of_mel(frames: &[MelFrame]) -> Chroma {
     let mut chroma = [0.0; 12];

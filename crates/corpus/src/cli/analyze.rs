@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Sound files: WAV, FLAC, MP3, OGG, M4A
+    /// Audio files: WAV, FLAC, MP3, OGG, M4A
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Write a JSON list with one entry for each file
+    /// Write JSON: a list with one entry per file
     #[arg(long)]
     json: bool,
-    /// In the JSON, also the values of every frame
+    /// Include the values of every frame in the JSON
     #[arg(long, requires = "json")]
     frames: bool,
-    /// Write a picture of the mel spectrogram of each file beside it, as FILE.mel.png
+    /// Write the mel spectrogram of each file as an image beside it, FILE.mel.png
     #[arg(long)]
     png: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(&entries)?)?;
     }
     if failed > 0 {
-        bail!("{failed} of {} files could not be measured", args.files.len());
+        bail!("cannot measure {failed} of {} files", args.files.len());
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ fn measure(file: &Path, png: bool) -> anyhow::Result<Analysis> {
     Ok(analysis)
 }
 
-/// A measure with one number a frame: its name, its unit, and how to read it.
+/// A measure with one number per frame: its name, unit and accessor.
 type Series = (&'static str, &'static str, fn(&Frame) -> f32);
 
 const SERIES: [Series; 5] = [

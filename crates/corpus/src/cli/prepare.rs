@@ -9,34 +9,37 @@ use melos_corpus::prepare::{self, Options};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A corpus and its folder, such as pop909=data/pop909; may be given several times
+    /// A corpus and its folder, such as pop909=data/pop909; may be repeated
     #[arg(long = "corpus", value_name = "NAME=FOLDER", required = true, value_parser = parse_corpus)]
     corpora: Vec<(Corpus, PathBuf)>,
-    /// SoundFont (SF2) whose program 0 is the piano to render with
-    #[arg(long, value_name = "SF2")]
-    soundfont: PathBuf,
-    /// Only the pieces that are held out from training
+    /// Piano to render with: a SoundFont (.sf2; its program 0), or the description of a sample library (.toml)
+    #[arg(long, value_name = "FILE")]
+    piano: PathBuf,
+    /// Only prepare pieces held out from training
     #[arg(long)]
     held_out: bool,
-    /// Folder for the shards
+    /// Output folder for the shards
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Copies of each training piece, each in another key and tempo
+    /// Copies of each training piece, each in a different key and tempo
     #[arg(long, default_value_t = 1)]
     copies: usize,
-    /// Stop when the folder holds this many hours
+    /// Stop when the folder contains this many hours
     #[arg(long)]
     hours: Option<f64>,
-    /// Take at most this many seconds of each piece, from a random place
+    /// Use at most this many seconds of each piece, at a random position
     #[arg(long, value_name = "SECONDS")]
     max_piece_seconds: Option<f64>,
-    /// Store the sound beside the mel
+    /// Store the audio beside the mel
     #[arg(long)]
     audio: bool,
-    /// Pieces rendered at a time [default: one per core]
+    /// Store the side signal (half of left minus right) as well
+    #[arg(long, requires = "audio")]
+    stereo: bool,
+    /// Pieces to render in parallel [default: one per core]
     #[arg(long)]
     jobs: Option<usize>,
-    /// Decides everything random
+    /// Seed of all random choices
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -44,33 +47,34 @@ pub(crate) struct Args {
 fn parse_corpus(text: &str) -> Result<(Corpus, PathBuf), String> {
     let known = || Corpus::ALL.map(Corpus::name).join(", ");
     let Some((name, folder)) = text.split_once('=') else {
-        return Err(format!("write NAME=FOLDER, with one of {}", known()));
+        return Err(format!("expected NAME=FOLDER, with NAME one of {}", known()));
     };
     match Corpus::ALL.into_iter().find(|corpus| corpus.name() == name) {
         Some(corpus) => Ok((corpus, PathBuf::from(folder))),
-        None => Err(format!("no corpus {name:?}; known are {}", known())),
+        None => Err(format!("unknown corpus {name:?}; expected one of {}", known())),
     }
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.copies == 0 {
-        bail!("--copies 0 prepares nothing; ask for at least 1");
+        bail!("--copies must be at least 1");
     }
     let options = Options {
         corpora: args.corpora,
         held_out: args.held_out,
-        soundfont: args.soundfont,
+        piano: args.piano,
         out: args.out,
         copies: args.copies,
         hours: args.hours,
         max_piece_seconds: args.max_piece_seconds,
         audio: args.audio,
+        stereo: args.stereo,
         jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         seed: args.seed,
     };
     let summary = prepare::run(&options, &ProgressBar::new(0))?;
     eprintln!(
-        "{} shards written, {} there before, {:.2} h in all, {} pieces skipped",
+        "{} shards written, {} already there, {:.2} h in all, {} pieces skipped",
         summary.written,
         summary.existing,
         summary.hours,

@@ -1,6 +1,6 @@
-//! Where the beats and bars of a piece lie.
+//! The beats and bars of a piece.
 
-/// The beats of a piece in time.
+/// The beats of a piece over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BeatGrid {
     beats: Vec<Beat>,
@@ -8,15 +8,15 @@ pub struct BeatGrid {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Beat {
-    /// Seconds.
+    /// Time in seconds.
     time: f64,
     /// Beats since the bar's downbeat.
     in_bar: f32,
-    /// Beats the bar has.
+    /// Number of beats in the bar.
     bar_length: f32,
 }
 
-/// Where a moment lies in beat and bar.
+/// The position of a time in beat and bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Position {
     /// 0..1.
@@ -27,11 +27,11 @@ pub struct Position {
     pub tempo_bpm: f32,
 }
 
-/// Beats either side over which the tempo is averaged.
+/// Beats on either side over which the tempo is averaged.
 const TEMPO_REACH: usize = 4;
 
 impl BeatGrid {
-    /// Beats as (seconds, opens a bar), in order of time; `None` with fewer than two beats or no downbeat.
+    /// Beats as (seconds, starts a bar), in order of time; `None` with fewer than two beats or no downbeat.
     #[must_use]
     pub fn new(marks: &[(f64, bool)]) -> Option<Self> {
         let mut sorted: Vec<(f64, bool)> = marks.to_vec();
@@ -69,7 +69,7 @@ impl BeatGrid {
         Self { beats: self.beats.iter().map(|beat| Beat { time: warp(beat.time), ..*beat }).collect() }
     }
 
-    /// The same music counted twice as fast: two beats for each, bars of as many beats as before.
+    /// The same music at double time: two beats for each, bars with the same number of beats.
     #[must_use]
     pub fn doubled(&self) -> Self {
         let mut beats = Vec::with_capacity(2 * self.beats.len());

@@ -7,16 +7,16 @@ use super::midi::Note;
 use melos::mel::LATENTS_PER_SECOND;
 use melos::music::conditions::Conditions;
 
-/// Seconds either side of a latent's middle whose sounding notes make its chord.
+/// Seconds on either side of a latent's centre whose sounding notes form its chord.
 pub(crate) const CHORD_REACH: f64 = 0.5;
-/// Seconds either side whose onsets make its density, loudness and register.
+/// Seconds on either side whose onsets determine its density, loudness and register.
 pub(crate) const ONSET_REACH: f64 = 1.0;
 /// Seconds between two labels.
 pub(crate) const LABEL_STEP: f64 = 1.0;
 
-/// The conditions of `latents` frames from the notes and beats of the same stretch of time.
+/// The conditions of `latents` frames from the notes and beats of the same time span.
 ///
-/// `context` are the notes of the whole piece on the same clock, for the wider windows that `label` labels.
+/// `context` contains the notes of the whole piece on the same clock, for the wider windows used by `label`.
 #[must_use]
 pub fn conditions(
     notes: &[Note],

@@ -1,4 +1,4 @@
-//! Corpora: which there are, which pieces they hold, and how a piece is read.
+//! The supported corpora, their pieces, and how to read a piece.
 
 use std::fmt;
 use std::fs;
@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use super::beats::BeatGrid;
 use super::features::Features;
 use super::label::Quadrant;
-use super::midi::{self, MidiError, Note};
+use super::midi::{self, MidiError, Note, Pedal};
 use super::{emopia, fma, folder, giantmidi, heard, humanise, maestro, mutopia, pop909};
 use crate::analysis::decode::{self, DecodeError};
 
-/// The corpora whose layout is known.
+/// The supported corpora.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Corpus {
     /// Pop songs arranged for piano, with beats (Wang et al., ISMIR 2020).
@@ -24,11 +24,11 @@ pub enum Corpus {
     Mutopia,
     /// Pop piano clips labelled with quadrants of valence and arousal (Hung et al., ISMIR 2021).
     Emopia,
-    /// Competition performances, MIDI and sound (Hawthorne et al., ICLR 2019).
+    /// Competition performances, MIDI and audio (Hawthorne et al., ICLR 2019).
     Maestro,
-    /// Music of all genres, as sound (Defferrard et al., ISMIR 2017).
+    /// Music of all genres, as audio (Defferrard et al., ISMIR 2017).
     Fma,
-    /// Any folder of MIDI and sound files.
+    /// Any folder of MIDI and audio files.
     Folder,
 }
 
@@ -51,7 +51,7 @@ impl Corpus {
         }
     }
 
-    /// How often a piece is taken for each copy asked for: the smaller corpora of long pieces would drown otherwise.
+    /// Weight of a corpus in copies: smaller corpora of long pieces would otherwise be underrepresented.
     #[must_use]
     pub const fn weight(self) -> usize {
         match self {
@@ -94,83 +94,83 @@ impl fmt::Display for Corpus {
 pub struct Listing {
     /// Those that look usable.
     pub pieces: Vec<Piece>,
-    /// Names of those that do not, and why.
+    /// Names of unusable pieces, and why.
     pub skipped: Vec<(String, String)>,
 }
 
 /// Why a corpus or a piece cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
-    /// A file or folder that should be there cannot be read.
+    /// A required file or folder cannot be read.
     #[error("{path}: {source}")]
     Unreadable {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The root holds nothing of the corpus.
-    #[error("{root}: holds no pieces of {corpus}")]
+    /// The root contains no pieces of the corpus.
+    #[error("{root}: contains no pieces of {corpus}")]
     NoPieces {
-        /// The corpus expected.
+        /// The expected corpus.
         corpus: Corpus,
-        /// Where.
+        /// The folder.
         root: PathBuf,
     },
     /// A MIDI file is broken.
     #[error("{path}: {source}")]
     Midi {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// How.
+        /// The cause.
         source: MidiError,
     },
-    /// A sound file is broken.
+    /// An audio file is broken.
     #[error("{path}: {source}")]
     Sound {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// How.
+        /// The cause.
         source: DecodeError,
     },
     /// A table cannot be parsed.
     #[error("{path}: {source}")]
     Table {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Where and why.
+        /// The location and the cause.
         source: csv::Error,
     },
     /// A table lacks a column.
-    #[error("{path}: has no column {column:?}; its columns are {found}")]
+    #[error("{path}: no column {column:?}; the columns are {found}")]
     Column {
-        /// Which table.
+        /// Its path.
         path: PathBuf,
         /// The missing column.
         column: String,
-        /// What it has.
+        /// The existing columns.
         found: String,
     },
-    /// A line of an annotation file is not as published.
+    /// A line of an annotation file is not in the published format.
     #[error("{path}, line {line}: found {found:?}, expected {expected}")]
     Annotation {
-        /// Which file.
+        /// Its path.
         path: PathBuf,
-        /// Counted from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What stands there.
+        /// What was found.
         found: String,
-        /// What should.
+        /// What was expected.
         expected: &'static str,
     },
 }
 
-/// Which part of the data a piece belongs to.
+/// The split a piece belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Split {
     /// Nine in ten.
     Train,
-    /// One in twenty, to watch training.
+    /// One in twenty, to monitor training.
     Valid,
     /// One in twenty, to measure the result.
     Test,
@@ -208,12 +208,12 @@ pub(crate) fn hash(words: &[&str]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// Where the notes and the sound of a piece come from.
+/// The source of a piece's notes and audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// Notes, to be rendered.
     Midi(PathBuf),
-    /// A recording of which the notes are not known.
+    /// A recording whose notes are unknown.
     Sound(PathBuf),
     /// A recording and its notes.
     Both {
@@ -238,19 +238,19 @@ impl Source {
 /// One piece of a corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// Where it comes from.
+    /// Its corpus.
     pub corpus: Corpus,
     /// Its name within the corpus: ASCII letters, digits and `_` only.
     pub id: String,
-    /// Train, valid or test.
+    /// Its split.
     pub split: Split,
     /// Its files.
     pub source: Source,
-    /// The composer, where a corpus is dominated by one and must be balanced.
+    /// The composer, if the corpus is dominated by one and must be balanced.
     pub composer: Option<String>,
-    /// What listeners said, where a corpus has labels.
+    /// The listeners' label, if the corpus has any.
     pub quadrant: Option<Quadrant>,
-    /// Under which licence it is published, as its corpus states it.
+    /// Its licence as stated by the corpus.
     pub licence: String,
 }
 
@@ -267,7 +267,7 @@ impl Piece {
         format!("{} {}", self.corpus, self.id)
     }
 
-    /// Reads what is known of the piece.
+    /// Reads the piece.
     ///
     /// # Errors
     /// [`CorpusError`] when a file is missing or broken.
@@ -278,27 +278,29 @@ impl Piece {
         };
         let midi = midi::parse(&read(path)?).map_err(|source| CorpusError::Midi { path: path.clone(), source })?;
         Ok(Material::Notes(match self.corpus {
-            Corpus::Pop909 => Score { notes: midi.notes, beats: pop909::beats(path)? },
+            Corpus::Pop909 => Score { notes: midi.notes, pedal: midi.pedal, beats: pop909::beats(path)? },
             Corpus::Mutopia => humanise::play(midi, &self.id),
-            _ => Score { notes: midi.notes, beats: None },
+            _ => Score { notes: midi.notes, pedal: midi.pedal, beats: None },
         }))
     }
 }
 
-/// What is known of a piece before it is rendered.
+/// A piece before rendering.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Material {
     /// Notes.
     Notes(Score),
-    /// A recording, of which only the features are kept.
+    /// A recording, reduced to its features.
     Sound(Vec<Features>),
 }
 
-/// The notes of a piece, and its beats if known.
+/// The notes of a piece, its pedal, and its beats if known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
     /// In order of onset.
     pub notes: Vec<Note>,
+    /// Movements of the sustain pedal, in order of time.
+    pub pedal: Vec<Pedal>,
     /// Beats and bars.
     pub beats: Option<BeatGrid>,
 }
@@ -339,7 +341,7 @@ pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// A piece's name from some text: every run of other characters than ASCII letters and digits becomes `_`.
+/// Makes a piece's name from text: every run of characters other than ASCII letters and digits becomes `_`.
 pub(crate) fn identifier(text: &str) -> String {
     let mut id = String::new();
     for character in text.chars() {

@@ -10,7 +10,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     for path in files(&root.join("midis"), &["mid"])? {
         let stem = stem(&path);
         let Some((quadrant, song)) = parts(&stem) else {
-            let reason = "the name is not Q<1 to 4>_<YouTube id>_<clip>".to_owned();
+            let reason = "expected the name Q<1 to 4>_<YouTube id>_<clip>".to_owned();
             listing.skipped.push((format!("emopia {stem}"), reason));
             continue;
         };
@@ -22,7 +22,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// Quadrant and song of a clip's name; ids may hold `_` themselves.
+/// The quadrant and song in a clip's name; ids may contain `_`.
 fn parts(stem: &str) -> Option<(Quadrant, &str)> {
     let (quadrant, rest) = stem.strip_prefix('Q')?.split_once('_')?;
     let (song, clip) = rest.rsplit_once('_')?;

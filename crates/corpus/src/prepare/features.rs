@@ -1,19 +1,19 @@
-//! What the notes of a few seconds say about feeling.
+//! Emotional features of a few seconds of notes.
 
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 
 use super::midi::Note;
 
-/// Seconds of notes that are described together.
+/// Length of the window in seconds.
 pub const WINDOW: f64 = 16.0;
-/// Fewest onsets a description is based on.
+/// Minimum number of onsets in a window.
 const FEWEST: usize = 5;
 /// Notes at or below this one are low (below the octave under middle C).
 const LOW: u8 = 47;
 /// Longest note length counted, seconds.
 const LONGEST: f64 = 4.0;
 
-/// The measured quantities.
+/// The features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
     /// Mean velocity of the onsets.
@@ -36,7 +36,7 @@ pub enum Feature {
     Range,
     /// Mean interval between successive highest notes, semitones.
     Leap,
-    /// Correlation with the best major key less that with the best minor key.
+    /// Correlation with the best major key minus that with the best minor key.
     Mode,
     /// Correlation with the best key.
     Clarity,
@@ -44,11 +44,11 @@ pub enum Feature {
     Entropy,
     /// Share of minor seconds and tritones among the intervals that sound together.
     Dissonance,
-    /// How nearly major and minor fit equally well: minus the absolute value of the mode.
+    /// Ambiguity between major and minor: minus the absolute value of the mode.
     Mixture,
 }
 
-/// How many features there are.
+/// Number of features.
 pub const COUNT: usize = Feature::Mixture as usize + 1;
 
 /// One value per [`Feature`].

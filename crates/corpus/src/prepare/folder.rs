@@ -1,4 +1,4 @@
-//! Any folder of MIDI and sound files, however deep.
+//! Any folder of MIDI and audio files, recursively.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
 fn visit(root: &Path, folder: &Path, listing: &mut Listing) -> Result<(), CorpusError> {
     for path in entries(folder)? {
         if path.is_dir() {
-            // A link to a folder could lead round in circles.
+            // A link to a folder could be circular.
             if !path.is_symlink() {
                 visit(root, &path, listing)?;
             }

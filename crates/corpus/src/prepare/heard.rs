@@ -1,4 +1,4 @@
-//! Features and conditions of recordings of which the notes are not known.
+//! Features and conditions of recordings whose notes are unknown.
 
 use super::features::{COUNT, Feature, Features, WINDOW};
 use super::label::{Label, Labeller};
@@ -21,8 +21,8 @@ pub(crate) fn windows(signal: &[f32]) -> Vec<Features> {
     times.filter_map(|at| features(&analysis, at)).collect()
 }
 
-/// The features of a window around a time: level stands for velocity, chroma for pitches; what takes notes is not a number.
-/// `None` for silence.
+/// The features of a window around a time: level stands for velocity, chroma for pitches; features that require notes
+/// are NaN. `None` for silence.
 fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     let (from, to) = ((centre - WINDOW / 2.0).max(0.0), (centre + WINDOW / 2.0).min(analysis.seconds));
     let frames = between(&analysis.frames, from, to);
@@ -53,7 +53,7 @@ fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     Some(all)
 }
 
-/// The conditions of `latents` frames of a recording; bass, bar, loudness and register are not known.
+/// The conditions of `latents` frames of a recording; bass, bar, loudness and register are unknown.
 pub(crate) fn conditions(analysis: &Analysis, labeller: Option<&Labeller>, latents: usize) -> Vec<Conditions> {
     let seconds = latents as f64 / LATENTS_PER_SECOND;
     let labels: Vec<Option<Label>> = (0..=(seconds / LABEL_STEP) as usize)
@@ -92,7 +92,7 @@ fn between(frames: &[Frame], from: f64, to: f64) -> &[Frame] {
     &frames[index(from)..index(to)]
 }
 
-/// Sum of the frames' chroma, loud frames more.
+/// Sum of the frames' chroma, weighted by loudness.
 fn chroma(frames: &[Frame]) -> Chroma {
     let mut sum = [0.0; 12];
     for frame in frames {

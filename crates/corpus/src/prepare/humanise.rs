@@ -1,5 +1,5 @@
-//! Plays a score that was written down without dynamics, rubato or pedal: phrases swell and slow down, metre and melody
-//! are accented, hands are not quite together.
+//! Performs a score written without dynamics, rubato or pedal: phrases swell and slow down, metre and melody are
+//! accented, and the hands are slightly apart.
 
 use std::f64::consts::PI;
 
@@ -8,33 +8,35 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::beats::BeatGrid;
 use super::corpus::{Score, hash};
-use super::midi::{MidiScore, Note, sort};
+use super::midi::{MidiScore, Note, Pedal, sort};
 use super::random::{normal, uniform};
 
-/// Beats to a phrase.
+/// Beats per phrase.
 const PHRASE: usize = 16;
-/// Standard deviation of the time one chord is early or late, seconds.
+/// Standard deviation of a chord's timing, seconds.
 const CHORD_JITTER: f64 = 0.009;
-/// Standard deviation of a note within its chord, seconds.
+/// Standard deviation of a note's timing within its chord, seconds.
 const NOTE_JITTER: f64 = 0.004;
-/// Onsets closer than this, seconds, are one chord.
+/// Onsets closer than this, in seconds, form a chord.
 const CHORD: f64 = 0.02;
-/// Share of pieces played with pedal.
+/// Time the pedal is up while it changes, seconds.
+const PEDAL_UP: f64 = 0.06;
+/// Fraction of pieces played with pedal.
 const PEDALLED: f64 = 0.6;
 
-/// One phrase between two of its bounds.
+/// A phrase between two of its bounds.
 struct Phrase {
     start: f64,
     end: f64,
     /// Velocity at its ends.
     level: f64,
-    /// Velocity its middle adds.
+    /// Velocity added in its middle.
     swell: f64,
-    /// Share by which it is longer than written, all of it in the second half.
+    /// Fraction by which it is lengthened, all of it in the second half.
     ritardando: f64,
 }
 
-/// The score as played; the same name always gives the same performance.
+/// Performs a score; the same name always gives the same performance.
 #[must_use]
 pub(crate) fn play(score: MidiScore, name: &str) -> Score {
     let mut random = ChaCha8Rng::from_seed(hash(&["humanise", name]));
@@ -42,13 +44,15 @@ pub(crate) fn play(score: MidiScore, name: &str) -> Score {
     let phrases = phrases(&score.notes, grid.as_ref(), &mut random);
     let mut notes = score.notes;
     shape_velocity(&mut notes, grid.as_ref(), &phrases, &mut random);
+    let mut changes = Vec::new();
     if uniform(&mut random) < PEDALLED {
-        pedal(&mut notes, grid.as_ref());
+        changes = pedal(&mut notes, grid.as_ref());
     }
     let starts = warped_starts(&phrases);
     let warp = |time: f64| warp(&phrases, &starts, time);
     loosen(&mut notes, warp, &mut random);
-    Score { notes, beats: grid.map(|grid| grid.map(warp)) }
+    let pedal = changes.into_iter().map(|change| Pedal { time: warp(change.time), ..change }).collect();
+    Score { notes, pedal, beats: grid.map(|grid| grid.map(warp)) }
 }
 
 fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> Vec<Phrase> {
@@ -77,7 +81,8 @@ fn phrase_of(phrases: &[Phrase], time: f64) -> usize {
     phrases.partition_point(|phrase| phrase.start <= time).max(1) - 1
 }
 
-/// Level and swell of the phrase, accents on downbeats and the top voice, what the score itself had, and a little chance.
+/// Velocity of a note: level and swell of the phrase, accents on downbeats and the top voice, the score's own dynamics,
+/// and a little randomness.
 fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase], random: &mut ChaCha8Rng) {
     let written: f32 = notes.iter().map(|note| note.velocity).sum::<f32>() / notes.len() as f32;
     for index in 0..notes.len() {
@@ -105,9 +110,9 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
     }
 }
 
-/// Holds notes to the end of the beat they end in, as a pedal changed on every beat does.
-fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) {
-    let Some(grid) = grid else { return };
+/// Extends notes to the end of the beat they end in, like a pedal changed on every beat; returns the pedal movements.
+fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
+    let Some(grid) = grid else { return Vec::new() };
     let times: Vec<f64> = grid.times().collect();
     let mut next_of_pitch = [f64::INFINITY; 128];
     for note in notes.iter_mut().rev() {
@@ -117,6 +122,9 @@ fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) {
         }
         next_of_pitch[usize::from(note.pitch)] = note.start;
     }
+    let up = times.iter().map(|time| Pedal { time: *time, down: false });
+    let down = times.iter().map(|time| Pedal { time: time + PEDAL_UP, down: true });
+    up.zip(down).flat_map(|(up, down)| [up, down]).skip(1).collect()
 }
 
 /// Where each phrase starts once the ones before it have been stretched.
@@ -151,9 +159,10 @@ fn loosen(notes: &mut [Note], warp: impl Fn(f64) -> f64, random: &mut ChaCha8Rng
             lag = (CHORD_JITTER * normal(random)).clamp(-0.02, 0.02);
         }
         let shift = lag + (NOTE_JITTER * normal(random)).clamp(-0.01, 0.01);
-        let (start, end) = (warp(note.start), warp(note.end));
+        let (start, key_up, end) = (warp(note.start), warp(note.key_up), warp(note.end));
         note.start = (start + shift).max(0.0);
         note.end = (end + shift).max(note.start + 0.03);
+        note.key_up = (key_up + shift).clamp(note.start + 0.03, note.end);
     }
     sort(notes);
 }

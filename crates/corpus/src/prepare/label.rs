@@ -1,7 +1,7 @@
 //! Emotion by rule: features → valence and arousal, ranked within the training set → weights over the eight names.
 //!
-//! No listener made these labels. They are a definition, in the spirit of Russell's circumplex (1980) and of what is known
-//! about cues in performed music (Gabrielsson and Lindström, 2010): loud, dense, short is aroused; major and light is pleasant.
+//! No listener made these labels. They are a definition in the spirit of Russell's circumplex (1980) and of known cues
+//! in performed music (Gabrielsson and Lindström, 2010): loud and dense is aroused; major and light is pleasant.
 
 use super::features::{COUNT, Feature, Features};
 use melos::music::emotion::{Affect, Emotion};
@@ -20,7 +20,7 @@ const VALENCE: [(Feature, f64); 6] = [
     (Feature::Dissonance, -0.3),
 ];
 
-/// What tells a name from its neighbours, as a weighted sum of standardised features.
+/// What distinguishes a name from its neighbours, as a weighted sum of standardised features.
 const fn signs(emotion: Emotion) -> &'static [(Feature, f64)] {
     match emotion {
         Emotion::Happy => &[(Feature::Mode, 0.6), (Feature::Dissonance, -0.4)],
@@ -38,9 +38,9 @@ const fn signs(emotion: Emotion) -> &'static [(Feature, f64)] {
     }
 }
 
-/// How wide a name reaches on the circumplex: the standard deviation of its Gaussian.
+/// Spread of a name on the circumplex: the standard deviation of its Gaussian.
 const REACH: f64 = 0.3;
-/// How much the signs weigh against the distance.
+/// Weight of these features relative to the distance.
 const SIGN_WEIGHT: f64 = 0.8;
 
 /// The label of a window.
@@ -88,7 +88,7 @@ impl Quadrant {
         }
     }
 
-    /// The two names at home there.
+    /// The two names in that quadrant.
     const fn emotions(self) -> [Emotion; 2] {
         match self {
             Self::Q1 => [Emotion::Happy, Emotion::Energetic],
@@ -100,8 +100,8 @@ impl Quadrant {
 }
 
 impl Label {
-    /// The label nearest to this one that agrees with what listeners said: valence and arousal with the quadrant's signs,
-    /// the weight on its names.
+    /// The label nearest to this one that agrees with the listeners: valence and arousal with the quadrant's signs, the
+    /// weight on its names.
     #[must_use]
     pub fn within(&self, quadrant: Quadrant) -> Self {
         let (valence, arousal) = quadrant.signs();
@@ -120,7 +120,7 @@ impl Label {
     }
 }
 
-/// Labels windows relative to a set of windows it was made from.
+/// Labels windows relative to the set of windows it was fitted to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labeller {
     means: Features,
@@ -131,8 +131,7 @@ pub struct Labeller {
 }
 
 impl Labeller {
-    /// Learns means, deviations and ranks; `None` from an empty set. Features that are not a number are not known, and
-    /// count as average.
+    /// Fits means, deviations and ranks; `None` for an empty set. NaN features are unknown and count as average.
     #[must_use]
     pub fn fit(windows: &[Features]) -> Option<Self> {
         if windows.is_empty() {
@@ -190,7 +189,7 @@ impl Labeller {
     }
 }
 
-/// Where a value stands among sorted ones, −1 (below all) to 1 (above all).
+/// The rank of a value among sorted ones, from −1 (below all) to 1 (above all).
 fn rank(sorted: &[f64], value: f64) -> f64 {
     2.0 * sorted.partition_point(|other| *other < value) as f64 / sorted.len() as f64 - 1.0
 }

@@ -1,4 +1,4 @@
-//! MAESTRO: performances listed in `maestro-v*.csv`, MIDI and (unless only the MIDI was fetched) sound.
+//! MAESTRO: performances listed in `maestro-v*.csv`, with MIDI and (unless only the MIDI was fetched) audio.
 
 use std::path::Path;
 

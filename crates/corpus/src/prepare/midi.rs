@@ -9,6 +9,8 @@ use midly::{MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
 pub struct Note {
     /// Onset.
     pub start: f64,
+    /// When the key rises.
+    pub key_up: f64,
     /// When the sound is damped: key up, or pedal up if that is later.
     pub end: f64,
     /// MIDI note number.
@@ -17,11 +19,22 @@ pub struct Note {
     pub velocity: f32,
 }
 
-/// What a MIDI file holds.
+/// A movement of the sustain pedal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pedal {
+    /// When, in seconds.
+    pub time: f64,
+    /// Whether it goes down.
+    pub down: bool,
+}
+
+/// The contents of a MIDI file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MidiScore {
     /// Notes in order of onset, then pitch; at most one of a pitch sounds at a time.
     pub notes: Vec<Note>,
+    /// Movements of the sustain pedal, in order of time, down and up in turn. It is down where that of any channel is.
+    pub pedal: Vec<Pedal>,
     /// Times in seconds of the beats that metre and tempo map imply, and whether each opens a bar.
     pub beats: Vec<(f64, bool)>,
 }
@@ -32,7 +45,7 @@ pub enum MidiError {
     /// It does not parse.
     #[error("not a MIDI file: {0}")]
     Malformed(#[from] midly::Error),
-    /// It parses, but plays nothing.
+    /// It parses, but contains no notes.
     #[error("no notes")]
     Empty,
 }
@@ -41,14 +54,14 @@ pub enum MidiError {
 const LONGEST_SUSTAIN: f64 = 4.0;
 /// Onsets of one pitch closer than this, in seconds, are one note doubled in two tracks.
 const DOUBLED: f64 = 0.012;
-/// The drum channel (10 in MIDI's own counting).
+/// The drum channel (10 when counted from 1).
 const DRUMS: u8 = 9;
 const SUSTAIN_PEDAL: u8 = 64;
 
 /// Reads the notes of all channels but drums as one piano's; programs are ignored, the sustain pedal prolongs notes.
 ///
 /// # Errors
-/// [`MidiError`] when the file does not parse or holds no notes.
+/// [`MidiError`] when the file does not parse or contains no notes.
 pub fn parse(bytes: &[u8]) -> Result<MidiScore, MidiError> {
     let smf = Smf::parse(bytes)?;
     let mut events: Vec<(u64, TrackEventKind<'_>)> = Vec::new();
@@ -61,12 +74,12 @@ pub fn parse(bytes: &[u8]) -> Result<MidiScore, MidiError> {
     }
     events.sort_by_key(|(tick, _)| *tick);
     let clock = Clock::new(smf.header.timing, &events);
-    let notes = collect_notes(&events, &clock);
+    let (notes, pedal) = collect_notes(&events, &clock);
     if notes.is_empty() {
         return Err(MidiError::Empty);
     }
     let beats = collect_beats(&events, &clock);
-    Ok(MidiScore { notes, beats })
+    Ok(MidiScore { notes, pedal, beats })
 }
 
 /// Turns ticks into seconds.
@@ -110,14 +123,16 @@ struct Sounding {
     released: Option<f64>,
 }
 
-fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<Note> {
+fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> (Vec<Note>, Vec<Pedal>) {
     let mut sounding: BTreeMap<(u8, u8), Sounding> = BTreeMap::new();
     let mut pedal = [false; 16];
+    let mut movements: Vec<Pedal> = Vec::new();
     let mut notes = Vec::new();
     let mut finish = |pitch: u8, note: &Sounding, at: f64| {
         let end = note.released.map_or(at, |released| at.min(released + LONGEST_SUSTAIN));
         if end > note.start {
-            notes.push(Note { start: note.start, end, pitch, velocity: f32::from(note.velocity) });
+            let key_up = note.released.unwrap_or(at);
+            notes.push(Note { start: note.start, key_up, end, pitch, velocity: f32::from(note.velocity) });
         }
     };
     let mut last = 0.0;
@@ -149,6 +164,10 @@ fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<Not
             }
             MidiMessage::Controller { controller, value } if controller == SUSTAIN_PEDAL => {
                 pedal[usize::from(channel)] = value >= 64;
+                let down = pedal.contains(&true);
+                if movements.last().map_or(down, |before| before.down != down) {
+                    movements.push(Pedal { time: now, down });
+                }
                 if value < 64 {
                     sounding.retain(|(on, pitch), note| {
                         let ends = *on == channel && note.released.is_some();
@@ -165,7 +184,7 @@ fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<Not
     for ((_, pitch), note) in &sounding {
         finish(*pitch, note, last);
     }
-    one_per_pitch(notes)
+    (one_per_pitch(notes), movements)
 }
 
 /// Several channels may strike one key: a piano has only one string for it.
@@ -175,10 +194,12 @@ fn one_per_pitch(mut notes: Vec<Note>) -> Vec<Note> {
     for note in notes {
         if let Some(before) = single.last_mut().filter(|before| before.pitch == note.pitch && before.end > note.start) {
             if note.start - before.start < DOUBLED {
+                before.key_up = before.key_up.max(note.key_up);
                 before.end = before.end.max(note.end);
                 before.velocity = before.velocity.max(note.velocity);
                 continue;
             }
+            before.key_up = before.key_up.min(note.start);
             before.end = note.start;
         }
         single.push(note);
@@ -293,6 +314,10 @@ mod tests {
         assert_eq!(end(64), Some(0.5));
         assert_eq!(end(67), Some(1.5));
         assert_eq!(end(72), Some(2.5 + LONGEST_SUSTAIN));
+        let key_up = |pitch: u8| score.notes.iter().find(|note| note.pitch == pitch).map(|note| note.key_up);
+        assert_eq!([key_up(60), key_up(67), key_up(72)], [Some(0.5), Some(0.8), Some(2.5)]);
+        let pedal: Vec<(f64, bool)> = score.pedal.iter().map(|pedal| (pedal.time, pedal.down)).collect();
+        assert_eq!(pedal, [(0.0, true), (1.5, false), (2.0, true)]);
     }
 
     #[test]

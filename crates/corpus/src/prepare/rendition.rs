@@ -1,4 +1,4 @@
-//! Which copies of which pieces are made, in which key and tempo.
+//! The copies to make of each piece, with key and tempo.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use super::Options;
 use super::corpus::{Material, Piece, Source, Split, hash};
 use super::random::{below, shuffle};
 
-/// Semitones a copy is moved by at most.
+/// Maximum transposition of a copy in semitones.
 const TRANSPOSE: i32 = 5;
-/// Percent of the written tempo a copy takes.
+/// Tempo of a copy in percent of the written tempo.
 const TEMPO: (u32, u32) = (85, 115);
 /// Pieces of one composer in one copy of a corpus that has many by one.
 const PER_COMPOSER: usize = 32;
@@ -78,20 +78,20 @@ fn copies(index: usize, piece: &Piece, options: &Options, turn: usize, rounds: u
         .collect()
 }
 
-/// The random numbers of a piece for a purpose.
+/// A piece's random generator for a purpose.
 fn seeded(piece: &Piece, options: &Options, purpose: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(hash(&[purpose, piece.corpus.name(), &piece.id, &options.seed.to_string()]))
 }
 
 impl Rendition {
-    /// Where the shard goes.
+    /// The shard's path.
     pub(crate) fn path(&self, out: &Path, piece: &Piece) -> PathBuf {
         let Self { transpose, tempo_percent, .. } = self;
         let name = format!("{}-{}-t{transpose:+}-s{tempo_percent}.safetensors", piece.corpus, piece.id);
         out.join(piece.split.name()).join(name)
     }
 
-    /// The copy's random numbers for a purpose.
+    /// The copy's random generator for a purpose.
     pub(crate) fn seeded(&self, purpose: &str, piece: &Piece, options: &Options) -> ChaCha8Rng {
         seeded(piece, options, &format!("{purpose} {} {}", self.transpose, self.tempo_percent))
     }

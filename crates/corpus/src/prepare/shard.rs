@@ -8,14 +8,14 @@ use std::path::Path;
 use half::f16;
 use serde_json::{Map, Value, json};
 
-use super::midi::Note;
+use super::midi::{Note, Pedal};
 use melos::mel::{BANDS, HOP, MelFrame};
 use melos::music::conditions::{CONDITION_COUNT, Conditions};
 
-/// Longest table a shard may have, in bytes; ours are below 1 kB.
+/// Maximum size of a shard's table in bytes; typical ones are below 1 kB.
 const LONGEST_HEADER: u64 = 1 << 20;
 
-/// What a shard holds.
+/// The contents of a shard.
 #[derive(Debug, Clone, Default)]
 pub struct Shard {
     /// Mel frames, a multiple of eight.
@@ -24,17 +24,21 @@ pub struct Shard {
     pub conditions: Vec<Conditions>,
     /// Notes, in seconds from the shard's start.
     pub notes: Vec<Note>,
-    /// The sound itself, `mel.len() · HOP` samples, or nothing.
+    /// Movements of the sustain pedal, in seconds from the shard's start; what it does before the first is the opposite.
+    pub pedal: Vec<Pedal>,
+    /// The audio, `mel.len() · HOP` samples, or nothing. For stereo, the mid signal (half of the sum), which the mel is computed from.
     pub audio: Vec<f32>,
-    /// Corpus, piece, split, transposition, tempo factor and where in the piece it starts, as text.
+    /// Half of the difference of the channels, as long as `audio`, or nothing.
+    pub side: Vec<f32>,
+    /// Piano, corpus, piece, split, transposition, tempo factor and where in the piece it starts, as text.
     pub metadata: BTreeMap<String, String>,
 }
 
 impl Shard {
-    /// Writes the shard under a temporary name, then renames it: readers never see half a file.
+    /// Writes the shard under a temporary name, then renames it, so that readers never see a partial file.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// File system errors.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut table = Map::new();
         let mut data: Vec<u8> = Vec::new();
@@ -51,11 +55,15 @@ impl Shard {
             [note.start as f32, note.end as f32, f32::from(note.pitch), note.velocity].map(f32::to_le_bytes)
         });
         add("notes", "F32", [self.notes.len(), 4], notes.flatten().collect());
+        let key_up = self.notes.iter().flat_map(|note| (note.key_up as f32).to_le_bytes()).collect();
+        add("key_up", "F32", [self.notes.len(), usize::MAX], key_up);
+        let pedal = self.pedal.iter().flat_map(|pedal| [pedal.time as f32, f32::from(u8::from(pedal.down))]);
+        add("pedal", "F32", [self.pedal.len(), 2], pedal.flat_map(f32::to_le_bytes).collect());
         let mel = self.mel.iter().flatten().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
         add("mel", "F16", [self.mel.len(), BANDS], mel);
-        if !self.audio.is_empty() {
-            let sample = |x: &f32| ((x.clamp(-1.0, 1.0) * 32_767.0).round() as i16).to_le_bytes();
-            add("audio", "I16", [self.audio.len(), usize::MAX], self.audio.iter().flat_map(sample).collect());
+        let sample = |x: &f32| ((x.clamp(-1.0, 1.0) * 32_767.0).round() as i16).to_le_bytes();
+        for (name, sound) in [("audio", &self.audio), ("side", &self.side)].into_iter().filter(|(_, s)| !s.is_empty()) {
+            add(name, "I16", [sound.len(), usize::MAX], sound.iter().flat_map(sample).collect());
         }
         table.insert("__metadata__".to_owned(), json!(self.metadata));
         let mut header = Value::Object(table).to_string().into_bytes();
@@ -71,10 +79,10 @@ impl Shard {
     }
 }
 
-/// Seconds of sound a shard on disk stands for, from its table alone.
+/// Length in seconds of a shard's audio, read from its table only.
 ///
 /// # Errors
-/// When the file cannot be read or is no shard.
+/// When the file cannot be read or is not a shard.
 pub fn duration(path: &Path) -> io::Result<f64> {
     let mut file = File::open(path)?;
     let mut length = [0; 8];

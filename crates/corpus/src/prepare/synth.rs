@@ -1,32 +1,31 @@
-//! Renders notes with a SoundFont's piano, dry.
+//! Renders notes as a piano plays them, dry and in stereo: by a SoundFont, or by a sample library.
 
-use std::fs::File;
-use std::io::BufReader;
+mod library;
+mod sampler;
+mod sound;
+mod soundfont;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
-
+use super::corpus::stem;
 use super::midi::Note;
-use melos::units::SAMPLE_RATE;
+use library::Library;
+use sampler::Sampler;
+use soundfont::Synth;
 
-/// Gain of the synthesiser: the same for every piece, so that velocity decides how loud it is.
-const GAIN: f32 = 2.0;
-const POLYPHONY: usize = 160;
-
-/// Why no sound can be made.
+/// Why notes cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
-    /// The SoundFont cannot be opened.
-    #[error("SoundFont {path}: {source}")]
+    /// A file cannot be opened.
+    #[error("{path}: {source}")]
     Unreadable {
         /// Which.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// The SoundFont cannot be used.
-    #[error("SoundFont {path}: {reason}")]
+    /// A file cannot be used.
+    #[error("{path}: {reason}")]
     Unusable {
         /// Which.
         path: PathBuf,
@@ -35,68 +34,82 @@ pub enum SynthError {
     },
 }
 
-/// A piano to render with; clones share the samples.
-#[derive(Clone)]
-pub struct Piano {
-    soundfont: Arc<SoundFont>,
+/// Sound on two channels, at 48 kHz and of one length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stereo {
+    /// What the left loudspeaker plays.
+    pub left: Vec<f32>,
+    /// What the right loudspeaker plays.
+    pub right: Vec<f32>,
 }
 
-impl std::fmt::Debug for Piano {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Piano").finish_non_exhaustive()
+impl Stereo {
+    fn silence(length: usize) -> Self {
+        Self { left: vec![0.0; length], right: vec![0.0; length] }
     }
+
+    /// Half of the sum of both channels.
+    #[must_use]
+    pub fn mid(&self) -> Vec<f32> {
+        self.left.iter().zip(&self.right).map(|(l, r)| (l + r) / 2.0).collect()
+    }
+
+    /// Half of the difference: left less right.
+    #[must_use]
+    pub fn side(&self) -> Vec<f32> {
+        self.left.iter().zip(&self.right).map(|(l, r)| (l - r) / 2.0).collect()
+    }
+}
+
+/// A piano to render with; usable from many threads at once.
+#[derive(Debug)]
+pub struct Piano {
+    name: String,
+    instrument: Instrument,
+}
+
+#[derive(Debug)]
+enum Instrument {
+    SoundFont(Synth),
+    Library(Box<Sampler>),
 }
 
 impl Piano {
-    /// Loads a SoundFont (SF2); its program 0 is the piano.
+    /// Loads a SoundFont (`.sf2`), whose program 0 is the piano, or the description of a sample library (`.toml`).
     ///
     /// # Errors
-    /// [`SynthError`] when the file cannot be read or a synthesiser cannot use it.
+    /// [`SynthError`] when a file is missing, broken or of another kind.
     pub fn load(path: &Path) -> Result<Self, SynthError> {
-        let file = File::open(path).map_err(|source| SynthError::Unreadable { path: path.to_path_buf(), source })?;
-        let unusable = |reason: String| SynthError::Unusable { path: path.to_path_buf(), reason };
-        let soundfont = SoundFont::new(&mut BufReader::new(file)).map_err(|error| unusable(error.to_string()))?;
-        let piano = Self { soundfont: Arc::new(soundfont) };
-        Synthesizer::new(&piano.soundfont, &settings()).map_err(|error| unusable(error.to_string()))?;
-        Ok(piano)
+        let kind = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        match kind.as_deref() {
+            Some("sf2") => Ok(Self { name: stem(path), instrument: Instrument::SoundFont(Synth::load(path)?) }),
+            Some("toml") => {
+                let library = Library::read(path)?;
+                let name = library.name.clone();
+                Ok(Self { name, instrument: Instrument::Library(Box::new(Sampler::new(library))) })
+            }
+            _ => Err(SynthError::Unusable {
+                path: path.to_path_buf(),
+                reason: "no piano; give a SoundFont (.sf2) or the description of a sample library (.toml)".to_owned(),
+            }),
+        }
     }
 
-    /// `length` samples of mono sound at 48 kHz; onsets are exact to 64 samples.
+    /// The name that its shards carry: that of the library, or of the SoundFont's file without extension.
     #[must_use]
-    pub fn render(&self, notes: &[Note], length: usize) -> Vec<f32> {
-        let mut synth = Synthesizer::new(&self.soundfont, &settings()).expect("load tried the same settings");
-        synth.set_master_volume(GAIN);
-        let frame = |seconds: f64| (seconds.max(0.0) * f64::from(SAMPLE_RATE)).round() as usize;
-        // Key up sorts before key down, so that a key struck again at once is heard.
-        let mut events: Vec<(usize, u8, i32, i32)> = Vec::with_capacity(2 * notes.len());
-        for note in notes {
-            let velocity = note.velocity.round().clamp(1.0, 127.0) as i32;
-            events.push((frame(note.start), 1, i32::from(note.pitch), velocity));
-            events.push((frame(note.end), 0, i32::from(note.pitch), 0));
-        }
-        events.sort_unstable();
-        let (mut left, mut right) = (vec![0.0; length], vec![0.0; length]);
-        let mut at = 0;
-        for (frame, down, pitch, velocity) in events {
-            let until = frame.min(length);
-            if until > at {
-                synth.render(&mut left[at..until], &mut right[at..until]);
-                at = until;
-            }
-            if down == 1 {
-                synth.note_on(0, pitch, velocity);
-            } else {
-                synth.note_off(0, pitch);
-            }
-        }
-        synth.render(&mut left[at..], &mut right[at..]);
-        left.iter().zip(&right).map(|(l, r)| (l + r) / 2.0).collect()
+    pub fn name(&self) -> &str {
+        &self.name
     }
-}
 
-fn settings() -> SynthesizerSettings {
-    let mut settings = SynthesizerSettings::new(SAMPLE_RATE as i32);
-    settings.enable_reverb_and_chorus = false;
-    settings.maximum_polyphony = POLYPHONY;
-    settings
+    /// `length` samples per channel. Onsets are exact to the sample with a sample library, to 64 with a SoundFont. Only
+    /// a sample library has a noise of keys that rise.
+    ///
+    /// # Errors
+    /// [`SynthError`] when a sample that is needed for the first time cannot be decoded.
+    pub fn render(&self, notes: &[Note], length: usize) -> Result<Stereo, SynthError> {
+        match &self.instrument {
+            Instrument::SoundFont(synth) => Ok(synth.render(notes, length)),
+            Instrument::Library(sampler) => sampler.render(notes, length),
+        }
+    }
 }

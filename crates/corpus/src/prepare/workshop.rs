@@ -1,4 +1,4 @@
-//! Makes one copy of a piece: its sound, its mel, its conditions.
+//! Makes one copy of a piece: audio, mel and conditions.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,11 +6,11 @@ use std::io;
 use super::Options;
 use super::corpus::{CorpusError, Material, Piece, Score, sound};
 use super::label::{Label, Labeller};
-use super::midi::Note;
+use super::midi::{Note, Pedal};
 use super::random::uniform;
 use super::rendition::Rendition;
 use super::shard::Shard;
-use super::synth::Piano;
+use super::synth::{Piano, SynthError};
 use super::{condition, heard};
 use crate::analysis::analyze;
 use melos::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
@@ -20,11 +20,11 @@ use melos::units::SAMPLE_RATE;
 /// Below this tempo, half of the copies are counted twice as fast: slow pop is felt both ways, and the network has to know
 /// what fast beats are.
 const SLOW_BPM: f64 = 85.0;
-/// Silence kept before the first onset, seconds.
+/// Silence kept before the first onset, in seconds.
 const LEAD: f64 = 0.05;
-/// Sound kept after the last onset, seconds.
+/// Audio kept after the last onset, in seconds.
 const TAIL: f64 = 1.0;
-/// Shortest piece worth keeping, seconds.
+/// Minimum length of a piece in seconds.
 const SHORTEST: f64 = 6.0;
 /// Amplitude below which the ends of a recording are silence.
 const SILENCE: f32 = 1e-3;
@@ -35,15 +35,17 @@ const LATENT: usize = HOP * FRAMES_PER_LATENT;
 /// Why a copy was not made.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Less than [`SHORTEST`].
+    /// Shorter than [`SHORTEST`].
     TooShort,
     /// The recording cannot be read.
     Input(CorpusError),
+    /// The piano cannot play it.
+    Piano(SynthError),
     /// The shard cannot be written.
     Output(io::Error),
 }
 
-/// What every copy is made with.
+/// Everything shared by all copies.
 #[derive(Debug)]
 pub(crate) struct Workshop<'a> {
     pub(crate) options: &'a Options,
@@ -54,17 +56,20 @@ pub(crate) struct Workshop<'a> {
     pub(crate) of_sound: Option<Labeller>,
 }
 
-/// A copy without what can be computed from it.
+/// A copy without derived data.
 struct Made {
     audio: Vec<f32>,
+    /// Empty where there is one channel.
+    side: Vec<f32>,
     notes: Vec<Note>,
+    pedal: Vec<Pedal>,
     conditions: Vec<Conditions>,
-    /// Where in the piece, in the copy's tempo, it begins; seconds.
+    /// Start position in the piece at the copy's tempo, in seconds.
     start: f64,
 }
 
 impl Workshop<'_> {
-    /// Makes one copy and writes its shard; the seconds it lasts.
+    /// Makes one copy and writes its shard; returns its length in seconds.
     pub(crate) fn make(&self, rendition: &Rendition, piece: &Piece, material: &Material) -> Result<f64, Failure> {
         let made = match material {
             Material::Notes(score) => self.play(rendition, piece, score)?,
@@ -77,8 +82,10 @@ impl Workshop<'_> {
             mel,
             conditions: made.conditions,
             notes: made.notes,
+            pedal: made.pedal,
             audio: if self.options.audio { made.audio } else { Vec::new() },
-            metadata: metadata(rendition, piece, made.start),
+            side: if self.options.stereo { made.side } else { Vec::new() },
+            metadata: self.metadata(rendition, piece, made.start),
         };
         shard.write(&rendition.path(&self.options.out, piece)).map_err(Failure::Output)?;
         Ok(length as f64 / f64::from(SAMPLE_RATE))
@@ -92,7 +99,8 @@ impl Workshop<'_> {
             .iter()
             .filter_map(|note| {
                 let pitch = u8::try_from(i32::from(note.pitch) + rendition.transpose).ok().filter(|p| *p < 128)?;
-                Some(Note { start: note.start / factor, end: note.end / factor, pitch, ..*note })
+                let [start, key_up, end] = [note.start, note.key_up, note.end].map(|time| time / factor);
+                Some(Note { start, key_up, end, pitch, ..*note })
             })
             .collect();
         let (from, mut samples) = self.excerpt(rendition, piece, &moved).ok_or(Failure::TooShort)?;
@@ -109,13 +117,23 @@ impl Workshop<'_> {
         if seconds < SHORTEST {
             return Err(Failure::TooShort);
         }
-        let context: Vec<Note> =
-            moved.iter().map(|note| Note { start: note.start - from, end: note.end - from, ..*note }).collect();
+        let context: Vec<Note> = moved
+            .iter()
+            .map(|note| {
+                let [start, key_up, end] = [note.start, note.key_up, note.end].map(|time| time - from);
+                Note { start, key_up, end, ..*note }
+            })
+            .collect();
         let notes: Vec<Note> = context
             .iter()
             .filter(|note| note.start >= 0.0 && note.start < seconds)
-            .map(|note| Note { end: note.end.min(seconds), ..*note })
+            .map(|note| Note { key_up: note.key_up.min(seconds), end: note.end.min(seconds), ..*note })
             .collect();
+        let pedal = score.pedal.iter().map(|pedal| Pedal { time: pedal.time / factor - from, ..*pedal });
+        // What the pedal does at the start is its last movement before.
+        let begun = score.pedal.iter().rev().find(|pedal| pedal.time / factor < from);
+        let begun = begun.map(|pedal| Pedal { time: 0.0, ..*pedal });
+        let pedal = begun.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
         let beats = score.beats.as_ref().map(|beats| beats.map(|time| time / factor - from));
         let twice = uniform(&mut rendition.seeded("count", piece, self.options)) < 0.5;
         let beats = beats.map(|grid| if twice && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
@@ -124,14 +142,20 @@ impl Workshop<'_> {
             label.map(|label| said(&label, piece))
         };
         let conditions = condition::conditions(&notes, &context, beats.as_ref(), label, samples / LATENT);
-        let audio = recording.unwrap_or_else(|| self.piano.render(&notes, samples));
-        Ok(Made { audio, notes, conditions, start: from })
+        let (audio, side) = match recording {
+            Some(recording) => (recording, Vec::new()),
+            None => {
+                let sound = self.piano.render(&notes, samples).map_err(Failure::Piano)?;
+                (sound.mid(), sound.side())
+            }
+        };
+        Ok(Made { audio, side, notes, pedal, conditions, start: from })
     }
 
     /// The part of a piece to take: where it starts in seconds, and its samples, a multiple of [`LATENT`].
     fn excerpt(&self, rendition: &Rendition, piece: &Piece, notes: &[Note]) -> Option<(f64, usize)> {
         let (first, last) = (notes.first()?.start, notes.last()?.start);
-        // There is no sound before a recording, but there can be silence before notes.
+        // A recording has nothing before its start, but notes can be preceded by silence.
         let earliest = if rendition.recorded { 0.0 } else { f64::NEG_INFINITY };
         let start = (first - LEAD).max(earliest);
         let whole = last + TAIL - start;
@@ -148,7 +172,7 @@ impl Workshop<'_> {
         (seconds >= SHORTEST).then_some((from, samples))
     }
 
-    /// A recording of which the notes are not known.
+    /// A recording whose notes are unknown.
     fn listen(&self, rendition: &Rendition, piece: &Piece) -> Result<Made, Failure> {
         let Some(path) = piece.source.sound() else { return Err(Failure::TooShort) };
         let whole = sound(path).map_err(Failure::Input)?;
@@ -167,24 +191,26 @@ impl Workshop<'_> {
         let audio = whole[start..start + length].to_vec();
         let conditions = heard::conditions(&analyze(&audio), self.of_sound.as_ref(), length / LATENT);
         let start = start as f64 / f64::from(SAMPLE_RATE);
-        Ok(Made { audio, notes: Vec::new(), conditions, start })
+        Ok(Made { audio, side: Vec::new(), notes: Vec::new(), pedal: Vec::new(), conditions, start })
+    }
+
+    fn metadata(&self, rendition: &Rendition, piece: &Piece, start: f64) -> BTreeMap<String, String> {
+        let piano = if rendition.recorded { "recording" } else { self.piano.name() };
+        let entries = [
+            ("piano", piano.to_owned()),
+            ("corpus", piece.corpus.to_string()),
+            ("piece", piece.id.clone()),
+            ("split", piece.split.name().to_owned()),
+            ("transpose", rendition.transpose.to_string()),
+            ("tempo_factor", (f64::from(rendition.tempo_percent) / 100.0).to_string()),
+            ("start", start.to_string()),
+            ("licence", piece.licence.clone()),
+        ];
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 
-/// What listeners said goes before what the rule says.
+/// Listeners' labels take precedence over the rule.
 fn said(label: &Label, piece: &Piece) -> Label {
     piece.quadrant.map_or(*label, |quadrant| label.within(quadrant))
-}
-
-fn metadata(rendition: &Rendition, piece: &Piece, start: f64) -> BTreeMap<String, String> {
-    let entries = [
-        ("corpus", piece.corpus.to_string()),
-        ("piece", piece.id.clone()),
-        ("split", piece.split.name().to_owned()),
-        ("transpose", rendition.transpose.to_string()),
-        ("tempo_factor", (f64::from(rendition.tempo_percent) / 100.0).to_string()),
-        ("start", start.to_string()),
-        ("licence", piece.licence.clone()),
-    ];
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -1,6 +1,7 @@
 //! Prepares small corpora laid out as the real ones.
 
 mod corpora;
+mod pianos;
 mod shards;
 mod soundfont;
 
@@ -38,12 +39,13 @@ impl Place {
         Options {
             held_out: false,
             corpora: vec![(corpus, self.at(root))],
-            soundfont: soundfont::write(self.0.path()),
+            piano: soundfont::write(self.0.path()),
             out: self.at("out"),
             copies: 1,
             hours: None,
             max_piece_seconds: None,
             audio: true,
+            stereo: false,
             jobs: 2,
             seed: 0,
         }
@@ -237,6 +239,9 @@ fn mutopia_is_humanised() {
     let shard = shards::read(&shards::find(&place.at("out"))[0]);
     let velocities: std::collections::BTreeSet<u32> = shard.notes.iter().map(|note| note[3] as u32).collect();
     assert!(velocities.len() > 10, "dynamics: {velocities:?}");
+    assert_eq!(shard.metadata["piano"], "sine", "the SoundFont's name");
+    let turns = |pair: &[[f32; 2]]| pair[0][0] <= pair[1][0] && pair[0][1] != pair[1][1];
+    assert!(shard.pedal.windows(2).all(turns), "the pedal goes up and down in turn: {:?}", shard.pedal);
     let factor: f32 = shard.metadata["tempo_factor"].as_str().and_then(|text| text.parse().ok()).expect("a number");
     let grid = |note: &[f32; 4]| ((note[0] - 0.05) * factor / 0.25).fract();
     assert!(shard.notes.iter().any(|note| (0.02..0.98).contains(&grid(note))), "timing is not that of a machine");

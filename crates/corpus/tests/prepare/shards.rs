@@ -13,7 +13,10 @@ pub(crate) struct Shard {
     pub(crate) frames: usize,
     pub(crate) conditions: Vec<[f32; CONDITION_COUNT]>,
     pub(crate) notes: Vec<[f32; 4]>,
+    pub(crate) key_up: Vec<f32>,
+    pub(crate) pedal: Vec<[f32; 2]>,
     pub(crate) audio: Option<Vec<i16>>,
+    pub(crate) side: Option<Vec<i16>>,
     pub(crate) metadata: Value,
 }
 
@@ -46,6 +49,9 @@ pub(crate) fn read(path: &Path) -> Shard {
         let at = |index: usize| offsets[index].as_u64().map(|at| at as usize);
         at(0).zip(at(1)).map(|(from, to)| &data[from..to])
     };
+    let sound = |name: &str| {
+        tensor(name).map(|bytes| bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect())
+    };
     let mel = tensor("mel").expect("a mel");
     assert_eq!(header["mel"]["dtype"], "F16");
     assert_eq!(header["mel"]["shape"][1], 128);
@@ -55,7 +61,10 @@ pub(crate) fn read(path: &Path) -> Shard {
         frames: header["mel"]["shape"][0].as_u64().expect("a number") as usize,
         conditions: conditions.chunks_exact(CONDITION_COUNT).map(|row| row.try_into().expect("whole rows")).collect(),
         notes: floats(tensor("notes").expect("notes")).chunks_exact(4).map(|n| n.try_into().expect("four")).collect(),
-        audio: tensor("audio").map(|bytes| bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()),
+        key_up: floats(tensor("key_up").expect("when keys rise")),
+        pedal: floats(tensor("pedal").expect("the pedal")).chunks_exact(2).map(|p| [p[0], p[1]]).collect(),
+        audio: sound("audio"),
+        side: sound("side"),
         metadata: header["__metadata__"].clone(),
     };
     assert_eq!(shard.mel.len(), shard.frames * 128);

@@ -108,9 +108,7 @@ fn context(document: &mut Document<'_>, table: &mut Table<'_>) -> Context {
     let sizes = [context.layers, 2, 2, context.heads, context.slots, context.head_dim];
     let numbers = sizes.iter().map(|size| *size as u64).product::<u64>();
     if numbers > MEMORY {
-        let hint = format!(
-            "2 × 2 × layers × heads × slots × head_dim is {numbers} numbers; expected at most {MEMORY} in the memory"
-        );
+        let hint = format!("2 × 2 × layers × heads × slots × head_dim is {numbers} numbers; expected at most {MEMORY}");
         document.add(table.span(), "", hint);
     }
     context
@@ -119,7 +117,7 @@ fn context(document: &mut Document<'_>, table: &mut Table<'_>) -> Context {
 fn listed(document: &mut Document<'_>, mut table: Table<'_>) -> File {
     let name = table.required_text(document, "name");
     if name.is_empty() || name.contains('/') || name == ".." {
-        document.add(table.span(), "", "file.name: expected the name of a file in the folder of model.toml");
+        document.add(table.span(), "", "file.name: expected the name of a file beside model.toml");
     }
     let sha256 = table.required_text(document, "sha256");
     if sha256.len() != DIGITS || !sha256.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -154,7 +152,7 @@ fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static st
     match table.take(key) {
         Some(field) => field.integer(document, range).map_or(least, i64::unsigned_abs),
         None => {
-            table.missing(document, key, "a whole number");
+            table.missing(document, key, "an integer");
             least
         }
     }

@@ -9,7 +9,7 @@ use crate::midi::{Device, DeviceId, MidiEvent};
 
 const DESK: DeviceId = DeviceId(0);
 
-/// A desk with a mapping, ticked by hand; parameters stand at their defaults.
+/// A mixer desk with a mapping and manual ticks; parameters start at their defaults.
 struct Desk {
     live: LiveMappings,
 }
@@ -21,7 +21,7 @@ impl Desk {
         );
         let mapping = Mapping::parse(Path::new("test.toml"), &text).unwrap();
         let mut desk = Self { live: LiveMappings::new(vec![mapping], Vec::new()) };
-        desk.event(MidiEvent::Came(Device { id: DESK, name: "Desk".to_owned() }));
+        desk.event(MidiEvent::Connected(Device { id: DESK, name: "Desk".to_owned() }));
         desk
     }
 
@@ -31,7 +31,7 @@ impl Desk {
         out
     }
 
-    /// The desk sends messages; what they ask for comes back as values.
+    /// The desk sends messages; the resulting parameter changes are reported back.
     fn sends(&mut self, messages: &[Message]) -> Vec<ControlEvent> {
         let mut all = Vec::new();
         for message in messages {
@@ -52,7 +52,7 @@ impl Desk {
         out.into_iter().map(|(_, message)| message).collect()
     }
 
-    /// What it hears during some ticks.
+    /// Messages that the desk receives during some ticks.
     fn hears_for(&mut self, ticks: u8) -> Vec<Message> {
         (0..ticks).flat_map(|_| self.hears()).collect()
     }
@@ -69,7 +69,7 @@ const fn cc(controller: u8, value: u8) -> Message {
 const FADER: &str = "[[bind]]\ncc = 7\nto = \"reverb\"\n";
 
 #[test]
-fn every_kind_of_control_is_told_in_its_own_messages() {
+fn every_kind_of_control_gets_its_own_messages() {
     let mut desk = Desk::new(
         "[[bind]]\ncc = 7\nchannel = 3\nto = \"reverb\"\n[[bind]]\ncc14 = 1\nto = \"width\"\nrange = [0, 1]\n\
          [[bind]]\nnrpn = 300\nto = \"tone\"\n[[bind]]\nrpn = 1\nto = \"tone\"\n[[bind]]\npitch_bend = true\nto = \"tone\"\n\
@@ -112,21 +112,21 @@ fn the_newest_value_wins_once_a_tick() {
 }
 
 #[test]
-fn everything_is_told_again_to_who_may_have_forgotten() {
+fn a_device_that_may_have_forgotten_gets_everything_again() {
     let mut desk = Desk::new(FADER);
     assert_eq!(desk.hears(), [cc(7, 32)]);
-    desk.event(MidiEvent::Hears(DESK));
+    desk.event(MidiEvent::FeedbackReady(DESK));
     assert_eq!(desk.hears(), [cc(7, 32)]);
     desk.live.value(Param::Preset, &Value::Text("calm".to_owned()));
     assert_eq!(desk.hears(), [cc(7, 32)]);
-    desk.event(MidiEvent::Went(DESK));
+    desk.event(MidiEvent::Disconnected(DESK));
     assert_eq!(desk.hears(), []);
-    desk.event(MidiEvent::Came(Device { id: DESK, name: "desk".to_owned() }));
+    desk.event(MidiEvent::Connected(Device { id: DESK, name: "desk".to_owned() }));
     assert_eq!(desk.hears(), [cc(7, 32)]);
 }
 
 #[test]
-fn a_fader_is_not_told_what_it_says_nor_fought_with() {
+fn a_fader_gets_no_echo_and_is_not_fought_with() {
     for binds in [FADER, "[[bind]]\ncc = 7\nto = \"level/master\"\nrange = [-60, 0]\ncurve = \"decibel\"\n"] {
         let mut desk = Desk::new(binds);
         let told = desk.hears().len();
@@ -151,19 +151,19 @@ fn a_fader_is_not_told_what_it_says_nor_fought_with() {
 }
 
 #[test]
-fn a_fader_that_was_moved_by_its_motor_has_hold() {
+fn a_fader_moved_by_its_motor_has_taken_over() {
     let mut desk = Desk::new(FADER);
     desk.hears();
     desk.sends(&[cc(7, 33)]);
     desk.set(Param::Reverb, 0.9);
     assert_eq!(desk.hears_for(20), [cc(7, 114)]);
-    // A jump of ten steps, without crossing or meeting the value.
+    // A jump of ten steps, without crossing or reaching the value.
     let moved = ControlEvent::Set(Param::Reverb, Value::Number(104.0 / 127.0));
     assert_eq!(desk.sends(&[cc(7, 104)]), [moved]);
 }
 
 #[test]
-fn who_sends_everything_back_changes_nothing() {
+fn a_device_that_echoes_everything_changes_nothing() {
     let mut desk = Desk::new(
         "[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\ncc14 = 1\nto = \"width\"\n[[bind]]\nnrpn = 300\nto = \"tone\"\n\
          [[bind]]\nnote = 37\nto = \"hold\"\ntoggle = true\n[[bind]]\ncc = 20\nrelative = \"binary-offset\"\nto = \"density\"\n",
@@ -178,14 +178,14 @@ fn who_sends_everything_back_changes_nothing() {
             desk.live.value(Param::Hold, &Value::Toggle(step % 3 == 0));
         }
         late.push_back(desk.hears());
-        // Two ticks later it comes back.
+        // It returns two ticks later.
         if late.len() > 2 {
             let echo = late.pop_front().unwrap();
             assert_eq!(desk.sends(&echo), [], "{step}");
         }
     }
     assert!(late.iter().all(Vec::is_empty), "{late:?}");
-    // One that comes back much too late is a move where the values differ, but nothing goes round.
+    // An echo that returns much too late counts as a move where the values differ, but nothing oscillates.
     for on in [false, true] {
         desk.hears();
         desk.live.value(Param::Hold, &Value::Toggle(on));
@@ -214,7 +214,7 @@ fn a_button_pressed_again_at_once_counts() {
 }
 
 #[test]
-fn rings_and_lights_with_numbers_of_their_own_are_told_by_those() {
+fn rings_and_lights_with_their_own_numbers_use_those() {
     let mut desk = Desk::new(
         "[[bind]]\ncc = 1\nchannel = 11\nfeedback_cc = 9\nfeedback_range = [1, 13]\nto = \"reverb\"\n\
          [[bind]]\nnote = 8\nfeedback_note = 0\nlight = 1\nto = \"hold\"\ntoggle = true\n",

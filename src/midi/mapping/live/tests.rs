@@ -8,7 +8,7 @@ fn mapping(text: &str) -> Mapping {
 }
 
 fn came(id: u32, name: &str) -> MidiEvent {
-    MidiEvent::Came(Device { id: DeviceId(id), name: name.to_owned() })
+    MidiEvent::Connected(Device { id: DeviceId(id), name: name.to_owned() })
 }
 
 struct Rig {
@@ -50,7 +50,7 @@ fn devices_get_the_mapping_made_for_them() {
     assert_eq!(rig.send(0, note_on(0, 2)), []);
     assert_eq!(rig.send(1, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(true)));
     assert_eq!(rig.send(7, note_on(0, 2)), [], "unknown");
-    // A device that comes later knows what has been set meanwhile.
+    // A device that connects later knows the values set meanwhile.
     rig.event(came(2, "Another keyboard"));
     assert_eq!(rig.send(2, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(false)));
 }
@@ -62,7 +62,7 @@ fn keyboards_lead_together_and_let_go_when_they_leave() {
     rig.event(came(1, "keyboard"));
     assert_eq!(rig.send(0, note_on(1, 60)), [ControlEvent::LeadNotes(1 << 60)]);
     assert_eq!(rig.send(1, note_on(0, 64)), [ControlEvent::LeadNotes(1 << 60 | 1 << 64)]);
-    assert_eq!(rig.event(MidiEvent::Went(DeviceId(0))), [ControlEvent::LeadNotes(1 << 64)]);
+    assert_eq!(rig.event(MidiEvent::Disconnected(DeviceId(0))), [ControlEvent::LeadNotes(1 << 64)]);
     let mut out = Vec::new();
     rig.live.set_mappings(Vec::new(), &mut out);
     assert_eq!(out, [ControlEvent::LeadNotes(0)]);
@@ -91,7 +91,7 @@ fn one_clock_is_followed_at_a_time() {
     assert!(out.iter().any(|event| matches!(event, ControlEvent::Tempo(tempo) if (tempo - 120.0).abs() < 0.1)));
 }
 
-/// The tempo that is followed while devices tick for some seconds, each at its own.
+/// The tempo followed while devices tick for some seconds, each at its own tempo.
 fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> {
     let begun = rig.start;
     let mut ticks: Vec<_> = ticking
@@ -122,9 +122,9 @@ fn a_clock_that_has_fallen_silent_lets_another_lead() {
     rig.event(came(2, "drum machine"));
     assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
     assert_eq!(followed(&mut rig, &[(2, 90.0)], 0.9), None, "it may only have hiccups");
-    assert_eq!(followed(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is said though it has not changed");
+    assert_eq!(followed(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is reported though it has not changed");
     assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "who leads, leads");
-    rig.event(MidiEvent::Went(DeviceId(2)));
+    rig.event(MidiEvent::Disconnected(DeviceId(2)));
     assert_eq!(followed(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
 }
 
@@ -136,7 +136,7 @@ fn a_clock_that_stands_lets_one_that_runs_lead() {
     assert_eq!(followed(&mut rig, &[(1, 100.0)], 4.0), Some(100.0));
     rig.send(2, Message::Start);
     assert_eq!(followed(&mut rig, &[(1, 100.0), (2, 140.0)], 4.0), Some(140.0));
-    // Notes are no clock.
+    // Notes are not clock messages.
     let mut rig = Rig::new();
     rig.event(came(1, "keyboard"));
     rig.event(came(2, "sequencer"));
@@ -145,7 +145,7 @@ fn a_clock_that_stands_lets_one_that_runs_lead() {
 }
 
 #[test]
-fn a_learnt_control_comes_back_with_its_device() {
+fn a_learned_control_comes_back_with_its_device() {
     let mut rig = Rig::new();
     rig.event(came(0, "Box:Box MIDI 1 20:0"));
     let learned = |param: &str| {
@@ -156,7 +156,7 @@ fn a_learnt_control_comes_back_with_its_device() {
     let fader = |value| Message::ControlChange { channel: 0, controller: 7, value };
     let reverb = |value| [ControlEvent::Set(Param::Reverb, Value::Number(value))];
     assert_eq!(rig.send(0, fader(127)), reverb(1.0));
-    rig.event(MidiEvent::Went(DeviceId(0)));
+    rig.event(MidiEvent::Disconnected(DeviceId(0)));
     rig.event(came(1, "Other:Other MIDI 1 24:0"));
     rig.event(came(2, "Box:Box MIDI 1 28:0"));
     assert_eq!(rig.send(1, fader(0)), []);
@@ -206,7 +206,7 @@ fn a_mapping_takes_over_what_it_does_not_have_itself() {
 }
 
 #[test]
-fn a_control_without_a_use_is_said_once() {
+fn an_unmapped_control_is_reported_once() {
     let mut rig = Rig::new();
     rig.event(came(1, "A box"));
     let knob = Message::ControlChange { channel: 0, controller: 74, value: 1 };

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::midi::Parser;
 
-/// A router for a mapping file, fed with bytes.
+/// A router for a mapping, fed with bytes.
 struct Rig {
     router: Router,
     parser: Parser,
@@ -40,14 +40,14 @@ fn text(param: Param, text: &str) -> ControlEvent {
 #[test]
 fn a_fader_waits_until_it_crosses_the_value_and_then_leads() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\n");
-    // Reverb stands at 0.25, which is 31.75 of 127.
+    // Reverb is at 0.25, which is 31.75 of 127.
     assert_eq!(rig.send(&[0xB0, 7, 100, 7, 60]), []);
     assert_eq!(rig.send(&[7, 20]), [number(Param::Reverb, 20.0 / 127.0)]);
     assert_eq!(rig.send(&[7, 127]), [number(Param::Reverb, 1.0)]);
-    // Values of its own come back late.
+    // Its own values come back late.
     rig.router.value(Param::Reverb, &Value::Number(20.0 / 127.0));
     assert_eq!(rig.send(&[7, 126]), [number(Param::Reverb, 126.0 / 127.0)]);
-    // A preset moves it away.
+    // A preset changes the value.
     rig.router.value(Param::Reverb, &Value::Number(0.1));
     assert_eq!(rig.send(&[7, 120]), []);
     assert_eq!(rig.send(&[7, 0]), [number(Param::Reverb, 0.0)]);
@@ -149,7 +149,7 @@ fn one_control_may_move_several_parameters() {
 }
 
 #[test]
-fn a_button_that_is_held_gives_back_what_it_took() {
+fn a_held_button_restores_the_value_on_release() {
     let mut rig = Rig::new(
         "[[bind]]\nnote = 1\non = \"hold\"\nto = \"reverb\"\nvalue = 1.0\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"hold\"\n",
     );
@@ -200,20 +200,20 @@ fn a_fader_of_another_layer_must_meet_its_value_again() {
 }
 
 #[test]
-fn what_waits_is_said_once_and_with_the_way_to_go() {
+fn a_pending_takeover_is_reported_once_with_its_direction() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"level/pad\"\nrange = [-60, 0]\n");
     rig.send(&[0xB0, 7, 0]);
     let said = rig.router.take_wait().unwrap().to_string();
     assert_eq!(
         said,
-        "CC 7 on channel 1 stands at -60.00 dB and waits until it meets level/pad, which is -23.00 dB: move it up"
+        "CC 7 on channel 1 is at -60.00 dB and takes over once it reaches level/pad, which is -23.00 dB: move it up"
     );
     rig.send(&[7, 1]);
     assert_eq!(rig.router.take_wait(), None);
 }
 
 #[test]
-fn a_mapping_says_what_it_has_a_use_for() {
+fn a_mapping_reports_what_it_uses() {
     let mut rig = Rig::new(
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc14 = 1\nto = \"tone\"\n[[lead]]\nnotes = [36, 60]\n[programs]\npresets = [\"calm\"]\n",
     );
@@ -235,13 +235,13 @@ fn increments_move_the_parameter_from_where_it_stands() {
     let nrpn = [0xB0, 99, 0, 98, 5];
     assert_eq!(rig.send(&[&nrpn[..], &[96, 0]].concat()), [number(Param::Reverb, 0.25 + 1.0 / 127.0)]);
     assert_eq!(rig.send(&[97, 127]), [number(Param::Reverb, 0.25)]);
-    // Somebody else moves it: the next step begins there, and waits for nothing.
+    // The value changes elsewhere: the next step starts from there, without takeover.
     rig.router.value(Param::Reverb, &Value::Number(0.75));
     assert_eq!(rig.send(&[96, 1]), [number(Param::Reverb, 0.75 + 1.0 / 127.0)]);
-    // At the end it stays.
+    // It stays at the end of the range.
     rig.router.value(Param::Reverb, &Value::Number(1.0));
     assert_eq!(rig.send(&[96, 1]), []);
-    // Names go one on, switches on and off.
+    // Names advance by one, toggles switch.
     let choice = |position| ControlEvent::Set(Param::Mode, Value::Choice(position));
     assert_eq!(rig.send(&[101, 0, 100, 7, 96, 0, 96, 0, 97, 0]), [choice(1), choice(2), choice(1)]);
     assert_eq!(rig.send(&[100, 8, 96, 0, 97, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);

@@ -1,4 +1,4 @@
-//! A stream that carries the sound, and what its heartbeat and its driver say about it.
+//! A playing stream, monitored by its heartbeat and its driver's reports.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,52 +7,52 @@ use tracing::{debug, info};
 
 use crate::engine::Engine;
 use crate::output::device::heartbeat::{Heartbeat, Pulse};
-use crate::output::device::line::Line;
 use crate::output::device::route::{Fault, Route};
+use crate::output::device::stream_thread::StreamThread;
 
-/// A stream that has not asked for sound for so long is lost, whatever it says; its first time may take longer.
-const QUIET: Duration = Duration::from_millis(2500);
-const FIRST: Duration = Duration::from_millis(5000);
-/// A stream that reported an error must ask for sound again within this time.
-const DOUBT: Duration = Duration::from_millis(250);
-/// How long a callback may keep the engine: far longer than a block takes.
-const BORROWED: Duration = Duration::from_secs(1);
-/// How long the fade before a stream is left may take.
-const FADING: Duration = Duration::from_millis(100);
+/// A stream without a callback for this long is lost, whatever it reports; the first callback may take longer.
+const CALLBACK_TIMEOUT: Duration = Duration::from_millis(2500);
+const FIRST_CALLBACK_TIMEOUT: Duration = Duration::from_millis(5000);
+/// A stream that reported an error must call back within this time.
+const ERROR_GRACE: Duration = Duration::from_millis(250);
+/// Maximum time for a callback to hold the engine: far longer than a block takes.
+const BORROW_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum time for the fade before a stream is left.
+const FADE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A stream that was opened.
+/// An open stream.
 pub(super) struct Playing {
     pub(super) route: Route,
-    pub(super) line: Line,
+    pub(super) stream: StreamThread,
     heartbeat: Heartbeat,
-    /// An error that the driver reported, and when.
+    /// An error reported by the driver, and when.
     doubt: Option<(Instant, String)>,
 }
 
-/// How a stream fares.
+/// The condition of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// It goes on as before.
+    /// Unchanged.
     Unchanged,
-    /// It has begun to ask for sound, or does so again.
+    /// It has started or resumed calling back.
     Beats,
-    /// It has stopped asking for sound.
+    /// It has stopped calling back.
     Stalls,
     /// It is lost, for this reason.
     Lost(String),
 }
 
 impl Playing {
-    pub(super) fn new(route: Route, line: Line) -> Self {
-        let heartbeat = Heartbeat::new(Instant::now(), line.home.asked());
-        Self { route, line, heartbeat, doubt: None }
+    pub(super) fn new(route: Route, stream: StreamThread) -> Self {
+        let heartbeat = Heartbeat::new(Instant::now(), stream.slot.asked());
+        Self { route, stream, heartbeat, doubt: None }
     }
 
-    /// Looks at the stream.
+    /// Checks the stream.
     pub(super) fn look(&mut self) -> Condition {
         let now = Instant::now();
         let mut lost = None;
-        for fault in self.line.faults() {
+        for fault in self.stream.faults() {
             match fault {
                 Fault::Lost(reason) => lost = Some(reason),
                 Fault::Doubtful(reason) => {
@@ -62,15 +62,15 @@ impl Playing {
                 Fault::Notice(text) => info!(text, "audio driver"),
             }
         }
-        let pulse = self.heartbeat.look(now, self.line.home.asked());
+        let pulse = self.heartbeat.look(now, self.stream.slot.asked());
         if pulse == Pulse::Beats {
             self.doubt = None;
         }
-        let patience = if self.heartbeat.has_begun() { QUIET } else { FIRST };
+        let patience = if self.heartbeat.has_begun() { CALLBACK_TIMEOUT } else { FIRST_CALLBACK_TIMEOUT };
         if self.heartbeat.silent(now) > patience {
-            lost.get_or_insert_with(|| format!("no sound was asked for in {} ms", patience.as_millis()));
+            lost.get_or_insert_with(|| format!("no audio callback for {} ms", patience.as_millis()));
         }
-        if let Some((_, reason)) = self.doubt.take_if(|(since, _)| now.duration_since(*since) > DOUBT) {
+        if let Some((_, reason)) = self.doubt.take_if(|(since, _)| now.duration_since(*since) > ERROR_GRACE) {
             lost.get_or_insert(reason);
         }
         match (lost, pulse) {
@@ -81,26 +81,26 @@ impl Playing {
         }
     }
 
-    /// Hands the engine to the stream.
+    /// Gives the engine to the stream.
     pub(super) fn settle(&mut self, engine: Box<Engine>) {
-        self.heartbeat = Heartbeat::new(Instant::now(), self.line.home.asked());
-        self.line.home.settle(engine);
+        self.heartbeat = Heartbeat::new(Instant::now(), self.stream.slot.asked());
+        self.stream.slot.settle(engine);
     }
 
-    /// Lets the sound fade out.
+    /// Fades out.
     pub(super) fn fade(&self) {
         let begun = Instant::now();
-        while !self.line.home.fade() && begun.elapsed() < FADING {
+        while !self.stream.slot.fade() && begun.elapsed() < FADE_TIMEOUT {
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Takes the engine out of the stream; `None` when its callback crashed.
+    /// Takes the engine from the stream; `None` if its callback crashed.
     pub(super) fn evict(&self) -> Option<Box<Engine>> {
         let begun = Instant::now();
         loop {
-            match self.line.home.vacate() {
-                None if begun.elapsed() < BORROWED => thread::sleep(Duration::from_micros(200)),
+            match self.stream.slot.vacate() {
+                None if begun.elapsed() < BORROW_TIMEOUT => thread::sleep(Duration::from_micros(200)),
                 engine => return engine,
             }
         }

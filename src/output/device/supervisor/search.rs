@@ -1,42 +1,42 @@
-//! Ways for the sound that are tried one after the other until one works.
+//! Tries output routes one after the other until one works.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::files::config::AudioConfig;
-use crate::output::device::line::{Line, Threads};
 use crate::output::device::route::{AudioError, Route, routes};
 use crate::output::device::status::OutputStatus;
+use crate::output::device::stream_thread::{StreamThread, Threads};
 
-/// How long a server may take to open a stream.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time for a server to open a stream.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Ways that are tried one after the other.
+/// Routes to try one after the other.
 pub(super) struct Search {
     ways: VecDeque<Route>,
-    trying: Option<(Route, Line)>,
+    trying: Option<(Route, StreamThread)>,
     tried: Vec<String>,
-    /// Another configuration that takes effect if one of its ways works.
+    /// A new configuration, which takes effect if one of its routes works.
     pub(super) config: Option<AudioConfig>,
-    /// It tries every way there is.
+    /// Whether it covers all routes.
     pub(super) is_whole: bool,
 }
 
-/// What came of a step of the search.
+/// The result of a step of the search.
 pub(super) enum Found {
-    /// Nothing yet; the search goes on.
+    /// The search continues.
     Nothing(Search),
-    /// A stream that works, and its name.
-    Stream { route: Route, line: Line, name: String },
-    /// The null output, and why the ways before it did not work.
+    /// A working stream and its name.
+    Stream { route: Route, stream: StreamThread, name: String },
+    /// The null output, and why the previous routes failed.
     Null { tried: Vec<String> },
-    /// No way works.
+    /// No route works.
     NoWay { is_whole: bool, error: AudioError },
 }
 
 impl Search {
-    /// Every way that a configuration allows; `or_nothing` says whether the null output will do for want of a device.
+    /// All routes of a configuration; `or_nothing` allows the null output when there is no device.
     pub(super) fn new(config: &AudioConfig, or_nothing: bool, changing: Option<AudioConfig>) -> Self {
         let mut ways: VecDeque<_> = routes(config.host, config.device.as_deref()).into();
         if !or_nothing && ways.len() > 1 {
@@ -45,31 +45,31 @@ impl Search {
         Self { ways, trying: None, tried: Vec::new(), config: changing, is_whole: true }
     }
 
-    /// The way that was lost.
+    /// The lost route.
     pub(super) fn of(route: Route) -> Self {
         Self { ways: [route].into(), trying: None, tried: Vec::new(), config: None, is_whole: false }
     }
 
-    /// Begins to open the next way, or sees whether the one begun has opened. Does not wait.
+    /// Starts opening the next route, or checks whether the current one has opened. Does not block.
     pub(super) fn step(mut self, block: Option<u32>, status: &Arc<OutputStatus>, threads: &Threads) -> Found {
-        let Some((route, line)) = self.trying.take() else {
+        let Some((route, stream)) = self.trying.take() else {
             return match self.ways.pop_front() {
                 None => Found::NoWay { is_whole: self.is_whole, error: AudioError::NoRoute(self.tried) },
                 Some(Route::Null) => Found::Null { tried: self.tried },
                 Some(route) => {
-                    match Line::open(&route, block, status, threads) {
-                        Ok(line) => self.trying = Some((route, line)),
+                    match StreamThread::open(&route, block, status, threads) {
+                        Ok(stream) => self.trying = Some((route, stream)),
                         Err(error) => self.tried.push(error.to_string()),
                     }
                     Found::Nothing(self)
                 }
             };
         };
-        match line.answer() {
-            Some(Ok(name)) => return Found::Stream { route, line, name },
+        match stream.answer() {
+            Some(Ok(name)) => return Found::Stream { route, stream, name },
             Some(Err(error)) => self.tried.push(error.to_string()),
-            None if line.age() > PATIENCE => self.tried.push(AudioError::Hung.to_string()),
-            None => self.trying = Some((route, line)),
+            None if stream.age() > OPEN_TIMEOUT => self.tried.push(AudioError::Hung.to_string()),
+            None => self.trying = Some((route, stream)),
         }
         Found::Nothing(self)
     }

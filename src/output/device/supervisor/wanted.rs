@@ -1,10 +1,10 @@
-//! What the configuration asks of the output, handed from the performance thread to the supervisor.
+//! The requested output configuration, passed from the performance thread to the supervisor.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::files::config::AudioConfig;
 
-/// The way it is played, and another one that was asked for until the supervisor takes it up.
+/// The current configuration, and a newly requested one until the supervisor picks it up.
 #[derive(Debug)]
 pub(super) struct Wanted(Mutex<(AudioConfig, Option<AudioConfig>)>);
 
@@ -13,7 +13,7 @@ impl Wanted {
         Self(Mutex::new((present, None)))
     }
 
-    /// Asks for a way; the one that is taken already needs nothing.
+    /// Requests a configuration; the current one needs nothing.
     pub(super) fn set(&self, config: AudioConfig) {
         let mut ways = self.lock();
         ways.1 = (config != ways.0).then_some(config);
@@ -23,12 +23,12 @@ impl Wanted {
         self.lock().1.take()
     }
 
-    /// Notes the way that is taken now.
+    /// Records the current configuration.
     pub(super) fn took(&self, config: AudioConfig) {
         self.lock().0 = config;
     }
 
-    /// Whether another way waits to be taken up.
+    /// Whether a request is pending.
     #[cfg(test)]
     pub(super) fn is_waiting(&self) -> bool {
         self.lock().1.is_some()

@@ -1,33 +1,33 @@
-//! What somebody wants to hear, checked, as arguments of `melos render`.
+//! The request for a piece: validated, and converted to arguments of `melos render`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::desk::is_file_name;
+use super::super::api_state::is_file_name;
 use crate::music::emotion::Emotion;
 
-/// Lengths that can be asked for, in seconds: up to half an hour.
+/// Allowed lengths in seconds: up to half an hour.
 const SECONDS: std::ops::RangeInclusive<f64> = 10.0..=1800.0;
 /// Creativity: the range of the parameter `temperature`.
 const TEMPERATURE: std::ops::RangeInclusive<f64> = 0.1..=2.0;
 /// The range of the parameter `seed`.
 const SEEDS: std::ops::RangeInclusive<u32> = 0..=16_777_215;
 
-/// A piece as it is asked for.
+/// A requested piece.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::remote::http) struct Wish {
-    /// One emotion, or weights of several.
+    /// One emotion, or the weights of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     emotion: Option<Emotions>,
-    /// A preset instead, journey and all.
+    /// A preset instead, including its journey.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<String>,
-    /// A take instead, which is rendered again, bit for bit.
+    /// A take instead, to re-render bit for bit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::remote::http) take: Option<String>,
-    /// Length; a take has its own.
+    /// Length in seconds; not with a take, which has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
     /// Creativity.
@@ -40,7 +40,7 @@ pub(in crate::remote::http) struct Wish {
     harmony: bool,
     #[serde(default)]
     format: Format,
-    /// The log of the take, found when the wish was checked.
+    /// The take's control log, found during validation.
     #[serde(skip)]
     pub(in crate::remote::http) log: Option<std::path::PathBuf>,
 }
@@ -58,7 +58,7 @@ enum Format {
     #[default]
     Wav,
     Flac,
-    /// The notes of the harmony alone.
+    /// Only the notes of the harmony.
     Midi,
 }
 
@@ -67,33 +67,33 @@ const fn yes() -> bool {
 }
 
 impl Wish {
-    /// What is wrong with it, in a sentence; `presets` are the names that there are.
+    /// Validates the request; `presets` are the existing names.
     pub(in crate::remote::http) fn check(&self, mut presets: impl Iterator<Item = String>) -> Result<(), String> {
         let sources = [self.emotion.is_some(), self.preset.is_some(), self.take.is_some()];
         if sources.into_iter().filter(|given| *given).count() != 1 {
-            return Err("name one of emotion, preset and take".to_owned());
+            return Err("expected one of emotion, preset and take".to_owned());
         }
         match (self.seconds, self.take.is_some()) {
-            (Some(_), true) => return Err("seconds: a take has its own length".to_owned()),
-            (None, false) => return Err("seconds: how long is it to be, from 10 to 1800?".to_owned()),
+            (Some(_), true) => return Err("seconds: not allowed with a take, which has its own length".to_owned()),
+            (None, false) => return Err("seconds: expected a length from 10 to 1800".to_owned()),
             (Some(seconds), false) if !SECONDS.contains(&seconds) => {
-                return Err(format!("seconds: {seconds} is outside 10 to 1800"));
+                return Err(format!("seconds: {seconds} is out of range (10 to 1800)"));
             }
             _ => {}
         }
         if self.format == Format::Midi && !self.harmony {
-            return Err("format: a MIDI file holds the notes of the harmony; set harmony to true".to_owned());
+            return Err("format: a MIDI file contains only the harmony's notes; set harmony to true".to_owned());
         }
         if let Some(temperature) = self.temperature.filter(|temperature| !TEMPERATURE.contains(temperature)) {
-            return Err(format!("temperature: {temperature} is outside 0.1 to 2"));
+            return Err(format!("temperature: {temperature} is out of range (0.1 to 2)"));
         }
         if let Some(seed) = self.seed.filter(|seed| !SEEDS.contains(seed)) {
-            return Err(format!("seed: {seed} is outside 0 to 16777215"));
+            return Err(format!("seed: {seed} is out of range (0 to 16777215)"));
         }
         if let Some(preset) = &self.preset
             && !presets.any(|known| known == *preset)
         {
-            return Err(format!("preset: there is no {preset:?}"));
+            return Err(format!("preset: there is no preset {preset:?}"));
         }
         let names = match &self.emotion {
             None => Vec::new(),
@@ -101,21 +101,21 @@ impl Wish {
             Some(Emotions::Blend(weights)) => {
                 if !weights.values().all(|weight| (0.0..=1.0).contains(weight)) || weights.values().sum::<f64>() <= 0.0
                 {
-                    return Err("emotion: weights go from 0 to 1, and one must be above 0".to_owned());
+                    return Err("emotion: weights must be from 0 to 1, with at least one above 0".to_owned());
                 }
                 weights.keys().collect()
             }
         };
         match names.into_iter().find(|name| Emotion::from_name(name).is_none()) {
             Some(unknown) => Err(format!(
-                "emotion: there is no {unknown:?}; there are {}",
+                "emotion: there is no emotion {unknown:?}; choose from {}",
                 Emotion::ALL.map(Emotion::name).join(", ")
             )),
             None => Ok(()),
         }
     }
 
-    /// Arguments of `melos render`, without those of places.
+    /// Arguments of `melos render`, except for the data and model.
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
@@ -132,13 +132,13 @@ impl Wish {
         self.log.iter().for_each(|log| add("control-log", log.display().to_string()));
         self.seconds.iter().for_each(|seconds| add("seconds", seconds.to_string()));
         self.temperature.iter().for_each(|temperature| add("temperature", temperature.to_string()));
-        // With a take, its log holds the seed.
+        // A take's control log contains the seed.
         self.seed.iter().filter(|_| self.log.is_none()).for_each(|seed| add("seed", seed.to_string()));
         arguments.extend((!self.harmony).then(|| "--no-harmony".to_owned()));
         arguments
     }
 
-    /// What its file is called: `melos-7-calm.wav`.
+    /// The file name, such as `melos-7-calm.wav`.
     pub(super) fn file_name(&self, id: u64) -> String {
         let mood = match (&self.emotion, &self.preset) {
             (Some(Emotions::One(name)), _) => name.to_lowercase(),
@@ -196,10 +196,10 @@ mod tests {
             (r#"{"seconds": 60}"#, "emotion, preset and take"),
             (r#"{"emotion": "calm", "preset": "storm", "seconds": 60}"#, "emotion, preset and take"),
             (r#"{"emotion": "calm"}"#, "seconds"),
-            (r#"{"emotion": "calm", "seconds": 5}"#, "5 is outside 10 to 1800"),
+            (r#"{"emotion": "calm", "seconds": 5}"#, "5 is out of range (10 to 1800)"),
             (r#"{"emotion": "calm", "seconds": 60, "temperature": 3}"#, "temperature"),
             (r#"{"emotion": "calm", "seconds": 60, "seed": 16777216}"#, "seed"),
-            (r#"{"emotion": "glad", "seconds": 60}"#, "there are happy, sad"),
+            (r#"{"emotion": "glad", "seconds": 60}"#, "choose from happy, sad"),
             (r#"{"emotion": {"calm": 0}, "seconds": 60}"#, "above 0"),
             (r#"{"emotion": {"calm": -1, "sad": 1}, "seconds": 60}"#, "from 0 to 1"),
             (r#"{"preset": "nope", "seconds": 60}"#, "nope"),

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use rosc::{OscBundle, OscPacket, OscTime, encoder};
 
-use super::super::access::PROOF;
+use super::super::access::VALIDITY;
 use super::*;
 use crate::event::parameter::{TABLE, Value};
 
@@ -25,7 +25,7 @@ impl Rig {
         Self { connection, waiting, now, sent_bytes: 0 }
     }
 
-    /// Sends a packet; gives what is answered.
+    /// Sends a packet; returns the replies.
     fn send(&mut self, from: SocketAddr, packet: &OscPacket) -> Vec<(SocketAddr, OscMessage)> {
         let bytes = encoder::encode(packet).unwrap();
         self.sent_bytes += bytes.len();
@@ -88,7 +88,7 @@ fn an_address_that_has_shown_nothing_gets_no_more_than_a_small_multiple() {
         let answers = rig.send(FAR, &packet);
         assert!(bytes_of(&answers) <= 3 * rig.sent_bytes, "{packet:?} is answered with {answers:?}");
     }
-    // Nothing more comes by itself.
+    // Nothing more is sent unprompted.
     for second in 0..100 {
         rig.connection.notice(Notice::Beat { beat: 0, bar: second, tempo: 90.0 });
         rig.connection.tick(rig.now.monotonic + Duration::from_secs(second));
@@ -97,7 +97,7 @@ fn an_address_that_has_shown_nothing_gets_no_more_than_a_small_multiple() {
 }
 
 #[test]
-fn a_client_of_the_network_subscribes_by_sending_back_what_it_was_sent() {
+fn a_remote_client_subscribes_by_returning_its_token() {
     let mut rig = Rig::new();
     let asked = rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)]));
     let mut other = FAR;
@@ -108,9 +108,9 @@ fn a_client_of_the_network_subscribes_by_sending_back_what_it_was_sent() {
     assert!(state.len() > 50 && state.iter().all(|(to, _)| *to == other), "{state:?}");
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.answers().len(), 1);
-    // From then on it is known: it needs no secret to subscribe again.
+    // Now verified: no secret needed to subscribe again.
     assert!(rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)])).len() > 50);
-    // A secret that was made up or seen elsewhere does nothing.
+    // A secret that was made up or sent to another address does nothing.
     for wrong in ["s9001-0123456789abcdef", ""] {
         assert_eq!(rig.send(FAR, &message("/melos/confirm", &[text(wrong)])), []);
     }
@@ -118,7 +118,7 @@ fn a_client_of_the_network_subscribes_by_sending_back_what_it_was_sent() {
 }
 
 #[test]
-fn a_client_of_the_network_gets_the_state_by_sending_back_what_it_was_sent() {
+fn a_remote_client_gets_the_state_by_returning_its_token() {
     let mut rig = Rig::new();
     let asked = rig.ask(FAR, "/melos/state");
     assert_eq!(asked.len(), 1);
@@ -126,7 +126,7 @@ fn a_client_of_the_network_gets_the_state_by_sending_back_what_it_was_sent() {
     assert!(rig.ask(FAR, "/melos/state").len() > 50);
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.answers(), [], "that is no subscription");
-    rig.now.monotonic += PROOF;
+    rig.now.monotonic += VALIDITY;
     assert_eq!(rig.ask(FAR, "/melos/state").len(), 1, "and not for good");
 }
 
@@ -156,9 +156,9 @@ fn replies_of_a_second_are_bounded_and_input_is_taken_all_the_same() {
     assert!(rig.ask(NEAR, "/melos/state").len() > 50, "a second later there is room again");
 }
 
-/// As when nobody takes what is sent: the receiving task goes on.
+/// If nothing takes what is sent, the receiving task continues.
 #[test]
-fn nobody_waits_for_what_is_not_taken() {
+fn a_full_outbox_blocks_nothing() {
     let mut rig = Rig::new();
     for port in 1..=64 {
         let bytes = encoder::encode(&message("/melos/subscribe", &[OscType::Int(port)])).unwrap();
@@ -173,7 +173,7 @@ fn nobody_waits_for_what_is_not_taken() {
 }
 
 #[test]
-fn a_refused_subscriber_is_told() {
+fn a_refused_subscriber_gets_an_error() {
     let mut rig = Rig::new();
     for port in 1..=64 {
         rig.send(NEAR, &message("/melos/subscribe", &[OscType::Int(port)]));

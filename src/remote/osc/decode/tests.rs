@@ -18,7 +18,7 @@ fn read(packet: &OscPacket) -> Decoded {
     decode(&encoder::encode(packet).unwrap(), Now::take())
 }
 
-/// What is refused, where nothing is taken.
+/// The faults of a datagram that yields no requests.
 fn refused(datagram: &[u8]) -> Vec<Fault> {
     let decoded = decode(datagram, Now::take());
     assert_eq!(decoded.requests, []);
@@ -80,7 +80,7 @@ fn arguments_are_coerced() {
 }
 
 #[test]
-fn what_does_not_fit_is_named() {
+fn misfits_are_named() {
     for (addr, args, hint) in [
         ("/melos/emotion", vec![text("bored")], "one of happy"),
         ("/melos/emotion", vec![text("bored"), OscType::Float(1.0)], "there is no \"bored\""),
@@ -110,7 +110,7 @@ fn a_number_outside_the_range_is_taken_to_its_end_and_named() {
 }
 
 #[test]
-fn patterns_reach_what_fits_and_never_a_trigger() {
+fn patterns_match_what_fits_and_never_a_trigger() {
     let muted = read(&message("/melos/mute/{bass,pad}", &[OscType::Int(1)])).requests;
     assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::Set(param, Value::Toggle(true), None)));
     let muted = read(&message("/melos/next/bar/mute/{bass,pad}", &[OscType::Int(1)])).requests;
@@ -151,12 +151,12 @@ fn bundles_are_timed() {
     assert_eq!(dues(&part), (vec![None, None], 0), "only the inner bundle is lost");
 }
 
-/// A message of type tags that rosc does not know, or of none that can be read.
+/// A message with type tags that rosc does not know, or without readable ones.
 fn unreadable(tail: &[u8]) -> Vec<u8> {
     [b"/melos/arousal\0\0".as_slice(), tail].concat()
 }
 
-/// A bundle at once of elements as they are.
+/// An immediate bundle of raw elements.
 fn bundle_of(elements: &[Vec<u8>]) -> Vec<u8> {
     let mut bundle = b"#bundle\0\0\0\0\0\0\0\0\x01".to_vec();
     for element in elements {
@@ -197,7 +197,7 @@ fn a_bundles_good_messages_survive_its_bad_ones() {
             decoded.faults
         );
     }
-    // Where one breaks off, nobody knows where the next would begin; what stands before it is whole.
+    // After a truncated element the start of the next is unknown; the elements before it are intact.
     let mut broken = bundle_of(&[good(0.25), good(0.5), good(0.75)]);
     broken.truncate(broken.len() - 4);
     let decoded = decode(&broken, Now::take());
@@ -253,11 +253,11 @@ fn musicians_spellings_are_understood() {
     let next = read(&message("/melos/next/bar/key", &[text("A minor")])).requests;
     assert_eq!(next.len(), 2);
     assert!(next.iter().all(|request| matches!(request, Request::NextBar(..))), "{next:?}");
-    // Which note it means depends on who reads it.
+    // H is a different note in different notations.
     assert_eq!(read(&message("/melos/key", &[text("H")])).requests, []);
 }
 
-/// `depth` bundles inside each other around one message, built by hand because the encoder recurses too.
+/// `depth` nested bundles around one message, built by hand because the encoder recurses too.
 fn nested_bundles(depth: usize) -> Vec<u8> {
     let mut packet = encoder::encode(&message("/melos/panic", &[])).unwrap();
     for _ in 0..depth {
@@ -275,7 +275,7 @@ fn deep_nesting_is_refused_before_it_is_decoded() {
     assert_eq!(refused(&nested_bundles(guard::MAX_DEPTH + 1)), [Fault::Nested]);
     assert_eq!(refused(&nested_bundles(700)), [Fault::Nested]);
     assert!(matches!(refused(&nested_bundles(5000))[..], [Fault::Oversized(100_016..)]));
-    // Without the limit on size it does not recurse deeply either.
+    // It does not recurse deeply without the size limit either.
     let mut decoded = Decoded::default();
     decoded.read_packet(&nested_bundles(5000), When::AtOnce, guard::MAX_DEPTH, Now::take());
     assert_eq!(decoded.faults, [Fault::Nested]);
@@ -315,7 +315,7 @@ fn malformed_packets_are_refused() {
     assert_eq!(refused(&[b'/'; 20_000]), [Fault::Oversized(20_000)]);
 }
 
-/// Random bytes, and good packets with some bytes changed or cut off.
+/// Random bytes, and valid packets with some bytes changed or cut off.
 #[test]
 fn ten_thousand_random_datagrams_do_no_harm() {
     let mut random = ChaCha8Rng::seed_from_u64(1);

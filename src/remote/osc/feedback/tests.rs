@@ -37,7 +37,7 @@ impl Rig {
         Self { feedback: Feedback::new(), out, waiting, access: Access::new(Vec::new(), now), now }
     }
 
-    /// What has been sent: port, address, first argument.
+    /// What was sent: port, address, first argument.
     fn sent(&mut self) -> Vec<(u16, String, OscType)> {
         let sent = std::iter::from_fn(|| self.waiting.try_recv().ok());
         let read = sent.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
@@ -91,23 +91,23 @@ fn nothing_is_echoed_but_corrections_arrive() {
         let value = Value::Number(f32::from(step) / 10.0);
         rig.feedback.heard(client(2), Param::Valence, &value, rig.now);
     }
-    // A value of a moment ago is still on its way through while the fader has moved on.
+    // An older value is still in transit while the fader has moved on.
     rig.notice(valence(0.5));
     assert_eq!(rig.tick(), [number(1, "/melos/valence", 0.5)]);
     rig.notice(valence(1.0));
-    rig.now += QUIET;
+    rig.now += ECHO_GUARD;
     assert_eq!(rig.tick(), [number(1, "/melos/valence", 1.0)]);
-    // Somebody else moves it: that is news for both.
+    // A change by another client is news for both.
     rig.notice(valence(-0.5));
     assert_eq!(rig.tick(), [number(1, "/melos/valence", -0.5), number(3, "/melos/valence", -0.5)]);
-    // What it set was refused: the client hears what stands.
-    rig.feedback.heard(client(2), Param::Valence, &Value::Number(0.9), rig.now - QUIET);
+    // A refused value: the client gets the actual one.
+    rig.feedback.heard(client(2), Param::Valence, &Value::Number(0.9), rig.now - ECHO_GUARD);
     assert_eq!(rig.tick(), [number(3, "/melos/valence", -0.5)]);
 }
 
-/// Some clients subscribe every ten seconds, so that a restart does not matter to them.
+/// Some clients renew every ten seconds, so that they survive a restart.
 #[test]
-fn whoever_subscribes_again_while_a_fader_moves_is_not_told_where_it_was() {
+fn renewing_while_a_fader_moves_does_not_return_old_values() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(1)).unwrap();
     rig.sent();
@@ -115,7 +115,7 @@ fn whoever_subscribes_again_while_a_fader_moves_is_not_told_where_it_was() {
     rig.subscribe(client(1), client(1)).unwrap();
     assert!(!rig.sent().iter().any(|(_, address, _)| address == "/melos/valence"));
     rig.notice(valence(0.9));
-    rig.now += QUIET;
+    rig.now += ECHO_GUARD;
     assert_eq!(rig.tick(), [number(1, "/melos/valence", 0.9)]);
 }
 
@@ -197,7 +197,7 @@ fn one_host_of_the_network_cannot_take_all_places() {
 }
 
 #[test]
-fn a_subscription_ends_when_nothing_is_heard_and_that_is_told_before() {
+fn a_subscription_expires_in_silence_after_a_warning() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(9001)).unwrap();
     rig.subscribe(client(2), client(2)).unwrap();
@@ -239,7 +239,7 @@ fn an_address_of_the_network_shows_itself_again_or_is_let_go() {
     rig.access.know(far, rig.now);
     rig.subscribe(far, far).unwrap();
     rig.sent();
-    while rig.access.until(far).unwrap() > rig.now + NOTICE {
+    while rig.access.until(far).unwrap() > rig.now + EXPIRY_WARNING {
         rig.pass(10);
         rig.feedback.renew(far, rig.now);
         rig.tick();
@@ -253,7 +253,7 @@ fn an_address_of_the_network_shows_itself_again_or_is_let_go() {
     rig.feedback.renew(far, rig.now);
     rig.pass(20);
     assert_eq!(rig.tick(), []);
-    // From here on it is heard of, but does not answer: a forged source would look the same.
+    // From here on datagrams arrive from it but it does not confirm, as with a forged source.
     for _ in 0..70 {
         rig.pass(10);
         rig.feedback.renew(far, rig.now);
@@ -271,7 +271,7 @@ fn subscriptions_of_an_earlier_run_begin_when_something_is_played() {
     assert_eq!(rig.tick(), [], "values are not known yet");
     rig.notice(valence(0.25));
     assert_eq!(rig.tick(), []);
-    rig.now += QUIET;
+    rig.now += ECHO_GUARD;
     let told = rig.tick();
     assert!(told.len() > 50 && told.contains(&number(9001, "/melos/valence", 0.25)), "{told:?}");
     assert_eq!(rig.feedback.subscriptions(), [subscription]);
@@ -285,7 +285,7 @@ fn a_value_that_is_lost_on_the_way_out_comes_with_the_next_tick() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(1)).unwrap();
     rig.notice(valence(0.25));
-    // Nobody takes anything until the way out is full.
+    // Nothing takes messages until the queue is full.
     while rig.out.send(client(2), message::learned(Param::Valence, String::new())) {}
     rig.feedback.tick(rig.now, &rig.out);
     rig.sent();

@@ -16,7 +16,7 @@ fn request(headers: &[(&str, &str)]) -> Request {
     request
 }
 
-/// The answer to a request, 200 if it is let in.
+/// The response to a request; 200 if it is let in.
 fn answer(door: &Door, ends: Ends, headers: &[(&str, &str)]) -> u16 {
     door.refuses(&request(headers), ends).map_or(200, |refusal| refusal.into_response().status().as_u16())
 }
@@ -37,7 +37,7 @@ fn only_names_and_addresses_of_this_machine_are_answered() {
         (HERE, "[2001:db8::1]:80", 200),
         ("192.168.1.5:9080", "192.168.1.5:9080", 200),
         ("[::ffff:192.168.1.5]:9080", "192.168.1.5:9080", 200),
-        // The name of a stranger that leads here.
+        // A stranger's name that resolves to this machine.
         (HERE, "rebound.example:9080", 403),
         (HERE, "localhost.rebound.example", 403),
         (HERE, "127.0.0.1.rebound.example", 403),
@@ -131,7 +131,7 @@ fn large_bodies_are_refused_before_they_come() {
 }
 
 #[test]
-fn what_stands_in_the_page_may_run_and_nothing_else() {
+fn only_inline_scripts_of_the_page_may_run() {
     let policy = policy("<style>a{}</style><script>\nplay()\n</script><script src=\"x.js\"></script>");
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(text)));
     assert!(policy.contains(&format!("script-src 'self' {};", hash("\nplay()\n"))), "{policy}");

@@ -1,4 +1,4 @@
-//! The copy of the log beside a recording.
+//! Copies the log beside a recording.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read};
@@ -9,19 +9,19 @@ use crate::files::{beside, sync_folder};
 use crate::output::record::Recorded;
 use crate::session::log::copy_for_take;
 
-/// Largest log that is copied beside a recording, however short that is; a larger one only beside a recording of its own
-/// size, so that short takes do not fill the disk with logs.
+/// Largest log copied beside any recording; a larger one is copied only beside a recording of at least its size, so
+/// that short takes do not fill the disk with logs.
 const COPIED: u64 = 4 * MEGABYTE;
-/// Bytes of a frame of a recording that is not compressed.
+/// Bytes per frame of an uncompressed recording.
 const BYTES_PER_FRAME: u64 = 6;
 
-/// Copies what a log holds so far, so many bytes, beside a recording.
+/// Copies the first bytes of a log beside a recording.
 pub(super) fn keep_beside(recorded: &Recorded, log: &Path, written: u64) {
     let sound = BYTES_PER_FRAME * (recorded.frames.end - recorded.frames.start);
     if written > COPIED && written > sound {
         let megabytes = written / MEGABYTE;
         let log = log.display();
-        return tracing::warn!(%log, megabytes, "the control log is larger than this short take, and not copied beside it");
+        return tracing::warn!(%log, megabytes, "the control log is much larger than this short take and was not copied beside it");
     }
     let copy = beside(&recorded.path.with_extension("log"));
     let keep = || {
@@ -34,7 +34,7 @@ pub(super) fn keep_beside(recorded: &Recorded, log: &Path, written: u64) {
     match keep() {
         Ok(()) => tracing::info!(path = %copy.display(), "control log of the recording"),
         Err(error) => {
-            tracing::error!(path = %copy.display(), %error, "the control log of the recording cannot be kept")
+            tracing::error!(path = %copy.display(), %error, "cannot copy the control log beside the recording")
         }
     }
 }

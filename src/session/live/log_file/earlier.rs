@@ -1,4 +1,4 @@
-//! Logs of sessions before: each is kept under its date, some of them.
+//! Logs of earlier sessions, a limited number of which are kept under their dates.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::files::{Usage, beside, stamp_of, sync_folder};
 
-/// Makes the file of a session; the one of the session before gets its date into its name, and so many of those are kept.
+/// Creates the file of a session; the previous session's log gets its date in its name, and only the latest are kept.
 pub(super) fn begin(path: &Path, keep: usize) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -27,7 +27,7 @@ pub(super) fn begin(path: &Path, keep: usize) -> io::Result<File> {
     Ok(file)
 }
 
-/// Deletes logs of earlier sessions beyond those that are kept.
+/// Deletes logs of earlier sessions beyond the number to keep.
 fn forget_the_oldest(path: &Path, keep: usize) {
     let pattern = dated(path, "0000-00-00T00-00-00");
     let pattern = pattern.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -43,7 +43,7 @@ fn forget_the_oldest(path: &Path, keep: usize) {
     let logs = Usage::of(folder, fits);
     for log in logs.iter().take(logs.len().saturating_sub(keep)) {
         if let Err(error) = fs::remove_file(&log.path) {
-            tracing::warn!(path = %log.path.display(), %error, "an old control log cannot be deleted");
+            tracing::warn!(path = %log.path.display(), %error, "cannot delete an old control log");
         }
     }
 }

@@ -105,7 +105,7 @@ fn the_end_does_not_wait_for_a_disk_that_takes_nothing() {
 }
 
 #[test]
-fn a_log_that_is_deleted_or_full_ends_and_that_is_said() {
+fn a_log_that_is_deleted_or_full_ends_and_that_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let troubles = Troubles::default();

@@ -1,4 +1,4 @@
-//! The thread that writes the log, however long the disk takes.
+//! The thread that writes the log, however slow the disk.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -16,22 +16,22 @@ use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
 use crate::session::log::{Header, LogText};
 
-/// Lines written together.
+/// Maximum lines written together.
 const TOGETHER: usize = 4096;
-/// How often what was written is brought to the disk.
+/// Interval for syncing to disk.
 const SYNC: Duration = Duration::from_secs(10);
-/// How often a disk that took nothing is tried again.
+/// Interval for retrying a failed write.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// What the thread owns.
+/// State owned by the thread.
 pub(super) struct Log {
     path: PathBuf,
-    /// Logs of earlier sessions that are kept.
+    /// Number of earlier sessions' logs to keep.
     keep: usize,
-    /// Bytes after which it ends.
+    /// Maximum size in bytes.
     longest: u64,
     file: Option<File>,
-    /// Bytes of whole lines that the system has taken.
+    /// Bytes of complete lines written.
     written: u64,
     synced: Instant,
     ended: Arc<AtomicBool>,
@@ -52,14 +52,14 @@ impl Log {
         }
     }
 
-    /// Writes what is asked for until there is nothing more to come.
+    /// Processes requests until there are no more.
     pub(super) fn serve(mut self, header: &Header, requests: &Receiver<Request>) {
         let mut lines = LogText::new(header);
         if !self.write_patiently(lines.take().as_bytes()) {
             return;
         }
         loop {
-            // What has gathered meanwhile is written together.
+            // Lines that have queued up are written together.
             let first = match requests.recv_timeout(SYNC) {
                 Ok(request) => Some(request),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -68,7 +68,7 @@ impl Log {
             for request in first.into_iter().chain(requests.try_iter().take(TOGETHER)) {
                 match request {
                     Request::Write(frame, entry) => lines.add(frame, &entry),
-                    // The log so far, and no more.
+                    // The log up to this point, and no more.
                     Request::Keep(recorded) => {
                         if !self.write_patiently(lines.take().as_bytes()) {
                             return;
@@ -82,7 +82,7 @@ impl Log {
             }
             if self.written > self.longest {
                 let reason = format!(
-                    "{} has reached control_log.max_mb and ends; recordings go on without",
+                    "{} has reached control_log.max_mb and ends; recordings continue without a log",
                     self.path.display()
                 );
                 return self.troubles.set(Part::ControlLog, reason);
@@ -93,7 +93,7 @@ impl Log {
         }
     }
 
-    /// Writes lines, however long the disk takes; `false` when the log is lost.
+    /// Writes lines, however slow the disk; `false` when the log is lost.
     fn write_patiently(&mut self, lines: &[u8]) -> bool {
         let mut refused = 0;
         loop {
@@ -115,7 +115,7 @@ impl Log {
                     refused += 1;
                 }
             }
-            // At the end there is one more chance.
+            // One last attempt at the end.
             if refused > 1 && self.ended.load(Relaxed) {
                 return false;
             }
@@ -123,7 +123,7 @@ impl Log {
         }
     }
 
-    /// Writes lines whole, or not at all.
+    /// Writes whole lines or nothing.
     fn append(&mut self, lines: &[u8]) -> Result<(), Failure> {
         if self.file.is_none() {
             self.file = Some(earlier::begin(&self.path, self.keep)?);
@@ -139,7 +139,7 @@ impl Log {
         self.written += lines.len() as u64;
         if self.synced.elapsed() >= SYNC {
             self.synced = Instant::now();
-            // What the system has is safe from a crash of ours; a disk that fails is told by the next lines.
+            // What the system has accepted survives a crash of this process; a failing disk shows with the next lines.
             let _ = file.sync_data();
         }
         Ok(())
@@ -148,9 +148,9 @@ impl Log {
 
 /// Why lines were not written.
 enum Failure {
-    /// The disk did not take them.
+    /// The disk refused them.
     Disk(io::Error),
-    /// What was written before is gone, so the rest is of no use.
+    /// What was written before is gone, so the rest is useless.
     Lost,
 }
 

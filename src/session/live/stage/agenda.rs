@@ -1,4 +1,4 @@
-//! Events that wait for their moment.
+//! Events waiting for their time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use crate::event::{Inbox, Incoming, Source};
 
-/// Most events with a time to come that may wait.
+/// Maximum events scheduled for later.
 const DEFERRED: usize = 4096;
-/// Most of them from one address: a sender whose clock is fast must not keep the others from planning ahead.
+/// Maximum of these from one address: a sender with a fast clock must not block scheduling for others.
 const FROM_ONE: usize = DEFERRED / 4;
 
-/// Events by the frame they are due at, then by the order they came in. What is to happen at once always has room: the
-/// inbox bounds it, and it is taken in the same turn.
+/// Events in the order of their due frames, then of arrival. Immediate events always have room: the inbox bounds them,
+/// and they are processed in the same turn.
 #[derive(Default)]
 pub(super) struct Agenda {
     waiting: BTreeMap<(u64, u64), Incoming>,
-    /// How many events with a time to come wait, and how many of them from each address.
+    /// Number of events scheduled for later, in total and per address.
     deferred: usize,
     from: HashMap<Option<IpAddr>, usize>,
     arrived: u64,
@@ -24,8 +24,8 @@ pub(super) struct Agenda {
 }
 
 impl Agenda {
-    /// Empties the inbox; `horizon_at` gives the horizon at a moment to come. What has no time, or one that has passed, is
-    /// due at the horizon of now. Returns how many events there was no room for.
+    /// Empties the inbox; `horizon_at` gives the horizon at a future time. Events without a time, or with one in the
+    /// past, are due at the current horizon. Returns the number of events refused for lack of room.
     pub(super) fn take_in(&mut self, inbox: &Inbox, horizon: u64, horizon_at: impl Fn(Instant) -> u64) -> u64 {
         let mut drained = std::mem::take(&mut self.drained);
         inbox.drain(&mut drained);
@@ -43,7 +43,7 @@ impl Agenda {
         refused
     }
 
-    /// Reserves room for an event with a time to come, if there is any.
+    /// Reserves room for an event scheduled for later, if there is any.
     fn defer(&mut self, source: Source) -> bool {
         let from = self.from.entry(address(source)).or_default();
         let fits = self.deferred < DEFERRED && *from < FROM_ONE;
@@ -57,7 +57,7 @@ impl Agenda {
         self.waiting.first_key_value().map(|((frame, _), _)| *frame)
     }
 
-    /// The next event that is due by a frame.
+    /// Takes the next event due by a frame.
     pub(super) fn take(&mut self, frame: u64) -> Option<Incoming> {
         let entry = self.waiting.first_entry().filter(|entry| entry.key().0 <= frame)?;
         let incoming = entry.remove();
@@ -75,7 +75,7 @@ impl Agenda {
     }
 }
 
-/// Who an event counts for: a client may send each message from another port.
+/// The client an event is counted for: it may send each message from another port.
 fn address(source: Source) -> Option<IpAddr> {
     match source {
         Source::Osc(from) => Some(from.ip()),

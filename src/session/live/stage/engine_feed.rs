@@ -1,4 +1,4 @@
-//! The way to the engine: commands, and what it missed while its queue was full.
+//! Sends commands to the engine, and resynchronizes it after its queue was full.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::conductor::{Conductor, Handover};
 use crate::event::TimedCommand;
 use crate::event::health::{Loss, Losses};
 
-/// The ring that leads to the engine, and what the engine has been told.
+/// The ring to the engine, and what the engine has received.
 pub(in crate::session::live) struct EngineFeed {
     handover: Handover,
     commands: HeapProd<TimedCommand>,
@@ -22,13 +22,13 @@ impl EngineFeed {
         Self { handover: Handover::default(), commands, losses }
     }
 
-    /// Passes a command on; one that finds no room is told later, as part of everything.
+    /// Sends a command; if there is no room, the engine is resynchronized later.
     pub(super) fn pass(&mut self, command: TimedCommand) {
         self.handover.pass(command, |command| self.commands.try_push(command).is_ok());
     }
 
-    /// Brings the engine back to what the conductor holds, once it takes commands again after it did not. Returns which
-    /// commands it missed, counted from the first of the performance.
+    /// Resynchronizes the engine with the conductor once it accepts commands again. Returns which commands it missed,
+    /// counted from the start of the performance.
     pub(super) fn reconcile(&mut self, conductor: &Conductor) -> Option<Range<u64>> {
         if !self.handover.is_behind() {
             return None;
@@ -37,7 +37,7 @@ impl EngineFeed {
         let lost = self.handover.reconcile(conductor, room, |command| self.commands.try_push(command).is_ok())?;
         let commands = lost.end - lost.start;
         self.losses.add(Loss::CommandsLost, commands);
-        tracing::warn!(commands, "the engine did not keep up with its commands; it has been told everything again");
+        tracing::warn!(commands, "the engine's command queue was full; the engine is resynchronized");
         Some(lost)
     }
 }

@@ -1,4 +1,4 @@
-//! What instruments that join are told: the harmony voices as notes, the beat as MIDI clock.
+//! MIDI for instruments: the harmony voices as notes, the beat as MIDI clock.
 
 use crate::event::parameter::Param;
 use crate::event::{EngineCommand, TimedCommand};
@@ -6,19 +6,19 @@ use crate::files::config::MidiOutConfig;
 use crate::midi::Message;
 use crate::music::theory::Voice;
 
-/// Controller that ends every note of a channel.
+/// Controller number of All Notes Off.
 const ALL_NOTES_OFF: u8 = 123;
-/// Pulses in the unit of song position, a sixteenth note.
+/// Pulses per unit of song position, a sixteenth note.
 const SIXTEENTH: u64 = 6;
 
-/// Turns what the conductor hands out into MIDI. Muted voices are sent too: their place may be an instrument's.
+/// Converts the conductor's output to MIDI. Muted voices are sent too, since an instrument may replace them.
 #[derive(Debug)]
 pub(in crate::session::live) struct Ensemble {
     config: MidiOutConfig,
     playing: bool,
-    /// Channel and note of what sounds.
+    /// Channel and note of sounding notes.
     sounding: Vec<(u8, u8)>,
-    /// The pulse that the clock goes on with; `None` while it is stopped.
+    /// The next clock pulse; `None` while the clock is stopped.
     next_pulse: Option<u64>,
     out: Vec<(u64, Message)>,
 }
@@ -28,7 +28,7 @@ impl Ensemble {
         Self { config, playing: true, sounding: Vec::new(), next_pulse: None, out: Vec::new() }
     }
 
-    /// Tells something else, or on other channels, from a frame on; what sounds there is ended.
+    /// Applies another configuration from a frame on, ending sounding notes.
     pub(super) fn configure(&mut self, frame: u64, config: MidiOutConfig) {
         self.end_notes(frame);
         if !config.clock {
@@ -37,7 +37,7 @@ impl Ensemble {
         self.config = config;
     }
 
-    /// Takes commands and pulses, each in the order of their frames.
+    /// Adds commands and pulses, each in frame order.
     pub(in crate::session::live) fn take(&mut self, commands: &[TimedCommand], pulses: &[(u64, u64)]) {
         let mut pulses = pulses.iter().peekable();
         for TimedCommand { frame, command } in commands {
@@ -49,7 +49,7 @@ impl Ensemble {
         pulses.for_each(|(at, pulse)| self.pulse(*at, *pulse));
     }
 
-    /// Messages with the frame each belongs to, in order.
+    /// Takes the messages, each with its frame, in order.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (u64, Message)> {
         self.out.drain(..)
     }

@@ -1,44 +1,44 @@
-//! Who leads the tempo: of all clocks only the chosen one is heard.
+//! Tempo sources: only the chosen clock is followed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::timeline::Timeline;
-use crate::event::ControlEvent;
 use crate::event::parameter::TempoSource;
+use crate::event::{ControlEvent, Wake};
 use crate::midi::{ClockEvent, follow_transport};
 
-/// Events that may wait; a turn empties the channel within milliseconds.
+/// Capacity of the event channel; a turn empties it within milliseconds.
 const EVENTS: usize = 1024;
 
-/// A session or a transport that leads when it is chosen.
+/// A session or transport that can be chosen as the tempo source.
 struct Leader {
     source: TempoSource,
-    /// Whether it is chosen; what is not wanted says nothing, and says everything afresh when it is.
+    /// Whether it is chosen; otherwise it reports nothing, and everything anew once it is.
     wanted: Arc<AtomicBool>,
     events: Receiver<ClockEvent>,
-    /// What keeps us in it.
+    /// Keeps the session joined.
     _peer: Option<Box<dyn Send>>,
 }
 
-/// Who may lead the tempo besides MIDI clocks: the JACK transport, and an Ableton Link session.
+/// Possible tempo sources besides MIDI clocks: the JACK transport and an Ableton Link session.
 pub(super) struct Leaders(Vec<Leader>);
 
 impl Leaders {
-    /// Follows the JACK transport; joins Link if that is wanted.
+    /// Follows the JACK transport; joins Link if that is wanted. What they say wakes the performance thread.
     ///
     /// # Errors
     /// When there can be no more threads, or this program was built without Link.
-    pub(super) fn open(link: bool) -> anyhow::Result<Self> {
+    pub(super) fn open(link: bool, wake: &Wake) -> anyhow::Result<Self> {
         let wanted = Arc::new(AtomicBool::new(false));
         let (sender, events) = sync_channel(EVENTS);
-        follow_transport(Arc::clone(&wanted), sender)?;
+        follow_transport(Arc::clone(&wanted), sender, wake.clone())?;
         let jack = Leader { source: TempoSource::Jack, wanted, events, _peer: None };
-        Ok(Self([jack].into_iter().chain(join_link(link)?).collect()))
+        Ok(Self([jack].into_iter().chain(join_link(link, wake)?).collect()))
     }
 
-    /// What the chosen session or transport said since this was last asked; what the others said is left out.
+    /// Reports of the chosen session or transport since the last call; others are discarded.
     pub(super) fn take(&self, chosen: TempoSource, timeline: &Timeline) -> Vec<ControlEvent> {
         let mut out = Vec::new();
         for leader in &self.0 {
@@ -49,29 +49,29 @@ impl Leaders {
         out
     }
 
-    /// Whether it can lead at all.
+    /// Whether it is available.
     pub(super) fn knows(&self, source: TempoSource) -> bool {
         self.0.iter().any(|leader| leader.source == source)
     }
 }
 
 #[cfg(feature = "link")]
-fn join_link(wanted: bool) -> anyhow::Result<Option<Leader>> {
+fn join_link(wanted: bool, wake: &Wake) -> anyhow::Result<Option<Leader>> {
     if !wanted {
         return Ok(None);
     }
     let (sender, events) = sync_channel(EVENTS);
     let chosen = Arc::new(AtomicBool::new(false));
-    let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender)?;
+    let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender, wake.clone())?;
     tracing::info!("in the Ableton Link session; `melos set tempo/source link` lets it lead the tempo");
     Ok(Some(Leader { source: TempoSource::Link, wanted: chosen, events, _peer: Some(Box::new(peer)) }))
 }
 
 #[cfg(not(feature = "link"))]
-fn join_link(wanted: bool) -> anyhow::Result<Option<Leader>> {
+fn join_link(wanted: bool, _: &Wake) -> anyhow::Result<Option<Leader>> {
     if wanted {
         anyhow::bail!(
-            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or leave `link` out"
+            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or remove `link` from melos.toml"
         );
     }
     Ok(None)

@@ -8,7 +8,7 @@ use crate::event::parameter::{Param, Value};
 use crate::event::{LearnRequest, Notice};
 use crate::midi::mapping::{Learned, Learning};
 
-/// A control that is being learnt, and who gets the answer.
+/// A learn request, and who gets the answer.
 #[derive(Debug)]
 pub(super) struct Lesson {
     pub(super) learning: Learning,
@@ -22,7 +22,7 @@ impl Lesson {
 }
 
 impl Devices {
-    /// Takes what is asked of MIDI learn, given what parameters stand at, and binds what was learnt; the answers.
+    /// Processes learn requests, given the current parameter values, and maps the learned control; returns the answers.
     pub(super) fn learn(
         &mut self,
         requests: impl Iterator<Item = (LearnRequest, Option<SocketAddr>)>,
@@ -33,7 +33,7 @@ impl Devices {
         for (request, to) in requests {
             if let LearnRequest::Forget(param) = request {
                 let forgotten = self.mappings.forget(param);
-                tracing::info!(parameter = param.spec().id, forgotten, "learnt controls forgotten");
+                tracing::info!(parameter = param.spec().id, forgotten, "removed learned controls");
                 answers.push(Notice::Learned { to, param, block: String::new() });
                 continue;
             }
@@ -46,17 +46,17 @@ impl Devices {
         answers
     }
 
-    /// Puts what was learnt to use; the answer.
+    /// Maps the learned control; returns the answer.
     fn bind(&mut self, lesson: &Lesson) -> Notice {
         let Some((device, block)) = lesson.learning.result() else { return lesson.answer(String::new()) };
         if lesson.learning.is_complete() {
             let name = self.mappings.device_name(device).unwrap_or_default().to_owned();
             match Learned::new(&name, &block) {
                 Ok(learned) => {
-                    tracing::info!("learnt: {learned}");
+                    tracing::info!("learned: {learned}");
                     self.mappings.learn(learned);
                 }
-                Err(problems) => tracing::error!(?problems, "what was learnt cannot be bound"),
+                Err(problems) => tracing::error!(?problems, "cannot create a binding for the learned control"),
             }
         }
         lesson.answer(block)

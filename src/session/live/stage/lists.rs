@@ -1,4 +1,4 @@
-//! What is shown besides the parameters: lists for HTTP, the chords to come.
+//! Data for listeners besides parameters: lists for HTTP, and the upcoming chords.
 
 use std::path::Path;
 
@@ -9,17 +9,17 @@ use crate::event::{ControlEvent, Notice};
 use crate::midi::mapping::LiveMappings;
 use crate::music::theory::{Chord, Key};
 use crate::output::record::RecorderStatus;
-use crate::remote::http::desk::{Desk, Recording};
+use crate::remote::http::api_state::{ApiState, Recording};
 use crate::session::live::board::Board;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Frames by which a planned chord may move before listeners are told anew: what a drifting tempo moves it by.
+/// Frames by which a planned chord may move before it is sent again: the effect of a drifting tempo.
 const MOVED: u64 = SAMPLE_RATE as u64 / 20;
 
-/// Looks among which one is at the lists that change seldom: four a second.
+/// Number of turns between checks of rarely changing lists, which are checked four times a second.
 const LISTS: u64 = 8;
 
-/// What was told last, so that only news are told.
+/// What was last sent, so that only changes are.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     looks: u64,
@@ -29,13 +29,13 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Whether it is time to look at the lists that change seldom.
+    /// Whether the rarely changing lists are due for a check.
     pub(super) const fn are_due(&mut self) -> bool {
         self.looks += 1;
         self.looks % LISTS == 1
     }
 
-    /// Tells the key and the chords to come, if others are planned than were told.
+    /// Sends the key and the upcoming chords if they have changed.
     pub(super) fn tell_outlook(&mut self, conductor: &Conductor, head: u64, board: &Board) {
         let key = conductor.chord().map(|(_, key)| key);
         let same =
@@ -54,9 +54,9 @@ impl Lists {
         board.tell(Notice::Outlook(key, chords));
     }
 
-    /// Tells that lists have changed, if they have.
-    pub(super) fn tell_revisions(&mut self, desk: &Desk, board: &Board) {
-        let revisions = desk.revisions();
+    /// Sends the change counters if lists have changed.
+    pub(super) fn tell_revisions(&mut self, api: &ApiState, board: &Board) {
+        let revisions = api.revisions();
         if revisions != self.revisions {
             self.revisions = revisions;
             board.tell(Notice::Revisions(revisions));
@@ -64,23 +64,23 @@ impl Lists {
     }
 }
 
-/// Looks whether lists have changed that seldom do.
+/// Checks the rarely changing lists.
 pub(super) fn show(
     conductor: &Conductor,
     mappings: &LiveMappings,
     learning: Option<Param>,
-    desk: &Desk,
+    api: &ApiState,
     board: &Board,
 ) {
-    if desk.set_scenes(|| conductor.scene_names()) {
+    if api.set_scenes(|| conductor.scene_names()) {
         for param in [Param::Scene, Param::SceneA, Param::SceneB, Param::SceneDelete] {
             board.offer(param, conductor.scene_names().map(str::to_owned).collect());
         }
     }
-    desk.set_midi(mappings, learning);
+    api.set_midi(mappings, learning);
 }
 
-/// What the recorder does, for HTTP.
+/// State of the recorder, for HTTP.
 pub(super) fn recording(recorder: &RecorderStatus) -> Recording {
     let progress = recorder.progress();
     Recording {
@@ -95,7 +95,7 @@ fn file_name(path: &Path) -> Option<String> {
     path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
-/// What stores what a scene holds under another name, and forgets the old one: so the control log, too, tells it.
+/// Events that store a scene under another name and delete the old one, so that the control log contains the renaming.
 pub(super) fn renamed_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<ControlEvent> {
     let values = conductor.scenes().find(|(name, _)| *name == from).map(|(_, values)| values);
     let Some(values) = values else { return Vec::new() };

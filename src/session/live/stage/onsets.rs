@@ -1,34 +1,34 @@
-//! Notes that begin in the network's piano, told when they are heard.
+//! Onsets in the network's piano, reported when they are heard.
 
 use std::collections::BTreeMap;
 
 use crate::mel::HOP;
 
-/// Mel frames on either side among which an onset is the most marked: a note's rise takes two or three.
+/// Mel frames on either side among which an onset must be the strongest: a note's rise takes two or three.
 const AROUND: u64 = 2;
 
-/// How marked notes begin, by mel frame, from a little before the play head on.
+/// Onset strengths by mel frame, starting slightly before the play head.
 #[derive(Debug, Default)]
 pub(super) struct Onsets {
     waiting: BTreeMap<u64, f32>,
-    /// The next mel frame to be looked at.
+    /// The next mel frame to check.
     next: u64,
 }
 
 impl Onsets {
-    /// Takes what a latent holds from frame `from` on; it replaces what was to come from there on.
+    /// Adds a latent's strengths from frame `from` on, replacing everything after it.
     pub(super) fn expect(&mut self, from: u64, onsets: &[f32]) {
         let first = from / HOP as u64;
         self.waiting.split_off(&first);
         self.waiting.extend((first..).zip(onsets.iter().copied()).filter(|(_, onset)| *onset > 0.0));
     }
 
-    /// The strengths of the onsets before a frame that were not given yet.
+    /// Strengths of the onsets before a frame that were not returned yet.
     pub(super) fn until(&mut self, frame: u64) -> Vec<f32> {
         let end = (frame / HOP as u64).max(self.next);
         let given = self.waiting.range(self.next..end).filter(|(index, onset)| {
             let mut around = self.waiting.range(index.saturating_sub(AROUND)..=*index + AROUND);
-            // Of equals the first.
+            // The first of equals.
             around.all(|(other, strength)| if other < index { strength < onset } else { strength <= onset })
         });
         let given = given.map(|(_, onset)| *onset).collect();
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_onset_is_told_once_at_its_frame() {
+    fn each_onset_is_reported_once_at_its_frame() {
         let mut onsets = Onsets::default();
         onsets.expect(0, &[0.0, 0.2, 0.5, 0.3, 0.0, 0.0, 0.0, 0.9]);
         onsets.expect(4096, &[0.9, 0.0, 0.0, 0.4, 0.0, 0.0, 0.0, 0.0]);

@@ -16,21 +16,21 @@ use crate::session::live::log_file::LogFile;
 use crate::session::log::Entry;
 use crate::units::frames_to_seconds;
 
-/// The conductor, and whoever is told what it decides.
+/// The conductor and the recipients of its decisions.
 pub(in crate::session::live) struct Performance {
     conductor: Conductor,
     score: Score,
     engine: EngineFeed,
     worker: Worker,
     ensemble: Ensemble,
-    /// What took its value at a bar line, for the daemon to do its part.
+    /// Parameters that changed at a bar line, for the daemon to do its part.
     released: Vec<(u64, Param, Value)>,
     log: LogFile,
     board: Arc<Board>,
 }
 
 impl Performance {
-    /// A performance whose first plan and commands are on their way; listeners are told from the next ones on.
+    /// Creates a performance whose first plan and commands are already sent; listeners get what follows.
     pub(in crate::session::live) fn new(
         conductor: Conductor,
         engine: EngineFeed,
@@ -52,7 +52,7 @@ impl Performance {
         &self.conductor
     }
 
-    /// What the generator tells about itself.
+    /// The generator's status.
     pub(in crate::session::live) fn worker_status(&self) -> &WorkerStatus {
         self.worker.status()
     }
@@ -64,7 +64,7 @@ impl Performance {
     /// Applies an event at the horizon and logs it.
     ///
     /// # Errors
-    /// When it does not fit; nothing is changed then.
+    /// When it is invalid; nothing is changed.
     pub(super) fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
         let applied = self.conductor.apply(event);
         if applied.is_ok() {
@@ -79,7 +79,7 @@ impl Performance {
         applied
     }
 
-    /// Moves the conductor on and passes on what it decides.
+    /// Advances the conductor and distributes its decisions.
     pub(super) fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
         self.pass_on();
@@ -100,34 +100,34 @@ impl Performance {
         }
     }
 
-    /// Tells the engine everything again, if it lost commands and takes them now.
+    /// Resynchronizes the engine if it lost commands and accepts them again.
     pub(super) fn reconcile(&mut self) {
         if let Some(lost) = self.engine.reconcile(&self.conductor) {
             self.log.write(self.conductor.frame(), Entry::Reconciled { lost });
         }
     }
 
-    /// The parameters that took their value at a bar line since this was last asked.
+    /// Takes the parameters that changed at a bar line since the last call.
     pub(super) fn take_released(&mut self) -> Vec<(u64, Param, Value)> {
         std::mem::take(&mut self.released)
     }
 
-    /// What instruments that join are to play, with the frame of each message, in order.
+    /// Takes the MIDI messages for instruments, each with its frame, in order.
     pub(super) fn take_messages(&mut self) -> impl Iterator<Item = (u64, Message)> {
         self.ensemble.drain()
     }
 
-    /// Tells instruments something else from now on, or on other channels.
+    /// Applies another MIDI output configuration.
     pub(super) fn configure_midi_out(&mut self, config: MidiOutConfig) {
         self.ensemble.configure(self.conductor.frame(), config);
     }
 
-    /// Goes on with other networks.
+    /// Switches to other networks.
     pub(super) fn swap(&self, networks: Networks) {
         self.worker.swap(networks);
     }
 
-    /// Takes what the generator reports: the conductor listens to its harmony, `onsets` gets the notes that begin.
+    /// Processes the generator's reports: the conductor listens to its harmony, `onsets` gets its onsets.
     pub(super) fn listen(&mut self, onsets: &mut Onsets) {
         for event in self.worker.events() {
             let entry = match event {
@@ -143,16 +143,16 @@ impl Performance {
                     match performed {
                         Some(Performed { heard, .. }) => {
                             let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
-                            tracing::warn!("a change of mood was heard {late:.0} ms late");
+                            tracing::warn!("a change of mood took effect {late:.0} ms late");
                         }
-                        None => tracing::warn!("a change of mood was overtaken by the next one before it was heard"),
+                        None => tracing::warn!("a change of mood was superseded before it took effect"),
                     }
                     Entry::Splice { planned, performed }
                 }
                 WorkerEvent::Swapped { at } => {
                     tracing::info!(
                         frame = at,
-                        "another model plays; the control log renders with one, so otherwise from here on"
+                        "now playing another model; rendering the control log uses a single model and will differ from here on"
                     );
                     continue;
                 }

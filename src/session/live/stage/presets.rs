@@ -1,35 +1,37 @@
-//! The presets, and the journey of the one that plays.
+//! The presets, and the journey of the current one.
 
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TempoSource, Value};
 use crate::files::library::Library;
 use crate::files::preset::{Preset, Walk};
 use crate::quote::shown;
-use crate::remote::http::desk::Place;
+use crate::remote::http::api_state::Place;
 use crate::units::frames_to_seconds;
 
-/// The presets there are, and the steps of the one that plays.
+/// All presets, and the steps of the current one's journey.
 pub(in crate::session::live) struct Presets {
     library: Library<Preset>,
     walk: Option<Walk>,
+    /// The parameters that the preset moves.
+    moving: Vec<Param>,
 }
 
 impl Presets {
-    /// A library, and the preset that the performance starts with, if it does: its journey begins at frame 0.
+    /// Creates the library; the journey of the initial preset, if any, starts at frame 0.
     pub(in crate::session::live) fn new(library: Library<Preset>, first: Option<&Preset>) -> Self {
-        Self { library, walk: first.map(|preset| Walk::new(preset, 0)) }
+        Self { library, walk: first.map(|preset| Walk::new(preset, 0)), moving: Vec::new() }
     }
 
     pub(super) const fn library(&self) -> &Library<Preset> {
         &self.library
     }
 
-    /// Takes what the folders hold now.
+    /// Replaces the library after a reload.
     pub(super) fn replace(&mut self, library: Library<Preset>) {
         self.library = library;
     }
 
-    /// The preset that an event asks for, if there is none of that name.
+    /// The preset that an event names, if it does not exist.
     pub(super) fn missing<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
         match event {
             ControlEvent::Set(Param::Preset, Value::Text(name))
@@ -47,18 +49,18 @@ impl Presets {
         self.walk.as_ref().and_then(Walk::next_frame)
     }
 
-    /// Goes the next step of the journey: what it sets.
+    /// Takes the settings of the journey's next step.
     pub(super) fn step(&mut self) -> impl Iterator<Item = ControlEvent> + use<> {
         let step = self.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step);
         step.into_iter().map(|(param, value)| ControlEvent::Set(param, value))
     }
 
-    /// Ends the journey: somebody steers.
+    /// Ends the journey, because the performer has taken over.
     pub(super) fn end_journey(&mut self) {
         self.walk = None;
     }
 
-    /// How far the journey is when the play head is at a frame.
+    /// The position in the journey when the play head is at a frame.
     pub(super) fn place(&self, head: u64) -> Option<Place> {
         let walk = self.walk.as_ref()?;
         let place = walk.place()?;
@@ -66,7 +68,7 @@ impl Presets {
         Some(Place { step: place.step.max(1), steps: place.steps, seconds_left: walk.next_frame().map(|_| left) })
     }
 
-    /// Loads the preset so many places after the one that plays, at a frame: what that sets.
+    /// Loads the preset at an offset from the current one, at a frame; returns its settings.
     pub(super) fn load_beside(
         &mut self,
         playing: &str,
@@ -80,12 +82,12 @@ impl Presets {
         events
     }
 
-    /// Loads a preset at a frame, gliding as it says: what that sets. Another machine that leads the tempo keeps it, unless
-    /// the preset says who is to lead.
+    /// Loads a preset at a frame, with its glide; returns its settings. An external tempo source stays, unless the
+    /// preset names one.
     pub(super) fn load(&mut self, name: &str, frame: u64, leader: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
-            // One that went while it waited for its bar.
-            tracing::warn!(preset = name, "there is no such preset any more");
+            // Removed while waiting for its bar.
+            tracing::warn!(preset = name, "this preset no longer exists");
             return Vec::new();
         };
         tracing::info!(preset = name, "{}", shown(&preset.name));
@@ -95,6 +97,18 @@ impl Presets {
             _ => None,
         });
         self.walk = Some(Walk::new(preset, frame));
-        glide.into_iter().chain(settings.into_iter().map(|(param, value)| ControlEvent::Set(param, value))).collect()
+        let set = settings.into_iter().map(|(param, value)| ControlEvent::Set(param, value));
+        glide.into_iter().chain(set).chain(self.begin_to_move(name)).collect()
+    }
+
+    /// What lets move by itself what a preset names, and nothing else.
+    pub(super) fn begin_to_move(&mut self, name: &str) -> Vec<ControlEvent> {
+        let by = self.library.get(name).map_or(&[][..], |preset| &preset.modulations);
+        let ended = self.moving.iter().filter(|param| !by.iter().any(|(other, _)| other == *param));
+        let ended = ended.map(|param| ControlEvent::Modulate(*param, None));
+        let begun = by.iter().map(|(param, modulation)| ControlEvent::Modulate(*param, Some(*modulation)));
+        let events = ended.chain(begun).collect();
+        self.moving = by.iter().map(|(param, _)| *param).collect();
+        events
     }
 }

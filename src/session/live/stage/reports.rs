@@ -1,4 +1,4 @@
-//! What listeners, HTTP and the saved state are told.
+//! Reports to listeners, HTTP and the saved state.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,61 +9,62 @@ use crate::event::parameter::Param;
 use crate::event::{Notice, Source};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
+use crate::files::setlist::Setlist;
 use crate::midi::mapping::{Learned, LiveMappings};
-use crate::remote::http::desk::Desk;
-use crate::remote::said::{Said, and_more};
+use crate::remote::http::api_state::ApiState;
+use crate::remote::log_limiter::{LogLimiter, and_more};
 use crate::session::live::board::Board;
 use crate::session::live::state::{Saved, StateFile};
 
-/// How often level and health are told.
+/// Interval of level and health reports.
 const REPORT: Duration = Duration::from_millis(33);
 
-/// Everyone who is told how it goes.
+/// All recipients of reports.
 pub(in crate::session::live) struct Reports {
     board: Arc<Board>,
     /// Lists for HTTP.
-    desk: Arc<Desk>,
+    api: Arc<ApiState>,
     lists: Lists,
     state: StateFile,
-    /// Told every frame the play head moved, for the watchdog.
+    /// Called whenever the play head has moved, for the watchdog.
     alive: Box<dyn FnMut(u64) + Send>,
-    /// What was complained about.
-    said: Said,
+    /// Limits log lines about refused events.
+    said: LogLimiter,
     reported: Instant,
 }
 
 impl Reports {
     pub(in crate::session::live) fn new(
         board: Arc<Board>,
-        desk: Arc<Desk>,
+        api: Arc<ApiState>,
         state: StateFile,
         alive: impl FnMut(u64) + Send + 'static,
     ) -> Self {
-        let (lists, said) = (Lists::default(), Said::default());
-        Self { board, desk, lists, state, alive: Box::new(alive), said, reported: Instant::now() }
+        let (lists, said) = (Lists::default(), LogLimiter::default());
+        Self { board, api, lists, state, alive: Box::new(alive), said, reported: Instant::now() }
     }
 
     pub(super) fn board(&self) -> &Board {
         &self.board
     }
 
-    pub(super) fn desk(&self) -> &Desk {
-        &self.desk
+    pub(super) fn api(&self) -> &ApiState {
+        &self.api
     }
 
-    /// Tells every listener.
+    /// Sends a notice to every listener.
     pub(super) fn tell(&self, notice: Notice) {
         self.board.tell(notice);
     }
 
-    /// Says what cannot be done, now and then of a kind.
+    /// Logs why something cannot be done, rate-limited by kind.
     pub(super) fn complain(&mut self, kind: &str, complaint: &str) {
         if let Some(unsaid) = self.said.say(kind, complaint, Instant::now()) {
             tracing::warn!("{complaint}{}", and_more(unsaid));
         }
     }
 
-    /// Counts what cannot be followed.
+    /// Counts refused messages.
     pub(super) fn refuse(&self, source: Source) {
         if matches!(source, Source::Osc(_)) {
             self.board.refuse(1);
@@ -73,6 +74,11 @@ impl Reports {
     /// Feeds the watchdog.
     pub(super) fn alive(&mut self, head: u64) {
         (self.alive)(head);
+    }
+
+    /// How long until it is time to tell how it goes.
+    pub(super) fn due_in(&self) -> Duration {
+        REPORT.saturating_sub(self.reported.elapsed())
     }
 
     /// Whether it is time to tell how it goes; counts as told then.
@@ -85,12 +91,13 @@ impl Reports {
     }
 
     /// Lists the presets anew.
-    pub(super) fn show_presets(&self, presets: &Library<Preset>) {
-        self.desk.set_presets(presets);
+    pub(super) fn show_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
+        self.api.set_presets(presets, setlists);
+        self.board.offer(Param::Setlist, setlists.names().map(str::to_owned).collect());
         self.board.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
-    /// Tells what has changed in the lists, and in the chords to come as seen from a play head.
+    /// Sends changes of the lists, and of the upcoming chords as seen from the play head.
     pub(super) fn tell_lists(
         &mut self,
         conductor: &Conductor,
@@ -99,18 +106,18 @@ impl Reports {
         head: u64,
     ) {
         if self.lists.are_due() {
-            lists::show(conductor, mappings, learning, &self.desk, &self.board);
+            lists::show(conductor, mappings, learning, &self.api, &self.board);
         }
         self.lists.tell_outlook(conductor, head, &self.board);
-        self.lists.tell_revisions(&self.desk, &self.board);
+        self.lists.tell_revisions(&self.api, &self.board);
     }
 
-    /// Has what survives a restart written, now and then.
+    /// Saves the state, rate-limited.
     pub(super) fn save<'a>(&mut self, conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) {
         self.state.save(|| Saved::of(conductor, learned));
     }
 
-    /// Has the last state written, and waits for it.
+    /// Saves the final state and waits for it.
     pub(super) fn close(self, last: Saved) {
         self.state.close(last);
     }

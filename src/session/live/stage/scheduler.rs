@@ -1,4 +1,4 @@
-//! What is to happen when: events from outside, and where their moments lie on the performance's time line.
+//! Schedules events from outside, and converts their times to the performance's time line.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,18 +9,25 @@ use super::streams::Streams;
 use super::timeline::Timeline;
 use crate::event::health::{Loss, Losses};
 use crate::event::{ControlEvent, Inbox, Incoming, LearnRequest, Source};
+use crate::units::frames_to_seconds;
 
-/// Least time between two turns, and how much longer the thread sleeps when nothing arrives; well below a block.
+/// Least time between two turns.
 const TICK: Duration = Duration::from_millis(1);
+/// Longest time between two turns; well below what anybody notices.
+const REST: Duration = Duration::from_millis(10);
+/// Share of a block after which a turn comes by itself: four a block, so that whatever the play head asks for next is worked
+/// out long before it is played. It is √5 − 2, of which no small multiple is near a whole number: so the turns fall on ever
+/// other places of the blocks, and the time line soon sees a block leave at the moment when it does.
+const SHARE: f64 = 0.236;
 
-/// Events that wait for their moment.
+/// Events waiting for their time.
 pub(in crate::session::live) struct Scheduler {
     inbox: Arc<Inbox>,
     agenda: Agenda,
     timeline: Timeline,
     streams: Streams,
     losses: Arc<Losses>,
-    /// When the last turn began.
+    /// Start of the last turn.
     begun: Instant,
 }
 
@@ -31,16 +38,18 @@ impl Scheduler {
         Self { inbox, agenda, timeline, streams, losses, begun: Instant::now() }
     }
 
-    /// Sleeps until something arrives or time has passed.
-    pub(super) fn wait(&mut self) {
+    /// Sleeps until something arrives, or the play head, which moves on by a block at a time, may ask for more; at most for
+    /// so long.
+    pub(super) fn wait(&mut self, block: u64, most: Duration) {
         // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
         // and costs a turn every tick and no more.
         std::thread::sleep(TICK.saturating_sub(self.begun.elapsed()));
-        self.inbox.wait(TICK);
+        let rest = Duration::from_secs_f64(frames_to_seconds(block) * SHARE).clamp(TICK, REST).min(most);
+        self.inbox.wait(rest.saturating_sub(self.begun.elapsed()));
         self.begun = Instant::now();
     }
 
-    /// Notes that a frame, the first of its block, leaves now.
+    /// Records that a frame, the first of its block, is output now.
     pub(super) fn observe(&mut self, head: u64) {
         self.timeline.observe(Instant::now(), head);
     }
@@ -49,18 +58,18 @@ impl Scheduler {
         &self.timeline
     }
 
-    /// Adds what somebody does now.
+    /// Adds what a device does now.
     pub(super) fn push(&self, event: ControlEvent, source: Source) {
-        self.inbox.push(Incoming { event, due: None, source });
+        self.inbox.add(Incoming { event, due: None, source });
     }
 
-    /// What is asked of MIDI learn, and who gets the answer.
+    /// Takes a MIDI learn request, with the address for its answer.
     pub(super) fn learn_requests(&self) -> impl Iterator<Item = (LearnRequest, Option<SocketAddr>)> {
         std::iter::from_fn(|| self.inbox.take_learn())
     }
 
-    /// Takes in what has arrived. It is due at the horizon; what has a time to come is due `ahead` frames after the frame
-    /// that is heard then.
+    /// Takes events from the inbox. Immediate ones are due at the horizon; those with a time are due `ahead` frames
+    /// after the frame heard at that time.
     pub(super) fn take_in(&mut self, horizon: u64, ahead: u64) {
         let timeline = &self.timeline;
         let refused = self.agenda.take_in(&self.inbox, horizon, |due| timeline.frame(due) + ahead);
@@ -72,12 +81,12 @@ impl Scheduler {
         self.agenda.next_frame()
     }
 
-    /// The next event that is due by a frame.
+    /// Takes the next event due by a frame.
     pub(super) fn take(&mut self, frame: u64) -> Option<Incoming> {
         self.agenda.take(frame)
     }
 
-    /// Whether an event only says a name once more that a program sends all the time.
+    /// Whether an event merely repeats a name that a client sends continuously.
     pub(super) fn repeats(&mut self, event: &ControlEvent) -> bool {
         self.streams.repeats(event, Instant::now())
     }

@@ -1,4 +1,4 @@
-//! The sound: the engine that plays, and the output that carries it away.
+//! The engine and the output.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::files::config::AudioConfig;
 use crate::output::device::{Output, OutputStatus};
 use crate::units::frames_to_seconds;
 
-/// What the performance thread knows of engine and output; the handle keeps the output open.
+/// Handles of engine and output; the latter keeps the output open.
 pub(in crate::session::live) struct Sound {
     pub(in crate::session::live) engine: Arc<EngineStatus>,
     pub(in crate::session::live) events: HeapCons<EngineEvent>,
@@ -24,7 +24,7 @@ impl Sound {
         self.engine.frame()
     }
 
-    /// Frames that the output asks for at a time.
+    /// The output's block size in frames.
     pub(super) fn block(&self) -> u64 {
         u64::from(self.status().block_frames())
     }
@@ -37,24 +37,24 @@ impl Sound {
         self.output.status()
     }
 
-    /// Plays elsewhere, or in other blocks.
+    /// Switches to another output or block size.
     pub(super) fn configure(&self, config: AudioConfig) {
         self.output.configure(config);
     }
 
-    /// Says what the engine reports.
+    /// Logs the engine's reports.
     pub(super) fn hear(&mut self) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last texture is sustained"),
+                EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last sound is sustained"),
                 EngineEvent::Recovered { bridged, .. } => {
-                    tracing::info!("the generator is back after {:.1} s", frames_to_seconds(bridged));
+                    tracing::info!("the generator recovered after {:.1} s", frames_to_seconds(bridged));
                 }
-                EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "a splice came too late"),
+                EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "rejected a late splice"),
                 EngineEvent::NotFinite { frame } => {
-                    tracing::error!(frame, "the network's sound held a value that is not a number; it was muted");
+                    tracing::error!(frame, "replaced NaN or infinite samples of the network's audio with silence");
                 }
-                EngineEvent::Panicked { .. } => tracing::info!("panic: every sound cut"),
+                EngineEvent::Panicked { .. } => tracing::info!("panic: all sound cut"),
             }
         }
     }

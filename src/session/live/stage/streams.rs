@@ -1,4 +1,4 @@
-//! Names that a program sends all the time, as some send every value they have, changed or not.
+//! Names that a client sends continuously, as some send all their values, changed or not.
 
 use std::mem::discriminant;
 use std::time::{Duration, Instant};
@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use crate::event::ControlEvent;
 use crate::event::parameter::Param;
 
-/// A name that comes again sooner than this was not asked for anew; slower than any program that streams, faster than a
-/// performer who wants the same preset once more.
+/// A name repeated sooner than this is not a new request; longer than any client's streaming interval, shorter than a
+/// performer takes to request the same preset again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The last presets and scenes asked for, at once and for the next bar. Asking for one begins it afresh, so a name that
-/// streams counts once until it pauses or another comes.
+/// The last presets and scenes requested, at once and for the next bar. Each request restarts them, so a streamed name
+/// counts once until it pauses or changes.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    /// At most one for each parameter and way of asking.
+    /// At most one per parameter and kind of request.
     last: Vec<(ControlEvent, Instant)>,
 }
 
 impl Streams {
-    /// Whether an event only says a name once more.
+    /// Whether an event merely repeats a name.
     pub(super) fn repeats(&mut self, event: &ControlEvent, now: Instant) -> bool {
         let Some(name) = name(event) else { return false };
         let same = |other: &ControlEvent| discriminant(other) == discriminant(event) && self::name(other) == Some(name);
@@ -37,7 +37,7 @@ impl Streams {
     }
 }
 
-/// The parameter that a name is given to, if it is one that begins something.
+/// The parameter whose name an event sets, if it starts something.
 fn name(event: &ControlEvent) -> Option<Param> {
     match event {
         ControlEvent::Set(param @ (Param::Preset | Param::Scene), _)
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(counted(&preset("storm"), 180), 1);
         assert_eq!(counted(&preset("calm"), 1), 1);
         assert_eq!(counted(&preset("storm"), 2), 1);
-        // Other parameters in between are none of its business.
+        // Other parameters in between do not matter.
         assert_eq!(counted(&ControlEvent::Set(Param::PresetNext, Value::Trigger), 60), 60);
         assert_eq!(counted(&preset("storm"), 1), 1, "a second later");
         assert_eq!(counted(&ControlEvent::Set(Param::Scene, text("storm")), 10), 1);

@@ -1,31 +1,33 @@
-//! Where a moment of the system's clock lies on the performance's time line.
+//! Converts the system clock's times to frames on the performance's time line.
 
 use std::time::{Duration, Instant};
 
 use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
-/// How fast the line gives way to observations that lag behind it, as a share of time: more than sound cards' clocks differ.
+/// How fast the line yields to observations that lag behind it, as a fraction of time: more than sound cards' clocks
+/// differ.
 const YIELD: f64 = 500e-6;
-/// How long the least lag is watched, in seconds: many blocks, so that some look comes right after the play head has moved.
+/// How long the minimum lag is tracked, in seconds: many blocks, so that some observation comes right after the play
+/// head has moved.
 const WATCH: f64 = 1.0;
-/// Frames of lag that no unlucky looks explain: 2 ms. A play head that keeps so far behind has missed a block.
+/// Lag in frames that unlucky observations cannot explain: 2 ms. A play head with more has missed a block.
 const SLIP: u64 = SAMPLE_RATE as u64 / 500;
-/// Frames by which the play head may lag before it counts as having stood still: more than any block.
+/// Lag in frames from which the play head counts as stopped: more than any block.
 const STALL: u64 = SAMPLE_RATE as u64 / 5;
 
-/// What leaves the engine moves on a block at a time and is looked at whenever the thread wakes, so a single look may lag by
+/// The play head moves a block at a time and is observed whenever the thread wakes, so a single observation may lag by
 /// milliseconds.
-/// The line runs along the earliest looks; moments known at the same time keep their distance to the sample. A device that
+/// The line follows the earliest observations; times known at once keep their distance to the sample. A device that
 /// missed a block is followed within two seconds.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     anchor: Option<(Instant, u64)>,
-    /// Since when lags are watched, and the least of them, in frames.
+    /// Start of tracking, and the minimum lag in frames.
     watched: Option<(Instant, u64)>,
 }
 
 impl Timeline {
-    /// Notes that a frame, the first of its block, leaves at a moment or has just left.
+    /// Records that a frame, the first of its block, is output at a time, or has just been.
     pub(super) fn observe(&mut self, now: Instant, head: u64) {
         let Some((at, _)) = self.anchor else {
             self.anchor = Some((now, head));
@@ -49,7 +51,7 @@ impl Timeline {
         }
     }
 
-    /// The frame that is heard at a moment, past or to come; 0 for what lies before the start.
+    /// The frame heard at a time, past or future; 0 before the start.
     pub(super) fn frame(&self, moment: Instant) -> u64 {
         let Some((at, frame)) = self.anchor else { return 0 };
         match moment.checked_duration_since(at) {
@@ -58,7 +60,7 @@ impl Timeline {
         }
     }
 
-    /// When a frame is heard; now, before the play head was ever seen.
+    /// The time at which a frame is heard; now, before the play head was first observed.
     pub(super) fn moment(&self, frame: u64) -> Instant {
         let Some((at, anchor)) = self.anchor else { return Instant::now() };
         let distance = Duration::from_secs_f64(frames_to_seconds(frame.abs_diff(anchor)));
@@ -70,7 +72,7 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// Looks at a play head that moves in blocks of 512, at uneven times, for ten seconds.
+    /// Observes a play head that moves in blocks of 512, at irregular times, for ten seconds.
     fn observed(start: Instant) -> Timeline {
         let mut timeline = Timeline::default();
         let mut micros = 0;
@@ -109,7 +111,7 @@ mod tests {
         let mut timeline = observed(start);
         let mut micros = 10_000_000;
         while micros < 12_100_000 {
-            // 1024 frames were lost at ten seconds.
+            // At ten seconds, 1024 frames were lost.
             let frame = micros * 48 / 1000 - 1024;
             timeline.observe(start + Duration::from_micros(micros), frame / 512 * 512);
             micros += 500 + micros * 7919 % 6000;

@@ -1,16 +1,16 @@
-//! What can still be read of a state that is no TOML any more: line by line, each under the last heading that is whole.
+//! Salvages a state file that is no longer valid TOML, line by line, each under the last intact heading.
 
 use toml::{Table, Value as Toml};
 
 use crate::event::parameter::{Kind, Param};
 
-/// Lines that one value may span.
+/// Maximum lines of one value.
 const LONGEST: usize = 32;
-/// What opens a value that may go on in the next line: a text in three quotes, a list, a table.
+/// Openings of values that may span lines: a triple-quoted string, a list, a table.
 const OPENING: [&str; 4] = ["\"\"\"", "'''", "[", "{"];
 
-/// The values that stand in lines that are whole. Those under a heading that is not become a scene named `rescued`, or a
-/// learnt control where they are one, since where they belong is not known.
+/// The values in intact lines. Those under a damaged heading become a scene named `rescued`, or a learned control if
+/// they form one, since their place is unknown.
 pub(super) fn salvage(text: &str, wrong: &mut Vec<String>) -> Table {
     let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
     let mut table = Table::new();
@@ -37,7 +37,7 @@ pub(super) fn salvage(text: &str, wrong: &mut Vec<String>) -> Table {
         for (key, value) in values {
             let place = under.place(&mut table);
             if place.contains_key(&key) {
-                wrong.push(format!("line {}: {key} stands there twice", at + 1));
+                wrong.push(format!("line {}: {key} appears twice", at + 1));
             }
             place.insert(key, value);
         }
@@ -47,7 +47,7 @@ pub(super) fn salvage(text: &str, wrong: &mut Vec<String>) -> Table {
     table
 }
 
-/// Where values belong.
+/// The place that values belong to.
 enum Heading {
     Root,
     Scene(String),
@@ -69,7 +69,7 @@ impl Heading {
         })
     }
 
-    /// Begins what stands below.
+    /// Starts the section of a heading.
     fn open(&self, table: &mut Table) {
         match self {
             Self::Learned => list(table, "learned").push(Toml::Table(Table::new())),
@@ -77,7 +77,7 @@ impl Heading {
         }
     }
 
-    /// The table to put values in.
+    /// The table to put values into.
     fn place<'a>(&self, table: &'a mut Table) -> &'a mut Table {
         match self {
             Self::Root => table,
@@ -97,7 +97,7 @@ impl Heading {
     }
 }
 
-/// The table of a name, made if there is none.
+/// The table with a name, created if missing.
 fn inside<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
     let entry = table.entry(name).or_insert_with(|| Toml::Table(Table::new()));
     if !entry.is_table() {
@@ -109,7 +109,7 @@ fn inside<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
     }
 }
 
-/// The list of a name, made if there is none.
+/// The list with a name, created if missing.
 fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Toml> {
     let entry = table.entry(name).or_insert_with(|| Toml::Array(Vec::new()));
     if !entry.is_array() {
@@ -121,7 +121,7 @@ fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Toml> {
     }
 }
 
-/// The values of the first line, and of those after it where a value goes on; and how many lines that is.
+/// The values of the first line, including the lines over which a value continues; and the number of lines.
 fn value_at(lines: &[&str]) -> Option<(Table, usize)> {
     let goes_on = OPENING.iter().any(|open| lines[0].contains(open));
     let most = if goes_on { LONGEST.min(lines.len()) } else { 1 };
@@ -131,7 +131,7 @@ fn value_at(lines: &[&str]) -> Option<(Table, usize)> {
     })
 }
 
-/// Whether a value may span lines. Quotes that were opened by mistake would take everything up to the next ones with them.
+/// Whether a value may span lines. Quotes opened by mistake would take everything up to the next ones with them.
 fn may_be_long(key: &str, value: &Toml) -> bool {
     let text = || Param::from_id(key).is_some_and(|param| matches!(param.spec().kind, Kind::Text { .. }));
     match value {
@@ -140,7 +140,7 @@ fn may_be_long(key: &str, value: &Toml) -> bool {
     }
 }
 
-/// Moves what was rescued and is a learnt control where it belongs, and takes away rescued scenes in which nothing is.
+/// Moves rescued learned controls to their place, and removes empty rescued scenes.
 fn tidy(table: &mut Table) {
     let Some(Toml::Table(scenes)) = table.get_mut("scenes") else { return };
     let names: Vec<_> = scenes.keys().filter(|name| name.starts_with("rescued")).cloned().collect();
@@ -159,5 +159,5 @@ fn tidy(table: &mut Table) {
 
 fn unreadable(at: usize, line: &str) -> String {
     let line: String = line.chars().take(60).collect();
-    format!("line {} cannot be read: {line}", at + 1)
+    format!("line {}: cannot read {line}", at + 1)
 }

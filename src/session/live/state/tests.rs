@@ -84,7 +84,7 @@ fn a_folder_that_can_be_locked_at_last_is_locked() {
     state.close(some());
 }
 
-/// A file as Melos writes it, with three scenes and a learnt control.
+/// A file as written by Melos, with three scenes and a learned control.
 fn written() -> String {
     let mut state = some();
     let hall = vec![(Param::Reverb, Value::Number(0.75)), (Param::Width, Value::Number(0.5))];
@@ -97,7 +97,7 @@ fn one_bad_value_costs_one_value_and_the_file_is_kept() {
     let good = written();
     let (all, wrong) = text::parse(good.clone().into_bytes());
     assert_eq!(wrong, [""; 0]);
-    // What is replaced, by what, and how many values, scenes and learnt controls may be lost.
+    // What to replace, with what, and how many values, scenes and learned controls may be lost.
     for (from, to, lost) in [
         ("reverb = 0.75", "reverb = 0,75", (1, 0, 0)),
         ("reverb = 0.75", "reverb = \"much\"", (1, 0, 0)),
@@ -136,7 +136,7 @@ fn one_bad_value_costs_one_value_and_the_file_is_kept() {
 }
 
 #[test]
-fn what_is_left_of_a_file_that_was_cut_off_counts() {
+fn a_truncated_file_is_read_as_far_as_it_goes() {
     let good = written();
     let all = load_text(good.as_bytes());
     let count = |state: &Saved| state.values.len() + state.scenes.len() + state.learned.len();
@@ -250,9 +250,9 @@ fn a_folder_that_was_deleted_is_made_again() {
 }
 
 #[test]
-fn a_disk_that_takes_nothing_holds_nobody_up_and_is_said_and_tried_again() {
+fn a_failing_disk_blocks_nothing_and_is_reported_and_retried() {
     let folder = tempfile::tempdir().unwrap();
-    // A file where the folder should be: not even root can write there.
+    // A file in place of the folder: not even root can write there.
     let state = folder.path().join("state");
     fs::write(&state, "").unwrap();
     let troubles = Troubles::default();

@@ -1,5 +1,4 @@
-//! The saved state as TOML: values by the parameter's id, each scene as a table in `scenes`, learnt controls in
-//! `learned`.
+//! The saved state as TOML: values by parameter id, each scene as a table in `scenes`, learned controls in `learned`.
 
 use toml::{Table, Value as Toml};
 
@@ -20,11 +19,11 @@ pub(super) fn format(state: &Saved) -> String {
     table.to_string()
 }
 
-/// Everything that can be read, and what cannot.
+/// Reads what is readable, and collects the problems.
 pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
     let mut wrong = Vec::new();
     let text = String::from_utf8(bytes).unwrap_or_else(|error| {
-        wrong.push("it is not UTF-8".to_owned());
+        wrong.push("the file is not UTF-8".to_owned());
         String::from_utf8_lossy(error.as_bytes()).into_owned()
     });
     let mut table: Table = text.parse().unwrap_or_else(|_| salvage(&text, &mut wrong));
@@ -39,14 +38,14 @@ pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
                 }
             }
         }
-        Some(_) => wrong.push("scenes is not a table".to_owned()),
+        Some(_) => wrong.push("`scenes` must be a table".to_owned()),
     }
     match table.remove("learned") {
         None => {}
         Some(Toml::Array(learned)) => {
             state.learned = learned.iter().filter_map(|entry| learned_in(entry, &mut wrong)).collect();
         }
-        Some(_) => wrong.push("learned is not a list".to_owned()),
+        Some(_) => wrong.push("`learned` must be a list".to_owned()),
     }
     state.values = values_in(&table, &mut wrong);
     (state, wrong)
@@ -55,11 +54,11 @@ pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
 fn learned_in(entry: &Toml, wrong: &mut Vec<String>) -> Option<Learned> {
     let text = |key| entry.get(key)?.as_str();
     let (Some(device), Some(block)) = (text("device"), text("block")) else {
-        wrong.push("a learnt control has no device or no block".to_owned());
+        wrong.push("a learned control has no device or no block".to_owned());
         return None;
     };
     Learned::new(device, block)
-        .inspect_err(|problems| wrong.extend(problems.iter().map(|problem| format!("a learnt control: {problem}"))))
+        .inspect_err(|problems| wrong.extend(problems.iter().map(|problem| format!("a learned control: {problem}"))))
         .ok()
 }
 
@@ -80,7 +79,7 @@ fn values_in(table: &Table, wrong: &mut Vec<String>) -> Vec<(Param, Value)> {
 }
 
 fn value_in(id: &str, value: &Toml) -> Result<Option<(Param, Value)>, String> {
-    let param = Param::from_id(id).ok_or("this version of Melos has no such parameter")?;
+    let param = Param::from_id(id).ok_or("unknown parameter in this version of Melos")?;
     let value = param.read_toml(value).map_err(|error| error.to_string())?;
     Ok(value.map(|value| (param, value)))
 }

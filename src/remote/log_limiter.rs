@@ -1,20 +1,20 @@
-//! Complaints about what others sent: said, but never more often than somebody can read, and never the same one twice in a row.
+//! Rate limiting for log lines about received input: no floods, and never the same line twice in a row.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Complaints of one kind that are said at once; after that one every [`PAUSE`].
+/// Lines of one kind logged at once; after that one every [`REFILL`].
 const BURST: u32 = 4;
-/// How long it takes until one more of a kind is said.
-const PAUSE: Duration = Duration::from_secs(30);
-/// Texts that are remembered, so that the same one is not said again.
-const REMEMBERED: usize = 64;
-/// Most kinds that are told apart; the rest share one.
-const KINDS: usize = 100;
+/// Time until one more line of a kind may be logged.
+const REFILL: Duration = Duration::from_secs(30);
+/// Number of recent texts remembered, so that none is repeated.
+const MAX_TEXTS: usize = 64;
+/// Maximum kinds kept apart; the rest share one.
+const MAX_KINDS: usize = 100;
 
-/// What has been complained about.
+/// Limits log lines by kind and text.
 #[derive(Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct LogLimiter {
     kinds: BTreeMap<String, Kind>,
     texts: VecDeque<String>,
 }
@@ -26,12 +26,12 @@ struct Kind {
     unsaid: u64,
 }
 
-impl Said {
-    /// Whether a complaint of a kind is to be said now, and then how many of its kind were left out before it.
+impl LogLimiter {
+    /// Whether to log a text of a kind now; returns how many of its kind were suppressed before it.
     pub(crate) fn say(&mut self, kind: &str, text: &str, now: Instant) -> Option<u64> {
-        let kind = if self.kinds.len() < KINDS || self.kinds.contains_key(kind) { kind } else { "" };
+        let kind = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(kind) { kind } else { "" };
         let kind = self.kinds.entry(kind.to_owned()).or_insert(Kind { left: BURST, since: now, unsaid: 0 });
-        let gained = (now.saturating_duration_since(kind.since).as_secs() / PAUSE.as_secs()) as u32;
+        let gained = (now.saturating_duration_since(kind.since).as_secs() / REFILL.as_secs()) as u32;
         if gained > 0 {
             (kind.left, kind.since) = (kind.left.saturating_add(gained).min(BURST), now);
         }
@@ -40,7 +40,7 @@ impl Said {
             return None;
         }
         kind.left -= 1;
-        if self.texts.len() == REMEMBERED {
+        if self.texts.len() == MAX_TEXTS {
             self.texts.pop_front();
         }
         self.texts.push_back(text.to_owned());
@@ -48,12 +48,12 @@ impl Said {
     }
 }
 
-/// What a complaint ends with, given how many of its kind were left out before it.
+/// A suffix for a log line with the number of lines suppressed before it.
 pub(crate) fn and_more(unsaid: u64) -> String {
     match unsaid {
         0 => String::new(),
-        1 => " (another like it was left out)".to_owned(),
-        _ => format!(" ({unsaid} others like it were left out)"),
+        1 => " (1 similar suppressed)".to_owned(),
+        _ => format!(" ({unsaid} similar suppressed)"),
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_complaints_is_a_few_lines() {
-        let (mut said, start) = (Said::default(), Instant::now());
+        let (mut said, start) = (LogLimiter::default(), Instant::now());
         let mut lines = 0;
         for number in 0..10_000u32 {
             let now = start + Duration::from_millis(u64::from(number));
@@ -71,12 +71,12 @@ mod tests {
         }
         assert_eq!(lines, BURST, "10 s of them");
         let later = said.say("scene", "no scene", start + Duration::from_secs(60));
-        assert_eq!(later, Some(10_000 - u64::from(BURST)), "and what was left out is told");
+        assert_eq!(later, Some(10_000 - u64::from(BURST)), "and the suppressed ones are counted");
     }
 
     #[test]
-    fn the_same_is_not_said_again_but_other_kinds_are() {
-        let (mut said, now) = (Said::default(), Instant::now());
+    fn repeats_are_suppressed_but_other_kinds_are_logged() {
+        let (mut said, now) = (LogLimiter::default(), Instant::now());
         assert_eq!(said.say("chord", "Hm", now), Some(0));
         assert_eq!(said.say("chord", "Hm", now), None);
         assert_eq!(said.say("preset", "dawm", now), Some(0));
@@ -84,11 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let (mut said, now) = (Said::default(), Instant::now());
+    fn memory_is_bounded() {
+        let (mut said, now) = (LogLimiter::default(), Instant::now());
         for number in 0..10_000 {
             said.say(&format!("kind {number}"), &format!("text {number}"), now);
         }
-        assert!(said.kinds.len() <= KINDS + 1 && said.texts.len() <= REMEMBERED);
+        assert!(said.kinds.len() <= MAX_KINDS + 1 && said.texts.len() <= MAX_TEXTS);
     }
 }

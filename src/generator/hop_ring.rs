@@ -10,11 +10,11 @@ pub(super) type Samples = [f32; HOP];
 
 /// A ring of hops, overwritten by index.
 #[derive(Debug)]
-pub(super) struct Tape {
+pub(super) struct HopRing {
     slots: Box<[(Option<u64>, Samples)]>,
 }
 
-impl Tape {
+impl HopRing {
     pub(super) fn new() -> Self {
         Self { slots: vec![(None, [0.0; HOP]); HOPS as usize].into_boxed_slice() }
     }

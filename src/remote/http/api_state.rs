@@ -1,4 +1,4 @@
-//! The lists that the performance thread keeps up to date and HTTP reads: nobody waits for the other longer than a copy takes.
+//! Lists written by the performance thread and read by HTTP; neither waits for the other longer than a copy takes.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,24 @@ use crate::event::notice::Revisions;
 use crate::event::parameter::{Param, Value};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
+use crate::files::setlist::{Entry, Setlist};
 use crate::midi::mapping::{Learned, LiveMappings};
 use crate::music::emotion::{Affect, Emotion, Mood};
 
-/// Requests of HTTP that may wait for the performance thread; more are refused.
-const WAITING: usize = 16;
+/// Maximum pending requests to the performance thread; more are refused.
+const MAX_PENDING: usize = 16;
 
-/// Share of the mood from which on an emotion is named.
-const HEARD: f32 = 0.2;
+/// Weight from which an emotion is named in a mood.
+const MIN_WEIGHT: f32 = 0.2;
 
-/// A preset as it is listed.
+/// A preset in the list.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct PresetCard {
-    /// What `/melos/preset` takes.
+    /// The value for `/melos/preset`.
     id: String,
     name: String,
     description: String,
-    /// Moods that it moves through.
+    /// The moods of its journey.
     journey: Vec<StepCard>,
     repeats: bool,
 }
@@ -41,46 +42,46 @@ impl PresetCard {
 /// A step of a journey.
 #[derive(Debug, Clone, Serialize)]
 struct StepCard {
-    /// In words, such as `calm and sad`.
+    /// The mood in words, such as `calm and sad`.
     mood: String,
     seconds: f64,
 }
 
-/// Where in its journey the preset is that plays.
+/// The current position in the preset's journey.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Place {
-    /// From 1.
+    /// The step, from 1.
     pub(crate) step: usize,
     pub(crate) steps: usize,
-    /// Until the next step; none after the last.
+    /// Seconds until the next step; `None` in the last.
     pub(crate) seconds_left: Option<f64>,
 }
 
-/// What the recorder does.
+/// State of the recorder.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Recording {
     pub(crate) on: bool,
-    /// Length of the present or last take.
+    /// Length of the current or last take in seconds.
     pub(crate) seconds: f64,
-    /// The file that is written.
+    /// Name of the file being written.
     pub(crate) name: Option<String>,
-    /// Why the last take ended early.
+    /// Why the last take failed.
     pub(crate) trouble: Option<String>,
 }
 
-/// MIDI: who is connected, and what was learnt.
+/// MIDI devices and learned controls.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Midi {
     devices: Vec<DeviceCard>,
     learned: Vec<LearnedCard>,
-    /// The parameter that a control is being learnt for.
+    /// The parameter being learned.
     learning: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct DeviceCard {
     name: String,
-    /// Names of the mappings that are for it.
+    /// Names of its mappings.
     mappings: Vec<String>,
 }
 
@@ -88,25 +89,43 @@ struct DeviceCard {
 struct LearnedCard {
     device: String,
     parameters: Vec<&'static str>,
-    /// The `[[bind]]` block of a mapping file.
+    /// Its `[[bind]]` block.
     block: String,
 }
 
-/// What HTTP asks of the performance thread.
+/// A request from HTTP to the performance thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// A scene is to have another name.
+    /// Rename a scene.
     RenameScene {
-        /// Its name.
+        /// The current name.
         from: String,
-        /// The name it is to have.
+        /// The new name.
         to: String,
     },
+}
+
+/// A setlist as it is listed.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SetlistCard {
+    /// What `/melos/setlist` takes.
+    id: String,
+    name: String,
+    entries: Vec<EntryCard>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct EntryCard {
+    /// `preset` or `scene`.
+    kind: &'static str,
+    name: String,
+    note: String,
 }
 
 #[derive(Debug, Default)]
 struct Shown {
     presets: Arc<[PresetCard]>,
+    setlists: Arc<[SetlistCard]>,
     journey: Option<Place>,
     scenes: Arc<[String]>,
     midi: Midi,
@@ -115,9 +134,9 @@ struct Shown {
     wanted: VecDeque<Wanted>,
 }
 
-/// The lists; see the module.
+/// The shared lists; see the module.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
+pub(crate) struct ApiState {
     shown: Mutex<Shown>,
     presets: AtomicU32,
     scenes: AtomicU32,
@@ -126,11 +145,15 @@ pub(crate) struct Desk {
     pieces: AtomicU32,
 }
 
-/// The writing side; for the performance thread.
-impl Desk {
-    pub(crate) fn set_presets(&self, presets: &Library<Preset>) {
+/// The writing side, for the performance thread.
+impl ApiState {
+    pub(crate) fn set_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         let cards = presets.names().filter_map(|id| presets.get(id).map(|preset| card(id, preset))).collect();
-        self.shown().presets = cards;
+        let lists =
+            setlists.names().filter_map(|id| setlists.get(id).map(|setlist| setlist_card(id, setlist))).collect();
+        let mut shown = self.shown();
+        (shown.presets, shown.setlists) = (cards, lists);
+        drop(shown);
         self.presets.fetch_add(1, Relaxed);
     }
 
@@ -143,7 +166,7 @@ impl Desk {
         shown.journey = place;
     }
 
-    /// Tells whether the names are others than before.
+    /// Updates the scene names; returns whether they have changed.
     pub(crate) fn set_scenes<'a, I: Iterator<Item = &'a str>>(&self, names: impl Fn() -> I) -> bool {
         let mut shown = self.shown();
         let changed = !shown.scenes.iter().map(String::as_str).eq(names());
@@ -178,7 +201,7 @@ impl Desk {
         self.shown().recordings = folder;
     }
 
-    /// What HTTP has asked for, oldest first.
+    /// Takes the requests from HTTP, oldest first.
     pub(crate) fn take_wanted(&self) -> VecDeque<Wanted> {
         std::mem::take(&mut self.shown().wanted)
     }
@@ -194,11 +217,15 @@ impl Desk {
     }
 }
 
-/// The reading side; for HTTP.
-impl Desk {
+/// The reading side, for HTTP.
+impl ApiState {
     pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<Place>) {
         let shown = self.shown();
         (Arc::clone(&shown.presets), shown.journey)
+    }
+
+    pub(super) fn setlists(&self) -> Arc<[SetlistCard]> {
+        Arc::clone(&self.shown().setlists)
     }
 
     pub(super) fn scenes(&self) -> Arc<[String]> {
@@ -218,34 +245,34 @@ impl Desk {
         self.shown().recordings.clone()
     }
 
-    /// Asks the performance thread for something; false when too much waits already.
+    /// Queues a request to the performance thread; false if too many are pending.
     pub(super) fn want(&self, wanted: Wanted) -> bool {
         let mut shown = self.shown();
-        let fits = shown.wanted.len() < WAITING;
+        let fits = shown.wanted.len() < MAX_PENDING;
         if fits {
             shown.wanted.push_back(wanted);
         }
         fits
     }
 
-    /// The takes on disk are others now.
+    /// Reports that the takes on disk have changed.
     pub(super) fn takes_changed(&self) {
         self.takes.fetch_add(1, Relaxed);
     }
 
-    /// A piece has got another state.
+    /// Reports that a piece has changed.
     pub(super) fn pieces_changed(&self) {
         self.pieces.fetch_add(1, Relaxed);
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
-        // Every list is replaced as a whole; a panic elsewhere leaves them readable.
+        // Every list is replaced as a whole, so a panic elsewhere leaves them readable.
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Midi {
-    /// A mapping file of everything learnt for a device.
+    /// A mapping file with all learned controls of a device.
     pub(super) fn mapping_file(&self, device: &str) -> Option<String> {
         let blocks: Vec<_> = self
             .learned
@@ -276,7 +303,15 @@ fn card(id: &str, preset: &Preset) -> PresetCard {
     }
 }
 
-/// The emotions among some settings that are heard most, the strongest first.
+fn setlist_card(id: &str, setlist: &Setlist) -> SetlistCard {
+    let entry = |entry: &Entry| {
+        let (kind, name) = entry.cue.named();
+        EntryCard { kind, name: name.to_owned(), note: entry.note.clone() }
+    };
+    SetlistCard { id: id.to_owned(), name: setlist.name.clone(), entries: setlist.entries.iter().map(entry).collect() }
+}
+
+/// The strongest emotions among some settings, strongest first.
 fn mood_in_words(settings: &[(Param, Value)]) -> String {
     let (mut weights, mut affect) = ([0.0; Emotion::COUNT], None);
     for (param, value) in settings {
@@ -295,12 +330,12 @@ fn mood_in_words(settings: &[(Param, Value)]) -> String {
     }
     let mood = affect.map_or_else(|| Mood::blend(weights), Mood::at);
     let mut named: Vec<_> =
-        Emotion::ALL.into_iter().zip(mood.weights()).filter(|(_, weight)| **weight >= HEARD).collect();
+        Emotion::ALL.into_iter().zip(mood.weights()).filter(|(_, weight)| **weight >= MIN_WEIGHT).collect();
     named.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     named.iter().map(|(emotion, _)| emotion.name()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether a text may be the name of a file here: no folder, nothing hidden, of a length that any disk takes.
+/// Whether a text is acceptable as a file name: no folder, not hidden, short enough for any file system.
 pub(super) fn is_file_name(name: &str) -> bool {
     let parts = Path::new(name).components();
     let plain = parts.clone().count() == 1 && parts.clone().all(|part| matches!(part, std::path::Component::Normal(_)));
@@ -332,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journey_is_told_in_words() {
+    fn a_journey_is_described_in_words() {
         let blend =
             [(Param::Sad, Value::Number(0.3)), (Param::Happy, Value::Number(0.0)), (Param::Calm, Value::Number(0.7))];
         assert_eq!(mood_in_words(&blend), "calm and sad");
@@ -342,23 +377,23 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_journey_is_news_and_passing_time_is_none() {
-        let desk = Desk::default();
+    fn a_new_step_counts_as_a_change_and_passing_time_does_not() {
+        let api = ApiState::default();
         let place = |step, left| Some(Place { step, steps: 3, seconds_left: Some(left) });
-        desk.set_journey(place(1, 9.0));
-        let first = desk.revisions();
-        desk.set_journey(place(1, 8.0));
-        assert_eq!(desk.revisions(), first);
-        desk.set_journey(place(2, 20.0));
-        assert_ne!(desk.revisions(), first);
+        api.set_journey(place(1, 9.0));
+        let first = api.revisions();
+        api.set_journey(place(1, 8.0));
+        assert_eq!(api.revisions(), first);
+        api.set_journey(place(2, 20.0));
+        assert_ne!(api.revisions(), first);
     }
 
     #[test]
     fn requests_are_bounded() {
-        let desk = Desk::default();
+        let api = ApiState::default();
         let wanted = || Wanted::RenameScene { from: "a".to_owned(), to: "b".to_owned() };
-        assert_eq!((0..2 * WAITING).filter(|_| desk.want(wanted())).count(), WAITING);
-        assert_eq!(desk.take_wanted().len(), WAITING);
-        assert!(desk.want(wanted()));
+        assert_eq!((0..2 * MAX_PENDING).filter(|_| api.want(wanted())).count(), MAX_PENDING);
+        assert_eq!(api.take_wanted().len(), MAX_PENDING);
+        assert!(api.want(wanted()));
     }
 }

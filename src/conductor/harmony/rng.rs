@@ -1,12 +1,12 @@
-//! Seeded chance without a history: every decision has its own stream, so that one that falls differently (a led chord,
-//! another mood) leaves all the others as they were.
+//! Seeded randomness without history: every decision has its own stream, so that a different outcome of one (a lead
+//! chord, another mood) does not affect the others.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::music::temperature::{COMMON_SEED, own_share};
 
-/// What a draw is for; each purpose has its own stream in every bar or phrase.
+/// The purpose of a draw; each has its own stream in every bar or phrase.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
     /// Length, cadences and mode of a phrase, by its number.
@@ -15,42 +15,74 @@ pub(super) enum Purpose {
     Rhythm,
     /// Chords of a bar.
     Chords,
-    /// What the upper voice does in a bar.
+    /// The upper voice in a bar.
     Upper,
-    /// Small differences of touch in a bar.
+    /// Small velocity differences in a bar.
     Touch,
-    /// Whose chance decides.
+    /// Which seed decides.
     Share,
+    /// Which phrase returns, by the number of the new phrase.
+    Form,
 }
 
-/// Whose chance decides: the seed's own or the common one.
+/// Random streams that use either the performance's own seed or the common one.
 ///
-/// [`own_share`] of a temperature is how often in a bar or phrase the seed's own does, as it is the share of the network's
-/// noise that is the seed's own: a low temperature brings performances together. Which ones they are does not depend on
-/// the temperature, so a little more of it changes little.
+/// [`own_share`] of a temperature is the fraction of bars or phrases in which the performance's own seed decides, as it
+/// is that seed's share of the network's noise: at low temperatures all seeds sound alike. Which bars they are does not
+/// depend on the temperature, so a small increase changes little.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Luck {
+pub(super) struct RngStreams {
     seed: u64,
     temperature: f32,
+    returns: Option<Returning>,
 }
 
-impl Luck {
+/// Bars that reuse the random streams of earlier ones.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Returning {
+    /// The first of them.
+    pub start: u64,
+    /// The last; its chords are chosen afresh unless the return is exact.
+    pub last: u64,
+    /// The bar that the first one recalls.
+    pub source: u64,
+    /// Whether everything returns.
+    pub exact: bool,
+}
+
+impl RngStreams {
     pub(super) const fn new(seed: u64, temperature: f32) -> Self {
-        Self { seed, temperature }
+        Self { seed, temperature, returns: None }
+    }
+
+    /// The same chance, but for bars that meet that of earlier ones.
+    pub(super) const fn within(self, returns: Option<Returning>) -> Self {
+        Self { returns, ..self }
+    }
+
+    /// The bar whose streams a bar uses.
+    fn bar(self, purpose: Purpose, bar: u64) -> u64 {
+        let Some(Returning { start, last, source, exact }) = self.returns else { return bar };
+        let cadence = bar == last && matches!(purpose, Purpose::Chords | Purpose::Upper);
+        if !(start..=last).contains(&bar) || (cadence && !exact) { bar } else { source + (bar - start) }
     }
 
     /// The stream of a purpose at a bar or phrase number.
-    pub(super) fn dice(self, purpose: Purpose, number: u64) -> Dice {
-        let own = Dice::new(self.seed, Purpose::Share, number).unit() < own_share(self.temperature);
-        Dice::new(if own { self.seed } else { COMMON_SEED }, purpose, number)
+    pub(super) fn rng(self, purpose: Purpose, number: u64) -> Rng {
+        let number = match purpose {
+            Purpose::Phrase | Purpose::Share | Purpose::Form => number,
+            Purpose::Rhythm | Purpose::Chords | Purpose::Upper | Purpose::Touch => self.bar(purpose, number),
+        };
+        let own = Rng::new(self.seed, Purpose::Share, number).unit() < own_share(self.temperature);
+        Rng::new(if own { self.seed } else { COMMON_SEED }, purpose, number)
     }
 }
 
 /// One stream of draws.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(ChaCha8Rng);
+pub(super) struct Rng(ChaCha8Rng);
 
-impl Dice {
+impl Rng {
     /// The stream of a purpose at a bar or phrase number.
     pub(super) fn new(seed: u64, purpose: Purpose, number: u64) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
@@ -90,20 +122,20 @@ mod tests {
 
     #[test]
     fn draws_keep_to_the_odds() {
-        let mut dice = Dice::new(1, Purpose::Chords, 0);
+        let mut rng = Rng::new(1, Purpose::Chords, 0);
         let mut counts = [0u32; 4];
         for _ in 0..4000 {
-            counts[dice.pick(&[1.0, 0.0, 2.0, 1.0]).expect("odds")] += 1;
+            counts[rng.pick(&[1.0, 0.0, 2.0, 1.0]).expect("odds")] += 1;
         }
         assert_eq!(counts[1], 0);
         assert!((1800..2200).contains(&counts[2]), "{counts:?}");
-        assert_eq!(dice.pick(&[0.0, 0.0]), None);
+        assert_eq!(rng.pick(&[0.0, 0.0]), None);
     }
 
     #[test]
     fn a_low_temperature_brings_seeds_together() {
         let alike = |temperature| {
-            let draw = |seed, bar| Luck::new(seed, temperature).dice(Purpose::Chords, bar).unit();
+            let draw = |seed, bar| RngStreams::new(seed, temperature).rng(Purpose::Chords, bar).unit();
             (0..1000).filter(|bar| draw(1, *bar) == draw(2, *bar)).count()
         };
         // Both seeds leave half of the bars to common chance.
@@ -111,15 +143,15 @@ mod tests {
         assert!((200..300).contains(&alike(half)), "{}", alike(half));
         assert_eq!((alike(0.0), alike(1.0), alike(2.0)), (1000, 0, 0));
         let own = |temperature, bar| {
-            let draw = |seed| Dice::new(seed, Purpose::Chords, bar).unit();
-            Luck::new(1, temperature).dice(Purpose::Chords, bar).unit() == draw(1)
+            let draw = |seed| Rng::new(seed, Purpose::Chords, bar).unit();
+            RngStreams::new(1, temperature).rng(Purpose::Chords, bar).unit() == draw(1)
         };
         assert!((0..1000).all(|bar| !own(0.3, bar) || own(0.6, bar)));
     }
 
     #[test]
     fn streams_differ_by_purpose_number_and_seed() {
-        let first = |seed, purpose, number| Dice::new(seed, purpose, number).unit();
+        let first = |seed, purpose, number| Rng::new(seed, purpose, number).unit();
         let base = first(1, Purpose::Chords, 5);
         assert_eq!(base, first(1, Purpose::Chords, 5));
         assert_ne!(base, first(2, Purpose::Chords, 5));

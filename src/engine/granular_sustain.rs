@@ -6,9 +6,9 @@ use super::QUANTUM;
 use super::ramp::Span;
 
 /// Frames remembered; grains start in the newer half, so recording may go on for a while under a fading texture.
-const MEMORY: usize = 32_768;
+const BUFFER: usize = 32_768;
 /// Frames in which grains are found: the last 340 ms.
-const SOURCE: usize = MEMORY / 2;
+const SOURCE: usize = BUFFER / 2;
 /// Length of a grain: 170 ms.
 const GRAIN: usize = 8192;
 /// Grains that sound at once.
@@ -24,47 +24,47 @@ struct Grain {
 
 /// Remembers a signal of `C` channels and can hold its last moment.
 #[derive(Debug)]
-pub(super) struct Texture<const C: usize> {
-    memory: Box<[[f32; C]]>,
+pub(super) struct GranularSustain<const C: usize> {
+    buffer: Box<[[f32; C]]>,
     window: Box<[f32]>,
     write: usize,
     grains: [Grain; OVERLAP],
     noise: u32,
     /// The next quantum does not follow on the last one.
-    seam: bool,
+    discontinuity: bool,
 }
 
-impl<const C: usize> Texture<C> {
+impl<const C: usize> GranularSustain<C> {
     #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
     pub(super) fn new() -> Self {
         let mut window = vec![0.0; GRAIN].into_boxed_slice();
         for (n, value) in window.iter_mut().enumerate() {
             *value = LEVEL * (0.5 - 0.5 * (2.0 * PI * n as f32 / GRAIN as f32).cos());
         }
-        let memory = vec![[0.0; C]; MEMORY].into_boxed_slice();
-        Self { memory, window, write: 0, grains: [Grain::default(); OVERLAP], noise: 1, seam: true }
+        let buffer = vec![[0.0; C]; BUFFER].into_boxed_slice();
+        Self { buffer, window, write: 0, grains: [Grain::default(); OVERLAP], noise: 1, discontinuity: true }
     }
 
     /// Remembers a quantum.
     pub(super) fn record(&mut self, frames: impl Iterator<Item = [f32; C]>) {
-        let from = if std::mem::take(&mut self.seam) { 0.0 } else { 1.0 };
+        let from = if std::mem::take(&mut self.discontinuity) { 0.0 } else { 1.0 };
         for (frame, gain) in frames.zip(Span { from, to: 1.0 }.iter()) {
-            self.memory[self.write] = frame.map(|sample| gain * sample);
-            self.write = (self.write + 1) % MEMORY;
+            self.buffer[self.write] = frame.map(|sample| gain * sample);
+            self.write = (self.write + 1) % BUFFER;
         }
     }
 
     /// Starts to hold what was recorded last; the first frames come at full level, so the caller fades in.
-    pub(super) fn hold(&mut self) {
-        // A grain across the seam between this moment and what will be recorded next must not click.
-        if !std::mem::replace(&mut self.seam, true) {
+    pub(super) fn capture(&mut self) {
+        // A grain across the discontinuity between this moment and what will be recorded next must not click.
+        if !std::mem::replace(&mut self.discontinuity, true) {
             for (n, gain) in (Span { from: 1.0, to: 0.0 }).iter().enumerate() {
-                let frame = &mut self.memory[(self.write + MEMORY - QUANTUM + n) % MEMORY];
+                let frame = &mut self.buffer[(self.write + BUFFER - QUANTUM + n) % BUFFER];
                 *frame = frame.map(|sample| gain * sample);
             }
         }
         for n in 0..OVERLAP {
-            self.grains[n] = Grain { start: self.place(), age: n * GRAIN / OVERLAP };
+            self.grains[n] = Grain { start: self.random_start(), age: n * GRAIN / OVERLAP };
         }
     }
 
@@ -73,11 +73,11 @@ impl<const C: usize> Texture<C> {
         let mut sum = [0.0; C];
         for n in 0..OVERLAP {
             if self.grains[n].age == GRAIN {
-                self.grains[n] = Grain { start: self.place(), age: 0 };
+                self.grains[n] = Grain { start: self.random_start(), age: 0 };
             }
             let grain = &mut self.grains[n];
             let weight = self.window[grain.age];
-            let frame = self.memory[(grain.start + grain.age) % MEMORY];
+            let frame = self.buffer[(grain.start + grain.age) % BUFFER];
             for (total, sample) in sum.iter_mut().zip(frame) {
                 *total += weight * sample;
             }
@@ -87,16 +87,16 @@ impl<const C: usize> Texture<C> {
     }
 
     pub(super) fn clear(&mut self) {
-        self.memory.fill([0.0; C]);
+        self.buffer.fill([0.0; C]);
     }
 
     /// A start such that the whole grain lies in what was recorded last. Xorshift (Marsaglia 2003): the same every time.
-    fn place(&mut self) -> usize {
+    fn random_start(&mut self) -> usize {
         self.noise ^= self.noise << 13;
         self.noise ^= self.noise >> 17;
         self.noise ^= self.noise << 5;
         let back = GRAIN + self.noise as usize % (SOURCE - GRAIN);
-        (self.write + MEMORY - back) % MEMORY
+        (self.write + BUFFER - back) % BUFFER
     }
 }
 
@@ -106,29 +106,29 @@ mod tests {
 
     #[test]
     fn noise_keeps_its_level_when_held() {
-        let mut texture = Texture::<1>::new();
+        let mut sustain = GranularSustain::<1>::new();
         let mut seed = 1u32;
         let mut noise = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             [seed as f32 / u32::MAX as f32 - 0.5]
         };
-        for _ in 0..MEMORY / QUANTUM {
-            texture.record(std::iter::repeat_with(&mut noise));
+        for _ in 0..BUFFER / QUANTUM {
+            sustain.record(std::iter::repeat_with(&mut noise));
         }
-        texture.hold();
-        let power: f32 = (0..96_000).map(|_| texture.next()[0].powi(2)).sum::<f32>() / 96_000.0;
+        sustain.capture();
+        let power: f32 = (0..96_000).map(|_| sustain.next()[0].powi(2)).sum::<f32>() / 96_000.0;
         let level = (power * 12.0).sqrt();
         assert!((0.85..1.15).contains(&level), "{level}");
     }
 
     #[test]
     fn grains_come_from_the_last_moment_only() {
-        let mut texture = Texture::<1>::new();
-        for n in 0..MEMORY / QUANTUM {
+        let mut sustain = GranularSustain::<1>::new();
+        for n in 0..BUFFER / QUANTUM {
             let value = if n * QUANTUM < SOURCE { 1.0 } else { 0.0 };
-            texture.record(std::iter::repeat([value]));
+            sustain.record(std::iter::repeat([value]));
         }
-        texture.hold();
-        assert!((0..96_000).all(|_| texture.next() == [0.0]));
+        sustain.capture();
+        assert!((0..96_000).all(|_| sustain.next() == [0.0]));
     }
 }

@@ -1,4 +1,4 @@
-//! A bounded number of guests, among whom idle ones give way.
+//! A limited number of connections, where idle ones make room for new ones.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-/// So many places, and how many of them one host beyond this machine may take.
+/// A number of connections, and the maximum per remote host.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Slots {
     most: usize,
     most_of_host: usize,
     taken: Mutex<Taken>,
@@ -30,47 +30,47 @@ struct Seat {
     leave: Notify,
 }
 
-/// A place that is taken until this is dropped.
+/// A connection's slot, held until dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct Slot {
+    slots: Arc<Slots>,
     number: u64,
     seat: Arc<Seat>,
 }
 
-impl Places {
+impl Slots {
     pub(super) fn new(most: usize, most_of_host: usize) -> Arc<Self> {
         Arc::new(Self { most, most_of_host, taken: Mutex::default() })
     }
 
-    /// A place for a guest from a host; where all are taken, that of the one that has been idle longest, who is sent away.
-    /// `None` where nobody is idle.
-    pub(super) fn take(self: &Arc<Self>, host: IpAddr, now: Instant) -> Option<Place> {
+    /// Takes a slot for a host; if all are taken, evicts the connection that has been idle longest. `None` if none is
+    /// idle.
+    pub(super) fn take(self: &Arc<Self>, host: IpAddr, now: Instant) -> Option<Slot> {
         let host = host.to_canonical();
         let mut taken = self.taken();
         let of_host = taken.seats.values().filter(|seat| seat.host == host).count();
         if !host.is_loopback() && of_host >= self.most_of_host {
-            taken.send_away(|seat| seat.host == host)?;
+            taken.evict(|seat| seat.host == host)?;
         } else if taken.seats.len() >= self.most {
-            taken.send_away(|_| true)?;
+            taken.evict(|_| true)?;
         }
         let number = taken.next;
         taken.next += 1;
         let active = Mutex::new(now);
         let seat = Arc::new(Seat { host, idle: AtomicBool::new(true), active, leave: Notify::new() });
         taken.seats.insert(number, Arc::clone(&seat));
-        Some(Place { places: Arc::clone(self), number, seat })
+        Some(Slot { slots: Arc::clone(self), number, seat })
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
-        // Each change is complete in itself.
+        // Every change is complete.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Taken {
-    /// Makes room; `None` where nobody who is asked is idle.
-    fn send_away(&mut self, asked: impl Fn(&Seat) -> bool) -> Option<()> {
+    /// Evicts an idle connection; `None` if no candidate is idle.
+    fn evict(&mut self, asked: impl Fn(&Seat) -> bool) -> Option<()> {
         let idle = self.seats.iter().filter(|(_, seat)| seat.idle.load(Ordering::Relaxed) && asked(seat));
         let number = idle.min_by_key(|(_, seat)| seat.active()).map(|(number, _)| *number)?;
         let seat = self.seats.remove(&number)?;
@@ -85,22 +85,22 @@ impl Seat {
     }
 }
 
-impl Place {
-    /// The guest has done something; from now on it may be sent away, or not.
+impl Slot {
+    /// Reports activity, and whether the connection is now idle.
     pub(super) fn is(&self, idle: bool, now: Instant) {
         self.seat.idle.store(idle, Ordering::Relaxed);
         *self.seat.active.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Returns when the guest is to leave.
-    pub(super) async fn until_sent_away(&self) {
+    /// Returns when the connection is evicted.
+    pub(super) async fn until_evicted(&self) {
         self.seat.leave.notified().await;
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.places.taken().seats.remove(&self.number);
+        self.slots.taken().seats.remove(&self.number);
     }
 }
 
@@ -112,37 +112,37 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn is_sent_away(place: &Place) -> bool {
-        // A permit that waits is there at the first look.
-        let mut waiting = std::pin::pin!(place.until_sent_away());
+    fn is_sent_away(place: &Slot) -> bool {
+        // A permit that is already there is seen at the first poll.
+        let mut waiting = std::pin::pin!(place.until_evicted());
         waiting.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
     }
 
     #[test]
     fn whoever_has_been_idle_longest_gives_way() {
-        let (places, start) = (Places::new(3, 3), Instant::now());
+        let (slots, start) = (Slots::new(3, 3), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let taken: Vec<_> = (0..3).map(|second| places.take(HERE, at(second)).unwrap()).collect();
+        let taken: Vec<_> = (0..3).map(|second| slots.take(HERE, at(second)).unwrap()).collect();
         taken[0].is(true, at(10));
         taken[1].is(false, at(1));
-        let newcomer = places.take(HERE, at(11)).unwrap();
+        let newcomer = slots.take(HERE, at(11)).unwrap();
         assert_eq!([0, 1, 2].map(|index| is_sent_away(&taken[index])), [false, false, true]);
         newcomer.is(false, at(12));
         taken[0].is(false, at(12));
-        assert!(places.take(HERE, at(13)).is_none(), "nobody is idle");
+        assert!(slots.take(HERE, at(13)).is_none(), "nobody is idle");
         drop(newcomer);
-        assert!(places.take(HERE, at(14)).is_some());
+        assert!(slots.take(HERE, at(14)).is_some());
     }
 
     #[test]
     fn one_host_cannot_take_all() {
-        let (places, now) = (Places::new(8, 2), Instant::now());
+        let (slots, now) = (Slots::new(8, 2), Instant::now());
         let host: IpAddr = "192.0.2.7".parse().unwrap();
-        let first: Vec<_> = (0..2).map(|_| places.take(host, now).unwrap()).collect();
+        let first: Vec<_> = (0..2).map(|_| slots.take(host, now).unwrap()).collect();
         first.iter().for_each(|place| place.is(false, now));
-        assert!(places.take(host, now).is_none());
-        assert!(places.take("::ffff:192.0.2.7".parse().unwrap(), now).is_none(), "the same host");
-        let others: Vec<_> = (0..6).map(|_| places.take(HERE, now).unwrap()).collect();
+        assert!(slots.take(host, now).is_none());
+        assert!(slots.take("::ffff:192.0.2.7".parse().unwrap(), now).is_none(), "the same host");
+        let others: Vec<_> = (0..6).map(|_| slots.take(HERE, now).unwrap()).collect();
         assert_eq!(others.len(), 6);
     }
 }

@@ -1,4 +1,4 @@
-//! The newest arguments of every method, and what each listener has of them.
+//! The latest arguments of every method, and which of them each listener has received.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -8,30 +8,30 @@ use rosc::{OscMessage, OscType};
 use super::tree::{METHODS, method_of, path_of};
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
-use crate::remote::osc::feedback::QUIET;
+use crate::remote::osc::feedback::ECHO_GUARD;
 use crate::remote::osc::message;
 
-/// What there is to read.
+/// The readable values.
 #[derive(Debug, Clone)]
 pub(super) struct Values {
-    /// The newest arguments of every method, by its index in the tree.
+    /// The latest arguments of every method, by its index in the tree.
     pub(super) arguments: Vec<Option<Vec<OscType>>>,
-    /// The texts that a method takes at present, such as the names of the presets.
+    /// The texts that a method currently accepts, such as preset names.
     pub(super) names: BTreeMap<usize, Vec<String>>,
 }
 
-/// The newest arguments of every method.
+/// The latest arguments of every method.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct ValueCache {
     values: Values,
-    /// Counts the messages of each method, so that listeners see which they have not had.
+    /// Number of messages of each method, so that listeners see which they have missed.
     versions: Vec<u64>,
-    /// The chord that sounds. Who listens to the chord hears of this; its value is the one asked for.
+    /// The sounding chord. Listeners to the chord get this; its value is the lead chord.
     sounding: Option<Vec<OscType>>,
 }
 
-impl Known {
-    /// Everything at its default; streams without a value.
+impl ValueCache {
+    /// All parameters at their defaults; streams without a value.
     pub(super) fn new() -> Self {
         let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
         let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
@@ -39,17 +39,17 @@ impl Known {
         Self { values, versions: vec![1; METHODS], sounding: None }
     }
 
-    /// What there is to read.
+    /// The readable values.
     pub(super) fn values(&self) -> &Values {
         &self.values
     }
 
-    /// Says which texts a parameter takes.
+    /// Sets the texts that a parameter accepts.
     pub(super) fn offer(&mut self, param: Param, names: Vec<String>) {
         self.values.names.insert(param as usize, names);
     }
 
-    /// Takes a notice.
+    /// Processes a notice.
     pub(super) fn tell(&mut self, notice: &Notice) {
         match notice {
             Notice::Value(param @ Param::Chord, value) if self.sounding.is_some() => {
@@ -76,7 +76,7 @@ impl Known {
         }
     }
 
-    /// What listeners to a method are told.
+    /// The message for listeners to a method.
     fn told(&self, method: usize) -> Option<OscMessage> {
         match &self.sounding {
             Some(chord) if method == Param::Chord as usize => {
@@ -86,7 +86,7 @@ impl Known {
         }
     }
 
-    /// A method's newest message; `None` when there is none.
+    /// A method's latest message, if any.
     pub(super) fn message(&self, method: usize) -> Option<OscMessage> {
         Some(OscMessage { addr: path_of(method), args: self.values.arguments[method].clone()? })
     }
@@ -97,7 +97,7 @@ fn arguments(param: Param, value: &Value) -> Option<Vec<OscType>> {
     Some(vec![param.to_oscquery(value)?])
 }
 
-/// What one client listens to.
+/// The methods that one client listens to.
 #[derive(Debug, Default)]
 pub(super) struct Listening {
     methods: BTreeMap<usize, Heard>,
@@ -107,26 +107,26 @@ pub(super) struct Listening {
 struct Heard {
     /// The version last sent.
     version: u64,
-    /// What the client has set itself; it need not be told.
+    /// The value set by the client itself, which is not echoed.
     own: Option<Vec<OscType>>,
-    /// When it may be told again.
+    /// When feedback resumes.
     quiet_until: Option<Instant>,
 }
 
 impl Listening {
-    /// Begins with a method. Of a parameter the present value comes first, of a stream the next message: an old beat
-    /// is no beat.
-    pub(super) fn listen(&mut self, method: usize, known: &Known) {
+    /// Starts listening to a method. A parameter's current value is sent first; a stream starts with its next message,
+    /// since an old beat is useless.
+    pub(super) fn listen(&mut self, method: usize, known: &ValueCache) {
         let version = if method < TABLE.len() { 0 } else { known.versions[method] };
         self.methods.insert(method, Heard { version, ..Heard::default() });
     }
 
-    /// Ends with a method.
+    /// Stops listening to a method.
     pub(super) fn ignore(&mut self, method: usize) {
         self.methods.remove(&method);
     }
 
-    /// Whether there is nothing that the client wants to hear.
+    /// Whether the client listens to nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.methods.is_empty()
     }
@@ -135,12 +135,12 @@ impl Listening {
     pub(super) fn heard(&mut self, param: Param, value: &Value, now: Instant) {
         if let Some(heard) = self.methods.get_mut(&(param as usize)) {
             heard.own = arguments(param, value);
-            heard.quiet_until = Some(now + QUIET);
+            heard.quiet_until = Some(now + ECHO_GUARD);
         }
     }
 
-    /// The messages that the client has not had.
-    pub(super) fn due(&mut self, known: &Known, now: Instant) -> Vec<OscMessage> {
+    /// The messages that the client has not received.
+    pub(super) fn due(&mut self, known: &ValueCache, now: Instant) -> Vec<OscMessage> {
         let mut messages = Vec::new();
         for (method, heard) in &mut self.methods {
             let quiet = heard.quiet_until.is_some_and(|until| until > now);
@@ -165,13 +165,13 @@ mod tests {
         Notice::Value(Param::Reverb, Value::Number(value))
     }
 
-    fn sent(listening: &mut Listening, known: &Known, now: Instant) -> Vec<Vec<OscType>> {
+    fn sent(listening: &mut Listening, known: &ValueCache, now: Instant) -> Vec<Vec<OscType>> {
         listening.due(known, now).into_iter().map(|message| message.args).collect()
     }
 
     #[test]
     fn the_newest_value_wins_and_comes_once() {
-        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
+        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         listening.listen(Param::Reverb as usize, &known);
         assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.25)]]);
         for value in [0.5, 0.75] {
@@ -184,21 +184,21 @@ mod tests {
 
     #[test]
     fn a_client_does_not_hear_itself_but_others() {
-        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
+        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         listening.listen(Param::Reverb as usize, &known);
         listening.due(&known, now);
         listening.heard(Param::Reverb, &Value::Number(0.5), now);
         known.tell(&number(0.5));
-        assert!(sent(&mut listening, &known, now + QUIET).is_empty());
+        assert!(sent(&mut listening, &known, now + ECHO_GUARD).is_empty());
         listening.heard(Param::Reverb, &Value::Number(0.6), now);
         known.tell(&number(0.7));
         assert!(sent(&mut listening, &known, now).is_empty(), "while its fader may still move");
-        assert_eq!(sent(&mut listening, &known, now + QUIET), [[OscType::Float(0.7)]]);
+        assert_eq!(sent(&mut listening, &known, now + ECHO_GUARD), [[OscType::Float(0.7)]]);
     }
 
     #[test]
     fn each_onset_counts_but_none_of_the_past() {
-        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
+        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
         known.tell(&onset);
         listening.listen(method_of("/melos/onset").unwrap(), &known);
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn the_chord_asked_for_is_read_and_the_one_that_sounds_is_heard() {
-        let (mut known, mut listening, now) = (Known::new(), Listening::default(), Instant::now());
+    fn the_lead_chord_is_read_and_the_sounding_one_is_sent() {
+        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         let chord = Param::Chord as usize;
         let text = |text: &str| vec![OscType::String(text.to_owned())];
         listening.listen(chord, &known);

@@ -11,7 +11,7 @@ use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT, HOP, MelFrame, N_FFT, mel_filte
 use super::MelBlock;
 
 /// The rule, its state and its results.
-pub struct Peaks {
+pub struct SpectralPeakVocoder {
     /// Band weights of the bins where they are not zero: (bin, band, weight).
     spread: Vec<(usize, usize, f32)>,
     /// The last [`LOOK_AHEAD`] mel frames, then the phase of every bin in turns.
@@ -20,28 +20,28 @@ pub struct Peaks {
     imag: Vec<f32>,
 }
 
-impl std::fmt::Debug for Peaks {
+impl std::fmt::Debug for SpectralPeakVocoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Peaks").finish_non_exhaustive()
+        f.debug_struct("SpectralPeakVocoder").finish_non_exhaustive()
     }
 }
 
 /// Numbers that wait in the state.
-const WAITING: usize = LOOK_AHEAD * BANDS;
+const PENDING: usize = LOOK_AHEAD * BANDS;
 
-impl Default for Peaks {
+impl Default for SpectralPeakVocoder {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Peaks {
+impl SpectralPeakVocoder {
     /// Lays out the bands; silence before the first frame.
     #[must_use]
     pub fn new() -> Self {
         Self {
             spread: spread(),
-            state: vec![0.0; WAITING + BINS],
+            state: vec![0.0; PENDING + BINS],
             real: vec![0.0; FRAMES_PER_LATENT * BINS],
             imag: vec![0.0; FRAMES_PER_LATENT * BINS],
         }
@@ -60,7 +60,7 @@ impl Peaks {
             };
             let magnitudes = self.magnitudes(&energies);
             self.advance(&magnitudes);
-            let phases = &self.state[WAITING..];
+            let phases = &self.state[PENDING..];
             let out = index * BINS..(index + 1) * BINS;
             let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
             for (bin, ((real, imag), (magnitude, turns))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
@@ -92,7 +92,7 @@ impl Peaks {
 
     /// Moves every bin's phase on by one hop.
     fn advance(&mut self, magnitudes: &[f32; BINS]) {
-        let phases = &mut self.state[WAITING..];
+        let phases = &mut self.state[PENDING..];
         let is_peak = |bin: usize| {
             magnitudes[bin] > 0.0 && magnitudes[bin] >= magnitudes[bin - 1] && magnitudes[bin] > magnitudes[bin + 1]
         };

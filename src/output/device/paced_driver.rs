@@ -1,4 +1,4 @@
-//! Playing into nothing at the speed of time: the null output, and every output while its device is lost.
+//! Silent playback in real time: the null output, and any output while its device is lost.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -8,29 +8,29 @@ use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Lag that is not made up for: after the machine slept, the music goes on where it was.
-const LAG: Duration = Duration::from_millis(500);
+/// Lag beyond which blocks are skipped: after the machine slept, the music continues where it stopped.
+const MAX_LAG: Duration = Duration::from_millis(500);
 
-/// Asks the engine for blocks when they are due.
+/// Requests blocks from the engine when they are due.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct PacedDriver {
     block: Vec<f32>,
     begun: Instant,
     played: u64,
 }
 
-impl Pace {
-    /// Begins now, in blocks of `frames`.
+impl PacedDriver {
+    /// Starts now, in blocks of `frames`.
     pub(super) fn new(frames: u32) -> Self {
         let frames = frames.clamp(64, SAMPLE_RATE);
         Self { block: vec![0.0; 2 * frames as usize], begun: Instant::now(), played: 0 }
     }
 
-    /// Plays one block as soon as it is due.
+    /// Plays one block once it is due.
     pub(super) fn play(&mut self, engine: &mut Engine, status: &OutputStatus) {
         let due = self.begun + Duration::from_secs_f64(frames_to_seconds(self.played));
         let now = Instant::now();
-        if now > due + LAG {
+        if now > due + MAX_LAG {
             self.begun = now;
             self.played = 0;
         } else {

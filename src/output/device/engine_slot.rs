@@ -1,5 +1,5 @@
-//! Where the engine lives while a stream plays: the callback takes it for a block and puts it back, and the supervisor
-//! takes it away whenever it must. Neither waits for the other, so a callback that hangs keeps nobody from the engine.
+//! The slot that holds the engine while a stream plays: the callback takes the engine for each block and puts it back,
+//! and the supervisor can take it away. Neither waits for the other, so a hung callback does not block the engine.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -8,34 +8,34 @@ use crossbeam_utils::atomic::AtomicCell;
 
 use crate::engine::Engine;
 
-/// One stream's place for the engine.
+/// The engine slot of one stream.
 #[derive(Default)]
-pub(super) struct Home {
+pub(super) struct EngineSlot {
     engine: AtomicCell<Option<Box<Engine>>>,
-    /// The engine lives here, though the callback may have it just now.
+    /// Whether the engine belongs here, even while the callback is using it.
     occupied: AtomicBool,
-    /// The sound shall fade, since the engine is about to be taken away.
+    /// Whether to fade out, because the engine is about to be taken away.
     leaving: AtomicBool,
     faded: AtomicBool,
-    /// Frames that the stream has asked for, at 48 kHz, whether there was an engine or not.
+    /// Frames requested by the stream, at 48 kHz, with or without an engine.
     asked: AtomicU64,
 }
 
-impl std::fmt::Debug for Home {
+impl std::fmt::Debug for EngineSlot {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The engine cannot be looked at without taking it.
-        formatter.debug_struct("Home").field("occupied", &self.occupied).finish_non_exhaustive()
+        // The engine cannot be inspected without taking it.
+        formatter.debug_struct("EngineSlot").field("occupied", &self.occupied).finish_non_exhaustive()
     }
 }
 
-impl Home {
-    /// Gives the stream the engine; it fades in.
+impl EngineSlot {
+    /// Gives the engine to the stream; it fades in.
     pub(super) fn settle(&self, engine: Box<Engine>) {
         self.occupied.store(true, Relaxed);
         self.engine.store(Some(engine));
     }
 
-    /// Takes the engine away; `None` while the callback has it, which is for less than a block.
+    /// Takes the engine away; `None` while the callback is using it, for less than a block.
     pub(super) fn vacate(&self) -> Option<Box<Engine>> {
         let engine = self.engine.take();
         if engine.is_some() {
@@ -44,18 +44,18 @@ impl Home {
         engine
     }
 
-    /// Asks the callback to fade out, and tells whether it has.
+    /// Tells the callback to fade out; returns whether it has.
     pub(super) fn fade(&self) -> bool {
         self.leaving.store(true, Relaxed);
         self.faded.load(Relaxed)
     }
 
-    /// Frames that the stream has asked for so far.
+    /// Frames requested by the stream so far.
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Relaxed)
     }
 
-    /// For the callback: counts frames asked for; whether the engine lives here.
+    /// For the callback: counts requested frames and returns whether the engine belongs here.
     pub(super) fn count(&self, frames: u64) -> bool {
         self.asked.fetch_add(frames, Relaxed);
         self.occupied.load(Relaxed)
@@ -66,19 +66,19 @@ impl Home {
         self.leaving.load(Relaxed)
     }
 
-    /// For the callback: the sound has faded out.
+    /// For the callback: reports that the fade-out is complete.
     pub(super) fn set_faded(&self) {
         self.faded.store(true, Relaxed);
     }
 
-    /// For the callback: the engine for a block.
+    /// For the callback: takes the engine for a block.
     pub(super) fn borrow(&self) -> Option<Box<Engine>> {
         self.engine.take()
     }
 
-    /// For the callback: gives the engine back.
+    /// For the callback: puts the engine back.
     pub(super) fn give_back(&self, engine: Box<Engine>) {
-        // Nobody else puts an engine here meanwhile, so nothing is dropped.
+        // Nothing else puts an engine here meanwhile, so none is dropped.
         self.engine.store(Some(engine));
     }
 }

@@ -1,45 +1,45 @@
-//! Hold: the sound of one moment stands still, while the music goes on unheard.
+//! Freeze: the sound of one moment stands still, while the music goes on unheard.
 
 use super::dsp::Bus;
+use super::granular_sustain::GranularSustain;
 use super::ramp::Ramp;
-use super::texture::Texture;
 
 /// Seconds of the crossfade into the held sound and out of it.
 const CROSSFADE: f32 = 0.12;
 
 /// The held sound.
 #[derive(Debug)]
-pub(super) struct Hold {
-    texture: Texture<2>,
+pub(super) struct Freeze {
+    granular: GranularSustain<2>,
     amount: Ramp,
 }
 
-impl Hold {
+impl Freeze {
     pub(super) fn new() -> Self {
-        Self { texture: Texture::new(), amount: Ramp::new(0.0, CROSSFADE) }
+        Self { granular: GranularSustain::new(), amount: Ramp::new(0.0, CROSSFADE) }
     }
 
     pub(super) fn set(&mut self, on: bool) {
         if on && self.amount.value() == 0.0 {
-            self.texture.hold();
+            self.granular.capture();
         }
         self.amount.set(if on { 1.0 } else { 0.0 });
     }
 
     pub(super) fn clear(&mut self) {
-        self.texture.clear();
+        self.granular.clear();
         self.amount.jump(0.0);
     }
 
     pub(super) fn render(&mut self, bus: &mut Bus) {
         let amount = self.amount.step();
         if amount.from == 0.0 && amount.to == 0.0 {
-            self.texture.record(bus.mid.iter().zip(&bus.side).map(|(mid, side)| [*mid, *side]));
+            self.granular.record(bus.mid.iter().zip(&bus.side).map(|(mid, side)| [*mid, *side]));
             return;
         }
         for ((mid, side), held) in bus.mid.iter_mut().zip(&mut bus.side).zip(amount.iter()) {
             let live = (1.0 - held * held).max(0.0).sqrt();
-            let [held_mid, held_side] = self.texture.next();
+            let [held_mid, held_side] = self.granular.next();
             *mid = live * *mid + held * held_mid;
             *side = live * *side + held * held_side;
         }

@@ -1,57 +1,56 @@
-//! A stream on a thread of its own: opening it, tending it and closing it may each hang with the sound server, and hold
-//! nobody up.
+//! A stream on its own thread, since opening, polling and closing it can each hang with the audio server.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::home::Home;
+use super::engine_slot::EngineSlot;
 use super::jack_client;
 use super::route::{AudioError, Fault, Route, Running, find};
 use super::status::OutputStatus;
+use crate::threads;
 
-/// Longest time between two looks at the stream.
-const LOOK: Duration = Duration::from_millis(50);
-/// Faults that may wait for the supervisor.
-const FAULTS: usize = 16;
-/// Threads that may hang at a time.
-const THREADS: usize = 8;
+/// Maximum interval between polls of the stream.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Capacity of the fault queue.
+const FAULT_CAPACITY: usize = 16;
+/// Maximum threads that may hang at a time.
+const MAX_THREADS: usize = 8;
 
-/// A stream, from the attempt to open it on; dropping it closes the stream whenever the server lets go of it.
-pub(super) struct Line {
-    pub(super) home: Arc<Home>,
+/// A stream, from the attempt to open it; dropping it closes the stream once the server releases it.
+pub(super) struct StreamThread {
+    pub(super) slot: Arc<EngineSlot>,
     begun: Instant,
     answer: Receiver<Result<String, AudioError>>,
     faults: Receiver<Fault>,
-    /// The thread lives as long as this.
+    /// Held as long as the thread lives.
     open: SyncSender<()>,
 }
 
-/// Counts the threads of lines, those that hang included.
+/// Counts stream threads, including those that hang.
 pub(super) type Threads = Arc<()>;
 
-impl Line {
-    /// Begins to open a stream; does not wait for it.
+impl StreamThread {
+    /// Starts opening a stream without waiting for it.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// When no thread can be started.
     pub(super) fn open(
         route: &Route,
         block_frames: Option<u32>,
         status: &Arc<OutputStatus>,
         threads: &Threads,
     ) -> Result<Self, AudioError> {
-        if Arc::strong_count(threads) > THREADS {
+        if Arc::strong_count(threads) > MAX_THREADS {
             return Err(AudioError::Hung);
         }
-        let home = Arc::new(Home::default());
+        let slot = Arc::new(EngineSlot::default());
         let (told, answer) = sync_channel(1);
-        let (report, faults) = sync_channel(FAULTS);
+        let (report, faults) = sync_channel(FAULT_CAPACITY);
         let (open, closed) = sync_channel(0);
         let (route, alive) = (route.clone(), Arc::clone(threads));
-        let (own, status) = (Arc::clone(&home), Arc::clone(status));
+        let (own, status, last) = (Arc::clone(&slot), Arc::clone(status), report.clone());
         let run = move || {
             match start(&route, block_frames, &own, &status, &report) {
                 Ok(running) => serve(running, &told, &closed, &report),
@@ -59,11 +58,12 @@ impl Line {
             }
             drop(alive);
         };
-        thread::Builder::new().name("melos-stream".to_owned()).spawn(run).map_err(AudioError::Thread)?;
-        Ok(Self { home, begun: Instant::now(), answer, faults, open })
+        let lost = move || drop(last.try_send(Fault::Lost("the stream's thread panicked".to_owned())));
+        threads::spawn_mortal("melos-stream", run, lost).map_err(AudioError::Thread)?;
+        Ok(Self { slot, begun: Instant::now(), answer, faults, open })
     }
 
-    /// What became of the attempt: what plays, or why nothing does; `None` as long as the server says nothing.
+    /// The result of the attempt: the stream, or why there is none; `None` while the server has not responded.
     pub(super) fn answer(&self) -> Option<Result<String, AudioError>> {
         match self.answer.try_recv() {
             Ok(answer) => Some(answer),
@@ -72,17 +72,17 @@ impl Line {
         }
     }
 
-    /// How long ago the attempt began.
+    /// Time since the attempt began.
     pub(super) fn age(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// What the driver has reported since the last call.
+    /// The driver's reports since the last call.
     pub(super) fn faults(&self) -> impl Iterator<Item = Fault> {
         self.faults.try_iter()
     }
 
-    /// Closes the stream; what is returned says when that is done.
+    /// Closes the stream; the returned value tells when it is closed.
     pub(super) fn close(self) -> Closing {
         drop(self.open);
         Closing(self.answer)
@@ -93,7 +93,7 @@ impl Line {
 pub(super) struct Closing(Receiver<Result<String, AudioError>>);
 
 impl Closing {
-    /// Whether the server has let go of it.
+    /// Whether the server has released it.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
     }
@@ -102,23 +102,23 @@ impl Closing {
 fn start(
     route: &Route,
     block_frames: Option<u32>,
-    home: &Arc<Home>,
+    slot: &Arc<EngineSlot>,
     status: &Arc<OutputStatus>,
     report: &SyncSender<Fault>,
 ) -> Result<Running, AudioError> {
     match route {
         Route::Null => Err(AudioError::NoRoute(Vec::new())),
-        Route::Jack => jack_client::start(Arc::clone(home), status, report),
+        Route::Jack => jack_client::start(Arc::clone(slot), status, report),
         Route::Device { host, device } => {
             let opening = find(*host, device.as_deref())?;
             let [first, second] = opening.blocks(block_frames);
-            let start = |block| opening.start(block, Arc::clone(home), status, report.clone());
+            let start = |block| opening.start(block, Arc::clone(slot), status, report.clone());
             start(first).or_else(|_| start(second))
         }
     }
 }
 
-/// Keeps a stream open until nobody wants it any more.
+/// Keeps a stream open until it is no longer wanted.
 fn serve(
     mut running: Running,
     told: &SyncSender<Result<String, AudioError>>,
@@ -126,9 +126,9 @@ fn serve(
     report: &SyncSender<Fault>,
 ) {
     let _ = told.try_send(Ok(running.name.clone()));
-    while let Err(RecvTimeoutError::Timeout) = closed.recv_timeout(LOOK) {
+    while let Err(RecvTimeoutError::Timeout) = closed.recv_timeout(POLL_INTERVAL) {
         if running.lost.swap(false, Relaxed) {
-            let _ = report.try_send(Fault::Lost("the server is gone".to_owned()));
+            let _ = report.try_send(Fault::Lost("the server has stopped".to_owned()));
         }
         running.stream.tend();
     }

@@ -18,13 +18,13 @@ const MISSED_NOTES: f64 = 8.0;
 
 /// Counts latents without a note. Silence and a tone that never ends look the same to it: nothing begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Vigil {
+pub(super) struct StallDetector {
     last: MelFrame,
     rises: [f32; FRAMES_PER_LATENT],
     without_onset: u32,
 }
 
-impl Vigil {
+impl StallDetector {
     pub(super) fn new() -> Self {
         Self { last: [INAUDIBLE; BANDS], rises: [0.0; FRAMES_PER_LATENT], without_onset: 0 }
     }
@@ -70,8 +70,8 @@ mod tests {
 
     fn latents_until_stuck(density: Option<f32>, mel: impl Fn(u32, usize, usize) -> f32) -> Option<u32> {
         let asked = Conditions { density, ..Conditions::default() };
-        let mut vigil = Vigil::new();
-        (0..600).find(|latent| vigil.is_stuck(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &asked))
+        let mut stall = StallDetector::new();
+        (0..600).find(|latent| stall.is_stuck(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &asked))
     }
 
     #[test]
@@ -84,10 +84,10 @@ mod tests {
 
     #[test]
     fn onsets_are_where_sound_begins() {
-        let mut vigil = Vigil::new();
+        let mut stall = StallDetector::new();
         let mel: MelBlock = std::array::from_fn(|i| if i / BANDS >= 3 { -5.0 } else { INAUDIBLE });
-        vigil.is_stuck(&mel, &Conditions::default());
-        assert_eq!(vigil.onsets(), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        stall.is_stuck(&mel, &Conditions::default());
+        assert_eq!(stall.onsets(), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]

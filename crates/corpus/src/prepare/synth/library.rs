@@ -1,0 +1,198 @@
+//! The description of a sample library: which file is which key, struck how hard.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::SynthError;
+
+/// MIDI note numbers of a piano.
+const KEYS: RangeInclusive<u8> = 21..=108;
+const NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
+
+/// A sample library, as its description tells it. In names of files, `{note}` stands for the key's name (`C4` is middle C,
+/// `D#4`), `{key}` for its MIDI number, and `{number}` for its number on the keyboard, from 1.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Library {
+    /// What the shards call it.
+    pub(super) name: String,
+    /// Under which terms the samples may be used, and whom to credit.
+    #[allow(dead_code, reason = "told to people, and required so that it is")]
+    licence: String,
+    /// Folder of the samples; relative to that of the description.
+    folder: PathBuf,
+    /// Gain of all that is played, in decibels.
+    #[serde(default)]
+    pub(super) gain_db: f32,
+    /// MIDI note numbers of the keys that were sampled; the others are made of the nearest.
+    pub(super) keys: Vec<u8>,
+    /// From this MIDI note number on, strings have no damper.
+    #[serde(default = "all_damped")]
+    pub(super) undamped_from: u8,
+    /// Seconds in which a damper lowers the sound by 60 dB: at the lowest key, and at the highest.
+    #[serde(default = "damping")]
+    pub(super) damping_seconds: [f32; 2],
+    /// How hard a key is struck; from soft to hard, and without gaps.
+    #[serde(rename = "layer")]
+    pub(super) layers: Vec<Layer>,
+    /// The noise of a key that rises.
+    pub(super) release: Option<Release>,
+}
+
+/// Samples of one force.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Layer {
+    /// MIDI velocities that it is for, lowest and highest.
+    pub(super) velocity: [u8; 2],
+    /// How loud it is beside the other layers, in decibels: loudness within and between layers follows these.
+    #[serde(default)]
+    pub(super) level_db: f32,
+    files: String,
+}
+
+/// Samples of keys that rise.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Release {
+    files: String,
+    /// MIDI note numbers, lowest and highest: one sample for each.
+    pub(super) keys: [u8; 2],
+    /// Gain, in decibels.
+    #[serde(default)]
+    pub(super) gain_db: f32,
+}
+
+fn all_damped() -> u8 {
+    128
+}
+
+fn damping() -> [f32; 2] {
+    [0.6, 0.2]
+}
+
+impl Library {
+    /// Reads a description, and looks whether every sample is there.
+    pub(super) fn read(path: &Path) -> Result<Self, SynthError> {
+        let unusable = |reason: String| SynthError::Unusable { path: path.to_path_buf(), reason };
+        let text =
+            fs::read_to_string(path).map_err(|source| SynthError::Unreadable { path: path.to_path_buf(), source })?;
+        let mut library: Self = toml::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+        library.check().map_err(unusable)?;
+        library.folder = path.parent().unwrap_or(Path::new("")).join(&library.folder);
+        let strikes = (0..library.layers.len()).flat_map(|layer| library.keys.iter().map(move |key| (layer, *key)));
+        let strikes = strikes.map(|(layer, key)| library.strike(layer, key));
+        let releases = library.release.iter().flat_map(|release| release.keys[0]..=release.keys[1]);
+        let releases = releases.filter_map(|key| library.noise(key));
+        let missing = strikes.chain(releases).find(|sample| !sample.is_file());
+        match missing {
+            Some(sample) => Err(unusable(format!("there is no sample {}", sample.display()))),
+            None => Ok(library),
+        }
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        let keys: BTreeSet<u8> = self.keys.iter().copied().collect();
+        if keys.is_empty() {
+            return Err("keys = []: at least one key must have samples".to_owned());
+        }
+        if let Some(key) = keys.iter().find(|key| !KEYS.contains(*key)) {
+            return Err(format!("keys: {key} is no piano key; they are 21 to 108"));
+        }
+        self.keys = keys.into_iter().collect();
+        if self.layers.is_empty() {
+            return Err("[[layer]] is missing: there are no samples to strike keys with".to_owned());
+        }
+        let mut next = 1;
+        for (layer, number) in self.layers.iter().zip(1..) {
+            let [low, high] = layer.velocity;
+            if low != next || high < low {
+                return Err(format!("[[layer]] {number}: velocity = [{low}, {high}]; expected to begin at {next}"));
+            }
+            next = high.saturating_add(1);
+        }
+        if next != 128 {
+            return Err(format!("[[layer]]: the hardest velocity is {}; expected 127", next - 1));
+        }
+        let decibels = self.layers.iter().map(|layer| layer.level_db).chain([self.gain_db]);
+        if let Some(level) =
+            decibels.chain(self.release.iter().map(|r| r.gain_db)).find(|db| !(-90.0..=40.0).contains(db))
+        {
+            return Err(format!("{level} dB is no level; expected -90 to 40"));
+        }
+        if let Some(seconds) = self.damping_seconds.iter().find(|seconds| !(0.01..=20.0).contains(*seconds)) {
+            return Err(format!("damping_seconds: {seconds}; expected 0.01 to 20"));
+        }
+        match &self.release {
+            Some(release)
+                if release.keys[0] > release.keys[1] || !release.keys.iter().all(|key| KEYS.contains(key)) =>
+            {
+                Err(format!("[release] keys = {:?}; expected lowest and highest of 21 to 108", release.keys))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The sample of a sampled key in a layer.
+    pub(super) fn strike(&self, layer: usize, key: u8) -> PathBuf {
+        self.folder.join(file(&self.layers[layer].files, key))
+    }
+
+    /// The sample of a key that rises, if there are such samples.
+    pub(super) fn noise(&self, key: u8) -> Option<PathBuf> {
+        let release = self.release.as_ref()?;
+        Some(self.folder.join(file(&release.files, key.clamp(release.keys[0], release.keys[1]))))
+    }
+
+    /// The sampled key that is nearest to a key; the lower one of two.
+    pub(super) fn nearest(&self, key: u8) -> u8 {
+        let nearest = self.keys.iter().copied().min_by_key(|sampled| sampled.abs_diff(key));
+        nearest.expect("a library has keys")
+    }
+}
+
+fn file(template: &str, key: u8) -> String {
+    let note = format!("{}{}", NAMES[usize::from(key % 12)], i32::from(key) / 12 - 1);
+    let number = (i32::from(key) - i32::from(*KEYS.start()) + 1).to_string();
+    template.replace("{note}", &note).replace("{key}", &key.to_string()).replace("{number}", &number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "name = \"toy\"\nlicence = \"CC0\"\nfolder = \".\"\nkeys = [60]\n\
+        [[layer]]\nvelocity = [1, 127]\nfiles = \"{note}.wav\"\n";
+
+    fn problem(text: &str) -> String {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("toy.toml");
+        fs::write(folder.path().join("C4.wav"), "").expect("writable");
+        fs::write(&path, text).expect("writable");
+        let error = Library::read(&path).expect_err("it is wrong").to_string();
+        assert!(error.contains("toy.toml"), "{error}");
+        error
+    }
+
+    #[test]
+    fn files_are_named_by_key() {
+        assert_eq!(file("{note}v1.ogg", 60), "C4v1.ogg");
+        assert_eq!(file("{note}v1.ogg", 21), "A0v1.ogg");
+        assert_eq!(file("{note}-{key}-rel{number}", 63), "D#4-63-rel43");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(problem(&GOOD.replace("[60]", "[60, 72]")).contains("no sample"));
+        assert!(problem(&GOOD.replace("[60]", "[]")).contains("at least one"));
+        assert!(problem(&GOOD.replace("[60]", "[12]")).contains("12 is no piano key"));
+        assert!(problem(&GOOD.replace("[1, 127]", "[1, 100]")).contains("100; expected 127"));
+        assert!(problem(&GOOD.replace("[1, 127]", "[5, 127]")).contains("begin at 1"));
+        let error = problem(&GOOD.replace("files", "file"));
+        assert!(error.contains("line 7") && error.contains("file"), "{error}");
+    }
+}

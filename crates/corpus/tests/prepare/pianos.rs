@@ -1,0 +1,209 @@
+//! Sample libraries, made by code, and what is played with them.
+
+use std::f64::consts::TAU;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hound::{SampleFormat, WavSpec, WavWriter};
+use melos_corpus::prepare::Options;
+use melos_corpus::prepare::corpus::Corpus;
+use melos_corpus::prepare::midi::Note;
+use melos_corpus::prepare::synth::{Piano, Stereo};
+
+use crate::corpora::pop909_song;
+use crate::{A_MINOR, Place, prepare, shards};
+
+const RATE: f64 = 48_000.0;
+/// Silence before the attack in every sample, seconds.
+const LATE: f64 = 0.02;
+
+/// A sine with its octave on the left channel only; `octave` is how bright it is.
+fn write_sample(path: &Path, hertz: f64, level: f64, octave: f64, seconds: f64) {
+    let spec = WavSpec { channels: 2, sample_rate: 48_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let mut writer = WavWriter::create(path, spec).unwrap();
+    for i in 0..(seconds * RATE) as u32 {
+        let time = f64::from(i) / RATE - LATE;
+        let tone = |hertz: f64| if time < 0.0 { 0.0 } else { (TAU * hertz * time).sin() };
+        for x in [tone(hertz) + octave * tone(2.0 * hertz), tone(hertz)] {
+            writer.write_sample((x * level * 32_767.0) as i16).unwrap();
+        }
+    }
+    writer.finalize().unwrap();
+}
+
+/// Two layers of A3 and A4, the harder one brighter and 12 dB louder, and a click of keys that rise.
+fn library(folder: &Path) -> PathBuf {
+    for (name, hertz) in [("A3", 220.0), ("A4", 440.0)] {
+        write_sample(&folder.join(format!("{name}-soft.wav")), hertz, 0.1, 0.0, 3.0);
+        write_sample(&folder.join(format!("{name}-hard.wav")), hertz, 0.4, 0.5, 3.0);
+    }
+    write_sample(&folder.join("rises.wav"), 5000.0, 0.2, 0.0, 0.1);
+    let path = folder.join("toy.toml");
+    let description = r#"
+name = "toy"
+licence = "CC0 1.0"
+folder = "."
+keys = [57, 69]
+undamped_from = 90
+damping_seconds = [0.2, 0.2]
+
+[[layer]]
+velocity = [1, 60]
+level_db = -12.0
+files = "{note}-soft.wav"
+
+[[layer]]
+velocity = [61, 127]
+files = "{note}-hard.wav"
+
+[release]
+keys = [21, 108]
+files = "rises.wav"
+gain_db = -20.0
+"#;
+    fs::write(path.as_path(), description).unwrap();
+    path
+}
+
+fn note(start: f64, key_up: f64, end: f64, pitch: u8, velocity: f32) -> Note {
+    Note { start, key_up, end, pitch, velocity }
+}
+
+fn play(notes: &[Note]) -> Stereo {
+    let folder = tempfile::tempdir().unwrap();
+    Piano::load(&library(folder.path())).unwrap().render(notes, 2 * 48_000).unwrap()
+}
+
+/// Amplitude and phase of a frequency between two times, seconds.
+fn tone(signal: &[f32], hertz: f64, from: f64, to: f64) -> (f64, f64) {
+    let range = (from * RATE) as usize..(to * RATE) as usize;
+    let count = range.len() as f64;
+    let (mut re, mut im) = (0.0, 0.0);
+    for i in range {
+        let window = 1.0 - (TAU * (i as f64 - from * RATE) / count).cos();
+        let angle = TAU * hertz * i as f64 / RATE;
+        re += window * f64::from(signal[i]) * angle.cos();
+        im -= window * f64::from(signal[i]) * angle.sin();
+    }
+    (2.0 * re.hypot(im) / count, im.atan2(re))
+}
+
+/// The frequency near `expected`, from how the phase moves between two windows.
+fn frequency(signal: &[f32], expected: f64) -> f64 {
+    let apart = 0.1;
+    let phase = |from: f64| tone(signal, expected, from, from + 0.2).1;
+    let turned = (phase(0.3 + apart) - phase(0.3) + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0;
+    expected + turned / (TAU * apart)
+}
+
+#[test]
+fn pitch_is_right_within_a_cent() {
+    for pitch in [55u8, 57, 60, 62, 69, 71] {
+        let expected = 440.0 * ((f64::from(pitch) - 69.0) / 12.0).exp2();
+        let sound = play(&[note(0.0, 1.9, 1.9, pitch, 40.0)]);
+        for signal in [&sound.left, &sound.right] {
+            let cents = 1200.0 * (frequency(signal, expected) / expected).log2();
+            assert!(cents.abs() < 1.0, "key {pitch} is {cents} cents off");
+            assert!((tone(signal, expected, 0.3, 0.6).0 - 0.1).abs() < 0.03, "key {pitch} keeps its level");
+        }
+    }
+}
+
+#[test]
+fn onsets_are_where_notes_say_and_the_channels_stay_apart() {
+    let sound = play(&[note(0.5, 1.5, 1.5, 69, 100.0)]);
+    let first = sound.right.iter().position(|x| x.abs() > 0.02).unwrap() as f64 / RATE;
+    assert!((first - 0.5).abs() < 0.002, "begins at {first} s");
+    let octave = |signal: &[f32]| tone(signal, 880.0, 0.8, 1.2).0;
+    assert!(octave(&sound.left) > 0.15, "{}", octave(&sound.left));
+    assert!(octave(&sound.right) < 0.001, "{}", octave(&sound.right));
+    let (mid, side) = (sound.mid(), sound.side());
+    assert!((mid[40_000] + side[40_000] - sound.left[40_000]).abs() < 1e-6);
+    assert!((mid[40_000] - side[40_000] - sound.right[40_000]).abs() < 1e-6);
+}
+
+#[test]
+fn velocity_chooses_the_layer_and_loudness_rises_evenly() {
+    let at = |velocity: f32| {
+        let sound = play(&[note(0.0, 1.9, 1.9, 69, velocity)]);
+        (tone(&sound.left, 440.0, 0.3, 0.6).0, tone(&sound.left, 880.0, 0.3, 0.6).0)
+    };
+    assert!(at(50.0).1 < 1e-3, "the soft layer is dull");
+    let (loud, bright) = at(80.0);
+    assert!((bright / loud - 0.5).abs() < 0.01, "the hard layer is bright");
+    let (between, share) = at(60.5);
+    assert!(share / between > 0.1 && share / between < 0.4, "both are heard at the boundary: {share} of {between}");
+    let levels: Vec<f64> = [20.0, 40.0, 55.0, 70.0, 90.0, 120.0].map(|velocity| at(velocity).0).to_vec();
+    assert!(levels.windows(2).all(|pair| pair[1] > pair[0]), "{levels:?}");
+    // Outside the crossfade, level follows one line: 12 dB between the middles, 30.5 and 94.
+    let decibels = |a: f64, b: f64| 20.0 * (a / b).log10();
+    let slope = 12.0 / 63.5;
+    assert!((decibels(at(70.0).0, at(50.0).0) - 20.0 * slope).abs() < 0.2);
+    assert!((decibels(at(110.0).0, at(94.0).0) - 16.0 * slope).abs() < 0.2);
+}
+
+#[test]
+fn the_pedal_sustains_and_the_damper_ends() {
+    let level = |sound: &Stereo, from: f64| tone(&sound.left, 440.0, from, from + 0.1).0;
+    let damped = play(&[note(0.0, 0.5, 0.5, 69, 50.0)]);
+    let held = play(&[note(0.0, 0.5, 1.5, 69, 50.0)]);
+    let before = level(&damped, 0.3);
+    assert!((level(&held, 1.2) / before - 1.0).abs() < 0.01, "with the pedal it sounds on");
+    assert!(level(&damped, 0.72) < before / 500.0, "60 dB in a fifth of a second");
+    assert!(damped.left[48_000..].iter().all(|x| *x == 0.0), "then it is silent");
+    assert!(level(&held, 1.8) < before / 500.0);
+    // The key rises when the finger leaves it, whatever the pedal does.
+    for sound in [&damped, &held] {
+        let noise = |from: f64| tone(&sound.left, 5000.0, from, from + 0.05).0;
+        assert!(noise(0.53) > 0.015 && noise(0.3) < 1e-3 && noise(1.52) < 1e-3, "{} {}", noise(0.53), noise(1.52));
+    }
+}
+
+#[test]
+fn strings_without_dampers_sound_until_they_are_struck_again() {
+    let (first, second) = (note(0.0, 0.2, 0.2, 92, 50.0), note(1.0, 1.1, 1.1, 92, 50.0));
+    let hertz = 440.0 * (23.0f64 / 12.0).exp2();
+    let level = |sound: &Stereo, from: f64| tone(&sound.left, hertz, from, from + 0.05).0;
+    // Raised by nearly two octaves, three seconds of sample last 0.8 s.
+    let alone = play(&[first]);
+    assert!(level(&alone, 0.6) > 0.05);
+    let again = play(&[first, second]);
+    assert!((level(&again, 1.3) / level(&alone, 0.3) - 1.0).abs() < 0.02);
+}
+
+#[test]
+fn a_library_renders_shards_deterministically() {
+    let place = Place::new();
+    for id in ["001", "002", "003"] {
+        pop909_song(&place.at("pop"), id, A_MINOR);
+    }
+    let piano = library(&place.at("."));
+    let one = Options { piano, stereo: true, jobs: 1, ..place.options(Corpus::Pop909, "pop") };
+    let two = Options { out: place.at("again"), jobs: 3, ..one.clone() };
+    assert_eq!((prepare(&one).written, prepare(&two).written), (3, 3));
+    assert_eq!(crate::bytes(&one.out), crate::bytes(&two.out), "whatever the number of jobs");
+    for path in shards::find(&one.out) {
+        let shard = shards::read(&path);
+        assert_eq!(shard.metadata["piano"], "toy");
+        let side = shard.side.expect("asked for");
+        assert_eq!(side.len(), shard.audio.expect("asked for").len());
+        assert!(side.iter().any(|x| *x != 0));
+        assert_eq!(shard.key_up.len(), shard.notes.len());
+        assert!(shard.notes.iter().zip(&shard.key_up).all(|(note, up)| note[0] < *up && *up <= note[1]));
+    }
+}
+
+#[test]
+fn what_cannot_be_played_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |path: &Path| Piano::load(path).unwrap_err().to_string();
+    assert!(error(&folder.path().join("none.toml")).contains("none.toml"));
+    assert!(error(&folder.path().join("piano.wav")).contains(".sf2"));
+    let path = library(folder.path());
+    fs::write(folder.path().join("A4-hard.wav"), "RIFF, but not really").unwrap();
+    let piano = Piano::load(&path).unwrap();
+    let broken = piano.render(&[note(0.0, 1.0, 1.0, 69, 100.0)], 48_000).unwrap_err().to_string();
+    assert!(broken.contains("A4-hard.wav"), "{broken}");
+    fs::remove_file(folder.path().join("A4-hard.wav")).unwrap();
+    assert!(error(&path).contains("A4-hard.wav"));
+}

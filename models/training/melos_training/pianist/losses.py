@@ -1,0 +1,39 @@
+"""What the pianist is trained to make small."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .layout import AHEAD, CHANNELS, KEYS
+
+BEFORE, AFTER = 2, 3
+"""Hops before and after a note's onset in which a mel frame belongs to the attack."""
+
+
+def attacks(roll: Tensor) -> Tensor:
+    """Which mel frames belong to an attack, as 0 or 1: [batch, hops], of a roll [batch, hops, ROLL]."""
+    place = CHANNELS.index("attack") * KEYS
+    struck = (roll[..., place : place + KEYS] > 0).any(2).float()
+    # Row j of the roll is hop j + AHEAD of the mel; onsets before the window's first AHEAD hops are not seen.
+    struck = F.pad(struck, (AHEAD, 0))[:, : roll.shape[1]]
+    padded = F.pad(struck[:, None], (AFTER, BEFORE))
+    return F.max_pool1d(padded, AFTER + BEFORE + 1, 1)[:, 0]
+
+
+def attack_loss(predicted: Tensor, mel: Tensor, attack: Tensor) -> Tensor:
+    """L1 over the log-mel frames that belong to an attack; 0 where there is none."""
+    error = (predicted - mel).abs().mean(2)
+    return (error * attack).sum() / attack.sum().clamp(min=1)
+
+
+def freed(nats: Tensor, free: float) -> Tensor:
+    """The KL that is to be paid, of nats per dimension: each has `free` nats for nothing, so that none is given up."""
+    return torch.clamp(nats - free, min=0).mean()
+
+
+def normal_nats(latents: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Negative log likelihood of latents [batch, n, latent] under normal distributions, in nats a latent."""
+    square = (latents - mean).square() * (-log_variance).exp()
+    return 0.5 * (square + log_variance + math.log(2 * math.pi)).sum(2).mean()

@@ -1,0 +1,70 @@
+"""The piano roll: notes and pedal of a shard, hop by hop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Floats
+from ..data import Shard
+from .layout import CHANNELS, HOP_SECONDS, KEYS, LOWEST_KEY, OLD, PEDAL, YOUNG
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What hands and foot do; times in seconds."""
+
+    notes: Floats
+    """Onset, end of the sound, MIDI key, velocity: [n, 4], in order of onset."""
+    key_up: Floats
+    """When each key rises: [n]."""
+    pedal: Floats
+    """Movements of the pedal, time and whether down: [m, 2]; empty where it is not known."""
+
+    @classmethod
+    def of(cls, shard: Shard) -> "Performance":
+        """That of a shard."""
+        return cls(shard.read("notes"), shard.read("key_up"), shard.read("pedal"))
+
+
+def _share(channel: Floats, time: float, key: int, value: float) -> None:
+    """Gives a moment's value to the hops around it, the nearer one more."""
+    first = int(np.floor(time))
+    part = time - first
+    for hop, weight in ((first, 1 - part), (first + 1, part)):
+        if 0 <= hop < len(channel):
+            channel[hop, key] = max(channel[hop, key], value * weight)
+
+
+def roll(performance: Performance, start: int, hops: int) -> Floats:
+    """The hops from `start` on, [hops, ROLL]; before the first and after the last note there is silence."""
+    out = np.zeros((hops, len(CHANNELS), KEYS), np.float32)
+    attack, force, held, young, old, rise = out.swapaxes(0, 1)
+    onset, end = performance.notes[:, 0] / HOP_SECONDS - start, performance.notes[:, 1] / HOP_SECONDS - start
+    near = np.flatnonzero((onset < hops) & (end > -1))
+    for index in near:
+        key = int(performance.notes[index, 2]) - LOWEST_KEY
+        if not 0 <= key < KEYS:
+            continue
+        velocity = performance.notes[index, 3] / 127
+        _share(attack, onset[index], key, 1.0)
+        _share(force, onset[index], key, velocity)
+        _share(rise, performance.key_up[index] / HOP_SECONDS - start, key, 1.0)
+        first, last = max(0, int(np.floor(onset[index]))), min(hops, int(np.ceil(end[index])))
+        if last > first:
+            age = np.maximum(np.arange(first, last) - onset[index], 0) * HOP_SECONDS
+            held[first:last, key] = velocity
+            young[first:last, key] = velocity * np.exp(-age / YOUNG)
+            old[first:last, key] = velocity * np.exp(-age / OLD)
+    return np.concatenate([out.reshape(hops, -1), _pedal(performance.pedal, start, hops)], 1)
+
+
+def _pedal(pedal: Floats, start: int, hops: int) -> Floats:
+    """Whether the pedal is down at the end of each hop, and whether that is known: [hops, 2]."""
+    out = np.zeros((hops, PEDAL), np.float32)
+    if len(pedal):
+        ends = (start + 1 + np.arange(hops)) * HOP_SECONDS
+        last = np.searchsorted(pedal[:, 0], ends, "right") - 1
+        before = 1 - pedal[0, 1]
+        out[:, 0] = np.where(last >= 0, pedal[np.maximum(last, 0), 1], before)
+        out[:, 1] = 1
+    return out

@@ -1,0 +1,110 @@
+"""`python -m melos_training pianist`."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..checkpoint import load_average
+from ..constants import NEPER_DB
+from ..data import Shards, tell
+from ..losses import mel_loss
+from ..precision import autocast
+from ..runs import PianistRun
+from ..team import Team
+from ..training import Numbers, Task, Trainer, start
+from ..vae import divergence
+from .losses import attack_loss, attacks, freed
+from .network import Pianist
+from .windows import PianoShards
+
+BATCH, BATCHES, FRAMES = 8, 4, 128
+"""Windows at once, how often, and mel frames of each, when measured."""
+ACTIVE = 0.1
+"""Least deviation of the posterior mean of a dimension that carries something: variance 0.01 (Burda et al., 2016)."""
+
+
+@torch.no_grad()
+def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Generator, batches: int) -> Numbers:
+    """Figures on held-out windows.
+
+    Mean absolute error of the log-mel in dB through the posterior's mean, at all frames and at attacks; the same from
+    the notes alone (latents of 0); KL in nats a latent, and active dimensions.
+    """
+    device = next(pianist.parameters()).device
+    errors: dict[str, list[float]] = {"mae_db": [], "attack_db": [], "notes_db": [], "notes_attack_db": []}
+    nats, means = [], []
+    for _ in range(batches):
+        mel, roll, piano, _ = (part.to(device) for part in shards.draw(rng, BATCH, FRAMES))
+        attack = attacks(roll)
+        with autocast(device):
+            mean, log_variance = pianist.encoder(mel)
+            told = pianist.decoder(mean, roll, piano)
+            alone = pianist.decoder(torch.zeros_like(mean), roll, piano)
+        for name, predicted in (("", told), ("notes_", alone)):
+            overall = "mae_db" if not name else "notes_db"
+            errors[overall].append((predicted - mel).abs().mean().item() * NEPER_DB)
+            errors[f"{name}attack_db"].append(attack_loss(predicted, mel, attack).item() * NEPER_DB)
+        nats.append(divergence(mean, log_variance))
+        means.append(mean.flatten(0, 1))
+    return {name: float(np.mean(values)) for name, values in errors.items()} | {
+        "nats": torch.stack(nats).mean(0).sum().item(),
+        "active": float((torch.cat(means).std(0) > ACTIVE).sum()),
+    }
+
+
+class PianistTask(Task[Pianist]):
+    """Log-mels of known notes through sampled latents."""
+
+    def __init__(self, pianist: Pianist, run: PianistRun, training: PianoShards, valid: PianoShards) -> None:
+        super().__init__(pianist)
+        self.run, self.training_shards, self.valid_shards = run, training, valid
+
+    def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        return self.training_shards.draw(rng, self.run.batch, self.run.frames)[:3]
+
+    def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
+        mel, roll, piano = batch
+        with autocast(mel.device):
+            predicted, mean, log_variance = self.network(mel, roll, piano)
+        nats = divergence(mean, log_variance)
+        at_attacks = attack_loss(predicted, mel, attacks(roll))
+        cost = min(1, share / self.run.kl_ramp) * self.run.kl_weight * freed(nats, self.run.free_nats)
+        total = mel_loss(predicted, mel) + self.run.attack_weight * at_attacks + cost
+        mae = (predicted.detach() - mel).abs().mean().item() * NEPER_DB
+        return total, {"mae_db": mae, "attack_db": at_attacks.item() * NEPER_DB, "nats": nats.sum().item()}
+
+    def evaluate(self, network: Pianist) -> Numbers:
+        return evaluate_pianist(network, self.valid_shards, np.random.default_rng(1), BATCHES)
+
+    def refresh(self) -> None:
+        self.training_shards.shards.refresh()
+        self.valid_shards.shards.refresh()
+
+    def data_order(self) -> list[str]:
+        return self.training_shards.shards.order()
+
+
+def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
+    """Trains on `shards`/train, watching `shards`/valid."""
+    team = team or Team()
+    begun = start(run, team)
+    training = Shards(run.shards, "train", min_frames=run.frames, order=begun.order)
+    valid = Shards(run.shards, "valid", min_frames=max(FRAMES, run.frames))
+    if team.leads:
+        tell(training, valid)
+    pianist = Pianist(len(run.pianos), run.latent)
+    task = PianistTask(pianist, run, PianoShards(training, run.pianos), PianoShards(valid, run.pianos))
+    trainer = Trainer(task, run, begun, team)
+    trainer.train()
+    return trainer
+
+
+def trained(path: Path) -> tuple[Pianist, PianistRun]:
+    """The averaged weights of a checkpoint, ready for use, and the run they come from."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    run = PianistRun.model_validate({key: value for key, value in saved["run"].items() if key != "network"})
+    pianist = Pianist(len(run.pianos), run.latent)
+    load_average(pianist, path)
+    return pianist, run

@@ -1,0 +1,97 @@
+"""`python -m melos_training prior`."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import Shards, tell
+from ..precision import autocast
+from ..runs import PriorRun
+from ..team import Team
+from ..training import Numbers, Task, Trainer, start
+from ..vae import Encoder
+from .losses import normal_nats
+from .network import Prior, shifted
+from .train_pianist import trained
+from .windows import MOOD, PianoShards
+
+BATCH, BATCHES, FRAMES = 8, 4, 512
+"""Windows at once, how often, and mel frames of each, when measured."""
+
+
+@torch.no_grad()
+def told(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
+    """Latents [batch, n, latent] of log-mel, drawn from the posterior with standard normal `noise`."""
+    with autocast(mel.device):
+        mean, log_variance = encoder(mel)
+    return mean + noise * (log_variance / 2).exp()
+
+
+@torch.no_grad()
+def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.random.Generator) -> Numbers:
+    """Nats a latent on held-out windows: with everything told, without a mood, and of a standard normal."""
+    device = next(prior.parameters()).device
+    figures: dict[str, list[float]] = {"nats": [], "moodless_nats": [], "standard_nats": []}
+    for _ in range(BATCHES):
+        mel, roll, piano, mood = (part.to(device) for part in shards.draw(rng, BATCH, FRAMES))
+        shape = (len(mel), FRAMES // 8, prior.latent)
+        noise = torch.from_numpy(rng.standard_normal(shape, np.float32)).to(device)
+        latents = told(encoder, mel, noise)
+        for name, known in (("nats", mood), ("moodless_nats", torch.zeros_like(mood))):
+            with autocast(device):
+                mean, log_variance = prior(shifted(latents), roll, piano, known)
+            figures[name].append(normal_nats(latents, mean, log_variance).item())
+        zero = torch.zeros_like(latents)
+        figures["standard_nats"].append(normal_nats(latents, zero, zero).item())
+    return {name: float(np.mean(values)) for name, values in figures.items()}
+
+
+class PriorTask(Task[Prior]):
+    """The likelihood of latents under what comes before them."""
+
+    def __init__(
+        self, prior: Prior, encoder: Encoder, run: PriorRun, training: PianoShards, valid: PianoShards
+    ) -> None:
+        super().__init__(prior)
+        self.encoder = encoder
+        self.run, self.training_shards, self.valid_shards = run, training, valid
+
+    def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        windows = self.training_shards.draw(rng, self.run.batch, self.run.frames)
+        keep = torch.from_numpy(rng.random((self.run.batch, 1, 1)) >= self.run.drop_mood)
+        return (*windows[:3], windows.mood * keep)
+
+    def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
+        mel, roll, piano, mood = batch
+        noise = torch.randn(len(mel), mel.shape[1] // 8, self.network.latent, device=mel.device)
+        latents = told(self.encoder, mel, noise)
+        with autocast(mel.device):
+            mean, log_variance = self.network(shifted(latents), roll, piano, mood)
+        nats = normal_nats(latents, mean, log_variance)
+        return nats / self.network.latent, {"nats": nats.item()}
+
+    def evaluate(self, network: Prior) -> Numbers:
+        return evaluate_prior(network, self.encoder, self.valid_shards, np.random.default_rng(1))
+
+    def refresh(self) -> None:
+        self.training_shards.shards.refresh()
+        self.valid_shards.shards.refresh()
+
+    def data_order(self) -> list[str]:
+        return self.training_shards.shards.order()
+
+
+def train(run: PriorRun, team: Team | None = None) -> Trainer[Prior]:
+    """Trains on the latents that a trained pianist's encoder tells of `shards`/train, watching `shards`/valid."""
+    team = team or Team()
+    begun = start(run, team)
+    training = Shards(run.shards, "train", min_frames=run.frames, order=begun.order)
+    valid = Shards(run.shards, "valid", min_frames=max(FRAMES, run.frames))
+    if team.leads:
+        tell(training, valid)
+    pianist, its_run = trained(run.pianist)
+    prior = Prior(len(its_run.pianos), its_run.latent, MOOD)
+    windows = (PianoShards(training, its_run.pianos), PianoShards(valid, its_run.pianos))
+    trainer = Trainer(PriorTask(prior, pianist.encoder, run, *windows), run, begun, team)
+    trainer.train()
+    return trainer

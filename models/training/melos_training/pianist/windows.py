@@ -1,0 +1,89 @@
+"""Windows of shards as the pianist sees them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..arrays import Array, Floats
+from ..constants import CONDITION_GROUPS, LATENT_FRAMES, VALUE_COUNT
+from ..data import Shard, Shards
+from ..runs import SettingsError
+from .layout import AHEAD
+from .roll import Performance, roll
+
+
+class Windows(NamedTuple):
+    """A batch."""
+
+    mel: Tensor
+    """Log-mel [batch, hops, 128]."""
+    roll: Tensor
+    """The piano roll, `AHEAD` hops before the mel: [batch, hops, ROLL]."""
+    piano: Tensor
+    """Which piano: [batch]."""
+    mood: Tensor
+    """Emotion and affect with their masks: [batch, hops / 8, MOOD]."""
+
+
+def _mood_columns() -> list[int]:
+    names = list(CONDITION_GROUPS)
+    columns = [c for name in ("emotion", "affect") for c in range(*CONDITION_GROUPS[name])]
+    return columns + [VALUE_COUNT + names.index(name) for name in ("emotion", "affect")]
+
+
+MOOD_COLUMNS = _mood_columns()
+"""Where mood and its masks stand in a shard's conditions."""
+MOOD = len(MOOD_COLUMNS)
+
+
+class PianoShards:
+    """The shards of a split that carry notes of known pianos, and windows of them."""
+
+    def __init__(self, shards: Shards, pianos: Sequence[str]) -> None:
+        self.shards, self.pianos = shards, list(pianos)
+        self._performances: dict[str, Performance] = {}
+        self._numbers: dict[str, int] = {}
+
+    def piano(self, shard: Shard) -> int:
+        """The number of a shard's piano; kept once read. Raises `SettingsError` for one that the run does not name."""
+        key = str(shard.path)
+        if key not in self._numbers:
+            self._numbers[key] = self._number(shard)
+        return self._numbers[key]
+
+    def _number(self, shard: Shard) -> int:
+        name = shard.metadata().get("piano", "")
+        if name not in self.pianos:
+            known = ", ".join(self.pianos)
+            raise SettingsError(f"{shard.path}: piano {name!r} is none of the run's pianos: {known}")
+        return self.pianos.index(name)
+
+    def performance(self, shard: Shard) -> Performance:
+        """What is played in a shard; kept once read."""
+        key = str(shard.path)
+        if key not in self._performances:
+            self._performances[key] = Performance.of(shard)
+        return self._performances[key]
+
+    def window(self, shard: Shard, start: int, hops: int) -> tuple[Array, Floats, int, Floats]:
+        """Log-mel, roll, piano and mood from a hop on."""
+        first = start // LATENT_FRAMES
+        mood = shard.read("conditions", first, first + hops // LATENT_FRAMES)[:, MOOD_COLUMNS]
+        return (
+            shard.read("mel", start, start + hops).astype(np.float32),
+            roll(self.performance(shard), start + AHEAD, hops),
+            self.piano(shard),
+            mood.astype(np.float32),
+        )
+
+    def draw(self, rng: np.random.Generator, batch: int, hops: int) -> Windows:
+        """Random windows, each beginning with a latent."""
+        parts = []
+        for _ in range(batch):
+            shard = self.shards.draw(rng)
+            start = LATENT_FRAMES * int(rng.integers((shard.frames - hops) // LATENT_FRAMES + 1))
+            parts.append(self.window(shard, start, hops))
+        return Windows(*(torch.from_numpy(np.stack(part)) for part in zip(*parts)))

@@ -1,0 +1,247 @@
+"""The pianist on a tiny corpus of two pianos: what it sees, that it streams, that it learns and goes on exactly."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from melos_training import checkpoint, metrics
+from melos_training.constants import LATENT_FRAMES
+from melos_training.data import Shards
+from melos_training.layers import Carry
+from melos_training.pianist import train_pianist, train_prior
+from melos_training.pianist.layout import AHEAD, CHANNELS, HOP_SECONDS, KEYS, LOWEST_KEY, ROLL
+from melos_training.pianist.losses import attack_loss, attacks, freed, normal_nats
+from melos_training.pianist.measure import measure
+from melos_training.pianist.network import Decoder, Pianist, Prior, shifted
+from melos_training.pianist.roll import Performance, roll
+from melos_training.pianist.windows import MOOD, PianoShards
+from melos_training.runs import PianistRun, PriorRun, SettingsError, describe_run
+from melos_training.training import Trainer
+from melos_training.vae import divergence
+
+PIANOS = ("grand", "upright")
+RECIPES = Path(__file__).parent.parent / "recipes"
+MODEL = Path(__file__).parents[2] / "melos-piano"
+
+
+@pytest.fixture(autouse=True)
+def quick_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    for task in (train_pianist, train_prior):
+        monkeypatch.setattr(task, "BATCH", 2)
+        monkeypatch.setattr(task, "BATCHES", 1)
+
+
+@pytest.fixture(scope="module")
+def folders(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The tiny corpus as two pianos play it: the second one duller."""
+    out = []
+    for number, piano in enumerate(PIANOS):
+        folder = tmp_path_factory.mktemp(piano)
+        for path in sorted(shards.rglob("*.safetensors")):
+            tensors = load_file(str(path))
+            notes = tensors["notes"]
+            tensors["mel"] = (tensors["mel"] - number * np.linspace(0, 2, 128)).astype(np.float16)
+            tensors["key_up"] = notes[:, 1] - np.float32(0.1)
+            tensors["pedal"] = np.array([[0.5, 1], [2.0, 0]], np.float32)
+            target = folder / path.parent.name / path.name
+            target.parent.mkdir(exist_ok=True)
+            save_file(tensors, str(target), metadata={"piano": piano})
+        out.append(folder)
+    return out
+
+
+def run(folders: list[Path], out: Path, **options: Any) -> PianistRun:
+    settings: dict[str, Any] = {"batch": 2, "frames": 64, "latent": 4, "every": 6, "device": "cpu"}
+    settings |= {"shards": folders, "precision": "float32"}
+    return PianistRun(out=out, pianos=PIANOS, **(settings | options))
+
+
+def channel(rows: np.ndarray[Any, Any], name: str, key: int) -> np.ndarray[Any, Any]:
+    return rows[:, CHANNELS.index(name) * KEYS + key - LOWEST_KEY]
+
+
+def test_the_roll_says_when_keys_are_struck_held_and_released() -> None:
+    start, up, end = 10.25 * HOP_SECONDS, 20 * HOP_SECONDS, 30 * HOP_SECONDS
+    notes = np.array([[start, end, 60, 127 / 2]], np.float32)
+    pedal = np.array([[15 * HOP_SECONDS + 1e-4, 1], [end, 0]], np.float32)
+    rows = roll(Performance(notes, np.array([up], np.float32), pedal), 5, 40)
+    assert rows.shape == (40, ROLL)
+    attack, held = channel(rows, "attack", 60), channel(rows, "held", 60)
+    np.testing.assert_allclose(attack[5:7], [0.75, 0.25], atol=1e-4)
+    assert attack.sum() == pytest.approx(1)
+    np.testing.assert_allclose(channel(rows, "force", 60), attack / 2, atol=1e-4)
+    assert np.flatnonzero(held).tolist() == list(range(5, 25))
+    old, young = channel(rows, "old", 60), channel(rows, "young", 60)
+    assert (young[6:25] < old[6:25]).all() and old[24] == pytest.approx(
+        0.5 * np.exp(-18.75 * HOP_SECONDS / 1.5), rel=1e-3
+    )
+    assert channel(rows, "rise", 60)[15] == pytest.approx(1, abs=1e-3)
+    assert np.flatnonzero(rows[:, -2]).tolist() == list(range(10, 24)) and rows[:, -1].all()
+    assert not channel(rows, "attack", 61).any()
+
+
+def test_a_window_is_the_same_wherever_the_roll_begins(folders: list[Path]) -> None:
+    windows = PianoShards(Shards(folders, "train"), PIANOS)
+    shard = windows.shards.shards[0]
+    _, long, _, _ = windows.window(shard, 0, 160)
+    _, short, piano, mood = windows.window(shard, 80, 80)
+    np.testing.assert_allclose(long[80:], short, atol=1e-5)
+    assert piano == 0 and mood.shape == (10, MOOD)
+    with pytest.raises(SettingsError, match="'grand' is none"):
+        PianoShards(windows.shards, ["spinet"]).window(shard, 0, 16)
+
+
+def test_attacks_are_the_frames_around_onsets() -> None:
+    hops = torch.zeros(1, 32, ROLL)
+    hops[0, 10, 40] = 0.5
+    # Row 10 of the roll is hop 12 of the mel.
+    mask = attacks(hops)[0]
+    assert mask.nonzero()[:, 0].tolist() == list(range(10 + AHEAD - 2, 10 + AHEAD + 4))
+    mel = torch.zeros(1, 32, 128)
+    wrong = mel.clone()
+    wrong[0, 12] = 6
+    assert attack_loss(wrong, mel, mask[None]).item() == pytest.approx(1)
+    assert attack_loss(wrong, mel, torch.zeros(1, 32)).item() == 0
+
+
+def test_free_nats_and_likelihood() -> None:
+    nats = torch.tensor([0.05, 0.3])
+    assert freed(nats, 0.1).item() == pytest.approx(0.1)
+    latents = torch.randn(2, 3, 4)
+    normal = torch.distributions.Normal(0.5, 2.0)
+    expected = -normal.log_prob(latents).sum(2).mean()
+    mean, log_variance = torch.full_like(latents, 0.5), torch.full_like(latents, 2 * np.log(2.0))
+    assert normal_nats(latents, mean, log_variance).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def stepwise(network: Decoder | Prior, size: int, count: int, inputs: tuple[torch.Tensor, ...]) -> list[Any]:
+    """What a network gives latent by latent."""
+    state, out = torch.zeros(1, size), []
+    for k in range(count):
+        frames = slice(LATENT_FRAMES * k, LATENT_FRAMES * (k + 1))
+        latents, hops, piano, *mood = inputs
+        carry = Carry(state)
+        out.append(
+            network(latents[:, k : k + 1], hops[:, frames], piano, *(m[:, k : k + 1] for m in mood), carry=carry)
+        )
+        state = carry.packed()
+    return out
+
+
+@torch.no_grad()
+def test_whole_and_step_by_step_agree() -> None:
+    torch.manual_seed(0)
+    count, piano = 6, torch.tensor([1])
+    latents, hops, mood = (
+        torch.randn(1, count, 4),
+        torch.rand(1, LATENT_FRAMES * count, ROLL),
+        torch.rand(1, count, MOOD),
+    )
+    decoder = Decoder(2, 4)
+    steps = torch.cat(stepwise(decoder, decoder.state_size(), count, (latents, hops, piano)), 1)
+    torch.testing.assert_close(steps, decoder(latents, hops, piano), atol=1e-4, rtol=0)
+
+    prior = Prior(2, 4, MOOD)
+    torch.nn.init.normal_(prior.leave.weight, std=0.05)
+    carry = Carry()
+    mean, log_variance = prior(shifted(latents), hops, piano, mood, carry)
+    parts = stepwise(prior, carry.size, count, (shifted(latents), hops, piano, mood))
+    torch.testing.assert_close(torch.cat([m for m, _ in parts], 1), mean, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.cat([v for _, v in parts], 1), log_variance, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_nothing_is_known_before_it_is_played() -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(2, 4)
+    latents, hops, piano = torch.randn(1, 4, 4), torch.rand(1, 32, ROLL), torch.tensor([0])
+    before = decoder(latents, hops, piano)
+    hops[:, 20:] += 1
+    latents[:, 3] += 1
+    after = decoder(latents, hops, piano)
+    torch.testing.assert_close(after[:, :20], before[:, :20], atol=1e-5, rtol=0)
+    assert (after[:, 20] - before[:, 20]).abs().max() > 1e-3
+    assert (decoder(latents, hops, torch.tensor([1])) - after).abs().max() > 1e-3, "the piano matters"
+
+
+def test_it_learns_and_the_latent_lives(folders: list[Path], tmp_path: Path) -> None:
+    trainer = train_pianist.train(run(folders, tmp_path / "pianist.pt", steps=24, every=12))
+    first, last = (record["valid"] for record in trainer.history)
+    assert last["mae_db"] < first["mae_db"]
+    assert {"mae_db", "attack_db", "notes_db", "notes_attack_db", "nats", "active"} == last.keys()
+    assert [record["step"] for record in metrics.read(tmp_path / "pianist.jsonl")] == [12, 24]
+    assert last["active"] >= 1 and last["nats"] > 0
+    pianist, its_run = train_pianist.trained(tmp_path / "pianist.pt")
+    assert isinstance(pianist, Pianist) and its_run.pianos == PIANOS
+
+    figures = measure(tmp_path / "pianist.pt", MODEL, folders)
+    assert figures.keys() == set(PIANOS)
+    for numbers in figures.values():
+        assert numbers["clips"] == 4 and all(np.isfinite(value) for value in numbers.values())
+        assert numbers["vae"] > 0 and numbers["pianist"] > 0 and numbers["notes_attack"] > 0
+
+    options: dict[str, Any] = {"shards": folders, "batch": 2, "frames": 64, "device": "cpu", "every": 16}
+    prior = PriorRun(out=tmp_path / "prior.pt", pianist=tmp_path / "pianist.pt", steps=16, **options)
+    held_out = [record["valid"] for record in train_prior.train(prior).history]
+    assert held_out[-1]["nats"] < held_out[-1]["standard_nats"], "the notes and the past say something"
+
+
+def test_the_latent_is_kept_alive_by_free_nats() -> None:
+    """A posterior that says nothing costs nothing, and one within its free nats has no gradient towards nothing."""
+    mean = torch.full((1, 8, 2), 0.3, requires_grad=True)
+    freed(divergence(mean, torch.zeros_like(mean)), 0.1).backward()
+    assert mean.grad is not None and not mean.grad.any()
+    large = torch.full((1, 8, 2), 2.0, requires_grad=True)
+    freed(divergence(large, torch.zeros_like(large)), 0.1).backward()
+    assert large.grad is not None and (large.grad > 0).all()
+
+
+def test_two_parts_are_one_piece(folders: list[Path], tmp_path: Path) -> None:
+    whole = train_pianist.train(run(folders, tmp_path / "whole.pt", steps=6)).model.state_dict()
+    # The learning rate follows the share of all steps, so the first part is the same training, cut off.
+    parts = run(folders, tmp_path / "parts.pt", steps=6)
+    stop_after(parts, 3)
+    again = train_pianist.train(parts).model.state_dict()
+    assert all(torch.equal(again[name], value) for name, value in whole.items())
+
+
+def stop_after(described: PianistRun, steps: int) -> None:
+    """Trains some steps, writes the checkpoint, and stops."""
+    taken = 0
+
+    class Stop(Exception):
+        pass
+
+    original = Trainer._step
+
+    def step(self: Any, shared: Any) -> None:
+        nonlocal taken
+        if taken == steps:
+            self._save()
+            raise Stop
+        original(self, shared)
+        taken += 1
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_step", step)
+        with pytest.raises(Stop):
+            train_pianist.train(described)
+    saved = checkpoint.read(described.out)
+    assert saved is not None and saved["step"] == steps
+
+
+def test_equal_names_in_several_folders_keep_their_order(folders: list[Path]) -> None:
+    known = Shards(folders, "train")
+    paths = [shard.path for shard in known.shards]
+    assert len(set(known.order())) < len(paths), "both pianos play the same copies"
+    assert [shard.path for shard in Shards(folders, "train", order=known.order()).shards] == paths
+
+
+@pytest.mark.parametrize("network", ["pianist", "prior"])
+def test_the_recipes_are_valid(network: str) -> None:
+    described = describe_run(network, RECIPES / f"{network}.toml", {})
+    assert described.network == network and described.minutes

@@ -1,0 +1,122 @@
+//! What the shells complete: commands and options, and as values what the running Melos has, or else what is on disk.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::CommandFactory;
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate, Shell};
+use melos::event::parameter::{Kind, Param, TABLE};
+use melos::files::Places;
+use melos::files::config::find_data;
+use serde_json::Value as Json;
+
+use super::Cli;
+use super::client::ask_here;
+
+/// The variable by which a shell asks for completions.
+const ASKED: &str = "COMPLETE";
+/// How long the running Melos may take; nobody waits for a Tab.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Answers a shell that asks for completions, and ends the process then.
+pub(super) fn answer() {
+    CompleteEnv::with_factory(Cli::command).var(ASKED).complete();
+}
+
+/// Writes what a shell reads to have completions.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn script(shell: Shell) -> anyhow::Result<()> {
+    let completer: &dyn EnvCompleter = match shell {
+        Shell::Bash => &Bash,
+        Shell::Elvish => &Elvish,
+        Shell::Fish => &Fish,
+        Shell::PowerShell => &Powershell,
+        Shell::Zsh => &Zsh,
+        _ => anyhow::bail!("there are no completions for {shell}"),
+    };
+    let mut text = Vec::new();
+    completer.write_registration(ASKED, "melos", "melos", "melos", &mut text).context("the completions")?;
+    std::io::stdout().write_all(&text)?;
+    Ok(())
+}
+
+/// Completes the id of a parameter.
+pub(super) fn parameters() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        fitting(current, TABLE.iter().map(|spec| (spec.id.to_owned(), spec.description.to_owned())))
+    })
+}
+
+/// Completes the value of the parameter that stands before it on the command line.
+pub(super) fn values() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let words: Vec<String> = std::env::args().collect();
+        let param = words.iter().rev().find_map(|word| Param::from_id(word));
+        fitting(current, param.map(values_of).unwrap_or_default())
+    })
+}
+
+/// Completes the name of a preset.
+pub(super) fn presets() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let steps = [("next", "The one after"), ("previous", "The one before")];
+        let steps = steps.map(|(name, help)| (name.to_owned(), help.to_owned()));
+        fitting(current, values_of(Param::Preset).into_iter().chain(steps))
+    })
+}
+
+/// Completes the name of a setlist, or a step in one.
+pub(super) fn setlists() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let steps = [("next", "The next entry"), ("previous", "The entry before")];
+        let steps = steps.map(|(name, help)| (name.to_owned(), help.to_owned()));
+        fitting(current, values_of(Param::Setlist).into_iter().chain(steps))
+    })
+}
+
+fn fitting(current: &OsStr, known: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
+    let begun = current.to_string_lossy();
+    let fits = known.into_iter().filter(|(name, _)| name.starts_with(&*begun));
+    fits.map(|(name, help)| {
+        let candidate = CompletionCandidate::new(name);
+        if help.is_empty() { candidate } else { candidate.help(Some(help.into())) }
+    })
+    .collect()
+}
+
+/// What a parameter may be set to, with what that is.
+fn values_of(param: Param) -> Vec<(String, String)> {
+    let plain = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
+    match (param, param.spec().kind) {
+        (_, Kind::Choice { names, .. }) => plain(names),
+        (_, Kind::Toggle { .. }) => plain(&["on", "off"]),
+        (_, Kind::Chord) => plain(&["auto"]),
+        (Param::Preset, _) => listed("/presets", "presets").unwrap_or_else(|| on_disk("presets")),
+        (Param::Setlist, _) => listed("/presets", "setlists").unwrap_or_else(|| on_disk("setlists")),
+        (Param::Scene | Param::SceneA | Param::SceneB | Param::SceneDelete | Param::SceneStore, _) => {
+            listed("/scenes", "scenes").unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What the Melos on this machine's usual port lists.
+fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
+    let answer = ask_here(path, PATIENCE)?;
+    let entry = |entry: &Json| match entry {
+        Json::String(name) => Some((name.clone(), String::new())),
+        card => Some((card["id"].as_str()?.to_owned(), card["name"].as_str().unwrap_or_default().to_owned())),
+    };
+    Some(answer[key].as_array()?.iter().filter_map(entry).collect())
+}
+
+fn on_disk(kind: &str) -> Vec<(String, String)> {
+    let places = find_data(None).ok().map(|data| Places::new(&data));
+    let found = places.into_iter().flat_map(|places| places.found(kind));
+    found.map(|(name, _)| (name, String::new())).collect()
+}

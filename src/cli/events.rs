@@ -1,0 +1,96 @@
+//! `melos log`: what Melos said, just now or in the night.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, ZonedDateTime};
+use melos::files::state_folder;
+use melos::remote::journal;
+use serde_json::Value as Json;
+
+use super::client::Client;
+use super::list::ago;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Everything since a moment: `"8 hours ago"`, `"2 days ago"`, or `2026-11-28T22:00:00+01:00`
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// State folder to read when no Melos answers [default: ~/.local/state/melos]
+    #[arg(long, requires = "since")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    melos: Client,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let Some(since) = &args.since else {
+        for line in args.melos.get("/log")?["lines"].as_array().into_iter().flatten() {
+            let (at, level, text) = parts(line);
+            writeln!(out, "{:>12} {level:<5} {text}", ago(at))?;
+        }
+        return Ok(());
+    };
+    let at = moment(since, &ZonedDateTime::now())?.as_second().max(0) as u64;
+    let lines = match args.melos.get(&format!("/log?since={at}")) {
+        Ok(answer) => answer["lines"].as_array().cloned().unwrap_or_default(),
+        Err(error) if args.melos.is_elsewhere() => return Err(error),
+        Err(error) => {
+            let folder = args.state.clone().or_else(state_folder).context("no home folder; name one with --state")?;
+            let kept = journal::read(&folder, at).with_context(|| folder.display().to_string())?;
+            if kept.is_empty() {
+                bail!("{error:#}, and {} keeps nothing since then", folder.display());
+            }
+            super::tell(format_args!("{error:#}; this is what {} keeps", folder.display()));
+            kept.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
+        }
+    };
+    let zone = TimeZone::system();
+    for line in &lines {
+        let (at, level, text) = parts(line);
+        let when = Timestamp::from_second(at as i64)?;
+        writeln!(out, "{} {level:<5} {text}", zone.to_datetime(when).strftime("%a %Y-%m-%d %H:%M:%S"))?;
+    }
+    Ok(())
+}
+
+fn parts(line: &Json) -> (f64, &str, &str) {
+    let text = |key: &str| line[key].as_str().unwrap_or_default();
+    (line["at"].as_f64().unwrap_or_default(), text("level"), text("text"))
+}
+
+/// The moment that a text names.
+fn moment(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment);
+    }
+    let expected = || format!("--since {text:?}: expected a time such as \"8 hours ago\", or 2026-11-28T22:00:00+01:00");
+    let span: Span = text.parse().with_context(expected)?;
+    let back = if span.is_negative() { span } else { -span };
+    Ok(now.checked_add(back).with_context(expected)?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_named_as_people_do() {
+        let now: ZonedDateTime = "2026-11-28T21:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        for (text, moment_named) in [
+            ("8 hours ago", "2026-11-28T12:00:00Z"),
+            ("8h", "2026-11-28T12:00:00Z"),
+            ("90 minutes ago", "2026-11-28T18:30:00Z"),
+            ("2 days ago", "2026-11-26T20:00:00Z"),
+            ("2026-11-28T22:00:00+01:00", "2026-11-28T21:00:00Z"),
+            ("2026-11-28T06:00:00Z", "2026-11-28T06:00:00Z"),
+        ] {
+            assert_eq!(moment(text, &now).unwrap(), moment_named.parse::<Timestamp>().unwrap(), "{text}");
+        }
+        let error = moment("yesterday", &now).unwrap_err().to_string();
+        assert!(error.contains("yesterday") && error.contains("8 hours ago"), "{error}");
+    }
+}

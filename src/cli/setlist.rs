@@ -1,0 +1,78 @@
+//! `melos setlist`: goes through a setlist of the running daemon.
+
+use std::io::Write;
+
+use anyhow::bail;
+use melos::event::parameter::{Param, Value};
+use serde_json::Value as Json;
+
+use super::client::Client;
+use super::set::steer;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// `next`, `previous`, the number of an entry, or the name of a setlist to begin; shows where it is when left out
+    step: Option<String>,
+    /// At the next bar line, not at once
+    #[arg(long, requires = "step")]
+    next_bar: bool,
+    #[command(flatten)]
+    melos: Client,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let Some(step) = args.step else { return show(&args.melos) };
+    let (param, value) = match (step.as_str(), step.parse::<u16>()) {
+        ("next", _) => (Param::SetlistNext, Value::Trigger),
+        ("previous", _) => (Param::SetlistPrevious, Value::Trigger),
+        (_, Ok(number)) => (Param::SetlistGo, Value::Number(f32::from(number))),
+        (name, Err(_)) => (Param::Setlist, Value::Text(name.to_owned())),
+    };
+    steer(&args.melos, param, &value, args.next_bar)
+}
+
+fn show(melos: &Client) -> anyhow::Result<()> {
+    let lists = melos.get("/presets")?;
+    let status = melos.get("/status")?;
+    let chosen = status["parameters"]["setlist"].as_str().unwrap_or_default();
+    let place = status["parameters"]["setlist/go"].as_f64().unwrap_or_default() as usize;
+    let lists: Vec<&Json> = lists["setlists"].as_array().into_iter().flatten().collect();
+    if lists.is_empty() {
+        bail!("there are no setlists; docs/presets.md says how to write one");
+    }
+    let mut out = std::io::stdout().lock();
+    for list in lists {
+        let id = list["id"].as_str().unwrap_or_default();
+        writeln!(out, "{id}: {}", list["name"].as_str().unwrap_or_default())?;
+        if id == chosen {
+            out.write_all(entries(list, place).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// The entries by number, with a mark at the one that was gone to last.
+fn entries(list: &Json, place: usize) -> String {
+    let entries = list["entries"].as_array().into_iter().flatten().enumerate();
+    let text = |entry: &Json, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    let line = |(index, entry): (usize, &Json)| {
+        let mark = if index + 1 == place { '>' } else { ' ' };
+        let named = format!("{} {}", text(entry, "kind"), text(entry, "name"));
+        let note = text(entry, "note");
+        format!("{mark} {:>3}  {named:<28} {note}", index + 1).trim_end().to_owned() + "\n"
+    };
+    entries.map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entry_that_plays_is_marked() {
+        let list = serde_json::json!({ "entries": [
+            { "kind": "preset", "name": "slow-dawn", "note": "doors" }, { "kind": "scene", "name": "verse", "note": "" },
+        ] });
+        assert_eq!(entries(&list, 2), "    1  preset slow-dawn             doors\n>   2  scene verse\n");
+    }
+}

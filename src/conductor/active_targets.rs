@@ -1,0 +1,343 @@
+//! The active targets: each value in effect, possibly on its way to a new one.
+
+use super::performance::Performance;
+use super::settings::Settings;
+use crate::event::parameter::{Effect, Kind, Lane, Param, TempoSource};
+use crate::event::{EngineCommand, TimedCommand};
+use crate::music::clock::MusicClock;
+use crate::music::emotion::{Affect, Mood};
+use crate::music::glide::{Glide, Length};
+use crate::music::plan::Steering;
+use crate::music::profile::Profile;
+use crate::music::theory::Chord;
+use crate::units::seconds_to_frames;
+
+/// Frames between two steps of a morphing number of the fast lane: 20 ms, the usual smoothing time.
+pub(super) const MORPH_STEP: u64 = 960;
+
+/// What must be recomputed after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Impact {
+    /// The network needs a new plan.
+    pub(super) network: bool,
+    /// The harmony continues differently from the next beat.
+    pub(super) harmony: bool,
+    /// The harmony follows a lead chord or is released from it, without waiting for the beat.
+    pub(super) lead: bool,
+    /// Beats fall on different frames.
+    pub(super) tempo: bool,
+    /// All random choices restart.
+    pub(super) seed: bool,
+}
+
+/// The values in effect.
+#[derive(Debug, Clone)]
+pub(super) struct ActiveTargets {
+    /// The targets in effect; they lag behind the settings while a change waits for its beat.
+    settings: Settings,
+    /// What the network is steered by, moved by modulations; and the same without them, which is what the tempo follows.
+    steering: Steering,
+    still: Steering,
+    /// How far modulations have moved parameters, in the order of the table.
+    shifts: Vec<(Param, f32)>,
+    /// Tempo when pinned, and how much it follows the mood instead (0 or 1, or on the way).
+    pinned_bpm: Glide<f32>,
+    follow: Glide<f32>,
+    /// Fast-lane numbers that are gliding, in table order.
+    morphing: Vec<(Param, Glide<f32>)>,
+    next_morph_step: u64,
+    lead: Option<Chord>,
+}
+
+impl ActiveTargets {
+    /// All values at rest at the settings.
+    pub(super) fn new(performance: &Performance) -> Self {
+        let settings = performance.asked().clone();
+        let number = |param| Glide::at_rest(settings.number(param));
+        let steering = Steering {
+            mood: Glide::at_rest(settings.mood()),
+            temperature: number(Param::Temperature),
+            guidance: number(Param::Guidance),
+            density: number(Param::Density),
+            loudness: number(Param::Loudness),
+            register: number(Param::Register),
+            guide_chord: settings.toggle(Param::GuideChord),
+            guide_beat: settings.toggle(Param::GuideBeat),
+        };
+        Self {
+            still: steering.clone(),
+            steering,
+            shifts: Vec::new(),
+            pinned_bpm: number(Param::Tempo),
+            follow: Glide::at_rest(share(settings.tempo_source() == TempoSource::Mood)),
+            morphing: Vec::new(),
+            next_morph_step: 0,
+            lead: performance.lead(),
+            settings,
+        }
+    }
+
+    /// The targets in effect.
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The network's steering.
+    pub(super) const fn steering(&self) -> &Steering {
+        &self.steering
+    }
+
+    /// The lead chord.
+    pub(super) const fn lead(&self) -> Option<Chord> {
+        self.lead
+    }
+
+    /// Tempo at a frame in beats per minute, without the clock's corrections. The clock provides the progress of morphs
+    /// over bars.
+    pub(super) fn bpm(&self, frame: u64, clock: &MusicClock) -> f64 {
+        let (pinned, follow) = (f64::from(self.pinned_bpm.at(frame, clock)), f64::from(self.follow.at(frame, clock)));
+        if follow == 0.0 {
+            return pinned;
+        }
+        let of_mood = f64::from(Profile::blend(&self.still.mood.at(frame, clock)).tempo_bpm);
+        pinned + (of_mood - pinned) * follow
+    }
+
+    /// Applies new targets for `params` from frame `at` on. With `morph`, everything that can glide takes that long;
+    /// without it, the mood uses the performer's glide time and the rest changes at once.
+    pub(super) fn steer(
+        &mut self,
+        params: impl Iterator<Item = Param>,
+        performance: &Performance,
+        at: u64,
+        morph: Option<Length>,
+        clock: &MusicClock,
+        commands: &mut Vec<TimedCommand>,
+    ) -> Impact {
+        let asked = performance.asked();
+        let cut = morph.unwrap_or(Length::CUT);
+        let glide = morph.unwrap_or_else(|| Length::Frames(seconds_to_frames(f64::from(asked.number(Param::Glide)))));
+        let mut impact = Impact::default();
+        for param in params {
+            if param == Param::Chord && self.lead != performance.lead() {
+                self.lead = performance.lead();
+                (impact.network, impact.lead) = (true, true);
+            }
+            let effect = param.policy().effect;
+            if self.settings.get(param) == asked.get(param) && effect != Effect::Mood {
+                continue;
+            }
+            let number = asked.number(param);
+            match param {
+                _ if effect == Effect::Mood && self.settings.mood() != asked.mood() => {
+                    self.still.mood.go(asked.mood(), at, glide, clock);
+                    self.steering.mood.go(self.shifted_mood(asked.mood()), at, glide, clock);
+                    let tempo = self.follow.at(at, clock) > 0.0 || *self.follow.target() > 0.0;
+                    impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
+                }
+                Param::Temperature | Param::Guidance | Param::Density | Param::Loudness | Param::Register => {
+                    let shifted = self.shifted(param, number);
+                    if let (Some(still), Some(moved)) =
+                        (glide_of(&mut self.still, param), glide_of(&mut self.steering, param))
+                    {
+                        still.go(number, at, cut, clock);
+                        moved.go(shifted, at, cut, clock);
+                    }
+                }
+                Param::GuideChord => self.steering.guide_chord = asked.toggle(param),
+                Param::GuideBeat => self.steering.guide_beat = asked.toggle(param),
+                Param::Tempo => self.pinned_bpm.go(number, at, cut, clock),
+                Param::TempoSource if asked.tempo_source() == TempoSource::Mood => {
+                    self.follow.go(1.0, at, glide, clock);
+                }
+                Param::TempoSource => self.follow.go(0.0, at, cut, clock),
+                _ if effect == Effect::Engine => self.command(param, asked, at, cut, clock, commands),
+                _ => {}
+            }
+            impact.network |= effect.steers_network();
+            impact.harmony |= effect.steers_harmony();
+            impact.tempo |= effect == Effect::Tempo;
+            impact.seed |= effect == Effect::Seed;
+            self.settings.adopt(param, asked);
+        }
+        impact
+    }
+
+    /// Commands for every fast-lane value.
+    pub(super) fn tell_all(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
+        for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
+            match spec.kind {
+                Kind::Number { .. } => {
+                    commands.push(self.number_command(frame, spec.param, self.settings.number(spec.param)));
+                }
+                Kind::Toggle { .. } => {
+                    commands.push(toggle_command(frame, spec.param, self.settings.toggle(spec.param)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Commands for every fast-lane value as sent so far, without pending changes.
+    pub(super) fn told(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
+        let mut commands = Vec::new();
+        self.tell_all(frame, &mut commands);
+        commands.into_iter().map(move |TimedCommand { command, .. }| match command {
+            EngineCommand::Number(param, _) => match self.morphing.binary_search_by_key(&param, |(param, _)| *param) {
+                Ok(index) => EngineCommand::Number(param, self.shifted(param, self.morphing[index].1.at(frame, clock))),
+                Err(_) => command,
+            },
+            _ => command,
+        })
+    }
+
+    /// The frame of the next [`ActiveTargets::step_morph`].
+    pub(super) fn next_morph_step(&self) -> Option<u64> {
+        (!self.morphing.is_empty()).then_some(self.next_morph_step)
+    }
+
+    /// Advances morphing fast-lane numbers.
+    pub(super) fn step_morph(&mut self, frame: u64, clock: &MusicClock, commands: &mut Vec<TimedCommand>) {
+        let step = |(param, glide): &(Param, Glide<f32>)| self.number_command(frame, *param, glide.at(frame, clock));
+        commands.extend(self.morphing.iter().map(step));
+        self.morphing.retain(|(_, glide)| !glide.arrived(frame, clock));
+        self.next_morph_step = frame + MORPH_STEP;
+    }
+
+    /// Brings a parameter so far away from where it is set, or back to it; whether the network is asked for something else.
+    pub(super) fn shift(
+        &mut self,
+        param: Param,
+        by: Option<f32>,
+        at: u64,
+        within: u64,
+        clock: &MusicClock,
+        commands: &mut Vec<TimedCommand>,
+    ) -> bool {
+        let place = self.shifts.binary_search_by_key(&param, |(param, _)| *param);
+        match (place, by) {
+            (Ok(place), Some(by)) => self.shifts[place].1 = by,
+            (Err(place), Some(by)) => self.shifts.insert(place, (param, by)),
+            (Ok(place), None) => drop(self.shifts.remove(place)),
+            (Err(_), None) => return false,
+        }
+        if by.is_none() && self.at_rest(param) {
+            return true;
+        }
+        let (end, length) = (at + within, Length::Frames(within));
+        if param.is_mood() {
+            let to = self.shifted_mood(self.still.mood.at(end, clock));
+            let moves = to != *self.steering.mood.target();
+            if moves {
+                self.steering.mood.go(to, at, length, clock);
+            }
+            return moves;
+        }
+        if let Some(still) = glide_of(&mut self.still, param).copied() {
+            let to = self.shifted(param, still.at(end, clock));
+            return glide_of(&mut self.steering, param).filter(|moved| to != *moved.target()).is_some_and(|moved| {
+                moved.go(to, at, length, clock);
+                true
+            });
+        }
+        let morphing = self.morphing.iter().find(|(other, _)| *other == param);
+        let now = morphing.map_or_else(|| self.settings.number(param), |(_, glide)| glide.at(at, clock));
+        commands.push(self.number_command(at, param, now));
+        false
+    }
+
+    /// Takes the way of a parameter that no modulation moves any more; false where it has none that lasts.
+    fn at_rest(&mut self, param: Param) -> bool {
+        if param.is_mood() && self.shifts.iter().all(|(other, _)| !other.is_mood()) {
+            self.steering.mood = self.still.mood;
+            return true;
+        }
+        let still = glide_of(&mut self.still, param).copied();
+        still.zip(glide_of(&mut self.steering, param)).map(|(still, moved)| *moved = still).is_some()
+    }
+
+    fn shift_of(&self, param: Param) -> f32 {
+        self.shifts.iter().find(|(other, _)| *other == param).map_or(0.0, |(_, by)| *by)
+    }
+
+    /// A number where modulations have moved it, within its range.
+    fn shifted(&self, param: Param, value: f32) -> f32 {
+        match (self.shift_of(param), param.spec().kind) {
+            (by, Kind::Number { min, max, .. }) if by != 0.0 => (value + by).clamp(min, max),
+            _ => value,
+        }
+    }
+
+    fn shifted_mood(&self, mood: Mood) -> Mood {
+        let (valence, arousal) = (self.shift_of(Param::Valence), self.shift_of(Param::Arousal));
+        if valence == 0.0 && arousal == 0.0 {
+            return mood;
+        }
+        let set = mood.affect();
+        Mood::at(Affect { valence: set.valence + valence, arousal: set.arousal + arousal })
+    }
+
+    fn number_command(&self, frame: u64, param: Param, value: f32) -> TimedCommand {
+        TimedCommand { frame, command: EngineCommand::Number(param, self.shifted(param, value)) }
+    }
+
+    fn command(
+        &mut self,
+        param: Param,
+        asked: &Settings,
+        at: u64,
+        length: Length,
+        clock: &MusicClock,
+        commands: &mut Vec<TimedCommand>,
+    ) {
+        let place = self.morphing.binary_search_by_key(&param, |(param, _)| *param);
+        match param.spec().kind {
+            Kind::Number { .. } if length != Length::CUT => {
+                let now = self.settings.number(param);
+                if self.morphing.is_empty() {
+                    self.next_morph_step = at.next_multiple_of(MORPH_STEP);
+                }
+                let index = place.unwrap_or_else(|index| {
+                    self.morphing.insert(index, (param, Glide::at_rest(now)));
+                    index
+                });
+                self.morphing[index].1.go(asked.number(param), at, length, clock);
+            }
+            Kind::Number { .. } => {
+                if let Ok(index) = place {
+                    self.morphing.remove(index);
+                }
+                commands.push(self.number_command(at, param, asked.number(param)));
+            }
+            Kind::Toggle { .. } => {
+                let fade = asked.number(Param::PlayFade);
+                if param == Param::Play && fade > 0.0 {
+                    let command = EngineCommand::Number(Param::PlayFade, fade);
+                    commands.push(TimedCommand { frame: at, command });
+                }
+                commands.push(toggle_command(at, param, asked.toggle(param)));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn share(on: bool) -> f32 {
+    if on { 1.0 } else { 0.0 }
+}
+
+/// The way of a number that steers the network.
+fn glide_of(steering: &mut Steering, param: Param) -> Option<&mut Glide<f32>> {
+    match param {
+        Param::Temperature => Some(&mut steering.temperature),
+        Param::Guidance => Some(&mut steering.guidance),
+        Param::Density => Some(&mut steering.density),
+        Param::Loudness => Some(&mut steering.loudness),
+        Param::Register => Some(&mut steering.register),
+        _ => None,
+    }
+}
+
+fn toggle_command(frame: u64, param: Param, on: bool) -> TimedCommand {
+    TimedCommand { frame, command: EngineCommand::Toggle(param, on) }
+}

@@ -1,0 +1,174 @@
+//! What moves a parameter by itself: a wave, a walk, or an input from outside.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::parameter::{Effect, Kind, Param};
+
+/// A movement around the value that a parameter is set to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Modulation {
+    /// How it moves.
+    pub shape: Shape,
+    /// How far it reaches above and below, in the parameter's unit; negative turns it upside down.
+    pub depth: f32,
+    /// How long once round takes; for a walk, how long the way to the next point takes.
+    pub period: Period,
+    /// Share of the period (0..1) at which it begins.
+    pub phase: f32,
+}
+
+/// How a modulation moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Up and down, rounded.
+    Sine,
+    /// Up and down, straight.
+    Triangle,
+    /// From the lowest to the highest, and back at once.
+    Ramp,
+    /// From one random point to the next, none far from the one before; the seed decides.
+    Walk,
+    /// As an input says, whose middle is the middle.
+    Input(Param),
+}
+
+/// A length of time or of music.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Period {
+    /// So many seconds.
+    Seconds(f64),
+    /// So many bars, whatever the tempo does.
+    Bars(f64),
+}
+
+impl Shape {
+    /// Every shape that needs no input, with its name.
+    pub const FREE: [(&'static str, Self); 4] =
+        [("sine", Self::Sine), ("triangle", Self::Triangle), ("ramp", Self::Ramp), ("walk", Self::Walk)];
+
+    /// Where the wave is, −1..=1, so many periods after its beginning; 0 for a walk and an input, which time alone does
+    /// not tell.
+    #[must_use]
+    pub fn at(self, periods: f64) -> f64 {
+        let share = periods.rem_euclid(1.0);
+        match self {
+            Self::Sine => (share * std::f64::consts::TAU).sin(),
+            Self::Triangle => 4.0 * ((share + 0.75).rem_euclid(1.0) - 0.5).abs() - 1.0,
+            Self::Ramp => 2.0 * share - 1.0,
+            Self::Walk | Self::Input(_) => 0.0,
+        }
+    }
+}
+
+impl Param {
+    /// The inputs that a modulation may follow.
+    pub const INPUTS: [Self; 4] = [Self::Input1, Self::Input2, Self::Input3, Self::Input4];
+
+    /// Whether a modulation may move it: numbers of the mood, of how the network plays, and of the sound.
+    #[must_use]
+    pub fn can_be_modulated(self) -> bool {
+        let reached = match self.policy().effect {
+            Effect::Engine | Effect::Network => true,
+            Effect::Mood => matches!(self, Self::Valence | Self::Arousal),
+            _ => false,
+        };
+        reached && matches!(self.spec().kind, Kind::Number { .. })
+    }
+}
+
+impl fmt::Display for Modulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shape {
+            Shape::Input(param) => f.write_str(param.spec().id)?,
+            shape => f.write_str(Shape::FREE.iter().find(|(_, free)| *free == shape).map_or("", |(name, _)| name))?,
+        }
+        let (unit, length) = match self.period {
+            Period::Seconds(seconds) => ("seconds", seconds),
+            Period::Bars(bars) => ("bars", bars),
+        };
+        write!(f, " {} {unit} {length} {}", self.depth, self.phase)
+    }
+}
+
+impl FromStr for Modulation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let [shape, depth, unit, length, phase] = text.split(' ').collect::<Vec<_>>()[..] else {
+            return Err("expected a shape, a depth, seconds or bars, how many, and a phase".to_owned());
+        };
+        let free = Shape::FREE.iter().find(|(name, _)| *name == shape).map(|(_, shape)| *shape);
+        let input = || Param::INPUTS.into_iter().find(|param| param.spec().id == shape).map(Shape::Input);
+        let shape = free.or_else(input).ok_or_else(|| format!("there is no shape {shape:?}"))?;
+        let finite = |text: &str| {
+            let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+            number.ok_or_else(|| format!("{text:?} is not a number"))
+        };
+        let length = finite(length)?;
+        if length <= 0.0 {
+            return Err("a period is longer than nothing".to_owned());
+        }
+        let period = match unit {
+            "seconds" => Period::Seconds(length),
+            "bars" => Period::Bars(length),
+            _ => return Err(format!("{unit:?} is neither seconds nor bars")),
+        };
+        finite(depth)?;
+        finite(phase)?;
+        let single = |text: &str| text.parse::<f32>().unwrap_or(0.0);
+        Ok(Self { shape, depth: single(depth), period, phase: single(phase) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waves_begin_in_the_middle_and_go_up() {
+        for (shape, points) in [
+            (Shape::Sine, [0.0, 1.0, 0.0, -1.0]),
+            (Shape::Triangle, [0.0, 1.0, 0.0, -1.0]),
+            (Shape::Ramp, [-1.0, -0.5, 0.0, 0.5]),
+        ] {
+            for (quarter, wanted) in points.into_iter().enumerate() {
+                for round in [0.0, 3.0] {
+                    let at = shape.at(round + quarter as f64 / 4.0);
+                    assert!((at - wanted).abs() < 1e-9, "{shape:?} at {quarter} quarters: {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for shape in Shape::FREE.map(|(_, shape)| shape).into_iter().chain([Shape::Input(Param::Input3)]) {
+            for period in [Period::Seconds(0.1), Period::Bars(8.0)] {
+                let modulation = Modulation { shape, depth: -0.3, period, phase: 0.25 };
+                assert_eq!(modulation.to_string().parse(), Ok(modulation));
+            }
+        }
+        for (text, hint) in [
+            ("sine 1 bars 4", "expected a shape"),
+            ("square 1 bars 4 0", "square"),
+            ("sine nan bars 4 0", "not a number"),
+            ("sine 1 hours 4 0", "neither seconds nor bars"),
+            ("sine 1 bars 0 0", "longer than nothing"),
+        ] {
+            let error = text.parse::<Modulation>().unwrap_err();
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_moves_beats_or_random_things_is_not_modulated() {
+        for param in [Param::Tempo, Param::Seed, Param::Glide, Param::Happy, Param::Key, Param::MutePad, Param::Input1]
+        {
+            assert!(!param.can_be_modulated(), "{param:?}");
+        }
+        for param in [Param::Valence, Param::Density, Param::Tone, Param::LevelMaster] {
+            assert!(param.can_be_modulated(), "{param:?}");
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! `[schedule]` in `melos.toml`: when music is played, and which preset when, by local time.
+//!
+//! Opening hours become moments of a date in a time zone, so a day of 23 or 25 hours has the hours it should, and nothing
+//! depends on how the clock got where it is: whoever looks sees what holds now.
+
+use std::time::{Duration, Instant};
+
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use crate::files::document::{Document, Field, Table};
+
+/// Longest fade, in seconds.
+const FADE: std::ops::RangeInclusive<f64> = 0.0..=600.0;
+/// How long another state must last before it is acted on, so that a clock that is set back a little at the door does not
+/// close what has just opened.
+const SETTLED: Duration = Duration::from_secs(3);
+/// Days that are looked at for the next change.
+const AHEAD: i64 = 8;
+const DAYS: [(&str, Weekday); 7] = [
+    ("mon", Weekday::Monday),
+    ("tue", Weekday::Tuesday),
+    ("wed", Weekday::Wednesday),
+    ("thu", Weekday::Thursday),
+    ("fri", Weekday::Friday),
+    ("sat", Weekday::Saturday),
+    ("sun", Weekday::Sunday),
+];
+
+/// When music is played.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Where the clock hangs; the system's time zone when `None`.
+    pub zone: Option<TimeZone>,
+    /// Seconds in which the music comes.
+    pub fade_in: f32,
+    /// Seconds in which it goes.
+    pub fade_out: f32,
+    /// Opening hours. Where several hold, the one that opened last counts; of equals, the one that stands last.
+    pub hours: Vec<Hours>,
+}
+
+/// Opening hours of some days.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hours {
+    /// The days on which they begin.
+    pub days: Vec<Weekday>,
+    /// When they begin.
+    pub open: Time,
+    /// When they end: on the next day, if that is no later than they begin.
+    pub close: Time,
+    /// The preset that is loaded as they begin.
+    pub preset: Option<String>,
+}
+
+/// What holds at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Which of the opening hours; `None` while it is closed.
+    pub hours: Option<usize>,
+    /// When that changes; `None` when nothing changes within a week.
+    pub until: Option<Timestamp>,
+}
+
+impl Schedule {
+    /// What holds at a moment.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Now {
+        let zone = self.zone.clone().unwrap_or_else(TimeZone::system);
+        let spans = self.spans(&zone, now);
+        let holding = |moment: Timestamp| {
+            let open = spans.iter().filter(|(from, to, _)| *from <= moment && moment < *to);
+            open.max_by_key(|(from, _, index)| (*from, *index)).map(|(.., index)| *index)
+        };
+        let hours = holding(now);
+        let mut changes: Vec<_> = spans.iter().flat_map(|(from, to, _)| [*from, *to]).filter(|at| *at > now).collect();
+        changes.sort_unstable();
+        Now { hours, until: changes.into_iter().find(|at| holding(*at) != hours) }
+    }
+
+    /// The moments at which hours begin and end, from the day before yesterday on.
+    fn spans(&self, zone: &TimeZone, now: Timestamp) -> Vec<(Timestamp, Timestamp, usize)> {
+        let today = zone.to_datetime(now).date();
+        let mut spans = Vec::new();
+        for day in -2..=AHEAD {
+            let Ok(date) = today.checked_add(day.days()) else { continue };
+            for (index, hours) in
+                self.hours.iter().enumerate().filter(|(_, hours)| hours.days.contains(&date.weekday()))
+            {
+                let end = if hours.close > hours.open { Ok(date) } else { date.tomorrow() };
+                // A time that there is twice is the first; one that there is not is as much later as the clock skips.
+                let from = zone.to_timestamp(date.to_datetime(hours.open));
+                let to = end.and_then(|end| zone.to_timestamp(end.to_datetime(hours.close)));
+                if let (Ok(from), Ok(to)) = (from, to) {
+                    spans.push((from, to, index));
+                }
+            }
+        }
+        spans
+    }
+
+    /// A moment as people there say it, such as `Sat 18:00`.
+    #[must_use]
+    pub fn said(&self, at: Timestamp) -> String {
+        let zone = self.zone.clone().unwrap_or_else(TimeZone::system);
+        zone.to_datetime(at).strftime("%a %H:%M").to_string()
+    }
+}
+
+/// Says when what holds has changed: at the first look, and then whenever another state has lasted for some seconds,
+/// however the clock got there.
+#[derive(Debug, Default)]
+pub struct Opening {
+    told: Option<Option<usize>>,
+    /// Another state, and since when it is seen.
+    other: Option<(Option<usize>, Instant)>,
+}
+
+impl Opening {
+    /// Looks at the clock on the wall; `at` is a clock that is never set. Gives what holds, when that is news.
+    pub fn look(&mut self, schedule: &Schedule, wall: Timestamp, at: Instant) -> Option<Option<usize>> {
+        let holds = schedule.at(wall).hours;
+        let Some(told) = self.told else {
+            self.told = Some(holds);
+            return Some(holds);
+        };
+        if holds == told {
+            self.other = None;
+            return None;
+        }
+        let since = match self.other {
+            Some((other, since)) if other == holds => since,
+            _ => self.other.insert((holds, at)).1,
+        };
+        if at.saturating_duration_since(since) < SETTLED {
+            return None;
+        }
+        (self.told, self.other) = (Some(holds), None);
+        Some(holds)
+    }
+}
+
+pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<Schedule> {
+    let mut schedule = Schedule { zone: None, fade_in: 10.0, fade_out: 30.0, hours: Vec::new() };
+    if let Some(field) = table.take("time_zone")
+        && let Some(name) = field.text(document)
+    {
+        schedule.zone = TimeZone::get(&name).ok().or_else(|| {
+            field.wrong(
+                document,
+                "a time zone that this machine knows, such as \"Europe/Berlin\" (Debian's package tzdata)",
+            )
+        });
+    }
+    for (key, place) in [("fade_in", &mut schedule.fade_in), ("fade_out", &mut schedule.fade_out)] {
+        if let Some(seconds) = table.number(document, key, FADE) {
+            *place = seconds as f32;
+        }
+    }
+    let tables = table.tables(document, "hours");
+    if tables.is_empty() {
+        document.add(table.span(), "", "schedule.hours is missing: expected [[schedule.hours]] with open and close");
+    }
+    schedule.hours = tables.into_iter().filter_map(|table| hours(document, table)).collect();
+    table.finish(document);
+    Some(schedule)
+}
+
+fn hours(document: &mut Document<'_>, mut table: Table<'_>) -> Option<Hours> {
+    let days = match table.take("days") {
+        Some(field) => days(document, &field),
+        None => Some(DAYS.map(|(_, day)| day).to_vec()),
+    };
+    let [open, close] = ["open", "close"].map(|key| time(document, &mut table, key));
+    let preset = table.text(document, "preset");
+    table.finish(document);
+    Some(Hours { days: days?, open: open?, close: close?, preset })
+}
+
+fn days(document: &mut Document<'_>, field: &Field<'_>) -> Option<Vec<Weekday>> {
+    let day = |name: &String| DAYS.iter().find(|(known, _)| name == known).map(|(_, day)| *day);
+    let days = field.texts().and_then(|names| names.iter().map(day).collect::<Option<Vec<_>>>());
+    days.filter(|days| !days.is_empty()).or_else(|| {
+        field.wrong(document, "a list of days out of \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"")
+    })
+}
+
+fn time(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str) -> Option<Time> {
+    let Some(field) = table.take(key) else {
+        table.missing(document, key, "a time of day such as \"09:30\"");
+        return None;
+    };
+    let text = field.text(document)?;
+    let parts = text.split_once(':').filter(|(_, minutes)| minutes.len() == 2);
+    let time = parts.and_then(|(hours, minutes)| Time::new(hours.parse().ok()?, minutes.parse().ok()?, 0, 0).ok());
+    time.or_else(|| field.wrong(document, "a time of day from \"00:00\" to \"23:59\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::Config;
+    use super::*;
+
+    fn schedule(text: &str) -> Schedule {
+        let text = format!("[schedule]\ntime_zone = \"Europe/Berlin\"\n{text}");
+        Config::parse(Path::new("melos.toml"), &text).unwrap().schedule.unwrap()
+    }
+
+    fn moment(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// What is told while a clock on the wall runs from one moment to another, looked at every second; with the moments.
+    fn told(
+        opening: &mut Opening,
+        schedule: &Schedule,
+        from: &str,
+        to: &str,
+        at: &mut Instant,
+    ) -> Vec<(String, Option<usize>)> {
+        let (mut wall, end, mut told) = (moment(from), moment(to), Vec::new());
+        while wall < end {
+            if let Some(news) = opening.look(schedule, wall, *at) {
+                told.push((wall.to_string(), news));
+            }
+            wall += 1.second();
+            *at += Duration::from_secs(1);
+        }
+        told
+    }
+
+    const NIGHT: &str = "[[schedule.hours]]\nopen = \"01:00\"\nclose = \"02:30\"\n[[schedule.hours]]\nopen = \"03:30\"\nclose = \"04:00\"\n";
+
+    #[test]
+    fn hours_are_those_of_the_clock_on_the_wall_when_it_is_put_forward() {
+        // 2026-03-29: 02:00 CET is 03:00 CEST; 02:30 does not exist and stands for 03:30.
+        let (mut opening, mut at) = (Opening::default(), Instant::now());
+        let told = told(&mut opening, &schedule(NIGHT), "2026-03-28T23:00:00Z", "2026-03-29T03:00:00Z", &mut at);
+        let expected = [
+            ("2026-03-28T23:00:00Z", None),
+            ("2026-03-29T00:00:03Z", Some(0)),
+            ("2026-03-29T01:30:03Z", Some(1)),
+            ("2026-03-29T02:00:03Z", None),
+        ];
+        assert_eq!(told, expected.map(|(at, hours)| (at.to_owned(), hours)));
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_opens_and_closes_once() {
+        // 2026-10-25: 03:00 CEST is 02:00 CET, so 02:30 comes twice; the first counts.
+        let (mut opening, mut at) = (Opening::default(), Instant::now());
+        let told = told(&mut opening, &schedule(NIGHT), "2026-10-24T22:00:00Z", "2026-10-25T04:00:00Z", &mut at);
+        let expected = [
+            ("2026-10-24T22:00:00Z", None),
+            ("2026-10-24T23:00:03Z", Some(0)),
+            ("2026-10-25T00:30:03Z", None),
+            ("2026-10-25T02:30:03Z", Some(1)),
+            ("2026-10-25T03:00:03Z", None),
+        ];
+        assert_eq!(told, expected.map(|(at, hours)| (at.to_owned(), hours)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_brings_what_holds_then_and_a_small_step_at_the_door_brings_nothing() {
+        let day = schedule("[[schedule.hours]]\ndays = [\"mon\", \"tue\"]\nopen = \"09:00\"\nclose = \"18:00\"\n");
+        let (mut opening, mut at) = (Opening::default(), Instant::now());
+        let mut run = |from, to| {
+            let told = told(&mut opening, &day, from, to, &mut at);
+            told.into_iter().map(|(_, hours)| hours).collect::<Vec<_>>()
+        };
+        // Monday, 2026-11-30, in winter: 09:00 is 08:00 UTC.
+        assert_eq!(run("2026-11-30T07:59:00Z", "2026-11-30T08:00:10Z"), [None, Some(0)]);
+        assert_eq!(run("2026-11-30T07:59:58Z", "2026-11-30T08:00:10Z"), [], "set back by twelve seconds");
+        assert_eq!(run("2026-11-30T20:00:00Z", "2026-11-30T20:00:10Z"), [None], "set forward into the evening");
+        assert_eq!(run("2026-11-30T12:00:00Z", "2026-11-30T12:00:10Z"), [Some(0)], "and back");
+        assert_eq!(run("2026-12-02T12:00:00Z", "2026-12-02T12:00:10Z"), [None], "a Wednesday");
+    }
+
+    #[test]
+    fn hours_may_go_past_midnight_and_lie_within_each_other() {
+        let bar = schedule(
+            "[[schedule.hours]]\nopen = \"20:00\"\nclose = \"02:00\"\npreset = \"slow-dawn\"\n[[schedule.hours]]\ndays = [\"fri\"]\nopen = \"23:00\"\nclose = \"00:30\"\npreset = \"storm\"\n",
+        );
+        // Friday, 2026-11-27.
+        let at = |text: &str| bar.at(moment(text));
+        assert_eq!(at("2026-11-27T18:59:59Z").hours, None);
+        assert_eq!(at("2026-11-27T19:00:00Z"), Now { hours: Some(0), until: Some(moment("2026-11-27T22:00:00Z")) });
+        assert_eq!(at("2026-11-27T23:00:00Z").hours, Some(1));
+        assert_eq!(at("2026-11-27T23:30:00Z"), Now { hours: Some(0), until: Some(moment("2026-11-28T01:00:00Z")) });
+        assert_eq!(at("2026-11-28T01:00:00Z").hours, None);
+        assert_eq!(bar.said(moment("2026-11-28T01:00:00Z")), "Sat 02:00");
+    }
+
+    #[test]
+    fn every_slip_is_named_with_what_would_be_right() {
+        let text = "[schedule]\ntime_zone = \"Europe/Berlyn\"\nfade_in = -1\n[[schedule.hours]]\ndays = [\"monday\"]\nopen = \"9\"\n";
+        let told = Config::parse(Path::new("melos.toml"), text).unwrap_err();
+        let told = told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        for wanted in [
+            "melos.toml:2: schedule.time_zone = \"Europe/Berlyn\": expected a time zone that this machine knows",
+            "melos.toml:3: schedule.fade_in = -1: expected a number from 0 to 600",
+            "melos.toml:5: schedule.hours.days = [\"monday\"]: expected a list of days",
+            "melos.toml:6: schedule.hours.open = \"9\": expected a time of day",
+            "schedule.hours.close is missing",
+        ] {
+            assert!(told.contains(wanted), "{wanted}\n{told}");
+        }
+        let empty = Config::parse(Path::new("melos.toml"), "[schedule]\n").unwrap_err();
+        assert!(empty[0].hint.contains("[[schedule.hours]]"), "{empty:?}");
+    }
+}

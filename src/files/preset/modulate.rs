@@ -1,0 +1,110 @@
+//! What moves by itself while a preset plays.
+
+use crate::event::modulation::{Modulation, Period, Shape};
+use crate::event::parameter::{Kind, Param, TABLE};
+use crate::files::document::{Document, Field, Table, meant, parameter};
+
+/// Longest period: a day.
+const MAX_SECONDS: f64 = 86_400.0;
+/// Shortest period in seconds; anything faster is a sound and no movement.
+const MIN_SECONDS: f64 = 0.5;
+const BARS: std::ops::RangeInclusive<f64> = 0.25..=1024.0;
+
+/// Reads a `[[modulate]]` table.
+pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<(Param, Modulation)> {
+    let to = target(document, &mut table);
+    let shape = shape(document, &mut table);
+    let depth = depth(document, &mut table, to);
+    let period = period(document, &mut table, matches!(shape, Some(Shape::Input(_))));
+    let phase = table.number(document, "phase", 0.0..=1.0).unwrap_or(0.0) as f32;
+    table.finish(document);
+    Some((to?, Modulation { shape: shape?, depth: depth?, period: period?, phase }))
+}
+
+fn target(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Param> {
+    let Some(field) = table.take("to") else {
+        table.missing(document, "to", "the parameter to move, such as \"tone\"");
+        return None;
+    };
+    let id = field.text(document)?;
+    let param = match parameter(&id) {
+        Ok(param) => param,
+        Err(hint) => return wrong(document, &field, &hint),
+    };
+    if !param.can_be_modulated() {
+        let can: Vec<_> = TABLE.iter().filter(|spec| spec.param.can_be_modulated()).map(|spec| spec.id).collect();
+        return wrong(document, &field, &format!("{id} cannot be modulated; these can: {}", can.join(", ")));
+    }
+    Some(param)
+}
+
+fn wrong<T>(document: &mut Document<'_>, field: &Field<'_>, hint: &str) -> Option<T> {
+    document.add(field.span.clone(), &field.key, hint);
+    None
+}
+
+fn shape(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Shape> {
+    match (table.take("shape"), table.take("input")) {
+        (Some(_), Some(input)) => wrong(document, &input, "a modulation has a shape or an input, not both"),
+        (None, None) => {
+            table.missing(document, "shape", "one of sine, triangle, ramp, walk; or input = 1 to 4");
+            None
+        }
+        (Some(field), None) => {
+            let name = field.text(document)?;
+            let names = Shape::FREE.map(|(name, _)| name);
+            let found = Shape::FREE.into_iter().find(|(known, _)| *known == name).map(|(_, shape)| shape);
+            found.or_else(|| {
+                let hint = format!("expected one of {}{}", names.join(", "), meant(&name, names));
+                wrong(document, &field, &hint)
+            })
+        }
+        (None, Some(field)) => {
+            let last = Param::INPUTS.len() as i64;
+            let number = field.integer(document, 1..=last)?;
+            Some(Shape::Input(Param::INPUTS[number as usize - 1]))
+        }
+    }
+}
+
+/// As far as the parameter's whole range at most.
+fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) -> Option<f32> {
+    let reach = match to.map(|param| param.spec().kind) {
+        Some(Kind::Number { min, max, .. }) => f64::from(max - min),
+        _ => f64::MAX,
+    };
+    match table.take("depth") {
+        None => {
+            table.missing(document, "depth", "how far it moves up and down, in the parameter's unit");
+            None
+        }
+        Some(field) => match field.number() {
+            Some(number) if number.abs() <= reach => Some(number as f32),
+            _ if reach == f64::MAX => field.wrong(document, "a number"),
+            _ => field.wrong(document, &format!("a number from {} to {reach}", -reach)),
+        },
+    }
+}
+
+/// An input has no period.
+fn period(document: &mut Document<'_>, table: &mut Table<'_>, is_input: bool) -> Option<Period> {
+    match (table.take("seconds"), table.take("bars")) {
+        (Some(field), _) | (None, Some(field)) if is_input => {
+            wrong(document, &field, "an input has no period; it moves as it is moved")
+        }
+        (None, None) if is_input => Some(Period::Seconds(1.0)),
+        (None, None) => {
+            table.missing(document, "seconds", "how long once round takes; or bars");
+            None
+        }
+        (Some(_), Some(bars)) => wrong(document, &bars, "a period is given in seconds or in bars, not in both"),
+        (Some(field), None) => match field.number() {
+            Some(seconds) if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) => Some(Period::Seconds(seconds)),
+            _ => field.wrong(document, &format!("a number from {MIN_SECONDS} to {MAX_SECONDS}")),
+        },
+        (None, Some(field)) => match field.number() {
+            Some(bars) if BARS.contains(&bars) => Some(Period::Bars(bars)),
+            _ => field.wrong(document, &format!("a number from {} to {}", BARS.start(), BARS.end())),
+        },
+    }
+}

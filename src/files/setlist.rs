@@ -1,0 +1,149 @@
+//! `setlists/*.toml`: the presets and scenes of an evening, in their order.
+//!
+//! ```toml
+//! schema = 1
+//! name = "Friday"
+//!
+//! [[entry]]
+//! preset = "slow-dawn"
+//! note = "while the doors are open"    # for whoever plays
+//!
+//! [[entry]]
+//! scene = "verse"
+//! ```
+
+use std::path::Path;
+
+use crate::files::document::{Document, Problem, Table, read};
+
+/// Most entries of a setlist.
+const MOST: usize = 256;
+
+/// A setlist, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Setlist {
+    /// Name for people.
+    pub name: String,
+    /// What comes after what.
+    pub entries: Vec<Entry>,
+}
+
+/// One of a setlist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it brings.
+    pub cue: Cue,
+    /// For whoever plays; may be empty.
+    pub note: String,
+}
+
+/// What an entry brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cue {
+    /// A preset, by its file name without `.toml`.
+    Preset(String),
+    /// A scene, by its name.
+    Scene(String),
+}
+
+impl Setlist {
+    /// Reads a setlist's text; `file` is for the problems.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+        let (mut document, mut root) = Document::parse(file, text);
+        match root.take("schema") {
+            Some(schema) => drop(schema.integer(&mut document, 1..=1)),
+            None => root.missing(&mut document, "schema", "schema = 1"),
+        }
+        let name = root.required_text(&mut document, "name");
+        let tables = root.tables(&mut document, "entry");
+        if tables.is_empty() {
+            document.add(0..0, "", "a setlist needs an [[entry]] with a preset or a scene");
+        }
+        if let Some(first) = tables.get(MOST) {
+            document.add(first.span(), "", format!("a setlist has {MOST} entries at most"));
+        }
+        let entries = tables.into_iter().filter_map(|table| entry(&mut document, table)).collect();
+        root.finish(&mut document);
+        document.finish(Self { name, entries })
+    }
+
+    /// Reads a setlist's file.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it, or that it cannot be read.
+    pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
+        read(file, Self::parse)
+    }
+}
+
+impl Cue {
+    /// Its name, and what it is the name of.
+    #[must_use]
+    pub fn named(&self) -> (&'static str, &str) {
+        match self {
+            Self::Preset(name) => ("preset", name),
+            Self::Scene(name) => ("scene", name),
+        }
+    }
+}
+
+fn entry(document: &mut Document<'_>, mut table: Table<'_>) -> Option<Entry> {
+    let note = table.text(document, "note").unwrap_or_default();
+    let cue = match (table.take("preset"), table.take("scene")) {
+        (Some(_), Some(scene)) => {
+            document.add(scene.span.clone(), &scene.key, "an entry has a preset or a scene, not both");
+            None
+        }
+        (Some(preset), None) => named(document, &preset).map(Cue::Preset),
+        (None, Some(scene)) => named(document, &scene).map(Cue::Scene),
+        (None, None) => {
+            table.missing(document, "preset", "the name of a preset; or scene, the name of a scene");
+            None
+        }
+    };
+    table.finish(document);
+    Some(Entry { cue: cue?, note })
+}
+
+fn named(document: &mut Document<'_>, field: &crate::files::document::Field<'_>) -> Option<String> {
+    let name = field.text(document)?;
+    if name.trim().is_empty() { field.wrong(document, "a name") } else { Some(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Setlist, Vec<Problem>> {
+        Setlist::parse(Path::new("friday.toml"), text)
+    }
+
+    #[test]
+    fn entries_stand_in_their_order() {
+        let text = "schema = 1\nname = \"Friday\"\n[[entry]]\npreset = \"slow-dawn\"\nnote = \"doors\"\n[[entry]]\nscene = \"verse\"\n";
+        let setlist = parse(text).unwrap();
+        let cues: Vec<_> = setlist.entries.iter().map(|entry| entry.cue.named()).collect();
+        assert_eq!(cues, [("preset", "slow-dawn"), ("scene", "verse")]);
+        assert_eq!((setlist.name.as_str(), setlist.entries[0].note.as_str()), ("Friday", "doors"));
+    }
+
+    #[test]
+    fn every_problem_is_named_with_what_would_be_right() {
+        let text =
+            "schema = 1\n[[entry]]\npreset = 3\n[[entry]]\npreset = \"a\"\nscene = \"b\"\n[[entry]]\nprest = \"a\"\n";
+        let told: Vec<_> = parse(text).unwrap_err().iter().map(Problem::to_string).collect();
+        let told = told.join("\n");
+        for wanted in [
+            "name is missing",
+            "friday.toml:3: entry.preset = 3: expected a text in quotes",
+            "friday.toml:6: entry.scene = \"b\": an entry has a preset or a scene, not both",
+            "did you mean \"preset\"?",
+        ] {
+            assert!(told.contains(wanted), "{wanted}\n{told}");
+        }
+        assert!(parse("schema = 1\nname = \"Empty\"\n").unwrap_err()[0].hint.contains("needs an [[entry]]"));
+    }
+}

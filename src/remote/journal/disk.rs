@@ -1,0 +1,160 @@
+//! The journal on disk: what was logged, for the morning after, in two files that take turns within a budget.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use super::Line;
+use crate::event::{Part, Troubles};
+use crate::threads;
+
+/// The file that is written, and the one before it.
+const FILES: [&str; 2] = ["events.log", "events.log.1"];
+/// Lines that may wait for the disk.
+const WAITING: usize = 1024;
+const MEGABYTE: u64 = 1_000_000;
+/// Most lines that are read at once: the last ones.
+const MOST: usize = 20_000;
+
+/// Where the lines of this process go.
+static DISK: OnceLock<Disk> = OnceLock::new();
+
+#[derive(Debug)]
+struct Disk {
+    folder: PathBuf,
+    lines: SyncSender<Line>,
+}
+
+/// Keeps what is logged from now on in a folder, in at most so many megabytes; at 0 nothing is kept. For the life of the
+/// process.
+///
+/// # Errors
+/// When there can be no more threads.
+pub(crate) fn keep(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Result<()> {
+    if megabytes == 0 {
+        return Ok(());
+    }
+    let (lines, waiting) = sync_channel(WAITING);
+    let writer = Writer { folder: folder.to_owned(), half: megabytes * MEGABYTE / 2, file: None, troubles };
+    if DISK.set(Disk { folder: folder.to_owned(), lines }).is_ok() {
+        let mut writer = writer;
+        threads::spawn_steady("melos-events", move || writer.serve(&waiting))?;
+    }
+    Ok(())
+}
+
+/// Hands a line over; never waits. What there is no room for, or no disk, is left out.
+pub(super) fn push(line: &Line) {
+    if let Some(disk) = DISK.get() {
+        let _ = disk.lines.try_send(line.clone());
+    }
+}
+
+/// The lines since a moment, in seconds from 1970, oldest first; `None` when nothing is kept.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub(crate) fn since(at: u64) -> Option<io::Result<Vec<Line>>> {
+    DISK.get().map(|disk| read(&disk.folder, at))
+}
+
+/// The same of a folder, whose daemon may have ended.
+///
+/// # Errors
+/// When a file cannot be read; that there is none is no error.
+pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
+    let mut found = std::collections::VecDeque::new();
+    for name in FILES.iter().rev() {
+        let file = match crate::files::open(&folder.join(name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for line in BufReader::new(file).lines() {
+            // A line that a power cut left half is none.
+            let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
+            if line.at >= since {
+                if found.len() == MOST {
+                    found.pop_front();
+                }
+                found.push_back(line);
+            }
+        }
+    }
+    Ok(found.into())
+}
+
+struct Writer {
+    folder: PathBuf,
+    /// Bytes after which the other file is begun.
+    half: u64,
+    file: Option<(File, u64)>,
+    troubles: Troubles,
+}
+
+impl Writer {
+    fn serve(&mut self, lines: &Receiver<Line>) {
+        for line in lines {
+            match self.write(&line) {
+                Ok(()) => self.troubles.clear(Part::Log),
+                Err(error) => {
+                    self.file = None;
+                    self.troubles.set(Part::Log, format!("{}: {error}; what happens is not kept", self.folder.display()));
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let (mut file, length) = match self.file.take() {
+            Some(open) => open,
+            None => {
+                let file = OpenOptions::new().append(true).create(true).open(self.folder.join(FILES[0]))?;
+                let length = file.metadata()?.len();
+                (file, length)
+            }
+        };
+        // In one piece, so that a full disk leaves half a line at most.
+        file.write_all(&text)?;
+        let length = length + text.len() as u64;
+        if length >= self.half {
+            fs::rename(self.folder.join(FILES[0]), self.folder.join(FILES[1]))?;
+        } else {
+            self.file = Some((file, length));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(at: u64) -> Line {
+        Line { at, level: "info".to_owned(), text: format!("line {at}") }
+    }
+
+    #[test]
+    fn two_files_take_turns_within_the_budget_and_are_read_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer =
+            Writer { folder: folder.path().to_owned(), half: 5000, file: None, troubles: Troubles::default() };
+        (0..1000).for_each(|at| writer.write(&line(at)).unwrap());
+        let size = |name: &str| fs::metadata(folder.path().join(name)).map_or(0, |data| data.len());
+        assert!(size(FILES[0]) <= 5000 && (5000..5100).contains(&size(FILES[1])), "{} {}", size(FILES[0]), size(FILES[1]));
+        let all = read(folder.path(), 0).unwrap();
+        assert!(all.len() > 100 && all.last() == Some(&line(999)), "{}", all.len());
+        assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "nothing is missing between");
+        assert_eq!(read(folder.path(), 990).unwrap().len(), 10);
+        // It goes on where it was, and half a line is none.
+        OpenOptions::new().append(true).open(folder.path().join(FILES[0])).unwrap().write_all(b"{\"at\":1000,\"le\n").unwrap();
+        let mut again = Writer { file: None, ..writer };
+        again.write(&line(1001)).unwrap();
+        assert_eq!(read(folder.path(), 999).unwrap(), [line(999), line(1001)]);
+        assert_eq!(read(&folder.path().join("nothing"), 0).unwrap(), []);
+    }
+}

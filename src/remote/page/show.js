@@ -1,0 +1,77 @@
+// @ts-check
+/** What happens by plan: a setlist with where it is, a timer that fades out, the opening hours. */
+
+import { http, melos } from './connection.js';
+import { attempt, clock, h, say } from './dom.js';
+import { nameOf } from './presets.js';
+
+/** @typedef {{ id: string, name: string, entries: { kind: string, name: string, note: string }[] }} Setlist */
+
+/** How often what is left of the timer is asked for, in milliseconds. */
+const LOOK = 5000;
+
+export function show() {
+  /** @type {Setlist[]} */
+  let setlists = [];
+  const choice = h('select', { id: 'setlist', 'data-param': 'setlist', onchange: () => melos.set('setlist', choice.value) });
+  const entries = h('ol', { class: 'entries', id: 'setlist-entries' });
+  const act = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ sign) => h('button', {
+    type: 'button', id: id.replace('/', '-'), 'data-param': id, 'aria-label': name, title: melos.parameters.get(id)?.description,
+    onclick: () => melos.put(id),
+  }, sign);
+
+  const list = () => {
+    const chosen = String(melos.values.get('setlist') ?? '');
+    const place = Number(melos.values.get('setlist/go') ?? 0);
+    choice.replaceChildren(h('option', { value: '' }, '–'), ...setlists.map(({ id, name }) => h('option', { value: id }, name)));
+    choice.value = chosen;
+    const setlist = setlists.find(({ id }) => id === chosen);
+    entries.replaceChildren(...(setlist?.entries ?? []).map(({ kind, name, note }, index) => h('li', {},
+      h('button', {
+        type: 'button', class: 'entry', 'data-entry': index + 1, 'aria-current': index + 1 === place ? 'step' : undefined,
+        onclick: () => melos.set('setlist/go', index + 1),
+      }, h('strong', {}, kind === 'preset' ? nameOf(name) : name), kind === 'scene' ? h('span', { class: 'tag' }, 'scene') : null,
+        note ? h('span', { class: 'about' }, note) : null))));
+  };
+  const read = () => attempt(async () => {
+    ({ setlists } = await http('/presets'));
+    list();
+  });
+  let seen = -1;
+  melos.on('revisions', (presets) => presets !== seen && ((seen = presets), read()));
+  for (const id of ['setlist', 'setlist/go']) melos.on(id, list);
+  addEventListener('presets', list);
+
+  const minutes = h('input', { type: 'number', id: 'timer-minutes', min: 0.1, max: 1440, step: 'any', value: 10, 'aria-label': 'Minutes' });
+  const wind = h('button', {
+    type: 'button', id: 'timer-start', 'data-param': 'timer', title: melos.parameters.get('timer')?.description,
+    onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : say('The timer needs a number of minutes', true)),
+  }, 'Fade out in …');
+  const off = h('button', { type: 'button', id: 'timer-off', hidden: true, onclick: () => melos.set('timer', 0) }, 'Call off');
+  const left = h('span', { class: 'hint', id: 'timer-left', role: 'timer' });
+  const hours = h('p', { class: 'hint', id: 'hours', hidden: true });
+  let [ends, running] = [0, false];
+  const tell = () => {
+    off.hidden = !running;
+    left.textContent = running ? `fades out in ${clock((ends - performance.now()) / 1000)}` : '';
+  };
+  const look = () => attempt(async () => {
+    const { show: plan } = await http('/status');
+    running = plan.timer_seconds_left !== null;
+    ends = performance.now() + 1000 * (plan.timer_seconds_left ?? 0);
+    hours.hidden = plan.schedule === null;
+    hours.textContent = plan.schedule ? `Opening hours: ${plan.schedule}` : '';
+    tell();
+  });
+  melos.on('timer', () => setTimeout(look, 200));
+  melos.on('@open', (open) => open && (read(), look()));
+  setInterval(() => !document.hidden && running && tell(), 1000);
+  setInterval(() => !document.hidden && look(), LOOK);
+  return [
+    h('div', { class: 'row' }, h('div', { class: 'field' }, h('label', { for: choice.id }, 'Setlist'), choice),
+      act('setlist/previous', 'Previous entry', '‹'), act('setlist/next', 'Next entry', '›')),
+    entries,
+    h('div', { class: 'row wrap' }, wind, minutes, h('span', {}, 'minutes'), left, off),
+    hours,
+  ];
+}

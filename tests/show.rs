@@ -1,0 +1,139 @@
+//! A show by plan, with a real daemon: a setlist by OSC and by command, a timer, opening hours.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use daemon::Daemon;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+/// Starts a daemon whose user has some files in `~/.config/melos`.
+fn start(folder: &Path, files: &[(&str, &str)]) -> Daemon {
+    let config = folder.join("config");
+    for (name, text) in files {
+        let file = config.join("melos").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let home = [("XDG_CONFIG_HOME", config.display().to_string())];
+    Daemon::start_with(&home, &folder.join("state"), &["--audio", "null"])
+}
+
+fn melos(daemon: &Daemon, arguments: &[&str]) -> String {
+    let ports = ["--http".to_owned(), daemon.http.to_string()];
+    let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(ports).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const FRIDAY: &str = "schema = 1\nname = \"Friday\"\n[[entry]]\npreset = \"calm\"\nnote = \"doors\"\n[[entry]]\nscene = \"verse\"\n[[entry]]\npreset = \"storm\"\n[[entry]]\nscene = \"nowhere\"\n";
+
+#[test]
+fn a_setlist_is_gone_through_and_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = start(folder.path(), &[("setlists/friday.toml", FRIDAY)]);
+    let home = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
+    let at = |daemon: &Daemon, entry: &str, place: f64| {
+        daemon
+            .wait_until(entry, |status| status["show"]["entry"] == entry && status["parameters"]["setlist/go"] == place)
+    };
+    daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
+    daemon.oscsend(&["/melos/setlist/next"]);
+    // There are two to choose from.
+    daemon.oscsend(&["/melos/setlist", "s", "friday"]);
+    daemon.wait_until("it is chosen", |status| status["show"]["next_entry"] == "preset calm");
+    daemon.oscsend(&["/melos/setlist/next"]);
+    assert_eq!(at(&daemon, "preset calm", 1.0)["parameters"]["preset"], "calm");
+    melos(&daemon, &["setlist", "next"]);
+    assert_eq!(at(&daemon, "scene verse", 2.0)["parameters"]["scene"], "verse");
+    daemon.oscsend(&["/melos/setlist/go", "i", "3"]);
+    assert_eq!(at(&daemon, "preset storm", 3.0)["parameters"]["preset"], "storm");
+    let shown = melos(&daemon, &["setlist"]);
+    assert!(
+        shown.contains("friday: Friday\n    1  preset calm                  doors\n")
+            && shown.contains(">   3  preset storm"),
+        "{shown}"
+    );
+    daemon.oscsend(&["/melos/setlist/go", "i", "9"]);
+    std::thread::sleep(Duration::from_millis(500));
+    at(&daemon, "preset storm", 3.0);
+    assert!(melos(&daemon, &["status"]).contains("Setlist  preset storm, next scene nowhere"));
+
+    std::thread::sleep(Duration::from_secs(2));
+    let (ended, said) = daemon.terminate();
+    assert!(ended.success(), "{said}");
+    for wanted in [
+        "no setlist is chosen; `melos setlist NAME` chooses one of evening, friday",
+        "there is no entry 9 in setlist \"friday\", which has 4",
+    ] {
+        assert!(said.contains(wanted), "{wanted}\n{said}");
+    }
+    let daemon = Daemon::start_with(&home, &folder.path().join("state"), &["--audio", "null"]);
+    at(&daemon, "preset storm", 3.0);
+    daemon.oscsend(&["/melos/setlist/previous"]);
+    at(&daemon, "scene verse", 2.0);
+    daemon.oscsend(&["/melos/setlist/go", "i", "4"]);
+    at(&daemon, "scene nowhere", 4.0);
+    daemon.oscsend(&["/melos/setlist/next"]);
+    std::thread::sleep(Duration::from_millis(500));
+    at(&daemon, "scene nowhere", 4.0);
+    let (_, said) = daemon.terminate();
+    assert!(said.contains("no scene \"nowhere\"") && said.contains("setlist \"friday\" ends here"), "{said}");
+}
+
+#[test]
+fn a_timer_fades_out_and_can_be_called_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = start(folder.path(), &[]);
+    daemon.oscsend(&["/melos/timer", "f", "300"]);
+    daemon.wait_until("it runs", |status| {
+        status["show"]["timer_seconds_left"].as_f64().is_some_and(|left| (200.0..=300.0).contains(&left))
+    });
+    assert!(melos(&daemon, &["status"]).contains("Timer    fades out in "));
+    melos(&daemon, &["set", "timer", "0"]);
+    daemon.wait_until("it is called off", |status| status["show"]["timer_seconds_left"].is_null());
+    daemon.oscsend(&["/melos/play/fade", "f", "0.4"]);
+    daemon.oscsend(&["/melos/timer", "f", "1"]);
+    let ended = daemon.wait_until("it fades out", |status| status["parameters"]["play"] == false);
+    assert_eq!(ended["parameters"]["timer"], 0.0);
+    daemon.wait_until("it is silent", |status| status["state"] == "silent");
+    daemon.oscsend(&["/melos/play", "i", "1"]);
+    daemon.wait_until("it plays again", |status| status["state"] == "playing");
+    let log = fs::read_to_string(folder.path().join("state/session.log")).unwrap();
+    assert!(log.contains("/melos/play/fade 0.4") && log.contains("/melos/play false"), "{log}");
+}
+
+#[test]
+fn opening_hours_open_and_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |hours: i64| TimeZone::UTC.to_datetime(Timestamp::now() + hours.hours()).strftime("%H:%M").to_string();
+    let hours = |open: i64, close: i64, preset: &str| {
+        let (open, close) = (at(open), at(close));
+        format!(
+            "[schedule]\ntime_zone = \"UTC\"\nfade_in = 0.2\nfade_out = 0.3\n[[schedule.hours]]\nopen = \"{open}\"\nclose = \"{close}\"\npreset = \"{preset}\"\n"
+        )
+    };
+    let daemon = start(folder.path(), &[("melos.toml", &hours(2, 4, "storm"))]);
+    let closed = daemon.wait_until("it is closed", |status| status["state"] == "silent");
+    assert_eq!(closed["parameters"]["play"], false);
+    daemon.wait_until("it says so", |status| {
+        status["show"]["schedule"].as_str().is_some_and(|said| said.starts_with("closed until"))
+    });
+    let file = folder.path().join("config/melos/melos.toml");
+    fs::write(&file, hours(-2, 2, "storm")).unwrap();
+    let open = daemon.wait_until("it opens", |status| status["state"] == "playing");
+    assert_eq!((&open["parameters"]["preset"], &open["parameters"]["play/fade"]), (&"storm".into(), &0.0.into()));
+    fs::write(&file, hours(-2, 2, "strom").replace("-2", "x").replace("open = ", "open = 7 #")).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(daemon.status().unwrap()["state"], "playing", "a file with a mistake changes nothing");
+    fs::write(&file, hours(2, 4, "storm")).unwrap();
+    daemon.wait_until("it closes", |status| status["state"] == "silent");
+    let (ended, said) = daemon.terminate();
+    assert!(ended.success() && said.contains("melos.toml:6: schedule.hours.open = 7"), "{said}");
+}
