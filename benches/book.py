@@ -179,7 +179,7 @@ def faults(found):
         ["the same while the sound server had failed: silences", f"{len(found['server_silences'])}{worst(found['server_silences'])}"],
         ["the same while the sound server had failed: clicks", str(found["server_clicks"])],
         ["faults after which it was not itself again within 20 s", str(len(wrong)) + "".join(f"; {one}" for one in wrong)],
-        ["blocks that the listener itself missed", str(found["missed_by_listener"])],
+        ["times the listener was not called, for its own sake or another's", str(found["missed_by_listener"])],
         *([name.replace("_", " "), str(count)] for name, count in found["losses"].items()),
     ]
     text = (
@@ -188,7 +188,7 @@ def faults(found):
         f"that records. {sum(found['faults'].values())} faults from seed {found['seed']}: "
         + ", ".join(f"{name} {count}" for name, count in sorted(found["faults"].items()))
         + f".\nFrom the sound server's return to sound: {f'{back[len(back) // 2]:g} s in the middle, {back[-1]:g} s at most' if back else 'not measured'}. "
-        f"The log has {found['log_mb']:.2f} MB.\n\n" + table(["what", "how often"], rows) + "\n\n" + table(head, grown)
+        f"The log has {found['log_mb']:.2f} MB.{found.get('note', '')}\n\n" + table(["what", "how often"], rows) + "\n\n" + table(head, grown)
     )
     return "Soak with faults (target: no silence, no click, everything recovered)", text
 
