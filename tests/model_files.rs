@@ -126,7 +126,7 @@ fn numbers_are_checked_before_anything_of_that_size_is_made() {
         ("slots = 224", "slots = 9999999", "context.slots = 9999999: expected an integer from 1 to 16384"),
         ("head_dim = 8", "head_dim = -8", "context.head_dim = -8: expected an integer from 2 to 1024"),
         ("bytes = 40800", "bytes = 1000000000000000", "file.bytes = 1000000000000000: expected an integer"),
-        ("name = \"decoder.onnx\"", "name = \"../decoder.onnx\"", "expected the name of a file in the folder"),
+        ("name = \"decoder.onnx\"", "name = \"../decoder.onnx\"", "expected the name of a file beside model.toml"),
     ] {
         assert_says(load_changed(|folder| edit(folder, from, to)), &["model.toml:", hint]);
     }
