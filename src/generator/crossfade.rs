@@ -9,8 +9,6 @@ use crate::mel::HOP;
 /// than a note is felt as two.
 pub(super) const FADE_HOPS: u64 = 3;
 
-const FADE: usize = FADE_HOPS as usize * HOP;
-
 /// A crossfade of constant power.
 ///
 /// Old and new come from the same past and the same noise, so at the splice they are alike in part: equal gains suit
@@ -22,19 +20,21 @@ pub(super) struct Crossfade {
     pub first: u64,
     /// Correlation of old and new, 0..=1, once both are there.
     correlation: Option<f32>,
+    /// Hops that it lasts: fewer than usual where a splice came so late that the old future ends before.
+    hops: u64,
 }
 
 impl Crossfade {
     pub(super) fn new(first: u64) -> Self {
-        Self { first, correlation: None }
+        Self { first, correlation: None, hops: FADE_HOPS }
     }
 
-    /// The hop after the fade.
+    /// The hop after the longest fade.
     pub(super) fn end(&self) -> u64 {
         self.first + FADE_HOPS
     }
 
-    /// Measures how alike old and new are; both must be there up to [`Self::end`].
+    /// Measures how alike old and new are, and how long they overlap; the new must be there up to [`Self::end`].
     pub(super) fn measure(&mut self, old: &HopRing, new: &HopRing) {
         if self.correlation.is_some() {
             return;
@@ -48,16 +48,17 @@ impl Crossfade {
                 new_power += b * b;
             }
         }
+        self.hops = (self.first..self.end()).take_while(|index| old.get(*index).is_some()).count() as u64;
         self.correlation = Some((product / (old_power * new_power).sqrt()).clamp(0.0, 1.0) as f32);
     }
 
     /// A hop of the fade. Where the old future has no hop there is nothing to fade from.
     pub(super) fn mix(&self, index: u64, old: Option<&Samples>, new: &Samples) -> Samples {
-        let Some(old) = old.filter(|_| index < self.end()) else { return *new };
+        let Some(old) = old.filter(|_| index < self.first + self.hops) else { return *new };
         let correlation = self.correlation.unwrap_or(1.0);
-        let offset = (index - self.first) as usize * HOP;
+        let (offset, fade) = ((index - self.first) as usize * HOP, self.hops as usize * HOP);
         std::array::from_fn(|i| {
-            let a = 0.5 + 0.5 * (PI * (offset + i) as f32 / FADE as f32).cos();
+            let a = 0.5 + 0.5 * (PI * (offset + i) as f32 / fade as f32).cos();
             let b = 1.0 - a;
             (a * old[i] + b * new[i]) / (a * a + b * b + 2.0 * correlation * a * b).sqrt()
         })
@@ -106,12 +107,24 @@ mod tests {
     }
 
     #[test]
+    fn it_is_over_when_the_old_future_ends() {
+        let new = tape(|_| -0.25);
+        for last in 4..7 {
+            let mut old = HopRing::new();
+            (0..=last).for_each(|index| old.put(index, &[0.5; HOP]));
+            let steps: Vec<f32> = faded(&old, &new).windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+            let largest = steps.iter().fold(0.0f32, |largest, step| largest.max(*step));
+            assert!(largest < 0.01, "a step of {largest} where the old future ends with hop {last}");
+        }
+    }
+
+    #[test]
     fn it_starts_at_the_old_and_ends_at_the_new() {
         let (old, new) = (tape(|_| 0.5), tape(|_| -0.25));
         let sound = faded(&old, &new);
         assert!((sound[0] - 0.5).abs() < 1e-4);
         assert!(sound.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 0.01));
-        assert_eq!(sound[FADE..], [-0.25; HOP]);
+        assert_eq!(sound[FADE_HOPS as usize * HOP..], [-0.25; HOP]);
     }
 
     #[test]
