@@ -1,7 +1,7 @@
-//! Melos plays emotion-steered piano music without end, live.
+//! Melos plays endless emotion-steered piano music, live.
 //!
-//! The modules are the data flow, from what everyone speaks to what ties everything together; `ARCHITECTURE.md` tells the
-//! story on one page, and `tests/architecture.rs` checks that a module only names modules above it.
+//! The modules are listed in data-flow order, from the shared vocabulary to the session that ties everything together.
+//! `ARCHITECTURE.md` is a one-page overview, and `tests/architecture.rs` checks that a module uses only modules above it.
 
 pub mod quote;
 pub mod threads;
@@ -18,7 +18,7 @@ pub mod midi;
 pub mod remote;
 pub mod session;
 
-/// Lets unit tests see whether what runs in a callback allocates.
+/// Lets unit tests detect allocations in callback code.
 #[cfg(test)]
 #[global_allocator]
 static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;

@@ -1,20 +1,20 @@
-//! Text from outside on its way into logs, errors and answers: on one line, and short.
+//! Makes external text safe for logs, errors and responses: a single line of limited length.
 
 use std::fmt::Write as _;
 
-/// Longest name that is repeated, in characters.
-const LONGEST: usize = 64;
-/// Most names that a list names.
-const MOST: usize = 8;
+/// Maximum length of quoted text, in characters.
+const MAX_CHARS: usize = 64;
+/// Maximum number of names in a list.
+const MAX_NAMES: usize = 8;
 
-/// Text as it may stand in a log line: control and other invisible characters escaped, cut after 64 characters.
+/// Makes text safe for a log line: escapes control and other invisible characters, and cuts after 64 characters.
 ///
-/// A line break in a name would begin a log line of its own, and an escape sequence would steer a terminal.
+/// Otherwise, a line break in a name could forge a log line, and an escape sequence could control the terminal.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let mut shown = String::new();
     for (count, character) in text.chars().enumerate() {
-        if count == LONGEST {
+        if count == MAX_CHARS {
             shown.push('…');
             break;
         }
@@ -26,17 +26,17 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// The same between quotation marks, with those inside escaped.
+/// Like [`shown`], in quotation marks, with inner ones escaped.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", shown(text).replace('"', "\\\""))
 }
 
-/// The first of some names, and how many more there are; `none` where there are none.
+/// Lists the first eight names and how many more there are; `none` if there are none.
 #[must_use]
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
-    let mut list = names.by_ref().take(MOST).map(shown).collect::<Vec<_>>().join(", ");
+    let mut list = names.by_ref().take(MAX_NAMES).map(shown).collect::<Vec<_>>().join(", ");
     match names.count() {
         0 if list.is_empty() => list.push_str("none"),
         0 => {}
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_begins_a_line_or_steers_a_terminal() {
+    fn line_breaks_and_escape_sequences_are_escaped() {
         for (text, expected) in [
             ("/melos/dawn", "/melos/dawn"),
             ("Morgendämmerung ♭", "Morgendämmerung ♭"),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_is_short() {
+    fn quoted_text_and_lists_are_short() {
         assert_eq!(shown(&"x".repeat(16_000)), format!("{}…", "x".repeat(64)));
         let names: Vec<_> = (0..1024).map(|number| format!("{number:0>900}")).collect();
         let list = listed(names.iter().map(String::as_str));

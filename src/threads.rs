@@ -1,5 +1,5 @@
-//! Threads that do not die unnoticed: what the music needs ends the process with an error when it panics, so that whatever
-//! supervises the process starts it again; the rest begins anew.
+//! Threads whose panics are handled: if the music needs the thread, the process ends with an error so that its supervisor
+//! restarts it; any other thread restarts itself.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// Between a panic and the new beginning.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Delay between a panic and the restart.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// The first thread that panicked and is not begun anew.
+/// Name of the first essential thread that panicked.
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 static PANICKED: Notify = Notify::const_new();
 
-/// Starts a thread without which there is no music. Its panic is told by [`first_panic`].
+/// Starts a thread that the music needs. [`first_panic`] reports its panic.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// If the system cannot create another thread.
 pub fn spawn<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -31,22 +31,22 @@ pub fn spawn<T: Send + 'static>(
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music can do without. When it panics, `work` begins anew a second later with what it keeps
-/// from call to call, which must be fit for that; when `work` returns, the thread ends.
+/// Starts a thread that the music can do without. If it panics, `work` is called again after a second with the state it
+/// captured, which must stay valid across a panic. The thread ends when `work` returns.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// If the system cannot create another thread.
 pub fn spawn_steady(name: &'static str, mut work: impl FnMut() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let run = move || {
         while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
             tracing::error!(thread = name, "begins anew after a panic");
-            thread::sleep(PAUSE);
+            thread::sleep(RESTART_DELAY);
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Waits until a thread started by [`spawn`] has panicked; its name.
+/// Waits until a thread started by [`spawn`] panics and returns its name.
 pub async fn first_panic() -> String {
     loop {
         if let Some(name) = first().clone() {
@@ -60,7 +60,7 @@ fn first() -> std::sync::MutexGuard<'static, Option<String>> {
     FIRST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Told when a thread unwinds.
+/// Reports the panic when its thread unwinds.
 struct Alarm(&'static str);
 
 impl Drop for Alarm {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_of_what_the_music_needs_is_told_and_an_end_is_not() {
+    fn panics_of_essential_threads_are_reported_and_normal_exits_are_not() {
         assert_eq!(spawn("ends", || 7).unwrap().join().unwrap(), 7);
         assert!(first().is_none());
         assert!(spawn("panics", || panic!("on purpose")).unwrap().join().is_err());
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_music_can_do_without_begins_anew() {
+    fn other_threads_restart_after_a_panic() {
         let (begun, beginnings) = channel();
         let mut left = 3;
         let thread = spawn_steady("steady", move || {

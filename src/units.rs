@@ -1,39 +1,39 @@
-//! The units everything is measured in, and the conversions between them.
+//! Units of time, level and pitch, and conversions between them.
 //!
-//! A *frame* is one sample of every channel at [`SAMPLE_RATE`]; positions on the performance's time line are frames
-//! since its start, in `u64`. A *mel frame* is one column of a mel spectrogram, a *hop* the frames between two of them.
+//! A *frame* is one sample of every channel at [`SAMPLE_RATE`]; positions on the performance's timeline are frames
+//! since its start, as `u64`. A *mel frame* is one column of a mel spectrogram, a *hop* the frames between two of them.
 
-/// Frames per second of everything inside Melos; the audio output resamples when a device wants another rate.
+/// Internal sample rate in hertz; the audio output resamples for devices that run at a different rate.
 pub const SAMPLE_RATE: u32 = 48_000;
 
-/// Gain below which a level in decibels counts as silence.
+/// Level in decibels at and below which the gain is zero.
 pub const SILENCE_DB: f32 = -60.0;
 
-/// Amplitude factor of a level in decibels; [`SILENCE_DB`] and below give exactly 0.
+/// Converts decibels to linear gain; [`SILENCE_DB`] and below give exactly 0.
 #[must_use]
 pub fn db_to_gain(db: f32) -> f32 {
     if db <= SILENCE_DB { 0.0 } else { 10f32.powf(db / 20.0) }
 }
 
-/// Level in decibels of an amplitude factor, never below −200.
+/// Converts linear gain to decibels, never below −200.
 #[must_use]
 pub fn gain_to_db(gain: f32) -> f32 {
     20.0 * gain.abs().max(1e-10).log10()
 }
 
-/// Frequency in hertz of a MIDI note number (69 = A4 = 440 Hz, equal temperament); fractions are cents / 100.
+/// Returns the frequency in hertz of a MIDI note number (69 = A4 = 440 Hz, equal temperament); 0.01 is one cent.
 #[must_use]
 pub fn note_to_hz(note: f32) -> f32 {
     440.0 * ((note - 69.0) / 12.0).exp2()
 }
 
-/// Frames nearest to a duration in seconds; negative durations count as 0.
+/// Converts seconds to the nearest number of frames; negative durations give 0.
 #[must_use]
 pub fn seconds_to_frames(seconds: f64) -> u64 {
     (seconds.max(0.0) * f64::from(SAMPLE_RATE)).round() as u64
 }
 
-/// Seconds of a number of frames.
+/// Converts frames to seconds.
 #[must_use]
 pub fn frames_to_seconds(frames: u64) -> f64 {
     frames as f64 / f64::from(SAMPLE_RATE)

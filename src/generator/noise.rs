@@ -1,4 +1,4 @@
-//! The network's dice.
+//! The network's sampling noise.
 
 use std::f64::consts::TAU;
 
@@ -8,12 +8,12 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use crate::generator::model::{LATENT_DIMS, Latent};
 use crate::music::temperature::{COMMON_SEED, own_share};
 
-/// The noise latent number `latent` starts from, for a temperature τ of 0 or more.
+/// Returns the initial noise for a latent at a temperature τ of 0 or more.
 ///
-/// Up to τ = 1 it is normal with variance 1 as in training, and [`own_share`] is the share of the variance that is
-/// the seed's own; the rest is common to all seeds. So a low temperature brings performances together without making
-/// them fainter, which scaling the noise does: the network then leaves notes out. Above 1 the variance is τ. It depends
-/// on nothing else, so a changed plan meets the same dice.
+/// Up to τ = 1, it is normal with variance 1, as in training. [`own_share`] of the variance depends on the seed, and the
+/// rest is common to all seeds. A low temperature therefore makes performances more alike without making them softer;
+/// scaling the noise instead would make the network omit notes. Above 1, the variance is τ. The noise depends on nothing
+/// else, so a new plan gets the same noise.
 pub(super) fn noise(seed: u64, latent: u64, temperature: f32) -> Latent {
     let share = own_share(temperature);
     let (own, common) = ((share * temperature.max(1.0)).sqrt(), (1.0 - share).sqrt());
@@ -24,11 +24,11 @@ pub(super) fn noise(seed: u64, latent: u64, temperature: f32) -> Latent {
     noise
 }
 
-/// Independent normal numbers of variance 1 (Box and Muller 1958).
+/// Returns independent normal numbers of variance 1 (Box and Muller 1958).
 fn normal(seed: u64, latent: u64) -> Latent {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     dice.set_stream(latent);
-    // In 0..1 without 0, whose logarithm is infinite.
+    // In 0..1, excluding 0, whose logarithm is infinite.
     let mut unit = || ((dice.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let mut noise = [0.0; LATENT_DIMS];
     for pair in noise.chunks_exact_mut(2) {
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn the_noise_is_never_fainter_than_in_training() {
+    fn the_variance_is_never_below_that_of_training() {
         for temperature in [0.1f32, 0.5, 1.0, 2.0] {
             let (mean, variance) = moments(temperature);
             assert!(mean.abs() < 0.02, "{mean}");
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn temperature_is_how_far_seeds_differ() {
+    fn temperature_sets_the_distance_between_seeds() {
         let distance = |temperature| {
             let pairs = (0..500).flat_map(|k| noise(1, k, temperature).into_iter().zip(noise(2, k, temperature)));
             pairs.map(|(a, b)| (a - b).powi(2)).sum::<f32>()
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn each_latent_and_seed_has_its_own() {
+    fn every_latent_and_seed_has_different_noise() {
         assert_eq!(noise(1, 5, 1.0), noise(1, 5, 1.0));
         assert_ne!(noise(1, 5, 1.0), noise(1, 6, 1.0));
         assert_ne!(noise(1, 5, 1.0), noise(2, 5, 1.0));

@@ -1,4 +1,4 @@
-//! One network: its session and its inputs and outputs, kept from call to call.
+//! One network: its session with preallocated inputs and outputs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use super::{ModelError, Port, Runtime, stateful};
 
-/// Most numbers in an input or output: a gibibyte.
-const LARGEST: u64 = 1 << 28;
+/// Maximum number of elements of an input or output: 1 GiB.
+const MAX_ELEMENTS: u64 = 1 << 28;
 
-/// A network with fixed shapes. Inputs stay as they were until they are written again.
+/// A network with fixed shapes. Inputs keep their values until they are overwritten.
 ///
-/// Runs on the calling thread alone and allocates: for a worker thread, never for the audio thread.
+/// Runs only on the calling thread, and allocates: use it on a worker thread, never on the audio thread.
 pub struct Graph {
     path: PathBuf,
     session: Session,
     inputs: Vec<(String, Tensor<f32>)>,
     outputs: Vec<(String, Vec<f32>)>,
     writes_in_place: bool,
-    /// Holds the tensors that the runtime writes outputs to, if it can. Left to make new ones, ort 2.0.0-rc.14 loses the type
-    /// information of each: 2.5 kB for every latent.
+    /// Preallocated output tensors, if the runtime supports them. Otherwise, ort 2.0.0-rc.14 leaks the type information of each
+    /// new output: 2.5 kB per latent.
     options: Option<RunOptions<HasSelectedOutputs>>,
 }
 
@@ -34,11 +34,11 @@ impl fmt::Debug for Graph {
 }
 
 impl Graph {
-    /// Opens a graph from the bytes of the file `path`. [`Graph::expect`] must follow before it can run.
+    /// Loads a graph from the bytes of the file `path`. Call [`Graph::expect`] before running it.
     pub(super) fn load(runtime: &Runtime, bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
         let commit = || -> ort::Result<Session> {
-            // Every graph is small and runs alone: more threads cost more than they give. Flushing of denormals stays
-            // off, for it would depend on the thread that runs the graph; see `flush`.
+            // Graphs are small and run alone, so more threads cost more than they save. Denormal flushing stays off because
+            // it would depend on the calling thread; see `flush`.
             Session::builder(runtime.environment())?
                 .with_optimization_level(GraphOptimizationLevel::All)
                 .unwrap_or_else(|error| error.recover())
@@ -53,16 +53,16 @@ impl Graph {
         Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), writes_in_place, options: None })
     }
 
-    /// The shape of the input `state`, as the graph has it; empty when it has none.
+    /// Returns the shape of the graph's input `state`; empty if it has none.
     pub(super) fn state_shape(&self) -> Vec<usize> {
         let state = self.session.inputs().iter().find(|outlet| outlet.name() == "state");
         state.and_then(|outlet| fixed_shape(outlet.dtype())).unwrap_or_default()
     }
 
-    /// Fixes the order of inputs and outputs, and makes room for them.
+    /// Binds the inputs and outputs in the given order and allocates them.
     ///
     /// # Errors
-    /// When one of them is missing, is not of that shape, or the graph wants more.
+    /// If one is missing or has a different shape, or if the graph has others.
     pub(super) fn expect(&mut self, inputs: &[Port], outputs: &[Port]) -> Result<(), ModelError> {
         self.check("input", inputs, self.session.inputs())?;
         self.check("output", outputs, self.session.outputs())?;
@@ -90,10 +90,10 @@ impl Graph {
         };
         for port in expected {
             let shape = format!("{:?}", port.shape);
-            // The state's shape is the file's own word.
+            // The state's shape comes from the file, so check its size.
             let numbers = port.shape.iter().fold(1u64, |numbers, size| numbers.saturating_mul(*size as u64));
-            if numbers > LARGEST {
-                return wrong(&port.name, format!("of at most {LARGEST} numbers"), shape);
+            if numbers > MAX_ELEMENTS {
+                return wrong(&port.name, format!("of at most {MAX_ELEMENTS} numbers"), shape);
             }
             match outlets.iter().find(|outlet| outlet.name() == port.name) {
                 None => return wrong(&port.name, shape, "not there".to_owned()),
@@ -110,32 +110,32 @@ impl Graph {
         }
     }
 
-    /// An input, by its place in the expected order.
+    /// Returns an input by its index in the bound order.
     pub fn input(&mut self, index: usize) -> &mut [f32] {
         self.inputs[index].1.extract_tensor_mut().1
     }
 
-    /// An output of the last run, by its place in the expected order.
+    /// Returns an output of the last run by its index in the bound order.
     #[must_use]
     pub fn output(&self, index: usize) -> &[f32] {
         &self.outputs[index].1
     }
 
-    /// An input and an output at once.
+    /// Returns an input and an output together.
     pub fn pair(&mut self, input: usize, output: usize) -> (&mut [f32], &[f32]) {
         (self.inputs[input].1.extract_tensor_mut().1, &self.outputs[output].1)
     }
 
-    /// Works out the outputs from the inputs.
+    /// Runs the graph.
     ///
     /// # Errors
-    /// When the runtime fails, or before its inputs and outputs were said; the outputs are then those of the last good run.
+    /// If the runtime fails or the inputs and outputs are not bound; the outputs then remain from the last successful run.
     pub fn run(&mut self) -> Result<(), ModelError> {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
             self.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor.into())).collect();
         let undeclared =
-            || ModelError::Run { path: self.path.clone(), reason: "what goes in and out was never said".into() };
+            || ModelError::Run { path: self.path.clone(), reason: "inputs and outputs have not been bound".into() };
         let options = self.options.as_ref().ok_or_else(undeclared)?;
         let results = self.session.run_with_options(inputs, options).map_err(failed)?;
         for (name, values) in &mut self.outputs {
@@ -145,10 +145,10 @@ impl Graph {
         Ok(())
     }
 
-    /// Runs a graph that carries a state: its last output becomes its state.
+    /// Runs a stateful graph: its last output becomes its state.
     ///
     /// # Errors
-    /// When the runtime fails; the state is then unchanged.
+    /// If the runtime fails; the state is then unchanged.
     pub fn step(&mut self) -> Result<(), ModelError> {
         self.run()?;
         let next = self.outputs.len() - 1;
@@ -160,12 +160,12 @@ impl Graph {
     }
 }
 
-/// Zero for what is too small to be a normal number: fading states would otherwise slow arithmetic down for good.
+/// Flushes denormals to zero; decaying states would otherwise slow arithmetic down permanently.
 fn flush(value: f32) -> f32 {
     if value.is_subnormal() { 0.0 } else { value }
 }
 
-/// The shape of a float tensor without open dimensions.
+/// Returns the shape of a float tensor with fixed dimensions.
 fn fixed_shape(kind: &ValueType) -> Option<Vec<usize>> {
     match kind {
         ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {

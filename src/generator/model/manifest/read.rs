@@ -1,4 +1,4 @@
-//! Reading `model.toml`.
+//! Parses `model.toml`.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use super::{Audio, ConditionLayout, Context, File, LatentLayout, Manifest, VocoderLayout};
 use crate::files::document::{Document, Problem, Table};
 
-/// Larger than anything a network here has, and small enough to be multiplied.
+/// Larger than any real network's, and small enough to multiply without overflow.
 const COUNT: RangeInclusive<i64> = 0..=1 << 20;
-/// Bounds of the transformer's memory; with all at their upper ends it takes gigabytes, so the product is bounded too.
+/// Bounds of the KV cache dimensions. All at their maximum would take gigabytes, so the product is bounded too.
 const LAYERS: RangeInclusive<i64> = 1..=256;
 const HEADS: RangeInclusive<i64> = 1..=256;
 const HEAD_DIM: RangeInclusive<i64> = 2..=1024;
 const SLOTS: RangeInclusive<i64> = 1..=16_384;
-/// Most numbers in the keys and values of all layers: a gibibyte.
-const MEMORY: u64 = 1 << 28;
-/// Largest network file.
+/// Maximum number of elements in the keys and values of all layers: 1 GiB.
+const MAX_CACHE_ELEMENTS: u64 = 1 << 28;
+/// Allowed size of a network file.
 const BYTES: RangeInclusive<i64> = 0..=4 << 30;
-/// Digits of a SHA-256.
+/// Hexadecimal digits in a SHA-256 hash.
 const DIGITS: usize = 64;
 
 pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>> {
@@ -87,7 +87,7 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
     })
 }
 
-/// A table that must be there; an empty one after saying that it is not.
+/// Returns a required table; if it is missing, reports that and returns an empty one.
 fn section<'a>(document: &mut Document<'_>, root: &mut Table<'a>, key: &'static str) -> Table<'a> {
     root.table(document, key).unwrap_or_else(|| {
         root.missing(document, key, "a table");
@@ -107,9 +107,9 @@ fn context(document: &mut Document<'_>, table: &mut Table<'_>) -> Context {
     table.integer(document, "flow_steps", COUNT);
     let sizes = [context.layers, 2, 2, context.heads, context.slots, context.head_dim];
     let numbers = sizes.iter().map(|size| *size as u64).product::<u64>();
-    if numbers > MEMORY {
+    if numbers > MAX_CACHE_ELEMENTS {
         let hint = format!(
-            "2 × 2 × layers × heads × slots × head_dim is {numbers} numbers; expected at most {MEMORY} in the memory"
+            "2 × 2 × layers × heads × slots × head_dim is {numbers} elements; expected at most {MAX_CACHE_ELEMENTS} in the KV cache"
         );
         document.add(table.span(), "", hint);
     }
@@ -148,7 +148,7 @@ fn whole(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, 
     required(document, table, key, range) as usize
 }
 
-/// A whole number that must be there; the least one after saying that it is not.
+/// Returns a required integer; if it is missing, reports that and returns the lowest allowed value.
 fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, range: RangeInclusive<i64>) -> u64 {
     let least = range.start().unsigned_abs();
     match table.take(key) {
@@ -160,7 +160,7 @@ fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static st
     }
 }
 
-/// A number above 0 that must be there.
+/// Returns a required positive number.
 fn number(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str) -> f64 {
     match table.take(key) {
         Some(field) => match field.number() {
