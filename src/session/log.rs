@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! melos-control-log 1
-//! version "0.1.0"
+//! version "0.2.0"
 //! model "melos-piano 3f2a…"
 //! seed 7
 //! take 0 96000
@@ -225,7 +225,13 @@ impl ControlLog {
         }
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
-            "version" => self.header.version = unquoted(rest)?,
+            "version" => {
+                self.header.version = unquoted(rest)?;
+                // Phrases did not return yet in version 0.1; a log sounds as it did.
+                if self.header.version.starts_with("0.1.") {
+                    self.header.settings.push((Param::Recall, Value::Number(0.0)));
+                }
+            }
             "model" => self.header.model = unquoted(rest)?,
             "seed" => self.header.seed = line::number(rest)?,
             "take" => self.header.take = Some(line::read_frames(rest)?),

@@ -11,7 +11,7 @@ fn write(log: &ControlLog) -> String {
 fn full_log() -> ControlLog {
     let mut log = ControlLog {
         header: Header {
-            version: "0.1.0".to_owned(),
+            version: "0.2.0".to_owned(),
             model: "piano \"3f\"".to_owned(),
             seed: u64::MAX,
             settings: vec![(Param::Temperature, Value::Number(0.1 + 0.2)), (Param::MutePad, Value::Toggle(true))],
@@ -78,7 +78,7 @@ fn any_number_reads_back_to_the_same_bits() {
 
 #[test]
 fn a_wrong_line_is_named() {
-    let start = "melos-control-log 1\nversion \"0.1.0\"\nmodel \"\"\nseed 1\n";
+    let start = "melos-control-log 1\nversion \"0.2.0\"\nmodel \"\"\nseed 1\n";
     for (line, hint) in [
         ("12 /melos/nothing 1", "there is no parameter /melos/nothing"),
         ("12 /melos/valence high", "not a number"),
