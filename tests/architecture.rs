@@ -1,4 +1,4 @@
-//! A module only names modules above it in `src/lib.rs`, which stands in the order of the data flow.
+//! A module uses only modules above it in `src/lib.rs`, which lists them in data-flow order.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::fs;
@@ -15,13 +15,13 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Modules in the order `src/lib.rs` declares them.
+/// Returns the modules in the order of `src/lib.rs`.
 fn declared() -> Vec<String> {
     let lib = fs::read_to_string("src/lib.rs").unwrap();
     lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
 }
 
-/// The top-level modules that one source text names through `crate::x` or `crate::{x, y::z}`.
+/// Returns the top-level modules that a source text names as `crate::x` or `crate::{x, y::z}`.
 fn named(source: &str) -> Vec<String> {
     let code: String = source.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
@@ -59,7 +59,7 @@ fn modules_only_name_modules_above_them() {
     let mut wrong = Vec::new();
     for file in files {
         let inside = file.strip_prefix("src").unwrap();
-        // Tests may look down: they drive a module through what stands on it.
+        // Tests may use modules below: they drive a module through its users.
         if inside.iter().any(|part| part == "tests" || part == "tests.rs") {
             continue;
         }
@@ -74,7 +74,7 @@ fn modules_only_name_modules_above_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The first column of the table of modules in `ARCHITECTURE.md`.
+/// Returns the first column of the module table in `ARCHITECTURE.md`.
 fn documented() -> Vec<String> {
     let text = fs::read_to_string("ARCHITECTURE.md").unwrap();
     let rows = text.lines().skip_while(|line| !line.starts_with("| module |")).skip(2);
@@ -82,7 +82,7 @@ fn documented() -> Vec<String> {
 }
 
 #[test]
-fn the_table_of_modules_is_the_source_folder() {
+fn the_module_table_matches_the_source_folder() {
     let mut found: Vec<_> = fs::read_dir("src")
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
@@ -97,7 +97,7 @@ fn the_table_of_modules_is_the_source_folder() {
 }
 
 #[test]
-fn the_reader_sees_groups() {
+fn grouped_imports_are_recognised() {
     assert_eq!(named("use crate::{units::X, plan};\nlet a = crate::mel::HOP;"), ["units", "plan", "mel"]);
     assert!(named("// crate::nothing").is_empty());
 }

@@ -1,4 +1,4 @@
-//! `melos check`: all problems of all files at once.
+//! `melos check` reports all problems of all files at once.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::fs;
@@ -12,14 +12,14 @@ fn check(paths: &[&Path]) -> (Option<i32>, Vec<String>) {
 }
 
 #[test]
-fn what_comes_with_melos_is_right() {
+fn shipped_files_are_valid() {
     let (code, said) = check(&["presets", "mappings", "models"].map(Path::new));
     assert_eq!(code, Some(0), "{said:?}");
     assert!(said.last().unwrap().ends_with("0 problems"), "{said:?}");
 }
 
 #[test]
-fn every_problem_is_said_with_its_place() {
+fn every_problem_is_reported_with_its_position() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -51,7 +51,7 @@ fn every_problem_is_said_with_its_place() {
     assert_eq!(said.len(), 6, "{said:#?}");
 }
 
-/// A folder with a broken preset, and the message that it deserves.
+/// Creates a folder with an invalid preset and returns the expected message.
 fn broken() -> (tempfile::TempDir, &'static str) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("presets")).unwrap();
@@ -65,7 +65,7 @@ fn check_in(folder: &Path, path: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_mistake_is_found_from_any_folder_and_through_links() {
+fn an_error_is_found_from_any_folder_and_through_links() {
     let (folder, message) = broken();
     let at = |name: &str| folder.path().join(name);
     std::os::unix::fs::symlink(at("presets"), at("mine")).unwrap();
@@ -110,7 +110,7 @@ fn a_check_of_nothing_fails() {
 }
 
 #[test]
-fn what_a_file_is_its_keys_say() {
+fn files_are_recognised_by_their_keys() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text, hint) in [
         ("a.toml", "schema = 1\nname = \"A\"\nvalance = 1\n", "did you mean \"valence\""),
@@ -124,7 +124,7 @@ fn what_a_file_is_its_keys_say() {
 }
 
 #[test]
-fn large_files_of_mistakes_are_told_in_no_time() {
+fn large_files_full_of_errors_are_checked_quickly() {
     let folder = tempfile::tempdir().unwrap();
     let keys: String = (0..20_000).map(|n| format!("unknown_key_{n} = {n}\n")).collect();
     let errors = "tempo = = 90\n".repeat(80_000);

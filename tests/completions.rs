@@ -1,4 +1,4 @@
-//! What shells complete, asked as a shell asks, by a real one.
+//! Shell completions, tested with a real shell.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use daemon::Daemon;
 
-/// What bash offers for the last of some words.
+/// Returns bash's completions for the last word.
 fn offered(http: u16, words: &[&str]) -> Vec<String> {
     let melos = env!("CARGO_BIN_EXE_melos");
     let folder = std::path::Path::new(melos).parent().unwrap().display().to_string();
@@ -30,12 +30,12 @@ fn offered(http: u16, words: &[&str]) -> Vec<String> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
-    // Options are offered behind the values.
+    // Options are offered after the values.
     lines.lines().map(|line| line.trim().to_owned()).filter(|line| !line.starts_with('-')).collect()
 }
 
 #[test]
-fn commands_parameters_and_what_they_may_be_are_offered() {
+fn commands_parameters_and_values_are_completed() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &["--audio", "null"]);
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
@@ -58,9 +58,9 @@ fn commands_parameters_and_what_they_may_be_are_offered() {
         assert!(presets.contains(&preset.to_owned()), "{presets:?}");
     }
     assert_eq!(offered_here(&["setlist", "e"]), ["evening"]);
-    // Without a daemon the presets that are on disk.
+    // Without a daemon, the presets on disk.
     assert!(offered(1, &["preset", "sto"]).contains(&"storm".to_owned()));
-    // Other shells get a script that asks in the same way.
+    // Other shells get a script that works the same way.
     for shell in ["zsh", "fish"] {
         let script = Command::new(env!("CARGO_BIN_EXE_melos")).args(["completions", shell]).output().unwrap();
         assert!(script.status.success() && String::from_utf8(script.stdout).unwrap().contains("COMPLETE"), "{shell}");

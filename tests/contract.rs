@@ -1,4 +1,5 @@
-//! The training code reads what `melos contract --json` prints; `MELOS_BLESS=1 cargo test --test contract` writes it anew.
+//! The training code uses the current output of `melos contract --json`. `MELOS_BLESS=1 cargo test --test contract`
+//! regenerates it.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::process::Command;
@@ -12,7 +13,7 @@ fn contract(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_training_code_has_the_contract_of_this_version() {
+fn the_training_code_has_the_current_contract() {
     let fresh = contract(&["--json"]);
     if std::env::var_os("MELOS_BLESS").is_some() {
         std::fs::write(PATH, &fresh).unwrap();
@@ -23,7 +24,7 @@ fn the_training_code_has_the_contract_of_this_version() {
 }
 
 #[test]
-fn numbers_are_as_the_source_writes_them() {
+fn numbers_match_the_source() {
     let contract: serde_json::Value = serde_json::from_str(&contract(&["--json"])).unwrap();
     assert_eq!(contract["mel"]["floor"].as_f64(), Some(1e-5));
     assert_eq!(contract["emotions"][0], serde_json::json!({ "name": "happy", "valence": 0.7, "arousal": 0.5 }));
@@ -31,7 +32,7 @@ fn numbers_are_as_the_source_writes_them() {
 }
 
 #[test]
-fn without_json_it_is_one_line_a_number() {
+fn the_text_output_has_one_number_per_line() {
     let said = contract(&[]);
     let words: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(words.iter().all(|line| line.len() == 2), "{said}");

@@ -1,5 +1,5 @@
-//! The documents say what is true: every file in them is read by its real reader, every command line by the real program, every OSC
-//! address and every link leads somewhere.
+//! Checks the documentation: parses every file in it with the real reader and every command line with the real program, and
+//! checks that every OSC address and every link exists.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/addresses.rs"]
@@ -15,16 +15,16 @@ use melos::files::preset::Preset;
 use melos::files::setlist::Setlist;
 use melos::midi::mapping::Mapping;
 
-/// A fenced block of a document.
+/// A fenced block.
 struct Block {
-    /// Where it begins, for people.
+    /// Its file and line, for messages.
     place: String,
-    /// What stands behind the fence, such as `toml preset`.
+    /// The info string of the fence, such as `toml preset`.
     kind: String,
     text: String,
 }
 
-/// The documents for users, with their texts.
+/// Returns the user documentation by path.
 fn documents() -> BTreeMap<PathBuf, String> {
     let in_docs = fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
     let documents = in_docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
@@ -48,16 +48,16 @@ fn blocks() -> Vec<Block> {
                 (None, None) => {}
             }
         }
-        assert!(open.is_none(), "{}: a block is not closed", path.display());
+        assert!(open.is_none(), "{}: unclosed block", path.display());
     }
     blocks
 }
 
 #[test]
-fn files_in_the_documents_are_read_by_their_readers() {
+fn files_in_the_documentation_are_valid() {
     let mut read = 0;
     for Block { place, kind, text } in blocks() {
-        // What shows a part of a file only is completed.
+        // Complete blocks that show only part of a file.
         let whole =
             if text.contains("schema =") { text.clone() } else { format!("schema = 1\nname = \"Part\"\n{text}") };
         let file = Path::new(&place);
@@ -77,11 +77,11 @@ fn files_in_the_documents_are_read_by_their_readers() {
         assert!(problems.is_none(), "{place}: {problems:#?}");
         read += 1;
     }
-    assert!(read > 10, "files are found: {read}");
+    assert!(read > 10, "only {read} files found");
 }
 
 #[test]
-fn command_lines_in_the_documents_are_understood() {
+fn command_lines_in_the_documentation_are_valid() {
     let mut lines = Vec::new();
     for Block { place, kind, text } in blocks() {
         if kind == "sh" {
@@ -95,15 +95,15 @@ fn command_lines_in_the_documents_are_understood() {
     let mut understood = 0;
     for (place, line) in lines {
         let Some(arguments) = arguments_of_melos(&line) else { continue };
-        // What follows the arguments only asks for help, so nothing is done.
+        // `--help` prevents the command from running.
         let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(&arguments).arg("--help").output().unwrap();
         assert!(output.status.success(), "{place}: {line}\n{}", String::from_utf8_lossy(&output.stderr));
         understood += 1;
     }
-    assert!(understood > 25, "command lines are found: {understood}");
+    assert!(understood > 25, "only {understood} command lines found");
 }
 
-/// The arguments of `melos` in a shell's line, as far as the line calls it and says how.
+/// Returns the arguments of `melos` in a shell command, if it runs `melos` with any.
 fn arguments_of_melos(line: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
     for character in line.chars() {
@@ -120,12 +120,12 @@ fn arguments_of_melos(line: &str) -> Option<Vec<String>> {
     words.extend(word);
     let at = words.iter().position(|word| word == "melos" || word.ends_with("/melos"))?;
     let before = words[..at].iter().all(|word| word == "sudo" || word.contains('='));
-    // `melos` alone may be the name of anything.
+    // `melos` alone could be the name of something else.
     (before && words.len() > at + 1).then(|| words.split_off(at + 1))
 }
 
 #[test]
-fn addresses_in_the_documents_exist() {
+fn addresses_in_the_documentation_exist() {
     let mut found = 0;
     for (path, text) in documents() {
         for address in addresses::addresses(&text) {
@@ -134,11 +134,11 @@ fn addresses_in_the_documents_exist() {
             found += 1;
         }
     }
-    assert!(found > 100, "addresses are found: {found}");
+    assert!(found > 100, "only {found} addresses found");
 }
 
 #[test]
-fn links_in_the_documents_lead_somewhere() {
+fn links_in_the_documentation_resolve() {
     let mut followed = 0;
     for (path, text) in documents() {
         for (at, _) in text.match_indices("](") {
@@ -147,15 +147,15 @@ fn links_in_the_documents_lead_somewhere() {
                 continue;
             }
             let file = path.parent().unwrap().join(target);
-            assert!(file.exists(), "{}: {target} leads nowhere", path.display());
+            assert!(file.exists(), "{}: {target} does not exist", path.display());
             followed += 1;
         }
     }
-    assert!(followed > 20, "links are found: {followed}");
+    assert!(followed > 20, "only {followed} links found");
 }
 
 #[test]
-fn shells_are_read_as_shells_do() {
+fn shell_commands_are_parsed() {
     let arguments = |line| arguments_of_melos(line).unwrap_or_default();
     assert_eq!(arguments("melos run --device \"USB 2\"  # loud"), ["run", "--device", "USB 2"]);
     assert_eq!(arguments("MELOS_LOG=debug melos status | head"), ["status"]);

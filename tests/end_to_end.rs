@@ -1,4 +1,4 @@
-//! The whole instrument: the shipped networks on a real JACK server, steered by other people's programs, heard by one.
+//! The whole instrument: the shipped networks on a real JACK server, steered and recorded by third-party programs.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers may fail the test, and say what they see")]
 
 #[path = "support/client.rs"]
@@ -27,12 +27,12 @@ fn rms(samples: &[f32]) -> f32 {
     (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt()
 }
 
-/// Longest run of samples that are exactly alike: silence, or a stuck stream.
+/// Returns the longest run of identical samples: silence or a stuck stream.
 fn longest_standstill(samples: &[f32]) -> usize {
     samples.chunk_by(|a, b| a == b).map(<[f32]>::len).max().unwrap_or(0)
 }
 
-/// Clicks: samples whose second difference is far above what the music around them has.
+/// Counts clicks: samples whose second difference is far above that of the surrounding music.
 fn clicks(samples: &[f32]) -> usize {
     let second: Vec<f32> = samples.windows(3).map(|w| (w[2] - 2.0 * w[1] + w[0]).abs()).collect();
     second
@@ -40,15 +40,15 @@ fn clicks(samples: &[f32]) -> usize {
         .map(|chunk| {
             let mut sorted = chunk.to_vec();
             sorted.sort_by(f32::total_cmp);
-            // A click is a single sample: the next largest ones are music.
+            // A click is a single sample; the next largest differences are music.
             let usual = sorted[sorted.len() - sorted.len() / 100 - 1].max(1e-3);
             usize::from(sorted[sorted.len() - 1] > 20.0 * usual)
         })
         .sum()
 }
 
-/// Share of the energy from 100 Hz to 2 kHz that belongs to a key's pitch classes; windows are long enough to tell
-/// semitones apart down there.
+/// Returns the share of the energy from 100 Hz to 2 kHz in a key's pitch classes. Windows are long enough to resolve
+/// semitones at those frequencies.
 fn share_in_key(samples: &[f32], key: Key) -> f32 {
     const WINDOW: usize = 32_768;
     let fft = RealFftPlanner::<f32>::new().plan_fft_forward(WINDOW);
@@ -70,7 +70,7 @@ fn share_in_key(samples: &[f32], key: Key) -> f32 {
     inside / chroma.iter().sum::<f32>()
 }
 
-/// Neither gap nor click in either channel.
+/// Asserts that neither channel has gaps or clicks.
 fn assert_whole(sound: &[Vec<f32>; 2]) {
     for channel in sound {
         assert!(longest_standstill(channel) < 480, "no gap: {} equal samples", longest_standstill(channel));
@@ -78,12 +78,12 @@ fn assert_whole(sound: &[Vec<f32>; 2]) {
     }
 }
 
-/// Mono: what a hall with one loudspeaker hears.
+/// Mixes to mono.
 fn mono([left, right]: &[Vec<f32>; 2]) -> Vec<f32> {
     left.iter().zip(right).map(|(left, right)| 0.5 * (left + right)).collect()
 }
 
-/// One test at a time has the server.
+/// Only one test at a time uses the server.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -102,12 +102,12 @@ fn the_instrument_plays_and_follows() {
     daemon.oscsend(&["/melos/mode", "s", "major"]);
     daemon.oscsend(&["/melos/level/pad", "f", "-6"]);
 
-    // Harmony and network agree in the key, each by itself.
+    // Harmony and network are each in the key.
     for (name, muted) in [("network.wav", "/melos/mute/harmony"), ("harmony.wav", "/melos/mute/network")] {
         daemon.oscsend(&[muted, "i", "1"]);
         let sound = heard(name, 8);
         daemon.oscsend(&[muted, "i", "0"]);
-        // What still rings of the other is left out.
+        // Skip the tail of the other layer.
         let sound = &mono(&sound)[48_000..];
         assert!(rms(sound) > 0.001, "{name} is heard: {}", rms(sound));
         let inside = share_in_key(sound, Key { tonic: 2, mode: Mode::Major });
@@ -115,7 +115,7 @@ fn the_instrument_plays_and_follows() {
         assert!(inside > 0.85 && inside > outside + 0.5, "{name} in D major: {inside}, in A flat major {outside}");
     }
 
-    // One recording across two changes of mood: one by OSC, one by the keyboard of another program.
+    // One recording across two mood changes: one over OSC, one from another program's keyboard.
     let mut desk = python("tests/clients/jack_midi_desk.py", &[])
         .env("JACK_DEFAULT_SERVER", SERVER)
         .stdin(Stdio::piped())
@@ -133,7 +133,7 @@ fn the_instrument_plays_and_follows() {
     let status = daemon.wait_until("angry", |status| status["parameters"]["emotion"] == "angry");
     assert_eq!(status["parameters"]["emotion/angry"], 1.0);
     sleep(Duration::from_secs(6));
-    // Program 8 of the mapping that fits any keyboard, then its volume.
+    // Program 8 of the keyboard mapping, then its volume.
     writeln!(desk.stdin.as_ref().unwrap(), "c007\nb0077f").unwrap();
     daemon.wait_until("mysterious", |status| status["parameters"]["preset"] == "mysterious");
     assert!(recorder.wait().unwrap().success());
@@ -160,13 +160,13 @@ fn the_instrument_plays_and_follows() {
     for end in channels(&end) {
         let last = end.iter().rposition(|sample| *sample != 0.0).expect("something was heard");
         let tail = &end[..=last];
-        assert!(rms(&tail[tail.len().saturating_sub(2400)..]) < 0.01, "it fades before it stops");
+        assert!(rms(&tail[tail.len().saturating_sub(2400)..]) < 0.01, "it fades out before it stops");
         assert_eq!(clicks(tail), 0, "and does not click");
     }
 }
 
 #[test]
-fn a_server_that_dies_takes_nothing_with_it() {
+fn nothing_is_lost_when_the_server_dies() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let mut server = JackServer::start(SERVER, 512);
@@ -184,21 +184,21 @@ fn a_server_that_dies_takes_nothing_with_it() {
             && status["parameters"]["valence"] == -0.25
     });
     drop(server);
-    // One that comes and stays: `start` may try another one first.
+    // A server that stays: `start` may try another one first.
     let _server = JackServer::patient(SERVER);
     let begun = Instant::now();
     let after = daemon.wait_until("it is back", |status| status["state"] == "playing");
     println!("back {:?} after the server", begun.elapsed());
     assert_eq!(after["losses"]["device_losses"], 1);
-    // Valence moves the mood, and the tempo follows it.
+    // Valence changes the mood, and the tempo follows.
     let moved = |id: &str| ["valence", "arousal", "tempo"].contains(&id) || id.starts_with("emotion");
     for (id, value) in before["parameters"].as_object().unwrap().iter().filter(|(id, _)| !moved(id)) {
         assert_eq!(after["parameters"][id], *value, "{id}");
     }
-    assert_eq!(after["parameters"]["valence"], -0.25, "what was steered meanwhile counts");
+    assert_eq!(after["parameters"]["valence"], -0.25, "changes made meanwhile take effect");
     let path = folder.path().join("after.wav");
     assert!(record(&path, 5).wait().unwrap().success());
     let sound = channels(&path);
-    assert!(rms(&sound[0]) > 0.003, "it is heard again: {}", rms(&sound[0]));
+    assert!(rms(&sound[0]) > 0.003, "it should be audible again: {}", rms(&sound[0]));
     assert_whole(&sound);
 }

@@ -1,4 +1,4 @@
-//! The examples: those whose programs can be had run against the daemon, and none names an address that does not exist.
+//! Runs the examples against the daemon where their programs are available, and checks the OSC addresses in all of them.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/addresses.rs"]
@@ -23,15 +23,15 @@ fn quiet_daemon(folder: &Path) -> Daemon {
     Daemon::start(folder, &quiet("D"))
 }
 
-/// A daemon without devices that plays in a key, by which one knows it again.
+/// Options for a daemon without devices, identified by its key.
 const fn quiet(key: &str) -> [&str; 8] {
     ["--audio", "null", "--midi", "off", "--preset", "calm", "--key", key]
 }
 
-/// A copy of an example that speaks to the daemon under test, and subscribes again sooner than people need.
+/// Copies an example, with the test daemon's ports and a shorter subscription interval.
 fn example(name: &str, daemon: &Daemon, folder: &Path) -> PathBuf {
     let text = fs::read_to_string(format!("examples/{name}")).unwrap();
-    assert!(text.contains("9000"), "{name} names the default port");
+    assert!(text.contains("9000"), "{name} does not contain the default port");
     let path = folder.join(name.replace('/', "-"));
     let text = text
         .replace("9000", &daemon.osc.to_string())
@@ -46,7 +46,7 @@ fn near(value: &Value, expected: f64) -> bool {
 }
 
 #[test]
-fn the_pure_data_patch_steers_and_shows_what_comes_back() {
+fn the_pure_data_patch_steers_and_shows_replies() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let patch = example("pure-data.pd", &daemon, folder.path());
@@ -70,14 +70,14 @@ fn the_pure_data_patch_steers_and_shows_what_comes_back() {
 }
 
 #[test]
-fn the_supercollider_script_steers_and_hears_beats() {
+fn the_supercollider_script_steers_and_receives_beats() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let script = example("supercollider.scd", &daemon, folder.path());
     let sclang = Client::spawn(
         Command::new("sclang")
             .arg(script)
-            // It wants a home to write to, and no screen and no sandbox, which root may not have.
+            // It needs a writable home and must run without a screen and without a sandbox, which root cannot have.
             .env("HOME", folder.path())
             .envs([("QT_QPA_PLATFORM", "offscreen"), ("QTWEBENGINE_DISABLE_SANDBOX", "1")])
             .stdin(Stdio::piped()),
@@ -93,13 +93,13 @@ fn the_supercollider_script_steers_and_hears_beats() {
 }
 
 #[test]
-fn the_node_red_flow_steers_and_hears_what_comes_back() {
+fn the_node_red_flow_steers_and_receives_replies() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let flow = example("node-red/flow.json", &daemon, folder.path());
     let (ear, page) = (client::free_port(), client::free_port());
     let flow_text = fs::read_to_string(&flow).unwrap().replace("9001", &ear);
-    // What goes to the debug sidebar goes to the console too, and the first button is pressed by itself.
+    // Send debug output to the console too, and press the first button automatically.
     let flow_text =
         flow_text.replace("\"console\": false", "\"console\": true").replace("\"once\": false", "\"once\": true");
     fs::write(&flow, flow_text).unwrap();
@@ -114,7 +114,7 @@ fn the_node_red_flow_steers_and_hears_what_comes_back() {
 }
 
 #[test]
-fn web_pages_steer_and_hear_and_connect_again() {
+fn web_pages_steer_listen_and_reconnect() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let script = folder.path().join("page.js");
@@ -158,7 +158,7 @@ fn the_arduino_sketch_compiles() {
 }
 
 #[test]
-fn the_chataigne_module_calls_what_its_script_holds() {
+fn the_chataigne_module_matches_its_script() {
     let module: Value = serde_json::from_str(&fs::read_to_string("examples/chataigne/module.json").unwrap()).unwrap();
     let script = fs::read_to_string("examples/chataigne/melos.js").unwrap();
     for (name, command) in module["commands"].as_object().unwrap() {
@@ -184,7 +184,7 @@ fn the_sensor_script_steers() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let readings = folder.path().join("readings");
-    // Half a line as at the start of a serial connection, then a hand that stays near and bright light.
+    // A partial line, as at the start of a serial connection, then a nearby hand and bright light.
     fs::write(&readings, format!("12 4.5.6\n7\n{}", "0 1023\n".repeat(60))).unwrap();
     let port = daemon.osc.to_string();
     let status =
@@ -196,7 +196,7 @@ fn the_sensor_script_steers() {
 }
 
 #[test]
-fn python_examples_are_python() {
+fn python_examples_compile() {
     for script in ["sensor.py", "touchdesigner.py"] {
         let check = "import ast, sys; ast.parse(open(sys.argv[1]).read())";
         assert!(python("-c", &[check, &format!("examples/{script}")]).status().unwrap().success(), "{script}");
@@ -204,7 +204,7 @@ fn python_examples_are_python() {
 }
 
 #[test]
-fn the_max_patch_is_wired_to_what_it_holds() {
+fn the_max_patch_is_wired_correctly() {
     let patch: Value = serde_json::from_str(&fs::read_to_string("examples/max.maxpat").unwrap()).unwrap();
     let mut ports = BTreeMap::new();
     for item in patch["patcher"]["boxes"].as_array().unwrap() {
@@ -224,12 +224,12 @@ fn the_max_patch_is_wired_to_what_it_holds() {
 }
 
 #[test]
-fn the_open_stage_control_layout_fits_the_parameters() {
+fn the_open_stage_control_layout_matches_the_parameters() {
     let session: Value =
         serde_json::from_str(&fs::read_to_string("examples/open-stage-control.json").unwrap()).unwrap();
     assert_eq!((session["type"].as_str(), session["content"]["type"].as_str()), (Some("session"), Some("root")));
     let mut compared = 0;
-    // What only hears is without ends.
+    // Display-only widgets have no range.
     let shown = |widget: &&Value| widget["type"] != "variable";
     for widget in session["content"]["widgets"].as_array().unwrap().iter().filter(shown) {
         let id = widget["address"].as_str().unwrap().strip_prefix("/melos/").and_then(Param::from_id);
@@ -246,11 +246,11 @@ fn the_open_stage_control_layout_fits_the_parameters() {
             _ => {}
         }
     }
-    assert!(compared > 5, "faders and moods were compared");
+    assert!(compared > 5, "too few faders and moods compared");
 }
 
 #[test]
-fn no_example_names_an_address_that_does_not_exist() {
+fn addresses_in_the_examples_exist() {
     let mut files = files_in(Path::new("examples"));
     files.push("README.md".into());
     let mut found = 0;
@@ -261,7 +261,7 @@ fn no_example_names_an_address_that_does_not_exist() {
             assert!(exists(&address), "{}: there is no {address}", file.display());
         }
     }
-    assert!(found > 100, "addresses are found: {found}");
+    assert!(found > 100, "only {found} addresses found");
 }
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {

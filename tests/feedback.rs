@@ -1,4 +1,4 @@
-//! What the daemon tells OSC clients that others wrote, and when it does what they ask.
+//! What the daemon sends to third-party OSC clients, and when it acts on their messages.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/client.rs"]
@@ -35,15 +35,15 @@ fn every_stream_reaches_a_subscriber() {
     ]);
     let status = daemon.status().unwrap();
     let counted: BTreeSet<_> = status["losses"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(counted, Loss::ALL.map(Loss::id).into(), "every loss can be read");
-    // The mood that is heard glides to the one asked for.
+    assert_eq!(counted, Loss::ALL.map(Loss::id).into(), "every loss should be readable");
+    // The current mood glides to the requested one.
     daemon.oscsend(&["/melos/glide", "f", "1"]);
     daemon.oscsend(&["/melos/emotion", "s", "sad"]);
     dump.expect("/melos/mood ffffffffff 0.000000 1.000000 0.000000 0.000000 ");
 }
 
 #[test]
-fn values_come_paced_and_never_back_to_who_set_them() {
+fn values_are_rate_limited_and_never_echoed() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &QUIETLY);
     let pair = Client::spawn(&mut python("tests/clients/osc_pair.py", &[&daemon.osc.to_string()]));
@@ -69,12 +69,12 @@ fn bundles_take_effect_at_their_time() {
         .filter_map(|(frame, value)| Some((frame.parse().ok()?, value)))
         .collect();
     let [(first, "0.25"), (second, "0.75")] = taken[..] else { panic!("{taken:?}") };
-    // A time tag need not fall on a whole frame.
+    // A time tag may fall between frames.
     assert!((second - first).abs_diff(4800) <= 1, "{} frames apart", second - first);
 }
 
 #[test]
-fn at_the_next_bar_the_newest_value_is_taken_and_told() {
+fn at_the_next_bar_the_latest_value_applies_and_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("take.log");
     let daemon = Daemon::start(folder.path(), &[&QUIETLY[..], &["--control-log", log.to_str().unwrap()]].concat());
@@ -93,7 +93,7 @@ fn at_the_next_bar_the_newest_value_is_taken_and_told() {
 }
 
 #[test]
-fn whoever_subscribes_again_gets_the_full_state() {
+fn subscribing_again_sends_the_full_state() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &QUIETLY);
     let client = Client::spawn(&mut python("tests/clients/osc_again.py", &[&daemon.osc.to_string()]));
@@ -103,7 +103,7 @@ fn whoever_subscribes_again_gets_the_full_state() {
 }
 
 #[test]
-fn a_restarted_daemon_tells_its_state_to_whoever_subscribes_again() {
+fn a_restarted_daemon_sends_its_state_to_new_subscriptions() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
@@ -115,7 +115,7 @@ fn a_restarted_daemon_tells_its_state_to_whoever_subscribes_again() {
     dump.expect("/melos/width f 0.125");
     assert!(first.terminate().0.success());
 
-    // Without a preset the state of before comes back.
+    // Without a preset, the saved state is restored.
     let second = Daemon::start(folder.path(), &QUIETLY[..4]);
     second.oscsend(&["/melos/subscribe", "i", &port]);
     dump.expect_all(&["/melos/emotion s \"calm\"", "/melos/width f 0.125", "/melos/record/preroll f 0.0"]);

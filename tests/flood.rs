@@ -1,5 +1,5 @@
-//! Ten thousand OSC messages a second: the newest values win, and what is heard is still, sample for sample, what the
-//! control log says. `benches/flood.py` does the same for a minute and measures latency.
+//! Ten thousand OSC messages a second: the latest values win, and the output still matches the rendered control log, sample
+//! for sample. `benches/flood.py` does the same for a minute and measures latency.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/client.rs"]
@@ -19,7 +19,7 @@ use jack_server::JackServer;
 use recording::{channels, record};
 
 const RATE: usize = 48_000;
-/// Where `osc_sensors.py` ends.
+/// The final values of `osc_sensors.py`.
 const AT_REST: [(&str, f64); 8] = [
     ("valence", 0.25),
     ("level/network", -3.0),
@@ -32,13 +32,13 @@ const AT_REST: [(&str, f64); 8] = [
 ];
 
 #[test]
-fn a_flood_leaves_the_newest_values_and_not_one_sample_astray() {
-    // What a machine that is too busy does to the sound at once is the one thing that the log cannot say, and it is counted.
+fn after_a_flood_the_latest_values_hold_and_every_sample_matches() {
+    // An overloaded machine affects the sound in ways that the control log cannot record, but they are counted.
     let busy: Vec<_> = (0..3).map_while(|_| flood().err()).collect();
     assert!(busy.len() < 3, "the machine is too busy to play in time, flood or not: {busy:?}");
 }
 
-/// Floods and compares; gives the losses for which the log cannot tell what was heard.
+/// Floods and compares; returns the losses that make the control log incomplete.
 fn flood() -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let (log, heard, rendered) =
@@ -64,7 +64,7 @@ fn flood() -> Result<(), String> {
         .status();
     assert!(render.unwrap().success());
     let ([heard, _], [rendered, _]) = (channels(&heard), channels(&rendered));
-    // From the first second on.
+    // Skip the first second.
     let heard = &heard[RATE..];
     let standstill = heard.chunk_by(|a, b| a == b).map(<[f32]>::len).max();
     assert!(standstill < Some(480), "no gap: {standstill:?} equal samples");
@@ -72,10 +72,10 @@ fn flood() -> Result<(), String> {
     if losses.iter().any(|(_, count)| *count > 0) {
         return Err(format!("{losses:?}"));
     }
-    // A stretch of it tells where the recording lies.
+    // Locate the recording by an excerpt.
     let start = rendered.windows(2000).position(|window| window == &heard[..2000]);
-    let start = start.expect("the recording begins as the log says");
+    let start = start.expect("the recording is part of the rendered log");
     let differs = heard.iter().zip(&rendered[start..]).position(|(heard, rendered)| heard != rendered);
-    assert_eq!(differs, None, "the recording leaves the log after so many frames");
+    assert_eq!(differs, None, "first frame at which the recording differs from the rendered log");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The generator with a small random model: what it sends, how it goes back, and how it crosses over.
+//! The generator with a small random model: output, rollback and crossfades.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ fn plan(seed: u64, emotion: Emotion) -> Arc<Plan> {
     Arc::new(Plan::steady(seed, Mood::pure(emotion), Chord::parse("Am").unwrap(), 90.0))
 }
 
-/// A generator that follows a calm plan.
+/// Returns a generator with a calm plan.
 fn calm() -> Generator {
     let mut generator = generator();
     generator.follow(plan(7, Emotion::Calm));
@@ -37,14 +37,14 @@ fn steps(generator: &mut Generator, count: usize) -> Vec<Hop> {
     hops
 }
 
-/// What the engine plays: for every index the hop that was sent last.
+/// Returns what the engine plays: for every index, the hop sent last.
 fn played(hops: &[Hop]) -> Vec<f32> {
     let count = hops.iter().map(|hop| hop.index + 1).max().unwrap();
     (0..count).flat_map(|index| hops.iter().rev().find(|hop| hop.index == index).expect("no gap").samples).collect()
 }
 
 #[test]
-fn every_latent_finishes_eight_hops_and_the_first_four() {
+fn the_first_latent_completes_four_hops_and_every_later_one_eight() {
     let mut generator = calm();
     let mut hops = Vec::new();
     for latent in 0..6 {
@@ -57,7 +57,7 @@ fn every_latent_finishes_eight_hops_and_the_first_four() {
     assert!(hops.iter().all(|hop| hop.epoch == 0));
     let samples = played(&hops);
     let level = (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt();
-    assert!(level > 1e-3 && samples.iter().all(|x| x.abs() < 4.0), "it sounds: {level}");
+    assert!(level > 1e-3 && samples.iter().all(|x| x.abs() < 4.0), "it should be audible: {level}");
 }
 
 #[test]
@@ -70,23 +70,23 @@ fn the_same_seed_and_plan_give_the_same_bits() {
 }
 
 #[test]
-fn without_a_plan_there_is_no_music() {
+fn a_step_without_a_plan_fails() {
     assert!(matches!(generator().step(&mut Vec::new()), Err(GeneratorError::NoPlan)));
 }
 
 #[test]
-fn going_back_to_the_same_plan_gives_the_same_bits() {
-    // Past the window and past the ring of keys and values, which both wrap around.
+fn a_rollback_under_the_same_plan_gives_the_same_bits() {
+    // Beyond the window and the KV ring, so that both wrap around.
     for start in [20, 190, 230, 460] {
         let straight = steps(&mut calm(), start + 32);
         let mut generator = calm();
         let mut hops = steps(&mut generator, start + 30);
-        // Back by as much as is kept.
+        // The maximum rollback.
         let splice = (start as u64 - 2) * LATENT_FRAMES + 3 * HOP as u64;
         generator.replan(plan(7, Emotion::Calm), splice, splice);
         hops.extend(steps(&mut generator, 34));
         assert_eq!(generator.epoch(), 1);
-        // Within the crossfade the same sound is added to itself, which rounds.
+        // In the crossfade, identical signals are mixed, which rounds.
         let (ours, theirs) = (played(&hops), played(&straight));
         let after = splice as usize + 3 * HOP;
         assert!(ours[after..theirs.len()] == theirs[after..], "after {start} latents");
@@ -96,7 +96,7 @@ fn going_back_to_the_same_plan_gives_the_same_bits() {
 }
 
 #[test]
-fn what_lies_further_back_than_kept_begins_here() {
+fn a_splice_beyond_the_history_starts_at_the_current_latent() {
     let mut generator = calm();
     let mut hops = steps(&mut generator, 60);
     generator.replan(plan(7, Emotion::Angry), 20 * LATENT_FRAMES, 59 * LATENT_FRAMES);
@@ -104,14 +104,14 @@ fn what_lies_further_back_than_kept_begins_here() {
     assert_eq!((generator.epoch(), generator.known()), (1, 60 * LATENT_FRAMES));
     let (ours, straight) = (played(&hops), played(&steps(&mut calm(), 72)));
     let first = ours.iter().zip(&straight).position(|(a, b)| (a - b).abs() > 1e-5).unwrap() as u64;
-    // The latent before it was decided already; its look-ahead and overlap reach into it.
+    // The previous latent was already generated; its look-ahead and overlap extend into this one.
     assert!((59 * LATENT_FRAMES..61 * LATENT_FRAMES).contains(&first), "{first}");
 }
 
-/// On an overloaded stage a splice that took effect is moved again and again, further than can be gone back.
+/// Under overload, a splice that took effect is moved repeatedly, beyond the maximum rollback.
 #[test]
-fn a_splice_that_was_moved_far_is_done_again_from_what_was_noted() {
-    // What is heard of each hop: the last that was sent. There may be a gap, in which the engine starves.
+fn a_splice_that_was_moved_far_is_reproduced_from_the_log() {
+    // The engine plays the last hop sent for each index. There may be a gap, in which it starves.
     let heard_of = |hops: &[Hop]| hops.iter().map(|hop| (hop.index, hop.samples)).collect::<BTreeMap<_, _>>();
     for moved_by in [2, 20, 45] {
         let (planned, heard) = (20 * LATENT_FRAMES, (20 + moved_by) * LATENT_FRAMES);
@@ -136,7 +136,7 @@ fn a_splice_that_was_moved_far_is_done_again_from_what_was_noted() {
 }
 
 #[test]
-fn a_new_plan_is_heard_from_the_splice_on() {
+fn a_new_plan_plays_from_the_splice_on() {
     let straight = played(&steps(&mut calm(), 40));
     for offset in 0..8 {
         let mut generator = calm();
@@ -145,7 +145,7 @@ fn a_new_plan_is_heard_from_the_splice_on() {
         generator.replan(plan(7, Emotion::Angry), splice, splice);
         hops.extend(steps(&mut generator, 18));
         let first = hops.iter().find(|hop| hop.epoch == 1).unwrap();
-        assert_eq!(first.index * HOP as u64, splice, "the new epoch begins at the splice");
+        assert_eq!(first.index * HOP as u64, splice, "the new epoch should start at the splice");
         let ours = played(&hops);
         let first_different = ours.iter().zip(&straight).position(|(a, b)| a != b).unwrap() as u64;
         assert!((splice..splice + 64).contains(&first_different), "{first_different} for {splice}");
@@ -153,7 +153,7 @@ fn a_new_plan_is_heard_from_the_splice_on() {
 }
 
 #[test]
-fn the_sound_does_not_depend_on_how_far_ahead_it_is_made() {
+fn the_sound_does_not_depend_on_how_far_ahead_it_is_generated() {
     let splices = [(12 * LATENT_FRAMES + 1024, Emotion::Angry), (15 * LATENT_FRAMES, Emotion::Sad)];
     let render = |ahead: u64| {
         let mut generator = calm();
@@ -179,7 +179,7 @@ fn the_sound_does_not_depend_on_how_far_ahead_it_is_made() {
 }
 
 #[test]
-fn crossing_over_makes_no_click() {
+fn a_crossfade_does_not_click() {
     let mut generator = calm();
     let mut hops = steps(&mut generator, 24);
     let emotions = [Emotion::Angry, Emotion::Sad, Emotion::Energetic, Emotion::Calm];
@@ -209,7 +209,7 @@ fn a_late_splice_moves_without_being_generated_again() {
     assert!(rejected.iter().all(|hop| hop.epoch == 1));
     generator.resplice(heard);
     hops.extend(steps(&mut generator, 6));
-    // The same as if the lateness had been known.
+    // The same as if the delay had been known in advance.
     let mut known = calm();
     let mut expected = steps(&mut known, 30);
     known.replan(plan(7, Emotion::Angry), planned, heard);
@@ -219,7 +219,7 @@ fn a_late_splice_moves_without_being_generated_again() {
 }
 
 #[test]
-fn after_a_gap_the_music_goes_on_where_it_is_heard() {
+fn after_a_gap_the_music_resumes_at_the_playhead() {
     let mut generator = calm();
     let before = steps(&mut generator, 10);
     generator.resume_at(100_000);
@@ -229,8 +229,8 @@ fn after_a_gap_the_music_goes_on_where_it_is_heard() {
     assert_eq!(after[0].index * HOP as u64, start);
     assert_eq!(after.len(), 32);
     generator.resume_at(50_000);
-    assert_eq!(generator.covered(), start + 32 * HOP as u64, "what is covered needs no jump");
-    // The splice falls into the gap: everything after it is decided again.
+    assert_eq!(generator.covered(), start + 32 * HOP as u64, "no skip needed for covered frames");
+    // The splice is in the gap, so everything after it is generated again.
     generator.replan(plan(7, Emotion::Angry), 90_000, start);
     let angry = steps(&mut generator, 8);
     assert_eq!(angry.iter().find(|hop| hop.epoch == 1).unwrap().index * HOP as u64, start);
@@ -238,7 +238,7 @@ fn after_a_gap_the_music_goes_on_where_it_is_heard() {
 }
 
 #[test]
-fn temperature_lets_seeds_differ() {
+fn seeds_differ_more_at_higher_temperatures() {
     let levels = |seed: u64, temperature: f32| -> Vec<f32> {
         let mut generator = generator();
         let mut plan = Plan::clone(&plan(seed, Emotion::Calm));
@@ -255,7 +255,7 @@ fn temperature_lets_seeds_differ() {
     assert!(warm > 1.3 * cold && hot > warm, "{cold} {warm} {hot}");
 }
 
-/// Another model: the small one, sounded by rule.
+/// Returns different networks: the small model with the spectral peak vocoder.
 fn other_networks() -> Networks {
     let mut models = Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap();
     models.vocoder = None;
@@ -263,7 +263,7 @@ fn other_networks() -> Networks {
 }
 
 #[test]
-fn other_networks_take_over_without_a_click() {
+fn new_networks_take_over_without_a_click() {
     let straight = played(&steps(&mut calm(), 60));
     let mut generator = calm();
     let mut hops = steps(&mut generator, 20);
@@ -271,20 +271,20 @@ fn other_networks_take_over_without_a_click() {
     generator.swap(other_networks(), splice as u64);
     hops.extend(steps(&mut generator, 40));
     let (mixed, end) = (played(&hops), splice + 3 * HOP);
-    assert!(mixed.len() > end + 48_000, "it goes on: {} frames", mixed.len());
+    assert!(mixed.len() > end + 48_000, "it should continue: {} frames", mixed.len());
     assert_eq!(generator.epoch(), 1);
-    assert!(mixed[..splice] == straight[..splice], "the old networks are heard up to the splice");
-    assert!(mixed[end..] != straight[end..mixed.len()], "and others after it");
+    assert!(mixed[..splice] == straight[..splice], "the old networks should play up to the splice");
+    assert!(mixed[end..] != straight[end..mixed.len()], "the new networks should play after it");
 
     let steepest = |samples: &[f32]| samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
     let usual = steepest(&mixed[..splice]).max(steepest(&mixed[end..]));
     assert!(steepest(&mixed[splice - 1..=end]) <= usual, "{} against {usual}", steepest(&mixed[splice - 1..=end]));
     let energy = |samples: &[f32]| samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32;
-    assert!(energy(&mixed[end..][..4800]) > 0.0, "they come in playing");
+    assert!(energy(&mixed[end..][..4800]) > 0.0, "they should enter mid-phrase");
 }
 
 #[test]
-fn after_a_swap_plans_are_followed_and_changed() {
+fn plans_work_after_a_swap() {
     let mut generator = calm();
     steps(&mut generator, 20);
     generator.swap(other_networks(), generator.covered());
@@ -298,5 +298,5 @@ fn after_a_swap_plans_are_followed_and_changed() {
     generator.replan(plan(7, Emotion::Calm), 5 * LATENT_FRAMES, splice);
     let known = generator.known();
     steps(&mut generator, 8);
-    assert!(generator.known() > known, "what the old networks played is gone, so it begins here");
+    assert!(generator.known() > known, "the old networks' history is gone, so it starts here");
 }

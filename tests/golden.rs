@@ -1,9 +1,9 @@
-//! Golden renders: the music of every emotion, and of a control log with everything in it, stays what it was.
+//! Golden renders: the music of every emotion, and of a control log that covers everything, must not change.
 //!
-//! `tests/golden/renders.tsv` holds, for each render, a hash of its samples for every class of processor it was blessed
-//! on, and its level in tenths of a second. Inference differs in the last bits between classes of processors, so on one
-//! that the file does not know, the levels alone are compared. `MELOS_BLESS=1 cargo test --test golden` writes the file
-//! anew, which only a change of weights or of the sound itself justifies.
+//! `tests/golden/renders.tsv` has, for each render, a hash of its samples for every class of processor it was blessed on,
+//! and its level per tenth of a second. Inference differs in the last bits between classes of processors, so on a class
+//! that is not in the file, only the levels are compared. `MELOS_BLESS=1 cargo test --test golden` regenerates the file;
+//! do this only for a change of the weights or of the sound itself.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::collections::BTreeMap;
@@ -15,12 +15,12 @@ use sha2::{Digest, Sha256};
 
 const EMOTIONS: [&str; 8] = ["happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious"];
 const FILE: &str = "tests/golden/renders.tsv";
-/// Samples of both channels in a tenth of a second.
+/// Samples in a tenth of a second, both channels.
 const TENTH: usize = 9600;
-/// How far levels may differ on an unknown class of processor, in decibels.
+/// Level tolerance in decibels on an unknown class of processor.
 const TOLERANCE_DB: f32 = 1.0;
 
-/// The widest vector instructions that the inference runtime can choose from.
+/// Returns the class of processor: the widest vector instructions available to the inference runtime.
 fn processor() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     return match () {
@@ -34,7 +34,7 @@ fn processor() -> &'static str {
 
 struct Render {
     hash: String,
-    /// Level of each tenth of a second in decibels below full scale.
+    /// Level of each tenth of a second in dBFS.
     levels: Vec<f32>,
 }
 
@@ -59,7 +59,7 @@ fn render(arguments: &[&str]) -> Render {
     Render { hash, levels: samples.chunks(TENTH).map(level).collect() }
 }
 
-/// Every render by name, with the arguments that make it.
+/// Returns the arguments of every render by name.
 fn renders() -> BTreeMap<&'static str, Vec<&'static str>> {
     let moods = EMOTIONS.map(|emotion| (emotion, vec!["--emotion", emotion, "--seconds", "3", "--seed", "5"]));
     let mut all = BTreeMap::from(moods);
@@ -70,7 +70,7 @@ fn renders() -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 #[test]
-fn renders_are_what_they_were() {
+fn renders_have_not_changed() {
     // Lines of `name, kind, values`: a hash under the class of processor, or the levels.
     let text = fs::read_to_string(FILE).unwrap_or_default();
     let mut known: BTreeMap<(String, String), String> = text
@@ -84,7 +84,7 @@ fn renders_are_what_they_were() {
     let mut wrong = Vec::new();
     for (name, arguments) in renders() {
         let made = render(&arguments);
-        assert!(made.levels.iter().any(|level| *level > -50.0), "{name} is heard");
+        assert!(made.levels.iter().any(|level| *level > -50.0), "{name} is silent");
         let (hash, levels) = ((name.to_owned(), processor().to_owned()), (name.to_owned(), "levels".to_owned()));
         if bless {
             known.insert(hash, made.hash);

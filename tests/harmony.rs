@@ -1,4 +1,4 @@
-//! What the harmony promises, over every emotion and any seed.
+//! Properties of the harmony for every emotion and any seed.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, Return};
@@ -25,10 +25,10 @@ fn request(bar: u64, emotion: Emotion) -> BarRequest {
 }
 
 fn chord(symbol: &str) -> Chord {
-    Chord::parse(symbol).expect("a symbol")
+    Chord::parse(symbol).expect("a valid chord symbol")
 }
 
-/// The chord of a beat.
+/// Returns the chord at a beat.
 fn chord_at(plan: &BarPlan, beat: f64) -> Chord {
     plan.chords.iter().rfind(|(at, _)| *at <= beat + 1e-9).expect("the first chord is at beat 0").1
 }
@@ -37,7 +37,7 @@ fn of(plan: &BarPlan, voice: Voice) -> impl Iterator<Item = &Note> {
     plan.notes.iter().filter(move |note| note.voice == voice)
 }
 
-/// What must hold of every bar, however it came about; `keys` are the keys it had and the beats from which on.
+/// Checks properties that hold for every bar; `keys` are its keys and the beats at which they start.
 fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), TestCaseError> {
     prop_assert_eq!(plan.chords[0].0, 0.0);
     prop_assert!(plan.chords.windows(2).all(|pair| pair[0].0 < pair[1].0));
@@ -70,7 +70,7 @@ fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), Test
     Ok(())
 }
 
-/// Bass before, bass now and the pad's notes, where each chord begins.
+/// Returns the previous bass, the bass and the pad's notes at the start of each chord.
 fn chord_changes(plans: &[BarPlan]) -> Vec<(Option<u8>, u8, Vec<u8>)> {
     let (mut changes, mut last_bass) = (Vec::new(), None);
     for plan in plans {
@@ -104,7 +104,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn notes_are_in_range_in_chord_or_key_and_lead_well(
+    fn notes_are_in_range_and_in_key_with_good_voice_leading(
         seed: u64, emotion in any_emotion(), tonic in 0u8..12, beats in 1u32..8
     ) {
         let plans = play(seed, emotion, tonic, beats);
@@ -130,12 +130,12 @@ proptest! {
             leaps += usize::from(top.abs_diff(top_before) > 7);
         }
         let count = (changes.len() - 1) as f64;
-        prop_assert!(motion / count < 3.0, "the pad moves {} semitones a chord", motion / count);
+        prop_assert!(motion / count < 3.0, "the pad moves {} semitones per chord", motion / count);
         prop_assert!((leaps as f64) < 0.05 * count + 1.0, "{leaps} leaps of the top voice in {count} chords");
     }
 
     #[test]
-    fn the_same_requests_give_the_same_music_and_a_clone_goes_on_alike(seed: u64, emotion in any_emotion()) {
+    fn the_same_requests_give_the_same_music_and_a_clone_continues_identically(seed: u64, emotion in any_emotion()) {
         let (mut one, mut two) = (Harmony::new(seed), Harmony::new(seed));
         for bar in 0..8 {
             prop_assert_eq!(one.plan_bar(&request(bar, emotion)), two.plan_bar(&request(bar, emotion)));
@@ -149,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn replanning_keeps_what_was_played(
+    fn replanning_keeps_the_past(
         seed: u64, from in any_emotion(), to in any_emotion(), eighth in 1u32..8, bars in 1u64..6,
         lead in prop::option::of(0u8..12), tonic in prop::option::of(0u8..12),
     ) {
@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn any_series_of_changes_keeps_the_bar_sound(
+    fn any_series_of_changes_keeps_the_bar_valid(
         seed: u64, beats in 1u32..6,
         changes in prop::collection::vec((0.0f64..2.0, any_emotion(), 0u8..12, prop::option::of(0u8..12)), 1..40),
     ) {
@@ -221,7 +221,7 @@ proptest! {
     }
 
     #[test]
-    fn a_lead_is_played_at_once_and_left_again(
+    fn a_lead_chord_plays_immediately_and_can_be_released(
         seed: u64, emotion in any_emotion(), root in 0u8..12,
         quality in prop::sample::select(melos::music::theory::Quality::ALL.to_vec()),
     ) {
@@ -241,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn mode_changes_turn_on_a_hinge(seed: u64, from in any_emotion(), to in any_emotion()) {
+    fn mode_changes_use_a_pivot_chord(seed: u64, from in any_emotion(), to in any_emotion()) {
         let mut harmony = Harmony::new(seed);
         let mut before: Option<BarPlan> = None;
         for bar in 0..40 {
@@ -259,7 +259,7 @@ proptest! {
     }
 }
 
-/// Major against minor thirds over the tonic (−1 to 1), onsets per second, mean touch.
+/// Returns the balance of major and minor thirds over the tonic (−1 to 1), onsets per second, and mean velocity.
 fn measure(emotion: Emotion) -> (f64, f64, f64) {
     let (mut major, mut onsets, mut touch, mut bars) = (0.0, 0.0, 0.0, 0.0);
     for seed in 0..6 {
@@ -275,7 +275,7 @@ fn measure(emotion: Emotion) -> (f64, f64, f64) {
 }
 
 #[test]
-fn valence_is_in_the_mode_and_arousal_in_activity() {
+fn mode_conveys_valence_and_activity_conveys_arousal() {
     let measured = Emotion::ALL.map(measure);
     let correlate = |x: [f64; 8], y: [f64; 8]| {
         let (mx, my) = (x.iter().sum::<f64>() / 8.0, y.iter().sum::<f64>() / 8.0);
@@ -287,15 +287,15 @@ fn valence_is_in_the_mode_and_arousal_in_activity() {
     let mode = correlate(measured.map(|m| m.0), valence);
     let density = correlate(measured.map(|m| m.1.ln()), arousal);
     let touch = correlate(measured.map(|m| m.2), arousal);
-    assert!(mode > 0.9, "mode follows valence: {mode} {measured:?}");
-    assert!(density > 0.85, "onsets follow arousal: {density} {measured:?}");
-    // Mysterious is softer than its arousal alone would have it.
-    assert!(touch > 0.85, "touch follows arousal: {touch} {measured:?}");
-    assert!(correlate(measured.map(|m| m.0), arousal).abs() < 0.4, "mode says little of arousal");
+    assert!(mode > 0.9, "mode should follow valence: {mode} {measured:?}");
+    assert!(density > 0.85, "onsets should follow arousal: {density} {measured:?}");
+    // Mysterious is softer than its arousal alone would suggest.
+    assert!(touch > 0.85, "velocity should follow arousal: {touch} {measured:?}");
+    assert!(correlate(measured.map(|m| m.0), arousal).abs() < 0.4, "mode should be nearly independent of arousal");
 }
 
 #[test]
-fn every_two_emotions_choose_different_chords() {
+fn every_pair_of_emotions_uses_different_chords() {
     let histogram = |emotion| {
         let mut counts = std::collections::BTreeMap::<String, f64>::new();
         for seed in 0..6 {
@@ -318,7 +318,7 @@ fn every_two_emotions_choose_different_chords() {
 }
 
 #[test]
-fn the_plan_bends_when_the_network_insists_and_only_then() {
+fn the_plan_follows_the_network_only_if_it_insists() {
     let insisted = chord("Am");
     let wait = |heard: &dyn Fn(u64, &BarPlan) -> [f32; 12]| {
         let mut harmony = Harmony::new(4);
@@ -337,14 +337,14 @@ fn the_plan_bends_when_the_network_insists_and_only_then() {
     let mut deaf = Harmony::new(4);
     for (bar, plan) in obedient.iter().enumerate() {
         let alone = deaf.plan_bar(&BarRequest { mode: Some(Mode::Major), ..request(bar as u64, Emotion::Happy) });
-        assert_eq!(*plan, alone, "an obedient network changes nothing");
+        assert_eq!(*plan, alone, "a network that follows should change nothing");
     }
     let stubborn = wait(&|_, _| insisted.chroma().map(|share| share + 0.1));
     assert_ne!(stubborn, obedient);
     let root_at_start = |plans: &[BarPlan]| plans.iter().filter(|plan| plan.chords[0].1 == insisted).count();
-    assert!(root_at_start(&stubborn) > root_at_start(&obedient) + 2, "the plan comes to the network's chord");
+    assert!(root_at_start(&stubborn) > root_at_start(&obedient) + 2, "the plan should move to the network's chord");
     let first = stubborn.iter().zip(&obedient).position(|(a, b)| a != b).expect("they differ");
-    assert!(first >= 2, "not before it has insisted for two bars, but in bar {first}");
+    assert!(first >= 2, "the plan changed in bar {first}, before the network insisted for two bars");
     assert_eq!(stubborn[first].chords[0].1, insisted);
 }
 
@@ -362,7 +362,7 @@ fn a_pinned_mode_is_kept() {
 }
 
 #[test]
-fn dynamics_widen_the_swell() {
+fn dynamics_deepen_phrases() {
     let spread = |dynamics| {
         let mut harmony = Harmony::new(8);
         let bars = (0..16).map(|bar| BarRequest { dynamics, ..request(bar, Emotion::Romantic) });
@@ -374,8 +374,8 @@ fn dynamics_widen_the_swell() {
 }
 
 #[test]
-fn phrases_return_as_often_and_as_exactly_as_is_asked() {
-    /// Bars that return, and how many of these have the chords and the upper voice of the bar that they recall.
+fn phrases_return_as_often_and_as_exactly_as_requested() {
+    /// Returns the number of returning bars, and how many of these repeat the chords and upper voice of the bar they recall.
     fn returned(recall: f32, seed: u64) -> (usize, usize) {
         let mut harmony = Harmony::new(seed);
         let mut bars: Vec<BarPlan> = Vec::new();
@@ -401,7 +401,7 @@ fn phrases_return_as_often_and_as_exactly_as_is_asked() {
         |recall| (0..8).map(|seed| returned(recall, seed)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let [never, some, exactly] = [0.0, 0.5, 1.0].map(all);
     assert_eq!(never, (0, 0));
-    // Of 1600 bars a third, and two thirds.
+    // A third and two thirds of 1600 bars.
     assert!((400..720).contains(&some.0) && (900..1300).contains(&exactly.0), "{some:?} {exactly:?}");
     let share = |(returning, alike): (usize, usize)| alike as f64 / returning as f64;
     assert!(share(exactly) > 0.7 && share(some) > 0.4 && share(some) < share(exactly), "{some:?} {exactly:?}");

@@ -1,4 +1,4 @@
-//! An upgrade over a running daemon takes nothing away from it.
+//! Upgrading under a running daemon does not disturb it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::{self, File};
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 #[test]
-fn what_is_in_use_is_replaced_and_never_written_over() {
+fn files_in_use_are_replaced_and_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let install = || {
         let ended = Command::new("packaging/install.sh")
@@ -19,12 +19,12 @@ fn what_is_in_use_is_replaced_and_never_written_over() {
     install();
     let names = ["bin/melos", "lib/melos/libonnxruntime.so", "share/melos/presets/calm.toml"];
     let paths = names.map(|name| folder.path().join("usr/local").join(name));
-    // As the running daemon has them.
+    // Open, as in a running daemon.
     let held = paths.each_ref().map(|path| File::open(path).unwrap());
     install();
     for (path, held) in paths.iter().zip(held) {
         let (old, new) = (held.metadata().unwrap(), fs::metadata(path).unwrap());
-        assert!(old.nlink() == 0 && old.ino() != new.ino(), "{path:?} was written over");
+        assert!(old.nlink() == 0 && old.ino() != new.ino(), "{path:?} was overwritten");
         assert_eq!(old.len(), new.len());
     }
 }

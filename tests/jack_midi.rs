@@ -1,7 +1,7 @@
-//! JACK MIDI with a real server and a sender that others wrote the library of.
+//! JACK MIDI with a real server and a sender based on a third-party library.
 //!
-//! libjack takes the server's name from the environment, so the test runs itself again with a name of its own; that way
-//! no other server on the machine is disturbed.
+//! libjack takes the server's name from the environment, so the test reruns itself with its own server name. This leaves
+//! other servers on the machine alone.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/jack_server.rs"]
@@ -19,8 +19,8 @@ use melos::midi::mapping::{LiveMappings, Mapping};
 use melos::midi::{MidiEvent, MidiIn, MidiSystem};
 
 const SERVER: &str = "JACK_DEFAULT_SERVER";
-/// Far longer than anything here takes; only a failing test waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Far longer than anything here takes; only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const MAPPING: &str = r#"
 schema = 1
@@ -71,14 +71,14 @@ impl Rig {
         Self { live, events, wake, start, came: 0, went: 0, midi }
     }
 
-    /// Takes events until `enough` says so.
+    /// Collects events until `enough` returns true.
     fn run(&mut self, mut enough: impl FnMut(&Self, &[ControlEvent]) -> bool) -> Vec<ControlEvent> {
         let (mut out, begin) = (Vec::new(), Instant::now());
         while !enough(self, &out) {
-            assert!(begin.elapsed() < PATIENCE, "after {} devices came: {out:?}", self.came);
+            assert!(begin.elapsed() < TIMEOUT, "after {} devices came: {out:?}", self.came);
             let Ok(event) = self.events.try_recv() else {
-                // Whoever reads is woken for everything there is to read.
-                self.wake.wait(PATIENCE);
+                // The reader is woken for every event.
+                self.wake.wait(TIMEOUT);
                 self.midi.gather();
                 continue;
             };
@@ -94,13 +94,13 @@ impl Rig {
         out
     }
 
-    /// Sends with the Python client; gives what came of it until the sender's port is gone again.
+    /// Sends with the Python client and returns the events until the sender's port is gone.
     fn send(&mut self, what: &str) -> Vec<ControlEvent> {
         let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let mut sender =
             Command::new(python).args(["tests/clients/jack_midi_send.py", "melos:midi_in", what]).spawn().unwrap();
         let went = self.went;
-        // It connects, which is news; then it leaves, which is too.
+        // Connecting and leaving are both reported.
         self.run(|rig, _| {
             let failed = sender.try_wait().unwrap().is_some_and(|status| !status.success());
             assert!(!failed, "the sender failed");
@@ -111,7 +111,7 @@ impl Rig {
 
 #[test]
 fn jack_midi_steers_leads_keeps_time_and_survives_its_server() {
-    // Always the same: a name that is free again takes the place of its forerunner.
+    // A fixed name, so that it replaces its predecessor in JACK's registry.
     let name = "melos-test-midi";
     if std::env::var(SERVER).is_ok_and(|server| server == name) {
         return inside(name);
@@ -140,9 +140,9 @@ fn inside(name: &str) {
     assert_eq!(events[..3], first);
     assert_eq!(events[3..7], lead);
     assert_eq!(events[7], set(Param::Preset, Value::Text("angry".to_owned())));
-    assert_eq!(events.len(), 8 + 2000, "every step of the flood arrives");
+    assert_eq!(events.len(), 8 + 2000, "every step of the flood should arrive");
 
-    // A fader of 14 bits from a MIDI file: every step is reached to the last bit, and between its halves nothing jumps.
+    // A 14-bit fader from a MIDI file: every step is exact, and nothing jumps between its two halves.
     let moves = rig.send("file");
     let widths: Vec<f32> = moves
         .iter()
@@ -166,8 +166,7 @@ fn inside(name: &str) {
             _ => None,
         })
         .collect();
-    // A server without real-time priority on a busy machine is no steady clock; how exactly a steady one is followed the
-    // clock's own tests say.
+    // A server without real-time priority on a busy machine is not a steady clock; the clock's own tests check precision.
     let near = |wanted: f64| tempos.iter().any(|tempo| (tempo / wanted - 1.0).abs() < 0.05);
     assert!(near(80.0) && near(140.0), "{tempos:?}");
     let beats: Vec<(f64, u64)> = events
@@ -186,6 +185,6 @@ fn inside(name: &str) {
     let came = rig.came;
     let _server = JackServer::patient(name);
     rig.run(|rig, _| rig.came > came);
-    // The first knob still stands where it stood, which is no news.
+    // The first knob has not moved, so it causes no event.
     assert_eq!(rig.send("controls").len(), 2007);
 }

@@ -1,4 +1,4 @@
-//! A controller with motors and lights on JACK MIDI, a Python client, and the running daemon.
+//! A controller with motors and lights (a Python client) on JACK MIDI with a running daemon.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/client.rs"]
@@ -44,10 +44,10 @@ to = "hold"
 toggle = true
 "#;
 
-/// Longer than a control must rest before it is told anything.
+/// Longer than a control must rest before it gets feedback.
 const REST: Duration = Duration::from_millis(500);
 
-/// A program that prints lines; ended when dropped.
+/// A program that prints lines; killed on drop.
 struct Program {
     child: Child,
     lines: Receiver<String>,
@@ -75,21 +75,21 @@ impl Program {
         writeln!(self.child.stdin.as_ref().unwrap(), "{text}").unwrap();
     }
 
-    /// Lines up to one that is `last`.
+    /// Returns the lines up to `last`.
     fn until(&self, last: &str) -> Vec<String> {
         let mut seen = Vec::new();
         while seen.last().is_none_or(|line| line != last) {
-            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("{last} did not come, but {seen:#?}"));
+            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("expected {last}, got {seen:#?}"));
             seen.push(line);
         }
         seen
     }
 
-    /// Waits for lines in any order.
+    /// Waits for lines, in any order.
     fn expect_all(&self, wanted: &[&str]) {
         let (mut missing, mut seen) = (wanted.to_vec(), Vec::new());
         while !missing.is_empty() {
-            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("{missing:?} not in {seen:#?}"));
+            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("{missing:?} missing from {seen:#?}"));
             missing.retain(|wanted| *wanted != line);
             seen.push(line);
         }
@@ -103,7 +103,7 @@ impl Drop for Program {
     }
 }
 
-/// A data folder with the shipped presets and models, and one mapping.
+/// Creates a data folder with the shipped presets and models, and one mapping.
 fn data(mapping: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -120,7 +120,7 @@ fn about(status: &serde_json::Value, parameter: &str, value: f64) -> bool {
 }
 
 #[test]
-fn motors_and_lights_follow_and_are_not_fought_with() {
+fn motors_and_lights_follow_and_never_fight_the_hand() {
     let _server = JackServer::start(SERVER, 256);
     let (data, state) = (data(MAPPING), tempfile::tempdir().unwrap());
     let arguments = ["--audio", "jack", "--preset", "calm", "--set", "reverb=0.5", "--set", "width=1"];
@@ -134,7 +134,7 @@ fn motors_and_lights_follow_and_are_not_fought_with() {
     daemon.oscsend(&["/melos/emotion", "s", "sad"]);
     desk.until("90 24 3c");
 
-    // What the fader says itself it is not told, neither while it moves nor when it rests.
+    // A fader never gets its own values back, neither while it moves nor at rest.
     for position in (64..127).rev() {
         desk.send(&[0xB0, 7, position]);
     }
@@ -146,19 +146,19 @@ fn motors_and_lights_follow_and_are_not_fought_with() {
     heard.extend(desk.until("80 25 00"));
     assert!(!heard.iter().any(|line| line.starts_with("b0 07")), "{heard:?}");
 
-    // The motor has brought the fader to the value, so that the next move counts, however far it goes.
+    // The motor has moved the fader to the value, so the next move takes effect, however large.
     daemon.oscsend(&["/melos/reverb", "f", "0"]);
     desk.until("b0 07 00");
     desk.send(&[0xB0, 7, 100]);
     daemon.wait_until("the fader moved it", |status| about(status, "reverb", 100.0 / 127.0));
 
-    // A preset sets the controls, and says everything again.
+    // A preset sets the controls and sends everything again.
     daemon.oscsend(&["/melos/preset", "s", "storm"]);
     desk.expect_all(&["80 25 00", "80 24 00"]);
     let reverb = daemon.wait_until("storm plays", |status| status["parameters"]["preset"] == "storm");
     let reverb = (reverb["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;
 
-    // A desk that comes back is told everything, and one that sends it all back changes nothing.
+    // A controller that reconnects gets everything, and one that echoes everything changes nothing.
     drop(desk);
     let desk = Program::desk(&["--echo"]);
     desk.until(&format!("b0 07 {reverb:02x}"));
@@ -169,19 +169,19 @@ fn motors_and_lights_follow_and_are_not_fought_with() {
     sleep(REST);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
     let heard = desk.until("80 25 00");
-    assert!(heard.len() <= 2, "nothing goes round: {heard:?}");
+    assert!(heard.len() <= 2, "feedback loop: {heard:?}");
     let status = daemon.wait_until("hold is off", |status| status["parameters"]["hold"] == false);
     assert!(about(&status, "reverb", f64::from(0.9f32)) && about(&status, "width", f64::from(0.3f32)), "{status}");
 }
 
 #[test]
-fn a_control_learnt_over_osc_acts_at_once_and_after_a_restart() {
+fn a_control_learned_over_osc_works_immediately_and_after_a_restart() {
     let _server = JackServer::start(SERVER, 256);
     let state = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--preset", "calm"]);
     let desk = Program::desk(&[]);
     let client = Program::start(python("tests/clients/osc_learn.py", &[&daemon.osc.to_string(), "reverb"]));
-    // It is moved until somebody has learnt it.
+    // Move it until it is learned.
     let answer = (0..).find_map(|step: u32| {
         desk.send(&[0xB0, 20, (10 + step % 100) as u8]);
         client.lines.recv_timeout(Duration::from_millis(50)).ok()
@@ -198,7 +198,7 @@ fn a_control_learnt_over_osc_acts_at_once_and_after_a_restart() {
     daemon.wait_until("the state is back", |status| about(status, "reverb", 1.0));
     let desk = Program::desk(&[]);
     desk.until("connected");
-    // What is sent before the daemon knows who is connected is lost.
+    // Messages sent before the daemon sees the connection are lost.
     daemon.wait_until("the control still moves it", |status| {
         desk.send(&[0xB0, 20, 127]);
         desk.send(&[0xB0, 20, 0]);
@@ -225,7 +225,7 @@ fn two_devices_at_once_keep_their_mappings() {
     keys.until("connected");
     desk.until("b0 07 40");
     sleep(REST);
-    // Of the two only the keyboard has programs, and only the desk's fader is for the room.
+    // Only the keyboard has programs, and only the desk's fader sets the reverb.
     keys.send(&[0xC0, 5]);
     let status = daemon.wait_until("the keyboard's program plays", |status| status["parameters"]["preset"] == "angry");
     let reverb = (status["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;

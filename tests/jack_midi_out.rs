@@ -1,4 +1,4 @@
-//! What a running daemon sends through JACK MIDI, as `jack_midi_dump` receives it.
+//! MIDI output of a running daemon over JACK, received by `jack_midi_dump`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -14,16 +14,16 @@ use std::time::Instant;
 use daemon::{Daemon, LONG, SERVER};
 use jack_server::JackServer;
 
-/// The receiver; it prints a line for each message: the frame, a colon, bytes in hexadecimal.
+/// The receiver. It prints a line per message: the frame, a colon, and the bytes in hexadecimal.
 struct Dump {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Dump {
-    /// Starts to receive from a port.
+    /// Starts receiving from a port.
     fn of(port: &str) -> Self {
-        // Without a terminal it would keep its lines back.
+        // Without a terminal, it would buffer its output.
         let mut child = Command::new("stdbuf")
             .args(["-oL", "jack_midi_dump", "-a"])
             .env("JACK_DEFAULT_SERVER", SERVER)
@@ -50,7 +50,7 @@ impl Dump {
         Self { child, lines }
     }
 
-    /// Messages until `enough`; each is the frame it came at, and its bytes.
+    /// Returns messages until `enough` returns true, each as its frame and bytes.
     fn receive(&self, mut enough: impl FnMut(&[(u64, Vec<u8>)]) -> bool) -> Vec<(u64, Vec<u8>)> {
         let mut messages = Vec::new();
         while !enough(&messages) {
@@ -71,7 +71,7 @@ impl Drop for Dump {
     }
 }
 
-/// Notes that sound after some messages, as channel and note.
+/// Returns the notes still sounding after some messages, as channel and note.
 fn sounding(messages: &[(u64, Vec<u8>)]) -> Vec<(u8, u8)> {
     let mut notes = Vec::new();
     for (_, bytes) in messages {
@@ -89,7 +89,7 @@ fn count(messages: &[(u64, Vec<u8>)], wanted: impl Fn(&[u8]) -> bool) -> usize {
 }
 
 #[test]
-fn other_instruments_get_notes_and_clock_and_are_left_silent() {
+fn other_instruments_get_notes_and_clock_and_end_silent() {
     let _server = JackServer::start(SERVER, 256);
     let state = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--tempo", "120", "--preset", "calm"]);
@@ -98,7 +98,7 @@ fn other_instruments_get_notes_and_clock_and_are_left_silent() {
     let played = dump.receive(|messages| {
         count(messages, |bytes| *bytes == [0xF8]) > 24 * 16 && count(messages, |bytes| bytes[0] & 0xF0 == 0x90) > 8
     });
-    assert!(played.windows(2).all(|pair| pair[0].0 <= pair[1].0), "frames never fall");
+    assert!(played.windows(2).all(|pair| pair[0].0 <= pair[1].0), "frames should never decrease");
     let clocks: Vec<u64> = played.iter().filter(|(_, bytes)| *bytes == [0xF8]).map(|(frame, _)| *frame).collect();
     let mean = (clocks[24 * 16] - clocks[0]) as f64 / (24.0 * 16.0);
     assert!((mean / 1000.0 - 1.0).abs() < 0.05, "{mean} frames per pulse at 120 bpm");
@@ -115,5 +115,5 @@ fn other_instruments_get_notes_and_clock_and_are_left_silent() {
     let rest = dump.receive(|messages| count(messages, |bytes| *bytes == [0xFC]) == 1);
     assert!(end.join().unwrap().0.success());
     let all: Vec<_> = before.into_iter().chain(rest).collect();
-    assert_eq!(sounding(&all), [], "nothing hangs after the end");
+    assert_eq!(sounding(&all), [], "hanging notes after the end");
 }

@@ -1,4 +1,4 @@
-//! The engine on a real JACK server (with the dummy driver), heard by another JACK client.
+//! The engine on a real JACK server (with the dummy driver), recorded by another JACK client.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers may fail the test, and say what they see")]
 
 #[path = "support/jack_server.rs"]
@@ -25,7 +25,7 @@ use ringbuf::{HeapProd, HeapRb};
 const PERIOD: u64 = 120;
 const LONG: Duration = Duration::from_secs(20);
 
-/// Runs a test of this file in its own process, with the environment that leads to its own server.
+/// Runs a test of this file in its own process, with an environment that selects its own server.
 fn in_own_process(name: &str) {
     let server = format!("melos-{name}-{}", std::process::id());
     let status = Command::new(std::env::current_exe().unwrap())
@@ -36,7 +36,7 @@ fn in_own_process(name: &str) {
     assert!(status.success(), "{name} failed, see above");
 }
 
-/// One at a time: each needs the processor in time.
+/// Runs one at a time, because each depends on timing.
 #[test]
 fn jack() {
     in_own_process("the_sound_has_no_gap");
@@ -53,13 +53,13 @@ fn server_name() -> String {
 fn wait_until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < LONG, "waited in vain: {what}");
+        assert!(begun.elapsed() < LONG, "timed out: {what}");
         sleep(Duration::from_millis(5));
     }
     begun.elapsed()
 }
 
-/// A sine as the network's sound, always half a second ahead of the play head.
+/// Plays a sine as the network's sound, always half a second ahead of the playhead.
 struct Player {
     output: Output,
     status: Arc<EngineStatus>,
@@ -76,7 +76,7 @@ impl Player {
         let (ports, mut ends) = ports();
         let status = Arc::new(EngineStatus::default());
         let engine = Engine::new(ports, Arc::clone(&status));
-        // Nothing but the sine: then every sample follows from the two before it.
+        // Only the sine, so that every sample follows from the two before it.
         for param in [Param::Reverb, Param::Width] {
             let command = EngineCommand::Number(param, 0.0);
             ends.commands.try_push(TimedCommand { frame: 0, command }).unwrap();
@@ -101,7 +101,7 @@ impl Player {
     fn stop(mut self) -> Box<Engine> {
         self.stop.store(true, Relaxed);
         self.feeder.take().unwrap().join().unwrap();
-        self.output.close().expect("the driver gives the engine back")
+        self.output.close().expect("the driver returns the engine")
     }
 }
 
@@ -119,7 +119,7 @@ fn feed(hops: &mut HeapProd<Hop>, pushed: &mut u64, frame: u64) {
     }
 }
 
-/// What another program hears at the output's left port for so many seconds.
+/// Records the left output port with another client for some seconds.
 fn listen(seconds: usize) -> Vec<f32> {
     let (client, _) = jack::Client::new("listener", jack::ClientOptions::NO_START_SERVER).unwrap();
     let port = client.register_port("in", jack::AudioIn::default()).unwrap();
@@ -140,7 +140,7 @@ fn listen(seconds: usize) -> Vec<f32> {
     all
 }
 
-/// Frames of a recorded sine that do not follow from the two before them.
+/// Returns the frames of a recorded sine that do not follow from the two before them.
 fn breaks(sound: &[f32]) -> Vec<usize> {
     let coefficient = 2.0 * (std::f64::consts::TAU / PERIOD as f64).cos();
     let follows = |three: &[f32]| {
@@ -151,8 +151,8 @@ fn breaks(sound: &[f32]) -> Vec<usize> {
 }
 
 fn check_sine(sound: &[f32]) {
-    // The listener's first blocks come before it is connected.
-    let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("something is heard") + 48;
+    // The recorder's first blocks are before it is connected.
+    let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording is not silent") + 48;
     let sound = &sound[start..];
     let peak = sound.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
     assert!((0.3..0.5).contains(&peak), "{peak}");
@@ -188,7 +188,7 @@ fn a_server_may_die_and_come_back() {
         wait_until("the music to go on unheard", || player.status.frame() > frame + 24_000);
         println!("loss noticed and half a second played unheard after {:?}", killed.elapsed());
         drop(server);
-        // One that comes and stays: `start` may try another one first.
+        // A server that stays: `start` may try another one first.
         server = JackServer::patient(&server_name());
         let back = wait_until("the output to come back", || player.output.status().connected());
         println!("back {back:?} after the server");
@@ -206,7 +206,7 @@ fn a_server_may_stand_still() {
     let server = JackServer::patient(&server_name());
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
-    // A moment, in which the client stays; and longer than that.
+    // Short enough that the client stays, and longer.
     for seconds in [1, 4] {
         server.signal("STOP");
         let (stopped, frame) = (Instant::now(), player.status.frame());
@@ -239,10 +239,10 @@ fn a_server_may_come_later() {
     player.stop();
 }
 
-/// A playback port of another program, as a sound card's would be.
+/// A playback port of another program, like that of a sound card.
 struct Playback;
 
-#[expect(unsafe_code, reason = "declared so by the trait; nothing of the port's buffer is read")]
+#[expect(unsafe_code, reason = "required by the trait; the port's buffer is never read")]
 unsafe impl jack::PortSpec for Playback {
     fn jack_port_type(&self) -> &'static str {
         "32 bit float mono audio"
@@ -257,7 +257,7 @@ unsafe impl jack::PortSpec for Playback {
     }
 }
 
-/// What a port is connected to.
+/// Returns the connections of a port.
 fn connections(port: &str) -> Vec<String> {
     let listed = Command::new("jack_lsp").args(["-c", port]).output().unwrap();
     let lines = String::from_utf8(listed.stdout).unwrap();
@@ -287,7 +287,7 @@ fn any_number_of_ports_will_do_and_they_may_come_later() {
     connected("system:playback_1", "card:out");
     client.as_client().unregister_port(port).unwrap();
     connected("system:playback_1", "system:playback_1");
-    // What a patchbay does is left alone.
+    // Connections changed by a patchbay are left alone.
     let patched = Command::new("jack_disconnect").args(["melos-audio:left", "system:playback_1"]).status().unwrap();
     assert!(patched.success());
     sleep(Duration::from_millis(300));

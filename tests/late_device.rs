@@ -1,4 +1,4 @@
-//! A sound device that comes after the start is taken, and MIDI goes with it.
+//! An audio device that appears after the start is used, together with its MIDI.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/jack_server.rs"]
@@ -14,7 +14,7 @@ use jack_server::JackServer;
 use playing::{LONG, Playing, SERVER};
 
 #[test]
-fn a_server_that_comes_later_is_taken_with_midi() {
+fn a_server_that_starts_later_is_used_with_its_midi() {
     let mut playing = Playing::spawn("127.0.0.51", Stdio::null(), &["--audio", "auto"]);
     playing.wait_until("it says that nobody hears it", |status| status["state"] == "no-device");
     playing.follows();

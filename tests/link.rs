@@ -1,4 +1,4 @@
-//! Follows a real Link session, held by a peer made of Link's own library.
+//! Follows a real Link session, hosted by a peer based on Link's own library.
 #![cfg(feature = "link")]
 
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use melos::midi::ClockEvent;
 use melos::remote::link::Link;
 use rusty_link::{AblLink, SessionState};
 
-/// Longest wait for two peers to find each other.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time for two peers to find each other.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn wait_for<T>(events: &Receiver<ClockEvent>, wanted: impl Fn(ClockEvent) -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     loop {
         let event =
-            events.recv_timeout(end.saturating_duration_since(Instant::now())).expect("the session says it in time");
+            events.recv_timeout(end.saturating_duration_since(Instant::now())).expect("the event arrives in time");
         if let Some(found) = wanted(event) {
             return found;
         }
@@ -26,16 +26,16 @@ fn wait_for<T>(events: &Receiver<ClockEvent>, wanted: impl Fn(ClockEvent) -> Opt
 }
 
 #[test]
-fn tempo_and_beats_are_the_sessions() {
+fn tempo_and_beats_follow_the_session() {
     let peer = AblLink::new(97.0);
     peer.enable(true);
-    // The session that is older gives the tempo.
+    // The older session sets the tempo.
     std::thread::sleep(Duration::from_secs(1));
     let (sender, events) = sync_channel(1024);
     let wake = Wake::default();
     let link = Link::start(Arc::new(AtomicBool::new(true)), sender, wake.clone()).expect("a thread can be started");
     let is = |bpm: f64| move |event| matches!(event, ClockEvent::Tempo(t) if (t - bpm).abs() < 0.01).then_some(());
-    assert!(wake.wait(PATIENCE), "whoever reads is woken");
+    assert!(wake.wait(TIMEOUT), "the reader should be woken");
     wait_for(&events, is(97.0));
 
     let mut session = SessionState::new();
@@ -52,7 +52,7 @@ fn tempo_and_beats_are_the_sessions() {
         let (now, micros) = (Instant::now(), peer.clock_micros());
         let theirs = session.phase_at_time(micros - now.duration_since(at).as_micros() as i64, 4.0);
         let error = (theirs - beat as f64 + 2.0).rem_euclid(4.0) - 2.0;
-        assert!(error.abs() * 60.0 / 140.0 < 0.010, "beat {beat} lies {error} beats off");
+        assert!(error.abs() * 60.0 / 140.0 < 0.010, "beat {beat} is {error} beats off");
     }
     drop(link);
 }

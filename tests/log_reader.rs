@@ -1,4 +1,4 @@
-//! The log is no part of the performance: whoever reads it may stand still or go, and it never grows without bounds.
+//! The log never affects the performance: its reader may hang or exit, and its size is bounded.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/full_pipe.rs"]
@@ -16,7 +16,7 @@ use full_pipe::full_pipe;
 use playing::{LONG, Playing};
 
 #[test]
-fn a_log_reader_that_stands_still_holds_nothing_up() {
+fn a_hung_log_reader_blocks_nothing() {
     let (_reader, writer) = full_pipe();
     let mut playing = Playing::start("127.0.0.31", writer);
     for _ in 0..100 {
@@ -27,7 +27,7 @@ fn a_log_reader_that_stands_still_holds_nothing_up() {
 }
 
 #[test]
-fn a_log_reader_that_is_gone_ends_nothing() {
+fn a_log_reader_that_exits_ends_nothing() {
     let (reader, writer) = pipe().unwrap();
     let mut playing = Playing::start("127.0.0.32", writer);
     drop(reader);
@@ -39,7 +39,7 @@ fn a_log_reader_that_is_gone_ends_nothing() {
 }
 
 #[test]
-fn a_flood_of_mistakes_is_summed_up_and_forges_nothing() {
+fn a_flood_of_errors_is_summarised_and_forges_no_lines() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut playing = Playing::start("127.0.0.33", File::create(&log).unwrap());
@@ -59,14 +59,14 @@ fn a_flood_of_mistakes_is_summed_up_and_forges_nothing() {
     let begun = Instant::now();
     let said = || fs::read_to_string(&log).unwrap();
     while !said().contains("similar lines were suppressed") {
-        assert!(begun.elapsed() < LONG, "nothing is summed up:\n{}", said());
+        assert!(begun.elapsed() < LONG, "no summary:\n{}", said());
         sleep(Duration::from_millis(100));
     }
     playing.terminate();
     let said = said();
     let complaints = said.matches("Hm").count();
-    assert!((1..20).contains(&complaints), "{complaints} lines about one mistake: {said}");
-    assert!(said.contains("FORGED"), "what was sent is shown: {said}");
+    assert!((1..20).contains(&complaints), "{complaints} lines about one error: {said}");
+    assert!(said.contains("FORGED"), "the message should be quoted: {said}");
     assert!(!said.lines().any(|line| line.starts_with("FORGED")) && !said.contains(['\r', '\u{1b}']), "{said}");
     let set = said.lines().filter(|line| line.contains("parameter=\"emotion\"")).count();
     assert!((1..40).contains(&set), "{set} lines of one kind");
@@ -75,7 +75,7 @@ fn a_flood_of_mistakes_is_summed_up_and_forges_nothing() {
 }
 
 #[test]
-fn completions_end_quietly_where_nobody_reads_them() {
+fn completions_exit_quietly_if_nobody_reads_them() {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
     for shell in ["bash", "fish", "zsh", "elvish", "powershell"] {

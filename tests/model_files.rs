@@ -1,4 +1,4 @@
-//! Model files that are not what they should be are told by name, with what was expected and what was found.
+//! Invalid model files are reported by name, with the expected and the actual value.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::fs;
@@ -8,7 +8,7 @@ use melos::generator::model::{ModelError, Models, runtime};
 
 const TINY: &str = "tests/fixtures/tiny-model";
 
-/// Loads a copy of the tiny model after `change` was done to it.
+/// Loads a copy of the tiny model modified by `change`.
 fn load_changed(change: impl Fn(&Path)) -> Result<Models, ModelError> {
     let folder = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(TINY).unwrap() {
@@ -34,7 +34,7 @@ fn assert_says(result: Result<Models, ModelError>, parts: &[&str]) {
 }
 
 #[test]
-fn a_good_model_loads() {
+fn a_valid_model_loads() {
     let models = load_changed(|_| {}).unwrap();
     assert_eq!(models.manifest.name, "tiny-model");
     assert!(models.vocoder.is_some());
@@ -48,7 +48,7 @@ fn a_missing_file() {
 }
 
 #[test]
-fn a_file_cut_off() {
+fn a_truncated_file() {
     let result = load_changed(|folder| {
         let path = folder.join("vocoder.onnx");
         let bytes = fs::read(&path).unwrap();
@@ -69,7 +69,7 @@ fn a_damaged_file() {
 }
 
 #[test]
-fn a_file_that_is_no_network() {
+fn a_file_that_is_not_a_network() {
     let garbage = b"not a network";
     let result = load_changed(|folder| {
         let name = folder.join("decoder.onnx");
@@ -82,7 +82,7 @@ fn a_file_that_is_no_network() {
 }
 
 #[test]
-fn networks_in_each_others_place() {
+fn swapped_networks() {
     let result = load_changed(|folder| {
         let (decoder, vocoder) = (folder.join("decoder.onnx"), folder.join("vocoder.onnx"));
         let old = fs::read(&decoder).unwrap();
@@ -95,13 +95,13 @@ fn networks_in_each_others_place() {
 }
 
 #[test]
-fn another_shape() {
+fn a_wrong_shape() {
     let result = load_changed(|folder| edit(folder, "heads = 2", "heads = 4"));
     assert_says(result, &["transformer.onnx", "input \"k0\"", "[2, 4, 224, 8]", "2, 224, 8"]);
 }
 
 #[test]
-fn a_contract_for_another_version() {
+fn a_contract_for_a_different_version() {
     let result = load_changed(|folder| edit(folder, "schema = 2", "schema = 1"));
     assert_says(result, &["model.toml", "schema is 1", "needs 2"]);
     let result = load_changed(|folder| edit(folder, "hop = 512", "hop = 256"));
@@ -111,7 +111,7 @@ fn a_contract_for_another_version() {
 }
 
 #[test]
-fn a_contract_that_cannot_be_read() {
+fn an_invalid_contract() {
     let result = load_changed(|folder| edit(folder, "window = 192", "window = \"all\""));
     assert_says(result, &["model.toml:26: context.window = \"all\": expected an integer from 1 to 16384"]);
     let result = load_changed(|folder| edit(folder, "name = \"decoder.onnx\"", "name = \"dekoder.onnx\""));
@@ -119,7 +119,7 @@ fn a_contract_that_cannot_be_read() {
 }
 
 #[test]
-fn numbers_are_checked_before_anything_of_that_size_is_made() {
+fn sizes_are_checked_before_allocating() {
     for (from, to, hint) in [
         ("layers = 2", "layers = 1000000000", "context.layers = 1000000000: expected an integer from 1 to 256"),
         ("layers = 2", "layers = 256\nheadz = 2", "context.headz = 2: unknown key; did you mean \"heads\"?"),
@@ -139,7 +139,7 @@ fn numbers_are_checked_before_anything_of_that_size_is_made() {
 }
 
 #[test]
-fn a_pipe_among_the_files_hangs_nothing() {
+fn a_named_pipe_does_not_hang_loading() {
     for name in ["model.toml", "decoder.onnx"] {
         let result = load_changed(|folder| {
             fs::remove_file(folder.join(name)).unwrap();

@@ -1,4 +1,4 @@
-//! What the engine plays is what the conductor holds, whatever is sent; and what is asked for at once has room.
+//! Whatever is sent, the engine stays in sync with the conductor, and immediate events always have room.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/playing.rs"]
@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use playing::{Playing, bundle, message};
 
-/// Seconds from the epoch of NTP to that of Unix.
+/// Seconds from the NTP epoch to the Unix epoch.
 const NTP: u64 = 2_208_988_800;
 
 #[test]
-fn a_flood_of_recalls_leaves_the_engine_where_the_conductor_is() {
+fn after_a_flood_of_recalls_the_engine_matches_the_conductor() {
     let mut playing = Playing::start("127.0.0.41", Stdio::null());
     playing.send("/melos/scene/store", "here");
     playing.follows();
@@ -31,7 +31,7 @@ fn a_flood_of_recalls_leaves_the_engine_where_the_conductor_is() {
 }
 
 #[test]
-fn a_sender_whose_clock_is_fast_takes_nobodys_room() {
+fn a_sender_with_a_fast_clock_takes_no_room_from_others() {
     let mut playing = Playing::start("127.0.0.42", Stdio::null());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let late = vec![message("/melos/emotion", "sad"); 100];
@@ -45,7 +45,7 @@ fn a_sender_whose_clock_is_fast_takes_nobodys_room() {
 }
 
 #[test]
-fn a_value_that_is_said_all_the_time_is_one_recording() {
+fn repeated_record_messages_make_one_recording() {
     let mut playing = Playing::start("127.0.0.43", Stdio::null());
     let on = [&b"/melos/record\0\0\0,T\0\0"[..]].concat();
     for _ in 0..180 {
@@ -59,13 +59,13 @@ fn a_value_that_is_said_all_the_time_is_one_recording() {
             .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "wav"))
             .count()
     };
-    // The first minute is one, where nobody hears anything.
+    // One of them is the recording of the first minute without a device.
     assert!(takes() <= 2, "{} recordings", takes());
     playing.terminate();
 }
 
 #[test]
-fn a_session_with_more_commands_than_the_engine_takes_at_once_renders() {
+fn a_session_with_more_commands_than_fit_in_a_quantum_renders() {
     let folder = tempfile::tempdir().unwrap();
     let (log, wav) = (folder.path().join("log"), folder.path().join("out.wav"));
     let recalls = "48000 /melos/scene \"here\"\n".repeat(3000);

@@ -1,4 +1,4 @@
-//! What the daemon lets in, says and keeps when others send it things, with the shipped networks.
+//! What the daemon accepts, logs and stores of external input, with the shipped networks.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/daemon.rs"]
@@ -18,7 +18,7 @@ fn packet(address: &str, args: Vec<OscType>) -> Vec<u8> {
     encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args })).unwrap()
 }
 
-/// Reads messages until one has an address; fails when it does not come.
+/// Reads messages until one has the given address; panics if it does not arrive.
 fn receive(socket: &UdpSocket, wanted: &str) -> Vec<OscType> {
     socket.set_read_timeout(Some(LONG)).unwrap();
     let begun = Instant::now();
@@ -31,10 +31,10 @@ fn receive(socket: &UdpSocket, wanted: &str) -> Vec<OscType> {
             return message.args;
         }
     }
-    panic!("{wanted} does not come");
+    panic!("{wanted} does not arrive");
 }
 
-/// What `melos run` says that must not start.
+/// Runs a `melos run` that must not start and returns its output.
 fn refused(arguments: &[&str]) -> String {
     let state = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_melos"))
@@ -50,13 +50,13 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn http_beyond_this_machine_wants_a_password() {
+fn http_on_the_network_requires_a_password() {
     let said = refused(&["--http", "0.0.0.0:0"]);
     assert!(said.contains("http.password") && said.contains("0.0.0.0"), "{said}");
 }
 
 #[test]
-fn opening_osc_opens_nothing_else_and_is_said() {
+fn opening_osc_opens_nothing_else_and_is_logged() {
     let state = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_melos"))
         .args(["run", "--osc", "0.0.0.0:0", "--http", "0", "--state"])
@@ -85,7 +85,7 @@ fn opening_osc_opens_nothing_else_and_is_said() {
 }
 
 #[test]
-fn nothing_that_is_sent_forges_a_line_or_floods_the_log() {
+fn no_message_forges_a_log_line_or_floods_the_log() {
     let state = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(state.path(), &QUIET);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -125,7 +125,7 @@ fn a_subscription_survives_a_restart() {
     receive(&socket, "/melos/beat");
     let begun = Instant::now();
     while !state.path().join("subscribers.json").is_file() {
-        assert!(begun.elapsed() < LONG, "it is not kept");
+        assert!(begun.elapsed() < LONG, "the subscription was not kept");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(first.terminate().0.success());

@@ -1,4 +1,4 @@
-//! OSC with clients that others wrote: liblo's `oscsend` and `oscdump`, python-osc.
+//! OSC with third-party clients: liblo's `oscsend` and `oscdump`, and python-osc.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/client.rs"]
@@ -40,7 +40,7 @@ impl Rig {
         assert!(status.success());
     }
 
-    /// Waits until `count` events have come.
+    /// Waits for `count` events.
     fn events(&self, count: usize) -> Vec<ControlEvent> {
         let (mut waiting, start) = (Vec::new(), Instant::now());
         while waiting.len() < count && start.elapsed() < PATIENCE {
@@ -76,7 +76,7 @@ fn oscsend_steers_every_kind_of_parameter() {
 }
 
 #[test]
-fn oscdump_hears_state_changes_and_streams() {
+fn oscdump_receives_state_changes_and_streams() {
     let rig = Rig::new();
     let port = free_port();
     let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
@@ -114,12 +114,12 @@ fn python_osc_reads_back_bundles_and_patterns() {
 }
 
 #[test]
-fn ten_thousand_messages_and_as_much_noise_leave_the_newest_value() {
+fn after_ten_thousand_messages_and_as_much_noise_the_latest_value_holds() {
     let rig = Rig::new();
     let client = Client::spawn(&mut python("tests/clients/osc_flood.py", &[&rig.port()]));
     client.expect("done");
     let (mut last, start) = (None, Instant::now());
-    // Datagrams may be lost in the kernel under such a flood; the last value is sent again at the end.
+    // The kernel may drop datagrams under such a flood, so the last value is sent again at the end.
     while last != Some(set(Param::Valence, Value::Number(0.875))) && start.elapsed() < PATIENCE {
         last = rig.events(1).into_iter().rfind(|event| matches!(event, ControlEvent::Set(Param::Valence, _))).or(last);
     }
@@ -140,9 +140,9 @@ fn a_port_in_use_is_named() {
     }
 }
 
-/// Programs that resolve `localhost` to IPv6 first.
+/// Some programs resolve `localhost` to IPv6 first.
 #[test]
-fn localhost_is_heard_over_both_versions_of_ip() {
+fn localhost_works_over_both_versions_of_ip() {
     let rig = Rig::new();
     for host in ["127.0.0.1", "::1"] {
         let socket = std::net::UdpSocket::bind((host, 0)).unwrap();
@@ -151,11 +151,11 @@ fn localhost_is_heard_over_both_versions_of_ip() {
         let mut reply = [0; 64];
         let (length, from) = socket.recv_from(&mut reply).unwrap();
         assert_eq!(&reply[..length], b"/melos/pong\0,i\0\0\0\0\0\x07");
-        assert_eq!(from.port(), rig.server.address().port(), "from where it was asked");
+        assert_eq!(from.port(), rig.server.address().port(), "the reply should come from the port that was asked");
     }
 }
 
-/// A flood of requests for everything: what is steered meanwhile is taken at once, since replies leave by another task.
+/// During a flood of queries for everything, input still takes effect immediately, because another task sends the replies.
 #[test]
 fn input_does_not_wait_for_replies() {
     let rig = Rig::new();
@@ -177,5 +177,5 @@ fn input_does_not_wait_for_replies() {
         rig.inbox.drain(&mut taken);
     }
     assert!(!taken.is_empty());
-    assert!(rig.inbox.losses().count(Loss::OscUnsent) > 0, "what is too much is left out");
+    assert!(rig.inbox.losses().count(Loss::OscUnsent) > 0, "excess replies should be dropped");
 }

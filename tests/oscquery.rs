@@ -1,4 +1,4 @@
-//! OSCQuery over real sockets: the proposal's status codes, every parameter's node, LISTEN, and clients that others wrote.
+//! OSCQuery over real sockets: the proposal's status codes, every parameter's node, LISTEN, and third-party clients.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
 
 use std::io::{Read, Write};
@@ -17,8 +17,8 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
 use tungstenite::{Message, WebSocket};
 
-/// Far longer than anything here takes; only a failing test waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Far longer than anything here takes; only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Rig {
     _runtime: Runtime,
@@ -37,10 +37,10 @@ impl Rig {
         Self { _runtime: runtime, server, inbox }
     }
 
-    /// Status code and body of a request.
+    /// Sends a request and returns status code and body.
     fn request(&self, method: &str, target: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.server.address()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         write!(stream, "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
@@ -64,7 +64,7 @@ impl Rig {
 
     fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.server.address()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let (socket, _) = tungstenite::client(format!("ws://{}/", self.server.address()), stream).unwrap();
         Client(socket)
     }
@@ -72,7 +72,7 @@ impl Rig {
     /// Waits for an event.
     fn event(&self) -> ControlEvent {
         let (mut waiting, start) = (Vec::new(), Instant::now());
-        while waiting.is_empty() && start.elapsed() < PATIENCE {
+        while waiting.is_empty() && start.elapsed() < TIMEOUT {
             self.inbox.wait(Duration::from_millis(100));
             self.inbox.drain(&mut waiting);
         }
@@ -96,7 +96,7 @@ impl Client {
         loop {
             if let Message::Binary(bytes) = self.0.read().unwrap() {
                 let (_, OscPacket::Message(message)) = rosc::decoder::decode_udp(&bytes).unwrap() else {
-                    panic!("only plain messages are sent")
+                    panic!("expected a message, got a bundle")
                 };
                 return (message.addr, message.args);
             }
@@ -109,7 +109,7 @@ fn number(address: &str, value: f32) -> (String, Vec<OscType>) {
 }
 
 #[test]
-fn status_codes_are_those_of_the_proposal() {
+fn status_codes_match_the_proposal() {
     let rig = Rig::new();
     for (target, expected) in [
         ("/", 200),
@@ -121,11 +121,11 @@ fn status_codes_are_those_of_the_proposal() {
         // Not readable.
         ("/melos/panic?VALUE", 204),
         ("/melos?VALUE", 204),
-        // Known to the proposal, not supported here.
+        // Defined by the proposal but not supported.
         ("/melos/reverb?TAGS", 204),
         ("/melos/reverb?EXTENDED_TYPE", 204),
         ("/melos/reverb?HTML", 204),
-        // Unknown to the proposal.
+        // Not defined by the proposal.
         ("/melos/reverb?COLOUR", 400),
         ("/melos/reverb?value", 400),
         ("/melos/reverb?VALUE&RANGE", 400),
@@ -138,14 +138,14 @@ fn status_codes_are_those_of_the_proposal() {
         assert_eq!(rig.status(target), expected, "{target}");
     }
     assert_eq!(rig.json("/melos?TYPE"), json!({}), "a container has no type");
-    assert_eq!(rig.json("/melos/beat?VALUE"), json!({}), "no beat has been");
+    assert_eq!(rig.json("/melos/beat?VALUE"), json!({}), "there has been no beat");
     assert_eq!(rig.json("/melos/preset?RANGE"), json!({}));
     assert_eq!(rig.request("POST", "/melos").0, 405);
     assert_eq!(rig.request("GET", "/status"), (200, "fine".to_owned()));
 }
 
 #[test]
-fn host_info_claims_what_works() {
+fn host_info_lists_only_supported_extensions() {
     let rig = Rig::new();
     let info = rig.json("/?HOST_INFO");
     let port = rig.server.address().port();
@@ -163,14 +163,14 @@ fn host_info_claims_what_works() {
 }
 
 #[test]
-fn every_parameter_has_its_node() {
+fn every_parameter_has_a_node() {
     let rig = Rig::new();
     let tree = rig.json("/");
     for spec in TABLE {
         let path = format!("/melos/{}", spec.id);
         let node = rig.json(&path);
         let inside = path.split('/').skip(1).fold(&tree, |node, part| &node["CONTENTS"][part]);
-        assert_eq!(&node, inside, "alone and in the tree");
+        assert_eq!(&node, inside, "the node should be the same alone and in the tree");
         assert_eq!((&node["FULL_PATH"], &node["DESCRIPTION"]), (&json!(path), &json!(spec.description)));
         let close = |json: &Json, wanted: f32| json.as_f64().is_some_and(|found| found as f32 == wanted);
         let (kind, value) = (&node["TYPE"], &node["VALUE"][0]);
@@ -207,21 +207,21 @@ fn streams_can_be_read_once_they_flow() {
 }
 
 #[test]
-fn listeners_hear_what_they_asked_for_and_not_themselves() {
+fn listeners_get_what_they_asked_for_but_not_their_own_values() {
     let rig = Rig::new();
     let (mut one, mut other) = (rig.connect(), rig.connect());
     for client in [&mut one, &mut other] {
         for path in ["/melos/reverb", "/melos/nothing", "/melos"] {
             client.command("LISTEN", path);
         }
-        assert_eq!(client.receive(), number("/melos/reverb", 0.25), "the present value comes first");
+        assert_eq!(client.receive(), number("/melos/reverb", 0.25), "the current value should come first");
     }
     one.send("/melos/reverb", vec![OscType::Float(0.5)]);
     assert_eq!(rig.event(), ControlEvent::Set(Param::Reverb, Value::Number(0.5)));
     rig.server.tell(&Notice::Value(Param::Width, Value::Number(0.1)));
     rig.server.tell(&Notice::Value(Param::Reverb, Value::Number(0.5)));
     assert_eq!(other.receive(), number("/melos/reverb", 0.5));
-    // The setter's own value is left out; the next thing it gets is another's.
+    // The setter does not get its own value back; the next one it gets is someone else's.
     one.command("LISTEN", "/melos/hold");
     assert_eq!(one.receive(), ("/melos/hold".to_owned(), vec![OscType::Bool(false)]));
     other.command("IGNORE", "/melos/reverb");
@@ -234,7 +234,7 @@ fn listeners_hear_what_they_asked_for_and_not_themselves() {
 }
 
 #[test]
-fn rubbish_changes_nothing() {
+fn invalid_input_changes_nothing() {
     let rig = Rig::new();
     let mut client = rig.connect();
     for text in ["", "{", "[]", r#"{"COMMAND":"LISTEN"}"#, r#"{"COMMAND":"DANCE","DATA":"/melos"}"#] {
@@ -245,10 +245,10 @@ fn rubbish_changes_nothing() {
     }
     client.send("/melos/reverb", vec![OscType::Float(f32::NAN)]);
     client.send("/melos/panic", vec![OscType::Inf]);
-    assert_eq!(rig.event(), ControlEvent::Set(Param::Panic, Value::Trigger), "the first that is taken");
+    assert_eq!(rig.event(), ControlEvent::Set(Param::Panic, Value::Trigger), "the first valid event");
 }
 
-/// The npm package `oscquery`, which others wrote, reads the whole tree.
+/// The third-party npm package `oscquery` reads the whole tree.
 #[test]
 fn an_oscquery_client_reads_the_tree() {
     let rig = Rig::new();
@@ -267,7 +267,7 @@ fn an_oscquery_client_reads_the_tree() {
     }
 }
 
-/// Runs [`found_on_loopback`] where multicast reaches nobody: in a network namespace of its own.
+/// Runs [`found_on_loopback`] in its own network namespace, where multicast reaches nobody else.
 #[test]
 fn zeroconf_finds_the_instrument() {
     let within = "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && exec \"$0\" \"$@\"";
@@ -291,8 +291,8 @@ fn found_on_loopback() {
         let events = browser.browse(kind).unwrap();
         let start = Instant::now();
         let found = loop {
-            assert!(start.elapsed() < PATIENCE, "{kind} was not found");
-            if let Ok(mdns_sd::ServiceEvent::ServiceResolved(found)) = events.recv_timeout(PATIENCE) {
+            assert!(start.elapsed() < TIMEOUT, "{kind} was not found");
+            if let Ok(mdns_sd::ServiceEvent::ServiceResolved(found)) = events.recv_timeout(TIMEOUT) {
                 break found;
             }
         };

@@ -1,4 +1,4 @@
-//! The page and the stream over real sockets, and that state survives a restart, with the shipped networks.
+//! The page and the audio stream over real sockets, and state across a restart, with the shipped networks.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/daemon.rs"]
@@ -10,20 +10,20 @@ use std::net::TcpStream;
 use daemon::{Daemon, LONG};
 use melos::output::record::MAX_LISTENERS;
 
-/// Sends a request; gives status code, headers, and what follows.
+/// Sends a request and returns status code, headers and the body reader.
 fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.http)).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
-    // HTTP 1.0, so that the body comes as it is and not in chunks.
+    // HTTP 1.0, so that the body is not chunked.
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let (mut reader, mut head) = (BufReader::new(stream), String::new());
     while !head.ends_with("\r\n\r\n") {
-        assert!(reader.read_line(&mut head).unwrap() > 0, "the answer ends in its head: {head}");
+        assert!(reader.read_line(&mut head).unwrap() > 0, "the response ends in its head: {head}");
     }
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), reader)
 }
 
-/// Reads so many frames of the endless WAV.
+/// Reads frames of the endless WAV.
 fn listen(body: &mut impl Read, frames: usize) -> Vec<[i16; 2]> {
     let mut bytes = vec![0; 4 * frames];
     body.read_exact(&mut bytes).unwrap();
@@ -31,7 +31,7 @@ fn listen(body: &mut impl Read, frames: usize) -> Vec<[i16; 2]> {
 }
 
 #[test]
-fn the_page_is_served_and_what_is_played_can_be_listened_to() {
+fn the_page_and_the_audio_stream_are_served() {
     let state = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(state.path(), &["--audio", "null", "--midi", "off", "--preset", "energetic"]);
     let (code, head, mut body) = get(&daemon, "/page");
@@ -47,18 +47,18 @@ fn the_page_is_served_and_what_is_played_can_be_listened_to() {
     body.read_exact(&mut header).unwrap();
     assert!(header.starts_with(b"RIFF") && header.ends_with(b"data\xff\xff\xff\xff"));
     let sound = listen(&mut body, 48_000);
-    assert!(sound.iter().any(|[left, _]| left.unsigned_abs() > 100), "music is heard");
+    assert!(sound.iter().any(|[left, _]| left.unsigned_abs() > 100), "the stream is silent");
 
-    // Listeners who take nothing keep their places until they are dropped; others are refused, and the music goes on.
+    // Listeners that do not read keep their slots until they are dropped; others are refused, and the music continues.
     let mut lazy: Vec<_> = (1..MAX_LISTENERS).map(|_| get(&daemon, "/listen.wav")).collect();
     assert!(lazy.iter().all(|(code, ..)| *code == 200));
     assert_eq!(get(&daemon, "/listen.wav").0, 503);
     lazy.clear();
-    assert!(listen(&mut body, 48_000).iter().any(|[left, _]| *left != 0), "the first still hears it");
+    assert!(listen(&mut body, 48_000).iter().any(|[left, _]| *left != 0), "the first listener should still get audio");
     drop(body);
     daemon.wait_until("it plays", |status| status["state"] == "playing");
     let (status, said) = daemon.terminate();
-    assert!(status.success() && said.contains("/page"), "without a device the page is named: {said}");
+    assert!(status.success() && said.contains("/page"), "without a device, the log should name the page: {said}");
 }
 
 #[test]

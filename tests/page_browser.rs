@@ -1,4 +1,4 @@
-//! The page in a real Chromium, against a running daemon: every part of it, on a laptop and on a phone.
+//! Every part of the page in a real Chromium against a running daemon, at laptop and phone size.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -18,10 +18,10 @@ use client::python;
 use daemon::{Daemon, SERVER};
 use jack_server::JackServer;
 
-/// Nothing to hear and nobody to play along: what counts is what the page does.
+/// No audio or MIDI: these tests are about the page.
 const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
 
-/// Drives the page; with `MELOS_BLESS=1` the pictures in `docs/` are taken anew.
+/// Drives the page; with `MELOS_BLESS=1`, retakes the screenshots in `docs/`.
 fn drive(daemon: &Daemon, what: &str) {
     let port = daemon.http.to_string();
     let mut arguments = vec![port.as_str(), what];
@@ -33,19 +33,19 @@ fn drive(daemon: &Daemon, what: &str) {
 }
 
 #[test]
-fn every_part_acts_on_a_laptop() {
+fn every_part_works_on_a_laptop() {
     let state = tempfile::tempdir().unwrap();
     drive(&Daemon::start(state.path(), &QUIET), "laptop");
 }
 
 #[test]
-fn every_part_acts_on_a_phone() {
+fn every_part_works_on_a_phone() {
     let state = tempfile::tempdir().unwrap();
     drive(&Daemon::start(state.path(), &QUIET), "phone");
 }
 
 #[test]
-fn a_restart_is_survived_while_somebody_listens() {
+fn the_page_survives_a_restart_while_listening() {
     let state = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(state.path(), &QUIET);
     let ports = (daemon.osc, daemon.http);
@@ -67,7 +67,7 @@ fn a_knob_is_learned_by_pointing_at_a_fader() {
     assert!(status.success(), "see above");
 }
 
-/// The scripts are typed: the TypeScript compiler, which others wrote, checks their comments.
+/// The TypeScript compiler checks the scripts' type comments.
 #[test]
 fn the_scripts_are_well_typed() {
     let checked = Command::new("tests/clients/node/node_modules/.bin/tsc")

@@ -1,4 +1,4 @@
-//! The PulseAudio route on a real server with a null sink, heard through the sink's monitor.
+//! PulseAudio output on a real server with a null sink, recorded from the sink's monitor.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/daemon.rs"]
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use daemon::Daemon;
 use tempfile::TempDir;
 
-/// A server of this test's own; ended when dropped.
+/// A server for this test; killed on drop.
 struct Pulse {
     server: Child,
     folder: TempDir,
@@ -44,13 +44,13 @@ impl Pulse {
         pulse
     }
 
-    /// What tells a client where the server is.
+    /// Returns the environment that points clients to the server.
     fn environment(&self) -> [(&'static str, String); 2] {
         let folder = self.folder.path().display();
         [("PULSE_SERVER", format!("unix:{folder}/socket")), ("HOME", folder.to_string())]
     }
 
-    /// The next frames that the sink plays, left channel.
+    /// Records the sink's left channel.
     fn record(&self, frames: usize) -> Vec<i16> {
         let mut recorder = Command::new("parec")
             .args(["-d", "melos.monitor", "--format=s16le", "--rate=48000", "--channels=2"])
@@ -75,7 +75,7 @@ impl Drop for Pulse {
 }
 
 #[test]
-fn a_pulseaudio_server_plays_what_is_generated() {
+fn a_pulseaudio_server_plays_the_music() {
     let pulse = Pulse::start();
     let state = tempfile::tempdir().unwrap();
     let arguments = ["--audio", "pulse", "--midi", "off", "--preset", "energetic"];
@@ -83,7 +83,7 @@ fn a_pulseaudio_server_plays_what_is_generated() {
     let status = daemon.wait_until("it plays", |status| status["state"] == "playing");
     assert!(status["output"].as_str().unwrap().starts_with("PulseAudio"), "{}", status["output"]);
     let sound = pulse.record(96_000);
-    assert!(sound.iter().any(|sample| sample.unsigned_abs() > 300), "music is heard");
+    assert!(sound.iter().any(|sample| sample.unsigned_abs() > 300), "the recording is silent");
     let (ended, said) = daemon.terminate();
     assert!(ended.success() && said.contains("fading out"), "{said}");
 }

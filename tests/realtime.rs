@@ -1,4 +1,4 @@
-//! Nothing is allocated or freed on the audio thread, whatever is asked of the engine.
+//! The engine never allocates or frees memory on the audio thread.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use ringbuf::traits::{Consumer, Producer};
 #[global_allocator]
 static ALLOCATOR: AllocDisabler = AllocDisabler;
 
-/// Violations are counted for each thread, so every test counts its own.
+/// Violations are counted per thread, so every test counts its own.
 fn rig() -> (Engine, EngineEnds, Vec<f32>) {
     reset_violation_count();
     let (ports, ends) = ports();
@@ -57,7 +57,7 @@ fn every_command() -> Vec<EngineCommand> {
 }
 
 #[test]
-fn the_net_catches_an_allocation_and_a_free() {
+fn allocations_and_frees_are_detected() {
     reset_violation_count();
     let boxed = Box::new(1);
     assert_no_alloc(move || drop(boxed));
@@ -69,7 +69,7 @@ fn the_net_catches_an_allocation_and_a_free() {
 }
 
 #[test]
-fn every_command_in_ragged_blocks() {
+fn every_command_in_blocks_of_irregular_length() {
     let (mut engine, mut ends, mut out) = rig();
     let mut pushed = 0;
     for (n, command) in every_command().into_iter().enumerate() {
@@ -94,7 +94,7 @@ fn full_and_empty_rings() {
     let (mut engine, mut ends, mut out) = rig();
     for epoch in 0..40 {
         let frame = engine.status().frame();
-        // As many hops as fit, some too old and some too far ahead, then nothing for a while; nobody empties the others.
+        // As many hops as fit, some too old and some too far ahead, then none for a while; nobody drains the other rings.
         let first = (frame / HOP as u64).saturating_sub(3) + u64::from(epoch % 5);
         let mut index = first;
         while ends.hops.try_push(hop(index, epoch)).is_ok() {
@@ -113,7 +113,7 @@ fn full_and_empty_rings() {
 }
 
 #[test]
-fn rings_whose_other_ends_are_gone() {
+fn rings_with_dropped_ends() {
     let (mut engine, ends, mut out) = rig();
     drop(ends);
     for _ in 0..100 {

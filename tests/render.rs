@@ -1,4 +1,4 @@
-//! `melos render`: presets, and what is refused.
+//! `melos render`: presets, formats and rejected options.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::fs;
@@ -9,7 +9,7 @@ fn render(arguments: &[&str], out: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_melos")).arg("render").args(arguments).arg("-o").arg(out).output().unwrap()
 }
 
-/// What was asked of the music in the last line of a plan.
+/// Returns the mood in the last line of a plan file.
 fn last_mood(plan: &Path) -> serde_json::Value {
     let text = fs::read_to_string(plan).unwrap();
     serde_json::from_str(text.lines().last().unwrap()).unwrap()
@@ -25,16 +25,16 @@ fn a_preset_begins_with_its_journey() {
         let rendered = render(&["--preset", preset, "--seconds", seconds, "--plan", plan_file], &wav);
         assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
         let sound: Vec<i32> = hound::WavReader::open(&wav).unwrap().into_samples().map(Result::unwrap).collect();
-        assert!(sound.iter().any(|sample| sample.abs() > 25_000), "{preset} is heard");
+        assert!(sound.iter().any(|sample| sample.abs() > 25_000), "{preset} is silent");
         valence.push(last_mood(&plan)["valence"].as_f64().unwrap());
     }
-    // Tides set out for a valence of 0.3, from the 0.4 of the calm that everything begins with.
+    // Tides starts gliding to a valence of 0.3 from the default mood's 0.4.
     assert!((0.3..0.4).contains(&valence[0]), "{valence:?}");
     assert!(valence[1] < -0.5, "{valence:?}");
 }
 
 #[test]
-fn what_cannot_be_done_is_named() {
+fn errors_name_the_cause() {
     let folder = tempfile::tempdir().unwrap();
     let wav = folder.path().join("out.wav");
     for (arguments, code, hints) in [
@@ -59,7 +59,7 @@ fn what_cannot_be_done_is_named() {
 }
 
 #[test]
-fn the_ending_of_the_name_is_the_format_or_is_refused_before_anything_is_rendered() {
+fn the_extension_selects_the_format_and_is_checked_before_rendering() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["x.wav", "y.WAV", "x.flac"] {

@@ -1,4 +1,4 @@
-//! Where segments meet, the sound is that of the same music decoded in one piece.
+//! At seams, the audio matches the same music decoded in one piece.
 
 #[path = "../benches/support/take.rs"]
 mod take;
@@ -14,7 +14,7 @@ fn models() -> Models {
 }
 
 #[test]
-fn no_seam_steps_or_dips_at_any_emotion() {
+fn no_seam_has_a_step_or_dip_for_any_emotion() {
     for emotion in Emotion::ALL {
         let found = take::seams_of(emotion, 12.0, models);
         assert!(found.count > 130 && found.usual_step > 0.0, "{emotion:?}: {found:?}");

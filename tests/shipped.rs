@@ -1,4 +1,4 @@
-//! Every preset and mapping that comes with Melos is right, and no two presets sound the same.
+//! Every shipped preset and mapping is valid, and no two presets sound the same.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,12 +32,12 @@ fn all<T>(folder: &str, read: impl Fn(&Path) -> Result<T, Vec<Problem>>) -> BTre
 }
 
 #[test]
-fn presets_are_right_and_each_is_its_own() {
+fn presets_are_valid_and_distinct() {
     let presets = all("presets", Preset::read);
     assert!(presets.len() >= 12, "{}", presets.len());
     for emotion in Emotion::ALL {
         let mood = (Param::Emotion, Value::Choice(emotion as u8));
-        assert!(presets[emotion.name()].named.contains(&mood), "{emotion} has a preset of its own");
+        assert!(presets[emotion.name()].named.contains(&mood), "{emotion} has no preset");
     }
     assert!(presets.contains_key("slow-dawn"));
     assert!(presets.values().filter(|preset| !preset.journey.is_empty()).count() >= 2);
@@ -45,13 +45,13 @@ fn presets_are_right_and_each_is_its_own() {
         assert!(!preset.description.is_empty(), "{name}");
         for (other, second) in presets.range(name.clone()..).skip(1) {
             let differ = preset.settings().iter().filter(|setting| !second.settings().contains(setting)).count();
-            assert!(differ >= 4 || preset.journey != second.journey, "{name} and {other} are too much alike");
+            assert!(differ >= 4 || preset.journey != second.journey, "{name} and {other} are too similar");
         }
     }
 }
 
 #[test]
-fn mappings_are_right_and_bind_each_control_once() {
+fn mappings_are_valid_and_bind_each_control_once() {
     let presets = all("presets", Preset::read);
     let mappings = all("mappings", Mapping::read);
     for (name, port) in [

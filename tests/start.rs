@@ -1,4 +1,4 @@
-//! How the daemon starts: what it refuses, and what it hears from the moment it says that it is ready.
+//! Daemon startup: rejected configurations, and signals from the moment it reports ready.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// `EX_CONFIG` of sysexits.h, which the systemd units name.
-const WRONG: i32 = 78;
+/// `EX_CONFIG` from sysexits.h, which the systemd units refer to.
+const EX_CONFIG: i32 = 78;
 
-/// Far longer than it takes; only a failing test waits for it.
+/// Far longer than it takes; only a failing test waits this long.
 const LONG: Duration = Duration::from_secs(60);
 
 fn melos(folder: &Path) -> Command {
@@ -24,23 +24,23 @@ fn melos(folder: &Path) -> Command {
 }
 
 #[test]
-fn a_wrong_configuration_is_told_once_and_ends_it_for_good() {
+fn a_configuration_error_is_reported_once_and_ends_the_daemon() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("melos.toml");
     fs::write(&file, "[audio]\nblock_frames = \"many\"\n").unwrap();
     let refused = melos(folder.path()).arg("--config").arg(&file).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(WRONG), "{said}");
+    assert_eq!(refused.status.code(), Some(EX_CONFIG), "{said}");
     assert_eq!(said.matches("melos.toml:2: audio.block_frames = \"many\": expected an integer").count(), 1, "{said}");
 
     let refused = melos(folder.path()).args(["--preset", "no-such-preset"]).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(WRONG), "{said}");
+    assert_eq!(refused.status.code(), Some(EX_CONFIG), "{said}");
     assert!(said.contains("no-such-preset") && said.contains("calm"), "{said}");
 }
 
 #[test]
-fn the_configuration_may_change_while_it_plays() {
+fn the_configuration_can_change_while_playing() {
     let folder = tempfile::tempdir().unwrap();
     let (file, log) = (folder.path().join("melos.toml"), folder.path().join("log"));
     fs::write(&file, "").unwrap();
@@ -53,7 +53,7 @@ fn the_configuration_may_change_while_it_plays() {
         while !said().contains(wanted) {
             if child.try_wait().unwrap().is_some() || begun.elapsed() > LONG {
                 let _ = child.kill();
-                panic!("{wanted} was not said: {}", said());
+                panic!("{wanted} was not logged: {}", said());
             }
             sleep(Duration::from_millis(20));
         }
@@ -71,7 +71,7 @@ fn the_configuration_may_change_while_it_plays() {
 }
 
 #[test]
-fn signals_are_heard_from_the_moment_it_is_ready() {
+fn signals_work_from_the_moment_it_is_ready() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let told = UnixDatagram::bind(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The state folder: one daemon's own, kept through damage and crashes, and no condition of playing.
+//! The state folder: used by one daemon only, preserved through damage and crashes, and not required for playing.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -18,23 +18,23 @@ fn files(folder: &Path, beginning: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_second_daemon_is_told_who_has_the_folder() {
+fn a_second_daemon_learns_which_process_has_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let first = Daemon::start(folder.path(), &NULL);
     let second = Daemon::spawn(folder.path(), &NULL);
     let (ended, said) = second.wait();
     assert!(!ended.success(), "{said}");
     for part in ["in use by another Melos", &format!("OSC on 127.0.0.1:{}", first.osc), "--state", "--osc"] {
-        assert!(said.contains(part), "{part} is missing in {said}");
+        assert!(said.contains(part), "{part} is missing from {said}");
     }
-    assert!(first.status().is_some(), "the first plays on");
+    assert!(first.status().is_some(), "the first should keep playing");
     drop(first);
-    // A killed daemon holds nothing.
+    // A killed daemon holds no lock.
     drop(Daemon::start(folder.path(), &NULL));
 }
 
 #[test]
-fn what_cannot_be_written_is_no_reason_not_to_play() {
+fn an_unwritable_folder_does_not_prevent_playing() {
     let daemon = Daemon::start(Path::new("/proc/nothing"), &NULL);
     let status = daemon.wait_until("the troubles", |status| {
         ["state", "control-log", "recording"].iter().all(|part| status["troubles"][part].is_string())
@@ -45,7 +45,7 @@ fn what_cannot_be_written_is_no_reason_not_to_play() {
 }
 
 #[test]
-fn pipes_and_damage_do_not_hold_it_up_and_nothing_is_lost() {
+fn pipes_and_damage_do_not_block_the_start_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["session.log", "lock", "melos.pipe"] {
@@ -55,7 +55,7 @@ fn pipes_and_damage_do_not_hold_it_up_and_nothing_is_lost() {
     fs::write(at("state.toml"), format!("\"reverb/size\" = 0.125\nreverb = 0,6\n{scenes}")).unwrap();
     let daemon = Daemon::start(folder.path(), &NULL);
     let status = daemon.status().unwrap();
-    assert_eq!(status["parameters"]["reverb/size"], 0.125, "what could be read counts");
+    assert_eq!(status["parameters"]["reverb/size"], 0.125, "readable values should be kept");
     let said = status["troubles"]["saved-state"].as_str().unwrap();
     let aside = files(folder.path(), "state.toml.damaged-");
     assert!(aside.len() == 1 && said.contains(aside[0].to_str().unwrap()), "{said}");
@@ -73,7 +73,7 @@ fn the_log_of_a_session_that_crashed_is_kept() {
     let daemon = Daemon::start(folder.path(), &NULL);
     daemon.oscsend(&["/melos/reverb", "f", "0.375"]);
     daemon.wait_until("the value", |status| status["parameters"]["reverb"] == 0.375);
-    // Dropped is killed.
+    // Dropping kills it.
     drop(daemon);
     drop(Daemon::start(folder.path(), &NULL));
     let kept = files(folder.path(), "session-20");
@@ -82,7 +82,7 @@ fn the_log_of_a_session_that_crashed_is_kept() {
 }
 
 #[test]
-fn a_folder_that_is_deleted_is_made_again() {
+fn a_deleted_folder_is_created_again() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let daemon = Daemon::start(&state, &NULL);
@@ -94,7 +94,7 @@ fn a_folder_that_is_deleted_is_made_again() {
 }
 
 #[test]
-fn files_of_ones_own_come_before_those_that_are_shipped() {
+fn user_files_override_shipped_ones() {
     let home = tempfile::tempdir().unwrap();
     let own = home.path().join(".config/melos/presets");
     fs::create_dir_all(&own).unwrap();
@@ -111,12 +111,12 @@ fn files_of_ones_own_come_before_those_that_are_shipped() {
         "hides ./presets/calm.toml",
         "melos-piano",
     ] {
-        assert!(said.contains(part), "{part} is missing in {said}");
+        assert!(said.contains(part), "{part} is missing from {said}");
     }
 }
 
 #[test]
-fn clients_reach_every_address_that_a_server_can_have() {
+fn clients_reach_every_server_address() {
     let folder = tempfile::tempdir().unwrap();
     let port = |_| std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
     let [osc, http] = [0, 1].map(port);
@@ -128,7 +128,7 @@ fn clients_reach_every_address_that_a_server_can_have() {
     let mut daemon = daemon.arg("run").args(NULL).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
     let begun = std::time::Instant::now();
     let status = loop {
-        // Without a device the status says that nobody hears it, with an exit code of its own.
+        // Without a device, the status says that the music is inaudible, with its own exit code.
         let answer = melos(&["status", "--json"]);
         let text = String::from_utf8(answer.stdout).unwrap();
         if text.contains("\"playing\"") || text.contains("\"no-device\"") {

@@ -1,4 +1,4 @@
-//! The command line steers a running daemon, and says how it is.
+//! The command line steers a running daemon and reports its status.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/daemon.rs"]
@@ -14,7 +14,7 @@ fn melos(http: u16, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn values_are_set_and_told() {
+fn values_can_be_set_and_read() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "calm"]);
     let said = |arguments: &[&str]| {
@@ -29,7 +29,7 @@ fn values_are_set_and_told() {
         (&["set", "hold", "on"], "hold", "true\n"),
         (&["preset", "storm"], "preset", "storm\n"),
     ] {
-        assert_eq!(said(set), "", "nothing to say");
+        assert_eq!(said(set), "", "setting should print nothing");
         assert_eq!(said(&["get", get]), value);
     }
     assert_eq!(said(&["set", "panic"]), "", "a trigger needs no value");
@@ -45,9 +45,9 @@ fn values_are_set_and_told() {
         let said = String::from_utf8(refused.stderr).unwrap();
         assert!(!refused.status.success() && said.contains(hint), "{arguments:?}: {said}");
     }
-    assert_eq!(said(&["get", "reverb"]), reverb, "what was refused changed nothing");
+    assert_eq!(said(&["get", "reverb"]), reverb, "rejected values should change nothing");
 
     let status = said(&["status"]);
     assert!(status.starts_with("Melos is playing.\n") && status.contains("preset storm"), "{status}");
-    assert_eq!(melos(1, &["status"]).status.code(), Some(1), "nobody answers");
+    assert_eq!(melos(1, &["status"]).status.code(), Some(1), "no daemon should answer");
 }

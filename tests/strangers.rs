@@ -1,4 +1,4 @@
-//! What strangers can do to the HTTP server over real sockets: nothing that keeps others out, and nothing without an end.
+//! Hostile clients of the HTTP server, over real sockets: they cannot lock others out, and everything they use is bounded.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{Read, Write};
@@ -18,8 +18,8 @@ use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Message, WebSocket};
 
-/// Far longer than anything here takes; only a failing test waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Far longer than anything here takes; only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Rig {
     _runtime: Runtime,
@@ -48,7 +48,7 @@ impl Rig {
         connect(self.address())
     }
 
-    /// Status code, head in lower case, and body.
+    /// Sends a request and returns status code, lower-case head and body.
     fn request(&self, head: &str) -> (u16, String, String) {
         ask(self.connect(), head)
     }
@@ -72,8 +72,8 @@ impl Rig {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -85,7 +85,7 @@ fn ask(mut stream: TcpStream, head: &str) -> (u16, String, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
 }
 
-/// Whether the other end has closed within the patience, whatever it sends until then.
+/// Returns whether the other end closes within the timeout, whatever it sends until then.
 fn is_closed(mut stream: &TcpStream) -> bool {
     let mut bytes = [0; 4096];
     loop {
@@ -97,14 +97,14 @@ fn is_closed(mut stream: &TcpStream) -> bool {
     }
 }
 
-/// Bytes that this process, in which the server runs, has in memory.
+/// Returns the resident memory in bytes of this process, which runs the server.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
 #[test]
-fn half_requests_do_not_lock_anybody_out() {
+fn partial_requests_do_not_lock_anybody_out() {
     let rig = Rig::new(None);
     let mut half = Vec::new();
     for _ in 0..600 {
@@ -113,12 +113,12 @@ fn half_requests_do_not_lock_anybody_out() {
         half.push(stream);
     }
     assert!(rig.is_answered());
-    assert!(rig.socket().is_ok(), "nor the page's socket");
-    assert!(is_closed(&half[0]), "the oldest made room");
+    assert!(rig.socket().is_ok(), "nor the page's WebSocket");
+    assert!(is_closed(&half[0]), "the oldest should be closed to make room");
 }
 
 #[test]
-fn connections_that_have_asked_and_stay_do_not_lock_anybody_out() {
+fn idle_connections_do_not_lock_anybody_out() {
     let rig = Rig::new(None);
     let mut idle = Vec::new();
     for _ in 0..300 {
@@ -132,7 +132,7 @@ fn connections_that_have_asked_and_stay_do_not_lock_anybody_out() {
 }
 
 #[test]
-fn a_request_that_does_not_come_is_not_waited_for() {
+fn a_missing_request_times_out() {
     let rig = Rig::new(None);
     let (silent, mut slow) = (rig.connect(), rig.connect());
     slow.write_all(b"GET /status HTTP/1.1\r\nX: ").unwrap();
@@ -140,25 +140,25 @@ fn a_request_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
-fn idle_sockets_give_way_to_a_newcomer_and_listening_ones_do_not() {
+fn idle_web_sockets_make_room_and_listening_ones_do_not() {
     let rig = Rig::new(None);
     let mut sockets: Vec<_> = (0..64).map(|_| rig.socket().unwrap()).collect();
     let newcomer = rig.socket();
-    assert!(newcomer.is_ok(), "64 that do nothing");
-    assert!(is_closed(sockets[0].get_ref()), "the one that has done nothing for longest made room");
+    assert!(newcomer.is_ok(), "64 idle ones");
+    assert!(is_closed(sockets[0].get_ref()), "the longest idle one should be closed to make room");
     sockets[0] = newcomer.unwrap();
     for socket in &mut sockets {
         socket.send(Message::text(json!({ "COMMAND": "LISTEN", "DATA": "/melos/reverb" }).to_string())).unwrap();
-        // The present value: by then it counts as listening.
+        // Once it has the current value, it counts as listening.
         while !socket.read().unwrap().is_binary() {}
     }
     let full = rig.socket();
     assert!(matches!(&full, Err(tungstenite::Error::Http(response)) if response.status() == 503), "{full:?}");
-    assert!(rig.is_answered(), "the page itself is served all the same");
+    assert!(rig.is_answered(), "the page itself should still be served");
     drop(sockets);
     let start = Instant::now();
     while rig.socket().is_err() {
-        assert!(start.elapsed() < PATIENCE);
+        assert!(start.elapsed() < TIMEOUT);
     }
 }
 
@@ -167,12 +167,12 @@ fn a_socket_that_sends_pings_and_reads_nothing_is_closed() {
     let rig = Rig::new(None);
     let mut socket = rig.socket().unwrap();
     let before = resident();
-    // Masked, as clients must; each asks for an answer of 125 bytes.
+    // Masked, as required of clients; each requests a reply of 125 bytes.
     let ping = [vec![0x89, 0x80 | 125, 0, 0, 0, 0], vec![b'x'; 125]].concat();
     let many = ping.repeat(1000);
     let start = Instant::now();
     while socket.get_mut().write_all(&many).is_ok() {
-        assert!(start.elapsed() < PATIENCE, "it takes pings without end");
+        assert!(start.elapsed() < TIMEOUT, "it accepts pings forever");
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more than before");
@@ -191,7 +191,7 @@ fn a_socket_that_asks_and_reads_nothing_is_closed() {
     let frame = Frame::message(state.unwrap(), OpCode::Data(Data::Binary), true);
     let start = Instant::now();
     while socket.send(Message::Frame(frame.clone())).is_ok() {
-        assert!(start.elapsed() < 3 * PATIENCE, "it answers without end");
+        assert!(start.elapsed() < 3 * TIMEOUT, "it replies forever");
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more than before");
@@ -201,18 +201,18 @@ fn a_socket_that_asks_and_reads_nothing_is_closed() {
 #[test]
 fn large_frames_and_messages_in_many_parts_are_refused() {
     let rig = Rig::new(None);
-    // The head of a frame of 16 MB, then as much of it as is taken.
+    // The head of a 16 MB frame, then as much of it as the server accepts.
     let mut large = rig.socket().unwrap();
     let head = [&[0x82, 0x80 | 127][..], &(16u64 << 20).to_be_bytes(), &[0; 4]].concat();
     large.get_mut().write_all(&head).unwrap();
     assert!(is_closed(large.get_ref()));
-    // One message in parts of 1 kB without an end.
+    // One endless message in fragments of 1 kB.
     let mut parts = rig.socket().unwrap();
     let part = |first| [vec![u8::from(first) * 2, 0x80 | 126, 4, 0, 0, 0, 0, 0], vec![0; 1024]].concat();
     parts.get_mut().write_all(&part(true)).unwrap();
     let start = Instant::now();
     while parts.get_mut().write_all(&part(false)).is_ok() {
-        assert!(start.elapsed() < PATIENCE, "it takes parts without end");
+        assert!(start.elapsed() < TIMEOUT, "it accepts fragments forever");
     }
 }
 
@@ -228,13 +228,13 @@ fn heads_and_bodies_are_bounded() {
         String::from_utf8_lossy(&reply[9..]).into_owned()
     };
     assert_eq!((body(60_000), body(70_000)), ("200".to_owned(), "413".to_owned()));
-    // Without a length, in parts: nobody knows before how much it will be.
+    // Chunked, without a length.
     let mut stream = rig.connect();
     write!(stream, "POST /take HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
     let part = [b"2000\r\n".as_slice(), &[b'x'; 0x2000], b"\r\n"].concat();
     let start = Instant::now();
     while stream.write_all(&part).is_ok() {
-        assert!(start.elapsed() < PATIENCE, "a body without end");
+        assert!(start.elapsed() < TIMEOUT, "it accepts an endless body");
     }
     let mut stream = rig.connect();
     let _ = stream.write_all(format!("GET /{} HTTP/1.1\r\n", "x".repeat(100_000)).as_bytes());
@@ -242,7 +242,7 @@ fn heads_and_bodies_are_bounded() {
 }
 
 #[test]
-fn a_strangers_name_that_leads_here_is_not_answered_on_any_path() {
+fn an_unknown_host_name_is_refused_on_every_path() {
     let rig = Rig::new(None);
     for target in ["/", "/melos", "/status", "/nothing", "/?HOST_INFO"] {
         assert_eq!(rig.get(target, "rebound.example:9080"), 403, "{target}");
@@ -260,13 +260,13 @@ fn a_strangers_name_that_leads_here_is_not_answered_on_any_path() {
     };
     assert_eq!(open("rebound.example", "http://rebound.example"), 403);
     assert_eq!(open("localhost", "http://elsewhere.example"), 403);
-    assert_eq!(open("127.0.0.1", "http://localhost:9080"), 101, "a page under the machine's other name");
+    assert_eq!(open("127.0.0.1", "http://localhost:9080"), 101, "a page under another name of this machine");
     let posted = "POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nOrigin: http://elsewhere.example\r\n";
     assert_eq!(rig.request(posted).0, 403);
 }
 
 #[test]
-fn every_answer_tells_browsers_what_is_allowed() {
+fn every_response_has_security_headers() {
     let rig = Rig::new(None);
     for (target, host) in [("/status", "localhost"), ("/nothing", "localhost"), ("/", "rebound.example")] {
         let (_, head, _) = rig.request(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n"));
@@ -284,9 +284,9 @@ fn every_answer_tells_browsers_what_is_allowed() {
 }
 
 #[test]
-fn what_comes_from_elsewhere_needs_the_password() {
+fn requests_from_other_machines_need_the_password() {
     let rig = Rig::new(Some("correct horse"));
-    // As a proxy on this machine passes it on.
+    // As a local proxy forwards it.
     let ask = |header: &str| {
         let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9\r\n{header}");
         rig.request(&request)
@@ -294,20 +294,20 @@ fn what_comes_from_elsewhere_needs_the_password() {
     let begun = Instant::now();
     let (code, head, _) = ask("");
     assert!(code == 401 && head.contains("www-authenticate: basic"), "{head}");
-    assert!(begun.elapsed() >= Duration::from_millis(400), "guessing takes its time");
+    assert!(begun.elapsed() >= Duration::from_millis(400), "a wrong password should be answered with a delay");
     assert!(!head.contains("set-cookie"), "{head}");
     // "melos:correct horse"
     let (code, head, body) = ask("Authorization: Basic bWVsb3M6Y29ycmVjdCBob3JzZQ==\r\n");
     assert_eq!((code, body.as_str()), (200, "fine"));
     let cookie = head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
     assert!(head.contains("httponly") && head.contains("samesite=strict"), "{head}");
-    assert_eq!(ask(&format!("Cookie: {cookie}\r\n")).0, 200, "as a browser's socket sends it");
+    assert_eq!(ask(&format!("Cookie: {cookie}\r\n")).0, 200, "as a browser's WebSocket sends it");
     assert_eq!(ask("Cookie: melos-key=0\r\n").0, 401);
     assert!(rig.is_answered(), "this machine needs none");
 }
 
 #[test]
-fn localhost_is_answered_whatever_it_is_resolved_to() {
+fn localhost_works_whatever_it_resolves_to() {
     let rig = Rig::new(None);
     let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), rig.address().port());
     let (code, ..) = ask(connect(address), "GET /status HTTP/1.1\r\nHost: localhost\r\n");

@@ -1,4 +1,4 @@
-//! A recording of a running daemon, and what its control log renders to.
+//! Takes of a running daemon, and rendering them again from their control logs.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use daemon::Daemon;
 
-/// The files with an ending in a folder, except the automatic recording of the first minute.
+/// Returns the files with an extension in a folder, except the automatic recording of the first minute.
 fn takes(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
     files.filter(|path| !name(path).contains("first-minute") && name(path).ends_with(ending)).collect()
 }
 
-/// The only one of them.
+/// Returns the only such file.
 fn only(folder: &Path, ending: &str) -> PathBuf {
     let found = takes(folder, ending);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -32,15 +32,15 @@ fn samples(path: &Path) -> Vec<i32> {
 
 #[test]
 fn a_take_is_rendered_again_from_the_log_beside_it() {
-    // What came too late on a machine that was too busy is the one thing that the log cannot say, and it is counted.
+    // On an overloaded machine, late commands affect the sound in ways the log cannot record, but they are counted.
     let late: Vec<_> = (0..3).map_while(|_| take_again().err()).collect();
     assert!(late.len() < 3, "the machine is too busy to play in time; commands that came late: {late:?}");
 }
 
-/// Records and renders again; gives how many commands came late, for which the log cannot tell what was heard.
+/// Records a take and renders it again; returns the number of late commands if there were any, which make the log incomplete.
 fn take_again() -> Result<(), u64> {
     let folder = tempfile::tempdir().unwrap();
-    // A preset that moves by itself, in sound and in what the network plays.
+    // A preset with a journey, in sound and in the network's music.
     let presets = folder.path().join("config/melos/presets");
     fs::create_dir_all(&presets).unwrap();
     let waves =
@@ -82,7 +82,7 @@ fn take_again() -> Result<(), u64> {
         assert!(log.contains(wanted), "{wanted}\n{log}");
     }
     let (take, again) = (samples(&only(&recordings, ".wav")), samples(&again));
-    assert!(take.len() > 2 * 3 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "music was recorded");
+    assert!(take.len() > 2 * 3 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
     assert_eq!(take.len(), again.len());
     match status["losses"]["late_commands"].as_u64().unwrap() {
         0 => {}
@@ -94,7 +94,7 @@ fn take_again() -> Result<(), u64> {
 }
 
 #[test]
-fn the_command_line_begins_and_ends_recordings() {
+fn the_command_line_starts_and_stops_recordings() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &["--audio", "null", "--preset", "calm", "--set", "record=1"]);
     let record = |what: &str, ports: &[(&str, u16)]| {
@@ -113,7 +113,11 @@ fn the_command_line_begins_and_ends_recordings() {
     assert!(started.status.success() && path.is_file(), "{path:?}");
     assert!(path.to_str().unwrap().ends_with("_calm.wav"), "{path:?}");
     let again = record("start", &ports);
-    assert_eq!(PathBuf::from(String::from_utf8(again.stdout).unwrap().trim_end()), path, "it goes on as it is");
+    assert_eq!(
+        PathBuf::from(String::from_utf8(again.stdout).unwrap().trim_end()),
+        path,
+        "the recording should continue unchanged"
+    );
     let status = daemon.status().unwrap();
     sleep(Duration::from_secs(1));
     assert_eq!(
@@ -132,7 +136,7 @@ fn the_command_line_begins_and_ends_recordings() {
 }
 
 #[test]
-fn a_recording_that_cannot_be_is_switched_off_and_said_everywhere() {
+fn a_failed_recording_switches_off_and_is_reported_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("melos.toml");
     fs::write(&config, "recordings = \"/proc/nothing\"\n").unwrap();
@@ -146,12 +150,12 @@ fn a_recording_that_cannot_be_is_switched_off_and_said_everywhere() {
     let status = daemon.wait_until("it is off", |status| status["parameters"]["record"] == false);
     assert!(status["troubles"]["recording"].as_str().unwrap().contains("/proc/nothing"), "{status}");
     assert_eq!(status["state"], "playing");
-    // Saying it all the time changes nothing.
+    // Repeating the message changes nothing.
     for _ in 0..20 {
         daemon.oscsend(&["/melos/record", "i", "1"]);
     }
     daemon.wait_until("it is off again", |status| status["parameters"]["record"] == false);
-    // With another folder it works, without a restart.
+    // It works with a different folder, without a restart.
     fs::write(&config, "recordings = \"takes\"\n").unwrap();
     daemon.wait_until("recording", |status| {
         daemon.oscsend(&["/melos/record", "i", "1"]);
@@ -159,5 +163,5 @@ fn a_recording_that_cannot_be_is_switched_off_and_said_everywhere() {
     });
     daemon.oscsend(&["/melos/record", "i", "0"]);
     daemon.wait_until("its end", |status| status["recording"]["on"] == false);
-    assert_eq!(takes(&folder.path().join("takes"), ".wav").len(), 1, "one take, however often it was asked for");
+    assert_eq!(takes(&folder.path().join("takes"), ".wav").len(), 1, "one take, however often it was requested");
 }

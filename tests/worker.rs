@@ -1,6 +1,6 @@
-//! The generator's thread with the real engine: it keeps up, stalls, fails and comes back; splices come late and early.
+//! The generator thread with the real engine: normal operation, stalls, failures and recovery, early and late splices.
 //!
-//! The engine is turned by the test as fast as the thread delivers, so nothing depends on the machine's speed.
+//! The test drives the engine as fast as the thread delivers, so nothing depends on the machine's speed.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::path::Path;
@@ -19,13 +19,13 @@ use melos::music::theory::{Chord, Voice};
 use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
-/// A generator behind a gate, that can be told to fail.
+/// A generator behind a gate that can be made to fail.
 struct Gated {
     inner: Generator,
     gate: Arc<Gate>,
 }
 
-/// Every step passes it twice: before the latent is made and before its hops are handed out.
+/// Every step passes it twice: before the latent is generated and before its hops are returned.
 struct Gate {
     allowed: Mutex<u64>,
     changed: Condvar,
@@ -39,7 +39,7 @@ impl Gate {
         Self { allowed: Mutex::new(u64::MAX), changed: Condvar::new(), panics, arrived }
     }
 
-    /// Lets so many more pass.
+    /// Lets a number of steps pass.
     fn allow(&self, count: u64) {
         *self.allowed.lock().unwrap() = count;
         self.changed.notify_all();
@@ -97,7 +97,7 @@ fn plan(emotion: Emotion) -> Arc<Plan> {
     Arc::new(Plan::steady(7, Mood::pure(emotion), Chord::parse("Am").unwrap(), 90.0))
 }
 
-/// Engine and worker as on stage.
+/// Engine and worker, as on stage.
 struct Stage {
     engine: Engine,
     commands: HeapProd<TimedCommand>,
@@ -120,7 +120,7 @@ impl Stage {
         Self { engine, commands, status, worker, gate, heard: Vec::new(), events: Vec::new() }
     }
 
-    /// Plays whole blocks, waiting for the worker before each one, unless it is not expected to come.
+    /// Plays whole blocks; with `wait`, waits for the worker before each one.
     fn play(&mut self, frames: usize, wait: bool) {
         for _ in 0..frames / 512 {
             if wait {
@@ -137,12 +137,12 @@ impl Stage {
         self.events.extend(self.worker.events());
     }
 
-    /// Waits for something that the other thread does.
+    /// Waits for the other thread to satisfy a condition.
     fn until(&mut self, condition: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !condition(self) {
             self.listen();
-            assert!(started.elapsed() < Duration::from_secs(30), "it never came: {:?}", self.events.last());
+            assert!(started.elapsed() < Duration::from_secs(30), "timed out: {:?}", self.events.last());
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -167,12 +167,12 @@ fn steepest(samples: &[f32]) -> f32 {
 }
 
 #[test]
-fn a_stall_makes_neither_click_nor_sudden_silence_and_ends() {
+fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
     let mut stage = Stage::new();
     stage.play(96_000, true);
     let steady = steepest(&stage.heard);
     stage.gate.allow(0);
-    // A chord of the pad every second, as the conductor would go on to send.
+    // A pad chord every second, as the conductor would send.
     let start = 96_000 + AHEAD + 48_000;
     for (second, note) in (0..4).zip([57, 60, 64, 67]) {
         let frame = start + 48_000 * second;
@@ -187,7 +187,7 @@ fn a_stall_makes_neither_click_nor_sudden_silence_and_ends() {
     stage.play(5 * 48_000 + AHEAD as usize, false);
     assert!(stage.status.starved());
     let stalled = &stage.heard[96_000 + AHEAD as usize + 9600..];
-    assert!(loudest(&stalled[..24_000]) > 0.1 * loudest(&stage.heard[..96_000]), "the last texture goes on");
+    assert!(loudest(&stalled[..24_000]) > 0.1 * loudest(&stage.heard[..96_000]), "the last sound should be sustained");
     for (half, sound) in stalled.chunks_exact(24_000).enumerate() {
         assert!(loudest(sound) > 0.01 * loudest(&stage.heard[..96_000]), "silence in half second {half}");
     }
@@ -197,12 +197,12 @@ fn a_stall_makes_neither_click_nor_sudden_silence_and_ends() {
     assert!(!stage.status.starved());
     assert!(stage.events.iter().any(|event| matches!(event, WorkerEvent::Resumed { .. })));
     let tail = &stage.heard[stage.heard.len() - 24_000..];
-    assert!(loudest(tail) > 0.3 * loudest(&stage.heard[..96_000]), "the music is back");
+    assert!(loudest(tail) > 0.3 * loudest(&stage.heard[..96_000]), "the music should be back");
     assert!(steepest(&stage.heard) <= 1.5 * steady, "{} against {steady}", steepest(&stage.heard));
 }
 
 #[test]
-fn a_panic_in_the_network_is_told_and_passes() {
+fn a_panic_in_the_network_is_reported_and_recovers() {
     let mut stage = Stage::new();
     stage.play(48_000, true);
     stage.gate.panics.store(true, SeqCst);
@@ -223,7 +223,7 @@ fn a_panic_in_the_network_is_told_and_passes() {
 }
 
 #[test]
-fn live_equals_offline_to_the_bit() {
+fn live_and_offline_are_bit_identical() {
     let mut stage = Stage::new();
     stage.play(48_000, true);
     let mut orders = Vec::new();
@@ -232,7 +232,7 @@ fn live_equals_offline_to_the_bit() {
         stage.worker.plan(plan(emotion), Some(splice));
         orders.push((splice, emotion));
         let count = orders.len();
-        // The engine must go on for the splice to be settled, but not past it.
+        // The engine must continue for the splice to be settled, but not past it.
         stage.until(|stage| stage.worker.status().epoch() as usize >= count);
         stage.play(24_064, true);
     }
@@ -265,7 +265,7 @@ fn live_equals_offline_to_the_bit() {
     assert_eq!(first, None, "the first sample that differs");
 }
 
-/// A stage whose worker hangs with a splice on its way, after `passes` passes of the gate; the engine has played past it.
+/// Sets up a stage whose worker hangs with a splice in progress, after `passes` passes of the gate; the engine has played past it.
 fn late_splice(passes: u64) -> (Stage, u64) {
     let mut stage = Stage::new();
     stage.play(48_000, true);
@@ -280,11 +280,11 @@ fn late_splice(passes: u64) -> (Stage, u64) {
     (stage, splice)
 }
 
-/// The splice is heard later, told, and without a click.
+/// Asserts that the splice is performed later, reported, and without a click.
 fn assert_moved(stage: &mut Stage, splice: u64) {
     while stage.splices().is_empty() {
         assert!(stage.heard.len() < 20 * 48_000, "the splice was never performed");
-        // An epoch that the engine has not refused is on its way.
+        // An epoch that the engine has not rejected is in progress.
         stage.until(|stage| stage.worker.status().epoch() > stage.status.rejected_epoch());
         stage.play(512, true);
         std::thread::sleep(Duration::from_millis(2));
@@ -309,7 +309,7 @@ fn a_splice_that_is_not_ready_in_time_is_moved() {
 
 #[test]
 fn a_splice_the_engine_rejects_is_moved() {
-    // The second latent brings the first hops of the new epoch: they hang before they are handed out.
+    // The second latent has the first hops of the new epoch, which hang before they are returned.
     let (mut stage, splice) = late_splice(3);
     stage.until(|stage| stage.worker.status().epoch() == 1 && stage.worker.status().covered() > splice);
     stage.play(512, false);
@@ -318,12 +318,12 @@ fn a_splice_the_engine_rejects_is_moved() {
 }
 
 #[test]
-fn a_splice_overtaken_by_a_newer_one_is_told() {
+fn a_superseded_splice_is_reported() {
     let mut stage = Stage::new();
     stage.play(48_000, true);
     stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + AHEAD);
     stage.gate.allow(0);
-    // The worker takes orders only between latents: they gather while it hangs in the gate.
+    // The worker takes messages only between latents, so they accumulate while it hangs in the gate.
     let arrived = stage.gate.arrived.load(SeqCst);
     stage.play(8192, false);
     stage.until(|stage| stage.gate.arrived.load(SeqCst) > arrived);
@@ -339,7 +339,7 @@ fn a_splice_overtaken_by_a_newer_one_is_told() {
 }
 
 #[test]
-fn other_networks_take_over_while_playing() {
+fn new_networks_take_over_while_playing() {
     let mut stage = Stage::new();
     stage.play(48_000, true);
     let mut models = Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap();
@@ -351,14 +351,14 @@ fn other_networks_take_over_while_playing() {
             _ => None,
         })
     };
-    // The engine must go on for the splice to be settled.
+    // The engine must continue for the splice to be settled.
     while swapped(&stage).is_none() {
         assert!(stage.heard.len() < 20 * 48_000, "it never took over");
         stage.play(512, true);
         std::thread::sleep(Duration::from_millis(2));
     }
     let at = swapped(&stage).unwrap() as usize;
-    // A change of plan that was ordered meanwhile is performed after it.
+    // A plan sent meanwhile is spliced in after it.
     let splice = (stage.status.frame() + 8192).next_multiple_of(512);
     stage.worker.plan(plan(Emotion::Angry), Some(splice));
     stage.until(|stage| stage.worker.status().epoch() == 2);

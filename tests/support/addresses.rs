@@ -1,26 +1,26 @@
-//! OSC addresses as people write them in documents and examples.
+//! Finds OSC addresses in documentation and examples.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use melos::event::parameter::TABLE;
 
-/// Where the messages that are no parameters are documented.
+/// Documentation of the messages that are not parameters.
 const DOCUMENTED: &str = include_str!("../../src/remote/osc.rs");
 
-/// Whether there is such an address; `/melos/next/bar/` may stand in front of any parameter.
+/// Returns whether an address exists; `/melos/next/bar/` may precede any parameter.
 pub(crate) fn exists(address: &str) -> bool {
     let now = address.replacen("/melos/next/bar/", "/melos/", 1);
     TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == now)
         || [format!("`{address}`"), format!("`{address} ")].iter().any(|written| DOCUMENTED.contains(written))
 }
 
-/// Every address in a text, as it is written or as Pure Data's `oscformat` spells it.
+/// Returns every address in a text, as written or in Pure Data's `oscformat` syntax.
 pub(crate) fn addresses(text: &str) -> Vec<String> {
     let name = |rest: &str, separator: char| {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == separator));
         rest[..end.unwrap_or(rest.len())].trim_end_matches(separator).replace(separator, "/")
     };
     let written = text.match_indices("/melos/").filter(|(at, _)| {
-        // Not part of a folder's name.
+        // Not as part of a path.
         !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '.')
     });
     let written = written.map(|(at, prefix)| name(&text[at + prefix.len()..], '/'));
@@ -29,7 +29,7 @@ pub(crate) fn addresses(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn addresses_are_found_as_people_write_them() {
+fn addresses_are_found_in_text() {
     let text =
         "`/melos/level/pad f -6`, [oscformat melos reverb size], ~/.local/state/melos/recordings, ('/melos/hold',)";
     assert_eq!(addresses(text), ["/melos/level/pad", "/melos/hold", "/melos/reverb/size"]);

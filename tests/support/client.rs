@@ -1,4 +1,4 @@
-//! Programs that others wrote, and what they say.
+//! Third-party programs and their output.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::{BufRead, BufReader, Read};
@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Far longer than anything here takes; only a failing test waits for it.
+/// Far longer than anything here takes; only a failing test waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A program whose lines, on standard output and standard error, are read as they come; ended when dropped.
+/// A program whose standard output and standard error are read line by line; killed on drop.
 #[derive(Debug)]
 pub(crate) struct Client {
     child: Child,
@@ -27,12 +27,12 @@ impl Client {
         Self { child, lines }
     }
 
-    /// Waits for a line that contains `wanted`.
+    /// Waits for a line containing `wanted`.
     pub(crate) fn expect(&self, wanted: &str) {
         self.expect_all(&[wanted]);
     }
 
-    /// Waits for lines that contain each of `wanted`, in any order.
+    /// Waits for lines containing each of `wanted`, in any order.
     pub(crate) fn expect_all(&self, wanted: &[&str]) {
         let (mut missing, mut seen, start) = (wanted.to_vec(), Vec::new(), Instant::now());
         while !missing.is_empty() && start.elapsed() < PATIENCE {
@@ -40,7 +40,7 @@ impl Client {
             missing.retain(|wanted| !line.contains(wanted));
             seen.push(line);
         }
-        assert!(missing.is_empty(), "{missing:?} did not come, but {seen:#?}");
+        assert!(missing.is_empty(), "{missing:?} did not arrive; got {seen:#?}");
     }
 }
 
@@ -56,7 +56,7 @@ fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
     std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| lines.send(line).is_ok()));
 }
 
-/// A Python script with the packages of `tests/requirements.txt`.
+/// Returns a command that runs a Python script with the packages of `tests/requirements.txt`.
 pub(crate) fn python(script: &str, arguments: &[&str]) -> Command {
     let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(python);

@@ -1,4 +1,4 @@
-//! A running `melos`, with its own ports and state folder.
+//! A running `melos` with its own ports and state folder.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::{BufRead, BufReader};
@@ -9,20 +9,20 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-/// Name of the JACK server that the daemon plays through, if there is one.
+/// Name of the JACK server that the daemon plays through, if any.
 pub(crate) const SERVER: &str = "melos-test";
 
-/// How long anything may take on a busy machine.
+/// Time limit for anything on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// The daemon; killed when dropped.
+/// The daemon; killed on drop.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     child: Child,
-    /// What it has written to standard error, and the thread that reads it.
+    /// Its standard error so far, and the thread that reads it.
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
-    /// Where it listens; 0 until it plays.
+    /// Its ports; 0 until it plays.
     pub(crate) osc: u16,
     pub(crate) http: u16,
 }
@@ -33,17 +33,17 @@ impl Daemon {
         Self::start_with(&[], state, arguments)
     }
 
-    /// The same with some variables in its environment.
+    /// Like [`Self::start`], with environment variables.
     pub(crate) fn start_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
         Self::spawn_at((0, 0), environment, state, arguments).until_it_plays()
     }
 
-    /// The same on given ports, with its log wherever a test wants it.
+    /// Like [`Self::start`], on given ports and with its log sent to `log`.
     pub(crate) fn start_logging_to(log: Stdio, ports: (u16, u16), state: &Path, arguments: &[&str]) -> Self {
         Self::spawn_logging_to(log, ports, &[], state, arguments).until_it_plays()
     }
 
-    /// Kills it, as a crash would, and starts it again on the same ports.
+    /// Kills it as in a crash and restarts it on the same ports.
     pub(crate) fn start_again(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -61,12 +61,12 @@ impl Daemon {
         daemon
     }
 
-    /// Starts `melos run` on ports of its choice, come what may.
+    /// Starts `melos run` on ports of its choice, without waiting for it to play.
     pub(crate) fn spawn(state: &Path, arguments: &[&str]) -> Self {
         Self::spawn_at((0, 0), &[], state, arguments)
     }
 
-    /// Reads from its log where it listens; false until that is there.
+    /// Reads its ports from its log; returns false until they are there.
     fn listens(&mut self) -> bool {
         if self.osc != 0 && self.http != 0 {
             return true;
@@ -82,7 +82,7 @@ impl Daemon {
         true
     }
 
-    /// Starts `melos run` on given ports for OSC and HTTP, those of one that ran before; at 0 it chooses.
+    /// Starts `melos run` on given ports for OSC and HTTP, such as those of an earlier one; 0 lets it choose.
     pub(crate) fn spawn_at(
         (osc, http): (u16, u16),
         environment: &[(&str, String)],
@@ -122,17 +122,17 @@ impl Daemon {
         Self { child, log, reader, osc, http }
     }
 
-    /// The number of its process.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has written to standard error so far.
+    /// Returns its standard error so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// What `melos status --json` says; `None` until it plays.
+    /// Returns the output of `melos status --json`; `None` until it plays.
     pub(crate) fn status(&self) -> Option<serde_json::Value> {
         let output = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["status", "--json", "--http", &self.http.to_string()])
@@ -148,24 +148,24 @@ impl Daemon {
         assert!(sent.expect("oscsend is needed: apt-get install liblo-tools").success());
     }
 
-    /// Sends a datagram as it is.
+    /// Sends a raw datagram.
     pub(crate) fn send_datagram(&self, datagram: &[u8]) {
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(datagram, ("127.0.0.1", self.osc)).unwrap();
     }
 
-    /// Waits until the status fulfils something.
+    /// Waits until the status satisfies a condition.
     pub(crate) fn wait_until(&self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.status().filter(&fulfilled) {
                 return status;
             }
-            assert!(begun.elapsed() < LONG, "waited in vain until {what}: {:?}", self.status());
+            assert!(begun.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
     }
 
-    /// Sends SIGTERM, as systemd does, and waits for the end; returns how it ended and what it had said.
+    /// Sends SIGTERM, as systemd does, and waits for it to exit; returns its exit status and log.
     pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
         let begun = Instant::now();
@@ -177,7 +177,7 @@ impl Daemon {
         (status, self.said())
     }
 
-    /// Waits for the end of one that ends by itself; returns how it ended and what it had said.
+    /// Waits for it to exit by itself; returns its exit status and log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
@@ -188,7 +188,7 @@ impl Daemon {
         (status, self.said())
     }
 
-    /// Everything on standard error; ends the daemon.
+    /// Kills the daemon and returns its standard error.
     fn said(&mut self) -> String {
         let _ = self.child.kill();
         if let Some(reader) = self.reader.take() {

@@ -1,4 +1,4 @@
-//! A disk of a test's own, which may be full, read-only, slow or broken without harm to any other.
+//! A test disk that can be full, read-only, slow or broken.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,21 +7,21 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// An ext4 file system in a file, mounted; dropping it unmounts it.
+/// A mounted ext4 file system in a file; unmounted on drop.
 #[derive(Debug)]
 pub(crate) struct Disk {
     folder: tempfile::TempDir,
 }
 
 impl Disk {
-    /// Makes a disk of so many megabytes; needs root, or `sudo` without a password.
+    /// Creates a disk of a size in megabytes; needs root, or `sudo` without a password.
     pub(crate) fn new(megabytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (image, place) = (folder.path().join("image"), folder.path().join("disk"));
         fs::create_dir(&place).unwrap();
         File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
         let disk = Self { folder };
-        // Without a journal, so that a small one has room.
+        // Without a journal, to leave room on a small disk.
         root("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", text(&image)]);
         root("mount", &["-o", "loop,errors=remount-ro", text(&image), text(&place)]);
         root("chmod", &["777", text(&place)]);
@@ -32,23 +32,23 @@ impl Disk {
         self.folder.path().join("disk")
     }
 
-    /// Lets nothing be written, or everything again; nothing may be open for writing.
+    /// Makes the disk read-only or writable; no file may be open for writing.
     pub(crate) fn set_writable(&self, writable: bool) {
         root("mount", &["-o", if writable { "remount,rw" } else { "remount,ro" }, text(&self.path())]);
     }
 
-    /// Takes all the room that is left.
+    /// Fills the disk.
     pub(crate) fn fill(&self) {
         let mut ballast = File::options().append(true).create(true).open(self.path().join("ballast")).unwrap();
         while ballast.write_all(&[0; 1 << 12]).is_ok() {}
     }
 
-    /// Gives the room back.
+    /// Frees the space again.
     pub(crate) fn free(&self) {
         fs::remove_file(self.path().join("ballast")).unwrap();
     }
 
-    /// Stands still: whoever writes waits, and cannot even be killed.
+    /// Freezes the disk: writers block and cannot even be killed.
     pub(crate) fn freeze(&self) {
         root("fsfreeze", &["-f", text(&self.path())]);
     }
@@ -57,7 +57,7 @@ impl Disk {
         root("fsfreeze", &["-u", text(&self.path())]);
     }
 
-    /// Stands still nearly all the time.
+    /// Freezes the disk nearly all the time.
     pub(crate) fn be_slow(&self, seconds: u32) {
         for _ in 0..5 * seconds {
             self.freeze();
@@ -67,7 +67,7 @@ impl Disk {
         }
     }
 
-    /// Breaks: the system refuses to write from now on, even to what is open.
+    /// Breaks the disk: all writes fail from now on, even to open files.
     pub(crate) fn break_down(&self) {
         let device = Command::new("findmnt").args(["-no", "SOURCE"]).arg(self.path()).output().unwrap().stdout;
         let device = String::from_utf8(device).unwrap();
@@ -78,7 +78,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Whatever the test left, it is not to stay mounted.
+        // Unmount whatever state the test left it in.
         let place = self.path();
         let _ = command("fsfreeze").args(["-u", text(&place)]).output();
         let _ = command("umount").args(["-l", text(&place)]).output();
@@ -89,7 +89,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A command with the rights of root.
+/// Returns a command that runs as root.
 fn command(program: &str) -> Command {
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     let mut command = Command::new(if is_root { program } else { "sudo" });

@@ -1,4 +1,4 @@
-//! A pipe without any room left.
+//! A full pipe.
 
 use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
-/// Nobody reads it as long as the reader is kept; whoever writes waits.
+/// Returns a full pipe. Writers block as long as the reader is kept.
 pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = pipe().unwrap();
     let (mut filling, filled) = (writer.try_clone().unwrap(), Arc::new(AtomicU64::new(0)));
     let count = Arc::clone(&filled);
-    // The write that finds no room blocks until the end of the test.
+    // The write that does not fit blocks until the end of the test.
     thread::spawn(move || {
         while filling.write(b"x").is_ok() {
             count.fetch_add(1, Relaxed);

@@ -1,37 +1,37 @@
-//! What is wrong with a sound, by ear: silences and clicks.
+//! Finds silences and clicks in a recording.
 
 use std::ops::Range;
 
 const RATE: usize = 48_000;
-/// Below this, -80 dB, it is silence.
+/// Silence threshold: -80 dB.
 const SILENT: f32 = 1e-4;
-/// A step is a click when its change of slope is so many times what is usual around it, and no less than this.
+/// A step is a click if its change of slope is this many times the surrounding level, and at least the minimum.
 const FACTOR: f64 = 7.0;
 const LEAST: f64 = 0.004;
-/// Frames around a step that tell what is usual, without those nearest to it.
+/// Frames around a step that give the surrounding level, excluding the nearest.
 const AROUND: usize = 480;
 const NEAR: usize = 8;
-/// Music is never exactly zero for so many frames: it is a block that did not come.
+/// Music is never exactly zero for this many frames; this is a missing block.
 const HOLE: usize = 64;
 
-/// Silences of more than 100 ms, in frames.
+/// Returns silences of more than 100 ms, in frames.
 pub(crate) fn silences(sound: &[Vec<f32>; 2]) -> Vec<Range<usize>> {
     runs(sound, |sample| sample.abs() < SILENT, RATE / 10)
 }
 
-/// Frames at which it clicks.
+/// Returns the frames of clicks.
 pub(crate) fn clicks(sound: &[Vec<f32>; 2]) -> Vec<usize> {
     let holes = runs(sound, |sample| sample == 0.0, HOLE);
     let inside = holes.iter().filter(|hole| hole.start > 0 && hole.end < sound[0].len());
     let mut found: Vec<usize> =
         inside.map(|hole| hole.start).chain(sound.iter().flat_map(|side| steps(side))).collect();
     found.sort_unstable();
-    // A step is one click, though it bends twice.
+    // A step is one click, although its slope changes twice.
     found.dedup_by(|later, earlier| *later < *earlier + NEAR);
     found
 }
 
-/// Stretches of at least so many frames of which both sides fulfil something.
+/// Returns runs of at least `least` frames in which both channels satisfy a condition.
 fn runs(sound: &[Vec<f32>; 2], fulfils: impl Fn(f32) -> bool, least: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut begun = None;
@@ -51,7 +51,7 @@ fn runs(sound: &[Vec<f32>; 2], fulfils: impl Fn(f32) -> bool, least: usize) -> V
     found
 }
 
-/// Frames at which one side steps as its surroundings do not.
+/// Returns the frames at which one channel has an unusual step.
 fn steps(side: &[f32]) -> Vec<usize> {
     let slopes = side.windows(3).map(|three| f64::from(three[0]) - 2.0 * f64::from(three[1]) + f64::from(three[2]));
     let slopes: Vec<f64> = slopes.collect();
@@ -70,7 +70,7 @@ fn steps(side: &[f32]) -> Vec<usize> {
         .collect()
 }
 
-/// Chords that swell and fade, with what the room makes of them.
+/// Returns chords that swell and fade, with reverb.
 #[cfg(test)]
 fn chords() -> [Vec<f32>; 2] {
     let sample = |frame: usize, side: f32| {
@@ -84,16 +84,16 @@ fn chords() -> [Vec<f32>; 2] {
 }
 
 #[test]
-fn cuts_and_holes_are_heard_and_music_and_fades_are_not() {
+fn cuts_and_holes_are_found_and_music_and_fades_are_not() {
     let clean = chords();
     assert_eq!((clicks(&clean), silences(&clean)), (Vec::new(), Vec::new()));
     for at in (RATE..3 * RATE).step_by(4801) {
         let mut hole = clean.clone();
         hole.iter_mut().for_each(|side| side[at..at + HOLE].fill(0.0));
-        assert!(!clicks(&hole).is_empty(), "a block that did not come at {at}");
+        assert!(!clicks(&hole).is_empty(), "missing block at {at} not found");
         let mut skip = clean.clone();
         skip.iter_mut().for_each(|side| drop(side.drain(at..at + 512 + at % 97)));
-        assert!(clicks(&skip).len() < 3, "one skip is one click at most on either side");
+        assert!(clicks(&skip).len() < 3, "a skip should give at most one click per channel");
     }
     let mut skips = clean.clone();
     skips.iter_mut().for_each(|side| drop(side.drain(RATE + 70..RATE + 600)));

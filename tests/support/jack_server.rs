@@ -1,4 +1,4 @@
-//! A JACK server without a sound card, real-time where the system allows it.
+//! A JACK server without a sound card, with real-time scheduling where the system allows it.
 #![allow(dead_code, clippy::print_stdout, reason = "each test program uses its own part; what it says is for its log")]
 
 use std::fs::{self, File};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// A running server; dropping it ends it.
+/// A running server; killed on drop.
 #[derive(Debug)]
 pub(crate) struct JackServer {
     child: Child,
@@ -16,7 +16,7 @@ pub(crate) struct JackServer {
 }
 
 impl JackServer {
-    /// Starts a server of its own name, so that others on the machine are left alone. Programs find it by the environment
+    /// Starts a server with its own name, to leave others on the machine alone. Programs find it through the environment
     /// variable `JACK_DEFAULT_SERVER`.
     pub(crate) fn start(name: &str, period: u32) -> Self {
         let period = period.to_string();
@@ -29,13 +29,13 @@ impl JackServer {
         Self::patient(name)
     }
 
-    /// Starts a server that loses neither cycles nor clients on a busy machine: it waits for them, has long periods, and
-    /// does not ask for real-time scheduling.
+    /// Starts a server that loses neither cycles nor clients on a busy machine: it is synchronous, has long periods, and does
+    /// not request real-time scheduling.
     pub(crate) fn patient(name: &str) -> Self {
         Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024"])
     }
 
-    /// The same with so many playback ports.
+    /// Like [`Self::patient`], with a number of playback ports.
     pub(crate) fn with_playback(name: &str, ports: u32) -> Self {
         Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024", "-P", &ports.to_string()])
     }
@@ -71,14 +71,14 @@ impl JackServer {
         server
     }
 
-    /// Whether clients can connect.
+    /// Returns whether clients can connect.
     fn answers(&self) -> bool {
         let list =
             Command::new("jack_lsp").env("JACK_DEFAULT_SERVER", &self.name).env("JACK_NO_START_SERVER", "1").output();
         list.expect("jack_lsp is needed: apt-get install jackd2").status.success()
     }
 
-    /// Ends the server as a crash would.
+    /// Kills the server as in a crash.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -87,7 +87,7 @@ impl JackServer {
 
 impl Drop for JackServer {
     fn drop(&mut self) {
-        // A killed server keeps its place in JACK's registry, which has only eight; a terminated one gives it back.
+        // A killed server keeps its slot in JACK's registry, which has only eight; a terminated one frees it.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let begun = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {

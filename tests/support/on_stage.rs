@@ -1,4 +1,4 @@
-//! A daemon that plays under JACK's dummy driver while another program, `jack_capture`, records what it plays.
+//! A daemon that plays under JACK's dummy driver while `jack_capture` records it.
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use crate::jack_server::JackServer;
 use crate::recording::channels;
 
 const RATE: usize = 48_000;
-/// Frames of a block.
+/// Block size in frames.
 const PERIOD: usize = 1024;
 
-/// JACK's name for the server is the same for all, and each needs the processor in time.
+/// All tests use the same JACK server name, and all depend on timing.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// A performance that is recorded from outside.
+/// A performance recorded by another program.
 #[derive(Debug)]
 pub(crate) struct OnStage {
     recorder: Recorder,
@@ -27,21 +27,21 @@ pub(crate) struct OnStage {
     pub(crate) daemon: Daemon,
     pub(crate) server: JackServer,
     sound: PathBuf,
-    /// Blocks that did not come in time before it was recorded.
+    /// Late blocks before recording started.
     late: u64,
     folder: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl OnStage {
-    /// Plays with a state folder, and with recordings that may take all the room that there is.
+    /// Starts with a state folder and without a limit on recordings.
     pub(crate) fn start(state: &Path) -> Self {
         Self::start_as(state, Daemon::start)
     }
 
-    /// The same with its log wherever a test wants it.
+    /// Like [`Self::start`], with its log sent to `log`.
     pub(crate) fn start_logging_to(log: Stdio, state: &Path) -> Self {
-        // What it listens to stands in its log.
+        // Its ports are in its log.
         let osc = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self::start_as(state, |state, arguments| Daemon::start_logging_to(log, (osc, http), state, arguments))
@@ -61,12 +61,12 @@ impl OnStage {
         Self { recorder, others: Vec::new(), daemon, server, sound, late, folder, _alone: alone }
     }
 
-    /// The configuration file.
+    /// Returns the path of the configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("melos.toml")
     }
 
-    /// Steers it, and sees that it follows and is heard.
+    /// Steers it and checks that it follows and is audible.
     pub(crate) fn follows(&self) {
         for value in [0.25, 0.5] {
             self.daemon.oscsend(&["/melos/reverb", "f", &value.to_string()]);
@@ -78,7 +78,7 @@ impl OnStage {
         self.daemon.wait_until("the music goes on", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
     }
 
-    /// Begins to record, by itself.
+    /// Makes the daemon record a take.
     pub(crate) fn begin_take(&self) {
         self.daemon.wait_until("a take", |status| {
             self.daemon.oscsend(&["/melos/record", "i", "1"]);
@@ -86,21 +86,21 @@ impl OnStage {
         });
     }
 
-    /// What is in trouble according to itself.
+    /// Waits until it reports the given troubles.
     pub(crate) fn wait_for_trouble(&self, parts: &[&str]) {
         self.daemon.wait_until(&format!("{parts:?} in trouble"), |status| {
             parts.iter().all(|part| status["troubles"][part].is_string())
         });
     }
 
-    /// Waits until nothing is in trouble any more.
+    /// Waits until it reports no troubles.
     pub(crate) fn wait_until_well(&self) {
         self.daemon.wait_until("nothing is in trouble", |status| {
             status["troubles"].as_object().is_some_and(serde_json::Map::is_empty) && status["state"] == "playing"
         });
     }
 
-    /// Begins to record anew: what was heard before does not count.
+    /// Restarts the outside recording, discarding what was recorded before.
     pub(crate) fn listen_anew(&mut self) {
         let _ = self.recorder.0.kill();
         let _ = self.recorder.0.wait();
@@ -109,7 +109,7 @@ impl OnStage {
         self.late = blocks_late(&self.daemon);
     }
 
-    /// What was heard since it began to record, which ends now.
+    /// Stops the outside recording and returns it.
     fn heard(&mut self) -> [Vec<f32>; 2] {
         signal(self.recorder.0.id(), "INT");
         let begun = Instant::now();
@@ -117,22 +117,22 @@ impl OnStage {
             assert!(begun.elapsed() < LONG, "jack_capture does not end");
             sleep(Duration::from_millis(20));
         }
-        // Until it is connected on both sides.
+        // Skip the part before both sides are connected.
         channels(&self.sound).map(|side| side[(RATE / 2).min(side.len())..].to_vec())
     }
 
-    /// Sees that there was no silence and no click, in a second at least.
+    /// Checks that at least a second was recorded without silences or clicks.
     pub(crate) fn check_sound(&mut self) {
         let heard = self.heard();
         assert!(heard[0].len() > RATE, "only {} frames", heard[0].len());
         assert_eq!(silences(&heard), [], "silences of more than 100 ms, in frames of {}", heard[0].len());
         assert_eq!(clicks(&heard), [0usize; 0], "clicks, in frames of {}", heard[0].len());
-        // Where a block does not come in time, whoever records is not called either.
+        // For late blocks, JACK does not call the recorder either.
         let late = blocks_late(&self.daemon) - self.late;
-        assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames did not come in time");
+        assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames were late");
     }
 
-    /// Another program that records it, which ends with this one; gives the number of its process.
+    /// Starts a second recorder and returns its process id.
     pub(crate) fn another_recorder(&mut self) -> u32 {
         let other = record(&self.folder.path().join("other.wav"));
         let process = other.0.id();
@@ -140,7 +140,7 @@ impl OnStage {
         process
     }
 
-    /// Sees that it follows, and that all was heard without a silence or a click; then ends it and sees that it ends well.
+    /// Checks that it follows and that the recording has no silences or clicks, then ends it and checks that it exits cleanly.
     pub(crate) fn was_heard(mut self) {
         self.follows();
         sleep(Duration::from_secs(1));
@@ -150,12 +150,12 @@ impl OnStage {
     }
 }
 
-/// How many blocks the server has asked for and not got in time.
+/// Returns the number of blocks that were late.
 fn blocks_late(daemon: &Daemon) -> u64 {
     daemon.status().unwrap()["losses"]["xruns"].as_u64().unwrap()
 }
 
-/// A `jack_capture`; dropping it ends it.
+/// A running `jack_capture`; stopped on drop.
 #[derive(Debug)]
 struct Recorder(Child);
 
@@ -166,7 +166,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Records both outputs until it is told to end.
+/// Records both outputs until stopped.
 fn record(path: &Path) -> Recorder {
     let recorder = Command::new("jack_capture")
         .args(["--no-stdin", "--channels", "2", "--format", "wav", "--bitdepth", "FLOAT"])
@@ -180,7 +180,7 @@ fn record(path: &Path) -> Recorder {
         .expect("jack_capture is needed: apt-get install jack-capture");
     let begun = Instant::now();
     while !path.exists() {
-        assert!(begun.elapsed() < LONG, "jack_capture does not begin");
+        assert!(begun.elapsed() < LONG, "jack_capture does not start");
         sleep(Duration::from_millis(20));
     }
     recorder

@@ -1,5 +1,4 @@
-//! A running `melos` that listens on a loopback address of its own, so that its ports are free, with its log wherever a test
-//! wants it.
+//! A running `melos` on its own loopback address, so that its ports are free, with a log of the test's choice.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::{Read, Write};
@@ -8,16 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long anything may take on a busy machine.
+/// Time limit for anything on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// The JACK server it plays through, if there is one.
+/// The JACK server it plays through, if any.
 pub(crate) const SERVER: &str = "melos-playing";
 
 const OSC: u16 = 9410;
 const HTTP: u16 = 9411;
 
-/// A daemon that listens on an address of its own, so that its ports are free.
+/// A daemon on its own loopback address.
 #[derive(Debug)]
 pub(crate) struct Playing {
     pub(crate) child: Child,
@@ -63,12 +62,12 @@ impl Playing {
         let begun = Instant::now();
         while !self.status().is_some_and(|status| fulfilled(&status)) {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended before {what}");
-            assert!(begun.elapsed() < LONG, "waited in vain until {what}: {:?}", self.status());
+            assert!(begun.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
     }
 
-    /// Sends an OSC message with one text.
+    /// Sends an OSC message with one string.
     pub(crate) fn send(&self, address: &str, text: &str) {
         self.send_datagram(&message(address, text));
     }
@@ -77,7 +76,7 @@ impl Playing {
         UdpSocket::bind((self.host, 0)).unwrap().send_to(datagram, (self.host, OSC)).unwrap();
     }
 
-    /// Steers it, and sees that it follows.
+    /// Steers it and checks that it follows.
     pub(crate) fn follows(&mut self) {
         for mood in ["angry", "calm"] {
             self.send("/melos/emotion", mood);
@@ -105,7 +104,7 @@ impl Drop for Playing {
     }
 }
 
-/// An OSC message with one text.
+/// Builds an OSC message with one string.
 pub(crate) fn message(address: &str, text: &str) -> Vec<u8> {
     let padded = |text: &str| {
         let mut bytes = text.as_bytes().to_vec();
@@ -115,7 +114,7 @@ pub(crate) fn message(address: &str, text: &str) -> Vec<u8> {
     [padded(address), padded(",s"), padded(text)].concat()
 }
 
-/// An OSC bundle of messages; `time` as an NTP timestamp, 1 for at once.
+/// Builds an OSC bundle; `time` is an NTP timestamp, 1 for immediately.
 pub(crate) fn bundle(time: u64, messages: &[Vec<u8>]) -> Vec<u8> {
     let mut bundle = b"#bundle\0".to_vec();
     bundle.extend(time.to_be_bytes());

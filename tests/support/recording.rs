@@ -1,4 +1,4 @@
-//! What another program hears of the daemon through JACK.
+//! Records the daemon through JACK with another program.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::daemon::SERVER;
 
-/// Records both outputs for some seconds with `jack_capture`.
+/// Starts `jack_capture` on both outputs for some seconds.
 pub(crate) fn record(path: &Path, seconds: u32) -> Child {
     Command::new("jack_capture")
         .args(["--no-stdin", "-d", &seconds.to_string(), "--channels", "2"])
@@ -19,7 +19,7 @@ pub(crate) fn record(path: &Path, seconds: u32) -> Child {
         .expect("jack_capture is needed: apt-get install jack-capture")
 }
 
-/// A recording's channels.
+/// Reads a recording's channels.
 pub(crate) fn channels(path: &Path) -> [Vec<f32>; 2] {
     let mut wav = hound::WavReader::open(path).unwrap();
     assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 48_000));
