@@ -17,22 +17,22 @@ import numpy as np
 
 RATE = 48_000
 PORTS = ("melos-audio:left", "melos-audio:right")
-# When a block was heard, its first frame by the server's count, and how many it has.
+# Arrival time of a block, its first frame on the server's clock, and its length.
 HEAD = struct.Struct("<dII")
-# Below this (-80 dB) it is silence, and silence is heard from so many seconds on.
+# Silence threshold (-80 dB), and the minimum length of an audible silence in seconds.
 SILENT, LONG = 1e-4, 0.1
-# A click is a step that its surroundings (10 ms on either side) do not explain: so many times their usual change of slope.
+# A click is a step whose change of slope is this many times that of its surroundings (10 ms on either side).
 AROUND, NEAR, FACTOR, LEAST = 480, 8, 7, 0.004
-# Music is never exactly zero for so long: a block that did not come.
+# Music is never exactly zero for this long; this is a missing block.
 HOLE = 64
 CHUNK = 10 * RATE
 
 
 def listen():
-    """Writes every block until the server ends."""
+    """Writes every block until the server exits."""
     import jack
 
-    # The callback needs the interpreter's lock well within a period.
+    # The callback must get the interpreter lock well within a period.
     sys.setswitchinterval(0.0002)
     client = jack.Client("ear", no_start_server=True)
     ports = [client.inports.register(side) for side in ("left", "right")]
@@ -61,17 +61,17 @@ def listen():
 
 
 def runs(true):
-    """Begin and end of every run of true values."""
+    """Returns start and end of every run of true values."""
     return np.flatnonzero(np.diff(np.concatenate(([0], true.astype(np.int8), [0])))).reshape(-1, 2)
 
 
 def silences(sound):
-    """Begin and end, in frames, of every silence that is heard as one."""
+    """Returns start and end, in frames, of every audible silence."""
     return [(begin, end) for begin, end in runs(np.abs(sound).max(1) < SILENT) if end - begin >= LONG * RATE]
 
 
 def clicks(sound):
-    """Frames at which a channel steps as its surroundings do not."""
+    """Returns the frames at which a channel has an unusual step."""
     found = set()
     for channel in sound.T.astype(np.float64):
         slope = np.abs(np.diff(channel, 2))
@@ -82,7 +82,7 @@ def clicks(sound):
         usual = np.maximum(mean(at - AROUND, at - NEAR), mean(at + NEAR + 1, at + AROUND + 1))
         found.update(int(frame) for frame in at[slope[at] > FACTOR * usual])
     found.update(int(begin) for begin, end in runs((sound == 0).all(1)) if end - begin >= HOLE and 0 < begin and end < len(sound))
-    # A step is one click, though it bends twice.
+    # A step is one click, although its slope changes twice.
     return [frame for frame in sorted(found) if not found & set(range(frame - NEAR, frame))]
 
 
@@ -113,7 +113,7 @@ class Ear:
             time.sleep(0.05)
 
     def _life(self, pipe):
-        """What one process hears."""
+        """Processes the audio of one recorder process."""
         blocks, next_frame = [], None
         while head := pipe.read(HEAD.size):
             if len(head) < HEAD.size:
@@ -124,12 +124,12 @@ class Ear:
                 break
             sound = np.frombuffer(data, "<f4").reshape(-1, 2)
             if next_frame is None:
-                # From when on both are connected.
+                # Skip the part before both are connected.
                 if np.abs(sound).max(0).min() < SILENT:
                     continue
                 self.first.append(moment)
             elif next_frame != frame:
-                # It lost its place: what follows is another piece.
+                # Frames were lost, so a new segment starts here.
                 self.missed += 1
                 self._examine(blocks, True)
                 blocks = []
@@ -141,7 +141,7 @@ class Ear:
         self._examine(blocks, True)
 
     def _examine(self, blocks, ends):
-        """Counts what is in a piece, and gives those of its last blocks that belong to what follows too."""
+        """Analyses a segment and returns its last blocks, which also belong to the next one."""
         if not blocks:
             return []
         sound, size = np.concatenate([sound for _, sound in blocks]), len(blocks[0][1])

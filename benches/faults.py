@@ -28,18 +28,18 @@ import stage
 NAME, PERIOD = "melos-faults", 1024
 DISK_MB = 400
 PATIENCE = 20
-# A fault of the sound server is over for the listener when so many seconds have passed.
+# Seconds after which a fault of the sound server is over for the listener.
 AFTER = 1.5
 EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
 CONFIG = '[recordings]\nfolder = "takes"\nmax_gb = {}\nkeep_free_gb = 0.02\nwhen_full = "delete-oldest"\n'
 SENSORS = pathlib.Path(__file__).parent.parent / "tests/clients/osc_sensors.py"
-# From the epoch of NTP to that of Unix.
+# Seconds from the NTP epoch to the Unix epoch.
 NTP = 2_208_988_800
 
 
 @contextlib.contextmanager
 def disk(megabytes):
-    """A file system of its own, which can be full, read-only or frozen without anybody else's loss."""
+    """A separate file system that can be full, read-only or frozen."""
     with tempfile.TemporaryDirectory() as folder:
         image, place = f"{folder}/image", f"{folder}/disk"
         os.mkdir(place)
@@ -53,7 +53,7 @@ def disk(megabytes):
 
 
 class Server:
-    """JACK's server, which may stand still, die and come back."""
+    """A JACK server that can hang, die and restart."""
 
     def start(self):
         scheduling = ["-R", "-P", "70"] if self.realtime() else ["-r"]
@@ -69,7 +69,7 @@ class Server:
 
 
 class Rig:
-    """Everything that can be made to fail, and what was counted. The methods named in FAULTS do one fault and undo it."""
+    """Everything that can be made to fail, with counters. Each method named in FAULTS causes one fault and undoes it."""
 
     def __init__(self, folder, server, process, log_reader, dice):
         self.folder, self.server, self.process, self.log_reader, self.dice = folder, server, process, log_reader, dice
@@ -169,7 +169,7 @@ class Rig:
         self.osc.send_message("/melos/record", self.dice.randrange(2))
 
     def recovered(self):
-        """Whether it plays, follows, records again and misses nothing, soon; else what is wrong."""
+        """Waits until it plays, follows and records again without losses; returns what is wrong otherwise."""
         begun, value = time.monotonic(), round(self.dice.random(), 3)
         while time.monotonic() - begun < PATIENCE:
             self.osc.send_message("/melos/reverb", value)
@@ -191,14 +191,14 @@ FAULTS = [
 
 
 def sizes(rig):
-    """Megabytes in memory and on disk, descriptors, threads."""
+    """Returns megabytes in memory and on disk, descriptors and threads."""
     files = sum(path.stat().st_size for path in pathlib.Path(rig.folder).rglob("*") if path.is_file())
     threads = len(os.listdir(f"/proc/{rig.process.pid}/task"))
     return [stage.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
 
 
 def play(rig, listener, minutes):
-    """Lets things fail until the time is up."""
+    """Causes faults until the time is up."""
     begun, grown, counts, wrong, outages = time.monotonic(), [], {}, [], []
     while time.monotonic() - begun < 60 * minutes:
         for _ in range(rig.dice.randrange(1, 4)):
@@ -254,7 +254,7 @@ def soak(melos, minutes, seed):
 
 
 def report(listener, grown, counts, wrong, outages):
-    """Silences and clicks, apart where the server itself was gone or stood still."""
+    """Returns silences and clicks, separately for times when the server itself was gone or hung."""
     among = lambda moment: any(since - AFTER <= moment <= over + AFTER for since, over in outages)
     back = []
     for since, over in outages:

@@ -1,4 +1,4 @@
-"""From an OSC message to its sound, through JACK.
+"""Measures the latency from an OSC message to its sound through JACK.
 
 Records what melos plays while messages are sent at random moments, then renders the control log with and without each
 message: the first sample that differs is when it was heard.
@@ -13,9 +13,9 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from stage import OSC, RATE, Listener, daemon, jack_server, render
 
-# A change that is not heard within so many seconds counts as heard after them.
+# Changes without an effect within this many seconds count as taking this long.
 WINDOW = 1.0
-# What is sent, and the seconds between two messages.
+# Messages, and the seconds between them.
 LANES = {
     "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0)),
     "fast": ("/melos/level/master", (-3.0, 0.0), (0.15, 0.3)),
@@ -23,7 +23,7 @@ LANES = {
 
 
 def perform(melos, log, lane, count, period):
-    """Plays and steers; gives who listened, and the moments of sending, in frames."""
+    """Plays and steers; returns the listener and the times of sending, in frames."""
     address, values, pause = LANES[lane]
     sent = []
     arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log, "--set", "glide=0"]
@@ -37,7 +37,7 @@ def perform(melos, log, lane, count, period):
 
 
 def latencies(melos, lane, count, period):
-    """Milliseconds from each message to its sound; how many periods of the recording differ from the rendered control log, of how many."""
+    """Returns the milliseconds from each message to its sound, how many recorded periods differ from the rendered control log, and their total."""
     with tempfile.TemporaryDirectory() as folder:
         log = f"{folder}/session.log"
         listener, sent = perform(melos, log, lane, count, period)

@@ -1,4 +1,4 @@
-"""Measures what BENCHMARKS.md tells: measure.py MELOS [SECTION ...]
+"""Runs the benchmarks in BENCHMARKS.md: measure.py MELOS [SECTION ...]
 
 Sections: chain, render, start, latency, phase, seams; all of them when none is named. Soak and flood have their own programs, soak.py and flood.py.
 """
@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def chain(_):
-    """Nanoseconds of engine and generator, by what was benchmarked."""
+    """Returns the nanoseconds of engine and generator by benchmark."""
     subprocess.run(["cargo", "bench", "--locked", "--bench", "engine", "--bench", "chain"], cwd=ROOT, check=True)
     found = {}
     for estimates in sorted((ROOT / "target/criterion").glob("*/*/new/estimates.json")):
@@ -32,7 +32,7 @@ def chain(_):
 
 
 def render(melos):
-    """Real-time factor of `melos render` for each emotion, and its memory in megabytes."""
+    """Returns the real-time factor of `melos render` for each emotion, and its memory in megabytes."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for emotion in ("calm", "angry", "energetic"):
@@ -47,8 +47,8 @@ def render(melos):
 
 
 def start(melos):
-    """Seconds from the start of melos to its first sound (when systemd would be told), files in memory; and its memory
-    after a minute."""
+    """Returns the seconds from the start of Melos to its first sound (when it reports ready) with warm file caches, and its
+    memory after a minute."""
     seconds = []
     for _ in range(6):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
@@ -62,12 +62,12 @@ def start(melos):
         wait_until_it_plays()
         time.sleep(60)
         memory = memory_mb(process)
-    # The first start may have read the files from the disk.
+    # The first start may have read files from the disk.
     return {"seconds": seconds[1:], "memory": memory}
 
 
 def latency(melos):
-    """Milliseconds from message to sound, by lane and period."""
+    """Returns the milliseconds from message to sound by lane and period."""
     found = {}
     for lane, count in (("fast", 40), ("mood", 24)):
         for period in (128, 256):
@@ -77,7 +77,7 @@ def latency(melos):
 
 
 def seams(_):
-    """The table that the seams benchmark prints."""
+    """Returns the table printed by the seams benchmark."""
     done = subprocess.run(["cargo", "bench", "--locked", "--bench", "seams"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     return [line for line in done.stdout.decode().splitlines() if line.startswith("|")]
 

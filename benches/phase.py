@@ -1,4 +1,4 @@
-"""How far the beat is from a MIDI clock's beat.
+"""Measures how far the beat is from a MIDI clock's beat.
 
 JACK clients send a MIDI clock, exact to the frame: 80 bpm, then 140, and hear the clock that melos sends to other
 instruments. Both are compared in frames of the JACK server.
@@ -14,12 +14,12 @@ from stage import OSC, RATE, daemon, jack_server, wait_until_it_plays
 
 PULSES = 24
 PERIOD = 256
-# Beats at each tempo.
+# Number of beats at each tempo.
 TEMPI = ((80, 32), (140, 64))
 
 
 def clock():
-    """The clock's messages by frame."""
+    """Returns the clock's messages by frame."""
     messages, frame = [(0, 0xFA)], 0.0
     for tempo, count in TEMPI:
         for _ in range(count * PULSES):
@@ -29,12 +29,12 @@ def clock():
 
 
 def perform(melos):
-    """Plays along; gives the frames of melos's beats and of the clock's."""
+    """Plays along; returns the frames of Melos's beats and of the clock's."""
     messages, heard, sent, start = clock(), [], [], None
     done = threading.Event()
     with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
         wait_until_it_plays()
-        # Two clients: one that sends and hears would be a loop, and JACK delays loops by a period.
+        # Two clients: a single one that sends and receives would be a loop, which JACK delays by a period.
         client, ear = jack.Client("clock", no_start_server=True), jack.Client("ear", no_start_server=True)
         out, inlet = client.midi_outports.register("out"), ear.midi_inports.register("in")
 
@@ -51,7 +51,7 @@ def perform(melos):
                 return
             while messages and messages[0][0] < now - start + frames:
                 frame, message = messages.pop(0)
-                # What comes too late is sent late, and counts as that.
+                # A late message is sent late and counted as such.
                 offset = max(0, frame - (now - start))
                 out.write_midi_event(offset, bytes([message]))
                 sent.append((now + offset, bytes([message])))
@@ -64,7 +64,7 @@ def perform(melos):
             client.connect(out, "melos:midi_in")
             ear.connect("melos:midi_out", inlet)
             SimpleUDPClient("127.0.0.1", OSC).send_message("/melos/tempo/follow", 1)
-            # Until melos knows who is connected.
+            # Wait until Melos has seen the connection.
             time.sleep(2)
             start = client.last_frame_time + RATE
             done.wait(300)
@@ -72,8 +72,8 @@ def perform(melos):
 
 
 def played(heard):
-    """Frames of the beats in a MIDI clock."""
-    # A synchronous server waits for everybody, so that no pulse is lost.
+    """Returns the frames of the beats in a MIDI clock."""
+    # A synchronous server waits for all clients, so that no pulse is lost.
     pulse, beats = None, []
     for frame, message in heard:
         if message[0] == 0xFA:
@@ -88,7 +88,7 @@ def played(heard):
 
 
 def phase(melos):
-    """Milliseconds between each beat of the clock and the nearest of melos, by the clock's tempo."""
+    """Returns the milliseconds between each beat of the clock and Melos's nearest, by the clock's tempo."""
     beats, wanted = perform(melos)
     found = {}
     for tempo, count in TEMPI:

@@ -1,4 +1,4 @@
-"""Plays for a long time under JACK, steered all the while, and counts what went wrong: soak.py MELOS [MINUTES]"""
+"""Plays for a long time under JACK while being steered, and counts losses: soak.py MELOS [MINUTES]"""
 
 import datetime
 import random

@@ -1,4 +1,4 @@
-"""A JACK server with the dummy driver, a running melos, and what it plays, for the time of a measurement.
+"""A JACK server with the dummy driver, a running Melos, and a recording of it, for benchmarks.
 
 Where it is allowed, melos runs as nice as systemd/melos.service lets it: -10.
 """
@@ -16,14 +16,14 @@ import numpy as np
 
 RATE = 48_000
 OSC, HTTP = 9123, 9124
-# `nice` goes on without a word to standard output where it may not.
+# Without permission, `nice` continues and prints nothing to standard output.
 NICE = ["nice", "-n", "-10"]
 
 
 @contextlib.contextmanager
 def jack_server(name, period, *options):
-    """Runs a server of that name with so many frames a period; programs of this process find it; options are jackd's. Gives whether it has
-    real-time scheduling."""
+    """Runs a server with a name and a period in frames that programs started by this process use; options are passed to jackd.
+    Yields whether it has real-time scheduling."""
     os.environ |= {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
     realtime = subprocess.run(["chrt", "-f", "70", "true"], stderr=subprocess.DEVNULL).returncode == 0
     scheduling = ["-R", "-P", "70"] if realtime else ["-r"]
@@ -41,7 +41,7 @@ def jack_server(name, period, *options):
 
 @contextlib.contextmanager
 def daemon(melos, *arguments, environment=None, midi="off"):
-    """Runs melos with a new state folder until it is done with; gives the process."""
+    """Runs Melos with a new state folder for the duration of the context; yields the process."""
     with tempfile.TemporaryDirectory() as state:
         process = subprocess.Popen(
             [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", midi, "--state", state, *arguments],
@@ -55,7 +55,7 @@ def daemon(melos, *arguments, environment=None, midi="off"):
 
 
 def status():
-    """What the daemon says about itself; None while it does not answer."""
+    """Returns the daemon's status, or None if it does not respond."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{HTTP}/status", timeout=2) as answer:
             found = json.load(answer)
@@ -70,19 +70,19 @@ def wait_until_it_plays():
 
 
 def memory_mb(process):
-    """Resident memory of a process now and at its highest, in megabytes."""
+    """Returns the current and peak resident memory of a process in megabytes."""
     with open(f"/proc/{process.pid}/status") as lines:
         fields = dict(line.split(":", 1) for line in lines)
     return [int(fields[name].split()[0]) / 1000 for name in ("VmRSS", "VmHWM")]
 
 
 class Listener:
-    """Records what melos plays while it is used as a context."""
+    """Records the output of Melos while used as a context."""
 
     def __enter__(self):
         import jack
 
-        # The callback needs the interpreter's lock well within a period.
+        # The callback must get the interpreter lock well within a period.
         sys.setswitchinterval(0.0002)
         wait_until_it_plays()
         self.blocks, self.first = [], None
@@ -107,11 +107,11 @@ class Listener:
         self.heard = np.concatenate(self.blocks)
 
     def now(self):
-        """This moment, in frames of the JACK server."""
+        """Returns the current time in frames of the JACK server."""
         return self.client.frame_time
 
     def place(self, full):
-        """The frame of the performance at which the recording begins: somewhere it is bit for bit the same."""
+        """Returns the frame of the performance at which the recording starts, found by an exact match."""
         for begin in range(RATE // 2, len(self.heard) - 2000, RATE):
             probe = self.heard[begin : begin + 2000]
             for at in begin + np.flatnonzero(full[begin:] == probe[0]):
@@ -120,7 +120,7 @@ class Listener:
         raise SystemExit("the recording equals the rendered log nowhere: the machine is too busy to play in time")
 
     def astray(self, full, start):
-        """How many of the periods recorded differ from the rendering, and how many there are."""
+        """Returns how many recorded periods differ from the render, and their total."""
         periods = self.heard.reshape(len(self.blocks), -1)
         wanted = np.zeros_like(self.heard)
         rendered = full[start : start + len(wanted)]
@@ -129,7 +129,7 @@ class Listener:
 
 
 def render(melos, log, folder, seconds=None):
-    """The left channel of what a control log sounds like, whole or up to some seconds."""
+    """Renders a control log, entirely or up to some seconds, and returns the left channel."""
     path = f"{folder}/render.wav"
     length = ["--seconds", str(seconds)] if seconds else []
     command = [melos, "render", "--control-log", log, *length, "--bits", "32", "-o", path]

@@ -1,5 +1,5 @@
-//! Whatever fails, the sound goes on: the real program under JACK's dummy driver, recorded by another one, while its disk, its
-//! log's reader, its descriptors, its memory, its senders or the sound server fail. No silence, no click, and all is well again
+//! The music continues whatever fails: the real program under JACK's dummy driver, recorded by another one, while its disk,
+//! log reader, descriptors, memory, senders or sound server fail. There must be no silence and no click, and it must recover
 //! afterwards.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic; helpers say what they see")]
 
@@ -35,7 +35,7 @@ use full_pipe::full_pipe;
 use on_stage::{OnStage, signal};
 use playing::{bundle, message};
 
-/// Seconds from the epoch of NTP to that of Unix.
+/// Seconds from the NTP epoch to the Unix epoch.
 const NTP: u64 = 2_208_988_800;
 
 fn seconds(seconds: f32) {
@@ -58,8 +58,8 @@ fn a_full_disk() {
     stage.wait_for_trouble(&["recording"]);
     let status = stage.daemon.wait_until("it does not record", |status| status["parameters"]["record"] == false);
     let kept = hound::WavReader::open(status["recording"]["file"].as_str().unwrap()).unwrap().duration();
-    assert!(kept > 24_000, "{kept} frames of the take are kept");
-    // What could not be written of it was given back.
+    assert!(kept > 24_000, "only {kept} frames of the take were kept");
+    // The space of the part that could not be written was freed.
     disk.fill();
     for n in 0..200 {
         stage.daemon.send_datagram(&message("/melos/scene/store", &format!("number {n}")));
@@ -89,7 +89,7 @@ fn a_read_only_disk() {
 }
 
 #[test]
-fn a_disk_that_breaks_while_it_is_written_to() {
+fn a_disk_that_breaks_during_a_write() {
     let disk = Disk::new(32);
     let elsewhere = tempfile::tempdir().unwrap();
     let stage = OnStage::start(&disk.path());
@@ -98,7 +98,7 @@ fn a_disk_that_breaks_while_it_is_written_to() {
     disk.break_down();
     stage.wait_for_trouble(&["recording", "control-log"]);
     stage.daemon.wait_until("it does not record", |status| status["parameters"]["record"] == false);
-    // Another disk, without a restart.
+    // A different disk, without a restart.
     let folder = elsewhere.path().display();
     fs::write(stage.config(), format!("[recordings]\nkeep_free_gb = 0\nfolder = \"{folder}\"\n")).unwrap();
     stage.daemon.wait_until("a take elsewhere", |status| {
@@ -121,7 +121,7 @@ fn a_slow_disk() {
 }
 
 #[test]
-fn a_disk_that_stands_still() {
+fn a_hung_disk() {
     let disk = Disk::new(32);
     let stage = OnStage::start(&disk.path());
     stage.begin_take();
@@ -139,7 +139,7 @@ fn a_disk_that_stands_still() {
     let mut take = hound::WavReader::open(status["recording"]["file"].as_str().unwrap()).unwrap();
     let silent = take.samples::<i32>().filter(|sample| *sample.as_ref().unwrap() == 0).count() / 2;
     let missing = (status["recording"]["missing_seconds"].as_f64().unwrap() * 48_000.0).round() as usize;
-    assert!((missing..missing + 500).contains(&silent), "{missing} frames are said to be missing, {silent} are silent");
+    assert!((missing..missing + 500).contains(&silent), "{missing} frames reported missing, {silent} silent");
     stage.wait_until_well();
     stage.was_heard();
 }
@@ -155,13 +155,13 @@ fn no_descriptor_left() {
     let before = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     limit(&before.to_string());
     let used = processor_seconds(process);
-    // They wait, since nobody can answer them.
+    // They wait, because nobody can accept them.
     let waiting: Vec<_> = (0..20).map(|_| TcpStream::connect(("127.0.0.1", stage.daemon.http)).unwrap()).collect();
     stage.daemon.oscsend(&["/melos/record", "i", "1"]);
     stage.daemon.oscsend(&["/melos/preset", "s", "storm"]);
     seconds(3.0);
     let used = processor_seconds(process) - used;
-    assert!(used < 2.5, "{used} s of work in 3 s: it does not wait");
+    assert!(used < 2.5, "{used} s of CPU time in 3 s: it is busy-waiting");
     limit("1024");
     drop(waiting);
     stage.daemon.wait_until("the preset", |status| status["parameters"]["preset"] == "storm");
@@ -170,11 +170,11 @@ fn no_descriptor_left() {
     let after = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     assert!(after < before + 12, "{before} descriptors before, {after} after");
     let said = stage.daemon.log();
-    assert!(!said.contains("model"), "networks are loaded again only where they change: {said}");
+    assert!(!said.contains("model"), "networks should be reloaded only if they change: {said}");
     stage.was_heard();
 }
 
-/// Processor time that a process has used.
+/// Returns the CPU time of a process in seconds.
 fn processor_seconds(process: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
@@ -182,7 +182,7 @@ fn processor_seconds(process: u32) -> f64 {
 }
 
 #[test]
-fn little_memory_and_many_who_want_some() {
+fn little_memory_and_many_greedy_clients() {
     let (_state, stage) = on_stage();
     let process = stage.daemon.id();
     let field = |name: &str| -> u64 {
@@ -205,7 +205,7 @@ fn little_memory_and_many_who_want_some() {
         );
         socket.write_all(upgrade.as_bytes()).unwrap();
         let _ = socket.read(&mut [0; 512]);
-        // A frame of 16 MB, and as much of it as it takes.
+        // The head of a 16 MB frame, then as much of it as the server accepts.
         let _ = socket.write_all(&[0x82, 0xFF, 0, 0, 0, 0, 1, 0, 0, 0, 1, 2, 3, 4]);
         for _ in 0..16 {
             if socket.write_all(&vec![7; 1 << 20]).is_err() {
@@ -226,7 +226,7 @@ fn little_memory_and_many_who_want_some() {
 }
 
 #[test]
-fn a_log_reader_that_stands_still() {
+fn a_hung_log_reader() {
     let (_reader, writer) = full_pipe();
     let state = tempfile::tempdir().unwrap();
     let stage = OnStage::start_logging_to(writer.into(), state.path());
@@ -236,7 +236,7 @@ fn a_log_reader_that_stands_still() {
 }
 
 #[test]
-fn a_log_reader_that_is_dead() {
+fn a_dead_log_reader() {
     let (reader, writer) = pipe().unwrap();
     let state = tempfile::tempdir().unwrap();
     let stage = OnStage::start_logging_to(writer.into(), state.path());
@@ -246,7 +246,7 @@ fn a_log_reader_that_is_dead() {
     stage.was_heard();
 }
 
-/// Gives it much to say.
+/// Makes it log a lot.
 fn mistakes(stage: &OnStage) {
     for n in 0..2000 {
         stage.daemon.send_datagram(&message("/melos/chord", &format!("H{n}")));
@@ -254,7 +254,7 @@ fn mistakes(stage: &OnStage) {
 }
 
 #[test]
-fn a_sender_whose_clock_is_fast() {
+fn a_sender_with_a_fast_clock() {
     let (_state, stage) = on_stage();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let late = vec![message("/melos/emotion", "sad"); 100];
@@ -291,7 +291,7 @@ fn a_flood_of_messages_and_noise() {
 }
 
 #[test]
-fn a_listener_that_stands_still() {
+fn a_hung_listener() {
     let (_state, mut stage) = on_stage();
     let other = stage.another_recorder();
     seconds(0.5);
@@ -302,11 +302,11 @@ fn a_listener_that_stands_still() {
 }
 
 #[test]
-fn a_device_that_stands_still() {
+fn a_hung_device() {
     let (_state, mut stage) = on_stage();
     seconds(1.5);
     stage.check_sound();
-    // A hiccup, a moment in which the client stays, and longer than that.
+    // A hiccup, a pause short enough that the client stays, and a longer one.
     for stall in [0.3, 1.2, 3.5] {
         stage.server.signal("STOP");
         seconds(stall);

@@ -1,4 +1,4 @@
-//! A show by plan, with a real daemon: a setlist by OSC and by command, a timer, opening hours.
+//! Running a show with a real daemon: setlists over OSC and from the command line, the timer, and opening hours.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -13,7 +13,7 @@ use daemon::Daemon;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-/// Starts a daemon whose user has some files in `~/.config/melos`.
+/// Starts a daemon with files in `~/.config/melos`.
 fn start(folder: &Path, files: &[(&str, &str)]) -> Daemon {
     let config = folder.join("config");
     for (name, text) in files {
@@ -28,7 +28,7 @@ fn start(folder: &Path, files: &[(&str, &str)]) -> Daemon {
 fn melos(daemon: &Daemon, arguments: &[&str]) -> String {
     let ports = ["--http".to_owned(), daemon.http.to_string()];
     let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(ports).output().unwrap();
-    // A busy machine may have made the generator late, of which `melos status` tells with 2.
+    // On a busy machine the generator may be late, for which `melos status` exits with 2.
     let is_status = arguments.first() == Some(&"status") && output.status.code() == Some(2);
     assert!(output.status.success() || is_status, "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -37,7 +37,7 @@ fn melos(daemon: &Daemon, arguments: &[&str]) -> String {
 const FRIDAY: &str = "schema = 1\nname = \"Friday\"\n[[entry]]\npreset = \"calm\"\nnote = \"doors\"\n[[entry]]\nscene = \"verse\"\n[[entry]]\npreset = \"storm\"\n[[entry]]\nscene = \"nowhere\"\n";
 
 #[test]
-fn a_setlist_is_gone_through_and_survives_a_restart() {
+fn a_setlist_advances_and_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), &[("setlists/friday.toml", FRIDAY)]);
     let home = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
@@ -47,7 +47,7 @@ fn a_setlist_is_gone_through_and_survives_a_restart() {
     };
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
     daemon.oscsend(&["/melos/setlist/next"]);
-    // There are two to choose from.
+    // Two are available.
     daemon.oscsend(&["/melos/setlist", "s", "friday"]);
     daemon.wait_until("it is chosen", |status| status["show"]["next_entry"] == "preset calm");
     daemon.oscsend(&["/melos/setlist/next"]);
@@ -90,7 +90,7 @@ fn a_setlist_is_gone_through_and_survives_a_restart() {
 }
 
 #[test]
-fn a_timer_fades_out_and_can_be_called_off() {
+fn a_timer_fades_out_and_can_be_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), &[]);
     daemon.oscsend(&["/melos/timer", "f", "300"]);
@@ -133,7 +133,7 @@ fn opening_hours_open_and_close() {
     assert_eq!((&open["parameters"]["preset"], &open["parameters"]["play/fade"]), (&"storm".into(), &0.0.into()));
     fs::write(&file, hours(-2, 2, "strom").replace("-2", "x").replace("open = ", "open = 7 #")).unwrap();
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(daemon.status().unwrap()["state"], "playing", "a file with a mistake changes nothing");
+    assert_eq!(daemon.status().unwrap()["state"], "playing", "a file with an error should change nothing");
     fs::write(&file, hours(2, 4, "storm")).unwrap();
     daemon.wait_until("it closes", |status| status["state"] == "silent");
     let (ended, said) = daemon.terminate();
@@ -141,7 +141,7 @@ fn opening_hours_open_and_close() {
 }
 
 #[test]
-fn what_happened_in_the_night_can_be_read_in_the_morning() {
+fn the_log_can_be_read_after_the_daemon_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), &[]);
     let before = Timestamp::now().to_string();
@@ -154,7 +154,7 @@ fn what_happened_in_the_night_can_be_read_in_the_morning() {
     let http = daemon.http.to_string();
     let (ended, _) = daemon.terminate();
     assert!(ended.success());
-    // In the morning, when it has ended.
+    // After the daemon has ended.
     let state = folder.path().join("state");
     let output = Command::new(env!("CARGO_BIN_EXE_melos"))
         .args(["log", "--http", &http, "--since", &before, "--state"])

@@ -1,6 +1,6 @@
-//! Who leads the tempo, with a real JACK server, its transport tool as timebase master, and a MIDI clock.
+//! Tempo sources, with a real JACK server, its transport tool as timebase master, and a MIDI clock.
 //!
-//! libjack takes the server's name from the environment, so the test runs itself again with the daemons' server.
+//! libjack takes the server's name from the environment, so the test reruns itself with the daemons' server.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -19,7 +19,7 @@ use jack::{Client, ClientOptions, Control, MidiOut, RawMidi};
 use jack_server::JackServer;
 use serde_json::Value as Json;
 
-/// `jack_transport`, which takes commands by the line.
+/// A running `jack_transport`, which reads one command per line.
 struct Master {
     child: Child,
     commands: ChildStdin,
@@ -50,7 +50,7 @@ impl Drop for Master {
     }
 }
 
-/// Frames between two ticks of a clock that can be slowed down; 0 is silence.
+/// Starts a MIDI clock with a variable number of frames between ticks; 0 stops it.
 fn midi_clock(period: Arc<AtomicU64>) -> impl Drop {
     struct Clock(Option<Box<dyn FnOnce()>>);
     impl Drop for Clock {
@@ -77,7 +77,7 @@ fn midi_clock(period: Arc<AtomicU64>) -> impl Drop {
     let active = client.activate_async((), process).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    // A patchbay connects again what a busy machine has torn apart.
+    // Reconnect, like a patchbay, what a busy machine has disconnected.
     let patchbay = std::thread::spawn(move || {
         while !stopped.load(Relaxed) {
             let _ = active.as_client().connect_ports_by_name(&name, "melos:midi_in");
@@ -94,14 +94,14 @@ fn midi_clock(period: Arc<AtomicU64>) -> impl Drop {
 fn tempo_is(daemon: &Daemon, what: &str, bpm: f64, source: &str) -> Json {
     daemon.wait_until(what, |status| {
         let parameters = &status["parameters"];
-        // A server without real-time priority on a busy machine is no steady clock.
+        // A server without real-time priority on a busy machine is not a steady clock.
         let near = (parameters["tempo"].as_f64().unwrap() / bpm - 1.0).abs() < 0.05;
         near && parameters["tempo/source"] == source
     })
 }
 
 #[test]
-fn what_is_chosen_leads_the_tempo_and_nothing_else_does() {
+fn only_the_selected_source_leads_the_tempo() {
     if std::env::var("JACK_DEFAULT_SERVER").is_ok_and(|server| server == SERVER) {
         return inside();
     }
@@ -124,7 +124,7 @@ fn inside() {
     let period = Arc::new(AtomicU64::new(48_000 * 60 / 24 / 150));
     let clock = midi_clock(Arc::clone(&period));
     std::thread::sleep(Duration::from_secs(3));
-    // Both run, and the mood leads all the same.
+    // Both run, but the mood still leads.
     let of_mood = tempo_is(&daemon, "the mood leads", 56.0, "mood");
     assert_eq!(of_mood["parameters"]["tempo/follow"], true);
 
@@ -137,7 +137,7 @@ fn inside() {
     daemon.wait_until("the preset is loaded", |status| status["parameters"]["preset"] == "storm");
     std::thread::sleep(Duration::from_secs(1));
     tempo_is(&daemon, "neither a hand nor a preset takes the tempo from it", 111.0, "jack");
-    // A transport that stands, or is gone, leaves the tempo where it is.
+    // A transport that is stopped or gone leaves the tempo unchanged.
     master.say("stop");
     drop(master);
     std::thread::sleep(Duration::from_secs(1));
@@ -151,7 +151,7 @@ fn inside() {
     std::thread::sleep(Duration::from_secs(2));
     tempo_is(&daemon, "a clock that has stopped leaves the tempo where it is", 75.0, "clock");
 
-    // The address that was there before: off pins, on gives the tempo to the mood.
+    // The old address: off pins the tempo, on returns it to the mood.
     daemon.oscsend(&["/melos/tempo/follow", "i", "1"]);
     daemon.wait_until("the mood leads", |status| status["parameters"]["tempo/source"] == "mood");
     daemon.oscsend(&["/melos/tempo", "f", "101"]);
@@ -170,7 +170,7 @@ fn inside() {
     let session = std::fs::read_to_string(dir.path().join("session.log")).unwrap();
     let lines: Vec<&str> = session.lines().collect();
     let at = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}"));
-    // Replayed is what led: no clock before it was chosen.
+    // The log contains only the selected source: no clock before it was selected.
     let first = |word: &str| lines.iter().position(|line| line.split(' ').nth(1) == Some(word)).unwrap();
     assert!(first("tempo") > at("/melos/tempo/source \"jack\"") && first("beat") > first("tempo"), "{session}");
 }

@@ -1,4 +1,4 @@
-//! The engine as a whole, offline, quantum by quantum.
+//! Tests of the whole engine, offline.
 
 use crate::event::{Hop, TimedCommand};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ struct Rig {
     pushed: u64,
 }
 
-/// Something like music: a few partials that fade, without an offset.
+/// Music-like signal: a few decaying partials without DC.
 fn music(frame: u64) -> f32 {
     let turns = |hz: f64| ((frame as f64 * hz / 48_000.0).fract()) as f32;
     0.12 * dsp::sine(turns(261.63)) + 0.08 * dsp::sine(turns(659.26)) + 0.03 * dsp::sine(turns(2093.0))
@@ -44,7 +44,7 @@ impl Rig {
         }
     }
 
-    /// Hops of [`music`] up to `frame`.
+    /// Sends hops of [`music`] up to `frame`.
     fn feed(&mut self, frame: u64) {
         while self.pushed * (HOP as u64) < frame {
             self.ends.hops.try_push(hop(self.pushed, 0, music)).unwrap();
@@ -60,7 +60,7 @@ impl Rig {
         out
     }
 
-    /// Plays with the network always well ahead.
+    /// Plays while keeping the network well ahead.
     fn perform(&mut self, frames: usize) -> Vec<f32> {
         let mut out = Vec::new();
         let mut left = frames;
@@ -142,7 +142,7 @@ fn starvation_is_bridged_without_a_click_and_without_silence() {
 }
 
 #[test]
-fn the_texture_alone_never_goes_silent() {
+fn the_sustain_alone_never_goes_silent() {
     let mut rig = Rig::new();
     let loud = level(&mono(&rig.perform(96_000)));
     let bridged = mono(&rig.play(6 * 48_000));
@@ -152,7 +152,7 @@ fn the_texture_alone_never_goes_silent() {
 }
 
 #[test]
-fn a_new_future_replaces_the_old_one_from_its_first_hop_on() {
+fn a_new_future_replaces_the_old_one_from_its_first_hop() {
     let mut rig = Rig::new();
     rig.send(0, EngineCommand::Number(Param::Reverb, 0.0));
     rig.send(0, EngineCommand::Number(Param::Width, 0.0));
@@ -170,7 +170,7 @@ fn a_new_future_replaces_the_old_one_from_its_first_hop_on() {
 }
 
 #[test]
-fn a_future_that_comes_too_late_is_rejected_and_said_so() {
+fn a_late_future_is_rejected_and_reported() {
     let mut rig = Rig::new();
     rig.feed(40 * HOP as u64);
     rig.play(10 * HOP + 7);
@@ -186,7 +186,7 @@ fn a_future_that_comes_too_late_is_rejected_and_said_so() {
 }
 
 #[test]
-fn nothing_is_ever_louder_than_the_ceiling() {
+fn the_output_never_exceeds_the_ceiling() {
     let mut rig = Rig::new();
     for param in [Param::LevelMaster, Param::LevelNetwork, Param::LevelBass, Param::LevelPad, Param::LevelUpper] {
         rig.send(0, EngineCommand::Number(param, 6.0));
@@ -203,7 +203,7 @@ fn nothing_is_ever_louder_than_the_ceiling() {
 }
 
 #[test]
-fn what_is_no_number_never_comes_out() {
+fn non_finite_samples_never_reach_the_output() {
     let mut rig = Rig::new();
     rig.send(0, EngineCommand::Expression(f32::NAN));
     rig.send(0, EngineCommand::NoteOn { voice: Voice::Pad, note: 255, velocity: f32::INFINITY });
@@ -219,14 +219,14 @@ fn what_is_no_number_never_comes_out() {
 #[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "not fitted on entry")]
-fn a_number_that_was_not_fitted_is_a_mistake_of_the_program() {
+fn an_out_of_range_number_is_a_bug() {
     let mut rig = Rig::new();
     rig.send(0, EngineCommand::Number(Param::LevelMaster, f32::NAN));
     rig.perform(48_000);
 }
 
 #[test]
-fn panic_cuts_within_ten_milliseconds_and_starts_afresh() {
+fn panic_cuts_within_ten_milliseconds_and_fades_in_again() {
     let mut rig = Rig::new();
     rig.chord(0);
     rig.perform(48_000);
@@ -236,7 +236,7 @@ fn panic_cuts_within_ten_milliseconds_and_starts_afresh() {
     let silence = out.iter().position(|sample| *sample == 0.0).unwrap();
     assert!(silence < 480, "{silence}");
     assert!(largest_step(&out) < 0.05);
-    assert!(level(&out[24_000..]) > 0.05, "the piano goes on");
+    assert!(level(&out[24_000..]) > 0.05, "the piano should continue");
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn play_fades_out_and_in() {
 }
 
 #[test]
-fn hold_sustains_the_moment_while_the_play_head_moves() {
+fn hold_sustains_the_sound_while_the_playhead_moves() {
     let mut rig = Rig::new();
     let live = mono(&rig.perform(48_000));
     rig.send(rig.engine.frame, EngineCommand::Toggle(Param::Hold, true));
@@ -288,7 +288,7 @@ fn mutes_silence_each_layer_and_only_that() {
 }
 
 #[test]
-fn mono_keeps_what_stereo_has_and_the_image_is_wide() {
+fn mono_loses_nothing_and_the_stereo_image_is_wide() {
     let mut rig = Rig::new();
     rig.send(0, EngineCommand::Number(Param::Width, 1.0));
     rig.send(0, EngineCommand::Number(Param::Reverb, 1.0));
@@ -306,7 +306,7 @@ fn mono_keeps_what_stereo_has_and_the_image_is_wide() {
     let side: Vec<f32> = out.chunks_exact(2).map(|frame| 0.5 * (frame[0] - frame[1])).collect();
     let ratio = level(&side) / level(&mono(&out));
     assert!((0.15..0.9).contains(&ratio), "{ratio}");
-    // In third-octave bands mono is never far below the stereo's power: no holes.
+    // In third-octave bands, mono is never far below the stereo power: no holes.
     for band in 0..24 {
         let hz = 63.0 * 2f32.powf(band as f32 / 3.0);
         let [left, right, middle] = [
@@ -319,7 +319,7 @@ fn mono_keeps_what_stereo_has_and_the_image_is_wide() {
     }
 }
 
-/// Power of a third of an octave around `hz`: a two-pole resonator.
+/// Returns the power in a third of an octave around `hz`, with a two-pole resonator.
 fn power_around(samples: &[f32], hz: f32) -> f32 {
     let omega = f64::from(hz) * std::f64::consts::TAU / 48_000.0;
     let radius = 1.0 - 0.115 * omega / 2.0;
@@ -334,7 +334,7 @@ fn power_around(samples: &[f32], hz: f32) -> f32 {
 }
 
 #[test]
-fn late_commands_count_and_still_work() {
+fn late_commands_are_counted_and_still_applied() {
     let mut rig = Rig::new();
     rig.play(4800);
     rig.send(100, EngineCommand::NoteOn { voice: Voice::Bass, note: 40, velocity: 1.0 });
@@ -352,7 +352,7 @@ fn commands_wait_for_their_frame() {
 }
 
 #[test]
-fn the_output_has_no_offset() {
+fn the_output_has_no_dc() {
     let mut rig = Rig::new();
     rig.chord(0);
     for index in 0..120 {

@@ -1,4 +1,4 @@
-"""A real Chromium on the page of a running daemon, and the daemon's own word on what that did."""
+"""A real Chromium on the page of a running daemon, and the daemon's own status to check against."""
 
 import json
 import time
@@ -10,12 +10,12 @@ from playwright.sync_api import sync_playwright
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
 SIZES = {"laptop": (1280, 800), "phone": (390, 844)}
-# How long anything may take on a busy machine, in seconds.
+# Time limit for anything on a busy machine, in seconds.
 LONG = 60
 
 
 class Daemon:
-    """What the daemon says over HTTP, asked apart from the page."""
+    """The daemon over HTTP, independent of the page."""
 
     def __init__(self, port):
         self.address = f"http://127.0.0.1:{port}"
@@ -28,7 +28,7 @@ class Daemon:
         return self.get("/status")["parameters"].get(parameter)
 
     def until(self, what, fulfilled):
-        """Asks until something holds; gives what held."""
+        """Polls until a condition holds and returns the result."""
         begun, seen = time.monotonic(), None
         while time.monotonic() - begun < LONG:
             try:
@@ -51,7 +51,7 @@ class Daemon:
 
 
 class Browser:
-    """One Chromium; its pages fail the test for anything on the console."""
+    """One Chromium; any console message from its pages fails the test."""
 
     def __enter__(self):
         self.playwright = sync_playwright().start()
@@ -88,13 +88,13 @@ def view(page, name):
 
 
 def slide(page, selector, place):
-    """Puts a fader at a place from 0 to 1, as an input does."""
+    """Moves a fader to a position from 0 to 1, as user input does."""
     page.locator(selector).evaluate("(input, place) => { input.value = place; input.dispatchEvent(new Event('input', { bubbles: true })); }", str(place))
 
 
 def accessible(page):
-    """What axe has to say about the page as it is."""
-    # What fades in or out has no contrast of its own meanwhile.
+    """Returns axe's findings for the current page."""
+    # Elements that are fading have no meaningful contrast.
     page.emulate_media(reduced_motion="reduce")
     found = Axe().run(page).response["violations"]
     page.emulate_media(reduced_motion="no-preference")

@@ -1,4 +1,4 @@
-"""Each part of the page does what it says, by the daemon's word."""
+"""Checks that each part of the page works, against the daemon's status."""
 
 import time
 import urllib.error
@@ -11,17 +11,17 @@ def mood(page, daemon):
     page.click("[data-emotion=happy][data-param]")
     daemon.until_value("emotion/happy", 1)
     page.wait_for_selector("[data-emotion=happy][aria-label='Happy, 100 percent']")
-    # Shift takes another one in, and the shares add up.
+    # Shift adds another emotion, and the weights sum to 1.
     page.click("[data-emotion=sad][data-param]", modifiers=["Shift"])
     daemon.until("half is sad", lambda: abs(daemon.value("emotion/sad") - 0.5) < 0.01 and abs(daemon.value("emotion/happy") - 0.5) < 0.01)
-    # A long press does, too.
+    # A long press does so too.
     page.hover("[data-emotion=angry][data-param]")
     page.mouse.down()
     page.wait_for_timeout(600)
     page.mouse.up()
     daemon.until("a third is angry", lambda: abs(daemon.value("emotion/angry") - 1 / 3) < 0.01)
     page.wait_for_selector("[data-emotion=angry][aria-label='Angry, 33 percent']")
-    # The pad: a press puts the mood there, arrows move it.
+    # The pad: a press sets the mood, arrow keys move it.
     page.locator("#pad").scroll_into_view_if_needed()
     box = page.locator("#pad").bounding_box()
     page.mouse.click(box["x"] + 22 + (box["width"] - 44) * 0.85, box["y"] + 22 + (box["height"] - 44) * 0.25)
@@ -46,7 +46,7 @@ def presets(page, daemon):
     daemon.until("the journey is told", lambda: "step 1 of 4" in page.inner_text(".now-preset"))
     page.click("#preset-previous")
     daemon.until_value("preset", "storm")
-    # Previous and next lead from star to star.
+    # Previous and next step through the starred presets.
     for name in ["Calm", "Angry"]:
         page.click(f"[aria-label='{name} starred']")
     page.click("text=★ Starred")
@@ -127,7 +127,7 @@ def piece(page, daemon):
         row.locator("text=Download").click()
     # Ten seconds, two channels, 24 bits.
     assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
-    # Another like it, given up before it is ready.
+    # The same again, cancelled before it is ready.
     row.locator("text=Make a variation").click()
     other = daemon.until("another is asked for", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
     assert other["wish"]["emotion"] == "romantic" and other["wish"]["seed"] != 11
@@ -165,12 +165,12 @@ def harmony(page, daemon):
     daemon.until_value("key", "Eb")
     page.select_option("#m-mode", "minor")
     daemon.until_value("mode", "minor")
-    # The chords are those of the key that sounds, once it does.
+    # The chords belong to the current key, once there is one.
     daemon.until("it sounds in the key", lambda: page.inner_text("#key-now") == "Eb minor")
     chord = page.locator("[data-chord=Abm]")
     chord.wait_for()
     chord.scroll_into_view_if_needed()
-    # Held it leads, let go the progression returns.
+    # Held, it leads; released, the progression returns.
     box = chord.bounding_box()
     page.mouse.move(box["x"] + 10, box["y"] + 10)
     page.mouse.down()
@@ -205,7 +205,7 @@ def mixer(page, daemon):
     page.click("[aria-label='Mute Pad']")
     page.click("[aria-label='Solo Bass']")
     daemon.until("the bass is alone", lambda: [daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper")] == [True, False, True, True])
-    # The meters follow the sound.
+    # The meters follow the audio.
     meter = page.locator("[aria-label='Piano level']")
     daemon.until("the piano's meter has fallen", lambda: int(meter.get_attribute("aria-valuenow")) <= -55)
     page.click("[aria-label='Solo Bass']")
@@ -234,7 +234,7 @@ def scenes(page, daemon):
     daemon.until_value("reverb", reverb)
     page.click("#scene-undo")
     daemon.until_value("reverb", 0.9, 0.01)
-    # Held, the slot takes what plays now.
+    # A long press stores the current state in the slot.
     slot = page.locator("[data-scene='Cave & co.']")
     slot.scroll_into_view_if_needed()
     box = slot.bounding_box()
@@ -276,7 +276,7 @@ def scenes(page, daemon):
 
 
 def show(page, daemon):
-    """A setlist entry by entry, and a timer that is called off."""
+    """Steps through a setlist, and cancels a timer."""
     view(page, "play")
     page.select_option("#setlist", "evening")
     daemon.until_value("setlist", "evening")
@@ -310,7 +310,7 @@ def pictures(page, daemon):
     seen = page.evaluate(count)
     assert 30 <= seen["spectrum"] <= 70 and seen["meters"] >= 45, seen
     assert seen["bytes"] / 3 < 12_000, seen
-    # Something is painted where the past is shown, in more than one colour.
+    # The past is drawn, in more than one colour.
     colours = page.evaluate("""() => {
         const canvas = document.querySelector('#picture');
         const { data } = canvas.getContext('2d').getImageData(Math.floor(canvas.width * 0.5), 40, Math.floor(canvas.width * 0.2), 60);
@@ -329,21 +329,21 @@ def midi(page, daemon):
     assert "“reverb”" in page.inner_text("#learning-text")
     page.click("#learning-end")
     daemon.until("it waits no longer", lambda: daemon.get("/midi")["learning"] is None)
-    # What was pointed at has not moved.
+    # The fader that was selected has not moved.
     before = daemon.value("reverb")
     time.sleep(0.2)
     assert daemon.value("reverb") == before
 
 
 def learn(page, daemon, move):
-    """A knob of a device is bound by pointing at a fader here and moving it there; `move` moves it."""
+    """Binds a device's knob by selecting a fader and moving the knob; `move` moves it."""
     view(page, "mix")
     page.click("#learn")
     page.click("#f-reverb")
     daemon.until("it waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
     move()
     page.wait_for_selector("#learning", state="hidden")
-    # Of all that the device sends, the knob that is turned furthest.
+    # Of all controls that the device sends, the knob moved furthest is learned.
     learned = daemon.until("the knob is bound", lambda: daemon.get("/midi")["learned"])
     assert [bound["parameters"] for bound in learned] == [["reverb"]] and "cc = 21" in learned[0]["block"], learned
     view(page, "setup")
@@ -383,7 +383,7 @@ def stage(page, daemon):
 
 
 def safe(daemon):
-    """Nothing changes but by a POST that another site's form cannot send, and paths lead nowhere else."""
+    """Only a POST that another site's form cannot send changes state, and paths cannot escape their folder."""
     def refused(path, body=None, kind="application/json"):
         request = urllib.request.Request(daemon.address + path, data=body, headers={"Content-Type": kind})
         try:

@@ -41,7 +41,7 @@ def every_part(port, size, shots):
 
 
 def two_tabs(browser, page, daemon, size):
-    """What one tab does, the other shows."""
+    """Checks that two tabs stay in sync."""
     other = browser.open(daemon, size)
     view(page, "play")
     page.click("[data-emotion=nostalgic][data-param]")
@@ -55,7 +55,7 @@ def two_tabs(browser, page, daemon, size):
 
 
 def for_show(page, daemon, size, shots):
-    """A picture for the documents: a blend, a journey's place, some seconds of sound."""
+    """Takes a screenshot for the documentation: a blend, a journey in progress, some seconds of audio."""
     view(page, "play")
     page.click("[data-preset=tides]")
     daemon.until_value("preset", "tides")
@@ -65,13 +65,13 @@ def for_show(page, daemon, size, shots):
 
 
 def restart(port):
-    """A daemon that goes and comes back while somebody listens and moves a fader."""
+    """Checks a daemon restart while listening and moving a fader."""
     daemon = Daemon(port)
     with Browser() as browser:
         page = browser.open(daemon, "laptop")
         page.click("#listen")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
-        # Half a minute of sound would tell more; what counts is how far behind the newest sound is.
+        # What counts is the delay of the latest audio; half a minute would give a better estimate.
         page.wait_for_timeout(3000)
         print(f"delay: {page.evaluate(DELAY):.3f} s", flush=True)
         view(page, "mix")
@@ -87,14 +87,14 @@ def restart(port):
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
         assert page.inner_text("#listen") == "Listening"
         page.click("#listen")
-        # A lost connection is said on the console by the browser itself; nothing else is.
+        # Only the browser's own message about the lost connection is allowed on the console.
         others = [line for line in browser.console if "ERR_" not in line and "WebSocket" not in line]
         assert not others, others
     print("the restart is survived", flush=True)
 
 
 def learn(port):
-    """A daemon under JACK, and a device that moves a knob there."""
+    """Tests MIDI learn with a daemon under JACK and a device that moves a knob."""
     daemon = Daemon(port)
     with Browser() as browser:
         page = browser.open(daemon, "laptop")

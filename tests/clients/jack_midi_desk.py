@@ -53,5 +53,5 @@ with client:
     print("connected", flush=True)
     for line in sys.stdin:
         sending.append(bytes.fromhex(line))
-    # Whoever closes standard input is done; the last cycle must be over before the ports go.
+    # Closing standard input ends the program; the last cycle must finish before the ports close.
     threading.Event().wait(0.2)

@@ -1,4 +1,4 @@
-"""Sends MIDI through JACK, exact to the frame.
+"""Sends sample-accurate MIDI through JACK.
 
     jack_midi_send.py TARGET controls|clock|file
 """
@@ -15,7 +15,7 @@ RATE = 48000
 
 
 def controls():
-    """A knob, an NRPN, a chord with pedal, a program, and system exclusive in between; 2 ms apart."""
+    """A knob, an NRPN, a chord with pedal, and a program change, with system exclusive in between; 2 ms apart."""
     messages = [
         [0xB0, 20, 127],
         [0xB0, 99, 2], [0xB0, 98, 44], [0xB0, 6, 64], [0xB0, 38, 0],
@@ -39,7 +39,7 @@ def clock():
 
 
 def file():
-    """A MIDI file with running status: a fader of 14 bits that rises in 100 steps, coarse half first."""
+    """A MIDI file with running status: a 14-bit fader that rises in 100 steps, coarse byte first."""
     steps = [round(step * 16383 / 99) for step in range(100)]
     track = mido.MidiTrack()
     for step in steps:
@@ -71,7 +71,7 @@ def process(frames):
     if not out.connections:
         return
     now = client.last_frame_time
-    # A receiver needs a moment to learn who is connected.
+    # The receiver needs a moment to see the connection.
     start = now + RATE // 2 if start is None else start
     if now + frames <= start:
         return
@@ -86,7 +86,7 @@ with client:
     target = next(port for port in client.get_ports(is_midi=True, is_input=True) if TARGET in port.name)
     client.connect(out, target)
     done.wait(60)
-    # The last cycle must be over before the port goes.
+    # The last cycle must finish before the port closes.
     client.transport_frame
     threading.Event().wait(0.1)
     print("sent", flush=True)

@@ -1,4 +1,4 @@
-"""Subscribes, moves a fader, subscribes again as a client does that lost the connection. Prints what the second state holds.
+"""Subscribes, moves a fader, and subscribes again like a client that lost the connection. Prints the second state.
 
     osc_again.py PORT
 """
@@ -11,7 +11,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 MELOS = ("127.0.0.1", int(sys.argv[1]))
-LAST = "/melos/record/preroll"  # of the parameters in the state
+LAST = "/melos/record/preroll"  # the last parameter in the state
 
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 udp.settimeout(10)
@@ -25,7 +25,7 @@ def send(address, *arguments):
 
 
 def state():
-    """The values up to the last parameter's, after a subscription."""
+    """Returns the values received after a subscription, up to the last parameter."""
     send("/melos/subscribe")
     values = {}
     while LAST not in values:
@@ -38,14 +38,14 @@ first = state()
 print("tone at first", first["/melos/tone"])
 send("/melos/tone", 0.5)
 send("/melos/record/format", "flac")
-# A reply says that both were taken in.
+# A reply shows that both have been processed.
 known = None
 while known != ["flac"]:
     send("/melos/record/format")
     message = OscMessage(udp.recv(65536))
     if message.address == "/melos/record/format":
         known = message.params
-# A fader that is still moving is not pulled back by its own state; this one has stopped.
+# The state never pulls back a fader that is still moving; this one has stopped.
 time.sleep(0.5)
 second = state()
 print("missing", sorted(set(first) - set(second) - {"/melos/beat", "/melos/bar", "/melos/onset"}))

@@ -1,4 +1,4 @@
-"""Asks for two values of one fader at the next bar.
+"""Schedules two values of one fader for the next bar.
 
     osc_bar.py PORT
 """

@@ -1,4 +1,4 @@
-"""Two subscribers; one moves a fader, quickly, the other hears it, then answers. Prints what each heard of it.
+"""Two subscribers: one moves a fader quickly, the other receives the values and then replies. Prints what each received.
 
     osc_pair.py PORT
 """
@@ -19,7 +19,7 @@ class Subscriber:
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.settimeout(10)
         self.udp.sendto(b"/melos/subscribe\0\0\0\0,\0\0\0", MELOS)
-        # The last value of the state.
+        # The last value in the state.
         while self.next().address != "/melos/record/preroll":
             pass
 
@@ -30,7 +30,7 @@ class Subscriber:
         self.udp.sendto(FADER.encode() + b"\0,f\0\0" + struct.pack(">f", value), MELOS)
 
     def hear_until(self, value):
-        """The fader's values up to this one."""
+        """Returns the fader's values up to this one."""
         heard = []
         while value not in heard:
             message = self.next()
@@ -39,7 +39,7 @@ class Subscriber:
         return heard
 
     def waiting(self):
-        """The fader's values that came and were not read."""
+        """Returns the fader's received but unread values."""
         self.udp.setblocking(False)
         heard = []
         while True:
@@ -64,6 +64,6 @@ print("newest", heard[-1])
 print("in order", heard == sorted(set(heard)))
 print("at most 30 a second", len(heard) <= 30 * elapsed + 2)
 print("echoed", len(mover.waiting()))
-time.sleep(0.3)  # a fader that was let go hears others again after a quarter of a second
+time.sleep(0.3)  # a released fader receives others' values again after a quarter of a second
 listener.move(-0.5)
 print("from the other", mover.hear_until(-0.5)[-1], flush=True)

@@ -1,4 +1,4 @@
-"""One datagram, two bundles inside: a value a second from now, another a tenth of a second after it.
+"""Sends one datagram with two nested bundles: a value in one second, and another a tenth of a second later.
 
     osc_schedule.py PORT
 """

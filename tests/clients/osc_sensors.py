@@ -1,4 +1,4 @@
-"""A rig of eight sensors, each a wave of its own, together RATE messages a second for SECONDS; then where they rest.
+"""Simulates eight sensors, each with its own wave, at RATE messages a second in total for SECONDS, then their resting values.
 
     osc_sensors.py PORT RATE SECONDS
 
@@ -13,7 +13,7 @@ import time
 
 PORT, RATE, SECONDS = (int(argument) for argument in sys.argv[1:])
 SENSORS = [
-    # address, lowest, highest, seconds for a whole wave, value at rest
+    # address, minimum, maximum, period in seconds, value at rest
     ("/melos/valence", -1, 1, 7, 0.25),
     ("/melos/level/network", -6, 0, 3, -3),
     ("/melos/temperature", 0.6, 1.4, 11, 0.875),
