@@ -1,5 +1,5 @@
 //! A module uses only modules above it in `src/lib.rs`, which lists them in data-flow order.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

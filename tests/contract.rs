@@ -1,6 +1,6 @@
 //! The training code uses the current output of `melos contract --json`. `MELOS_BLESS=1 cargo test --test contract`
 //! regenerates it.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::process::Command;
 

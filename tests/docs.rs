@@ -1,6 +1,6 @@
 //! Checks the documentation: parses every file in it with the real reader and every command line with the real program, and
 //! checks that every OSC address and every link exists.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/addresses.rs"]
 mod addresses;

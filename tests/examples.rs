@@ -1,5 +1,5 @@
 //! Runs the examples against the daemon where their programs are available, and checks the OSC addresses in all of them.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/addresses.rs"]
 mod addresses;

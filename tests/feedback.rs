@@ -1,5 +1,5 @@
 //! What the daemon sends to third-party OSC clients, and when it acts on their messages.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/client.rs"]
 mod client;

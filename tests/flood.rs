@@ -1,6 +1,6 @@
 //! Ten thousand OSC messages a second: the latest values win, and the output still matches the rendered control log, sample
 //! for sample. `benches/flood.py` does the same for a minute and measures latency.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/client.rs"]
 mod client;

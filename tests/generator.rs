@@ -1,5 +1,5 @@
 //! The generator with a small random model: output, rollback and crossfades.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

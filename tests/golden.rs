@@ -4,7 +4,7 @@
 //! and its level per tenth of a second. Inference differs in the last bits between classes of processors, so on a class
 //! that is not in the file, only the levels are compared. `MELOS_BLESS=1 cargo test --test golden` regenerates the file;
 //! do this only for a change of the weights or of the sound itself.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::collections::BTreeMap;
 use std::fs;

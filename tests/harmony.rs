@@ -1,5 +1,5 @@
 //! Properties of the harmony for every emotion and any seed.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, Return};
 use melos::music::emotion::{Emotion, Mood};

@@ -1,5 +1,5 @@
 //! A controller with motors and lights (a Python client) on JACK MIDI with a running daemon.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/client.rs"]
 mod client;

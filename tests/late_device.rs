@@ -1,5 +1,5 @@
 //! An audio device that appears after the start is used, together with its MIDI.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/jack_server.rs"]
 mod jack_server;

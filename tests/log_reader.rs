@@ -1,5 +1,5 @@
 //! The log never affects the performance: its reader may hang or exit, and its size is bounded.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/full_pipe.rs"]
 mod full_pipe;

@@ -1,5 +1,5 @@
 //! Whatever is sent, the engine stays in sync with the conductor, and immediate events always have room.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/playing.rs"]
 mod playing;

@@ -1,5 +1,5 @@
 //! The page and the audio stream over real sockets, and state across a restart, with the shipped networks.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/daemon.rs"]
 mod daemon;

@@ -2,7 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "what fails in a helper fails the test; what it says is for its log"
+    reason = "a failing helper fails the test; what it says is for its log"
 )]
 
 #[path = "support/client.rs"]

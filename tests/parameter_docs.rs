@@ -1,5 +1,5 @@
 //! Checks that `docs/parameters.md` matches the parameter table. `MELOS_BLESS=1 cargo test --test parameter_docs` regenerates it.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::fmt::Write as _;
 

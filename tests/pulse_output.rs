@@ -1,5 +1,5 @@
 //! PulseAudio output on a real server with a null sink, recorded from the sink's monitor.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/daemon.rs"]
 mod daemon;

@@ -1,5 +1,5 @@
 //! The engine never allocates or frees memory on the audio thread.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::sync::Arc;
 

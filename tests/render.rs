@@ -1,5 +1,5 @@
 //! `melos render`: presets, formats and rejected options.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::fs;
 use std::path::Path;

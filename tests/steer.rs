@@ -1,5 +1,5 @@
 //! The command line steers a running daemon and reports its status.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/daemon.rs"]
 mod daemon;

@@ -1,7 +1,7 @@
 //! The generator thread with the real engine: normal operation, stalls, failures and recovery, early and late splices.
 //!
 //! The test drives the engine as fast as the thread delivers, so nothing depends on the machine's speed.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};

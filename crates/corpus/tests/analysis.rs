@@ -1,5 +1,5 @@
 //! The measures against librosa's on the same sound; `tests/reference/analysis.py golden` makes the numbers.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::f64::consts::TAU;
 

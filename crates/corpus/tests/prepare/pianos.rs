@@ -1,5 +1,5 @@
 //! Sample libraries, made by code, and what is played with them.
-#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::f64::consts::TAU;
 use std::fs;

@@ -1,4 +1,4 @@
-"""models/EVALUATION.md: every measure with its number of excerpts and its interval."""
+"""models/EVALUATION.md: every measurement with its number of excerpts and its interval."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -65,15 +65,16 @@ def hear_emotion(study: Study, folder: Path) -> str:
     affect = [[e, *ANCHORS[e], *(f"{x:.2f}" for h in heard.values() for x in h["affect"][e])] for e in EMOTIONS]
     picture = plots.confusions({name: h["confusion"] for name, h in heard.items()}, folder)
     return (
-        f"""The judge hears sound at one level and was fitted to {own["windows"]} excerpts of {own["pieces"]} held-out
-pieces, labelled by rule over their notes (`melos-corpus prepare` labels the training music by the same rules): no
-listener is behind it. It hears valence and arousal, and names the emotion whose anchor is nearest, as the rules do;
-the other judge is fitted to the names themselves. Their own accuracy is that of {emotion.FOLDS}-fold cross-validation
-by piece. A judge of the same kind, fitted to the same pieces, was listened to when the profiles, modes and chords of
-the harmony and the reference of the guidance were chosen, on other seeds: it is not a stranger to what it judges.
+        f"""The judge is a model that analyses level-normalised audio. It was fitted to {own["windows"]} excerpts of
+{own["pieces"]} held-out pieces, labelled by the same rules over notes that label the training music (`melos-corpus
+prepare`); no human listener was involved. It estimates valence and arousal and picks the emotion with the nearest
+anchor, as the rules do; the other judge is fitted to the emotions directly. Their accuracy on held-out music is from
+{emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same pieces, was used on other
+seeds to choose the profiles, modes and chords of the harmony and the guidance reference, so it is not independent of
+what it judges.
 
 """
-        + table(["", "judge on held-out music", *heard, "wanted"], rows)
+        + table(["", "judge on held-out music", *heard, "target"], rows)
         + "\n"
         + picture
         + "\n\n"
@@ -84,13 +85,13 @@ the harmony and the reference of the guidance were chosen, on other seeds: it is
 
 
 def arrival(times: Floats, level: float, courses: Floats) -> float:
-    """When the mean of courses reaches a level."""
+    """Returns when the mean of the curves reaches a level."""
     return rise.reached(times, rise.way(times, courses.mean(0)), level)
 
 
 def hear_changes(study: Study, folder: Path) -> str:
     rows, curves = [], {}
-    judge = study.judge  # made before the threads ask for it
+    judge = study.judge  # computed before the threads need it
     for start, end in (("calm", "energetic"), ("energetic", "calm")):
         requests = [
             Request(start, seed, CHANGE_SECONDS, then=end)
@@ -102,9 +103,9 @@ def hear_changes(study: Study, folder: Path) -> str:
         rows.append([f"{start} to {end}", *levels, len(courses)])
         curves[f"{start} to {end}"] = times, rise.way(times, np.mean(courses, 0))
     return (
-        f"Network alone, the usual glide of 2 s; arousal heard in windows of {rise.WINDOW:g} s, which smear a sudden "
-        "change over as much; mean course over the seeds.\n\n"
-        + table(["", "a tenth of the way, s", "half, s", "nine tenths, s", "N"], rows)
+        f"Network alone, with the default glide of 2 s. Arousal is estimated in windows of {rise.WINDOW:g} s, which smear a "
+        "sudden change over the same time; the curve is the mean over seeds.\n\n"
+        + table(["", "10 % reached, s", "50 %, s", "90 %, s", "N"], rows)
         + "\n"
         + plots.rise(curves, folder)
         + "\n"
@@ -121,7 +122,7 @@ def hear_chords(study: Study, folder: Path) -> str:
     rows.append(["real POP909 against its labels", mean([m for m, _ in real]), mean([s for _, s in real]), len(real)])
     return (
         table(["", "margin", "share inside the triad", "N"], rows)
-        + "\nWanted: a margin of 0.25, and twice that of real music.\n"
+        + "\nTarget: a margin of 0.25 and twice that of real music.\n"
     )
 
 
@@ -143,11 +144,11 @@ def hear_beat(study: Study, folder: Path) -> str:
             ]
         )
     played = [beat.strength(describe.onsets(x.sound())[0], *grid) for x in study.real if (grid := x.beats())]
-    rows.append(["real music, its own", *(mean([s[d] for s in played]) for d in beat.DIVISIONS), "", len(played)])
+    rows.append(["real music, own beat", *(mean([s[d] for s in played]) for d in beat.DIVISIONS), "", len(played)])
     return (
-        "Happy and calm, network alone; vector strength of onsets against beats, their halves and their quarters.\n\n"
-        + table(["BPM", "beats", "halves", "quarters", "halves of an unrelated beat", "N"], rows)
-        + "\nWanted: 0.5.\n"
+        "Happy and calm, network alone: vector strength of onsets relative to beats, half-beats and quarter-beats.\n\n"
+        + table(["BPM", "beats", "half-beats", "quarter-beats", "half-beats of an unrelated tempo", "N"], rows)
+        + "\nTarget: 0.5.\n"
     )
 
 
@@ -164,7 +165,7 @@ def measure_fad(study: Study, folder: Path) -> str:
     rows = [[name, bootstrap(lambda x: fad.frechet(x, reference), x), len(x)] for name, x in sets.items()]
     return (
         fad.__doc__.split("\n\n", 1)[1]
-        + f"\nReference: {len(reference)} excerpts of every second held-out piece.\n\n"
+        + f"\nReference: {len(reference)} excerpts, from every second held-out piece.\n\n"
         + table(["", "distance", "N"], rows)
     )
 
@@ -210,13 +211,13 @@ def play_alone(study: Study, folder: Path) -> str:
         ["real pieces", *(f"{np.mean(v):+.2f} ± {np.std(v):.2f}" for v in endurance.changes(ends).values()), "", ""]
     )
     return (
-        f"""{len(series["happy"])} minutes of each, network alone, seed 1: mean and standard deviation of minutes, and a
-straight line's change from beginning to end. Last row: from the first to the last {study.sizes.seconds:g} s of
-{len(ends)} held-out pieces (what is rendered of them, at most a minute and a half), mean and standard deviation.
+        f"""{len(series["happy"])} minutes of each emotion, network alone, seed 1: mean and standard deviation over minutes,
+and the drift of a linear fit from start to end. Last row: change from the first to the last {study.sizes.seconds:g} s
+of {len(ends)} held-out pieces (up to the 90 s rendered of each), mean and standard deviation.
 
 """
         + table(
-            ["", "level, dB", "attacks a second", "chroma entropy, bits", "novelty", "silent minutes", "stuck minutes"],
+            ["", "level, dB", "onsets per second", "chroma entropy, bits", "novelty", "silent minutes", "stuck minutes"],
             rows,
         )
         + "\n"
@@ -233,10 +234,10 @@ def measure_latents(study: Study, folder: Path) -> str:
     active = int((mean_rows.std(0) > reconstruction.ACTIVE).sum())
     nats = reconstruction.nats(mean_rows, np.concatenate(variances)).mean()
     return table(
-        ["", "value", "wanted"],
+        ["", "value", "target"],
         [
             ["mean absolute error of the log-mel, dB", mean(errors), "≤ 1.5"],
-            ["KL, nats a dimension", f"{nats:.2f}", ""],
+            ["KL, nats per dimension", f"{nats:.2f}", ""],
             ["active dimensions", f"{active} of 32", "≥ 24"],
         ],
     )
@@ -244,21 +245,21 @@ def measure_latents(study: Study, folder: Path) -> str:
 
 def measure_likelihood(study: Study, folder: Path) -> str:
     latents, conditions = study.windows()
-    kinds = {"conditions given": conditions, "none": conditions * 0, "those of another window": conditions.roll(1, 0)}
+    kinds = {"with conditions": conditions, "without": conditions * 0, "with those of another window": conditions.roll(1, 0)}
     bits = {name: likelihood.bits_per_dimension(study.transformer, latents, kind) for name, kind in kinds.items()}
     rows = [
         [
             name,
             mean(value),
             f"{likelihood.perplexity(value).mean():.2f}",
-            "" if name == "conditions given" else mean(value - bits["conditions given"]),
+            "" if name == "with conditions" else mean(value - bits["with conditions"]),
         ]
         for name, value in bits.items()
     ]
     return (
         f"{len(latents)} windows of {latents.shape[1]} latents; exact divergence, {likelihood.TIMES} midpoint steps. "
-        "Densities are those of standardised latents; perplexity counts bins of "
-        f"{likelihood.STEP} deviations.\n\n" + table(["", "bits a dimension", "perplexity", "more than given"], rows)
+        "Densities are of standardised latents; perplexity is for bins of "
+        f"{likelihood.STEP} standard deviations.\n\n" + table(["", "bits per dimension", "perplexity", "difference"], rows)
     )
 
 
@@ -285,7 +286,7 @@ def measure_vocoder(study: Study, folder: Path) -> str:
 def measure_memory(study: Study, folder: Path) -> str:
     repertoire = study.repertoire
     requests = study.requests(False)[: MEMORY_SEEDS * len(EMOTIONS)]
-    detector = study.detector  # made before the threads ask for it
+    detector = study.detector  # computed before the threads need it
     found = study.play(
         requests, lambda x: memory.melody(transcription.transcribe(detector, mel_of(x.sound(SAMPLE_RATE))))
     )
@@ -297,15 +298,15 @@ def measure_memory(study: Study, folder: Path) -> str:
         if len(melody) >= length
     ]
     return (
-        "Melodies (highest notes) as intervals; notes in the longest run shared with any of "
+        "Length in notes of the longest melodic run (highest notes, as intervals) shared with any of "
         f"{len(study.melodies)} training pieces. "
-        "Renderings are transcribed by the note detector above.\n\n"
+        "Renders are transcribed by the note detector above.\n\n"
         + table(
             ["", "mean", "longest", "N"],
             [
-                ["renderings, network alone", mean(rendered), max(rendered), len(rendered)],
+                ["renders, network alone", mean(rendered), max(rendered), len(rendered)],
                 [
-                    f"the first {length} notes of a training piece against the others",
+                    f"the first {length} notes of a training piece, compared with the others",
                     mean(between),
                     max(between),
                     len(between),
@@ -326,12 +327,12 @@ SECTIONS: dict[str, Callable[[Study, Path], str]] = {
     "Fréchet audio distance": measure_fad,
     "Temperature": measure_temperature,
     "Memorisation": measure_memory,
-    "Alone": play_alone,
+    "Endurance": play_alone,
 }
 
 
 def write(study: Study, sections: Sequence[str], models: Path) -> None:
-    """Writes EVALUATION.md anew after every one of `sections`, so that what is known can be read."""
+    """Writes EVALUATION.md after each of `sections`, so that partial results can be read."""
     sizes = study.sizes
     chosen = "" if list(sections) == list(SECTIONS) else "".join(f' "{title}"' for title in sections)
     command = f"make evaluate EXCERPTS={sizes.excerpts} SECONDS={sizes.seconds:g} HOURS={sizes.hours:g}" + (
@@ -339,11 +340,11 @@ def write(study: Study, sections: Sequence[str], models: Path) -> None:
     )
     text = f"""# Evaluation
 
-Written by `{command}`: {sizes.excerpts} excerpts of {sizes.seconds:g} s
-for each of eight emotions, seeds {study.seeds()[0]} to {study.seeds()[-1]} (change, beat and temperature: from 1 on),
-rendered by `melos render` without reverberation, the first 4 s left out; {sizes.hours * 60:g} minutes of each emotion
-alone. In brackets: 95 % intervals of a bootstrap over excerpts. Held out: {len(study.held_out["valid"])} +
-{len(study.held_out["test"])} pieces of the `valid` and `test` splits.
+Written by `{command}`. There are {sizes.excerpts} excerpts of {sizes.seconds:g} s for each of eight emotions, with seeds
+{study.seeds()[0]} to {study.seeds()[-1]} (from 1 for change, beat and temperature), rendered by `melos render` without
+reverb, excluding the first 4 s; and {sizes.hours * 60:g} minutes of each emotion, network alone. Brackets give 95 %
+bootstrap intervals over excerpts. The held-out pieces are {len(study.held_out["valid"])} from the `valid` and
+{len(study.held_out["test"])} from the `test` split.
 """
     for title in sections:
         print(title, flush=True)

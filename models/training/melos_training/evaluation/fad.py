@@ -1,8 +1,9 @@
 """Fréchet audio distance (Kilgour et al. 2019) over a fixed embedding.
 
-No pretrained embedding can be had here, so the distance is over our own features of `describe.py`: attacks, dynamics,
-timbre, register and tonality of 10 s, standardised by the reference and turned into its principal components. It sees
-whether excerpts have the statistics of real performances on one piano. It compares with nothing outside this document.
+No pretrained embedding is available here, so the distance is over the features of `describe.py`: onsets, dynamics,
+timbre, register and tonality of 10 s, standardised by the reference and projected onto its principal components. It
+shows whether excerpts have the statistics of real performances on the same piano. It cannot be compared with figures
+from elsewhere.
 """
 
 import numpy as np

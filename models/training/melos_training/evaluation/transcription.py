@@ -1,7 +1,7 @@
 """A small note detector: a convolutional network from log-mels to note onsets.
 
-Trained here on the `valid` shards, which no network of Melos learnt from; its accuracy is measured on the `test`
-shards.
+The note detector is trained on the `valid` shards, which no Melos network was trained on; its accuracy is measured on
+the `test` shards.
 """
 
 from collections.abc import Sequence
