@@ -1,5 +1,9 @@
 //! The whole instrument: the shipped networks on a real JACK server, steered and recorded by third-party programs.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a failing helper fails the test, and helpers print what they see")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failing helper fails the test, and helpers print what they see"
+)]
 
 #[path = "support/client.rs"]
 mod client;

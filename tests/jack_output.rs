@@ -1,5 +1,9 @@
 //! The engine on a real JACK server (with the dummy driver), recorded by another JACK client.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a failing helper fails the test, and helpers print what they see")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failing helper fails the test, and helpers print what they see"
+)]
 
 #[path = "support/jack_server.rs"]
 mod jack_server;
