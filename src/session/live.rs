@@ -175,20 +175,22 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let performance = Performance::new(conductor, feed, worker, config.midi.out.clone(), log, Arc::clone(&board));
     wait_until_primed(performance.worker_status())?;
 
-    let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     let recordings = place(&state, &config.recordings);
     api.set_recordings(recordings.folder.clone());
     let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, troubles.clone());
-    if output.status().is_null() {
-        takes.record_first_minute(&page);
-    }
-    greet(performance.conductor(), &files.presets, output.status());
     let presets = Presets::new(files.presets.clone(), opening.preset.as_ref());
     let program = Program::new(files.setlists.clone(), performance.conductor());
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
+
+    // From here on the playhead moves, and the conductor's head start must last until the performance thread runs.
+    let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
+    if output.status().is_null() {
+        takes.record_first_minute(&page);
+    }
+    greet(performance.conductor(), presets.library(), output.status());
     let devices = Devices::open(&config, output.status(), mappings, &inbox)?;
     let stage = Stage {
         scheduler: Scheduler::new(inbox),

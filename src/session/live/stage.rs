@@ -43,6 +43,7 @@ pub(super) use presets::Presets;
 pub(super) use program::Program;
 pub(super) use reloads::Reloads;
 pub(super) use reports::Reports;
+use reports::kind_of;
 pub(super) use scheduler::Scheduler;
 pub(super) use sound::Sound;
 
@@ -388,15 +389,5 @@ impl Stage {
     /// What survives a restart.
     fn saved(&self) -> Saved {
         Saved::of(self.performance.conductor(), self.devices.learned())
-    }
-}
-
-/// The kind under which complaints about an event are grouped.
-fn kind_of(event: &ControlEvent) -> &'static str {
-    match event {
-        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {
-            param.spec().id
-        }
-        _ => "clock",
     }
 }

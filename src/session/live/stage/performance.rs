@@ -14,7 +14,11 @@ use crate::midi::Message;
 use crate::session::live::board::Board;
 use crate::session::live::log_file::LogFile;
 use crate::session::log::Entry;
-use crate::units::frames_to_seconds;
+use crate::units::{SAMPLE_RATE, frames_to_seconds};
+
+/// Frames decided before the audio starts: a quarter of a second. The playhead moves from the moment the output opens, and
+/// nothing may be late however long the performance thread then takes to start.
+const HEAD_START: u64 = SAMPLE_RATE as u64 / 4;
 
 /// The conductor and the recipients of its decisions.
 pub(in crate::session::live) struct Performance {
@@ -42,7 +46,7 @@ impl Performance {
         let ensemble = Ensemble::new(midi_out);
         let (score, released) = (Score::default(), Vec::new());
         let mut performance = Self { conductor, score, engine, worker, ensemble, released, log, board };
-        performance.conductor.advance(1, &mut performance.score);
+        performance.conductor.advance(HEAD_START, &mut performance.score);
         performance.score.notices.clear();
         performance.pass_on();
         performance

@@ -22,7 +22,7 @@ impl Presets {
         Self { library, walk: first.map(|preset| Walk::new(preset, 0)), moving: Vec::new() }
     }
 
-    pub(super) const fn library(&self) -> &Library<Preset> {
+    pub(in crate::session::live) const fn library(&self) -> &Library<Preset> {
         &self.library
     }
 

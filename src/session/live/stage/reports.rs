@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::lists::{self, Lists};
 use crate::conductor::Conductor;
 use crate::event::parameter::Param;
-use crate::event::{Notice, Source};
+use crate::event::{ControlEvent, Notice, Source};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
 use crate::files::setlist::Setlist;
@@ -120,5 +120,15 @@ impl Reports {
     /// Saves the final state and waits for it.
     pub(super) fn close(self, last: Saved) {
         self.state.close(last);
+    }
+}
+
+/// The kind under which complaints about an event are grouped.
+pub(super) fn kind_of(event: &ControlEvent) -> &'static str {
+    match event {
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {
+            param.spec().id
+        }
+        _ => "clock",
     }
 }
