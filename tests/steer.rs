@@ -39,7 +39,7 @@ fn values_are_set_and_told() {
     for (arguments, hint) in [
         (&["set", "reverb", "7"][..], "expected a number from 0 to 1"),
         (&["set", "tempi", "90"], "tempo"),
-        (&["preset", "drizzle"], "did not take \"drizzle\""),
+        (&["preset", "drizzle"], "did not accept \"drizzle\""),
     ] {
         let refused = melos(daemon.http, arguments);
         let said = String::from_utf8(refused.stderr).unwrap();
