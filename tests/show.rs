@@ -71,7 +71,7 @@ fn a_setlist_advances_and_survives_a_restart() {
     let (ended, said) = daemon.terminate();
     assert!(ended.success(), "{said}");
     for wanted in [
-        "no setlist is chosen; `melos setlist NAME` chooses one of evening, friday",
+        "no setlist is selected; `melos setlist NAME` selects one of evening, friday",
         "there is no entry 9 in setlist \"friday\", which has 4",
     ] {
         assert!(said.contains(wanted), "{wanted}\n{said}");

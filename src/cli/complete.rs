@@ -1,4 +1,4 @@
-//! What the shells complete: commands and options, and as values what the running Melos has, or else what is on disk.
+//! Shell completions: commands, options, and values from the running daemon or else from disk.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -18,15 +18,15 @@ use super::client::ask_here;
 
 /// The variable by which a shell asks for completions.
 const ASKED: &str = "COMPLETE";
-/// How long the running Melos may take; nobody waits for a Tab.
+/// Time for the daemon to answer; a Tab must not hang.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Answers a shell that asks for completions, and ends the process then.
+/// Answers a shell's request for completions and exits.
 pub(super) fn answer() {
     CompleteEnv::with_factory(Cli::command).var(ASKED).complete();
 }
 
-/// Writes what a shell reads to have completions.
+/// Writes a shell's completion script.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -52,7 +52,7 @@ pub(super) fn parameters() -> ArgValueCompleter {
     })
 }
 
-/// Completes the value of the parameter that stands before it on the command line.
+/// Completes the value of the parameter before it on the command line.
 pub(super) fn values() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let words: Vec<String> = std::env::args().collect();
@@ -64,7 +64,7 @@ pub(super) fn values() -> ArgValueCompleter {
 /// Completes the name of a preset.
 pub(super) fn presets() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        let steps = [("next", "The one after"), ("previous", "The one before")];
+        let steps = [("next", "The next preset"), ("previous", "The previous preset")];
         let steps = steps.map(|(name, help)| (name.to_owned(), help.to_owned()));
         fitting(current, values_of(Param::Preset).into_iter().chain(steps))
     })
@@ -73,7 +73,7 @@ pub(super) fn presets() -> ArgValueCompleter {
 /// Completes the name of a setlist, or a step in one.
 pub(super) fn setlists() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        let steps = [("next", "The next entry"), ("previous", "The entry before")];
+        let steps = [("next", "The next entry"), ("previous", "The previous entry")];
         let steps = steps.map(|(name, help)| (name.to_owned(), help.to_owned()));
         fitting(current, values_of(Param::Setlist).into_iter().chain(steps))
     })
@@ -89,7 +89,7 @@ fn fitting(current: &OsStr, known: impl IntoIterator<Item = (String, String)>) -
     .collect()
 }
 
-/// What a parameter may be set to, with what that is.
+/// A parameter's possible values with descriptions.
 fn values_of(param: Param) -> Vec<(String, String)> {
     let plain = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
     match (param, param.spec().kind) {
@@ -105,7 +105,7 @@ fn values_of(param: Param) -> Vec<(String, String)> {
     }
 }
 
-/// What the Melos on this machine's usual port lists.
+/// A list from the daemon on this machine's default port.
 fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
     let answer = ask_here(path, PATIENCE)?;
     let entry = |entry: &Json| match entry {

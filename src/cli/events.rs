@@ -1,4 +1,4 @@
-//! `melos log`: what Melos said, just now or in the night.
+//! `melos log`: recent or earlier log lines.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use super::list::ago;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Everything since a moment: `"8 hours ago"`, `"2 days ago"`, or `2026-11-28T22:00:00+01:00`
+    /// Show everything since a time: `"8 hours ago"`, `"2 days ago"`, or `2026-11-28T22:00:00+01:00`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// State folder to read when no Melos answers [default: ~/.local/state/melos]
+    /// State folder to read when no daemon answers [default: ~/.local/state/melos]
     #[arg(long, requires = "since")]
     state: Option<PathBuf>,
     #[command(flatten)]
@@ -42,9 +42,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             let folder = args.state.clone().or_else(state_folder).context("no home folder; name one with --state")?;
             let kept = journal::read(&folder, at).with_context(|| folder.display().to_string())?;
             if kept.is_empty() {
-                bail!("{error:#}, and {} keeps nothing since then", folder.display());
+                bail!("{error:#}, and {} has no log since then", folder.display());
             }
-            super::tell(format_args!("{error:#}; this is what {} keeps", folder.display()));
+            super::tell(format_args!("{error:#}; reading the log in {}", folder.display()));
             kept.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
         }
     };
@@ -62,7 +62,7 @@ fn parts(line: &Json) -> (f64, &str, &str) {
     (line["at"].as_f64().unwrap_or_default(), text("level"), text("text"))
 }
 
-/// The moment that a text names.
+/// Parses a time.
 fn moment(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);

@@ -1,4 +1,4 @@
-//! `melos setlist`: goes through a setlist of the running daemon.
+//! `melos setlist`: steps through a setlist of the running daemon.
 
 use std::io::Write;
 
@@ -12,10 +12,10 @@ use super::set::steer;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// `next`, `previous`, the number of an entry, or the name of a setlist to begin; shows where it is when left out
+    /// `next`, `previous`, an entry's number, or the name of a setlist to start; shows the current position if omitted
     #[arg(add = complete::setlists())]
     step: Option<String>,
-    /// At the next bar line, not at once
+    /// Apply at the next bar line instead of at once
     #[arg(long, requires = "step")]
     next_bar: bool,
     #[command(flatten)]
@@ -40,7 +40,7 @@ fn show(melos: &Client) -> anyhow::Result<()> {
     let place = status["parameters"]["setlist/go"].as_f64().unwrap_or_default() as usize;
     let lists: Vec<&Json> = lists["setlists"].as_array().into_iter().flatten().collect();
     if lists.is_empty() {
-        bail!("there are no setlists; docs/presets.md says how to write one");
+        bail!("there are no setlists; see docs/presets.md for how to write one");
     }
     let mut out = std::io::stdout().lock();
     for list in lists {
@@ -53,7 +53,7 @@ fn show(melos: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The entries by number, with a mark at the one that was gone to last.
+/// The entries by number, with the current one marked.
 fn entries(list: &Json, place: usize) -> String {
     let entries = list["entries"].as_array().into_iter().flatten().enumerate();
     let text = |entry: &Json, key: &str| entry[key].as_str().unwrap_or_default().to_owned();

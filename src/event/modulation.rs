@@ -1,16 +1,16 @@
-//! What moves a parameter by itself: a wave, a walk, or an input from outside.
+//! Modulation of a parameter by a wave, a random walk, or an external input.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::parameter::{Effect, Kind, Param};
 
-/// A movement around the value that a parameter is set to.
+/// A modulation around a parameter's set value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Modulation {
     /// How it moves.
     pub shape: Shape,
-    /// How far it reaches above and below, in the parameter's unit; negative turns it upside down.
+    /// Depth above and below the set value, in the parameter's unit; negative inverts it.
     pub depth: f32,
     /// How long once round takes; for a walk, how long the way to the next point takes.
     pub period: Period,
@@ -100,19 +100,19 @@ impl FromStr for Modulation {
         };
         let free = Shape::FREE.iter().find(|(name, _)| *name == shape).map(|(_, shape)| *shape);
         let input = || Param::INPUTS.into_iter().find(|param| param.spec().id == shape).map(Shape::Input);
-        let shape = free.or_else(input).ok_or_else(|| format!("there is no shape {shape:?}"))?;
+        let shape = free.or_else(input).ok_or_else(|| format!("unknown shape {shape:?}"))?;
         let finite = |text: &str| {
             let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
             number.ok_or_else(|| format!("{text:?} is not a number"))
         };
         let length = finite(length)?;
         if length <= 0.0 {
-            return Err("a period is longer than nothing".to_owned());
+            return Err("the period must be above 0".to_owned());
         }
         let period = match unit {
             "seconds" => Period::Seconds(length),
             "bars" => Period::Bars(length),
-            _ => return Err(format!("{unit:?} is neither seconds nor bars")),
+            _ => return Err(format!("expected seconds or bars, not {unit:?}")),
         };
         finite(depth)?;
         finite(phase)?;
@@ -153,8 +153,8 @@ mod tests {
             ("sine 1 bars 4", "expected a shape"),
             ("square 1 bars 4 0", "square"),
             ("sine nan bars 4 0", "not a number"),
-            ("sine 1 hours 4 0", "neither seconds nor bars"),
-            ("sine 1 bars 0 0", "longer than nothing"),
+            ("sine 1 hours 4 0", "expected seconds or bars"),
+            ("sine 1 bars 0 0", "must be above 0"),
         ] {
             let error = text.parse::<Modulation>().unwrap_err();
             assert!(error.contains(hint), "{error}");

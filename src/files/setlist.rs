@@ -1,4 +1,4 @@
-//! `setlists/*.toml`: the presets and scenes of an evening, in their order.
+//! `setlists/*.toml`: the presets and scenes of an evening, in order.
 //!
 //! ```toml
 //! schema = 1
@@ -6,7 +6,7 @@
 //!
 //! [[entry]]
 //! preset = "slow-dawn"
-//! note = "while the doors are open"    # for whoever plays
+//! note = "while the doors are open"    # for the performer
 //!
 //! [[entry]]
 //! scene = "verse"
@@ -16,28 +16,28 @@ use std::path::Path;
 
 use crate::files::document::{Document, Problem, Table, read};
 
-/// Most entries of a setlist.
+/// Maximum entries of a setlist.
 const MOST: usize = 256;
 
-/// A setlist, checked.
+/// A valid setlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Setlist {
     /// Name for people.
     pub name: String,
-    /// What comes after what.
+    /// The entries in order.
     pub entries: Vec<Entry>,
 }
 
-/// One of a setlist.
+/// An entry of a setlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it brings.
+    /// What it loads.
     pub cue: Cue,
-    /// For whoever plays; may be empty.
+    /// A note for the performer; may be empty.
     pub note: String,
 }
 
-/// What an entry brings.
+/// What an entry loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cue {
     /// A preset, by its file name without `.toml`.
@@ -47,7 +47,7 @@ pub enum Cue {
 }
 
 impl Setlist {
-    /// Reads a setlist's text; `file` is for the problems.
+    /// Parses a setlist; `file` is for error messages.
     ///
     /// # Errors
     /// With everything that is wrong in it.
@@ -63,14 +63,14 @@ impl Setlist {
             document.add(0..0, "", "a setlist needs an [[entry]] with a preset or a scene");
         }
         if let Some(first) = tables.get(MOST) {
-            document.add(first.span(), "", format!("a setlist has {MOST} entries at most"));
+            document.add(first.span(), "", format!("a setlist can have at most {MOST} entries"));
         }
         let entries = tables.into_iter().filter_map(|table| entry(&mut document, table)).collect();
         root.finish(&mut document);
         document.finish(Self { name, entries })
     }
 
-    /// Reads a setlist's file.
+    /// Reads a setlist file.
     ///
     /// # Errors
     /// With everything that is wrong in it, or that it cannot be read.

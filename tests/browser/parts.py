@@ -249,7 +249,7 @@ def scenes(page, daemon):
     page.click("[data-scene='Cave & co.']")
     daemon.until_value("reverb", 0.9, 0.01)
     # Renamed, crossfaded, deleted.
-    page.click("[aria-label='Change scene Cave & co.']")
+    page.click("[aria-label='Edit scene Cave & co.']")
     page.fill("[aria-label='New name of Cave & co.']", "Hall")
     page.click(".editor >> text=Rename")
     page.locator("[data-scene=Hall]").wait_for()
@@ -268,7 +268,7 @@ def scenes(page, daemon):
     daemon.until_value("scene/morph/bars", 16, 0.1)
     slide(page, "#f-scene-morph-bars", 0)
     for name in ["Hall", "Dry"]:
-        page.click(f"[aria-label='Change scene {name}']")
+        page.click(f"[aria-label='Edit scene {name}']")
         page.click(".editor >> text=Delete")
         page.click(".editor >> text=Really?")
         page.locator(f"[data-scene={name}]").wait_for(state="detached")
@@ -352,7 +352,7 @@ def learn(page, daemon, move):
         page.click("#midi-bound a")
     mapping = download.value.path().read_text()
     assert "cc = 21" in mapping and 'to = "reverb"' in mapping, mapping
-    page.click("[aria-label='Forget the controls of reverb']")
+    page.click("[aria-label='Forget the learned controls of reverb']")
     daemon.until("it is forgotten", lambda: not daemon.get("/midi")["learned"])
     daemon.until("nothing is bound", lambda: "CC 21" not in page.inner_text("#midi-bound"))
 

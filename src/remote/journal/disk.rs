@@ -1,4 +1,4 @@
-//! The journal on disk: what was logged, for the morning after, in two files that take turns within a budget.
+//! The journal on disk: log lines in two alternating files within a size limit.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -45,7 +45,7 @@ pub(crate) fn keep(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Res
     Ok(())
 }
 
-/// Hands a line over; never waits. What there is no room for, or no disk, is left out.
+/// Queues a line; never blocks. Lines that find no room or no disk are dropped.
 pub(super) fn push(line: &Line) {
     if let Some(disk) = DISK.get() {
         let _ = disk.lines.try_send(line.clone());
@@ -73,7 +73,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
             Err(error) => return Err(error),
         };
         for line in BufReader::new(file).lines() {
-            // A line that a power cut left half is none.
+            // Ignores a line truncated by a power cut.
             let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
             if line.at >= since {
                 if found.len() == MOST {
@@ -102,7 +102,7 @@ impl Writer {
                 Err(error) => {
                     self.file = None;
                     self.troubles
-                        .set(Part::Log, format!("{}: {error}; what happens is not kept", self.folder.display()));
+                        .set(Part::Log, format!("{}: {error}; the log is not being saved", self.folder.display()));
                 }
             }
         }
@@ -156,7 +156,7 @@ mod tests {
         assert!(all.len() > 100 && all.last() == Some(&line(999)), "{}", all.len());
         assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "nothing is missing between");
         assert_eq!(read(folder.path(), 990).unwrap().len(), 10);
-        // It goes on where it was, and half a line is none.
+        // It continues where it was, ignoring a partial line.
         OpenOptions::new()
             .append(true)
             .open(folder.path().join(FILES[0]))

@@ -1,4 +1,4 @@
-//! What happens by plan: the setlist, the timer, the opening hours, and what moves by itself.
+//! Planned events: the setlist, the timer, the opening hours, and modulations.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::quote::{listed, quoted};
 use crate::remote::status::ShowMetrics;
 use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
-/// Between two looks at the clock on the wall.
+/// Interval between checks of the wall clock.
 const LOOK: Duration = Duration::from_secs(1);
 /// Frames after the start within which a closed door is found closed: nothing fades that nobody was meant to hear.
 const BEGINNING: u64 = 5 * SAMPLE_RATE as u64;
@@ -23,12 +23,12 @@ const BEGINNING: u64 = 5 * SAMPLE_RATE as u64;
 /// Frames after the start at which MIDI devices have had time to be found.
 const GREETING: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
-/// The setlists, and where in its plans the performance is.
+/// The setlists, and the position in the plans.
 pub(in crate::session::live) struct Program {
     setlists: Library<Setlist>,
     /// The frame at which the timer runs out.
     timer: Option<u64>,
-    /// The entry of the setlist that was gone to last, from 1.
+    /// The current entry of the setlist, from 1.
     place: usize,
     opening: Opening,
     /// The opening hours that were looked at last, and when.
@@ -59,14 +59,14 @@ impl Program {
         self.timer
     }
 
-    /// Winds the timer up at a frame, or calls it off.
+    /// Starts the timer at a frame, or cancels it.
     pub(super) fn wind_timer(&mut self, seconds: f32, frame: u64) {
         let runs = self.timer.is_some();
         self.timer = (seconds > 0.0).then(|| frame + seconds_to_frames(f64::from(seconds)));
         if seconds > 0.0 {
-            tracing::info!("the music fades out in {seconds:.0} s; `melos set timer 0` calls it off");
+            tracing::info!("the music fades out in {seconds:.0} s; `melos set timer 0` cancels this");
         } else if runs {
-            tracing::info!("the timer is called off");
+            tracing::info!("the timer is cancelled");
         }
     }
 
@@ -83,13 +83,13 @@ impl Stage {
     /// What is due by plan at a frame.
     pub(super) fn run_program(&mut self, frame: u64) {
         if self.program.timer.take_if(|end| *end <= frame).is_some() {
-            tracing::info!("the timer has run out: the music fades out; `melos set play on` goes on");
+            tracing::info!("the timer has run out: the music fades out; `melos set play on` resumes");
             self.apply(&ControlEvent::Set(Param::Timer, Value::Number(0.0)));
             self.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         }
     }
 
-    /// Complains about a setlist that there is not.
+    /// Reports a setlist that does not exist.
     pub(super) fn misses_setlist(&mut self, event: &ControlEvent) -> bool {
         let (ControlEvent::Set(Param::Setlist, Value::Text(name))
         | ControlEvent::NextBar(Param::Setlist, Value::Text(name))) = event
@@ -99,12 +99,12 @@ impl Stage {
         let missing = !name.is_empty() && self.program.setlists.get(name).is_none();
         if missing {
             let there = listed(self.program.setlists.names());
-            self.reports.complain("setlist", &format!("there is no setlist {}; there are {there}", quoted(name)));
+            self.reports.complain("setlist", &format!("there is no setlist {}; choose one of {there}", quoted(name)));
         }
         missing
     }
 
-    /// Stands at an entry of the setlist without going there; 0 is before the first.
+    /// Sets the current entry of the setlist without loading it; 0 is before the first.
     pub(super) fn stand_at(&mut self, place: usize) {
         self.program.place = place;
         self.apply(&ControlEvent::Set(Param::SetlistGo, Value::Number(place as f32)));
@@ -119,7 +119,7 @@ impl Stage {
                 let there = listed(self.program.setlists.names());
                 return self.reports.complain(
                     "setlist",
-                    &format!("no setlist is chosen; `melos setlist NAME` chooses one of {there}"),
+                    &format!("no setlist is selected; `melos setlist NAME` selects one of {there}"),
                 );
             };
             name.clone_from(only);
@@ -171,7 +171,7 @@ impl Stage {
         self.act(Param::Preset, &value);
     }
 
-    /// Looks at the clock on the wall, now and then, and opens or closes.
+    /// Checks the wall clock periodically, and opens or closes.
     pub(super) fn look_at_clock(&mut self) {
         let now = Instant::now();
         if self.program.looked.is_some_and(|looked| now - looked < LOOK) {
@@ -221,7 +221,7 @@ impl Stage {
         }
     }
 
-    /// What `melos status` tells of all that.
+    /// The part of `melos status` about plans.
     pub(super) fn show_program(&self, head: u64) {
         let Value::Text(name) = self.performance.conductor().value(Param::Setlist) else { return };
         let entries = self.program.entries(&name);
