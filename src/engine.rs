@@ -1,16 +1,16 @@
-//! The real-time engine: plays the network's hops, the harmony voices and the room, and never waits for anyone.
+//! The real-time engine: plays the network's hops and the harmony voices, adds reverb, and never blocks.
 //!
-//! [`Engine::render`] runs on the audio thread. Nothing under this module allocates, frees, locks, makes a system call,
-//! logs, reads a clock or can panic there; buffers are sized in [`Engine::new`], commands are `Copy`, time is counted in
-//! frames. Everything is worked out in quanta of [`QUANTUM`] frames, so the sound never depends on the device's block
-//! size, and commands take effect at the start of the quantum that holds their frame.
+//! [`Engine::render`] runs on the audio thread. Nothing in this module allocates, frees, locks, makes a system call,
+//! logs, reads a clock or panics there: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is counted in
+//! frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound never depends on the device's block
+//! size, and commands take effect at the start of the quantum that contains their frame.
 //!
 //! ```text
-//! hops ─► network (texture when missing) ─► image ─┐
-//! notes ─► bass, pad, upper voice ─────────────────┴─► hold ─► reverb ─► tone ─► limiter ─► gate ─► out, tap
+//! hops ─► network (sustain when starved) ─► widener ─┐
+//! notes ─► bass, pad, upper voice ───────────────────┴─► freeze ─► reverb ─► tone ─► limiter ─► gate ─► out, tap
 //! ```
 //!
-//! Inside, sound is a middle and a side signal: the middle alone is what a mono listener hears.
+//! Internally, audio is mid/side: a mono listener hears exactly the mid signal.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -55,30 +55,30 @@ use stereo_widener::StereoWidener;
 use tone::Tone;
 use voices::{Bass, Pad, Pool, Upper};
 
-/// Frames the engine works out at a time.
+/// Frames that the engine renders at a time.
 pub const QUANTUM: usize = 64;
 
-/// Frames ahead of the play head that the hops must reach, or the network's sound begins to give way to its texture.
+/// Frames ahead of the playhead that must be covered by hops; otherwise the network's sound fades to a sustain.
 pub const HOP_LEAD: u64 = network::LEAD + QUANTUM as u64;
 
-/// Seconds in which the music fades when it is stopped, and when it is played again.
+/// Seconds over which the music fades out when stopped and in when started again.
 pub const PLAY_FADE_SECONDS: [f32; 2] = [1.5, 0.8];
 
-/// Seconds of the first fade-in and of the one after a panic.
+/// Fade-in at the start and after a panic.
 const FADE_IN_SECONDS: f32 = 0.06;
-/// Seconds in which a panic cuts.
+/// Fade-out on panic.
 const PANIC_FADE_SECONDS: f32 = 0.005;
-/// Hops and commands taken in one quantum, so that its work is bounded.
+/// Hops and commands accepted per quantum, to bound its work.
 const MAX_HOPS_PER_QUANTUM: usize = 16;
 const MAX_COMMANDS_PER_QUANTUM: usize = 256;
-/// Share of a quantum in the running effective level: a time constant of 300 ms.
+/// Weight of a quantum in the running RMS level: a time constant of 300 ms.
 const RMS_SHARE: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
 
-/// The engine; see the module's description.
+/// The engine; see the module documentation.
 pub struct Engine {
     ports: EnginePorts,
     status: Arc<EngineStatus>,
-    /// The play head: the first frame of the next quantum.
+    /// The playhead: the first frame of the next quantum.
     frame: u64,
     network: Network,
     widener: StereoWidener,
@@ -96,14 +96,14 @@ pub struct Engine {
     limiter: Limiter,
     gate: Ramp,
     cutting: bool,
-    /// Whether the quantum before had to be turned down.
+    /// Whether the previous quantum was limited.
     limiting: bool,
     starved_since: u64,
     power: f32,
-    /// The quantum being played, and how much of it is.
+    /// The current quantum, and how much of it has been played.
     ready: [[f32; 2]; QUANTUM],
     played: usize,
-    /// Frames that found the tap full and are not accounted for in it yet.
+    /// Frames that did not fit in the tap and are not yet marked there as a gap.
     untapped: u32,
 }
 
@@ -114,7 +114,7 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Builds the engine at frame 0 with every parameter at its default; the one place in this module that allocates.
+    /// Creates an engine at frame 0 with every parameter at its default. This is the only function here that allocates.
     #[must_use]
     pub fn new(ports: EnginePorts, status: Arc<EngineStatus>) -> Self {
         let mut play = Ramp::new(0.0, FADE_IN_SECONDS);
@@ -147,15 +147,15 @@ impl Engine {
         }
     }
 
-    /// What the engine tells about itself.
+    /// Returns the engine's status.
     #[must_use]
     pub fn status(&self) -> &Arc<EngineStatus> {
         &self.status
     }
 
-    /// Writes the next `out.len() / 2` frames, interleaved left and right, full scale ±1, never above −1 dBFS.
+    /// Renders the next `out.len() / 2` frames, interleaved left and right, full scale ±1, never above −1 dBFS.
     ///
-    /// Runs on the audio thread. Any length will do; the same frames come out whatever the lengths are.
+    /// Runs on the audio thread. Any length is valid; the frames do not depend on it.
     pub fn render(&mut self, out: &mut [f32]) {
         let mut frames = out.chunks_exact_mut(2);
         for frame in &mut frames {
@@ -260,7 +260,7 @@ impl Engine {
         }
     }
 
-    /// All layers and the room, before the master level.
+    /// Mixes all layers and the reverb, before the master level.
     fn mix(&mut self) -> Bus {
         let mut bus = Bus::SILENT;
         let mut piano = [0.0; QUANTUM];
@@ -303,7 +303,7 @@ impl Engine {
         bus
     }
 
-    /// Master level, fades, limiter and gate, into the quantum to be played.
+    /// Applies master level, fades, limiter and gate, and writes the quantum to be played.
     fn finish(&mut self, bus: &Bus) {
         let (master, play, gate) = (self.mixer.master.step(), self.play.step(), self.gate.step());
         let gains = master.iter().zip(play.iter()).zip(gate.iter());
@@ -320,7 +320,7 @@ impl Engine {
             *out = self.limiter.next(frame).map(|sample| gate * sample);
         }
         if broken > 0 {
-            // Something recursive is poisoned; it can only start afresh.
+            // A recursive filter holds NaN or infinity and must be reset.
             self.lost(Loss::NotFinite, broken);
             self.tell(EngineEvent::NotFinite { frame: self.frame });
             self.clear();
@@ -340,7 +340,7 @@ impl Engine {
         self.status.silent.store(self.play.value() == 0.0 && self.play.target() == 0.0, Relaxed);
     }
 
-    /// Empties everything that rings.
+    /// Resets everything with a tail.
     fn clear(&mut self) {
         self.bass.clear();
         self.pad.clear();
@@ -360,7 +360,7 @@ impl Engine {
             power += 0.5 * (left * left + right * right);
         }
         self.power += RMS_SHARE * (power / QUANTUM as f32 - self.power);
-        // Bits of floats that are not negative rise with their values.
+        // The bits of non-negative floats compare like their values.
         self.status.peak.fetch_max(peak.to_bits(), Relaxed);
         self.status.rms.store(self.power.max(0.0).sqrt().to_bits(), Relaxed);
         if self.untapped > 0 && self.ports.tap.try_push(gap(self.untapped)).is_ok() {

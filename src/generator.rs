@@ -1,8 +1,8 @@
-//! The generator: latents by the transformer, mel frames by the decoder, samples by the vocoder, in hops on the time line.
+//! The generator: the transformer produces latents, the decoder mel frames and the vocoder samples, in hops on the timeline.
 //!
-//! Latent `k` is decided for the frames from `4096 k` on, by the plan's conditions there and by noise that depends on
-//! seed and `k` alone. Once it is decided, the hops before `8 k + 4` are final. [`Generator::replan`] goes back to an
-//! earlier latent and crosses over into another future.
+//! Latent `k` covers the frames from `4096 k` on. It follows from the plan's conditions there and from noise that depends
+//! only on the seed and `k`. Once it is generated, the hops before `8 k + 4` are final. [`Generator::replan`] rolls back to
+//! an earlier latent and crossfades into a new future.
 
 mod chroma;
 mod context;
@@ -38,15 +38,15 @@ pub use worker::{AHEAD, HopSource, Worker, WorkerEvent, WorkerStatus};
 /// Frames of one latent.
 pub const LATENT_FRAMES: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 
-/// Why a latent could not be generated. The generator is then where it was before.
+/// Why a latent could not be generated. The generator's state is then unchanged.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum GeneratorError {
     /// A network failed.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A network gave a number that is none; the music starts afresh with the next latent.
-    #[error("the {network} gave numbers that are not finite at frame {frame}")]
+    /// A network returned NaN or infinity; the music restarts with the next latent.
+    #[error("the {network} returned NaN or infinity at frame {frame}")]
     NotFinite {
         /// Which network.
         network: &'static str,
@@ -54,75 +54,75 @@ pub enum GeneratorError {
         frame: u64,
     },
     /// There is no plan yet.
-    #[error("there is no plan to follow yet")]
+    #[error("no plan yet")]
     NoPlan,
 }
 
-/// What one latent turned out to be.
+/// A generated latent and its analysis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Heard {
     /// First of the latent's [`LATENT_FRAMES`] frames.
     pub from: u64,
-    /// How strong each pitch class is, from C on, the largest 1. Of the spectra that this latent finished, which begin
-    /// two mel frames before it.
+    /// Strength of each pitch class from C up, scaled to a maximum of 1, over the spectra that this latent finished, which
+    /// start two mel frames before it.
     pub chroma: [f32; 12],
-    /// How marked a note begins in each mel frame, from `from` on: 0 where none does, up to 1.
+    /// Onset strength in each mel frame from `from` on: 0 without an onset, up to 1.
     pub onsets: [f32; FRAMES_PER_LATENT],
-    /// What was decided.
+    /// The latent.
     pub latent: Latent,
-    /// Whether the network had stopped playing though notes were asked for, so that it forgets the past from here on.
+    /// Whether the network had stalled although notes were requested, and therefore forgets the past from here on.
     pub restarted: bool,
 }
 
-/// Another future, that waits for its place.
+/// A pending new future.
 #[derive(Debug)]
 struct Change {
     replacement: Replacement,
-    /// First hop of the new future that is to be heard.
+    /// First hop of the new future that is played.
     heard: u64,
-    /// The latent before which to go back even if the old future is not known up to the end of the crossfade then.
+    /// The latent count at which to roll back even if the old future does not yet reach the end of the crossfade.
     known: Option<u64>,
 }
 
 impl Change {
-    /// The hop up to which the old future must be final.
+    /// Returns the hop up to which the old future must be final.
     fn due(&self) -> u64 {
         let known = self.known.map_or(u64::MAX, final_hop);
         known.min(self.heard + crossfade::FADE_HOPS)
     }
 }
 
-/// What makes the future another one.
+/// What the new future replaces.
 #[derive(Debug)]
 enum Replacement {
-    /// A plan that says something else from frame `planned` on: its latent is the first to be decided again.
+    /// A plan that differs from frame `planned` on, whose latent is the first to be generated again.
     Plan { plan: Arc<Plan>, planned: u64 },
-    /// Other networks.
+    /// New networks.
     Networks(Box<Networks>),
 }
 
-/// Generates hops, latent by latent. Runs on any thread but the audio thread.
+/// Generates hops, latent by latent. Runs on any thread except the audio thread.
 #[derive(Debug)]
 pub struct Generator {
     plan: Option<Arc<Plan>>,
     changes: VecDeque<Change>,
     future: Future,
     splicer: Splicer,
-    /// Latents that were decided when the newest splice took effect.
+    /// Latents generated when the newest splice took effect.
     known: u64,
 }
 
 impl Generator {
-    /// A generator at frame 0 with the networks of a model, warm.
+    /// Creates a generator at frame 0 with the networks of a model, and warms them up.
     ///
     /// # Errors
-    /// When a network fails; see [`Networks::new`].
+    /// If a network fails; see [`Networks::new`].
     pub fn new(models: Models) -> Result<Self, GeneratorError> {
         let future = Future::new(Networks::new(models)?);
         Ok(Self { plan: None, changes: VecDeque::new(), future, splicer: Splicer::new(), known: 0 })
     }
 
-    /// Takes a plan that says the same up to here and more from here on.
+    /// Accepts a plan that is the same so far and extends the current one.
     pub fn follow(&mut self, plan: Arc<Plan>) {
         let newest = self.changes.iter_mut().rev().find_map(|change| match &mut change.replacement {
             Replacement::Plan { plan, .. } => Some(plan),
@@ -134,38 +134,38 @@ impl Generator {
         }
     }
 
-    /// The plan that the next latent follows.
+    /// Returns the plan for the next latent.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_deref()
     }
 
-    /// Takes a plan that says something else from frame `planned` on: the latent there is decided again, and from frame
-    /// `heard` on (the same, or later when the splice came late) the new future is heard, in a new epoch, after a
-    /// crossfade of 32 ms. Both are rounded up to hops. Takes effect in the next [`Generator::step`] by which the old
-    /// future is known up to the end of the crossfade, so the sound does not depend on how far ahead it was made.
+    /// Accepts a plan that differs from frame `planned` on. The latent there is generated again, and the new future is played
+    /// from frame `heard` on (the same frame, or later if the splice is late), in a new epoch with a crossfade of 32 ms. Both
+    /// frames are rounded up to hops. Takes effect in the next [`Generator::step`] where the old future reaches the end of the
+    /// crossfade, so the sound does not depend on how far ahead it was generated.
     pub fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
         self.replan_again(plan, planned, heard, None);
     }
 
-    /// The same as it was done before: with `known`, when the latents before that frame are decided if not earlier. That
-    /// is [`Generator::known`] of the time when the splice took effect, for it may have been moved by
-    /// [`Generator::resplice`] since.
+    /// Like [`Generator::replan`], to reproduce a logged splice: with `known`, it takes effect at the latest once the latents
+    /// before that frame are generated. Pass the value of [`Generator::known`] from when the splice took effect, because
+    /// [`Generator::resplice`] may have moved it since.
     pub fn replan_again(&mut self, plan: Arc<Plan>, planned: u64, heard: u64, known: Option<u64>) {
         let heard = heard.max(planned).div_ceil(HOP as u64);
         let known = known.map(|frame| frame / LATENT_FRAMES);
         self.changes.push_back(Change { replacement: Replacement::Plan { plan, planned }, heard, known });
     }
 
-    /// Plays on with other networks, under the same plan. They begin anew a little before frame `heard`, rounded up to
-    /// hops, and are heard from there on, in a new epoch, after a crossfade of 32 ms.
+    /// Continues with new networks under the same plan. They start from scratch slightly before frame `heard`, rounded up to
+    /// hops, and are played from there on, in a new epoch with a crossfade of 32 ms.
     pub fn swap(&mut self, networks: Networks, heard: u64) {
         let heard = heard.div_ceil(HOP as u64);
         self.changes.push_back(Change { replacement: Replacement::Networks(Box::new(networks)), heard, known: None });
     }
 
-    /// Moves the newest splice that took effect, or the oldest that did not, to a later frame, where it opens a new epoch:
-    /// for when the engine would get it, or got it, too late. Nothing is generated again.
+    /// Moves the newest splice that took effect, or else the oldest pending one, to a later frame, where it opens a new epoch.
+    /// Use it when the engine would receive, or has received, the splice too late. Nothing is generated again.
     pub fn resplice(&mut self, heard: u64) {
         let first = heard.div_ceil(HOP as u64);
         if let Some(change) = self.changes.front_mut() {
@@ -175,40 +175,40 @@ impl Generator {
         self.splicer.move_to(first);
     }
 
-    /// Goes on at `frame` or up to 128 ms later, after hops were missing from the engine: what should have been played
-    /// until then is left out. Does nothing when that frame is covered.
+    /// Resumes at `frame` or up to 128 ms later after the engine was starved, skipping the music up to there. Does nothing if
+    /// that frame is covered.
     pub fn resume_at(&mut self, frame: u64) {
         if self.future.skip_to(frame) {
             self.splicer.resume_at(self.future.final_hop());
         }
     }
 
-    /// Frames up to here were sent, in the current epoch.
+    /// Returns the frame up to which hops have been sent in the current epoch.
     #[must_use]
     pub fn covered(&self) -> u64 {
         let next = self.splicer.next_hop();
         self.changes.front().map_or(next, |change| change.heard.min(next)) * HOP as u64
     }
 
-    /// Frames up to here were decided when the newest splice took effect.
+    /// Returns the frame up to which latents had been generated when the newest splice took effect.
     #[must_use]
     pub fn known(&self) -> u64 {
         self.known * LATENT_FRAMES
     }
 
-    /// The epoch that hops are sent in; rises with every splice.
+    /// Returns the current epoch, which increases with every splice.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.splicer.epoch()
     }
 
-    /// Generates one latent and appends the hops that are final now, in the order of their indices.
+    /// Generates one latent and appends the hops that are now final, ordered by index.
     ///
     /// # Errors
-    /// When a network fails or gives numbers that are not finite, or when there is no plan.
+    /// If a network fails or returns NaN or infinity, or if there is no plan.
     pub fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
         while self.changes.front().is_some_and(|change| change.due() <= self.future.final_hop()) {
-            let change = self.changes.pop_front().expect("the front was just looked at");
+            let change = self.changes.pop_front().expect("the front exists");
             self.splice(change);
         }
         let plan = self.plan.clone().ok_or(GeneratorError::NoPlan)?;
@@ -218,12 +218,12 @@ impl Generator {
         Ok(heard)
     }
 
-    /// Makes good for a step that panicked: goes back to before it and starts the music afresh there.
+    /// Recovers from a step that panicked: restores the state before it and restarts the music there.
     pub fn recover(&mut self) {
         self.future.recover();
     }
 
-    /// Goes back to where a change begins and prepares the crossfade. What lies further back than what is kept begins here.
+    /// Rolls back to where a change starts and prepares the crossfade. A change further back than the history starts here.
     fn splice(&mut self, change: Change) {
         self.known = self.future.latent();
         self.splicer.open(change.heard, self.future.tape(), self.future.final_hop());

@@ -1,4 +1,4 @@
-//! The one mel spectrogram of Melos: preparing, training and playing share these constants and this code.
+//! The mel spectrogram of Melos: corpus preparation, training and playing share these constants and this code.
 //!
 //! A mel frame is the natural logarithm, floored at [`FLOOR`], of [`BANDS`] triangular bands over the magnitude spectrum
 //! of [`N_FFT`] samples under a periodic Hann window. The bands are those of Slaney's Auditory Toolbox (1998): linear
@@ -13,31 +13,31 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 use crate::units::SAMPLE_RATE;
 
-/// Samples under the window.
+/// Window length in samples.
 pub const N_FFT: usize = 2048;
-/// Samples between two mel frames.
+/// Samples between consecutive mel frames.
 pub const HOP: usize = 512;
-/// Bins of the spectrum.
+/// Number of spectrum bins.
 pub const BINS: usize = N_FFT / 2 + 1;
-/// Mel bands.
+/// Number of mel bands.
 pub const BANDS: usize = 128;
-/// Lower edge of the lowest band, hertz.
+/// Lower edge of the lowest band, in hertz.
 pub const LOWEST_HZ: f64 = 30.0;
-/// Upper edge of the highest band, hertz.
+/// Upper edge of the highest band, in hertz.
 pub const HIGHEST_HZ: f64 = 18_000.0;
-/// Smallest band value the logarithm sees.
+/// Band values are raised to at least this before the logarithm.
 pub const FLOOR: f32 = 1e-5;
 /// Mel frames per second.
 pub const FRAMES_PER_SECOND: f64 = SAMPLE_RATE as f64 / HOP as f64;
-/// Mel frames per latent frame.
+/// Mel frames per latent.
 pub const FRAMES_PER_LATENT: usize = 8;
-/// Latent frames per second.
+/// Latents per second.
 pub const LATENTS_PER_SECOND: f64 = FRAMES_PER_SECOND / FRAMES_PER_LATENT as f64;
 
-/// One mel frame: natural logarithms of the band values.
+/// One mel frame: the natural logarithms of the band values.
 pub type MelFrame = [f32; BANDS];
 
-/// The band weights over the spectrum's bins, one row per band.
+/// Returns the band weights over the spectrum bins, one row per band.
 #[must_use]
 pub fn mel_filter_bank() -> Vec<[f32; BINS]> {
     (0..BANDS)
@@ -54,13 +54,13 @@ pub fn mel_filter_bank() -> Vec<[f32; BINS]> {
         .collect()
 }
 
-/// Edges of the bands in hertz: band `b` rises from edge `b` to edge `b + 1` and falls to edge `b + 2`.
+/// Returns a band edge in hertz: band `b` rises from edge `b` to edge `b + 1` and falls to edge `b + 2`.
 fn edge(index: usize) -> f64 {
     let (low, high) = (hz_to_mel(LOWEST_HZ), hz_to_mel(HIGHEST_HZ));
     mel_to_hz(low + (high - low) * index as f64 / (BANDS + 1) as f64)
 }
 
-/// The frequency at which a band weighs most, hertz.
+/// Returns the centre frequency of a band, in hertz.
 #[must_use]
 pub fn band_centre(band: usize) -> f64 {
     edge(band + 1)
@@ -85,7 +85,7 @@ fn mel_to_hz(mel: f64) -> f64 {
     if mel < 15.0 { mel * 200.0 / 3.0 } else { 1000.0 * ((mel - 15.0) * 6.4f64.ln() / 27.0).exp() }
 }
 
-/// The inner product of two slices of one length, with eight running sums, which a processor adds side by side.
+/// Returns the inner product of two slices of equal length, using eight running sums so that it vectorises.
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
@@ -99,15 +99,15 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// A band's weights where they are not zero.
+/// The non-zero weights of a band.
 struct Band {
     first_bin: usize,
     weights: Vec<f32>,
 }
 
-/// Turns samples at 48 kHz into spectra and mel frames; allocates only when made and in the whole-signal functions.
+/// Turns samples at 48 kHz into spectra and mel frames. Allocates only on creation and in the whole-signal functions.
 ///
-/// The transform runs in double precision: beside loud bands, rounding in single precision is heard in bands at the floor.
+/// The FFT uses double precision: with single precision, rounding errors of loud bands would show in bands at the floor.
 pub struct MelAnalyzer {
     fft: Arc<dyn RealToComplex<f64>>,
     window: Vec<f64>,
@@ -130,7 +130,7 @@ impl Default for MelAnalyzer {
 }
 
 impl MelAnalyzer {
-    /// Plans the transform and lays out the bands.
+    /// Creates an analyzer: plans the FFT and computes the bands.
     #[must_use]
     pub fn new() -> Self {
         let fft = RealFftPlanner::new().plan_fft_forward(N_FFT);
@@ -152,7 +152,7 @@ impl MelAnalyzer {
         }
     }
 
-    /// The magnitude spectrum of the mel frame centred on sample `centre` of a signal.
+    /// Computes the magnitude spectrum of the mel frame centred on sample `centre` of a signal.
     pub fn magnitudes(&mut self, signal: &[f32], centre: usize, magnitudes: &mut [f32; BINS]) {
         let half = N_FFT / 2;
         let start = centre.saturating_sub(half).min(signal.len());
@@ -170,7 +170,7 @@ impl MelAnalyzer {
         }
     }
 
-    /// The mel frame of a magnitude spectrum.
+    /// Returns the mel frame of a magnitude spectrum.
     #[must_use]
     pub fn mel(&self, magnitudes: &[f32; BINS]) -> MelFrame {
         let mut frame = [0.0; BANDS];
@@ -181,7 +181,7 @@ impl MelAnalyzer {
         frame
     }
 
-    /// The mel frames of a whole signal: one per started hop and one at its end, `len / HOP + 1` in all.
+    /// Returns the mel frames of a whole signal: one per started hop and one at its end, `len / HOP + 1` in total.
     #[must_use]
     pub fn log_mel(&mut self, signal: &[f32]) -> Vec<MelFrame> {
         let mut magnitudes = [0.0; BINS];
@@ -216,7 +216,7 @@ mod tests {
         let loudest = (0..BANDS).max_by(|a, b| frame[*a].total_cmp(&frame[*b])).expect("there are bands");
         let row = &mel_filter_bank()[loudest];
         let bin = (f64::from(hz) / f64::from(SAMPLE_RATE) * N_FFT as f64).round() as usize;
-        assert!(row[bin] > 0.0, "band {loudest} does not hold 2 kHz");
+        assert!(row[bin] > 0.0, "band {loudest} does not contain 2 kHz");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is asked for: emotion, harmony's vocabulary, beats and bars, and the plan for the network.
+//! What is requested of the music: emotion, harmony vocabulary, beats and bars, and the plan for the network.
 
 pub mod clock;
 pub mod conditions;

@@ -22,7 +22,7 @@ pub fn gain_to_db(gain: f32) -> f32 {
     20.0 * gain.abs().max(1e-10).log10()
 }
 
-/// Frequency in hertz of a MIDI note number (69 = A4 = 440 Hz, equal temperament); fractions are cents / 100.
+/// Returns the frequency in hertz of a MIDI note number (69 = A4 = 440 Hz, equal temperament); 0.01 is one cent.
 #[must_use]
 pub fn note_to_hz(note: f32) -> f32 {
     440.0 * ((note - 69.0) / 12.0).exp2()

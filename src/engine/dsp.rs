@@ -1,4 +1,4 @@
-//! The small parts that everything else is made of.
+//! Basic DSP building blocks.
 
 use std::f32::consts::TAU;
 
@@ -6,8 +6,8 @@ use super::QUANTUM;
 use super::ramp::Span;
 use crate::units::SAMPLE_RATE;
 
-/// One quantum of a middle and a side signal: left is their sum, right their difference, so that the middle alone is
-/// what a mono listener hears, whatever the side does.
+/// One quantum of mid and side signals. Left is their sum and right their difference, so a mono listener hears exactly
+/// the mid signal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bus {
     pub(super) mid: [f32; QUANTUM],
@@ -17,13 +17,13 @@ pub(super) struct Bus {
 impl Bus {
     pub(super) const SILENT: Self = Self { mid: [0.0; QUANTUM], side: [0.0; QUANTUM] };
 
-    /// Multiplies both.
+    /// Scales both signals.
     pub(super) fn scale(&mut self, gain: Span) {
         gain.scale(&mut self.mid);
         gain.scale(&mut self.side);
     }
 
-    /// Adds another bus with a gain, and leaves that one silent; tells the highest sample that was added.
+    /// Adds another bus with a gain, clears it, and returns the highest sample added.
     pub(super) fn add(&mut self, other: &mut Self, gain: Span) -> f32 {
         let mut peak = 0.0f32;
         for n in 0..QUANTUM {
@@ -38,14 +38,14 @@ impl Bus {
     }
 }
 
-/// Turns numbers so small that some processors handle them a hundred times slower into zero.
+/// Flushes denormals to zero, because some processors handle them a hundred times more slowly.
 pub(super) fn flush(value: f32) -> f32 {
     if value.abs() < 1e-15 { 0.0 } else { value }
 }
 
-/// `sin(2π · turns)` for turns above −8, to 4e-6; a Taylor polynomial of degree 9 on a quarter turn.
+/// Returns `sin(2π · turns)` for turns above −8, accurate to 4e-6: a Taylor polynomial of degree 9 on a quarter turn.
 ///
-/// Made of multiplications and additions alone, so that it gives the same bits on every machine.
+/// Uses only multiplication and addition, so the result is bit-identical on every machine.
 pub(super) fn sine(turns: f32) -> f32 {
     let turns = turns + 8.0;
     let half = 0.5 - (turns - (turns as i32) as f32);
@@ -61,8 +61,8 @@ pub(super) fn sine(turns: f32) -> f32 {
     x * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s / 362_880.0))))
 }
 
-/// A falling saw without the worst of its aliasing: polynomial band-limited steps (Välimäki and Huovilainen 2007).
-/// `phase` is in turns, `0..1`, and `increment` how many pass per frame.
+/// Falling sawtooth with reduced aliasing: polynomial band-limited steps (Välimäki and Huovilainen 2007). `phase` is in
+/// turns, `0..1`, and `increment` in turns per frame.
 pub(super) fn saw(phase: f32, increment: f32) -> f32 {
     let correction = if phase < increment {
         let t = phase / increment;
@@ -76,7 +76,7 @@ pub(super) fn saw(phase: f32, increment: f32) -> f32 {
     2.0 * phase - 1.0 - correction
 }
 
-/// Moves a phase on by `increment` turns, within `0..1`.
+/// Advances a phase by `increment` turns, wrapping to `0..1`.
 pub(super) fn advance(phase: &mut f32, increment: f32) {
     *phase += increment;
     if *phase >= 1.0 {
@@ -84,13 +84,13 @@ pub(super) fn advance(phase: &mut f32, increment: f32) {
     }
 }
 
-/// Coefficient of a one-pole low-pass with its corner at `hz`.
+/// Returns the coefficient of a one-pole low-pass with cutoff `hz`.
 pub(super) fn one_pole(hz: f32) -> f32 {
     let x = TAU * hz / SAMPLE_RATE as f32;
     x / (1.0 + x)
 }
 
-/// A one-pole low-pass.
+/// One-pole low-pass filter.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LowPass {
     state: f32,
@@ -103,7 +103,7 @@ impl LowPass {
     }
 }
 
-/// A short delay that passes all frequencies equally loud and only smears them in time (Schroeder 1962).
+/// Schroeder all-pass (1962): a short delay with a flat magnitude response.
 #[derive(Debug)]
 pub(super) struct AllPass {
     line: Box<[f32]>,
@@ -135,23 +135,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sine_is_one() {
+    fn the_sine_approximation_is_accurate() {
         for step in -3000..3000 {
             let turns = step as f32 / 1000.0;
             let exact = (f64::from(turns) * std::f64::consts::TAU).sin() as f32;
-            assert!((sine(turns) - exact).abs() < 1e-5, "{turns}: {} for {exact}", sine(turns));
+            assert!((sine(turns) - exact).abs() < 1e-5, "{turns}: {}, expected {exact}", sine(turns));
         }
     }
 
     #[test]
-    fn an_all_pass_keeps_the_energy() {
+    fn an_all_pass_preserves_energy() {
         let mut filter = AllPass::new(37, 0.6);
         let energy: f32 = (0..4000).map(|n| filter.next(if n == 0 { 1.0 } else { 0.0 }).powi(2)).sum();
         assert!((energy - 1.0).abs() < 1e-4, "{energy}");
     }
 
     #[test]
-    fn a_saw_has_no_mean_and_stays_in_range() {
+    fn a_saw_has_no_dc_and_stays_in_range() {
         let (mut phase, increment) = (0.0, 441.3 / 48_000.0);
         let mut sum = 0.0;
         for _ in 0..48_000 {

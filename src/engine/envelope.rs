@@ -1,25 +1,26 @@
-//! How a note begins, stays and ends.
+//! ADSR envelopes.
 
 use super::QUANTUM;
 use super::dsp::flush;
 use crate::units::SAMPLE_RATE;
 
-/// Times in seconds, levels as factors. The curves are exponential, as those of strings and air are.
+/// Times in seconds, levels as linear gain. The curves are exponential, like those of acoustic instruments.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    /// Until the full level.
+    /// Time until the full level.
     pub(super) attack: f32,
-    /// Time constant of the way down to `sustain`.
+    /// Time constant of the decay to `sustain`.
     pub(super) decay: f32,
     /// Level while the note is held.
     pub(super) sustain: f32,
-    /// Time constant of the end.
+    /// Time constant of the release.
     pub(super) release: f32,
 }
 
-/// Below this a released note has ended: −90 dB.
+/// Level below which a released note has ended: −90 dB.
 const END_LEVEL: f32 = 3e-5;
-/// What the attack aims at, so that it reaches 1 in finite time; `ln(ATTACK_TARGET / (ATTACK_TARGET - 1))` time constants.
+/// Target of the exponential attack: above 1, so that it reaches 1 in finite time, after
+/// `ln(ATTACK_TARGET / (ATTACK_TARGET - 1))` time constants.
 const ATTACK_TARGET: f32 = 1.3;
 const ATTACK_CONSTANTS: f32 = 1.466_337;
 
@@ -32,7 +33,7 @@ enum Stage {
     Release,
 }
 
-/// The level of one note.
+/// The envelope of one note.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Envelope {
     stage: Stage,
@@ -77,7 +78,7 @@ impl Envelope {
         self.level
     }
 
-    /// Writes the levels of the next quantum.
+    /// Renders the levels of the next quantum.
     pub(super) fn render(&mut self, out: &mut [f32; QUANTUM]) {
         for level in out {
             match self.stage {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rises_settles_and_ends() {
+    fn it_attacks_decays_and_releases() {
         let mut envelope = Envelope::start(&SHAPE);
         assert!(seconds(&mut envelope, 0.009) < 1.0);
         assert!(seconds(&mut envelope, 0.004) > 0.95);

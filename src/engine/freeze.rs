@@ -1,13 +1,13 @@
-//! Freeze: the sound of one moment stands still, while the music goes on unheard.
+//! Hold: freezes the current sound while the music continues silently.
 
 use super::dsp::Bus;
 use super::granular_sustain::GranularSustain;
 use super::ramp::Ramp;
 
-/// Seconds of the crossfade into the held sound and out of it.
+/// Seconds of the crossfade into and out of the frozen sound.
 const CROSSFADE: f32 = 0.12;
 
-/// The held sound.
+/// The frozen sound.
 #[derive(Debug)]
 pub(super) struct Freeze {
     granular: GranularSustain<2>,

@@ -1,19 +1,19 @@
-//! A sound held still: overlapping grains of what was just heard.
+//! Granular synthesis that sustains the latest sound indefinitely.
 
 use std::f32::consts::PI;
 
 use super::QUANTUM;
 use super::ramp::Span;
 
-/// Frames remembered; grains start in the newer half, so recording may go on for a while under a fading texture.
+/// Length of the buffer in frames. Grains come from the newer half, so recording can continue while the sustain fades.
 const BUFFER: usize = 32_768;
-/// Frames in which grains are found: the last 340 ms.
+/// Frames from which grains are taken: the last 340 ms.
 const SOURCE: usize = BUFFER / 2;
-/// Length of a grain: 170 ms.
+/// Grain length: 170 ms.
 const GRAIN: usize = 8192;
-/// Grains that sound at once.
+/// Simultaneous grains.
 const OVERLAP: usize = 4;
-/// Keeps the level of grains that do not know of each other: the power of four overlapping Hann windows is 1.5.
+/// Keeps the level of uncorrelated grains constant: the power of four overlapping Hann windows is 1.5.
 const LEVEL: f32 = 0.816_496_6;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,7 +22,7 @@ struct Grain {
     age: usize,
 }
 
-/// Remembers a signal of `C` channels and can hold its last moment.
+/// Records a signal of `C` channels and can sustain its latest sound.
 #[derive(Debug)]
 pub(super) struct GranularSustain<const C: usize> {
     buffer: Box<[[f32; C]]>,
@@ -30,7 +30,7 @@ pub(super) struct GranularSustain<const C: usize> {
     write: usize,
     grains: [Grain; OVERLAP],
     noise: u32,
-    /// The next quantum does not follow on the last one.
+    /// Whether the next quantum is not contiguous with the last one.
     discontinuity: bool,
 }
 
@@ -45,7 +45,7 @@ impl<const C: usize> GranularSustain<C> {
         Self { buffer, window, write: 0, grains: [Grain::default(); OVERLAP], noise: 1, discontinuity: true }
     }
 
-    /// Remembers a quantum.
+    /// Records a quantum.
     pub(super) fn record(&mut self, frames: impl Iterator<Item = [f32; C]>) {
         let from = if std::mem::take(&mut self.discontinuity) { 0.0 } else { 1.0 };
         for (frame, gain) in frames.zip(Span { from, to: 1.0 }.iter()) {
@@ -54,9 +54,9 @@ impl<const C: usize> GranularSustain<C> {
         }
     }
 
-    /// Starts to hold what was recorded last; the first frames come at full level, so the caller fades in.
+    /// Starts sustaining the latest recorded sound. The first frames are at full level, so the caller must fade in.
     pub(super) fn capture(&mut self) {
-        // A grain across the discontinuity between this moment and what will be recorded next must not click.
+        // Grains that span the boundary between this sound and the next recording must not click.
         if !std::mem::replace(&mut self.discontinuity, true) {
             for (n, gain) in (Span { from: 1.0, to: 0.0 }).iter().enumerate() {
                 let frame = &mut self.buffer[(self.write + BUFFER - QUANTUM + n) % BUFFER];
@@ -68,7 +68,7 @@ impl<const C: usize> GranularSustain<C> {
         }
     }
 
-    /// The next frame of the held sound.
+    /// Returns the next frame of the sustained sound.
     pub(super) fn next(&mut self) -> [f32; C] {
         let mut sum = [0.0; C];
         for n in 0..OVERLAP {
@@ -90,7 +90,7 @@ impl<const C: usize> GranularSustain<C> {
         self.buffer.fill([0.0; C]);
     }
 
-    /// A start such that the whole grain lies in what was recorded last. Xorshift (Marsaglia 2003): the same every time.
+    /// Returns a random start such that the whole grain lies in the source region. Xorshift (Marsaglia 2003), so deterministic.
     fn random_start(&mut self) -> usize {
         self.noise ^= self.noise << 13;
         self.noise ^= self.noise >> 17;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_keeps_its_level_when_held() {
+    fn sustained_noise_keeps_its_level() {
         let mut sustain = GranularSustain::<1>::new();
         let mut seed = 1u32;
         let mut noise = || {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn grains_come_from_the_last_moment_only() {
+    fn grains_come_only_from_the_source_region() {
         let mut sustain = GranularSustain::<1>::new();
         for n in 0..BUFFER / QUANTUM {
             let value = if n * QUANTUM < SOURCE { 1.0 } else { 0.0 };

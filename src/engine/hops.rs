@@ -1,40 +1,40 @@
-//! The table of hops to be played, and the rule by which a re-planned future replaces the old one.
+//! The table of hops to play, and how a new future replaces the old one.
 
 use super::QUANTUM;
 use crate::event::Hop;
 use crate::mel::HOP;
 
-/// Hops the table holds: 2.7 s ahead of the play head.
+/// Size of the table: 2.7 s ahead of the playhead.
 const SLOTS: u64 = 256;
 
-/// Samples beyond this are a broken vocoder, not music; the limiter handles everything below.
+/// Samples above this come from a broken vocoder; the limiter handles everything below.
 const MAX_SAMPLE: f32 = 4.0;
 
-/// What became of a hop.
+/// What happened to a hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Receipt {
     /// It will be played.
     Taken,
-    /// It is played past, of an older or rejected epoch, or too far ahead.
+    /// It is in the past, from an older or rejected epoch, or too far ahead.
     Dropped,
-    /// It opens a newer epoch but begins before the play head: the whole epoch is ignored.
+    /// It opens a newer epoch but starts before the playhead, so the whole epoch is ignored.
     EpochRejected,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    /// Index of the hop, or `None` when there is nothing to play.
+    /// Index of the hop, or `None` if there is nothing to play.
     index: Option<u64>,
     samples: [f32; HOP],
 }
 
-/// Hops by their index.
+/// Hops by index.
 #[derive(Debug)]
 pub(super) struct HopTable {
     slots: Box<[Slot]>,
     epoch: u32,
     rejected: Option<u32>,
-    /// Samples that were not a finite number, and not told yet.
+    /// Non-finite samples not yet reported.
     not_finite: u64,
 }
 
@@ -45,17 +45,17 @@ impl HopTable {
         Self { slots: vec![empty; SLOTS as usize].into_boxed_slice(), epoch: 0, rejected: None, not_finite: 0 }
     }
 
-    /// The epoch being played.
+    /// Returns the epoch being played.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// How many samples were not a finite number since this was last asked.
+    /// Returns and resets the number of non-finite samples.
     pub(super) fn take_not_finite(&mut self) -> u64 {
         std::mem::take(&mut self.not_finite)
     }
 
-    /// Takes a hop in, with the play head at `frame`.
+    /// Stores a hop, with the playhead at `frame`.
     pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> Receipt {
         let (first, last) = (frame.div_ceil(HOP as u64), frame / HOP as u64 + SLOTS);
         if hop.epoch < self.epoch || self.rejected == Some(hop.epoch) {
@@ -66,7 +66,7 @@ impl HopTable {
                 self.rejected = Some(hop.epoch);
                 return Receipt::EpochRejected;
             }
-            // What the old epoch had planned from here on does not connect to the new one.
+            // The old epoch's hops from here on do not connect to the new one.
             for slot in &mut self.slots {
                 if slot.index.is_some_and(|index| index >= hop.index) {
                     slot.index = None;
@@ -86,7 +86,7 @@ impl HopTable {
         Receipt::Taken
     }
 
-    /// The quantum that begins at `frame`, if its hop is there.
+    /// Returns the quantum that starts at `frame`, if its hop is present.
     pub(super) fn quantum(&self, frame: u64) -> Option<&[f32]> {
         let index = frame / HOP as u64;
         let slot = &self.slots[(index % SLOTS) as usize];
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn hops_play_where_they_belong() {
+    fn hops_play_at_their_position() {
         let mut table = HopTable::new();
         for index in [0, 2, 1] {
             assert_eq!(table.receive(&hop(index, 0, index as f32 / 8.0), 0), Receipt::Taken);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_epoch_replaces_everything_from_its_first_hop_on() {
+    fn a_newer_epoch_replaces_all_hops_from_its_first_one_on() {
         let mut table = HopTable::new();
         for index in 0..8 {
             table.receive(&hop(index, 0, 0.1), 0);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_that_begins_in_the_past_is_rejected_whole() {
+    fn an_epoch_that_starts_in_the_past_is_rejected() {
         let mut table = HopTable::new();
         let frame = 4 * HOP as u64 + 64;
         for index in 0..8 {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn hops_out_of_reach_are_dropped() {
+    fn hops_out_of_range_are_dropped() {
         let mut table = HopTable::new();
         assert_eq!(table.receive(&hop(1, 0, 0.1), 2 * HOP as u64), Receipt::Dropped);
         assert_eq!(table.receive(&hop(SLOTS + 2, 0, 0.1), 2 * HOP as u64), Receipt::Dropped);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_becomes_silence() {
+    fn non_finite_samples_become_silence() {
         let mut table = HopTable::new();
         let mut bad = hop(0, 0, 9.0);
         bad.samples[1] = f32::NAN;

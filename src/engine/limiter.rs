@@ -1,34 +1,34 @@
-//! Keeps every sample under the ceiling without distortion: the gain is lowered before the peak arrives.
+//! Look-ahead limiter: lowers the gain before a peak arrives, so that no sample exceeds the ceiling.
 
 use super::QUANTUM;
 use crate::units::SAMPLE_RATE;
 
 /// −1 dBFS.
 pub(super) const CEILING: f32 = 0.891_250_9;
-/// Frames the sound is delayed so that the gain can be down in time: 1.3 ms.
+/// Look-ahead, and therefore delay, in frames: 1.3 ms.
 const LOOK_AHEAD: usize = QUANTUM;
-/// Time constant of the gain's way back up, in frames: 90 ms.
+/// Time constant of the release, in frames: 90 ms.
 const RELEASE: f32 = 0.09 * SAMPLE_RATE as f32;
 
-/// Gains above this turn nothing down that anyone hears: 0.01 dB.
+/// Gain reductions up to this one, 0.01 dB, are inaudible and not reported.
 const INAUDIBLE_GAIN: f32 = 0.998_85;
 
-/// A stereo limiter that looks ahead; both channels share one gain, so the image stands still.
+/// Stereo look-ahead limiter. Both channels share one gain, so the stereo image does not shift.
 ///
-/// The wanted gain is held at its minimum over the look-ahead and then averaged over it: the average of minima that all
-/// cover the peak is no larger than the peak allows.
+/// The required gain is replaced by its minimum over the look-ahead and then averaged over it. All minima in the average
+/// cover the peak, so the average is low enough for it.
 #[derive(Debug)]
 pub(super) struct Limiter {
     sound: [[f32; 2]; LOOK_AHEAD],
-    /// Wanted gains that may still be the minimum, with the frame they were asked at: rising from the oldest on.
+    /// Candidates for the minimum with their frames: gains that increase from the oldest on.
     minima: [(u64, f32); LOOK_AHEAD + 1],
     first: usize,
     count: usize,
     average: [f32; LOOK_AHEAD],
-    /// Sum of `average`; the values are such that it stays exact in 64 bits.
+    /// Sum of `average`, which stays exact in 64 bits.
     sum: f64,
     released: f32,
-    /// The smallest gain since this was last asked.
+    /// Lowest gain since it was last read.
     lowest: f32,
     frame: u64,
 }
@@ -48,17 +48,17 @@ impl Limiter {
         }
     }
 
-    /// Forgets the sound on its way.
+    /// Clears the delayed audio.
     pub(super) fn clear(&mut self) {
         self.sound = [[0.0; 2]; LOOK_AHEAD];
     }
 
-    /// The frame that came [`LOOK_AHEAD`] frames ago, at most [`CEILING`] high.
+    /// Returns the frame from [`LOOK_AHEAD`] frames ago, limited to [`CEILING`].
     pub(super) fn next(&mut self, input: [f32; 2]) -> [f32; 2] {
         let peak = input[0].abs().max(input[1].abs());
         let wanted = if peak > CEILING { CEILING / peak } else { 1.0 };
         let held = self.sliding_minimum(wanted);
-        // Down at once (the average makes it smooth), up slowly.
+        // Instant attack (smoothed by the average), slow release.
         self.released = held.min(self.released + (1.0 - self.released) / RELEASE);
         let at = (self.frame % LOOK_AHEAD as u64) as usize;
         self.sum += f64::from(self.released) - f64::from(self.average[at]);
@@ -70,14 +70,14 @@ impl Limiter {
         delayed.map(|sample| (sample * gain).clamp(-CEILING, CEILING))
     }
 
-    /// The smallest gain since this was last asked; 1 where nothing had to be turned down.
+    /// Returns and resets the lowest gain; 1 if nothing was limited.
     pub(super) fn take_lowest(&mut self) -> f32 {
-        // The way back up comes as near to 1 as makes no difference, and stays there.
+        // The release approaches 1 but never quite reaches it.
         let lowest = std::mem::replace(&mut self.lowest, 1.0);
         if lowest > INAUDIBLE_GAIN { 1.0 } else { lowest }
     }
 
-    /// The smallest of the last `LOOK_AHEAD + 1` wanted gains.
+    /// Returns the minimum of the last `LOOK_AHEAD + 1` required gains.
     fn sliding_minimum(&mut self, wanted: f32) -> f32 {
         let size = LOOK_AHEAD + 1;
         if self.count > 0 && self.minima[self.first].0 + (LOOK_AHEAD as u64) < self.frame {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_sound_is_only_delayed() {
+    fn quiet_audio_is_only_delayed() {
         let mut limiter = Limiter::new();
         let input = noise(2000, 0.8);
         let output: Vec<f32> = input.iter().map(|&sample| limiter.next([sample, 0.0])[0]).collect();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn loud_sound_is_turned_down_before_it_would_clip() {
+    fn loud_audio_is_reduced_before_it_clips() {
         let mut limiter = Limiter::new();
         let mut input = noise(1000, 0.5);
         input.extend(noise(48_000, 6.0));
@@ -126,7 +126,7 @@ mod tests {
             let [left, right] = limiter.next([*input, -input]);
             assert!(left.abs() <= CEILING && right == -left);
             if before.abs() > 0.1 {
-                // The clamp is never what limits: the gain moves in small steps only.
+                // The final clamp never acts: the gain changes only in small steps.
                 let now = left / before;
                 assert!((now - gain).abs() < 0.05, "{now} after {gain}");
                 gain = now;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gain_comes_back() {
+    fn the_gain_recovers() {
         let mut limiter = Limiter::new();
         for _ in 0..1000 {
             limiter.next([4.0, 4.0]);

@@ -1,16 +1,16 @@
-//! Levels and mutes of the layers, and how far they follow the phrase.
+//! Levels and mutes of the layers, and phrase dynamics.
 
 use super::ramp::{Ramp, Span};
 use crate::event::parameter::{Kind, Param};
 use crate::units::db_to_gain;
 
-/// Decibels that the network's and the harmony's level move up or down at full dynamics, between the middle of the
-/// phrase's range and its ends. The network shapes its own phrases, so it moves less.
+/// Range in decibels, up and down, of the network and harmony levels at full dynamics. The network shapes its own
+/// phrases, so its range is smaller.
 const SWING_DB: [f32; 2] = [3.5, 8.0];
-/// Seconds in which the level follows the phrase.
+/// Seconds over which the level follows the phrase.
 const PHRASE_SECONDS: f32 = 0.35;
 
-/// The value a parameter starts with, as a number; toggles are 0 or 1.
+/// Returns a parameter's default as a number; toggles are 0 or 1.
 pub(super) fn default(param: Param) -> f32 {
     match param.spec().kind {
         Kind::Number { default, .. } => default,
@@ -19,7 +19,7 @@ pub(super) fn default(param: Param) -> f32 {
     }
 }
 
-/// One level with its mute.
+/// A level with its mute.
 #[derive(Debug)]
 pub(super) struct Fader {
     level: Param,
@@ -35,7 +35,7 @@ impl Fader {
         Self { level, mute, gain, muted: false, ramp: Ramp::new(gain, level.spec().smoothing_ms / 1000.0) }
     }
 
-    /// The gain across the next quantum.
+    /// Returns the gain over the next quantum.
     pub(super) fn step(&mut self) -> Span {
         self.ramp.step()
     }
@@ -45,7 +45,7 @@ impl Fader {
     }
 }
 
-/// All levels.
+/// All faders.
 #[derive(Debug)]
 pub(super) struct Mixer {
     pub(super) network: Fader,
@@ -54,7 +54,7 @@ pub(super) struct Mixer {
     pub(super) upper: Fader,
     pub(super) harmony: Fader,
     pub(super) master: Fader,
-    /// The phrase's effect on the network and on the harmony.
+    /// Phrase dynamics of network and harmony.
     pub(super) phrase: [Ramp; 2],
     dynamics: f32,
     expression: f32,
@@ -79,7 +79,7 @@ impl Mixer {
         [&mut self.network, &mut self.bass, &mut self.pad, &mut self.upper, &mut self.harmony, &mut self.master]
     }
 
-    /// Sets the level or the dynamics that `param` stands for, if it does.
+    /// Sets the level or dynamics if `param` is one.
     pub(super) fn number(&mut self, param: Param, value: f32) {
         if param == Param::Dynamics {
             self.dynamics = value;
@@ -91,7 +91,7 @@ impl Mixer {
         }
     }
 
-    /// Sets the mute that `param` stands for, if it does.
+    /// Sets the mute if `param` is one.
     pub(super) fn toggle(&mut self, param: Param, on: bool) {
         if let Some(fader) = self.faders().into_iter().find(|fader| fader.mute == Some(param)) {
             fader.muted = on;
@@ -99,7 +99,7 @@ impl Mixer {
         }
     }
 
-    /// Where the phrase stands, 0 to 1.
+    /// Sets the phrase dynamics, 0 to 1.
     pub(super) fn expression(&mut self, expression: f32) {
         self.expression = expression;
         self.follow();

@@ -1,4 +1,4 @@
-//! The network's sound: hops where they are, a held texture where they are missing.
+//! The network's sound: hops, or a sustain while they are missing.
 
 use super::QUANTUM;
 use super::granular_sustain::GranularSustain;
@@ -6,20 +6,20 @@ use super::hops::{HopTable, Receipt};
 use crate::event::Hop;
 use crate::units::SAMPLE_RATE;
 
-/// Quanta over which the sound gives way to the texture. As many are looked at ahead of the play head, so that the fade
-/// is over when the last hop is.
+/// Quanta over which the sound fades to the sustain. It looks ahead by the same number, so that the fade ends with the
+/// last hop.
 const FADE_OUT: u64 = 4;
-/// Quanta over which the sound comes back: 43 ms.
+/// Quanta over which the sound fades back in: 43 ms.
 const FADE_IN: u64 = 32;
-/// Seconds after which the texture has sunk to its floor.
+/// Seconds over which the sustain fades to its floor.
 const DECAY_SECONDS: f32 = 2.0;
-/// Where a sinking texture stays, as a factor: −20 dB, under the harmony but never silence.
+/// Final level of the sustain: −20 dB, below the harmony but never silent.
 const FLOOR: f32 = 0.1;
 
-/// Frames ahead of the play head that must be there for the sound to go on undisturbed.
+/// Frames that must be available ahead of the playhead to avoid starvation.
 pub(super) const LEAD: u64 = FADE_OUT * QUANTUM as u64;
 
-/// What happened in a quantum.
+/// A change of state in a quantum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transition {
     None,
@@ -27,17 +27,17 @@ pub(super) enum Transition {
     Recovered,
 }
 
-/// The network's layer.
+/// The network layer.
 #[derive(Debug)]
 pub(super) struct Network {
     hops: HopTable,
     granular: GranularSustain<1>,
-    /// Share of the hops in the sound, in steps of `1 / (FADE_OUT * FADE_IN)`; the rest is texture.
+    /// Level of the hops, in steps of `1 / (FADE_OUT * FADE_IN)`; the rest is sustain.
     presence: u64,
-    /// The texture's own level.
+    /// Level of the sustain.
     sustain_level: f32,
     starved: bool,
-    /// Before the first hop there is nothing to miss.
+    /// Whether the first hop has arrived; before that, nothing is missing.
     started: bool,
 }
 
@@ -67,12 +67,12 @@ impl Network {
         self.hops.take_not_finite()
     }
 
-    /// Forgets the texture, so that nothing of the past can sound again.
+    /// Clears the sustain, so that no old sound can return.
     pub(super) fn clear(&mut self) {
         self.granular.clear();
     }
 
-    /// Writes the quantum that begins at `frame`.
+    /// Renders the quantum that starts at `frame`.
     pub(super) fn render(&mut self, frame: u64, out: &mut [f32; QUANTUM]) -> Transition {
         let here = self.hops.quantum(frame);
         let there = here.is_some() && self.hops.quantum(frame + LEAD).is_some();

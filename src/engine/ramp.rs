@@ -1,9 +1,9 @@
-//! Values that move without steps.
+//! Parameter smoothing.
 
 use super::QUANTUM;
 use crate::units::SAMPLE_RATE;
 
-/// A value that moves to its target in a straight line.
+/// A value that moves linearly to its target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ramp {
     value: f32,
@@ -13,18 +13,18 @@ pub(super) struct Ramp {
     quanta: u32,
 }
 
-/// Whole quanta that cover a time.
+/// Returns the number of quanta in a duration, rounded up.
 fn quanta(seconds: f32) -> u32 {
     (seconds * SAMPLE_RATE as f32 / QUANTUM as f32).ceil().max(1.0) as u32
 }
 
 impl Ramp {
-    /// Rests at `value`; every change takes `seconds`, rounded up to whole quanta.
+    /// Creates a ramp at `value` whose changes take `seconds`, rounded up to whole quanta.
     pub(super) fn new(value: f32, seconds: f32) -> Self {
         Self { value, target: value, step: 0.0, left: 0, quanta: quanta(seconds) }
     }
 
-    /// Sets off for a new target from wherever the value is.
+    /// Sets a new target, starting from the current value.
     pub(super) fn set(&mut self, target: f32) {
         if target != self.target {
             self.target = target;
@@ -33,28 +33,28 @@ impl Ramp {
         }
     }
 
-    /// As [`Ramp::set`], over other `seconds` from now on.
+    /// Like [`Ramp::set`], and changes the duration to `seconds`.
     pub(super) fn set_over(&mut self, target: f32, seconds: f32) {
         self.quanta = quanta(seconds);
         self.set(target);
     }
 
-    /// Is at `value` at once.
+    /// Jumps to `value`.
     pub(super) fn jump(&mut self, value: f32) {
         *self = Self { value, target: value, step: 0.0, left: 0, quanta: self.quanta };
     }
 
-    /// Where the value is.
+    /// Returns the current value.
     pub(super) fn value(&self) -> f32 {
         self.value
     }
 
-    /// Where it is going.
+    /// Returns the target.
     pub(super) fn target(&self) -> f32 {
         self.target
     }
 
-    /// Moves on by one quantum and returns the way there.
+    /// Advances by one quantum and returns the values across it.
     pub(super) fn step(&mut self) -> Span {
         let from = self.value;
         if self.left > 0 {
@@ -65,7 +65,7 @@ impl Ramp {
     }
 }
 
-/// A straight line across one quantum.
+/// A linear segment across one quantum.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Span {
     pub(super) from: f32,
@@ -73,17 +73,17 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The value at a frame of the quantum; at the last one it is `to`.
+    /// Returns the value at a frame of the quantum; at the last one, it is `to`.
     pub(super) fn at(self, frame: usize) -> f32 {
         self.from + (self.to - self.from) * ((frame + 1) as f32 / QUANTUM as f32)
     }
 
-    /// The values frame by frame.
+    /// Iterates over the values, one per frame.
     pub(super) fn iter(self) -> impl Iterator<Item = f32> {
         (0..QUANTUM).map(move |frame| self.at(frame))
     }
 
-    /// Multiplies a quantum of samples.
+    /// Scales a quantum of samples.
     pub(super) fn scale(self, samples: &mut [f32; QUANTUM]) {
         for (sample, gain) in samples.iter_mut().zip(self.iter()) {
             *sample *= gain;
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ramp_arrives_exactly_and_in_even_steps() {
+    fn a_ramp_reaches_its_target_in_even_steps() {
         let mut ramp = Ramp::new(0.0, 0.02);
         ramp.set(1.0);
         let mut last = 0.0;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_target_starts_from_where_the_value_is() {
+    fn a_new_target_starts_from_the_current_value() {
         let mut ramp = Ramp::new(0.0, 0.02);
         ramp.set(1.0);
         ramp.step();

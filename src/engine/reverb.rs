@@ -1,4 +1,4 @@
-//! The room: a feedback delay network (Jot and Chaigne 1991), one sound in, a middle and a side out.
+//! Reverb: a feedback delay network (Jot and Chaigne 1991), mono in, mid/side out.
 
 use super::QUANTUM;
 use super::dsp::{AllPass, Bus, LowPass, advance, flush, one_pole, sine};
@@ -6,25 +6,25 @@ use super::ramp::{Ramp, Span};
 use crate::units::SAMPLE_RATE;
 
 const LINES: usize = 8;
-/// Delays of the largest room in frames: primes, so that echoes rarely meet.
+/// Delays of the largest room in frames: primes, so that echoes rarely coincide.
 const LINE_DELAYS: [f32; LINES] = [2053.0, 2311.0, 2539.0, 2767.0, 3001.0, 3259.0, 3533.0, 3793.0];
-/// Memory of one line; a power of two above the longest.
+/// Buffer length of one line: a power of two above the longest delay.
 const LINE_BUFFER: usize = 4096;
-/// Delays of the smallest room, as a share of the largest.
+/// Ratio of the smallest room's delays to the largest room's.
 const SMALLEST_SCALE: f32 = 0.38;
-/// Seconds until the smallest and the largest room have faded by 60 dB.
+/// RT60 of the smallest and the largest room, in seconds.
 const RT60: [f32; 2] = [0.6, 6.5];
-/// Corner of the walls' damping in the smallest and the largest room, in hertz.
+/// Cutoff of the damping in the smallest and the largest room, in hertz.
 const DAMPING: [f32; 2] = [7200.0, 4200.0];
-/// Time before the first reflection, in seconds.
+/// Pre-delay of the smallest and the largest room, in seconds.
 const PRE_DELAY: [f32; 2] = [0.004, 0.026];
 const PRE_DELAY_BUFFER: usize = 2048;
-/// Lowest frequency let into the room: rumble does not ring.
+/// High-pass cutoff of the input in hertz, to keep rumble out.
 const LOW_CUT: f32 = 110.0;
-/// Depth in frames and speed in turns per quantum of the slow movement that keeps single frequencies from ringing.
+/// Depth in frames and rate in turns per quantum of the delay modulation that suppresses resonances.
 const MODULATION_DEPTH: f32 = 5.0;
 const MODULATION_RATE: f32 = 0.29 * QUANTUM as f32 / SAMPLE_RATE as f32;
-/// Level of the room when it is fully opened.
+/// Reverb level at amount 1.
 const LEVEL: f32 = 1.3;
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Line {
     damping: LowPass,
 }
 
-/// The room.
+/// The reverb.
 #[derive(Debug)]
 pub(super) struct Reverb {
     lines: [Line; LINES],
@@ -47,7 +47,7 @@ pub(super) struct Reverb {
     wet: Ramp,
 }
 
-/// A value between those of the smallest and the largest room, in equal ratios.
+/// Interpolates geometrically between the smallest and the largest room.
 fn between([small, large]: [f32; 2], size: f32) -> f32 {
     small * (large / small).powf(size)
 }
@@ -76,17 +76,17 @@ impl Reverb {
         }
     }
 
-    /// How much of the room is heard, 0 to 1.
+    /// Sets the amount, 0 to 1.
     pub(super) fn set_amount(&mut self, amount: f32) {
         self.wet.set(amount);
     }
 
-    /// Size of the room, 0 to 1; it grows and shrinks over most of a second, so that the echoes bend but never jump.
+    /// Sets the size, 0 to 1, over most of a second, so that echoes glide rather than jump.
     pub(super) fn set_size(&mut self, size: f32) {
         self.size.set(size);
     }
 
-    /// Empties the room.
+    /// Clears the tail.
     pub(super) fn clear(&mut self) {
         for line in &mut self.lines {
             line.memory.fill(0.0);
@@ -97,7 +97,7 @@ impl Reverb {
         self.low_cut = LowPass::default();
     }
 
-    /// Adds the room's answer to what is on the bus.
+    /// Adds reverb to the bus.
     pub(super) fn render(&mut self, bus: &mut Bus) {
         let size = self.size.step().to;
         let wet = self.wet.step();
@@ -114,7 +114,7 @@ impl Reverb {
             self.lines[n].delay = delay;
             gains[n] = 10f32.powf(-3.0 * delay / (seconds * SAMPLE_RATE as f32));
         }
-        // A room that rings longer holds more energy; the level makes up for it.
+        // A longer tail has more energy; compensate the level.
         let mean = gains.iter().sum::<f32>() / LINES as f32;
         let level = LEVEL * (1.0 - mean * mean).sqrt();
         for (n, wet) in (0..QUANTUM).zip(wet.iter()) {
@@ -133,13 +133,13 @@ impl Reverb {
                 let (near, far) = (line.memory[at % LINE_BUFFER], line.memory[(at - 1) % LINE_BUFFER]);
                 out[m] = gains[m] * line.damping.next(near + fraction * (far - near), damping);
             }
-            // Householder's matrix: every line hears every other, and no energy is won or lost.
+            // Householder matrix: mixes every line into every other and preserves energy.
             let sum = out.iter().sum::<f32>() * (2.0 / LINES as f32);
             for (m, line) in self.lines.iter_mut().enumerate() {
                 let sign = if m % 2 == 0 { 1.0 } else { -1.0 };
                 line.memory[self.write % LINE_BUFFER] = flush(sign * input + out[m] - sum);
             }
-            // Left hears the even lines and right the odd ones, so in mono all of them are there.
+            // Even lines go left and odd ones right, so mono contains all of them.
             let left = out[0] - out[2] + out[4] - out[6];
             let right = out[1] + out[3] - out[5] - out[7];
             bus.mid[n] += level * wet * 0.5 * (left + right);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_fade_in_the_time_of_their_size() {
+    fn decay_time_follows_room_size() {
         for size in [0.0, 0.5, 1.0] {
             let seconds = between(RT60, size);
             let all = tail(size, (seconds * 750.0) as usize + 200);
@@ -187,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn rooms_of_all_sizes_are_about_equally_loud() {
+    fn all_room_sizes_are_about_equally_loud() {
         let levels = [0.0, 0.5, 1.0].map(|size| 10.0 * energy(&tail(size, 4000)).log10());
         assert!(levels.iter().all(|level| (level - levels[1]).abs() < 4.0), "{levels:?}");
     }
 
     #[test]
-    fn a_cleared_room_is_silent_and_a_moving_one_stays_bounded() {
+    fn a_cleared_reverb_is_silent_and_a_changing_one_stays_bounded() {
         let mut reverb = Reverb::new(1.0, 0.5);
         let mut phase = 0.0;
         for quantum in 0..3000 {

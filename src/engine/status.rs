@@ -1,11 +1,11 @@
-//! What the rest may know about the engine, without asking it.
+//! Engine status, readable from any thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::event::health::Losses;
 
-/// A part of the sum that has a meter of its own.
+/// A part of the mix with its own meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer {
     /// The network's piano.
@@ -21,11 +21,11 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// How many there are.
+    /// Number of layers.
     pub const COUNT: usize = 5;
 }
 
-/// The engine's state as the rest sees it; written by the audio thread once per quantum or block, read by anyone.
+/// The engine's published state, written by the audio thread once per quantum or block and readable from any thread.
 #[derive(Debug, Default)]
 pub struct EngineStatus {
     losses: Arc<Losses>,
@@ -43,94 +43,94 @@ pub struct EngineStatus {
 }
 
 impl EngineStatus {
-    /// Of an engine at frame 0 that counts what it loses here.
+    /// Creates the status of an engine at frame 0 that counts its losses in `losses`.
     #[must_use]
     pub fn new(losses: Arc<Losses>) -> Self {
         Self { losses, ..Self::default() }
     }
 
-    /// What was lost, here and wherever else these are counted.
+    /// Returns the shared loss counters.
     #[must_use]
     pub fn losses(&self) -> &Arc<Losses> {
         &self.losses
     }
 
-    /// The play head: the first frame of the time line not yet worked out. Commands and hops belong at or after it.
+    /// Returns the playhead: the first frame not yet rendered. Commands and hops belong at or after it.
     #[must_use]
     pub fn frame(&self) -> u64 {
         self.frame.load(Relaxed)
     }
 
-    /// Whether the network's sound is missing right now.
+    /// Returns whether the engine is starved.
     #[must_use]
     pub fn starved(&self) -> bool {
         self.starved.load(Relaxed)
     }
 
-    /// How many frames of the network's sound were missing so far.
+    /// Returns the total number of starved frames.
     #[must_use]
     pub fn starved_frames(&self) -> u64 {
         self.starved_frames.load(Relaxed)
     }
 
-    /// The epoch being played; 0 until a newer one came in time.
+    /// Returns the epoch being played; 0 until a newer one arrives in time.
     #[must_use]
     pub fn accepted_epoch(&self) -> u32 {
         self.accepted_epoch.load(Relaxed)
     }
 
-    /// The newest epoch that came too late; 0 if none did.
+    /// Returns the newest epoch that was too late; 0 if none.
     #[must_use]
     pub fn rejected_epoch(&self) -> u32 {
         self.rejected_epoch.load(Relaxed)
     }
 
-    /// Whether the music is faded out completely, so that stopping makes no difference.
+    /// Returns whether the music has faded out completely, so that it can be stopped inaudibly.
     #[must_use]
     pub fn silent(&self) -> bool {
         self.silent.load(Relaxed)
     }
 
-    /// Highest sample since this was last asked, full scale 1.
+    /// Returns and resets the peak of the output, full scale 1.
     pub fn take_peak(&self) -> f32 {
         f32::from_bits(self.peak.swap(0, Relaxed))
     }
 
-    /// Notes how high a layer was in a quantum.
+    /// Records a layer's peak in a quantum.
     pub(super) fn meter(&self, layer: Layer, peak: f32) {
         self.layers[layer as usize].fetch_max(peak.max(0.0).to_bits(), Relaxed);
     }
 
-    /// Highest sample of each layer behind its fader since this was last asked, full scale 1, in the order of [`Layer`].
+    /// Returns and resets the post-fader peak of each layer, full scale 1, in the order of [`Layer`].
     pub fn take_layers(&self) -> [f32; Layer::COUNT] {
         self.layers.each_ref().map(|peak| f32::from_bits(peak.swap(0, Relaxed)))
     }
 
-    /// The limiter's smallest gain since this was last asked; 1 where it had nothing to turn down.
+    /// Returns and resets the limiter's lowest gain; 1 if it did not limit.
     pub fn take_limiter_gain(&self) -> f32 {
         self.gain.take()
     }
 
-    /// How often the limiter had to turn something down that was too loud.
+    /// Returns how often the limiter has started to limit.
     #[must_use]
     pub fn limited(&self) -> u64 {
         self.limited.load(Relaxed)
     }
 
-    /// Effective level of about the last 300 ms, full scale 1.
+    /// Returns the RMS level over about 300 ms, full scale 1.
     #[must_use]
     pub fn rms(&self) -> f32 {
         f32::from_bits(self.rms.load(Relaxed))
     }
 }
 
-/// The smallest gain since somebody asked, from 0 to 1.
+/// The lowest gain since it was last read, from 0 to 1.
 #[derive(Debug)]
 pub(super) struct LowestGain(AtomicU32);
 
 impl LowestGain {
     pub(super) fn note(&self, gain: f32) {
-        // Bits of floats that are not negative rise with their values.
+        // The bits of non-negative floats compare like their values.
         self.0.fetch_min(gain.max(0.0).to_bits(), Relaxed);
     }
 

@@ -1,18 +1,18 @@
-//! The piano's stereo image, made from its one channel: low strings to the left, high ones to the right, as a player
-//! hears them, with a little of the body around them. All of it stands in the side signal, so mono loses nothing.
+//! Stereo image for the mono piano: low strings to the left and high ones to the right, as the player hears them, with
+//! some body resonance. All of it is in the side signal, so mono loses nothing.
 
 use super::QUANTUM;
 use super::dsp::{AllPass, Bus, LowPass, one_pole};
 
-/// Where left and right part, in hertz: around middle C's second partial.
+/// Crossover between left and right: around middle C's second partial.
 const CROSSOVER_HZ: f32 = 520.0;
-/// How far the two parts move.
+/// Width of the split.
 const SPREAD: f32 = 0.26;
-/// How much of the body is heard, and from which frequency on; below it the image stays body_cut.
+/// Level of the body resonance, and its lowest frequency; below it, the image stays centred.
 const BODY: f32 = 0.30;
 const BODY_FROM_HZ: f32 = 240.0;
 
-/// Spreads one channel.
+/// Makes a mono signal stereo.
 #[derive(Debug)]
 pub(super) struct StereoWidener {
     low: LowPass,

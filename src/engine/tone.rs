@@ -1,13 +1,13 @@
-//! The last touch on the whole: no offset, and darker or brighter around a middle frequency.
+//! Tone control: removes DC and tilts the spectrum darker or brighter.
 
 use super::dsp::{Bus, LowPass, one_pole};
 use super::ramp::{Ramp, Span};
 
-/// Below this nothing is music, in hertz.
+/// Cutoff of the DC blocker.
 const DC_CUTOFF_HZ: f32 = 12.0;
-/// Around what the balance tilts, in hertz.
+/// Pivot of the tilt.
 const PIVOT_HZ: f32 = 900.0;
-/// How far it tilts at most, in decibels up on one side and down on the other.
+/// Maximum tilt, in decibels up on one side and down on the other.
 const TILT_DB: f32 = 6.0;
 
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ struct Channel {
     low: LowPass,
 }
 
-/// Removes any offset and tilts the balance of low and high.
+/// DC blocker and tilt equaliser.
 #[derive(Debug)]
 pub(super) struct Tone {
     mid: Channel,
@@ -29,7 +29,7 @@ impl Tone {
         Self { mid: Channel::default(), side: Channel::default(), tilt_db: Ramp::new(TILT_DB * tone, 0.05) }
     }
 
-    /// −1 is darkest, 1 brightest.
+    /// Sets the tilt, from −1 (darkest) to 1 (brightest).
     pub(super) fn set(&mut self, tone: f32) {
         self.tilt_db.set(TILT_DB * tone);
     }
@@ -61,7 +61,7 @@ mod tests {
     use crate::engine::QUANTUM;
     use crate::engine::dsp::{advance, sine};
 
-    /// Level at the output of a tone at `hz`, as a factor.
+    /// Returns the gain at `hz`.
     fn level(tone: f32, hz: f32) -> f32 {
         let mut filter = Tone::new(tone);
         let (mut phase, mut power) = (0.0, 0.0);
@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn neutral_leaves_everything_but_the_offset() {
+    fn neutral_removes_only_dc() {
         for hz in [60.0, 900.0, 9000.0] {
             assert!((level(0.0, hz) - 1.0).abs() < 0.05, "{hz}");
         }
     }
 
     #[test]
-    fn it_tilts() {
+    fn it_tilts_the_spectrum() {
         for (tone, hz, expected) in [(1.0, 9000.0, 2.0), (1.0, 60.0, 0.5), (-1.0, 9000.0, 0.5), (-1.0, 60.0, 2.0)] {
             let level = level(tone, hz);
             assert!((level / expected - 1.0).abs() < 0.25, "{tone} at {hz} Hz: {level}");

@@ -1,4 +1,4 @@
-//! The harmony voices: bass, pad and upper voice, each a small synthesiser with its own sound.
+//! The harmony voices: bass, pad and upper voice, each a small synthesiser.
 
 mod bass;
 mod pad;
@@ -10,8 +10,8 @@ pub(super) use pad::Pad;
 pub(super) use pool::Pool;
 pub(super) use upper::Upper;
 
-/// Amplitude of a touch, 0 to 1: velocities go by their square, as General MIDI's do (40 dB a decade), and as the network's
-/// piano does about; a voice that followed less would cover a soft piano and be lost beside a loud one.
+/// Converts velocity (0 to 1) to amplitude by squaring it, as General MIDI does (40 dB per decade) and as the network's
+/// piano roughly does. A flatter curve would cover a soft piano and be lost beside a loud one.
 fn amplitude(velocity: f32) -> f32 {
     velocity * velocity
 }

@@ -1,14 +1,13 @@
-//! Which pitch classes sound in what the network plays.
+//! Chroma: the pitch classes that the network plays.
 
 use crate::mel::{BINS, N_FFT};
 use crate::units::SAMPLE_RATE;
 
-/// Band in which partials are looked for, hertz: below, neighbouring semitones share a peak; above, there are too many
-/// partials of too many notes.
+/// Analysed band in hertz: below it, neighbouring semitones share a peak; above it, the partials of many notes overlap.
 const RANGE_HZ: [f64; 2] = [130.0, 2500.0];
 
-/// Adds up the spectral peaks of frames by pitch class (after Gómez 2006, without the weighting of harmonics): each local
-/// maximum counts with its magnitude at the frequency of the parabola through its three bins.
+/// Sums spectral peaks by pitch class (after Gómez 2006, without harmonic weighting): each local maximum counts with its
+/// magnitude, at the frequency given by the parabola through its three bins.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Chroma {
     sums: [f32; 12],
@@ -32,7 +31,7 @@ impl Chroma {
         }
     }
 
-    /// Shares of the pitch classes from C on, the largest 1; zeros for silence.
+    /// Returns the strength of the pitch classes from C up, scaled to a maximum of 1; zeros for silence.
     pub(super) fn shares(&self) -> [f32; 12] {
         let largest = self.sums.iter().copied().fold(0.0, f32::max);
         if largest > 0.0 { self.sums.map(|sum| sum / largest) } else { [0.0; 12] }
@@ -67,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn sines_count_for_their_pitch_class() {
+    fn a_sine_counts_for_its_pitch_class() {
         for note in 50..95 {
             let shares = heard(&[note as f32]);
             let loudest = (0..12).max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap();
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_has_none() {
+    fn silence_has_no_chroma() {
         assert_eq!(Chroma::default().shares(), [0.0; 12]);
     }
 }

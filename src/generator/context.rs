@@ -1,40 +1,40 @@
-//! The transformer's step and its memory of the past: a ring of keys and values that can be rolled back.
+//! The transformer's step and its KV cache: a ring that supports rollback.
 
 use crate::generator::model::{Context as Layout, Graph, Latent, ModelError, transformer as port};
 use crate::music::conditions::CONDITION_COUNT;
 
-/// What hides a slot from attention.
+/// Attention mask value that hides a slot.
 const HIDDEN: f32 = -1e9;
 
-/// Where the transformer stands: what a roll-back must restore besides the previous latent.
+/// The transformer's position: what a rollback must restore besides the previous latent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Cursor {
-    /// Latents decided so far; the position of the next.
+    /// Number of latents generated; the position of the next.
     pub position: u64,
-    /// The first position it may look back to; equal to `position` when it starts afresh.
+    /// The first position it can attend to; equal to `position` on a fresh start.
     pub begin: u64,
 }
 
-/// What one step is given.
+/// Inputs of one step.
 #[derive(Debug)]
 pub(super) struct StepInput<'a> {
     pub conditions: &'a [f32; CONDITION_COUNT],
-    /// What the guidance leads away from.
+    /// Reference that the guidance leads away from.
     pub reference: &'a [f32; CONDITION_COUNT],
     /// Noise, shaped by temperature.
     pub noise: &'a Latent,
-    /// How far to go from the reference to the conditions, 1 being there.
+    /// Extrapolation from the reference to the conditions; 1 is at the conditions.
     pub guidance: f32,
 }
 
 /// The transformer and its ring. Slot `position % slots` holds a position's keys and values until `slots` later ones
-/// were decided. A step sees `window − 1` of them, so going back up to `slots − window` positions only takes another
-/// [`Cursor`]: what lies ahead of it is hidden until it is overwritten.
+/// have been generated. A step sees `window − 1` of them, so a rollback of up to `slots − window` positions needs only a
+/// new [`Cursor`]: slots ahead of it are hidden until they are overwritten.
 #[derive(Debug)]
 pub(super) struct Context {
     graph: Graph,
     layout: Layout,
-    /// Turns per position, in radians, of one half of a head.
+    /// Rotary frequencies in radians per position, for one half of a head.
     frequencies: Vec<f64>,
 }
 
@@ -45,7 +45,7 @@ impl Context {
         Self { graph, layout, frequencies }
     }
 
-    /// The latent after `previous` at a cursor; remembers its keys and values there.
+    /// Generates the latent after `previous` at a cursor, and stores its keys and values there.
     pub(super) fn step(
         &mut self,
         cursor: Cursor,
@@ -69,7 +69,7 @@ impl Context {
         Ok(next)
     }
 
-    /// Shows the positions from `begin` on that lie in the window before `position`.
+    /// Unmasks the positions from `begin` on that are in the window before `position`.
     fn look_back(&mut self, begin: u64, position: u64) {
         let first = begin.max((position + 1).saturating_sub(self.layout.window as u64));
         let mask = self.graph.input(port::MASK);
@@ -79,7 +79,7 @@ impl Context {
         }
     }
 
-    /// Rotary angles of a position, the two halves of a head alike.
+    /// Sets the rotary angles of a position, identical for the two halves of a head.
     fn turn(&mut self, position: u64) {
         let half = self.frequencies.len();
         for (i, frequency) in self.frequencies.iter().enumerate() {
@@ -91,7 +91,7 @@ impl Context {
         }
     }
 
-    /// Puts the new keys and values into the position's slot.
+    /// Stores the new keys and values in the position's slot.
     fn remember(&mut self, position: u64) {
         let Layout { slots, layers, head_dim, .. } = self.layout;
         let slot = (position % slots as u64) as usize;

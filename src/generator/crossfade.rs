@@ -1,24 +1,24 @@
-//! From the old future to the new.
+//! The crossfade from the old future to the new.
 
 use std::f32::consts::PI;
 
 use super::hop_ring::{HopRing, Samples};
 use crate::mel::HOP;
 
-/// Hops over which the new future replaces the old: 32 ms, longer than a period of the lowest piano note and shorter
-/// than a note is felt as two.
+/// Length of the crossfade in hops: 32 ms, longer than a period of the lowest piano note and short enough that a note is
+/// not heard twice.
 pub(super) const FADE_HOPS: u64 = 3;
 
 /// A crossfade of constant power.
 ///
-/// Old and new come from the same past and the same noise, so at the splice they are alike in part: equal gains suit
-/// what is alike, equal powers what is not. With gains `a = (1 + cos πt) / 2` and `1 − a`, and `r` the correlation of the
-/// two over the fade, the sum is divided by `√(a² + (1 − a)² + 2 r a (1 − a))`.
+/// Old and new share their past and noise, so at the splice they are partly correlated. Correlated signals need equal-gain
+/// fades and uncorrelated ones equal-power fades. With gains `a = (1 + cos πt) / 2` and `1 − a`, and the correlation `r` of
+/// the two over the fade, the sum is divided by `√(a² + (1 − a)² + 2 r a (1 − a))`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Crossfade {
     /// First hop of the fade.
     pub first: u64,
-    /// Correlation of old and new, 0..=1, once both are there.
+    /// Correlation of old and new, 0..=1, once both are available.
     correlation: Option<f32>,
     /// Hops that it lasts: fewer than usual where a splice came so late that the old future ends before.
     hops: u64,
@@ -52,7 +52,7 @@ impl Crossfade {
         self.correlation = Some((product / (old_power * new_power).sqrt()).clamp(0.0, 1.0) as f32);
     }
 
-    /// A hop of the fade. Where the old future has no hop there is nothing to fade from.
+    /// Mixes one hop. If the old future has no hop, the new one is used unchanged.
     pub(super) fn mix(&self, index: u64, old: Option<&Samples>, new: &Samples) -> Samples {
         let Some(old) = old.filter(|_| index < self.first + self.hops) else { return *new };
         let correlation = self.correlation.unwrap_or(1.0);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_sound_stays_as_it_is() {
+    fn identical_signals_are_unchanged() {
         let sound = |i: usize| (i as f32 * 0.03).sin();
         let (old, new) = (tape(sound), tape(sound));
         for (i, sample) in faded(&old, &new).iter().enumerate() {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn unlike_sounds_keep_their_power() {
+    fn uncorrelated_signals_keep_their_power() {
         let hash = |i: usize, salt: u64| {
             let x = (i as u64 + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             ((x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32 / (1 << 23) as f32 - 1.0
@@ -102,7 +102,7 @@ mod tests {
         let sound = faded(&old, &new);
         for part in sound.chunks(256) {
             let power = part.iter().map(|x| x * x).sum::<f32>() / 256.0;
-            assert!((0.25..0.42).contains(&power), "{power}, noise has 0.33");
+            assert!((0.25..0.42).contains(&power), "{power}, expected 0.33 for noise");
         }
     }
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_to_fade_from_the_new_begins_at_once() {
+    fn without_an_old_signal_the_new_one_starts_immediately() {
         let new = tape(|_| 0.3);
         assert_eq!(faded(&HopRing::new(), &new), [0.3; 4 * HOP]);
     }

@@ -1,4 +1,4 @@
-//! The music from here on: decided latent by latent, made to sound, and taken back when the plan changes.
+//! The generated future: latents and their audio, rolled back when the plan changes.
 
 use super::GeneratorError;
 use super::chroma::Chroma;
@@ -14,15 +14,15 @@ use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::plan::Plan;
 use crate::music::temperature::heeded_guidance;
 
-/// Hops of a latent's mel frames that are not final before the next: the vocoder looks ahead, and a hop lies under the
-/// windows of two more frames.
+/// Hops of a latent that become final only with the next one: the vocoder looks ahead, and the windows of two later frames
+/// overlap a hop.
 const LATE_HOPS: u64 = LOOK_AHEAD as u64 + 2;
 
-/// Latents that other networks generate before they are heard, so that they enter in mid-phrase: 0.7 s. A change of plan
-/// may rewind into them, so it is heard as soon as ever.
+/// Latents that new networks generate before the crossfade, so that they enter mid-phrase: 0.7 s. Plan changes may rewind
+/// into them, so steering latency is unaffected.
 pub(super) const RUN_IN: u64 = 8;
 
-/// The networks, their state, and the sound they made last.
+/// The networks, their state, and their latest audio.
 #[derive(Debug)]
 pub(super) struct Future {
     networks: Networks,
@@ -33,7 +33,7 @@ pub(super) struct Future {
 }
 
 impl Future {
-    /// At frame 0.
+    /// Creates a future at frame 0.
     pub(super) fn new(networks: Networks) -> Self {
         Self {
             networks,
@@ -44,26 +44,26 @@ impl Future {
         }
     }
 
-    /// Latents decided so far.
+    /// Returns the number of latents generated.
     pub(super) fn latent(&self) -> u64 {
         self.state.latent
     }
 
-    /// The hops generated last.
+    /// Returns the latest hops.
     pub(super) fn tape(&self) -> &HopRing {
         &self.tape
     }
 
-    /// The hop after the last final one.
+    /// Returns the hop after the last final one.
     pub(super) fn final_hop(&self) -> u64 {
         final_hop(self.state.latent)
     }
 
-    /// Decides the next latent and makes it sound. After an error everything is as it was before, but that the music starts
-    /// afresh after numbers that are not finite.
+    /// Generates the next latent and its audio. On error, the state is unchanged, except that the music restarts after NaN or
+    /// infinity.
     ///
     /// # Errors
-    /// When a network fails or gives numbers that are not finite.
+    /// If a network fails or returns NaN or infinity.
     pub(super) fn advance(&mut self, plan: &Plan) -> Result<Heard, GeneratorError> {
         let snapshot = self.snapshot();
         self.history.push(snapshot);
@@ -75,20 +75,20 @@ impl Future {
         })
     }
 
-    /// Makes good for a step that panicked: goes back to before it and starts the music afresh there.
+    /// Recovers from a step that panicked: restores the state before it and restarts the music there.
     pub(super) fn recover(&mut self) {
         self.step_back();
         self.start_afresh();
     }
 
-    /// Goes back to before a latent. What lies further back than what is kept stays as it is.
+    /// Rolls back to before a latent. Does nothing if that is further back than the history.
     pub(super) fn rewind(&mut self, latent: u64) {
         if let Some(snapshot) = self.history.rewind(latent) {
             self.restore(&snapshot);
         }
     }
 
-    /// Goes on with other networks, which begin anew a little before the hop from which they are heard.
+    /// Continues with new networks, which start from scratch slightly before the hop from which they are played.
     pub(super) fn replace(&mut self, networks: Networks, heard: u64) {
         self.networks = networks;
         self.state = State::start((heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN));
@@ -96,7 +96,7 @@ impl Future {
         *self.istft.overlap() = [0.0; OVERLAP];
     }
 
-    /// Leaves out the latents before the one by which `frame` is final. Returns whether there were any.
+    /// Skips to the latent that makes `frame` final. Returns whether any latents were skipped.
     pub(super) fn skip_to(&mut self, frame: u64) -> bool {
         let latent = (frame.div_ceil(HOP as u64) + LATE_HOPS).div_ceil(FRAMES_PER_LATENT as u64);
         let skips = latent > self.state.latent;
@@ -135,7 +135,7 @@ impl Future {
         Ok(Heard { from, chroma, onsets: self.state.stall.onsets(), latent: self.state.z, restarted })
     }
 
-    /// Decoder and vocoder: turns the latent just decided into eight hops on the tape.
+    /// Runs decoder and vocoder: turns the current latent into eight hops in the ring.
     fn sound(&mut self) -> Result<(MelBlock, [f32; 12]), GeneratorError> {
         let decoder = &mut self.networks.decoder;
         decoder.input(stateful::INPUT).copy_from_slice(&self.state.z);
@@ -148,7 +148,7 @@ impl Future {
         let mut hop = [0.0; HOP];
         let mut finite = true;
         for (i, (real, imag)) in self.networks.vocoder.step(&mel)?.frames().enumerate() {
-            // Frames before the first mel frame are no part of the music.
+            // Frames before the first mel frame are not part of the music.
             if first_frame.is_none() && i < LOOK_AHEAD {
                 continue;
             }
@@ -185,7 +185,7 @@ impl Future {
         *self.istft.overlap() = snapshot.overlap;
     }
 
-    /// Forgets everything that was played, as at the start, but stays at this latent.
+    /// Forgets the past, as at the start, but stays at this latent.
     fn start_afresh(&mut self) {
         self.state.cursor.begin = self.state.cursor.position;
         self.state.z = [0.0; LATENT_DIMS];
@@ -202,7 +202,7 @@ impl Future {
     }
 }
 
-/// The hop after the last final one when so many latents are decided.
+/// Returns the hop after the last final one after a number of latents.
 pub(super) fn final_hop(latents: u64) -> u64 {
     (latents * FRAMES_PER_LATENT as u64).saturating_sub(LATE_HOPS)
 }

@@ -1,4 +1,4 @@
-//! What the generator was before each of the last latents.
+//! Snapshots of the generator's state for rollback.
 
 use std::collections::VecDeque;
 
@@ -7,27 +7,27 @@ use super::stall_detector::StallDetector;
 use crate::generator::model::{LATENT_DIMS, Latent, ROLLBACK};
 use crate::generator::vocoder::OVERLAP;
 
-/// Everything small that changes from latent to latent.
+/// The small state that changes with every latent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct State {
-    /// The latent to come, counted on the time line.
+    /// Index of the next latent on the timeline.
     pub latent: u64,
-    /// Where the transformer stands.
+    /// The transformer's position.
     pub cursor: Cursor,
-    /// The latent before.
+    /// The previous latent.
     pub z: Latent,
-    /// What was heard of late.
+    /// Recent onsets.
     pub stall: StallDetector,
 }
 
 impl State {
-    /// The first latent of a performance, though it may come late on the time line.
+    /// Returns the state before the first latent of a performance, which may start anywhere on the timeline.
     pub(super) fn start(latent: u64) -> Self {
         Self { latent, cursor: Cursor::default(), z: [0.0; LATENT_DIMS], stall: StallDetector::new() }
     }
 }
 
-/// What is needed to be at a latent again; the transformer's ring is not part of it.
+/// Everything needed to return to a latent, except for the transformer's ring.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     pub state: State,
@@ -36,11 +36,11 @@ pub(super) struct Snapshot {
     pub overlap: [f32; OVERLAP],
 }
 
-/// The last snapshots, one before every latent.
+/// The latest snapshots, one taken before each latent.
 #[derive(Debug, Default)]
 pub(super) struct History {
     snapshots: VecDeque<Snapshot>,
-    /// Whether older ones were forgotten.
+    /// Whether older snapshots have been discarded.
     forgot: bool,
 }
 
@@ -53,8 +53,8 @@ impl History {
         self.snapshots.push_back(snapshot);
     }
 
-    /// Takes out the snapshot before a latent and forgets the later ones; in a gap of the time line the one after it.
-    /// `None` when it was too long ago or never was.
+    /// Removes and returns the snapshot before a latent, or the next one if the latent was skipped, and discards the later
+    /// ones. Returns `None` if it is too old or never existed.
     pub(super) fn rewind(&mut self, latent: u64) -> Option<Snapshot> {
         let index = self.snapshots.partition_point(|snapshot| snapshot.state.latent < latent);
         let before_all = index == 0 && self.snapshots.front().is_some_and(|first| first.state.latent > latent);
@@ -65,13 +65,13 @@ impl History {
         if index < self.snapshots.len() { self.snapshots.pop_back() } else { None }
     }
 
-    /// Forgets everything: nothing before can be gone back to.
+    /// Discards all snapshots, so that no rollback to before this point is possible.
     pub(super) fn forget(&mut self) {
         self.snapshots.clear();
         self.forgot = true;
     }
 
-    /// Takes out the last snapshot.
+    /// Removes and returns the last snapshot.
     pub(super) fn pop(&mut self) -> Option<Snapshot> {
         self.snapshots.pop_back()
     }

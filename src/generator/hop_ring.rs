@@ -1,14 +1,14 @@
-//! Hops by their index, the latest few seconds of them.
+//! The latest few seconds of hops.
 
 use crate::mel::HOP;
 
-/// Hops kept: 4 s, more than a roll-back and what is made ahead together.
+/// Capacity: 4 s, more than a rollback plus the lead over the playhead.
 const HOPS: u64 = 384;
 
-/// One hop's samples.
+/// The samples of one hop.
 pub(super) type Samples = [f32; HOP];
 
-/// A ring of hops, overwritten by index.
+/// A ring buffer of hops, addressed by index.
 #[derive(Debug)]
 pub(super) struct HopRing {
     slots: Box<[(Option<u64>, Samples)]>,
@@ -23,7 +23,7 @@ impl HopRing {
         self.slots[(index % HOPS) as usize] = (Some(index), *samples);
     }
 
-    /// The hop, if it was put and not overwritten.
+    /// Returns a hop, unless it was never stored or has been overwritten.
     pub(super) fn get(&self, index: u64) -> Option<&Samples> {
         let (held, samples) = &self.slots[(index % HOPS) as usize];
         (*held == Some(index)).then_some(samples)

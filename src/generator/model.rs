@@ -1,7 +1,7 @@
-//! The trained networks: the inference runtime, the contract `model.toml`, and the graphs as the generator runs them.
+//! The trained networks: the inference runtime, the contract `model.toml`, and the graphs that the generator runs.
 //!
-//! A model is a folder with `model.toml` and the ONNX files it lists. Everything is checked when it is loaded, so that a
-//! wrong file is said by name before a note is played, never while playing.
+//! A model is a folder with `model.toml` and the ONNX files it lists. Everything is checked on load, so that an invalid
+//! file is reported by name before playing.
 
 mod folder;
 mod graph;
@@ -21,12 +21,12 @@ use crate::files::document::Problem;
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
 use crate::music::conditions::CONDITION_COUNT;
 
-/// Numbers in one latent.
+/// Dimensions of a latent.
 pub const LATENT_DIMS: usize = 32;
-/// Mel frames the vocoder looks ahead.
+/// The vocoder's look-ahead in mel frames.
 pub const LOOK_AHEAD: usize = 2;
 
-/// One latent, as the decoder takes it.
+/// One latent, the decoder's input.
 pub type Latent = [f32; LATENT_DIMS];
 
 /// Why a model cannot be used.
@@ -39,7 +39,7 @@ pub enum ModelError {
          version 1.24 or newer (tried: {tried})"
     )]
     NoRuntime {
-        /// Where it was looked for and why each place did not do.
+        /// The places tried, and why each failed.
         tried: String,
     },
     /// No folder of that name.
@@ -55,22 +55,22 @@ pub enum ModelError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The contract is not what it should be; everything that is wrong, with line and key.
+    /// The contract is invalid; lists all problems with line and key.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     Contract(Vec<Problem>),
-    /// The contract was written for another Melos.
+    /// The contract is for a different version of Melos.
     #[error("{path}: {key} is {found}, but this version of Melos needs {expected}")]
     Mismatch {
         /// The `model.toml`.
         path: PathBuf,
-        /// What differs.
+        /// The key that differs.
         key: &'static str,
-        /// What would be right.
+        /// The expected value.
         expected: String,
-        /// What is there.
+        /// The actual value.
         found: String,
     },
     /// The contract does not list a file.
@@ -78,7 +78,7 @@ pub enum ModelError {
     Unlisted {
         /// The `model.toml`.
         path: PathBuf,
-        /// The file that is needed.
+        /// The required file.
         name: String,
     },
     /// A file is shorter or longer than the contract says.
@@ -86,9 +86,9 @@ pub enum ModelError {
     Size {
         /// The file.
         path: PathBuf,
-        /// Bytes it should have.
+        /// The expected size in bytes.
         expected: u64,
-        /// Bytes it has.
+        /// The actual size in bytes.
         found: u64,
     },
     /// A file's content is not what the contract says.
@@ -96,9 +96,9 @@ pub enum ModelError {
     Hash {
         /// The file.
         path: PathBuf,
-        /// The hash it should have.
+        /// The expected hash.
         expected: String,
-        /// The hash it has.
+        /// The actual hash.
         found: String,
     },
     /// The runtime does not take a file.
@@ -106,10 +106,10 @@ pub enum ModelError {
     Load {
         /// The file.
         path: PathBuf,
-        /// What the runtime says.
+        /// The runtime's message.
         reason: String,
     },
-    /// An input or output is missing or has another shape.
+    /// An input or output is missing or has the wrong shape.
     #[error("{path}: {direction} {name:?} should be float {expected}, but is {found}")]
     Shape {
         /// The file.
@@ -118,9 +118,9 @@ pub enum ModelError {
         direction: &'static str,
         /// Its name.
         name: String,
-        /// The shape it should have.
+        /// The expected shape.
         expected: String,
-        /// What is there.
+        /// The actual value.
         found: String,
     },
     /// The runtime failed while running a graph.
@@ -128,30 +128,30 @@ pub enum ModelError {
     Run {
         /// The file.
         path: PathBuf,
-        /// What the runtime says.
+        /// The runtime's message.
         reason: String,
     },
 }
 
-/// The networks of one model, ready to run on any one thread at a time.
+/// The networks of one model. They can run on any thread, one thread at a time.
 #[derive(Debug)]
 pub struct Models {
     /// The contract.
     pub manifest: Manifest,
-    /// Previous latent, conditions and noise to the next latent; see [`transformer`] for its ports.
+    /// Maps previous latent, conditions and noise to the next latent; see [`transformer`] for its ports.
     pub transformer: Graph,
-    /// Latent and state to eight mel frames.
+    /// Maps latent and state to eight mel frames.
     pub decoder: Graph,
-    /// Eight mel frames and state to eight spectra, [`LOOK_AHEAD`] frames late; `None` when the model has none.
+    /// Maps eight mel frames and state to eight spectra, delayed by [`LOOK_AHEAD`] frames; `None` if the model has none.
     pub vocoder: Option<Graph>,
 }
 
 impl Models {
-    /// Reads and checks a model folder.
+    /// Loads and checks a model folder.
     ///
     /// # Errors
-    /// When a file is missing, cut off, damaged, of the wrong shape or not for this version; the message names the file,
-    /// what was expected and what was found.
+    /// If a file is missing, truncated, damaged, of the wrong shape or for a different version; the message gives the file, the
+    /// expected and the actual value.
     pub fn load(runtime: &Runtime, folder: &Path) -> Result<Self, ModelError> {
         let manifest = Manifest::read(&folder.join("model.toml"))?;
         let context = &manifest.context;
@@ -199,13 +199,13 @@ impl Models {
     }
 }
 
-/// Positions of the transformer's inputs and outputs.
+/// Indices of the transformer's inputs and outputs.
 pub mod transformer {
     /// Previous latent `[1, 32]`.
     pub const Z: usize = 0;
-    /// 1 when there is no previous latent `[1]`.
+    /// 1 if there is no previous latent `[1]`.
     pub const START: usize = 1;
-    /// Conditions of the latent to come, and the reference of the guidance `[2, 52]`.
+    /// Conditions of the next latent, and the guidance reference `[2, 52]`.
     pub const CONDITIONS: usize = 2;
     /// Normal noise `[1, 32]`.
     pub const NOISE: usize = 3;
@@ -217,9 +217,9 @@ pub mod transformer {
     pub const COS: usize = 6;
     /// Sines of the position `[head_dim]`.
     pub const SIN: usize = 7;
-    /// Keys of the past in the first layer, 2 × heads × slots × head_dim; those of the next are two inputs further.
+    /// Cached keys of the first layer, 2 × heads × slots × head_dim; each further layer is two inputs later.
     pub const K: usize = 8;
-    /// Values of the past in the first layer, like the keys.
+    /// Cached values of the first layer, like the keys.
     pub const V: usize = 9;
     /// Output: the next latent.
     pub const Z_NEXT: usize = 0;
@@ -229,9 +229,9 @@ pub mod transformer {
     pub const V_NEW: usize = 2;
 }
 
-/// Positions of the inputs and outputs of graphs that carry a state: input 0 and the state, results and the next state.
+/// Indices of the inputs of stateful graphs: the input and the state. The last output is the next state.
 pub mod stateful {
-    /// What goes in.
+    /// The input.
     pub const INPUT: usize = 0;
     /// The packed state; zeros at the start.
     pub const STATE: usize = 1;

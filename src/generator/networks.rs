@@ -1,4 +1,4 @@
-//! The networks of one model, as the generator runs them.
+//! The networks of one model, ready for the generator.
 
 use super::GeneratorError;
 use super::context::{Context, Cursor, StepInput};
@@ -6,7 +6,7 @@ use crate::generator::model::{Graph, LATENT_DIMS, Models, stateful};
 use crate::generator::vocoder::{MelBlock, Vocoder};
 use crate::music::conditions::CONDITION_COUNT;
 
-/// The networks of one model, warm. Made on any thread but the audio thread; may be sent to another.
+/// The networks of one model, warmed up. Created on any thread except the audio thread; can be sent to another.
 #[derive(Debug)]
 pub struct Networks {
     pub(super) context: Context,
@@ -15,10 +15,10 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Runs every network once, so that the first latent is as fast as the others, and looks at what it gives.
+    /// Runs every network once, so that the first latent is as fast as the others, and checks the outputs.
     ///
     /// # Errors
-    /// When a network fails or gives numbers that are not finite.
+    /// If a network fails or returns NaN or infinity.
     pub fn new(models: Models) -> Result<Self, GeneratorError> {
         let Models { manifest, transformer, decoder, vocoder } = models;
         let context = Context::new(transformer, manifest.context);
@@ -44,7 +44,7 @@ impl Networks {
         })
     }
 
-    /// Forgets what was played, but for the transformer's ring: a later [`Cursor`] hides that.
+    /// Resets all state except the transformer's ring, which a later [`Cursor`] hides.
     pub(super) fn forget(&mut self) {
         self.decoder.input(stateful::STATE).fill(0.0);
         self.vocoder.state().fill(0.0);

@@ -1,4 +1,4 @@
-//! The network's dice.
+//! The network's sampling noise.
 
 use std::f64::consts::TAU;
 
@@ -9,7 +9,7 @@ use crate::generator::model::{LATENT_DIMS, Latent};
 use crate::music::plan::Earlier;
 use crate::music::temperature::{COMMON_SEED, own_share};
 
-/// The noise latent number `latent` starts from, for a temperature τ of 0 or more.
+/// Returns the initial noise for a latent at a temperature τ of 0 or more.
 ///
 /// Up to τ = 1 it is normal with variance 1 as in training, and [`own_share`] is the share of the variance that is
 /// the seed's own; the rest is common to all seeds. So a low temperature brings performances together without making
@@ -41,11 +41,11 @@ fn mix(first: f32, mut one: Latent, second: f32, other: &Latent) -> Latent {
     one
 }
 
-/// Independent normal numbers of variance 1 (Box and Muller 1958).
+/// Returns independent normal numbers of variance 1 (Box and Muller 1958).
 fn normal(seed: u64, latent: u64) -> Latent {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     dice.set_stream(latent);
-    // In 0..1 without 0, whose logarithm is infinite.
+    // In 0..1, excluding 0, whose logarithm is infinite.
     let mut unit = || ((dice.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let mut noise = [0.0; LATENT_DIMS];
     for pair in noise.chunks_exact_mut(2) {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_noise_is_never_fainter_than_in_training() {
+    fn the_variance_is_never_below_that_of_training() {
         for temperature in [0.1f32, 0.5, 1.0, 2.0] {
             let (mean, variance) = moments(temperature);
             assert!(mean.abs() < 0.02, "{mean}");
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn temperature_is_how_far_seeds_differ() {
+    fn temperature_sets_the_distance_between_seeds() {
         let distance = |temperature| {
             let pairs =
                 (0..500).flat_map(|k| noise(1, k, temperature, None).into_iter().zip(noise(2, k, temperature, None)));

@@ -1,4 +1,4 @@
-//! The shipped networks, streamed as on stage, give what PyTorch computed for whole sequences when they were exported.
+//! Tests that the shipped networks, streamed as on stage, match PyTorch's results for whole sequences at export.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::generator::vocoder::{Istft, MelBlock, Vocoder};
 use crate::mel::{BINS, FRAMES_PER_LATENT, HOP};
 use crate::music::conditions::CONDITION_COUNT;
 
-/// The shipped model, or the one `MELOS_TEST_MODEL` names.
+/// Returns the folder of the shipped model, or of `MELOS_TEST_MODEL` if set.
 fn folder() -> PathBuf {
     std::env::var_os("MELOS_TEST_MODEL").map_or_else(|| "models/melos-piano".into(), PathBuf::from)
 }
@@ -20,7 +20,7 @@ fn models(folder: &Path) -> Models {
     Models::load(runtime().unwrap(), folder).unwrap()
 }
 
-/// The float tensors of a safetensors file: length of the header, the header as JSON, the numbers.
+/// Reads the float tensors of a safetensors file: header length, JSON header, data.
 fn vectors(folder: &Path, name: &str) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(folder.join("vectors").join(name)).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -43,7 +43,7 @@ fn apart(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[test]
-fn the_transformer_decides_the_same_latents() {
+fn the_transformer_generates_the_same_latents() {
     let folder = folder();
     let Models { manifest, transformer, .. } = models(&folder);
     let expected = vectors(&folder, "transformer.safetensors");
@@ -65,7 +65,7 @@ fn the_transformer_decides_the_same_latents() {
 }
 
 #[test]
-fn the_decoder_makes_the_same_mel_frames() {
+fn the_decoder_produces_the_same_mel_frames() {
     let folder = folder();
     let mut decoder = models(&folder).decoder;
     let expected = vectors(&folder, "decoder.safetensors");
@@ -79,7 +79,7 @@ fn the_decoder_makes_the_same_mel_frames() {
 }
 
 #[test]
-fn the_vocoder_makes_the_same_samples() {
+fn the_vocoder_produces_the_same_samples() {
     let folder = folder();
     let mut vocoder = Vocoder::new(models(&folder).vocoder);
     let expected = vectors(&folder, "vocoder.safetensors");

@@ -1,15 +1,15 @@
-//! What is sent to the engine: hops of the newest future, joined to those of the one before by a crossfade.
+//! Produces the hops for the engine: those of the newest future, crossfaded from the previous one.
 
 use super::crossfade::Crossfade;
 use super::hop_ring::HopRing;
 use crate::event::Hop;
 
-/// Joins futures.
+/// Joins futures by crossfades.
 #[derive(Debug)]
 pub(super) struct Splicer {
-    /// What was sent of the newest future, the crossfade included.
+    /// Hops sent of the newest future, including the crossfade.
     sent: HopRing,
-    /// What was sent of the future it replaced.
+    /// Hops sent of the future it replaced.
     before: HopRing,
     fade: Option<Crossfade>,
     epoch: u32,
@@ -17,26 +17,26 @@ pub(super) struct Splicer {
 }
 
 impl Splicer {
-    /// At hop 0, in epoch 0.
+    /// Creates a splicer at hop 0 in epoch 0.
     pub(super) fn new() -> Self {
         Self { sent: HopRing::new(), before: HopRing::new(), fade: None, epoch: 0, next_hop: 0 }
     }
 
-    /// The next hop to be sent.
+    /// Returns the next hop to send.
     pub(super) fn next_hop(&self) -> u64 {
         self.next_hop
     }
 
-    /// The epoch that hops are sent in; rises with every splice.
+    /// Returns the current epoch, which increases with every splice.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }
 
     /// Opens a new epoch at hop `heard`. `old` is the future that ends there, final before hop `ready`.
     pub(super) fn open(&mut self, heard: u64, old: &HopRing, ready: u64) {
-        // The old future is needed beyond what was sent of it, for the crossfade.
+        // The crossfade needs the old future beyond what was sent of it.
         self.render(self.next_hop, u64::MAX, old, ready);
-        // What is heard up to the splice is what was sent last, unless that was to begin only after it.
+        // Up to the splice, the hops sent last are played, unless they would have started only after it.
         if self.fade.is_none_or(|fade| fade.first < heard) {
             std::mem::swap(&mut self.before, &mut self.sent);
         }
@@ -53,13 +53,13 @@ impl Splicer {
         self.next_hop = first;
     }
 
-    /// Goes on at a hop without a crossfade, after hops were missing.
+    /// Resumes at a hop without a crossfade after starvation.
     pub(super) fn resume_at(&mut self, hop: u64) {
         self.next_hop = hop;
         self.fade = None;
     }
 
-    /// Appends the hops of `fresh` that are final, those before hop `ready`, up to hop `until`, in the order of their indices.
+    /// Appends the final hops of `fresh` (those before `ready`) up to hop `until`, ordered by index.
     pub(super) fn send(&mut self, fresh: &HopRing, ready: u64, until: u64, out: &mut Vec<Hop>) {
         let first = self.next_hop;
         self.next_hop = self.render(first, until, fresh, ready);
@@ -67,8 +67,8 @@ impl Splicer {
         out.extend(hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }));
     }
 
-    /// Writes hops from `first` on to the tape of what is sent, as far as they are final and before `until`: of the old
-    /// future up to the splice, then the crossfade, then the new future. Returns the hop after the last.
+    /// Writes final hops from `first` to `until` to `sent`: the old future up to the splice, then the crossfade, then the new
+    /// future. Returns the hop after the last.
     fn render(&mut self, first: u64, until: u64, fresh: &HopRing, mut ready: u64) -> u64 {
         if let Some(fade) = &mut self.fade {
             if ready < fade.end() {

@@ -1,7 +1,8 @@
-//! The vocoder: mel frames to samples, eight frames at a time.
+//! The vocoder: turns mel frames into samples, eight frames at a time.
 //!
-//! A network, or [`SpectralPeakVocoder`] where a model has none, turns mel frames into spectra, [`LOOK_AHEAD`] frames late;
-//! [`Istft`] adds them up. After the mel frames `8k..8k + 8` of latent `k` the hops before `8k + 4` are final.
+//! A network, or [`SpectralPeakVocoder`] for models without one, turns mel frames into spectra with a delay of
+//! [`LOOK_AHEAD`] frames; [`Istft`] overlap-adds them. After the mel frames `8k..8k + 8` of latent `k`, the hops before
+//! `8k + 4` are final.
 
 mod istft;
 mod spectral_peaks;
@@ -12,15 +13,15 @@ pub use spectral_peaks::SpectralPeakVocoder;
 use crate::generator::model::{Graph, LOOK_AHEAD, ModelError, stateful};
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
 
-/// Mel frames of one latent, one after the other.
+/// The mel frames of one latent, concatenated.
 pub type MelBlock = [f32; FRAMES_PER_LATENT * BANDS];
 
-/// Turns mel frames into spectra, carrying a state.
+/// Turns mel frames into spectra; stateful.
 #[derive(Debug)]
 pub enum Vocoder {
     /// The trained network.
     Neural(Graph),
-    /// The rule for models without one.
+    /// Signal processing, for models without a network.
     SpectralPeaks(Box<SpectralPeakVocoder>),
 }
 
@@ -32,23 +33,23 @@ pub struct Spectra<'a> {
 }
 
 impl<'a> Spectra<'a> {
-    /// Real and imaginary parts of the spectra, in order.
+    /// Iterates over the real and imaginary parts of the spectra.
     pub fn frames(self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
         self.real.chunks_exact(BINS).zip(self.imag.chunks_exact(BINS))
     }
 }
 
 impl Vocoder {
-    /// The model's network, or the rule.
+    /// Creates a vocoder from the model's network, or a [`SpectralPeakVocoder`] if it has none.
     #[must_use]
     pub fn new(network: Option<Graph>) -> Self {
         network.map_or_else(|| Self::SpectralPeaks(Box::default()), Self::Neural)
     }
 
-    /// The spectra of the next eight mel frames.
+    /// Returns the spectra for the next eight mel frames.
     ///
     /// # Errors
-    /// When the runtime fails; the state is then unchanged.
+    /// If the runtime fails; the state is then unchanged.
     pub fn step(&mut self, mel: &MelBlock) -> Result<Spectra<'_>, ModelError> {
         match self {
             Self::Neural(graph) => {
@@ -63,7 +64,7 @@ impl Vocoder {
         }
     }
 
-    /// The state between two steps; writing back what was read makes the next steps the same again.
+    /// Returns the state between steps. Write back a saved state to repeat the following steps exactly.
     pub fn state(&mut self) -> &mut [f32] {
         match self {
             Self::Neural(graph) => graph.input(stateful::STATE),

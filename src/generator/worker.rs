@@ -1,8 +1,8 @@
-//! The generator's thread: keeps the engine supplied with hops, a little ahead of the play head.
+//! The generator thread: keeps the engine supplied with hops ahead of the playhead.
 //!
-//! A splice that the engine got too late is moved to a later frame; music that was not ready in time is left out; a
-//! network that fails is tried again. Every one of these is told as a [`WorkerEvent`]. Nothing here runs on the audio
-//! thread, and nothing of the sound depends on this thread's timing unless an event says so.
+//! A splice that reaches the engine too late is moved to a later frame, music that is not ready in time is skipped, and a
+//! failed network is retried. Each of these is reported as a [`WorkerEvent`]. Nothing here runs on the audio thread, and the
+//! sound does not depend on this thread's timing unless an event says so.
 
 mod mailbox;
 mod source;
@@ -28,54 +28,54 @@ pub use source::HopSource;
 pub use status::WorkerStatus;
 use thread::WorkerThread;
 
-/// Frames that are kept ready ahead of the play head: a second, so that a busy machine is not heard. At most half of what
-/// the engine's table of hops holds.
+/// Frames to keep ready ahead of the playhead: one second, so that a busy machine is inaudible. At most half the engine's
+/// hop table.
 pub const AHEAD: u64 = 48_000;
 
-/// Events that may wait until the daemon looks: 20 s.
+/// Capacity for events until the daemon reads them: 20 s.
 const EVENTS: usize = 256;
 
-/// What the worker is told.
+/// A message to the worker.
 #[derive(Debug)]
 enum Order {
     Follow(Arc<Plan>),
     Replan { plan: Arc<Plan>, splice: u64 },
 }
 
-/// What happened in the worker.
+/// A report from the worker.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WorkerEvent {
-    /// A latent was generated; one decided again is heard again.
+    /// A latent was generated, possibly again.
     Heard(Heard),
-    /// A change of plan was performed.
+    /// A new plan was spliced in.
     Spliced {
         /// Frame it was planned for.
         planned: u64,
-        /// How it was performed; `None` when a newer one overtook it.
+        /// How it was performed; `None` if a newer one superseded it.
         performed: Option<Performed>,
     },
-    /// Other networks took over.
+    /// New networks took over.
     Swapped {
-        /// Frame they are heard from.
+        /// Frame from which they are played.
         at: u64,
     },
-    /// The music had not been ready in time: frames are missing, it goes on after them.
+    /// The music was not ready in time; it resumes after a gap.
     Resumed {
-        /// How many splices had been ordered and taken before.
+        /// Number of splices accepted before.
         splices: u64,
         /// First frame of the gap.
         missing: u64,
         /// First frame after the gap.
         at: u64,
     },
-    /// A latent failed; it is tried again.
+    /// A latent failed and is retried.
     Failed {
         /// Why.
         reason: String,
     },
 }
 
-/// A handle to the running thread. Dropping it ends the thread after the latent it is at.
+/// A handle to the running thread. Dropping it stops the thread after the current latent.
 #[derive(Debug)]
 pub struct Worker {
     mailbox: Arc<Mailbox>,
@@ -86,10 +86,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread. It keeps `ahead` frames ready after the play head of `engine`, through `hops`.
+    /// Starts the thread, which sends hops through `hops` to stay `ahead` frames ahead of the playhead of `engine`.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If the system cannot create a thread.
     pub fn start(
         source: impl HopSource,
         hops: HeapProd<Hop>,
@@ -118,7 +118,7 @@ impl Worker {
         Ok(Self { mailbox, status, events, sender, thread: Some(thread) })
     }
 
-    /// Hands over a plan; with `splice`, one that says something else from that frame on. Never waits for the thread.
+    /// Sends a plan to the thread; with `splice`, one that differs from that frame on. Never blocks.
     pub fn plan(&self, plan: Arc<Plan>, splice: Option<u64>) {
         let order = match splice {
             Some(splice) => Order::Replan { plan, splice },
@@ -129,18 +129,18 @@ impl Worker {
         }
     }
 
-    /// Hands over networks to go on with; see [`crate::generator::Generator::swap`]. Never waits for the thread. Networks that were handed
-    /// over before and have not taken over yet never will.
+    /// Sends new networks to the thread; see [`crate::generator::Generator::swap`]. Never blocks. Replaces any networks sent
+    /// earlier that have not taken over yet.
     pub fn swap(&self, networks: Networks) {
         self.mailbox.put_networks(Box::new(networks));
     }
 
-    /// What happened since this was last asked.
+    /// Returns the reports since the last call.
     pub fn events(&self) -> impl Iterator<Item = WorkerEvent> {
         self.events.try_iter()
     }
 
-    /// What the worker tells about itself.
+    /// Returns the worker's status.
     #[must_use]
     pub fn status(&self) -> &Arc<WorkerStatus> {
         &self.status
@@ -151,7 +151,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.mailbox.close();
         if let Some(thread) = self.thread.take() {
-            // A thread that panicked has nothing more to say: its panics were caught and told.
+            // The thread's panics were already caught and reported.
             let _ = thread.join();
         }
     }

@@ -1,13 +1,13 @@
-//! The music clock: which beat belongs to which frame, under a tempo that is constant in spans.
+//! The music clock: maps frames to beats under a piecewise constant tempo.
 
 use crate::units::SAMPLE_RATE;
 
-/// Frames per minute: beats per minute are this over frames per beat.
+/// Frames per minute; divided by frames per beat, this gives beats per minute.
 const FRAMES_PER_MINUTE: f64 = SAMPLE_RATE as f64 * 60.0;
-/// Two positions nearer than this many frames are the same: far above the error of the arithmetic, far below a frame.
+/// Positions closer than this many frames are the same: well above rounding error, well below a frame.
 const SAME_FRAME: f64 = 1e-4;
 
-/// From `frame` on, `beat` and counting at `bpm`.
+/// A constant tempo from `frame` on, where the clock is at `beat`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct TempoSpan {
     frame: u64,
@@ -21,10 +21,10 @@ impl TempoSpan {
     }
 }
 
-/// Maps frames to beats and back. Beats are quarter notes counted from 0 at the performance's start and never run
+/// Maps frames to beats and back. Beats are quarter notes counted from 0 at the start of the performance and never go
 /// backwards; every bar has [`MusicClock::beats_per_bar`] of them.
 ///
-/// Spans reach from their frame to the next span; the last has no end, so every frame has a beat.
+/// Each span lasts until the next one starts; the last never ends, so every frame has a beat.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MusicClock {
     /// In ascending order of frame and of beat; never empty.
@@ -33,26 +33,26 @@ pub struct MusicClock {
 }
 
 impl MusicClock {
-    /// A clock with beat 0 at frame 0, in 4/4.
+    /// Creates a clock with beat 0 at frame 0, in 4/4.
     #[must_use]
     pub fn new(bpm: f64) -> Self {
         Self { spans: vec![TempoSpan { frame: 0, beat: 0.0, bpm }], beats_per_bar: 4 }
     }
 
-    /// Beats in every bar.
+    /// Returns the number of beats per bar.
     #[must_use]
     pub const fn beats_per_bar(&self) -> u32 {
         self.beats_per_bar
     }
 
-    /// Position in beats at a frame; frames before the oldest remembered span count as its start.
+    /// Returns the position in beats at a frame; frames before the oldest remembered span give its start.
     #[must_use]
     pub fn beat_at(&self, frame: u64) -> f64 {
         let span = self.span_at(frame);
         span.beat_at(frame.max(span.frame))
     }
 
-    /// The first frame at or after a beat.
+    /// Returns the first frame at or after a beat.
     #[must_use]
     pub fn frame_at(&self, beat: f64) -> u64 {
         let after = self.spans.partition_point(|span| span.beat <= beat);
@@ -64,25 +64,25 @@ impl MusicClock {
         (span.frame + ahead).min(end)
     }
 
-    /// Beats per minute at a frame.
+    /// Returns the tempo in beats per minute at a frame.
     #[must_use]
     pub fn tempo_at(&self, frame: u64) -> f64 {
         self.span_at(frame).bpm
     }
 
-    /// Position in the beat at a frame, 0..1.
+    /// Returns the position in the beat at a frame, 0..1.
     #[must_use]
     pub fn beat_phase(&self, frame: u64) -> f64 {
         self.beat_at(frame).fract()
     }
 
-    /// Position in the bar at a frame, 0..1.
+    /// Returns the position in the bar at a frame, 0..1.
     #[must_use]
     pub fn bar_phase(&self, frame: u64) -> f64 {
         (self.beat_at(frame) / f64::from(self.beats_per_bar)).fract()
     }
 
-    /// Counts at `bpm` from a frame on; later changes that were planned are forgotten.
+    /// Sets the tempo from a frame on, discarding later planned changes.
     pub fn set_tempo(&mut self, frame: u64, bpm: f64) {
         let beat = self.beat_at(frame);
         self.spans.retain(|span| span.frame < frame);
@@ -92,8 +92,8 @@ impl MusicClock {
         }
     }
 
-    /// Skips to a later beat at a frame, at the tempo of that frame; later changes that were planned are forgotten.
-    /// Beats that are skipped all fall on that frame. Does nothing when the beat has already passed.
+    /// Skips to a later beat at a frame, keeping the tempo of that frame and discarding later planned changes. All skipped
+    /// beats fall on that frame. Does nothing if the beat has already passed.
     pub fn skip_to(&mut self, frame: u64, beat: f64) {
         if beat > self.beat_at(frame) {
             let bpm = self.tempo_at(frame);
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(clock.frame_at(1.0), 12_000 + 24_000);
         assert_eq!(clock.tempo_at(11_999), 120.0);
         clock.set_tempo(6_000, 240.0);
-        assert_eq!(clock.frame_at(1.0), 6_000 + 9_000, "the later change is forgotten");
+        assert_eq!(clock.frame_at(1.0), 6_000 + 9_000, "the later change is discarded");
     }
 
     #[test]

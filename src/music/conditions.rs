@@ -1,19 +1,19 @@
-//! What the network is told about one latent frame: the one layout that preparing, training and playing share.
+//! The conditions of one latent: the layout that corpus preparation, training and playing share.
 
 use crate::music::emotion::{Affect, Emotion};
 
-/// The conditions of one latent frame; `None` is "not known" when preparing and "left free" when playing.
+/// The conditions of one latent. `None` means unknown in corpus preparation and unconstrained when playing.
 ///
-/// Windows: chroma and bass describe the notes that sound within half a second either side of the latent's middle;
-/// density, loudness and register the onsets within one second either side; emotion and affect sixteen seconds around it;
-/// beat and bar phase hold at its start.
+/// Windows: chroma and bass cover the notes that sound within half a second either side of the latent's middle; density,
+/// loudness and register the onsets within one second either side; emotion and affect the sixteen seconds around it. Beat
+/// and bar phase are taken at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Conditions {
-    /// Weights over the eight names; sum 1.
+    /// Weights of the eight emotions; they sum to 1.
     pub emotion: Option<[f32; Emotion::COUNT]>,
-    /// The point on the circumplex.
+    /// Valence and arousal.
     pub affect: Option<Affect>,
-    /// Sounding pitch classes, weighted by how long they sound, the largest 1.
+    /// Sounding pitch classes, weighted by duration and scaled to a maximum of 1.
     pub chord: Option<[f32; 12]>,
     /// Pitch class of the lowest sounding note.
     pub bass: Option<u8>,
@@ -25,29 +25,29 @@ pub struct Conditions {
     pub tempo_bpm: Option<f32>,
     /// Note onsets per second.
     pub density: Option<f32>,
-    /// Mean MIDI velocity of the onsets, after each corpus was normalised to mean 64, standard deviation 14.
+    /// Mean MIDI velocity of the onsets, with each corpus normalised to mean 64 and standard deviation 14.
     pub loudness: Option<f32>,
     /// Mean MIDI note number of the onsets.
     pub register: Option<f32>,
 }
 
-/// How many numbers [`Conditions::to_vector`] makes: the values, then one mask per group.
+/// Length of [`Conditions::to_vector`]: the values, then one mask per group.
 pub const CONDITION_COUNT: usize = VALUE_COUNT + GROUP_COUNT;
-/// How many of them are values.
+/// Number of values in the vector.
 pub const VALUE_COUNT: usize = 42;
-/// How many groups can be masked, in the order of the fields of [`Conditions`].
+/// Number of groups that can be masked, in the order of the fields of [`Conditions`].
 pub const GROUP_COUNT: usize = 10;
 
 /// Names of the groups, in the order of the masks.
 pub const GROUP_NAMES: [&str; GROUP_COUNT] =
     ["emotion", "affect", "chord", "bass", "beat", "bar", "tempo", "density", "loudness", "register"];
 
-/// How a quantity becomes a number of about −1..1: `(x − middle) / width`.
+/// Scales a quantity to about −1..1: `(x − middle) / width`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
-    /// What becomes 0.
+    /// The value that maps to 0.
     pub middle: f32,
-    /// What counts as 1.
+    /// The distance from `middle` that maps to 1.
     pub width: f32,
 }
 
@@ -57,36 +57,36 @@ impl Scale {
     }
 }
 
-/// Scale of the density: of `ln(1 + onsets per second)`.
+/// Scale of the density, applied to `ln(1 + onsets per second)`.
 pub const DENSITY_SCALE: Scale = Scale { middle: 1.8, width: 0.7 };
 /// Scale of the loudness, a MIDI velocity.
 pub const LOUDNESS_SCALE: Scale = Scale { middle: 64.0, width: 20.0 };
 /// Scale of the register, a MIDI note number.
 pub const REGISTER_SCALE: Scale = Scale { middle: 60.0, width: 12.0 };
-/// The tempo that becomes 0, beats per minute; twice as fast becomes 1.
+/// The tempo in beats per minute that maps to 0; twice this maps to 1.
 pub const TEMPO_MIDDLE_BPM: f32 = 120.0;
 
-/// Onsets per second about which a density is mirrored: near the mean of real piano music, and of the profiles.
+/// Onsets per second about which the density is mirrored: close to the mean of real piano music and of the profiles.
 const MIDDLE_DENSITY: f32 = 7.0;
 
-/// Where each group's values stand in the vector, in the order of the masks.
+/// Range of each group's values in the vector, in the order of the masks.
 pub const GROUP_VALUES: [std::ops::Range<usize>; GROUP_COUNT] =
     [0..8, 8..10, 10..22, 22..34, 34..36, 36..38, 38..39, 39..40, 40..41, 41..42];
 
 impl Conditions {
-    /// What the guidance leads away from: nothing known but as many notes as these conditions have few.
+    /// Returns the reference that the guidance leads away from: everything unknown except the mirrored density.
     ///
-    /// The network gives density less weight than chord and beat, and answers a high one with thicker chords. Led away from
-    /// the mirrored density, and not from an unknown one, it attacks more often.
+    /// The network gives density less weight than chord and beat, and responds to a high density with thicker chords. Guiding
+    /// it away from the mirrored density, rather than from an unknown one, produces more onsets.
     #[must_use]
     pub fn reference(&self) -> Self {
         Self { density: self.density.map(|density| MIDDLE_DENSITY * MIDDLE_DENSITY / density), ..Self::default() }
     }
 
-    /// The network's input: values scaled to about −1..1 with 0 where unknown, then a mask of 1 (known) or 0 per group.
+    /// Returns the network's input: values scaled to about −1..1, 0 where unknown, then one mask per group, 1 if known.
     ///
-    /// Phases become cosine and sine, the tempo octaves from [`TEMPO_MIDDLE_BPM`]; density, loudness and register are brought
-    /// to [`DENSITY_SCALE`], [`LOUDNESS_SCALE`] and [`REGISTER_SCALE`].
+    /// Phases become cosine and sine, and the tempo octaves from [`TEMPO_MIDDLE_BPM`]; density, loudness and register use
+    /// [`DENSITY_SCALE`], [`LOUDNESS_SCALE`] and [`REGISTER_SCALE`].
     #[must_use]
     pub fn to_vector(&self) -> [f32; CONDITION_COUNT] {
         let mut vector = [0.0; CONDITION_COUNT];
@@ -133,12 +133,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_is_all_zero() {
+    fn unknown_conditions_are_zeros() {
         assert_eq!(Conditions::default().to_vector(), [0.0; CONDITION_COUNT]);
     }
 
     #[test]
-    fn groups_fill_their_place_and_their_mask() {
+    fn a_group_sets_its_values_and_its_mask() {
         let known = Conditions { bass: Some(9), tempo_bpm: Some(240.0), ..Conditions::default() }.to_vector();
         assert_eq!(known[22 + 9], 1.0);
         assert_eq!(known[38], 1.0);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_knows_only_the_opposite_density() {
+    fn the_reference_has_only_the_mirrored_density() {
         let sparse = Conditions { density: Some(3.5), bass: Some(9), register: Some(50.0), ..Conditions::default() };
         assert_eq!(sparse.reference(), Conditions { density: Some(14.0), ..Conditions::default() });
         assert_eq!(sparse.reference().reference().density, sparse.density);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_in_the_order_of_the_masks() {
+    fn group_names_are_in_mask_order() {
         let unknown = Conditions::default();
         let alone = [
             ("emotion", Conditions { emotion: Some([0.125; Emotion::COUNT]), ..unknown }),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_groups_tile_the_values() {
+    fn the_groups_cover_all_values_without_overlap() {
         let mut next = 0;
         for range in GROUP_VALUES {
             assert_eq!(range.start, next);

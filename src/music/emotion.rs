@@ -1,8 +1,8 @@
-//! Emotion as a continuous state: weights over eight names, and valence/arousal, kept consistent.
+//! Emotion as a continuous state: weights of eight emotions and valence/arousal, kept consistent.
 
 use std::fmt;
 
-/// The eight names, in the order every table, tensor and address uses.
+/// The eight emotions, in the order used by every table, tensor and address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Emotion {
@@ -17,10 +17,10 @@ pub enum Emotion {
 }
 
 impl Emotion {
-    /// How many there are.
+    /// Number of emotions.
     pub const COUNT: usize = 8;
 
-    /// All of them, in order.
+    /// All emotions, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Happy,
         Self::Sad,
@@ -32,7 +32,7 @@ impl Emotion {
         Self::Mysterious,
     ];
 
-    /// The name as written in presets, addresses and on the command line.
+    /// Returns the name used in presets, addresses and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Emotion {
         }
     }
 
-    /// The emotion of a name in any case, or of its noun: `sadness`.
+    /// Parses a name, ignoring case, or its noun, such as `sadness`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase();
@@ -55,8 +55,8 @@ impl Emotion {
         Self::ALL.into_iter().find(|emotion| emotion.name() == name || nouns[*emotion as usize] == name)
     }
 
-    /// Where the name stands on the circumplex of Russell (1980): our placement of the eight words, in the quadrants
-    /// that paper gives them; training labels and steering share it.
+    /// Returns the emotion's anchor on the circumplex of Russell (1980). The placement of the eight words is ours, within the
+    /// quadrants that paper gives them; training labels and steering share it.
     #[must_use]
     pub const fn anchor(self) -> Affect {
         let (valence, arousal) = match self {
@@ -88,11 +88,11 @@ pub struct Affect {
     pub arousal: f32,
 }
 
-/// How wide a name reaches on the circumplex, as the standard deviation of its Gaussian: about half the distance
-/// between neighbouring anchors, so that a point on an anchor gives its name most of the weight.
+/// Standard deviation of each emotion's Gaussian on the circumplex: about half the distance between neighbouring anchors,
+/// so that a point on an anchor gives that emotion most of the weight.
 const REACH: f32 = 0.25;
 
-/// The emotional state: what is asked for, or what is heard.
+/// An emotional state: a blend of emotions with its valence and arousal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mood {
     weights: [f32; Emotion::COUNT],
@@ -100,7 +100,7 @@ pub struct Mood {
 }
 
 impl Mood {
-    /// One emotion alone.
+    /// Returns a single emotion.
     #[must_use]
     pub fn pure(emotion: Emotion) -> Self {
         let mut weights = [0.0; Emotion::COUNT];
@@ -108,7 +108,7 @@ impl Mood {
         Self { weights, affect: emotion.anchor() }
     }
 
-    /// A blend; weights need not sum to 1. Negative and non-finite ones count as 0; all zero gives equal weights.
+    /// Returns a blend. Weights need not sum to 1; negative and non-finite ones count as 0, and all zeros give equal weights.
     #[must_use]
     pub fn blend(weights: [f32; Emotion::COUNT]) -> Self {
         let clean = weights.map(|w| if w.is_finite() { w.max(0.0) } else { 0.0 });
@@ -122,8 +122,8 @@ impl Mood {
         Self { weights, affect }
     }
 
-    /// A point on the circumplex, clamped to −1..=1 (non-finite counts as 0); the weights follow by distance to the
-    /// anchors.
+    /// Returns the mood at a point on the circumplex, clamped to −1..=1 (non-finite counts as 0). The weights follow from
+    /// the distances to the anchors.
     #[must_use]
     pub fn at(affect: Affect) -> Self {
         let clean = |x: f32| if x.is_finite() { x.clamp(-1.0, 1.0) } else { 0.0 };
@@ -138,19 +138,19 @@ impl Mood {
         Self { weights: raw.map(|w| w / sum), affect }
     }
 
-    /// Weights over the eight names, in the order of [`Emotion::ALL`]; they sum to 1.
+    /// Returns the weights, in the order of [`Emotion::ALL`]; they sum to 1.
     #[must_use]
     pub const fn weights(&self) -> &[f32; Emotion::COUNT] {
         &self.weights
     }
 
-    /// The point on the circumplex.
+    /// Returns the point on the circumplex.
     #[must_use]
     pub const fn affect(&self) -> Affect {
         self.affect
     }
 
-    /// The heaviest name (the first of equals).
+    /// Returns the emotion with the largest weight (the first if tied).
     #[must_use]
     pub fn dominant(&self) -> Emotion {
         let mut best = Emotion::Happy;
@@ -162,7 +162,7 @@ impl Mood {
         best
     }
 
-    /// The mood a share `t` (0..=1) of the way to `target`; weights and affect both move in straight lines.
+    /// Interpolates towards `target` by `t` (0..=1); weights and affect both change linearly.
     #[must_use]
     pub fn toward(&self, target: &Self, t: f32) -> Self {
         let t = t.clamp(0.0, 1.0);
@@ -178,7 +178,7 @@ impl Mood {
         Self { weights, affect }
     }
 
-    /// A value that differs by emotion, averaged with the weights.
+    /// Averages a value over the emotions by weight.
     #[must_use]
     pub fn weigh(&self, value: impl Fn(Emotion) -> f32) -> f32 {
         Emotion::ALL.into_iter().map(|emotion| self.weights[emotion as usize] * value(emotion)).sum()
@@ -186,7 +186,7 @@ impl Mood {
 }
 
 impl Default for Mood {
-    /// Calm: what Melos plays before anyone has asked for anything.
+    /// Calm, which Melos plays by default.
     fn default() -> Self {
         Self::pure(Emotion::Calm)
     }
@@ -197,14 +197,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_anchor_gives_its_own_name_the_most_weight() {
+    fn an_anchor_gives_its_emotion_the_largest_weight() {
         for emotion in Emotion::ALL {
             assert_eq!(Mood::at(emotion.anchor()).dominant(), emotion);
         }
     }
 
     #[test]
-    fn moving_weights_moves_affect() {
+    fn changing_weights_changes_affect() {
         let mut weights = [0.0; 8];
         weights[Emotion::Calm as usize] = 0.7;
         weights[Emotion::Sad as usize] = 0.3;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_numbers_are_harmless() {
+    fn invalid_numbers_are_harmless() {
         assert!(
             Mood::blend([f32::NAN, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY]).weights().iter().all(|w| *w == 0.125)
         );

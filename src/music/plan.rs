@@ -1,4 +1,4 @@
-//! The plan: an immutable answer to "what is asked of the network at this frame?".
+//! The plan: an immutable description of what is requested of the network at each frame.
 
 use crate::music::clock::MusicClock;
 use crate::music::conditions::Conditions;
@@ -8,16 +8,16 @@ use crate::music::profile::Profile;
 use crate::music::theory::Chord;
 use crate::units::SAMPLE_RATE;
 
-/// Frames between the start of a latent and its middle, where everything but the phases is looked up.
+/// Frames between the start of a latent and its middle, where everything except the phases is evaluated.
 const HALF_LATENT: u64 = 2048;
-/// Half the window over which chords are averaged, as when preparing: half a second.
+/// Half the window over which chords are averaged, as in corpus preparation: half a second.
 const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
 
-/// Factor on the density at a trim of 1, in octaves.
+/// Octaves by which a trim of 1 raises the density.
 const DENSITY_TRIM_OCTAVES: f32 = 1.5;
-/// MIDI velocities added at a trim of 1.
+/// Velocity added by a trim of 1.
 const LOUDNESS_TRIM: f32 = 18.0;
-/// Semitones added at a trim of 1.
+/// Semitones added by a trim of 1.
 const REGISTER_TRIM: f32 = 12.0;
 
 /// From a frame on, until the next one: whether the music meets the noise of an earlier phrase.
@@ -43,35 +43,34 @@ pub struct Earlier {
 pub struct PlannedChord {
     /// Its first frame.
     pub frame: u64,
-    /// What sounds.
+    /// The chord.
     pub chord: Chord,
 }
 
-/// What the network is steered by, each on its way to its target.
+/// The parameters that steer the network, each gliding to its target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Steering {
     /// The mood.
     pub mood: Glide<Mood>,
     /// How freely the network samples, 0.1..=2.
     pub temperature: Glide<f32>,
-    /// How strictly it obeys, 0..=6.
+    /// How closely the network follows the conditions, 0..=6.
     pub guidance: Glide<f32>,
-    /// Fewer (−1) or more (1) notes than the mood asks for.
+    /// Fewer (−1) or more (1) notes than the mood's default.
     pub density: Glide<f32>,
-    /// Softer (−1) or harder (1) than the mood asks for.
+    /// Softer (−1) or harder (1) than the mood's default.
     pub loudness: Glide<f32>,
-    /// Lower (−1) or higher (1) than the mood asks for.
+    /// Lower (−1) or higher (1) than the mood's default.
     pub register: Glide<f32>,
-    /// Whether the network is told the chord.
+    /// Whether the network is given the chord.
     pub guide_chord: bool,
-    /// Whether the network is told the beat.
+    /// Whether the network is given the beat.
     pub guide_beat: bool,
 }
 
-/// What is asked of the network from here on. Answers for every frame: before its first chord as at its first, after
-/// its last as at its last.
+/// What is requested of the network. Defined for every frame: the first chord extends backwards and the last one forwards.
 ///
-/// Made on the control thread, shared read-only with the generator thread.
+/// Created on the control thread, shared read-only with the generator thread.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Seed of the network's noise.
@@ -87,7 +86,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// One mood over one chord at one tempo, without end.
+    /// Returns an endless plan with a single mood, chord and tempo.
     #[must_use]
     pub fn steady(seed: u64, mood: Mood, chord: Chord, bpm: f64) -> Self {
         Self {
@@ -108,8 +107,8 @@ impl Plan {
         }
     }
 
-    /// The conditions of the latent that starts at `frame`, made as when preparing: the chord averaged over half a
-    /// second either side of the latent's middle, phases at its start, the rest at its middle.
+    /// Returns the conditions of the latent that starts at `frame`, computed as in corpus preparation: the chord averaged over
+    /// half a second either side of the latent's middle, phases at its start, the rest at its middle.
     #[must_use]
     pub fn conditions(&self, frame: u64) -> Conditions {
         let middle = frame + HALF_LATENT;
@@ -133,13 +132,13 @@ impl Plan {
         }
     }
 
-    /// Sampling temperature of the latent that starts at `frame`.
+    /// Returns the sampling temperature of the latent that starts at `frame`.
     #[must_use]
     pub fn temperature(&self, frame: u64) -> f32 {
         self.steering.temperature.at(frame + HALF_LATENT, &self.clock)
     }
 
-    /// Guidance of the latent that starts at `frame`; 1 is none.
+    /// Returns the guidance of the latent that starts at `frame`; 1 means none.
     #[must_use]
     pub fn guidance(&self, frame: u64) -> f32 {
         self.steering.guidance.at(frame + HALF_LATENT, &self.clock)
@@ -162,7 +161,7 @@ impl Plan {
         self.chords.partition_point(|planned| planned.frame <= frame).saturating_sub(1)
     }
 
-    /// Templates of the chords within the window around a frame, weighted by their time in it, the largest 1.
+    /// Returns the templates of the chords in the window around a frame, weighted by duration and scaled to a maximum of 1.
     fn chroma_around(&self, middle: u64) -> [f32; 12] {
         let (start, end) = (middle.saturating_sub(HALF_WINDOW), middle + HALF_WINDOW);
         let mut chroma = [0.0f32; 12];
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn chords_hold_until_the_next() {
+    fn a_chord_lasts_until_the_next() {
         let plan = plan(&[(1000, "C"), (96_000, "Am/E")]);
         assert_eq!(plan.chord_at(0).to_string(), "C");
         assert_eq!(plan.chord_at(95_999).to_string(), "C");
@@ -201,17 +200,20 @@ mod tests {
     }
 
     #[test]
-    fn the_chroma_crosses_over_around_a_change() {
+    fn the_chroma_crossfades_around_a_chord_change() {
         let plan = plan(&[(0, "C"), (96_000, "F#")]);
         let at = |frame| plan.conditions(frame).chord.unwrap();
         assert_eq!(at(10_000), Chord::parse("C").unwrap().chroma());
         assert_eq!(at(96_000 + HALF_WINDOW), Chord::parse("F#").unwrap().chroma());
         let middle = at(96_000 - HALF_LATENT);
-        assert!((middle[0] - 1.0).abs() < 1e-6 && (middle[6] - 1.0).abs() < 1e-6, "both roots alike: {middle:?}");
+        assert!(
+            (middle[0] - 1.0).abs() < 1e-6 && (middle[6] - 1.0).abs() < 1e-6,
+            "both roots should be equal: {middle:?}"
+        );
     }
 
     #[test]
-    fn what_the_network_is_not_told_is_left_free() {
+    fn conditions_that_are_off_are_unknown() {
         let mut plan = plan(&[(0, "C")]);
         plan.steering.guide_beat = false;
         plan.steering.guide_chord = false;
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn trims_move_what_the_mood_asks_for() {
+    fn trims_offset_the_mood() {
         let mut plan = plan(&[(0, "C")]);
         let neutral = plan.conditions(0);
         let profile = Profile::of(Emotion::Calm);
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_are_those_of_the_clock_at_the_latent_start() {
+    fn phases_are_taken_at_the_start_of_the_latent() {
         let conditions = plan(&[(0, "C")]).conditions(36_000);
         assert_eq!((conditions.beat_phase, conditions.bar_phase), (Some(0.5), Some(0.375)));
         assert_eq!(conditions.tempo_bpm, Some(120.0));

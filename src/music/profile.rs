@@ -1,12 +1,12 @@
-//! What each emotion asks of the music in numbers, blended over a mood.
+//! Musical settings for each emotion, blended over a mood.
 //!
-//! The numbers are our own choice, turned until a judge of held-out music (`models/EVALUATION.md`) heard valence and
-//! arousal near the anchors. Activity carries arousal (tempo, onsets, touch, harmonic rhythm grow with it), register and
-//! harmony carry valence.
+//! The numbers are our own, tuned until a judge model fitted to held-out music (`models/EVALUATION.md`) placed valence and
+//! arousal near the anchors. Activity conveys arousal (tempo, onsets, touch and harmonic rhythm increase with it);
+//! register and harmony convey valence.
 
 use crate::music::emotion::{Emotion, Mood};
 
-/// What a mood asks for.
+/// The musical settings of a mood.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Profile {
     /// Beats per minute.
@@ -19,16 +19,16 @@ pub struct Profile {
     pub register: f32,
     /// Chords per bar.
     pub harmonic_rhythm: f32,
-    /// How far phrases swell and fade at full dynamics, 0..=1.
+    /// Depth of phrase dynamics at full dynamics, 0..=1.
     pub swell: f32,
-    /// How often the upper voice speaks where it may, 0..=1.
+    /// Probability that the upper voice plays where it may, 0..=1.
     pub upper: f32,
-    /// How gladly the bass takes an inversion to move by step, 0..=1.
+    /// Preference for inversions that let the bass move by step, 0..=1.
     pub inversion: f32,
 }
 
 impl Profile {
-    /// The profile of one emotion.
+    /// Returns the profile of one emotion.
     #[must_use]
     #[rustfmt::skip]
     pub const fn of(emotion: Emotion) -> Self {
@@ -45,8 +45,8 @@ impl Profile {
         Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
     }
 
-    /// The profile of a mood: tempo and density blend geometrically (halfway between 60 and 120 is 85, as ears have it),
-    /// the others linearly.
+    /// Returns the profile of a mood. Tempo and density blend geometrically (halfway between 60 and 120 is 85, which matches
+    /// perception), the others linearly.
     #[must_use]
     pub fn blend(mood: &Mood) -> Self {
         let linear = |field: fn(Self) -> f32| mood.weigh(|emotion| field(Self::of(emotion)));
@@ -63,17 +63,17 @@ impl Profile {
         }
     }
 
-    /// MIDI note around which the bass lies.
+    /// Returns the MIDI note at the centre of the bass range.
     pub fn bass_centre(&self) -> f32 {
         38.0 + 0.35 * (self.register - 60.0)
     }
 
-    /// MIDI note around which the pad lies.
+    /// Returns the MIDI note at the centre of the pad range.
     pub fn pad_centre(&self) -> f32 {
         61.0 + 0.4 * (self.register - 60.0)
     }
 
-    /// MIDI note around which the upper voice lies.
+    /// Returns the MIDI note at the centre of the upper voice's range.
     pub fn upper_centre(&self) -> f32 {
         78.0 + 0.6 * (self.register - 60.0)
     }
@@ -83,7 +83,7 @@ impl Profile {
 mod tests {
     use super::*;
 
-    /// Pearson correlation with the anchors' arousal over the eight emotions.
+    /// Returns the Pearson correlation with the anchors' arousal over the eight emotions.
     fn with_arousal(field: impl Fn(Profile) -> f32) -> f32 {
         let points = Emotion::ALL.map(|emotion| (emotion.anchor().arousal, field(Profile::of(emotion))));
         let mean = |pick: fn(&(f32, f32)) -> f32| points.iter().map(pick).sum::<f32>() / 8.0;
@@ -98,16 +98,16 @@ mod tests {
     }
 
     #[test]
-    fn activity_carries_arousal() {
+    fn activity_conveys_arousal() {
         assert!(with_arousal(|p| p.tempo_bpm.ln()) > 0.85);
         assert!(with_arousal(|p| p.density.ln()) > 0.85);
         assert!(with_arousal(|p| p.loudness) > 0.9);
         assert!(with_arousal(|p| p.harmonic_rhythm) > 0.8);
-        assert!(with_arousal(|p| p.register).abs() < 0.5, "register is left to valence");
+        assert!(with_arousal(|p| p.register).abs() < 0.5, "register conveys valence");
     }
 
     #[test]
-    fn a_pure_mood_has_its_emotions_profile_and_a_blend_lies_between() {
+    fn a_single_emotion_has_its_own_profile_and_a_blend_lies_between() {
         for emotion in Emotion::ALL {
             let (pure, own) = (Profile::blend(&Mood::pure(emotion)), Profile::of(emotion));
             assert!((pure.tempo_bpm - own.tempo_bpm).abs() < 1e-3);

@@ -1,21 +1,22 @@
-//! What temperature does: how much is left to a seed's own chance, and how strictly the network obeys.
+//! The effect of temperature: how much of the randomness depends on the seed, and how much guidance the network gets.
 
-/// The seed of the chance that all performances have in common.
+/// Seed of the randomness that all performances share.
 pub const COMMON_SEED: u64 = 0x6d65_6c6f_7300_0000;
 
-/// Share of what is left to chance, 0..=1, that is the seed's own at a temperature; the rest is [`COMMON_SEED`]'s.
+/// Returns the share of the randomness, 0..=1, that depends on the seed at a temperature; the rest uses [`COMMON_SEED`].
 ///
-/// The twelfth power of the temperature, up to 1, for the network leads small differences far apart: with the temperature
-/// itself two seeds were as far apart at 0.3 as at 1, with its sixth power at 0.85 (`models/EVALUATION.md` has the curve).
+/// This is the twelfth power of the temperature, up to 1, because the network amplifies small differences: with the
+/// temperature itself, two seeds were as far apart at 0.3 as at 1; with its sixth power, at 0.85 (`models/EVALUATION.md`
+/// has the curve).
 #[must_use]
 pub fn own_share(temperature: f32) -> f32 {
     temperature.clamp(0.0, 1.0).powi(12)
 }
 
-/// The guidance that the network gets of the one asked for, at a temperature.
+/// Returns the guidance to apply at a temperature, given the requested guidance.
 ///
-/// Up to 1 all of it. Above, what goes beyond plain obedience (1) is divided by the temperature's cube: with more noise alone seeds were
-/// no further apart at 1.3 than at 1, with this they are (`models/EVALUATION.md` has the curve).
+/// Up to a temperature of 1, it is unchanged. Above, the part beyond 1 (no guidance) is divided by the cube of the
+/// temperature: with more noise alone, seeds were no further apart at 1.3 than at 1 (`models/EVALUATION.md` has the curve).
 #[must_use]
 pub fn heeded_guidance(guidance: f32, temperature: f32) -> f32 {
     guidance.min(1.0) + (guidance - 1.0).max(0.0) / temperature.max(1.0).powi(3)
@@ -26,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_high_temperature_loosens_the_guidance() {
+    fn only_a_high_temperature_weakens_the_guidance() {
         for (guidance, temperature, heeded) in [(2.5, 0.3, 2.5), (2.5, 1.0, 2.5), (0.5, 2.0, 0.5), (3.0, 2.0, 1.25)] {
             assert_eq!(heeded_guidance(guidance, temperature), heeded);
         }

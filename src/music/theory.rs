@@ -1,19 +1,19 @@
-//! Pitch classes, modes, keys, chords and the voices that play them; no audio.
+//! Pitch classes, modes, keys, chords and the harmony voices; no audio.
 
 use std::fmt;
 
 /// Names of the twelve pitch classes, C = 0.
 pub const PITCH_NAMES: [&str; 12] = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 
-/// The pitch class (0..12, C = 0) of a name such as `F#`, `g♭` or `Bb`; `None` for anything else. `H` is none: where it is used,
-/// `B` means another note, and a wrong note is worse than a refusal.
+/// Parses a pitch class (0..12, C = 0) from a name such as `F#`, `g♭` or `Bb`; returns `None` for anything else. `H` is
+/// refused because, where it is used, `B` means a different note, and a wrong note is worse than a refusal.
 #[must_use]
 pub fn pitch_class(name: &str) -> Option<u8> {
     let (pitch, rest) = leading_pitch(name.trim())?;
     rest.is_empty().then_some(pitch)
 }
 
-/// The pitch class that a text begins with, and what follows.
+/// Parses the pitch class at the start of a text and returns it with the rest.
 fn leading_pitch(text: &str) -> Option<(u8, &str)> {
     let mut characters = text.chars();
     let natural: i32 = match characters.next()?.to_ascii_uppercase() {
@@ -44,7 +44,7 @@ fn leading_pitch(text: &str) -> Option<(u8, &str)> {
     Some((u8::try_from((natural + shift).rem_euclid(12)).ok()?, rest))
 }
 
-/// The seven-note scales in use.
+/// The supported seven-note scales.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Mode {
@@ -62,7 +62,7 @@ impl Mode {
     pub const ALL: [Self; 7] =
         [Self::Major, Self::Minor, Self::Dorian, Self::Phrygian, Self::Lydian, Self::Mixolydian, Self::HarmonicMinor];
 
-    /// The name as written in presets and addresses.
+    /// Returns the name used in presets and addresses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Mode {
         }
     }
 
-    /// The mode of a name in any case, as musicians write it: `minor`, `Min`, `moll`, `aeolian`, `harmonic minor`, `Dur`.
+    /// Parses a mode in the spellings musicians use, ignoring case: `minor`, `Min`, `moll`, `aeolian`, `harmonic minor`, `Dur`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase().replace(['_', ' '], "-");
@@ -93,7 +93,7 @@ impl Mode {
         Some(other)
     }
 
-    /// Semitones of the seven degrees above the tonic.
+    /// Returns the seven degrees in semitones above the tonic.
     #[must_use]
     pub const fn degrees(self) -> [u8; 7] {
         match self {
@@ -113,12 +113,12 @@ impl Mode {
 pub struct Key {
     /// Pitch class, 0..12.
     pub tonic: u8,
-    /// The scale on it.
+    /// The scale.
     pub mode: Mode,
 }
 
 impl Key {
-    /// Whether a pitch class (or MIDI note) belongs to the scale.
+    /// Returns whether a pitch class (or MIDI note) belongs to the scale.
     #[must_use]
     pub fn contains(&self, pitch: u8) -> bool {
         let degree = (pitch + 12 - self.tonic % 12) % 12;
@@ -127,7 +127,7 @@ impl Key {
 }
 
 impl Key {
-    /// The key of a text such as `A minor`, `Eb major`, `c# dorian` or `F#m`; `None` for anything else, a tonic alone included.
+    /// Parses a key such as `A minor`, `Eb major`, `c# dorian` or `F#m`; returns `None` for anything else, including a tonic alone.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (tonic, mode) = leading_pitch(text.trim())?;
@@ -145,7 +145,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// What stands on a chord's root.
+/// A chord quality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Quality {
@@ -186,7 +186,7 @@ impl Quality {
         Self::Major6,
     ];
 
-    /// Semitones above the root, root first.
+    /// Returns the chord tones in semitones above the root, root first.
     #[must_use]
     pub const fn intervals(self) -> &'static [u8] {
         match self {
@@ -208,7 +208,7 @@ impl Quality {
         }
     }
 
-    /// What is written behind the root: `""`, `m`, `dim`, `maj7`, …
+    /// Returns the suffix after the root: `""`, `m`, `dim`, `maj7`, …
     #[must_use]
     pub const fn suffix(self) -> &'static str {
         match self {
@@ -232,12 +232,12 @@ impl Quality {
 }
 
 impl Quality {
-    /// The quality that is written behind a root, in the usual spellings. `M` and `m` differ; the case of words does not matter.
+    /// Parses the suffix after the root, in the usual spellings. `M` and `m` differ; the case of words does not matter.
     fn from_suffix(suffix: &str) -> Option<Self> {
         let plain: String = suffix.chars().filter(|c| !matches!(c, '(' | ')' | ' ')).collect();
         let plain =
             plain.replace('♭', "b").replace('♯', "#").replace('△', "Δ").replace(['−', '–'], "-").replace('º', "°");
-        // "M" and "MA" are major, "m" and "-" minor; from there on case tells nothing.
+        // "M" and "MA" are major, "m" and "-" minor; after that, case is ignored.
         let plain = match plain.strip_prefix('M') {
             Some(rest) if !rest.to_lowercase().starts_with(['a', 'i']) => format!("maj{rest}"),
             _ => plain,
@@ -266,37 +266,37 @@ impl Quality {
     }
 }
 
-/// A chord over a bass note.
+/// A chord with a bass note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chord {
     /// Pitch class of the root, 0..12.
     pub root: u8,
-    /// What stands on it.
+    /// The chord quality.
     pub quality: Quality,
     /// Pitch class of the lowest note, 0..12; the root unless inverted.
     pub bass: u8,
 }
 
 impl Chord {
-    /// A chord in root position.
+    /// Creates a chord in root position.
     #[must_use]
     pub const fn new(root: u8, quality: Quality) -> Self {
         Self { root: root % 12, quality, bass: root % 12 }
     }
 
-    /// Pitch classes, root first.
+    /// Returns the pitch classes, root first.
     pub fn pitch_classes(&self) -> impl Iterator<Item = u8> + '_ {
         self.quality.intervals().iter().map(|interval| (self.root + interval) % 12)
     }
 
-    /// Whether a pitch class (or MIDI note) belongs to the chord.
+    /// Returns whether a pitch class (or MIDI note) belongs to the chord.
     #[must_use]
     pub fn contains(&self, pitch: u8) -> bool {
         self.pitch_classes().any(|member| member == pitch % 12)
     }
 
-    /// How long each pitch class of the chord sounds in piano music, relative to the root: the fifth and the third a little
-    /// less, the rest about half, the bass at least 0.9. The network is asked for a chord with it, and heard by it.
+    /// Returns how long each pitch class of the chord typically sounds in piano music, relative to the root: the fifth and the
+    /// third a little less, other tones about half, the bass at least 0.9. Used both to request a chord and to recognise it.
     #[must_use]
     pub fn chroma(&self) -> [f32; 12] {
         let mut chroma = [0.0f32; 12];
@@ -313,12 +313,12 @@ impl Chord {
         chroma
     }
 
-    /// The chord of a symbol such as `Am7`, `F#dim` or `C/E`, in the usual spellings: `CM7`, `Cmaj7`, `CΔ`, `C-7`, `Cø`, `C°`, `C+`,
-    /// `Cmin`, `E♭maj7`; `None` for anything else.
+    /// Parses a chord symbol such as `Am7`, `F#dim` or `C/E`, in the usual spellings: `CM7`, `Cmaj7`, `CΔ`, `C-7`, `Cø`, `C°`,
+    /// `C+`, `Cmin`, `E♭maj7`; returns `None` for anything else.
     #[must_use]
     pub fn parse(symbol: &str) -> Option<Self> {
         let symbol = symbol.trim();
-        // "6/9" and the like are none of the qualities, so that a slash always stands before the bass.
+        // Qualities such as "6/9" are not supported, so a slash always precedes the bass.
         let (body, bass) = match symbol.split_once('/') {
             Some((body, bass)) => (body.trim_end(), Some(pitch_class(bass)?)),
             None => (symbol, None),
@@ -342,7 +342,7 @@ impl fmt::Display for Chord {
 /// The rule-based voices under and around the network's piano.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Voice {
-    /// One low line.
+    /// A single low line.
     Bass,
     /// Sustained chords of three or four notes.
     Pad,
@@ -360,7 +360,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_chord_symbol_parses_back() {
+    fn chord_symbols_round_trip() {
         for root in 0..12 {
             for quality in Quality::ALL {
                 for bass in [root, (root + 7) % 12] {
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chord_says_how_much_of_each_pitch_it_has() {
+    fn chord_templates_weight_pitch_classes() {
         let chroma = |symbol| Chord::parse(symbol).unwrap().chroma();
         let of = |shares: &[(usize, f32)]| {
             let mut chroma = [0.0; 12];
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn chords_are_understood_as_musicians_write_them() {
+    fn chords_parse_in_the_spellings_musicians_use() {
         for (plain, others) in [
             ("Cmaj7", &["CM7", "CMaj7", "CMA7", "Cma7", "CΔ", "CΔ7", "C△7", "Cmajor7", "C maj7", "cmaj7", "Cj7"][..]),
             ("Cm7", &["C-7", "Cmin7", "CMin7", "Cmi7", "C min7 ", "cm7"]),
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn tonics_and_keys_are_understood_as_musicians_write_them() {
+    fn tonics_and_keys_parse_in_the_spellings_musicians_use() {
         for (name, expected) in [
             ("Db", Some(1)),
             ("C#", Some(1)),
@@ -428,7 +428,7 @@ mod tests {
             ("F Sharp", Some(6)),
             ("Cb", Some(11)),
             ("E♮", Some(4)),
-            // Whether it means B or B flat depends on who reads it.
+            // It means B or B flat, depending on the reader.
             ("H", None),
             ("", None),
             ("C##", None),

@@ -1,4 +1,4 @@
-//! The bass: a plucked tone whose overtones fade within its first seconds.
+//! Bass: a plucked tone whose overtones fade within seconds.
 
 use super::amplitude;
 use super::pool::Synth;
@@ -7,23 +7,23 @@ use crate::engine::dsp::{Bus, advance, sine};
 use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
-/// Peak at full strength.
+/// Peak at full velocity.
 const LEVEL: f32 = 0.72;
-/// Time constant of the overtones, in frames.
+/// Decay time constant of the overtones, in frames.
 const OVERTONE_DECAY: f32 = 0.6 * SAMPLE_RATE as f32;
-/// Below this frequency, in hertz, the fundamental is weaker than the overtones let expect, as that of a string on a small
-/// soundboard is: full, it makes the piano dark and covers its left hand.
+/// Frequency in hertz below which the fundamental is attenuated, as on a small soundboard: at full strength, it would
+/// darken the piano and cover its left hand.
 const SOUNDBOARD: f32 = 110.0;
 
-/// Frequency modulation by an equal frequency (Chowning 1973), the depth falling like a string's brightness.
+/// FM synthesis with a 1:1 ratio (Chowning 1973); the modulation decays like a string's brightness.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Bass {
     phase: f32,
     increment: f32,
-    /// Depth of modulation, in turns, and where it settles.
+    /// Modulation depth in turns, and its final value.
     depth: f32,
     settled: f32,
-    /// Share of the fundamental that is taken away.
+    /// Share of the fundamental that is removed.
     missing: f32,
     gain: f32,
 }
@@ -36,7 +36,7 @@ impl Synth for Bass {
     fn start(&mut self, hz: f32, velocity: f32) {
         self.phase = 0.0;
         self.increment = hz / SAMPLE_RATE as f32;
-        // Low notes need overtones to be heard on small loudspeakers, high ones do not.
+        // Low notes need overtones to be audible on small loudspeakers; high ones do not.
         let brightness = (110.0 / hz).sqrt().clamp(0.5, 1.6);
         self.depth = (0.12 + 0.14 * velocity) * brightness;
         self.settled = 0.07 * brightness;

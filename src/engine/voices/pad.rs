@@ -1,4 +1,4 @@
-//! The pad: three slightly detuned strings-like saws behind a gentle filter, slow to come and slow to go.
+//! Pad: three slightly detuned saws through a gentle filter, like strings, with slow attack and release.
 
 use super::amplitude;
 use super::pool::Synth;
@@ -7,16 +7,16 @@ use crate::engine::dsp::{Bus, LowPass, advance, one_pole, saw, sine};
 use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
-/// Peak of one note at full strength, about.
+/// Approximate peak of one note at full velocity.
 const LEVEL: f32 = 0.68;
-/// The outer saws: detuned by this factor up and down, 5 cents.
+/// Detuning of the outer saws up and down: 5 cents.
 const DETUNE: f32 = 1.002_892;
-/// Share of the outer saws in the middle; less than the centre's, so that their beating never cancels it.
+/// Level of the outer saws in the mid signal; lower than the centre saw, so that beating never cancels it.
 const OUTER: f32 = 0.28;
-/// Turns of the filter's slow motion in a quantum: 0.13 Hz.
+/// Filter LFO rate in turns per quantum: 0.13 Hz.
 const MOTION: f32 = 0.13 * QUANTUM as f32 / SAMPLE_RATE as f32;
 
-/// The centre saw sounds in the middle, the outer ones spread to the sides.
+/// The centre saw is in the mid signal; the outer ones are panned to the sides.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Pad {
     phases: [f32; 3],
@@ -34,13 +34,13 @@ impl Synth for Pad {
     }
 
     fn start(&mut self, hz: f32, velocity: f32) {
-        // Fixed but uneven phases: notes struck together do not peak together.
+        // Phases are fixed but vary with pitch, so that simultaneous notes do not peak together.
         let spread = (hz * 0.618_034).fract();
         self.phases = [spread, (spread + 0.37) % 1.0, (spread + 0.71) % 1.0];
         self.increment = hz / SAMPLE_RATE as f32;
         self.corner = (hz * (1.6 + 1.8 * velocity)).clamp(320.0, 2600.0);
         self.motion = spread;
-        // The ear hears high notes louder, and saws more so.
+        // High notes sound louder, saws especially.
         self.gain = LEVEL * amplitude(velocity) * (220.0 / hz).sqrt().clamp(0.5, 1.2);
         self.mid = [LowPass::default(); 2];
         self.side = [LowPass::default(); 2];
@@ -60,7 +60,7 @@ impl Synth for Pad {
                 let once = stages[0].next(input, coefficient);
                 stages[1].next(once, coefficient)
             };
-            // The square makes the exponential attack start without an edge.
+            // Squaring smooths the start of the exponential attack.
             let gain = self.gain * level * level;
             bus.mid[n] += gain * filter(&mut self.mid, centre + OUTER * (left + right));
             bus.side[n] += gain * filter(&mut self.side, 2.0 * OUTER * (left - right));

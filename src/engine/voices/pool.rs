@@ -1,4 +1,4 @@
-//! Notes of one voice: which sound, and which must make room.
+//! Polyphony and voice stealing.
 
 use crate::engine::QUANTUM;
 use crate::engine::dsp::Bus;
@@ -6,18 +6,18 @@ use crate::engine::envelope::{Envelope, Shape};
 use crate::engine::ramp::Ramp;
 use crate::units::note_to_hz;
 
-/// Seconds in which a note that must make room fades.
+/// Seconds over which a stolen note fades out.
 const STEAL_SECONDS: f32 = 0.006;
 
-/// The sound of one note.
+/// Synthesises one note.
 pub(in crate::engine) trait Synth: Default {
-    /// How loud it is over time, for a strength of 0 to 1.
+    /// Returns the envelope for a velocity of 0 to 1.
     fn shape(velocity: f32) -> Shape;
 
-    /// Begins a note anew.
+    /// Starts a note.
     fn start(&mut self, hz: f32, velocity: f32);
 
-    /// Adds the next quantum, at the levels given.
+    /// Adds the next quantum at the given levels.
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus);
 }
 
@@ -32,13 +32,13 @@ struct Slot<T> {
     synth: T,
     note_on: NoteOn,
     envelope: Envelope,
-    /// Goes to 0 when the slot is wanted for another note.
+    /// Fades to 0 when the slot is needed for another note.
     steal_fade: Ramp,
     next: Option<NoteOn>,
     started: u64,
 }
 
-/// Up to `N` notes of one kind.
+/// A synth with up to `N` simultaneous notes.
 #[derive(Debug)]
 pub(in crate::engine) struct Pool<T, const N: usize> {
     slots: [Slot<T>; N],
@@ -58,8 +58,8 @@ impl<T: Synth, const N: usize> Pool<T, N> {
         Self { slots, count: 0 }
     }
 
-    /// Starts a note; one of the same pitch is released. When all slots sound, the quietest released note, or else the
-    /// oldest, makes room within [`STEAL_SECONDS`].
+    /// Starts a note and releases any note of the same pitch. If all slots are in use, steals the quietest released note or
+    /// else the oldest one, within [`STEAL_SECONDS`].
     pub(in crate::engine) fn note_on(&mut self, note: u8, velocity: f32) {
         self.note_off(note);
         self.count += 1;
@@ -92,7 +92,7 @@ impl<T: Synth, const N: usize> Pool<T, N> {
         }
     }
 
-    /// Ends everything at once; the caller sees to it that nobody hears the cut.
+    /// Stops all notes immediately; the caller must mask the click.
     pub(in crate::engine) fn clear(&mut self) {
         for slot in &mut self.slots {
             slot.envelope = Envelope::default();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_that_makes_room_does_not_click() {
+    fn a_stolen_note_does_not_click() {
         let mut pool = Pool::<Bass, 2>::new();
         let mut last = 0.0;
         pool.note_on(40, 1.0);

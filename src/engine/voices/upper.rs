@@ -1,4 +1,4 @@
-//! The upper voice: between a soft bell and a flute, with a vibrato that comes late.
+//! Upper voice: between a soft bell and a flute, with delayed vibrato.
 
 use super::amplitude;
 use super::pool::Synth;
@@ -7,20 +7,20 @@ use crate::engine::dsp::{Bus, advance, sine};
 use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
-/// Peak at full strength, about.
+/// Approximate peak at full velocity.
 const LEVEL: f32 = 0.9;
-/// Time constant of the bell's overtone, in frames.
+/// Decay time constant of the bell overtone, in frames.
 const STRIKE: f32 = 0.16 * SAMPLE_RATE as f32;
-/// Turns of the vibrato in a quantum: 4.7 Hz.
+/// Vibrato rate in turns per quantum: 4.7 Hz.
 const VIBRATO: f32 = 4.7 * QUANTUM as f32 / SAMPLE_RATE as f32;
-/// Deepest vibrato, as a share of the frequency: 6 cents.
+/// Maximum vibrato depth as a share of the frequency: 6 cents.
 const VIBRATO_DEPTH: f32 = 0.0035;
-/// Share of the way to the deepest vibrato covered per quantum; about half a second in all.
+/// Approach to the maximum depth per quantum; takes about half a second.
 const VIBRATO_RISE: f32 = QUANTUM as f32 / (0.5 * SAMPLE_RATE as f32);
-/// How far right of the middle it stands.
+/// Pan position, slightly right of centre.
 const SIDE: f32 = -0.22;
 
-/// A sine and a little of its octave, struck by frequency modulation at three times the frequency.
+/// A sine with some octave, with an FM attack at three times the frequency.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Upper {
     phase: f32,

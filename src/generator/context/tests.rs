@@ -8,7 +8,7 @@ fn tiny() -> Models {
     Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap()
 }
 
-/// Conditions and noise of a step.
+/// Returns the conditions and noise of a step.
 fn asked(step: u64) -> ([f32; CONDITION_COUNT], Latent) {
     let conditions = std::array::from_fn(|i| (step as f32 * 0.1 + i as f32).sin());
     (conditions, noise(5, step, 1.0, None))
@@ -25,7 +25,7 @@ fn step(context: &mut Context, cursor: Cursor, previous: &Latent) -> Latent {
         .unwrap()
 }
 
-/// Latents decided one after the other from the start.
+/// Generates latents from the start.
 fn run(context: &mut Context, count: u64) -> Vec<Latent> {
     let mut latents = vec![[0.0; LATENT_DIMS]];
     for position in 0..count {
@@ -39,8 +39,7 @@ fn apart(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// The same without a ring: every key and value ever made is kept, and those in the window are laid out afresh, the
-/// newest first.
+/// Generates the same without a ring: keeps all keys and values, and lays out those in the window anew, newest first.
 fn run_without_ring(models: Models, count: u64) -> Vec<Latent> {
     let layout = models.manifest.context;
     let mut context = Context::new(models.transformer, layout);
@@ -76,7 +75,7 @@ fn run_without_ring(models: Models, count: u64) -> Vec<Latent> {
 }
 
 #[test]
-fn the_ring_equals_keeping_everything() {
+fn the_ring_matches_a_full_cache() {
     let models = tiny();
     let layout = models.manifest.context;
     let count = 2 * layout.slots as u64 + 20;
@@ -88,14 +87,14 @@ fn the_ring_equals_keeping_everything() {
 }
 
 #[test]
-fn going_back_as_far_as_promised_loses_nothing() {
+fn a_maximal_rollback_loses_nothing() {
     let models = tiny();
     let layout = models.manifest.context;
     let mut context = Context::new(models.transformer, layout);
     let back = crate::generator::model::ROLLBACK as u64;
     let count = 2 * layout.slots as u64;
     let first = run(&mut context, count);
-    // Another future overwrites what lay ahead, then the first is played again.
+    // A different future overwrites the slots ahead, then the first one is generated again.
     let mut other = [0.5; LATENT_DIMS];
     for position in count - back..count {
         other = step(&mut context, Cursor { position, begin: 0 }, &other);
@@ -108,7 +107,7 @@ fn going_back_as_far_as_promised_loses_nothing() {
 }
 
 #[test]
-fn a_fresh_start_knows_nothing_of_the_past() {
+fn a_fresh_start_ignores_the_past() {
     let (models, others) = (tiny(), tiny());
     let layout = models.manifest.context;
     let mut context = Context::new(models.transformer, layout);

@@ -1,15 +1,15 @@
-//! Finding a model's folder by its name.
+//! Finds a model's folder by name.
 
 use std::path::{Path, PathBuf};
 
 use super::ModelError;
 use crate::files::Places;
 
-/// The folder of the model called `name`: `name` itself where it is a folder with a `model.toml`, else that in `models/`
-/// of the first of the places that has one.
+/// Returns the folder of the model called `name`: `name` itself if it is a folder with a `model.toml`, otherwise the first
+/// match in the places' `models/` folders.
 ///
 /// # Errors
-/// When there is none; the message lists where it was looked for.
+/// If there is none; the message lists the places tried.
 pub fn find_model(places: &Places, name: &str) -> Result<PathBuf, ModelError> {
     let inside = places.all(Path::new("models").join(name));
     let candidates: Vec<_> = std::iter::once(PathBuf::from(name)).chain(inside).collect();
@@ -24,15 +24,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_model_says_where_it_was_looked_for() {
+    fn a_missing_model_lists_the_places_tried() {
         let message = find_model(&Places::only(Path::new("/some/data")), "no-such-model").unwrap_err().to_string();
         for part in ["no-such-model", "/some/data/models/no-such-model"] {
-            assert!(message.contains(part), "{part:?} is missing in {message}");
+            assert!(message.contains(part), "{part:?} is missing from {message}");
         }
     }
 
     #[test]
-    fn a_path_is_taken_as_it_is_and_a_name_is_looked_for_in_the_data_folder() {
+    fn a_path_is_used_directly_and_a_name_is_found_in_the_data_folder() {
         let tiny = Path::new("tests/fixtures/tiny-model");
         assert_eq!(find_model(&Places::only(Path::new("/nowhere")), "tests/fixtures/tiny-model").unwrap(), tiny);
         let data = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `model.toml`: what the daemon may rely on.
+//! `model.toml`: the contract between a model and the daemon.
 
 mod read;
 
@@ -13,9 +13,9 @@ use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_
 use crate::music::conditions::{GROUP_COUNT, VALUE_COUNT};
 use crate::units::SAMPLE_RATE;
 
-/// The version of `model.toml` this code reads.
+/// Supported version of `model.toml`.
 pub const SCHEMA: u64 = 2;
-/// Latents a roll-back must be able to reach over and above the window.
+/// Latents by which a rollback must be able to exceed the window.
 pub const ROLLBACK: usize = 32;
 
 /// The contract between a trained model and Melos.
@@ -26,14 +26,14 @@ pub struct Manifest {
     pub name: String,
     /// Licence of the weights.
     pub licence: String,
-    /// What it was trained on.
+    /// The training data.
     pub training_data: String,
-    /// The commit of the training code.
+    /// Commit of the training code.
     pub training_commit: String,
     audio: Audio,
     latent: LatentLayout,
     conditions: ConditionLayout,
-    /// The transformer's memory.
+    /// The transformer's KV cache.
     pub context: Context,
     vocoder: VocoderLayout,
     files: Vec<File>,
@@ -63,18 +63,18 @@ struct ConditionLayout {
     masks: u64,
 }
 
-/// The transformer's memory of past latents.
+/// Dimensions of the transformer's KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Context {
-    /// Latents a step sees, itself included.
+    /// Latents visible to a step, including itself.
     pub window: usize,
-    /// Slots of the ring of keys and values.
+    /// Slots in the ring.
     pub slots: usize,
     /// Layers.
     pub layers: usize,
     /// Heads per layer.
     pub heads: usize,
-    /// Numbers per head; the rotary pairs are its halves.
+    /// Dimensions per head; rotary pairs are its two halves.
     pub head_dim: usize,
     /// Base of the rotary frequencies.
     pub rope_base: f64,
@@ -95,9 +95,9 @@ struct File {
 /// Name and shape of an input or output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its shape.
+    /// The shape.
     pub shape: Vec<usize>,
 }
 
@@ -108,10 +108,10 @@ impl Port {
 }
 
 impl Manifest {
-    /// Reads a contract and checks that it is for this version of Melos.
+    /// Reads a contract and checks that this version of Melos supports it.
     ///
     /// # Errors
-    /// When it cannot be read, lacks a key, or says other numbers than the ones this version is built on.
+    /// If it cannot be read, lacks a key, or has values that this version does not support.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let text = files::text(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
         let manifest = Self::parse(path, &text).map_err(ModelError::Contract)?;
@@ -119,10 +119,10 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads a contract's text; `file` is for the problems.
+    /// Parses a contract; `file` is named in the problems.
     ///
     /// # Errors
-    /// With everything that is wrong in it.
+    /// All problems found.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         read::manifest(file, text)
     }
@@ -171,22 +171,22 @@ impl Manifest {
         ModelError::Mismatch { path: self.path.clone(), key, expected, found }
     }
 
-    /// What tells this version of the weights from any other: the beginnings of the files' hashes.
+    /// Returns an identifier for this version of the weights: prefixes of the files' hashes.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.files.iter().map(|file| file.sha256.get(..8).unwrap_or_default()).collect::<Vec<_>>().join("-")
     }
 
-    /// Whether the contract lists a file of that name.
+    /// Returns whether the contract lists a file of that name.
     #[must_use]
     pub fn lists(&self, name: &str) -> bool {
         self.files.iter().any(|file| file.name == name)
     }
 
-    /// The bytes of a listed file in `folder`, checked against size and hash.
+    /// Reads a listed file in `folder` and checks its size and hash.
     ///
     /// # Errors
-    /// When it is not listed, cannot be read, or is not what the contract says.
+    /// If it is not listed, cannot be read, or does not match the contract.
     pub(crate) fn verified(&self, folder: &Path, name: &str) -> Result<Vec<u8>, ModelError> {
         let file = self
             .files

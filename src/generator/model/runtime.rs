@@ -1,4 +1,4 @@
-//! Finding and opening the inference runtime, once per process.
+//! Finds and opens the inference runtime, once per process.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use ort::environment::Environment;
 
 use super::ModelError;
 
-/// Names the library goes by.
+/// File names of the library.
 const NAMES: [&str; 2] = ["libonnxruntime.so", "libonnxruntime.so.1"];
-/// The variable that names the library itself.
+/// Environment variable with the path of the library.
 const VARIABLE: &str = "MELOS_ONNXRUNTIME";
 
 /// The opened inference runtime.
@@ -27,13 +27,13 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Where it came from: the library's path, or the name of the built-in one.
+    /// Returns its origin: the library's path, or the name of the built-in runtime.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// Whether a graph's outputs may be written into tensors that are kept: the built-in runtime would leave them as they are.
+    /// Returns whether outputs can be written to preallocated tensors; the built-in runtime would leave them unchanged.
     pub(super) fn writes_in_place(&self) -> bool {
         !self.built_in
     }
@@ -43,12 +43,12 @@ impl Runtime {
     }
 }
 
-/// The process's inference runtime, opened at the first call: the library `MELOS_ONNXRUNTIME` names, else the first that
-/// fits beside the binary, in `lib` and `runtime` near it or here, or in the system's places; with the feature `tract`,
-/// the built-in one when there is none.
+/// Returns the process's inference runtime, opened on the first call: the library given by `MELOS_ONNXRUNTIME`, or the
+/// first compatible one beside the binary, in `lib` and `runtime` near it or in the working directory, or in the system
+/// folders; failing that, the built-in runtime if the feature `tract` is enabled.
 ///
 /// # Errors
-/// When there is none; the message says how to get it. The answer stays the same for the life of the process.
+/// If there is none; the message says how to get it. The result stays the same for the life of the process.
 pub fn runtime() -> Result<&'static Runtime, ModelError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     RUNTIME.get_or_init(open).as_ref().map_err(|tried| ModelError::NoRuntime { tried: tried.clone() })
@@ -88,7 +88,7 @@ fn built_in(tried: &str) -> Result<Runtime, String> {
     Err(tried.to_owned())
 }
 
-/// Where the library may be, best first. A named library is the only candidate: whoever names one wants that one.
+/// Returns the candidate paths, best first. If a library is named explicitly, it is the only candidate.
 fn candidates(named: Option<PathBuf>, binary: Option<&Path>) -> Vec<PathBuf> {
     if let Some(path) = named {
         return vec![path];

@@ -8,13 +8,13 @@ use realfft::{ComplexToReal, RealFftPlanner};
 
 use crate::mel::{BINS, HOP, N_FFT, hann_window};
 
-/// Samples that wait for later frames.
+/// Samples that overlap later frames.
 pub const OVERLAP: usize = N_FFT - HOP;
 
-/// Adds up windowed inverse transforms. Frame `f` is centred on sample `f · HOP`, so it finishes hop `f − 2`.
+/// Overlap-adds windowed inverse transforms. Frame `f` is centred on sample `f · HOP`, so it completes hop `f − 2`.
 ///
-/// The squared windows of all frames add up to 3/2 everywhere; frames before the first count as silent. Allocates only
-/// when made.
+/// The squared windows of all frames sum to 3/2 everywhere; frames before the first count as silent. Allocates only on
+/// creation.
 pub struct Istft {
     fft: Arc<dyn ComplexToReal<f32>>,
     window: Vec<f32>,
@@ -37,11 +37,11 @@ impl Default for Istft {
 }
 
 impl Istft {
-    /// Plans the transform.
+    /// Creates the transform with silent overlap.
     #[must_use]
     pub fn new() -> Self {
         let fft = RealFftPlanner::new().plan_fft_inverse(N_FFT);
-        // The transform is not normalised, and the squared windows add up to 3/2.
+        // The FFT is not normalised, and the squared windows sum to 3/2.
         let scale = 1.0 / (1.5 * N_FFT as f32);
         Self {
             window: hann_window().iter().map(|w| w * scale).collect(),
@@ -53,12 +53,12 @@ impl Istft {
         }
     }
 
-    /// Adds a frame's spectrum ([`BINS`] real and imaginary parts) and writes the hop that it finishes.
+    /// Adds a frame's spectrum ([`BINS`] real and imaginary parts) and writes the hop that it completes.
     pub fn push(&mut self, real: &[f32], imag: &[f32], hop: &mut [f32; HOP]) {
         for (bin, (real, imag)) in self.spectrum.iter_mut().zip(real.iter().zip(imag)) {
             *bin = Complex::new(*real, *imag);
         }
-        // A real signal has real ends of the spectrum; the transform insists on it.
+        // The DC and Nyquist bins of a real signal are real, and the transform requires it.
         self.spectrum[0].im = 0.0;
         self.spectrum[BINS - 1].im = 0.0;
         self.fft
@@ -78,7 +78,7 @@ impl Istft {
         }
     }
 
-    /// The samples that wait for later frames; writing back what was read makes the next hops the same again.
+    /// Returns the samples that overlap later frames. Write back a saved overlap to repeat the following hops exactly.
     pub fn overlap(&mut self) -> &mut [f32; OVERLAP] {
         &mut self.overlap
     }
@@ -92,7 +92,7 @@ mod tests {
         (0..length).map(|i| (i as f32 * 0.05).sin() + 0.3 * (i as f32 * 0.9 + 1.0).cos()).collect()
     }
 
-    /// The spectrum under the window centred on a sample, zeros outside the signal.
+    /// Returns the spectrum of the window centred on a sample, with zeros outside the signal.
     fn spectrum(signal: &[f32], centre: usize) -> (Vec<f32>, Vec<f32>) {
         let fft = RealFftPlanner::<f32>::new().plan_fft_forward(N_FFT);
         let mut windowed: Vec<f32> = hann_window()
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn analysed_frames_come_back_as_the_signal() {
+    fn analysis_and_synthesis_restore_the_signal() {
         let signal = signal(40 * HOP);
         let mut istft = Istft::new();
         let mut hop = [0.0; HOP];
@@ -116,16 +116,16 @@ mod tests {
             istft.push(&real, &imag, &mut hop);
             back.extend_from_slice(&hop);
         }
-        // The first two hops lie before the start; the hop after them lacks the frame before the first.
+        // The first two hops are before the start; the next one lacks the frame before the first.
         let worst = back[3 * HOP..].iter().zip(&signal[HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-4, "{worst}");
     }
 
     #[test]
-    fn a_stream_equals_the_whole() {
+    fn streaming_matches_the_whole_signal() {
         let frames = 24;
         let spectra: Vec<_> = (0..frames).map(|f| spectrum(&signal(frames * HOP), f * HOP)).collect();
-        // The whole in one go: every frame's transform added at its place.
+        // The whole signal at once: every frame's transform added at its position.
         let fft = RealFftPlanner::<f32>::new().plan_fft_inverse(N_FFT);
         let mut whole = vec![0.0f32; frames * HOP + N_FFT];
         for (frame, (real, imag)) in spectra.iter().enumerate() {

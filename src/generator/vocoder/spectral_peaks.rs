@@ -1,7 +1,7 @@
-//! Spectra from mel frames without a network: every spectral peak is a partial that keeps turning at its frequency.
+//! A vocoder without a network: treats every spectral peak as a partial whose phase advances at its frequency.
 //!
 //! Single-pass spectrogram inversion (Beauregard, Harish and Wyse 2015): bins around a peak share its phase, which
-//! advances by the frequency that a parabola through the peak's three bins tells.
+//! advances by the frequency given by a parabola through the peak's three bins.
 
 use std::f64::consts::TAU;
 
@@ -10,11 +10,11 @@ use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT, HOP, MelFrame, N_FFT, mel_filte
 
 use super::MelBlock;
 
-/// The rule, its state and its results.
+/// The vocoder with its state and output.
 pub struct SpectralPeakVocoder {
-    /// Band weights of the bins where they are not zero: (bin, band, weight).
+    /// Non-zero band weights: (bin, band, weight).
     spread: Vec<(usize, usize, f32)>,
-    /// The last [`LOOK_AHEAD`] mel frames, then the phase of every bin in turns.
+    /// The latest [`LOOK_AHEAD`] mel frames, then the phase of every bin in turns.
     state: Vec<f32>,
     real: Vec<f32>,
     imag: Vec<f32>,
@@ -26,7 +26,7 @@ impl std::fmt::Debug for SpectralPeakVocoder {
     }
 }
 
-/// Numbers that wait in the state.
+/// Length of the pending mel frames in the state.
 const PENDING: usize = LOOK_AHEAD * BANDS;
 
 impl Default for SpectralPeakVocoder {
@@ -36,7 +36,7 @@ impl Default for SpectralPeakVocoder {
 }
 
 impl SpectralPeakVocoder {
-    /// Lays out the bands; silence before the first frame.
+    /// Creates a vocoder with silence before the first frame.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -47,13 +47,13 @@ impl SpectralPeakVocoder {
         }
     }
 
-    /// Real and imaginary parts of the spectra of the next eight mel frames, [`LOOK_AHEAD`] frames late.
+    /// Returns the real and imaginary parts of the spectra for the next eight mel frames, delayed by [`LOOK_AHEAD`] frames.
     pub(super) fn step(&mut self, mel: &MelBlock) -> (&[f32], &[f32]) {
         let frame = |from: &[f32], index: usize| -> MelFrame {
-            from[index * BANDS..][..BANDS].try_into().expect("a frame has as many numbers as there are bands")
+            from[index * BANDS..][..BANDS].try_into().expect("the slice is one mel frame")
         };
         for index in 0..FRAMES_PER_LATENT {
-            // Waiting frames hold energies, so that a state of zeros is silence.
+            // Pending frames store energies, so that a state of zeros is silence.
             let energies = match index.checked_sub(LOOK_AHEAD) {
                 None => frame(&self.state, index),
                 Some(index) => frame(mel, index).map(f32::exp),
@@ -64,7 +64,7 @@ impl SpectralPeakVocoder {
             let out = index * BINS..(index + 1) * BINS;
             let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
             for (bin, ((real, imag), (magnitude, turns))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
-                // A window that starts at the frame's first sample turns every other bin of a partial around.
+                // The window starts at the frame's first sample, which inverts every other bin of a partial.
                 let sign = if bin % 2 == 0 { *magnitude } else { -magnitude };
                 let (sin, cos) = (f64::from(*turns) * TAU).sin_cos();
                 (*real, *imag) = (sign * cos as f32, sign * sin as f32);
@@ -77,7 +77,7 @@ impl SpectralPeakVocoder {
         (&self.real, &self.imag)
     }
 
-    /// The state between two steps.
+    /// Returns the state between steps.
     pub(super) fn state(&mut self) -> &mut [f32] {
         &mut self.state
     }
@@ -90,7 +90,7 @@ impl SpectralPeakVocoder {
         magnitudes
     }
 
-    /// Moves every bin's phase on by one hop.
+    /// Advances every bin's phase by one hop.
     fn advance(&mut self, magnitudes: &[f32; BINS]) {
         let phases = &mut self.state[PENDING..];
         let is_peak = |bin: usize| {
@@ -100,7 +100,7 @@ impl SpectralPeakVocoder {
         let mut peak = (1..BINS - 1).find(|bin| is_peak(*bin));
         while let Some(bin) = peak {
             let next = (bin + 1..BINS - 1).find(|bin| is_peak(*bin));
-            // A peak's bins end at the valley before the next one.
+            // A peak's region ends at the valley before the next peak.
             let valley =
                 |next: usize| (bin..next).min_by(|a, b| magnitudes[*a].total_cmp(&magnitudes[*b])).unwrap_or(bin) + 1;
             let end = next.map_or(BINS, valley);
@@ -112,7 +112,7 @@ impl SpectralPeakVocoder {
     }
 }
 
-/// The frequency of the partial at a peak, in bins, by a parabola through the logarithms of the peak's three bins.
+/// Estimates the frequency of the partial at a peak, in bins, from a parabola through the logarithms of its three bins.
 fn frequency(magnitudes: &[f32; BINS], bin: usize) -> f64 {
     let [left, centre, right] = [bin - 1, bin, bin + 1].map(|bin| f64::from(magnitudes[bin].max(1e-12)).ln());
     let bend = left - 2.0 * centre + right;
@@ -120,7 +120,7 @@ fn frequency(magnitudes: &[f32; BINS], bin: usize) -> f64 {
     bin as f64 + offset
 }
 
-/// How much of a band's value each bin gets: in proportion to the bin's weight, such that a flat spectrum comes back flat.
+/// Returns how a band's value is distributed over bins: in proportion to their weights, so that a flat spectrum stays flat.
 fn spread() -> Vec<(usize, usize, f32)> {
     let bank = mel_filter_bank();
     let band_sum: Vec<f32> = bank.iter().map(|row| row.iter().sum()).collect();

@@ -1,4 +1,4 @@
-//! Orders to the worker.
+//! Messages to the worker.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,10 @@ use std::time::Duration;
 use super::super::Networks;
 use super::Order;
 
-/// Orders that may wait. The worker takes one between two latents; more than this many only gather when it hangs, and
-/// then the latest counts.
+/// Capacity. The worker takes one message between latents; more accumulate only if it hangs, and then the latest wins.
 const ORDERS: usize = 32;
 
-/// A bounded queue of orders, in order.
+/// A bounded queue of messages.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     inside: Mutex<Inside>,
@@ -21,14 +20,14 @@ pub(super) struct Mailbox {
 #[derive(Debug, Default)]
 struct Inside {
     orders: VecDeque<Order>,
-    /// The newest networks that wait; older ones are not wanted any more.
+    /// The newest pending networks; older ones are obsolete.
     networks: Option<Box<Networks>>,
     closed: bool,
 }
 
 impl Mailbox {
-    /// Adds an order. What it makes pointless leaves: a plan that another follows without a splice between, and in a
-    /// full box the oldest order. Returns the splice that will never be performed, if there is one.
+    /// Adds a message. It replaces a preceding plan with no splice in between, and a full queue drops its oldest message.
+    /// Returns the dropped splice, if any.
     pub(super) fn put(&self, order: Order) -> Option<u64> {
         let mut inside = self.lock();
         if matches!(order, Order::Follow(_)) && matches!(inside.orders.back(), Some(Order::Follow(_))) {
@@ -44,7 +43,7 @@ impl Mailbox {
         }
     }
 
-    /// Takes the next order. A splice is held back while `hold`, and so is everything behind it.
+    /// Takes the next message. While `hold` is set, a splice and everything after it stay queued.
     pub(super) fn take(&self, hold: bool) -> Option<Order> {
         let mut inside = self.lock();
         if hold && matches!(inside.orders.front(), Some(Order::Replan { .. })) {
@@ -53,25 +52,25 @@ impl Mailbox {
         inside.orders.pop_front()
     }
 
-    /// Leaves networks to change over to.
+    /// Stores networks to change to.
     pub(super) fn put_networks(&self, networks: Box<Networks>) {
-        // What they replace is dropped after the lock: it takes a while.
+        // Dropping the replaced networks takes a while, so do it outside the lock.
         let _old = self.lock().networks.replace(networks);
         self.changed.notify_one();
     }
 
-    /// Takes the networks that wait, unless `hold`.
+    /// Takes the pending networks, unless `hold` is set.
     pub(super) fn take_networks(&self, hold: bool) -> Option<Box<Networks>> {
         if hold { None } else { self.lock().networks.take() }
     }
 
-    /// Whether a splice is among the waiting orders.
+    /// Returns whether a splice is queued.
     pub(super) fn has_splice(&self) -> bool {
         self.lock().orders.iter().any(|order| matches!(order, Order::Replan { .. }))
     }
 
-    /// Waits until an order comes or the box is closed, but not longer than `limit`; true when it is closed. Orders do not
-    /// count while `hold`, for they may not be taken.
+    /// Waits for a message, for the mailbox to close, or until `limit` has passed. Returns true if it is closed. While `hold`
+    /// is set, messages do not end the wait, because they cannot be taken.
     pub(super) fn wait(&self, limit: Duration, hold: bool) -> bool {
         let inside = self.lock();
         let (inside, _) = self
@@ -81,13 +80,13 @@ impl Mailbox {
         inside.closed
     }
 
-    /// Tells the worker to end.
+    /// Tells the worker to stop.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// The queue is whole between any two statements, so a panic elsewhere does not spoil it.
+    /// Ignores poisoning: the queue is consistent between any two statements.
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_extension_wins_but_not_across_a_splice() {
+    fn a_plan_replaces_the_previous_one_unless_a_splice_is_between() {
         let mailbox = Mailbox::default();
         for seed in 0..3 {
             mailbox.put(Order::Follow(plan(seed)));
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_box_loses_its_oldest_splice_and_says_so() {
+    fn a_full_mailbox_drops_and_reports_its_oldest_splice() {
         let mailbox = Mailbox::default();
         let put = |splice| mailbox.put(Order::Replan { plan: plan(splice), splice });
         for splice in 0..ORDERS as u64 {
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_box_does_not_wait() {
+    fn a_closed_mailbox_does_not_wait() {
         let mailbox = Mailbox::default();
         assert!(!mailbox.wait(Duration::ZERO, false));
         mailbox.close();

@@ -1,4 +1,4 @@
-//! What the worker drives.
+//! The interface between worker and generator.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::event::Hop;
 use crate::generator::{Generator, GeneratorError, Heard, Networks};
 use crate::music::plan::Plan;
 
-/// What the worker drives: the generator, or a stand-in for tests.
+/// A source of hops: the generator, or a stub in tests.
 pub trait HopSource: Send + 'static {
     /// See [`Generator::follow`].
     fn follow(&mut self, plan: Arc<Plan>);
@@ -23,7 +23,7 @@ pub trait HopSource: Send + 'static {
     /// See [`Generator::step`].
     ///
     /// # Errors
-    /// When no hops could be made.
+    /// If no hops could be generated.
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError>;
     /// See [`Generator::covered`].
     fn covered(&self) -> u64;

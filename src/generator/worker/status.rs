@@ -1,4 +1,4 @@
-//! What the rest may know about the worker, without asking it.
+//! Worker status, readable from any thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -8,10 +8,10 @@ use super::super::LATENT_FRAMES;
 use crate::event::health::Losses;
 use crate::units::SAMPLE_RATE;
 
-/// Share of the newest latent in the average of times.
+/// Weight of the newest latent in the running average.
 const SHARE: f32 = 0.05;
 
-/// The worker's state, written by the worker, read by anyone.
+/// The worker's published state, written by the worker and readable from any thread.
 #[derive(Debug, Default)]
 pub struct WorkerStatus {
     pub(super) covered: AtomicU64,
@@ -27,37 +27,37 @@ impl WorkerStatus {
         Self { losses, ..Self::default() }
     }
 
-    /// Frames up to here were sent to the engine.
+    /// Returns the frame up to which hops have been sent to the engine.
     #[must_use]
     pub fn covered(&self) -> u64 {
         self.covered.load(Relaxed)
     }
 
-    /// The epoch being sent.
+    /// Returns the current epoch.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch.load(Relaxed)
     }
 
-    /// Latents generated so far, those decided again included.
+    /// Returns the number of latents generated, including repeated ones.
     #[must_use]
     pub fn latents(&self) -> u64 {
         self.latents.load(Relaxed)
     }
 
-    /// Longest time one latent took.
+    /// Returns the longest time a latent took.
     #[must_use]
     pub fn longest(&self) -> Duration {
         Duration::from_micros(self.longest_micros.load(Relaxed))
     }
 
-    /// Time a latent takes as a share of the time it lasts, on average of late.
+    /// Returns the load: the recent average time per latent as a share of its duration.
     #[must_use]
     pub fn load(&self) -> f32 {
         f32::from_bits(self.load.load(Relaxed))
     }
 
-    /// Notes the time one latent took.
+    /// Records the time a latent took.
     pub(super) fn took(&self, time: Duration) {
         let lasts = LATENT_FRAMES as f32 / SAMPLE_RATE as f32;
         let share = if self.latents.fetch_add(1, Relaxed) == 0 { 1.0 } else { SHARE };

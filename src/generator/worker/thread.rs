@@ -1,4 +1,4 @@
-//! What runs on the generator's thread.
+//! The generator thread's loop.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -20,28 +20,28 @@ use crate::generator::future::RUN_IN;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::mel::HOP;
 
-/// Frames that are kept ready right after a splice was ordered, for most of what lies further ahead will be replaced when
-/// another follows: fingers on a fader order eight a second. It grows back as the music goes on, twice as fast as that.
+/// Frames to keep ready right after a splice. Most music further ahead would be replaced by the next splice, and moving a
+/// fader causes eight a second. The lead then grows back at twice real time.
 const AHEAD_STEERED: u64 = 16_384;
-/// From the decision to splice until the engine has the first hop: two latents' work and a block of the device.
+/// Frames from the decision to splice until the engine has the first hop: two latents' work and one device block.
 const MARGIN: u64 = 2048;
-/// From the decision to change over to other networks until they are heard: ten latents' work, and that there is no hurry.
+/// Frames from the decision to change networks until they are played: ten latents' work, because it is not urgent.
 const TAKE_OVER: u64 = 16_384;
-/// Where the music goes on after it was not ready in time.
+/// Frames ahead of the playhead at which the music resumes after starvation.
 const RESUME: u64 = 4096;
-/// How long the worker sleeps when there is nothing to do: less than a hop.
-const NAP: Duration = Duration::from_millis(4);
-/// Longest pause after a failure.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// A splice on its way to being heard.
+/// Sleep when idle: less than a hop.
+const IDLE_SLEEP: Duration = Duration::from_millis(4);
+/// Longest delay before a retry.
+const MAX_RETRY_DELAY: Duration = Duration::from_millis(500);
+/// A splice in progress.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Splice {
-    /// Frame that the new plan was to be heard from; `None` when it is other networks that come.
+    /// Frame from which the new plan should be played; `None` for new networks.
     planned: Option<u64>,
-    /// Frame that the music is decided anew from.
+    /// Frame from which the music is generated again.
     from: u64,
     heard: u64,
-    /// The epoch it opens, once its first hop was sent.
+    /// Its epoch, once the first hop has been sent.
     sent: Option<u32>,
 }
 
@@ -54,14 +54,14 @@ pub(super) struct WorkerThread<S> {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) status: Arc<WorkerStatus>,
     pub(super) events: SyncSender<WorkerEvent>,
-    /// Hops that found the ring full.
+    /// Hops that did not fit in the ring.
     pub(super) ready: VecDeque<Hop>,
     pub(super) splice: Option<Splice>,
-    /// Splices taken so far.
+    /// Number of splices accepted.
     pub(super) splices: u64,
-    /// Where the play head was when the last was taken.
+    /// The playhead at the last splice.
     pub(super) steered: Option<u64>,
-    /// Frames up to here the engine has in some epoch.
+    /// Frame up to which the engine has hops in any epoch.
     pub(super) sent_until: u64,
     pub(super) failures: u32,
 }
@@ -79,12 +79,12 @@ impl<S: HopSource> WorkerThread<S> {
                 self.catch_up(head);
                 self.step()
             } else {
-                NAP
+                IDLE_SLEEP
             };
         }
     }
 
-    /// Takes what was ordered, up to the next splice; that waits until the one before is settled.
+    /// Processes messages up to the next splice, which waits until the previous one is settled.
     fn take_orders(&mut self) {
         while let Some(order) = self.mailbox.take(self.splice.is_some()) {
             match order {
@@ -94,7 +94,7 @@ impl<S: HopSource> WorkerThread<S> {
                 }
                 Order::Replan { plan, splice: planned } => {
                     let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
-                    // What is heard late need not be decided anew from where it was planned: catching up comes first.
+                    // A late splice need not be generated from its planned frame: catching up comes first.
                     let from = planned.max(heard.saturating_sub(RUN_IN * LATENT_FRAMES));
                     self.source.replan(plan, from, heard);
                     self.splices += 1;
@@ -110,13 +110,13 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Frames that are to be kept ready.
+    /// Returns the number of frames to keep ready.
     fn ahead(&self, head: u64) -> u64 {
         let since = self.steered.map_or(u64::MAX, |steered| head.saturating_sub(steered));
         self.ahead.min(since.saturating_mul(2).saturating_add(AHEAD_STEERED))
     }
 
-    /// Sends as many hops as the ring takes.
+    /// Sends as many hops as fit in the ring.
     fn send(&mut self) {
         while let Some(hop) = self.ready.pop_front() {
             if self.hops.try_push(hop).is_err() {
@@ -132,7 +132,7 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Learns whether the engine took the splice; if it came too late, tries again further on.
+    /// Checks whether the engine accepted the splice; if it was too late, tries again further ahead.
     fn settle(&mut self) {
         let Some(Splice { planned, from, sent: Some(epoch), heard }) = self.splice else { return };
         if self.engine.rejected_epoch() == epoch {
@@ -152,8 +152,8 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Gives up what should have been playing by now: a late splice is heard later as long as the engine has the old future,
-    /// and missing music is left out.
+    /// Gives up on music that is already due: a late splice is moved back while the engine still has the old future, and
+    /// missing music is skipped.
     fn catch_up(&mut self, head: u64) {
         let missing = self.source.covered();
         if missing >= head {
@@ -177,7 +177,7 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Makes one latent; returns how long to rest after it.
+    /// Generates one latent and returns how long to sleep after it.
     fn step(&mut self) -> Duration {
         let started = Instant::now();
         let mut hops = Vec::with_capacity(16);
@@ -193,7 +193,7 @@ impl<S: HopSource> WorkerThread<S> {
                 self.tell(WorkerEvent::Heard(heard));
                 return Duration::ZERO;
             }
-            Ok(Err(GeneratorError::NoPlan)) => return NAP,
+            Ok(Err(GeneratorError::NoPlan)) => return IDLE_SLEEP,
             Ok(Err(error)) => error.to_string(),
             Err(panic) => {
                 self.source.recover();
@@ -203,8 +203,8 @@ impl<S: HopSource> WorkerThread<S> {
         self.status.losses.add(Loss::Latents, 1);
         self.tell(WorkerEvent::Failed { reason });
         self.failures += 1;
-        // The first failure may be a matter of this latent alone; repeated ones are not worth the processor.
-        LONGEST_PAUSE.min(NAP * 2u32.saturating_pow(self.failures - 1))
+        // The first failure may concern only this latent; back off on repeated ones.
+        MAX_RETRY_DELAY.min(IDLE_SLEEP * 2u32.saturating_pow(self.failures - 1))
     }
 
     fn tell(&self, event: WorkerEvent) {

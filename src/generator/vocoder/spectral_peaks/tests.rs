@@ -33,10 +33,10 @@ fn samples(vocoder: &mut Vocoder, istft: &mut Istft, blocks: &[MelBlock]) -> Vec
 }
 
 #[test]
-fn music_comes_back_with_its_spectrum() {
+fn the_spectrum_of_music_is_preserved() {
     let signal = music(2.0);
     let mut back = samples(&mut Vocoder::new(None), &mut Istft::new(), &blocks(&signal));
-    // Late by the look-ahead and the inverse transform.
+    // Delayed by the look-ahead and the inverse transform.
     back.drain(..(LOOK_AHEAD + 2) * HOP);
     let (ours, theirs) = (MelAnalyzer::new().log_mel(&back), MelAnalyzer::new().log_mel(&signal));
     let (mut error, mut count) = (0.0f64, 0);
@@ -58,7 +58,7 @@ fn a_restored_state_repeats_the_sound() {
     let (mut vocoder, mut istft) = (Vocoder::new(None), Istft::new());
     samples(&mut vocoder, &mut istft, &blocks[..8]);
     let (state, overlap) = (vocoder.state().to_vec(), *istft.overlap());
-    // Something else in between.
+    // Different audio in between.
     samples(&mut vocoder, &mut istft, &blocks[..3]);
     vocoder.state().copy_from_slice(&state);
     *istft.overlap() = overlap;
