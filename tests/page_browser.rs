@@ -58,7 +58,6 @@ fn the_page_survives_a_restart_while_listening() {
 }
 
 #[test]
-#[ignore = "not yet run with the new labels of the page"]
 fn a_knob_is_learned_by_pointing_at_a_fader() {
     let state = tempfile::tempdir().unwrap();
     let _server = JackServer::patient(SERVER);
