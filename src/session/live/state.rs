@@ -194,7 +194,7 @@ fn write(
             continue;
         };
         let replaced = std::fs::create_dir_all(folder)
-            .and_then(|()| keep_anothers(&path, *ours, troubles))
+            .and_then(|()| keep_foreign(&path, *ours, troubles))
             .and_then(|()| files::replace(&path, text::format(&state).as_bytes()));
         match replaced {
             Ok(()) => {
@@ -212,7 +212,7 @@ fn write(
 }
 
 /// Keeps a file that is about to be replaced and holds what is not ours.
-fn keep_anothers(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::Result<()> {
+fn keep_foreign(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::Result<()> {
     let there = Version::of(path);
     if there.is_some() && there != ours {
         let kept = files::set_aside(path, "replaced")?.display().to_string();
