@@ -103,8 +103,8 @@ def hear_changes(study: Study, folder: Path) -> str:
         rows.append([f"{start} to {end}", *levels, len(courses)])
         curves[f"{start} to {end}"] = times, rise.way(times, np.mean(courses, 0))
     return (
-        f"Network alone, with the default glide of 2 s. Arousal is estimated in windows of {rise.WINDOW:g} s, which smear a "
-        "sudden change over the same time; the curve is the mean over seeds.\n\n"
+        f"Network alone, with the default glide of 2 s. Arousal is estimated in windows of {rise.WINDOW:g} s, "
+        "which smear a sudden change over the same time; the curve is the mean over seeds.\n\n"
         + table(["", "10 % reached, s", "50 %, s", "90 %, s", "N"], rows)
         + "\n"
         + plots.rise(curves, folder)
@@ -211,13 +211,13 @@ def play_alone(study: Study, folder: Path) -> str:
         ["real pieces", *(f"{np.mean(v):+.2f} ± {np.std(v):.2f}" for v in endurance.changes(ends).values()), "", ""]
     )
     return (
-        f"""{len(series["happy"])} minutes of each emotion, network alone, seed 1: mean and standard deviation over minutes,
-and the drift of a linear fit from start to end. Last row: change from the first to the last {study.sizes.seconds:g} s
-of {len(ends)} held-out pieces (up to the 90 s rendered of each), mean and standard deviation.
+        f"""{len(series["happy"])} minutes of each emotion, network alone, seed 1: mean and standard deviation over
+minutes, and the drift of a linear fit from start to end. Last row: change from the first to the last
+{study.sizes.seconds:g} s of {len(ends)} held-out pieces (up to the 90 s rendered of each), mean and standard deviation.
 
 """
         + table(
-            ["", "level, dB", "onsets per second", "chroma entropy, bits", "novelty", "silent minutes", "stuck minutes"],
+            ["", "level, dB", "onsets per second", "chroma entropy, bits", "novelty", "silent minutes", "stuck"],
             rows,
         )
         + "\n"
@@ -245,7 +245,11 @@ def measure_latents(study: Study, folder: Path) -> str:
 
 def measure_likelihood(study: Study, folder: Path) -> str:
     latents, conditions = study.windows()
-    kinds = {"with conditions": conditions, "without": conditions * 0, "with those of another window": conditions.roll(1, 0)}
+    kinds = {
+        "with conditions": conditions,
+        "without": conditions * 0,
+        "with those of another window": conditions.roll(1, 0),
+    }
     bits = {name: likelihood.bits_per_dimension(study.transformer, latents, kind) for name, kind in kinds.items()}
     rows = [
         [
@@ -259,7 +263,8 @@ def measure_likelihood(study: Study, folder: Path) -> str:
     return (
         f"{len(latents)} windows of {latents.shape[1]} latents; exact divergence, {likelihood.TIMES} midpoint steps. "
         "Densities are of standardised latents; perplexity is for bins of "
-        f"{likelihood.STEP} standard deviations.\n\n" + table(["", "bits per dimension", "perplexity", "difference"], rows)
+        f"{likelihood.STEP} standard deviations.\n\n"
+        + table(["", "bits per dimension", "perplexity", "difference"], rows)
     )
 
 
@@ -340,10 +345,10 @@ def write(study: Study, sections: Sequence[str], models: Path) -> None:
     )
     text = f"""# Evaluation
 
-Written by `{command}`. There are {sizes.excerpts} excerpts of {sizes.seconds:g} s for each of eight emotions, with seeds
-{study.seeds()[0]} to {study.seeds()[-1]} (from 1 for change, beat and temperature), rendered by `melos render` without
-reverb, excluding the first 4 s; and {sizes.hours * 60:g} minutes of each emotion, network alone. Brackets give 95 %
-bootstrap intervals over excerpts. The held-out pieces are {len(study.held_out["valid"])} from the `valid` and
+Written by `{command}`. There are {sizes.excerpts} excerpts of {sizes.seconds:g} s for each of eight emotions, with
+seeds {study.seeds()[0]} to {study.seeds()[-1]} (from 1 for change, beat and temperature), rendered by `melos render`
+without reverb, excluding the first 4 s; and {sizes.hours * 60:g} minutes of each emotion, network alone. Brackets
+give 95 % bootstrap intervals over excerpts. The held-out pieces are {len(study.held_out["valid"])} from the `valid` and
 {len(study.held_out["test"])} from the `test` split.
 """
     for title in sections:
