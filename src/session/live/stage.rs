@@ -107,7 +107,11 @@ impl Stage {
         self.scheduler.observe(head.saturating_sub(block));
         self.take_files();
         self.take_devices();
-        self.scheduler.take_in(horizon, block + lead);
+        // What arrives during the head start waits in the inbox, where the newest value of a parameter wins; otherwise all of it
+        // would take effect at the same frame, more than the engine accepts at once.
+        if horizon >= self.performance.conductor().frame() {
+            self.scheduler.take_in(horizon, block + lead);
+        }
         self.play(horizon);
         self.performance.reconcile();
         for (_, param, value) in self.performance.take_released() {
