@@ -144,6 +144,19 @@ class Shards:
         return np.stack(windows)
 
 
-def tell(training: Shards, valid: Shards) -> None:
-    """Says how much there is to train on."""
-    print(f"{len(training)} shards, {training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h", flush=True)
+def splits(
+    folders: Sequence[Path],
+    order: Sequence[str],
+    announced: bool,
+    *,
+    frames: int,
+    valid_frames: int,
+    needs_audio: bool = False,
+) -> tuple[Shards, Shards]:
+    """The shards to train on, those named in `order` first, and the held-out ones; prints how many if `announced`."""
+    training = Shards(folders, "train", needs_audio=needs_audio, min_frames=frames, order=order)
+    valid = Shards(folders, "valid", needs_audio=needs_audio, min_frames=valid_frames)
+    if announced:
+        hours = f"{training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h"
+        print(f"{len(training)} shards, {hours}", flush=True)
+    return training, valid

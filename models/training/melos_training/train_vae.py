@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .checkpoint import load_average
 from .constants import LATENT_DIMS, NEPER_DB
-from .data import Shards, tell
+from .data import Shards, splits
 from .losses import mel_loss
 from .precision import autocast
 from .runs import VaeRun
@@ -117,10 +117,9 @@ def train(run: VaeRun, team: Team | None = None) -> Trainer[Vae]:
     """
     team = team or Team()
     begun = start(run, team)
-    training = Shards(run.shards, "train", min_frames=run.frames, order=begun.order)
-    valid = Shards(run.shards, "valid", min_frames=max(FRAMES, run.frames))
-    if team.leads:
-        tell(training, valid)
+    training, valid = splits(
+        run.shards, begun.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
+    )
     vae = Vae()
     if run.decoder_of:
         load_average(vae, run.decoder_of)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .checkpoint import load_average
 from .constants import HOP, LOG_FLOOR, LOOK_AHEAD, N_FFT
-from .data import Shards, tell
+from .data import Shards, splits
 from .layers import Carry
 from .losses import audio_loss, phasor_loss, unit
 from .measure import log_spectral_distance, spectral_convergence
@@ -124,10 +124,8 @@ def train(run: VocoderRun, team: Team | None = None) -> Trainer[Vocoder]:
     """
     team = team or Team()
     begun = start(run, team)
-    training = Shards(run.shards, "train", needs_audio=True, min_frames=run.frames + 4, order=begun.order)
-    valid = Shards(run.shards, "valid", needs_audio=True, min_frames=run.frames + 4)
-    if team.leads:
-        tell(training, valid)
+    frames = run.frames + 4
+    training, valid = splits(run.shards, begun.order, team.leads, frames=frames, valid_frames=frames, needs_audio=True)
     vocoder = Vocoder()
     vae = None
     if run.vae:

@@ -8,15 +8,16 @@ from torch import Tensor
 
 from ..checkpoint import load_average
 from ..constants import NEPER_DB
-from ..data import Shards, tell
+from ..data import splits
 from ..losses import mel_loss
 from ..precision import autocast
 from ..runs import PianistRun
 from ..team import Team
-from ..training import Numbers, Task, Trainer, start
+from ..training import Numbers, Trainer, start
 from ..vae import divergence
 from .losses import attack_loss, attacks, freed
 from .network import Pianist
+from .task import PianoTask
 from .windows import PianoShards
 
 BATCH, BATCHES, FRAMES = 8, 4, 128
@@ -54,12 +55,12 @@ def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Gener
     }
 
 
-class PianistTask(Task[Pianist]):
+class PianistTask(PianoTask[Pianist]):
     """Log-mels of known notes through sampled latents."""
 
     def __init__(self, pianist: Pianist, run: PianistRun, training: PianoShards, valid: PianoShards) -> None:
-        super().__init__(pianist)
-        self.run, self.training_shards, self.valid_shards = run, training, valid
+        super().__init__(pianist, training, valid)
+        self.run = run
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
         return self.training_shards.draw(rng, self.run.batch, self.run.frames)[:3]
@@ -78,22 +79,14 @@ class PianistTask(Task[Pianist]):
     def evaluate(self, network: Pianist) -> Numbers:
         return evaluate_pianist(network, self.valid_shards, np.random.default_rng(1), BATCHES)
 
-    def refresh(self) -> None:
-        self.training_shards.shards.refresh()
-        self.valid_shards.shards.refresh()
-
-    def data_order(self) -> list[str]:
-        return self.training_shards.shards.order()
-
 
 def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
     """Trains on `shards`/train, watching `shards`/valid."""
     team = team or Team()
     begun = start(run, team)
-    training = Shards(run.shards, "train", min_frames=run.frames, order=begun.order)
-    valid = Shards(run.shards, "valid", min_frames=max(FRAMES, run.frames))
-    if team.leads:
-        tell(training, valid)
+    training, valid = splits(
+        run.shards, begun.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
+    )
     pianist = Pianist(len(run.pianos), run.latent)
     task = PianistTask(pianist, run, PianoShards(training, run.pianos), PianoShards(valid, run.pianos))
     trainer = Trainer(task, run, begun, team)

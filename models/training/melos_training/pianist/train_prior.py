@@ -4,14 +4,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Shards, tell
+from ..data import splits
 from ..precision import autocast
 from ..runs import PriorRun
 from ..team import Team
-from ..training import Numbers, Task, Trainer, start
+from ..training import Numbers, Trainer, start
 from ..vae import Encoder
 from .losses import normal_nats
 from .network import Prior, shifted
+from .task import PianoTask
 from .train_pianist import trained
 from .windows import MOOD, PianoShards
 
@@ -46,15 +47,14 @@ def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.
     return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
-class PriorTask(Task[Prior]):
+class PriorTask(PianoTask[Prior]):
     """The likelihood of latents under what comes before them."""
 
     def __init__(
         self, prior: Prior, encoder: Encoder, run: PriorRun, training: PianoShards, valid: PianoShards
     ) -> None:
-        super().__init__(prior)
-        self.encoder = encoder
-        self.run, self.training_shards, self.valid_shards = run, training, valid
+        super().__init__(prior, training, valid)
+        self.encoder, self.run = encoder, run
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
         windows = self.training_shards.draw(rng, self.run.batch, self.run.frames)
@@ -73,22 +73,14 @@ class PriorTask(Task[Prior]):
     def evaluate(self, network: Prior) -> Numbers:
         return evaluate_prior(network, self.encoder, self.valid_shards, np.random.default_rng(1))
 
-    def refresh(self) -> None:
-        self.training_shards.shards.refresh()
-        self.valid_shards.shards.refresh()
-
-    def data_order(self) -> list[str]:
-        return self.training_shards.shards.order()
-
 
 def train(run: PriorRun, team: Team | None = None) -> Trainer[Prior]:
     """Trains on the latents that a trained pianist's encoder tells of `shards`/train, watching `shards`/valid."""
     team = team or Team()
     begun = start(run, team)
-    training = Shards(run.shards, "train", min_frames=run.frames, order=begun.order)
-    valid = Shards(run.shards, "valid", min_frames=max(FRAMES, run.frames))
-    if team.leads:
-        tell(training, valid)
+    training, valid = splits(
+        run.shards, begun.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
+    )
     pianist, its_run = trained(run.pianist)
     prior = Prior(len(its_run.pianos), its_run.latent, MOOD)
     windows = (PianoShards(training, its_run.pianos), PianoShards(valid, its_run.pianos))
