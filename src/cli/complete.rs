@@ -19,7 +19,7 @@ use super::client::ask_here;
 /// The variable by which a shell asks for completions.
 const ASKED: &str = "COMPLETE";
 /// Time for the daemon to answer; a Tab must not hang.
-const PATIENCE: Duration = Duration::from_millis(300);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Answers a shell's request for completions and exits.
 pub(super) fn answer() {
@@ -63,19 +63,19 @@ pub(super) fn values() -> ArgValueCompleter {
 
 /// Completes the name of a preset.
 pub(super) fn presets() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        let steps = [("next", "The next preset"), ("previous", "The previous preset")];
-        let steps = steps.map(|(name, help)| (name.to_owned(), help.to_owned()));
-        fitting(current, values_of(Param::Preset).into_iter().chain(steps))
-    })
+    values_or_steps(Param::Preset, "The next preset", "The previous preset")
 }
 
 /// Completes the name of a setlist, or a step in one.
 pub(super) fn setlists() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
-        let steps = [("next", "The next entry"), ("previous", "The previous entry")];
-        let steps = steps.map(|(name, help)| (name.to_owned(), help.to_owned()));
-        fitting(current, values_of(Param::Setlist).into_iter().chain(steps))
+    values_or_steps(Param::Setlist, "The next entry", "The previous entry")
+}
+
+/// Completes a value of a parameter, `next` or `previous`.
+fn values_or_steps(param: Param, next: &'static str, previous: &'static str) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let steps = [("next", next), ("previous", previous)].map(|(name, help)| (name.to_owned(), help.to_owned()));
+        fitting(current, values_of(param).into_iter().chain(steps))
     })
 }
 
@@ -107,7 +107,7 @@ fn values_of(param: Param) -> Vec<(String, String)> {
 
 /// A list from the daemon on this machine's default port.
 fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
-    let answer = ask_here(path, PATIENCE)?;
+    let answer = ask_here(path, ANSWER_TIMEOUT)?;
     let entry = |entry: &Json| match entry {
         Json::String(name) => Some((name.clone(), String::new())),
         card => Some((card["id"].as_str()?.to_owned(), card["name"].as_str().unwrap_or_default().to_owned())),

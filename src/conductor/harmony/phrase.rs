@@ -4,7 +4,7 @@ use crate::music::emotion::{Emotion, Mood};
 use crate::music::theory::{Key, Mode};
 
 use super::form::{Form, Theme};
-use super::rng::{Purpose, Returning, RngStreams, pick_at};
+use super::rng::{Purpose, ReusedBars, RngStreams, pick_at};
 use super::{BarRequest, Cadence, PhrasePosition};
 
 /// Bars from one cadence to the next.
@@ -132,8 +132,8 @@ impl Phrase {
     }
 
     /// Which earlier bars' chance its bars meet.
-    pub(super) fn returning(&self) -> Option<Returning> {
-        self.recalled.map(|recalled| Returning {
+    pub(super) fn returning(&self) -> Option<ReusedBars> {
+        self.recalled.map(|recalled| ReusedBars {
             start: self.start,
             last: self.start + u64::from(self.bars) - 1,
             source: recalled.start,

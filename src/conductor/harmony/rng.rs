@@ -34,12 +34,12 @@ pub(super) enum Purpose {
 pub(super) struct RngStreams {
     seed: u64,
     temperature: f32,
-    returns: Option<Returning>,
+    returns: Option<ReusedBars>,
 }
 
 /// Bars that reuse the random streams of earlier ones.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Returning {
+pub(super) struct ReusedBars {
     /// The first of them.
     pub start: u64,
     /// The last; its chords are chosen afresh unless the return is exact.
@@ -56,13 +56,13 @@ impl RngStreams {
     }
 
     /// The same chance, but for bars that meet that of earlier ones.
-    pub(super) const fn within(self, returns: Option<Returning>) -> Self {
+    pub(super) const fn within(self, returns: Option<ReusedBars>) -> Self {
         Self { returns, ..self }
     }
 
     /// The bar whose streams a bar uses.
     fn bar(self, purpose: Purpose, bar: u64) -> u64 {
-        let Some(Returning { start, last, source, exact }) = self.returns else { return bar };
+        let Some(ReusedBars { start, last, source, exact }) = self.returns else { return bar };
         let cadence = bar == last && matches!(purpose, Purpose::Chords | Purpose::Upper);
         if !(start..=last).contains(&bar) || (cadence && !exact) { bar } else { source + (bar - start) }
     }

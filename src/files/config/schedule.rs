@@ -118,9 +118,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Looks at the clock on the wall; `at` is a clock that is never set. Gives what holds, when that is news.
-    pub fn look(&mut self, schedule: &Schedule, wall: Timestamp, at: Instant) -> Option<Option<usize>> {
-        let holds = schedule.at(wall).hours;
+    /// Takes the hours that hold by the wall clock; `at` is a clock that is never set. Returns them when they are news.
+    pub fn look(&mut self, holds: Option<usize>, at: Instant) -> Option<Option<usize>> {
         let Some(told) = self.told else {
             self.told = Some(holds);
             return Some(holds);
@@ -223,7 +222,7 @@ mod tests {
     ) -> Vec<(String, Option<usize>)> {
         let (mut wall, end, mut told) = (moment(from), moment(to), Vec::new());
         while wall < end {
-            if let Some(news) = opening.look(schedule, wall, *at) {
+            if let Some(news) = opening.look(schedule.at(wall).hours, *at) {
                 told.push((wall.to_string(), news));
             }
             wall += 1.second();

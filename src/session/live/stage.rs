@@ -154,7 +154,7 @@ impl Stage {
     /// Processes an event from outside.
     fn take(&mut self, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
-        if self.misses_preset(&event) || self.misses_setlist(&event) {
+        if self.misses(&event) {
             return self.reports.refuse(source);
         }
         if self.scheduler.repeats(&event) {
@@ -177,15 +177,17 @@ impl Stage {
         }
     }
 
-    /// Complains about a preset that there is not.
-    fn misses_preset(&mut self, event: &ControlEvent) -> bool {
-        let Some(name) = self.presets.missing(event) else { return false };
-        let there = listed(self.presets.library().names());
-        self.reports.complain("preset", &format!("there is no preset {}; there are {there}", quoted(name)));
+    /// Reports a preset or setlist that does not exist; returns whether the event names one.
+    fn misses(&mut self, event: &ControlEvent) -> bool {
+        let preset = self.presets.missing(event).map(|name| ("preset", name, listed(self.presets.library().names())));
+        let setlist =
+            || self.program.missing(event).map(|name| ("setlist", name, listed(self.program.setlists().names())));
+        let Some((kind, name, known)) = preset.or_else(setlist) else { return false };
+        self.reports.complain(kind, &format!("there is no {kind} {}; choose one of {known}", quoted(name)));
         true
     }
 
-    /// Applies an event at the horizon; tells whether it fits.
+    /// Applies an event at the horizon; returns whether it was valid.
     fn apply(&mut self, event: &ControlEvent) -> bool {
         let applied = self.performance.apply(event);
         if let Err(error) = &applied {

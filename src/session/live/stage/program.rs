@@ -16,12 +16,12 @@ use crate::remote::status::ShowMetrics;
 use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
 /// Interval between checks of the wall clock.
-const LOOK: Duration = Duration::from_secs(1);
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// Frames after the start within which a closed door is found closed: nothing fades that nobody was meant to hear.
 const BEGINNING: u64 = 5 * SAMPLE_RATE as u64;
 
 /// Frames after the start at which MIDI devices have had time to be found.
-const GREETING: u64 = 3 * SAMPLE_RATE as u64 / 2;
+const MIDI_SETTLED: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
 /// The setlists, and the position in the plans.
 pub(in crate::session::live) struct Program {
@@ -34,6 +34,8 @@ pub(in crate::session::live) struct Program {
     /// The opening hours that were looked at last, and when.
     schedule: Option<Schedule>,
     looked: Option<Instant>,
+    /// Whether it is open, and until when, in words.
+    hours: Option<String>,
     /// Whether MIDI devices were named.
     greeted: bool,
 }
@@ -42,7 +44,16 @@ impl Program {
     /// Goes on at the entry of the setlist that the performance was at.
     pub(in crate::session::live) fn new(setlists: Library<Setlist>, conductor: &Conductor) -> Self {
         let place = entry_of(&conductor.value(Param::SetlistGo));
-        Self { setlists, timer: None, place, opening: Opening::default(), schedule: None, looked: None, greeted: false }
+        Self {
+            setlists,
+            timer: None,
+            place,
+            opening: Opening::default(),
+            schedule: None,
+            looked: None,
+            hours: None,
+            greeted: false,
+        }
     }
 
     pub(super) const fn setlists(&self) -> &Library<Setlist> {
@@ -70,6 +81,19 @@ impl Program {
         }
     }
 
+    /// The setlist that an event names, if it does not exist; the empty name selects none.
+    pub(super) fn missing<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
+        match event {
+            ControlEvent::Set(Param::Setlist, Value::Text(name))
+            | ControlEvent::NextBar(Param::Setlist, Value::Text(name))
+                if !name.is_empty() && self.setlists.get(name).is_none() =>
+            {
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
     fn entries(&self, setlist: &str) -> &[Entry] {
         self.setlists.get(setlist).map_or(&[][..], |setlist| &setlist.entries)
     }
@@ -87,21 +111,6 @@ impl Stage {
             self.apply(&ControlEvent::Set(Param::Timer, Value::Number(0.0)));
             self.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         }
-    }
-
-    /// Reports a setlist that does not exist.
-    pub(super) fn misses_setlist(&mut self, event: &ControlEvent) -> bool {
-        let (ControlEvent::Set(Param::Setlist, Value::Text(name))
-        | ControlEvent::NextBar(Param::Setlist, Value::Text(name))) = event
-        else {
-            return false;
-        };
-        let missing = !name.is_empty() && self.program.setlists.get(name).is_none();
-        if missing {
-            let there = listed(self.program.setlists.names());
-            self.reports.complain("setlist", &format!("there is no setlist {}; choose one of {there}", quoted(name)));
-        }
-        missing
     }
 
     /// Sets the current entry of the setlist without loading it; 0 is before the first.
@@ -164,7 +173,7 @@ impl Stage {
     fn play_preset(&mut self, name: &str) {
         let value = Value::Text(name.to_owned());
         let event = ControlEvent::Set(Param::Preset, value.clone());
-        if self.misses_preset(&event) {
+        if self.misses(&event) {
             return;
         }
         self.apply(&event);
@@ -174,7 +183,7 @@ impl Stage {
     /// Checks the wall clock periodically, and opens or closes.
     pub(super) fn look_at_clock(&mut self) {
         let now = Instant::now();
-        if self.program.looked.is_some_and(|looked| now - looked < LOOK) {
+        if self.program.looked.is_some_and(|looked| now - looked < CLOCK_INTERVAL) {
             return;
         }
         self.program.looked = Some(now);
@@ -182,8 +191,15 @@ impl Stage {
             self.program.opening = Opening::default();
             self.program.schedule.clone_from(&self.reloads.config.schedule);
         }
-        let Some(schedule) = self.program.schedule.clone() else { return };
-        let Some(holds) = self.program.opening.look(&schedule, Timestamp::now(), now) else { return };
+        let Some(schedule) = self.program.schedule.clone() else {
+            self.program.hours = None;
+            return;
+        };
+        let present = schedule.at(Timestamp::now());
+        let state = if present.hours.is_some() { "open" } else { "closed" };
+        let until = present.until.map(|until| format!("{state} until {}", schedule.said(until)));
+        self.program.hours = Some(until.unwrap_or_else(|| state.to_owned()));
+        let Some(holds) = self.program.opening.look(present.hours, now) else { return };
         match holds.map(|index| &schedule.hours[index]) {
             Some(hours) => {
                 let playing = self.performance.conductor().value(Param::Preset);
@@ -215,7 +231,7 @@ impl Stage {
 
     /// Has the MIDI devices named once, when they have had time to be found.
     pub(super) fn greet_midi(&mut self, head: u64) {
-        if !self.program.greeted && head >= GREETING {
+        if !self.program.greeted && head >= MIDI_SETTLED {
             self.program.greeted = true;
             self.devices.greet();
         }
@@ -230,16 +246,11 @@ impl Stage {
             Some(format!("{what} {which}"))
         };
         let timer = self.program.timer.map(|end| frames_to_seconds(end.saturating_sub(head)));
-        let schedule = self.program.schedule.as_ref().map(|schedule| {
-            let now = schedule.at(Timestamp::now());
-            let state = if now.hours.is_some() { "open" } else { "closed" };
-            now.until.map_or_else(|| state.to_owned(), |until| format!("{state} until {}", schedule.said(until)))
-        });
         self.reports.board().tell_show(ShowMetrics {
             entry: self.program.place.checked_sub(1).and_then(named),
             next_entry: named(self.program.place),
             timer_seconds_left: timer,
-            schedule,
+            schedule: self.program.hours.clone(),
         });
     }
 }
