@@ -21,7 +21,9 @@ const LEARN_CAPACITY: usize = 16;
 /// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
 /// A flood on one fader takes one slot, because a pending value of the same parameter is replaced. Triggers, texts and
-/// events scheduled for later are never replaced. Control threads lock it for moments only; not for the audio callback.
+/// events scheduled for later are never replaced, and neither is a value that precedes one of them while there is room:
+/// a scene stores the values that were sent before the request. Control threads lock it for moments only; not for the
+/// audio callback.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,
@@ -112,24 +114,30 @@ impl Waiting {
     /// Adds an event if there is room for its kind.
     fn push(&mut self, incoming: Incoming) -> bool {
         let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
+        let has_room = |it: &Self| it.events.len() < CAPACITY && (!from_osc || it.from_osc < FROM_OSC);
         if !deferred {
-            let Self { events, from_osc, .. } = self;
-            events.retain(|old| {
-                let stays = old.due.is_some() || !replaces(&incoming.event, &old.event);
-                *from_osc -= usize::from(!stays && matches!(old.source, Source::Osc(_)));
-                stays
-            });
+            let latest = self.events.iter().rposition(|old| old.due.is_none() && accumulates(old));
+            self.supersede(&incoming.event, latest.filter(|_| has_room(self)).map_or(0, |it| it + 1));
         }
-        let fits = !accumulates(&incoming)
-            || self.events.len() < CAPACITY
-                && (!deferred || self.deferred < DEFERRED)
-                && (!from_osc || self.from_osc < FROM_OSC);
+        let fits = !accumulates(&incoming) || has_room(self) && (!deferred || self.deferred < DEFERRED);
         if fits {
             self.deferred += usize::from(deferred);
             self.from_osc += usize::from(from_osc);
             self.events.push_back(incoming);
         }
         fits
+    }
+
+    /// Removes what `event` replaces among the events from position `from` on.
+    fn supersede(&mut self, event: &ControlEvent, from: usize) {
+        let mut position = 0;
+        let Self { events, from_osc, .. } = self;
+        events.retain(|old| {
+            let stays = position < from || old.due.is_some() || !replaces(event, &old.event);
+            position += 1;
+            *from_osc -= usize::from(!stays && matches!(old.source, Source::Osc(_)));
+            stays
+        });
     }
 }
 
@@ -182,6 +190,36 @@ mod tests {
         let mut out = Vec::new();
         inbox.drain(&mut out);
         assert_eq!(out, [set(Param::Arousal, 1.0, None), set(Param::Valence, 9_999.0, None)]);
+    }
+
+    #[test]
+    fn a_value_is_not_replaced_across_a_request_that_depends_on_it() {
+        let inbox = Inbox::new(Arc::default());
+        let store = Incoming {
+            event: ControlEvent::Set(Param::SceneStore, Value::Text("cave".to_owned())),
+            due: None,
+            source: Source::Other,
+        };
+        let sent = [
+            set(Param::Reverb, 0.5, None),
+            set(Param::Reverb, 0.9, None),
+            store.clone(),
+            set(Param::Reverb, 0.1, None),
+            set(Param::Reverb, 0.2, None),
+        ];
+        assert!(sent.into_iter().all(|event| inbox.push(event)));
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        assert_eq!(out, [set(Param::Reverb, 0.9, None), store.clone(), set(Param::Reverb, 0.2, None)]);
+        // Without room, the newest value still fits: it replaces the older ones wherever they are.
+        for step in 0..2 * CAPACITY {
+            assert!(inbox.push(set(Param::Reverb, step as f32, None)));
+            inbox.push(store.clone());
+        }
+        out.clear();
+        inbox.drain(&mut out);
+        assert!(out.len() <= CAPACITY + 1, "{}", out.len());
+        assert!(out.contains(&set(Param::Reverb, (2 * CAPACITY - 1) as f32, None)));
     }
 
     #[test]
