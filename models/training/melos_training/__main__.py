@@ -44,7 +44,8 @@ def _add_training(commands: Any, name: str) -> None:
     if name == "vae":
         command.add_argument("--decoder-of", type=Path, help="train only the decoder of this finished checkpoint on")
     if name == "vocoder":
-        command.add_argument("--vae", type=Path, help="a finished VAE's checkpoint: half of the windows are told by it")
+        help_text = "a finished pianist's checkpoint: half of the windows are told by it"
+        command.add_argument("--pianist", type=Path, help=help_text)
     if name == "transformer":
         command.add_argument("--vae", type=Path, help="the VAE's checkpoint")
     if name == "pianist":

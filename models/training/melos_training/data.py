@@ -39,6 +39,12 @@ class Shard:
                 return file.get_tensor(name)
             return rows[start : rows.get_shape()[0] if stop is None else stop]
 
+    def sound(self, start: int, frames: int) -> Floats:
+        """The audio from hop `start` on that holds `frames` uncentred STFT frames: [(frames - 1) * 512 + 2048]."""
+        first = start * HOP
+        samples = self.read("audio", first, first + (frames - 1) * HOP + N_FFT)
+        return samples.astype(np.float32) / FULL_SCALE
+
     def metadata(self) -> dict[str, str]:
         """Corpus, piece and so on, as text."""
         with safe_open(str(self.path), framework="numpy") as file:
@@ -127,21 +133,6 @@ class Shards:
             start = LATENT_FRAMES * int(rng.integers((shard.frames - frames) // LATENT_FRAMES + 1))
             windows.append(shard.read("mel", start, start + frames))
         return np.stack(windows).astype(np.float32)
-
-    def audio(self, rng: np.random.Generator, batch: int, frames: int) -> Floats:
-        """Random windows of audio that hold `frames` uncentred STFT frames: [batch, (frames - 1) * 512 + 2048].
-
-        Windows without sound are drawn again.
-        """
-        length = (frames - 1) * HOP + N_FFT
-        windows: list[Floats] = []
-        while len(windows) < batch:
-            shard = self.draw(rng)
-            start = int(rng.integers(shard.frames * HOP - length + 1))
-            samples = shard.read("audio", start, start + length).astype(np.float32) / FULL_SCALE
-            if np.abs(samples).max() > QUIET:
-                windows.append(samples)
-        return np.stack(windows)
 
 
 def splits(

@@ -102,14 +102,14 @@ class VocoderRun(Run):
     batch: PositiveInt = 12
     rate: PositiveFloat = 8e-4
     betas: tuple[Momentum, Momentum] = (0.8, 0.99)
-    frames: int = Field(default=80, gt=32)
+    frames: int = Field(default=80, gt=32, multiple_of=8)
     """STFT frames of a window."""
     gain_db: NonNegativeFloat = 12.0
     """Windows are made quieter by up to this, and louder by up to a third of it."""
-    vae: Path | None = None
-    """A finished VAE's checkpoint, through which a share of the windows is heard."""
-    through_vae: float = Field(default=0.5, ge=0, le=1)
-    """The share of windows heard as the VAE's decoder tells them: that is what the vocoder is to play."""
+    pianist: Path
+    """A finished pianist's checkpoint, through which a share of the windows is heard."""
+    through_pianist: float = Field(default=0.5, ge=0, le=1)
+    """The share of windows heard as the pianist's decoder tells them: that is what the vocoder is to play."""
 
 
 class TransformerRun(Run):

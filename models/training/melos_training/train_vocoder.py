@@ -4,18 +4,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoint import load_average
 from .constants import HOP, LOG_FLOOR, LOOK_AHEAD, N_FFT
-from .data import Shards, splits
+from .data import splits
 from .layers import Carry
 from .losses import audio_loss, phasor_loss, unit
 from .measure import log_spectral_distance, spectral_convergence
 from .mel import inverse_spectrum, log_mel, spectrum
+from .pianist.network import Pianist
+from .pianist.train_pianist import trained
+from .pianist.windows import PianoShards
 from .precision import autocast
 from .runs import VocoderRun
 from .team import Team
 from .training import Numbers, Task, Trainer, start
-from .vae import Vae
 from .vocoder import Vocoder, direction
 
 WARM_UP = 16
@@ -29,11 +30,10 @@ def _aligned(predicted: Tensor, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def retold(vae: Vae, mel: Tensor, count: int) -> Tensor:
-    """Log-mel [batch, frames, 128], the first `count` of the batch as the `vae` gives them back."""
+def retold(pianist: Pianist, mel: Tensor, roll: Tensor, piano: Tensor, count: int) -> Tensor:
+    """Log-mel [batch, frames, 128], the first `count` of the batch as the `pianist` plays them from their notes."""
     with autocast(mel.device):
-        mean, _ = vae.encoder(mel[:count])
-        again = vae.decoder(mean)
+        again, _, _ = pianist(mel[:count], roll[:count], piano[:count])
     return torch.cat([again.clamp(min=LOG_FLOOR), mel[count:]])
 
 
@@ -72,9 +72,9 @@ def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -
     return total, {key: value.item() for key, value in numbers.items()}
 
 
-def evaluate_vocoder(vocoder: Vocoder, audio: Tensor) -> Numbers:
-    """Distances of resynthesised audio windows [batch, samples] from themselves."""
-    mel = log_mel(spectrum(audio).abs())
+def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, told: Tensor | None = None) -> Numbers:
+    """Distances of audio windows [batch, samples] from what is made of their log-mel, or of the one that is `told`."""
+    mel = log_mel(spectrum(audio).abs()) if told is None else told
     real, imag = vocoder(mel)
     output = _aligned(torch.complex(real, imag), mel.shape[1])
     first = WARM_UP * HOP + N_FFT // 2
@@ -84,53 +84,57 @@ def evaluate_vocoder(vocoder: Vocoder, audio: Tensor) -> Numbers:
 
 
 class VocoderTask(Task[Vocoder]):
-    """Resynthesis of audio windows, a share of them heard through a VAE."""
+    """Resynthesis of audio windows, a share of them as the pianist plays them."""
 
-    def __init__(self, vocoder: Vocoder, run: VocoderRun, training: Shards, valid: Shards, vae: Vae | None) -> None:
+    def __init__(
+        self, vocoder: Vocoder, run: VocoderRun, training: PianoShards, valid: PianoShards, pianist: Pianist
+    ) -> None:
         super().__init__(vocoder)
-        self.run, self.training_shards, self.vae = run, training, vae
-        self.held_out = torch.from_numpy(valid.audio(np.random.default_rng(1), HELD_OUT_WINDOWS, HELD_OUT_FRAMES))
+        self.run, self.training_shards, self.pianist = run, training, pianist
+        self.held_out = valid.heard(np.random.default_rng(1), HELD_OUT_WINDOWS, HELD_OUT_FRAMES)
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
         run = self.run
-        audio = torch.from_numpy(self.training_shards.audio(rng, run.batch, run.frames))
         decibels = rng.uniform(-run.gain_db, run.gain_db / 3, (run.batch, 1)).astype(np.float32)
-        return audio, 10 ** (torch.from_numpy(decibels) / 20)
+        return *self.training_shards.heard(rng, run.batch, run.frames), 10 ** (torch.from_numpy(decibels) / 20)
 
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
-        audio, gain = batch
+        audio, roll, piano, gain = batch
         with torch.no_grad():
             target = spectrum(audio)
             mel = log_mel(target.abs())
-            if self.vae:
-                mel = retold(self.vae, mel, round(self.run.through_vae * self.run.batch))
+            mel = retold(self.pianist, mel, roll, piano, round(self.run.through_pianist * self.run.batch))
             mel = (mel + gain.log()[..., None]).clamp(min=LOG_FLOOR)
         return vocoder_loss(self.network, audio * gain, target * gain[..., None], mel)
 
     def evaluate(self, network: Vocoder) -> Numbers:
-        return evaluate_vocoder(network, self.held_out.to(next(network.parameters()).device))
+        device = next(network.parameters()).device
+        audio, roll, piano = (part.to(device) for part in self.held_out)
+        mean, _ = self.pianist.encoder(log_mel(spectrum(audio).abs()))
+        told = self.pianist.decoder(mean, roll, piano).clamp(min=LOG_FLOOR)
+        through = {f"told_{name}": value for name, value in evaluate_vocoder(network, audio, told).items()}
+        return evaluate_vocoder(network, audio) | through
 
     def refresh(self) -> None:
-        self.training_shards.refresh()
+        self.training_shards.shards.refresh()
 
     def data_order(self) -> list[str]:
-        return self.training_shards.order()
+        return self.training_shards.shards.order()
 
 
 def train(run: VocoderRun, team: Team | None = None) -> Trainer[Vocoder]:
     """Trains on `shards`/train, watching `shards`/valid; both with audio.
 
-    `vae` is the checkpoint of a trained VAE whose mels it shall be used to.
+    `pianist` is the checkpoint of a trained pianist whose mels it shall be used to.
     """
     team = team or Team()
     begun = start(run, team)
     frames = run.frames + 4
-    training, valid = splits(run.shards, begun.order, team.leads, frames=frames, valid_frames=frames, needs_audio=True)
-    vocoder = Vocoder()
-    vae = None
-    if run.vae:
-        vae = Vae()
-        load_average(vae, run.vae)
-    trainer = Trainer(VocoderTask(vocoder, run, training, valid, vae), run, begun, team)
+    training, valid = splits(
+        run.shards, begun.order, team.leads, frames=frames, valid_frames=HELD_OUT_FRAMES + 4, needs_audio=True
+    )
+    pianist, its_run = trained(run.pianist)
+    windows = (PianoShards(training, its_run.pianos), PianoShards(valid, its_run.pianos))
+    trainer = Trainer(VocoderTask(Vocoder(), run, *windows, pianist), run, begun, team)
     trainer.train()
     return trainer

@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from ..arrays import Array, Floats
-from ..constants import CONDITION_GROUPS, LATENT_FRAMES, VALUE_COUNT
-from ..data import Shard, Shards
+from ..constants import CONDITION_GROUPS, HOP, LATENT_FRAMES, N_FFT, VALUE_COUNT
+from ..data import QUIET, Shard, Shards
 from ..runs import SettingsError
 from .layout import AHEAD
 from .roll import Performance, roll
+
+
+CENTRE = N_FFT // 2 // HOP
+"""Hops from the start of an uncentred STFT frame to its middle, where a mel frame of the shards has its place."""
 
 
 class Windows(NamedTuple):
@@ -78,6 +82,22 @@ class PianoShards:
             self.piano(shard),
             mood.astype(np.float32),
         )
+
+    def heard(self, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Random windows of audio that hold `frames` uncentred STFT frames, their roll and their piano.
+
+        Windows without sound are drawn again.
+        """
+        sounds, rolls, pianos = [], [], []
+        while len(sounds) < batch:
+            shard = self.shards.draw(rng)
+            start = int(rng.integers(shard.frames - frames - N_FFT // HOP + 2))
+            samples = shard.sound(start, frames)
+            if np.abs(samples).max() > QUIET:
+                sounds.append(samples)
+                rolls.append(roll(self.performance(shard), start + CENTRE + AHEAD, frames))
+                pianos.append(self.piano(shard))
+        return torch.from_numpy(np.stack(sounds)), torch.from_numpy(np.stack(rolls)), torch.tensor(pianos)
 
     def draw(self, rng: np.random.Generator, batch: int, hops: int) -> Windows:
         """Random windows, each beginning with a latent."""
