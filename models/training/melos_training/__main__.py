@@ -1,4 +1,4 @@
-"""`python -m melos_training vae|vocoder|transformer|pianist|prior|describe|plot|adopt|export|measure …`."""
+"""`python -m melos_training vae|vocoder|transformer|pianist|prior|describe|plot|adopt|export …`."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ from .runs import (
     written,
 )
 
-TRAINED_PARTS = ("vae", "vocoder", "transformer")
+EXPORTED_PARTS = ("composer", "pianist", "prior", "vocoder")
 
 
 def _add_training(commands: Any, name: str) -> None:
@@ -67,18 +67,15 @@ def _arguments() -> dict[str, Any]:
     command.add_argument("--model", type=Path, required=True, help="folder of the ONNX files")
     command.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     command.add_argument("--threads", type=int, default=1)
-    for name, told in (("export", "write a model's ONNX files"), ("measure", "measure on held-out shards")):
-        command = commands.add_parser(name, help=told)
-        for part in TRAINED_PARTS:
-            command.add_argument(f"--{part}", type=Path, required=True, help=f"the {part}'s checkpoint")
-        command.add_argument("--out", type=Path, required=True)
-        command.add_argument("--threads", type=int, default=1)
-        command.add_argument(
-            "--shards", type=Path, nargs="+", required=name == "measure", help="folders of `melos-corpus prepare`"
-        )
-        if name == "export":
-            command.add_argument("--identity", type=Path, required=True, help="TOML file of name, licence, attribution")
-            command.add_argument("--commit", default="unknown", help="the commit that trained")
+    command = commands.add_parser("export", help="write a model's ONNX files")
+    for part in EXPORTED_PARTS:
+        command.add_argument(f"--{part}", type=Path, required=True, help=f"the {part}'s checkpoint")
+    command.add_argument("--out", type=Path, required=True)
+    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--shards", type=Path, nargs="+", required=True, help="of the pianist, for test vectors")
+    command.add_argument("--library", type=Path, required=True, help="of the composer, for test vectors")
+    command.add_argument("--identity", type=Path, required=True, help="TOML file of name, licence, attribution")
+    command.add_argument("--commit", default="unknown", help="the commit that trained")
     return vars(parser.parse_args())
 
 
@@ -132,14 +129,10 @@ def _run(command: str, options: dict[str, Any]) -> None:
         from .adopt import adopt
 
         adopt(**options)
-    elif command == "export":
+    else:
         from .export import export
 
         export(**options)
-    else:
-        from .report import report
-
-        report(**options)
 
 
 def main() -> None:

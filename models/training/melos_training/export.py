@@ -15,14 +15,27 @@ from torch import nn
 
 from . import constants as c
 from .checkpoint import load_average
-from .graphs import SLOTS, Graph, Port, build
+from .composer import conditions
+from .composer.blocks import HEAD_WIDTH, HEADS, LAYERS, ROPE_BASE, WIDTH, WINDOW
+from .composer.excerpts import load_average as load_composer
+from .composer.graphs import SLOTS
+from .composer.host import as_steps, host_graphs
+from .composer.layout import MEMORY_WIDTH
+from .composer.library import load as load_library
+from .composer.runtime import open_graphs
+from .graphs import Graph, Port, vocoder_graph
 from .identity import Identity
-from .runs import read_settings
-from .transformer import FLOW_STEPS, HEAD_DIM, HEADS, LAYERS, ROPE_BASE, WINDOW, Transformer
-from .vae import Vae
+from .pianist.graphs import build
+from .pianist.layout import AHEAD, ROLL
+from .pianist.network import Prior
+from .pianist.train_pianist import trained
+from .pianist.windows import MOOD
+from .runs import SettingsError, read_settings
 from .vectors import write_vectors
 from .vocoder import Vocoder
 
+SCHEMA = 3
+"""Version of `model.toml`."""
 OPSET = 18
 STORED_AS_HALF = 1024
 """Weights with at least this many numbers are stored as float16 and cast at load."""
@@ -103,11 +116,11 @@ def _ports(ports: Sequence[Port]) -> AoT:
     return tables
 
 
-def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, commit: str) -> str:
+def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, pianos: Sequence[str], commit: str) -> str:
     document = tomlkit.document()
     document.add(tomlkit.comment("What the daemon may rely on. Written by `python -m melos_training export`."))
-    document.add("schema", tomlkit.item(c.MODEL_SCHEMA))
-    for key, value in identity.model_dump().items():
+    document.add("schema", tomlkit.item(SCHEMA))
+    for key, value in identity.model_dump(exclude={"pianos"}).items():
         document.add(key, tomlkit.item(value))
     document.add("training_commit", tomlkit.item(commit))
     sections: dict[str, dict[str, Any]] = {
@@ -124,17 +137,20 @@ def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, commit
             "log": "natural",
             "floor": c.MEL_FLOOR,
         },
-        "latent": {"dims": c.LATENT_DIMS, "mel_frames": c.LATENT_FRAMES},
-        "conditions": {"values": c.VALUE_COUNT, "masks": len(c.CONDITION_GROUPS)},
-        "context": {
+        "latent": {"dims": _size(graphs, "pianist-decoder", "z"), "mel_frames": c.LATENT_FRAMES},
+        "composer": {
+            "frame": conditions.WIDTH,
+            "fine": conditions.FINE_WIDTH,
+            "memory": MEMORY_WIDTH,
+            "width": WIDTH,
             "window": WINDOW,
             "slots": SLOTS,
             "layers": LAYERS,
             "heads": HEADS,
-            "head_dim": HEAD_DIM,
+            "head_dim": HEAD_WIDTH,
             "rope_base": ROPE_BASE,
-            "flow_steps": FLOW_STEPS,
         },
+        "pianist": {"pianos": [identity.pianos[piano] for piano in pianos], "ahead": AHEAD, "roll": ROLL},
         "vocoder": {"look_ahead": c.LOOK_AHEAD, "n_fft": c.N_FFT, "hop": c.HOP},
     }
     for name, entries in sections.items():
@@ -150,29 +166,49 @@ def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, commit
     return tomlkit.dumps(document)
 
 
+def _size(graphs: dict[str, Graph], name: str, port: str) -> int:
+    """Numbers in an input of a graph."""
+    return next(p for p in graphs[name].inputs if p.name == port).shape[-1]
+
+
+def _described(identity: Path, pianos: Sequence[str]) -> Identity:
+    """What an identity file says. Raises `SettingsError` where it leaves a piano without a name."""
+    described = read_settings(Identity, identity)
+    for piano in pianos:
+        if piano not in described.pianos:
+            raise SettingsError(f"{identity}: pianos.{piano} is missing: the pianist plays {', '.join(pianos)}")
+    return described
+
+
 def export(
-    vae: Path,
+    composer: Path,
+    pianist: Path,
+    prior: Path,
     vocoder: Path,
-    transformer: Path,
     out: Path,
     identity: Path,
-    shards: Sequence[Path] | None = None,
+    shards: Sequence[Path],
+    library: Path,
     commit: str = "unknown",
 ) -> None:
-    """Exports three checkpoints into the folder `out`, as the model that the file `identity` describes.
+    """Exports four checkpoints into the folder `out`, as the model that the file `identity` describes.
 
-    With `shards`, test vectors come from held-out music.
+    Test vectors come from held-out music in `shards` and from a held-out song of the composer's `library`.
     """
-    described = read_settings(Identity, identity)
-    out.mkdir(parents=True, exist_ok=True)
-    networks = Vae(), Vocoder(), Transformer()
-    for network, path in zip(networks, (vae, vocoder, transformer)):
-        load_average(network, path)
+    player, run = trained(pianist)
+    described = _described(identity, run.pianos)
+    writer, before, voice = load_composer(composer), Prior(len(run.pianos), run.latent, MOOD), Vocoder()
+    load_average(before, prior)
+    load_average(voice, vocoder)
+    for network in (writer, player, before, voice):
         round_weights(network)
-    graphs = build(*networks)
+    out.mkdir(parents=True, exist_ok=True)
+    written = host_graphs(writer)
+    graphs = {**written, **build(player, before), "vocoder": vocoder_graph(voice)}
     for name, graph in graphs.items():
         export_graph(graph, out / f"{name}.onnx")
-    write_vectors(out / "vectors", graphs, *networks, shards)
-    (out / "model.toml").write_text(_contract(out, graphs, described, commit), encoding="utf-8")
+    steps = as_steps(written, open_graphs(out, written))
+    write_vectors(out / "vectors", player, before, voice, run.pianos, shards, load_library(library), steps)
+    (out / "model.toml").write_text(_contract(out, graphs, described, run.pianos, commit), encoding="utf-8")
     for path in sorted(out.glob("*.onnx")):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

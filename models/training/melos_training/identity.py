@@ -16,3 +16,5 @@ class Identity(BaseModel):
     """Whom to credit, in a sentence."""
     training_data: str = Field(min_length=1)
     """What it was trained on."""
+    pianos: dict[str, str] = Field(min_length=1)
+    """What each piano of the training is called on stage."""

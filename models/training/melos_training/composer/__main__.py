@@ -1,4 +1,4 @@
-"""`python -m melos_training.composer prepare|train|export|evaluate|play|time|curve …`."""
+"""`python -m melos_training.composer prepare|train|evaluate|play|time|curve …`."""
 
 import argparse
 from pathlib import Path
@@ -27,9 +27,6 @@ def main() -> None:
     command.add_argument("--cool", action="store_true", help="let the learning rate fall to nothing, into cooled.pt")
     command.add_argument("--device", default="auto")
     command.add_argument("--threads", type=int, default=1)
-    command = commands.add_parser("export", help="write the ONNX files and their contract")
-    command.add_argument("--checkpoint", type=Path, required=True)
-    command.add_argument("--out", type=Path, required=True, help="folder")
     command = commands.add_parser("evaluate", help="measure what is written under the plans of held-out songs")
     command.add_argument("--checkpoint", type=Path, required=True)
     command.add_argument("--library", type=Path, required=True)
@@ -46,7 +43,7 @@ def main() -> None:
     command.add_argument("--seconds", type=float, default=60.0)
     command.add_argument("--temperature", type=float, default=1.0, help="0.2 is plain, 2 adventurous")
     command = commands.add_parser("time", help="measure what the exported graphs cost")
-    command.add_argument("--graphs", type=Path, required=True, help="folder of the ONNX files")
+    command.add_argument("--model", type=Path, required=True, help="folder of the exported model")
     command = commands.add_parser("curve", help="draw the log of a run")
     command.add_argument("--run", type=Path, required=True)
     command.add_argument("--out", type=Path, required=True, help="PNG file")
@@ -67,10 +64,6 @@ def run(options: argparse.Namespace) -> None:
 
         configuration = Configuration.read(options.configuration) if options.configuration else None
         Run(options.run, configuration, options.device).train(options.minutes, options.steps, options.cool)
-    elif options.command == "export":
-        from .export import export
-
-        export(options.checkpoint, options.out)
     elif options.command == "evaluate":
         from .evaluation import evaluate
 
@@ -90,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     elif options.command == "time":
         from .timing import measure
 
-        measure(options.graphs)
+        measure(options.model)
     else:
         from .report import plot_curve
         from .training import METRICS

@@ -56,7 +56,7 @@ class Memory:
     def remember(self, notes: IntArray, beats: FloatArray, grid: BeatGrid) -> None:
         """Puts notes [n, 4] (voice, key, velocity, duration) begun at `beats` into the fixed slots."""
         for slot, lag in enumerate(LAGS):
-            self._put(slot, notes, grid.seconds(beats + lag * grid.bar_length))
+            self.put(slot, notes, grid.seconds(beats + lag * grid.bar_length))
 
     def recall(self, notes: IntArray, beats: FloatArray, grid: BeatGrid, form: Form) -> None:
         """Puts notes of bars that the form takes up again into the last slot, where it does so."""
@@ -68,9 +68,10 @@ class Memory:
         for source in np.unique(bar_of_note[bar_of_note >= 0]):
             here = bar_of_note == source
             for bar in np.flatnonzero(form.source == source):
-                self._put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
+                self.put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
 
-    def _put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
+    def put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
+        """Puts notes [n, 4] into a slot, where it tells of the time `seconds`."""
         # A hair late, so that rounding moves nothing from the place it stands on to the one before.
         place = np.maximum(seconds, -FRAME) / FRAME + HAIR
         frame = np.floor(place).astype(np.int64)

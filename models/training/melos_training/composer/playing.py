@@ -117,9 +117,9 @@ class Player:
         self.frames = min(len(plan.conditions.frame) for plan in plans)
         self._dice = [np.random.default_rng([seed, row]) for row in range(self.rows)]
         self._keyboard = Keyboard(self.rows)
-        self._memory = np.zeros((self.rows, self.frames, MEMORY_WIDTH), np.float32)
+        self.memory = np.zeros((self.rows, self.frames, MEMORY_WIDTH), np.float32)
         self._servo = Servo(self.rows, self.frames)
-        self._written = [Written([], []) for _ in plans]
+        self.written = [Written([], []) for _ in plans]
         self._pedalled = np.array([plan.pedal for plan in plans])
         self._density = np.stack([np.expm1(plan.asked("density")[: self.frames] * 0.7 + 1.8) for plan in plans])
         self._level = np.stack([plan.asked("loudness")[: self.frames] * 20 + 64 for plan in plans])
@@ -129,7 +129,7 @@ class Player:
         """Writes all frames."""
         for frame in range(self.frames):
             self._frame(frame)
-        return [written.performance() for written in self._written]
+        return [written.performance() for written in self.written]
 
     def _roll(self, rows: IntArray) -> FloatArray:
         return np.array([self._dice[row].random() for row in rows])
@@ -147,7 +147,7 @@ class Player:
         fine_rows = self._twice(fine, np.zeros_like(fine))
         before = np.where(self._pedalled, self._keyboard.pedal, PEDAL_UNKNOWN)
         base, logits = self.stepper.begin(
-            self._twice(self._memory[:, frame]),
+            self._twice(self.memory[:, frame]),
             self._twice(wanted, np.zeros_like(wanted)),
             fine_rows,
             self._twice(self._keyboard.sounding(frame)),
@@ -164,7 +164,7 @@ class Player:
         moves = np.where(pedal == PEDAL_CHANGED, np.minimum(moves, OFFSETS - 2), moves)
         self._keyboard.step_on_pedal(frame, np.where(self._pedalled, pedal, PEDAL_UP))
         for row in everyone:
-            self._written[row].pedal.append((int(pedal[row]), int(moves[row])))
+            self.written[row].pedal.append((int(pedal[row]), int(moves[row])))
         active, offset, last_key = everyone, np.zeros(self.rows, np.int64), np.full(self.rows, -1)
         end_bias = self.taste.servo * self._servo.end(frame, self._density[:, frame])
         tilt = self.taste.servo * self._servo.tilt(frame, self._register[:, frame])
@@ -206,7 +206,7 @@ class Player:
         """
         graphs, taste = self.stepper.graphs, self.taste
         with torch.no_grad():
-            state, logits = graphs["voice"](state, self._twice(offset), fine[self._both(rows)])
+            state, logits = graphs["voice"](state, self._twice(offset), fine[self._both(rows), self._twice(offset)])
             voice = choose(self._wanted(logits), taste.touch, self._roll(rows))
             state, logits = graphs["key"](state, self._twice(voice), self._twice(self._keyboard.melody[rows]))
             weights = self._guided(logits) + tilt
@@ -222,7 +222,7 @@ class Player:
     def _remember(self, rows: IntArray, frame: int, notes: IntArray) -> None:
         """Puts notes where they will be remembered."""
         for row, note in zip(rows, notes):
-            self._written[row].notes.append((frame, *note.tolist()))
+            self.written[row].notes.append((frame, *note.tolist()))
             plan = self.plans[row]
             if plan.grid is None or self.forgetful:
                 continue
@@ -231,7 +231,7 @@ class Player:
             memory.remember(note[None, 1:], beats, plan.grid)
             memory.recall(note[None, 1:], beats, plan.grid, plan.form)
             events = memory.events()
-            np.add.at(self._memory[row], (events.frame, events.column), events.weight)
+            np.add.at(self.memory[row], (events.frame, events.column), events.weight)
 
     def _both(self, rows: IntArray) -> Tensor:
         return torch.from_numpy(np.concatenate([rows, rows + self.rows]) if self.guided else rows)

@@ -1,5 +1,6 @@
 """The exported graphs on ONNX Runtime, to be driven as those in PyTorch are."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnxruntime
@@ -7,8 +8,6 @@ import torch
 from torch import Tensor
 
 from .graphs import Module
-
-NAMES = ("frame", "pedal", "offset", "voice", "key", "velocity", "duration", "note")
 
 
 def open_graph(path: Path) -> Module:
@@ -26,6 +25,6 @@ def open_graph(path: Path) -> Module:
     return run
 
 
-def open_graphs(folder: Path) -> dict[str, Module]:
-    """All graphs of a folder."""
-    return {name: open_graph(folder / f"{name}.onnx") for name in NAMES}
+def open_graphs(folder: Path, names: Iterable[str]) -> dict[str, Module]:
+    """Some graphs of a folder, by name."""
+    return {name: open_graph(folder / f"{name}.onnx") for name in names}

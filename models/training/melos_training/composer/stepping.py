@@ -23,7 +23,7 @@ class Stepper:
     @classmethod
     def of(cls, net: Composer, rows: int) -> "Stepper":
         """Drives a network in PyTorch."""
-        return cls({name: graph.module for name, graph in build(net.eval()).items()}, rows)
+        return cls(dict(build(net.eval())), rows)
 
     @torch.no_grad()
     def begin(

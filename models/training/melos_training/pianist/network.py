@@ -15,7 +15,10 @@ from .layout import ROLL
 
 
 class Notes(nn.Module):
-    """The roll and the piano as seen hop by hop, causally: [batch, hops, width]."""
+    """The roll and the piano as seen hop by hop, causally: [batch, hops, width].
+
+    The piano is its number [batch], or the weights of several [batch, pianos], whose mean is heard.
+    """
 
     def __init__(self, pianos: int, width: int, blocks: int) -> None:
         super().__init__()
@@ -24,7 +27,8 @@ class Notes(nn.Module):
         self.blocks = nn.ModuleList([Block(width) for _ in range(blocks)])
 
     def forward(self, roll: Tensor, piano: Tensor, carry: Carry) -> Tensor:
-        x = self.enter(roll) + self.piano(piano)[:, None]
+        voice = piano @ self.piano.weight if piano.is_floating_point() else self.piano(piano)
+        x = self.enter(roll) + voice[:, None]
         for block in self.blocks:
             x = block(x, carry)
         return x
@@ -113,6 +117,19 @@ class Prior(nn.Module):
             x = block(x, carry)
         mean, log_variance = self.leave(self.norm(x)).float().chunk(2, 2)
         return mean, log_variance.clamp(-8, 4)
+
+    def state_size(self) -> int:
+        """Numbers in the packed state between two latents."""
+        carry = Carry()
+        with torch.no_grad():
+            self(
+                torch.zeros(1, 1, self.latent),
+                torch.zeros(1, LATENT_FRAMES, ROLL),
+                torch.zeros(1, dtype=torch.long),
+                torch.zeros(1, 1, self.mood.in_features),
+                carry,
+            )
+        return carry.size
 
 
 def shifted(latents: Tensor) -> Tensor:

@@ -1,0 +1,65 @@
+"""Prior and decoder as the daemon runs them: one latent at a time."""
+
+import torch
+from torch import Tensor, nn
+
+from ..constants import LATENT_FRAMES
+from ..graphs import MEL, Graph, Port, encoder_graph, state, state_next
+from ..layers import Carry
+from .layout import ROLL
+from .network import Decoder, Pianist, Prior
+from .windows import MOOD
+
+
+class PriorGraph(nn.Module):
+    """What the next latent may be: a normal distribution for each number."""
+
+    def __init__(self, prior: Prior) -> None:
+        super().__init__()
+        self.prior = prior
+
+    def forward(
+        self, before: Tensor, state: Tensor, roll: Tensor, piano: Tensor, mood: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        carry = Carry(state)
+        mean, log_variance = self.prior(before[:, None], roll, piano[None], mood[:, None], carry)
+        return mean[:, 0], torch.exp(log_variance[:, 0] / 2), carry.packed()
+
+
+class DecoderGraph(nn.Module):
+    """A latent and the notes to eight mel frames."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, z: Tensor, state: Tensor, roll: Tensor, piano: Tensor) -> tuple[Tensor, Tensor]:
+        carry = Carry(state)
+        mel = self.decoder(z[:, None], roll, piano[None], carry)
+        return mel, carry.packed()
+
+
+def build(pianist: Pianist, prior: Prior) -> dict[str, Graph]:
+    """Each graph by the name of its file."""
+    latent, pianos = pianist.latent, pianist.decoder.notes.piano.num_embeddings
+    roll = Port("roll", [1, LATENT_FRAMES, ROLL], "hops of the piano roll, which runs ahead of the mel")
+    piano = Port("piano", [pianos], "weights of the pianos, 1 in all")
+    mood = Port("mood", [1, MOOD], "weights of eight emotions, valence, arousal; whether emotions, and affect, are told")
+    prior_size, decoder_size = prior.state_size(), pianist.decoder.state_size()
+    return {
+        "pianist-prior": Graph(
+            PriorGraph(prior),
+            [Port("before", [1, latent], "the latent before; zeros at first"), state(prior_size), roll, piano, mood],
+            [
+                Port("mean", [1, latent], "of the latent to come"),
+                Port("deviation", [1, latent], "standard deviation"),
+                state_next(prior_size),
+            ],
+        ),
+        "pianist-decoder": Graph(
+            DecoderGraph(pianist.decoder),
+            [Port("z", [1, latent], "one latent"), state(decoder_size), roll, piano],
+            [MEL, state_next(decoder_size)],
+        ),
+        "encoder": encoder_graph(pianist.encoder, latent),
+    }
