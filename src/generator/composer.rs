@@ -19,7 +19,7 @@ pub use conditions::{FINE_WIDTH, FRAME_WIDTH, FrameConditions};
 use dice::dice;
 use keyboard::Keyboard;
 pub use layout::{
-    DURATIONS, KEYS, MEMORY_WIDTH, OFFSETS, PEDALS, Pedal, SOUNDING_WIDTH, VELOCITIES, VOICES, WrittenFrame,
+    DURATIONS, KEYS, LIFT, MEMORY_WIDTH, OFFSETS, PEDALS, Pedal, SOUNDING_WIDTH, VELOCITIES, VOICES, WrittenFrame,
     WrittenNote,
 };
 use past::Memory;

@@ -37,6 +37,9 @@ pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
 /// Length of what sounds: keys held down, then strings that only the pedal sustains.
 pub const SOUNDING_WIDTH: usize = 2 * KEYS;
 
+/// Hops for which a pedal that is changed stays up, if the frame is long enough.
+pub const LIFT: u8 = 4;
+
 /// What the pedal does in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pedal {

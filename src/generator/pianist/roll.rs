@@ -1,6 +1,6 @@
 //! The piano roll: what keys and strings do, hop by hop.
 
-use crate::generator::composer::{KEYS, OFFSETS, Pedal, WrittenFrame, WrittenNote};
+use crate::generator::composer::{KEYS, LIFT, OFFSETS, Pedal, WrittenFrame, WrittenNote};
 use crate::mel::HOP;
 use crate::units::SAMPLE_RATE;
 
@@ -13,8 +13,6 @@ const HOP_SECONDS: f64 = HOP as f64 / SAMPLE_RATE as f64;
 /// Time constants of what sounds, in seconds: young and old.
 const YOUNG: f64 = 0.25;
 const OLD: f64 = 1.5;
-/// Hops for which a pedal that is changed stays up, if the frame is long enough.
-const LIFT: u8 = 4;
 /// Seconds for which the pedal sustains a string at most.
 const LONGEST_SUSTAIN: f64 = 4.0;
 
