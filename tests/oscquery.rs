@@ -1,5 +1,8 @@
 //! OSCQuery over real sockets: the proposal's status codes, every parameter's node, LISTEN, and third-party clients.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/own_process.rs"]
+mod own_process;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -272,12 +275,9 @@ fn an_oscquery_client_reads_the_tree() {
 fn zeroconf_finds_the_instrument() {
     let within = "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && exec \"$0\" \"$@\"";
     let namespace = ["-rn", "bash", "-c"];
-    let test = std::env::current_exe().unwrap();
     let mut command = Command::new("unshare");
-    command.args(namespace).arg(within).arg(test).args(["--exact", "found_on_loopback", "--ignored", "--nocapture"]);
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    command.args(namespace).arg(within).arg(own_process::this());
+    own_process::run(command, "found_on_loopback");
 }
 
 #[test]
