@@ -203,7 +203,7 @@ impl Engine {
                     let event = EngineEvent::EpochRejected { epoch: hop.epoch, frame: self.frame };
                     self.lost(Loss::Hops, 1);
                     self.status.rejected_epoch.store(hop.epoch, Relaxed);
-                    self.tell(event);
+                    self.report(event);
                 }
             }
             self.ports.hops.skip(1);
@@ -212,7 +212,7 @@ impl Engine {
         let not_finite = self.network.take_not_finite();
         if not_finite > 0 {
             self.lost(Loss::NotFinite, not_finite);
-            self.tell(EngineEvent::NotFinite { frame: self.frame });
+            self.report(EngineEvent::NotFinite { frame: self.frame });
         }
     }
 
@@ -269,13 +269,13 @@ impl Engine {
                 self.starved_since = self.frame;
                 self.lost(Loss::Starvations, 1);
                 self.status.starved.store(true, Relaxed);
-                self.tell(EngineEvent::Starved { frame: self.frame });
+                self.report(EngineEvent::Starved { frame: self.frame });
             }
             Transition::Recovered => {
                 self.status.starved.store(false, Relaxed);
                 let bridged = self.frame - self.starved_since;
                 self.status.starved_frames.fetch_add(bridged, Relaxed);
-                self.tell(EngineEvent::Recovered { frame: self.frame, bridged });
+                self.report(EngineEvent::Recovered { frame: self.frame, bridged });
             }
             Transition::None => {}
         }
@@ -322,14 +322,14 @@ impl Engine {
         if broken > 0 {
             // A recursive filter holds NaN or infinity and must be reset.
             self.lost(Loss::NotFinite, broken);
-            self.tell(EngineEvent::NotFinite { frame: self.frame });
+            self.report(EngineEvent::NotFinite { frame: self.frame });
             self.clear();
         }
         if self.cutting && self.gate.value() == 0.0 {
             self.cutting = false;
             self.clear();
             self.gate.set_over(1.0, FADE_IN_SECONDS);
-            self.tell(EngineEvent::Panicked { frame: self.frame });
+            self.report(EngineEvent::Panicked { frame: self.frame });
         }
         let limiting = self.limiter.take_lowest();
         self.status.gain.note(limiting);
@@ -371,7 +371,7 @@ impl Engine {
         self.lost(Loss::Tap, (QUANTUM - tapped) as u64);
     }
 
-    fn tell(&mut self, event: EngineEvent) {
+    fn report(&mut self, event: EngineEvent) {
         if self.ports.events.try_push(event).is_err() {
             self.lost(Loss::EngineEvents, 1);
         }

@@ -1,17 +1,19 @@
-//! The generator: the transformer produces latents, the decoder mel frames and the vocoder samples, in hops on the timeline.
+//! The generator: the composer decides notes, the pianist plays them as mel frames, and the vocoder turns these into samples,
+//! in hops on the timeline.
 //!
-//! Latent `k` covers the frames from `4096 k` on. It follows from the plan's conditions there and from noise that depends
-//! only on the seed and `k`. Once it is generated, the hops before `8 k + 4` are final. [`Generator::replan`] rolls back to
+//! Latent `k` covers the frames from `4096 k` on. It follows from the plan's conditions there and from chance that depends
+//! only on the seed and `k`. Once it is generated, the hops before `8 k + 2` are final. [`Generator::replan`] rolls back to
 //! an earlier latent and crossfades into a new future.
 
 mod chroma;
-mod context;
+pub mod composer;
 mod crossfade;
 mod future;
 mod history;
 pub mod model;
 mod networks;
 mod noise;
+pub mod pianist;
 #[cfg(test)]
 mod parity;
 mod splicer;
@@ -26,10 +28,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::event::Hop;
-use crate::generator::model::{Latent, ModelError, Models};
+use crate::generator::model::{ModelError, Models};
+use crate::generator::vocoder::MelBlock;
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::plan::Plan;
 
+use composer::WrittenFrame;
 use future::{Future, final_hop};
 pub use networks::Networks;
 use splicer::Splicer;
@@ -59,17 +63,19 @@ pub enum GeneratorError {
 }
 
 /// A generated latent and its analysis.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
     /// First of the latent's [`LATENT_FRAMES`] frames.
     pub from: u64,
     /// Strength of each pitch class from C up, scaled to a maximum of 1, over the spectra that this latent finished, which
-    /// start two mel frames before it.
+    /// start four mel frames before it.
     pub chroma: [f32; 12],
-    /// Onset strength in each mel frame from `from` on: 0 without an onset, up to 1.
+    /// Onset strength in each hop from `from` on: 0 without an onset, up to 1.
     pub onsets: [f32; FRAMES_PER_LATENT],
-    /// The latent.
-    pub latent: Latent,
+    /// The notes that begin, and the pedal.
+    pub written: WrittenFrame,
+    /// The mel frames, from [`pianist::AHEAD`] before the latent's first on.
+    pub mel: Box<MelBlock>,
     /// Whether the network had stalled although notes were requested, and therefore forgets the past from here on.
     pub restarted: bool,
 }
@@ -230,7 +236,7 @@ impl Generator {
         match change.replacement {
             Replacement::Plan { plan, planned } => {
                 self.plan = Some(plan);
-                self.future.rewind(planned / LATENT_FRAMES);
+                self.future.rewind(planned);
             }
             Replacement::Networks(networks) => self.future.replace(*networks, change.heard),
         }

@@ -2,7 +2,9 @@
 //! output: one port, `melos:midi_out`, for instruments, and feedback ports to the devices that send.
 
 mod alsa;
+mod backend;
 mod clock;
+mod device;
 mod feedback;
 mod host;
 mod jack;
@@ -14,32 +16,11 @@ mod session;
 mod transport;
 
 pub use clock::{ClockEvent, ClockFollower};
+pub use device::{Device, DeviceId, MidiError, MidiEvent};
 pub use feedback::MidiFeedback;
-pub use host::{Device, DeviceId, MidiError, MidiIn, MidiSystem, sources};
+pub use host::{MidiIn, MidiSystem, sources};
 pub use message::Message;
 pub use out::MidiOut;
 pub use parse::Parser;
 pub use session::SessionFollower;
 pub use transport::follow_transport;
-
-use std::time::Instant;
-
-/// An event of a MIDI device.
-#[derive(Debug, Clone, PartialEq)]
-pub enum MidiEvent {
-    /// A device connected.
-    Connected(Device),
-    /// A device disconnected; its notes and pedals must be released.
-    Disconnected(DeviceId),
-    /// Feedback to a device is open: from now on it receives what is sent.
-    FeedbackReady(DeviceId),
-    /// A device sent a message.
-    Sent {
-        /// The device.
-        device: DeviceId,
-        /// When it arrived, as precisely as the system reports it.
-        at: Instant,
-        /// The message.
-        message: Message,
-    },
-}

@@ -1,6 +1,7 @@
-//! A module uses only modules above it in `src/lib.rs`, which lists them in data-flow order.
+//! A module uses only modules above it in `src/lib.rs`, which lists them in data-flow order, and no two files use each other.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,33 +22,137 @@ fn declared() -> Vec<String> {
     lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
 }
 
+/// Returns the paths that a source text names, such as `crate::x::Y` or `super::y::{A, b::C}`, as lists of segments.
+fn paths(source: &str) -> Vec<Vec<String>> {
+    let code: String = source.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    // The path read so far, and the paths outside the open braces of groups.
+    let (mut path, mut groups): (Vec<String>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
+    let mut rest = code.as_str();
+    while let Some(first) = rest.chars().next() {
+        let word: String = rest.chars().take_while(|c| is_word(*c)).collect();
+        if !word.is_empty() {
+            path.push(word.clone());
+            rest = &rest[word.len()..];
+            if rest.starts_with("::") {
+                rest = &rest[2..];
+                continue;
+            }
+        } else if first == '{' && path.len() > groups.last().map_or(0, Vec::len) {
+            groups.push(path.clone());
+        } else if first == '}' && !groups.is_empty() {
+            groups.pop();
+        }
+        if word.is_empty() {
+            rest = &rest[first.len_utf8()..];
+        } else if path.len() > 1 {
+            found.push(path.clone());
+        }
+        path = groups.last().cloned().unwrap_or_default();
+    }
+    found
+}
+
 /// Returns the top-level modules that a source text names as `crate::x` or `crate::{x, y::z}`.
 fn named(source: &str) -> Vec<String> {
-    let code: String = source.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
-    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let mut names = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        if let Some(group) = rest.strip_prefix('{') {
-            let (mut depth, mut start) = (0, true);
-            for (index, character) in group.char_indices() {
-                match character {
-                    '{' => depth += 1,
-                    '}' if depth == 0 => break,
-                    '}' => depth -= 1,
-                    ',' if depth == 0 => start = true,
-                    c if start && !c.is_whitespace() => {
-                        names.push(word(&group[index..]));
-                        start = false;
-                    }
-                    _ => {}
+    paths(source).into_iter().filter(|path| path[0] == "crate").map(|path| path[1].clone()).collect()
+}
+
+/// The part of a source text before its tests.
+fn without_tests(source: &str) -> &str {
+    source.split("\n#[cfg(test)]\nmod ").next().unwrap_or(source)
+}
+
+/// Splits the re-exports (`pub use`) off a source text.
+fn split_reexports(source: &str) -> (String, String) {
+    let (mut code, mut reexports) = (String::new(), String::new());
+    for line in source.split_inclusive(';') {
+        let start = line.rfind("\npub").map_or(0, |at| at + 1);
+        let is_reexport = line[start..].starts_with("pub") && line[start..].contains(" use ");
+        code.push_str(if is_reexport { &line[..start] } else { line });
+        reexports.push_str(if is_reexport { &line[start..] } else { "" });
+    }
+    (code, reexports)
+}
+
+/// The files of a crate by module path, each with its code and the paths that it re-exports.
+struct Crate(BTreeMap<Vec<String>, (String, Vec<Vec<String>>)>);
+
+impl Crate {
+    fn read(root: &str) -> Self {
+        let mut files = Vec::new();
+        rust_files(Path::new(root), &mut files);
+        let modules = files.into_iter().filter_map(|file| {
+            let inside = file.strip_prefix(root).unwrap().with_extension("");
+            let mut path: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            path.retain(|part| part != "lib" && part != "main");
+            let (code, reexports) = split_reexports(without_tests(&fs::read_to_string(&file).unwrap()));
+            (!path.iter().any(|part| part == "tests")).then(|| (path, (code, paths(&reexports))))
+        });
+        Self(modules.collect())
+    }
+
+    /// The module in whose file a path's item is defined; `None` for paths into other crates.
+    fn resolve(&self, from: &[String], path: &[String]) -> Option<Vec<String>> {
+        let mut base = from.to_vec();
+        let mut rest = path;
+        match path[0].as_str() {
+            "crate" => (base, rest) = (Vec::new(), &path[1..]),
+            "self" => rest = &path[1..],
+            "super" => {
+                while rest.first().is_some_and(|part| part == "super") {
+                    base.pop();
+                    rest = &rest[1..];
                 }
             }
-        } else {
-            names.push(word(rest));
+            child => {
+                let inside = [from, &[child.to_owned()]].concat();
+                self.0.get(&inside)?;
+            }
         }
+        while let Some(next) = rest.first().map(|next| [base.as_slice(), &[next.clone()]].concat())
+            && self.0.contains_key(&next)
+        {
+            (base, rest) = (next, &rest[1..]);
+        }
+        let reexport = rest.first().and_then(|item| self.0.get(&base)?.1.iter().find(|path| path.last() == Some(item)));
+        reexport.and_then(|path| self.resolve(&base, path)).or(Some(base))
     }
-    names
+
+    /// The other modules that each module uses, except those that it is inside of: a submodule is a part of its parents
+    /// and shares their vocabulary.
+    fn uses(&self) -> BTreeMap<&Vec<String>, Vec<Vec<String>>> {
+        let uses = self.0.iter().map(|(module, (code, _))| {
+            let used = paths(code).into_iter().filter_map(|path| self.resolve(module, &path));
+            (module, used.filter(|used| !module.starts_with(used)).collect())
+        });
+        uses.collect()
+    }
+}
+
+#[test]
+fn files_do_not_use_each_other_in_circles() {
+    for (root, at_least) in [("src", 800), ("crates/corpus/src", 50)] {
+        let sources = Crate::read(root);
+        let mut uses = sources.uses();
+        assert!(uses.values().flatten().count() > at_least, "paths are found in {root}");
+        // Whatever uses nothing that is left is in no circle.
+        loop {
+            let left: Vec<_> = uses.keys().map(|module| (*module).clone()).collect();
+            uses.retain(|_, used| used.iter().any(|used| left.contains(used)));
+            if uses.len() == left.len() {
+                break;
+            }
+        }
+        let left: Vec<_> = uses.keys().map(|module| (*module).clone()).collect();
+        let circular = uses.iter().flat_map(|(module, used)| {
+            let used: BTreeSet<_> = used.iter().filter(|used| left.contains(used)).collect();
+            used.into_iter().map(|used| format!("{root}: {} uses {}", module.join("::"), used.join("::")))
+        });
+        let circular: Vec<_> = circular.collect();
+        assert!(circular.is_empty(), "in circles, or use something in a circle:\n{}", circular.join("\n"));
+    }
 }
 
 #[test]
@@ -100,4 +205,12 @@ fn the_module_table_matches_the_source_folder() {
 fn grouped_imports_are_recognised() {
     assert_eq!(named("use crate::{units::X, plan};\nlet a = crate::mel::HOP;"), ["units", "plan", "mel"]);
     assert!(named("// crate::nothing").is_empty());
+    let path = |path: &str| path.split("::").map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(
+        paths("use super::{a, b::{C, d::E}};\nfn f() { if x::Y { g() } }"),
+        ["super::a", "super::b::C", "super::b::d::E", "x::Y"].map(path)
+    );
+    let (code, reexports) = split_reexports("use a::B;\npub use c::{D, E};\npub(super) use f::G;\nfn h() {}");
+    assert_eq!(code.split_whitespace().collect::<Vec<_>>(), ["use", "a::B;", "fn", "h()", "{}"]);
+    assert_eq!(paths(&reexports), ["c::D", "c::E", "f::G"].map(path));
 }

@@ -6,6 +6,8 @@
 
 #[path = "support/jack_server.rs"]
 mod jack_server;
+#[path = "support/own_process.rs"]
+mod own_process;
 
 use std::path::Path;
 use std::process::Command;
@@ -116,12 +118,9 @@ fn jack_midi_steers_leads_keeps_time_and_survives_its_server() {
     if std::env::var(SERVER).is_ok_and(|server| server == name) {
         return inside(name);
     }
-    let again = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "jack_midi_steers_leads_keeps_time_and_survives_its_server", "--nocapture"])
-        .env(SERVER, name)
-        .env("JACK_NO_START_SERVER", "1")
-        .status();
-    assert!(again.unwrap().success());
+    let mut command = Command::new(own_process::this());
+    command.env(SERVER, name).env("JACK_NO_START_SERVER", "1");
+    own_process::run(command, "jack_midi_steers_leads_keeps_time_and_survives_its_server");
 }
 
 fn inside(name: &str) {

@@ -7,6 +7,8 @@
 
 #[path = "support/jack_server.rs"]
 mod jack_server;
+#[path = "support/own_process.rs"]
+mod own_process;
 
 use std::process::Command;
 use std::sync::Arc;
@@ -32,12 +34,9 @@ const LONG: Duration = Duration::from_secs(20);
 /// Runs a test of this file in its own process, with an environment that selects its own server.
 fn in_own_process(name: &str) {
     let server = format!("melos-{name}-{}", std::process::id());
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--ignored", "--nocapture"])
-        .envs([("JACK_DEFAULT_SERVER", server.as_str()), ("JACK_NO_START_SERVER", "1")])
-        .status()
-        .unwrap();
-    assert!(status.success(), "{name} failed, see above");
+    let mut command = Command::new(own_process::this());
+    command.envs([("JACK_DEFAULT_SERVER", server.as_str()), ("JACK_NO_START_SERVER", "1")]);
+    own_process::run(command, name);
 }
 
 /// Runs one at a time, because each depends on timing.

@@ -42,8 +42,8 @@ fn a_valid_model_loads() {
 
 #[test]
 fn a_missing_file() {
-    let result = load_changed(|folder| fs::remove_file(folder.join("decoder.onnx")).unwrap());
-    assert_says(result, &["decoder.onnx", "No such file"]);
+    let result = load_changed(|folder| fs::remove_file(folder.join("pianist-decoder.onnx")).unwrap());
+    assert_says(result, &["pianist-decoder.onnx", "No such file"]);
     assert_says(load_changed(|folder| fs::remove_file(folder.join("model.toml")).unwrap()), &["model.toml"]);
 }
 
@@ -60,87 +60,92 @@ fn a_truncated_file() {
 #[test]
 fn a_damaged_file() {
     let result = load_changed(|folder| {
-        let path = folder.join("transformer.onnx");
+        let path = folder.join("composer-frame.onnx");
         let mut bytes = fs::read(&path).unwrap();
-        bytes[5000] ^= 1;
+        bytes[1000] ^= 1;
         fs::write(path, bytes).unwrap();
     });
-    assert_says(result, &["transformer.onnx", "SHA-256", "damaged"]);
+    assert_says(result, &["composer-frame.onnx", "SHA-256", "damaged"]);
 }
 
 #[test]
 fn a_file_that_is_not_a_network() {
     let garbage = b"not a network";
     let result = load_changed(|folder| {
-        let name = folder.join("decoder.onnx");
+        let name = folder.join("pianist-decoder.onnx");
         let old = fs::read(&name).unwrap();
         fs::write(&name, garbage).unwrap();
         edit(folder, &format!("bytes = {}", old.len()), &format!("bytes = {}", garbage.len()));
         edit(folder, &sha256(&old), &sha256(garbage));
     });
-    assert_says(result, &["decoder.onnx", "cannot load it"]);
+    assert_says(result, &["pianist-decoder.onnx", "cannot load it"]);
 }
 
 #[test]
 fn swapped_networks() {
     let result = load_changed(|folder| {
-        let (decoder, vocoder) = (folder.join("decoder.onnx"), folder.join("vocoder.onnx"));
+        let (decoder, vocoder) = (folder.join("pianist-decoder.onnx"), folder.join("vocoder.onnx"));
         let old = fs::read(&decoder).unwrap();
         fs::copy(&vocoder, &decoder).unwrap();
         let new = fs::read(&decoder).unwrap();
         edit(folder, &format!("bytes = {}", old.len()), &format!("bytes = {}", new.len()));
         edit(folder, &sha256(&old), &sha256(&new));
     });
-    assert_says(result, &["decoder.onnx", "input \"z\"", "[1, 32]", "missing"]);
+    assert_says(result, &["pianist-decoder.onnx", "input \"z\"", "[1, 16]", "missing"]);
 }
 
 #[test]
 fn a_wrong_shape() {
     let result = load_changed(|folder| edit(folder, "heads = 2", "heads = 4"));
-    assert_says(result, &["transformer.onnx", "input \"k0\"", "[2, 4, 224, 8]", "2, 224, 8"]);
+    assert_says(result, &["composer-frame.onnx", "input \"k0\"", "[2, 4, 72, 8]", "2, 72, 8"]);
 }
 
 #[test]
 fn a_contract_for_a_different_version() {
-    let result = load_changed(|folder| edit(folder, "schema = 2", "schema = 1"));
-    assert_says(result, &["model.toml", "schema is 1", "needs 2"]);
+    let result = load_changed(|folder| edit(folder, "schema = 3", "schema = 2"));
+    assert_says(result, &["model.toml", "schema is 2", "needs 3"]);
     let result = load_changed(|folder| edit(folder, "hop = 512", "hop = 256"));
     assert_says(result, &["model.toml", "audio.hop is 256", "needs 512"]);
-    let result = load_changed(|folder| edit(folder, "slots = 224", "slots = 200"));
-    assert_says(result, &["model.toml", "context.slots is 200", "at least window + 32 = 224"]);
+    let result = load_changed(|folder| edit(folder, "slots = 72", "slots = 70"));
+    assert_says(result, &["model.toml", "composer.slots is 70", "at least window + 32 = 72"]);
 }
 
 #[test]
 fn an_invalid_contract() {
-    let result = load_changed(|folder| edit(folder, "window = 192", "window = \"all\""));
-    assert_says(result, &["model.toml:26: context.window = \"all\": expected an integer from 1 to 16384"]);
-    let result = load_changed(|folder| edit(folder, "name = \"decoder.onnx\"", "name = \"dekoder.onnx\""));
-    assert_says(result, &["model.toml", "no [[file]] named \"decoder.onnx\""]);
+    let result = load_changed(|folder| edit(folder, "window = 40", "window = \"all\""));
+    assert_says(result, &["model.toml:26: composer.window = \"all\": expected an integer from 1 to 16384"]);
+    let result =
+        load_changed(|folder| edit(folder, "name = \"pianist-decoder.onnx\"", "name = \"pianist-dekoder.onnx\""));
+    assert_says(result, &["model.toml", "no [[file]] named \"pianist-decoder.onnx\""]);
 }
 
 #[test]
 fn sizes_are_checked_before_allocating() {
     for (from, to, hint) in [
-        ("layers = 2", "layers = 1000000000", "context.layers = 1000000000: expected an integer from 1 to 256"),
-        ("layers = 2", "layers = 256\nheadz = 2", "context.headz = 2: unknown key; did you mean \"heads\"?"),
-        ("slots = 224", "slots = 9999999", "context.slots = 9999999: expected an integer from 1 to 16384"),
-        ("head_dim = 8", "head_dim = -8", "context.head_dim = -8: expected an integer from 2 to 1024"),
-        ("bytes = 40800", "bytes = 1000000000000000", "file.bytes = 1000000000000000: expected an integer"),
-        ("name = \"decoder.onnx\"", "name = \"../decoder.onnx\"", "expected the name of a file beside model.toml"),
+        ("layers = 1", "layers = 1000000000", "composer.layers = 1000000000: expected an integer from 1 to 256"),
+        ("layers = 1", "layers = 256\nheadz = 2", "composer.headz = 2: unknown key; did you mean \"heads\"?"),
+        ("slots = 72", "slots = 9999999", "composer.slots = 9999999: expected an integer from 1 to 16384"),
+        ("head_dim = 8", "head_dim = -8", "composer.head_dim = -8: expected an integer from 2 to 1024"),
+        ("bytes = 48165", "bytes = 1000000000000000", "file.bytes = 1000000000000000: expected an integer"),
+        (
+            "name = \"pianist-decoder.onnx\"",
+            "name = \"../pianist-decoder.onnx\"",
+            "expected the name of a file beside model.toml",
+        ),
     ] {
         assert_says(load_changed(|folder| edit(folder, from, to)), &["model.toml:", hint]);
     }
     let all = load_changed(|folder| {
-        edit(folder, "layers = 2", "layers = 256");
+        edit(folder, "layers = 1", "layers = 256");
         edit(folder, "heads = 2", "heads = 256");
-        edit(folder, "slots = 224", "slots = 16384");
+        edit(folder, "slots = 72", "slots = 16384");
     });
     assert_says(all, &["numbers; expected at most 268435456"]);
 }
 
 #[test]
 fn a_named_pipe_does_not_hang_loading() {
-    for name in ["model.toml", "decoder.onnx"] {
+    for name in ["model.toml", "pianist-decoder.onnx"] {
         let result = load_changed(|folder| {
             fs::remove_file(folder.join(name)).unwrap();
             assert!(std::process::Command::new("mkfifo").arg(folder.join(name)).status().unwrap().success());

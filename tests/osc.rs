@@ -83,13 +83,13 @@ fn oscdump_receives_state_changes_and_streams() {
     wait_until_bound(&port);
     rig.oscsend(&["/melos/subscribe", "i", &port]);
     dump.expect("/melos/record i 0");
-    rig.server.tell(Notice::Value(Param::Temperature, Value::Number(0.5)));
+    rig.server.publish(Notice::Value(Param::Temperature, Value::Number(0.5)));
     dump.expect("/melos/temperature f 0.5");
-    rig.server.tell(Notice::Value(Param::Mode, Value::Choice(3)));
+    rig.server.publish(Notice::Value(Param::Mode, Value::Choice(3)));
     dump.expect("/melos/mode s \"dorian\"");
-    rig.server.tell(Notice::Beat { beat: 2, bar: 0, tempo: 96.0 });
+    rig.server.publish(Notice::Beat { beat: 2, bar: 0, tempo: 96.0 });
     dump.expect("/melos/beat iif 3 1 96.0");
-    rig.server.tell(Notice::Mood(melos::music::emotion::Mood::default()));
+    rig.server.publish(Notice::Mood(melos::music::emotion::Mood::default()));
     dump.expect("/melos/mood ffffffffff");
 }
 

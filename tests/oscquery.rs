@@ -1,5 +1,8 @@
 //! OSCQuery over real sockets: the proposal's status codes, every parameter's node, LISTEN, and third-party clients.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/own_process.rs"]
+mod own_process;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -198,8 +201,8 @@ fn every_parameter_has_a_node() {
 #[test]
 fn streams_can_be_read_once_they_flow() {
     let rig = Rig::new();
-    rig.server.tell(&Notice::Beat { beat: 2, bar: 7, tempo: 96.5 });
-    rig.server.tell(&Notice::Value(Param::Hold, Value::Toggle(true)));
+    rig.server.publish(&Notice::Beat { beat: 2, bar: 7, tempo: 96.5 });
+    rig.server.publish(&Notice::Value(Param::Hold, Value::Toggle(true)));
     assert_eq!(rig.json("/melos/beat?VALUE"), json!({ "VALUE": [3, 8, 96.5] }));
     assert_eq!(rig.json("/melos/hold?VALUE"), json!({ "VALUE": [true] }));
     let node = rig.json("/melos/beat");
@@ -218,8 +221,8 @@ fn listeners_get_what_they_asked_for_but_not_their_own_values() {
     }
     one.send("/melos/reverb", vec![OscType::Float(0.5)]);
     assert_eq!(rig.event(), ControlEvent::Set(Param::Reverb, Value::Number(0.5)));
-    rig.server.tell(&Notice::Value(Param::Width, Value::Number(0.1)));
-    rig.server.tell(&Notice::Value(Param::Reverb, Value::Number(0.5)));
+    rig.server.publish(&Notice::Value(Param::Width, Value::Number(0.1)));
+    rig.server.publish(&Notice::Value(Param::Reverb, Value::Number(0.5)));
     assert_eq!(other.receive(), number("/melos/reverb", 0.5));
     // The setter does not get its own value back; the next one it gets is someone else's.
     one.command("LISTEN", "/melos/hold");
@@ -227,9 +230,9 @@ fn listeners_get_what_they_asked_for_but_not_their_own_values() {
     other.command("IGNORE", "/melos/reverb");
     other.command("LISTEN", "/melos/width");
     assert_eq!(other.receive(), number("/melos/width", 0.1));
-    rig.server.tell(&Notice::Value(Param::Reverb, Value::Number(0.75)));
+    rig.server.publish(&Notice::Value(Param::Reverb, Value::Number(0.75)));
     assert_eq!(one.receive(), number("/melos/reverb", 0.75));
-    rig.server.tell(&Notice::Value(Param::Width, Value::Number(0.2)));
+    rig.server.publish(&Notice::Value(Param::Width, Value::Number(0.2)));
     assert_eq!(other.receive(), number("/melos/width", 0.2));
 }
 
@@ -272,12 +275,9 @@ fn an_oscquery_client_reads_the_tree() {
 fn zeroconf_finds_the_instrument() {
     let within = "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && exec \"$0\" \"$@\"";
     let namespace = ["-rn", "bash", "-c"];
-    let test = std::env::current_exe().unwrap();
     let mut command = Command::new("unshare");
-    command.args(namespace).arg(within).arg(test).args(["--exact", "found_on_loopback", "--ignored", "--nocapture"]);
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    command.args(namespace).arg(within).arg(own_process::this());
+    own_process::run(command, "found_on_loopback");
 }
 
 #[test]

@@ -7,6 +7,8 @@
 mod daemon;
 #[path = "support/jack_server.rs"]
 mod jack_server;
+#[path = "support/own_process.rs"]
+mod own_process;
 
 use std::io::Write;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -105,12 +107,9 @@ fn only_the_selected_source_leads_the_tempo() {
     if std::env::var("JACK_DEFAULT_SERVER").is_ok_and(|server| server == SERVER) {
         return inside();
     }
-    let test = "what_is_chosen_leads_the_tempo_and_nothing_else_does";
-    let again = Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
-        .env("JACK_DEFAULT_SERVER", SERVER)
-        .status();
-    assert!(again.unwrap().success());
+    let mut command = Command::new(own_process::this());
+    command.env("JACK_DEFAULT_SERVER", SERVER);
+    own_process::run(command, "only_the_selected_source_leads_the_tempo");
 }
 
 fn inside() {

@@ -9,14 +9,14 @@ use melos::music::emotion::Emotion;
 use melos_corpus::analysis::seams::{Seams, decode_whole, measure};
 
 /// Hops by which a latent's first finished hop lies before its own frames.
-const LATE_HOPS: usize = 4;
+const LATE_HOPS: usize = 6;
 
 /// Plays `seconds` of an emotion and measures where its segments meet.
 pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Models) -> Seams {
     let mut generator = Generator::new(models()).expect("it warms up");
     let mut conductor = Conductor::new(7, &[(Param::Emotion, Value::Choice(emotion as u8))]);
     let (mut score, mut hops) = (Score::default(), Vec::new());
-    let (mut played, mut latents) = (Vec::new(), Vec::new());
+    let (mut played, mut blocks) = (Vec::new(), Vec::new());
     let length = (seconds * 48_000.0) as usize;
     while played.len() < length {
         conductor.advance(generator.covered() + 1, &mut score);
@@ -27,10 +27,10 @@ pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Mode
         score.clear();
         let heard = generator.step(&mut hops).expect("it plays");
         conductor.listen(heard.from, &heard.chroma);
-        latents.push(heard.latent);
+        blocks.push(heard.mel);
         played.extend(hops.drain(..).flat_map(|hop| hop.samples));
     }
-    let whole = decode_whole(models(), &latents).expect("it decodes");
+    let whole = decode_whole(models(), &blocks).expect("it decodes");
     let segment = LATENT_FRAMES as usize;
-    measure(&played, &whole, (1..latents.len()).map(|latent| latent * segment - LATE_HOPS * HOP))
+    measure(&played, &whole, (1..blocks.len()).map(|latent| latent * segment - LATE_HOPS * HOP))
 }

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Re-render a recorded session or take from its control log, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
-    /// Also write the notes of bass, pad and upper voice, with chords and tempo, as a Standard MIDI File
+    /// Also write the notes of piano, bass, pad and upper voice, with chords and tempo, as a Standard MIDI File
     #[arg(long, value_name = "FILE")]
     midi: Option<PathBuf>,
     /// Also write the plan as JSON lines, one every 4096 frames
@@ -88,10 +88,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;
-    let is_silent = start.contains(&(Param::MuteHarmony, Value::Toggle(true)));
-    if is_silent && (args.midi.is_some() || sound.is_none()) {
-        bail!("--no-harmony removes bass, pad and upper voice, the only notes in a MIDI file");
-    }
     if start.iter().any(|(param, _)| param.policy().ends_journey) {
         journey = None;
     }

@@ -61,6 +61,7 @@ impl ActiveTargets {
             density: number(Param::Density),
             loudness: number(Param::Loudness),
             register: number(Param::Register),
+            piano: number(Param::Piano),
             guide_chord: settings.toggle(Param::GuideChord),
             guide_beat: settings.toggle(Param::GuideBeat),
         };
@@ -135,7 +136,12 @@ impl ActiveTargets {
                     let tempo = self.follow.at(at, clock) > 0.0 || *self.follow.target() > 0.0;
                     impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
                 }
-                Param::Temperature | Param::Guidance | Param::Density | Param::Loudness | Param::Register => {
+                Param::Temperature
+                | Param::Guidance
+                | Param::Density
+                | Param::Loudness
+                | Param::Register
+                | Param::Piano => {
                     let shifted = self.shifted(param, number);
                     if let (Some(still), Some(moved)) =
                         (glide_of(&mut self.still, param), glide_of(&mut self.steering, param))
@@ -334,6 +340,7 @@ fn glide_of(steering: &mut Steering, param: Param) -> Option<&mut Glide<f32>> {
         Param::Density => Some(&mut steering.density),
         Param::Loudness => Some(&mut steering.loudness),
         Param::Register => Some(&mut steering.register),
+        Param::Piano => Some(&mut steering.piano),
         _ => None,
     }
 }

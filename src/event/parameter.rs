@@ -129,6 +129,7 @@ parameters! {
     Density "density" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Fewer (-1) or more (1) notes than the emotion calls for";
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion calls for";
     Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) register than the emotion calls for";
+    Piano "piano" number(0.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Which piano the network plays: 0 is the concert grand, 1 the other piano, and values between blend the two";
     Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a clock, Link or JACK leads";
     TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "Tempo source: the mood, a fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
     TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Short form of tempo/source: on is mood, off is pinned";

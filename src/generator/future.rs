@@ -2,21 +2,20 @@
 
 use super::GeneratorError;
 use super::chroma::Chroma;
-use super::context::StepInput;
+use super::composer::{Kept, WrittenFrame};
 use super::history::{History, Snapshot, State};
 use super::hop_ring::HopRing;
 use super::networks::Networks;
-use super::noise::noise;
 use super::{Heard, LATENT_FRAMES};
-use crate::generator::model::{LATENT_DIMS, LOOK_AHEAD, stateful};
+use crate::generator::model::LOOK_AHEAD;
+use crate::generator::pianist::{AHEAD, PianistState};
 use crate::generator::vocoder::{Istft, MelBlock, OVERLAP};
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::plan::Plan;
-use crate::music::temperature::heeded_guidance;
 
-/// Hops of a latent that become final only with the next one: the vocoder looks ahead, and the windows of two later frames
-/// overlap a hop.
-const LATE_HOPS: u64 = LOOK_AHEAD as u64 + 2;
+/// Hops of a latent that become final only with the next one: pianist and vocoder look ahead, and the windows of two later
+/// frames overlap a hop.
+pub(super) const LATE_HOPS: u64 = (AHEAD + LOOK_AHEAD) as u64 + 2;
 
 /// Latents that new networks generate before the crossfade, so that they enter mid-phrase: 0.7 s. Plan changes may rewind
 /// into them, so steering latency is unaffected.
@@ -30,17 +29,20 @@ pub(super) struct Future {
     state: State,
     history: History,
     tape: HopRing,
+    /// What stays of the next latent's notes.
+    kept: Option<Kept>,
 }
 
 impl Future {
     /// Creates a future at frame 0.
     pub(super) fn new(networks: Networks) -> Self {
         Self {
+            state: State::start(0, networks.start()),
             networks,
             istft: Istft::new(),
-            state: State::start(0),
             history: History::default(),
             tape: HopRing::new(),
+            kept: None,
         }
     }
 
@@ -81,17 +83,22 @@ impl Future {
         self.start_afresh();
     }
 
-    /// Rolls back to before a latent. Does nothing if that is further back than the history.
-    pub(super) fn rewind(&mut self, latent: u64) {
-        if let Some(snapshot) = self.history.rewind(latent) {
-            self.restore(&snapshot);
+    /// Rolls back to before the latent that contains a frame. Notes of that latent that begin before the frame stay. Does
+    /// nothing if that is further back than the history.
+    pub(super) fn rewind(&mut self, frame: u64) {
+        if let Some(snapshot) = self.history.rewind(frame / LATENT_FRAMES) {
+            self.kept = self.networks.composer.rewind(frame);
+            self.restore(snapshot);
         }
     }
 
     /// Continues with new networks, which start from scratch slightly before the hop from which they are played.
     pub(super) fn replace(&mut self, networks: Networks, heard: u64) {
-        self.networks = networks;
-        self.state = State::start((heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN));
+        let latent = (heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN);
+        let before = std::mem::replace(&mut self.networks, networks);
+        self.networks.composer.continue_from(before.composer, latent);
+        self.state = State::start(latent, self.networks.start());
+        self.kept = None;
         self.history.forget();
         *self.istft.overlap() = [0.0; OVERLAP];
     }
@@ -108,48 +115,34 @@ impl Future {
 
     fn step_back(&mut self) {
         if let Some(snapshot) = self.history.pop() {
-            self.restore(&snapshot);
+            self.restore(snapshot);
         }
     }
 
     fn decide(&mut self, plan: &Plan) -> Result<Heard, GeneratorError> {
-        let from = self.state.latent * LATENT_FRAMES;
-        let conditions = plan.conditions(from);
-        let temperature = plan.temperature(from);
-        let noise = noise(plan.seed, self.state.latent, temperature, plan.earlier(from));
-        let input = StepInput {
-            conditions: &conditions.to_vector(),
-            reference: &conditions.reference().to_vector(),
-            noise: &noise,
-            guidance: heeded_guidance(plan.guidance(from), temperature),
-        };
-        self.state.z = self.networks.context.step(self.state.cursor, &self.state.z, &input)?;
-        self.finite("transformer", &self.state.z)?;
-        let (mel, chroma) = self.sound()?;
-        self.state.cursor.position += 1;
+        let State { latent, composer, pianist, .. } = &mut self.state;
+        let (latent, kept) = (*latent, self.kept.take());
+        let written = self.networks.composer.write(composer, latent, plan, kept.as_ref())?;
+        let mel = self.networks.pianist.play(pianist, latent, plan, &written)?;
+        let chroma = self.sound(&mel)?;
+        let from = latent * LATENT_FRAMES;
         self.state.latent += 1;
-        let restarted = self.state.stall.is_stuck(&mel, &conditions);
+        let restarted = self.state.stall.is_stuck(&mel, &plan.conditions(from));
         if restarted {
-            self.state.cursor.begin = self.state.cursor.position;
+            self.state.composer.start_afresh();
         }
-        Ok(Heard { from, chroma, onsets: self.state.stall.onsets(), latent: self.state.z, restarted })
+        Ok(Heard { from, chroma, onsets: onsets(&written), written, mel: Box::new(mel), restarted })
     }
 
-    /// Runs decoder and vocoder: turns the current latent into eight hops in the ring.
-    fn sound(&mut self) -> Result<(MelBlock, [f32; 12]), GeneratorError> {
-        let decoder = &mut self.networks.decoder;
-        decoder.input(stateful::INPUT).copy_from_slice(&self.state.z);
-        decoder.step()?;
-        let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
-        self.finite("decoder", &mel)?;
-        let first_frame = (self.state.latent * FRAMES_PER_LATENT as u64).checked_sub(LOOK_AHEAD as u64);
+    /// Runs the vocoder: turns mel frames into eight hops in the ring. Returns their chroma.
+    fn sound(&mut self, mel: &MelBlock) -> Result<[f32; 12], GeneratorError> {
         let first_hop = (self.state.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
         let mut chroma = Chroma::default();
         let mut hop = [0.0; HOP];
         let mut finite = true;
-        for (i, (real, imag)) in self.networks.vocoder.step(&mel)?.frames().enumerate() {
+        for (i, (real, imag)) in self.networks.vocoder.step(mel)?.frames().enumerate() {
             // Frames before the first mel frame are not part of the music.
-            if first_frame.is_none() && i < LOOK_AHEAD {
+            if first_hop.is_none() && i < AHEAD + LOOK_AHEAD {
                 continue;
             }
             chroma.add(real, imag);
@@ -164,42 +157,46 @@ impl Future {
             }
         }
         if !finite {
-            return Err(self.not_finite("vocoder"));
+            return Err(GeneratorError::NotFinite { network: "vocoder", frame: self.state.latent * LATENT_FRAMES });
         }
-        Ok((mel, chroma.shares()))
+        Ok(chroma.shares())
     }
 
     fn snapshot(&mut self) -> Snapshot {
         Snapshot {
-            state: self.state,
-            decoder: self.networks.decoder.input(stateful::STATE).to_vec(),
+            state: self.state.clone(),
+            pianist: self.networks.pianist.states().map(|state| state.to_vec()),
             vocoder: self.networks.vocoder.state().to_vec(),
             overlap: *self.istft.overlap(),
         }
     }
 
-    fn restore(&mut self, snapshot: &Snapshot) {
+    fn restore(&mut self, snapshot: Snapshot) {
         self.state = snapshot.state;
-        self.networks.decoder.input(stateful::STATE).copy_from_slice(&snapshot.decoder);
+        for (state, saved) in self.networks.pianist.states().into_iter().zip(&snapshot.pianist) {
+            state.copy_from_slice(saved);
+        }
         self.networks.vocoder.state().copy_from_slice(&snapshot.vocoder);
         *self.istft.overlap() = snapshot.overlap;
     }
 
     /// Forgets the past, as at the start, but stays at this latent.
     fn start_afresh(&mut self) {
-        self.state.cursor.begin = self.state.cursor.position;
-        self.state.z = [0.0; LATENT_DIMS];
+        self.state.composer.start_afresh();
+        self.state.pianist = PianistState::default();
         self.networks.forget();
         *self.istft.overlap() = [0.0; OVERLAP];
     }
+}
 
-    fn finite(&self, network: &'static str, values: &[f32]) -> Result<(), GeneratorError> {
-        if values.iter().all(|value| value.is_finite()) { Ok(()) } else { Err(self.not_finite(network)) }
+/// How marked a note begins in each hop of a frame: its velocity, as a share of the hardest.
+fn onsets(written: &WrittenFrame) -> [f32; FRAMES_PER_LATENT] {
+    let mut onsets = [0.0f32; FRAMES_PER_LATENT];
+    for note in &written.notes {
+        let onset = &mut onsets[usize::from(note.offset)];
+        *onset = onset.max(f32::from(note.midi_velocity()) / 127.0);
     }
-
-    fn not_finite(&self, network: &'static str) -> GeneratorError {
-        GeneratorError::NotFinite { network, frame: self.state.latent * LATENT_FRAMES }
-    }
+    onsets
 }
 
 /// Returns the hop after the last final one after a number of latents.

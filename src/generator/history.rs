@@ -2,36 +2,38 @@
 
 use std::collections::VecDeque;
 
-use super::context::Cursor;
+use super::composer::ComposerState;
+use super::pianist::PianistState;
 use super::stall_detector::StallDetector;
-use crate::generator::model::{LATENT_DIMS, Latent, ROLLBACK};
+use crate::generator::model::ROLLBACK;
 use crate::generator::vocoder::OVERLAP;
 
 /// The small state that changes with every latent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct State {
     /// Index of the next latent on the timeline.
     pub latent: u64,
-    /// The transformer's position.
-    pub cursor: Cursor,
-    /// The previous latent.
-    pub z: Latent,
+    /// Where the composer is.
+    pub composer: ComposerState,
+    /// What the pianist's strings do.
+    pub pianist: PianistState,
     /// Recent onsets.
     pub stall: StallDetector,
 }
 
 impl State {
     /// Returns the state before the first latent of a performance, which may start anywhere on the timeline.
-    pub(super) fn start(latent: u64) -> Self {
-        Self { latent, cursor: Cursor::default(), z: [0.0; LATENT_DIMS], stall: StallDetector::new() }
+    pub(super) fn start(latent: u64, composer: ComposerState) -> Self {
+        Self { latent, composer, pianist: PianistState::default(), stall: StallDetector::new() }
     }
 }
 
-/// Everything needed to return to a latent, except for the transformer's ring.
+/// Everything needed to return to a latent, except for the composer's ring and memory, which rewind by themselves.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     pub state: State,
-    pub decoder: Vec<f32>,
+    /// States of the pianist's networks.
+    pub pianist: [Vec<f32>; 2],
     pub vocoder: Vec<f32>,
     pub overlap: [f32; OVERLAP],
 }

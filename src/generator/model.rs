@@ -18,15 +18,18 @@ pub use manifest::{Context, Manifest, Port, ROLLBACK, SCHEMA};
 pub use runtime::{Runtime, runtime};
 
 use crate::files::document::Problem;
+use crate::generator::composer::{
+    DURATIONS, FINE_WIDTH, FRAME_WIDTH, KEYS, MEMORY_WIDTH, OFFSETS, PEDALS, SOUNDING_WIDTH, VELOCITIES, VOICES,
+};
+use crate::generator::pianist::{MOOD_WIDTH, ROLL_WIDTH};
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
-use crate::music::conditions::CONDITION_COUNT;
 
 /// Dimensions of a latent.
-pub const LATENT_DIMS: usize = 32;
+pub const LATENT_DIMS: usize = 16;
 /// The vocoder's look-ahead in mel frames.
 pub const LOOK_AHEAD: usize = 2;
 
-/// One latent, the decoder's input.
+/// One latent: how the notes of eight mel frames are played.
 pub type Latent = [f32; LATENT_DIMS];
 
 /// Why a model cannot be used.
@@ -133,17 +136,163 @@ pub enum ModelError {
     },
 }
 
+/// Rows of a batch: the requested conditions, then the guidance reference.
+const ROWS: usize = 2;
+
 /// The networks of one model. They can run on any thread, one thread at a time.
 #[derive(Debug)]
 pub struct Models {
     /// The contract.
     pub manifest: Manifest,
-    /// Maps previous latent, conditions and noise to the next latent; see [`transformer`] for its ports.
-    pub transformer: Graph,
-    /// Maps latent and state to eight mel frames.
-    pub decoder: Graph,
+    /// Decides the notes.
+    pub composer: ComposerGraphs,
+    /// Plays them.
+    pub pianist: PianistGraphs,
     /// Maps eight mel frames and state to eight spectra, delayed by [`LOOK_AHEAD`] frames; `None` if the model has none.
     pub vocoder: Option<Graph>,
+}
+
+/// The composer's networks: a step of the transformer, and the parts of its decoder in the order in which they run. Most
+/// take two rows, the requested conditions and the guidance reference; class indices are floats.
+#[derive(Debug)]
+pub struct ComposerGraphs {
+    /// Maps what was played and what is requested to the start of the frame; see [`frame`] for its ports.
+    pub frame: Graph,
+    /// Maps start `[2, width]` and pedal `[1]` to logits of where it moves `[2, 8]` and the start of the notes
+    /// `[2, width]`.
+    pub pedal: Graph,
+    /// Maps start of the notes, sums over the frame's notes, the last note `[1, width]` and whether there is none `[1]` to
+    /// a state `[2, width]` and logits `[2, 9]`.
+    pub offset: Graph,
+    /// Maps state, offset `[1]` and its conditions `[2, 32]` to the next state and logits `[2, 2]`.
+    pub voice: Graph,
+    /// Maps state, voice `[1]` and the melody's last key `[1]` to the next state and logits `[2, 88]`.
+    pub key: Graph,
+    /// Maps state and key `[1]` to the next state and logits `[2, 32]`.
+    pub velocity: Graph,
+    /// Maps state and velocity `[1]` to logits `[2, 24]`.
+    pub duration: Graph,
+    /// Maps a note `[5]` to what the next frame, the rest of this one and the next note see of it, `[1, width]` each.
+    pub note: Graph,
+}
+
+/// The pianist's networks; both carry a state.
+#[derive(Debug)]
+pub struct PianistGraphs {
+    /// Maps the latent before `[1, 16]`, roll `[1, 8, 530]`, piano weights and mood `[1, 12]` to mean and deviation of the
+    /// next latent.
+    pub prior: Graph,
+    /// Maps latent, roll and piano weights to eight mel frames `[1, 8, 128]`.
+    pub decoder: Graph,
+}
+
+/// Opens and checks the files of one model.
+struct Opener<'a> {
+    runtime: &'a Runtime,
+    folder: &'a Path,
+    manifest: &'a Manifest,
+}
+
+impl Opener<'_> {
+    fn open(&self, name: &str, inputs: &[Port], outputs: &[Port]) -> Result<Graph, ModelError> {
+        let bytes = self.manifest.verified(self.folder, name)?;
+        let mut graph = Graph::load(self.runtime, &bytes, &self.folder.join(name))?;
+        graph.expect(inputs, outputs)?;
+        Ok(graph)
+    }
+
+    /// Opens a graph with a state, whose inputs are `input`, the state and `inputs`, and whose outputs end with the next
+    /// state.
+    fn open_stateful(&self, name: &str, input: Port, inputs: &[Port], outputs: &[Port]) -> Result<Graph, ModelError> {
+        let bytes = self.manifest.verified(self.folder, name)?;
+        let mut graph = Graph::load(self.runtime, &bytes, &self.folder.join(name))?;
+        let state = graph.state_shape();
+        let inputs = [&[input, Port::new("state", &state)], inputs].concat();
+        graph.expect(&inputs, &[outputs, &[Port::new("state_next", &state)]].concat())?;
+        Ok(graph)
+    }
+
+    fn composer(&self) -> Result<ComposerGraphs, ModelError> {
+        let context = &self.manifest.composer;
+        let (wide, narrow) = ([ROWS, context.width], [1, context.width]);
+        let logits = |classes| Port::new("logits", &[ROWS, classes]);
+        let (state, next) = (Port::new("state", &wide), Port::new("state_next", &wide));
+        let one = |name| Port::new(name, &[1]);
+        let ring = [ROWS, context.heads, context.slots, context.head_dim];
+        let row = [context.layers, ROWS, context.heads, 1, context.head_dim];
+        let mut inputs = vec![
+            Port::new("notes", &narrow),
+            Port::new("memory", &[1, MEMORY_WIDTH]),
+            Port::new("frame", &[ROWS, FRAME_WIDTH]),
+            Port::new("fine", &[ROWS, OFFSETS, FINE_WIDTH]),
+            Port::new("sounding", &[1, SOUNDING_WIDTH]),
+            one("melody"),
+            one("pedal"),
+            Port::new("mask", &[context.slots]),
+            Port::new("cos", &[context.head_dim]),
+            Port::new("sin", &[context.head_dim]),
+        ];
+        for layer in 0..context.layers {
+            inputs.extend(["k", "v"].map(|kind| Port::new(&format!("{kind}{layer}"), &ring)));
+        }
+        let base = Port::new("base", &wide);
+        let opened = Port::new("opened", &wide);
+        let notes = ["so_far", "last"].map(|name| Port::new(name, &narrow));
+        let part = |name: &str, inputs: &[Port], outputs: &[Port]| {
+            self.open(&format!("composer-{name}.onnx"), inputs, outputs)
+        };
+        Ok(ComposerGraphs {
+            frame: part(
+                "frame",
+                &inputs,
+                &[base.clone(), logits(PEDALS), Port::new("k_new", &row), Port::new("v_new", &row)],
+            )?,
+            pedal: part("pedal", &[base, one("pedal")], &[logits(OFFSETS), opened.clone()])?,
+            offset: part(
+                "offset",
+                &[opened, notes[0].clone(), notes[1].clone(), one("first")],
+                &[state.clone(), logits(OFFSETS + 1)],
+            )?,
+            voice: part(
+                "voice",
+                &[state.clone(), one("offset"), Port::new("fine", &[ROWS, FINE_WIDTH])],
+                &[next.clone(), logits(VOICES)],
+            )?,
+            key: part("key", &[state.clone(), one("voice"), one("melody")], &[next.clone(), logits(KEYS)])?,
+            velocity: part("velocity", &[state.clone(), one("key")], &[next, logits(VELOCITIES)])?,
+            duration: part("duration", &[state, one("velocity")], &[logits(DURATIONS)])?,
+            note: part(
+                "note",
+                &[Port::new("note", &[5])],
+                &[Port::new("read", &narrow), notes[0].clone(), notes[1].clone()],
+            )?,
+        })
+    }
+
+    fn pianist(&self) -> Result<PianistGraphs, ModelError> {
+        let latent = |name| Port::new(name, &[1, LATENT_DIMS]);
+        let roll = Port::new("roll", &[1, FRAMES_PER_LATENT, ROLL_WIDTH]);
+        let piano = Port::new("piano", &[self.manifest.pianos.len()]);
+        let prior = self.open_stateful(
+            "pianist-prior.onnx",
+            latent("before"),
+            &[roll.clone(), piano.clone(), Port::new("mood", &[1, MOOD_WIDTH])],
+            &[latent("mean"), latent("deviation")],
+        )?;
+        let mel = Port::new("mel", &[1, FRAMES_PER_LATENT, BANDS]);
+        let decoder = self.open_stateful("pianist-decoder.onnx", latent("z"), &[roll, piano], &[mel])?;
+        Ok(PianistGraphs { prior, decoder })
+    }
+
+    fn vocoder(&self) -> Result<Option<Graph>, ModelError> {
+        const NAME: &str = "vocoder.onnx";
+        if !self.manifest.lists(NAME) {
+            return Ok(None);
+        }
+        let mel = Port::new("mel", &[1, FRAMES_PER_LATENT, BANDS]);
+        let spectrum = |name| Port::new(name, &[1, FRAMES_PER_LATENT, BINS]);
+        self.open_stateful(NAME, mel, &[], &[spectrum("real"), spectrum("imag")]).map(Some)
+    }
 }
 
 impl Models {
@@ -154,79 +303,46 @@ impl Models {
     /// expected and the actual value.
     pub fn load(runtime: &Runtime, folder: &Path) -> Result<Self, ModelError> {
         let manifest = Manifest::read(&folder.join("model.toml"))?;
-        let context = &manifest.context;
-        let ring = [2, context.heads, context.slots, context.head_dim];
-        let row = [context.layers, 2, context.heads, 1, context.head_dim];
-        let latent = [1, LATENT_DIMS];
-        let mel = [1, FRAMES_PER_LATENT, BANDS];
-        let spectrum = [1, FRAMES_PER_LATENT, BINS];
-        let open = |name: &str| Graph::load(runtime, &manifest.verified(folder, name)?, &folder.join(name));
-
-        let mut transformer = open("transformer.onnx")?;
-        let mut inputs = vec![
-            Port::new("z", &latent),
-            Port::new("start", &[1]),
-            Port::new("conditions", &[2, CONDITION_COUNT]),
-            Port::new("noise", &latent),
-            Port::new("guidance", &[1]),
-            Port::new("mask", &[1, context.slots]),
-            Port::new("cos", &[context.head_dim]),
-            Port::new("sin", &[context.head_dim]),
-        ];
-        for layer in 0..context.layers {
-            inputs.extend(["k", "v"].map(|kind| Port::new(&format!("{kind}{layer}"), &ring)));
-        }
-        transformer
-            .expect(&inputs, &[Port::new("z_next", &latent), Port::new("k_new", &row), Port::new("v_new", &row)])?;
-        let mut decoder = open("decoder.onnx")?;
-        let state = decoder.state_shape();
-        decoder.expect(
-            &[Port::new("z", &latent), Port::new("state", &state)],
-            &[Port::new("mel", &mel), Port::new("state_next", &state)],
-        )?;
-        let vocoder = if manifest.lists("vocoder.onnx") {
-            let mut vocoder = open("vocoder.onnx")?;
-            let state = vocoder.state_shape();
-            vocoder.expect(
-                &[Port::new("mel", &mel), Port::new("state", &state)],
-                &[Port::new("real", &spectrum), Port::new("imag", &spectrum), Port::new("state_next", &state)],
-            )?;
-            Some(vocoder)
-        } else {
-            None
-        };
-        Ok(Self { manifest, transformer, decoder, vocoder })
+        let opener = Opener { runtime, folder, manifest: &manifest };
+        let (composer, pianist, vocoder) = (opener.composer()?, opener.pianist()?, opener.vocoder()?);
+        Ok(Self { manifest, composer, pianist, vocoder })
     }
 }
 
-/// Indices of the transformer's inputs and outputs.
-pub mod transformer {
-    /// Previous latent `[1, 32]`.
-    pub const Z: usize = 0;
-    /// 1 if there is no previous latent `[1]`.
-    pub const START: usize = 1;
-    /// Conditions of the next latent, and the guidance reference `[2, 52]`.
-    pub const CONDITIONS: usize = 2;
-    /// Normal noise `[1, 32]`.
-    pub const NOISE: usize = 3;
-    /// Guidance `[1]`.
-    pub const GUIDANCE: usize = 4;
-    /// 0 for visible slots, −1e9 for the others `[1, slots]`.
-    pub const MASK: usize = 5;
+/// Indices of the inputs and outputs of [`ComposerGraphs::frame`].
+pub mod frame {
+    /// Sum of what the frame reads of the notes of the frame before `[1, width]`.
+    pub const NOTES: usize = 0;
+    /// What was played at this place in earlier bars `[1, 1205]`.
+    pub const MEMORY: usize = 1;
+    /// Conditions of the frame, two rows of 66.
+    pub const FRAME: usize = 2;
+    /// Conditions of the offsets, two rows of 8 × 32.
+    pub const FINE: usize = 3;
+    /// Keys held, then strings that only the pedal sustains `[1, 176]`.
+    pub const SOUNDING: usize = 4;
+    /// The melody's last key `[1]`.
+    pub const MELODY: usize = 5;
+    /// What the pedal did in the frame before `[1]`.
+    pub const PEDAL: usize = 6;
+    /// 0 for visible slots, −1e9 for the others `[slots]`.
+    pub const MASK: usize = 7;
     /// Cosines of the position `[head_dim]`.
-    pub const COS: usize = 6;
+    pub const COS: usize = 8;
     /// Sines of the position `[head_dim]`.
-    pub const SIN: usize = 7;
+    pub const SIN: usize = 9;
     /// Cached keys of the first layer, 2 × heads × slots × head_dim; each further layer is two inputs later.
-    pub const K: usize = 8;
+    pub const K: usize = 10;
     /// Cached values of the first layer, like the keys.
-    pub const V: usize = 9;
-    /// Output: the next latent.
-    pub const Z_NEXT: usize = 0;
+    pub const V: usize = 11;
+    /// Output: the start of the frame `[2, width]`.
+    pub const BASE: usize = 0;
+    /// Output: logits of the pedal `[2, 3]`.
+    pub const LOGITS: usize = 1;
     /// Output: this position's keys, layers × 2 × heads × 1 × head_dim.
-    pub const K_NEW: usize = 1;
+    pub const K_NEW: usize = 2;
     /// Output: this position's values.
-    pub const V_NEW: usize = 2;
+    pub const V_NEW: usize = 3;
 }
 
 /// Indices of the inputs of stateful graphs: the input and the state. The last output is the next state.

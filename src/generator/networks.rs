@@ -1,16 +1,17 @@
 //! The networks of one model, ready for the generator.
 
 use super::GeneratorError;
-use super::context::{Context, Cursor, StepInput};
-use crate::generator::model::{Graph, LATENT_DIMS, Models, stateful};
-use crate::generator::vocoder::{MelBlock, Vocoder};
-use crate::music::conditions::CONDITION_COUNT;
+use super::composer::{Composer, ComposerState};
+use super::pianist::Pianist;
+use crate::generator::model::{Graph, Models};
+use crate::generator::vocoder::Vocoder;
+use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT};
 
 /// The networks of one model, warmed up. Created on any thread except the audio thread; can be sent to another.
 #[derive(Debug)]
 pub struct Networks {
-    pub(super) context: Context,
-    pub(super) decoder: Graph,
+    pub(super) composer: Composer,
+    pub(super) pianist: Pianist,
     pub(super) vocoder: Vocoder,
 }
 
@@ -20,35 +21,42 @@ impl Networks {
     /// # Errors
     /// If a network fails or returns NaN or infinity.
     pub fn new(models: Models) -> Result<Self, GeneratorError> {
-        let Models { manifest, transformer, decoder, vocoder } = models;
-        let context = Context::new(transformer, manifest.context);
-        let mut networks = Self { context, decoder, vocoder: Vocoder::new(vocoder) };
+        let Models { manifest, composer, pianist, vocoder } = models;
+        let mut networks = Self {
+            composer: Composer::new(composer, manifest.composer),
+            pianist: Pianist::new(pianist),
+            vocoder: Vocoder::new(vocoder),
+        };
         networks.warm_up()?;
         networks.forget();
         Ok(networks)
     }
 
+    /// The composer's state at the start of a performance.
+    pub(super) fn start(&self) -> ComposerState {
+        self.composer.start()
+    }
+
     fn warm_up(&mut self) -> Result<(), GeneratorError> {
-        let silence = [0.0; LATENT_DIMS];
-        let unknown = [0.0; CONDITION_COUNT];
-        let input = StepInput { conditions: &unknown, reference: &unknown, noise: &silence, guidance: 1.0 };
-        let z = self.context.step(Cursor::default(), &silence, &input)?;
-        finite("transformer", &z)?;
-        self.decoder.input(stateful::INPUT).copy_from_slice(&z);
-        self.decoder.step()?;
-        let mel: MelBlock = self.decoder.output(0).try_into().expect("the shape was checked at load");
-        finite("decoder", &mel)?;
-        self.vocoder.step(&mel)?.frames().try_for_each(|(real, imag)| {
+        self.composer.warm_up()?;
+        self.pianist.warm_up()?;
+        self.vocoder.step(&[FLOOR.ln(); FRAMES_PER_LATENT * BANDS])?.frames().try_for_each(|(real, imag)| {
             finite("vocoder", real)?;
             finite("vocoder", imag)
         })
     }
 
-    /// Resets all state except the transformer's ring, which a later [`Cursor`] hides.
+    /// Resets the states of pianist and vocoder.
     pub(super) fn forget(&mut self) {
-        self.decoder.input(stateful::STATE).fill(0.0);
+        self.pianist.states().into_iter().for_each(|state| state.fill(0.0));
         self.vocoder.state().fill(0.0);
     }
+}
+
+/// Runs a graph once and checks what it gives.
+pub(super) fn warm_up(network: &'static str, graph: &mut Graph) -> Result<(), GeneratorError> {
+    graph.run()?;
+    graph.outputs().try_for_each(|output| finite(network, output))
 }
 
 fn finite(network: &'static str, values: &[f32]) -> Result<(), GeneratorError> {

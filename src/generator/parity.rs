@@ -5,23 +5,21 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::context::{Context, Cursor, StepInput};
-use crate::generator::model::{LATENT_DIMS, Models, runtime, stateful};
+use crate::generator::model::{Graph, Models, runtime, stateful};
 use crate::generator::vocoder::{Istft, MelBlock, Vocoder};
 use crate::mel::{BINS, FRAMES_PER_LATENT, HOP};
-use crate::music::conditions::CONDITION_COUNT;
 
 /// Returns the folder of the shipped model, or of `MELOS_TEST_MODEL` if set.
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     std::env::var_os("MELOS_TEST_MODEL").map_or_else(|| "models/melos-piano".into(), PathBuf::from)
 }
 
-fn models(folder: &Path) -> Models {
+pub(super) fn models(folder: &Path) -> Models {
     Models::load(runtime().unwrap(), folder).unwrap()
 }
 
 /// Reads the float tensors of a safetensors file: header length, JSON header, data.
-fn vectors(folder: &Path, name: &str) -> BTreeMap<String, Vec<f32>> {
+pub(super) fn vectors(folder: &Path, name: &str) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(folder.join("vectors").join(name)).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let tensors: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
@@ -42,40 +40,36 @@ fn apart(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-#[test]
-fn the_transformer_generates_the_same_latents() {
-    let folder = folder();
-    let Models { manifest, transformer, .. } = models(&folder);
-    let expected = vectors(&folder, "transformer.safetensors");
-    let mut context = Context::new(transformer, manifest.context);
-    let mut z = [0.0; LATENT_DIMS];
-    let steps =
-        expected["noise"].chunks_exact(LATENT_DIMS).zip(expected["conditions"].chunks_exact(2 * CONDITION_COUNT));
-    for (position, (noise, conditions)) in steps.enumerate() {
-        let input = StepInput {
-            conditions: conditions[..CONDITION_COUNT].try_into().unwrap(),
-            reference: conditions[CONDITION_COUNT..].try_into().unwrap(),
-            noise: noise.try_into().unwrap(),
-            guidance: expected["guidance"][0],
-        };
-        z = context.step(Cursor { position: position as u64, begin: 0 }, &z, &input).unwrap();
-        let apart = apart(&z, &expected["z_next"][position * LATENT_DIMS..][..LATENT_DIMS]);
-        assert!(apart < 1e-3, "latent {position}: {apart}");
+/// Runs a graph with a state over sequences of its inputs, in their order, and compares its outputs.
+fn compare(mut graph: Graph, expected: &BTreeMap<String, Vec<f32>>, inputs: &[(usize, &str)], outputs: &[&str]) {
+    let steps = expected[outputs[0]].len() / graph.outputs().next().unwrap().len();
+    for step in 0..steps {
+        for (index, name) in inputs {
+            let input = graph.input(*index);
+            input.copy_from_slice(&expected[*name][step * input.len()..][..input.len()]);
+        }
+        graph.step().unwrap();
+        for (output, name) in graph.outputs().zip(outputs) {
+            let apart = apart(output, &expected[*name][step * output.len()..][..output.len()]);
+            assert!(apart < 1e-3, "{name}, step {step}: {apart}");
+        }
     }
+    assert!(steps > 4);
 }
 
 #[test]
-fn the_decoder_produces_the_same_mel_frames() {
+fn the_prior_draws_the_same_latents() {
     let folder = folder();
-    let mut decoder = models(&folder).decoder;
+    let expected = vectors(&folder, "prior.safetensors");
+    let inputs = [(stateful::INPUT, "before"), (2, "roll"), (3, "piano"), (4, "mood")];
+    compare(models(&folder).pianist.prior, &expected, &inputs, &["mean", "deviation"]);
+}
+
+#[test]
+fn the_pianist_plays_the_same_mel_frames() {
+    let folder = folder();
     let expected = vectors(&folder, "decoder.safetensors");
-    let blocks = expected["mel"].chunks_exact(size_of::<MelBlock>() / 4);
-    for (latent, (z, mel)) in expected["z"].chunks_exact(LATENT_DIMS).zip(blocks).enumerate() {
-        decoder.input(stateful::INPUT).copy_from_slice(z);
-        decoder.step().unwrap();
-        let apart = apart(decoder.output(0), mel);
-        assert!(apart < 1e-3, "latent {latent}: {apart}");
-    }
+    compare(models(&folder).pianist.decoder, &expected, &[(stateful::INPUT, "z"), (2, "roll"), (3, "piano")], &["mel"]);
 }
 
 #[test]

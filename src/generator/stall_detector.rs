@@ -1,7 +1,7 @@
 //! Watches whether the network still plays.
 
 use crate::generator::vocoder::MelBlock;
-use crate::mel::{BANDS, FRAMES_PER_LATENT, LATENTS_PER_SECOND, MelFrame};
+use crate::mel::{BANDS, LATENTS_PER_SECOND, MelFrame};
 use crate::music::conditions::Conditions;
 
 /// Log-mel values below this are not heard and do not count.
@@ -9,8 +9,6 @@ const INAUDIBLE: f32 = -7.0;
 /// Mean rise of the bands from one mel frame to the next that is an onset: in piano music 96 of 100 onsets rise more,
 /// and one frame in thousands does without one.
 const ONSET: f32 = 0.15;
-/// Mean rise of the most marked onsets.
-const MARKED: f32 = 1.5;
 /// Shortest time without an onset that is too long.
 const PATIENCE_SECONDS: f64 = 5.0;
 /// Notes that were asked for and did not come.
@@ -20,38 +18,33 @@ const MISSED_NOTES: f64 = 8.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct StallDetector {
     last: MelFrame,
-    rises: [f32; FRAMES_PER_LATENT],
     without_onset: u32,
 }
 
 impl StallDetector {
     pub(super) fn new() -> Self {
-        Self { last: [INAUDIBLE; BANDS], rises: [0.0; FRAMES_PER_LATENT], without_onset: 0 }
+        Self { last: [INAUDIBLE; BANDS], without_onset: 0 }
     }
 
     /// Looks at a latent's mel frames; true when notes were asked for but none began for too long, after which it counts
     /// afresh.
     pub(super) fn is_stuck(&mut self, mel: &MelBlock, asked: &Conditions) -> bool {
-        for (rise, frame) in self.rises.iter_mut().zip(mel.chunks_exact(BANDS)) {
-            *rise = 0.0;
+        let mut begins = false;
+        for frame in mel.chunks_exact(BANDS) {
+            let mut rise = 0.0;
             for (last, value) in self.last.iter_mut().zip(frame) {
                 let value = value.max(INAUDIBLE);
-                *rise += (value - *last).max(0.0) / BANDS as f32;
+                rise += (value - *last).max(0.0) / BANDS as f32;
                 *last = value;
             }
+            begins |= rise > ONSET;
         }
-        let begins = self.rises.iter().any(|rise| *rise > ONSET);
         self.without_onset = if begins { 0 } else { self.without_onset + 1 };
         let stuck = f64::from(self.without_onset) > patience(asked) * LATENTS_PER_SECOND;
         if stuck {
             self.without_onset = 0;
         }
         stuck
-    }
-
-    /// How marked a note begins in each mel frame of the latent looked at last: 0 where none does, up to 1.
-    pub(super) fn onsets(&self) -> [f32; FRAMES_PER_LATENT] {
-        self.rises.map(|rise| ((rise - ONSET) / (MARKED - ONSET)).clamp(0.0, 1.0))
     }
 }
 
@@ -80,14 +73,6 @@ mod tests {
         let drone = |_, _, band: usize| if band % 9 == 3 { -2.0 } else { -8.0 };
         assert_eq!(latents_until_stuck(Some(4.0), drone), Some(59), "its start is an onset");
         assert_eq!(latents_until_stuck(Some(1.0), |_, _, _| -11.5), Some(93), "few notes, more patience");
-    }
-
-    #[test]
-    fn onsets_are_where_sound_begins() {
-        let mut stall = StallDetector::new();
-        let mel: MelBlock = std::array::from_fn(|i| if i / BANDS >= 3 { -5.0 } else { INAUDIBLE });
-        stall.is_stuck(&mel, &Conditions::default());
-        assert_eq!(stall.onsets(), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]

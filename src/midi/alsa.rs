@@ -9,7 +9,8 @@ use std::time::Instant;
 use midir::os::unix::{VirtualInput, VirtualOutput};
 use midir::{Ignore, MidiInput, MidiInputConnection, MidiOutput, MidiOutputConnection};
 
-use super::host::{DeviceId, MidiError, Search, Sender};
+use super::backend::{Backend, Sender};
+use super::device::{DeviceId, MidiError};
 use super::out::{QUEUE_CAPACITY, Route, Timed};
 use super::parse::Parser;
 use crate::threads;
@@ -70,7 +71,7 @@ fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
 /// The callback for midir's thread. A panic in it loses the message, not the device.
 fn receive(sender: &Sender, device: DeviceId) -> impl FnMut(u64, &[u8], &mut Parser) + Send + 'static {
     let sender = sender.clone();
-    move |_, bytes, parser| threads::fenced(|| sender.bytes(parser, device, Instant::now(), bytes))
+    move |_, bytes, parser| threads::fenced(|| sender.forward_bytes(parser, device, Instant::now(), bytes))
 }
 
 /// Every sending port by id, with its name, except Melos's own.
@@ -104,7 +105,7 @@ struct Connected {
     _connection: MidiInputConnection<Parser>,
 }
 
-impl Search for Alsa {
+impl Backend for Alsa {
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
         let ports = ports(&input()?);
         // The same id with another name is a different device on a reused port.
@@ -113,7 +114,7 @@ impl Search for Alsa {
             let stays = here(id, connected);
             if !stays {
                 sender.feedback.close(connected.id);
-                sender.went(connected.id, &connected.name);
+                sender.disconnected(connected.id, &connected.name);
             }
             stays
         });
@@ -121,7 +122,7 @@ impl Search for Alsa {
             if self.devices.contains_key(&port_id) {
                 continue;
             }
-            let id = sender.came(&name);
+            let id = sender.connected(&name);
             match input()?.connect(&port, PORT, receive(sender, id), Parser::default()) {
                 Ok(connection) => {
                     self.devices.insert(port_id, Connected { id, name, feedback: false, _connection: connection });
@@ -129,7 +130,7 @@ impl Search for Alsa {
                 // Disconnected between listing and connecting; the next search takes care of it.
                 Err(error) => {
                     tracing::debug!(%error, name, "cannot open MIDI device");
-                    sender.went(id, &name);
+                    sender.disconnected(id, &name);
                 }
             }
         }
@@ -138,12 +139,12 @@ impl Search for Alsa {
                 && let Some(route) = open_feedback(port_id)
             {
                 sender.feedback.open(connected.id, route);
-                sender.hears(connected.id);
+                sender.feedback_ready(connected.id);
                 connected.feedback = true;
             }
         }
         if self.virtual_port.is_none() {
-            let id = sender.came(PORT);
+            let id = sender.connected(PORT);
             let port = input()?.create_virtual(PORT, receive(sender, id), Parser::default()).ok();
             self.virtual_port = port.map(|port| (id, port));
         }
@@ -154,13 +155,13 @@ impl Search for Alsa {
         Ok(())
     }
 
-    fn leave(&mut self, sender: &mut Sender) {
+    fn disconnect(&mut self, sender: &mut Sender) {
         for connected in std::mem::take(&mut self.devices).into_values() {
             sender.feedback.close(connected.id);
-            sender.went(connected.id, &connected.name);
+            sender.disconnected(connected.id, &connected.name);
         }
         if let Some((id, _)) = self.virtual_port.take() {
-            sender.went(id, PORT);
+            sender.disconnected(id, PORT);
         }
         if std::mem::take(&mut self.sends) {
             sender.out.reroute(None);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Message;
-use super::host::DeviceId;
+use super::device::DeviceId;
 use super::out::{Route, Timed};
 use crate::event::health::{Loss, Losses};
 

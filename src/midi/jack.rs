@@ -4,8 +4,8 @@
 //! JACK does not report which connection a message came through, so devices with their own mappings need their own
 //! ports. Each hardware device gets one; whatever shares a port counts as one device.
 //!
-//! A dying server may or may not say so, so the client is replaced when it is told, and also when its callback is no
-//! longer called.
+//! A dying server does not always announce its end, so the client is replaced both when it is notified and when its
+//! callback is no longer called.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,15 +15,15 @@ use jack::{AsyncClient, Client, ClientStatus, MidiIn, MidiOut, NotificationHandl
 use ringbuf::HeapRb;
 use ringbuf::traits::Split;
 
-use super::host::{DeviceId, MidiError, Search, Sender};
+use super::backend::{Backend, Sender};
+use super::device::{DeviceId, MidiError};
 use super::out::{QUEUE_CAPACITY, Route};
 use super::parse::Parser;
 use crate::output::jack_clients::{self, Calls};
 
 mod callback;
 
-pub(super) use callback::Forwarder;
-use callback::{Callback, Inlet, JackClock, Outlet};
+use callback::{Callback, Forwarder, Inlet, JackClock, Outlet};
 
 const CLIENT: &str = "melos";
 const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
@@ -84,10 +84,10 @@ struct PortPair {
 }
 
 impl PortPair {
-    /// Repairs the device, or removes it.
-    fn settle(&mut self, name: Option<String>, sender: &mut Sender) {
-        self.leave(sender);
-        self.device = name.map(|name| (sender.came(&name), name));
+    /// Replaces the device, or removes it.
+    fn assign(&mut self, name: Option<String>, sender: &mut Sender) {
+        self.release(sender);
+        self.device = name.map(|name| (sender.connected(&name), name));
         let id = self.device.as_ref().map(|(id, _)| *id);
         if let Some(id) = id
             && let Some(route) = self.feedback_route.take()
@@ -97,19 +97,19 @@ impl PortPair {
         self.current.store(id.map_or(NO_DEVICE, |id| u64::from(id.0)), Ordering::Relaxed);
     }
 
-    fn leave(&mut self, sender: &Sender) {
+    fn release(&mut self, sender: &Sender) {
         if let Some((id, name)) = self.device.take() {
             self.feedback_route = sender.feedback.close(id);
-            sender.went(id, &name);
+            sender.disconnected(id, &name);
         }
     }
 }
 
-impl Search for Jack {
+impl Backend for Jack {
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
         if let Some(running) = &mut self.running {
             if running.is_lost() {
-                self.leave(sender);
+                self.disconnect(sender);
                 return Err(MidiError::Jack("the server has stopped".to_owned()));
             }
             running.connect(sender);
@@ -119,10 +119,10 @@ impl Search for Jack {
         Ok(())
     }
 
-    fn leave(&mut self, sender: &mut Sender) {
+    fn disconnect(&mut self, sender: &mut Sender) {
         if let Some(Running { client, calls, mut pairs, .. }) = self.running.take() {
             sender.out.reroute(None);
-            pairs.iter_mut().for_each(|place| place.leave(sender));
+            pairs.iter_mut().for_each(|pair| pair.release(sender));
             // After the server has stopped this fails, but resources are freed all the same.
             let _ = client.deactivate();
             drop(calls);
@@ -160,7 +160,7 @@ impl Running {
         }
         let callback = Callback {
             inlets,
-            ear: sender.forwarder(),
+            forwarder: Forwarder::new(sender),
             calls: calls.clone(),
             outlets,
             // JACK has its own microsecond clock; its offset to ours is measured once, outside the callback.
@@ -177,7 +177,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Whether the server has stopped: it said so, or has not called for too long.
+    /// Whether the server has stopped: it has announced it, or has not called for too long.
     fn is_lost(&mut self) -> bool {
         let calls = self.calls.so_far();
         if calls != self.calls_seen {
@@ -191,70 +191,71 @@ impl Running {
         self.news.store(false, Ordering::Relaxed);
         let client = self.client.as_client();
         let mut here: Vec<Vec<String>> = vec![Vec::new(); self.pairs.len()];
-        let mut homeless = Vec::new();
+        let mut unconnected = Vec::new();
         for source in client.ports(None, MIDI, PortFlags::IS_OUTPUT) {
             let Some(port) = client.port_by_name(&source) else { continue };
             let names = || port.aliases().unwrap_or_default().into_iter().chain([source.clone()]);
-            let mut placed = false;
-            for (place, here) in self.pairs.iter().zip(&mut here) {
-                if port.is_connected_to(&place.input).unwrap_or(false) {
+            let mut connected = false;
+            for (pair, here) in self.pairs.iter().zip(&mut here) {
+                if port.is_connected_to(&pair.input).unwrap_or(false) {
                     here.extend(names());
-                    placed = true;
+                    connected = true;
                 }
             }
-            if !placed && port.flags().contains(PortFlags::IS_PHYSICAL) {
-                homeless.push((source.clone(), names().collect::<Vec<_>>()));
+            if !connected && port.flags().contains(PortFlags::IS_PHYSICAL) {
+                unconnected.push((source.clone(), names().collect::<Vec<_>>()));
             }
         }
-        for (source, names) in homeless {
+        for (source, names) in unconnected {
             let free = here.iter().position(Vec::is_empty).unwrap_or(here.len() - 1);
             if client.connect_ports_by_name(&source, &self.pairs[free].input).is_ok() {
                 here[free].extend(names);
             }
         }
-        for (index, (place, mut names)) in self.pairs.iter_mut().zip(here).enumerate() {
+        for (index, (pair, mut names)) in self.pairs.iter_mut().zip(here).enumerate() {
             let wanted = (index == 0 || !names.is_empty()).then(|| {
-                names.push(place.input.clone());
+                names.push(pair.input.clone());
                 names.join(", ")
             });
-            if wanted.as_ref() != place.device.as_ref().map(|(_, name)| name) {
-                place.settle(wanted, sender);
+            if wanted.as_ref() != pair.device.as_ref().map(|(_, name)| name) {
+                pair.assign(wanted, sender);
             }
         }
-        self.tell(sender);
+        self.connect_feedback(sender);
     }
 
     /// Connects each pair's feedback to its hardware where wanted, and announces new receivers.
-    fn tell(&mut self, sender: &Sender) {
+    fn connect_feedback(&mut self, sender: &Sender) {
         let client = self.client.as_client();
         let mut listeners: Vec<Vec<String>> = vec![Vec::new(); self.pairs.len()];
         for sink in client.ports(None, MIDI, PortFlags::IS_INPUT) {
             let Some(port) = client.port_by_name(&sink) else { continue };
-            let heard = |place: &PortPair| port.is_connected_to(&place.feedback).unwrap_or(false);
-            let mut connected: Vec<usize> = (0..self.pairs.len()).filter(|index| heard(&self.pairs[*index])).collect();
+            let is_connected = |pair: &PortPair| port.is_connected_to(&pair.feedback).unwrap_or(false);
+            let mut connected: Vec<usize> =
+                (0..self.pairs.len()).filter(|index| is_connected(&self.pairs[*index])).collect();
             if connected.is_empty() && port.flags().contains(PortFlags::IS_PHYSICAL) {
                 let aliases = port.aliases().unwrap_or_default();
                 let part = aliases.iter().chain([&sink]).find_map(|name| sender.feedback.part_in(name));
-                let of_it = |place: &PortPair| {
-                    let device = place.device.as_ref().map(|(_, name)| name.to_lowercase());
+                let is_same_device = |pair: &PortPair| {
+                    let device = pair.device.as_ref().map(|(_, name)| name.to_lowercase());
                     part.as_ref().is_some_and(|part| device.is_some_and(|device| device.contains(part)))
                 };
                 connected.extend(
                     self.pairs
                         .iter()
-                        .position(of_it)
+                        .position(is_same_device)
                         .filter(|index| client.connect_ports_by_name(&self.pairs[*index].feedback, &sink).is_ok()),
                 );
             }
             connected.into_iter().for_each(|index| listeners[index].push(sink.clone()));
         }
-        for (place, listeners) in self.pairs.iter_mut().zip(listeners) {
-            if let Some((id, _)) = &place.device
-                && listeners.iter().any(|listener| !place.listeners.contains(listener))
+        for (pair, listeners) in self.pairs.iter_mut().zip(listeners) {
+            if let Some((id, _)) = &pair.device
+                && listeners.iter().any(|listener| !pair.listeners.contains(listener))
             {
-                sender.hears(*id);
+                sender.feedback_ready(*id);
             }
-            place.listeners = listeners;
+            pair.listeners = listeners;
         }
     }
 }

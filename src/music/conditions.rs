@@ -52,7 +52,9 @@ pub struct Scale {
 }
 
 impl Scale {
-    fn apply(self, x: f32) -> f32 {
+    /// Scales a value.
+    #[must_use]
+    pub fn apply(self, x: f32) -> f32 {
         (x - self.middle) / self.width
     }
 }

@@ -62,6 +62,8 @@ pub struct Steering {
     pub loudness: Glide<f32>,
     /// Lower (−1) or higher (1) than the mood's default.
     pub register: Glide<f32>,
+    /// Which piano plays: the first (0), the last (1), or a blend of two neighbours.
+    pub piano: Glide<f32>,
     /// Whether the network is given the chord.
     pub guide_chord: bool,
     /// Whether the network is given the beat.
@@ -101,6 +103,7 @@ impl Plan {
                 density: Glide::at_rest(0.0),
                 loudness: Glide::at_rest(0.0),
                 register: Glide::at_rest(0.0),
+                piano: Glide::at_rest(0.0),
                 guide_chord: true,
                 guide_beat: true,
             },
@@ -144,6 +147,12 @@ impl Plan {
         self.steering.guidance.at(frame + HALF_LATENT, &self.clock)
     }
 
+    /// Returns the piano of the latent that starts at `frame`, 0..=1.
+    #[must_use]
+    pub fn piano(&self, frame: u64) -> f32 {
+        self.steering.piano.at(frame + HALF_LATENT, &self.clock)
+    }
+
     /// What returns in the latent that starts at `frame`.
     #[must_use]
     pub fn earlier(&self, frame: u64) -> Option<Earlier> {
@@ -155,6 +164,12 @@ impl Plan {
     #[must_use]
     pub fn chord_at(&self, frame: u64) -> Chord {
         self.chords[self.index_at(frame)].chord
+    }
+
+    /// The first chord that begins after a frame.
+    #[must_use]
+    pub fn chord_after(&self, frame: u64) -> Option<PlannedChord> {
+        self.chords.get(self.chords.partition_point(|planned| planned.frame <= frame)).copied()
     }
 
     fn index_at(&self, frame: u64) -> usize {

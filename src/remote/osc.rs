@@ -69,8 +69,9 @@ mod server;
 pub(super) mod sockets;
 mod time;
 
+pub use connection::Clients;
 pub use decode::{Decoded, Request, decode};
 pub use fault::{Counters, Fault};
 pub use feedback::Subscription;
-pub use server::{Clients, OscError, OscServer};
+pub use server::{OscError, OscServer};
 pub use time::Now;

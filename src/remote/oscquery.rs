@@ -21,12 +21,13 @@
 
 mod discovery;
 mod door;
-mod value_cache;
-mod slots;
+mod methods;
 mod query;
 mod serve;
+mod slots;
 mod socket;
 mod tree;
+mod value_cache;
 
 use std::io;
 use std::net::SocketAddr;
@@ -149,8 +150,8 @@ impl OscQuery {
 
     /// Sends a notice to listeners. Never blocks: each client takes the newest values when it can. At the start, every
     /// value that differs from its default must be sent once. Not for the audio callback.
-    pub fn tell(&self, notice: &Notice) {
-        self.shared.known().tell(notice);
+    pub fn publish(&self, notice: &Notice) {
+        self.shared.known().update(notice);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The live daemon: connects control, conductor, generator, engine and output, and keeps them running.
 
 mod board;
+mod initial;
 mod log_file;
 mod networks;
-mod opening;
 mod reload;
 mod remote;
 mod spectrum;
@@ -45,12 +45,15 @@ use crate::threads;
 pub use state::rewritten;
 
 use board::Board;
+use initial::{InitialState, log_start};
 use log_file::LogFile;
 use networks::watch_model;
-use opening::{Opening, greet};
 use reload::Files;
 use remote::Remote;
-use stage::{Devices, EngineFeed, Performance, Presets, Program, Reloads, Reports, Scheduler, Sound, Stage};
+use stage::{
+    Devices, EngineFeed, OpeningHours, Performance, Presets, Reloads, Reports, Scheduler, Setlists, Show, Sound, Stage,
+    Timer,
+};
 use state::{Saved, StateFile};
 use supervision::Signals;
 use takes::Takes;
@@ -58,7 +61,7 @@ use takes::Takes;
 /// Frames to generate before the audio starts.
 const PRIMED: u64 = 24_000;
 /// Time limit for that.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PRIMING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Parameter values in the order they apply.
 type Settings = Vec<(Param, Value)>;
@@ -158,19 +161,19 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let remote = tasks.block_on(Remote::open(&config, &places, &state, &inbox, troubles.clone()))?;
     let Remote { board, api, listeners, page, discovery } = remote;
     let (saved, state_file) = open_state(&state, lock, &board, &troubles)?;
-    let opening = Opening::choose(&files.presets, &saved, preset.as_deref(), settings, &config, &inbox)?;
+    let initial = InitialState::choose(&files.presets, &saved, preset.as_deref(), settings, &config, &inbox)?;
 
     let folder = find_model(&places, &config.model)?;
     let models = Models::load(runtime()?, &folder)?;
     let fingerprint = models.manifest.fingerprint();
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
-    let header = header(seed, format!("{} {fingerprint}", config.model), &opening.values);
+    let header = header(seed, format!("{} {fingerprint}", config.model), &initial.values);
     let mut log = LogFile::open(&log_path, header, &config.control_log, troubles.clone())?;
 
     let (engine_ports, ends) = ports();
     let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
-    let conductor = conductor(seed, &opening.values, &saved, &mut log);
+    let conductor = conductor(seed, &initial.values, &saved, &mut log);
     let feed = EngineFeed::new(ends.commands, Arc::clone(&losses));
     let performance = Performance::new(conductor, feed, worker, config.midi.out.clone(), log, Arc::clone(&board));
     wait_until_primed(performance.worker_status())?;
@@ -179,28 +182,27 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     api.set_recordings(recordings.folder.clone());
     let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, troubles.clone());
-    let presets = Presets::new(files.presets.clone(), opening.preset.as_ref());
-    let program = Program::new(files.setlists.clone(), performance.conductor());
+    let presets = Presets::new(files.presets.clone(), initial.preset.as_ref());
+    let setlists = Setlists::new(files.setlists.clone(), &performance.conductor().value(Param::SetlistGo));
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
 
-    // From here on the playhead moves, and the conductor's head start must last until the performance thread runs.
+    // The playhead moves from here on; the conductor's head start must last until the performance thread runs.
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     if output.status().is_null() {
         takes.record_first_minute(&page);
     }
-    greet(performance.conductor(), presets.library(), output.status());
-    let devices = Devices::open(&config, output.status(), mappings, &inbox)?;
+    log_start(performance.conductor(), presets.library(), output.status());
+    let reports = Reports::new(board, api, state_file, supervision::watchdog());
+    let show = Show { performance, presets, setlists, timer: Timer::default(), takes, reports };
+    let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;
     let stage = Stage {
+        show,
         scheduler: Scheduler::new(inbox),
-        performance,
-        presets,
-        program,
         devices,
         reloads: Reloads { news, networks, config, folder: state },
-        takes,
-        reports: Reports::new(board, api, state_file, supervision::watchdog()),
+        opening_hours: OpeningHours::default(),
         sound: Sound { engine, events: ends.events, output },
     };
     Ok(Ready { stage, reloads: [reload, reload_model], _discovery: discovery })
@@ -258,8 +260,8 @@ fn place(state: &Path, config: &RecordingsConfig) -> Place {
 fn wait_until_primed(worker: &WorkerStatus) -> anyhow::Result<()> {
     let begun = Instant::now();
     while worker.covered() < PRIMED {
-        if begun.elapsed() > PATIENCE {
-            bail!("the networks produced no audio within {} s", PATIENCE.as_secs());
+        if begun.elapsed() > PRIMING_TIMEOUT {
+            bail!("the networks produced no audio within {} s", PRIMING_TIMEOUT.as_secs());
         }
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -1,9 +1,14 @@
-//! The notes of a performance as a Standard MIDI File: harmony voices, chords as markers, and the tempo of every beat.
+//! The notes of a performance as a Standard MIDI File: the network's piano, harmony voices, chords as markers, and the tempo
+//! of every beat.
+
+mod piano;
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+
+use piano::Piano;
 
 use midly::num::{u4, u7, u15, u24, u28};
 use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEvent, TrackEventKind};
@@ -11,9 +16,12 @@ use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackE
 use crate::conductor::Score;
 use crate::event::parameter::Param;
 use crate::event::{EngineCommand, Notice};
+use crate::generator::Heard;
 use crate::music::theory::Voice;
 use crate::units::SAMPLE_RATE;
 
+/// The piano's channel; the voices of the harmony have the first three.
+const PIANO: u4 = u4::new(3);
 /// Ticks per quarter note.
 const TICKS: u16 = 480;
 /// Maximum of a tempo event: 24 bits of microseconds per quarter note.
@@ -30,6 +38,7 @@ pub struct MidiFile {
     notes: Vec<Note>,
     muted: [bool; Voice::ALL.len()],
     all_muted: bool,
+    piano: Piano,
 }
 
 /// A note; `end` is `None` while it sounds.
@@ -53,7 +62,13 @@ impl MidiFile {
             notes: Vec::new(),
             muted: [false; Voice::ALL.len()],
             all_muted: false,
+            piano: Piano::default(),
         }
+    }
+
+    /// Adds what the network's piano plays in a latent, in place of what it was to play from there on; call in order.
+    pub(super) fn hear(&mut self, heard: &Heard) {
+        self.piano.hear(heard);
     }
 
     /// Adds the conductor's output; call in order.
@@ -70,6 +85,7 @@ impl MidiFile {
                 EngineCommand::Toggle(Param::MuteBass, on) => self.muted[Voice::Bass as usize] = on,
                 EngineCommand::Toggle(Param::MutePad, on) => self.muted[Voice::Pad as usize] = on,
                 EngineCommand::Toggle(Param::MuteUpper, on) => self.muted[Voice::Upper as usize] = on,
+                EngineCommand::Toggle(Param::MuteNetwork, on) => self.piano.mute(timed.frame, on),
                 EngineCommand::Toggle(Param::MuteHarmony, on) => self.all_muted = on,
                 EngineCommand::NoteOn { voice, note, velocity }
                     if self.frames.contains(&timed.frame) && !self.all_muted && !self.muted[voice as usize] =>
@@ -92,7 +108,7 @@ impl MidiFile {
         }
     }
 
-    /// Writes the file in format 1: a track for tempo and chords, and one per voice.
+    /// Writes the file in format 1: a track for tempo and chords, one per voice of the harmony, and one for the piano.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -122,6 +138,9 @@ impl MidiFile {
             }
             smf.tracks.push(track(name(voice), events, grid.tick(self.frames.end)));
         }
+        let piano = self.piano.messages(&self.frames).into_iter();
+        let piano = piano.map(|(frame, message)| (grid.tick(frame), TrackEventKind::Midi { channel: PIANO, message }));
+        smf.tracks.push(track("Piano", piano.collect(), grid.tick(self.frames.end)));
         let mut file = File::create(path)?;
         smf.write_std(&mut file)?;
         file.sync_all()

@@ -198,6 +198,9 @@ impl Offline {
             }
             let heard = self.generator.step(&mut self.hops)?;
             self.conductor.listen(heard.from, &heard.chroma);
+            if let Some(notes) = &mut self.notes {
+                notes.hear(&heard);
+            }
         }
         let fits = self.ends.hops.vacant_len().min(self.hops.len());
         for hop in self.hops.drain(..fits) {

@@ -1,6 +1,7 @@
 //! Turns corpora into training shards: notes → audio → mel, and the conditions of every latent frame.
 
 pub mod beats;
+pub mod catalogue;
 pub mod condition;
 pub mod corpus;
 mod emopia;
@@ -14,6 +15,8 @@ pub mod label;
 mod maestro;
 pub mod midi;
 mod mutopia;
+mod paths;
+pub mod piece;
 mod pop909;
 mod random;
 mod rendition;
@@ -30,10 +33,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use corpus::{Corpus, CorpusError, Material, Piece, Split};
+use catalogue::Material;
+use corpus::{Corpus, CorpusError};
 use features::{Features, WINDOW, features};
 use label::Labeller;
 use midi::Note;
+use piece::{Piece, Split};
 use rendition::Rendition;
 use synth::{Piano, SynthError};
 use workshop::{Failure, Workshop};
@@ -130,7 +135,7 @@ fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepar
     let piano = Piano::load(&options.piano)?;
     let (mut pieces, mut skipped) = (Vec::new(), Vec::new());
     for (corpus, root) in &options.corpora {
-        match corpus.list(root) {
+        match catalogue::list(*corpus, root) {
             Ok(listing) => {
                 pieces.extend(listing.pieces);
                 skipped.extend(listing.skipped);
@@ -180,7 +185,7 @@ fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &Prog
     let results: Vec<(Piece, Result<Material, CorpusError>)> = pieces
         .into_par_iter()
         .map(|piece| {
-            let material = piece.load();
+            let material = catalogue::load(&piece);
             progress.inc(1);
             (piece, material)
         })

@@ -36,7 +36,8 @@ from melos_training.composer.runtime import open_graphs
 from melos_training.composer.sampling import Servo, Taste, choose
 from melos_training.composer.stepping import Stepper
 from melos_training.composer.training import CHECKPOINT, COOLED, METRICS, Run
-from melos_training.composer.windows import View, Window, cut
+from melos_training.composer.view import View
+from melos_training.composer.windows import Window, cut
 
 FRAMES = 140
 """More than the network's window."""

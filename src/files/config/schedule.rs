@@ -1,7 +1,7 @@
-//! `[schedule]` in `melos.toml`: when music is played, and which preset when, by local time.
+//! `[schedule]` in `melos.toml`: opening hours by local time, and a preset for each.
 //!
-//! Opening hours become moments of a date in a time zone, so a day of 23 or 25 hours has the hours it should, and nothing
-//! depends on how the clock got where it is: whoever looks sees what holds now.
+//! Opening hours are converted to instants on each date in the time zone, so days of 23 or 25 hours are handled
+//! correctly, and the result depends only on the current time, not on how the clock reached it.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::files::document::{Document, Field, Table};
 
-/// Longest fade, in seconds.
+/// Fade times, in seconds.
 const FADE: std::ops::RangeInclusive<f64> = 0.0..=600.0;
-/// How long another state must last before it is acted on, so that a clock that is set back a little at the door does not
-/// close what has just opened.
-const SETTLED: Duration = Duration::from_secs(3);
-/// Days that are looked at for the next change.
-const AHEAD: i64 = 8;
+/// How long a changed state must last before it is reported, so that setting the clock back slightly just after opening
+/// does not close again.
+const SETTLING_TIME: Duration = Duration::from_secs(3);
+/// Number of days searched for the next change.
+const DAYS_AHEAD: i64 = 8;
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
     ("tue", Weekday::Tuesday),
@@ -31,13 +31,14 @@ const DAYS: [(&str, Weekday); 7] = [
 /// When music is played.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// Where the clock hangs; the system's time zone when `None`.
+    /// The time zone; the system's if `None`.
     pub zone: Option<TimeZone>,
-    /// Seconds in which the music comes.
+    /// Fade-in time in seconds.
     pub fade_in: f32,
-    /// Seconds in which it goes.
+    /// Fade-out time in seconds.
     pub fade_out: f32,
-    /// Opening hours. Where several hold, the one that opened last counts; of equals, the one that stands last.
+    /// The opening hours. Where several overlap, the one that opened last applies; if they opened together, the last in
+    /// the list.
     pub hours: Vec<Hours>,
 }
 
@@ -48,48 +49,48 @@ pub struct Hours {
     pub days: Vec<Weekday>,
     /// When they begin.
     pub open: Time,
-    /// When they end: on the next day, if that is no later than they begin.
+    /// When they end; on the next day if this is not after `open`.
     pub close: Time,
-    /// The preset that is loaded as they begin.
+    /// The preset to load when they begin.
     pub preset: Option<String>,
 }
 
-/// What holds at a moment.
+/// The state at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
-    /// Which of the opening hours; `None` while it is closed.
+pub struct State {
+    /// Index of the opening hours that apply; `None` while closed.
     pub hours: Option<usize>,
-    /// When that changes; `None` when nothing changes within a week.
+    /// When this changes; `None` if nothing changes within a week.
     pub until: Option<Timestamp>,
 }
 
 impl Schedule {
-    /// What holds at a moment.
+    /// The state at an instant.
     #[must_use]
-    pub fn at(&self, now: Timestamp) -> Now {
+    pub fn at(&self, now: Timestamp) -> State {
         let zone = self.zone.clone().unwrap_or_else(TimeZone::system);
         let spans = self.spans(&zone, now);
-        let holding = |moment: Timestamp| {
+        let index_at = |moment: Timestamp| {
             let open = spans.iter().filter(|(from, to, _)| *from <= moment && moment < *to);
             open.max_by_key(|(from, _, index)| (*from, *index)).map(|(.., index)| *index)
         };
-        let hours = holding(now);
+        let hours = index_at(now);
         let mut changes: Vec<_> = spans.iter().flat_map(|(from, to, _)| [*from, *to]).filter(|at| *at > now).collect();
         changes.sort_unstable();
-        Now { hours, until: changes.into_iter().find(|at| holding(*at) != hours) }
+        State { hours, until: changes.into_iter().find(|at| index_at(*at) != hours) }
     }
 
-    /// The moments at which hours begin and end, from the day before yesterday on.
+    /// Start and end of all opening hours, with their index, from the day before yesterday onwards.
     fn spans(&self, zone: &TimeZone, now: Timestamp) -> Vec<(Timestamp, Timestamp, usize)> {
         let today = zone.to_datetime(now).date();
         let mut spans = Vec::new();
-        for day in -2..=AHEAD {
+        for day in -2..=DAYS_AHEAD {
             let Ok(date) = today.checked_add(day.days()) else { continue };
             for (index, hours) in
                 self.hours.iter().enumerate().filter(|(_, hours)| hours.days.contains(&date.weekday()))
             {
                 let end = if hours.close > hours.open { Ok(date) } else { date.tomorrow() };
-                // A time that there is twice is the first; one that there is not is as much later as the clock skips.
+                // A time that occurs twice means the first; one that the clock skips is later by the skipped interval.
                 let from = zone.to_timestamp(date.to_datetime(hours.open));
                 let to = end.and_then(|end| zone.to_timestamp(end.to_datetime(hours.close)));
                 if let (Ok(from), Ok(to)) = (from, to) {
@@ -100,43 +101,44 @@ impl Schedule {
         spans
     }
 
-    /// A moment as people there say it, such as `Sat 18:00`.
+    /// Formats an instant as local time, such as `Sat 18:00`.
     #[must_use]
-    pub fn said(&self, at: Timestamp) -> String {
+    pub fn local(&self, at: Timestamp) -> String {
         let zone = self.zone.clone().unwrap_or_else(TimeZone::system);
         zone.to_datetime(at).strftime("%a %H:%M").to_string()
     }
 }
 
-/// Says when what holds has changed: at the first look, and then whenever another state has lasted for some seconds,
-/// however the clock got there.
+/// Reports changes of the current opening hours: the initial ones at once, others after they have lasted for some
+/// seconds, whether time passed or the clock was set.
 #[derive(Debug, Default)]
-pub struct Opening {
-    told: Option<Option<usize>>,
-    /// Another state, and since when it is seen.
-    other: Option<(Option<usize>, Instant)>,
+pub struct Debounce {
+    reported: Option<Option<usize>>,
+    /// Different hours, and when they were first seen.
+    pending: Option<(Option<usize>, Instant)>,
 }
 
-impl Opening {
-    /// Takes the hours that hold by the wall clock; `at` is a clock that is never set. Returns them when they are news.
-    pub fn look(&mut self, holds: Option<usize>, at: Instant) -> Option<Option<usize>> {
-        let Some(told) = self.told else {
-            self.told = Some(holds);
-            return Some(holds);
+impl Debounce {
+    /// Takes the index of the hours that apply by the wall clock, and a monotonic time. Returns the index if it is to be
+    /// reported.
+    pub fn update(&mut self, current: Option<usize>, now: Instant) -> Option<Option<usize>> {
+        let Some(reported) = self.reported else {
+            self.reported = Some(current);
+            return Some(current);
         };
-        if holds == told {
-            self.other = None;
+        if current == reported {
+            self.pending = None;
             return None;
         }
-        let since = match self.other {
-            Some((other, since)) if other == holds => since,
-            _ => self.other.insert((holds, at)).1,
+        let since = match self.pending {
+            Some((pending, since)) if pending == current => since,
+            _ => self.pending.insert((current, now)).1,
         };
-        if at.saturating_duration_since(since) < SETTLED {
+        if now.saturating_duration_since(since) < SETTLING_TIME {
             return None;
         }
-        (self.told, self.other) = (Some(holds), None);
-        Some(holds)
+        (self.reported, self.pending) = (Some(current), None);
+        Some(current)
     }
 }
 
@@ -152,9 +154,9 @@ pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<
             )
         });
     }
-    for (key, place) in [("fade_in", &mut schedule.fade_in), ("fade_out", &mut schedule.fade_out)] {
+    for (key, fade) in [("fade_in", &mut schedule.fade_in), ("fade_out", &mut schedule.fade_out)] {
         if let Some(seconds) = table.number(document, key, FADE) {
-            *place = seconds as f32;
+            *fade = seconds as f32;
         }
     }
     let tables = table.tables(document, "hours");
@@ -181,7 +183,7 @@ fn days(document: &mut Document<'_>, field: &Field<'_>) -> Option<Vec<Weekday>> 
     let day = |name: &String| DAYS.iter().find(|(known, _)| name == known).map(|(_, day)| *day);
     let days = field.texts().and_then(|names| names.iter().map(day).collect::<Option<Vec<_>>>());
     days.filter(|days| !days.is_empty()).or_else(|| {
-        field.wrong(document, "a list of days out of \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"")
+        field.wrong(document, "a list of days from \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"")
     })
 }
 
@@ -208,50 +210,50 @@ mod tests {
         Config::parse(Path::new("melos.toml"), &text).unwrap().schedule.unwrap()
     }
 
-    fn moment(text: &str) -> Timestamp {
+    fn time(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    /// What is told while a clock on the wall runs from one moment to another, looked at every second; with the moments.
-    fn told(
-        opening: &mut Opening,
+    /// What is reported while a wall clock, checked every second, runs from one time to another; with the times.
+    fn reports(
+        debounce: &mut Debounce,
         schedule: &Schedule,
         from: &str,
         to: &str,
         at: &mut Instant,
     ) -> Vec<(String, Option<usize>)> {
-        let (mut wall, end, mut told) = (moment(from), moment(to), Vec::new());
+        let (mut wall, end, mut reports) = (time(from), time(to), Vec::new());
         while wall < end {
-            if let Some(news) = opening.look(schedule.at(wall).hours, *at) {
-                told.push((wall.to_string(), news));
+            if let Some(news) = debounce.update(schedule.at(wall).hours, *at) {
+                reports.push((wall.to_string(), news));
             }
             wall += 1.second();
             *at += Duration::from_secs(1);
         }
-        told
+        reports
     }
 
     const NIGHT: &str = "[[schedule.hours]]\nopen = \"01:00\"\nclose = \"02:30\"\n[[schedule.hours]]\nopen = \"03:30\"\nclose = \"04:00\"\n";
 
     #[test]
-    fn hours_are_those_of_the_clock_on_the_wall_when_it_is_put_forward() {
-        // 2026-03-29: 02:00 CET is 03:00 CEST; 02:30 does not exist and stands for 03:30.
-        let (mut opening, mut at) = (Opening::default(), Instant::now());
-        let told = told(&mut opening, &schedule(NIGHT), "2026-03-28T23:00:00Z", "2026-03-29T03:00:00Z", &mut at);
+    fn opening_hours_follow_local_time_when_clocks_go_forward() {
+        // 2026-03-29: 02:00 CET is 03:00 CEST; 02:30 does not exist and means 03:30.
+        let (mut debounce, mut at) = (Debounce::default(), Instant::now());
+        let reports = reports(&mut debounce, &schedule(NIGHT), "2026-03-28T23:00:00Z", "2026-03-29T03:00:00Z", &mut at);
         let expected = [
             ("2026-03-28T23:00:00Z", None),
             ("2026-03-29T00:00:03Z", Some(0)),
             ("2026-03-29T01:30:03Z", Some(1)),
             ("2026-03-29T02:00:03Z", None),
         ];
-        assert_eq!(told, expected.map(|(at, hours)| (at.to_owned(), hours)));
+        assert_eq!(reports, expected.map(|(at, hours)| (at.to_owned(), hours)));
     }
 
     #[test]
-    fn an_hour_that_comes_twice_opens_and_closes_once() {
+    fn a_repeated_hour_opens_and_closes_once() {
         // 2026-10-25: 03:00 CEST is 02:00 CET, so 02:30 comes twice; the first counts.
-        let (mut opening, mut at) = (Opening::default(), Instant::now());
-        let told = told(&mut opening, &schedule(NIGHT), "2026-10-24T22:00:00Z", "2026-10-25T04:00:00Z", &mut at);
+        let (mut debounce, mut at) = (Debounce::default(), Instant::now());
+        let reports = reports(&mut debounce, &schedule(NIGHT), "2026-10-24T22:00:00Z", "2026-10-25T04:00:00Z", &mut at);
         let expected = [
             ("2026-10-24T22:00:00Z", None),
             ("2026-10-24T23:00:03Z", Some(0)),
@@ -259,16 +261,16 @@ mod tests {
             ("2026-10-25T02:30:03Z", Some(1)),
             ("2026-10-25T03:00:03Z", None),
         ];
-        assert_eq!(told, expected.map(|(at, hours)| (at.to_owned(), hours)));
+        assert_eq!(reports, expected.map(|(at, hours)| (at.to_owned(), hours)));
     }
 
     #[test]
-    fn a_clock_that_is_set_brings_what_holds_then_and_a_small_step_at_the_door_brings_nothing() {
+    fn setting_the_clock_takes_effect_but_a_small_step_back_does_not() {
         let day = schedule("[[schedule.hours]]\ndays = [\"mon\", \"tue\"]\nopen = \"09:00\"\nclose = \"18:00\"\n");
-        let (mut opening, mut at) = (Opening::default(), Instant::now());
+        let (mut debounce, mut at) = (Debounce::default(), Instant::now());
         let mut run = |from, to| {
-            let told = told(&mut opening, &day, from, to, &mut at);
-            told.into_iter().map(|(_, hours)| hours).collect::<Vec<_>>()
+            let reports = reports(&mut debounce, &day, from, to, &mut at);
+            reports.into_iter().map(|(_, hours)| hours).collect::<Vec<_>>()
         };
         // Monday, 2026-11-30, in winter: 09:00 is 08:00 UTC.
         assert_eq!(run("2026-11-30T07:59:00Z", "2026-11-30T08:00:10Z"), [None, Some(0)]);
@@ -279,22 +281,22 @@ mod tests {
     }
 
     #[test]
-    fn hours_may_go_past_midnight_and_lie_within_each_other() {
+    fn opening_hours_may_cross_midnight_and_overlap() {
         let bar = schedule(
             "[[schedule.hours]]\nopen = \"20:00\"\nclose = \"02:00\"\npreset = \"slow-dawn\"\n[[schedule.hours]]\ndays = [\"fri\"]\nopen = \"23:00\"\nclose = \"00:30\"\npreset = \"storm\"\n",
         );
         // Friday, 2026-11-27.
-        let at = |text: &str| bar.at(moment(text));
+        let at = |text: &str| bar.at(time(text));
         assert_eq!(at("2026-11-27T18:59:59Z").hours, None);
-        assert_eq!(at("2026-11-27T19:00:00Z"), Now { hours: Some(0), until: Some(moment("2026-11-27T22:00:00Z")) });
+        assert_eq!(at("2026-11-27T19:00:00Z"), State { hours: Some(0), until: Some(time("2026-11-27T22:00:00Z")) });
         assert_eq!(at("2026-11-27T23:00:00Z").hours, Some(1));
-        assert_eq!(at("2026-11-27T23:30:00Z"), Now { hours: Some(0), until: Some(moment("2026-11-28T01:00:00Z")) });
+        assert_eq!(at("2026-11-27T23:30:00Z"), State { hours: Some(0), until: Some(time("2026-11-28T01:00:00Z")) });
         assert_eq!(at("2026-11-28T01:00:00Z").hours, None);
-        assert_eq!(bar.said(moment("2026-11-28T01:00:00Z")), "Sat 02:00");
+        assert_eq!(bar.local(time("2026-11-28T01:00:00Z")), "Sat 02:00");
     }
 
     #[test]
-    fn every_slip_is_named_with_what_would_be_right() {
+    fn every_problem_is_reported_with_what_is_expected() {
         let text = "[schedule]\ntime_zone = \"Europe/Berlyn\"\nfade_in = -1\n[[schedule.hours]]\ndays = [\"monday\"]\nopen = \"9\"\n";
         let told = Config::parse(Path::new("melos.toml"), text).unwrap_err();
         let told = told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");

@@ -121,6 +121,11 @@ impl Graph {
         &self.outputs[index].1
     }
 
+    /// The outputs of the last run, in the expected order.
+    pub fn outputs(&self) -> impl Iterator<Item = &[f32]> {
+        self.outputs.iter().map(|(_, values)| &values[..])
+    }
+
     /// An input and an output at once.
     pub fn pair(&mut self, input: usize, output: usize) -> (&mut [f32], &[f32]) {
         (self.inputs[input].1.extract_tensor_mut().1, &self.outputs[output].1)

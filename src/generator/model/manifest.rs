@@ -9,12 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::{LATENT_DIMS, LOOK_AHEAD, ModelError};
 use crate::files::{self, document::Problem};
+use crate::generator::composer::{FINE_WIDTH, FRAME_WIDTH, MEMORY_WIDTH};
+use crate::generator::pianist::{AHEAD, ROLL_WIDTH};
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
-use crate::music::conditions::{GROUP_COUNT, VALUE_COUNT};
 use crate::units::SAMPLE_RATE;
 
 /// Supported version of `model.toml`.
-pub const SCHEMA: u64 = 2;
+pub const SCHEMA: u64 = 3;
 /// Latents by which a rollback must be able to exceed the window.
 pub const ROLLBACK: usize = 32;
 
@@ -33,8 +34,11 @@ pub struct Manifest {
     audio: Audio,
     latent: LatentLayout,
     conditions: ConditionLayout,
-    /// The transformer's KV cache.
-    pub context: Context,
+    /// The composer's width and KV cache.
+    pub composer: Context,
+    /// Names of the pianos that the pianist plays, the main one first; never empty.
+    pub pianos: Vec<String>,
+    pianist: PianistLayout,
     vocoder: VocoderLayout,
     files: Vec<File>,
     path: PathBuf,
@@ -59,14 +63,23 @@ struct LatentLayout {
 
 #[derive(Debug, Clone, PartialEq)]
 struct ConditionLayout {
-    values: u64,
-    masks: u64,
+    frame: u64,
+    fine: u64,
+    memory: u64,
 }
 
-/// Dimensions of the transformer's KV cache.
+#[derive(Debug, Clone, PartialEq)]
+struct PianistLayout {
+    ahead: u64,
+    roll: u64,
+}
+
+/// Dimensions of the composer's transformer and its KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Context {
-    /// Latents visible to a step, including itself.
+    /// Numbers that describe a frame.
+    pub width: usize,
+    /// Frames visible to a step, including itself.
     pub window: usize,
     /// Slots in the ring.
     pub slots: usize,
@@ -128,8 +141,8 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), ModelError> {
-        let Self { audio, latent, conditions, context, .. } = self;
-        let counts: [(&'static str, u64, usize); 10] = [
+        let Self { audio, latent, conditions, composer, pianist, .. } = self;
+        let counts: [(&'static str, u64, usize); 13] = [
             ("schema", self.schema, SCHEMA as usize),
             ("audio.sample_rate", audio.sample_rate, SAMPLE_RATE as usize),
             ("audio.n_fft", audio.n_fft, N_FFT),
@@ -137,8 +150,11 @@ impl Manifest {
             ("audio.mel_bands", audio.mel_bands, BANDS),
             ("latent.dims", latent.dims, LATENT_DIMS),
             ("latent.mel_frames", latent.mel_frames, FRAMES_PER_LATENT),
-            ("conditions.values", conditions.values, VALUE_COUNT),
-            ("conditions.masks", conditions.masks, GROUP_COUNT),
+            ("composer.frame", conditions.frame, FRAME_WIDTH),
+            ("composer.fine", conditions.fine, FINE_WIDTH),
+            ("composer.memory", conditions.memory, MEMORY_WIDTH),
+            ("pianist.ahead", pianist.ahead, AHEAD),
+            ("pianist.roll", pianist.roll, ROLL_WIDTH),
             ("vocoder.look_ahead", self.vocoder.look_ahead, LOOK_AHEAD),
         ];
         for (key, found, expected) in counts {
@@ -156,13 +172,16 @@ impl Manifest {
                 return Err(self.mismatch(key, expected.to_string(), found.to_string()));
             }
         }
-        let least = context.window + ROLLBACK;
-        if context.window == 0 || context.slots < least {
+        let least = composer.window + ROLLBACK;
+        if composer.window == 0 || composer.slots < least {
             let expected = format!("at least window + {ROLLBACK} = {least}");
-            return Err(self.mismatch("context.slots", expected, context.slots.to_string()));
+            return Err(self.mismatch("composer.slots", expected, composer.slots.to_string()));
         }
-        if context.head_dim % 2 != 0 {
-            return Err(self.mismatch("context.head_dim", "an even number".into(), context.head_dim.to_string()));
+        if composer.head_dim % 2 != 0 {
+            return Err(self.mismatch("composer.head_dim", "an even number".into(), composer.head_dim.to_string()));
+        }
+        if self.pianos.is_empty() {
+            return Err(self.mismatch("pianist.pianos", "at least one name".into(), "an empty list".into()));
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ impl<S: HopSource> WorkerThread<S> {
             match order {
                 Order::Follow(plan) => self.source.follow(plan),
                 Order::Replan { splice: planned, .. } if self.mailbox.has_splice() => {
-                    self.tell(WorkerEvent::Spliced { planned, performed: None });
+                    self.report(WorkerEvent::Spliced { planned, performed: None });
                 }
                 Order::Replan { plan, splice: planned } => {
                     let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
@@ -141,7 +141,7 @@ impl<S: HopSource> WorkerThread<S> {
             self.ready.clear();
             self.splice = Some(Splice { planned, from, heard, sent: None });
         } else if self.engine.accepted_epoch() >= epoch {
-            self.tell(match planned {
+            self.report(match planned {
                 Some(planned) => {
                     let known = Some(self.source.known());
                     WorkerEvent::Spliced { planned, performed: Some(Performed { heard, from, known }) }
@@ -173,7 +173,7 @@ impl<S: HopSource> WorkerThread<S> {
             if let Some(splice @ Splice { sent: None, .. }) = &mut self.splice {
                 splice.heard = at;
             }
-            self.tell(WorkerEvent::Resumed { splices: self.splices, missing, at });
+            self.report(WorkerEvent::Resumed { splices: self.splices, missing, at });
         }
     }
 
@@ -190,7 +190,7 @@ impl<S: HopSource> WorkerThread<S> {
             Ok(Ok(heard)) => {
                 self.failures = 0;
                 self.status.took(started.elapsed());
-                self.tell(WorkerEvent::Heard(heard));
+                self.report(WorkerEvent::Heard(heard));
                 return Duration::ZERO;
             }
             Ok(Err(GeneratorError::NoPlan)) => return IDLE_SLEEP,
@@ -201,13 +201,13 @@ impl<S: HopSource> WorkerThread<S> {
             }
         };
         self.status.losses.add(Loss::Latents, 1);
-        self.tell(WorkerEvent::Failed { reason });
+        self.report(WorkerEvent::Failed { reason });
         self.failures += 1;
         // The first failure may concern only this latent; back off on repeated ones.
         MAX_RETRY_DELAY.min(IDLE_SLEEP * 2u32.saturating_pow(self.failures - 1))
     }
 
-    fn tell(&self, event: WorkerEvent) {
+    fn report(&self, event: WorkerEvent) {
         tell(&self.events, &self.status, event);
     }
 }

@@ -12,7 +12,8 @@ use ringbuf::{HeapCons, HeapProd};
 
 use crate::event::Wake;
 use crate::event::health::{Loss, Losses};
-use crate::midi::host::{DeviceId, Heard};
+use crate::midi::backend::{Received, Sender};
+use crate::midi::device::DeviceId;
 use crate::midi::out::Timed;
 use crate::midi::parse::Parser;
 use crate::output::jack_clients::Calls;
@@ -39,20 +40,21 @@ impl JackClock {
 }
 
 /// Forwards received messages and wakes their reader; counts those that do not fit the ring.
-pub(in crate::midi) struct Forwarder {
-    ring: HeapProd<Heard>,
+pub(super) struct Forwarder {
+    ring: HeapProd<Received>,
     wake: Wake,
     losses: Arc<Losses>,
 }
 
 impl Forwarder {
-    pub(in crate::midi) fn new(ring: HeapProd<Heard>, wake: Wake, losses: Arc<Losses>) -> Self {
-        Self { ring, wake, losses }
+    /// Creates a forwarder with a new ring.
+    pub(super) fn new(sender: &Sender) -> Self {
+        Self { ring: sender.open_ring(), wake: sender.wake().clone(), losses: Arc::clone(sender.losses()) }
     }
 
-    fn hear(&mut self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
+    fn forward(&mut self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
         for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
-            if self.ring.try_push(Heard { device, at, message }).is_err() {
+            if self.ring.try_push(Received { device, at, message }).is_err() {
                 self.losses.add(Loss::MidiIn, 1);
             }
             self.wake.ring();
@@ -62,7 +64,7 @@ impl Forwarder {
 
 pub(super) struct Callback {
     pub(super) inlets: Vec<Inlet>,
-    pub(super) ear: Forwarder,
+    pub(super) forwarder: Forwarder,
     pub(super) calls: Calls,
     pub(super) outlets: Vec<Outlet>,
     pub(super) clock: JackClock,
@@ -130,7 +132,7 @@ impl ProcessHandler for Callback {
             let Ok(device) = u32::try_from(current.load(Relaxed)) else { continue };
             for event in port.iter(scope) {
                 let at = cycle + Duration::from_secs_f64(f64::from(event.time) / f64::from(self.rate));
-                self.ear.hear(parser, DeviceId(device), at, event.bytes);
+                self.forwarder.forward(parser, DeviceId(device), at, event.bytes);
             }
         }
         for outlet in &mut self.outlets {
@@ -152,16 +154,18 @@ mod tests {
     #[test]
     fn nothing_is_allocated_and_overflow_is_counted() {
         reset_violation_count();
-        let (ring, mut heard) = HeapRb::new(4).split();
+        let (ring, mut received) = HeapRb::new(4).split();
         let wake = Wake::default();
         assert!(!wake.wait(Duration::ZERO));
-        let mut ear = Forwarder::new(ring, wake.clone(), Arc::default());
+        let mut forwarder = Forwarder { ring, wake: wake.clone(), losses: Arc::default() };
         let (mut parser, now) = (Parser::default(), Instant::now());
-        assert_no_alloc(|| ear.hear(&mut parser, DeviceId(3), now, &[0x90, 60, 100, 62, 100, 0xB0, 1, 2, 1, 3, 1, 4]));
-        assert_eq!((heard.occupied_len(), ear.losses.count(Loss::MidiIn)), (4, 1));
+        assert_no_alloc(|| {
+            forwarder.forward(&mut parser, DeviceId(3), now, &[0x90, 60, 100, 62, 100, 0xB0, 1, 2, 1, 3, 1, 4])
+        });
+        assert_eq!((received.occupied_len(), forwarder.losses.count(Loss::MidiIn)), (4, 1));
         assert!(wake.wait(Duration::ZERO), "who reads the ring is woken");
         assert_eq!(
-            heard.try_pop().map(|heard| heard.message),
+            received.try_pop().map(|received| received.message),
             Some(Message::NoteOn { channel: 0, note: 60, velocity: 100 })
         );
 

@@ -1,7 +1,7 @@
 //! Processes datagrams, notices and time, without sockets.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +14,6 @@ use super::fault::{Complaints, Counters};
 use super::feedback::{Feedback, LEASE, Subscription};
 use super::message;
 use super::outbox::{Datagram, Outbox};
-use super::server::Clients;
 use super::time::Now;
 use crate::event::health::Loss;
 use crate::event::parameter::Param;
@@ -22,6 +21,15 @@ use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 
 /// Maximum arguments returned to a ping.
 const PING_ARGUMENTS: usize = 4;
+
+/// Clients known in advance.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// Hosts whose addresses need no verification.
+    pub trusted: Vec<IpAddr>,
+    /// Subscriptions of an earlier run; each starts with a full lease.
+    pub subscriptions: Vec<Subscription>,
+}
 
 /// The state of the receiving task.
 pub(super) struct Connection {
@@ -84,12 +92,12 @@ impl Connection {
         }
         let mut wanted = Wanted::default();
         for request in requests {
-            self.take(request, from, now.monotonic, datagram.len(), &mut wanted);
+            self.process(request, from, now.monotonic, datagram.len(), &mut wanted);
         }
         self.answer(wanted, from, now.monotonic, datagram.len());
     }
 
-    fn take(&mut self, request: Request, from: SocketAddr, now: Instant, bytes: usize, wanted: &mut Wanted) {
+    fn process(&mut self, request: Request, from: SocketAddr, now: Instant, bytes: usize, wanted: &mut Wanted) {
         let at = |port: Option<u16>| {
             let mut at = from;
             at.set_port(port.unwrap_or(from.port()));
@@ -154,7 +162,7 @@ impl Connection {
 
     /// Sends a secret to an address, to be returned.
     fn ask_to_confirm(&mut self, wish: Wish, to: SocketAddr, bytes: usize, now: Instant) {
-        let secret = confirm(&self.access, wish, to, now);
+        let secret = message::confirm(self.access.token(wish, to, now));
         self.outbox.reply(to, vec![secret], bytes * MAX_AMPLIFICATION, now);
     }
 
@@ -202,11 +210,6 @@ impl Connection {
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         self.feedback.subscriptions()
     }
-}
-
-/// The message that asks an address to confirm.
-pub(super) fn confirm(access: &Access, wish: Wish, to: SocketAddr, now: Instant) -> OscMessage {
-    message::message("/melos/confirm", vec![OscType::String(access.token(wish, to, now))])
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rosc::{OscMessage, OscType};
 
-use super::fault::Fault;
+use super::fault::{self, Fault};
 use super::message::STREAMS;
 use super::time::{Now, When, when};
 use super::{address, guard};
@@ -61,10 +61,10 @@ pub struct Decoded {
 #[must_use]
 pub fn decode(datagram: &[u8], now: Now) -> Decoded {
     let mut decoded = Decoded::default();
-    if datagram.len() > guard::MAX_BYTES {
+    if datagram.len() > fault::MAX_BYTES {
         decoded.faults.push(Fault::Oversized(datagram.len()));
     } else {
-        decoded.read_packet(datagram, When::AtOnce, guard::MAX_DEPTH, now);
+        decoded.read_packet(datagram, When::AtOnce, fault::MAX_DEPTH, now);
     }
     decoded
 }

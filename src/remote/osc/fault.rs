@@ -10,18 +10,25 @@ use thiserror::Error;
 use crate::event::health::{Loss, Losses};
 use crate::remote::log_limiter::{LogLimiter, and_more};
 
+/// Maximum datagram size in bytes: some hundred messages.
+pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
+/// Maximum nesting depth of bundles and of arrays.
+pub(super) const MAX_DEPTH: usize = 8;
+/// Maximum address length in bytes: several times the longest address, for patterns that name many.
+pub(super) const MAX_ADDRESS: usize = 255;
+
 /// Why a packet, or a message in it, was refused.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Longer than `guard::MAX_BYTES`.
-    #[error("packet of {0} bytes is too large (maximum {max})", max = super::guard::MAX_BYTES)]
+    /// Longer than `MAX_BYTES`.
+    #[error("packet of {0} bytes is too large (maximum {max})", max = MAX_BYTES)]
     Oversized(usize),
-    /// An address longer than `guard::MAX_ADDRESS`.
-    #[error("address of {0} bytes is too long (maximum {max})", max = super::guard::MAX_ADDRESS)]
+    /// An address longer than `MAX_ADDRESS`.
+    #[error("address of {0} bytes is too long (maximum {max})", max = MAX_ADDRESS)]
     LongAddress(usize),
-    /// Bundles or arrays nested deeper than `guard::MAX_DEPTH`.
-    #[error("nested too deeply (maximum {max} levels)", max = super::guard::MAX_DEPTH)]
+    /// Bundles or arrays nested deeper than `MAX_DEPTH`.
+    #[error("nested too deeply (maximum {max} levels)", max = MAX_DEPTH)]
     Nested,
     /// Not OSC.
     #[error("malformed: {0}")]

@@ -6,15 +6,8 @@
 
 use rosc::{OscMessage, OscPacket, OscTime};
 
-use super::fault::Fault;
+use super::fault::{Fault, MAX_ADDRESS, MAX_DEPTH};
 use crate::quote::shown;
-
-/// Maximum datagram size in bytes: some hundred messages.
-pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
-/// Maximum nesting depth of bundles and of arrays.
-pub(super) const MAX_DEPTH: usize = 8;
-/// Maximum address length in bytes: several times the longest address, for patterns that name many.
-pub(super) const MAX_ADDRESS: usize = 255;
 
 const BUNDLE: &[u8] = b"#bundle\0";
 

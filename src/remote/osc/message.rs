@@ -16,6 +16,11 @@ pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
 }
 
+/// Asks an address to return a token.
+pub(super) fn confirm(token: String) -> OscMessage {
+    message("/melos/confirm", vec![OscType::String(token)])
+}
+
 /// A parameter's value; `None` for triggers, which have none.
 pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
     Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))

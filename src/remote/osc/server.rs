@@ -1,7 +1,7 @@
 //! The receiving task and the sending task.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::connection::Connection;
+use super::connection::{Clients, Connection};
 use super::fault::Counters;
 use super::feedback::{INTERVAL, Subscription};
 use super::outbox::Datagram;
@@ -36,15 +36,6 @@ pub enum OscError {
         /// The cause.
         source: io::Error,
     },
-}
-
-/// Clients known in advance.
-#[derive(Debug, Clone, Default)]
-pub struct Clients {
-    /// Hosts whose addresses need no verification.
-    pub trusted: Vec<IpAddr>,
-    /// Subscriptions of an earlier run; each starts with a full lease.
-    pub subscriptions: Vec<Subscription>,
 }
 
 /// A running server; stops when dropped.
@@ -103,7 +94,7 @@ impl OscServer {
 
     /// Sends a notice to listeners. Never blocks: when they cannot keep up the notice is dropped and counted as unsent.
     /// At the start, every value that differs from its default must be sent once.
-    pub fn tell(&self, notice: Notice) {
+    pub fn publish(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
             self.counters.lost(Loss::OscUnsent, 1);
         }

@@ -10,15 +10,15 @@ use serde::Deserialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Shared;
+use super::methods::{METHODS, method_of};
 use super::slots::Slot;
-use super::tree::{METHODS, method_of};
 use super::value_cache::Listening;
 use crate::event::health::Loss;
 use crate::event::parameter::TABLE;
 use crate::event::{ControlEvent, Incoming, Source};
 use crate::remote::osc::fault::Complaints;
+use crate::remote::osc::fault::MAX_BYTES;
 use crate::remote::osc::feedback::INTERVAL;
-use crate::remote::osc::guard::MAX_BYTES;
 use crate::remote::osc::{Decoded, Now, Request, decode, message};
 
 /// Time after which a client that reads nothing is disconnected. Nothing accumulates meanwhile: only the newest values

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rosc::{OscMessage, OscType};
 
-use super::tree::{METHODS, method_of, path_of};
+use super::methods::{METHODS, method_of, path_of};
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::remote::osc::feedback::ECHO_GUARD;
@@ -50,7 +50,7 @@ impl ValueCache {
     }
 
     /// Processes a notice.
-    pub(super) fn tell(&mut self, notice: &Notice) {
+    pub(super) fn update(&mut self, notice: &Notice) {
         match notice {
             Notice::Value(param @ Param::Chord, value) if self.sounding.is_some() => {
                 self.values.arguments[*param as usize] = arguments(*param, value);
@@ -175,10 +175,10 @@ mod tests {
         listening.listen(Param::Reverb as usize, &known);
         assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.25)]]);
         for value in [0.5, 0.75] {
-            known.tell(&number(value));
+            known.update(&number(value));
         }
         assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.75)]]);
-        known.tell(&number(0.75));
+        known.update(&number(0.75));
         assert!(sent(&mut listening, &known, now).is_empty());
     }
 
@@ -188,10 +188,10 @@ mod tests {
         listening.listen(Param::Reverb as usize, &known);
         listening.due(&known, now);
         listening.heard(Param::Reverb, &Value::Number(0.5), now);
-        known.tell(&number(0.5));
+        known.update(&number(0.5));
         assert!(sent(&mut listening, &known, now + ECHO_GUARD).is_empty());
         listening.heard(Param::Reverb, &Value::Number(0.6), now);
-        known.tell(&number(0.7));
+        known.update(&number(0.7));
         assert!(sent(&mut listening, &known, now).is_empty(), "while its fader may still move");
         assert_eq!(sent(&mut listening, &known, now + ECHO_GUARD), [[OscType::Float(0.7)]]);
     }
@@ -200,11 +200,11 @@ mod tests {
     fn each_onset_counts_but_none_of_the_past() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
-        known.tell(&onset);
+        known.update(&onset);
         listening.listen(method_of("/melos/onset").unwrap(), &known);
         assert!(sent(&mut listening, &known, now).is_empty());
         for _ in 0..2 {
-            known.tell(&onset);
+            known.update(&onset);
             assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.5)]]);
         }
     }
@@ -217,10 +217,10 @@ mod tests {
         listening.listen(chord, &known);
         assert_eq!(sent(&mut listening, &known, now), [text("auto")]);
         let key = crate::music::theory::Key { tonic: 9, mode: crate::music::theory::Mode::Minor };
-        known.tell(&Notice::Chord(crate::music::theory::Chord::parse("Am7").unwrap(), key));
+        known.update(&Notice::Chord(crate::music::theory::Chord::parse("Am7").unwrap(), key));
         assert_eq!(sent(&mut listening, &known, now), [text("Am7")]);
         assert_eq!(known.values().arguments[chord], Some(text("auto")));
-        known.tell(&Notice::Value(Param::Chord, Value::Text("C".to_owned())));
+        known.update(&Notice::Value(Param::Chord, Value::Text("C".to_owned())));
         assert_eq!(known.values().arguments[chord], Some(text("C")));
         assert_eq!(sent(&mut listening, &known, now), [] as [Vec<OscType>; 0]);
     }

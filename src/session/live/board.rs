@@ -50,7 +50,7 @@ impl Board {
     }
 
     /// Counts messages that were understood but refused.
-    pub(super) fn refuse(&self, messages: u64) {
+    pub(super) fn count_refused(&self, messages: u64) {
         self.losses.add(Loss::OscRefused, messages);
     }
 
@@ -60,20 +60,20 @@ impl Board {
     }
 
     /// Sends a notice to every listener.
-    pub(super) fn tell(&self, notice: Notice) {
-        self.oscquery.tell(&notice);
-        self.osc.tell(notice);
+    pub(super) fn publish(&self, notice: Notice) {
+        self.oscquery.publish(&notice);
+        self.osc.publish(notice);
     }
 
-    /// Sends the values that changed, and returns them.
-    pub(super) fn tell_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
+    /// Publishes the values that changed, and returns them.
+    pub(super) fn publish_changed_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
         let mut last = self.metrics.last_sent();
         let changed: Vec<_> = values.iter().filter(|value| !last.values.contains(value)).cloned().collect();
         if changed.is_empty() {
             return changed;
         }
         for (param, value) in &changed {
-            self.tell(Notice::Value(*param, value.clone()));
+            self.publish(Notice::Value(*param, value.clone()));
         }
         last.status.parameters =
             values.iter().map(|(param, value)| (param.spec().id.to_owned(), param.to_json(value))).collect();
@@ -82,19 +82,19 @@ impl Board {
     }
 
     /// Sends the currently heard mood if it has changed.
-    pub(super) fn tell_mood(&self, mood: Mood) {
+    pub(super) fn publish_mood(&self, mood: Mood) {
         if self.metrics.last_sent().mood.replace(mood) != Some(mood) {
-            self.tell(Notice::Mood(mood));
+            self.publish(Notice::Mood(mood));
         }
     }
 
-    /// Keeps for `melos status` where in its plans the performance is.
-    pub(super) fn tell_show(&self, show: ShowMetrics) {
+    /// Updates the setlist, the timer and the opening hours in the status.
+    pub(super) fn set_show(&self, show: ShowMetrics) {
         self.metrics.last_sent().status.show = show;
     }
 
-    /// Tells level and health, and keeps them for `melos status`.
-    pub(super) fn tell_levels(
+    /// Publishes levels and health, and updates them in the status.
+    pub(super) fn publish_levels(
         &self,
         engine: &EngineStatus,
         output: &OutputStatus,
@@ -111,15 +111,15 @@ impl Board {
         } else {
             "playing"
         };
-        self.tell(Notice::Level { rms_db, peak_db });
+        self.publish(Notice::Level { rms_db, peak_db });
         let [network, bass, pad, upper, harmony] = engine.take_layers().map(gain_to_db);
-        self.tell(Notice::Meters(Meters {
+        self.publish(Notice::Meters(Meters {
             peaks_db: [network, bass, pad, upper, harmony, peak_db],
             limiter_db: gain_to_db(engine.take_limiter_gain()),
             limited: u32::try_from(engine.limited()).unwrap_or(u32::MAX),
         }));
         let counts = engine.losses().counts();
-        self.tell(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
+        self.publish(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
         let mut last = self.metrics.last_sent();
         if let Some(line) = last.losses.line(&counts, Instant::now()) {
             tracing::warn!("{line}");

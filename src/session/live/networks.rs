@@ -105,15 +105,15 @@ mod tests {
         };
         assert!(load(runtime, folder.path(), &playing).unwrap().is_none(), "nothing changed");
 
-        let decoder = fs::read(at("decoder.onnx")).unwrap();
-        fs::remove_file(at("decoder.onnx")).unwrap();
-        refuse("decoder.onnx: No such file");
-        fs::write(at("decoder.onnx"), &decoder[..1000]).unwrap();
+        let decoder = fs::read(at("pianist-decoder.onnx")).unwrap();
+        fs::remove_file(at("pianist-decoder.onnx")).unwrap();
+        refuse("pianist-decoder.onnx: No such file");
+        fs::write(at("pianist-decoder.onnx"), &decoder[..1000]).unwrap();
         refuse("truncated");
-        fs::write(at("decoder.onnx"), vec![0; decoder.len()]).unwrap();
+        fs::write(at("pianist-decoder.onnx"), vec![0; decoder.len()]).unwrap();
         refuse("SHA-256");
-        fs::write(at("decoder.onnx"), &decoder).unwrap();
-        fs::write(at("model.toml"), contract.replacen("layers = 2", "layers = 3", 1)).unwrap();
+        fs::write(at("pianist-decoder.onnx"), &decoder).unwrap();
+        fs::write(at("model.toml"), contract.replacen("layers = 1", "layers = 2", 1)).unwrap();
         refuse("should be float");
 
         fs::write(at("model.toml"), without_vocoder(&contract)).unwrap();

@@ -64,7 +64,7 @@ impl Remote {
         let board = Arc::new(Board::new(osc, oscquery, metrics, troubles, Arc::clone(inbox.losses())));
         tokio::spawn(threads::steady_task("render", async move || Arc::clone(&http).render().await));
         let (heard, told) = (listeners.clone(), Arc::clone(&board));
-        tokio::spawn(threads::steady_task("spectrum", async move || spectrum::tell(&heard, &told).await));
+        tokio::spawn(threads::steady_task("spectrum", async move || spectrum::publish(&heard, &told).await));
         Ok(Self { board, api, listeners, page, discovery })
     }
 }

@@ -21,13 +21,13 @@ const LOWEST: f32 = 32.703;
 const PER_OCTAVE: f32 = 6.0;
 
 /// Measures and tells until the program ends; what it does not keep up with it leaves out.
-pub(super) async fn tell(listeners: &Listeners, board: &Board) {
+pub(super) async fn publish(listeners: &Listeners, board: &Board) {
     let mut spectrum = Spectrum::new();
     loop {
         let mut parts = listeners.attend();
         while let Some(part) = parts.recv().await {
             if let Some(bands) = spectrum.take(&part) {
-                board.tell(Notice::Spectrum(bands));
+                board.publish(Notice::Spectrum(bands));
             }
         }
     }

@@ -3,7 +3,8 @@
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
-use melos::generator::model::{LOOK_AHEAD, Latent, ModelError, Models, stateful};
+use melos::generator::model::{LOOK_AHEAD, ModelError, Models};
+use melos::generator::pianist::AHEAD;
 use melos::generator::vocoder::{MelBlock, Vocoder};
 use melos::mel::{BINS, HOP, N_FFT, hann_window};
 
@@ -57,30 +58,26 @@ pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>
     found
 }
 
-/// Decodes latents in one piece, without rollback or hops and with a single inverse transform over all frames. Returns
-/// as many samples as the latents last; the last few are incomplete.
+/// Decodes the mel frames of a performance in one piece, without rollback or hops and with a single inverse transform over
+/// all frames. Returns as many samples as the blocks last; the last few are incomplete.
 ///
 /// # Errors
 /// When a network fails.
-pub fn decode_whole(models: Models, latents: &[Latent]) -> Result<Vec<f32>, ModelError> {
-    let Models { mut decoder, vocoder, .. } = models;
-    let mut vocoder = Vocoder::new(vocoder);
+pub fn decode_whole(models: Models, blocks: &[Box<MelBlock>]) -> Result<Vec<f32>, ModelError> {
+    let mut vocoder = Vocoder::new(models.vocoder);
     let fft = RealFftPlanner::<f32>::new().plan_fft_inverse(N_FFT);
     let (mut bins, mut samples) = (fft.make_input_vec(), fft.make_output_vec());
     // The squared windows of overlapping frames add up to 3/2.
     let weights: Vec<f32> = hann_window().iter().map(|w| w / (1.5 * N_FFT as f32)).collect();
     // Frame f is centred on sample f · HOP: half a window lies before the music.
     let lead = N_FFT / 2;
-    let frames = latents.len() * melos::mel::FRAMES_PER_LATENT;
+    let frames = blocks.len() * melos::mel::FRAMES_PER_LATENT;
     let mut sound = vec![0.0; frames * HOP + N_FFT];
     let mut frame = 0usize;
-    for latent in latents {
-        decoder.input(stateful::INPUT).copy_from_slice(latent);
-        decoder.step()?;
-        let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
-        for (real, imag) in vocoder.step(&mel)?.frames() {
-            // The vocoder has latency: its first output belongs to frames before the music.
-            if let Some(frame) = frame.checked_sub(LOOK_AHEAD) {
+    for mel in blocks {
+        for (real, imag) in vocoder.step(mel)?.frames() {
+            // Pianist and vocoder look ahead: the first outputs belong to frames before the music.
+            if let Some(frame) = frame.checked_sub(AHEAD + LOOK_AHEAD) {
                 for (bin, (real, imag)) in bins.iter_mut().zip(real.iter().zip(imag)) {
                     *bin = Complex::new(*real, *imag);
                 }

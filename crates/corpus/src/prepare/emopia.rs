@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, files, identifier, stem};
+use super::corpus::{Corpus, CorpusError};
 use super::label::Quadrant;
+use super::paths::{files, identifier, stem};
+use super::piece::{Listing, Piece, Source, Split};
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     let mut listing = Listing::default();

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, entries, files, stem};
+use super::corpus::{Corpus, CorpusError};
+use super::paths::{entries, files, stem};
+use super::piece::{Listing, Piece, Source, Split};
 use super::table::Table;
 
 /// Rows of column names in `tracks.csv`.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, entries, identifier};
+use super::corpus::{Corpus, CorpusError};
+use super::paths::{entries, identifier};
+use super::piece::{Listing, Piece, Source, Split};
 use crate::analysis::decode;
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {

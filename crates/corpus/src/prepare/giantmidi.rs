@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, files, identifier, stem};
+use super::corpus::{Corpus, CorpusError};
+use super::paths::{files, identifier, stem};
+use super::piece::{Listing, Piece, Source, Split};
 
 /// Characters of a YouTube id.
 const YOUTUBE_ID: usize = 11;

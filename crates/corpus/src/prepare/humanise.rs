@@ -7,8 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::beats::BeatGrid;
-use super::corpus::{Score, hash};
 use super::midi::{MidiScore, Note, Pedal, sort};
+use super::piece::{Score, hash};
 use super::random::{normal, uniform};
 
 /// Beats per phrase.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, files, identifier};
+use super::corpus::{Corpus, CorpusError};
+use super::paths::{files, identifier};
+use super::piece::{Listing, Piece, Source, Split};
 use super::table::Table;
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {

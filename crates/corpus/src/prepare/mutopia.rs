@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, files, identifier, stem};
+use super::corpus::{Corpus, CorpusError};
+use super::paths::{files, identifier, stem};
+use super::piece::{Listing, Piece, Source, Split};
 use super::table::Table;
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {

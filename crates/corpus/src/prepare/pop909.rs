@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::beats::BeatGrid;
-use super::corpus::{Corpus, CorpusError, Listing, Piece, Source, Split, entries, read};
+use super::corpus::{Corpus, CorpusError};
+use super::paths::{entries, read};
+use super::piece::{Listing, Piece, Source, Split};
 
 /// Two arrangements of one song, which must not be torn apart: the second goes where the first goes.
 const SAME_SONG: (&str, &str) = ("018", "017");

@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::Options;
-use super::corpus::{Material, Piece, Source, Split, hash};
+use super::catalogue::Material;
+use super::piece::{Piece, Source, Split, hash};
 use super::random::{below, shuffle};
 
 /// Maximum transposition of a copy in semitones.

@@ -7,8 +7,8 @@ mod soundfont;
 
 use std::path::{Path, PathBuf};
 
-use super::corpus::stem;
 use super::midi::Note;
+use super::paths::stem;
 use library::Library;
 use sampler::Sampler;
 use soundfont::Synth;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::Options;
-use super::corpus::{CorpusError, Material, Piece, Score, sound};
+use super::catalogue::{Material, sound};
+use super::corpus::CorpusError;
 use super::label::{Label, Labeller};
 use super::midi::{Note, Pedal};
+use super::piece::{Piece, Score};
 use super::random::uniform;
 use super::rendition::Rendition;
 use super::shard::Shard;

@@ -17,7 +17,8 @@ from .layout import (
 )
 from .library import Library, Song
 from .network import Batch
-from .windows import View, Window, cut
+from .view import View
+from .windows import Window, cut
 
 SLOW_BPM = 85.0
 """Below this tempo half of the windows are counted twice as fast: slow music is felt both ways."""

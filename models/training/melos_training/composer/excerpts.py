@@ -15,7 +15,7 @@ from .network import Composer
 from .playing import Plan, Player
 from .sampling import Taste
 from .stepping import Stepper
-from .windows import View
+from .view import View
 
 SECONDS = 41.0
 """Length of an excerpt; the first four seconds and what follows forty are not measured."""

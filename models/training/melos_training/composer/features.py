@@ -10,7 +10,7 @@ from .layout import FloatArray, IntArray
 from .library import Song
 from .midi import Performance
 from .mood import key_fit
-from .windows import View
+from .view import View
 
 GROUP = 0.05
 """Seconds within which onsets are struck together."""

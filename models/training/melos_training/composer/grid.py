@@ -9,7 +9,7 @@ from .layout import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from .library import Song
-    from .windows import View
+    from .view import View
 
 TEMPO_REACH = 4
 """Beats either side over which the tempo is averaged."""

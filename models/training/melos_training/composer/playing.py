@@ -33,7 +33,8 @@ from .mood import Labeller
 from .network import END, HIDDEN
 from .sampling import Servo, Taste, choose
 from .stepping import Stepper
-from .windows import View, cut
+from .view import View
+from .windows import cut
 
 MOST_NOTES = 16
 """Notes of a frame at most."""

@@ -37,6 +37,7 @@ from .layout import (
 from .library import Song
 from .memory import Events, Memory
 from .mood import Labeller
+from .view import View
 
 CHORD_REACH = 6
 """Frames either side whose sounding notes make the chord where none is written."""
@@ -46,27 +47,6 @@ HISTORY = 36.0
 """Seconds before a window whose notes may still be remembered: eight bars."""
 DECAY = 1.0
 """Seconds in which a sounding key falls to the e-th part of what sets it off."""
-
-
-@dataclass
-class View:
-    """How a song is looked at."""
-
-    start: float
-    """Seconds at which the window begins, in the song's warped time."""
-    frames: int
-    ratio: float = 1.0
-    """By how much time is stretched."""
-    shift: int = 0
-    """Semitones up."""
-    reach: float = 2.0
-    """Seconds either side whose onsets make density, loudness, register and length."""
-    fresh: bool = False
-    """Whether nothing before the window is known."""
-    written_chords: bool = True
-    """Whether the chords are those of the corpus, or what sounds."""
-    doubled: bool = False
-    """Whether the beat is counted twice as fast."""
 
 
 @dataclass

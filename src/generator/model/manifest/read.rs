@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::{Audio, ConditionLayout, Context, File, LatentLayout, Manifest, VocoderLayout};
+use super::{Audio, ConditionLayout, Context, File, LatentLayout, Manifest, PianistLayout, VocoderLayout};
 use crate::files::document::{Document, Problem, Table};
 
 /// Larger than anything a network here has, and small enough to be multiplied.
@@ -13,6 +13,7 @@ const LAYERS: RangeInclusive<i64> = 1..=256;
 const HEADS: RangeInclusive<i64> = 1..=256;
 const HEAD_DIM: RangeInclusive<i64> = 2..=1024;
 const SLOTS: RangeInclusive<i64> = 1..=16_384;
+const WIDTH: RangeInclusive<i64> = 1..=1 << 16;
 /// Most numbers in the keys and values of all layers: a gibibyte.
 const MEMORY: u64 = 1 << 28;
 /// Largest network file.
@@ -52,13 +53,19 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
     };
     table.finish(document);
 
-    let mut table = section(document, &mut root, "conditions");
-    let conditions =
-        ConditionLayout { values: count(document, &mut table, "values"), masks: count(document, &mut table, "masks") };
+    let mut table = section(document, &mut root, "composer");
+    let conditions = ConditionLayout {
+        frame: count(document, &mut table, "frame"),
+        fine: count(document, &mut table, "fine"),
+        memory: count(document, &mut table, "memory"),
+    };
+    let composer = context(document, &mut table);
     table.finish(document);
 
-    let mut table = section(document, &mut root, "context");
-    let context = context(document, &mut table);
+    let mut table = section(document, &mut root, "pianist");
+    let pianist =
+        PianistLayout { ahead: count(document, &mut table, "ahead"), roll: count(document, &mut table, "roll") };
+    let pianos = table.texts(document, "pianos");
     table.finish(document);
 
     let mut table = section(document, &mut root, "vocoder");
@@ -80,7 +87,9 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
         audio,
         latent,
         conditions,
-        context,
+        composer,
+        pianos,
+        pianist,
         vocoder,
         files,
         path: file.to_owned(),
@@ -97,6 +106,7 @@ fn section<'a>(document: &mut Document<'_>, root: &mut Table<'a>, key: &'static 
 
 fn context(document: &mut Document<'_>, table: &mut Table<'_>) -> Context {
     let context = Context {
+        width: whole(document, table, "width", WIDTH),
         window: whole(document, table, "window", SLOTS),
         slots: whole(document, table, "slots", SLOTS),
         layers: whole(document, table, "layers", LAYERS),
@@ -104,7 +114,6 @@ fn context(document: &mut Document<'_>, table: &mut Table<'_>) -> Context {
         head_dim: whole(document, table, "head_dim", HEAD_DIM),
         rope_base: number(document, table, "rope_base"),
     };
-    table.integer(document, "flow_steps", COUNT);
     let sizes = [context.layers, 2, 2, context.heads, context.slots, context.head_dim];
     let numbers = sizes.iter().map(|size| *size as u64).product::<u64>();
     if numbers > MEMORY {

@@ -188,7 +188,7 @@ fn a_bundles_good_messages_survive_its_bad_ones() {
         bad(OscType::Array(OscArray { content: vec![OscType::Float(f32::NAN)] })),
         bad(OscType::Blob(vec![0; 4])),
         encoder::encode(&message("/melos/nothing", &[])).unwrap(),
-        nested_bundles(guard::MAX_DEPTH),
+        nested_bundles(fault::MAX_DEPTH),
         bundle_of(&[b"/a\0\0".to_vec()]),
         b"#bundle\0\0\0\0\0".to_vec(),
     ] {
@@ -275,13 +275,13 @@ fn nested_bundles(depth: usize) -> Vec<u8> {
 
 #[test]
 fn deep_nesting_is_refused_before_it_is_decoded() {
-    assert_eq!(decode(&nested_bundles(guard::MAX_DEPTH), Now::take()).requests.len(), 1);
-    assert_eq!(refused(&nested_bundles(guard::MAX_DEPTH + 1)), [Fault::Nested]);
+    assert_eq!(decode(&nested_bundles(fault::MAX_DEPTH), Now::take()).requests.len(), 1);
+    assert_eq!(refused(&nested_bundles(fault::MAX_DEPTH + 1)), [Fault::Nested]);
     assert_eq!(refused(&nested_bundles(700)), [Fault::Nested]);
     assert!(matches!(refused(&nested_bundles(5000))[..], [Fault::Oversized(100_016..)]));
     // It does not recurse deeply without the size limit either.
     let mut decoded = Decoded::default();
-    decoded.read_packet(&nested_bundles(5000), When::AtOnce, guard::MAX_DEPTH, Now::take());
+    decoded.read_packet(&nested_bundles(5000), When::AtOnce, fault::MAX_DEPTH, Now::take());
     assert_eq!(decoded.faults, [Fault::Nested]);
 
     let arrays = |depth: usize| {
@@ -291,7 +291,7 @@ fn deep_nesting_is_refused_before_it_is_decoded() {
         packet.resize(packet.len() / 4 * 4 + 4, 0);
         packet
     };
-    assert!(decode(&arrays(guard::MAX_DEPTH), Now::take()).requests.is_empty());
+    assert!(decode(&arrays(fault::MAX_DEPTH), Now::take()).requests.is_empty());
     assert_eq!(refused(&arrays(5000)), [Fault::Nested]);
 }
 

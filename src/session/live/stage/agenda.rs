@@ -26,7 +26,7 @@ pub(super) struct Agenda {
 impl Agenda {
     /// Empties the inbox; `horizon_at` gives the horizon at a future time. Events without a time, or with one in the
     /// past, are due at the current horizon. Returns the number of events refused for lack of room.
-    pub(super) fn take_in(&mut self, inbox: &Inbox, horizon: u64, horizon_at: impl Fn(Instant) -> u64) -> u64 {
+    pub(super) fn collect(&mut self, inbox: &Inbox, horizon: u64, horizon_at: impl Fn(Instant) -> u64) -> u64 {
         let mut drained = std::mem::take(&mut self.drained);
         inbox.drain(&mut drained);
         let mut refused = 0;
@@ -58,7 +58,7 @@ impl Agenda {
     }
 
     /// Takes the next event due by a frame.
-    pub(super) fn take(&mut self, frame: u64) -> Option<Incoming> {
+    pub(super) fn pop_due(&mut self, frame: u64) -> Option<Incoming> {
         let entry = self.waiting.first_entry().filter(|entry| entry.key().0 <= frame)?;
         let incoming = entry.remove();
         if incoming.due.is_some() {
@@ -92,27 +92,27 @@ mod tests {
     use crate::event::parameter::{Param, Value};
 
     #[test]
-    fn events_come_in_the_order_of_their_time_then_of_their_arrival() {
+    fn events_are_ordered_by_time_then_arrival() {
         let inbox = Inbox::new(std::sync::Arc::default());
         let now = Instant::now();
         let horizon_at = |due: Instant| 900 + due.duration_since(now).as_millis() as u64 * 48;
         let event = |bpm, due| Incoming { event: ControlEvent::Beat { beat: bpm, at: 0 }, due, source: Source::Other };
         let mut agenda = Agenda::default();
         inbox.push(event(1.0, Some(now + Duration::from_secs(10))));
-        agenda.take_in(&inbox, 1000, horizon_at);
+        agenda.collect(&inbox, 1000, horizon_at);
         inbox.push(event(2.0, None));
         inbox.push(event(3.0, Some(now)));
-        agenda.take_in(&inbox, 1000, horizon_at);
+        agenda.collect(&inbox, 1000, horizon_at);
         for beat in [2.0, 3.0] {
             assert_eq!(agenda.next_frame(), Some(1000));
-            assert_eq!(agenda.take(1000).unwrap().event, ControlEvent::Beat { beat, at: 0 });
+            assert_eq!(agenda.pop_due(1000).unwrap().event, ControlEvent::Beat { beat, at: 0 });
         }
-        assert_eq!(agenda.take(1000), None);
+        assert_eq!(agenda.pop_due(1000), None);
         assert_eq!(agenda.next_frame(), Some(900 + 480_000));
     }
 
     #[test]
-    fn bundles_for_later_take_no_room_from_anything_else() {
+    fn scheduled_bundles_leave_room_for_other_clients_and_immediate_events() {
         let (inbox, now) = (Inbox::new(std::sync::Arc::default()), Instant::now());
         let mut agenda = Agenda::default();
         let within_the_hour = Some(now + Duration::from_secs(3000));
@@ -124,23 +124,27 @@ mod tests {
                     let event = ControlEvent::Set(Param::Valence, Value::Number(1.0));
                     assert!(inbox.push(Incoming { event, due: within_the_hour, source }));
                 }
-                refused += agenda.take_in(&inbox, 1000, |_| 144_000_000);
+                refused += agenda.collect(&inbox, 1000, |_| 144_000_000);
             }
             refused
         };
         assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - FROM_ONE) as u64);
-        assert_eq!(flood(&mut agenda, "10.0.0.1:2"), 4096, "another port is no other client");
+        assert_eq!(flood(&mut agenda, "10.0.0.1:2"), 4096, "another port is the same client");
         for host in 2..5 {
-            assert_eq!(flood(&mut agenda, &format!("10.0.0.{host}:1")), (4096 - FROM_ONE) as u64, "each has its share");
+            assert_eq!(
+                flood(&mut agenda, &format!("10.0.0.{host}:1")),
+                (4096 - FROM_ONE) as u64,
+                "each client has a share"
+            );
         }
         assert_eq!(flood(&mut agenda, "10.0.0.5:1"), 4096);
         for source in [Source::Osc("10.0.0.1:1".parse().unwrap()), Source::Midi, Source::Other] {
             let event = ControlEvent::Set(Param::Panic, Value::Trigger);
             inbox.push(Incoming { event, due: None, source });
-            assert_eq!(agenda.take_in(&inbox, 1000, |_| 0), 0);
-            assert_eq!(agenda.take(1000).map(|incoming| incoming.source), Some(source));
+            assert_eq!(agenda.collect(&inbox, 1000, |_| 0), 0);
+            assert_eq!(agenda.pop_due(1000).map(|incoming| incoming.source), Some(source));
         }
-        while agenda.take(u64::MAX).is_some() {}
-        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - FROM_ONE) as u64, "what has happened gives its room back");
+        while agenda.pop_due(u64::MAX).is_some() {}
+        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - FROM_ONE) as u64, "handled events free their room");
     }
 }

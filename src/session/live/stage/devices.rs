@@ -1,22 +1,28 @@
 //! Controllers, clocks and instruments: MIDI in and out, MIDI learn, Ableton Link.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use super::leader::Leaders;
-use super::learn::Lesson;
+use super::learn::MidiLearn;
 use super::timeline::Timeline;
+use crate::conductor::Conductor;
 use crate::event::parameter::{Param, TempoSource, Value};
-use crate::event::{ControlEvent, Inbox, Source};
+use crate::event::{ControlEvent, Inbox, LearnRequest, Notice, Source};
 use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{Learned, LiveMappings, Mapping};
 use crate::midi::{Message, MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::OutputStatus;
 use crate::quote::shown;
+use crate::units::SAMPLE_RATE;
 
 /// Capacity of the event channels; a turn empties them within milliseconds.
 const EVENTS: usize = 1024;
+
+/// Frames after the start at which MIDI devices have had time to be found.
+const MIDI_SETTLED: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
 /// MIDI devices and their events; the handle keeps them connected.
 type Midi = (MidiIn, Receiver<MidiEvent>);
@@ -27,14 +33,17 @@ pub(in crate::session::live) struct Devices {
     /// The MIDI system requested at startup.
     host: MidiHost,
     leaders: Leaders,
-    pub(super) mappings: LiveMappings,
-    /// The parameter being learned.
-    pub(super) lesson: Option<Lesson>,
+    /// The tempo source last logged.
+    tempo_source: TempoSource,
+    mappings: LiveMappings,
+    learn: MidiLearn,
+    /// Whether the devices found at the start were logged.
+    logged: bool,
 }
 
 impl Devices {
-    /// Looks for devices on the system asked for, or on the one that belongs to the `output`; joins Link if it is to be
-    /// followed. Their events wake the thread that drains the `inbox`.
+    /// Searches for devices on the configured MIDI system, or on the one that suits the `output`; joins Link if it is
+    /// configured. Their events wake the thread that drains the `inbox`.
     ///
     /// # Errors
     /// When no thread can be created, or the program was built without Link.
@@ -43,71 +52,88 @@ impl Devices {
         output: &OutputStatus,
         mappings: LiveMappings,
         inbox: &Inbox,
+        tempo_source: TempoSource,
     ) -> anyhow::Result<Self> {
         let host = config.midi.host;
         let midi = open_midi(host, output, inbox)?;
         let leaders = Leaders::open(config.link, inbox.wake())?;
-        let devices = Self { midi, host, leaders, mappings, lesson: None };
+        let learn = MidiLearn::default();
+        let devices = Self { midi, host, leaders, tempo_source, mappings, learn, logged: false };
         devices.want_feedback();
         Ok(devices)
     }
 
-    /// Events from devices and clocks since the last call; `timeline` converts times. Of all clocks only the tempo
-    /// source counts.
-    pub(super) fn take(&mut self, leader: TempoSource, timeline: &Timeline) -> Vec<(ControlEvent, Source)> {
+    /// Events from devices and clocks since the last call; `timeline` converts times. All clocks except the tempo
+    /// source are ignored.
+    pub(super) fn poll(&mut self, source: TempoSource, timeline: &Timeline) -> Vec<(ControlEvent, Source)> {
         let mut out = Vec::new();
         if let Some((midi, events)) = &self.midi {
             midi.gather();
             let now = Instant::now();
             for event in events.try_iter() {
-                if let Some(Lesson { learning, .. }) = &mut self.lesson {
-                    learning.hear(&event, now);
-                }
+                self.learn.observe(&event, now);
                 self.mappings.midi(event, |at| timeline.frame(at), &mut out);
             }
         }
         let is_of_clock = |event: &ControlEvent| matches!(event, ControlEvent::Tempo(_) | ControlEvent::Beat { .. });
-        out.retain(|event| leader == TempoSource::Clock || !is_of_clock(event));
+        out.retain(|event| source == TempoSource::Clock || !is_of_clock(event));
         let midi = out.into_iter().map(|event| (event, Source::Midi));
-        midi.chain(self.leaders.take(leader, timeline).into_iter().map(|event| (event, Source::Other))).collect()
+        midi.chain(self.leaders.poll(source, timeline).into_iter().map(|event| (event, Source::Other))).collect()
     }
 
-    /// Sets the tempo source; `bpm` is the current tempo.
-    pub(super) fn say_leader(&mut self, leader: TempoSource, bpm: f32) {
-        match leader {
+    /// Processes MIDI learn requests, given the current parameter values; returns the answers.
+    pub(super) fn learn(
+        &mut self,
+        requests: impl Iterator<Item = (LearnRequest, Option<SocketAddr>)>,
+        value: impl Fn(Param) -> Value,
+    ) -> Vec<Notice> {
+        self.learn.process(requests, &mut self.mappings, value)
+    }
+
+    /// Logs the tempo source when it has changed.
+    pub(super) fn log_tempo_source(&mut self, source: TempoSource, conductor: &Conductor) {
+        if std::mem::replace(&mut self.tempo_source, source) == source {
+            return;
+        }
+        match source {
             TempoSource::Mood => tracing::info!("the mood controls the tempo"),
             TempoSource::Pinned => {
+                let Value::Number(bpm) = conductor.value(Param::Tempo) else { return };
                 tracing::info!("the tempo is fixed at {bpm} bpm; `melos set tempo/source mood` returns it to the mood");
             }
             TempoSource::Clock => {
                 self.mappings.report_clock_again();
-                tracing::info!("a MIDI clock controls the tempo, which stays as it is until one ticks");
+                tracing::info!("a MIDI clock controls the tempo; until one ticks, it does not change");
             }
-            TempoSource::Link if !self.leaders.knows(leader) => tracing::warn!(
-                "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo stays \
-                 where it is"
+            TempoSource::Link if !self.leaders.is_available(source) => tracing::warn!(
+                "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo does \
+                 not change"
             ),
-            TempoSource::Link | TempoSource::Jack => tracing::info!("{} controls the tempo", leader.name()),
+            TempoSource::Link | TempoSource::Jack => tracing::info!("{} controls the tempo", source.name()),
         }
     }
 
-    /// Says which devices are here with which mapping.
-    pub(super) fn greet(&self) {
+    /// Logs the connected devices and their mappings, once they have had time to be found.
+    pub(super) fn log_once(&mut self, head: u64) {
+        if self.logged || head < MIDI_SETTLED {
+            return;
+        }
+        self.logged = true;
         if self.midi.is_none() {
             return tracing::info!("MIDI is off");
         }
         // Under JACK there is always a port to connect to.
-        let here = self.mappings.devices().filter(|(name, _)| *name != "melos:midi_in");
-        let here: Vec<_> = here
+        let connected = self.mappings.devices().filter(|(name, _)| *name != "melos:midi_in");
+        let connected: Vec<_> = connected
             .map(|(name, mappings)| {
-                let by = if mappings.is_empty() { "Keyboard".to_owned() } else { mappings.join(", ") };
-                format!("{} ({by})", shown(name))
+                let mappings = if mappings.is_empty() { "Keyboard".to_owned() } else { mappings.join(", ") };
+                format!("{} ({mappings})", shown(name))
             })
             .collect();
-        if here.is_empty() {
-            tracing::info!("MIDI: no device yet; one that is plugged in or connected is taken while the music plays");
+        if connected.is_empty() {
+            tracing::info!("MIDI: no device connected yet; you can connect one at any time");
         } else {
-            tracing::info!("MIDI: {}", here.join("; "));
+            tracing::info!("MIDI: {}", connected.join("; "));
         }
     }
 
@@ -122,12 +148,12 @@ impl Devices {
     }
 
     /// Reports a parameter's value to the mappings.
-    pub(super) fn value(&mut self, param: Param, value: &Value) {
+    pub(super) fn report_value(&mut self, param: Param, value: &Value) {
         self.mappings.value(param, value);
     }
 
     /// Sends feedback to controllers' motors and lights.
-    pub(super) fn tell_controls(&mut self) {
+    pub(super) fn send_feedback(&mut self) {
         let Some((midi, _)) = &self.midi else { return };
         let mut out = Vec::new();
         self.mappings.feedback(&mut out);
@@ -136,8 +162,8 @@ impl Devices {
         }
     }
 
-    /// If no MIDI system is configured, it follows the audio system.
-    pub(super) fn follow(&self, output: &OutputStatus) {
+    /// Switches MIDI to the system that suits the audio output, unless one is configured.
+    pub(super) fn follow_audio_system(&self, output: &OutputStatus) {
         if let Some((midi, _)) = self.midi.as_ref().filter(|_| self.host == MidiHost::Auto)
             && output.connected()
         {
@@ -163,7 +189,7 @@ impl Devices {
 
     /// The parameter being learned.
     pub(super) fn learning(&self) -> Option<Param> {
-        self.lesson.as_ref().map(|lesson| lesson.learning.param())
+        self.learn.param()
     }
 
     /// The learned controls, oldest first.
@@ -171,7 +197,7 @@ impl Devices {
         self.mappings.learned()
     }
 
-    /// Opens feedback to the devices that the mappings want it for.
+    /// Opens feedback to the devices whose mappings use it.
     fn want_feedback(&self) {
         if let Some((midi, _)) = &self.midi {
             midi.feedback().want(self.mappings.feedback_devices());
@@ -179,7 +205,7 @@ impl Devices {
     }
 }
 
-/// MIDI through the system asked for; none is no reason not to play.
+/// Opens MIDI on the configured system.
 fn open_midi(host: MidiHost, output: &OutputStatus, inbox: &Inbox) -> std::io::Result<Option<Midi>> {
     let system = match host {
         MidiHost::Off => return Ok(None),

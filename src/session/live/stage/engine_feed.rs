@@ -23,7 +23,7 @@ impl EngineFeed {
     }
 
     /// Sends a command; if there is no room, the engine is resynchronized later.
-    pub(super) fn pass(&mut self, command: TimedCommand) {
+    pub(super) fn send(&mut self, command: TimedCommand) {
         self.handover.pass(command, |command| self.commands.try_push(command).is_ok());
     }
 

@@ -38,7 +38,7 @@ impl Ensemble {
     }
 
     /// Adds commands and pulses, each in frame order.
-    pub(in crate::session::live) fn take(&mut self, commands: &[TimedCommand], pulses: &[(u64, u64)]) {
+    pub(in crate::session::live) fn add(&mut self, commands: &[TimedCommand], pulses: &[(u64, u64)]) {
         let mut pulses = pulses.iter().peekable();
         for TimedCommand { frame, command } in commands {
             while let Some((at, pulse)) = pulses.next_if(|(at, _)| at <= frame) {
@@ -132,7 +132,7 @@ mod tests {
     fn take(ensemble: &mut Ensemble, commands: &[(u64, EngineCommand)], pulses: &[(u64, u64)]) -> Vec<(u64, Message)> {
         let commands: Vec<_> =
             commands.iter().map(|(frame, command)| TimedCommand { frame: *frame, command: *command }).collect();
-        ensemble.take(&commands, pulses);
+        ensemble.add(&commands, pulses);
         ensemble.drain().collect()
     }
 

@@ -15,7 +15,7 @@ const EVENTS: usize = 1024;
 /// A session or transport that can be chosen as the tempo source.
 struct Leader {
     source: TempoSource,
-    /// Whether it is chosen; otherwise it reports nothing, and everything anew once it is.
+    /// Whether it is the tempo source; otherwise it reports nothing, and starts over when it is chosen again.
     wanted: Arc<AtomicBool>,
     events: Receiver<ClockEvent>,
     /// Keeps the session joined.
@@ -26,10 +26,10 @@ struct Leader {
 pub(super) struct Leaders(Vec<Leader>);
 
 impl Leaders {
-    /// Follows the JACK transport; joins Link if that is wanted. What they say wakes the performance thread.
+    /// Follows the JACK transport, and joins Link if it is configured. Their reports wake the performance thread.
     ///
     /// # Errors
-    /// When there can be no more threads, or this program was built without Link.
+    /// When no thread can be created, or this program was built without Link.
     pub(super) fn open(link: bool, wake: &Wake) -> anyhow::Result<Self> {
         let wanted = Arc::new(AtomicBool::new(false));
         let (sender, events) = sync_channel(EVENTS);
@@ -39,7 +39,7 @@ impl Leaders {
     }
 
     /// Reports of the chosen session or transport since the last call; others are discarded.
-    pub(super) fn take(&self, chosen: TempoSource, timeline: &Timeline) -> Vec<ControlEvent> {
+    pub(super) fn poll(&self, chosen: TempoSource, timeline: &Timeline) -> Vec<ControlEvent> {
         let mut out = Vec::new();
         for leader in &self.0 {
             leader.wanted.store(leader.source == chosen, Relaxed);
@@ -50,7 +50,7 @@ impl Leaders {
     }
 
     /// Whether it is available.
-    pub(super) fn knows(&self, source: TempoSource) -> bool {
+    pub(super) fn is_available(&self, source: TempoSource) -> bool {
         self.0.iter().any(|leader| leader.source == source)
     }
 }
@@ -63,7 +63,7 @@ fn join_link(wanted: bool, wake: &Wake) -> anyhow::Result<Option<Leader>> {
     let (sender, events) = sync_channel(EVENTS);
     let chosen = Arc::new(AtomicBool::new(false));
     let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender, wake.clone())?;
-    tracing::info!("in the Ableton Link session; `melos set tempo/source link` lets it lead the tempo");
+    tracing::info!("joined the Ableton Link session; `melos set tempo/source link` lets it control the tempo");
     Ok(Some(Leader { source: TempoSource::Link, wanted: chosen, events, _peer: Some(Box::new(peer)) }))
 }
 

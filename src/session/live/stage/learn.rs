@@ -3,15 +3,21 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::devices::Devices;
 use crate::event::parameter::{Param, Value};
 use crate::event::{LearnRequest, Notice};
-use crate::midi::mapping::{Learned, Learning};
+use crate::midi::MidiEvent;
+use crate::midi::mapping::{Learned, Learning, LiveMappings};
+
+/// MIDI learn: one parameter at a time; a new request replaces the current one.
+#[derive(Debug, Default)]
+pub(super) struct MidiLearn {
+    current: Option<Lesson>,
+}
 
 /// A learn request, and who gets the answer.
 #[derive(Debug)]
-pub(super) struct Lesson {
-    pub(super) learning: Learning,
+struct Lesson {
+    learning: Learning,
     to: Option<SocketAddr>,
 }
 
@@ -19,46 +25,60 @@ impl Lesson {
     fn answer(&self, block: String) -> Notice {
         Notice::Learned { to: self.to, param: self.learning.param(), block }
     }
+
+    /// Maps the learned control; returns the answer.
+    fn bind(&self, mappings: &mut LiveMappings) -> Notice {
+        let Some((device, block)) = self.learning.result() else { return self.answer(String::new()) };
+        if self.learning.is_complete() {
+            let name = mappings.device_name(device).unwrap_or_default().to_owned();
+            match Learned::new(&name, &block) {
+                Ok(learned) => {
+                    tracing::info!("learned: {learned}");
+                    mappings.learn(learned);
+                }
+                Err(problems) => tracing::error!(?problems, "cannot create a binding for the learned control"),
+            }
+        }
+        self.answer(block)
+    }
 }
 
-impl Devices {
+impl MidiLearn {
+    /// The parameter being learned.
+    pub(super) fn param(&self) -> Option<Param> {
+        self.current.as_ref().map(|lesson| lesson.learning.param())
+    }
+
+    /// Observes an event of a device, received at `now`.
+    pub(super) fn observe(&mut self, event: &MidiEvent, now: Instant) {
+        if let Some(lesson) = &mut self.current {
+            lesson.learning.hear(event, now);
+        }
+    }
+
     /// Processes learn requests, given the current parameter values, and maps the learned control; returns the answers.
-    pub(super) fn learn(
+    pub(super) fn process(
         &mut self,
         requests: impl Iterator<Item = (LearnRequest, Option<SocketAddr>)>,
+        mappings: &mut LiveMappings,
         value: impl Fn(Param) -> Value,
     ) -> Vec<Notice> {
         let now = Instant::now();
         let mut answers = Vec::new();
         for (request, to) in requests {
             if let LearnRequest::Forget(param) = request {
-                let forgotten = self.mappings.forget(param);
+                let forgotten = mappings.forget(param);
                 tracing::info!(parameter = param.spec().id, forgotten, "removed learned controls");
                 answers.push(Notice::Learned { to, param, block: String::new() });
                 continue;
             }
-            answers.extend(self.lesson.take().map(|old| old.answer(String::new())));
+            answers.extend(self.current.take().map(|old| old.answer(String::new())));
             if let LearnRequest::Control(param) = request {
-                self.lesson = Some(Lesson { learning: Learning::new(param, value(param), now), to });
+                self.current = Some(Lesson { learning: Learning::new(param, value(param), now), to });
             }
         }
-        answers.extend(self.lesson.take_if(|lesson| lesson.learning.ended(now)).map(|lesson| self.bind(&lesson)));
+        let ended = self.current.take_if(|lesson| lesson.learning.ended(now));
+        answers.extend(ended.map(|lesson| lesson.bind(mappings)));
         answers
-    }
-
-    /// Maps the learned control; returns the answer.
-    fn bind(&mut self, lesson: &Lesson) -> Notice {
-        let Some((device, block)) = lesson.learning.result() else { return lesson.answer(String::new()) };
-        if lesson.learning.is_complete() {
-            let name = self.mappings.device_name(device).unwrap_or_default().to_owned();
-            match Learned::new(&name, &block) {
-                Ok(learned) => {
-                    tracing::info!("learned: {learned}");
-                    self.mappings.learn(learned);
-                }
-                Err(problems) => tracing::error!(?problems, "cannot create a binding for the learned control"),
-            }
-        }
-        lesson.answer(block)
     }
 }

@@ -30,13 +30,13 @@ pub(super) struct Lists {
 
 impl Lists {
     /// Whether the rarely changing lists are due for a check.
-    pub(super) const fn are_due(&mut self) -> bool {
+    pub(super) const fn is_due(&mut self) -> bool {
         self.looks += 1;
         self.looks % LISTS == 1
     }
 
     /// Sends the key and the upcoming chords if they have changed.
-    pub(super) fn tell_outlook(&mut self, conductor: &Conductor, head: u64, board: &Board) {
+    pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, board: &Board) {
         let key = conductor.chord().map(|(_, key)| key);
         let same =
             |(one, chord): (u64, Chord), (other, told): &(u64, Chord)| chord == *told && one.abs_diff(*other) <= MOVED;
@@ -51,21 +51,21 @@ impl Lists {
         self.chords = conductor.outlook().take(OUTLOOK).collect();
         let seconds = |frame: u64| frames_to_seconds(frame.saturating_sub(head)) as f32;
         let chords = self.chords.iter().map(|(frame, chord)| (*chord, seconds(*frame))).collect();
-        board.tell(Notice::Outlook(key, chords));
+        board.publish(Notice::Outlook(key, chords));
     }
 
     /// Sends the change counters if lists have changed.
-    pub(super) fn tell_revisions(&mut self, api: &ApiState, board: &Board) {
+    pub(super) fn publish_revisions(&mut self, api: &ApiState, board: &Board) {
         let revisions = api.revisions();
         if revisions != self.revisions {
             self.revisions = revisions;
-            board.tell(Notice::Revisions(revisions));
+            board.publish(Notice::Revisions(revisions));
         }
     }
 }
 
-/// Checks the rarely changing lists.
-pub(super) fn show(
+/// Updates the rarely changing lists.
+pub(super) fn update(
     conductor: &Conductor,
     mappings: &LiveMappings,
     learning: Option<Param>,

@@ -24,7 +24,7 @@ impl Onsets {
     }
 
     /// Strengths of the onsets before a frame that were not returned yet.
-    pub(super) fn until(&mut self, frame: u64) -> Vec<f32> {
+    pub(super) fn due_by(&mut self, frame: u64) -> Vec<f32> {
         let end = (frame / HOP as u64).max(self.next);
         let given = self.waiting.range(self.next..end).filter(|(index, onset)| {
             let mut around = self.waiting.range(index.saturating_sub(AROUND)..=*index + AROUND);
@@ -47,10 +47,10 @@ mod tests {
         let mut onsets = Onsets::default();
         onsets.expect(0, &[0.0, 0.2, 0.5, 0.3, 0.0, 0.0, 0.0, 0.9]);
         onsets.expect(4096, &[0.9, 0.0, 0.0, 0.4, 0.0, 0.0, 0.0, 0.0]);
-        assert!(onsets.until(2 * 512).is_empty());
-        assert_eq!(onsets.until(3 * 512), [0.5]);
-        assert!(onsets.until(3 * 512).is_empty());
-        assert_eq!(onsets.until(16 * 512), [0.9, 0.4]);
+        assert!(onsets.due_by(2 * 512).is_empty());
+        assert_eq!(onsets.due_by(3 * 512), [0.5]);
+        assert!(onsets.due_by(3 * 512).is_empty());
+        assert_eq!(onsets.due_by(16 * 512), [0.9, 0.4]);
     }
 
     #[test]
@@ -59,6 +59,6 @@ mod tests {
         onsets.expect(0, &[0.0; 8]);
         onsets.expect(4096, &[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         onsets.expect(4096, &[0.0, 0.0, 0.0, 0.0, 0.0, 0.6, 0.0, 0.0]);
-        assert_eq!(onsets.until(8192), [0.6]);
+        assert_eq!(onsets.due_by(8192), [0.6]);
     }
 }

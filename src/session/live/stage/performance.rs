@@ -48,7 +48,7 @@ impl Performance {
         let mut performance = Self { conductor, score, engine, worker, ensemble, released, log, board };
         performance.conductor.advance(HEAD_START, &mut performance.score);
         performance.score.notices.clear();
-        performance.pass_on();
+        performance.distribute();
         performance
     }
 
@@ -86,21 +86,21 @@ impl Performance {
     /// Advances the conductor and distributes its decisions.
     pub(super) fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
-        self.pass_on();
+        self.distribute();
     }
 
-    fn pass_on(&mut self) {
-        self.ensemble.take(&self.score.commands, &self.score.pulses);
+    fn distribute(&mut self) {
+        self.ensemble.add(&self.score.commands, &self.score.pulses);
         self.score.pulses.clear();
         for command in self.score.commands.drain(..) {
-            self.engine.pass(command);
+            self.engine.send(command);
         }
         for update in self.score.plans.drain(..) {
             self.worker.plan(update.plan, update.splice);
         }
         self.released.append(&mut self.score.released);
         for (_, notice) in self.score.notices.drain(..) {
-            self.board.tell(notice);
+            self.board.publish(notice);
         }
     }
 

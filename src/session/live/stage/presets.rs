@@ -11,15 +11,15 @@ use crate::units::frames_to_seconds;
 /// All presets, and the steps of the current one's journey.
 pub(in crate::session::live) struct Presets {
     library: Library<Preset>,
-    walk: Option<Walk>,
-    /// The parameters that the preset moves.
-    moving: Vec<Param>,
+    journey: Option<Walk>,
+    /// The parameters that the current preset modulates.
+    modulated: Vec<Param>,
 }
 
 impl Presets {
     /// Creates the library; the journey of the initial preset, if any, starts at frame 0.
     pub(in crate::session::live) fn new(library: Library<Preset>, first: Option<&Preset>) -> Self {
-        Self { library, walk: first.map(|preset| Walk::new(preset, 0)), moving: Vec::new() }
+        Self { library, journey: first.map(|preset| Walk::new(preset, 0)), modulated: Vec::new() }
     }
 
     pub(in crate::session::live) const fn library(&self) -> &Library<Preset> {
@@ -46,69 +46,69 @@ impl Presets {
 
     /// The frame of the journey's next step.
     pub(super) fn next_frame(&self) -> Option<u64> {
-        self.walk.as_ref().and_then(Walk::next_frame)
+        self.journey.as_ref().and_then(Walk::next_frame)
     }
 
-    /// Takes the settings of the journey's next step.
+    /// The settings of the journey's next step.
     pub(super) fn step(&mut self) -> impl Iterator<Item = ControlEvent> + use<> {
-        let step = self.walk.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step);
+        let step = self.journey.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step);
         step.into_iter().map(|(param, value)| ControlEvent::Set(param, value))
     }
 
     /// Ends the journey, because the performer has taken over.
     pub(super) fn end_journey(&mut self) {
-        self.walk = None;
+        self.journey = None;
     }
 
     /// The position in the journey when the play head is at a frame.
-    pub(super) fn place(&self, head: u64) -> Option<Place> {
-        let walk = self.walk.as_ref()?;
-        let place = walk.place()?;
+    pub(super) fn journey_position(&self, head: u64) -> Option<Place> {
+        let journey = self.journey.as_ref()?;
+        let place = journey.place()?;
         let left = frames_to_seconds(place.until.saturating_sub(head));
-        Some(Place { step: place.step.max(1), steps: place.steps, seconds_left: walk.next_frame().map(|_| left) })
+        Some(Place { step: place.step.max(1), steps: place.steps, seconds_left: journey.next_frame().map(|_| left) })
     }
 
     /// Loads the preset at an offset from the current one, at a frame; returns its settings.
-    pub(super) fn load_beside(
+    pub(super) fn load_relative(
         &mut self,
         playing: &str,
         steps: isize,
         frame: u64,
-        leader: TempoSource,
+        tempo_source: TempoSource,
     ) -> Vec<ControlEvent> {
         let Some(name) = self.library.beside(playing, steps).map(str::to_owned) else { return Vec::new() };
         let mut events = vec![ControlEvent::Set(Param::Preset, Value::Text(name.clone()))];
-        events.extend(self.load(&name, frame, leader));
+        events.extend(self.load(&name, frame, tempo_source));
         events
     }
 
     /// Loads a preset at a frame, with its glide; returns its settings. An external tempo source stays, unless the
     /// preset names one.
-    pub(super) fn load(&mut self, name: &str, frame: u64, leader: TempoSource) -> Vec<ControlEvent> {
+    pub(super) fn load(&mut self, name: &str, frame: u64, tempo_source: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
             // Removed while waiting for its bar.
             tracing::warn!(preset = name, "this preset no longer exists");
             return Vec::new();
         };
         tracing::info!(preset = name, "{}", shown(&preset.name));
-        let settings = if leader.is_outside() { preset.settings_led() } else { preset.settings() };
+        let settings = if tempo_source.is_outside() { preset.settings_led() } else { preset.settings() };
         let glide = settings.iter().find_map(|setting| match setting {
             (Param::Glide, Value::Number(seconds)) => Some(ControlEvent::Morph(*seconds)),
             _ => None,
         });
-        self.walk = Some(Walk::new(preset, frame));
+        self.journey = Some(Walk::new(preset, frame));
         let set = settings.into_iter().map(|(param, value)| ControlEvent::Set(param, value));
-        glide.into_iter().chain(set).chain(self.begin_to_move(name)).collect()
+        glide.into_iter().chain(set).chain(self.modulate(name)).collect()
     }
 
-    /// What lets move by itself what a preset names, and nothing else.
-    pub(super) fn begin_to_move(&mut self, name: &str) -> Vec<ControlEvent> {
-        let by = self.library.get(name).map_or(&[][..], |preset| &preset.modulations);
-        let ended = self.moving.iter().filter(|param| !by.iter().any(|(other, _)| other == *param));
+    /// Starts the modulations of a preset and ends all others; returns the events.
+    pub(super) fn modulate(&mut self, name: &str) -> Vec<ControlEvent> {
+        let modulations = self.library.get(name).map_or(&[][..], |preset| &preset.modulations);
+        let ended = self.modulated.iter().filter(|param| !modulations.iter().any(|(other, _)| other == *param));
         let ended = ended.map(|param| ControlEvent::Modulate(*param, None));
-        let begun = by.iter().map(|(param, modulation)| ControlEvent::Modulate(*param, Some(*modulation)));
+        let begun = modulations.iter().map(|(param, modulation)| ControlEvent::Modulate(*param, Some(*modulation)));
         let events = ended.chain(begun).collect();
-        self.moving = by.iter().map(|(param, _)| *param).collect();
+        self.modulated = modulations.iter().map(|(param, _)| *param).collect();
         events
     }
 }

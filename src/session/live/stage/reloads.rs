@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
+use crate::files::config::schedule::Schedule;
 use crate::files::config::{Config, ConfigChange, Cost};
 use crate::session::live::networks::Replacement;
 use crate::session::live::reload::Reloaded;
@@ -26,6 +27,11 @@ impl Reloads {
     /// Takes reloaded networks.
     pub(super) fn take_networks(&self) -> Option<Replacement> {
         self.networks.try_recv().ok()
+    }
+
+    /// The opening hours.
+    pub(super) const fn schedule(&self) -> Option<&Schedule> {
+        self.config.schedule.as_ref()
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -27,9 +27,9 @@ pub(in crate::session::live) struct Reports {
     lists: Lists,
     state: StateFile,
     /// Called whenever the play head has moved, for the watchdog.
-    alive: Box<dyn FnMut(u64) + Send>,
+    watchdog: Box<dyn FnMut(u64) + Send>,
     /// Limits log lines about refused events.
-    said: LogLimiter,
+    limiter: LogLimiter,
     reported: Instant,
 }
 
@@ -38,10 +38,10 @@ impl Reports {
         board: Arc<Board>,
         api: Arc<ApiState>,
         state: StateFile,
-        alive: impl FnMut(u64) + Send + 'static,
+        watchdog: impl FnMut(u64) + Send + 'static,
     ) -> Self {
-        let (lists, said) = (Lists::default(), LogLimiter::default());
-        Self { board, api, lists, state, alive: Box::new(alive), said, reported: Instant::now() }
+        let (lists, limiter) = (Lists::default(), LogLimiter::default());
+        Self { board, api, lists, state, watchdog: Box::new(watchdog), limiter, reported: Instant::now() }
     }
 
     pub(super) fn board(&self) -> &Board {
@@ -53,36 +53,36 @@ impl Reports {
     }
 
     /// Sends a notice to every listener.
-    pub(super) fn tell(&self, notice: Notice) {
-        self.board.tell(notice);
+    pub(super) fn publish(&self, notice: Notice) {
+        self.board.publish(notice);
     }
 
     /// Logs why something cannot be done, rate-limited by kind.
-    pub(super) fn complain(&mut self, kind: &str, complaint: &str) {
-        if let Some(unsaid) = self.said.say(kind, complaint, Instant::now()) {
-            tracing::warn!("{complaint}{}", and_more(unsaid));
+    pub(super) fn warn(&mut self, kind: &str, problem: &str) {
+        if let Some(suppressed) = self.limiter.say(kind, problem, Instant::now()) {
+            tracing::warn!("{problem}{}", and_more(suppressed));
         }
     }
 
     /// Counts refused messages.
-    pub(super) fn refuse(&self, source: Source) {
+    pub(super) fn count_refused(&self, source: Source) {
         if matches!(source, Source::Osc(_)) {
-            self.board.refuse(1);
+            self.board.count_refused(1);
         }
     }
 
     /// Feeds the watchdog.
-    pub(super) fn alive(&mut self, head: u64) {
-        (self.alive)(head);
+    pub(super) fn feed_watchdog(&mut self, head: u64) {
+        (self.watchdog)(head);
     }
 
-    /// How long until it is time to tell how it goes.
-    pub(super) fn due_in(&self) -> Duration {
+    /// Time until the next periodic report.
+    pub(super) fn time_until_due(&self) -> Duration {
         REPORT.saturating_sub(self.reported.elapsed())
     }
 
-    /// Whether it is time to tell how it goes; counts as told then.
-    pub(super) fn are_due(&mut self) -> bool {
+    /// Whether the periodic report is due; if so, the interval starts over.
+    pub(super) fn is_due(&mut self) -> bool {
         let due = self.reported.elapsed() >= REPORT;
         if due {
             self.reported = Instant::now();
@@ -90,26 +90,26 @@ impl Reports {
         due
     }
 
-    /// Lists the presets anew.
-    pub(super) fn show_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
+    /// Publishes the names of presets and setlists.
+    pub(super) fn list_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         self.api.set_presets(presets, setlists);
         self.board.offer(Param::Setlist, setlists.names().map(str::to_owned).collect());
         self.board.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
-    /// Sends changes of the lists, and of the upcoming chords as seen from the play head.
-    pub(super) fn tell_lists(
+    /// Publishes changes of the lists, and of the upcoming chords as seen from the play head.
+    pub(super) fn publish_lists(
         &mut self,
         conductor: &Conductor,
         mappings: &LiveMappings,
         learning: Option<Param>,
         head: u64,
     ) {
-        if self.lists.are_due() {
-            lists::show(conductor, mappings, learning, &self.api, &self.board);
+        if self.lists.is_due() {
+            lists::update(conductor, mappings, learning, &self.api, &self.board);
         }
-        self.lists.tell_outlook(conductor, head, &self.board);
-        self.lists.tell_revisions(&self.api, &self.board);
+        self.lists.publish_outlook(conductor, head, &self.board);
+        self.lists.publish_revisions(&self.api, &self.board);
     }
 
     /// Saves the state, rate-limited.
@@ -123,7 +123,7 @@ impl Reports {
     }
 }
 
-/// The kind under which complaints about an event are grouped.
+/// The kind under which warnings about an event are grouped.
 pub(super) fn kind_of(event: &ControlEvent) -> &'static str {
     match event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {

@@ -11,14 +11,14 @@ use crate::event::health::{Loss, Losses};
 use crate::event::{ControlEvent, Inbox, Incoming, LearnRequest, Source};
 use crate::units::frames_to_seconds;
 
-/// Least time between two turns.
+/// Shortest time between two turns.
 const TICK: Duration = Duration::from_millis(1);
 /// Longest time between two turns; well below what anybody notices.
-const REST: Duration = Duration::from_millis(10);
-/// Share of a block after which a turn comes by itself: four a block, so that whatever the play head asks for next is worked
-/// out long before it is played. It is √5 − 2, of which no small multiple is near a whole number: so the turns fall on ever
-/// other places of the blocks, and the time line soon sees a block leave at the moment when it does.
-const SHARE: f64 = 0.236;
+const MAX_WAIT: Duration = Duration::from_millis(10);
+/// Fraction of a block between turns without input: about four turns a block, so that what the play head needs next is
+/// decided long before it is played. The value is √5 − 2, no small multiple of which is close to an integer; turns
+/// therefore fall on ever different points of the blocks, and the time line soon observes the exact start of a block.
+const TURN_INTERVAL: f64 = 0.236;
 
 /// Events waiting for their time.
 pub(in crate::session::live) struct Scheduler {
@@ -38,14 +38,14 @@ impl Scheduler {
         Self { inbox, agenda, timeline, streams, losses, begun: Instant::now() }
     }
 
-    /// Sleeps until something arrives, or the play head, which moves on by a block at a time, may ask for more; at most for
-    /// so long.
-    pub(super) fn wait(&mut self, block: u64, most: Duration) {
-        // What arrives alone is taken at once; a flood gathers in the inbox, where the newest value of a parameter wins,
-        // and costs a turn every tick and no more.
+    /// Sleeps until an event arrives, or until the play head, which moves a block at a time, may need more; `limit` at
+    /// most.
+    pub(super) fn wait(&mut self, block: u64, limit: Duration) {
+        // A single event is handled at once. A flood collects in the inbox, where the newest value of a parameter wins,
+        // and costs one turn per tick.
         std::thread::sleep(TICK.saturating_sub(self.begun.elapsed()));
-        let rest = Duration::from_secs_f64(frames_to_seconds(block) * SHARE).clamp(TICK, REST).min(most);
-        self.inbox.wait(rest.saturating_sub(self.begun.elapsed()));
+        let wait = Duration::from_secs_f64(frames_to_seconds(block) * TURN_INTERVAL).clamp(TICK, MAX_WAIT).min(limit);
+        self.inbox.wait(wait.saturating_sub(self.begun.elapsed()));
         self.begun = Instant::now();
     }
 
@@ -58,21 +58,21 @@ impl Scheduler {
         &self.timeline
     }
 
-    /// Adds what a device does now.
+    /// Adds an immediate event of a device.
     pub(super) fn push(&self, event: ControlEvent, source: Source) {
         self.inbox.add(Incoming { event, due: None, source });
     }
 
-    /// Takes a MIDI learn request, with the address for its answer.
+    /// Takes the MIDI learn requests, each with the address for its answer.
     pub(super) fn learn_requests(&self) -> impl Iterator<Item = (LearnRequest, Option<SocketAddr>)> {
         std::iter::from_fn(|| self.inbox.take_learn())
     }
 
     /// Takes events from the inbox. Immediate ones are due at the horizon; those with a time are due `ahead` frames
     /// after the frame heard at that time.
-    pub(super) fn take_in(&mut self, horizon: u64, ahead: u64) {
+    pub(super) fn collect(&mut self, horizon: u64, ahead: u64) {
         let timeline = &self.timeline;
-        let refused = self.agenda.take_in(&self.inbox, horizon, |due| timeline.frame(due) + ahead);
+        let refused = self.agenda.collect(&self.inbox, horizon, |due| timeline.frame(due) + ahead);
         self.losses.add(Loss::Scheduled, refused);
     }
 
@@ -82,12 +82,12 @@ impl Scheduler {
     }
 
     /// Takes the next event due by a frame.
-    pub(super) fn take(&mut self, frame: u64) -> Option<Incoming> {
-        self.agenda.take(frame)
+    pub(super) fn pop_due(&mut self, frame: u64) -> Option<Incoming> {
+        self.agenda.pop_due(frame)
     }
 
     /// Whether an event merely repeats a name that a client sends continuously.
-    pub(super) fn repeats(&mut self, event: &ControlEvent) -> bool {
-        self.streams.repeats(event, Instant::now())
+    pub(super) fn is_repeat(&mut self, event: &ControlEvent) -> bool {
+        self.streams.is_repeat(event, Instant::now())
     }
 }

@@ -29,7 +29,7 @@ impl Sound {
         u64::from(self.status().block_frames())
     }
 
-    pub(super) fn silent(&self) -> bool {
+    pub(super) fn is_silent(&self) -> bool {
         self.engine.silent()
     }
 
@@ -43,7 +43,7 @@ impl Sound {
     }
 
     /// Logs the engine's reports.
-    pub(super) fn hear(&mut self) {
+    pub(super) fn log_events(&mut self) {
         while let Some(event) = self.events.try_pop() {
             match event {
                 EngineEvent::Starved { .. } => tracing::warn!("the generator is late; its last sound is sustained"),

@@ -20,7 +20,7 @@ pub(super) struct Streams {
 
 impl Streams {
     /// Whether an event merely repeats a name.
-    pub(super) fn repeats(&mut self, event: &ControlEvent, now: Instant) -> bool {
+    pub(super) fn is_repeat(&mut self, event: &ControlEvent, now: Instant) -> bool {
         let Some(name) = name(event) else { return false };
         let same = |other: &ControlEvent| discriminant(other) == discriminant(event) && self::name(other) == Some(name);
         match self.last.iter_mut().find(|(other, _)| same(other)) {
@@ -52,7 +52,7 @@ mod tests {
     use crate::event::parameter::Value;
 
     #[test]
-    fn a_name_that_streams_counts_once_and_one_that_is_asked_for_again_counts_again() {
+    fn a_streamed_name_counts_once_and_a_repeated_request_counts_again() {
         let text = |text: &str| Value::Text(text.to_owned());
         let preset = |name| ControlEvent::Set(Param::Preset, text(name));
         let (mut streams, mut now) = (Streams::default(), Instant::now());
@@ -60,7 +60,7 @@ mod tests {
             (0..times)
                 .filter(|_| {
                     now += Duration::from_millis(16);
-                    !streams.repeats(event, now)
+                    !streams.is_repeat(event, now)
                 })
                 .count()
         };

@@ -12,14 +12,14 @@ use crate::output::device::OutputStatus;
 use crate::units::frames_to_seconds;
 
 /// What the performance starts with.
-pub(super) struct Opening {
-    /// Parameter values in the order they apply.
+pub(super) struct InitialState {
+    /// Parameter values, in the order in which they apply.
     pub(super) values: Settings,
     /// The preset whose journey starts.
     pub(super) preset: Option<Preset>,
 }
 
-impl Opening {
+impl InitialState {
     /// The requested preset, else the saved state, else the configured preset, overridden by the requested settings. A
     /// recording is an action and not a state, so it is requested through the `inbox`.
     ///
@@ -33,11 +33,12 @@ impl Opening {
         config: &Config,
         inbox: &Inbox,
     ) -> Result<Self, ConfigError> {
-        let (acts, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| *param == Param::Record);
+        let (actions, settings): (Vec<_>, Vec<_>) =
+            settings.into_iter().partition(|(param, _)| *param == Param::Record);
         let (mut values, preset) = start_values(presets, saved, preset, config)?;
         let preset = preset.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
         values.extend(settings);
-        for (param, value) in acts {
+        for (param, value) in actions {
             inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
         }
         Ok(Self { values, preset })
@@ -59,7 +60,7 @@ fn start_values(
 }
 
 /// Logs what plays, where, and what to try next; the addresses were logged when they were opened.
-pub(super) fn greet(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus) {
+pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus) {
     let preset = conductor.value(Param::Preset);
     let name = match &preset {
         Value::Text(id) => presets.get(id).map_or("a custom mood", |preset| &preset.name),

@@ -1,0 +1,133 @@
+//! Pieces of a corpus: their files, splits and labels.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::beats::BeatGrid;
+use super::corpus::Corpus;
+use super::label::Quadrant;
+use super::midi::{Note, Pedal};
+
+/// The pieces of a corpus.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Those that look usable.
+    pub pieces: Vec<Piece>,
+    /// Names of unusable pieces, and why.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// One piece of a corpus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its corpus.
+    pub corpus: Corpus,
+    /// Its name within the corpus: ASCII letters, digits and `_` only.
+    pub id: String,
+    /// Its split.
+    pub split: Split,
+    /// Its files.
+    pub source: Source,
+    /// The composer, if the corpus is dominated by one and must be balanced.
+    pub composer: Option<String>,
+    /// The listeners' label, if the corpus has any.
+    pub quadrant: Option<Quadrant>,
+    /// Its licence as stated by the corpus.
+    pub licence: String,
+}
+
+impl Piece {
+    /// A piece without composer and label.
+    #[must_use]
+    pub fn new(corpus: Corpus, id: String, split: Split, source: Source, licence: &str) -> Self {
+        Self { corpus, id, split, source, composer: None, quadrant: None, licence: licence.to_owned() }
+    }
+
+    /// Corpus and name, for reports.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{} {}", self.corpus, self.id)
+    }
+}
+
+/// The source of a piece's notes and audio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Notes, to be rendered.
+    Midi(PathBuf),
+    /// A recording whose notes are unknown.
+    Sound(PathBuf),
+    /// A recording and its notes.
+    Both {
+        /// The notes.
+        midi: PathBuf,
+        /// The recording.
+        sound: PathBuf,
+    },
+}
+
+impl Source {
+    /// The recording, if there is one.
+    #[must_use]
+    pub fn sound(&self) -> Option<&Path> {
+        match self {
+            Self::Midi(_) => None,
+            Self::Sound(sound) | Self::Both { sound, .. } => Some(sound),
+        }
+    }
+}
+
+/// The notes of a piece, its pedal, and its beats if known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// In order of onset.
+    pub notes: Vec<Note>,
+    /// Movements of the sustain pedal, in order of time.
+    pub pedal: Vec<Pedal>,
+    /// Beats and bars.
+    pub beats: Option<BeatGrid>,
+}
+
+/// The split a piece belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Split {
+    /// Nine in ten.
+    Train,
+    /// One in twenty, to monitor training.
+    Valid,
+    /// One in twenty, to measure the result.
+    Test,
+}
+
+impl Split {
+    /// The name of its folder.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Valid => "valid",
+            Self::Test => "test",
+        }
+    }
+
+    /// The split of a group of pieces that must stay together, from the SHA-256 of its name.
+    #[must_use]
+    pub fn of(corpus: Corpus, group: &str) -> Self {
+        match hash(&[corpus.name(), group])[0] {
+            0..=229 => Self::Train,
+            230..=242 => Self::Valid,
+            _ => Self::Test,
+        }
+    }
+}
+
+/// The SHA-256 of some words, for splits and seeds.
+pub(crate) fn hash(words: &[&str]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for word in words {
+        hasher.update(word.as_bytes());
+        hasher.update([0]);
+    }
+    hasher.finalize().into()
+}

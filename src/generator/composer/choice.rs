@@ -1,0 +1,126 @@
+//! Choosing from logits.
+
+use super::layout::KEYS;
+use crate::music::temperature::heeded_guidance;
+
+/// Logit of what must not be chosen.
+pub(super) const HIDDEN: f64 = -1e9;
+/// Share of the probability that keys are chosen from.
+const TOP_P: f64 = 0.95;
+/// Temperature of the keys at a temperature of 1.
+const PLAIN: f64 = 0.9;
+/// Exponent by which time follows the temperature, and its highest: attacks and beat are to stay.
+const TIME: (f64, f64) = (0.15, 0.95);
+/// How much of the guidance beyond 1 leads the keys: with more, they are ever the same.
+const GUIDED: f64 = 0.2;
+
+/// How notes are chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Taste {
+    /// Temperature of keys.
+    pub harmony: f64,
+    /// Temperature of offsets and ends.
+    pub time: f64,
+    /// Temperature of voices, velocities, durations and the pedal; below 1, melodies fall silent and touch becomes even.
+    pub touch: f64,
+    /// How far the keys are led away from those of the reference; 1 is not at all.
+    pub guidance: f64,
+}
+
+impl Taste {
+    /// The taste at a temperature and a guidance. Keys follow the temperature wholly, time hardly.
+    pub(super) fn of(temperature: f32, guidance: f32) -> Self {
+        let heeded = f64::from(heeded_guidance(guidance, temperature));
+        let temperature = f64::from(temperature);
+        Self {
+            harmony: PLAIN * temperature,
+            time: (PLAIN * temperature.powf(TIME.0)).min(TIME.1),
+            touch: 1.0,
+            guidance: if heeded > 1.0 { 1.0 + GUIDED * (heeded - 1.0) } else { heeded },
+        }
+    }
+
+    /// The wanted logits led away from those of the reference.
+    pub(super) fn guided(self, wanted: &[f32], reference: &[f32]) -> [f64; KEYS] {
+        std::array::from_fn(|key| {
+            let (wanted, reference) = (f64::from(wanted[key]), f64::from(reference[key]));
+            if self.guidance == 1.0 { wanted } else { reference + self.guidance * (wanted - reference) }
+        })
+    }
+}
+
+/// Chooses a class by a number from 0 to 1.
+pub(super) fn choose(logits: &[f64], temperature: f64, dice: f64) -> usize {
+    pick(&chances(logits, temperature), dice)
+}
+
+/// Chooses a class from the likeliest ones that together have [`TOP_P`] of the probability.
+pub(super) fn choose_likely(logits: &[f64], temperature: f64, dice: f64) -> usize {
+    let mut chances = chances(logits, temperature);
+    let mut order: Vec<usize> = (0..chances.len()).collect();
+    order.sort_by(|a, b| chances[*b].total_cmp(&chances[*a]));
+    let mut sum = 0.0;
+    for class in order {
+        let before = sum;
+        sum += chances[class];
+        if before >= TOP_P {
+            chances[class] = 0.0;
+        }
+    }
+    pick(&chances, dice)
+}
+
+/// The classes' probabilities.
+fn chances(logits: &[f64], temperature: f64) -> Vec<f64> {
+    let temperature = temperature.max(1e-3);
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut chances: Vec<f64> = logits.iter().map(|logit| ((logit - largest) / temperature).exp()).collect();
+    let sum: f64 = chances.iter().sum();
+    chances.iter_mut().for_each(|chance| *chance /= sum);
+    chances
+}
+
+fn pick(chances: &[f64], dice: f64) -> usize {
+    let total: f64 = chances.iter().sum();
+    let mut sum = 0.0;
+    for (class, chance) in chances.iter().enumerate() {
+        sum += chance;
+        if sum > dice * total {
+            return class;
+        }
+    }
+    chances.len() - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_chosen_by_their_probability() {
+        let logits = [0.0, 1.0f64.ln(), 2.0f64.ln(), HIDDEN];
+        let counts = (0..1000).fold([0i32; 4], |mut counts, step| {
+            counts[choose(&logits, 1.0, f64::from(step) / 1000.0)] += 1;
+            counts
+        });
+        assert!(
+            counts[3] == 0 && counts[..3].iter().zip([250, 250, 500]).all(|(count, share)| (share - count).abs() < 2)
+        );
+        assert!((1..100).all(|step| choose(&logits, 0.05, f64::from(step) / 100.0) == 2), "the likeliest alone");
+    }
+
+    #[test]
+    fn the_unlikeliest_are_left_out() {
+        let logits = [10.0, 10.0, 4.0];
+        assert_eq!(choose(&logits, 1.0, 0.999), 2);
+        assert_eq!(choose_likely(&logits, 1.0, 0.999), 1);
+    }
+
+    #[test]
+    fn temperature_moves_keys_more_than_time() {
+        let (plain, wild) = (Taste::of(0.5, 2.5), Taste::of(2.0, 2.5));
+        assert!(wild.harmony / plain.harmony > 3.9 && wild.time / plain.time < 1.2);
+        assert!((plain.guidance - 1.3).abs() < 1e-6 && wild.guidance < plain.guidance);
+        assert_eq!(Taste::of(1.0, 0.0).guidance, 0.0);
+    }
+}

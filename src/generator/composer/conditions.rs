@@ -1,0 +1,190 @@
+//! What the composer is given of a frame, from the plan.
+
+use super::layout::OFFSETS;
+use crate::generator::LATENT_FRAMES;
+use crate::mel::HOP;
+use crate::music::conditions::{Conditions, DENSITY_SCALE, LOUDNESS_SCALE, REGISTER_SCALE, TEMPO_MIDDLE_BPM};
+use crate::music::plan::Plan;
+use crate::music::theory::Chord;
+
+/// Values of the frame's groups, in the network's order.
+const VALUES: usize = 51;
+/// Groups with a mask: twelve of the frame, then three of each offset.
+const GROUPS: usize = 15;
+/// Length of the frame's conditions: values, then one mask per group, 1 where known.
+pub const FRAME_WIDTH: usize = VALUES + GROUPS;
+/// Length of an offset's conditions: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat's phase.
+pub const FINE_WIDTH: usize = 32;
+/// Tempi beyond these are as unknown to the network as these.
+const TEMPO_BPM: std::ops::RangeInclusive<f64> = 25.0..=300.0;
+
+/// The groups: first value and mask, in the network's order.
+mod group {
+    pub(super) const EMOTION: (usize, usize) = (0, 0);
+    pub(super) const AFFECT: (usize, usize) = (8, 1);
+    pub(super) const TEMPO: (usize, usize) = (10, 2);
+    pub(super) const DENSITY: (usize, usize) = (11, 3);
+    pub(super) const LOUDNESS: (usize, usize) = (12, 4);
+    pub(super) const REGISTER: (usize, usize) = (13, 5);
+    pub(super) const BAR: (usize, usize) = (16, 8);
+    pub(super) const RECALL: (usize, usize) = (24, 10);
+    pub(super) const NEXT: (usize, usize) = (25, 11);
+    pub(super) const CHORD_MASK: usize = 12;
+    pub(super) const BASS_MASK: usize = 13;
+    pub(super) const BEAT_MASK: usize = 14;
+}
+
+/// The conditions of a frame and of its offsets. What the plan leaves open is 0, with a mask of 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameConditions {
+    /// Of the whole frame.
+    pub frame: [f32; FRAME_WIDTH],
+    /// Of each offset.
+    pub fine: [[f32; FINE_WIDTH]; OFFSETS],
+}
+
+impl FrameConditions {
+    /// Everything unknown.
+    pub(super) const UNKNOWN: Self = Self { frame: [0.0; FRAME_WIDTH], fine: [[0.0; FINE_WIDTH]; OFFSETS] };
+
+    /// What a plan requests of the latent that starts at `frame`.
+    pub(super) fn of(plan: &Plan, frame: u64) -> Self {
+        let mut conditions = Self::UNKNOWN;
+        conditions.set_mood(&plan.conditions(frame));
+        if let Some(earlier) = plan.earlier(frame) {
+            conditions.set(group::RECALL, &[earlier.share]);
+        }
+        if plan.steering.guide_beat {
+            conditions.set_metre(plan, frame);
+        }
+        if plan.steering.guide_chord {
+            conditions.set_harmony(plan, frame);
+        }
+        conditions
+    }
+
+    fn set(&mut self, (first, mask): (usize, usize), values: &[f32]) {
+        self.frame[first..first + values.len()].copy_from_slice(values);
+        self.frame[VALUES + mask] = 1.0;
+    }
+
+    fn set_mood(&mut self, asked: &Conditions) {
+        if let Some(weights) = &asked.emotion {
+            self.set(group::EMOTION, weights);
+        }
+        if let Some(affect) = asked.affect {
+            self.set(group::AFFECT, &[affect.valence, affect.arousal]);
+        }
+        let scaled = [
+            (group::DENSITY, asked.density.map(|density| DENSITY_SCALE.apply(density.ln_1p()))),
+            (group::LOUDNESS, asked.loudness.map(|velocity| LOUDNESS_SCALE.apply(velocity))),
+            (group::REGISTER, asked.register.map(|note| REGISTER_SCALE.apply(note))),
+        ];
+        for (group, value) in scaled {
+            if let Some(value) = value {
+                self.set(group, &[value]);
+            }
+        }
+    }
+
+    fn set_metre(&mut self, plan: &Plan, frame: u64) {
+        let clock = &plan.clock;
+        let bpm = clock.tempo_at(frame).clamp(*TEMPO_BPM.start(), *TEMPO_BPM.end());
+        self.set(group::TEMPO, &[(bpm / f64::from(TEMPO_MIDDLE_BPM)).log2() as f32]);
+        let mut bar = [0.0; 4];
+        harmonics(clock.bar_phase(frame), &mut bar);
+        self.set(group::BAR, &bar);
+        for (offset, fine) in self.fine.iter_mut().enumerate() {
+            harmonics(clock.beat_phase(frame + (offset * HOP) as u64), &mut fine[24..]);
+        }
+        self.frame[VALUES + group::BEAT_MASK] = 1.0;
+    }
+
+    fn set_harmony(&mut self, plan: &Plan, frame: u64) {
+        for (offset, fine) in self.fine.iter_mut().enumerate() {
+            // Half a hop late, for onsets are rounded to the nearest hop.
+            let chord = plan.chord_at(frame + (offset * HOP + HOP / 2) as u64);
+            fine[..12].copy_from_slice(&pitch_classes(&chord));
+            fine[12..24].copy_from_slice(&one_hot(chord.bass));
+        }
+        self.frame[VALUES + group::CHORD_MASK] = 1.0;
+        self.frame[VALUES + group::BASS_MASK] = 1.0;
+        let end = frame + LATENT_FRAMES;
+        if let Some(next) = plan.chord_after(end - HOP as u64 / 2) {
+            let wait = (plan.clock.beat_at(next.frame) - plan.clock.beat_at(end)).max(0.0) as f32;
+            let mut values = [0.0; 26];
+            values[..12].copy_from_slice(&pitch_classes(&next.chord));
+            values[12..24].copy_from_slice(&one_hot(next.chord.bass));
+            (values[24], values[25]) = ((-wait).exp(), (-wait / 4.0).exp());
+            self.set(group::NEXT, &values);
+        }
+    }
+}
+
+/// 1 for the pitch classes that a chord contains.
+fn pitch_classes(chord: &Chord) -> [f32; 12] {
+    chord.chroma().map(|share| if share > 0.0 { 1.0 } else { 0.0 })
+}
+
+fn one_hot(pitch_class: u8) -> [f32; 12] {
+    std::array::from_fn(|at| if at == usize::from(pitch_class % 12) { 1.0 } else { 0.0 })
+}
+
+/// Cosine and sine of a phase in turns and of its multiples.
+fn harmonics(phase: f64, out: &mut [f32]) {
+    for (order, pair) in out.chunks_exact_mut(2).enumerate() {
+        let (sin, cos) = (std::f64::consts::TAU * phase * (order + 1) as f64).sin_cos();
+        (pair[0], pair[1]) = (cos as f32, sin as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::music::emotion::{Emotion, Mood};
+    use crate::music::plan::{Earlier, PlannedChord, Returning};
+
+    fn plan() -> Plan {
+        let chord = |frame, name| PlannedChord { frame, chord: Chord::parse(name).unwrap() };
+        let chords = vec![chord(0, "C"), chord(96_000, "Am/E")];
+        Plan { chords: chords.clone(), ..Plan::steady(1, Mood::pure(Emotion::Calm), chords[0].chord, 120.0) }
+    }
+
+    #[test]
+    fn groups_fill_their_places() {
+        let known = FrameConditions::of(&plan(), 0);
+        assert_eq!(known.frame[group::EMOTION.0 + Emotion::Calm as usize], 1.0);
+        assert_eq!(known.frame[group::TEMPO.0], 0.0, "120 BPM");
+        assert_eq!(known.frame[group::BAR.0..][..4], [1.0, 0.0, 1.0, 0.0]);
+        let masks = &known.frame[VALUES..];
+        let free = [6, 7, 9, 10];
+        assert!(masks.iter().enumerate().all(|(group, mask)| (*mask == 0.0) == free.contains(&group)), "{masks:?}");
+        assert_eq!(known.fine[0][..12], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(known.fine[0][12], 1.0);
+    }
+
+    #[test]
+    fn a_chord_changes_at_its_offset_and_is_announced() {
+        // 96 000 is 1 792 frames, three hops and a half, into the latent at 94 208.
+        let known = FrameConditions::of(&plan(), 94_208);
+        let bass: Vec<_> =
+            known.fine.iter().map(|fine| fine[12..24].iter().position(|it| *it == 1.0).unwrap()).collect();
+        assert_eq!(bass, [0, 0, 0, 4, 4, 4, 4, 4]);
+        assert_eq!(known.frame[VALUES + group::NEXT.1], 0.0, "no chord is planned after it");
+        let before = FrameConditions::of(&plan(), 0);
+        let wait = (96_000.0f32 - 4096.0) / 24_000.0;
+        assert!((before.frame[group::NEXT.0 + 24] - (-wait).exp()).abs() < 1e-6);
+        assert_eq!(before.frame[group::NEXT.0 + 12 + 4], 1.0, "its bass");
+    }
+
+    #[test]
+    fn what_the_plan_leaves_open_is_unknown() {
+        let mut plan = plan();
+        (plan.steering.guide_beat, plan.steering.guide_chord) = (false, false);
+        let known = FrameConditions::of(&plan, 4096);
+        assert!(known.fine.iter().flatten().all(|value| *value == 0.0));
+        assert!(known.frame[VALUES + group::CHORD_MASK..].iter().all(|mask| *mask == 0.0));
+        plan.returns = vec![Returning { frame: 0, earlier: Some(Earlier { latents: 40, share: 0.6 }) }];
+        assert_eq!(FrameConditions::of(&plan, 4096).frame[group::RECALL.0], 0.6);
+    }
+}

@@ -1,0 +1,129 @@
+//! What the composer reads and writes: units, classes and the layout of its inputs.
+//!
+//! `models/training/melos_training/composer/layout.py` and `conditions.py` define the same for training.
+
+/// Places within a frame where a note can begin; one hop each.
+pub const OFFSETS: usize = 8;
+/// MIDI note of the lowest key.
+pub(super) const LOWEST_KEY: u8 = 21;
+/// Keys of a piano.
+pub const KEYS: usize = 88;
+/// Accompaniment and melody.
+pub const VOICES: usize = 2;
+/// The voice of a note of the melody.
+pub(super) const MELODY: u8 = 1;
+/// Stands for the last key of the melody while there is none.
+pub(super) const NO_MELODY: u8 = KEYS as u8;
+/// Classes of velocities.
+pub const VELOCITIES: usize = 32;
+/// MIDI velocities per class.
+pub(super) const VELOCITY_WIDTH: u8 = 4;
+/// Classes of durations.
+pub const DURATIONS: usize = 24;
+/// Seconds that a key is held in the first class and in the last; the others are evenly spaced in the logarithm.
+const SHORTEST: f64 = 0.03;
+const LONGEST: f64 = 6.0;
+/// What the pedal does in a frame: see [`Pedal`].
+pub const PEDALS: usize = 3;
+
+/// Bars between a note and the places where it is remembered.
+pub(super) const LAGS: [u32; 4] = [1, 2, 4, 8];
+/// The memory's slots: one for each lag, and one for the phrase that returns.
+pub(super) const SLOTS: usize = LAGS.len() + 1;
+/// Counts in a slot: struck keys of each voice, then offsets, velocities (and the unknown one) and durations.
+pub(super) const SLOT_WIDTH: usize = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS;
+/// Length of the memory.
+pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
+/// Length of what sounds: keys held down, then strings that only the pedal sustains.
+pub const SOUNDING_WIDTH: usize = 2 * KEYS;
+
+/// Hops for which a pedal that is changed stays up, if the frame is long enough.
+pub const LIFT: u8 = 4;
+
+/// What the pedal does in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pedal {
+    /// It is up at the end of the frame.
+    #[default]
+    Up,
+    /// It is down.
+    Down,
+    /// It is lifted and pressed again.
+    Changed,
+}
+
+impl Pedal {
+    /// The pedal of a class.
+    pub(super) const fn of(class: usize) -> Self {
+        match class {
+            0 => Self::Up,
+            1 => Self::Down,
+            _ => Self::Changed,
+        }
+    }
+}
+
+/// A note as the network writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WrittenNote {
+    /// Where in the frame it begins, below [`OFFSETS`].
+    pub offset: u8,
+    /// 1 if it belongs to the melody.
+    pub voice: u8,
+    /// Key from the lowest, below [`KEYS`].
+    pub key: u8,
+    /// Class of its velocity, below [`VELOCITIES`].
+    pub velocity: u8,
+    /// Class of its duration, below [`DURATIONS`].
+    pub duration: u8,
+}
+
+impl WrittenNote {
+    /// Its parts in the order in which the network writes them.
+    pub(super) fn parts(self) -> [f32; 5] {
+        [self.offset, self.voice, self.key, self.velocity, self.duration].map(f32::from)
+    }
+
+    /// Its MIDI velocity, the middle of its class.
+    #[must_use]
+    pub const fn midi_velocity(self) -> u8 {
+        self.velocity * VELOCITY_WIDTH + VELOCITY_WIDTH / 2
+    }
+
+    /// Its MIDI note number.
+    #[must_use]
+    pub const fn midi_note(self) -> u8 {
+        self.key + LOWEST_KEY
+    }
+
+    /// Seconds for which its key is held.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        SHORTEST * (LONGEST / SHORTEST).powf(f64::from(self.duration) / (DURATIONS - 1) as f64)
+    }
+}
+
+/// What the composer writes in a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WrittenFrame {
+    /// What the pedal does.
+    pub pedal: Pedal,
+    /// Where it moves, if it does.
+    pub pedal_offset: u8,
+    /// The notes that begin, in ascending order of offset, then key.
+    pub notes: Vec<WrittenNote>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_cover_their_range_evenly() {
+        let seconds = |duration| WrittenNote { duration, ..WrittenNote::default() }.seconds();
+        assert!((seconds(0) - 0.03).abs() < 1e-12 && (seconds(23) - 6.0).abs() < 1e-9);
+        assert!((seconds(2) / seconds(1) - seconds(20) / seconds(19)).abs() < 1e-9);
+        let hardest = WrittenNote { velocity: 31, key: 87, ..WrittenNote::default() };
+        assert_eq!((hardest.midi_velocity(), hardest.midi_note()), (126, 108));
+    }
+}

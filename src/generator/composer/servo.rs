@@ -1,0 +1,135 @@
+//! Holds density, register and level to what is requested, in a closed loop.
+
+use super::layout::{KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, WrittenNote};
+use crate::mel::LATENTS_PER_SECOND;
+use crate::music::conditions::Conditions;
+
+/// Frames over which what was played is compared with what was requested: 4 s and 16 s.
+const SPANS: [u64; 2] = [47, 188];
+/// Frames kept: the longest span, and as far as a rollback reaches.
+const KEPT: usize = 256;
+/// Nats on the end of a frame for each factor e by which there are too many notes, for each span.
+const GAIN: f64 = 2.0;
+/// Largest change of the end's logit.
+const MOST: f64 = 3.0;
+/// Nats per semitone for each semitone that the mean is off, and the largest slope.
+const TILT: (f64, f64) = (0.02, 0.12);
+/// Nats per class of velocities for each unit by which the mean velocity is off, and the largest slope.
+const LEVEL: (f64, f64) = (0.03, 0.3);
+/// Notes per second added to both sides, so that rests do not count for too much.
+const AT_LEAST: f64 = 0.7;
+/// Frames after which the loop is fully closed.
+const TRUST: f64 = 24.0;
+/// Notes without which a mean says nothing.
+const FEWEST: f64 = 3.0;
+
+/// Sums over the notes of a frame.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    count: f64,
+    note: f64,
+    velocity: f64,
+}
+
+/// What to add to logits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bias {
+    /// To the end of the frame.
+    pub end: f64,
+    /// To each key, per semitone from the middle.
+    pub tilt: f64,
+    /// To each class of velocities, per class from the middle.
+    pub level: f64,
+}
+
+impl Bias {
+    pub(super) fn of_key(self, key: usize) -> f64 {
+        self.tilt * (key as f64 - (KEYS / 2) as f64)
+    }
+
+    pub(super) fn of_velocity(self, class: usize) -> f64 {
+        self.level * (class as f64 - (VELOCITIES / 2) as f64)
+    }
+}
+
+/// What was played lately, by position; a position that is written again starts anew.
+#[derive(Debug)]
+pub(super) struct Servo([Sums; KEPT]);
+
+impl Default for Servo {
+    fn default() -> Self {
+        Self([Sums::default(); KEPT])
+    }
+}
+
+impl Servo {
+    /// Begins a position: what was played there before counts no more. `begin` is the first position of the
+    /// performance.
+    pub(super) fn begin(&mut self, position: u64, begin: u64, asked: &Conditions) -> Bias {
+        self.0[position as usize % KEPT] = Sums::default();
+        let played = |span: u64| {
+            let first = position.saturating_sub(span).max(begin);
+            (first..position).fold((Sums::default(), position - first), |(sums, frames), at| {
+                let Sums { count, note, velocity } = self.0[at as usize % KEPT];
+                (Sums { count: sums.count + count, note: sums.note + note, velocity: sums.velocity + velocity }, frames)
+            })
+        };
+        let trust = ((position - begin) as f64 / TRUST).min(1.0);
+        let end = asked.density.map_or(0.0, |density| {
+            let biases = SPANS.map(|span| {
+                let (sums, frames) = played(span);
+                let rate = sums.count * LATENTS_PER_SECOND / frames.max(1) as f64;
+                GAIN * ((rate + AT_LEAST) / (f64::from(density) + AT_LEAST)).ln()
+            });
+            biases.iter().sum::<f64>().clamp(-MOST, MOST) * trust
+        });
+        let (sums, _) = played(SPANS[0]);
+        let slope = |asked: Option<f32>, sum: f64, (gain, most): (f64, f64)| match asked {
+            Some(asked) if sums.count > FEWEST => (gain * (f64::from(asked) - sum / sums.count)).clamp(-most, most),
+            _ => 0.0,
+        };
+        let (tilt, level) = (slope(asked.register, sums.note, TILT), slope(asked.loudness, sums.velocity, LEVEL));
+        Bias { end, tilt, level }
+    }
+
+    /// Counts a note.
+    pub(super) fn count(&mut self, position: u64, note: WrittenNote) {
+        let sums = &mut self.0[position as usize % KEPT];
+        sums.count += 1.0;
+        sums.note += f64::from(note.key + LOWEST_KEY);
+        sums.velocity += (f64::from(note.velocity) + 0.5) * f64::from(VELOCITY_WIDTH);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bias after 100 frames with so many equal notes each.
+    fn after(notes: usize, note: WrittenNote, asked: &Conditions) -> Bias {
+        let mut servo = Servo::default();
+        for position in 0..100 {
+            servo.begin(position, 0, asked);
+            (0..notes).for_each(|_| servo.count(position, note));
+        }
+        servo.begin(100, 0, asked)
+    }
+
+    #[test]
+    fn too_many_notes_end_frames_and_too_few_prolong_them() {
+        let asked = Conditions { density: Some(11.71875), ..Conditions::default() };
+        let note = WrittenNote::default();
+        assert!(after(1, note, &asked).end.abs() < 1e-9, "as requested");
+        assert!(after(2, note, &asked).end > 2.0 && after(0, note, &asked).end == -3.0);
+        assert_eq!(after(2, note, &Conditions::default()), Bias { end: 0.0, tilt: 0.0, level: 0.0 });
+    }
+
+    #[test]
+    fn notes_too_low_or_too_soft_lean_the_other_way() {
+        let asked = Conditions { register: Some(62.0), loudness: Some(60.0), ..Conditions::default() };
+        let low = WrittenNote { key: 36, velocity: 10, ..WrittenNote::default() };
+        let bias = after(1, low, &asked);
+        assert!((bias.tilt - 0.1).abs() < 1e-9 && (bias.level - 0.3).abs() < 1e-9, "{bias:?}");
+        assert!(bias.of_key(87) > 0.0 && bias.of_velocity(0) < 0.0);
+    }
+}

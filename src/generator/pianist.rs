@@ -1,0 +1,124 @@
+//! The pianist: turns the composer's notes into mel frames. A prior draws how they are played, a decoder plays them.
+
+mod roll;
+
+pub use roll::ROLL_WIDTH;
+use roll::Strings;
+
+use crate::generator::composer::WrittenFrame;
+use crate::generator::model::{Latent, PianistGraphs, stateful};
+use crate::generator::networks::warm_up;
+use crate::generator::noise::normal;
+use crate::generator::vocoder::MelBlock;
+use crate::generator::{GeneratorError, LATENT_FRAMES};
+use crate::music::plan::Plan;
+
+/// Hops by which the notes run ahead of the mel frames, which hear a little beyond their middle.
+pub const AHEAD: usize = 2;
+/// Length of the mood: emotion, affect and their masks.
+pub const MOOD_WIDTH: usize = 12;
+
+/// Further inputs of the graphs, after the input and the state.
+const ROLL: usize = 2;
+const PIANO: usize = 3;
+const MOOD: usize = 4;
+
+/// What the pianist carries from latent to latent besides the networks' own states.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct PianistState {
+    strings: Strings,
+    /// The latent before.
+    z: Latent,
+}
+
+/// Plays the notes of one latent at a time.
+#[derive(Debug)]
+pub(super) struct Pianist(PianistGraphs);
+
+impl Pianist {
+    pub(super) const fn new(graphs: PianistGraphs) -> Self {
+        Self(graphs)
+    }
+
+    /// Runs both networks once, and checks what they give.
+    pub(super) fn warm_up(&mut self) -> Result<(), GeneratorError> {
+        warm_up("pianist's prior", &mut self.0.prior)?;
+        warm_up("pianist's decoder", &mut self.0.decoder)
+    }
+
+    /// The states of prior and decoder, for a rollback.
+    pub(super) fn states(&mut self) -> [&mut [f32]; 2] {
+        [self.0.prior.input(stateful::STATE), self.0.decoder.input(stateful::STATE)]
+    }
+
+    /// Plays what was written for a latent: the mel frames from [`AHEAD`] before its first on.
+    ///
+    /// # Errors
+    /// If a network fails or returns NaN or infinity; the state is then undefined.
+    pub(super) fn play(
+        &mut self,
+        state: &mut PianistState,
+        latent: u64,
+        plan: &Plan,
+        written: &WrittenFrame,
+    ) -> Result<MelBlock, GeneratorError> {
+        let PianistGraphs { prior, decoder } = &mut self.0;
+        let from = latent * LATENT_FRAMES;
+        state.strings.play(latent, written, prior.input(ROLL));
+        let asked = plan.conditions(from);
+        let mood = prior.input(MOOD);
+        mood.fill(0.0);
+        if let (Some(emotion), Some(affect)) = (asked.emotion, asked.affect) {
+            mood[..8].copy_from_slice(&emotion);
+            mood[8..].copy_from_slice(&[affect.valence, affect.arousal, 1.0, 1.0]);
+        }
+        weigh(plan.piano(from), prior.input(PIANO));
+        prior.input(stateful::INPUT).copy_from_slice(&state.z);
+        prior.step()?;
+        let noise = normal(plan.seed, latent);
+        for (at, (z, noise)) in state.z.iter_mut().zip(noise).enumerate() {
+            *z = prior.output(0)[at] + prior.output(1)[at] * noise;
+        }
+        finite("pianist's prior", from, &state.z)?;
+        decoder.input(stateful::INPUT).copy_from_slice(&state.z);
+        decoder.input(ROLL).copy_from_slice(prior.input(ROLL));
+        weigh(plan.piano(from), decoder.input(PIANO));
+        decoder.step()?;
+        let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
+        finite("pianist's decoder", from, &mel)?;
+        Ok(mel)
+    }
+}
+
+/// Weights of the pianos at a place between the first (0) and the last (1): those of its two neighbours.
+fn weigh(place: f32, weights: &mut [f32]) {
+    let place = place.clamp(0.0, 1.0) * (weights.len() - 1) as f32;
+    for (at, weight) in weights.iter_mut().enumerate() {
+        *weight = (1.0 - (place - at as f32).abs()).max(0.0);
+    }
+}
+
+fn finite(network: &'static str, frame: u64, values: &[f32]) -> Result<(), GeneratorError> {
+    let finite = values.iter().all(|value| value.is_finite());
+    if finite { Ok(()) } else { Err(GeneratorError::NotFinite { network, frame }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_neighbouring_pianos_share_the_weight() {
+        let weights = |place: f32| {
+            let mut weights = [0.0; 3];
+            weigh(place, &mut weights);
+            weights
+        };
+        assert_eq!(weights(0.0), [1.0, 0.0, 0.0]);
+        assert_eq!(weights(0.75), [0.0, 0.5, 0.5]);
+        assert_eq!(weights(1.0), [0.0, 0.0, 1.0]);
+        let mut alone = [0.0];
+        weigh(0.4, &mut alone);
+        assert_eq!(alone, [1.0]);
+    }
+}

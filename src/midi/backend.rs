@@ -1,0 +1,135 @@
+//! What a MIDI system provides, and where it sends its events.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use ringbuf::traits::{Consumer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
+
+use super::device::{Device, DeviceId, MidiError, MidiEvent};
+use super::{Message, MidiFeedback, MidiOut, Parser};
+use crate::event::Wake;
+use crate::event::health::{Loss, Losses};
+
+/// Capacity of a callback's message ring.
+const RING_CAPACITY: usize = 1024;
+
+/// A MIDI system that can be searched repeatedly.
+pub(super) trait Backend: Default {
+    /// Connects new devices and drops those that are gone.
+    fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError>;
+
+    /// Disconnects everything.
+    fn disconnect(&mut self, sender: &mut Sender);
+
+    /// Whether the system reported a change since the last search.
+    fn has_news(&self) -> bool {
+        false
+    }
+}
+
+/// A message received in JACK's callback.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Received {
+    pub(super) device: DeviceId,
+    pub(super) at: Instant,
+    pub(super) message: Message,
+}
+
+/// Sends events, from the search thread and from callbacks that may block briefly.
+#[derive(Clone)]
+pub(super) struct Sender {
+    events: SyncSender<MidiEvent>,
+    wake: Wake,
+    /// Messages from the real-time callback.
+    received: Arc<Mutex<Option<HeapCons<Received>>>>,
+    losses: Arc<Losses>,
+    pub(super) out: MidiOut,
+    pub(super) feedback: MidiFeedback,
+    next_device: Arc<AtomicU32>,
+}
+
+impl Sender {
+    /// Sends to `events`, whose reader is woken.
+    pub(super) fn new(events: SyncSender<MidiEvent>, wake: Wake, losses: Arc<Losses>) -> Self {
+        Self {
+            events,
+            wake,
+            received: Arc::default(),
+            out: MidiOut::new(Arc::clone(&losses)),
+            feedback: MidiFeedback::new(Arc::clone(&losses)),
+            losses,
+            next_device: Arc::default(),
+        }
+    }
+
+    /// Announces a device. Waits for room: an announcement must not be lost.
+    pub(super) fn connected(&mut self, name: &str) -> DeviceId {
+        let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
+        tracing::info!(name, "MIDI device connected");
+        self.announce(MidiEvent::Connected(Device { id, name: name.to_owned() }));
+        id
+    }
+
+    /// Announces that a device has disconnected.
+    pub(super) fn disconnected(&self, id: DeviceId, name: &str) {
+        // Its earlier messages come first.
+        self.gather();
+        tracing::info!(name, "MIDI device disconnected");
+        self.announce(MidiEvent::Disconnected(id));
+    }
+
+    /// Announces that a device receives feedback.
+    pub(super) fn feedback_ready(&self, id: DeviceId) {
+        self.announce(MidiEvent::FeedbackReady(id));
+    }
+
+    fn announce(&self, event: MidiEvent) {
+        let _ = self.events.send(event);
+        self.wake.ring();
+    }
+
+    /// Opens a ring for messages from a real-time callback, replacing the previous one.
+    pub(super) fn open_ring(&self) -> HeapProd<Received> {
+        let (ring, received) = HeapRb::new(RING_CAPACITY).split();
+        self.gather();
+        *self.received.lock().unwrap_or_else(PoisonError::into_inner) = Some(received);
+        ring
+    }
+
+    /// Wakes the reader of the events.
+    pub(super) const fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// Where overflow is counted.
+    pub(super) const fn losses(&self) -> &Arc<Losses> {
+        &self.losses
+    }
+
+    /// Forwards the messages in the ring.
+    pub(super) fn gather(&self) {
+        if let Some(received) = &mut *self.received.lock().unwrap_or_else(PoisonError::into_inner) {
+            for Received { device, at, message } in received.pop_iter() {
+                self.forward(device, at, message);
+            }
+        }
+    }
+
+    /// Forwards a message from a callback; never blocks, and counts overflow.
+    pub(super) fn forward(&self, device: DeviceId, at: Instant, message: Message) {
+        if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
+            self.losses.add(Loss::MidiIn, 1);
+        }
+        self.wake.ring();
+    }
+
+    /// Parses bytes in a callback and forwards the messages.
+    pub(super) fn forward_bytes(&self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
+        for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
+            self.forward(device, at, message);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! MIDI devices, and what happens to them.
+
+use std::time::Instant;
+
+use thiserror::Error;
+
+use super::Message;
+
+/// Identifies a device while Melos runs; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(pub u32);
+
+/// A connected device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its id in [`MidiEvent::Sent`].
+    pub id: DeviceId,
+    /// The port's name according to the system; under JACK the names of everything connected to Melos's port.
+    pub name: String,
+}
+
+/// Why MIDI is unavailable.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MidiError {
+    /// The ALSA sequencer is missing.
+    #[error("cannot open the ALSA sequencer ({0}); is the kernel module snd-seq loaded?")]
+    Alsa(String),
+    /// There is no JACK server.
+    #[error("no JACK server is running ({0})")]
+    Jack(String),
+}
+
+/// An event of a MIDI device.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MidiEvent {
+    /// A device connected.
+    Connected(Device),
+    /// A device disconnected; its notes and pedals must be released.
+    Disconnected(DeviceId),
+    /// Feedback to a device is open: from now on it receives what is sent.
+    FeedbackReady(DeviceId),
+    /// A device sent a message.
+    Sent {
+        /// The device.
+        device: DeviceId,
+        /// When it arrived, as precisely as the system reports it.
+        at: Instant,
+        /// The message.
+        message: Message,
+    },
+}

@@ -1,0 +1,202 @@
+//! The performance, and what parameters control besides the music: presets, setlists, the timer, recordings.
+
+use super::performance::Performance;
+use super::presets::Presets;
+use super::reports::{Reports, kind_of};
+use super::setlists::{Setlists, entry_number};
+use super::timer::Timer;
+use crate::conductor::Conductor;
+use crate::event::ControlEvent;
+use crate::event::parameter::{Param, TempoSource, Value};
+use crate::files::library::Library;
+use crate::files::preset::Preset;
+use crate::files::setlist::Setlist;
+use crate::output::record::Format;
+use crate::quote::{listed, quoted};
+use crate::remote::status::ShowMetrics;
+use crate::session::live::takes::Takes;
+use crate::units::seconds_to_frames;
+
+/// Everything that an event can change.
+pub(in crate::session::live) struct Show {
+    pub(in crate::session::live) performance: Performance,
+    pub(in crate::session::live) presets: Presets,
+    pub(in crate::session::live) setlists: Setlists,
+    pub(in crate::session::live) timer: Timer,
+    pub(in crate::session::live) takes: Takes,
+    pub(in crate::session::live) reports: Reports,
+}
+
+impl Show {
+    pub(super) const fn conductor(&self) -> &Conductor {
+        self.performance.conductor()
+    }
+
+    /// Performs an event if the names in it exist.
+    pub(super) fn handle(&mut self, event: &ControlEvent) {
+        if self.names_exist(event) {
+            self.perform(event);
+        }
+    }
+
+    /// Applies an event and runs its side effects. Returns whether it was valid; otherwise a warning was logged.
+    pub(super) fn perform(&mut self, event: &ControlEvent) -> bool {
+        let valid = self.apply(event);
+        if let ControlEvent::Set(param, value) = event
+            && valid
+        {
+            self.run_side_effects(*param, value);
+        }
+        valid
+    }
+
+    /// Applies an event at the horizon, without side effects; returns whether it was valid.
+    pub(super) fn apply(&mut self, event: &ControlEvent) -> bool {
+        let applied = self.performance.apply(event);
+        if let Err(error) = &applied {
+            self.reports.warn(kind_of(event), &format!("{error}; ignored"));
+        }
+        applied.is_ok()
+    }
+
+    pub(super) fn apply_all(&mut self, events: impl IntoIterator<Item = ControlEvent>) {
+        for event in events {
+            self.apply(&event);
+        }
+    }
+
+    /// Whether the preset or setlist that an event names exists; otherwise a warning is logged.
+    pub(super) fn names_exist(&mut self, event: &ControlEvent) -> bool {
+        let preset = self.presets.missing(event).map(|name| ("preset", name, listed(self.presets.library().names())));
+        let setlist =
+            || self.setlists.missing(event).map(|name| ("setlist", name, listed(self.setlists.library().names())));
+        let Some((kind, name, known)) = preset.or_else(setlist) else { return true };
+        self.reports.warn(kind, &format!("there is no {kind} {}; choose one of {known}", quoted(name)));
+        false
+    }
+
+    /// What a parameter does in the daemon, besides its effect on the music.
+    pub(super) fn run_side_effects(&mut self, param: Param, value: &Value) {
+        if param.policy().ends_journey {
+            self.presets.end_journey();
+        }
+        let (frame, tempo_source) = (self.conductor().frame(), self.tempo_source());
+        let events = match (param, value) {
+            (Param::Preset, Value::Text(name)) => self.presets.load(name, frame, tempo_source),
+            (Param::PresetNext, _) => self.presets.load_relative(&self.preset(), 1, frame, tempo_source),
+            (Param::PresetPrevious, _) => self.presets.load_relative(&self.preset(), -1, frame, tempo_source),
+            (Param::Record, Value::Toggle(on)) => return self.record(*on),
+            (Param::Timer, Value::Number(seconds)) => return self.timer.start(*seconds, frame),
+            (Param::Setlist, _) => return self.go_in_setlist(0),
+            (Param::SetlistNext, _) => return self.step_setlist(1),
+            (Param::SetlistPrevious, _) => return self.step_setlist(-1),
+            (Param::SetlistGo, number) => return self.go_in_setlist(entry_number(number)),
+            _ => return,
+        };
+        self.apply_all(events);
+    }
+
+    /// The frame of the next step of the journey or end of the timer.
+    pub(super) fn next_frame(&self) -> Option<u64> {
+        self.presets.next_frame().into_iter().chain(self.timer.next_frame()).min()
+    }
+
+    /// Applies what the journey and the timer do at a frame.
+    pub(super) fn step(&mut self, frame: u64) {
+        if self.presets.next_frame() == Some(frame) {
+            let events = self.presets.step();
+            self.apply_all(events);
+        }
+        let events = self.timer.expire(frame);
+        self.apply_all(events.into_iter().flatten());
+    }
+
+    /// The tempo source.
+    pub(in crate::session::live) fn tempo_source(&self) -> TempoSource {
+        match self.conductor().value(Param::TempoSource) {
+            Value::Choice(position) => TempoSource::at(position),
+            _ => TempoSource::Mood,
+        }
+    }
+
+    /// The name of the current preset; empty if there is none.
+    pub(super) fn preset(&self) -> String {
+        self.text(Param::Preset)
+    }
+
+    fn text(&self, param: Param) -> String {
+        match self.conductor().value(param) {
+            Value::Text(text) => text,
+            _ => String::new(),
+        }
+    }
+
+    /// Moves in the selected setlist by a number of entries; if none is selected and there is only one, selects it.
+    fn step_setlist(&mut self, steps: isize) {
+        let mut setlist = self.text(Param::Setlist);
+        if setlist.is_empty() {
+            match self.setlists.default_name() {
+                Ok(name) => name.clone_into(&mut setlist),
+                Err(problem) => return self.reports.warn("setlist", &problem),
+            }
+            self.apply(&ControlEvent::Set(Param::Setlist, Value::Text(setlist.clone())));
+        }
+        if let Some(number) = self.setlists.offset(&setlist, steps) {
+            self.go_in_setlist(number);
+        }
+    }
+
+    /// Goes to an entry of the selected setlist, by its number from 1, and loads it; with 0, before the first.
+    fn go_in_setlist(&mut self, number: usize) {
+        let entry = self.setlists.go(&self.text(Param::Setlist), number);
+        self.apply(&self.setlists.position_event());
+        match entry {
+            Ok(Some(event)) => self.handle(&event),
+            Ok(None) => {}
+            Err(problem) => self.reports.warn("setlist", &problem),
+        }
+    }
+
+    /// Starts or stops recording.
+    fn record(&mut self, on: bool) {
+        if !on {
+            return self.takes.end();
+        }
+        let conductor = self.performance.conductor();
+        let format = match conductor.value(Param::RecordFormat) {
+            Value::Choice(1) => Format::Flac,
+            _ => Format::Wav,
+        };
+        let pre_roll = match conductor.value(Param::RecordPreRoll) {
+            Value::Number(seconds) => seconds_to_frames(f64::from(seconds)),
+            _ => 0,
+        };
+        if !self.takes.begin(conductor.mood().dominant().name(), format, pre_roll) {
+            self.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));
+        }
+    }
+
+    /// Replaces presets and setlists; if the current preset is among the `changed` ones, it is loaded again.
+    pub(super) fn reload(&mut self, presets: Library<Preset>, setlists: Library<Setlist>, changed: &[String]) {
+        self.presets.replace(presets);
+        self.setlists.replace(setlists);
+        self.list_presets();
+        let preset = self.preset();
+        if changed.contains(&preset) {
+            let events = self.presets.load(&preset, self.conductor().frame(), self.tempo_source());
+            self.apply_all(events);
+        }
+    }
+
+    /// Publishes the names of presets and setlists.
+    pub(super) fn list_presets(&self) {
+        self.reports.list_presets(self.presets.library(), self.setlists.library());
+    }
+
+    /// The setlist, the timer and the opening hours for `melos status`.
+    pub(super) fn metrics(&self, head: u64, schedule: Option<&str>) -> ShowMetrics {
+        let [entry, next_entry] = self.setlists.entry_names(&self.text(Param::Setlist));
+        let timer_seconds_left = self.timer.seconds_left(head);
+        ShowMetrics { entry, next_entry, timer_seconds_left, schedule: schedule.map(str::to_owned) }
+    }
+}

@@ -1,0 +1,112 @@
+//! The network's piano: its notes, and its pedal as controller 64.
+
+use std::ops::Range;
+
+use midly::MidiMessage;
+use midly::num::u7;
+
+use crate::generator::Heard;
+use crate::generator::composer::{LIFT, OFFSETS, Pedal};
+use crate::mel::HOP;
+use crate::units::seconds_to_frames;
+
+/// Controller of the sustain pedal.
+const SUSTAIN: u7 = u7::new(64);
+
+/// What the network's piano plays, by frame.
+#[derive(Debug, Default)]
+pub(super) struct Piano {
+    /// Start, end, key and velocity, in order of start.
+    notes: Vec<(u64, u64, u7, u7)>,
+    /// Frames at which the pedal is moved, and whether it is down then.
+    pedal: Vec<(u64, bool)>,
+    /// Frames at which it is muted or heard again.
+    mutes: Vec<(u64, bool)>,
+}
+
+impl Piano {
+    /// Adds a latent. What was to come from its first frame on is replaced.
+    pub(super) fn hear(&mut self, heard: &Heard) {
+        self.notes.retain(|(start, ..)| *start < heard.from);
+        self.pedal.retain(|(frame, _)| *frame < heard.from);
+        let frame = |offset: u8| heard.from + (usize::from(offset) * HOP) as u64;
+        let written = &heard.written;
+        for note in &written.notes {
+            let (start, length) = (frame(note.offset), seconds_to_frames(note.seconds()));
+            let (key, velocity) = (u7::new(note.midi_note()), u7::new(note.midi_velocity()));
+            self.notes.push((start, start + length, key, velocity));
+        }
+        let at = written.pedal_offset;
+        match written.pedal {
+            Pedal::Up => self.pedal.push((frame(at), false)),
+            Pedal::Down => self.pedal.push((frame(at), true)),
+            Pedal::Changed => {
+                let pressed = (at + LIFT).min(OFFSETS as u8 - 1);
+                self.pedal.extend([(frame(at), false), (frame(pressed), true)]);
+            }
+        }
+    }
+
+    pub(super) fn mute(&mut self, frame: u64, on: bool) {
+        self.mutes.push((frame, on));
+    }
+
+    /// Its messages within some frames. A key that is struck again ends the note before.
+    pub(super) fn messages(&self, frames: &Range<u64>) -> Vec<(u64, MidiMessage)> {
+        let mut messages = Vec::new();
+        let mut down = false;
+        for (frame, pedal) in self.pedal.iter().filter(|(frame, _)| frames.contains(frame)) {
+            if *pedal != down {
+                down = *pedal;
+                let value = u7::new(if down { 127 } else { 0 });
+                messages.push((*frame, MidiMessage::Controller { controller: SUSTAIN, value }));
+            }
+        }
+        let heard = |start: u64| {
+            let muted = self.mutes.iter().rev().find(|(frame, _)| *frame <= start).is_some_and(|(_, on)| *on);
+            frames.contains(&start) && !muted
+        };
+        for (index, (start, end, key, vel)) in self.notes.iter().enumerate().filter(|(_, note)| heard(note.0)) {
+            let again = self.notes[index + 1..].iter().take_while(|next| next.0 < *end).find(|next| next.2 == *key);
+            let end = again.map_or(*end, |next| next.0).min(frames.end);
+            messages.push((*start, MidiMessage::NoteOn { key: *key, vel: *vel }));
+            messages.push((end, MidiMessage::NoteOff { key: *key, vel: u7::new(64) }));
+        }
+        messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::composer::{WrittenFrame, WrittenNote};
+
+    fn heard(from: u64, pedal: Pedal, notes: &[(u8, u8)]) -> Heard {
+        let note =
+            |(offset, key): &(u8, u8)| WrittenNote { offset: *offset, key: *key, velocity: 16, duration: 8, voice: 0 };
+        let written = WrittenFrame { pedal, pedal_offset: 2, notes: notes.iter().map(note).collect() };
+        Heard { from, chroma: [0.0; 12], onsets: [0.0; 8], written, mel: Box::new([0.0; 1024]), restarted: false }
+    }
+
+    #[test]
+    fn a_latent_replaces_what_was_to_come_and_a_key_struck_again_ends_the_note_before() {
+        let mut piano = Piano::default();
+        piano.hear(&heard(0, Pedal::Down, &[(0, 39), (4, 39)]));
+        piano.hear(&heard(4096, Pedal::Down, &[(0, 50)]));
+        piano.hear(&heard(4096, Pedal::Changed, &[(0, 51)]));
+        let messages = piano.messages(&(0..48_000));
+        let pedal: Vec<_> = messages.iter().filter(|(_, it)| matches!(it, MidiMessage::Controller { .. })).collect();
+        assert_eq!(pedal.iter().map(|(frame, _)| *frame).collect::<Vec<_>>(), [1024, 5120, 7168]);
+        let ends: Vec<_> = messages
+            .iter()
+            .filter_map(|(frame, it)| match it {
+                MidiMessage::NoteOff { key, .. } => Some((*frame, key.as_int())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ends[0], (2048, 60));
+        assert_eq!(ends.iter().map(|(_, key)| *key).collect::<Vec<_>>(), [60, 60, 72]);
+        piano.mute(0, true);
+        assert!(piano.messages(&(0..48_000)).iter().all(|(_, it)| matches!(it, MidiMessage::Controller { .. })));
+    }
+}
