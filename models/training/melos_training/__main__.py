@@ -1,4 +1,4 @@
-"""`python -m melos_training vae|vocoder|transformer|pianist|prior|describe|plot|adopt|export …`."""
+"""`python -m melos_training pianist|prior|vocoder|describe|plot|adopt|export …`."""
 
 import argparse
 import sys
@@ -15,8 +15,6 @@ from .runs import (
     PriorRun,
     Run,
     SettingsError,
-    TransformerRun,
-    VaeRun,
     VocoderRun,
     describe_run,
     written,
@@ -38,20 +36,10 @@ def _add_training(commands: Any, name: str) -> None:
     command.add_argument("--seed", type=int)
     command.add_argument("--every", type=int, help="steps between two lines of the metrics")
     command.add_argument("--threads", type=int)
-    if name in ("vae", "transformer"):
-        help_text = "half as fast again, minutes later"
-        command.add_argument("--compile", dest="compiled", action="store_const", const=True, help=help_text)
-    if name == "vae":
-        command.add_argument("--decoder-of", type=Path, help="train only the decoder of this finished checkpoint on")
-    if name == "vocoder":
-        help_text = "a finished pianist's checkpoint: half of the windows are told by it"
-        command.add_argument("--pianist", type=Path, help=help_text)
-    if name == "transformer":
-        command.add_argument("--vae", type=Path, help="the VAE's checkpoint")
     if name == "pianist":
         command.add_argument("--pianos", nargs="+", metavar="NAME", help="the pianos of the shards, in order")
-    if name == "prior":
-        command.add_argument("--pianist", type=Path, help="the pianist's checkpoint")
+    else:
+        command.add_argument("--pianist", type=Path, help="the checkpoint of a finished pianist")
 
 
 def _arguments() -> dict[str, Any]:
@@ -66,6 +54,7 @@ def _arguments() -> dict[str, Any]:
     command.add_argument("--out", type=Path, required=True, help="picture: .png, .svg or .pdf")
     command = commands.add_parser("adopt", help="make checkpoints of a published model, to train it on")
     command.add_argument("--model", type=Path, required=True, help="folder of the ONNX files")
+    command.add_argument("--identity", type=Path, required=True, help="the identity file that it was exported with")
     command.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     command.add_argument("--threads", type=int, default=1)
     command = commands.add_parser("export", help="write a model's ONNX files")
@@ -84,19 +73,7 @@ def train(run: Run) -> None:
     """Trains what a run describes, together with the processes that `torchrun` started, if any."""
     torch.set_num_threads(run.threads)
     with team.joined(device.choose(run.device)) as members:
-        if isinstance(run, VaeRun):
-            from . import train_vae
-
-            train_vae.train(run, members)
-        elif isinstance(run, VocoderRun):
-            from . import train_vocoder
-
-            train_vocoder.train(run, members)
-        elif isinstance(run, TransformerRun):
-            from . import train_transformer
-
-            train_transformer.train(run, members)
-        elif isinstance(run, PianistRun):
+        if isinstance(run, PianistRun):
             from .pianist import train_pianist
 
             train_pianist.train(run, members)
@@ -104,6 +81,10 @@ def train(run: Run) -> None:
             from .pianist import train_prior
 
             train_prior.train(run, members)
+        elif isinstance(run, VocoderRun):
+            from . import train_vocoder
+
+            train_vocoder.train(run, members)
 
 
 def describe(path: Path) -> None:

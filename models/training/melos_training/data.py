@@ -125,15 +125,6 @@ class Shards:
             raise self.missing()
         return self.shards[int(np.searchsorted(self._ends, rng.integers(self._ends[-1]), side="right"))]
 
-    def mels(self, rng: np.random.Generator, batch: int, frames: int) -> Floats:
-        """Random windows of log-mel [batch, frames, 128], starting on a latent's first frame."""
-        windows = []
-        for _ in range(batch):
-            shard = self.draw(rng)
-            start = LATENT_FRAMES * int(rng.integers((shard.frames - frames) // LATENT_FRAMES + 1))
-            windows.append(shard.read("mel", start, start + frames))
-        return np.stack(windows).astype(np.float32)
-
 
 def splits(
     folders: Sequence[Path],

@@ -33,6 +33,7 @@ from .pianist.windows import MOOD
 from .runs import SettingsError, read_settings
 from .vectors import write_vectors
 from .vocoder import Vocoder
+from .weights import HALF, name_weights
 
 SCHEMA = 3
 """Version of `model.toml`."""
@@ -57,7 +58,7 @@ def _store_as_half(model: ModelProto) -> ModelProto:
         large = values.dtype == np.float32 and values.size >= STORED_AS_HALF
         half = values.astype(np.float16) if large else values
         if large and np.array_equal(half.astype(np.float32), values):
-            stored = tensor.name + "_half"
+            stored = tensor.name + HALF
             kept.append(numpy_helper.from_array(half, stored))
             casts.append(helper.make_node("Cast", [stored], [tensor.name], to=TensorProto.FLOAT))
         else:
@@ -99,7 +100,9 @@ def export_graph(graph: Graph, path: Path) -> None:
     )
     if program is None:
         raise RuntimeError(f"{path}: the exporter made no graph")
-    save_graph(program.model_proto, path)
+    model = program.model_proto
+    name_weights(model, graph.module)
+    save_graph(model, path)
 
 
 def _table(**entries: Any) -> Table:
@@ -195,9 +198,9 @@ def export(
 
     Test vectors come from held-out music in `shards` and from a held-out song of the composer's `library`.
     """
-    player, run = trained(pianist)
-    described = _described(identity, run.pianos)
-    writer, before, voice = load_composer(composer), Prior(len(run.pianos), run.latent, MOOD), Vocoder()
+    player, pianos = trained(pianist)
+    described = _described(identity, pianos)
+    writer, before, voice = load_composer(composer), Prior(len(pianos), player.latent, MOOD), Vocoder()
     load_average(before, prior)
     load_average(voice, vocoder)
     for network in (writer, player, before, voice):
@@ -208,7 +211,7 @@ def export(
     for name, graph in graphs.items():
         export_graph(graph, out / f"{name}.onnx")
     steps = as_steps(written, open_graphs(out, written))
-    write_vectors(out / "vectors", player, before, voice, run.pianos, shards, load_library(library), steps)
-    (out / "model.toml").write_text(_contract(out, graphs, described, run.pianos, commit), encoding="utf-8")
+    write_vectors(out / "vectors", player, before, voice, pianos, shards, load_library(library), steps)
+    (out / "model.toml").write_text(_contract(out, graphs, described, pianos, commit), encoding="utf-8")
     for path in sorted(out.glob("*.onnx")):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

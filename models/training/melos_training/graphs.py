@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .constants import BINS, LATENT_FRAMES, MEL_BANDS
 from .layers import Carry
-from .vae import Encoder
+from .encoder import Encoder
 from .vocoder import Vocoder
 
 ENCODER_FRAMES = 256

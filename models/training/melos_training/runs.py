@@ -25,18 +25,6 @@ from .precision import Precision
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
-DROP_GROUP = {
-    "emotion": 0.3,
-    "affect": 0.3,
-    "chord": 0.25,
-    "bass": 0.3,
-    "beat": 0.3,
-    "bar": 0.3,
-    "tempo": 0.3,
-    "density": 0.25,
-    "loudness": 0.25,
-    "register": 0.3,
-}
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -79,23 +67,6 @@ class Run(BaseModel):
         return self
 
 
-class VaeRun(Run):
-    network = "vae"
-
-    batch: PositiveInt = 8
-    rate: PositiveFloat = 1.2e-3
-    frames: PositiveInt = Field(default=256, multiple_of=8)
-    """Mel frames of a window."""
-    kl_weight: NonNegativeFloat = 0.004
-    """Of the mean over dimensions, in nepers a nat."""
-    kl_ramp: float = Field(default=0.2, gt=0, le=1)
-    """The share of the training over which the KL's weight rises from 0: given up early, a dimension stays unused."""
-    compiled: bool = False
-    """`torch.compile`: half as fast again, minutes later."""
-    decoder_of: Path | None = None
-    """Train only the decoder of this finished checkpoint on."""
-
-
 class VocoderRun(Run):
     network = "vocoder"
 
@@ -110,39 +81,6 @@ class VocoderRun(Run):
     """A finished pianist's checkpoint, through which a share of the windows is heard."""
     through_pianist: float = Field(default=0.5, ge=0, le=1)
     """The share of windows heard as the pianist's decoder tells them: that is what the vocoder is to play."""
-
-
-class TransformerRun(Run):
-    network = "transformer"
-
-    batch: PositiveInt = 8
-    rate: PositiveFloat = 8e-4
-    weight_decay: NonNegativeFloat = 0.05
-    betas: tuple[Momentum, Momentum] = (0.9, 0.95)
-    vae: Path
-    """The VAE's checkpoint."""
-    compiled: bool = False
-    """`torch.compile`: half as fast again, minutes later."""
-    length: PositiveInt = 256
-    """Latents of a window: longer than the attention window, to learn playing on with the start out of sight."""
-    draws: PositiveInt = 1
-    """Times of the flow that are drawn for every latent."""
-    context_noise: NonNegativeFloat = 0.5
-    """Largest deviation of the noise on the context, in those of the latents."""
-    drop_all: float = Field(default=0.12, ge=0, le=1)
-    """How often a window goes without any condition."""
-    drop_group: dict[str, float] = DROP_GROUP
-    """How often a window goes without a group; groups that are not named keep their default."""
-
-    @field_validator("drop_group")
-    @classmethod
-    def _groups(cls, given: dict[str, float]) -> dict[str, float]:
-        for name, rate in given.items():
-            if name not in DROP_GROUP:
-                raise ValueError(f"there is no group {name!r}; there are {', '.join(DROP_GROUP)}")
-            if not 0 <= rate <= 1:
-                raise ValueError(f"{name} = {rate}: expected a number from 0 to 1")
-        return DROP_GROUP | given
 
 
 class PianistRun(Run):
@@ -179,8 +117,8 @@ class PriorRun(Run):
     """How often a window goes without a mood."""
 
 
-RUNS: dict[str, type[Run]] = {run.network: run for run in (VaeRun, VocoderRun, TransformerRun, PianistRun, PriorRun)}
-_PATHS = ("out", "decoder_of", "vae", "pianist")
+RUNS: dict[str, type[Run]] = {run.network: run for run in (PianistRun, PriorRun, VocoderRun)}
+_PATHS = ("out", "pianist")
 
 
 class SettingsError(Exception):

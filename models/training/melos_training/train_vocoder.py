@@ -133,8 +133,8 @@ def train(run: VocoderRun, team: Team | None = None) -> Trainer[Vocoder]:
     training, valid = splits(
         run.shards, begun.order, team.leads, frames=frames, valid_frames=HELD_OUT_FRAMES + 4, needs_audio=True
     )
-    pianist, its_run = trained(run.pianist)
-    windows = (PianoShards(training, its_run.pianos), PianoShards(valid, its_run.pianos))
+    pianist, pianos = trained(run.pianist)
+    windows = (PianoShards(training, pianos), PianoShards(valid, pianos))
     trainer = Trainer(VocoderTask(Vocoder(), run, *windows, pianist), run, begun, team)
     trainer.train()
     return trainer

@@ -10,20 +10,24 @@ import torch
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import composer_corpus
 import corpus
 
-from melos_training import train_transformer, train_vae, train_vocoder
+from melos_training import train_vocoder
+from melos_training.composer.library import save
+from melos_training.composer.network import Composer
+from melos_training.composer.prepare import prepare
 from melos_training.export import export
-from melos_training.runs import TransformerRun, VaeRun, VocoderRun
+from melos_training.pianist import train_pianist, train_prior
+from melos_training.runs import PianistRun, PriorRun, VocoderRun
 from melos_training.training import Trainer
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
 """Of the programs that tests start."""
-IDENTITY = HERE.parent / "identities" / "melos-piano.toml"
 
 
 class Trained(NamedTuple):
-    """Checkpoints of all three networks, and who trained them."""
+    """Checkpoints of all networks, and who trained them; the composer's weights are random."""
 
     paths: dict[str, Path]
     trainers: dict[str, Trainer[Any]]
@@ -37,32 +41,81 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shards")
-    corpus.write_corpus(folder)
-    return folder
+@pytest.fixture(scope="session", autouse=True)
+def quick_measurements() -> Iterator[None]:
+    """Figures of held-out music from a few short windows."""
+    with pytest.MonkeyPatch.context() as patch:
+        for task in (train_pianist, train_prior):
+            patch.setattr(task, "BATCH", 2)
+            patch.setattr(task, "BATCHES", 1)
+        patch.setattr(train_vocoder, "HELD_OUT_WINDOWS", 2)
+        yield
 
 
 @pytest.fixture(scope="session")
-def trained(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """All three networks after a few steps."""
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The tiny corpus as two pianos play it."""
+    found = [tmp_path_factory.mktemp(piano) for piano in corpus.PIANOS]
+    for folder, piano in zip(found, corpus.PIANOS):
+        corpus.write_corpus(folder, piano)
+    return found
+
+
+@pytest.fixture(scope="session")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The composer's library: two songs to train on, and one that is held out."""
+    root = tmp_path_factory.mktemp("songs")
+    made = prepare({"pop909": composer_corpus.write(root / "pop909", 3)}, root / "library.npz")
+    made.songs[2].split = "valid"
+    save(made, root / "library.npz")
+    return root / "library.npz"
+
+
+@pytest.fixture(scope="session")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("identity") / "who.toml"
+    names = "\n".join(f'{piano} = "the {piano}"' for piano in corpus.PIANOS)
+    path.write_text(
+        f'name = "x"\nlicence = "MIT"\nattribution = "y"\ntraining_data = "z"\n\n[pianos]\n{names}\n', encoding="utf-8"
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def net() -> Composer:
+    """Weights at random: those that training begins with have heads of zeros, which would hide everything.
+
+    No two are equal, for the exporter keeps only one of those that are.
+    """
+    torch.manual_seed(3)
+    net = Composer().eval().requires_grad_(False)
+    for parameter in net.parameters():
+        noise = torch.randn_like(parameter) * 0.05
+        parameter.copy_(noise if parameter.ndim > 1 else parameter + noise)
+    return net
+
+
+@pytest.fixture(scope="session")
+def trained(folders: list[Path], net: Composer, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """All networks after a few steps."""
     out = tmp_path_factory.mktemp("checkpoints")
-    paths = {name: out / f"{name}.pt" for name in ("vae", "vocoder", "transformer")}
-    common: dict[str, Any] = {"shards": [shards], "device": "cpu"}
-    vae = VaeRun(**common, out=paths["vae"], steps=20, every=5)
-    vocoder = VocoderRun(**common, out=paths["vocoder"], steps=12, every=4, vae=paths["vae"])
-    transformer = TransformerRun(**common, out=paths["transformer"], steps=12, every=4, vae=paths["vae"])
+    paths = {name: out / f"{name}.pt" for name in ("composer", "pianist", "prior", "vocoder")}
+    torch.save({"average": net.state_dict(), "step": 0, "frames": 0}, paths["composer"])
+    common: dict[str, Any] = {"shards": folders, "device": "cpu", "every": 4}
+    pianist = PianistRun(**common, out=paths["pianist"], pianos=corpus.PIANOS, steps=12, batch=2, frames=64, latent=4)
+    of_pianist: dict[str, Any] = {**common, "pianist": paths["pianist"]}
     trainers: dict[str, Trainer[Any]] = {
-        "vae": train_vae.train(vae),
-        "vocoder": train_vocoder.train(vocoder),
-        "transformer": train_transformer.train(transformer),
+        "pianist": train_pianist.train(pianist),
+        "prior": train_prior.train(PriorRun(**of_pianist, out=paths["prior"], steps=12, batch=2, frames=64)),
+        "vocoder": train_vocoder.train(VocoderRun(**of_pianist, out=paths["vocoder"], steps=12, batch=4)),
     }
     return Trained(paths, trainers)
 
 
 @pytest.fixture(scope="session")
-def exported(trained: Trained, shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(
+    trained: Trained, folders: list[Path], songs: Path, identity: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     out = tmp_path_factory.mktemp("export")
-    export(**trained.paths, out=out, identity=IDENTITY, shards=[shards], commit="test")
+    export(**trained.paths, out=out, identity=identity, shards=folders, library=songs, commit="test")
     return out

@@ -21,6 +21,9 @@ from melos_training.constants import (
 from melos_training.mel import log_mel, spectrum
 
 
+PIANOS = ("grand", "upright")
+
+
 def render(notes: Floats, samples: int) -> Floats:
     """Sum of six decaying partials per note (start_s, end_s, pitch, velocity)."""
     audio: Floats = np.zeros(samples, np.float32)
@@ -51,8 +54,8 @@ def conditions(notes: Floats, count: int) -> Floats:
     return rows
 
 
-def write_shard(path: Path, seed: int, seconds: int = 24) -> None:
-    """One shard of random notes."""
+def write_shard(path: Path, seed: int, piano: str, seconds: int = 24) -> None:
+    """One shard of random notes; the second piano is duller, and has a pedal."""
     rng = np.random.default_rng(seed)
     count = int(seconds * SAMPLE_RATE / HOP / LATENT_FRAMES)
     samples = count * LATENT_FRAMES * HOP
@@ -60,6 +63,8 @@ def write_shard(path: Path, seed: int, seconds: int = 24) -> None:
     pitches = 48 + rng.choice([0, 2, 4, 5, 7, 9, 11], len(starts)) + 12 * rng.integers(0, 3, len(starts))
     notes = np.stack([starts, starts + 0.5, pitches, rng.integers(40, 100, len(starts))], 1).astype(np.float32)
     audio = render(notes, samples)
+    if piano == PIANOS[1]:
+        audio[1:] = (audio[1:] + audio[:-1]) / 2
     mel = log_mel(spectrum(torch.from_numpy(audio)[None], center=True).abs())[0, : count * LATENT_FRAMES]
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(
@@ -67,15 +72,17 @@ def write_shard(path: Path, seed: int, seconds: int = 24) -> None:
             "mel": mel.numpy().astype(np.float16),
             "conditions": conditions(notes, count),
             "notes": notes,
+            "key_up": notes[:, 1] - np.float32(0.1),
+            "pedal": np.array([[0.5, 1], [2.0, 0]], np.float32)[: 2 * PIANOS.index(piano)],
             "audio": np.round(audio * FULL_SCALE).astype(np.int16),
         },
         str(path),
-        metadata={"corpus": "test", "piece": str(seed), "split": path.parent.name},
+        metadata={"corpus": "test", "piece": str(seed), "split": path.parent.name, "piano": piano},
     )
 
 
-def write_corpus(folder: Path, train: int = 4, valid: int = 2) -> None:
-    """A corpus of a few shards under `folder`."""
+def write_corpus(folder: Path, piano: str, train: int = 4, valid: int = 2) -> None:
+    """A corpus of a few shards under `folder`, played by a piano."""
     for split, seeds in (("train", range(train)), ("valid", range(100, 100 + valid)), ("test", range(200, 201))):
         for seed in seeds:
-            write_shard(folder / split / f"test-{seed:03d}-t+0-s100.safetensors", seed)
+            write_shard(folder / split / f"test-{seed:03d}-t+0-s100.safetensors", seed, piano)

@@ -10,10 +10,10 @@ import torch
 from melos_training.composer import conditions, corpora, mood
 from melos_training.composer.batches import collate, cut_conditions, without_conditions
 from melos_training.composer.configuration import Configuration
-from melos_training.composer.export import EXAMPLE_ROWS, example, export
 from melos_training.composer.features import Setting, excerpt, features
 from melos_training.composer.form import read
 from melos_training.composer.graphs import build
+from melos_training.composer.host import PREFIX, ROWS, as_steps, host_graphs
 from melos_training.composer.layout import (
     DURATIONS,
     FRAME,
@@ -32,7 +32,6 @@ from melos_training.composer.memory import DURATION_COLUMN, dense
 from melos_training.composer.network import Composer
 from melos_training.composer.playing import Plan, Player
 from melos_training.composer.prepare import prepare
-from melos_training.composer.runtime import open_graphs
 from melos_training.composer.sampling import Servo, Taste, choose
 from melos_training.composer.stepping import Stepper
 from melos_training.composer.training import CHECKPOINT, COOLED, METRICS, Run
@@ -55,17 +54,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 @pytest.fixture(scope="session")
 def song(library: Library) -> Song:
     return library.songs[0]
-
-
-@pytest.fixture(scope="session")
-def net() -> Composer:
-    """Weights at random: those that training begins with have heads of zeros, which would hide everything."""
-    torch.manual_seed(3)
-    net = Composer().eval().requires_grad_(False)
-    for parameter in net.parameters():
-        if parameter.ndim > 1:
-            parameter.copy_(torch.randn_like(parameter) * 0.05)
-    return net
 
 
 def window(song: Song, library: Library, start: float = 16.0, frames: int = FRAMES) -> Window:
@@ -230,7 +218,7 @@ def test_step_by_step_is_the_whole_sequence(song: Song, library: Library, net: C
                 offset, voice, key, velocity, _ = batch.note[place : place + 1].unbind(1)
                 state, logits = page.offset(rows)
                 compare(logits[0], losses.logits["offset"][place])
-                state, _ = stepper.graphs["voice"](state, offset, batch.fine[row : row + 1, frame])
+                state, _ = stepper.graphs["voice"](state, offset, batch.fine[row : row + 1, frame, offset[0]])
                 state, logits = stepper.graphs["key"](state, voice, melody)
                 compare(logits[0], losses.logits["key"][place])
                 state, logits = stepper.graphs["velocity"](state, key)
@@ -242,44 +230,25 @@ def test_step_by_step_is_the_whole_sequence(song: Song, library: Library, net: C
     assert worst < 1e-4
 
 
-@pytest.fixture(scope="session")
-def exported(net: Composer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported")
-    torch.save({"average": net.state_dict(), "step": 0, "frames": 0}, folder / CHECKPOINT)
-    export(folder / CHECKPOINT, folder / "onnx")
-    return folder / "onnx"
-
-
-@pytest.mark.parametrize("rows", [1, EXAMPLE_ROWS, 3])
-def test_exported_graphs_compute_what_pytorch_does(exported: Path, rows: int) -> None:
-    from melos_training.composer.excerpts import load_average
-    from melos_training.export import round_weights
-
-    net = load_average(exported.parent / CHECKPOINT)
-    round_weights(net)
-    graphs = open_graphs(exported)
-    torch.manual_seed(rows)
-    for name, graph in build(net).items():
+@torch.no_grad()
+def test_the_graphs_of_the_daemon_are_the_steps_for_a_guidance_pair(net: Composer) -> None:
+    torch.manual_seed(0)
+    graphs = host_graphs(net)
+    steps = as_steps(graphs, {name: graph.module for name, graph in graphs.items()})
+    for name, step in build(net).items():
         inputs = []
-        for port in graph.inputs:
-            shape = example(port, rows).shape
-            inputs.append(torch.randint(0, 2, shape) if port.integer else torch.randn(shape))
-        with torch.no_grad():
-            wanted, got = graph.module(*inputs), graphs[name](*inputs)
-        for ours, theirs in zip(*(x if isinstance(x, tuple) else (x,) for x in (wanted, got)), strict=True):
-            assert ours.shape == theirs.shape
-            assert torch.allclose(ours, theirs, atol=1e-4), name
-
-
-def test_the_contract_names_every_file(exported: Path) -> None:
-    import hashlib
-    import tomllib
-
-    contract = tomllib.loads((exported / "composer.toml").read_text())
-    assert len(contract["file"]) == 8
-    for file in contract["file"]:
-        assert hashlib.sha256((exported / file["name"]).read_bytes()).hexdigest() == file["sha256"]
-    assert sum(contract["conditions"]["frame"].values()) + len(contract["conditions"]["masks"]) == conditions.WIDTH
+        for port in graphs[PREFIX + name].inputs:
+            if port.shape == [1] and port.name != "first":
+                inputs.append(torch.randint(0, 2, (1,)).expand(ROWS))
+            elif port.name == "note":
+                inputs.append(torch.tensor([[1, 0, 40, 16, 12]]).expand(ROWS, -1))
+            elif port.shape[0] == 1:
+                inputs.append(torch.rand(port.shape).expand(ROWS, *port.shape[1:]))
+            else:
+                inputs.append(torch.rand(port.shape))
+        whole, pair = step(*inputs), steps[name](*inputs)
+        for ours, theirs in zip(*(x if isinstance(x, tuple) else (x,) for x in (pair, whole)), strict=True):
+            torch.testing.assert_close(ours.expand_as(theirs), theirs, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
@@ -310,7 +279,7 @@ def test_playing_tells_what_training_told(song: Song, library: Library, net: Com
             told.append(tuple(value.clone() for value in inputs))
             return super().begin(*inputs)
 
-    stepper = Listening({name: graph.module for name, graph in build(net).items()}, 1)
+    stepper = Listening(dict(build(net)), 1)
     played = Player(stepper, [Plan.of(song, view, library.labeller)], Taste(), 4).play()[0]
     for times in (played.onset, played.key_up, played.pedal_times):
         times += view.start

@@ -4,9 +4,10 @@ import librosa
 import numpy as np
 import torch
 
-from melos_training import constants, graphs, runs
+from melos_training import constants
+from melos_training.composer.blocks import WINDOW
+from melos_training.composer.graphs import SLOTS
 from melos_training.mel import log_mel, spectrum
-from melos_training.transformer import WINDOW
 
 
 def test_groups_and_masks_fill_the_condition_vector() -> None:
@@ -16,12 +17,8 @@ def test_groups_and_masks_fill_the_condition_vector() -> None:
     assert ends[-1] + len(constants.CONDITION_GROUPS) == constants.CONDITION_COUNT
 
 
-def test_every_group_is_dropped_at_times() -> None:
-    assert runs.DROP_GROUP.keys() == constants.CONDITION_GROUPS.keys()
-
-
 def test_the_ring_has_room_for_the_window_and_a_roll_back() -> None:
-    assert graphs.SLOTS >= WINDOW + constants.ROLLBACK
+    assert SLOTS >= WINDOW + constants.ROLLBACK
 
 
 def test_scaled_quantities_are_near_zero_in_the_middle_of_music() -> None:

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file, save_file
+from corpus import PIANOS
 
 from melos_training import checkpoint, metrics
 from melos_training.constants import LATENT_FRAMES
 from melos_training.data import Shards
+from melos_training.encoder import divergence
 from melos_training.layers import Carry
 from melos_training.pianist import train_pianist, train_prior
 from melos_training.pianist.layout import AHEAD, CHANNELS, HOP_SECONDS, KEYS, LOWEST_KEY, ROLL
@@ -21,37 +22,8 @@ from melos_training.pianist.roll import Performance, roll
 from melos_training.pianist.windows import MOOD, PianoShards
 from melos_training.runs import PianistRun, PriorRun, SettingsError, describe_run
 from melos_training.training import Trainer
-from melos_training.vae import divergence
 
-PIANOS = ("grand", "upright")
 RECIPES = Path(__file__).parent.parent / "recipes"
-MODEL = Path(__file__).parents[2] / "melos-piano"
-
-
-@pytest.fixture(autouse=True)
-def quick_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
-    for task in (train_pianist, train_prior):
-        monkeypatch.setattr(task, "BATCH", 2)
-        monkeypatch.setattr(task, "BATCHES", 1)
-
-
-@pytest.fixture(scope="module")
-def folders(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The tiny corpus as two pianos play it: the second one duller."""
-    out = []
-    for number, piano in enumerate(PIANOS):
-        folder = tmp_path_factory.mktemp(piano)
-        for path in sorted(shards.rglob("*.safetensors")):
-            tensors = load_file(str(path))
-            notes = tensors["notes"]
-            tensors["mel"] = (tensors["mel"] - number * np.linspace(0, 2, 128)).astype(np.float16)
-            tensors["key_up"] = notes[:, 1] - np.float32(0.1)
-            tensors["pedal"] = np.array([[0.5, 1], [2.0, 0]], np.float32)[: 2 * number]
-            target = folder / path.parent.name / path.name
-            target.parent.mkdir(exist_ok=True)
-            save_file(tensors, str(target), metadata={"piano": piano})
-        out.append(folder)
-    return out
 
 
 def run(folders: list[Path], out: Path, **options: Any) -> PianistRun:
@@ -148,11 +120,20 @@ def test_whole_and_step_by_step_agree() -> None:
 
     prior = Prior(2, 4, MOOD)
     torch.nn.init.normal_(prior.leave.weight, std=0.05)
-    carry = Carry()
-    mean, log_variance = prior(shifted(latents), hops, piano, mood, carry)
-    parts = stepwise(prior, carry.size, count, (shifted(latents), hops, piano, mood))
+    mean, log_variance = prior(shifted(latents), hops, piano, mood)
+    parts = stepwise(prior, prior.state_size(), count, (shifted(latents), hops, piano, mood))
     torch.testing.assert_close(torch.cat([m for m, _ in parts], 1), mean, atol=1e-4, rtol=0)
     torch.testing.assert_close(torch.cat([v for _, v in parts], 1), log_variance, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_a_piano_is_its_number_or_weights() -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(2, 4)
+    latents, hops = torch.randn(1, 2, 4), torch.rand(1, 16, ROLL)
+    grand, upright, both = (decoder(latents, hops, torch.tensor([w])) for w in ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5]))
+    torch.testing.assert_close(upright, decoder(latents, hops, torch.tensor([1])))
+    assert min((both - grand).abs().max(), (both - upright).abs().max()) > 1e-3
 
 
 @torch.no_grad()
@@ -176,14 +157,14 @@ def test_it_learns_and_the_latent_lives(folders: list[Path], tmp_path: Path) -> 
     assert {"mae_db", "attack_db", "notes_db", "notes_attack_db", "nats", "active"} == last.keys()
     assert [record["step"] for record in metrics.read(tmp_path / "pianist.jsonl")] == [12, 24]
     assert last["active"] >= 1 and last["nats"] > 0
-    pianist, its_run = train_pianist.trained(tmp_path / "pianist.pt")
-    assert isinstance(pianist, Pianist) and its_run.pianos == PIANOS
+    pianist, pianos = train_pianist.trained(tmp_path / "pianist.pt")
+    assert isinstance(pianist, Pianist) and pianos == list(PIANOS)
 
-    figures = measure(tmp_path / "pianist.pt", MODEL, folders)
+    figures = measure(tmp_path / "pianist.pt", folders)
     assert figures.keys() == set(PIANOS)
     for numbers in figures.values():
         assert numbers["clips"] == 4 and all(np.isfinite(value) for value in numbers.values())
-        assert numbers["vae"] > 0 and numbers["pianist"] > 0 and numbers["notes_attack"] > 0
+        assert numbers["pianist"] > 0 and numbers["notes_attack"] > 0
 
     options: dict[str, Any] = {"shards": folders, "batch": 2, "frames": 64, "device": "cpu", "every": 16}
     prior = PriorRun(out=tmp_path / "prior.pt", pianist=tmp_path / "pianist.pt", steps=16, **options)

@@ -11,37 +11,40 @@ from torch import nn
 
 from melos_training import precision, randomness
 from melos_training.data import Shards
-from melos_training.runs import VaeRun
-from melos_training.train_vae import VaeTask
+from melos_training.pianist.network import Pianist
+from melos_training.pianist.train_pianist import PianistTask
+from melos_training.pianist.windows import PianoShards
+from melos_training.runs import PianistRun
 from melos_training.training import GRADIENT_NORM
-from melos_training.vae import Vae
 
 PROCESSES = 2
 
 
-def torchrun(run: VaeRun) -> str:
+def torchrun(run: PianistRun) -> str:
     """Trains a run in two processes; what they print."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={PROCESSES}"]
     options = [f"--{key}={getattr(run, key)}" for key in ("out", "steps", "device")]
     file = run.out.with_suffix(".toml")
-    settings = f'batch = {run.batch}\nframes = {run.frames}\nprecision = "{run.precision}"\nkl_ramp = {run.kl_ramp}\n'
-    file.write_text(f'shards = ["{run.shards[0]}"]\n{settings}', encoding="utf-8")
-    command = [*launcher, "-m", "melos_training", "vae", f"--recipe={file}", *options]
+    settings = f'batch = {run.batch}\nframes = {run.frames}\nlatent = {run.latent}\nprecision = "{run.precision}"\nkl_ramp = {run.kl_ramp}\n'
+    file.write_text(f'shards = ["{run.shards[0]}"]\npianos = ["grand"]\n{settings}', encoding="utf-8")
+    command = [*launcher, "-m", "melos_training", "pianist", f"--recipe={file}", *options]
     done = subprocess.run(command, text=True, capture_output=True, env=ENVIRONMENT, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def mean_gradients(run: VaeRun) -> list[torch.Tensor]:
+def mean_gradients(run: PianistRun) -> list[torch.Tensor]:
     """The gradients of the first step of both processes, worked out in one, shortened as the training does."""
     precision.settle(torch.device("cpu"), run.precision)
-    network: Vae | None = None
+    network: Pianist | None = None
     for rank in range(PROCESSES):
         rng = randomness.seeded(run.seed, rank)
-        shards = [Shards(run.shards, split, min_frames=run.frames) for split in ("train", "valid")]
-        made = Vae()
+        shards = [
+            PianoShards(Shards(run.shards, split, min_frames=run.frames), run.pianos) for split in ("train", "valid")
+        ]
+        made = Pianist(len(run.pianos), run.latent)
         network = network or made
-        task = VaeTask(network, run, *shards)
+        task = PianistTask(network, run, *shards)
         randomness.part_ways(run.seed, rank)
         loss, _ = task.loss(0.0, *task.draw(rng))
         (loss / PROCESSES).backward()
@@ -51,10 +54,12 @@ def mean_gradients(run: VaeRun) -> list[torch.Tensor]:
 
 
 @pytest.fixture
-def run(shards: Path, tmp_path: Path) -> VaeRun:
-    return VaeRun(
-        shards=(shards,),
-        out=tmp_path / "vae.pt",
+def run(folders: list[Path], tmp_path: Path) -> PianistRun:
+    return PianistRun(
+        shards=(folders[0],),
+        pianos=("grand",),
+        latent=4,
+        out=tmp_path / "pianist.pt",
         steps=1,
         batch=2,
         frames=64,
@@ -64,7 +69,7 @@ def run(shards: Path, tmp_path: Path) -> VaeRun:
     )
 
 
-def test_two_processes_apply_the_mean_of_their_gradients_and_resume(run: VaeRun) -> None:
+def test_two_processes_apply_the_mean_of_their_gradients_and_resume(run: PianistRun) -> None:
     said = torchrun(run)
     assert said.count("held out: mae_db") == 1, "one process logs"
     saved = torch.load(run.out, weights_only=True)

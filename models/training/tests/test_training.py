@@ -9,31 +9,39 @@ import numpy as np
 import pytest
 import torch
 from conftest import Trained
+from corpus import PIANOS
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from melos_training import metrics, train_transformer, train_vae, train_vocoder, training
+from melos_training import metrics, train_vocoder, training
 from melos_training.data import NoShards, Shards
-from melos_training.runs import Run, TransformerRun, VaeRun, VocoderRun
+from melos_training.pianist import train_pianist, train_prior
+from melos_training.pianist.windows import PianoShards
+from melos_training.runs import PianistRun, PriorRun, Run, VocoderRun
 from melos_training.training import Task, Trainer
 
 
-@pytest.mark.parametrize("name", ["vae", "vocoder", "transformer"])
+@pytest.mark.parametrize("name", ["pianist", "prior", "vocoder"])
 def test_loss_falls(trained: Trained, name: str) -> None:
     history = trained.trainers[name].history
     assert history[-1]["train"]["loss"] < 0.995 * history[0]["train"]["loss"], history
 
 
 def test_a_finished_training_stays_as_it_is_until_it_is_given_more(
-    trained: Trained, shards: Path, tmp_path: Path
+    trained: Trained, folders: list[Path], tmp_path: Path
 ) -> None:
-    out = tmp_path / "vae.pt"
-    out.write_bytes(trained.paths["vae"].read_bytes())
-    finished = train_vae.train(VaeRun(shards=(shards,), out=out, steps=20, device="cpu"))
-    assert finished.step == 20
-    before = trained.trainers["vae"].average.state_dict()
+    out = tmp_path / "pianist.pt"
+    out.write_bytes(trained.paths["pianist"].read_bytes())
+
+    def train(steps: int) -> Trainer[Any]:
+        settings: dict[str, Any] = {"batch": 2, "frames": 64, "latent": 4, "device": "cpu"}
+        return train_pianist.train(PianistRun(shards=folders, pianos=PIANOS, out=out, steps=steps, **settings))
+
+    finished = train(12)
+    assert finished.step == 12
+    before = trained.trainers["pianist"].average.state_dict()
     assert all(torch.equal(value, before[key]) for key, value in finished.average.state_dict().items())
-    assert train_vae.train(VaeRun(shards=(shards,), out=out, steps=22, device="cpu")).step == 22
+    assert train(14).step == 14
 
 
 class Interrupted(Exception):
@@ -76,27 +84,27 @@ def lines(out: Path) -> list[dict[str, Any]]:
 
 Training = tuple[type[Task[Any]], Callable[[Any], Trainer[Any]], Callable[..., Run]]
 TRAININGS: dict[str, Training] = {
-    "vae": (train_vae.VaeTask, train_vae.train, VaeRun),
+    "pianist": (train_pianist.PianistTask, train_pianist.train, PianistRun),
+    "prior": (train_prior.PriorTask, train_prior.train, PriorRun),
     "vocoder": (train_vocoder.VocoderTask, train_vocoder.train, VocoderRun),
-    "transformer": (train_transformer.TransformerTask, train_transformer.train, TransformerRun),
 }
 
 
 @pytest.mark.parametrize("name", list(TRAININGS))
 def test_resumed_is_uninterrupted(
-    name: str, trained: Trained, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, trained: Trained, folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, train, run = TRAININGS[name]
     short: dict[str, dict[str, Any]] = {
-        "vae": {"frames": 64},
-        "vocoder": {"vae": trained.paths["vae"]},
-        "transformer": {"vae": trained.paths["vae"], "length": 32},
+        "pianist": {"frames": 64, "pianos": PIANOS, "latent": 4},
+        "prior": {"frames": 64, "pianist": trained.paths["pianist"]},
+        "vocoder": {"pianist": trained.paths["pianist"]},
     }
 
     def described(folder: str) -> Run:
         out = tmp_path / folder / f"{name}.pt"
         settings = {"steps": 5, "every": 2, "batch": 2, "device": "cpu", "precision": "float32"} | short[name]
-        return run(shards=(shards,), out=out, **settings)
+        return run(shards=folders, out=out, **settings)
 
     train(described("whole"))
     # Saved at every step, interrupted in the fourth: between two lines of the metrics.
@@ -127,15 +135,17 @@ def test_the_order_of_shards_outlives_new_ones(tmp_path: Path) -> None:
     shards.refresh()
     assert shards.order() == ["b.safetensors", "a.safetensors"]
     resumed = Shards([tmp_path], "train", order=shards.order())
-    drawn = [x.mels(np.random.default_rng(3), 16, 8) for x in (shards, resumed, Shards([tmp_path], "train"))]
-    assert np.array_equal(drawn[0], drawn[1])
-    assert not np.array_equal(drawn[0], drawn[2])
+    drawn = []
+    for each in (shards, resumed, Shards([tmp_path], "train")):
+        rng = np.random.default_rng(3)
+        drawn.append([each.draw(rng).name for _ in range(16)])
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_no_shards_is_said_with_the_folder(tmp_path: Path) -> None:
     shards = Shards([tmp_path / "nowhere"], "train", needs_audio=True, min_frames=84)
     with pytest.raises(NoShards, match=r"nowhere/train: no shards with audio of 84 mel frames or more"):
-        shards.audio(np.random.default_rng(0), 1, 80)
+        PianoShards(shards, PIANOS).heard(np.random.default_rng(0), 1, 80)
 
 
 def test_metrics_that_are_not_finite_are_json(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ ROWS = 2
 """The wanted conditions, then the reference."""
 PREFIX = "composer-"
 """What the names of the files begin with."""
+NAMES = ("frame", "pedal", "offset", "voice", "key", "velocity", "duration", "note")
 
 
 def _classes(values: Tensor) -> Tensor:
@@ -145,7 +146,7 @@ def host_graphs(net: Composer) -> dict[str, Graph]:
             ],
         ),
     }
-    return {PREFIX + name: graph for name, graph in graphs.items()}
+    return {PREFIX + name: graphs[name] for name in NAMES}
 
 
 def as_steps(graphs: dict[str, Graph], modules: dict[str, Module]) -> dict[str, Module]:

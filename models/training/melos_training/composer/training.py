@@ -53,9 +53,10 @@ class Run:
         saved: dict[str, Any] | None = None
         if (folder / CHECKPOINT).exists():
             saved = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
-            configuration = Configuration.of(saved["configuration"], CHECKPOINT)
+            if "configuration" in saved:
+                configuration = Configuration.of(saved["configuration"], CHECKPOINT)
         if configuration is None:
-            raise ValueError(f"{folder}: holds no {CHECKPOINT} to go on from; give a configuration")
+            raise ValueError(f"{folder}: holds no {CHECKPOINT} of a run to go on from; give a configuration")
         self.configuration = configuration
         torch.manual_seed(configuration.seed)
         self.random = np.random.default_rng(configuration.seed)
@@ -83,6 +84,9 @@ class Run:
     def _restore(self, saved: dict[str, Any]) -> None:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
+        if "optimizers" not in saved:
+            # Weights that were adopted begin here.
+            return
         for optimizer, state in zip(self.optimizers, saved["optimizers"]):
             optimizer.load_state_dict(state)
         self.random.bit_generator.state = json.loads(saved["random"])

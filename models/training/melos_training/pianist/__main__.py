@@ -1,4 +1,4 @@
-"""`python -m melos_training.pianist`: a trained pianist beside the shipped VAE, on held-out shards, as JSON."""
+"""`python -m melos_training.pianist`: what a trained pianist keeps of held-out shards, as JSON."""
 
 import argparse
 import json
@@ -16,14 +16,13 @@ def main() -> None:
     """Parses the command line, measures, prints."""
     parser = argparse.ArgumentParser(prog="melos_training.pianist", description=__doc__)
     parser.add_argument("--pianist", type=Path, required=True, help="its checkpoint")
-    parser.add_argument("--model", type=Path, required=True, help="folder of the shipped ONNX files")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="folders of `melos-corpus prepare`")
     parser.add_argument("--split", choices=("valid", "test"), default="test")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     try:
-        figures = measure(options.pianist, options.model, options.shards, options.split)
+        figures = measure(options.pianist, options.shards, options.split)
     except (SettingsError, NoShards, FileNotFoundError) as error:
         sys.exit(f"melos_training.pianist: {error}")
     print(json.dumps({name: {k: round(v, 3) for k, v in part.items()} for name, part in figures.items()}, indent=2))

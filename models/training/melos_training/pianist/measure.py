@@ -1,4 +1,4 @@
-"""The pianist beside the shipped VAE, on the same held-out clips of each piano."""
+"""What the pianist keeps of held-out music, for each piano."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adopt import read_weights
 from ..constants import LOG_FLOOR, NEPER_DB
 from ..data import Shards
 from ..training import Numbers
-from ..vae import Vae, divergence
+from ..encoder import divergence
 from .losses import attack_loss, attacks
 from .train_pianist import ACTIVE, trained
 from .windows import PianoShards
@@ -22,14 +21,6 @@ PER_SHARD = 4
 """Clips of a shard, evenly spaced."""
 
 
-def shipped_vae(model: Path) -> Vae:
-    """The VAE of a model folder."""
-    vae = Vae()
-    read_weights(vae.encoder, "encoder.", model / "encoder.onnx")
-    read_weights(vae.decoder, "decoder.", model / "decoder.onnx")
-    return vae.eval().requires_grad_(False)
-
-
 def _errors(mel: Tensor, told: Tensor, attack: Tensor) -> tuple[float, float]:
     """Mean absolute error in dB, at all frames and at attacks."""
     overall = (told.clamp(min=LOG_FLOOR) - mel).abs().mean().item()
@@ -37,23 +28,21 @@ def _errors(mel: Tensor, told: Tensor, attack: Tensor) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def measure(checkpoint: Path, model: Path, folders: Sequence[Path], split: str = "test") -> dict[str, Numbers]:
+def measure(checkpoint: Path, folders: Sequence[Path], split: str = "test") -> dict[str, Numbers]:
     """Figures of each piano.
 
-    `clips` is how many there were. `vae`, `pianist` and `notes` (the pianist with latents of 0) are mean absolute
-    errors of the log-mel in dB, `…_attack` those at attacks; `nats` is the KL a latent, `active` how many dimensions
-    carry something.
-    Both networks' errors are through the mean of the posterior; frames at a clip's start have no past for either.
+    `clips` is how many there were. `pianist` and `notes` (latents of 0) are mean absolute errors of the log-mel in dB,
+    `…_attack` those at attacks; `nats` is the KL a latent, `active` how many dimensions carry something. Errors are
+    through the mean of the posterior; frames at a clip's start have no past.
     """
-    pianist, run = trained(checkpoint)
-    vae = shipped_vae(model)
-    windows = PianoShards(Shards(folders, split, min_frames=CLIP), run.pianos)
+    pianist, pianos = trained(checkpoint)
+    windows = PianoShards(Shards(folders, split, min_frames=CLIP), pianos)
     if not len(windows.shards):
         raise windows.shards.missing()
     figures: dict[str, dict[str, list[float]]] = {}
     means: dict[str, list[Tensor]] = {}
     for shard in windows.shards.shards:
-        name = run.pianos[windows.piano(shard)]
+        name = pianos[windows.piano(shard)]
         taken = figures.setdefault(name, {})
         for start in np.linspace(0, shard.frames - CLIP, PER_SHARD).astype(int) // 8 * 8:
             values, hops, number, _ = windows.window(shard, int(start), CLIP)
@@ -61,7 +50,6 @@ def measure(checkpoint: Path, model: Path, folders: Sequence[Path], split: str =
             mean, log_variance = pianist.encoder(mel)
             piano = torch.tensor([number])
             told = {
-                "vae": vae.decoder(vae.encoder(mel)[0]),
                 "pianist": pianist.decoder(mean, roll, piano),
                 "notes": pianist.decoder(torch.zeros_like(mean), roll, piano),
             }

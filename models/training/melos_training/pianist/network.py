@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..constants import LATENT_FRAMES, MEL_BANDS, MEL_MEAN, MEL_SCALE
 from ..layers import Block, Carry, CausalConv
-from ..vae import Encoder
+from ..encoder import Encoder
 from .layout import ROLL
 
 

@@ -14,7 +14,7 @@ from ..precision import autocast
 from ..runs import PianistRun
 from ..team import Team
 from ..training import Numbers, Trainer, start
-from ..vae import divergence
+from ..encoder import divergence
 from .losses import attack_loss, attacks, freed
 from .network import Pianist
 from .task import PianoTask
@@ -94,10 +94,10 @@ def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
     return trainer
 
 
-def trained(path: Path) -> tuple[Pianist, PianistRun]:
-    """The averaged weights of a checkpoint, ready for use, and the run they come from."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    run = PianistRun.model_validate({key: value for key, value in saved["run"].items() if key != "network"})
-    pianist = Pianist(len(run.pianos), run.latent)
+def trained(path: Path) -> tuple[Pianist, list[str]]:
+    """The averaged weights of a checkpoint, ready for use, and the names of their pianos."""
+    run = torch.load(path, map_location="cpu", weights_only=True)["run"]
+    pianos = list(run["pianos"])
+    pianist = Pianist(len(pianos), run["latent"])
     load_average(pianist, path)
-    return pianist, run
+    return pianist, pianos

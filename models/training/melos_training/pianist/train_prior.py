@@ -9,7 +9,7 @@ from ..precision import autocast
 from ..runs import PriorRun
 from ..team import Team
 from ..training import Numbers, Trainer, start
-from ..vae import Encoder
+from ..encoder import Encoder
 from .losses import normal_nats
 from .network import Prior, shifted
 from .task import PianoTask
@@ -81,9 +81,9 @@ def train(run: PriorRun, team: Team | None = None) -> Trainer[Prior]:
     training, valid = splits(
         run.shards, begun.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
     )
-    pianist, its_run = trained(run.pianist)
-    prior = Prior(len(its_run.pianos), its_run.latent, MOOD)
-    windows = (PianoShards(training, its_run.pianos), PianoShards(valid, its_run.pianos))
+    pianist, pianos = trained(run.pianist)
+    prior = Prior(len(pianos), pianist.latent, MOOD)
+    windows = (PianoShards(training, pianos), PianoShards(valid, pianos))
     trainer = Trainer(PriorTask(prior, pianist.encoder, run, *windows), run, begun, team)
     trainer.train()
     return trainer

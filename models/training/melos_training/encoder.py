@@ -1,0 +1,42 @@
+"""The encoder: 8 mel frames, and what is on both sides of them, to one latent."""
+
+import torch
+from torch import Tensor, nn
+
+from .constants import MEL_BANDS, MEL_MEAN, MEL_SCALE
+from .layers import Block
+
+
+class Encoder(nn.Module):
+    """Log-mel [batch, frames, 128] to the posterior's mean and log variance [batch, frames / 8, latent]. Not causal."""
+
+    def __init__(self, narrow: int, wide: int, latent: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(MEL_BANDS, narrow)
+        self.frames = nn.ModuleList([Block(narrow), Block(narrow)])
+        self.halve = nn.Linear(4 * narrow, wide)
+        self.quarters = nn.ModuleList([Block(wide), Block(wide)])
+        self.latent = nn.Linear(2 * wide, wide)
+        self.latents = nn.ModuleList([Block(wide), Block(wide)])
+        self.norm = nn.LayerNorm(wide)
+        self.leave = nn.Linear(wide, 2 * latent)
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        batch, frames, _ = mel.shape
+        x = self.enter((mel - MEL_MEAN) / MEL_SCALE)
+        for block in self.frames:
+            x = block(x)
+        x = self.halve(x.reshape(batch, frames // 4, -1))
+        for block in self.quarters:
+            x = block(x)
+        x = self.latent(x.reshape(batch, frames // 8, -1))
+        for block in self.latents:
+            x = block(x)
+        mean, log_variance = self.leave(self.norm(x)).float().chunk(2, 2)
+        return mean, log_variance.clamp(-8, 4)
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL to the standard normal in nats, per dimension [latent]."""
+    nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+    return nats.flatten(0, -2).mean(0)

@@ -1,0 +1,43 @@
+"""The networks of a published model folder in PyTorch."""
+
+import tomllib
+from pathlib import Path
+
+from .composer.host import NAMES, PREFIX
+from .composer.network import Composer
+from .pianist.network import Pianist, Prior
+from .pianist.windows import MOOD
+from .vocoder import Vocoder
+from .weights import load
+
+
+class Model:
+    """A folder that `export` wrote; networks are read when they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        contract = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+        self.pianos: list[str] = contract["pianist"]["pianos"]
+        self.latent: int = contract["latent"]["dims"]
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.onnx"
+
+    def composer(self) -> Composer:
+        """The composer, whose weights are spread over its graphs."""
+        return load(Composer(), [self._path(PREFIX + name) for name in NAMES], "step.net.")
+
+    def pianist(self) -> Pianist:
+        """Encoder and decoder."""
+        pianist = Pianist(len(self.pianos), self.latent)
+        load(pianist.encoder, [self._path("encoder")], "encoder.")
+        load(pianist.decoder, [self._path("pianist-decoder")], "decoder.")
+        return pianist.eval().requires_grad_(False)
+
+    def prior(self) -> Prior:
+        """The prior."""
+        return load(Prior(len(self.pianos), self.latent, MOOD), [self._path("pianist-prior")], "prior.")
+
+    def vocoder(self) -> Vocoder:
+        """The vocoder."""
+        return load(Vocoder(), [self._path("vocoder")], "vocoder.")

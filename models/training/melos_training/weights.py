@@ -1,0 +1,60 @@
+"""Weights in exported graphs: the names of a network's parameters, kept on export and found again."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import onnx
+import torch
+from onnx import ModelProto, numpy_helper
+from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+HALF = "_half"
+"""What ends the name of a weight that is stored as float16."""
+TURNED = ".T"
+"""What ends the name of a matrix that is stored turned."""
+
+
+def name_weights(model: ModelProto, module: nn.Module) -> None:
+    """Gives the matrices that the exporter turned, and renamed, the names of the parameters they are."""
+    graph = model.graph
+    known = {tensor.name for tensor in graph.initializer}
+    turned: dict[bytes, list[str]] = {}
+    for name, parameter in module.named_parameters():
+        if name not in known and parameter.ndim == 2:
+            turned.setdefault(parameter.detach().numpy().T.tobytes(), []).append(name + TURNED)
+    names = {}
+    for tensor in graph.initializer:
+        if waiting := turned.get(numpy_helper.to_array(tensor).tobytes()):
+            names[tensor.name] = waiting.pop(0)
+    for named in (*graph.initializer, *graph.value_info):
+        named.name = names.get(named.name, named.name)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """The weights of an exported graph by their names in PyTorch."""
+    found = {}
+    for tensor in onnx.load(str(path)).graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if np.issubdtype(values.dtype, np.floating):
+            value, name = torch.from_numpy(values.astype(np.float32)), tensor.name.removesuffix(HALF)
+            found[name.removesuffix(TURNED)] = value.T.contiguous() if name.endswith(TURNED) else value
+    return found
+
+
+def load(network: Network, paths: Iterable[Path], prefix: str) -> Network:
+    """Fills `network` with the weights of graphs, whose names begin with `prefix`, ready for use.
+
+    Raises `ValueError` where one is missing.
+    """
+    found = {name: value for path in paths for name, value in tensors(path).items()}
+    if missing := [name for name, _ in network.named_parameters() if prefix + name not in found]:
+        raise ValueError(f"{', '.join(map(str, paths))}: no weights for {', '.join(missing)}")
+    network.load_state_dict({name: found[prefix + name] for name in network.state_dict()})
+    return network.eval().requires_grad_(False)
