@@ -6,9 +6,7 @@ from typing import Any
 from torch import nn
 
 from .checkpoint import save
-from .identity import Identity
 from .model import Model
-from .runs import SettingsError, read_settings
 
 
 def adopt(model: Path, identity: Path, out: Path) -> None:
@@ -18,10 +16,7 @@ def adopt(model: Path, identity: Path, out: Path) -> None:
     no optimizer and have spent no time: `--minutes` counts from here.
     """
     published = Model(model)
-    called = {name: piano for piano, name in read_settings(Identity, identity).pianos.items()}
-    if unknown := [name for name in published.pianos if name not in called]:
-        raise SettingsError(f"{identity}: [pianos] has none called {', '.join(unknown)}, as {model} has")
-    run = {"network": "pianist", "latent": published.latent, "pianos": [called[name] for name in published.pianos]}
+    run = {"network": "pianist", "latent": published.latent, "pianos": published.trained_as(identity)}
     out.mkdir(parents=True, exist_ok=True)
 
     def write(network: nn.Module, name: str, **extra: Any) -> None:

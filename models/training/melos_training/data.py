@@ -8,7 +8,7 @@ import numpy as np
 from safetensors import safe_open
 
 from .arrays import Array, Floats
-from .constants import FULL_SCALE, HOP, LATENT_FRAMES, N_FFT, SAMPLE_RATE
+from .constants import FULL_SCALE, HOP, N_FFT, SAMPLE_RATE
 
 QUIET = 0.01
 """Windows of audio that stay below this are drawn again."""

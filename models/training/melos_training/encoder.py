@@ -1,6 +1,5 @@
 """The encoder: 8 mel frames, and what is on both sides of them, to one latent."""
 
-import torch
 from torch import Tensor, nn
 
 from .constants import MEL_BANDS, MEL_MEAN, MEL_SCALE

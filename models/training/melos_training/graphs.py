@@ -8,8 +8,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from .constants import BINS, LATENT_FRAMES, MEL_BANDS
-from .layers import Carry
 from .encoder import Encoder
+from .layers import Carry
 from .vocoder import Vocoder
 
 ENCODER_FRAMES = 256

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from .composer.host import NAMES, PREFIX
 from .composer.network import Composer
+from .identity import Identity
 from .pianist.network import Pianist, Prior
 from .pianist.windows import MOOD
+from .runs import SettingsError, read_settings
 from .vocoder import Vocoder
 from .weights import load
 
@@ -19,6 +21,13 @@ class Model:
         contract = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
         self.pianos: list[str] = contract["pianist"]["pianos"]
         self.latent: int = contract["latent"]["dims"]
+
+    def trained_as(self, identity: Path) -> list[str]:
+        """What its pianos were called in training, by the identity file that it was exported with."""
+        called = {name: piano for piano, name in read_settings(Identity, identity).pianos.items()}
+        if unknown := [name for name in self.pianos if name not in called]:
+            raise SettingsError(f"{identity}: [pianos] has none called {', '.join(unknown)}, as {self.folder} has")
+        return [called[name] for name in self.pianos]
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.onnx"

@@ -106,7 +106,7 @@ def trained(folders: list[Path], net: Composer, tmp_path_factory: pytest.TempPat
     of_pianist: dict[str, Any] = {**common, "pianist": paths["pianist"]}
     trainers: dict[str, Trainer[Any]] = {
         "pianist": train_pianist.train(pianist),
-        "prior": train_prior.train(PriorRun(**of_pianist, out=paths["prior"], steps=12, batch=2, frames=64)),
+        "prior": train_prior.train(PriorRun(**of_pianist, out=paths["prior"], steps=12, batch=2, frames=64, rate=2e-2)),
         "vocoder": train_vocoder.train(VocoderRun(**of_pianist, out=paths["vocoder"], steps=12, batch=4)),
     }
     return Trained(paths, trainers)

@@ -20,7 +20,6 @@ from melos_training.constants import (
 )
 from melos_training.mel import log_mel, spectrum
 
-
 PIANOS = ("grand", "upright")
 
 

@@ -238,7 +238,9 @@ def test_the_graphs_of_the_daemon_are_the_steps_for_a_guidance_pair(net: Compose
     for name, step in build(net).items():
         inputs = []
         for port in graphs[PREFIX + name].inputs:
-            if port.shape == [1] and port.name != "first":
+            if port.name == "first":
+                inputs.append(torch.ones(ROWS, 1))
+            elif port.shape == [1]:
                 inputs.append(torch.randint(0, 2, (1,)).expand(ROWS))
             elif port.name == "note":
                 inputs.append(torch.tensor([[1, 0, 40, 16, 12]]).expand(ROWS, -1))

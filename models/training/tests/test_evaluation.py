@@ -1,6 +1,5 @@
 """The measures on known answers."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,33 +7,36 @@ from typing import cast
 
 import numpy as np
 import pytest
-import torch
-from conftest import Trained
-from torch import nn
 
 from melos_training.arrays import Floats
-from melos_training.checkpoint import load_average
-from melos_training.constants import ANCHORS, CONDITION_COUNT, EMOTIONS, FRAMES_PER_SECOND, LATENT_FRAMES, VALUE_COUNT
+from melos_training.composer.midi import Performance
+from melos_training.constants import (
+    ANCHORS,
+    CONDITION_COUNT,
+    EMOTIONS,
+    FRAMES_PER_SECOND,
+    LATENT_FRAMES,
+    SAMPLE_RATE,
+    VALUE_COUNT,
+)
 from melos_training.data import Shard
 from melos_training.evaluation import (
     beat,
     chord,
     describe,
-    diversity,
     emotion,
     endurance,
     fad,
-    likelihood,
     memory,
     rise,
+    structure,
     transcription,
-    weights,
 )
 from melos_training.evaluation.held_out import Excerpt
+from melos_training.evaluation.likeness import likeness
 from melos_training.evaluation.renders import RATE
 from melos_training.evaluation.statistics import auc, bootstrap
-from melos_training.transformer import Transformer
-from melos_training.vae import Vae
+from melos_training.evaluation.written import Written
 
 
 def tone(pitches: Sequence[int], seconds: float = 4.0) -> Floats:
@@ -103,29 +105,48 @@ def test_features_do_not_depend_on_level() -> None:
     assert np.allclose(describe.describe(sound), describe.describe(0.2 * sound), atol=1e-2)
 
 
-def test_the_density_of_a_standard_normal() -> None:
-    x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
-    exact = torch.distributions.Normal(0.0, 1.0).log_prob(x).sum(1)
-    assert torch.allclose(likelihood.log_density(lambda y, t: y * 0, x), exact, atol=1e-5)
-
-
-def test_the_density_of_a_scaled_normal() -> None:
-    scale = 2.5
-    x = scale * torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
-    exact = torch.distributions.Normal(0.0, scale).log_prob(x).sum(1)
-    # dx/dt = ln(scale) x carries deviation 1 at t = 0 to `scale` at t = 1.
-    found = likelihood.log_density(lambda y, t: math.log(scale) * y, x)
-    assert torch.allclose(found, exact, atol=2e-2)
-
-
-def test_perplexity_of_a_uniform_bin() -> None:
-    assert likelihood.perplexity(math.log2(likelihood.STEP)) == pytest.approx(1)
-
-
 def test_onsets_count_once_and_only_near_and_at_their_pitch() -> None:
     truth = np.array([[0.0, 60], [1.0, 60], [1.0, 64]])
     found = np.array([[0.01, 60], [0.02, 60], [1.2, 64]])
     assert transcription.onset_scores(found, truth) == pytest.approx((1 / 3,) * 3)
+
+
+def test_a_tone_is_transcribed_and_is_most_like_itself() -> None:
+    time = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
+    decay = sum(0.3 / n**2 * np.exp(-(1 + n) * time) * np.sin(2 * np.pi * 261.63 * n * time) for n in range(1, 9))
+    sound = np.concatenate([np.zeros(SAMPLE_RATE), decay]).astype(np.float32)
+    onsets = transcription.transcribe(sound)
+    assert transcription.onset_scores(onsets, np.array([[1.0, 60]]))[1] == 1
+    noisy = sound + np.random.default_rng(0).normal(0, 0.02, len(sound)).astype(np.float32)
+    assert likeness(sound, sound) > 4.5 > likeness(noisy, sound)
+
+
+def test_what_returns_has_structure_and_noise_has_less() -> None:
+    rng = np.random.default_rng(0)
+    tones = {p: np.sin(2 * np.pi * 440 * 2 ** ((p - 69) / 12) * np.arange(RATE // 2) / RATE) for p in range(48, 72)}
+    phrase = rng.integers(48, 72, 20)
+    returning, wandering = np.tile(phrase, 3), rng.integers(48, 72, 60)
+    sounds = [np.concatenate([tones[p] for p in notes]).astype(np.float32) for notes in (returning, wandering)]
+    again, never = map(structure.indices, sounds)
+    assert all(again[scale] > never[scale] + 0.1 for scale in ("3 to 8 s", "8 to 15 s"))
+
+
+def test_a_plan_is_the_setting_of_its_notes() -> None:
+    entries = [
+        {"seconds": s, "beat": 2 * (s + 4), "beats_per_bar": 4, "pitch_classes": [9, 0, 4], "bass": 9, "chord": "Am"}
+        for s in np.arange(-4, 8, 0.1)
+    ]
+    for entry in entries[80:]:
+        entry.update(pitch_classes=[5, 9, 0], bass=5, chord="F")
+    onset = np.array([-1.0, 0.0, 0.5, 1.25, 5.0])
+    pitch = np.array([60, 57, 69, 64, 65])
+    played = Performance(onset, onset + 0.4, pitch, pitch * 0 + 64.0, pitch * 0, np.zeros(0), np.zeros(0, np.bool_))
+    found = Written.of(played, entries)
+    assert found.chords == 2
+    assert found.setting.grid.beats(onset) == pytest.approx(2 * onset + 8)
+    assert list(found.setting.chord(np.array([0.0, 5.0]))[1]) == [9, 5]
+    assert [tuple(row) for row in found.onsets(2.0)] == [(0.0, 57), (0.5, 69), (1.25, 64)]
+    assert list(found.melody()) == [57, 69, 64, 65]
 
 
 def test_a_transposed_copy_is_remembered_as_a_whole() -> None:
@@ -134,11 +155,6 @@ def test_a_transposed_copy_is_remembered_as_a_whole() -> None:
     assert repertoire.longest_shared(piece[10:25] + 3) == 15
     assert repertoire.longest_shared(piece, without=0) == 12
     assert list(memory.melody([(0, 60), (0.01, 67), (0.5, 62)])) == [67, 62]
-
-
-def test_alike_renderings_have_no_spread() -> None:
-    assert diversity.spread(np.ones((3, 4))) == 0
-    assert diversity.spread(np.array([[0.0], [1.0], [2.0]])) == pytest.approx(4 / 3)
 
 
 def test_a_ramp_is_half_way_in_its_middle() -> None:
@@ -155,21 +171,6 @@ def test_silence_and_a_held_tone_are_flaws() -> None:
     assert endurance.drift([1, 2, 3, 4]) == pytest.approx(4)
     ends = [endurance.describe_minute(sound) for sound in (held, 0.1 * held)]
     assert endurance.changes([ends])["level_db"] == pytest.approx([-20], abs=0.1)
-
-
-def test_the_shipped_graphs_give_their_weights_back(trained: Trained, exported: Path) -> None:
-    paths, _ = trained
-    transformer, vae = Transformer(), Vae()
-    load_average(transformer, paths["transformer"])
-    load_average(vae, paths["vae"])
-    pairs: list[tuple[nn.Module, nn.Module]] = [
-        (weights.transformer(exported), transformer),
-        (weights.encoder(exported), vae.encoder),
-    ]
-    for found, kept in pairs:
-        for key, value in found.state_dict().items():
-            # Large weights are stored as float16.
-            assert torch.allclose(value, kept.state_dict()[key], rtol=1e-3, atol=1e-4), key
 
 
 def test_a_judge_hears_the_affect_it_was_fitted_to_and_names_the_nearest_anchor() -> None:

@@ -73,15 +73,20 @@ def test_nothing_is_exported_without_a_licence_and_names_of_the_pianos(
 ) -> None:
     identity = tmp_path / "who.toml"
     text = 'name = "x"\nlicense = "MIT"\nattribution = "y"\ntraining_data = "z"\n[pianos]\ngrand = "g"\n'
-    written = {"out": tmp_path / "out", "identity": identity, "shards": folders, "library": songs}
+    written: dict[str, Any] = dict(trained.paths) | {
+        "out": tmp_path / "out",
+        "identity": identity,
+        "shards": folders,
+        "library": songs,
+    }
     identity.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError) as error:
-        export(**trained.paths, **written)
+        export(**written)
     assert f"{identity}: licence is missing" in str(error.value)
     assert f"{identity}:2: there is no setting 'license'; did you mean 'licence'?" in str(error.value)
     identity.write_text(text.replace("license", "licence"), encoding="utf-8")
     with pytest.raises(SettingsError, match=r"who\.toml: pianos\.upright is missing: the pianist plays grand, upright"):
-        export(**trained.paths, **written)
+        export(**written)
     assert not (tmp_path / "out").exists()
 
 

@@ -160,7 +160,7 @@ def test_it_learns_and_the_latent_lives(folders: list[Path], tmp_path: Path) -> 
     pianist, pianos = train_pianist.trained(tmp_path / "pianist.pt")
     assert isinstance(pianist, Pianist) and pianos == list(PIANOS)
 
-    figures = measure(tmp_path / "pianist.pt", folders)
+    figures = measure(pianist, pianos, folders)
     assert figures.keys() == set(PIANOS)
     for numbers in figures.values():
         assert numbers["clips"] == 4 and all(np.isfinite(value) for value in numbers.values())

@@ -20,7 +20,10 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_paths_of_a_file_are_relative_to_it_and_options_take_precedence(tmp_path: Path) -> None:
-    file = write(tmp_path, 'network = "pianist"\nshards = ["shards", "/more"]\npianos = ["p"]\nout = "p.pt"\nminutes = 40\nbatch = 4\n')
+    file = write(
+        tmp_path,
+        'network = "pianist"\nshards = ["shards", "/more"]\npianos = ["p"]\nout = "p.pt"\nminutes = 40\nbatch = 4\n',
+    )
     run = describe_run("pianist", file, {"steps": 7, "seed": None, "out": Path("here.pt")})
     assert isinstance(run, PianistRun)
     assert run.shards == (tmp_path / "shards", Path("/more"))

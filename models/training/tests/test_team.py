@@ -25,7 +25,8 @@ def torchrun(run: PianistRun) -> str:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={PROCESSES}"]
     options = [f"--{key}={getattr(run, key)}" for key in ("out", "steps", "device")]
     file = run.out.with_suffix(".toml")
-    settings = f'batch = {run.batch}\nframes = {run.frames}\nlatent = {run.latent}\nprecision = "{run.precision}"\nkl_ramp = {run.kl_ramp}\n'
+    settings = f"latent = {run.latent}\n"
+    settings += f'batch = {run.batch}\nframes = {run.frames}\nprecision = "{run.precision}"\nkl_ramp = {run.kl_ramp}\n'
     file.write_text(f'shards = ["{run.shards[0]}"]\npianos = ["grand"]\n{settings}', encoding="utf-8")
     command = [*launcher, "-m", "melos_training", "pianist", f"--recipe={file}", *options]
     done = subprocess.run(command, text=True, capture_output=True, env=ENVIRONMENT, timeout=600, check=False)

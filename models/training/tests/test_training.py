@@ -35,7 +35,7 @@ def test_a_finished_training_stays_as_it_is_until_it_is_given_more(
 
     def train(steps: int) -> Trainer[Any]:
         settings: dict[str, Any] = {"batch": 2, "frames": 64, "latent": 4, "device": "cpu"}
-        return train_pianist.train(PianistRun(shards=folders, pianos=PIANOS, out=out, steps=steps, **settings))
+        return train_pianist.train(PianistRun(shards=tuple(folders), pianos=PIANOS, out=out, steps=steps, **settings))
 
     finished = train(12)
     assert finished.step == 12

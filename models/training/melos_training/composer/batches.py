@@ -100,11 +100,11 @@ def mean_bpm(song: Song) -> float:
 
 
 def held_out(library: Library, split: str, corpus: str, frames: int, count: int, seed: int = 1) -> list[Window]:
-    """`count` windows of a split, the same every time, each song in turn."""
+    """`count` windows of a split, the same every time, each song in turn; none where the corpus has none."""
     random = np.random.default_rng(seed)
     songs = [song for song in library.split(split) if song.corpus == corpus]
     windows = []
-    for number in range(count):
+    for number in range(count if songs else 0):
         song = songs[number % len(songs)]
         start = random.uniform(song.start, max(song.start + 1, song.end - frames * FRAME))
         windows.append(cut(song, View(start=start, frames=frames, reach=4.0), library.labeller))

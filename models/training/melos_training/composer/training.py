@@ -209,6 +209,8 @@ class Run:
         if not self._held_out:
             for corpus, count in HELD_OUT_WINDOWS.items():
                 windows = held_out(self.library, "valid", corpus, self.configuration.frames, count)
+                if not windows:
+                    continue
                 self._held_out[corpus] = collate(windows).to(self.device)
                 if corpus == "pop909":
                     self._held_out["pop909 free"] = collate([without_conditions(w) for w in windows]).to(self.device)

@@ -15,7 +15,8 @@ from .memory import Memory
 from .playing import Plan, Player
 from .sampling import Taste
 from .stepping import Stepper
-from .windows import View, cut
+from .view import View
+from .windows import cut
 
 FRAMES = 240
 BPM = 120.0

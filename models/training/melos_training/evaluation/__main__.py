@@ -15,9 +15,9 @@ def main() -> None:
     root = repository.ROOT
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--melos", type=Path, default=root / "target/release/melos")
-    parser.add_argument(
-        "--shards", type=Path, required=True, help="folder of `melos-corpus prepare --held-out --audio`"
-    )
+    help_text = "folders of `melos-corpus prepare --held-out --audio`, one for each piano of the model, in its order"
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help=help_text)
+    parser.add_argument("--library", type=Path, required=True, help="of the composer's `prepare`")
     parser.add_argument("--data", type=Path, required=True, help="folder of pop909, giantmidi and mutopia")
     parser.add_argument("--work", type=Path, default=root / "target/evaluation", help="renderings, kept between runs")
     parser.add_argument("--excerpts", type=int, default=64, help="of each emotion")
@@ -29,7 +29,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     sizes = Sizes(options.excerpts, options.seconds, options.hours)
-    write(Study(options.melos, options.shards, options.data, options.work, sizes), options.sections, root / "models")
+    study = Study(options.melos, options.shards, options.library, options.data, options.work, sizes)
+    write(study, options.sections, root / "models")
 
 
 if __name__ == "__main__":

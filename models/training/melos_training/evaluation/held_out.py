@@ -1,5 +1,6 @@
 """Held-out music: excerpts of the shards of `melos-corpus prepare --held-out --audio`."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -35,9 +36,10 @@ class Excerpt:
             self.shard.read("audio", first, first + round(self.seconds * SAMPLE_RATE)).astype(np.float32) / FULL_SCALE
         )
 
-    def sound(self) -> Floats:
-        """Samples at the rate at which sound is described."""
-        return resample_poly(self.full_sound(), 1, SAMPLE_RATE // RATE).astype(np.float32)
+    def sound(self, rate: int = RATE) -> Floats:
+        """Samples at the rate at which sound is described, or another."""
+        common = math.gcd(rate, SAMPLE_RATE)
+        return resample_poly(self.full_sound(), rate // common, SAMPLE_RATE // common).astype(np.float32)
 
     def label(self) -> Floats | None:
         """Weights of the eight names, valence and arousal in the middle of the excerpt; `None` without a label."""
@@ -72,7 +74,9 @@ class Excerpt:
 
 
 def excerpts(shards: Iterable[Shard], seconds: float, step: float) -> Iterator[Excerpt]:
-    """All excerpts of so many seconds, `step` seconds apart."""
+    """All excerpts of so many seconds, `step` seconds apart or a little more: each begins with a latent."""
+    latent = LATENT_FRAMES / FRAMES_PER_SECOND
+    step = np.ceil(step / latent) * latent
     for shard in shards:
         length = shard.frames / FRAMES_PER_SECOND
         yield from (Excerpt(shard, float(start), seconds) for start in np.arange(0, length - seconds + 1e-6, step))

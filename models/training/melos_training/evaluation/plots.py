@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from ..arrays import Floats
 from ..constants import EMOTIONS
 from .endurance import Minute
-from .statistics import Estimate
 
 
 def save(figure: Figure, folder: Path, name: str) -> str:
@@ -35,14 +34,13 @@ def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
     return save(figure, folder, "confusion")
 
 
-def temperature(points: Mapping[float, Estimate], folder: Path) -> str:
-    """`points`: temperature to an estimate of diversity."""
-    figure = Figure(figsize=(5, 3))
-    axis = figure.subplots()
-    values = list(points.values())
-    errors = [[v.value - v.low for v in values], [v.high - v.value for v in values]]
-    axis.errorbar(list(points), [v.value for v in values], errors, marker="o", capsize=3)
-    axis.set(xlabel="temperature", ylabel="distance between seeds", ylim=(0, None))
+def temperature(points: Mapping[float, Mapping[str, float]], folder: Path) -> str:
+    """`points`: temperature to the mean of each feature."""
+    names = list(next(iter(points.values())))
+    figure = Figure(figsize=(14, 5))
+    for axis, name in zip(figure.subplots(2, (len(names) + 1) // 2).flat, names):
+        axis.plot(list(points), [values[name] for values in points.values()], marker="o")
+        axis.set(xlabel="temperature", title=name)
     return save(figure, folder, "temperature")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from scipy.signal import resample_poly
 
 from .. import repository
 from ..arrays import Floats
+from ..composer.midi import read
 from ..constants import SAMPLE_RATE
+from .written import Written
 
 RATE = 24_000
 """Rate at which sound is described."""
@@ -32,6 +35,7 @@ class Request:
     harmony: bool = False
     temperature: float = 1.0
     tempo: float | None = None
+    recall: float | None = None
     then: str | None = None
     """The emotion that is asked for half-way, with the usual glide."""
 
@@ -39,6 +43,7 @@ class Request:
         """Of `melos render`."""
         voices = [] if self.harmony else ["--no-harmony"]
         tempo = [] if self.tempo is None else ["--tempo", str(self.tempo)]
+        recall = [] if self.recall is None else ["--set", f"recall={self.recall}"]
         return [
             "--emotion",
             self.emotion,
@@ -52,6 +57,7 @@ class Request:
             "16",
             *voices,
             *tempo,
+            *recall,
         ]
 
     def control_log(self) -> str:
@@ -63,15 +69,17 @@ class Request:
 
 
 def _mono(samples: Floats, rate: int) -> Floats:
-    return resample_poly(samples.mean(1), 1, SAMPLE_RATE // rate).astype(np.float32)
+    common = math.gcd(rate, SAMPLE_RATE)
+    return resample_poly(samples.mean(1), rate // common, SAMPLE_RATE // common).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """Sound and plan of a request."""
+    """Sound, plan and notes of a request."""
 
     wav: Path
     plan_file: Path
+    midi: Path
 
     def sound(self, rate: int = RATE) -> Floats:
         """Mono samples after the lead."""
@@ -84,6 +92,13 @@ class Rendering:
         for samples in soundfile.blocks(self.wav, length, dtype="float32", start=int(LEAD * SAMPLE_RATE)):
             if len(samples) == length:
                 yield _mono(samples, rate)
+
+    def written(self) -> Written:
+        """Its notes, of the network alone."""
+        played = read(self.midi).performance
+        for times in (played.onset, played.key_up, played.pedal_times):
+            times -= LEAD
+        return Written.of(played, self.plan())
 
     def plan(self) -> list[dict[str, Any]]:
         """What was asked, one entry for every 4096 frames; `seconds` counts from the end of the lead."""
@@ -105,11 +120,12 @@ class Renderer:
         name = (
             self.folder / f"{request.emotion}-{hashlib.sha256((' '.join(arguments) + log).encode()).hexdigest()[:12]}"
         )
-        rendering = Rendering(name.with_suffix(".wav"), name.with_suffix(".jsonl"))
+        rendering = Rendering(*(name.with_suffix(suffix) for suffix in (".wav", ".jsonl", ".mid")))
         if not rendering.wav.exists():
             partial, control_log = name.with_suffix(".part.wav"), name.with_suffix(".log")
             control_log.write_text(log)
             files = {"--control-log": control_log, "--output": partial, "--plan": rendering.plan_file}
+            files["--midi"] = rendering.midi
             options = [part for option, path in files.items() for part in (option, str(path))]
             subprocess.run(
                 [self.melos, "render", *arguments, *options], check=True, capture_output=True, cwd=repository.ROOT

@@ -1,7 +1,7 @@
 """What the measures share: sizes, held-out excerpts, renderings and their features."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,26 +12,31 @@ import joblib
 import numpy as np
 import torch
 from scipy.signal import resample_poly
-from torch import Tensor
 
 from .. import repository
 from ..arrays import Array, Floats
-from ..constants import EMOTIONS, HOP, LATENT_DIMS, LATENT_FRAMES, SAMPLE_RATE
+from ..composer import excerpts as songs
+from ..composer.excerpts import Excerpt as SongExcerpt
+from ..composer.library import Library, load
+from ..composer.network import Composer
+from ..constants import EMOTIONS, HOP, LATENT_FRAMES, SAMPLE_RATE
 from ..data import Shard, Shards
-from ..latents import encode
-from ..train_transformer import LENGTH
-from ..transformer import Transformer
-from ..vae import Encoder
-from . import memory, transcription, weights
+from ..model import Model
+from ..pianist.layout import AHEAD
+from ..pianist.network import Pianist
+from ..pianist.roll import roll
+from ..pianist.windows import CENTRE, PianoShards
+from ..vocoder import Vocoder
+from . import memory, vocoding
 from .describe import describe
 from .emotion import Judge
 from .held_out import Excerpt, excerpts
 from .renders import RATE, Renderer, Rendering, Request
-from .streaming import Networks
 
 NAME = "melos-piano"
 MODEL = repository.ROOT / "models" / NAME
-DETECTOR_STEPS = 400
+IDENTITY = repository.ROOT / "models" / "training" / "identities" / f"{NAME}.toml"
+CHAIN_SECONDS = 10.0
 FIRST_SEED = 101
 """Of the excerpts: the profiles of the harmony were turned by ear of the judge on lower seeds."""
 
@@ -49,31 +54,49 @@ Heard = TypeVar("Heard")
 
 
 class Study:
-    """Everything is made when it is first asked for, and kept."""
+    """Everything is made when it is first asked for, and kept.
 
-    def __init__(self, melos: Path, shards: Path, data: Path, work: Path, sizes: Sizes) -> None:
-        self.sizes, self.data = sizes, data
+    `shards` are folders, one for each piano in the order of the model's: what is played is compared with the first.
+    """
+
+    def __init__(
+        self, melos: Path, shards: Sequence[Path], library: Path, data: Path, work: Path, sizes: Sizes
+    ) -> None:
+        self.sizes, self.data, self.folders = sizes, data, shards
         self.render = Renderer(melos, work / "renders", NAME)
         self.describe: Callable[[Floats], Floats] = joblib.Memory(work / "features", verbose=0).cache(describe)
         self.held_out: dict[str, list[Shard]] = {
-            name: Shards([shards], name, needs_audio=True).shards for name in ("valid", "test")
+            name: Shards([shards[0]], name, needs_audio=True).shards for name in ("valid", "test")
         }
+        self._library = library
+        self.model = Model(MODEL)
+        self.pianos = self.model.trained_as(IDENTITY)
 
     @cached_property
-    def encoder(self) -> Encoder:
-        return weights.encoder(MODEL)
+    def composer(self) -> Composer:
+        return self.model.composer()
 
     @cached_property
-    def transformer(self) -> Transformer:
-        return weights.transformer(MODEL)
+    def pianist(self) -> Pianist:
+        return self.model.pianist()
 
     @cached_property
-    def networks(self) -> Networks:
-        return Networks(MODEL)
+    def vocoder(self) -> Vocoder:
+        return self.model.vocoder()
 
     @cached_property
-    def detector(self) -> transcription.Detector:
-        return transcription.train(self.held_out["valid"], DETECTOR_STEPS)
+    def library(self) -> Library:
+        return load(self._library)
+
+    @cached_property
+    def songs(self) -> list[SongExcerpt]:
+        """Excerpts of the composer's held-out songs, one of each."""
+        return songs.choose_excerpts(self.library)
+
+    @cached_property
+    def songs_elsewhere(self) -> list[SongExcerpt]:
+        """The same songs at another place."""
+        return songs.choose_excerpts(self.library, songs.OTHER_PLACE)
 
     @cached_property
     def melodies(self) -> list[Array]:
@@ -105,12 +128,26 @@ class Study:
         """POP909's chords of an excerpt's song."""
         return self.data / "pop909" / "POP909" / excerpt.shard.metadata()["piece"] / "chord_midi.txt"
 
+    @cached_property
+    def _windows(self) -> PianoShards:
+        return PianoShards(Shards(self.folders, "test", needs_audio=True), self.pianos)
+
     def copy(self, excerpt: Excerpt) -> Floats:
-        """An excerpt through encoder, decoder and vocoder."""
-        mel = self._mel(excerpt)
-        with torch.no_grad():
-            latents = self.encoder(torch.from_numpy(mel)[None])[0][0].numpy()
-        return resample_poly(self.networks.sound(self.networks.mel(latents)), 1, SAMPLE_RATE // RATE).astype(np.float32)
+        """An excerpt of the first piano through encoder, decoder and vocoder."""
+        first, last = excerpt.latents()
+        mel, hops, piano, _ = self._windows.window(excerpt.shard, first * LATENT_FRAMES, (last - first) * LATENT_FRAMES)
+        told = vocoding.told(self.pianist, torch.from_numpy(mel), torch.from_numpy(hops), piano)
+        return resample_poly(vocoding.heard(self.vocoder, told), 1, SAMPLE_RATE // RATE).astype(np.float32)
+
+    def chain(self, piano: int) -> Iterator[tuple[Excerpt, dict[str, Floats]]]:
+        """Excerpts of the test split on a piano, each with what `vocoding.copies` makes of it."""
+        windows = self._windows
+        shards = [shard for shard in windows.shards.shards if windows.piano(shard) == piano]
+        for excerpt in self._some(excerpts(shards, CHAIN_SECONDS, CHAIN_SECONDS)):
+            sound = excerpt.full_sound()
+            start = excerpt.latents()[0] * LATENT_FRAMES + CENTRE + AHEAD
+            hops = roll(windows.performance(excerpt.shard), start, len(sound) // HOP)
+            yield excerpt, vocoding.copies(self.pianist, self.vocoder, sound, hops, piano)
 
     def ends(self) -> list[tuple[Excerpt, Excerpt]]:
         """The first and the last excerpt of every held-out piece that has two which do not overlap."""
@@ -119,44 +156,19 @@ class Study:
             pieces.setdefault(x.piece, []).append(x)
         return [(all_of[0], all_of[-1]) for all_of in pieces.values() if len(all_of) > 2]
 
-    def _mel(self, excerpt: Excerpt) -> Floats:
-        first, last = excerpt.latents()
-        return excerpt.shard.read("mel", first * LATENT_FRAMES, last * LATENT_FRAMES).astype(np.float32)
+    def long(self, seconds: float) -> list[Excerpt]:
+        """The beginning of every held-out piece that is long enough."""
+        shards = self.held_out["valid"] + self.held_out["test"]
+        return [x for x in excerpts(shards, seconds, seconds) if not x.start]
 
     def test_excerpts(self, seconds: float) -> list[Excerpt]:
-        """As many excerpts of the test split as there are of an emotion, spread over all pieces."""
-        found = list(excerpts(self.held_out["test"], seconds, seconds))
-        return found[:: max(1, len(found) // self.sizes.excerpts)][: self.sizes.excerpts]
+        """Excerpts of the test split."""
+        return self._some(excerpts(self.held_out["test"], seconds, seconds))
 
-    def mels(self) -> list[Floats]:
-        """Log-mels of ten seconds each."""
-        return [self._mel(x) for x in self.test_excerpts(10.0)]
-
-    def voiced(self) -> list[Excerpt]:
-        """What the vocoder is measured with."""
-        return self.test_excerpts(6.0)
-
-    def windows(self) -> tuple[Tensor, Tensor]:
-        """Standardised latents and conditions of the middle of every piece of the test split, `LENGTH` of them."""
-        latents, conditions = [], []
-        for shard in self.held_out["test"]:
-            first = (shard.frames // LATENT_FRAMES - LENGTH) // 2
-            if first >= 0:
-                latents.append(torch.from_numpy(encode(self.encoder, shard.read("mel"))[first : first + LENGTH]))
-                conditions.append(torch.from_numpy(shard.read("conditions", first, first + LENGTH)))
-        standard = (torch.stack(latents) - self.transformer.mean) / self.transformer.deviation
-        return standard, torch.stack(conditions)
-
-    def untrained(self, count: int = 8) -> Iterator[Floats]:
-        """What a transformer of random weights would play: latents that are noise of the right mean and deviation."""
-        rng = np.random.default_rng(0)
-        steps = round(self.sizes.seconds * SAMPLE_RATE / HOP / LATENT_FRAMES)
-        for _ in range(count):
-            noise = rng.standard_normal((steps, LATENT_DIMS)).astype(np.float32)
-            latents = noise * self.transformer.deviation.numpy() + self.transformer.mean.numpy()
-            yield resample_poly(self.networks.sound(self.networks.mel(latents)), 1, SAMPLE_RATE // RATE).astype(
-                np.float32
-            )
+    def _some(self, found: Iterable[Excerpt]) -> list[Excerpt]:
+        """As many as there are of an emotion, spread over all."""
+        every = list(found)
+        return every[:: max(1, len(every) // self.sizes.excerpts)][: self.sizes.excerpts]
 
     def seeds(self) -> range:
         """Of the excerpts of an emotion."""

@@ -1,87 +1,41 @@
-"""A small note detector: a convolutional network from log-mels to note onsets.
+"""Note onsets that a transcriber hears: Transkun (Yan and Duan 2024), trained by others on recorded concert grands.
 
-The note detector is trained on the `valid` shards, which no Melos network was trained on; its accuracy is measured on
-the `test` shards.
+An onset is right when a note of that pitch begins within 50 ms of it.
 """
 
-from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
+import moduleconf
 import numpy as np
+import soxr
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
 from ..arrays import Array, Floats
-from ..constants import FRAMES_PER_SECOND, MEL_BANDS, MEL_MEAN, MEL_SCALE
-from ..data import Shard
+from ..constants import SAMPLE_RATE
 
-LOWEST, KEYS = 21, 88
 TOLERANCE = 0.05
 """Seconds an onset may be off, as in MIREX."""
-BATCH, FRAMES = 8, 256
-THRESHOLD = 0.4
 
 
-class Detector(nn.Module):
-    """Log-mel [batch, frames, 128] to logits of onsets [batch, frames, 88]."""
-
-    def __init__(self, width: int = 256) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Conv1d(MEL_BANDS, width, 9, padding=4),
-            nn.GELU(),
-            nn.Conv1d(width, width, 5, padding=2),
-            nn.GELU(),
-            nn.Conv1d(width, KEYS, 1),
-        )
-
-    def forward(self, mel: Tensor) -> Tensor:
-        return self.net(((mel - MEL_MEAN) / MEL_SCALE).transpose(1, 2)).transpose(1, 2)
+@cache
+def _transkun() -> Any:
+    folder = files("transkun") / "pretrained"
+    described = moduleconf.parseFromFile(str(folder / "2.0.conf"))["Model"]
+    network = described.module.TransKun(conf=described.config)
+    saved = torch.load(str(folder / "2.0.pt"), map_location="cpu", weights_only=True)
+    network.load_state_dict(saved["state_dict"], strict=False)
+    return network.eval()
 
 
-def targets(notes: Array, frames: int) -> Floats:
-    """1 at the frame of each onset, and half on both sides."""
-    roll: Floats = np.zeros((frames, KEYS), np.float32)
-    at = np.round(notes[:, 0] * FRAMES_PER_SECOND).astype(int)
-    key = notes[:, 2].astype(int) - LOWEST
-    for offset, value in ((-1, 0.5), (1, 0.5), (0, 1.0)):
-        inside = (at + offset >= 0) & (at + offset < frames) & (key >= 0) & (key < KEYS)
-        index = at[inside] + offset, key[inside]
-        roll[index] = np.maximum(roll[index], value)
-    return roll
-
-
-def train(shards: Sequence[Shard], steps: int, seed: int = 0) -> Detector:
-    """A detector trained on `shards`, levels changed by up to 12 dB."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    songs = [
-        (s.read("mel").astype(np.float32), targets(s.read("notes"), s.frames)) for s in shards if s.frames > FRAMES
-    ]
-    detector = Detector()
-    optimizer = torch.optim.AdamW(detector.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    for _ in range(steps):
-        batch = []
-        for _ in range(BATCH):
-            song, notes = songs[rng.integers(len(songs))]
-            start = rng.integers(len(song) - FRAMES)
-            batch.append((song[start : start + FRAMES] + rng.uniform(-1.4, 1.4), notes[start : start + FRAMES]))
-        mel, roll = (torch.from_numpy(np.stack(part).astype(np.float32)) for part in zip(*batch))
-        loss = F.binary_cross_entropy_with_logits(detector(mel), roll, pos_weight=torch.tensor(4.0))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    return detector.eval().requires_grad_(False)
-
-
-def transcribe(detector: Detector, mel: Floats) -> Floats:
-    """Onsets [n, 2] (seconds, pitch) in a log-mel, in order."""
-    chance = torch.sigmoid(detector(torch.from_numpy(np.ascontiguousarray(mel, np.float32))[None]))[0].numpy()
-    before, after = np.pad(chance, ((1, 0), (0, 0)))[:-1], np.pad(chance, ((0, 1), (0, 0)))[1:]
-    frame, key = np.nonzero((chance > THRESHOLD) & (chance >= before) & (chance > after))
-    return np.stack([frame / FRAMES_PER_SECOND, key + LOWEST], 1)
+@torch.no_grad()
+def transcribe(sound: Floats) -> Floats:
+    """Onsets [n, 2] (seconds, pitch) of samples at 48 kHz, in order."""
+    network = _transkun()
+    samples = soxr.resample(np.asarray(sound, np.float32), SAMPLE_RATE, network.fs)
+    notes = network.transcribe(torch.from_numpy(np.ascontiguousarray(samples))[:, None])
+    return np.array(sorted((note.start, note.pitch) for note in notes), np.float64).reshape(-1, 2)
 
 
 def onset_scores(found: Array, truth: Array, tolerance: float = TOLERANCE) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""The vocoder beside 32 iterations of Griffin-Lim, from the same log-mels of held-out music."""
+"""What pianist and vocoder make of held-out music, beside 32 iterations of Griffin-Lim."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ..arrays import Floats
-from ..constants import HOP, LATENT_FRAMES, LOOK_AHEAD, MEL_MAX_HZ, MEL_MIN_HZ, N_FFT, SAMPLE_RATE
+from ..constants import HOP, LATENT_FRAMES, LOG_FLOOR, LOOK_AHEAD, MEL_MAX_HZ, MEL_MIN_HZ, N_FFT, SAMPLE_RATE
 from ..measure import log_spectral_distance
-from ..mel import log_mel, spectrum
-from .streaming import Networks
+from ..mel import inverse_spectrum, log_mel, spectrum
+from ..pianist.network import Pianist
+from ..vocoder import Vocoder
 
 RESOLUTIONS = (512, 1024, 2048, 4096)
 WARM_UP = 64
@@ -45,19 +46,37 @@ def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
     return total / len(RESOLUTIONS)
 
 
-def copies(networks: Networks, sound: Floats) -> dict[str, Floats]:
-    """What is heard of a sound at 48 kHz, and the same stretch from the vocoder and from Griffin-Lim."""
+def heard(vocoder: Vocoder, mel: Tensor) -> Floats:
+    """Samples of a log-mel [frames, 128] between the centres of its first and its last frame but `LOOK_AHEAD`."""
+    with torch.no_grad():
+        real, imag = vocoder(mel[None])
+    return inverse_spectrum(torch.complex(real, imag)[:, LOOK_AHEAD:])[0].numpy()
+
+
+def told(pianist: Pianist, mel: Tensor, roll: Tensor, piano: int) -> Tensor:
+    """A log-mel [frames, 128] through the encoder, and back by the notes [frames, ROLL] on a piano."""
+    with torch.no_grad():
+        latents, _ = pianist.encoder(mel[None])
+        return pianist.decoder(latents, roll[None], torch.tensor([piano]))[0].clamp(min=LOG_FLOOR)
+
+
+def copies(pianist: Pianist, vocoder: Vocoder, sound: Floats, roll: Floats, piano: int) -> dict[str, Floats]:
+    """What is heard of a sound at 48 kHz, and the same stretch from the whole chain, the vocoder and Griffin-Lim.
+
+    `roll` [frames, ROLL] is that of the mel frames from the middle of the first window of the sound on.
+    """
     audio = torch.from_numpy(sound)[None]
-    mel = log_mel(spectrum(audio).abs())[0].numpy()
+    mel = log_mel(spectrum(audio).abs())[0]
     mel = mel[: len(mel) // LATENT_FRAMES * LATENT_FRAMES]
-    # Output sample 0 of both is the centre of mel frame 0.
+    # Output sample 0 of all is the centre of mel frame 0.
     first, last = WARM_UP * HOP, (len(mel) - LOOK_AHEAD - 2) * HOP
-    truth = sound[N_FFT // 2 :]
-    return {
-        "truth": truth[first:last],
-        "vocoder": networks.sound(mel)[first:last],
-        "Griffin-Lim 32": griffin_lim(mel)[first:last],
+    made = {
+        "original": sound[N_FFT // 2 :],
+        "encoder, decoder and vocoder": heard(vocoder, told(pianist, mel, torch.from_numpy(roll[: len(mel)]), piano)),
+        "vocoder": heard(vocoder, mel),
+        "Griffin-Lim 32": griffin_lim(mel.numpy()),
     }
+    return {name: samples[first:last] for name, samples in made.items()}
 
 
 def distances(copy: Floats, truth: Floats) -> tuple[float, float]:

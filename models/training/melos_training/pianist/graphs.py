@@ -44,7 +44,9 @@ def build(pianist: Pianist, prior: Prior) -> dict[str, Graph]:
     latent, pianos = pianist.latent, pianist.decoder.notes.piano.num_embeddings
     roll = Port("roll", [1, LATENT_FRAMES, ROLL], "hops of the piano roll, which runs ahead of the mel")
     piano = Port("piano", [pianos], "weights of the pianos, 1 in all")
-    mood = Port("mood", [1, MOOD], "weights of eight emotions, valence, arousal; whether emotions, and affect, are told")
+    mood = Port(
+        "mood", [1, MOOD], "weights of eight emotions, valence, arousal; whether emotions, and affect, are told"
+    )
     prior_size, decoder_size = prior.state_size(), pianist.decoder.state_size()
     return {
         "pianist-prior": Graph(

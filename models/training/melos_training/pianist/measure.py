@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ..constants import LOG_FLOOR, NEPER_DB
 from ..data import Shards
-from ..training import Numbers
 from ..encoder import divergence
+from ..training import Numbers
 from .losses import attack_loss, attacks
-from .train_pianist import ACTIVE, trained
+from .network import Pianist
+from .train_pianist import ACTIVE
 from .windows import PianoShards
 
 CLIP = 512
@@ -28,14 +29,15 @@ def _errors(mel: Tensor, told: Tensor, attack: Tensor) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def measure(checkpoint: Path, folders: Sequence[Path], split: str = "test") -> dict[str, Numbers]:
+def measure(
+    pianist: Pianist, pianos: Sequence[str], folders: Sequence[Path], split: str = "test"
+) -> dict[str, Numbers]:
     """Figures of each piano.
 
     `clips` is how many there were. `pianist` and `notes` (latents of 0) are mean absolute errors of the log-mel in dB,
     `…_attack` those at attacks; `nats` is the KL a latent, `active` how many dimensions carry something. Errors are
     through the mean of the posterior; frames at a clip's start have no past.
     """
-    pianist, pianos = trained(checkpoint)
     windows = PianoShards(Shards(folders, split, min_frames=CLIP), pianos)
     if not len(windows.shards):
         raise windows.shards.missing()

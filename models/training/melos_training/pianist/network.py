@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..constants import LATENT_FRAMES, MEL_BANDS, MEL_MEAN, MEL_SCALE
-from ..layers import Block, Carry, CausalConv
 from ..encoder import Encoder
+from ..layers import Block, Carry, CausalConv
 from .layout import ROLL
 
 

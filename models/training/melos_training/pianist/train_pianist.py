@@ -9,12 +9,12 @@ from torch import Tensor
 from ..checkpoint import load_average
 from ..constants import NEPER_DB
 from ..data import splits
+from ..encoder import divergence
 from ..losses import mel_loss
 from ..precision import autocast
 from ..runs import PianistRun
 from ..team import Team
 from ..training import Numbers, Trainer, start
-from ..encoder import divergence
 from .losses import attack_loss, attacks, freed
 from .network import Pianist
 from .task import PianoTask

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from ..data import splits
+from ..encoder import Encoder
 from ..precision import autocast
 from ..runs import PriorRun
 from ..team import Team
 from ..training import Numbers, Trainer, start
-from ..encoder import Encoder
 from .losses import normal_nats
 from .network import Prior, shifted
 from .task import PianoTask

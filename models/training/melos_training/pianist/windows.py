@@ -14,7 +14,6 @@ from ..runs import SettingsError
 from .layout import AHEAD
 from .roll import Performance, roll
 
-
 CENTRE = N_FFT // 2 // HOP
 """Hops from the start of an uncentred STFT frame to its middle, where a mel frame of the shards has its place."""
 
@@ -88,7 +87,9 @@ class PianoShards:
 
         Windows without sound are drawn again.
         """
-        sounds, rolls, pianos = [], [], []
+        sounds: list[Floats] = []
+        rolls: list[Floats] = []
+        pianos: list[int] = []
         while len(sounds) < batch:
             shard = self.shards.draw(rng)
             start = int(rng.integers(shard.frames - frames - N_FFT // HOP + 2))

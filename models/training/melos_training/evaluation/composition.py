@@ -1,0 +1,111 @@
+"""What is written: its notes beside real ones, what returns in it, and what the temperature does to it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..composer.evaluation import Rows, frechet, summary
+from ..composer.excerpts import Excerpt
+from ..composer.features import features
+from ..constants import EMOTIONS
+from . import plots
+from .renders import Rendering, Request
+from .statistics import mean
+from .structure import RATE, SCALES, indices
+from .study import Study
+from .tables import table
+from .written import by_skyline
+
+TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
+RECALLS = (0.0, 0.6, 1.0)
+STRUCTURE_SECONDS = 120.0
+BEGIN = 4.0
+"""Seconds of a song's excerpt that are not measured, as in renderings."""
+CHORDS, LEVEL = "chords", "level, dB"
+SHOWN = ("note entropy", CHORDS, "bars alike 4", "roll repeats", "notes/s", "groups/s", LEVEL, "half-beat strength")
+
+
+def _real(study: Study, chosen: list[Excerpt]) -> Rows:
+    """Features of songs, over as long as those of renderings."""
+    until = BEGIN + study.sizes.seconds
+    rows = (features(by_skyline(e.performance()), e.setting, BEGIN, until) for e in chosen)
+    return [row for row in rows if row]
+
+
+def _written(study: Study, requests: list[Request]) -> Rows:
+    """Features of renderings, of the plan and of the sound too."""
+
+    def measured(rendering: Rendering) -> dict[str, float]:
+        written = rendering.written()
+        row = written.measure(study.sizes.seconds)
+        level = float(10 * np.log10(np.mean(rendering.sound() ** 2) + 1e-12))
+        return row | {CHORDS: float(written.chords), LEVEL: level} if row else {}
+
+    return [row for row in study.play(requests, measured) if row]
+
+
+def compare_notes(study: Study, folder: Path) -> str:
+    real, elsewhere = (_real(study, chosen) for chosen in (study.songs, study.songs_elsewhere))
+    names = list(real[0])
+    written = [{name: row[name] for name in names} for row in _written(study, study.requests(False))]
+    sums = summary(real)
+
+    def apart(name: str, rows: Rows) -> str:
+        (one, spread), (two, wider) = sums[name], summary(rows)[name]
+        return f"{(two - one) / max(float(np.sqrt((spread**2 + wider**2) / 2)), 1e-9):+.2f}"
+
+    rows = [
+        [
+            name,
+            f"{sums[name][0]:.3f} ± {sums[name][1]:.3f}",
+            *(f"{summary(other)[name][0]:.3f}" for other in (elsewhere, written)),
+            *(apart(name, other) for other in (elsewhere, written)),
+        ]
+        for name in names
+    ]
+    distances = {"what is written": written, "the songs at another place": elsewhere}
+    told = ", ".join(f"{frechet(real, other, real):.1f} of {name}" for name, other in distances.items())
+    return (
+        f"{len(written)} excerpts of the network alone, of every emotion, beside {len(real)} held-out songs of POP909 "
+        "and the same songs at another place. `d` is the difference from real music in pooled standard deviations. "
+        "Emotions are asked for in equal parts, which they are not in the songs. The melody is what no higher key "
+        "covers, in both.\n\n"
+        f"Fréchet distance over all features from the songs: {told}, {frechet(real[::2], real[1::2], real):.1f} "
+        "between halves of the songs.\n\n"
+    ) + table(["", "real", "elsewhere", "written", "d, elsewhere", "d, written"], rows)
+
+
+def compare_structure(study: Study, folder: Path) -> str:
+    seeds = range(1, max(2, study.sizes.excerpts // 8) + 1)
+    rows = []
+    for recall in RECALLS:
+        requests = [
+            Request(name, seed, STRUCTURE_SECONDS, recall=recall) for seed in seeds for name in ("happy", "calm", "sad")
+        ]
+        found = [indices(rendering.sound(RATE)) for rendering in map(study.render, requests)]
+        rows.append([f"recall {recall:g}", *(mean([x[scale] for x in found]) for scale in SCALES), len(found)])
+    real = [indices(x.sound(RATE)) for x in study.long(STRUCTURE_SECONDS)]
+    for part in (25, 50, 75):
+        values = (f"{np.percentile([x[scale] for x in real], part):.3f}" for scale in SCALES)
+        rows.append([f"real music, {part} % are below", *values, len(real)])
+    return (
+        f"Structureness index of the first {STRUCTURE_SECONDS:g} s, network alone, and of held-out pieces that are "
+        "long enough.\n\n"
+        + table(["", *SCALES, "N"], rows)
+        + "\nTarget: within the middle half of real music, and rising with recall.\n"
+    )
+
+
+def measure_temperature(study: Study, folder: Path) -> str:
+    seeds = range(1, max(4, study.sizes.excerpts // 8) + 1)
+
+    def asked(temperature: float) -> list[Request]:
+        return [Request(e, seed, study.sizes.seconds, temperature=temperature) for e in EMOTIONS[:4] for seed in seeds]
+
+    sums = {temperature: summary(_written(study, asked(temperature))) for temperature in TEMPERATURES}
+    points = {temperature: {name: values[name][0] for name in SHOWN} for temperature, values in sums.items()}
+    rows = [[temperature, *(f"{value:.3f}" for value in values.values())] for temperature, values in points.items()]
+    return (
+        f"{4 * len(seeds)} excerpts each. `{CHORDS}` is how many different ones were asked for; the level is that of "
+        "the sound.\n\n" + table(["temperature", *SHOWN], rows) + "\n" + plots.temperature(points, folder) + "\n"
+    )

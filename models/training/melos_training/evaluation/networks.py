@@ -1,0 +1,106 @@
+"""The networks one by one: pianist, vocoder and the whole chain on held-out music, and the composer's likelihood."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..composer.evaluation import likelihoods
+from ..constants import SAMPLE_RATE
+from ..pianist.measure import measure
+from . import transcription, vocoding
+from .likeness import likeness
+from .statistics import mean
+from .study import Study
+from .tables import table
+
+PARTS = ("total", "offset", "key", "velocity", "duration", "voice", "pedal")
+VARIANTS = ("all told", "no memory", "no recall", "without harmony", "without metre", "nothing told, no memory")
+TRANSCRIPTION_SEEDS = 8
+
+
+def measure_pianist(study: Study, folder: Path) -> str:
+    figures = measure(study.pianist, study.pianos, study.folders)
+    rows = [
+        [
+            f"{name} ({piano})",
+            *(f"{found[key]:.2f}" for key in ("pianist", "pianist_attack", "notes", "notes_attack", "nats")),
+            f"{found['active']:.0f} of {study.model.latent}",
+            f"{found['clips']:.0f}",
+        ]
+        for name, piano in zip(study.model.pianos, study.pianos)
+        if (found := figures.get(piano))
+    ]
+    columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats a latent", "active", "N"]
+    return (
+        "Log-mels of the `test` split through encoder and decoder, and from the notes alone (latents of 0): mean "
+        "absolute error in dB, at all frames and at attacks.\n\n"
+    ) + table(columns, rows)
+
+
+def measure_chain(study: Study, folder: Path) -> str:
+    rows = []
+    for piano, name in enumerate(study.model.pianos):
+        scores: dict[str, list[tuple[float, ...]]] = {}
+        for excerpt, copies in study.chain(piano):
+            notes = excerpt.notes()[:, [0, 2]] - [vocoding.BEGIN / SAMPLE_RATE, 0]
+            truth = copies["original"]
+            played = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(truth) / SAMPLE_RATE)]
+            for kind, copy in copies.items():
+                onsets = transcription.onset_scores(transcription.transcribe(copy), played)[2]
+                scores.setdefault(kind, []).append((likeness(copy, truth), onsets, *vocoding.distances(copy, truth)))
+        rows += [
+            [f"{name}: {kind}", *(mean([v[i] for v in values]) for i in range(4)), len(values)]
+            for kind, values in scores.items()
+        ]
+    return (
+        "Excerpts of the `test` split. ViSQOL compares with the original, which therefore scores what the tool gives "
+        f"to two sounds that are the same. {transcription.__doc__}\n"
+        + table(["", "ViSQOL", "note-onset F1", "log-spectral distance, dB", "multi-resolution STFT", "N"], rows)
+        + "\nTarget: ViSQOL of the whole chain 4.50 on each piano.\n"
+    )
+
+
+def measure_transcription(study: Study, folder: Path) -> str:
+    seconds = study.sizes.seconds
+    requests = [request for request in study.requests(False) if request.seed < study.seeds()[0] + TRANSCRIPTION_SEEDS]
+    found = [
+        transcription.onset_scores(transcription.transcribe(x.sound(SAMPLE_RATE)), x.written().onsets(seconds))
+        for x in map(study.render, requests)
+    ]
+    sampled = [
+        transcription.onset_scores(transcription.transcribe(x.full_sound()), x.notes()[:, [0, 2]])
+        for x in study.test_excerpts(seconds)
+    ]
+    names = {"renders against the notes written": found, "held-out music on the sampled piano": sampled}
+    rows = [[name, *(mean([v[i] for v in values]) for i in range(3)), len(values)] for name, values in names.items()]
+    return "Network alone, every emotion.\n\n" + table(["", "precision", "recall", "F1", "N"], rows)
+
+
+def measure_likelihood(study: Study, folder: Path) -> str:
+    nats = likelihoods(study.composer, study.library)
+    rows = [[name, *(f"{nats[name][part]:.3f}" for part in PARTS)] for name in (*VARIANTS, "giantmidi", "mutopia")]
+    return (
+        "Nats per note of held-out songs of POP909, by part, and with parts of what is told left out; then of the "
+        "other corpora. `total` leaves out the pedal.\n\n"
+    ) + table(["", *PARTS], rows)
+
+
+def measure_memory(study: Study, folder: Path) -> str:
+    repertoire = study.repertoire
+    found = study.play(study.requests(False), lambda rendering: rendering.written().melody())
+    rendered = [repertoire.longest_shared(melody) for melody in found]
+    length = int(np.median([len(melody) for melody in found]))
+    between = [
+        repertoire.longest_shared(melody[:length], without=i)
+        for i, melody in enumerate(study.melodies[:200])
+        if len(melody) >= length
+    ]
+    title = f"the first {length} notes of a training piece, compared with the others"
+    rows = [
+        [name, mean(shared), max(shared), len(shared)]
+        for name, shared in {"renders, network alone": rendered, title: between}.items()
+    ]
+    return (
+        "Length in notes of the longest melodic run (highest notes, as intervals) shared with any of "
+        f"{len(study.melodies)} training pieces.\n\n"
+    ) + table(["", "mean", "longest", "N"], rows)

@@ -1,0 +1,46 @@
+"""Structureness: how well a passage of some length stands for the whole piece by returning (Wu and Yang 2020).
+
+The index at a scale is the largest fitness (Müller, Jiang and Grosche 2013) of any passage of such a length, on a
+self-similarity matrix of chroma that sees transposed and slower or faster returns, computed with libfmp.
+"""
+
+import libfmp.c3
+import libfmp.c4
+import librosa
+import numpy as np
+
+from ..arrays import Floats
+
+RATE = 22_050
+SCALES = {"3 to 8 s": (3.0, 8.0), "8 to 15 s": (8.0, 15.0), "15 s and more": (15.0, np.inf)}
+HOP = RATE // 10
+SMOOTHED, KEPT = 21, 5
+"""Chroma frames, ten a second, that are averaged, and each how manieth is kept."""
+DIAGONAL = 16
+TEMPI = libfmp.c4.compute_tempo_rel_set(0.66, 1.5, 5)
+SHARE = 0.15
+"""Of the matrix that is taken for a return."""
+PENALTY = -2
+
+
+def similarity(sound: Floats) -> Floats:
+    """Self-similarity [n, n], two rows a second, of samples at `RATE`."""
+    chroma = librosa.feature.chroma_stft(y=sound, sr=RATE, tuning=0, norm=2, hop_length=HOP, n_fft=2 * HOP)
+    smooth, _ = libfmp.c3.smooth_downsample_feature_sequence(chroma, 10, filt_len=SMOOTHED, down_sampling=KEPT)
+    smooth = libfmp.c3.normalize_feature_sequence(smooth, norm="2", threshold=0.001)
+    matrix, _ = libfmp.c4.compute_sm_ti(
+        smooth, smooth, L=DIAGONAL, tempo_rel_set=TEMPI, shift_set=np.arange(12), direction=2
+    )
+    returns = libfmp.c4.threshold_matrix(matrix, thresh=SHARE, strategy="relative", scale=True, penalty=PENALTY)
+    return libfmp.c4.normalization_properties_ssm(returns)
+
+
+def indices(sound: Floats) -> dict[str, float]:
+    """The index at each scale."""
+    fitness = libfmp.c4.compute_fitness_scape_plot(similarity(sound))[0]
+    rows = 10 / KEPT
+    found = {}
+    for name, (shortest, longest) in SCALES.items():
+        until = int(min(longest * rows, len(fitness)))
+        found[name] = float(fitness[int(shortest * rows) : until].max())
+    return found

@@ -1,0 +1,61 @@
+"""The notes that a rendering wrote, and the setting they were written in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, Floats
+from ..composer.features import Setting, features
+from ..composer.form import Form
+from ..composer.grid import BeatGrid
+from ..composer.midi import Performance, skyline
+from .memory import melody
+
+NONE = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Times count from the moment that is heard first; what was played before has negative ones."""
+
+    performance: Performance
+    setting: Setting
+    chords: int
+    """How many different ones were asked for."""
+
+    @classmethod
+    def of(cls, performance: Performance, plan: Sequence[dict[str, Any]]) -> "Written":
+        """What was played under a plan, whose entries may begin before 0."""
+        chords = {entry["chord"] for entry in plan if entry["seconds"] >= 0}
+        return cls(performance, setting(plan), len(chords))
+
+    def measure(self, seconds: float) -> dict[str, float]:
+        """The features of the notes that begin in the first seconds."""
+        return features(self.performance, self.setting, 0.0, seconds)
+
+    def melody(self) -> Array:
+        """The highest notes of successive chords."""
+        return melody(self.onsets(np.inf))
+
+    def onsets(self, seconds: float) -> Floats:
+        """Onsets [n, 2] (seconds, pitch) in the first seconds."""
+        here = (self.performance.onset >= 0) & (self.performance.onset < seconds)
+        return np.stack([self.performance.onset[here], self.performance.pitch[here]], 1)
+
+
+def setting(plan: Sequence[dict[str, Any]]) -> Setting:
+    """The beats and chords of a rendering's plan."""
+    times, beats = (np.array([entry[key] for entry in plan], np.float64) for key in ("seconds", "beat"))
+    whole = np.arange(np.ceil(beats[0]), np.floor(beats[-1]) + 1)
+    length = float(plan[0]["beats_per_bar"])
+    form = Form(NONE, NONE, np.zeros(0, np.float32), NONE)
+    grid = BeatGrid(np.interp(whole, beats, times), whole % length, length, form, 1)
+    bits = np.array([sum(1 << pitch_class for pitch_class in set(entry["pitch_classes"])) for entry in plan])
+    return Setting(grid, times, bits, np.array([entry["bass"] for entry in plan]))
+
+
+def by_skyline(performance: Performance) -> Performance:
+    """The same with the melody that its highest notes make, as the notes of a rendering are read."""
+    return Performance(**{**vars(performance), "voice": skyline(performance)})
