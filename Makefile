@@ -185,13 +185,18 @@ SECONDS ?= 30
 HOURS ?= 1
 SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 
-evaluate: build build-corpus runtime $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
+LIBRARY := target/evaluation/library.npz
+
+evaluate: build build-corpus runtime salamander $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
 	$(if $(DATA),,$(error say where the music is: make evaluate DATA=/path/to/data))
 	$(if $(wildcard $(SOUNDFONT)),,$(call install,fluid-soundfont-gm))
-	./target/release/melos-corpus prepare --held-out --audio --max-piece-seconds 90 --piano $(SOUNDFONT) --out target/evaluation/shards \
+	for piano in crates/corpus/pianos/salamander.toml $(SOUNDFONT); do ./target/release/melos-corpus prepare --held-out --audio \
+		--max-piece-seconds 130 --piano $$piano --out target/evaluation/held-out/$$(basename $${piano%.*}) \
+		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia || exit 1; done
+	test -f $(LIBRARY) || PYTHONPATH=models/training $(TRAINING_PYTHON) -m melos_training.composer prepare --out $(LIBRARY) \
 		--corpus pop909=$(DATA)/pop909 --corpus giantmidi=$(DATA)/giantmidi --corpus mutopia=$(DATA)/mutopia
-	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --shards target/evaluation/shards \
-		--data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))
+	PYTHONPATH=models/training OMP_NUM_THREADS=1 $(TRAINING_PYTHON) -m melos_training.evaluation --library $(LIBRARY) \
+		--shards target/evaluation/held-out/salamander target/evaluation/held-out/$(basename $(notdir $(SOUNDFONT))) --data $(DATA) --excerpts $(EXCERPTS) --seconds $(SECONDS) --hours $(HOURS) $(if $(SECTIONS),--sections $(SECTIONS))
 
 # Runs each fuzz target for FUZZ_SECONDS, from the seeds and from earlier findings. cargo-fuzz's instrumentation is unstable
 # and must be allowed explicitly.
