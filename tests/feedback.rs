@@ -28,6 +28,7 @@ fn every_stream_reaches_a_subscriber() {
         "/melos/beat iif ",
         "/melos/bar if ",
         "/melos/chord ss ",
+        "/melos/note iifi ",
         "/melos/onset f 0.",
         "/melos/level ff -",
         "/melos/mood ffffffffff ",

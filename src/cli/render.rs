@@ -8,7 +8,6 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use melos::event::ControlEvent;
-use melos::event::parameter::{Param, Value};
 use melos::files;
 use melos::files::library::Library;
 use melos::files::preset::{Preset, Walk, begin_with};

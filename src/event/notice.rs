@@ -37,8 +37,19 @@ pub enum Notice {
     /// The harmony moves to a chord.
     Chord(Chord, Key),
     /// A note starts in the network's piano.
+    Note {
+        /// MIDI note number.
+        note: u8,
+        /// MIDI velocity.
+        velocity: u8,
+        /// How long its key is held.
+        seconds: f32,
+        /// Whether it belongs to the melody.
+        melody: bool,
+    },
+    /// One or more notes start together in the network's piano.
     Onset {
-        /// Strength of the onset, 0..=1.
+        /// Velocity of the hardest, 0..=1.
         strength: f32,
     },
     /// Recent output level, in decibels below full scale.

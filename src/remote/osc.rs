@@ -43,7 +43,8 @@
 //! | `/melos/beat` | i beat in the bar from 1, i bar from 1, f tempo in bpm |
 //! | `/melos/bar` | i bar from 1, f tempo in bpm |
 //! | `/melos/chord` | s current chord, s key; a reply to a query has one argument, the lead chord |
-//! | `/melos/onset` | f strength 0 to 1 of a note onset in the network's piano |
+//! | `/melos/note` | i MIDI note number, i velocity, f seconds its key is held, i 1 if it belongs to the melody |
+//! | `/melos/onset` | f velocity 0 to 1 of the hardest of the notes that start together in the network's piano |
 //! | `/melos/level` | f rms, f peak in dB below full scale |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as currently heard |
 //! | `/melos/meters` | to WebSockets only: f × 6 peaks in dB below full scale after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i how often it acted |

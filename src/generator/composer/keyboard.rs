@@ -1,6 +1,6 @@
 //! Hands and foot: which keys are down, and which strings the pedal sustains, frame by frame.
 
-use super::layout::{KEYS, MELODY, NO_MELODY, OFFSETS, Pedal, SOUNDING_WIDTH, WrittenNote};
+use super::layout::{KEYS, NO_MELODY, OFFSETS, Pedal, SOUNDING_WIDTH, WrittenNote};
 use crate::mel::LATENTS_PER_SECOND;
 
 /// Seconds for which the pedal sustains a string at most.
@@ -47,7 +47,7 @@ impl Keyboard {
         let up = frame + held.ceil() as i64;
         let sustain = (LONGEST_SUSTAIN * LATENTS_PER_SECOND).round() as i64;
         self.keys[usize::from(note.key)] = Key { struck: frame + 1, up: up.max(frame + 1), damped: up + sustain };
-        if note.voice == MELODY {
+        if note.is_melody() {
             self.melody = note.key;
         }
     }
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn without_the_pedal_a_string_is_damped_as_its_key_rises() {
         let mut keyboard = Keyboard::default();
-        keyboard.strike(0, WrittenNote { key: 3, voice: MELODY, ..WrittenNote::default() });
+        keyboard.strike(0, WrittenNote { key: 3, voice: 1, ..WrittenNote::default() });
         keyboard.move_pedal(0, Pedal::Up);
         assert_eq!((sounding(&keyboard, 1, 3), keyboard.melody), ((0.0, 0.0), 3));
     }

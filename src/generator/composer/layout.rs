@@ -84,6 +84,12 @@ impl WrittenNote {
         [self.offset, self.voice, self.key, self.velocity, self.duration].map(f32::from)
     }
 
+    /// Whether it belongs to the melody.
+    #[must_use]
+    pub const fn is_melody(self) -> bool {
+        self.voice == MELODY
+    }
+
     /// Its MIDI velocity, the middle of its class.
     #[must_use]
     pub const fn midi_velocity(self) -> u8 {

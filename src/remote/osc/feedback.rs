@@ -258,7 +258,7 @@ impl Feedback {
         }
     }
 
-    /// Processes a notice; beats, bars, chords and onsets are sent at once, the rest with [`Feedback::tick`].
+    /// Processes a notice; beats, bars, chords, notes and onsets are sent at once, the rest with [`Feedback::tick`].
     pub(super) fn notice(&mut self, notice: Notice, out: &Outbox) {
         self.told = true;
         let stream = message::stream(&notice);

@@ -9,8 +9,8 @@ use crate::music::emotion::{Affect, Mood};
 use crate::music::theory::{Chord, Key};
 
 /// The streams, except for the chord, which is also a parameter.
-pub(in crate::remote) const STREAMS: [&str; 6] =
-    ["/melos/beat", "/melos/bar", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
+pub(in crate::remote) const STREAMS: [&str; 7] =
+    ["/melos/beat", "/melos/bar", "/melos/note", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
 
 pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
@@ -43,6 +43,10 @@ pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
         Notice::Bar { bar, tempo } => message("/melos/bar", vec![counted(*bar), OscType::Float(*tempo)]),
         Notice::Chord(chord, key) => {
             message("/melos/chord", vec![OscType::String(chord.to_string()), OscType::String(key.to_string())])
+        }
+        Notice::Note { note, velocity, seconds, melody } => {
+            let [note, velocity, melody] = [*note, *velocity, u8::from(*melody)].map(|it| OscType::Int(i32::from(it)));
+            message("/melos/note", vec![note, velocity, OscType::Float(*seconds), melody])
         }
         Notice::Onset { strength } => message("/melos/onset", vec![OscType::Float(*strength)]),
         Notice::Level { rms_db, peak_db } => {

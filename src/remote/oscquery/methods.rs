@@ -4,6 +4,9 @@ use crate::event::health::Loss;
 use crate::event::notice::BANDS;
 use crate::event::parameter::TABLE;
 
+/// The stream whose every message counts, even several at once.
+pub(super) const NOTE: &str = "/melos/note";
+
 /// A read-only method: one of the streams of [`crate::remote::osc`].
 pub(super) struct Stream {
     pub(super) path: &'static str,
@@ -17,6 +20,7 @@ pub(super) struct Stream {
 const FROM_ONE: (Option<f32>, Option<f32>) = (Some(1.0), None);
 const FROM_ZERO: (Option<f32>, Option<f32>) = (Some(0.0), None);
 const UNIT_INTERVAL: (Option<f32>, Option<f32>) = (Some(0.0), Some(1.0));
+const MIDI: (Option<f32>, Option<f32>) = (Some(0.0), Some(127.0));
 const AFFECT: (Option<f32>, Option<f32>) = (Some(-1.0), Some(1.0));
 const ANY: (Option<f32>, Option<f32>) = (None, None);
 const DB: Option<&str> = Some("gain.db");
@@ -40,7 +44,7 @@ const SPECTRUM: &str = match std::str::from_utf8(&[b'f'; BANDS]) {
     Err(_) => unreachable!(),
 };
 
-pub(super) const STREAMS: [Stream; 11] = [
+pub(super) const STREAMS: [Stream; 12] = [
     Stream {
         path: "/melos/beat",
         types: "iif",
@@ -56,11 +60,18 @@ pub(super) const STREAMS: [Stream; 11] = [
         description: "A bar begins: bar, tempo",
     },
     Stream {
+        path: NOTE,
+        types: "iifi",
+        ranges: &[MIDI, MIDI, FROM_ZERO, UNIT_INTERVAL],
+        units: &[None, None, SECONDS, None],
+        description: "A note starts in the network's piano: MIDI note number, velocity, how long its key is held, 1 if it belongs to the melody",
+    },
+    Stream {
         path: "/melos/onset",
         types: "f",
         ranges: &[UNIT_INTERVAL],
         units: &[],
-        description: "A note starts in the network's piano: strength of the onset",
+        description: "One or more notes start together in the network's piano: velocity of the hardest, 0 to 1",
     },
     Stream {
         path: "/melos/level",

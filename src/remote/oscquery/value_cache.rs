@@ -1,11 +1,11 @@
 //! The latest arguments of every method, and which of them each listener has received.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use rosc::{OscMessage, OscType};
 
-use super::methods::{METHODS, method_of, path_of};
+use super::methods::{METHODS, NOTE, method_of, path_of};
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::remote::osc::feedback::ECHO_GUARD;
@@ -28,7 +28,12 @@ pub(super) struct ValueCache {
     versions: Vec<u64>,
     /// The sounding chord. Listeners to the chord get this; its value is the lead chord.
     sounding: Option<Vec<OscType>>,
+    /// The latest notes, oldest first: those of a chord arrive at once.
+    notes: VecDeque<Vec<OscType>>,
 }
+
+/// Most notes that a listener gets at once.
+const NOTES: usize = 64;
 
 impl ValueCache {
     /// All parameters at their defaults; streams without a value.
@@ -36,7 +41,7 @@ impl ValueCache {
         let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
         let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
         let values = Values { arguments: defaults.chain(streams).collect(), names: BTreeMap::new() };
-        Self { values, versions: vec![1; METHODS], sounding: None }
+        Self { values, versions: vec![1; METHODS], sounding: None, notes: VecDeque::new() }
     }
 
     /// The readable values.
@@ -63,6 +68,12 @@ impl ValueCache {
             _ => {
                 let Some(OscMessage { addr, args }) = message::stream(notice) else { return };
                 let Some(method) = method_of(&addr) else { return };
+                if addr == NOTE {
+                    if self.notes.len() == NOTES {
+                        self.notes.pop_front();
+                    }
+                    self.notes.push_back(args.clone());
+                }
                 self.values.arguments[method] = Some(args);
                 self.versions[method] += 1;
             }
@@ -84,6 +95,12 @@ impl ValueCache {
             }
             _ => self.message(method),
         }
+    }
+
+    /// The newest notes, so many of them.
+    fn newest_notes(&self, count: u64) -> impl Iterator<Item = OscMessage> {
+        let skipped = self.notes.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+        self.notes.iter().skip(skipped).map(|args| OscMessage { addr: NOTE.to_owned(), args: args.clone() })
     }
 
     /// A method's latest message, if any.
@@ -147,7 +164,11 @@ impl Listening {
             if quiet || heard.version == known.versions[*method] {
                 continue;
             }
-            heard.version = known.versions[*method];
+            let missed = known.versions[*method] - std::mem::replace(&mut heard.version, known.versions[*method]);
+            if method_of(NOTE) == Some(*method) {
+                messages.extend(known.newest_notes(missed));
+                continue;
+            }
             let own = heard.own.take();
             if own.is_none() || own != known.values.arguments[*method] {
                 messages.extend(known.told(*method));
@@ -207,6 +228,19 @@ mod tests {
             known.update(&onset);
             assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.5)]]);
         }
+    }
+
+    #[test]
+    fn all_notes_of_a_chord_arrive() {
+        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
+        let note = |note| Notice::Note { note, velocity: 64, seconds: 0.5, melody: false };
+        known.update(&note(48));
+        listening.listen(method_of(NOTE).unwrap(), &known);
+        (0..3).for_each(|step| known.update(&note(60 + step)));
+        let keys: Vec<_> = sent(&mut listening, &known, now).into_iter().map(|args| args[0].clone()).collect();
+        assert_eq!(keys, [60, 61, 62].map(OscType::Int));
+        (0..100).for_each(|step| known.update(&note(step)));
+        assert_eq!(sent(&mut listening, &known, now).len(), NOTES);
     }
 
     #[test]

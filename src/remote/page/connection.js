@@ -83,7 +83,7 @@ class Connection {
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     socket.onopen = () => {
-      const streams = ['beat', 'bar', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'learn'];
+      const streams = ['beat', 'bar', 'note', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'learn'];
       // Listeners to the chord get the sounding chord from the outlook, which is more precise.
       const ids = [...this.parameters.values()].filter(({ id, type }) => type !== 'I' && id !== 'chord').map(({ id }) => id);
       for (const id of [...ids, ...streams]) {

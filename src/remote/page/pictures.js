@@ -1,5 +1,5 @@
 // @ts-check
-/** The music as a picture: spectrum over time, beats, chords and mood, and the plan ahead. */
+/** The music as a picture: spectrum and the piano's notes over time, beats, chords and mood, and the plan ahead. */
 
 import { melos } from './connection.js';
 import { WEIGHTS, colour, picture } from './dom.js';
@@ -7,6 +7,9 @@ import { WEIGHTS, colour, picture } from './dom.js';
 /** Number of bands, lowest first, and spectra per second, as sent by the daemon. */
 const BANDS = 48;
 const RATE = 20;
+/** MIDI note of the lowest band, and semitones per band. */
+const LOWEST = 24;
+const SEMITONES = 2;
 /** Seconds of past and future shown. */
 const PAST = 12;
 const AHEAD = 5;
@@ -31,6 +34,8 @@ export function pictures(canvas) {
   let newest = 0;
   /** @type {{ at: number, first: boolean }[]} */
   let beats = [];
+  /** Notes of the piano. @type {{ at: number, until: number, pitch: number, velocity: number, melody: boolean }[]} */
+  let notes = [];
   /** @type {Mark[]} */
   let chords = [];
   /** @type {Mark[]} */
@@ -69,6 +74,15 @@ export function pictures(canvas) {
     // The future.
     brush.fillStyle = colour('surface-2');
     brush.fillRect(line, head, width - line, bottom - head);
+    // Notes, on the spectrum's axis; those of the melody stand out.
+    const row = Math.max(3, (bottom - head) / (BANDS * SEMITONES));
+    for (const { at, until, pitch, velocity, melody } of notes) {
+      const y = bottom - ((pitch - LOWEST + 0.5) / (BANDS * SEMITONES)) * (bottom - head);
+      brush.globalAlpha = 0.35 + (0.65 * velocity) / 127;
+      brush.fillStyle = colour(melody ? 'accent' : 'text');
+      brush.fillRect(x(at), y - row / 2, Math.max(3, x(until) - x(at) - 1), row);
+    }
+    brush.globalAlpha = 1;
     brush.lineWidth = 1;
     brush.strokeStyle = colour('beat');
     for (const { at, first } of beats) {
@@ -125,6 +139,11 @@ export function pictures(canvas) {
     if (still.matches && newest - drawn < 1) return;
     drawn = newest;
     ask();
+  });
+  melos.on('note', (pitch, velocity, length, melody) => {
+    const at = seconds();
+    const released = notes.map((note) => (note.pitch === pitch && note.until > at ? { ...note, until: at } : note));
+    notes = [...released.filter(({ until }) => recent({ at: until })), { at, until: at + length, pitch, velocity, melody: melody === 1 }];
   });
   melos.on('beat', (beat, bar, tempo) => {
     lastBeat = seconds();

@@ -7,7 +7,7 @@ mod ensemble;
 mod leader;
 mod learn;
 mod lists;
-mod onsets;
+mod notes;
 mod opening_hours;
 mod performance;
 mod presets;
@@ -36,7 +36,7 @@ use crate::remote::http::api_state::Wanted;
 
 pub(super) use devices::Devices;
 pub(super) use engine_feed::EngineFeed;
-use onsets::Onsets;
+use notes::Notes;
 pub(super) use opening_hours::OpeningHours;
 pub(super) use performance::Performance;
 pub(super) use presets::Presets;
@@ -71,14 +71,14 @@ impl Stage {
     /// # Errors
     /// When the audio cannot continue.
     pub(super) fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
-        let mut onsets = Onsets::default();
+        let mut notes = Notes::default();
         let events = self.show.presets.modulate(&self.show.preset());
         self.show.apply_all(events);
         self.publish_values();
         self.show.list_presets();
         while !stop.load(Relaxed) {
             self.scheduler.wait(self.sound.block(), self.show.reports.time_until_due());
-            self.turn(&mut onsets);
+            self.turn(&mut notes);
             if self.sound.status().failed() {
                 bail!("the audio driver crashed with the engine");
             }
@@ -89,7 +89,7 @@ impl Stage {
         let end = Instant::now() + LAST_FADE;
         while !self.sound.is_silent() && Instant::now() < end {
             std::thread::sleep(TICK);
-            self.turn(&mut onsets);
+            self.turn(&mut notes);
         }
         self.show.takes.close(self.sound.head(), self.show.performance.log());
         self.show.reports.close(last);
@@ -97,7 +97,7 @@ impl Stage {
     }
 
     /// Everything that is due: arrivals, scheduled events, periodic work.
-    fn turn(&mut self, onsets: &mut Onsets) {
+    fn turn(&mut self, notes: &mut Notes) {
         let (head, block) = (self.sound.head(), self.sound.block());
         let lead = block + MARGIN;
         let horizon = head + lead;
@@ -118,9 +118,9 @@ impl Stage {
         self.devices.log_tempo_source(self.show.tempo_source(), self.show.conductor());
         self.devices.send(self.show.performance.take_messages(), self.scheduler.timeline());
         self.sound.log_events();
-        self.show.performance.listen(onsets);
-        for strength in onsets.due_by(head) {
-            self.show.reports.publish(Notice::Onset { strength });
+        self.show.performance.listen(notes);
+        for notice in notes.due_by(head) {
+            self.show.reports.publish(notice);
         }
         self.show.reports.feed_watchdog(head);
         if self.show.reports.is_due() {

@@ -155,6 +155,7 @@ fn every_stream_can_be_read_once_it_flows() {
     for notice in [
         Notice::Beat { beat: 0, bar: 0, tempo: 90.0 },
         Notice::Bar { bar: 0, tempo: 90.0 },
+        Notice::Note { note: 60, velocity: 64, seconds: 0.5, melody: true },
         Notice::Onset { strength: 1.0 },
         Notice::Level { rms_db: -20.0, peak_db: -3.0 },
         Notice::Mood(crate::music::emotion::Mood::default()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::engine_feed::EngineFeed;
 use super::ensemble::Ensemble;
-use super::onsets::Onsets;
+use super::notes::Notes;
 use crate::conductor::{Conductor, SceneError, Score};
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Performed};
@@ -131,13 +131,13 @@ impl Performance {
         self.worker.swap(networks);
     }
 
-    /// Processes the generator's reports: the conductor listens to its harmony, `onsets` gets its onsets.
-    pub(super) fn listen(&mut self, onsets: &mut Onsets) {
+    /// Processes the generator's reports: the conductor listens to its harmony, `notes` gets its notes.
+    pub(super) fn listen(&mut self, notes: &mut Notes) {
         for event in self.worker.events() {
             let entry = match event {
                 WorkerEvent::Heard(heard) => {
                     self.conductor.listen(heard.from, &heard.chroma);
-                    onsets.expect(heard.from, &heard.onsets);
+                    notes.expect(&heard);
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {

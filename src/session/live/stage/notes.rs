@@ -1,0 +1,79 @@
+//! Notes of the network's piano, reported when they are heard.
+
+use std::collections::BTreeMap;
+
+use crate::event::Notice;
+use crate::generator::Heard;
+use crate::mel::HOP;
+
+/// Notices by the hop at which their notes begin.
+#[derive(Debug, Default)]
+pub(super) struct Notes(BTreeMap<u64, Vec<Notice>>);
+
+impl Notes {
+    /// Adds the notes of a latent, replacing everything from its first frame on.
+    pub(super) fn expect(&mut self, heard: &Heard) {
+        let first = heard.from / HOP as u64;
+        self.0.split_off(&first);
+        for note in &heard.written.notes {
+            let notices = self.0.entry(first + u64::from(note.offset)).or_default();
+            notices.push(Notice::Note {
+                note: note.midi_note(),
+                velocity: note.midi_velocity(),
+                seconds: note.seconds() as f32,
+                melody: note.is_melody(),
+            });
+        }
+        for (hop, strength) in (first..).zip(heard.onsets).filter(|(_, strength)| *strength > 0.0) {
+            self.0.entry(hop).or_default().push(Notice::Onset { strength });
+        }
+    }
+
+    /// Removes and returns the notices due before a frame, in order.
+    pub(super) fn due_by(&mut self, frame: u64) -> impl Iterator<Item = Notice> + use<> {
+        let later = self.0.split_off(&frame.div_ceil(HOP as u64));
+        std::mem::replace(&mut self.0, later).into_values().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::composer::{WrittenFrame, WrittenNote};
+
+    fn heard(from: u64, notes: &[(u8, u8)]) -> Heard {
+        let mut onsets = [0.0; 8];
+        let note = |(offset, key): &(u8, u8)| {
+            onsets[usize::from(*offset)] = 0.5;
+            WrittenNote { offset: *offset, key: *key, velocity: 16, ..WrittenNote::default() }
+        };
+        let written = WrittenFrame { notes: notes.iter().map(note).collect(), ..WrittenFrame::default() };
+        Heard { from, chroma: [0.0; 12], onsets, written, mel: Box::new([0.0; 1024]), restarted: false }
+    }
+
+    fn keys(notices: impl Iterator<Item = Notice>) -> Vec<u8> {
+        let of = |notice| if let Notice::Note { note, .. } = notice { Some(note) } else { None };
+        notices.filter_map(of).collect()
+    }
+
+    #[test]
+    fn each_note_is_reported_once_at_its_frame() {
+        let mut notes = Notes::default();
+        notes.expect(&heard(0, &[(2, 39), (2, 43), (7, 46)]));
+        notes.expect(&heard(4096, &[(3, 51)]));
+        assert_eq!(notes.due_by(2 * 512).count(), 0);
+        let chord: Vec<_> = notes.due_by(2 * 512 + 1).collect();
+        assert_eq!(chord.last(), Some(&Notice::Onset { strength: 0.5 }), "one for all notes of a chord");
+        assert_eq!(keys(chord.into_iter()), [60, 64]);
+        assert_eq!(keys(notes.due_by(16 * 512)), [67, 72]);
+    }
+
+    #[test]
+    fn another_future_replaces_what_was_to_come() {
+        let mut notes = Notes::default();
+        notes.expect(&heard(0, &[(7, 39)]));
+        notes.expect(&heard(4096, &[(1, 41)]));
+        notes.expect(&heard(4096, &[(5, 43)]));
+        assert_eq!(keys(notes.due_by(8192)), [60, 64]);
+    }
+}
