@@ -24,7 +24,6 @@ MEL_SCALE = 3.0
 FULL_SCALE = 32_767
 """The 16-bit sample that stands for 1 in the shards."""
 
-LATENT_DIMS: int = _LATENT["dims"]
 LATENT_FRAMES: int = _LATENT["mel_frames"]
 """Mel frames one latent covers."""
 
@@ -32,8 +31,6 @@ LOOK_AHEAD: int = CONTRACT["vocoder"]["look_ahead"]
 """Mel frames the vocoder looks ahead: output frame i of a call belongs to input frame i - LOOK_AHEAD."""
 ROLLBACK: int = CONTRACT["transformer"]["rollback"]
 """Latents that the daemon keeps beyond the attention window, to decide them again."""
-MODEL_SCHEMA: int = CONTRACT["model"]["schema"]
-"""Version of `model.toml`."""
 
 NEPER_DB = 20 / math.log(10)
 """Decibels in one unit of natural-log magnitude."""
