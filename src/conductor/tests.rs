@@ -9,7 +9,9 @@ mod tempo;
 
 use super::*;
 use crate::event::Notice;
+use crate::event::TimedCommand;
 use crate::event::parameter::{Saved, TABLE};
+use crate::units::SAMPLE_RATE;
 
 /// One second.
 const SECOND: u64 = SAMPLE_RATE as u64;

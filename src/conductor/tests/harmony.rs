@@ -75,7 +75,7 @@ fn what_the_network_plays_reaches_the_harmony() {
             }
             conductor.advance(latent * 4096, &mut score);
         }
-        conductor.request(100, 400.0).heard
+        conductor.arrangement.request(100, 400.0).heard
     };
     assert_eq!(played(false), None);
     assert_eq!(played(true).unwrap()[6], 1.0);

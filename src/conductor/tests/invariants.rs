@@ -1,8 +1,11 @@
 //! What holds for every performance.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::music::plan::Plan;
 
 /// Any event a performer might send.
 fn events() -> impl Strategy<Value = ControlEvent> {
