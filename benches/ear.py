@@ -1,4 +1,4 @@
-"""Listens to what melos plays through JACK: as a program it writes what it hears to standard output; `Ear` runs it, again
+"""Monitors what melos plays through JACK: as a program, it writes the audio to standard output; `Ear` runs it, again
 whenever the server has gone, and counts silences and clicks.
 
 A listener within the steering program would lose its place with the server, and wait for the interpreter.

@@ -1,5 +1,5 @@
-//! Threads and tasks whose panics are handled, by one of three rules: an essential one ends the process with an error, so
-//! that its supervisor restarts it; one that can restart does; for one that cannot, what is lost is reported and the music
+//! Threads and tasks whose panics are handled in one of three ways: if the thread is essential, the process ends with an
+//! error, so that its supervisor restarts it; if it can restart, it does; otherwise the loss is reported and the music
 //! continues.
 
 use std::io;
@@ -50,8 +50,8 @@ pub fn spawn_steady(name: &'static str, mut work: impl FnMut() + Send + 'static)
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `lost` reports what is
-/// lost with it.
+/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `lost` reports
+/// the loss.
 ///
 /// # Errors
 /// When no thread can be created.
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_restart_is_reported_as_lost() {
+    fn a_thread_that_cannot_restart_is_reported() {
         let (lost, losses) = channel();
         let told = lost.clone();
         spawn_mortal("ends", || (), move || lost.send("ends").unwrap()).unwrap().join().unwrap();

@@ -43,10 +43,10 @@ fn in_own_process(name: &str) {
 #[test]
 fn jack() {
     in_own_process("the_sound_has_no_gap");
-    in_own_process("a_server_may_die_and_come_back");
-    in_own_process("a_server_may_stand_still");
-    in_own_process("a_server_may_come_later");
-    in_own_process("any_number_of_ports_will_do_and_they_may_come_later");
+    in_own_process("a_server_may_crash_and_restart");
+    in_own_process("a_server_may_hang");
+    in_own_process("a_server_may_start_later");
+    in_own_process("any_number_of_ports_works_and_they_may_appear_later");
 }
 
 fn server_name() -> String {
@@ -178,7 +178,7 @@ fn the_sound_has_no_gap() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_die_and_come_back() {
+fn a_server_may_crash_and_restart() {
     let mut server = JackServer::start(&server_name(), 256);
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
@@ -205,7 +205,7 @@ fn a_server_may_die_and_come_back() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_stand_still() {
+fn a_server_may_hang() {
     let server = JackServer::patient(&server_name());
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
@@ -229,7 +229,7 @@ fn a_server_may_stand_still() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_come_later() {
+fn a_server_may_start_later() {
     let player = Player::start_on(AudioHost::Auto);
     let status = player.output.status();
     assert!(status.is_null() && !status.connected(), "{}", status.name());
@@ -269,7 +269,7 @@ fn connections(port: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn any_number_of_ports_will_do_and_they_may_come_later() {
+fn any_number_of_ports_works_and_they_may_appear_later() {
     let connected = |left: &str, right: &str| {
         wait_until(&format!("connections to {left} and {right}"), || {
             connections("melos-audio:left") == [left] && connections("melos-audio:right") == [right]

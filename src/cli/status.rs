@@ -10,13 +10,11 @@ use serde_json::Value as Json;
 use super::client::Client;
 use super::list::duration;
 
-/// Exit status when the music is not heard as it should be.
+/// Exit status when no music is audible.
 const UNWELL: u8 = 2;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exits with 0 when all is well, 2 when the music is not heard as it should be, 1 when no daemon answers."
-)]
+#[command(after_help = "Exits with 0 when music is audible, 2 when it is not, 1 when no daemon answers.")]
 pub(crate) struct Args {
     /// Print everything as JSON
     #[arg(long, conflicts_with = "watch")]
@@ -122,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_reads_itself() {
+    fn the_status_parses_its_own_output() {
         let mut status = json!({
             "state": "playing", "seconds": 7500.2, "output": "JACK", "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },

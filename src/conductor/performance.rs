@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_crossfader_stands_between_its_scenes() {
+    fn the_crossfader_interpolates_between_its_scenes() {
         let mut performance = with_scenes();
         assert!(performance.set(Param::SceneCrossfade, &Value::Number(0.5)).is_err(), "no ends yet");
         performance.set(Param::SceneA, &text("low")).unwrap();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn held_notes_lead_before_a_named_chord() {
+    fn held_notes_take_precedence_over_a_named_chord() {
         let mut performance = Performance::default();
         performance.set(Param::Chord, &text("F")).unwrap();
         performance.lead_notes(held(&[57, 60, 64]));

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recall_can_be_taken_back_and_forth() {
+    fn a_recall_can_be_undone_and_redone() {
         let mut scenes = Scenes::default();
         scenes.store("dark", &with(Param::Tone, -1.0)).unwrap();
         let current = with(Param::Tone, 0.5);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_would_be_right() {
+    fn errors_say_what_is_expected() {
         let mut scenes = Scenes::default();
         let settings = Settings::default();
         assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo));

@@ -55,7 +55,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn splices_keep_their_distance_and_none_comes_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
+        fn splices_keep_their_distance_and_none_is_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
             let mut splices = Splices::default();
             let (mut now, mut last, mut waiting) = (0, None, None);
             for gap in gaps {

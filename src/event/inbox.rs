@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_trigger_counts() {
+    fn every_trigger_is_kept() {
         let inbox = Inbox::new(Arc::default());
         let next =
             Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source: Source::Other };

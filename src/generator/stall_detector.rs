@@ -49,13 +49,13 @@ impl StallDetector {
         stuck
     }
 
-    /// How marked a note begins in each mel frame of the latent looked at last: 0 where none does, up to 1.
+    /// Strength of the onset in each mel frame of the last latent: 0 without one, up to 1.
     pub(super) fn onsets(&self) -> [f32; FRAMES_PER_LATENT] {
         self.rises.map(|rise| ((rise - ONSET) / (MARKED - ONSET)).clamp(0.0, 1.0))
     }
 }
 
-/// Seconds without an onset that are too long at what was asked for; without end when silence was.
+/// Maximum seconds without an onset under the requested conditions; infinite when silence is requested.
 fn patience(asked: &Conditions) -> f64 {
     match asked.density {
         Some(density) if density <= 0.1 => f64::INFINITY,

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_complaints_is_a_few_lines() {
+    fn a_flood_of_warnings_becomes_a_few_lines() {
         let (mut said, start) = (LogLimiter::default(), Instant::now());
         let mut lines = 0;
         for number in 0..10_000u32 {

@@ -1,4 +1,4 @@
-"""Checkpoints from a published model folder, so that training goes on from the weights that ship."""
+"""Checkpoints from a published model folder, so that training continues from the shipped weights."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def _initialisers(path: Path) -> dict[str, Array]:
 
 
 def read_weights(module: nn.Module, prefix: str, path: Path) -> None:
-    """The state of `module` as the file `path` holds it under names beginning with `prefix`.
+    """The state of `module` from the file `path`, under names that start with `prefix`.
 
     The exporter keeps the names of most parameters. Matrices of linear layers it may transpose and rename; those follow
     each other as the layers do, so they are told apart by shape and order.

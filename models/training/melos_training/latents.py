@@ -52,7 +52,7 @@ class Song:
 
 
 class Songs:
-    """The latents of one split. Encoding takes its time: `refresh` goes on with it a little.
+    """The latents of one split. Encoding is slow; `refresh` continues it a little.
 
     Those named in `order` are taken up at once, in that order: a resumed training then draws what it would have drawn.
     """

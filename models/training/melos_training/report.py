@@ -96,7 +96,7 @@ def copy_synthesis(vocoder: Vocoder, shards: Shards) -> dict[str, dict[str, floa
 
 
 def sequence_loss(transformer: Transformer, vae: Vae, shards: Shards) -> dict[str, float]:
-    """Flow-matching loss on held-out windows, by what the network is told."""
+    """Flow-matching loss on held-out windows, by conditions."""
     latents, conditions = [], []
     for shard in shards.shards[:: max(1, len(shards) // 64)]:
         count = shard.frames // LATENT_FRAMES

@@ -38,7 +38,7 @@ def band_mask(length: int) -> Tensor:
 
 
 class Layer(nn.Module):
-    """Attention, then a feed-forward part, each added to what comes in."""
+    """Attention, then a feed-forward part, each with a residual connection."""
 
     def __init__(self) -> None:
         super().__init__()

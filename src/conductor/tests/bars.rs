@@ -45,7 +45,7 @@ fn the_network_splices_on_the_bar() {
 }
 
 #[test]
-fn a_scene_a_panic_and_the_daemons_own_wait_for_the_bar() {
+fn scenes_panic_and_daemon_parameters_wait_for_the_bar() {
     let script = [
         (0, write(Param::SceneStore, "home")),
         (1_000, set(Param::Reverb, 1.0)),
@@ -122,7 +122,7 @@ fn a_morph_over_bars_that_changes_the_tempo_still_ends_on_its_bar() {
     let plan = &score.plans.last().unwrap().plan;
     let angry = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Angry as usize];
     assert!(conductor.tempo() > 140.0);
-    // Recalled on bar 1, so it arrives on bar 3; the clock remembers two seconds, so what was on the way is in an older plan.
+    // Recalled on bar 1, so it arrives on bar 3; the clock remembers two seconds, so the glide is in an older plan.
     let knows = |update: &&PlanUpdate| (update.plan.clock.beat_at(bars[2]) - 8.0).abs() < 1e-3;
     let before = score.plans.iter().rev().find(knows).map(|update| &update.plan);
     assert_eq!(angry(bars[3] + 10), 1.0);

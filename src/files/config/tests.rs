@@ -11,7 +11,7 @@ fn an_empty_file_is_the_default() {
 }
 
 #[test]
-fn every_problem_is_named_with_what_would_be_right() {
+fn every_problem_is_reported_with_what_is_expected() {
     let text = "\
 presett = \"storm\"
 link = 1

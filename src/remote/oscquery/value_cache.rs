@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_value_wins_and_comes_once() {
+    fn the_newest_value_wins_and_is_sent_once() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         listening.listen(Param::Reverb as usize, &known);
         assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.25)]]);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_does_not_hear_itself_but_others() {
+    fn a_client_gets_others_changes_but_not_its_own() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         listening.listen(Param::Reverb as usize, &known);
         listening.due(&known, now);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn each_onset_counts_but_none_of_the_past() {
+    fn every_new_onset_is_sent_but_no_old_ones() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
         known.update(&onset);

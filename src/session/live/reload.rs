@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preset_that_goes_and_comes_back_is_not_loaded_again() {
+    fn a_preset_that_disappears_and_returns_is_not_reloaded() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = read(dir.path());
         let (here, away) = (dir.path().join("presets/one.toml"), dir.path().join("one.away"));
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_among_the_presets_hangs_nothing_and_is_a_trouble() {
+    fn a_pipe_among_the_presets_blocks_nothing_and_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = read(dir.path());
         for place in ["presets/x.toml", "melos.toml"] {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_save_arrives_and_a_bad_one_keeps_the_old_state() {
+    fn a_save_is_delivered_and_a_bad_one_keeps_the_old_state() {
         let dir = tempfile::tempdir().unwrap();
         for folder in ["presets", "mappings"] {
             fs::create_dir(dir.path().join(folder)).unwrap();

@@ -9,12 +9,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::files::watch::Changed;
 
 /// Reports that everything is running.
-pub(super) fn say_ready() {
+pub(super) fn notify_ready() {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
 /// Reports that shutdown has begun.
-pub(super) fn say_stopping() {
+pub(super) fn notify_stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
 
@@ -48,7 +48,7 @@ impl Signals {
     }
 
     /// Returns at SIGTERM or SIGINT; SIGHUP requests a reload.
-    pub(super) async fn until_told_to_stop(mut self, reload: &[SyncSender<Changed>]) {
+    pub(super) async fn wait_for_stop(mut self, reload: &[SyncSender<Changed>]) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners_overrule() {
+    fn listeners_labels_take_precedence() {
         let label = Label { affect: Affect { valence: 0.3, arousal: -0.2 }, weights: [0.125; 8] }.within(Quadrant::Q2);
         assert_eq!(label.affect, Affect { valence: 0.0, arousal: 0.0 });
         assert_eq!(label.weights[Emotion::Angry as usize] + label.weights[Emotion::Mysterious as usize], 1.0);

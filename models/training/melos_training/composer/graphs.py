@@ -138,7 +138,7 @@ class DurationGraph(nn.Module):
 
 
 class NoteGraph(nn.Module):
-    """A finished note as the next frame reads it, as it adds to what is written so far, and as the last one written."""
+    """A finished note's embeddings: for the next frame, as part of the frame so far, and as the previous note."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class Port:
     meaning: str
     integer: bool = False
     axis: int | None = 0
-    """Where the batch stands; none for inputs that all rows share."""
+    """The batch dimension; none for inputs that all rows share."""
 
 
 @dataclass(frozen=True)

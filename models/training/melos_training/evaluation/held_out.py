@@ -72,7 +72,7 @@ class Excerpt:
 
 
 def excerpts(shards: Iterable[Shard], seconds: float, step: float) -> Iterator[Excerpt]:
-    """All excerpts of so many seconds, `step` seconds apart."""
+    """All excerpts of a length in seconds, `step` seconds apart."""
     for shard in shards:
         length = shard.frames / FRAMES_PER_SECOND
         yield from (Excerpt(shard, float(start), seconds) for start in np.arange(0, length - seconds + 1e-6, step))

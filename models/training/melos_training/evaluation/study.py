@@ -49,7 +49,7 @@ Heard = TypeVar("Heard")
 
 
 class Study:
-    """Everything is made when it is first asked for, and kept."""
+    """Everything is computed on first use, and cached."""
 
     def __init__(self, melos: Path, shards: Path, data: Path, work: Path, sizes: Sizes) -> None:
         self.sizes, self.data = sizes, data
@@ -163,7 +163,7 @@ class Study:
         return range(FIRST_SEED, FIRST_SEED + self.sizes.excerpts)
 
     def play(self, requests: Sequence[Request], hear: Callable[[Rendering], Heard]) -> list[Heard]:
-        """What `hear` says of every rendering, in order; on all cores."""
+        """The results of `hear` for every rendering, in order; on all cores."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(lambda request: hear(self.render(request)), requests))
 

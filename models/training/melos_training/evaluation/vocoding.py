@@ -46,7 +46,7 @@ def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
 
 
 def copies(networks: Networks, sound: Floats) -> dict[str, Floats]:
-    """What is heard of a sound at 48 kHz, and the same stretch from the vocoder and from Griffin-Lim."""
+    """A sound at 48 kHz, and the same passage from the vocoder and from Griffin-Lim."""
     audio = torch.from_numpy(sound)[None]
     mel = log_mel(spectrum(audio).abs())[0].numpy()
     mel = mel[: len(mel) // LATENT_FRAMES * LATENT_FRAMES]

@@ -1,4 +1,4 @@
-"""The shipped ONNX networks in PyTorch, for what cannot be asked of a graph: gradients, whole sequences."""
+"""The shipped ONNX networks in PyTorch, for gradients and whole sequences, which a graph does not provide."""
 
 from pathlib import Path
 from typing import TypeVar

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn another_future_replaces_what_was_to_come() {
+    fn a_new_future_replaces_pending_onsets() {
         let mut onsets = Onsets::default();
         onsets.expect(0, &[0.0; 8]);
         onsets.expect(4096, &[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
