@@ -303,7 +303,7 @@ impl Conductor {
         let (arrangement, planner) = (&self.arrangement, self.arrangement.planner());
         let last_beat = arrangement.counter().beat().checked_sub(1);
         let expression = last_beat.map(|beat| EngineCommand::Expression(planner.expression(beat as f64)));
-        let values = arrangement.targets().told(arrangement.now(), arrangement.clock());
+        let values = arrangement.targets().sent_values(arrangement.now(), arrangement.clock());
         values.chain(expression).chain(planner.sounding())
     }
 

@@ -112,7 +112,7 @@ impl Crate {
                 self.0.get(&inside)?;
             }
         }
-        while let Some(next) = rest.first().map(|next| [base.as_slice(), &[next.clone()]].concat())
+        while let Some(next) = rest.first().map(|next| [base.as_slice(), std::slice::from_ref(next)].concat())
             && self.0.contains_key(&next)
         {
             (base, rest) = (next, &rest[1..]);

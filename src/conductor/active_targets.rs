@@ -155,8 +155,8 @@ impl ActiveTargets {
         impact
     }
 
-    /// Commands for every fast-lane value.
-    pub(super) fn tell_all(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
+    /// Adds commands for every fast-lane value.
+    pub(super) fn add_all_commands(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
         for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
             match spec.kind {
                 Kind::Number { .. } => {
@@ -171,9 +171,9 @@ impl ActiveTargets {
     }
 
     /// Commands for every fast-lane value as sent so far, without pending changes.
-    pub(super) fn told(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
+    pub(super) fn sent_values(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
         let mut commands = Vec::new();
-        self.tell_all(frame, &mut commands);
+        self.add_all_commands(frame, &mut commands);
         commands.into_iter().map(move |TimedCommand { command, .. }| match command {
             EngineCommand::Number(param, _) => match self.morphing.binary_search_by_key(&param, |(param, _)| *param) {
                 Ok(index) => EngineCommand::Number(param, self.shifted(param, self.morphing[index].1.at(frame, clock))),

@@ -91,7 +91,7 @@ impl Arrangement {
         let targets = ActiveTargets::new(performance);
         let tempo = Tempo::new(&targets);
         let mut start = Vec::new();
-        targets.tell_all(0, &mut start);
+        targets.add_all_commands(0, &mut start);
         let mut commands = CommandQueue::default();
         commands.add(start);
         let mut arrangement = Self {

@@ -93,22 +93,22 @@ pub(in crate::remote) struct Complaints(LogLimiter);
 
 impl Complaints {
     pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
-        if let Some(unsaid) = self.0.say(&fault.kind(), &fault.to_string(), now) {
-            tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", and_more(unsaid));
+        if let Some(suppressed) = self.0.admit(&fault.kind(), &fault.to_string(), now) {
+            tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", and_more(suppressed));
         }
     }
 
     pub(in crate::remote) fn clipped(&mut self, from: SocketAddr, what: &str, now: Instant) {
         // By parameter, not by number: a fader beyond the range sends many.
         let parameter = what.split(':').next().unwrap_or_default();
-        if self.0.say("clipped", parameter, now).is_some() {
+        if self.0.admit("clipped", parameter, now).is_some() {
             tracing::warn!(%from, "{what}; clamped");
         }
     }
 
     pub(in crate::remote) fn late(&mut self, from: SocketAddr, now: Instant) {
-        if let Some(unsaid) = self.0.say("late", &from.ip().to_string(), now) {
-            let more = and_more(unsaid);
+        if let Some(suppressed) = self.0.admit("late", &from.ip().to_string(), now) {
+            let more = and_more(suppressed);
             tracing::warn!(%from, "OSC bundle arrived after its time tag; applied at once; further ones are only counted{more}");
         }
     }

@@ -77,7 +77,7 @@ impl ValueCache {
     }
 
     /// The message for listeners to a method.
-    fn told(&self, method: usize) -> Option<OscMessage> {
+    fn listener_message(&self, method: usize) -> Option<OscMessage> {
         match &self.sounding {
             Some(chord) if method == Param::Chord as usize => {
                 Some(OscMessage { addr: path_of(method), args: chord.clone() })
@@ -150,7 +150,7 @@ impl Listening {
             heard.version = known.versions[*method];
             let own = heard.own.take();
             if own.is_none() || own != known.values.arguments[*method] {
-                messages.extend(known.told(*method));
+                messages.extend(known.listener_message(*method));
             }
         }
         messages
