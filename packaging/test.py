@@ -117,7 +117,7 @@ def bare_debian():
     """The archive of a minimal Debian with apt, made once."""
     archive = OUT / f"debian-{RELEASE}.tar"
     if not archive.exists():
-        run("mmdebstrap", "--variant=minbase", RELEASE, f"{archive}.new")
+        run("mmdebstrap", "--variant=minbase", "--format=tar", RELEASE, f"{archive}.new")
         Path(f"{archive}.new").rename(archive)
     return archive
 

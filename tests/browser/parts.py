@@ -84,6 +84,8 @@ def takes(page, daemon):
     row.wait_for()
     take = next(take for take in daemon.get("/takes")["takes"] if take["name"] == name)
     assert take["seconds"] > 5.5, take
+    assert take["mood"] in name, take
+    assert row.locator(".mood").inner_text().lower() == take["mood"]
     assert len(daemon.get(f"/takes/{name}/picture")["peaks"]) == 160
     # Played, and by parts.
     row.locator(".play").click()
