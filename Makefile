@@ -1,7 +1,7 @@
 # `make run` plays, `make test` tests. Both install what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults fuzz salamander
+	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults week fuzz salamander
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -18,7 +18,7 @@ cargo-fuzz := 0.13.2
 # Build dependencies, and the third-party servers and clients that the tests use.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
 TEST_PACKAGES := jackd2 jack-capture sndfile-programs liblo-tools pulseaudio pulseaudio-utils puredata-core \
-	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount chromium $(if $(shell command -v npm),,npm)
+	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount mosquitto mosquitto-clients chromium $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)
@@ -185,6 +185,12 @@ SEED := 1
 
 faults: build packages-test runtime $(VENV)/ready
 	$(SUDO) $(VENV)/bin/python benches/faults.py target/release/melos $(FAULT_MINUTES) $(SEED)
+
+# Simulates a week of an installation at SPEED times the speed of time, and adds disk and memory to BENCHMARKS.md.
+SPEED := 40
+
+week: build packages-test runtime $(VENV)/ready
+	$(VENV)/bin/python benches/week.py target/release/melos $(SPEED)
 
 # Plays for a minute under 10,000 OSC messages a second and adds the results to BENCHMARKS.md.
 flood: build packages-test runtime $(VENV)/ready

@@ -21,6 +21,8 @@ pub struct Status {
     pub seconds: f64,
     /// The audio output.
     pub output: String,
+    /// Milliseconds in a block of it: what it adds to the latency, once or more often.
+    pub block_ms: f64,
     /// Generator seconds per second of audio; above 1 it cannot keep up.
     pub load: f32,
     /// Levels in decibels below full scale.

@@ -33,7 +33,7 @@ fn places(binary: Option<&Path>) -> Vec<PathBuf> {
     let mut places = vec![PathBuf::from(".")];
     if let Some(binary) = binary {
         places.extend(binary.ancestors().skip(1).take(4).map(Path::to_owned));
-        places.extend(binary.parent().map(|beside| beside.join("../share/melos")));
+        places.extend(binary.ancestors().nth(2).map(|prefix| prefix.join("share/melos")));
     }
     places.extend(["/usr/local/share/melos", "/usr/share/melos"].map(PathBuf::from));
     places
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn an_installed_binary_searches_beside_itself() {
         let places = places(Some(Path::new("/opt/melos/bin/melos")));
-        for place in ["/opt/melos", "/opt/melos/bin/../share/melos", "/usr/share/melos"] {
+        for place in ["/opt/melos", "/opt/melos/share/melos", "/usr/share/melos"] {
             assert!(places.contains(&PathBuf::from(place)), "{place} is missing in {places:?}");
         }
     }
