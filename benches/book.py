@@ -205,24 +205,29 @@ def page_cost(found):
     return "The page (target: usable within 1 s on loopback, under 2 % of a core)", text
 
 
+WEEK_EVENTS = {
+    "opened": "openings", "closed": "closings", "takes": "takes", "deleted": "old files deleted", "failed_takes": "takes failed", "panics": "panics",
+}
+
+
 def week(found):
     by_day = {}
     for sample in found["samples"]:
         by_day.setdefault(int(sample["day"]), []).append(sample)
     mb = lambda value: f"{value:.1f} MB"
     rows = [
-        [("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day % 7], *(mb(max(sample[name] for sample in samples)) for name in ("memory", "recordings", "control logs", "event log", "everything"))]
+        [("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day % 7], *(mb(samples[-1][name]) for name in ("memory", "recordings", "control logs", "event log", "everything"))]
         for day, samples in by_day.items()
     ]
+    counted = ", ".join(f"{found[event]} {words}" for event, words in WEEK_EVENTS.items() if event in found)
     text = (
         f"`benches/week.py target/release/melos {found['speed']} {found['days']}`: the daemon as it is, with a tiny model and a clock "
         f"{found['speed']} times as fast; the nights are skipped by setting the clock forward.\nOpen from 14:00 to 18:00 but on Monday, by its own "
-        f"schedule. {found['events']} values from four sensors, {found['takes']} takes of ten minutes, a limit of 1 GB and three days for\nrecordings, "
-        f"a restart on Thursday night. It opened {found['opened']} times, closed {found['closed']} times and deleted {found['deleted']} old files; "
-        f"{found['failed_takes']} takes failed, {found['panics']} panics.\nThe machine had other work: of the time on the clock, {found['played_hours']:.1f} hours "
-        f"of music were played in {found['minutes']:.0f} minutes, and takes are shorter by as much.\n\n"
+        f"schedule; a take of ten minutes every hour, a limit of 1 GB and three days for recordings,\na restart on Thursday night. "
+        f"{found['events']} values from four sensors, {counted}.\nThe machine had other work: in {found['minutes']:.0f} minutes, {found['played_hours']:.1f} hours "
+        f"of music were played, and the takes are shorter than their time on the clock.\n\n"
         "![Memory, recordings and logs over the week](docs/week.svg)\n\n"
-        + table(["most on", "memory", "recordings", "control logs", "event log", "all files"], rows)
+        + table(["after closing on", "memory", "recordings", "control logs", "event log", "all files"], rows)
     )
     return "A week of an installation (target: bounded disk and memory)", text
 

@@ -16,7 +16,8 @@ def panel(index, title, samples, series, limit=None):
     for share in (0, 0.25, 0.5, 0.75, 1):
         value = share * highest
         parts.append(f'<path d="M{LEFT} {y(value):.1f}h{WIDTH}" stroke="#ccc"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+        parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{shown}</text>')
     for day in range(int(days)):
         parts.append(f'<path d="M{x(day):.1f} {top}v{HEIGHT}" stroke="#e5e5e5"/>')
         parts.append(f'<text x="{x(day + 0.5):.1f}" y="{top + HEIGHT + 16}" text-anchor="middle">{DAYS[day % 7]}</text>')
