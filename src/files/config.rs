@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::files::document::{self, Problem};
+use crate::quote::listed;
 
 pub use change::{ConfigChange, Cost};
 pub use data::find_data;
@@ -335,7 +336,7 @@ pub enum ConfigError {
         address: SocketAddr,
     },
     /// There is no such initial preset.
-    #[error("there is no preset {name:?}; choose one of {}", .known.join(", "))]
+    #[error("there is no preset {name:?}; choose one of {}", listed(.known.iter().map(String::as_str)))]
     NoPreset {
         /// Its name.
         name: String,

@@ -65,6 +65,29 @@ fn scenes_panic_and_daemon_parameters_wait_for_the_bar() {
 }
 
 #[test]
+fn requests_held_for_the_bar_keep_their_order_where_it_matters() {
+    let mut script = vec![
+        (10_000, next_bar(Param::Reverb, Value::Number(0.5))),
+        (20_000, next_bar(Param::SceneStore, Value::Text("first".to_owned()))),
+        (30_000, next_bar(Param::Reverb, Value::Number(0.75))),
+        (40_000, next_bar(Param::SceneStore, Value::Text("second".to_owned()))),
+        (50_000, next_bar(Param::PresetNext, Value::Trigger)),
+        (60_000, next_bar(Param::PresetNext, Value::Trigger)),
+    ];
+    let (conductor, score) = play(at_tempo(TEMPO), &script, BAR + 1, &[700]);
+    let stored = |name: &str| {
+        let (_, values) = conductor.scenes().find(|(scene, _)| *scene == name).unwrap();
+        values.into_iter().find(|(param, _)| *param == Param::Reverb).unwrap().1
+    };
+    assert_eq!([stored("first"), stored("second")], [0.5, 0.75].map(Value::Number));
+    assert_eq!(score.released.iter().filter(|(_, param, _)| *param == Param::PresetNext).count(), 2);
+    // However much is requested, a bounded number is held.
+    script.splice(.., (0..2000).map(|n| (10_000, next_bar(Param::SceneStore, Value::Text(n.to_string())))));
+    let (conductor, _) = play(at_tempo(TEMPO), &script, BAR + 1, &[700]);
+    assert_eq!(conductor.scene_names().count(), 256);
+}
+
+#[test]
 fn an_immediate_change_replaces_a_held_one() {
     let script = [(10_000, next_bar(Param::Reverb, Value::Number(0.5))), (BAR - 100, set(Param::Reverb, 0.9))];
     let (conductor, score) = play(at_tempo(TEMPO), &script, 2 * BAR, &[64]);

@@ -38,7 +38,7 @@ pub(super) fn start(
     let feed = Feed::new(slot, rate, 2, Arc::clone(status));
     let player = Player { feed, ports, calls: calls.clone(), mono: Arc::clone(&mono), share: 1.0 };
     let (lost, news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
-    let watcher = Watcher { lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
+    let watcher = Watcher { rate, lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
     let client = client.activate_async(watcher, player).map_err(error)?;
     let mut stream =
         JackStream { client, _calls: calls, names, sinks: [None, None], mono, news, faults: faults.clone() };
@@ -102,7 +102,7 @@ impl jack::ProcessHandler for Player {
         self.calls.count();
         let [left, right] = &mut self.ports;
         let (left, right) = (left.as_mut_slice(scope), right.as_mut_slice(scope));
-        self.feed.announce(left.len());
+        self.feed.announce(left.len(), 0);
         let target = if self.mono.load(Relaxed) { 0.5 } else { 1.0 };
         let mut stereo = [0.0; 2 * QUANTUM];
         for (left, right) in left.chunks_mut(QUANTUM).zip(right.chunks_mut(QUANTUM)) {
@@ -118,6 +118,8 @@ impl jack::ProcessHandler for Player {
 }
 
 struct Watcher {
+    /// The rate for which the stream was opened.
+    rate: u32,
     lost: Arc<AtomicBool>,
     news: Arc<AtomicBool>,
     status: Arc<OutputStatus>,
@@ -127,6 +129,14 @@ impl jack::NotificationHandler for Watcher {
     #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store a flag")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.lost.store(true, Relaxed);
+    }
+
+    fn sample_rate(&mut self, _: &Client, rate: u32) -> Control {
+        // PipeWire changes its rate while playing; the stream is opened again with the new one.
+        if rate != self.rate {
+            self.lost.store(true, Relaxed);
+        }
+        Control::Continue
     }
 
     fn port_registration(&mut self, _: &Client, _: PortId, _: bool) {

@@ -235,8 +235,11 @@ fn build<T: SizedSample + cpal::FromSample<f32>>(
     mut feed: Feed,
     report: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error> {
-    let fill = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
-        feed.announce(out.len() / usize::from(config.channels));
+    let fill = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
+        let times = info.timestamp();
+        let latency =
+            times.playback.saturating_duration_since(times.callback).as_secs_f64() * f64::from(config.sample_rate);
+        feed.announce(out.len() / usize::from(config.channels), latency as usize);
         feed.fill(out);
     };
     device.build_output_stream(config, fill, report, Some(Duration::from_secs(2)))

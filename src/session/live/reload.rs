@@ -12,7 +12,11 @@ use crate::files::setlist::Setlist;
 use crate::files::watch::{Changed, watch};
 use crate::files::{document::Problem, library::Library};
 use crate::midi::mapping::Mapping;
+use crate::quote::listed;
 use crate::threads;
+
+/// Maximum problems logged at a time.
+const MOST_SAID: usize = 16;
 
 /// The current contents of the files.
 #[derive(Debug)]
@@ -55,7 +59,8 @@ impl Files {
         let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
         let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
         let said = [bad_presets, bad_mappings, bad_setlists].concat();
-        said.iter().for_each(|problem| tracing::warn!("{problem}; ignored"));
+        said.iter().take(MOST_SAID).for_each(|problem| tracing::warn!("{problem}; ignored"));
+        say_more(said.len().saturating_sub(MOST_SAID));
         let configured = source.file().is_file();
         let files = Self { presets, mappings, setlists, config, source, configured, said, troubles };
         files.sum_up();
@@ -106,7 +111,8 @@ impl Files {
         };
         let file = self.source.file().to_owned();
         let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, wrong].concat();
-        for problem in problems.iter().filter(|problem| !self.said.contains(problem)) {
+        let mut new = problems.iter().filter(|problem| !self.said.contains(problem));
+        for problem in new.by_ref().take(MOST_SAID) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
             let known = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
@@ -115,6 +121,7 @@ impl Files {
             let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }
+        say_more(new.count());
         self.said = problems;
         self.sum_up();
         let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
@@ -130,7 +137,7 @@ impl Files {
             (back, "files restored unchanged"),
         ] {
             if !files.is_empty() {
-                tracing::info!(files = files.join(", "), "{what}");
+                tracing::info!(files = listed(files.iter().map(String::as_str)), "{what}");
             }
         }
         Reloaded {
@@ -162,6 +169,15 @@ impl Files {
         let changed = config != self.config;
         self.config.clone_from(&config);
         Ok(changed.then_some(config))
+    }
+}
+
+/// Logs that there are more problems than were logged.
+fn say_more(count: usize) {
+    if count > 0 {
+        tracing::warn!(
+            "{count} more problems in presets, setlists, mappings and the configuration; `melos check` lists them"
+        );
     }
 }
 

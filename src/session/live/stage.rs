@@ -32,6 +32,7 @@ use super::state::Saved;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Incoming, Notice, Part};
 use crate::files::config::{Config, ConfigChange};
+use crate::quote::quoted;
 use crate::remote::http::api_state::Wanted;
 
 pub(super) use devices::Devices;
@@ -105,6 +106,8 @@ impl Stage {
         self.scheduler.observe(head.saturating_sub(block));
         self.apply_reloads();
         self.poll_devices();
+        // Before what was requested after it, such as recalling the scene by its new name.
+        self.rename_scenes();
         // What arrives during the head start waits in the inbox, where the newest value of a parameter wins; otherwise all of it
         // would take effect at the same frame, more than the engine accepts at once.
         if horizon >= self.show.conductor().frame() {
@@ -235,7 +238,6 @@ impl Stage {
         self.follow_opening_hours();
         self.show.takes.keep_logs(head, self.show.performance.log());
         self.report_failed_take();
-        self.rename_scenes();
         let Show { performance, presets, takes, reports, .. } = &mut self.show;
         reports.api().set_journey(presets.journey_position(head));
         reports.api().set_recording(lists::recording(takes.status()));
@@ -275,6 +277,12 @@ impl Stage {
     fn rename_scenes(&mut self) {
         for Wanted::RenameScene { from, to } in self.show.reports.api().take_wanted() {
             let events = lists::renamed_scene(self.show.conductor(), &from, &to);
+            if events.is_empty() {
+                let (from, to) = (quoted(&from), quoted(&to));
+                self.show
+                    .reports
+                    .warn("scene", &format!("{from} cannot be renamed {to}: it is gone, or the name is taken"));
+            }
             self.show.apply_all(events);
         }
     }
