@@ -46,6 +46,7 @@ fn jack() {
     in_own_process("a_server_may_crash_and_restart");
     in_own_process("a_server_may_hang");
     in_own_process("a_server_may_start_later");
+    in_own_process("the_output_can_be_left_and_taken_again_without_a_click");
     in_own_process("any_number_of_ports_works_and_they_may_appear_later");
 }
 
@@ -242,6 +243,35 @@ fn a_server_may_start_later() {
     player.stop();
 }
 
+#[test]
+#[ignore = "started by the test `jack`"]
+fn the_output_can_be_left_and_taken_again_without_a_click() {
+    let _server = JackServer::patient(&server_name());
+    let player = Player::start();
+    let config = |host| AudioConfig { host, device: None, block_frames: None };
+    for _ in 0..3 {
+        let frame = player.status.frame();
+        wait_until("the sound is there again", || player.status.frame() > frame + 24_000);
+        let listener = thread::spawn(|| listen(2));
+        sleep(Duration::from_millis(800));
+        player.output.configure(config(AudioHost::Null));
+        wait_until("the null output", || player.output.status().is_null());
+        let sound = listener.join().unwrap();
+        let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording is not silent") + 48;
+        let (sound, end) = sound[start..].split_at(sound.len() - start - 4800);
+        assert!(end.iter().all(|sample| *sample == 0.0), "it is still connected");
+        // The steepest part of the sine rises by 0.021 a frame.
+        let steepest = sound.windows(2).map(|two| (two[1] - two[0]).abs()).fold(0.0, f32::max);
+        assert!(steepest < 0.025, "a step of {steepest}");
+        player.output.configure(config(AudioHost::Jack));
+        wait_until("JACK again", || player.output.status().connected() && !player.output.status().is_null());
+    }
+    wait_until("fade-in", || player.output.status().connected());
+    check_sine(&listen(1));
+    assert_eq!(player.status.losses().count(Loss::Devices), 0);
+    player.stop();
+}
+
 /// A playback port of another program, like that of a sound card.
 struct Playback;
 
@@ -278,6 +308,9 @@ fn any_number_of_ports_works_and_they_may_appear_later() {
     let server = JackServer::with_playback(&server_name(), 6);
     let player = Player::start();
     connected("system:playback_1", "system:playback_2");
+    // What is shown follows a server that changes its block size.
+    assert!(Command::new("jack_bufsize").arg("512").status().unwrap().success());
+    wait_until("the new block size", || player.output.status().name().ends_with(" 512 frames per block"));
     player.stop();
     drop(server);
 

@@ -140,11 +140,14 @@ impl OnStage {
     /// Checks that it follows and that the recording has no silences or clicks, then ends it and checks that it exits cleanly.
     pub(crate) fn was_heard(mut self) {
         self.follows();
-        sleep(Duration::from_secs(1));
+        sleep(Duration::from_millis(500));
         self.check_sound();
         // When a block is late, the recording client is not called either.
         let late = blocks_late(&self.daemon) - self.late;
         assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames were late");
+        // Silent already, it need not fade out for long.
+        self.daemon.oscsend(&["/melos/play/fade", "f", "0.05"]);
+        self.daemon.oscsend(&["/melos/play", "i", "0"]);
         let (ended, said) = self.daemon.terminate();
         assert!(ended.success(), "{said}");
     }
