@@ -314,5 +314,6 @@ fn a_hung_listener_and_a_hung_device() {
     }
     stage.wait_until_well();
     stage.listen_anew();
+    seconds(0.5);
     stage.was_heard();
 }
