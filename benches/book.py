@@ -225,7 +225,7 @@ def week(found):
         f"{found['speed']} times as fast; the nights are skipped by setting the clock forward.\nOpen from 14:00 to 18:00 but on Monday, by its own "
         f"schedule; a take of ten minutes every hour, a limit of 1 GB and three days for recordings,\na restart on Thursday night. "
         f"{found['events']} values from four sensors, {counted}.\nThe machine had other work: in {found['minutes']:.0f} minutes, {found['played_hours']:.1f} hours "
-        f"of music were played, and the takes are shorter than their time on the clock.\n\n"
+        f"of music were played, and the takes are shorter than their time on the clock.{found.get('note', '')}\n\n"
         "![Memory, recordings and logs over the week](docs/week.svg)\n\n"
         + table(["after closing on", "memory", "recordings", "control logs", "event log", "all files"], rows)
     )
