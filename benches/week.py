@@ -1,9 +1,9 @@
-"""A week of an installation, at many times the speed of time: week.py MELOS [SPEED] [DAYS]
+"""A week of an installation, at many times real-time speed: week.py MELOS [SPEED] [DAYS]
 
-The daemon runs as it is, with a clock that runs faster (support/fast_clock.c) and a tiny model, because the shipped one is not that
-fast. From Tuesday to Sunday it is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting the wall clock
+The daemon runs unmodified, but with an accelerated clock (support/fast_clock.c) and a tiny model, because the shipped one cannot
+keep up. From Tuesday to Sunday it is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting the wall clock
 forward. While it is open, four sensors send two values a second each, and every hour a take of ten minutes is recorded. On Thursday
-night it is restarted, as an update does. Memory and disk are plotted in docs/week.svg and added to BENCHMARKS.md.
+night it is restarted, as it would be for an update. Memory and disk are plotted in docs/week.svg and added to BENCHMARKS.md.
 """
 
 import datetime
@@ -35,7 +35,7 @@ MAX_GB, MAX_DAYS = 1.0, 3
 # Simulated seconds.
 SENSOR_INTERVAL, TAKE_EVERY, TAKE, SAMPLE_INTERVAL = 0.5, 3600, 600, 300
 SENSORS = ("valence", "arousal", "density", "tone")
-# What the log says of them.
+# The words by which each event is recognised in the log.
 EVENTS = {
     "takes": ("recorded", "seconds="), "opened": ("opening hours begin",), "closed": ("opening hours end",), "deleted": ("deleted", "recording"),
 }
@@ -114,7 +114,7 @@ class Daemon:
         raise SystemExit(f"{path}: no answer")
 
     def sample(self):
-        """Returns days since Monday, resident memory and the sizes of what lies in the state folder, in megabytes."""
+        """Returns days since Monday, resident memory and the sizes of the state folder's contents, in megabytes."""
         size = lambda pattern: sum(file.stat().st_size for file in self.state.glob(pattern) if file.is_file()) / 1e6
         return {
             "day": (self.clock.now() - MONDAY.replace(hour=0, minute=0)).total_seconds() / 86_400,
@@ -197,12 +197,12 @@ def week(melos, speed, days):
             "failed_takes": losses["failed_takes"], "samples": samples,
         }
     open_days = sum((MONDAY + datetime.timedelta(days=day)).weekday() != 0 for day in range(days))
-    # A take may be begun just below the limit.
+    # A take may start just below the limit.
     most = 1000 * MAX_GB + 2 * TAKE * 48_000 * 6 / 1e6
     kept = {
         "it opened every day": found["opened"] == open_days, "it closed every day, and was found closed at the start": found["closed"] == open_days + 1,
         "recordings stay within their limit": max(sample["recordings"] for sample in samples) < most,
-        "old ones made room": days < 3 or found["deleted"] > 0,
+        "old recordings were deleted to make room": days < 3 or found["deleted"] > 0,
         "no take failed, nothing panicked, no trouble is left": not (found["panics"] or found["failed_takes"] or found["troubles"]),
     }
     plot.week(samples, MAX_GB, ROOT / "docs/week.svg")

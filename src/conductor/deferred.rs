@@ -3,7 +3,7 @@
 use crate::event::parameter::{Param, Value};
 use crate::music::glide::Length;
 
-/// Maximum values held for a bar line, several times the number of parameters; beyond that, a value replaces the oldest of
+/// Maximum number of values held for a bar line, several times the number of parameters; beyond that, a value replaces the oldest of
 /// its parameter.
 const MAX_HELD: usize = 256;
 
@@ -17,7 +17,7 @@ pub(super) struct Deferred {
 }
 
 /// Values held for a bar line: the latest per parameter, earlier ones that a later request depends on, and every request
-/// that counts by itself.
+/// that must take effect individually.
 #[derive(Debug, Clone, Default)]
 struct Held {
     /// The first beat of that bar.
@@ -33,7 +33,7 @@ pub(super) struct Waiting {
     pub(super) morph: Option<Length>,
 }
 
-/// The beat at which they take effect in the engine.
+/// Changes that take effect in the engine on a beat.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line {
     beat: u64,
@@ -108,7 +108,7 @@ impl Deferred {
         self.line.as_ref().map(|line| line.beat)
     }
 
-    /// Takes what takes effect in the engine.
+    /// Takes the changes that are due in the engine.
     pub(super) const fn take_line(&mut self) -> Option<Line> {
         self.line.take()
     }

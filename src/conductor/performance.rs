@@ -85,7 +85,7 @@ impl Performance {
         Ok(change)
     }
 
-    /// The tempo of the external source, or the one at which the mood released it.
+    /// Sets the tempo led by the external source, or, when the mood stops leading, the tempo at which it did.
     pub(super) fn lead_tempo(&mut self, bpm: f32) -> Change {
         let before = self.asked.clone();
         self.asked.lead_tempo(bpm);
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn the_crossfader_interpolates_between_its_scenes() {
         let mut performance = with_scenes();
-        assert!(performance.set(Param::SceneCrossfade, &Value::Number(0.5)).is_err(), "no ends yet");
+        assert!(performance.set(Param::SceneCrossfade, &Value::Number(0.5)).is_err(), "scenes a and b are not set yet");
         performance.set(Param::SceneA, &text("low")).unwrap();
         performance.set(Param::SceneB, &text("high")).unwrap();
         performance.set(Param::SceneCrossfade, &Value::Number(0.25)).unwrap();

@@ -10,11 +10,11 @@ use thiserror::Error;
 use crate::event::health::{Loss, Losses};
 use crate::remote::log_limiter::{LogLimiter, and_more};
 
-/// Maximum datagram size in bytes: some hundred messages.
+/// Maximum datagram size in bytes: several hundred messages.
 pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
 /// Maximum nesting depth of bundles and of arrays.
 pub(super) const MAX_DEPTH: usize = 8;
-/// Maximum address length in bytes: several times the longest address, for patterns that name many.
+/// Maximum address length in bytes: several times the longest address, to leave room for patterns that match many addresses.
 pub(super) const MAX_ADDRESS: usize = 255;
 
 /// Why a packet, or a message in it, was refused.
@@ -99,7 +99,7 @@ impl Complaints {
     }
 
     pub(in crate::remote) fn clipped(&mut self, from: SocketAddr, what: &str, now: Instant) {
-        // By parameter, not by number: a fader beyond the range sends many.
+        // Grouped by parameter, not by value: a fader outside the range sends many different values.
         let parameter = what.split(':').next().unwrap_or_default();
         if self.0.admit("clipped", parameter, now).is_some() {
             tracing::warn!(%from, "{what}; clamped");
