@@ -53,8 +53,7 @@ impl Deferred {
         if values.is_empty() {
             *beat = next_bar;
         }
-        let qualifies = |old: Param| old != param && (old.qualifies_others() || param.qualifies_others());
-        let latest = values.iter().rposition(|(old, _)| old.each_request_counts() || qualifies(*old));
+        let latest = values.iter().rposition(|(old, _)| old.each_request_counts() || old.keeps_order_with(param));
         let kept = latest.map_or(0, |at| at + 1);
         let mut position = 0;
         values.retain(|(old, _)| {

@@ -163,7 +163,7 @@ fn qualifies(new: &ControlEvent, old: &ControlEvent) -> bool {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) => Some(*param),
         _ => None,
     };
-    matches!((param(new), param(old)), (Some(new), Some(old)) if new != old && (new.qualifies_others() || old.qualifies_others()))
+    matches!((param(new), param(old)), (Some(new), Some(old)) if new.keeps_order_with(old))
 }
 
 /// Whether `new` supersedes a pending `old`.

@@ -171,8 +171,7 @@ impl Param {
 
     /// Whether its value decides how requests for others take effect: a glide set before a mood and reset after it counts
     /// for that mood only.
-    #[must_use]
-    pub const fn qualifies_others(self) -> bool {
+    const fn qualifies_others(self) -> bool {
         matches!(
             self,
             Self::Glide
@@ -183,6 +182,13 @@ impl Param {
                 | Self::RecordFormat
                 | Self::RecordPreRoll
         )
+    }
+
+    /// Whether its requests and those of another parameter must keep their order, because one decides how the other takes
+    /// effect.
+    #[must_use]
+    pub fn keeps_order_with(self, other: Self) -> bool {
+        self != other && (self.qualifies_others() || other.qualifies_others())
     }
 
     /// Whether it is one of the coordinates of the mood.

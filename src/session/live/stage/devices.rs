@@ -103,7 +103,7 @@ impl Devices {
             }
             TempoSource::Clock => {
                 self.mappings.report_clock_again();
-                tracing::info!("a MIDI clock controls the tempo; until one ticks, it does not change");
+                tracing::info!("a MIDI clock controls the tempo; the tempo stays as it is until a clock is received");
             }
             TempoSource::Link if !self.leaders.is_available(source) => tracing::warn!(
                 "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo does \
