@@ -1,7 +1,7 @@
 # `make run` plays, `make test` tests. Both install what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults fuzz salamander
+	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults week fuzz salamander
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -18,7 +18,7 @@ cargo-fuzz := 0.13.2
 # Build dependencies, and the third-party servers and clients that the tests use.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
 TEST_PACKAGES := jackd2 jack-capture sndfile-programs liblo-tools pulseaudio pulseaudio-utils puredata-core \
-	supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount chromium $(if $(shell command -v npm),,npm)
+	systemd supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount mosquitto mosquitto-clients chromium $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)
@@ -51,7 +51,19 @@ build-corpus: packages-build
 	$(CARGO) build --release --locked -p melos-corpus
 
 build: packages-build
-	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked $(TARGET:%=--target %)
+
+# `make deb TARGET=aarch64-unknown-linux-gnu` builds for 64-bit ARM on x86-64, as does `make dist`; docs/platforms.md says what this
+# needs.
+TARGET ?=
+MACHINE := $(or $(firstword $(subst -, ,$(TARGET))),$(shell uname -m))
+BUILT := target/$(TARGET:%=%/)release/melos
+RUNTIME := runtime$(if $(filter-out $(shell uname -m),$(MACHINE)),/$(MACHINE))
+ifneq ($(TARGET),)
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER := aarch64-linux-gnu-gcc
+export PKG_CONFIG_ALLOW_CROSS := 1
+export PKG_CONFIG_LIBDIR := /usr/lib/$(MACHINE)-linux-gnu/pkgconfig:/usr/share/pkgconfig
+endif
 
 # Installs to $(DESTDIR)$(PREFIX): run `make build runtime`, then `sudo make install`.
 PREFIX ?= /usr/local
@@ -59,13 +71,13 @@ PREFIX ?= /usr/local
 install: target/release/melos runtime/libonnxruntime.so
 	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) packaging/install.sh $<
 
-# Build a Debian package and a portable archive in target/, for this machine's architecture.
+# Build a Debian package and a portable archive in target/.
 deb: build runtime
 	$(call install,dpkg-dev)
-	packaging/deb.sh target/release/melos target
+	packaging/deb.sh $(BUILT) target
 
 dist: build runtime
-	packaging/dist.sh target/release/melos target
+	packaging/dist.sh $(BUILT) target
 
 # Tests the package in a minimal booted Debian: installs, plays, steers, upgrades and removes it. Needs root and systemd-nspawn.
 test-deb: deb
@@ -77,7 +89,7 @@ target/release/melos:
 
 # Installs only what is missing, so that a complete machine needs neither root nor network.
 define install
-	@missing=; for package in $(1); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	@missing=; for package in $(1); do dpkg-query -Wf '$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then echo "installing$$missing"; \
 		$(SUDO) apt-get update -q && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -yq --no-install-recommends $$missing; fi
 endef
@@ -94,17 +106,17 @@ ONNXRUNTIME_HASHES := \
 	--hash=sha256:0d640eb9f3782689b55cfa715094474cd5662f2f137be6a6f847a594b6e9705c \
 	--hash=sha256:1a5c5a544b22f90859c88617ecb30e161ee3349fcc73878854f43d77f00558b5
 
-runtime: runtime/libonnxruntime.so
+runtime: $(RUNTIME)/libonnxruntime.so
 
-runtime/libonnxruntime.so:
-	@mkdir -p runtime
-	@echo "onnxruntime==$(ONNXRUNTIME) $(ONNXRUNTIME_HASHES)" > runtime/requirements.txt
-	$(PYTHON) -m pip download -q --require-hashes --no-deps --only-binary=:all: --platform manylinux_2_28_$$(uname -m) \
-		--python-version 3.12 --implementation cp --abi cp312 -d runtime -r runtime/requirements.txt
-	$(PYTHON) -m zipfile -e runtime/onnxruntime-$(ONNXRUNTIME)-*.whl runtime/wheel
-	cp runtime/wheel/onnxruntime/LICENSE runtime/wheel/onnxruntime/ThirdPartyNotices.txt runtime/
-	cp runtime/wheel/onnxruntime/capi/libonnxruntime.so.$(ONNXRUNTIME) $@
-	rm -r runtime/wheel runtime/onnxruntime-*.whl
+$(RUNTIME)/libonnxruntime.so:
+	@mkdir -p $(@D)
+	@echo "onnxruntime==$(ONNXRUNTIME) $(ONNXRUNTIME_HASHES)" > $(@D)/requirements.txt
+	$(PYTHON) -m pip download -q --require-hashes --no-deps --only-binary=:all: --platform manylinux_2_28_$(MACHINE) \
+		--python-version 3.12 --implementation cp --abi cp312 -d $(@D) -r $(@D)/requirements.txt
+	$(PYTHON) -m zipfile -e $(@D)/onnxruntime-$(ONNXRUNTIME)-*.whl $(@D)/wheel
+	cp $(@D)/wheel/onnxruntime/LICENSE $(@D)/wheel/onnxruntime/ThirdPartyNotices.txt $(@D)/
+	cp $(@D)/wheel/onnxruntime/capi/libonnxruntime.so.$(ONNXRUNTIME) $@
+	rm -r $(@D)/wheel $(@D)/onnxruntime-*.whl
 
 # The Python clients that the tests use.
 $(NODE_CLIENTS): tests/clients/node/package-lock.json
@@ -173,6 +185,12 @@ SEED := 1
 
 faults: build packages-test runtime $(VENV)/ready
 	$(SUDO) $(VENV)/bin/python benches/faults.py target/release/melos $(FAULT_MINUTES) $(SEED)
+
+# Simulates a week of an installation at SPEED times the speed of time, and adds disk and memory to BENCHMARKS.md.
+SPEED := 40
+
+week: build packages-test runtime $(VENV)/ready
+	$(VENV)/bin/python benches/week.py target/release/melos $(SPEED)
 
 # Plays for a minute under 10,000 OSC messages a second and adds the results to BENCHMARKS.md.
 flood: build packages-test runtime $(VENV)/ready

@@ -193,10 +193,49 @@ def faults(found):
     return "Soak with faults (target: no silence, no click, everything recovered)", text
 
 
+def page_cost(found):
+    rows = [[f"the page open at *{name.capitalize()}*", f"{share:.3f}", f"{100 * (share - found['without']):.1f} %"] for name, share in found["open"].items()]
+    text = (
+        f"`benches/measure.py target/release/melos page`: Chromium at 1280×800 on the same machine. The first load takes "
+        f"{found['bytes'] / 1000:.1f} kB with headers (limit 150 kB,\nkept by `tests/page_browser.rs`), and the page can be used after "
+        f"{statistics.median(found['ready']):.2f} s (worst of {len(found['ready'])}: {max(found['ready']):.2f} s). The daemon's processor time "
+        f"without its generator,\nwhich works ahead at its own pace, median of measurements of {found['seconds']} s:\n\n"
+        + table(["", "of a core", "added by the page"], [["no page", f"{found['without']:.3f}", ""], *rows])
+    )
+    return "The page (target: usable within 1 s on loopback, under 2 % of a core)", text
+
+
+WEEK_EVENTS = {
+    "opened": "openings", "closed": "closings", "takes": "takes", "deleted": "old files deleted", "failed_takes": "takes failed", "panics": "panics",
+}
+
+
+def week(found):
+    by_day = {}
+    for sample in found["samples"]:
+        by_day.setdefault(int(sample["day"]), []).append(sample)
+    mb = lambda value: f"{value:.1f} MB"
+    rows = [
+        [("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day % 7], *(mb(samples[-1][name]) for name in ("memory", "recordings", "control logs", "event log", "everything"))]
+        for day, samples in by_day.items()
+    ]
+    counted = ", ".join(f"{found[event]} {words}" for event, words in WEEK_EVENTS.items() if event in found)
+    text = (
+        f"`benches/week.py target/release/melos {found['speed']} {found['days']}`: the daemon as it is, with a tiny model and a clock "
+        f"{found['speed']} times as fast; the nights are skipped by setting the clock forward.\nOpen from 14:00 to 18:00 but on Monday, by its own "
+        f"schedule; a take of ten minutes every hour, a limit of 1 GB and three days for recordings,\na restart on Thursday night. "
+        f"{found['events']} values from four sensors, {counted}.\nThe machine had other work: in {found['minutes']:.0f} minutes, {found['played_hours']:.1f} hours "
+        f"of music were played, and the takes are shorter than their time on the clock.{found.get('note', '')}\n\n"
+        "![Memory, recordings and logs over the week](docs/week.svg)\n\n"
+        + table(["after closing on", "memory", "recordings", "control logs", "event log", "all files"], rows)
+    )
+    return "A week of an installation (target: bounded disk and memory)", text
+
+
 def elsewhere(found):
     return "Other measurements", table(["what", "command", "result"], found)
 
 
 WRITERS = {
-    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "flood": flood, "faults": faults, "elsewhere": elsewhere,
+    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "flood": flood, "faults": faults, "week": week, "page": page_cost, "elsewhere": elsewhere,
 }

@@ -1,7 +1,7 @@
-//! What one latent costs, stage by stage and as a whole, on one core. It lasts 85.3 ms: that divides each time into the
-//! real-time factor.
+//! The time to generate one latent on one core, by stage and in total. A latent lasts 85.3 ms, so the real-time factor is
+//! each time divided by that.
 //!
-//! `MELOS_BENCH_MODEL` names another model than the shipped one.
+//! `MELOS_BENCH_MODEL` selects a model other than the shipped one.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use melos::music::theory::Chord;
 
 fn models() -> Models {
     let name = std::env::var("MELOS_BENCH_MODEL").unwrap_or_else(|_| "melos-piano".to_owned());
-    let folder = find_model(&Places::new(&find_data(None).expect("the data folder is there")), &name)
-        .expect("the model is there");
-    Models::load(runtime().expect("a runtime is there"), &folder).expect("the model is good")
+    let folder =
+        find_model(&Places::new(&find_data(None).expect("the data folder exists")), &name).expect("the model exists");
+    Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
 }
 
-/// Something like a mel frame of music: falling with frequency, changing from call to call.
+/// A mel frame similar to music: decreasing with frequency, and different at each call.
 fn mel(call: u32) -> MelBlock {
     std::array::from_fn(|i| -4.0 - (i % 128) as f32 / 32.0 + (call as f32 * 0.7 + i as f32 * 0.3).sin())
 }
@@ -33,14 +33,32 @@ fn chain(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("one latent of 85.3 ms");
     group.throughput(Throughput::Elements(LATENT_FRAMES));
 
-    let Models { mut transformer, mut decoder, vocoder, .. } = models();
-    group.bench_function("transformer", |bencher| bencher.iter(|| transformer.run().expect("it runs")));
-    group.bench_function("decoder", |bencher| bencher.iter(|| decoder.step().expect("it runs")));
+    let Models { mut composer, mut pianist, vocoder, .. } = models();
+    group.bench_function("composer, start of a frame", |bencher| {
+        bencher.iter(|| composer.frame.run().expect("the network runs"));
+    });
+    group.bench_function("composer, one note", |bencher| {
+        bencher.iter(|| {
+            let parts = [
+                &mut composer.offset,
+                &mut composer.voice,
+                &mut composer.key,
+                &mut composer.velocity,
+                &mut composer.duration,
+                &mut composer.note,
+            ];
+            parts.into_iter().for_each(|graph| graph.run().expect("the network runs"));
+        });
+    });
+    group.bench_function("pianist, prior", |bencher| bencher.iter(|| pianist.prior.run().expect("the network runs")));
+    group.bench_function("pianist, decoder", |bencher| {
+        bencher.iter(|| pianist.decoder.run().expect("the network runs"));
+    });
     let mut call = 0;
     let mut sound = |vocoder: &mut Vocoder, bencher: &mut criterion::Bencher<'_>| {
         bencher.iter(|| {
             call += 1;
-            vocoder.step(&mel(call)).expect("it runs").frames().count()
+            vocoder.step(&mel(call)).expect("the network runs").frames().count()
         });
     };
     if vocoder.is_some() {
@@ -55,14 +73,14 @@ fn chain(criterion: &mut Criterion) {
         bencher.iter(|| (0..FRAMES_PER_LATENT).for_each(|_| istft.push(&real, &imag, &mut hop)));
     });
 
-    let mut generator = Generator::new(models()).expect("it warms up");
-    let chord = Chord::parse("Am").expect("it is a chord");
+    let mut generator = Generator::new(models()).expect("the networks run");
+    let chord = Chord::parse("Am").expect("a valid chord");
     generator.follow(Arc::new(Plan::steady(7, Mood::pure(Emotion::Romantic), chord, 84.0)));
     let mut hops = Vec::new();
     group.bench_function("everything", |bencher| {
         bencher.iter(|| {
             hops.clear();
-            generator.step(&mut hops).expect("it plays")
+            generator.step(&mut hops).expect("the networks run")
         });
     });
     group.finish();

@@ -1,4 +1,4 @@
-"""Listens to what melos plays through JACK: as a program it writes what it hears to standard output; `Ear` runs it, again
+"""Monitors what melos plays through JACK: as a program, it writes the audio to standard output; `Ear` runs it, again
 whenever the server has gone, and counts silences and clicks.
 
 A listener within the steering program would lose its place with the server, and wait for the interpreter.
@@ -17,8 +17,8 @@ import numpy as np
 
 RATE = 48_000
 PORTS = ("melos-audio:left", "melos-audio:right")
-# Arrival time of a block, its first frame on the server's clock, and its length.
-HEAD = struct.Struct("<dII")
+# Arrival time of a block, its first frame on the server's clock, its length, and whether both ports are connected.
+HEAD = struct.Struct("<dII?")
 # Silence threshold (-80 dB), and the minimum length of an audible silence in seconds.
 SILENT, LONG = 1e-4, 0.1
 # A click is a step whose change of slope is this many times that of its surroundings (10 ms on either side).
@@ -41,7 +41,8 @@ def listen():
     @client.set_process_callback
     def process(frames):
         sound = [port.get_array().copy() for port in ports]
-        blocks.append((time.monotonic(), client.last_frame_time, frames, sound))
+        connected = all(port.number_of_connections for port in ports)
+        blocks.append((time.monotonic(), client.last_frame_time, frames, connected, sound))
 
     @client.set_shutdown_callback
     def shutdown(*_):
@@ -55,8 +56,8 @@ def listen():
             for theirs, ours in zip(PORTS, ports):
                 client.connect(theirs, ours)
         while blocks:
-            moment, frame, frames, sound = blocks.popleft()
-            sys.stdout.buffer.write(HEAD.pack(moment, frame, frames) + np.stack(sound, 1).tobytes())
+            *head, sound = blocks.popleft()
+            sys.stdout.buffer.write(HEAD.pack(*head) + np.stack(sound, 1).tobytes())
         sys.stdout.buffer.flush()
 
 
@@ -88,14 +89,15 @@ def clicks(sound):
 
 class Ear:
     """Hears until it is closed. `silences` are (time, seconds) and `clicks` times, by the monotonic clock; `first` are the
-    times of the first sound after every (re)start; `missed` counts blocks that the listener itself did not get. What is
-    around a click is kept in a folder, as numpy's files, to be looked at."""
+    times of the first sound after every (re)start; `missed` counts blocks that the listener itself did not get. The blocks
+    around a click are kept in a folder, as numpy's files, to be looked at."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.silences, self.clicks, self.first = [], [], []
         self.heard = self.missed = 0
+        self.past = collections.deque(maxlen=2 * CHUNK // 1024)
         self.open, self.process = True, None
         self.thread = threading.Thread(target=self._hear, daemon=True)
         self.thread.start()
@@ -114,22 +116,31 @@ class Ear:
 
     def _life(self, pipe):
         """Processes the audio of one recorder process."""
-        blocks, next_frame = [], None
+        blocks, next_frame, last = [], None, None
         while head := pipe.read(HEAD.size):
             if len(head) < HEAD.size:
                 break
-            moment, frame, frames = HEAD.unpack(head)
+            moment, frame, frames, connected = HEAD.unpack(head)
             data = pipe.read(frames * 8)
             if len(data) < frames * 8:
                 break
             sound = np.frombuffer(data, "<f4").reshape(-1, 2)
+            self.past.append((frame, connected, sound))
+            if next_frame is not None and not connected:
+                # The ports have gone: a silence until they are connected again, but connecting is no click.
+                self._examine(blocks, True)
+                blocks, next_frame, last = [], None, moment
             if next_frame is None:
-                # Skip the part before both are connected.
-                if np.abs(sound).max(0).min() < SILENT:
+                if not connected or np.abs(sound).max(0).min() < SILENT:
                     continue
                 self.first.append(moment)
+                if last is not None and moment - last >= LONG:
+                    self.silences.append((last, moment - last))
             elif next_frame != frame:
-                # Frames were lost, so a new segment starts here.
+                # Frames were lost, so a new segment starts here. A server that was hung runs a cycle twice, the first time
+                # while Melos is still writing the block.
+                if blocks and (frame + frames) % 2**32 == next_frame:
+                    blocks.pop()
                 self.missed += 1
                 self._examine(blocks, True)
                 blocks = []
@@ -149,8 +160,9 @@ class Ear:
         for frame in clicks(sound):
             if when(frame) not in self.clicks:
                 self.clicks.append(when(frame))
-                around = sound[max(0, frame - RATE // 4) : frame + RATE // 4]
-                np.save(self.folder / f"click-{len(self.clicks)}-{when(frame):.2f}.npy", around)
+                frames, connected, past = zip(*self.past)
+                np.savez(self.folder / f"click-{len(self.clicks)}-{when(frame):.2f}.npz", frame=frame % size, block=blocks[frame // size][1],
+                         frames=frames, connected=connected, sound=np.stack(past))
         kept = len(blocks) - 1
         for begin, end in silences(sound):
             if end == len(sound) and not ends and begin > 0:

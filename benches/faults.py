@@ -169,7 +169,7 @@ class Rig:
         self.osc.send_message("/melos/record", self.dice.randrange(2))
 
     def recovered(self):
-        """Waits until it plays, follows and records again without losses; returns what is wrong otherwise."""
+        """Waits until it plays, follows and records again without losses; otherwise returns the problem."""
         begun, value = time.monotonic(), round(self.dice.random(), 3)
         while time.monotonic() - begun < PATIENCE:
             self.osc.send_message("/melos/reverb", value)

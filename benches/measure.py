@@ -1,6 +1,6 @@
 """Runs the benchmarks in BENCHMARKS.md: measure.py MELOS [SECTION ...]
 
-Sections: chain, render, start, latency, phase, seams; all of them when none is named. Soak and flood have their own programs, soak.py and flood.py.
+Sections: chain, render, start, latency, phase, seams, page; all of them when none is named. Soak, flood, faults and week have their own programs.
 """
 
 import datetime
@@ -15,6 +15,7 @@ import time
 
 import book
 from latency import latencies
+from page import page
 from phase import phase
 from stage import daemon, memory_mb, wait_until_it_plays
 
@@ -82,7 +83,7 @@ def seams(_):
     return [line for line in done.stdout.decode().splitlines() if line.startswith("|")]
 
 
-SECTIONS = {"chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams}
+SECTIONS = {"chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "page": page}
 
 if __name__ == "__main__":
     for name in sys.argv[2:] or SECTIONS:

@@ -1,4 +1,4 @@
-//! Steps and dips where segments meet, over `MELOS_SEAM_MINUTES` (30) of every emotion, as a Markdown table.
+//! Steps and dips at the boundaries of segments, over `MELOS_SEAM_MINUTES` (30) of every emotion, as a Markdown table.
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
 #[path = "support/take.rs"]
@@ -10,9 +10,9 @@ use melos::generator::model::{Models, find_model, runtime};
 use melos::music::emotion::Emotion;
 
 fn models() -> Models {
-    let folder = find_data(None).expect("the data folder is there");
-    let folder = find_model(&Places::new(&folder), "melos-piano").expect("the model is there");
-    Models::load(runtime().expect("a runtime is there"), &folder).expect("the model is good")
+    let folder = find_data(None).expect("the data folder exists");
+    let folder = find_model(&Places::new(&folder), "melos-piano").expect("the model exists");
+    Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
 }
 
 fn main() {

@@ -3,13 +3,14 @@
 set -eu
 cd "$(dirname "$0")/.."
 binary=$1
+. packaging/target.sh "$binary"
 out=$2
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 
-strip -o "$work/melos" "$binary"
+"${tools}strip" -o "$work/melos" "$binary"
 DESTDIR=$root PREFIX=/usr packaging/install.sh "$work/melos"
 mkdir -p "$root/DEBIAN"
 cp packaging/copyright "$root/usr/share/doc/melos/copyright"
@@ -18,12 +19,12 @@ chmod 644 "$root/usr/share/doc/melos/copyright"
 # Libraries that the binary and the inference runtime link; the rest is for the service's user, and for JACK, which is loaded at run time.
 mkdir "$work/debian"
 printf 'Source: melos\n\nPackage: melos\nArchitecture: any\n' > "$work/debian/control"
-linked=$(cd "$work" && dpkg-shlibdeps -O root/usr/bin/melos root/usr/lib/melos/libonnxruntime.so 2>/dev/null | sed 's/^shlibs:Depends=//')
+linked=$(cd "$work" && DEB_HOST_ARCH=$architecture dpkg-shlibdeps -O root/usr/bin/melos root/usr/lib/melos/libonnxruntime.so 2>/dev/null | sed 's/^shlibs:Depends=//')
 
 cat > "$root/DEBIAN/control" <<CONTROL
 Package: melos
 Version: $version
-Architecture: $(dpkg --print-architecture)
+Architecture: $architecture
 Maintainer: The Melos developers <melos@localhost>
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
 Depends: $linked, systemd | systemd-standalone-sysusers | systemd-sysusers
@@ -46,4 +47,4 @@ chmod 644 "$root/DEBIAN/control" "$root/DEBIAN/conffiles" "$root/DEBIAN/md5sums"
 find "$root" -type d -exec chmod 755 {} +
 
 mkdir -p "$out"
-dpkg-deb --root-owner-group -Zzstd --build "$root" "$out/melos_${version}_$(dpkg --print-architecture).deb"
+dpkg-deb --root-owner-group -Zzstd --build "$root" "$out/melos_${version}_$architecture.deb"

@@ -2,13 +2,14 @@
 # Builds a portable archive of a built Melos: packaging/dist.sh BINARY FOLDER
 set -eu
 cd "$(dirname "$0")/.."
+. packaging/target.sh "$1"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-name=melos-$version-linux-$(uname -m)
+name=melos-$version-linux-$machine
 out=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-strip -o "$work/melos" "$1"
+"${tools}strip" -o "$work/melos" "$1"
 DESTDIR=$work PREFIX=/$name packaging/install.sh "$work/melos"
 # Units and the system user make no sense in a portable archive.
 mkdir -p "$work/$name/share/doc/melos/systemd"

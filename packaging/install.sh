@@ -6,6 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 binary=$1
+. packaging/target.sh "$binary"
 destdir=${DESTDIR:-}
 prefix=${PREFIX:-/usr/local}
 root=$destdir$prefix
@@ -28,10 +29,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 put 755 "$binary" "$root/bin/melos"
-# For `melos prepare` and `melos analyze`, where `make build-corpus` has built it.
+# For `melos prepare` and `melos analyze`, if `make build-corpus` has built it; the packages do without.
 corpus=$(dirname "$binary")/melos-corpus
 if [ -x "$corpus" ]; then put 755 "$corpus" "$root/bin/melos-corpus"; fi
-put 644 runtime/libonnxruntime.so "$root/lib/melos/libonnxruntime.so"
+put 644 "$runtime"/libonnxruntime.so "$root/lib/melos/libonnxruntime.so"
 into "$root/share/melos/models/melos-piano" models/melos-piano/*.onnx models/melos-piano/*.toml \
     models/melos-piano/MODEL_CARD.md models/melos-piano/ATTRIBUTION
 into "$root/share/melos/presets" presets/*.toml
@@ -58,12 +59,12 @@ if [ -n "$system" ]; then
     here systemd/melos.sysusers.conf "${system%/systemd/system}/sysusers.d/melos.conf"
 fi
 
-"$binary" man "$work/man"
+$start "$binary" man "$work/man"
 for page in "$work"/man/*.1; do
     gzip -9n "$page"
     put 644 "$page.gz" "$root/share/man/man1/$(basename "$page").gz"
 done
-complete() { "$binary" completions "$1" > "$work/completion" && put 644 "$work/completion" "$2"; }
+complete() { $start "$binary" completions "$1" > "$work/completion" && put 644 "$work/completion" "$2"; }
 complete bash "$root/share/bash-completion/completions/melos"
 complete zsh "$zsh/_melos"
 complete fish "$root/share/fish/vendor_completions.d/melos.fish"
@@ -73,4 +74,4 @@ into "$doc" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT
 into "$doc/docs" $(find docs -maxdepth 1 -type f)
 into "$doc/examples" $(find examples -maxdepth 1 -type f)
 for folder in $(find examples -mindepth 1 -type d); do into "$doc/$folder" $(find "$folder" -maxdepth 1 -type f); done
-into "$doc/onnxruntime" runtime/LICENSE runtime/ThirdPartyNotices.txt
+into "$doc/onnxruntime" "$runtime"/LICENSE "$runtime"/ThirdPartyNotices.txt

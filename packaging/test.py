@@ -1,4 +1,4 @@
-"""The package in a Debian as bare as it gets: installed, booted, played, steered, upgraded, purged.
+"""Tests the package in a minimal Debian: install, boot, play, steer, upgrade, purge.
 
     sudo packaging/test.py target       # target holds the package that `make deb` built
 
@@ -36,7 +36,7 @@ def check(what, holds, why=""):
 
 
 def wait(what, probe):
-    """Waits until a probe answers something true."""
+    """Waits until a probe returns a true value."""
     begun = time.monotonic()
     answer = None
     while time.monotonic() - begun < PATIENCE:
@@ -96,7 +96,7 @@ class Machine:
                        "sh", "-c", f"cd && {command}")
 
     def status(self, *options):
-        # Its exit status tells how Melos is, and here it has no sound.
+        # Its exit status reports that there is no sound here.
         said = self.at("sh", "-c", f"melos status --json {' '.join(options)} 2>&1 || true")
         if not said.startswith("{"):
             raise SystemExit(said)
@@ -117,13 +117,13 @@ def bare_debian():
     """The archive of a minimal Debian with apt, made once."""
     archive = OUT / f"debian-{RELEASE}.tar"
     if not archive.exists():
-        run("mmdebstrap", "--variant=minbase", RELEASE, f"{archive}.new")
+        run("mmdebstrap", "--variant=minbase", "--format=tar", RELEASE, f"{archive}.new")
         Path(f"{archive}.new").rename(archive)
     return archive
 
 
 def repacked(package, version, work):
-    """The same package as a later version, whose configuration file has changed too."""
+    """The same package as a later version with a changed configuration file."""
     tree = work / "repacked"
     run("dpkg-deb", "-R", package, tree)
     control = tree / "DEBIAN" / "control"
@@ -140,7 +140,7 @@ def repacked(package, version, work):
 
 
 def rms(file):
-    """How loud a WAV of 16 or 24 bits is, full scale being 1."""
+    """The peak of a 16-bit or 24-bit WAV file; full scale is 1."""
     data = Path(file).read_bytes()
     width = struct.unpack_from("<H", data, data.index(b"fmt ") + 22)[0] // 8
     start = data.index(b"data") + 8
@@ -191,9 +191,9 @@ def upgrade(machine, package, work):
     wait("the user's configuration is used", lambda: machine.status("--http", "9081")["seconds"] > 1)
     later = repacked(package, "99.0", work)
     shutil.copy(later, machine.root / "later.deb")
-    # As unattended upgrades do: files that somebody changed stay as they are.
+    # Like unattended upgrades: modified files are kept.
     machine.at("dpkg", "--force-confdef", "--force-confold", "-i", "/later.deb")
-    check("the user's configuration outlives an upgrade", "# mine" in config.read_text())
+    check("the user's configuration survives an upgrade", "# mine" in config.read_text())
     check("what is shipped is the new version's",
           "next version" in (machine.root / "usr/share/melos/presets/calm.toml").read_text())
     status = wait("the service plays on", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
@@ -202,7 +202,7 @@ def upgrade(machine, package, work):
 
 
 def play_through_jack(machine):
-    """An ordinary user: a JACK server without a card, Melos on it, and a foreign JACK MIDI client that steers."""
+    """An ordinary user: a JACK server without a sound card, Melos on it, and a third-party JACK MIDI client that steers."""
     for client in ("jack_midi_send.py",):
         shutil.copy(CLIENTS / client, machine.root / "opt" / client)
     environment = "export JACK_NO_AUDIO_RESERVATION=1 JACK_NO_START_SERVER=1;"
@@ -211,7 +211,7 @@ def play_through_jack(machine):
         "--setenv=HOME=/home/alice", "--working-directory=/home/alice", "--quiet", *command.split())
     begin("jack", "jackd -r -S -t 3000 -d dummy -r 48000 -p 1024")
     wait("JACK runs", lambda: "system:playback_1" in machine.as_alice(environment + "jack_lsp"))
-    # The machine's configuration, which holds for her too, has another port by now.
+    # The system-wide configuration, which applies to this user too, now has another port.
     begin("melos-alice", "melos run --audio jack --preset calm --http 9080")
     wait("Melos plays through JACK", lambda: "melos" in machine.as_alice(environment + "jack_lsp -c system:playback_1"))
     machine.as_alice(environment + "python3 /opt/jack_midi_send.py melos:midi_in controls")

@@ -63,7 +63,7 @@ enum Command {
     Get(set::GetArgs),
     /// Load a preset in the running daemon
     Preset(set::PresetArgs),
-    /// Step through a setlist of the running daemon, or show where it is
+    /// Step through a setlist of the running daemon, or show the current entry
     Setlist(setlist::Args),
     /// List the presets of the running daemon
     Presets(list::Args),
@@ -71,9 +71,9 @@ enum Command {
     Scenes(list::Args),
     /// List the takes of the running daemon
     Takes(list::Args),
-    /// Print the latest log lines, or everything since a moment
+    /// Print the latest log lines, or everything since a given time
     Log(events::Args),
-    /// Check whether this machine can play, and say how to fix what is missing
+    /// Check whether this machine can play, and explain how to fix problems
     Doctor(doctor::Args),
     /// Show the status of the running daemon
     Status(status::Args),

@@ -4,6 +4,7 @@
 //! same [`Score`], however finely time is divided. Runs on the performance thread, or in the offline renderer.
 
 mod active_targets;
+mod arrangement;
 mod counter;
 mod deferred;
 mod handover;
@@ -13,91 +14,47 @@ mod modulations;
 mod performance;
 mod planner;
 mod queue;
-mod readback;
 mod scenes;
 mod score;
 mod seeds;
 mod settings;
 mod splices;
-mod steer;
 mod tempo;
-
-use std::sync::Arc;
 
 pub use handover::Handover;
 pub use scenes::{MAX_SCENES, SceneError};
 pub use score::{PULSES, PlanUpdate, Score};
 pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};
 
-use active_targets::ActiveTargets;
-use counter::Counter;
-use deferred::Deferred;
-use listening::Listening;
-use modulations::Modulations;
+use arrangement::{Arrangement, Step, Timing, fast, slow};
+use deferred::{Deferred, Line};
+use modulations::{Modulations, Shift};
 use performance::{Change, Morph, Performance};
-use planner::Planner;
-use queue::CommandQueue;
-use seeds::Seeds;
-use splices::Splices;
-use tempo::Tempo;
 
-use crate::conductor::harmony::{BarRequest, Return};
-use crate::event::parameter::{Param, Value};
-use crate::event::{ControlEvent, EngineCommand, TimedCommand};
-use crate::mel::{FRAMES_PER_LATENT, HOP};
+use crate::event::parameter::{Input, Param, TABLE, TempoSource, Value};
+use crate::event::{ControlEvent, EngineCommand};
+use crate::mel::HOP;
+use crate::music::emotion::Mood;
 use crate::music::glide::Length;
-use crate::music::plan::{Earlier, Plan, Returning};
-use crate::units::{SAMPLE_RATE, seconds_to_frames};
+use crate::music::theory::{Chord, Key};
+use crate::units::seconds_to_frames;
 
-/// Minimum frames past the horizon for which chords are planned, right after a beat. The longest beat is 1.5 s, so
-/// three seconds are always planned.
-const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
-/// Frames before the horizon that plans still cover: enough for the window around a latent that is generated again.
-const MEMORY: u64 = SAMPLE_RATE as u64 * 2;
 /// Frames before its beat at which a quantized change is released, so that the splice falls on the beat.
 const WAIT_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
-/// Frames behind the horizon from which latents are final and are listened to.
-const LISTEN_LAG: u64 = 8192;
-/// Frames of a latent.
-const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
-/// When the clock skips, notes that began more than this many beats before the new position are dropped.
-const STALE_BEATS: f64 = 0.25;
-
-/// What can happen next, in the order used within a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Held,
-    Waited,
-    Line,
-    Beat,
-    Harmony,
-    Morph,
-    Modulate,
-    Command,
-    Plan,
-    Pulse,
-}
+/// Tempi of an external clock closer than this ratio count as equal: 0.1 ms per beat.
+const TEMPO_TOLERANCE: f64 = 2e-4;
 
 /// Turns control events and the passing of time into a [`Score`].
 #[derive(Debug, Clone)]
 pub struct Conductor {
-    /// The horizon: everything before it is decided.
-    now: u64,
+    /// What is requested.
     performance: Performance,
-    targets: ActiveTargets,
+    /// What is in effect, and what follows from it.
+    arrangement: Arrangement,
     modulations: Modulations,
-    tempo: Tempo,
-    planner: Planner,
-    listening: Listening,
-    splices: Splices,
     deferred: Deferred,
     /// The frame at which a morph was requested, and its length.
     morph: Option<(u64, Length)>,
-    commands: CommandQueue,
-    seeds: Seeds,
-    counter: Counter,
-    /// Whether the plan reaches further than the last one handed out.
-    extended: bool,
 }
 
 impl Conductor {
@@ -112,36 +69,19 @@ impl Conductor {
                 tracing::warn!("ignoring a start value: {error}");
             }
         }
-        let targets = ActiveTargets::new(&performance);
-        let tempo = Tempo::new(&targets);
-        let mut start = Vec::new();
-        targets.tell_all(0, &mut start);
-        let mut commands = CommandQueue::default();
-        commands.add(start);
-        let mut conductor = Self {
-            now: 0,
-            planner: Planner::new(seed, tempo.clock().beats_per_bar()),
+        Self {
+            arrangement: Arrangement::new(seed, &performance),
             performance,
-            targets,
             modulations: Modulations::default(),
-            tempo,
-            listening: Listening::default(),
-            splices: Splices::default(),
             deferred: Deferred::default(),
             morph: None,
-            commands,
-            seeds: Seeds::new(seed),
-            counter: Counter::default(),
-            extended: false,
-        };
-        conductor.extend();
-        conductor
+        }
     }
 
     /// The horizon: the first frame not yet decided. Events apply here.
     #[must_use]
     pub const fn frame(&self) -> u64 {
-        self.now
+        self.arrangement.now()
     }
 
     /// Applies an event at the horizon.
@@ -149,41 +89,27 @@ impl Conductor {
     /// # Errors
     /// When a scene does not exist, cannot be stored or has no name; nothing is changed.
     pub fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
-        let change = match event {
-            ControlEvent::Set(param, value) => self.ask(*param, value)?,
-            ControlEvent::NextBar(param, value) => {
-                self.deferred.hold(*param, value, self.next_bar());
-                return Ok(());
+        match event {
+            ControlEvent::Set(param, value) => {
+                let change = self.request(*param, value)?;
+                self.schedule(change);
             }
-            ControlEvent::LeadNotes(held) => self.performance.lead_notes(*held),
-            ControlEvent::Morph(seconds) => {
-                self.morph = Some((self.now, self.length(Morph::Seconds(*seconds))));
-                return Ok(());
+            ControlEvent::LeadNotes(held) => {
+                let change = self.performance.lead_notes(*held);
+                self.schedule(change);
             }
-            ControlEvent::Modulate(param, by) => {
-                self.modulate(*param, *by);
-                return Ok(());
+            ControlEvent::NextBar(param, value) => self.deferred.hold(*param, value, self.next_bar()),
+            ControlEvent::Morph(seconds) => self.morph = Some((self.frame(), self.length(Morph::Seconds(*seconds)))),
+            ControlEvent::Modulate(param, modulation) => {
+                self.modulations.set(*param, *modulation, self.frame(), self.arrangement.clock());
+                if modulation.is_none() {
+                    self.arrangement.shift(*param, None, 0);
+                }
             }
-            ControlEvent::SceneValue { name, param, value } => {
-                return self.performance.set_in_scene(name, *param, value);
-            }
-            ControlEvent::Tempo(bpm) => {
-                self.follow_tempo(*bpm);
-                return Ok(());
-            }
-            ControlEvent::Beat { beat, at } => {
-                self.follow_beat(*beat, *at);
-                return Ok(());
-            }
-        };
-        let morph = self.morph.filter(|(moment, _)| *moment == self.now).map(|(_, length)| length);
-        match change {
-            Change::Nothing => {}
-            Change::Panic => self.panic(),
-            Change::One(param) if !param.policy().quantized || self.grid() == 0 => self.steer_one(param, morph),
-            Change::One(_) => self.deferred.wait(self.grid_beat(), morph),
-            Change::Many(morph) if self.grid() == 0 => self.steer_all(Some(self.length(morph)), self.now),
-            Change::Many(morph) => self.deferred.wait(self.grid_beat(), Some(self.length(morph))),
+            ControlEvent::SceneValue { name, param, value } => self.performance.set_in_scene(name, *param, value)?,
+            ControlEvent::Tempo(bpm) => self.follow_tempo(*bpm),
+            ControlEvent::Beat { beat, at } if beat.is_finite() => self.arrangement.align(*beat, *at),
+            ControlEvent::Beat { .. } => {}
         }
         Ok(())
     }
@@ -192,125 +118,247 @@ impl Conductor {
     /// there.
     pub fn advance(&mut self, until: u64, out: &mut Score) {
         while let Some((frame, step)) = self.next_step().filter(|(frame, _)| *frame < until) {
-            self.now = frame;
+            self.arrangement.move_to(frame);
             match step {
-                Step::Held => self.release(),
-                Step::Waited => self.steer_waiting(),
+                Step::Held => self.release_held(),
+                Step::Waited => self.apply_waiting(),
                 Step::Line => self.cross_line(out),
-                Step::Beat => self.beat(out),
-                Step::Harmony => self.planner.play_next(frame, self.tempo.clock().beat_at(frame) - STALE_BEATS, out),
-                Step::Morph => self.targets.step_morph(frame, self.tempo.clock(), &mut out.commands),
                 Step::Modulate => self.step_modulations(),
-                Step::Command => out.commands.extend(self.commands.pop()),
-                Step::Plan => self.hand_out_plan(out),
-                Step::Pulse => self.counter.count_pulse(frame, self.tempo.clock(), out),
+                step => self.arrangement.perform(step, out),
             }
         }
-        self.now = self.now.max(until);
+        self.arrangement.move_to(self.frame().max(until));
     }
 
     /// Processes the chroma (on any scale) of a generated latent that starts at frame `from`. Each must arrive before
     /// the horizon is two latents past its start; a latent generated again is processed again.
     pub fn listen(&mut self, from: u64, chroma: &[f32; 12]) {
-        self.listening.hear(from, chroma);
+        self.arrangement.listen(from, chroma);
     }
 
     fn next_step(&self) -> Option<(u64, Step)> {
-        let clock = self.tempo.clock();
+        let clock = self.arrangement.clock();
         let ahead_of = |beat: u64| clock.frame_at(beat as f64).saturating_sub(WAIT_LEAD);
-        // A plan that merely reaches further must not include changes, so it waits for their splice.
-        let plan = self.splices.due().or(self.extended.then_some(self.now));
-        let candidates = [
+        let own = [
             (self.deferred.held_for().map(ahead_of), Step::Held),
             (self.deferred.waits_for().map(ahead_of), Step::Waited),
             (self.deferred.line_at().map(|beat| clock.frame_at(beat as f64)), Step::Line),
-            (Some(self.counter.beat_due(clock)), Step::Beat),
-            (self.planner.next_frame(clock), Step::Harmony),
-            (self.targets.next_morph_step(), Step::Morph),
             (self.modulations.due(), Step::Modulate),
-            (self.commands.due(), Step::Command),
-            (plan, Step::Plan),
-            (Some(self.counter.pulse_due(clock)), Step::Pulse),
         ];
-        candidates.into_iter().filter_map(|(frame, step)| Some((frame?.max(self.now), step))).min()
+        let steps = own.into_iter().chain(self.arrangement.steps());
+        steps.filter_map(|(frame, step)| Some((frame?.max(self.frame()), step))).min()
     }
 
-    fn beat(&mut self, out: &mut Score) {
-        let position = self.counter.count_beat(self.now, self.tempo.clock(), out);
-        let expression = EngineCommand::Expression(self.planner.expression(position));
-        out.commands.push(TimedCommand { frame: self.now, command: expression });
-        let oldest = self.now.saturating_sub(MEMORY);
-        self.planner.forget_before(position, self.tempo.clock().beat_at(oldest));
-        self.tempo.forget_before(oldest);
-        self.extend();
+    /// Requests a value; returns what has to take effect.
+    fn request(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
+        let followed_mood = self.follows_mood();
+        let change = self.performance.set(param, value)?;
+        let released =
+            matches!(param, Param::TempoFollow | Param::TempoSource) && followed_mood && !self.follows_mood();
+        if !released {
+            return Ok(change);
+        }
+        // When the tempo stops following the mood, the current tempo stays.
+        Ok(match self.set_tempo(self.arrangement.target_bpm()) {
+            Change::Nothing => change,
+            tempo => tempo,
+        })
     }
 
-    /// Plans as far ahead as needed.
-    fn extend(&mut self) {
-        let until = self.now + PLAN_AHEAD;
-        loop {
-            let end = self.planner.end();
-            self.tempo.lay(&self.targets, end);
-            if self.tempo.clock().frame_at(end) >= until {
-                return;
+    /// Lets a requested change take effect, at once or on the next beat or bar.
+    fn schedule(&mut self, change: Change) {
+        let quantized = self.performance.asked().choice(Param::Quantize) != 0;
+        let morph = self.morph.filter(|(moment, _)| *moment == self.frame()).map(|(_, length)| length);
+        match change {
+            Change::Nothing => {}
+            Change::Panic => self.arrangement.panic(&self.performance),
+            Change::One(param) if quantized && param.policy().quantized => {
+                self.deferred.wait(self.quantized_beat(), morph);
             }
-            let request = self.request(self.planner.next_bar(), end);
-            self.planner.plan_bar(&request);
-            self.extended = true;
+            Change::One(param) => self.arrangement.steer_one(param, &self.performance, morph),
+            Change::Many(morph) if quantized => {
+                self.deferred.wait(self.quantized_beat(), Some(self.length(morph)));
+            }
+            Change::Many(morph) => {
+                let morph = Some(self.length(morph));
+                let timing = Timing { morph, ..Timing::default() };
+                self.arrangement.steer(slow().chain(fast()), &self.performance, timing);
+            }
         }
     }
 
-    /// The request for a bar played from a beat on.
-    fn request(&self, bar: u64, from: f64) -> BarRequest {
-        let clock = self.tempo.clock();
-        let beats = clock.beats_per_bar();
-        let start = clock.frame_at(from);
-        let settled = self.now.saturating_sub(LISTEN_LAG);
-        let one_bar_ago = seconds_to_frames(f64::from(beats) * 60.0 / clock.tempo_at(self.now));
-        let (settings, steering) = (self.targets.settings(), self.targets.steering());
-        BarRequest {
-            bar,
-            beats,
-            mood: steering.mood.at(start, clock),
-            tonic: settings.choice(Param::Key),
-            mode: settings.mode(),
-            lead: self.targets.lead(),
-            heard: self.listening.mean(settled.saturating_sub(one_bar_ago), settled),
-            dynamics: settings.number(Param::Dynamics),
-            temperature: steering.temperature.at(start, clock),
-            recall: settings.number(Param::Recall),
+    /// The next beat or bar, depending on `quantize`.
+    fn quantized_beat(&self) -> u64 {
+        const BEAT: u8 = 1;
+        if self.performance.asked().choice(Param::Quantize) == BEAT {
+            self.arrangement.counter().beat()
+        } else {
+            self.next_bar()
         }
     }
 
-    fn hand_out_plan(&mut self, out: &mut Score) {
-        let splice = self.splices.due().filter(|due| *due <= self.now).map(|_| self.splices.order(self.now));
-        self.extended = false;
-        out.plans.push(PlanUpdate { plan: Arc::new(self.plan()), splice });
+    /// The first beat of the next bar.
+    fn next_bar(&self) -> u64 {
+        self.arrangement.counter().bar_line(self.arrangement.clock())
     }
 
-    fn plan(&self) -> Plan {
-        Plan {
-            seed: self.seeds.current(),
-            clock: self.tempo.clock().clone(),
-            chords: self.planner.chords(self.tempo.clock()),
-            returns: self.returns(),
-            steering: self.targets.steering().clone(),
+    /// The length of a morph.
+    fn length(&self, morph: Morph) -> Length {
+        match morph {
+            Morph::Seconds(seconds) => Length::Frames(seconds_to_frames(f64::from(seconds))),
+            Morph::Bars(bars) => Length::Beats(f64::from(bars) * f64::from(self.arrangement.clock().beats_per_bar())),
         }
     }
 
-    /// Where the network meets the noise of an earlier phrase.
-    fn returns(&self) -> Vec<Returning> {
-        let clock = self.tempo.clock();
-        let of = |(beat, returns): (f64, Option<Return>)| {
-            let earlier = returns.and_then(|Return { bar, source, strictness }| {
-                let (start, source) = (self.counter.bar_start(bar, clock)?, self.counter.bar_start(source, clock)?);
-                // A whole number of latents, so that their noise never repeats or skips one.
-                let latents = (start.checked_sub(source)? + LATENT / 2) / LATENT;
-                Some(Earlier { latents, share: strictness })
-            });
-            Returning { frame: clock.frame_at(beat), earlier }
-        };
-        self.planner.returns().map(of).collect()
+    /// Requests the held changes slightly before their bar line, so that they take effect on it.
+    fn release_held(&mut self) {
+        let (beat, values) = self.deferred.take_held();
+        let beat = beat.max(self.arrangement.counter().beat());
+        let mut panic = false;
+        for (param, value) in &values {
+            match self.request(*param, value) {
+                Ok(Change::Nothing) => {}
+                Ok(Change::One(_)) => self.deferred.wait(beat, None),
+                Ok(Change::Many(morph)) => self.deferred.wait(beat, Some(self.length(morph))),
+                Ok(Change::Panic) => panic = true,
+                Err(error) => tracing::warn!("{error}; the change at the bar line was dropped"),
+            }
+        }
+        let line = self.deferred.reach(beat, None);
+        line.panic |= panic;
+        line.released.extend(values);
+    }
+
+    /// Applies waiting changes: to the network now, so that the splice falls on the beat, and to the engine on the
+    /// beat.
+    fn apply_waiting(&mut self) {
+        if let Some(waiting) = self.deferred.take_waiting() {
+            let beat = waiting.beat.max(self.arrangement.counter().beat());
+            let frame = self.arrangement.clock().frame_at(beat as f64).max(self.frame());
+            let timing = Timing { frame: Some(frame), beat: Some(beat as f64), morph: waiting.morph };
+            self.arrangement.steer(slow(), &self.performance, timing);
+            self.deferred.reach(beat, waiting.morph);
+        }
+    }
+
+    /// Applies the rest of the waiting changes, on the beat itself.
+    fn cross_line(&mut self, out: &mut Score) {
+        if let Some(Line { morph, panic, released, .. }) = self.deferred.take_line() {
+            self.arrangement.steer(fast(), &self.performance, Timing { morph, ..Timing::default() });
+            if panic {
+                self.arrangement.panic(&self.performance);
+            }
+            out.released.extend(released.into_iter().map(|(param, value)| (self.frame(), param, value)));
+        }
+    }
+
+    fn step_modulations(&mut self) {
+        let settings = self.performance.asked();
+        let (now, seed) = (self.arrangement.now(), self.arrangement.seeds().current());
+        let shifts = self.modulations.step(now, self.arrangement.clock(), seed, |param| settings.number(param));
+        for Shift { param, amount, within } in shifts {
+            self.arrangement.shift(param, Some(amount), within);
+        }
+    }
+
+    fn follows_mood(&self) -> bool {
+        self.performance.asked().tempo_source() == TempoSource::Mood
+    }
+
+    /// Sets a tempo, clamped to its range, that was not set through the parameter.
+    fn set_tempo(&mut self, bpm: f64) -> Change {
+        match Param::Tempo.fit(Input::Number(bpm)) {
+            Ok(Some(Value::Number(bpm))) => self.performance.lead_tempo(bpm),
+            _ => Change::Nothing,
+        }
+    }
+
+    /// Follows the tempo of an external clock.
+    fn follow_tempo(&mut self, bpm: f64) {
+        let current = f64::from(self.performance.asked().number(Param::Tempo));
+        let known = !self.follows_mood() && (bpm / current - 1.0).abs() < TEMPO_TOLERANCE;
+        if !known && self.set_tempo(bpm) != Change::Nothing {
+            self.arrangement.steer_one(Param::Tempo, &self.performance, None);
+        }
+    }
+
+    /// The requested value of a parameter; the tempo as heard while it follows the emotion.
+    #[must_use]
+    pub fn value(&self, param: Param) -> Value {
+        if param == Param::Tempo && self.follows_mood() {
+            return Value::Number(self.arrangement.target_bpm() as f32);
+        }
+        self.performance.asked().get(param)
+    }
+
+    /// Every parameter with a value, in table order.
+    #[must_use]
+    pub fn values(&self) -> Vec<(Param, Value)> {
+        let all = TABLE.iter().map(|spec| (spec.param, self.value(spec.param)));
+        all.filter(|(_, value)| *value != Value::Trigger).collect()
+    }
+
+    /// The engine's state if it has missed nothing: levels, switches, the phrase's level and the sounding notes.
+    pub fn held_by_engine(&self) -> impl Iterator<Item = EngineCommand> {
+        let (arrangement, planner) = (&self.arrangement, self.arrangement.planner());
+        let last_beat = arrangement.counter().beat().checked_sub(1);
+        let expression = last_beat.map(|beat| EngineCommand::Expression(planner.expression(beat as f64)));
+        let values = arrangement.targets().sent_values(arrangement.now(), arrangement.clock());
+        values.chain(expression).chain(planner.sounding())
+    }
+
+    /// The settings that recreate this state in [`Conductor::new`], for the state file and control logs.
+    #[must_use]
+    pub fn settings(&self) -> Vec<(Param, Value)> {
+        self.performance.asked().list()
+    }
+
+    /// The active seed, for [`Conductor::new`].
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.arrangement.seeds().asked()
+    }
+
+    /// The stored scenes by name, for the state file; [`ControlEvent::SceneValue`] restores them.
+    pub fn scenes(&self) -> impl Iterator<Item = (&str, Vec<(Param, Value)>)> {
+        self.performance.scenes().iter().map(|(name, settings)| (name, settings.list()))
+    }
+
+    /// The mood at the horizon, possibly gliding to the requested one.
+    #[must_use]
+    pub fn mood(&self) -> Mood {
+        self.arrangement.targets().steering().mood.at(self.frame(), self.arrangement.clock())
+    }
+
+    /// The parameters that are being modulated.
+    pub fn modulated(&self) -> impl Iterator<Item = Param> {
+        self.modulations.params()
+    }
+
+    /// The tempo at the horizon in beats per minute.
+    #[must_use]
+    pub fn tempo(&self) -> f64 {
+        self.arrangement.clock().tempo_at(self.frame())
+    }
+
+    /// The planned chords from the one at the horizon on, each with the frame it begins at.
+    pub fn outlook(&self) -> impl Iterator<Item = (u64, Chord)> {
+        let clock = self.arrangement.clock();
+        self.arrangement
+            .planner()
+            .chords_from(clock.beat_at(self.frame()))
+            .map(|(beat, chord)| (clock.frame_at(beat), chord))
+    }
+
+    /// The names of the stored scenes, in order.
+    pub fn scene_names(&self) -> impl Iterator<Item = &str> {
+        self.performance.scenes().iter().map(|(name, _)| name)
+    }
+
+    /// The chord and the key at the horizon.
+    #[must_use]
+    pub fn chord(&self) -> Option<(Chord, Key)> {
+        self.arrangement.planner().chord_at(self.arrangement.clock().beat_at(self.frame()))
     }
 }
 

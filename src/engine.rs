@@ -129,10 +129,10 @@ impl Engine {
             pad: Pool::new(),
             upper: Pool::new(),
             mixer: Mixer::new(),
-            width: Ramp::new(default(Param::Width), 0.05),
+            width: Ramp::of(Param::Width, default(Param::Width)),
             freeze: Freeze::new(),
-            reverb: Reverb::new(default(Param::Reverb), default(Param::ReverbSize)),
-            tone: Tone::new(default(Param::Tone)),
+            reverb: Reverb::new(),
+            tone: Tone::new(),
             play,
             play_fade: 0.0,
             limiter: Limiter::new(),
@@ -251,12 +251,13 @@ impl Engine {
     fn number(&mut self, param: Param, value: f32) {
         debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted on entry: {value}");
         match param {
-            Param::Reverb => self.reverb.set_amount(value),
-            Param::ReverbSize => self.reverb.set_size(value),
             Param::Width => self.width.set(value),
-            Param::Tone => self.tone.set(value),
             Param::PlayFade => self.play_fade = value,
-            _ => self.mixer.number(param, value),
+            _ => {
+                self.mixer.number(param, value);
+                self.reverb.number(param, value);
+                self.tone.number(param, value);
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! Threads and tasks whose panics are handled, by one of three rules: an essential one ends the process with an error, so
-//! that its supervisor restarts it; one that can restart does; for one that cannot, what is lost is reported and the music
+//! Threads and tasks whose panics are handled in one of three ways: if the thread is essential, the process ends with an
+//! error, so that its supervisor restarts it; if it can restart, it does; otherwise the loss is reported and the music
 //! continues.
 
 use std::io;
@@ -36,7 +36,7 @@ pub fn spawn<T: Send + 'static>(
 }
 
 /// Starts a thread that the music does not depend on. When `work` panics it is called again a second later, keeping its
-/// state, which must be fit for that; when `work` returns, the thread ends.
+/// state, which must still be valid after a panic; when `work` returns, the thread ends.
 ///
 /// # Errors
 /// When no thread can be created.
@@ -50,8 +50,8 @@ pub fn spawn_steady(name: &'static str, mut work: impl FnMut() + Send + 'static)
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `lost` reports what is
-/// lost with it.
+/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `lost` reports
+/// the loss.
 ///
 /// # Errors
 /// When no thread can be created.
@@ -76,7 +76,7 @@ pub fn fenced(work: impl FnOnce()) {
     }
 }
 
-/// Runs a task that the music does not depend on, with the rule of [`spawn_steady`].
+/// Runs a task that the music does not depend on, restarting it as [`spawn_steady`] does.
 pub async fn steady_task(name: &'static str, mut work: impl AsyncFnMut()) {
     while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
         restarting(name);
@@ -84,7 +84,7 @@ pub async fn steady_task(name: &'static str, mut work: impl AsyncFnMut()) {
     }
 }
 
-/// Calls `counter` at every panic that the music survives, from the thread that panicked. Only the first call counts.
+/// Calls `counter` at every panic that the music survives, from the thread that panicked. Only the first call takes effect.
 pub fn count_panics(counter: impl Fn() + Send + Sync + 'static) {
     let _ = COUNTER.set(Box::new(counter));
 }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_of_an_essential_thread_is_reported_and_its_end_is_not() {
+    fn a_panic_in_an_essential_thread_is_reported_but_its_normal_end_is_not() {
         assert_eq!(spawn("ends", || 7).unwrap().join().unwrap(), 7);
         assert!(first().is_none());
         assert!(spawn("panics", || panic!("on purpose")).unwrap().join().is_err());
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_restart_is_reported_as_lost() {
+    fn a_thread_that_cannot_restart_is_reported() {
         let (lost, losses) = channel();
         let told = lost.clone();
         spawn_mortal("ends", || (), move || lost.send("ends").unwrap()).unwrap().join().unwrap();

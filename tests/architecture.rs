@@ -1,4 +1,5 @@
-//! A module uses only modules above it in `src/lib.rs`, which lists them in data-flow order, and no two files use each other.
+//! The structure of the source: a module uses only modules above it in `src/lib.rs`, which lists them in data-flow order, no
+//! two files use each other, and every counter has a reader.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,7 +112,7 @@ impl Crate {
                 self.0.get(&inside)?;
             }
         }
-        while let Some(next) = rest.first().map(|next| [base.as_slice(), &[next.clone()]].concat())
+        while let Some(next) = rest.first().map(|next| [base.as_slice(), std::slice::from_ref(next)].concat())
             && self.0.contains_key(&next)
         {
             (base, rest) = (next, &rest[1..]);
@@ -177,6 +178,63 @@ fn modules_only_name_modules_above_them() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The functions of a source text, each by its name with its body.
+fn functions(source: &str) -> Vec<(&str, &str)> {
+    let name = |text: &str| text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(0);
+    source.split("fn ").skip(1).map(|text| (&text[..name(text)], text)).collect()
+}
+
+/// Returns the names of the counters that a source text increments without using the result.
+fn counters(source: &str) -> BTreeSet<&str> {
+    let lines = source.lines().filter(|line| !line.trim_start().starts_with("let "));
+    let before = lines.filter_map(|line| line.split_once(".fetch_add(").or_else(|| line.split_once(".fetch_max(")));
+    before
+        .map(|(before, _)| {
+            let before = before.split_once('[').map_or(before, |(before, _)| before);
+            &before[before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| at + 1)..]
+        })
+        .collect()
+}
+
+#[test]
+fn every_counter_has_a_reader() {
+    let mut files = Vec::new();
+    rust_files(Path::new("src"), &mut files);
+    let sources = files.iter().filter(|file| !file.iter().any(|part| part == "tests" || part == "tests.rs"));
+    let sources: Vec<String> = sources.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let all: Vec<_> = sources.iter().flat_map(|source| functions(without_tests(source))).collect();
+    let mut found = 0;
+    for source in &sources {
+        let own = functions(without_tests(source));
+        for counter in counters(without_tests(source)) {
+            found += 1;
+            let of_tuple = counter.chars().all(|c| c.is_ascii_digit());
+            let name = format!(".{counter}");
+            let reads = |body: &str| {
+                body.split(&name).skip(1).any(|rest| {
+                    let after_index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+                    let rest = after_index.map_or(rest, |(_, rest)| rest);
+                    [".load(", ".swap(", ".each_ref(", ".iter("].iter().any(|read| rest.starts_with(read))
+                })
+            };
+            // A function that reads it, and that is called by another one; `drop` is called by the compiler.
+            let readers = if of_tuple { &own } else { &all };
+            let is_called = |name: &str| {
+                let call = [format!(".{name}("), format!("::{name}(")];
+                name == "drop"
+                    || all.iter().any(|(other, body)| *other != name && call.iter().any(|call| body.contains(call)))
+            };
+            // Progress of the output, which only tests observe.
+            if counter == "callbacks" {
+                continue;
+            }
+            let is_read = readers.iter().any(|(name, body)| reads(body) && is_called(name));
+            assert!(is_read, "nothing reads the counter `{counter}`; if it counts losses, use `event::health`");
+        }
+    }
+    assert!(found > 10, "counters are found");
 }
 
 /// Returns the first column of the module table in `ARCHITECTURE.md`.

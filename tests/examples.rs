@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use addresses::{addresses, exists};
-use client::{Client, python};
+use client::{Client, python, wait_until_bound};
 use daemon::Daemon;
 use melos::event::parameter::{Kind, Param};
 use serde_json::Value;
@@ -196,8 +196,70 @@ fn the_sensor_script_steers() {
 }
 
 #[test]
+fn the_mqtt_bridge_connects_a_broker() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let port = client::free_port();
+    let settings = folder.path().join("mosquitto.conf");
+    fs::write(&settings, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
+    let _broker = Client::spawn(Command::new("mosquitto").arg("-c").arg(settings));
+    let bridge = bridge("mqtt.py", folder.path());
+    let ports = ["--port", &daemon.osc.to_string(), "--broker-port", &port];
+    let bridge = Client::spawn(&mut python(bridge.to_str().unwrap(), &ports));
+    bridge.expect("broker: Success");
+    let hear = || Client::spawn(Command::new("mosquitto_sub").args(["-p", &port, "-v", "-t", "melos/#"]));
+    let display = hear();
+    display.expect_all(&["melos/online 1", "melos/key D", "melos/beat 1 "]);
+    let publish = |arguments: &[&str]| {
+        assert!(Command::new("mosquitto_pub").args(["-p", &port]).args(arguments).status().unwrap().success());
+    };
+    publish(&["-t", "melos/set/emotion", "-m", "angry"]);
+    daemon.wait_until("a mood was chosen", |status| status["parameters"]["emotion"] == "angry");
+    publish(&["-t", "melos/set/preset/next", "-n"]);
+    daemon.wait_until("a trigger has fired", |status| status["parameters"]["preset"] == "cathedral");
+    publish(&["-t", "melos/set/level/pad", "-m", "-9.5"]);
+    display.expect("melos/level/pad -9.5");
+    let _again = daemon.start_again(folder.path(), &quiet("E"));
+    display.expect("melos/key E");
+    // Kept by the broker for displays that come later.
+    hear().expect("melos/key E");
+}
+
+#[test]
+fn the_art_net_bridge_moves_lights_and_hears_a_desk() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let (osc, lights, desk) = (daemon.osc.to_string(), client::free_port(), client::free_port());
+    let lamp = Client::spawn(&mut python("tests/clients/artnet.py", &["lamp", &lights]));
+    wait_until_bound(&lights);
+    let bridge = bridge("artnet.py", folder.path());
+    let arguments = ["--port", &osc, "--lights", "127.0.0.1", "--lights-port", &lights];
+    let arguments = [&arguments[..], &["--desk-universe", "0", "--desk-port", &desk]].concat();
+    let _bridge = Client::spawn(&mut python(bridge.to_str().unwrap(), &arguments));
+    // Calm is the fourth emotion; the beat flashes.
+    lamp.expect("frame [0, 0, 0, 255, 0, 0, 0, 0, ");
+    lamp.expect_line("a beat", |line| line.split(", ").nth(9) == Some("255"));
+    let _desk = Client::spawn(&mut python("tests/clients/artnet.py", &["desk", &desk]));
+    daemon.wait_until("the desk has moved valence", |status| near(&status["parameters"]["valence"], -0.6));
+    let again = daemon.start_again(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "angry"]);
+    lamp.expect_line("the lights follow the restarted Melos", |line| {
+        line.split(", ").nth(5).and_then(|weight| weight.parse::<u8>().ok()).is_some_and(|weight| weight > 100)
+    });
+    drop(again);
+}
+
+/// A copy of a bridge that subscribes again sooner.
+fn bridge(name: &str, folder: &Path) -> PathBuf {
+    let text = fs::read_to_string(format!("examples/{name}")).unwrap();
+    assert!(text.contains("RENEW = 10 "), "{name}");
+    let path = folder.join(name);
+    fs::write(&path, text.replace("RENEW = 10 ", "RENEW = 0.5 ")).unwrap();
+    path
+}
+
+#[test]
 fn python_examples_compile() {
-    for script in ["sensor.py", "touchdesigner.py"] {
+    for script in ["sensor.py", "touchdesigner.py", "mqtt.py", "artnet.py"] {
         let check = "import ast, sys; ast.parse(open(sys.argv[1]).read())";
         assert!(python("-c", &[check, &format!("examples/{script}")]).status().unwrap().success(), "{script}");
     }

@@ -23,7 +23,7 @@ mod playing;
 mod recording;
 
 use std::fs;
-use std::io::{Read, Write, pipe};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -113,7 +113,7 @@ fn a_slow_disk() {
     let disk = Disk::new(32);
     let stage = OnStage::start(&disk.path());
     stage.begin_take();
-    disk.be_slow(4);
+    disk.be_slow(3);
     stage.wait_until_well();
     let status = stage.daemon.status().unwrap();
     assert_eq!((&status["recording"]["missing_seconds"], &status["losses"]["failed_takes"]), (&0.0.into(), &0.into()));
@@ -159,9 +159,9 @@ fn no_descriptor_left() {
     let waiting: Vec<_> = (0..20).map(|_| TcpStream::connect(("127.0.0.1", stage.daemon.http)).unwrap()).collect();
     stage.daemon.oscsend(&["/melos/record", "i", "1"]);
     stage.daemon.oscsend(&["/melos/preset", "s", "storm"]);
-    seconds(3.0);
+    seconds(2.0);
     let used = processor_seconds(process) - used;
-    assert!(used < 2.5, "{used} s of CPU time in 3 s: it is busy-waiting");
+    assert!(used < 1.7, "{used} s of CPU time in 2 s: it is busy-waiting");
     limit("1024");
     drop(waiting);
     stage.daemon.wait_until("the preset", |status| status["parameters"]["preset"] == "storm");
@@ -226,23 +226,16 @@ fn little_memory_and_many_greedy_clients() {
 }
 
 #[test]
-fn a_hung_log_reader() {
-    let (_reader, writer) = full_pipe();
+fn a_log_reader_that_hangs_and_then_dies() {
+    let (reader, writer) = full_pipe();
     let state = tempfile::tempdir().unwrap();
     let stage = OnStage::start_logging_to(writer.into(), state.path());
     mistakes(&stage);
-    seconds(2.0);
-    stage.was_heard();
-}
-
-#[test]
-fn a_dead_log_reader() {
-    let (reader, writer) = pipe().unwrap();
-    let state = tempfile::tempdir().unwrap();
-    let stage = OnStage::start_logging_to(writer.into(), state.path());
+    seconds(1.5);
+    stage.follows();
     drop(reader);
     mistakes(&stage);
-    seconds(2.0);
+    seconds(1.0);
     stage.was_heard();
 }
 
@@ -254,8 +247,15 @@ fn mistakes(stage: &OnStage) {
 }
 
 #[test]
-fn a_sender_with_a_fast_clock() {
+fn senders_with_a_fast_clock_floods_and_noise() {
     let (_state, stage) = on_stage();
+    a_fast_clock(&stage);
+    a_flood_and_noise(&stage);
+    stage.was_heard();
+}
+
+/// Schedules far more than fits for the next hour, then steers.
+fn a_fast_clock(stage: &OnStage) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let late = vec![message("/melos/emotion", "sad"); 100];
     for n in 0..60 {
@@ -265,15 +265,13 @@ fn a_sender_with_a_fast_clock() {
     let refused = |status: &serde_json::Value| status["losses"]["lost_scheduled"].as_u64() > Some(1000);
     stage.daemon.wait_until("the rest is refused", refused);
     stage.daemon.oscsend(&["/melos/panic"]);
-    stage.was_heard();
+    stage.follows();
 }
 
-#[test]
-fn a_flood_of_messages_and_noise() {
-    let (_state, stage) = on_stage();
+fn a_flood_and_noise(stage: &OnStage) {
     let port = stage.daemon.osc.to_string();
     let mut sensors =
-        python("tests/clients/osc_sensors.py", &[&port, "10000", "3"]).stdout(Stdio::null()).spawn().unwrap();
+        python("tests/clients/osc_sensors.py", &[&port, "10000", "2"]).stdout(Stdio::null()).spawn().unwrap();
     let mut random = 1u32;
     while sensors.try_wait().unwrap().is_none() {
         let noise: Vec<u8> = std::iter::repeat_with(|| {
@@ -287,27 +285,18 @@ fn a_flood_of_messages_and_noise() {
         seconds(0.001);
     }
     stage.daemon.wait_until("the last values", |status| status["parameters"]["valence"] == 0.25);
-    stage.was_heard();
 }
 
 #[test]
-fn a_hung_listener() {
+fn a_hung_listener_and_a_hung_device() {
     let (_state, mut stage) = on_stage();
     let other = stage.another_recorder();
     seconds(0.5);
     signal(other, "STOP");
-    seconds(3.0);
+    seconds(2.0);
     signal(other, "CONT");
     stage.follows();
     seconds(1.0);
-    // The blocks that do not come in time are the other one's.
-    stage.check_sound();
-}
-
-#[test]
-fn a_hung_device() {
-    let (_state, mut stage) = on_stage();
-    seconds(2.5);
     stage.check_sound();
     // A hiccup, a pause short enough that the client stays, and a longer one.
     for stall in [0.3, 1.2, 3.5] {
@@ -320,10 +309,11 @@ fn a_hung_device() {
         stage.daemon.wait_until("it plays under its name", playing);
         stage.listen_anew();
         stage.follows();
-        seconds(2.0);
+        seconds(1.0);
         stage.check_sound();
     }
     stage.wait_until_well();
     stage.listen_anew();
+    seconds(0.5);
     stage.was_heard();
 }

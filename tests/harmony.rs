@@ -318,7 +318,7 @@ fn every_pair_of_emotions_uses_different_chords() {
 }
 
 #[test]
-fn the_plan_follows_the_network_only_if_it_insists() {
+fn the_plan_follows_the_network_only_after_repeated_deviation() {
     let insisted = chord("Am");
     let wait = |heard: &dyn Fn(u64, &BarPlan) -> [f32; 12]| {
         let mut harmony = Harmony::new(4);

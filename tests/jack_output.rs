@@ -43,10 +43,11 @@ fn in_own_process(name: &str) {
 #[test]
 fn jack() {
     in_own_process("the_sound_has_no_gap");
-    in_own_process("a_server_may_die_and_come_back");
-    in_own_process("a_server_may_stand_still");
-    in_own_process("a_server_may_come_later");
-    in_own_process("any_number_of_ports_will_do_and_they_may_come_later");
+    in_own_process("a_server_may_crash_and_restart");
+    in_own_process("a_server_may_hang");
+    in_own_process("a_server_may_start_later");
+    in_own_process("the_output_can_be_left_and_taken_again_without_a_click");
+    in_own_process("any_number_of_ports_works_and_they_may_appear_later");
 }
 
 fn server_name() -> String {
@@ -178,7 +179,7 @@ fn the_sound_has_no_gap() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_die_and_come_back() {
+fn a_server_may_crash_and_restart() {
     let mut server = JackServer::start(&server_name(), 256);
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
@@ -205,7 +206,7 @@ fn a_server_may_die_and_come_back() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_stand_still() {
+fn a_server_may_hang() {
     let server = JackServer::patient(&server_name());
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
@@ -229,7 +230,7 @@ fn a_server_may_stand_still() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_come_later() {
+fn a_server_may_start_later() {
     let player = Player::start_on(AudioHost::Auto);
     let status = player.output.status();
     assert!(status.is_null() && !status.connected(), "{}", status.name());
@@ -239,6 +240,35 @@ fn a_server_may_come_later() {
     println!("taken after {taken:?}");
     assert!(status.name().starts_with("JACK"), "{}", status.name());
     check_sine(&listen(1));
+    player.stop();
+}
+
+#[test]
+#[ignore = "started by the test `jack`"]
+fn the_output_can_be_left_and_taken_again_without_a_click() {
+    let _server = JackServer::patient(&server_name());
+    let player = Player::start();
+    let config = |host| AudioConfig { host, device: None, block_frames: None };
+    for _ in 0..3 {
+        let frame = player.status.frame();
+        wait_until("the sound is there again", || player.status.frame() > frame + 24_000);
+        let listener = thread::spawn(|| listen(2));
+        sleep(Duration::from_millis(800));
+        player.output.configure(config(AudioHost::Null));
+        wait_until("the null output", || player.output.status().is_null());
+        let sound = listener.join().unwrap();
+        let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording is not silent") + 48;
+        let (sound, end) = sound[start..].split_at(sound.len() - start - 4800);
+        assert!(end.iter().all(|sample| *sample == 0.0), "it is still connected");
+        // The steepest part of the sine rises by 0.021 a frame.
+        let steepest = sound.windows(2).map(|two| (two[1] - two[0]).abs()).fold(0.0, f32::max);
+        assert!(steepest < 0.025, "a step of {steepest}");
+        player.output.configure(config(AudioHost::Jack));
+        wait_until("JACK again", || player.output.status().connected() && !player.output.status().is_null());
+    }
+    wait_until("fade-in", || player.output.status().connected());
+    check_sine(&listen(1));
+    assert_eq!(player.status.losses().count(Loss::Devices), 0);
     player.stop();
 }
 
@@ -269,7 +299,7 @@ fn connections(port: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn any_number_of_ports_will_do_and_they_may_come_later() {
+fn any_number_of_ports_works_and_they_may_appear_later() {
     let connected = |left: &str, right: &str| {
         wait_until(&format!("connections to {left} and {right}"), || {
             connections("melos-audio:left") == [left] && connections("melos-audio:right") == [right]
@@ -278,6 +308,9 @@ fn any_number_of_ports_will_do_and_they_may_come_later() {
     let server = JackServer::with_playback(&server_name(), 6);
     let player = Player::start();
     connected("system:playback_1", "system:playback_2");
+    // What is shown follows a server that changes its block size.
+    assert!(Command::new("jack_bufsize").arg("512").status().unwrap().success());
+    wait_until("the new block size", || player.output.status().name().ends_with(" 512 frames per block"));
     player.stop();
     drop(server);
 

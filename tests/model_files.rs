@@ -101,7 +101,7 @@ fn a_wrong_shape() {
 }
 
 #[test]
-fn a_contract_for_a_different_version() {
+fn a_manifest_for_a_different_version() {
     let result = load_changed(|folder| edit(folder, "schema = 3", "schema = 2"));
     assert_says(result, &["model.toml", "schema is 2", "needs 3"]);
     let result = load_changed(|folder| edit(folder, "hop = 512", "hop = 256"));
@@ -111,7 +111,7 @@ fn a_contract_for_a_different_version() {
 }
 
 #[test]
-fn an_invalid_contract() {
+fn an_invalid_manifest() {
     let result = load_changed(|folder| edit(folder, "window = 40", "window = \"all\""));
     assert_says(result, &["model.toml:26: composer.window = \"all\": expected an integer from 1 to 16384"]);
     let result =

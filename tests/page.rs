@@ -73,7 +73,7 @@ fn preset_parameters_and_scenes_survive_a_restart() {
     assert!(daemon.terminate().0.success());
 
     let daemon = Daemon::start(state.path(), &arguments);
-    let status = daemon.wait_until("values are told", |status| status["parameters"]["reverb"] == 0.125);
+    let status = daemon.wait_until("values are reported", |status| status["parameters"]["reverb"] == 0.125);
     assert_eq!(status["parameters"]["preset"], "storm");
     daemon.oscsend(&["/melos/scene", "s", "cave"]);
     daemon.wait_until("the scene is recalled", |status| status["parameters"]["reverb"] == 0.875);

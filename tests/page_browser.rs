@@ -2,7 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a failing helper fails the test; what it says is for its log"
+    reason = "a failing helper fails the test; its output is for the log"
 )]
 
 #[path = "support/client.rs"]

@@ -45,6 +45,25 @@ fn an_unwritable_folder_does_not_prevent_playing() {
 }
 
 #[test]
+fn a_limit_of_file_sizes_ends_the_take_and_not_the_music() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &NULL);
+    let id = daemon.id().to_string();
+    assert!(Command::new("prlimit").args(["--pid", &id, "--fsize=300000:"]).status().unwrap().success());
+    daemon.oscsend(&["/melos/record", "i", "1"]);
+    let status = daemon.wait_until("the take fails", |status| status["troubles"]["recording"].is_string());
+    assert_eq!((&status["state"], &status["parameters"]["record"]), (&"playing".into(), &false.into()), "{status}");
+    // By default, these end a process too.
+    for signal in ["-USR1", "-USR2", "-XCPU"] {
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+    let now = status["seconds"].as_f64();
+    daemon.wait_until("the music goes on", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
+    let (ended, said) = daemon.terminate();
+    assert!(ended.success(), "{said}");
+}
+
+#[test]
 fn pipes_and_damage_do_not_block_the_start_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

@@ -39,7 +39,7 @@ fn values_can_be_set_and_read() {
     for (arguments, hint) in [
         (&["set", "reverb", "7"][..], "expected a number from 0 to 1"),
         (&["set", "tempi", "90"], "tempo"),
-        (&["preset", "drizzle"], "did not accept \"drizzle\""),
+        (&["preset", "drizzle"], "there is no preset \"drizzle\"; choose one of angry, "),
     ] {
         let refused = melos(daemon.http, arguments);
         let said = String::from_utf8(refused.stderr).unwrap();
@@ -49,5 +49,11 @@ fn values_can_be_set_and_read() {
 
     let status = said(&["status"]);
     assert!(status.starts_with("Melos is playing.\n") && status.contains("preset storm"), "{status}");
+    let named = Command::new(env!("CARGO_BIN_EXE_melos"))
+        .args(["get", "preset"])
+        .env("MELOS_HTTP", daemon.http.to_string())
+        .output()
+        .unwrap();
+    assert_eq!(named.stdout, b"storm\n", "MELOS_HTTP says which daemon");
     assert_eq!(melos(1, &["status"]).status.code(), Some(1), "no daemon should answer");
 }

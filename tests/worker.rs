@@ -203,7 +203,7 @@ fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
 }
 
 #[test]
-fn a_panic_in_the_network_is_reported_and_recovers() {
+fn a_panic_in_the_network_is_reported_and_the_worker_recovers() {
     let mut stage = Stage::new();
     stage.play(48_000, true);
     stage.gate.panics.store(true, SeqCst);
@@ -281,7 +281,7 @@ fn late_splice(passes: u64) -> (Stage, u64) {
     (stage, splice)
 }
 
-/// Asserts that the splice is performed later, reported, and without a click.
+/// Asserts that the splice is performed later, is reported and causes no click.
 fn assert_moved(stage: &mut Stage, splice: u64) {
     while stage.splices().is_empty() {
         assert!(stage.heard.len() < 20 * 48_000, "the splice was never performed");
@@ -310,7 +310,7 @@ fn a_splice_that_is_not_ready_in_time_is_moved() {
 
 #[test]
 fn a_splice_the_engine_rejects_is_moved() {
-    // The second latent has the first hops of the new epoch, which hang before they are returned.
+    // The second latent contains the first hops of the new epoch; the worker hangs before returning them.
     let (mut stage, splice) = late_splice(3);
     stage.until(|stage| stage.worker.status().epoch() == 1 && stage.worker.status().covered() > splice);
     stage.play(512, false);

@@ -33,7 +33,7 @@ pub const TARGETS: [Target; 10] = [
     ("state", state),
 ];
 
-/// Any datagram is refused or asks for what a parameter can be, and what is said of it is one short line.
+/// Any datagram is refused or requests valid values, and its log message is one short line.
 pub fn osc(datagram: &[u8]) {
     let now = Now::take();
     let decoded = osc::decode(datagram, now);

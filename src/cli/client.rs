@@ -1,16 +1,17 @@
 //! Client of a running daemon: queries over HTTP, control over OSC.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use melos::quote::listed;
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde_json::Value as Json;
 
-use super::endpoint::{DaemonArgs, HTTP, socket_to};
+use super::endpoint::{DaemonArgs, socket_to};
 
 /// Time for the daemon to answer, and to apply a change.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -67,18 +68,32 @@ impl Client {
                 return Ok(());
             }
             if begun.elapsed() > TIMEOUT {
+                let offered = self.offered(id);
+                if !offered.is_empty() && !offered.iter().any(|offered| offered == value) {
+                    bail!(
+                        "there is no {id} {value}; choose one of {}",
+                        listed(offered.iter().filter_map(Json::as_str))
+                    );
+                }
                 bail!("{id} is still {now}: the daemon did not accept {value}; run `melos log` to see why");
             }
             std::thread::sleep(POLL_INTERVAL);
         }
     }
+
+    /// The texts that a parameter accepts at present, such as the names of presets; empty if it accepts others.
+    fn offered(&self, id: &str) -> Vec<Json> {
+        let range = self.get(&format!("/melos/{id}?RANGE"));
+        range
+            .ok()
+            .and_then(|mut range| range["RANGE"][0]["VALS"].as_array_mut().map(std::mem::take))
+            .unwrap_or_default()
+    }
 }
 
 /// Fetches the JSON at a path of the daemon on the default port, or on the one in `MELOS_HTTP`, if it answers in time.
 pub(super) fn ask_here(path: &str, timeout: Duration) -> Option<Json> {
-    let at = std::env::var("MELOS_HTTP").ok().and_then(|at| at.parse().ok());
-    let at = at.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP)));
-    let (_, body) = ask(at, path, timeout).ok()?;
+    let (_, body) = ask(DaemonArgs::from_environment().http().ok()?, path, timeout).ok()?;
     serde_json::from_str(&body).ok()
 }
 

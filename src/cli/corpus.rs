@@ -1,4 +1,4 @@
-//! `melos prepare` and `melos analyze`: commands of `melos-corpus`, the program installed beside this one.
+//! `melos prepare` and `melos analyze`: commands of `melos-corpus`, a program of its own, built from source.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -23,8 +23,8 @@ pub(crate) fn run(command: &str, args: Args) -> anyhow::Result<()> {
     let program = if beside.is_file() { beside } else { "melos-corpus".into() };
     let error = Command::new(program).arg(command).args(args.rest).exec();
     Err(anyhow!(
-        "`melos {command}` needs the program melos-corpus, which is neither beside this one nor on the search path ({error}). It \
-         is built from Melos's source: `make build-corpus` there, then `sudo make install`, or put \
+        "`melos {command}` runs the program melos-corpus, which is neither beside this one nor on the search path ({error}). It \
+         serves the training of models and is in no package: run `make build-corpus` in Melos's source, then put \
          target/release/melos-corpus into a folder of the search path"
     ))
 }

@@ -139,7 +139,7 @@ fn model(data: &DataArgs) -> Finding {
     load().map_or_else(|error| Bad(format!("{error:#}")), Good)
 }
 
-/// Room for state, recordings and logs; `free` tells how many bytes there are below a folder.
+/// Checks the free space for state, recordings and logs; `free` returns the free bytes at a folder.
 fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
     let Some(folder) = folder else {
         return Weak("there is no home folder: name one for state and recordings with `melos run --state`".to_owned());
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn room_on_the_disk_is_told() {
+    fn free_disk_space_is_reported() {
         let with = |bytes: u64| disk(Some(Path::new("/state")), |_| Ok(bytes));
         assert!(matches!(with(20_000_000_000), Good(text) if text == "20.0 GB free for /state"));
         assert!(matches!(with(1_500_000_000), Weak(text) if text.contains("recordings leave 1 GB free")));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn scarce_watches_are_told() {
+    fn a_low_watch_limit_is_reported() {
         let limits = |watches: &'static str| {
             move |name: &str| Some(if name == "max_user_watches" { watches } else { "128" }.to_owned())
         };

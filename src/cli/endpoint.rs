@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 /// Default OSC and HTTP ports.
 const OSC: u16 = 9000;
-pub(super) const HTTP: u16 = 9080;
+const HTTP: u16 = 9080;
 
 /// The addresses of a daemon, as given to `melos run`.
 #[derive(Debug, Clone, clap::Args)]
@@ -16,9 +16,12 @@ pub(crate) struct DaemonArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     osc: Option<Endpoint>,
     /// HTTP address of the daemon, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9080]
-    #[arg(long, value_name = "[ADDRESS:]PORT")]
+    #[arg(long, value_name = "[ADDRESS:]PORT", env = HTTP_VARIABLE)]
     http: Option<Endpoint>,
 }
+
+/// The environment variable for the HTTP address, which completions read too.
+const HTTP_VARIABLE: &str = "MELOS_HTTP";
 
 /// A port, or a host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,12 @@ impl FromStr for Endpoint {
 }
 
 impl DaemonArgs {
+    /// The addresses without command-line options.
+    pub(super) fn from_environment() -> Self {
+        let http = std::env::var(HTTP_VARIABLE).ok().and_then(|http| http.parse().ok());
+        Self { osc: None, http }
+    }
+
     /// Whether an OSC address was given.
     pub(crate) fn names_osc(&self) -> bool {
         self.osc.is_some()

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_named_as_people_do() {
+    fn times_are_read_in_everyday_notation() {
         let now: ZonedDateTime = "2026-11-28T21:00:00+01:00[Europe/Berlin]".parse().unwrap();
         for (text, moment_named) in [
             ("8 hours ago", "2026-11-28T12:00:00Z"),

@@ -43,7 +43,7 @@ impl List {
     }
 }
 
-/// Time since a moment given in seconds since 1970.
+/// Time since a Unix time in seconds.
 pub(super) fn ago(at: f64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let passed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_what_is_asked() {
+    fn a_line_describes_the_request() {
         let plan = Plan::steady(1, Mood::pure(Emotion::Angry), Chord::parse("Am").unwrap(), 120.0);
         let line = line(&plan, 36_000);
         assert_eq!((&line["chord"], &line["bass"]), (&json!("Am"), &json!(9)));

@@ -37,7 +37,7 @@ enum Action {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let status = args.melos.get("/status")?;
     let on = args.action == Action::Start;
-    // The emergency recording made while no device is open is not what was asked for; a requested take continues.
+    // The emergency recording made while no device is open is not the requested one; a requested take continues.
     let asked = status["parameters"]["record"] == true;
     if !on && !asked {
         bail!("nothing is being recorded");

@@ -81,9 +81,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = begin_with(&presets, name)?;
         log.header.settings = settings;
-        // As on stage, where the plan of the first frame stands before anything moves.
-        let moving = preset.modulations.iter();
-        log.entries.extend(moving.map(|(param, by)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*by))))));
+        // As in a live session, where the plan of the first frame precedes the modulations.
+        let modulations = preset.modulations.iter();
+        log.entries.extend(modulations.map(|(param, by)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*by))))));
         journey = Some(Walk::new(&preset, 0));
     }
     let start = args.start.values()?;

@@ -10,13 +10,11 @@ use serde_json::Value as Json;
 use super::client::Client;
 use super::list::duration;
 
-/// Exit status when the music is not heard as it should be.
+/// Exit status when no music is audible.
 const UNWELL: u8 = 2;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exits with 0 when all is well, 2 when the music is not heard as it should be, 1 when no daemon answers."
-)]
+#[command(after_help = "Exits with 0 when music is audible, 2 when it is not, 1 when no daemon answers.")]
 pub(crate) struct Args {
     /// Print everything as JSON
     #[arg(long, conflicts_with = "watch")]
@@ -72,6 +70,10 @@ fn tell(status: &Json) -> String {
         "pinned" => " (pinned)".to_owned(),
         source => format!(" (led by {source})"),
     };
+    let block = match number(&status["block_ms"]) {
+        0.0 => String::new(),
+        block => format!(", {block:.1} ms a block"),
+    };
     let show = show(&status["show"]);
     let losses: Vec<_> = Loss::ALL
         .into_iter()
@@ -85,7 +87,7 @@ fn tell(status: &Json) -> String {
     format!(
         "{state}\n\
          Music    {}, {:.0} bpm{source}{preset}\n\
-         Sound    {}, {:.1} dB\n\
+         Sound    {}{block}, {:.1} dB\n\
          Load     {:.0} % of a core, playing for {}\n\
          Lost     {lost}{show}{troubles}",
         text(&parameters["emotion"]),
@@ -122,9 +124,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_reads_itself() {
+    fn the_status_parses_its_own_output() {
         let mut status = json!({
-            "state": "playing", "seconds": 7500.2, "output": "JACK", "load": 0.234, "rms_db": -25.13,
+            "state": "playing", "seconds": 7500.2, "output": "JACK", "block_ms": 5.333, "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },
             "troubles": { "state": "the disk is full" },
             "parameters": { "emotion": "calm", "tempo": 56.4, "preset": "slow-dawn", "tempo/source": "clock" },
@@ -135,7 +137,7 @@ mod tests {
         });
         assert_eq!(
             tell(&status),
-            "Melos is playing.\nMusic    calm, 56 bpm (led by clock), preset slow-dawn\nSound    JACK, -25.1 dB\n\
+            "Melos is playing.\nMusic    calm, 56 bpm (led by clock), preset slow-dawn\nSound    JACK, 5.3 ms a block, -25.1 dB\n\
              Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
              Setlist  preset slow-dawn, next scene verse\nTimer    fades out in 1 min 1 s\nHours    open until Sat 18:00\n\
              Trouble  state: the disk is full"

@@ -35,10 +35,10 @@ pub(super) struct Impact {
 pub(super) struct ActiveTargets {
     /// The targets in effect; they lag behind the settings while a change waits for its beat.
     settings: Settings,
-    /// What the network is steered by, moved by modulations; and the same without them, which is what the tempo follows.
+    /// The network's steering with modulations, and without them; the tempo follows the latter.
     steering: Steering,
     still: Steering,
-    /// How far modulations have moved parameters, in the order of the table.
+    /// The offsets of modulated parameters, in the order of the table.
     shifts: Vec<(Param, f32)>,
     /// Tempo when pinned, and how much it follows the mood instead (0 or 1, or on the way).
     pinned_bpm: Glide<f32>,
@@ -54,16 +54,11 @@ impl ActiveTargets {
     pub(super) fn new(performance: &Performance) -> Self {
         let settings = performance.asked().clone();
         let number = |param| Glide::at_rest(settings.number(param));
+        let of_dial = |dial| Param::all().find(|param| param.dial() == Some(dial));
         let steering = Steering {
-            mood: Glide::at_rest(settings.mood()),
-            temperature: number(Param::Temperature),
-            guidance: number(Param::Guidance),
-            density: number(Param::Density),
-            loudness: number(Param::Loudness),
-            register: number(Param::Register),
-            piano: number(Param::Piano),
             guide_chord: settings.toggle(Param::GuideChord),
             guide_beat: settings.toggle(Param::GuideBeat),
+            ..Steering::at_rest(settings.mood(), |dial| of_dial(dial).map_or(0.0, |param| settings.number(param)))
         };
         Self {
             still: steering.clone(),
@@ -129,26 +124,17 @@ impl ActiveTargets {
                 continue;
             }
             let number = asked.number(param);
+            if let Some(dial) = param.dial() {
+                let shifted = self.shifted(param, number);
+                self.still.dial(dial).go(number, at, cut, clock);
+                self.steering.dial(dial).go(shifted, at, cut, clock);
+            }
             match param {
                 _ if effect == Effect::Mood && self.settings.mood() != asked.mood() => {
                     self.still.mood.go(asked.mood(), at, glide, clock);
                     self.steering.mood.go(self.shifted_mood(asked.mood()), at, glide, clock);
                     let tempo = self.follow.at(at, clock) > 0.0 || *self.follow.target() > 0.0;
                     impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
-                }
-                Param::Temperature
-                | Param::Guidance
-                | Param::Density
-                | Param::Loudness
-                | Param::Register
-                | Param::Piano => {
-                    let shifted = self.shifted(param, number);
-                    if let (Some(still), Some(moved)) =
-                        (glide_of(&mut self.still, param), glide_of(&mut self.steering, param))
-                    {
-                        still.go(number, at, cut, clock);
-                        moved.go(shifted, at, cut, clock);
-                    }
                 }
                 Param::GuideChord => self.steering.guide_chord = asked.toggle(param),
                 Param::GuideBeat => self.steering.guide_beat = asked.toggle(param),
@@ -169,8 +155,8 @@ impl ActiveTargets {
         impact
     }
 
-    /// Commands for every fast-lane value.
-    pub(super) fn tell_all(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
+    /// Adds commands for every fast-lane value.
+    pub(super) fn add_all_commands(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
         for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
             match spec.kind {
                 Kind::Number { .. } => {
@@ -185,9 +171,9 @@ impl ActiveTargets {
     }
 
     /// Commands for every fast-lane value as sent so far, without pending changes.
-    pub(super) fn told(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
+    pub(super) fn sent_values(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
         let mut commands = Vec::new();
-        self.tell_all(frame, &mut commands);
+        self.add_all_commands(frame, &mut commands);
         commands.into_iter().map(move |TimedCommand { command, .. }| match command {
             EngineCommand::Number(param, _) => match self.morphing.binary_search_by_key(&param, |(param, _)| *param) {
                 Ok(index) => EngineCommand::Number(param, self.shifted(param, self.morphing[index].1.at(frame, clock))),
@@ -210,24 +196,24 @@ impl ActiveTargets {
         self.next_morph_step = frame + MORPH_STEP;
     }
 
-    /// Brings a parameter so far away from where it is set, or back to it; whether the network is asked for something else.
+    /// Moves a parameter away from its set value by an amount, or back to it; returns whether the network needs a new
+    /// plan.
     pub(super) fn shift(
         &mut self,
         param: Param,
-        by: Option<f32>,
+        amount: Option<f32>,
         at: u64,
         within: u64,
         clock: &MusicClock,
         commands: &mut Vec<TimedCommand>,
     ) -> bool {
-        let place = self.shifts.binary_search_by_key(&param, |(param, _)| *param);
-        match (place, by) {
-            (Ok(place), Some(by)) => self.shifts[place].1 = by,
-            (Err(place), Some(by)) => self.shifts.insert(place, (param, by)),
-            (Ok(place), None) => drop(self.shifts.remove(place)),
+        match (self.shifts.binary_search_by_key(&param, |(param, _)| *param), amount) {
+            (Ok(index), Some(amount)) => self.shifts[index].1 = amount,
+            (Err(index), Some(amount)) => self.shifts.insert(index, (param, amount)),
+            (Ok(index), None) => drop(self.shifts.remove(index)),
             (Err(_), None) => return false,
         }
-        if by.is_none() && self.at_rest(param) {
+        if amount.is_none() && self.restore_glide(param) {
             return true;
         }
         let (end, length) = (at + within, Length::Frames(within));
@@ -239,12 +225,15 @@ impl ActiveTargets {
             }
             return moves;
         }
-        if let Some(still) = glide_of(&mut self.still, param).copied() {
-            let to = self.shifted(param, still.at(end, clock));
-            return glide_of(&mut self.steering, param).filter(|moved| to != *moved.target()).is_some_and(|moved| {
-                moved.go(to, at, length, clock);
-                true
-            });
+        if let Some(dial) = param.dial() {
+            let set = self.still.dial(dial).at(end, clock);
+            let to = self.shifted(param, set);
+            let steering = self.steering.dial(dial);
+            let moves = to != *steering.target();
+            if moves {
+                steering.go(to, at, length, clock);
+            }
+            return moves;
         }
         let morphing = self.morphing.iter().find(|(other, _)| *other == param);
         let now = morphing.map_or_else(|| self.settings.number(param), |(_, glide)| glide.at(at, clock));
@@ -252,24 +241,25 @@ impl ActiveTargets {
         false
     }
 
-    /// Takes the way of a parameter that no modulation moves any more; false where it has none that lasts.
-    fn at_rest(&mut self, param: Param) -> bool {
+    /// Restores the unmodulated glide of a parameter that is no longer modulated; returns whether it has one.
+    fn restore_glide(&mut self, param: Param) -> bool {
         if param.is_mood() && self.shifts.iter().all(|(other, _)| !other.is_mood()) {
             self.steering.mood = self.still.mood;
             return true;
         }
-        let still = glide_of(&mut self.still, param).copied();
-        still.zip(glide_of(&mut self.steering, param)).map(|(still, moved)| *moved = still).is_some()
+        let Some(dial) = param.dial() else { return false };
+        *self.steering.dial(dial) = *self.still.dial(dial);
+        true
     }
 
     fn shift_of(&self, param: Param) -> f32 {
-        self.shifts.iter().find(|(other, _)| *other == param).map_or(0.0, |(_, by)| *by)
+        self.shifts.iter().find(|(other, _)| *other == param).map_or(0.0, |(_, amount)| *amount)
     }
 
-    /// A number where modulations have moved it, within its range.
+    /// A number moved by its modulation, within its range.
     fn shifted(&self, param: Param, value: f32) -> f32 {
         match (self.shift_of(param), param.spec().kind) {
-            (by, Kind::Number { min, max, .. }) if by != 0.0 => (value + by).clamp(min, max),
+            (amount, Kind::Number { min, max, .. }) if amount != 0.0 => (value + amount).clamp(min, max),
             _ => value,
         }
     }
@@ -330,19 +320,6 @@ impl ActiveTargets {
 
 fn share(on: bool) -> f32 {
     if on { 1.0 } else { 0.0 }
-}
-
-/// The way of a number that steers the network.
-fn glide_of(steering: &mut Steering, param: Param) -> Option<&mut Glide<f32>> {
-    match param {
-        Param::Temperature => Some(&mut steering.temperature),
-        Param::Guidance => Some(&mut steering.guidance),
-        Param::Density => Some(&mut steering.density),
-        Param::Loudness => Some(&mut steering.loudness),
-        Param::Register => Some(&mut steering.register),
-        Param::Piano => Some(&mut steering.piano),
-        _ => None,
-    }
 }
 
 fn toggle_command(frame: u64, param: Param, on: bool) -> TimedCommand {

@@ -3,6 +3,10 @@
 use crate::event::parameter::{Param, Value};
 use crate::music::glide::Length;
 
+/// Maximum number of values held for a bar line, several times the number of parameters; beyond that, a value replaces the oldest of
+/// its parameter.
+const MAX_HELD: usize = 256;
+
 /// Changes waiting for a beat, in three stages: held until their bar is near; requested but not yet in effect; in
 /// effect for the network, but for the engine only on the beat itself.
 #[derive(Debug, Clone, Default)]
@@ -12,7 +16,8 @@ pub(super) struct Deferred {
     line: Option<Line>,
 }
 
-/// Values held for a bar line, the latest per parameter.
+/// Values held for a bar line: the latest per parameter, earlier ones that a later request depends on, and every request
+/// that must take effect individually.
 #[derive(Debug, Clone, Default)]
 struct Held {
     /// The first beat of that bar.
@@ -28,7 +33,7 @@ pub(super) struct Waiting {
     pub(super) morph: Option<Length>,
 }
 
-/// The beat at which they take effect in the engine.
+/// Changes that take effect in the engine on a beat.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line {
     beat: u64,
@@ -42,13 +47,25 @@ pub(super) struct Line {
 
 impl Deferred {
     /// Holds a value until the bar that begins at `next_bar`, unless values are held for an earlier one; replaces a
-    /// held value of the same parameter.
+    /// held value of the same parameter, unless a request after it depends on it: a scene stores what was requested before.
     pub(super) fn hold(&mut self, param: Param, value: &Value, next_bar: u64) {
-        if self.held.values.is_empty() {
-            self.held.beat = next_bar;
+        let Held { beat, values } = &mut self.held;
+        if values.is_empty() {
+            *beat = next_bar;
         }
-        self.held.values.retain(|(held, _)| *held != param);
-        self.held.values.push((param, value.clone()));
+        let latest = values.iter().rposition(|(old, _)| old.each_request_counts() || old.keeps_order_with(param));
+        let kept = latest.map_or(0, |at| at + 1);
+        let mut position = 0;
+        values.retain(|(old, _)| {
+            position += 1;
+            position <= kept || *old != param
+        });
+        if values.len() >= MAX_HELD
+            && let Some(oldest) = values.iter().position(|(old, _)| *old == param)
+        {
+            values.remove(oldest);
+        }
+        values.push((param, value.clone()));
     }
 
     /// The beat for which values are held, if any.
@@ -90,7 +107,7 @@ impl Deferred {
         self.line.as_ref().map(|line| line.beat)
     }
 
-    /// Takes what takes effect in the engine.
+    /// Takes the changes that are due in the engine.
     pub(super) const fn take_line(&mut self) -> Option<Line> {
         self.line.take()
     }

@@ -20,18 +20,18 @@ pub struct Handover {
     /// Lost commands not yet compensated for.
     lost: Option<Range<u64>>,
     panic_lost: bool,
-    told: Told,
+    engine: EngineState,
 }
 
 /// The engine's state.
 #[derive(Debug, Default)]
-struct Told {
+struct EngineState {
     values: BTreeMap<Param, EngineCommand>,
     expression: Option<EngineCommand>,
     sounding: Vec<(Voice, u8)>,
 }
 
-impl Told {
+impl EngineState {
     fn note(&mut self, command: EngineCommand) {
         match command {
             EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => {
@@ -51,11 +51,11 @@ impl Told {
 
 impl Handover {
     /// Passes a command on; `push` returns whether the engine accepts it.
-    pub fn pass(&mut self, timed: TimedCommand, push: impl FnOnce(TimedCommand) -> bool) {
+    pub fn send(&mut self, timed: TimedCommand, push: impl FnOnce(TimedCommand) -> bool) {
         let index = self.count;
         self.count += 1;
         if self.lost.is_none() && push(timed) {
-            return self.told.note(timed.command);
+            return self.engine.note(timed.command);
         }
         self.lost.get_or_insert(index..index).end = self.count;
         self.panic_lost |= timed.command == EngineCommand::Panic;
@@ -82,7 +82,7 @@ impl Handover {
         }
         for command in missing {
             push(TimedCommand { frame: conductor.frame(), command });
-            self.told.note(command);
+            self.engine.note(command);
         }
         (self.lost, self.panic_lost) = (None, false);
         Some(lost)
@@ -90,7 +90,7 @@ impl Handover {
 
     fn missing(&self, conductor: &Conductor) -> Vec<EngineCommand> {
         let mut missing = Vec::new();
-        let mut sounding: &[(Voice, u8)] = &self.told.sounding;
+        let mut sounding: &[(Voice, u8)] = &self.engine.sounding;
         if self.panic_lost {
             missing.push(EngineCommand::Panic);
             sounding = &[];
@@ -105,9 +105,9 @@ impl Handover {
         missing.extend(ended.map(|(voice, note)| EngineCommand::NoteOff { voice: *voice, note: *note }));
         missing.extend(held.iter().copied().filter(|command| match command {
             EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => {
-                self.told.values.get(param) != Some(command)
+                self.engine.values.get(param) != Some(command)
             }
-            EngineCommand::Expression(_) => self.told.expression != Some(*command),
+            EngineCommand::Expression(_) => self.engine.expression != Some(*command),
             EngineCommand::NoteOn { voice, note, .. } => !sounding.contains(&(*voice, *note)),
             EngineCommand::NoteOff { .. } | EngineCommand::Panic => true,
         }));
@@ -126,10 +126,10 @@ mod tests {
 
     /// An engine's state as the result of commands.
     fn state(commands: &[EngineCommand]) -> String {
-        let mut told = Told::default();
-        commands.iter().for_each(|command| told.note(*command));
-        told.sounding.sort_by_key(|(voice, note)| (*voice as usize, *note));
-        format!("{told:?}")
+        let mut engine = EngineState::default();
+        commands.iter().for_each(|command| engine.note(*command));
+        engine.sounding.sort_by_key(|(voice, note)| (*voice as usize, *note));
+        format!("{engine:?}")
     }
 
     /// Plays some seconds with steering and a panic; the engine refuses everything between two frames.
@@ -147,7 +147,7 @@ mod tests {
                 _ => {}
             }
             for command in score.commands.drain(..) {
-                handover.pass(command, |timed| {
+                handover.send(command, |timed| {
                     let takes = !deaf.contains(&frame);
                     if takes {
                         taken.push(timed.command);
@@ -187,9 +187,9 @@ mod tests {
     fn an_engine_that_missed_nothing_relevant_gets_nothing_twice() {
         let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
         conductor.advance(1, &mut score);
-        score.commands.drain(..).for_each(|command| handover.pass(command, |_| true));
+        score.commands.drain(..).for_each(|command| handover.send(command, |_| true));
         let same = EngineCommand::Number(Param::LevelPad, 0.0);
-        handover.pass(TimedCommand { frame: 1, command: same }, |_| false);
+        handover.send(TimedCommand { frame: 1, command: same }, |_| false);
         let mut said = 0;
         let lost = handover.reconcile(&conductor, 1024, |_| {
             said += 1;

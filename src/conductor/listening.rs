@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_nonsense_is_not_heard() {
+    fn memory_is_bounded_and_invalid_chroma_is_ignored() {
         let mut listening = Listening::default();
         listening.hear(0, &[f32::NAN; 12]);
         assert_eq!(listening.mean(0, 8192), None);

@@ -85,7 +85,7 @@ impl Performance {
         Ok(change)
     }
 
-    /// The tempo of the external source, or the one at which the mood released it.
+    /// Sets the tempo led by the external source, or, when the mood stops leading, the tempo at which it did.
     pub(super) fn lead_tempo(&mut self, bpm: f32) -> Change {
         let before = self.asked.clone();
         self.asked.lead_tempo(bpm);
@@ -172,9 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn the_crossfader_stands_between_its_scenes() {
+    fn the_crossfader_interpolates_between_its_scenes() {
         let mut performance = with_scenes();
-        assert!(performance.set(Param::SceneCrossfade, &Value::Number(0.5)).is_err(), "no ends yet");
+        assert!(performance.set(Param::SceneCrossfade, &Value::Number(0.5)).is_err(), "scenes a and b are not set yet");
         performance.set(Param::SceneA, &text("low")).unwrap();
         performance.set(Param::SceneB, &text("high")).unwrap();
         performance.set(Param::SceneCrossfade, &Value::Number(0.25)).unwrap();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn held_notes_lead_before_a_named_chord() {
+    fn held_notes_take_precedence_over_a_named_chord() {
         let mut performance = Performance::default();
         performance.set(Param::Chord, &text("F")).unwrap();
         performance.lead_notes(held(&[57, 60, 64]));

@@ -7,10 +7,10 @@ use thiserror::Error;
 use super::settings::Settings;
 use crate::quote::{listed, quoted};
 
-/// Maximum number of scenes; more would be the mistake of a program.
+/// Maximum number of scenes; more could only come from a faulty program.
 pub const MAX_SCENES: usize = 1024;
 
-/// Why a scene was neither stored nor recalled; nothing is changed.
+/// Why a scene could not be stored, recalled or deleted; nothing is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SceneError {
@@ -80,7 +80,7 @@ impl Scenes {
     /// The settings before the last recall; undoing twice redoes it.
     ///
     /// # Errors
-    /// When nothing was recalled yet.
+    /// When nothing has been recalled yet.
     pub(super) fn undo(&mut self, current: &Settings) -> Result<Settings, SceneError> {
         let before = self.before_recall.replace(current.clone()).ok_or(SceneError::NothingToUndo);
         if before.is_err() {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recall_can_be_taken_back_and_forth() {
+    fn a_recall_can_be_undone_and_redone() {
         let mut scenes = Scenes::default();
         scenes.store("dark", &with(Param::Tone, -1.0)).unwrap();
         let current = with(Param::Tone, 0.5);
@@ -148,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_would_be_right() {
+    fn errors_say_what_is_expected() {
         let mut scenes = Scenes::default();
         let settings = Settings::default();
         assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo));
-        assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo), "asking is no recall");
+        assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo), "a failed undo is not a recall");
         assert_eq!(scenes.store("", &settings), Err(SceneError::Nameless));
         scenes.store("dawn", &settings).unwrap();
         let error = scenes.between("dawn", "dusk", 0.5, &settings).unwrap_err().to_string();

@@ -26,7 +26,7 @@ impl Seeds {
     }
 
     /// Sets another seed; earlier restarts still count.
-    pub(super) const fn take(&mut self, seed: u64) {
+    pub(super) const fn set(&mut self, seed: u64) {
         self.seed = seed;
     }
 

@@ -1,4 +1,4 @@
-//! When to tell the generator to roll back: not too late, and not too often.
+//! When plans are handed to the generator, and when it rolls back for them: not too late, and not too often.
 
 use crate::mel;
 
@@ -16,6 +16,8 @@ pub const SPLICE_INTERVAL: u64 = 5632;
 pub(super) struct Splices {
     last: Option<u64>,
     due: Option<u64>,
+    /// Whether the plan reaches further than the last one handed out.
+    extended: bool,
 }
 
 impl Splices {
@@ -25,16 +27,23 @@ impl Splices {
         self.due.get_or_insert(earliest);
     }
 
-    /// The frame at which the next splice is due to be ordered.
-    pub(super) const fn due(&self) -> Option<u64> {
-        self.due
+    /// Reports that the plan reaches further.
+    pub(super) const fn extend(&mut self) {
+        self.extended = true;
     }
 
-    /// Orders the splice; returns its frame.
-    pub(super) fn order(&mut self, now: u64) -> u64 {
+    /// The frame at which the next plan is due. One that merely reaches further must not include changes, so it waits for
+    /// their splice.
+    pub(super) fn plan_due(&self, now: u64) -> Option<u64> {
+        self.due.or(self.extended.then_some(now))
+    }
+
+    /// Hands out a plan; returns the frame of its splice, if it contains changes.
+    pub(super) fn hand_out(&mut self, now: u64) -> Option<u64> {
+        self.extended = false;
+        self.due.take_if(|due| *due <= now)?;
         self.last = Some(now);
-        self.due = None;
-        (now + SPLICE_LEAD).next_multiple_of(HOP)
+        Some((now + SPLICE_LEAD).next_multiple_of(HOP))
     }
 }
 
@@ -46,13 +55,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn splices_keep_their_distance_and_none_comes_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
+        fn splices_keep_their_distance_and_none_is_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
             let mut splices = Splices::default();
             let (mut now, mut last, mut waiting) = (0, None, None);
             for gap in gaps {
                 let next = now + gap;
-                if let Some(due) = splices.due().filter(|due| *due < next) {
-                    let splice = splices.order(due);
+                if let Some(due) = splices.plan_due(now).filter(|due| *due < next) {
+                    let splice = splices.hand_out(due).unwrap();
                     prop_assert_eq!(splice % HOP, 0);
                     prop_assert!(splice >= due + SPLICE_LEAD);
                     prop_assert!(last.is_none_or(|last| splice >= last + SPLICE_INTERVAL));

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_brings_the_bar() {
+    fn a_start_message_aligns_the_bar() {
         let targets = ActiveTargets::new(&pinned(120.0));
         let mut tempo = Tempo::new(&targets);
         tempo.lay(&targets, 20.0);

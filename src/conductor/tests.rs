@@ -9,7 +9,9 @@ mod tempo;
 
 use super::*;
 use crate::event::Notice;
+use crate::event::TimedCommand;
 use crate::event::parameter::{Saved, TABLE};
+use crate::units::SAMPLE_RATE;
 
 /// One second.
 const SECOND: u64 = SAMPLE_RATE as u64;
@@ -46,7 +48,7 @@ fn chroma(latent: u64) -> [f32; 12] {
     chroma
 }
 
-/// Plays a script until a frame, in chunks of the given lengths (over and over); events fall on chunk borders.
+/// Plays a script until a frame, in chunks of the given lengths (over and over); events fall on chunk boundaries.
 fn play(mut conductor: Conductor, script: &[(u64, ControlEvent)], until: u64, chunks: &[u64]) -> (Conductor, Score) {
     let mut score = Score::default();
     let mut script = script.iter().peekable();
@@ -72,7 +74,7 @@ fn splices(score: &Score) -> Vec<u64> {
     score.plans.iter().filter_map(|update| update.splice).collect()
 }
 
-/// Frames and values of the engine's commands for a number.
+/// Frames and values of the engine's commands for a numeric parameter.
 fn numbers(score: &Score, param: Param) -> Vec<(u64, f32)> {
     let of_param = |timed: &TimedCommand| match timed.command {
         EngineCommand::Number(other, value) if other == param => Some((timed.frame, value)),

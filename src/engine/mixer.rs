@@ -32,7 +32,7 @@ pub(super) struct Fader {
 impl Fader {
     fn new(level: Param, mute: Option<Param>) -> Self {
         let gain = db_to_gain(default(level));
-        Self { level, mute, gain, muted: false, ramp: Ramp::new(gain, level.spec().smoothing_ms / 1000.0) }
+        Self { level, mute, gain, muted: false, ramp: Ramp::of(level, gain) }
     }
 
     /// Returns the gain over the next quantum.

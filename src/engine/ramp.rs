@@ -1,6 +1,7 @@
 //! Parameter smoothing.
 
 use super::QUANTUM;
+use crate::event::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
 /// A value that moves linearly to its target.
@@ -22,6 +23,11 @@ impl Ramp {
     /// Creates a ramp at `value` whose changes take `seconds`, rounded up to whole quanta.
     pub(super) fn new(value: f32, seconds: f32) -> Self {
         Self { value, target: value, step: 0.0, left: 0, quanta: quanta(seconds) }
+    }
+
+    /// Creates a ramp at `value` with a parameter's smoothing time.
+    pub(super) fn of(param: Param, value: f32) -> Self {
+        Self::new(value, param.spec().smoothing_ms / 1000.0)
     }
 
     /// Sets a new target, starting from the current value.

@@ -2,7 +2,9 @@
 
 use super::QUANTUM;
 use super::dsp::{AllPass, Bus, LowPass, advance, flush, one_pole, sine};
+use super::mixer::default;
 use super::ramp::{Ramp, Span};
+use crate::event::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
 const LINES: usize = 8;
@@ -57,8 +59,12 @@ fn length(line: usize, size: f32) -> f32 {
 }
 
 impl Reverb {
+    pub(super) fn new() -> Self {
+        Self::at(default(Param::Reverb), default(Param::ReverbSize))
+    }
+
     #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
-    pub(super) fn new(amount: f32, size: f32) -> Self {
+    fn at(amount: f32, size: f32) -> Self {
         let line = |n| Line {
             memory: vec![0.0; LINE_BUFFER].into_boxed_slice(),
             delay: length(n, size),
@@ -71,19 +77,19 @@ impl Reverb {
             write: 0,
             low_cut: LowPass::default(),
             drift: 0.0,
-            size: Ramp::new(size, 0.8),
-            wet: Ramp::new(amount, 0.05),
+            size: Ramp::of(Param::ReverbSize, size),
+            wet: Ramp::of(Param::Reverb, amount),
         }
     }
 
-    /// Sets the amount, 0 to 1.
-    pub(super) fn set_amount(&mut self, amount: f32) {
-        self.wet.set(amount);
-    }
-
-    /// Sets the size, 0 to 1, over most of a second, so that echoes glide rather than jump.
-    pub(super) fn set_size(&mut self, size: f32) {
-        self.size.set(size);
+    /// Sets a parameter if it is the reverb's.
+    pub(super) fn number(&mut self, param: Param, value: f32) {
+        match param {
+            Param::Reverb => self.wet.set(value),
+            // Over most of a second, so that echoes glide rather than jump.
+            Param::ReverbSize => self.size.set(value),
+            _ => {}
+        }
     }
 
     /// Clears the tail.
@@ -154,7 +160,7 @@ mod tests {
     use super::*;
 
     fn tail(size: f32, quanta: usize) -> Vec<f32> {
-        let mut reverb = Reverb::new(1.0, size);
+        let mut reverb = Reverb::at(1.0, size);
         let mut all = Vec::new();
         for quantum in 0..quanta {
             let mut bus = Bus::SILENT;
@@ -194,10 +200,10 @@ mod tests {
 
     #[test]
     fn a_cleared_reverb_is_silent_and_a_changing_one_stays_bounded() {
-        let mut reverb = Reverb::new(1.0, 0.5);
+        let mut reverb = Reverb::at(1.0, 0.5);
         let mut phase = 0.0;
         for quantum in 0..3000 {
-            reverb.set_size((quantum / 40 % 3) as f32 / 2.0);
+            reverb.number(Param::ReverbSize, (quantum / 40 % 3) as f32 / 2.0);
             let mut bus = Bus::SILENT;
             for sample in &mut bus.mid {
                 *sample = sine(phase);

@@ -1,7 +1,9 @@
 //! Tone control: removes DC and tilts the spectrum darker or brighter.
 
 use super::dsp::{Bus, LowPass, one_pole};
+use super::mixer::default;
 use super::ramp::{Ramp, Span};
+use crate::event::parameter::Param;
 
 /// Cutoff of the DC blocker.
 const DC_CUTOFF_HZ: f32 = 12.0;
@@ -25,13 +27,21 @@ pub(super) struct Tone {
 }
 
 impl Tone {
-    pub(super) fn new(tone: f32) -> Self {
-        Self { mid: Channel::default(), side: Channel::default(), tilt_db: Ramp::new(TILT_DB * tone, 0.05) }
+    pub(super) fn new() -> Self {
+        Self::at(default(Param::Tone))
     }
 
-    /// Sets the tilt, from −1 (darkest) to 1 (brightest).
-    pub(super) fn set(&mut self, tone: f32) {
-        self.tilt_db.set(TILT_DB * tone);
+    /// The tone from −1 (darkest) to 1 (brightest).
+    fn at(tone: f32) -> Self {
+        let tilt_db = Ramp::of(Param::Tone, TILT_DB * tone);
+        Self { mid: Channel::default(), side: Channel::default(), tilt_db }
+    }
+
+    /// Sets a parameter if it is the tone's.
+    pub(super) fn number(&mut self, param: Param, value: f32) {
+        if param == Param::Tone {
+            self.tilt_db.set(TILT_DB * value);
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -63,7 +73,7 @@ mod tests {
 
     /// Returns the gain at `hz`.
     fn level(tone: f32, hz: f32) -> f32 {
-        let mut filter = Tone::new(tone);
+        let mut filter = Tone::at(tone);
         let (mut phase, mut power) = (0.0, 0.0);
         for quantum in 0..1500 {
             let mut bus = Bus::SILENT;

@@ -21,9 +21,9 @@ const LEARN_CAPACITY: usize = 16;
 /// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
 /// A flood on one fader takes one slot, because a pending value of the same parameter is replaced. Triggers, texts and
-/// events scheduled for later are never replaced, and neither is a value that precedes one of them while there is room:
-/// a scene stores the values that were sent before the request. Control threads lock it for moments only; not for the
-/// audio callback.
+/// events scheduled for later are never replaced. While there is room, neither is a value that a later request depends on:
+/// a scene stores the values that were sent before the request, and a mood glides as was set before it. Control threads
+/// lock it for moments only; not for the audio callback.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,
@@ -116,7 +116,9 @@ impl Waiting {
         let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
         let has_room = |it: &Self| it.events.len() < CAPACITY && (!from_osc || it.from_osc < FROM_OSC);
         if !deferred {
-            let latest = self.events.iter().rposition(|old| old.due.is_none() && accumulates(old));
+            let depends =
+                |old: &Incoming| old.due.is_none() && (accumulates(old) || qualifies(&incoming.event, &old.event));
+            let latest = self.events.iter().rposition(depends);
             self.supersede(&incoming.event, latest.filter(|_| has_room(self)).map_or(0, |it| it + 1));
         }
         let fits = !accumulates(&incoming) || has_room(self) && (!deferred || self.deferred < DEFERRED);
@@ -145,7 +147,7 @@ impl Waiting {
 /// fits.
 fn accumulates(incoming: &Incoming) -> bool {
     let each_counts = match &incoming.event {
-        ControlEvent::Set(param, Value::Trigger) => *param != Param::Panic,
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) if param.each_request_counts() => true,
         ControlEvent::Set(_, Value::Text(_))
         | ControlEvent::Morph(_)
         | ControlEvent::SceneValue { .. }
@@ -155,12 +157,21 @@ fn accumulates(incoming: &Incoming) -> bool {
     incoming.due.is_some() || each_counts
 }
 
+/// Whether one of two settings decides how the other takes effect.
+fn qualifies(new: &ControlEvent, old: &ControlEvent) -> bool {
+    let param = |event: &ControlEvent| match event {
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) => Some(*param),
+        _ => None,
+    };
+    matches!((param(new), param(old)), (Some(new), Some(old)) if new.keeps_order_with(old))
+}
+
 /// Whether `new` supersedes a pending `old`.
 fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
     match (new, old) {
         (ControlEvent::Set(Param::Panic, _), _) => new == old,
-        // Every other trigger and text counts: two "next preset" mean the one after the next.
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
+        (ControlEvent::NextBar(param, _), _) if param.each_request_counts() => false,
         (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } | ControlEvent::Modulate(..), _) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
         (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
@@ -223,7 +234,54 @@ mod tests {
     }
 
     #[test]
-    fn every_trigger_counts() {
+    fn a_value_that_qualifies_others_keeps_its_place_among_them() {
+        let inbox = Inbox::new(Arc::default());
+        // A bundle that glides to one mood for ten seconds, and records with pre-roll once.
+        let sent = [
+            set(Param::Glide, 10.0, None),
+            set(Param::Valence, -1.0, None),
+            set(Param::Glide, 0.0, None),
+            set(Param::RecordPreRoll, 5.0, None),
+            set(Param::Record, 1.0, None),
+            set(Param::RecordPreRoll, 0.0, None),
+        ];
+        assert!(sent.iter().all(|event| inbox.push(event.clone())));
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        assert_eq!(out, sent);
+        // A fader that moves is a flood all the same, and one that qualifies others is bounded.
+        for step in 0..2 * CAPACITY {
+            assert!(inbox.push(set(Param::Glide, step as f32, None)) && inbox.push(set(Param::Glide, 0.5, None)));
+            assert!(inbox.push(set(Param::Valence, step as f32, None)));
+        }
+        out.clear();
+        inbox.drain(&mut out);
+        assert!(out.len() <= CAPACITY + 1, "{}", out.len());
+        assert_eq!(out.last(), Some(&set(Param::Valence, (2 * CAPACITY - 1) as f32, None)));
+    }
+
+    #[test]
+    fn requests_for_the_next_bar_count_as_those_for_now() {
+        let inbox = Inbox::new(Arc::default());
+        let at_bar =
+            |param, value| Incoming { event: ControlEvent::NextBar(param, value), due: None, source: Source::Other };
+        let name = |name: &str| Value::Text(name.to_owned());
+        let sent = [
+            at_bar(Param::PresetNext, Value::Trigger),
+            at_bar(Param::PresetNext, Value::Trigger),
+            at_bar(Param::Reverb, Value::Number(0.5)),
+            at_bar(Param::SceneStore, name("dry")),
+            at_bar(Param::Reverb, Value::Number(0.9)),
+            at_bar(Param::SceneStore, name("wet")),
+        ];
+        assert!(sent.iter().all(|event| inbox.push(event.clone())));
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        assert_eq!(out, sent);
+    }
+
+    #[test]
+    fn every_trigger_is_kept() {
         let inbox = Inbox::new(Arc::default());
         let next =
             Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source: Source::Other };

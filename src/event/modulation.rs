@@ -12,33 +12,33 @@ pub struct Modulation {
     pub shape: Shape,
     /// Depth above and below the set value, in the parameter's unit; negative inverts it.
     pub depth: f32,
-    /// How long once round takes; for a walk, how long the way to the next point takes.
+    /// The period; for a walk, the time from one point to the next.
     pub period: Period,
-    /// Share of the period (0..1) at which it begins.
+    /// Starting point as a fraction of the period, 0..1.
     pub phase: f32,
 }
 
-/// How a modulation moves.
+/// A modulation's waveform or input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Up and down, rounded.
+    /// A sine.
     Sine,
-    /// Up and down, straight.
+    /// A triangle.
     Triangle,
-    /// From the lowest to the highest, and back at once.
+    /// A rising sawtooth.
     Ramp,
-    /// From one random point to the next, none far from the one before; the seed decides.
+    /// Glides from one random point to the next; depends on the seed.
     Walk,
-    /// As an input says, whose middle is the middle.
+    /// Follows an input parameter; 0.5 is the centre.
     Input(Param),
 }
 
-/// A length of time or of music.
+/// A duration in time or in bars.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Period {
-    /// So many seconds.
+    /// Seconds.
     Seconds(f64),
-    /// So many bars, whatever the tempo does.
+    /// Bars, following the tempo.
     Bars(f64),
 }
 
@@ -47,8 +47,8 @@ impl Shape {
     pub const FREE: [(&'static str, Self); 4] =
         [("sine", Self::Sine), ("triangle", Self::Triangle), ("ramp", Self::Ramp), ("walk", Self::Walk)];
 
-    /// Where the wave is, −1..=1, so many periods after its beginning; 0 for a walk and an input, which time alone does
-    /// not tell.
+    /// The waveform's value, −1..=1, a number of periods after its start; 0 for a walk and an input, which do not depend
+    /// on time alone.
     #[must_use]
     pub fn at(self, periods: f64) -> f64 {
         let share = periods.rem_euclid(1.0);
@@ -62,10 +62,10 @@ impl Shape {
 }
 
 impl Param {
-    /// The inputs that a modulation may follow.
+    /// The inputs that a modulation can follow.
     pub const INPUTS: [Self; 4] = [Self::Input1, Self::Input2, Self::Input3, Self::Input4];
 
-    /// Whether a modulation may move it: numbers of the mood, of how the network plays, and of the sound.
+    /// Whether it can be modulated: numbers of the mood, of the network and of the sound.
     #[must_use]
     pub fn can_be_modulated(self) -> bool {
         let reached = match self.policy().effect {
@@ -96,7 +96,7 @@ impl FromStr for Modulation {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let [shape, depth, unit, length, phase] = text.split(' ').collect::<Vec<_>>()[..] else {
-            return Err("expected a shape, a depth, seconds or bars, how many, and a phase".to_owned());
+            return Err("expected a shape, a depth, `seconds` or `bars`, the period, and a phase".to_owned());
         };
         let free = Shape::FREE.iter().find(|(name, _)| *name == shape).map(|(_, shape)| *shape);
         let input = || Param::INPUTS.into_iter().find(|param| param.spec().id == shape).map(Shape::Input);
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waves_begin_in_the_middle_and_go_up() {
+    fn waves_start_at_the_centre_and_rise() {
         for (shape, points) in [
             (Shape::Sine, [0.0, 1.0, 0.0, -1.0]),
             (Shape::Triangle, [0.0, 1.0, 0.0, -1.0]),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn formatted_modulations_parse_back() {
         for shape in Shape::FREE.map(|(_, shape)| shape).into_iter().chain([Shape::Input(Param::Input3)]) {
             for period in [Period::Seconds(0.1), Period::Bars(8.0)] {
                 let modulation = Modulation { shape, depth: -0.3, period, phase: 0.25 };
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_beats_or_random_things_is_not_modulated() {
+    fn tempo_and_seed_cannot_be_modulated() {
         for param in [Param::Tempo, Param::Seed, Param::Glide, Param::Happy, Param::Key, Param::MutePad, Param::Input1]
         {
             assert!(!param.can_be_modulated(), "{param:?}");

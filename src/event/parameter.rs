@@ -15,6 +15,7 @@ pub use policy::{Effect, InPreset, Policy, Saved};
 pub use value::{AUTO, Input, InputError, Kind, Value};
 
 use crate::music::emotion::Emotion;
+use crate::music::plan::Dial;
 
 /// How a change reaches the sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +154,7 @@ parameters! {
     MuteHarmony "mute/harmony" OFF, "", 20.0 ms, MIX, "Silences bass, pad and upper voice together";
     Dynamics "dynamics" number(0.0, 1.0, 0.5), "", 50.0 ms, SOUND, "Depth of the swell and fade of phrases";
     Reverb "reverb" number(0.0, 1.0, 0.25), "", 50.0 ms, SOUND, "Reverb level";
-    ReverbSize "reverb/size" number(0.0, 1.0, 0.5), "", 100.0 ms, SOUND, "Reverb room size";
+    ReverbSize "reverb/size" number(0.0, 1.0, 0.5), "", 800.0 ms, SOUND, "Reverb room size";
     Width "width" number(0.0, 1.0, 0.7), "", 50.0 ms, SOUND, "Stereo width";
     Tone "tone" number(-1.0, 1.0, 0.0), "", 50.0 ms, SOUND, "Darker (-1) to brighter (1) sound";
     Modulation "modulation" number(0.0, 1.0, 1.0), "", 0.0 ms, EVENING, "Depth of the preset's modulations; 0 turns them off";
@@ -198,6 +199,20 @@ impl Param {
     #[must_use]
     pub fn from_id(id: &str) -> Option<Self> {
         TABLE.iter().find(|spec| spec.id == id).map(|spec| spec.param)
+    }
+
+    /// The number of the network's steering that it sets, if any.
+    #[must_use]
+    pub const fn dial(self) -> Option<Dial> {
+        match self {
+            Self::Temperature => Some(Dial::Temperature),
+            Self::Guidance => Some(Dial::Guidance),
+            Self::Density => Some(Dial::Density),
+            Self::Loudness => Some(Dial::Loudness),
+            Self::Register => Some(Dial::Register),
+            Self::Piano => Some(Dial::Piano),
+            _ => None,
+        }
     }
 
     /// The weight of an emotion in the blend.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::files::document::{self, Problem};
+use crate::quote::listed;
 
 pub use change::{ConfigChange, Cost};
 pub use data::find_data;
@@ -335,7 +336,7 @@ pub enum ConfigError {
         address: SocketAddr,
     },
     /// There is no such initial preset.
-    #[error("there is no preset {name:?}; choose one of {}", .known.join(", "))]
+    #[error("there is no preset {name:?}; choose one of {}", listed(.known.iter().map(String::as_str)))]
     NoPreset {
         /// Its name.
         name: String,
@@ -394,104 +395,4 @@ impl From<Vec<Problem>> for ConfigError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Config, Vec<String>> {
-        let problems = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect();
-        Config::parse(Path::new("melos.toml"), text).map_err(problems)
-    }
-
-    #[test]
-    fn an_empty_file_is_the_default() {
-        assert_eq!(parse("").unwrap(), Config::default());
-    }
-
-    #[test]
-    fn every_problem_is_named_with_what_would_be_right() {
-        let text = "\
-presett = \"storm\"
-link = 1
-[audio]
-host = \"jak\"
-block_frames = \"many\"
-[osc]
-address = \"localhost\"
-port = 70000
-[midi.out]
-channels = [0, 2, 3]
-[recordings]
-max_gb = -1
-when_full = \"delete\"
-[control_log]
-keep = 1e9
-";
-        let problems = parse(text).unwrap_err();
-        let hints = [
-            "melos.toml:1: presett = \"storm\": unknown key; did you mean \"preset\"?",
-            "melos.toml:2: link = 1: expected true or false",
-            "melos.toml:4: audio.host = \"jak\": expected one of auto, jack, alsa, pipewire, pulse, null; did you mean \"jack\"?",
-            "melos.toml:5: audio.block_frames = \"many\": expected an integer from 16 to 8192",
-            "melos.toml:7: osc.address = \"localhost\": expected an IP address such as 127.0.0.1 or ::1",
-            "melos.toml:8: osc.port = 70000: expected an integer from 0 to 65535",
-            "melos.toml:10: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]",
-            "melos.toml:12: recordings.max_gb = -1: expected a number from 0.001 to 1000000",
-            "melos.toml:13: recordings.when_full = \"delete\": expected one of stop, delete-oldest",
-            "melos.toml:15: control_log.keep = 1e9: expected an integer from 0 to 1000",
-        ];
-        assert_eq!(problems.len(), hints.len(), "{problems:#?}");
-        for (problem, hint) in problems.iter().zip(hints) {
-            assert!(problem.starts_with(hint), "{problem} is not {hint}");
-        }
-    }
-
-    #[test]
-    fn the_command_line_overrides_the_file_and_the_first_file_counts() {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        let over = |config: &mut Config| config.http.port = 1234;
-        let source =
-            |required| ConfigSource { files: vec![at("own.toml"), at("melos.toml")], required, over: Box::new(over) };
-        assert!(source(true).read().is_err());
-        assert_eq!(source(false).read().unwrap().preset, Config::default().preset);
-        std::fs::write(at("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();
-        let config = source(false).read().unwrap();
-        assert_eq!((config.preset.as_str(), config.http.port), ("storm", 1234));
-        std::fs::write(at("own.toml"), "preset = \"calm\"\n").unwrap();
-        assert_eq!(source(false).read().unwrap().preset, "calm");
-    }
-
-    #[test]
-    fn recordings_may_be_just_a_folder() {
-        let alone = parse("recordings = \"/srv/takes\"").unwrap().recordings;
-        assert_eq!(alone, RecordingsConfig { folder: "/srv/takes".into(), ..RecordingsConfig::default() });
-        let whole =
-            parse("[recordings]\nfolder = \"x\"\nmax_days = 30\nwhen_full = \"delete-oldest\"").unwrap().recordings;
-        assert_eq!((whole.max_days, whole.when_full), (Some(30.0), WhenFull::DeleteOldest));
-    }
-
-    #[test]
-    fn each_opening_is_reported_and_http_needs_a_password() {
-        let openings = |text: &str| parse(text).unwrap().openings();
-        assert!(openings("").unwrap().is_empty());
-        assert!(openings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());
-        let osc = openings("[osc]\naddress = \"0.0.0.0\"\n").unwrap();
-        assert!(osc.len() == 1 && osc[0].contains("OSC is open to the network on 0.0.0.0:9000"), "{osc:?}");
-        for missing in ["", "password = \"\"", "password = \"1234567\""] {
-            let error = openings(&format!("[http]\naddress = \"0.0.0.0\"\n{missing}\n")).unwrap_err().to_string();
-            assert!(error.contains("http.password") && error.contains("0.0.0.0:9080"), "{error}");
-        }
-        let http = openings("[http]\naddress = \"192.0.2.1\"\npassword = \"12345678\"\n").unwrap();
-        assert!(http.len() == 1 && http[0].contains("192.0.2.1:9080"), "{http:?}");
-    }
-
-    #[test]
-    fn midi_channels_count_from_one() {
-        let config = parse("[midi.out]\nclock = false\nchannels = [1, 16, 10]\n").unwrap();
-        assert_eq!(config.midi.out.channels.map(MidiChannel::index), [0, 15, 9]);
-        for wrong in ["[0, 2, 3]", "[1, 2]", "[1, 2, 17]", "[1.5, 2, 3]", "7", "[1, 2, 3, 4]"] {
-            let problems = parse(&format!("[midi.out]\nchannels = {wrong}\n")).unwrap_err();
-            assert!(problems[0].contains("from 1 to 16"), "{problems:?}");
-        }
-    }
-}
+mod tests;

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_returns_unchanged_is_no_news() {
+    fn a_file_that_returns_unchanged_is_not_reported() {
         let dir = tempfile::tempdir().unwrap();
         let (here, away) = (dir.path().join("a.toml"), dir.path().join("a.away"));
         fs::write(&here, "1").unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn earlier_folders_hide_later_ones_name_by_name() {
+    fn files_in_earlier_folders_hide_those_of_the_same_name() {
         let dir = tempfile::tempdir().unwrap();
         let (own, shipped) = (dir.path().join("own"), dir.path().join("shipped"));
         fs::create_dir(&shipped).unwrap();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_too_many_files_is_read_as_far_as_that_goes() {
+    fn a_folder_with_too_many_files_is_read_up_to_the_limit() {
         let dir = tempfile::tempdir().unwrap();
         for number in 0..MAX_FILES + 3 {
             fs::write(dir.path().join(format!("{number:05}.toml")), "1").unwrap();

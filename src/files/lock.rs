@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_locked_is_not_taken_for_one_in_use() {
+    fn a_folder_that_cannot_be_locked_is_not_reported_as_in_use() {
         for folder in ["/proc/nothing", "/dev/null/state"] {
             assert!(matches!(FolderLock::take(Path::new(folder)), Err(LockError::Unlockable { .. })), "{folder}");
         }

@@ -3,7 +3,7 @@
 //! ```toml
 //! schema = 1
 //! name = "Slow dawn"
-//! description = "Dark at first; the light comes slowly."
+//! description = "Starts dark and lets the light in."
 //! emotion = "calm"             # or a blend: emotion = { calm = 0.7, sad = 0.3 }; or valence and arousal
 //! temperature = 0.9            # any parameter of the table by its id
 //! "level/pad" = -14
@@ -12,11 +12,11 @@
 //! [tempo]                      # ids with a slash may be written as tables: tempo/source
 //! source = "pinned"
 //!
-//! [[modulate]]                 # what moves by itself, around the value that it is set to
+//! [[modulate]]                 # varies a parameter around its set value
 //! to = "tone"
-//! shape = "sine"               # sine, triangle, ramp, walk; or input = 1, which /melos/input/1 moves
-//! depth = 0.3                  # so far up and down
-//! bars = 8                     # once round; or seconds
+//! shape = "sine"               # sine, triangle, ramp, walk; or input = 1 for /melos/input/1
+//! depth = 0.3                  # amplitude
+//! bars = 8                     # period; or seconds
 //!
 //! [[journey]]                  # moods to move through
 //! emotion = "sad"

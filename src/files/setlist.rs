@@ -22,7 +22,7 @@ const MOST: usize = 256;
 /// A valid setlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Setlist {
-    /// Name for people.
+    /// Display name.
     pub name: String,
     /// The entries in order.
     pub entries: Vec<Entry>,
@@ -80,7 +80,7 @@ impl Setlist {
 }
 
 impl Cue {
-    /// Its name, and what it is the name of.
+    /// The kind and the name of what it loads.
     #[must_use]
     pub fn named(&self) -> (&'static str, &str) {
         match self {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_stand_in_their_order() {
+    fn entries_keep_their_order() {
         let text = "schema = 1\nname = \"Friday\"\n[[entry]]\npreset = \"slow-dawn\"\nnote = \"doors\"\n[[entry]]\nscene = \"verse\"\n";
         let setlist = parse(text).unwrap();
         let cues: Vec<_> = setlist.entries.iter().map(|entry| entry.cue.named()).collect();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_named_with_what_would_be_right() {
+    fn every_problem_is_reported_with_what_is_expected() {
         let text =
             "schema = 1\n[[entry]]\npreset = 3\n[[entry]]\npreset = \"a\"\nscene = \"b\"\n[[entry]]\nprest = \"a\"\n";
         let told: Vec<_> = parse(text).unwrap_err().iter().map(Problem::to_string).collect();

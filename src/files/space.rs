@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_known_where_nothing_is_yet() {
+    fn free_space_is_known_for_folders_that_do_not_exist_yet() {
         let folder = tempfile::tempdir().unwrap();
         assert!(free_bytes(&folder.path().join("not/yet")).unwrap() > 0);
         assert!(free_bytes(Path::new("relative")).unwrap() > 0);

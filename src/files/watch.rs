@@ -1,8 +1,8 @@
 //! Watches files and folders, so that a save takes effect while playing.
 //!
 //! Changes are found by scanning: which files the paths lead to, following links, and which versions of them. So a
-//! retargeted link or folder, a mount, and any way an editor saves a file are all noticed, and changes that leave
-//! everything as it was are not. A scan runs every `POLL`, and sooner when the system reports an event, as long as it
+//! retargeted link or folder, a mount, and any way an editor saves a file are all noticed, and changes without an
+//! effect are not reported. A scan runs every `POLL`, and sooner when the system reports an event, as long as it
 //! provides watches. A burst of events is scanned once it is quiet; editors' own files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,8 +90,8 @@ struct Look {
 }
 
 impl Look {
-    /// What is there now; a folder that cannot be listed, for want of descriptors or for what its disk does, holds what it
-    /// held before.
+    /// The current state; a folder that cannot be listed, for example without free descriptors or on a failing disk, counts
+    /// as unchanged.
     fn at(paths: &[PathBuf], before: &Self) -> Self {
         let mut look = Self::default();
         for path in paths {

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_taken_get_a_number() {
+    fn existing_names_get_a_number() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("2026-11-28_16.55.01_calm.wav");
         assert_eq!(beside(&path), path);

@@ -48,7 +48,7 @@ impl StallDetector {
     }
 }
 
-/// Seconds without an onset that are too long at what was asked for; without end when silence was.
+/// Maximum seconds without an onset under the requested conditions; infinite when silence is requested.
 fn patience(asked: &Conditions) -> f64 {
     match asked.density {
         Some(density) if density <= 0.1 => f64::INFINITY,

@@ -125,7 +125,7 @@ impl Worker {
             None => Order::Follow(plan),
         };
         if let Some(planned) = self.mailbox.put(order) {
-            tell(&self.sender, &self.status, WorkerEvent::Spliced { planned, performed: None });
+            report(&self.sender, &self.status, WorkerEvent::Spliced { planned, performed: None });
         }
     }
 
@@ -157,7 +157,7 @@ impl Drop for Worker {
     }
 }
 
-fn tell(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
+fn report(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
     if matches!(event, WorkerEvent::Spliced { planned, performed } if performed.is_none_or(|it| it.heard != planned)) {
         status.losses.add(Loss::Splices, 1);
     }

@@ -38,7 +38,7 @@ pub enum MidiEvent {
     Connected(Device),
     /// A device disconnected; its notes and pedals must be released.
     Disconnected(DeviceId),
-    /// Feedback to a device is open: from now on it receives what is sent.
+    /// Feedback to a device is open: it receives everything sent from now on.
     FeedbackReady(DeviceId),
     /// A device sent a message.
     Sent {

@@ -20,7 +20,7 @@ const LOUDNESS_TRIM: f32 = 18.0;
 /// Semitones added by a trim of 1.
 const REGISTER_TRIM: f32 = 12.0;
 
-/// From a frame on, until the next one: whether the music meets the noise of an earlier phrase.
+/// From a frame on, until the next one: whether the network gets the noise of an earlier phrase again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Returning {
     /// The first frame.
@@ -32,7 +32,7 @@ pub struct Returning {
 /// The noise of an earlier phrase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Earlier {
-    /// How many latents ago it was met first.
+    /// How many latents ago it was used first.
     pub latents: u64,
     /// Its share of the noise's variance, above 0 to 1.
     pub share: f32,
@@ -70,6 +70,54 @@ pub struct Steering {
     pub guide_beat: bool,
 }
 
+/// A number that steers the network, and that a parameter sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dial {
+    /// See [`Steering::temperature`].
+    Temperature,
+    /// See [`Steering::guidance`].
+    Guidance,
+    /// See [`Steering::density`].
+    Density,
+    /// See [`Steering::loudness`].
+    Loudness,
+    /// See [`Steering::register`].
+    Register,
+    /// See [`Steering::piano`].
+    Piano,
+}
+
+impl Steering {
+    /// The steering at rest at some values, guided by chord and beat.
+    #[must_use]
+    pub fn at_rest(mood: Mood, value: impl Fn(Dial) -> f32) -> Self {
+        let number = |dial| Glide::at_rest(value(dial));
+        Self {
+            mood: Glide::at_rest(mood),
+            temperature: number(Dial::Temperature),
+            guidance: number(Dial::Guidance),
+            density: number(Dial::Density),
+            loudness: number(Dial::Loudness),
+            register: number(Dial::Register),
+            piano: number(Dial::Piano),
+            guide_chord: true,
+            guide_beat: true,
+        }
+    }
+
+    /// A number's glide.
+    pub const fn dial(&mut self, dial: Dial) -> &mut Glide<f32> {
+        match dial {
+            Dial::Temperature => &mut self.temperature,
+            Dial::Guidance => &mut self.guidance,
+            Dial::Density => &mut self.density,
+            Dial::Loudness => &mut self.loudness,
+            Dial::Register => &mut self.register,
+            Dial::Piano => &mut self.piano,
+        }
+    }
+}
+
 /// What is requested of the network. Defined for every frame: the first chord extends backwards and the last one forwards.
 ///
 /// Created on the control thread, shared read-only with the generator thread.
@@ -96,17 +144,11 @@ impl Plan {
             clock: MusicClock::new(bpm),
             chords: vec![PlannedChord { frame: 0, chord }],
             returns: Vec::new(),
-            steering: Steering {
-                mood: Glide::at_rest(mood),
-                temperature: Glide::at_rest(1.0),
-                guidance: Glide::at_rest(2.5),
-                density: Glide::at_rest(0.0),
-                loudness: Glide::at_rest(0.0),
-                register: Glide::at_rest(0.0),
-                piano: Glide::at_rest(0.0),
-                guide_chord: true,
-                guide_beat: true,
-            },
+            steering: Steering::at_rest(mood, |dial| match dial {
+                Dial::Temperature => 1.0,
+                Dial::Guidance => 2.5,
+                Dial::Density | Dial::Loudness | Dial::Register | Dial::Piano => 0.0,
+            }),
         }
     }
 

@@ -179,7 +179,7 @@ async fn change_scene(
         SceneAct::Delete(false) => return Err(Refusal::bad("delete: expected true")),
         SceneAct::Rename(to) => {
             let to = to.trim().to_owned();
-            if to.is_empty() || to.len() > 120 || to.chars().any(char::is_control) {
+            if to.is_empty() || to.chars().count() > 120 || to.chars().any(char::is_control) {
                 return Err(Refusal::bad("rename: expected a name of at most 120 characters"));
             }
             if is_there(&to) {

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_are_kept_as_they_read() {
+    fn the_last_lines_are_kept_as_displayed() {
         let log = tracing_subscriber::registry().with(Journal);
         tracing::subscriber::with_default(log, || {
             for number in 0..2 * MAX_LINES {

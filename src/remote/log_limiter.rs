@@ -23,20 +23,20 @@ pub(crate) struct LogLimiter {
 struct Kind {
     left: u32,
     since: Instant,
-    unsaid: u64,
+    suppressed: u64,
 }
 
 impl LogLimiter {
     /// Whether to log a text of a kind now; returns how many of its kind were suppressed before it.
-    pub(crate) fn say(&mut self, kind: &str, text: &str, now: Instant) -> Option<u64> {
+    pub(crate) fn admit(&mut self, kind: &str, text: &str, now: Instant) -> Option<u64> {
         let kind = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(kind) { kind } else { "" };
-        let kind = self.kinds.entry(kind.to_owned()).or_insert(Kind { left: BURST, since: now, unsaid: 0 });
+        let kind = self.kinds.entry(kind.to_owned()).or_insert(Kind { left: BURST, since: now, suppressed: 0 });
         let gained = (now.saturating_duration_since(kind.since).as_secs() / REFILL.as_secs()) as u32;
         if gained > 0 {
             (kind.left, kind.since) = (kind.left.saturating_add(gained).min(BURST), now);
         }
-        if kind.left == 0 || self.texts.iter().any(|said| said == text) {
-            kind.unsaid += 1;
+        if kind.left == 0 || self.texts.iter().any(|logged| logged == text) {
+            kind.suppressed += 1;
             return None;
         }
         kind.left -= 1;
@@ -44,16 +44,16 @@ impl LogLimiter {
             self.texts.pop_front();
         }
         self.texts.push_back(text.to_owned());
-        Some(std::mem::take(&mut kind.unsaid))
+        Some(std::mem::take(&mut kind.suppressed))
     }
 }
 
 /// A suffix for a log line with the number of lines suppressed before it.
-pub(crate) fn and_more(unsaid: u64) -> String {
-    match unsaid {
+pub(crate) fn and_more(suppressed: u64) -> String {
+    match suppressed {
         0 => String::new(),
         1 => " (1 similar suppressed)".to_owned(),
-        _ => format!(" ({unsaid} similar suppressed)"),
+        _ => format!(" ({suppressed} similar suppressed)"),
     }
 }
 
@@ -62,33 +62,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_complaints_is_a_few_lines() {
-        let (mut said, start) = (LogLimiter::default(), Instant::now());
+    fn a_flood_of_warnings_becomes_a_few_lines() {
+        let (mut limiter, start) = (LogLimiter::default(), Instant::now());
         let mut lines = 0;
         for number in 0..10_000u32 {
             let now = start + Duration::from_millis(u64::from(number));
-            lines += u32::from(said.say("scene", &format!("no scene {number}"), now).is_some());
+            lines += u32::from(limiter.admit("scene", &format!("no scene {number}"), now).is_some());
         }
         assert_eq!(lines, BURST, "10 s of them");
-        let later = said.say("scene", "no scene", start + Duration::from_secs(60));
+        let later = limiter.admit("scene", "no scene", start + Duration::from_secs(60));
         assert_eq!(later, Some(10_000 - u64::from(BURST)), "and the suppressed ones are counted");
     }
 
     #[test]
     fn repeats_are_suppressed_but_other_kinds_are_logged() {
-        let (mut said, now) = (LogLimiter::default(), Instant::now());
-        assert_eq!(said.say("chord", "Hm", now), Some(0));
-        assert_eq!(said.say("chord", "Hm", now), None);
-        assert_eq!(said.say("preset", "dawm", now), Some(0));
-        assert_eq!(said.say("chord", "Xm", now), Some(1));
+        let (mut limiter, now) = (LogLimiter::default(), Instant::now());
+        assert_eq!(limiter.admit("chord", "Hm", now), Some(0));
+        assert_eq!(limiter.admit("chord", "Hm", now), None);
+        assert_eq!(limiter.admit("preset", "dawm", now), Some(0));
+        assert_eq!(limiter.admit("chord", "Xm", now), Some(1));
     }
 
     #[test]
     fn memory_is_bounded() {
-        let (mut said, now) = (LogLimiter::default(), Instant::now());
+        let (mut limiter, now) = (LogLimiter::default(), Instant::now());
         for number in 0..10_000 {
-            said.say(&format!("kind {number}"), &format!("text {number}"), now);
+            limiter.admit(&format!("kind {number}"), &format!("text {number}"), now);
         }
-        assert!(said.kinds.len() <= MAX_KINDS + 1 && said.texts.len() <= MAX_TEXTS);
+        assert!(limiter.kinds.len() <= MAX_KINDS + 1 && limiter.texts.len() <= MAX_TEXTS);
     }
 }

@@ -21,6 +21,8 @@ pub struct Status {
     pub seconds: f64,
     /// The audio output.
     pub output: String,
+    /// Milliseconds in a block of it: what it adds to the latency, once or more often.
+    pub block_ms: f64,
     /// Generator seconds per second of audio; above 1 it cannot keep up.
     pub load: f32,
     /// Levels in decibels below full scale.
@@ -39,16 +41,16 @@ pub struct Status {
     pub troubles: BTreeMap<Part, String>,
     /// All parameters with a value.
     pub parameters: serde_json::Map<String, serde_json::Value>,
-    /// Where in its plans the performance is.
+    /// The setlist, the timer and the opening hours.
     pub show: ShowMetrics,
 }
 
-/// What happens by plan, for `melos status`.
+/// The setlist, the timer and the opening hours, for `melos status`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ShowMetrics {
-    /// What the setlist's entry brought that was gone to last, such as `preset storm`.
+    /// The current entry of the setlist, such as `preset storm`.
     pub entry: Option<String>,
-    /// What comes next in it.
+    /// The next entry.
     pub next_entry: Option<String>,
     /// Seconds until the timer fades the music out.
     pub timer_seconds_left: Option<f64>,

@@ -100,10 +100,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         let _on_stage = on_stage;
         stage.run(&stopped)
     })?;
-    supervision::say_ready();
+    supervision::notify_ready();
     let end = tasks.block_on(async {
         tokio::select! {
-            () = signals.until_told_to_stop(&reloads) => End::Asked,
+            () = signals.wait_for_stop(&reloads) => End::Asked,
             thread = threads::first_panic() => End::Crashed(thread),
             _ = stage_ended => End::Failed,
         }
@@ -111,7 +111,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let outcome = match end {
         End::Asked => {
             tracing::info!("fading out");
-            supervision::say_stopping();
+            supervision::notify_stopping();
             stop.store(true, Relaxed);
             outcome(stage)
         }

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_muted_is_not_written_and_panic_ends_all() {
+    fn muted_notes_are_not_written_and_panic_ends_all() {
         let mut file = MidiFile::new(0..48_000);
         let command = |frame, command| TimedCommand { frame, command };
         file.take(&Score {

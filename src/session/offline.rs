@@ -165,7 +165,7 @@ impl Offline {
             }
             let is_lost = self.lost.front().is_some_and(|lost| lost.contains(&self.passed));
             self.passed += 1;
-            self.handover.pass(command, |command| {
+            self.handover.send(command, |command| {
                 if !is_lost {
                     self.waiting.push_back(command);
                 }

@@ -84,6 +84,8 @@ def takes(page, daemon):
     row.wait_for()
     take = next(take for take in daemon.get("/takes")["takes"] if take["name"] == name)
     assert take["seconds"] > 5.5, take
+    assert take["mood"] in name, take
+    assert row.locator(".mood").inner_text().lower() == take["mood"]
     assert len(daemon.get(f"/takes/{name}/picture")["peaks"]) == 160
     # Played, and by parts.
     row.locator(".play").click()
@@ -216,8 +218,14 @@ def mixer(page, daemon):
         daemon.until_value(name.replace("-", "/"), 0.6, 0.01)
     slide(page, "#f-tone", 0.5)
     daemon.until_value("tone", 0, 0.01)
+    # Nothing is limited at this level.
+    slide(page, "#f-level-master", 0.2)
+    daemon.until_value("level/master", -60 + 66 * 0.2 ** 0.5, 0.5)
+    page.wait_for_timeout(300)
     page.click("#clips-reset")
     assert page.inner_text("#clips") == "0"
+    page.click("#undo")
+    daemon.until_value("level/master", 0, 0.01)
 
 
 def scenes(page, daemon):

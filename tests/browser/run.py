@@ -13,6 +13,9 @@ VIEWS = ["play", "mix", "piece", "takes", "setup"]
 def every_part(port, size, shots):
     daemon = Daemon(port)
     with Browser() as browser:
+        loaded, ready = browser.first_load(daemon, size)
+        print(f"first load: {loaded / 1000:.1f} kB, ready after {ready:.2f} s", flush=True)
+        assert loaded < 150_000, f"the first load takes {loaded} bytes"
         page = browser.open(daemon, size)
         for part in [parts.health, parts.transport]:
             part(page, daemon)

@@ -47,7 +47,7 @@ def file():
         track.append(mido.Message("control_change", control=54, value=step & 127))
     written = io.BytesIO()
     mido.MidiFile(tracks=[track]).save(file=written)
-    assert written.getvalue().count(b"\xb0") == 1, "the status stands in the file once"
+    assert written.getvalue().count(b"\xb0") == 1, "the file contains the status once"
     written.seek(0)
     seconds, events = 0.0, []
     for message in mido.MidiFile(file=written):

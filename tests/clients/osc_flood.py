@@ -1,4 +1,4 @@
-"""10,000 values and 10,000 random datagrams (seeded), mixed, as fast as they go; then the last value until stopped.
+"""10,000 values and 10,000 random datagrams (seeded), mixed, as fast as possible; then repeats the last value until stopped.
 
     osc_flood.py PORT
 """

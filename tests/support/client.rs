@@ -42,6 +42,18 @@ impl Client {
         }
         assert!(missing.is_empty(), "{missing:?} did not arrive; got {seen:#?}");
     }
+
+    /// Waits for a line that a condition holds for.
+    pub(crate) fn expect_line(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
+            if holds(&line) {
+                return;
+            }
+        }
+        panic!("{what}: no such line");
+    }
 }
 
 impl Drop for Client {

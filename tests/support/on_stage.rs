@@ -75,7 +75,7 @@ impl OnStage {
             });
         }
         let now = self.daemon.status().unwrap()["seconds"].as_f64();
-        self.daemon.wait_until("the music goes on", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
+        self.daemon.wait_until("the music continues", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
     }
 
     /// Makes the daemon record a take.
@@ -95,7 +95,7 @@ impl OnStage {
 
     /// Waits until it reports no troubles.
     pub(crate) fn wait_until_well(&self) {
-        self.daemon.wait_until("nothing is in trouble", |status| {
+        self.daemon.wait_until("there are no troubles", |status| {
             status["troubles"].as_object().is_some_and(serde_json::Map::is_empty) && status["state"] == "playing"
         });
     }
@@ -140,11 +140,14 @@ impl OnStage {
     /// Checks that it follows and that the recording has no silences or clicks, then ends it and checks that it exits cleanly.
     pub(crate) fn was_heard(mut self) {
         self.follows();
-        sleep(Duration::from_secs(1));
+        sleep(Duration::from_millis(500));
         self.check_sound();
-        // Where a block does not come in time, whoever records is not called either.
+        // When a block is late, the recording client is not called either.
         let late = blocks_late(&self.daemon) - self.late;
-        assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames did not come in time");
+        assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames were late");
+        // Silent already, it need not fade out for long.
+        self.daemon.oscsend(&["/melos/play/fade", "f", "0.05"]);
+        self.daemon.oscsend(&["/melos/play", "i", "0"]);
         let (ended, said) = self.daemon.terminate();
         assert!(ended.success(), "{said}");
     }

@@ -77,7 +77,7 @@ pub struct Summary {
     pub written: usize,
     /// Shards that already existed.
     pub existing: usize,
-    /// Hours of audio in the folder, as far as this run has checked.
+    /// Hours of audio in the part of the folder that this run has checked.
     pub hours: f64,
     /// Skipped pieces and reasons.
     pub skipped: Vec<(String, String)>,

@@ -96,7 +96,7 @@ fn onsets_are_where_the_notes_start() {
 }
 
 #[test]
-fn the_key_is_heard() {
+fn the_key_is_recognised() {
     // White keys only, C, E and G most of all.
     assert_eq!(analyze(&signal()).key.key.to_string(), "C major");
 }

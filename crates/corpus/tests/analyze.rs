@@ -64,7 +64,7 @@ fn a_picture_beside_the_file() {
 }
 
 #[test]
-fn a_bad_file_is_named_and_the_others_are_measured() {
+fn a_bad_file_is_reported_and_the_others_are_measured() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bad = folder.path().join("bad.wav");
     fs::write(&bad, b"RIFF, but not really").expect("the folder can be written");

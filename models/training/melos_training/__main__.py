@@ -118,7 +118,7 @@ def _run(command: str, options: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Runs the command line; what is wrong in it or in a file is said in a line, not in a traceback."""
+    """Runs the command line; errors in it or in a file are reported in one line, without a traceback."""
     options = _arguments()
     try:
         _run(options.pop("command"), options)

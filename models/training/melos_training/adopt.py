@@ -1,4 +1,4 @@
-"""Checkpoints from a published model folder, so that training goes on from the weights that ship."""
+"""Checkpoints from a published model folder, so that training continues from the shipped weights."""
 
 from pathlib import Path
 from typing import Any

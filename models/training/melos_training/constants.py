@@ -22,7 +22,7 @@ MEL_MEAN = -5.5
 MEL_SCALE = 3.0
 
 FULL_SCALE = 32_767
-"""The 16-bit sample that stands for 1 in the shards."""
+"""The 16-bit sample that represents 1 in the shards."""
 
 LATENT_FRAMES: int = _LATENT["mel_frames"]
 """Mel frames one latent covers."""

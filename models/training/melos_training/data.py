@@ -112,7 +112,7 @@ class Shards:
         return float(self._ends[-1]) * HOP / SAMPLE_RATE / 3600 if len(self) else 0.0
 
     def missing(self) -> NoShards:
-        """The error that says what was looked for in vain."""
+        """The error that names what was not found."""
         kind = "with audio " if self.needs_audio else ""
         folders = ", ".join(map(str, self.folders))
         return NoShards(

@@ -50,7 +50,7 @@ def round_weights(module: nn.Module) -> None:
 
 
 def _store_as_half(model: ModelProto) -> ModelProto:
-    """Replaces large float initialisers that float16 holds exactly by float16 ones and a Cast each."""
+    """Replaces large float initialisers that float16 represents exactly by float16 ones with a Cast."""
     graph = model.graph
     casts, kept = [], []
     for tensor in graph.initializer:

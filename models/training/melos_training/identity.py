@@ -1,4 +1,4 @@
-"""Who a model is: the part of its contract that no network tells."""
+"""A model's identity: the part of its contract that does not follow from the networks."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

@@ -31,7 +31,7 @@ def read(path: Path) -> list[Record]:
 
 
 class Metrics:
-    """Appends to the file of a checkpoint; begins by taking back what was written after its `step`.
+    """Appends to the file of a checkpoint; first removes what was written after its `step`.
 
     At step 0 another training begins: the metrics of the one before it are kept as `.jsonl.old`.
     """

@@ -1,4 +1,4 @@
-"""The state of everything random in a process, to go on from exactly where a training was interrupted."""
+"""The state of all random generators of a process, to resume an interrupted training exactly."""
 
 import random
 from typing import Any
@@ -18,7 +18,7 @@ def seeded(seed: int, rank: int) -> np.random.Generator:
 
 
 def part_ways(seed: int, rank: int) -> None:
-    """Lets the processes of a team draw different noise from here on; the first goes on as one alone would."""
+    """Gives each process of a team different noise from here on; the first continues as a single process would."""
     if rank:
         state = np.random.SeedSequence([seed, rank]).generate_state(2)
         torch.manual_seed(int(state[0]))

@@ -36,7 +36,7 @@ class Run(BaseModel):
     shards: tuple[Path, ...] = Field(min_length=1)
     """Folders of `melos-corpus prepare`."""
     out: Path
-    """The checkpoint; a training goes on from it if it exists."""
+    """The checkpoint; training resumes from it if it exists."""
     minutes: PositiveFloat | None = None
     """Training time over all resumed runs; or else `steps`."""
     steps: PositiveInt | None = None
@@ -77,9 +77,9 @@ class VocoderRun(Run):
     gain_db: NonNegativeFloat = 12.0
     """Windows are made quieter by up to this, and louder by up to a third of it."""
     pianist: Path
-    """A finished pianist's checkpoint, through which a share of the windows is heard."""
+    """A finished pianist's checkpoint, through which some of the windows are passed."""
     through_pianist: float = Field(default=0.5, ge=0, le=1)
-    """The share of windows heard as the pianist's decoder tells them: that is what the vocoder is to play."""
+    """The share of windows passed through the pianist's decoder, whose output is the vocoder's input while playing."""
 
 
 class PianistRun(Run):
@@ -194,7 +194,7 @@ def describe_run(network: str, file: Path | None, options: Mapping[str, Any]) ->
 
 
 def _beside(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a file with its paths relative to the folder it is in; what is no path is left for the check."""
+    """The settings of a file, with paths relative to its folder; invalid paths are left for validation."""
     placed = dict(values)
     for key in _PATHS:
         if isinstance(values.get(key), str):
@@ -224,6 +224,6 @@ def written(values: Mapping[str, Any]) -> str:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[str]:
-    """What differs between the run of a checkpoint and the one that goes on from it, one line a setting."""
+    """Differences between the run of a checkpoint and the one that resumes from it, one line per setting."""
     keys = sorted(before.keys() | now.keys())
     return [f"{key}: {before.get(key)} → {now.get(key)}" for key in keys if before.get(key) != now.get(key)]

@@ -20,7 +20,7 @@ from .training import Numbers, Task, Trainer, start
 from .vocoder import Vocoder, direction
 
 WARM_UP = 16
-"""Frames at the start of a window that are not judged: the network has not yet heard what sounds there."""
+"""Frames at the start of a window without loss, where the network lacks the context."""
 HELD_OUT_WINDOWS, HELD_OUT_FRAMES = 16, 160
 
 
@@ -84,7 +84,7 @@ def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, told: Tensor | None = None
 
 
 class VocoderTask(Task[Vocoder]):
-    """Resynthesis of audio windows, a share of them as the pianist plays them."""
+    """Resynthesis of audio windows, some of them passed through the pianist."""
 
     def __init__(
         self, vocoder: Vocoder, run: VocoderRun, training: PianoShards, valid: PianoShards, pianist: Pianist

@@ -1,4 +1,4 @@
-"""The loop all trainings share: schedule by the clock, averaged weights, checkpoints that go on where they stopped."""
+"""The shared training loop: schedule by wall-clock time, averaged weights, resumable checkpoints."""
 
 import copy
 import time
@@ -42,7 +42,7 @@ class Task(nn.Module, ABC, Generic[Network]):
 
     @abstractmethod
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
-        """A scalar and what is to be told of it, of a drawn batch on the device; `share` of the training is done."""
+        """A scalar loss and its metrics for a batch on the device; `share` of the training is done."""
 
     @abstractmethod
     def evaluate(self, network: Network) -> Numbers:
@@ -62,7 +62,7 @@ class Task(nn.Module, ABC, Generic[Network]):
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run goes on, or begins, in this process."""
+    """Where a run starts or resumes in this process."""
 
     rng: np.random.Generator
     precision: Precision
@@ -146,7 +146,7 @@ class Trainer(Generic[Network]):
             print("  with other random numbers: the checkpoint has none for this number of processes", flush=True)
 
     def _save(self) -> None:
-        """Every process tells its state; the leader writes."""
+        """Every process reports its state; the leader writes it."""
         state = randomness.capture(self.rng, self.team.device) | {"data": self.task.data_order()}
         states = self.team.gather(state)
         if self.team.leads:

@@ -1,4 +1,4 @@
-"""The composer: what it reads, that it plays as it was trained, that training goes on where it stopped."""
+"""The composer: its inputs, that streaming matches training, and that training resumes exactly."""
 
 from pathlib import Path
 

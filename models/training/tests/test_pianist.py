@@ -1,4 +1,4 @@
-"""The pianist on a tiny corpus of two pianos: what it sees, that it streams, that it learns and goes on exactly."""
+"""The pianist on a tiny corpus of two pianos: its inputs, streaming, learning, and exact resumption."""
 
 from pathlib import Path
 from typing import Any

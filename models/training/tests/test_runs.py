@@ -1,4 +1,4 @@
-"""A run is described by a file, by options or by a checkpoint, and what is wrong in it is said with its place."""
+"""A run is described by a file, by options or by a checkpoint; errors name their location."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A few steps make each loss smaller; an interrupted training goes on as if nothing had happened."""
+"""A few steps reduce each loss; an interrupted training resumes exactly."""
 
 import json
 from collections.abc import Callable

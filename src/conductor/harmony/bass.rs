@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inversion_is_taken_for_a_step_by_those_who_like_them() {
+    fn inversions_are_used_for_steps_by_emotions_that_prefer_them() {
         assert_eq!(invert(chord("G"), Some(36), 0.6), chord("G/B"));
         assert_eq!(invert(chord("G"), Some(36), 0.0), chord("G"));
         assert_eq!(invert(chord("Dm"), Some(36), 0.6), chord("Dm"));

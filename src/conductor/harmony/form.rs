@@ -26,7 +26,7 @@ pub(super) struct Theme {
     pub start: u64,
     /// Its length.
     pub bars: u32,
-    /// The emotion that spoke.
+    /// The emotion that was dominant when it was played.
     pub emotion: Emotion,
     /// Its mode.
     pub mode: Mode,
@@ -39,7 +39,7 @@ pub(super) struct Theme {
 pub(super) struct Form(VecDeque<Theme>);
 
 impl Form {
-    /// Remembers phrase `number` if it is new. Those planned after it, before everything was planned again, are forgotten.
+    /// Remembers phrase `number` if it is new. Forgets that phrase and later ones from a plan that has since been replaced.
     pub(super) fn remember(&mut self, number: u64, new: Option<Theme>) {
         self.0.retain(|theme| theme.number < number);
         if let Some(theme) = new {
@@ -50,7 +50,7 @@ impl Form {
         }
     }
 
-    /// The phrase that returns as number `number`, in which `emotion` speaks; `None` where a new one is to come. `recall`
+    /// The earlier phrase that returns as phrase `number`, whose emotion is `emotion`; `None` if a new one is due. `recall`
     /// is 0 (never) to 1.
     pub(super) fn returning(&self, number: u64, emotion: Emotion, recall: f32, streams: RngStreams) -> Option<&Theme> {
         let mut rng = streams.rng(Purpose::Form, number);

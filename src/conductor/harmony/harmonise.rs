@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn tonic_and_mode_change_at_once_when_asked() {
+    fn tonic_and_mode_change_at_once_when_requested() {
         let mut harmony = Harmony::new(1);
         let first = harmony.plan_bar(&request(0, Emotion::Happy));
         let moved = BarRequest { tonic: 3, ..request(0, Emotion::Happy) };

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_against_the_plan_is_let_pass_but_not_two() {
+    fn one_bar_against_the_plan_is_ignored_but_not_two() {
         let mut listening = Listening::default();
         let leaky = chord("F").chroma().map(|share| share + 0.15);
         assert_eq!(hear(&mut listening, Some(leaky), "G"), None);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn wavering_is_not_insisting() {
+    fn an_inconsistent_deviation_is_ignored() {
         let mut listening = Listening::default();
         for bar in 0..8 {
             let heard = chord(if bar % 2 == 0 { "F" } else { "Am" }).chroma();

@@ -7,7 +7,7 @@ use super::Segment;
 /// Beat in a bar of four, length in beats, accent.
 type Strike = (f64, f64, f32);
 
-/// Onsets of an emotion's pad over four beats; longer bars repeat them, shorter ones cut them.
+/// Onsets of an emotion's pad over four beats; longer bars repeat them, shorter ones cut them off.
 const fn rhythm(emotion: Emotion) -> &'static [Strike] {
     match emotion {
         Emotion::Calm | Emotion::Sad => &[(0.0, 4.0, 1.0)],
@@ -50,7 +50,7 @@ mod tests {
     use crate::music::theory::{Chord, Quality};
 
     #[test]
-    fn a_segment_is_struck_at_its_start_and_never_past_its_end() {
+    fn the_pad_starts_with_its_segment_and_never_sounds_past_its_end() {
         for emotion in Emotion::ALL {
             for (start, end) in [(0.0, 4.0), (2.0, 4.0), (0.0, 3.0), (1.7, 4.0), (0.0, 7.0), (3.9, 4.0)] {
                 let segment = Segment { start, end, chord: Chord::new(0, Quality::Major), bass: 36, pad: Vec::new() };

@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tables_read_and_every_chord_leads_somewhere() {
+    fn the_tables_parse_and_every_chord_has_a_successor() {
         for emotion in Emotion::ALL {
             for mode in Mode::ALL {
                 let palette = Palette::read(emotion, mode).unwrap_or_else(|| panic!("{emotion} {}", mode.name()));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn borrowed_chords_wait_to_be_asked_for() {
+    fn borrowed_chords_are_used_only_when_requested() {
         let minor_subdominant = Chord::parse("Fm").expect("a symbol");
         let plays = |emotion| Palette::of(emotion, Mode::Major).position(&minor_subdominant, 0).is_some();
         assert!(plays(Emotion::Nostalgic) && plays(Emotion::Romantic));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_do_not_hide_a_chord() {
+    fn extensions_do_not_obscure_a_chord() {
         let palette = Palette::of(Emotion::Calm, Mode::Major);
         let at = |symbol| palette.position(&Chord::parse(symbol).expect("a symbol"), 9);
         assert_eq!(at("Amaj7"), at("A"));

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blend_gets_its_shares_without_flicker() {
+    fn a_blend_uses_each_emotion_by_weight_without_flicker() {
         let (mut calm_bars, mut changes, mut phrase) = (0, 0, None::<Phrase>);
         for bar in 0..400 {
             let next =
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_breaks_off_when_the_mood_has_gone() {
+    fn a_phrase_ends_early_when_the_mood_changes() {
         let streams = RngStreams::new(1, 1.0);
         let calm = Phrase::at(None, &Form::default(), &request(0, Mood::pure(Emotion::Calm)), streams);
         assert_eq!(calm.emotion, Emotion::Calm);

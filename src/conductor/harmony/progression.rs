@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_stay_in_the_scale_but_for_dominants() {
+    fn extensions_stay_in_the_scale_except_on_dominants() {
         for emotion in Emotion::ALL {
             for mode in Mode::ALL {
                 let key = Key { tonic: 4, mode };

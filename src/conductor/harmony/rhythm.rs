@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_what_comes() {
+    fn remaining_time_equals_upcoming_durations() {
         for bar in (0..400).step_by(4) {
             let counts: Vec<usize> =
                 (0..4).map(|place| changes(STREAMS, bar + place, place as u32, 4, 1.3).len()).collect();

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_keep_to_the_odds() {
+    fn draws_follow_the_weights() {
         let mut rng = Rng::new(1, Purpose::Chords, 0);
         let mut counts = [0u32; 4];
         for _ in 0..4000 {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_low_temperature_brings_seeds_together() {
+    fn a_low_temperature_makes_seeds_alike() {
         let alike = |temperature| {
             let draw = |seed, bar| RngStreams::new(seed, temperature).rng(Purpose::Chords, bar).unit();
             (0..1000).filter(|bar| draw(1, *bar) == draw(2, *bar)).count()

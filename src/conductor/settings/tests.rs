@@ -44,7 +44,7 @@ fn an_emotion_is_pure() {
 }
 
 #[test]
-fn valence_and_arousal_move_the_faders_and_each_other_not() {
+fn valence_and_arousal_move_the_faders_but_not_each_other() {
     let anchor = Emotion::Romantic.anchor();
     let settings = after(&[(Param::Valence, number(anchor.valence)), (Param::Arousal, number(anchor.arousal))]);
     assert_eq!(settings.get(Param::Valence), number(anchor.valence));
@@ -82,12 +82,12 @@ fn a_named_chord_leads() {
 #[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "not fitted on entry")]
-fn a_value_that_was_not_fitted_is_a_mistake_of_the_program() {
+fn an_unfitted_value_is_a_bug() {
     Settings::default().set(Param::Temperature, &number(50.0));
 }
 
 #[test]
-fn a_list_makes_the_same_settings_again() {
+fn a_list_recreates_the_settings() {
     let cases = [
         vec![(Param::Sad, number(0.3)), (Param::Tempo, number(77.0)), (Param::Mode, Value::Choice(3))],
         vec![(Param::Arousal, number(0.33)), (Param::LevelPad, number(-3.0)), (Param::MuteBass, Value::Toggle(true))],
@@ -104,7 +104,7 @@ fn a_list_makes_the_same_settings_again() {
 }
 
 #[test]
-fn between_scenes_numbers_mix_and_the_rest_comes_from_the_nearer() {
+fn between_scenes_numbers_interpolate_and_the_rest_comes_from_the_nearer_one() {
     let a =
         after(&[(Param::Reverb, number(0.0)), (Param::Emotion, Value::Choice(0)), (Param::Quantize, Value::Choice(2))]);
     let b = after(&[(Param::Reverb, number(1.0)), (Param::Emotion, Value::Choice(1)), (Param::Key, Value::Choice(7))]);

@@ -45,7 +45,7 @@ fn the_network_splices_on_the_bar() {
 }
 
 #[test]
-fn a_scene_a_panic_and_the_daemons_own_wait_for_the_bar() {
+fn scenes_panic_and_daemon_parameters_wait_for_the_bar() {
     let script = [
         (0, write(Param::SceneStore, "home")),
         (1_000, set(Param::Reverb, 1.0)),
@@ -62,6 +62,29 @@ fn a_scene_a_panic_and_the_daemons_own_wait_for_the_bar() {
     assert_eq!(panic.frame, 2 * BAR);
     let released: Vec<_> = score.released.iter().map(|(frame, param, _)| (*frame, *param)).collect();
     assert_eq!(released, [(BAR, Param::Scene), (BAR, Param::Record), (2 * BAR, Param::Panic)]);
+}
+
+#[test]
+fn requests_held_for_the_bar_keep_their_order_where_it_matters() {
+    let mut script = vec![
+        (10_000, next_bar(Param::Reverb, Value::Number(0.5))),
+        (20_000, next_bar(Param::SceneStore, Value::Text("first".to_owned()))),
+        (30_000, next_bar(Param::Reverb, Value::Number(0.75))),
+        (40_000, next_bar(Param::SceneStore, Value::Text("second".to_owned()))),
+        (50_000, next_bar(Param::PresetNext, Value::Trigger)),
+        (60_000, next_bar(Param::PresetNext, Value::Trigger)),
+    ];
+    let (conductor, score) = play(at_tempo(TEMPO), &script, BAR + 1, &[700]);
+    let stored = |name: &str| {
+        let (_, values) = conductor.scenes().find(|(scene, _)| *scene == name).unwrap();
+        values.into_iter().find(|(param, _)| *param == Param::Reverb).unwrap().1
+    };
+    assert_eq!([stored("first"), stored("second")], [0.5, 0.75].map(Value::Number));
+    assert_eq!(score.released.iter().filter(|(_, param, _)| *param == Param::PresetNext).count(), 2);
+    // However much is requested, a bounded number is held.
+    script.splice(.., (0..2000).map(|n| (10_000, next_bar(Param::SceneStore, Value::Text(n.to_string())))));
+    let (conductor, _) = play(at_tempo(TEMPO), &script, BAR + 1, &[700]);
+    assert_eq!(conductor.scene_names().count(), 256);
 }
 
 #[test]
@@ -122,7 +145,7 @@ fn a_morph_over_bars_that_changes_the_tempo_still_ends_on_its_bar() {
     let plan = &score.plans.last().unwrap().plan;
     let angry = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Angry as usize];
     assert!(conductor.tempo() > 140.0);
-    // Recalled on bar 1, so it arrives on bar 3; the clock remembers two seconds, so what was on the way is in an older plan.
+    // Recalled on bar 1, so it arrives on bar 3; the clock remembers two seconds, so the glide is in an older plan.
     let knows = |update: &&PlanUpdate| (update.plan.clock.beat_at(bars[2]) - 8.0).abs() < 1e-3;
     let before = score.plans.iter().rev().find(knows).map(|update| &update.plan);
     assert_eq!(angry(bars[3] + 10), 1.0);

@@ -12,7 +12,7 @@ fn chords(score: &Score) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn chords_are_told_when_they_sound() {
+fn chords_are_announced_when_they_sound() {
     let (conductor, score) = play(at_tempo(120.0), &[], 10 * SECOND, &[512]);
     let told = chords(&score);
     assert_eq!(told[0].0, 0);
@@ -24,7 +24,7 @@ fn chords_are_told_when_they_sound() {
 }
 
 #[test]
-fn held_notes_lead_within_a_sixteenth_and_let_go_again() {
+fn held_notes_lead_within_a_sixteenth_and_release() {
     // At 120 bpm a sixteenth is 6,000 frames.
     let script = [(100_000, hold(&[58, 61, 65])), (200_000, hold(&[]))];
     let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[512]);
@@ -63,7 +63,7 @@ fn a_new_key_is_heard_from_the_next_beat() {
 }
 
 #[test]
-fn what_the_network_plays_reaches_the_harmony() {
+fn the_networks_notes_influence_the_harmony() {
     let played = |heard: bool| {
         let mut conductor = at_tempo(120.0);
         let mut score = Score::default();
@@ -75,7 +75,7 @@ fn what_the_network_plays_reaches_the_harmony() {
             }
             conductor.advance(latent * 4096, &mut score);
         }
-        conductor.request(100, 400.0).heard
+        conductor.arrangement.request(100, 400.0).heard
     };
     assert_eq!(played(false), None);
     assert_eq!(played(true).unwrap()[6], 1.0);

@@ -1,8 +1,11 @@
-//! What holds for every performance.
+//! Invariants of every performance.
+
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::music::plan::Plan;
 
 /// Any event a performer might send.
 fn events() -> impl Strategy<Value = ControlEvent> {
@@ -44,7 +47,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn how_finely_time_is_cut_changes_nothing(
+    fn the_size_of_time_steps_changes_nothing(
         script in scripts(),
         chunks in prop::collection::vec(1u64..9_000, 1..12),
         seed in 0u64..5,
@@ -86,7 +89,7 @@ proptest! {
     /// The generator works ahead at its own pace, so a plan that comes without a splice must answer like the one before
     /// for everything that may have been made already.
     #[test]
-    fn a_plan_without_splice_only_reaches_further(script in scripts()) {
+    fn a_plan_without_a_splice_only_extends(script in scripts()) {
         let mut conductor = Conductor::new(3, &[]);
         let mut script = script.iter().peekable();
         let mut plan: Option<Arc<Plan>> = None;

@@ -14,7 +14,7 @@ fn the_engine_gets_every_fast_value_at_the_start() {
 }
 
 #[test]
-fn the_fast_lane_arrives_at_the_horizon_and_splices_nothing() {
+fn the_fast_lane_applies_at_the_horizon_without_a_splice() {
     let script = [(12_345, set(Param::LevelPad, -3.0)), (20_000, ControlEvent::Set(Param::Hold, Value::Toggle(true)))];
     let (_, score) = play(at_tempo(120.0), &script, SECOND, &[333]);
     assert_eq!(numbers(&score, Param::LevelPad)[1..], [(12_345, -3.0)]);
@@ -97,7 +97,7 @@ fn a_scene_morphs_numbers_and_mood() {
 }
 
 #[test]
-fn a_preset_morphs_in() {
+fn a_preset_is_morphed_to() {
     let at = 2 * SECOND;
     let script = [
         (at, ControlEvent::Morph(3.0)),
@@ -119,7 +119,7 @@ fn a_preset_morphs_in() {
 }
 
 #[test]
-fn scenes_come_back_from_an_earlier_performance() {
+fn scenes_are_restored_from_an_earlier_performance() {
     let (before, _) = play(at_tempo(90.0), &[(10, write(Param::SceneStore, "slow"))], 100, &[50]);
     let mut script: Vec<(u64, ControlEvent)> = Vec::new();
     for (name, values) in before.scenes() {
@@ -166,7 +166,7 @@ fn a_refused_event_changes_nothing() {
 }
 
 #[test]
-fn every_parameter_is_read_back() {
+fn every_parameter_reads_back() {
     let values = Conductor::new(5, &[]).values();
     let triggers = TABLE.iter().filter(|spec| spec.kind == crate::event::parameter::Kind::Trigger).count();
     assert_eq!(values.len(), TABLE.len() - triggers);
@@ -174,7 +174,7 @@ fn every_parameter_is_read_back() {
 }
 
 #[test]
-fn a_modulation_moves_around_what_is_set_and_leaves_the_value_and_the_tempo_alone() {
+fn a_modulation_moves_around_the_set_value_without_changing_it_or_the_tempo() {
     let sine = |depth, seconds| {
         let period = Period::Seconds(seconds);
         Some(Modulation { shape: Shape::Sine, depth, period, phase: 0.0 })
@@ -210,7 +210,7 @@ fn a_modulation_moves_around_what_is_set_and_leaves_the_value_and_the_tempo_alon
 }
 
 #[test]
-fn a_fade_that_takes_its_time_is_told_before_the_switch() {
+fn the_fade_time_is_sent_before_the_switch() {
     let script = [(100, set(Param::PlayFade, 20.0)), (200, ControlEvent::Set(Param::Play, Value::Toggle(false)))];
     let (_, score) = play(Conductor::new(1, &[]), &script, SECOND, &[512]);
     let told: Vec<_> = score.commands.iter().filter(|command| command.frame == 200).map(|it| it.command).collect();

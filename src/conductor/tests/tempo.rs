@@ -11,7 +11,7 @@ fn beats(score: &Score) -> Vec<u64> {
 }
 
 #[test]
-fn beats_and_bars_are_told_on_their_frames() {
+fn beats_and_bars_are_announced_on_their_frames() {
     let (_, score) = play(at_tempo(120.0), &[], 5 * SECOND, &[777]);
     assert_eq!(beats(&score), (0..10).map(|beat| beat * 24_000).collect::<Vec<_>>());
     let bars: Vec<_> = score

@@ -3,7 +3,7 @@
 //! Each row of the parameter table names a policy of the table below, and each policy fills every column, so that no
 //! new parameter can lack a rule and no new rule can miss a parameter.
 
-use super::{Lane, Param, TABLE};
+use super::{Kind, Lane, Param, TABLE};
 
 /// What a change affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +158,39 @@ impl Param {
         TABLE.iter().map(|spec| spec.param)
     }
 
+    /// Whether every request counts, also while earlier ones wait: two "next preset" mean the one after the next, and two
+    /// scenes to store are two scenes.
+    #[must_use]
+    pub fn each_request_counts(self) -> bool {
+        match self {
+            Self::Panic => false,
+            Self::SceneStore | Self::SceneDelete => true,
+            _ => self.spec().kind == Kind::Trigger,
+        }
+    }
+
+    /// Whether its value decides how requests for others take effect: a glide set before a mood and reset after it counts
+    /// for that mood only.
+    const fn qualifies_others(self) -> bool {
+        matches!(
+            self,
+            Self::Glide
+                | Self::Quantize
+                | Self::PlayFade
+                | Self::SceneMorph
+                | Self::SceneMorphBars
+                | Self::RecordFormat
+                | Self::RecordPreRoll
+        )
+    }
+
+    /// Whether its requests and those of another parameter must keep their order, because one decides how the other takes
+    /// effect.
+    #[must_use]
+    pub fn keeps_order_with(self, other: Self) -> bool {
+        self != other && (self.qualifies_others() || other.qualifies_others())
+    }
+
     /// Whether it is one of the coordinates of the mood.
     #[must_use]
     pub fn is_mood(self) -> bool {
@@ -168,7 +201,6 @@ impl Param {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::parameter::Kind;
 
     #[test]
     fn triggers_are_stored_nowhere() {

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn chords_are_checked_at_the_door() {
+    fn chords_are_validated_on_entry() {
         let fit = |text| Param::Chord.fit(Input::Text(text));
         assert_eq!(fit("Am7"), Ok(Some(Value::Text("Am7".to_owned()))));
         for automatic in ["", "Auto"] {
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn fitted_values_hold() {
+    fn fitted_values_are_accepted() {
         let inputs = [Input::Number(-1e9), Input::Number(0.4), Input::Number(1e9), Input::Bool(true), Input::Nothing];
         for param in TABLE.iter().map(|spec| spec.param) {
             assert!(param.holds(&param.default_value()), "{param:?}");

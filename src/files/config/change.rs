@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_of_the_file_is_a_change_and_has_its_cost() {
+    fn every_key_of_the_file_has_a_change_and_a_cost() {
         let read = |text: &str| Config::parse(Path::new("melos.toml"), text).unwrap();
         let old = read("");
         assert_eq!(old.changes(&old), []);

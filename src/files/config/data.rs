@@ -33,7 +33,7 @@ fn places(binary: Option<&Path>) -> Vec<PathBuf> {
     let mut places = vec![PathBuf::from(".")];
     if let Some(binary) = binary {
         places.extend(binary.ancestors().skip(1).take(4).map(Path::to_owned));
-        places.extend(binary.parent().map(|beside| beside.join("../share/melos")));
+        places.extend(binary.ancestors().nth(2).map(|prefix| prefix.join("share/melos")));
     }
     places.extend(["/usr/local/share/melos", "/usr/share/melos"].map(PathBuf::from));
     places
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_given_must_be_one() {
+    fn a_given_folder_must_contain_data() {
         let folder = tempfile::tempdir().unwrap();
         assert!(find_data(Some(folder.path())).unwrap_err().to_string().contains("presets"));
         for inside in ["models", "presets"] {
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_is_found_and_a_missing_one_says_where_it_was_looked_for() {
+    fn the_nearest_is_found_and_an_error_lists_the_places_searched() {
         let folder = tempfile::tempdir().unwrap();
         let (near, far) = (folder.path().join("near"), folder.path().join("far"));
         let places = || vec![folder.path().join("nothing"), near.clone(), far.clone()];
@@ -67,9 +67,9 @@ mod tests {
     }
 
     #[test]
-    fn an_installed_binary_looks_beside_itself() {
+    fn an_installed_binary_searches_beside_itself() {
         let places = places(Some(Path::new("/opt/melos/bin/melos")));
-        for place in ["/opt/melos", "/opt/melos/bin/../share/melos", "/usr/share/melos"] {
+        for place in ["/opt/melos", "/opt/melos/share/melos", "/usr/share/melos"] {
             assert!(places.contains(&PathBuf::from(place)), "{place} is missing in {places:?}");
         }
     }

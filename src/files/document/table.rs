@@ -171,7 +171,7 @@ impl<'a> Table<'a> {
         items.filter_map(|item| item.table(document)).collect()
     }
 
-    /// Reports every key that was not taken as unknown.
+    /// Reports every key that was not taken, as unknown.
     pub fn finish(mut self, document: &mut Document<'_>) {
         for (span, field) in self.take_rest() {
             if document.is_full() {
@@ -225,7 +225,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The integer, or else reports a problem.
+    /// Returns the integer, or reports a problem.
     pub fn integer(&self, document: &mut Document<'_>, range: RangeInclusive<i64>) -> Option<i64> {
         let number = match &self.value {
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
@@ -237,7 +237,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The string, or else reports a problem.
+    /// Returns the string, or reports a problem.
     pub fn text(&self, document: &mut Document<'_>) -> Option<String> {
         match &self.value {
             DeValue::String(text) => Some(text.clone().into_owned()),
@@ -245,7 +245,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The table, or else reports a problem.
+    /// Returns the table, or reports a problem.
     pub fn table(self, document: &mut Document<'_>) -> Option<Table<'a>> {
         match self.value {
             DeValue::Table(table) => Some(Table::new(self.key, self.span, table)),
@@ -253,7 +253,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The parameter's value, or else reports a problem. A number outside the range is a problem instead of being
+    /// Returns the parameter's value, or reports a problem. A number outside the range is reported rather than
     /// clamped: in a file it is a mistake.
     pub fn parameter(&self, document: &mut Document<'_>, param: Param) -> Option<Value> {
         let input = match &self.value {

@@ -60,7 +60,7 @@ fn parameters_are_fitted_not_clamped() {
 }
 
 #[test]
-fn slips_of_the_keyboard_are_understood() {
+fn typos_get_suggestions() {
     let names = ["valence", "arousal", "level/pad", "level/bass", "key"];
     for (slip, known) in [
         ("valance", Some("valence")),
@@ -87,7 +87,7 @@ fn problems_of(text: &str) -> usize {
 }
 
 #[test]
-fn files_of_nothing_but_mistakes_are_read_in_time_that_grows_with_their_length() {
+fn files_full_of_errors_are_read_in_linear_time() {
     type Make = fn(usize) -> String;
     let kinds: [(&str, Make); 5] = [
         ("unknown keys", |count| (0..count).map(|n| format!("kye{n} = {n}\n")).collect()),

@@ -1,4 +1,4 @@
-//! What moves by itself while a preset plays.
+//! Modulations in a preset.
 
 use crate::event::modulation::{Modulation, Period, Shape};
 use crate::event::parameter::{Kind, Param, TABLE};
@@ -6,7 +6,7 @@ use crate::files::document::{Document, Field, Table, meant, parameter};
 
 /// Longest period: a day.
 const MAX_SECONDS: f64 = 86_400.0;
-/// Shortest period in seconds; anything faster is a sound and no movement.
+/// Shortest period in seconds; anything faster would be audible as a tone.
 const MIN_SECONDS: f64 = 0.5;
 const BARS: std::ops::RangeInclusive<f64> = 0.25..=1024.0;
 
@@ -23,7 +23,7 @@ pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<
 
 fn target(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Param> {
     let Some(field) = table.take("to") else {
-        table.missing(document, "to", "the parameter to move, such as \"tone\"");
+        table.missing(document, "to", "the parameter to modulate, such as \"tone\"");
         return None;
     };
     let id = field.text(document)?;
@@ -67,7 +67,7 @@ fn shape(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Shape> {
     }
 }
 
-/// As far as the parameter's whole range at most.
+/// Depth up to the parameter's full range.
 fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) -> Option<f32> {
     let reach = match to.map(|param| param.spec().kind) {
         Some(Kind::Number { min, max, .. }) => f64::from(max - min),
@@ -75,7 +75,7 @@ fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) 
     };
     match table.take("depth") {
         None => {
-            table.missing(document, "depth", "how far it moves up and down, in the parameter's unit");
+            table.missing(document, "depth", "the amplitude, in the parameter's unit");
             None
         }
         Some(field) => match field.number() {
@@ -86,18 +86,18 @@ fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) 
     }
 }
 
-/// An input has no period.
+/// The period; an input has none.
 fn period(document: &mut Document<'_>, table: &mut Table<'_>, is_input: bool) -> Option<Period> {
     match (table.take("seconds"), table.take("bars")) {
         (Some(field), _) | (None, Some(field)) if is_input => {
-            wrong(document, &field, "an input has no period; it moves as it is moved")
+            wrong(document, &field, "an input has no period; remove this key")
         }
         (None, None) if is_input => Some(Period::Seconds(1.0)),
         (None, None) => {
-            table.missing(document, "seconds", "how long once round takes; or bars");
+            table.missing(document, "seconds", "the period in seconds; or bars");
             None
         }
-        (Some(_), Some(bars)) => wrong(document, &bars, "a period is given in seconds or in bars, not in both"),
+        (Some(_), Some(bars)) => wrong(document, &bars, "the period is in seconds or in bars, not both"),
         (Some(field), None) => match field.number() {
             Some(seconds) if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) => Some(Period::Seconds(seconds)),
             _ => field.wrong(document, &format!("a number from {MIN_SECONDS} to {MAX_SECONDS}")),

@@ -23,7 +23,7 @@ fn ids_may_be_quoted_or_nested() {
 }
 
 #[test]
-fn what_is_not_named_takes_its_default_but_the_evening_stays() {
+fn unnamed_parameters_reset_except_those_kept_for_the_evening() {
     let settings = parse("emotion = \"sad\"\nglide = 9\n").unwrap().settings();
     let value = |param| settings.iter().find(|(other, _)| *other == param).map(|(_, value)| value.clone());
     assert_eq!(settings.last(), Some(&(Param::Emotion, Value::Choice(Emotion::Sad as u8))));
@@ -47,7 +47,7 @@ fn what_is_not_named_takes_its_default_but_the_evening_stays() {
 }
 
 #[test]
-fn a_journey_is_walked_step_by_step() {
+fn a_journey_advances_step_by_step() {
     let text = "loop = true\n[[journey]]\nemotion = \"sad\"\nseconds = 10\nglide = 4\n[[journey]]\nvalence = 0.5\narousal = 0.1\nseconds = 5.5\n";
     let preset = parse(text).unwrap();
     assert_eq!(preset.journey[0].settings[0], (Param::Glide, Value::Number(4.0)));
@@ -58,7 +58,7 @@ fn a_journey_is_walked_step_by_step() {
 }
 
 #[test]
-fn every_problem_is_named_with_what_would_be_right() {
+fn every_problem_is_reported_with_what_is_expected() {
     let text = "\
 emotion = \"kalm\"
 valance = 0.3
@@ -97,7 +97,7 @@ seconds = 0
 }
 
 #[test]
-fn a_mood_is_given_one_way_and_whole() {
+fn a_mood_is_set_in_exactly_one_way() {
     for (text, hint) in [
         ("valence = 0.1", "3: valence = 0.1: valence and arousal must be set together"),
         ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is set twice"),
@@ -115,13 +115,13 @@ fn a_mood_is_given_one_way_and_whole() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn an_unreadable_file_is_reported() {
     let problems = Preset::read(Path::new("no/such.toml")).unwrap_err();
     assert!(problems[0].to_string().starts_with("no/such.toml: No such file"), "{}", problems[0]);
 }
 
 #[test]
-fn modulations_are_read_and_every_slip_is_named() {
+fn modulations_are_read_and_every_problem_is_reported() {
     let text = "[[modulate]]\nto = \"tone\"\nshape = \"sine\"\ndepth = 0.4\nbars = 8\nphase = 0.25\n[[modulate]]\nto = \"arousal\"\ninput = 2\ndepth = -1\n";
     let preset = parse(text).unwrap();
     let said: Vec<_> = preset.modulations.iter().map(|(param, by)| format!("{} {by}", param.spec().id)).collect();

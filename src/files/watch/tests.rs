@@ -16,7 +16,7 @@ fn next_change(changed: &Receiver<Changed>) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_save_is_told_once_whatever_way_editors_save() {
+fn a_save_is_reported_once_however_the_editor_saves() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("calm.toml");
     let changed = watching(dir.path());
@@ -36,7 +36,7 @@ fn a_save_is_told_once_whatever_way_editors_save() {
 }
 
 #[test]
-fn a_single_file_is_told_and_its_neighbours_are_not() {
+fn only_the_watched_file_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("melos.toml");
     fs::write(&file, "").unwrap();
@@ -47,7 +47,7 @@ fn a_single_file_is_told_and_its_neighbours_are_not() {
 }
 
 #[test]
-fn a_folder_may_come_later() {
+fn a_folder_may_appear_later() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("not/yet/presets");
     let changed = watching(&folder);
@@ -78,7 +78,7 @@ impl Linked {
 }
 
 #[test]
-fn what_is_behind_links_at_any_level_counts() {
+fn changes_behind_links_at_any_level_are_reported() {
     // A linked file is edited in place.
     let linked = Linked::new();
     fs::create_dir(linked.at("mine")).unwrap();
@@ -104,7 +104,7 @@ fn what_is_behind_links_at_any_level_counts() {
 }
 
 #[test]
-fn folders_that_are_exchanged_above_are_noticed() {
+fn replaced_parent_folders_are_noticed() {
     let linked = Linked::new();
     let presets = linked.at("one/presets");
     let changed = watching(&presets);
@@ -120,7 +120,7 @@ fn folders_that_are_exchanged_above_are_noticed() {
 }
 
 #[test]
-fn without_the_systems_watches_it_looks_by_itself() {
+fn without_system_watches_it_polls() {
     let dir = tempfile::tempdir().unwrap();
     let troubles = Troubles::default();
     let mut watch = Watch::new(vec![dir.path().to_owned()], troubles.clone());
@@ -134,7 +134,7 @@ fn without_the_systems_watches_it_looks_by_itself() {
 }
 
 #[test]
-fn what_leaves_everything_as_it_was_is_not_news() {
+fn a_change_that_changes_nothing_is_not_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, "x").unwrap();
@@ -145,7 +145,7 @@ fn what_leaves_everything_as_it_was_is_not_news() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_listed_holds_what_it_held() {
+fn a_folder_that_cannot_be_listed_counts_as_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("inside");
     fs::create_dir(&inside).unwrap();
@@ -159,7 +159,7 @@ fn a_folder_that_cannot_be_listed_holds_what_it_held() {
 }
 
 #[test]
-fn a_loop_of_links_ends_and_a_pipe_is_only_looked_at() {
+fn link_loops_end_and_pipes_are_not_opened() {
     let dir = tempfile::tempdir().unwrap();
     symlink(".", dir.path().join("again")).unwrap();
     symlink("again/again", dir.path().join("more")).unwrap();

@@ -165,7 +165,7 @@ impl Graph {
     }
 }
 
-/// Zero for what is too small to be a normal number: fading states would otherwise slow arithmetic down for good.
+/// Replaces subnormal numbers by zero: decaying states would otherwise slow arithmetic down permanently.
 fn flush(value: f32) -> f32 {
     if value.is_subnormal() { 0.0 } else { value }
 }

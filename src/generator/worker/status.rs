@@ -18,7 +18,6 @@ pub struct WorkerStatus {
     pub(super) epoch: AtomicU32,
     pub(super) latents: AtomicU64,
     pub(super) losses: Arc<Losses>,
-    longest_micros: AtomicU64,
     load: AtomicU32,
 }
 
@@ -39,18 +38,6 @@ impl WorkerStatus {
         self.epoch.load(Relaxed)
     }
 
-    /// Returns the number of latents generated, including repeated ones.
-    #[must_use]
-    pub fn latents(&self) -> u64 {
-        self.latents.load(Relaxed)
-    }
-
-    /// Returns the longest time a latent took.
-    #[must_use]
-    pub fn longest(&self) -> Duration {
-        Duration::from_micros(self.longest_micros.load(Relaxed))
-    }
-
     /// Returns the load: the recent average time per latent as a share of its duration.
     #[must_use]
     pub fn load(&self) -> f32 {
@@ -63,6 +50,5 @@ impl WorkerStatus {
         let share = if self.latents.fetch_add(1, Relaxed) == 0 { 1.0 } else { SHARE };
         let load = self.load();
         self.load.store((load + share * (time.as_secs_f32() / lasts - load)).to_bits(), Relaxed);
-        self.longest_micros.fetch_max(time.as_micros() as u64, Relaxed);
     }
 }

@@ -12,7 +12,7 @@ use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
 use super::mailbox::Mailbox;
-use super::{HopSource, Order, WorkerEvent, WorkerStatus, tell};
+use super::{HopSource, Order, WorkerEvent, WorkerStatus, report};
 use crate::engine::EngineStatus;
 use crate::event::health::Loss;
 use crate::event::{Hop, Performed};
@@ -197,7 +197,7 @@ impl<S: HopSource> WorkerThread<S> {
             Ok(Err(error)) => error.to_string(),
             Err(panic) => {
                 self.source.recover();
-                told_by(panic.as_ref())
+                panic_message(panic.as_ref())
             }
         };
         self.status.losses.add(Loss::Latents, 1);
@@ -208,11 +208,11 @@ impl<S: HopSource> WorkerThread<S> {
     }
 
     fn report(&self, event: WorkerEvent) {
-        tell(&self.events, &self.status, event);
+        report(&self.events, &self.status, event);
     }
 }
 
-fn told_by(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panicked: {}", text.unwrap_or("no reason given"))
 }

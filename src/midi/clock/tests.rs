@@ -82,7 +82,7 @@ fn a_steady_clock_is_reported_once_and_exactly() {
 }
 
 #[test]
-fn a_jump_of_tempo_is_followed_within_two_bars() {
+fn a_tempo_jump_is_followed_within_two_bars() {
     for (from, to) in [(80.0, 140.0), (140.0, 80.0), (120.0, 124.0)] {
         let mut clock = Clock::new(0.001);
         clock.send(Message::Start);
@@ -95,7 +95,7 @@ fn a_jump_of_tempo_is_followed_within_two_bars() {
 }
 
 #[test]
-fn a_drop_out_keeps_the_last_tempo_and_the_place() {
+fn the_tempo_and_position_survive_a_dropout() {
     let mut clock = Clock::new(0.001);
     clock.send(Message::Start);
     clock.run(120.0, 8);

@@ -108,7 +108,7 @@ impl Selected {
 }
 
 impl Controls {
-    /// Records a position sent to a control, in its own steps, so that halves it sends next complete this one.
+    /// Records a value sent to a control, at the control's own resolution, so that a coarse or fine half received later completes it.
     pub(super) fn sent(&mut self, channel: u8, control: Control, value: u16) {
         if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
             let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn increments_are_steps_and_no_positions() {
+    fn increments_are_steps_not_positions() {
         let (mut controls, mut steps) = (Controls::default(), Vec::new());
         for (controller, value) in [(96, 0), (99, 0), (98, 1), (6, 1), (96, 0), (97, 127), (101, 0), (100, 5), (96, 1)]
         {

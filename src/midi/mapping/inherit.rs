@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Mapping;
+use crate::quote::{listed, quoted};
 
 /// Maximum depth of inheritance.
 const MAX_DEPTH: usize = 8;
@@ -20,10 +21,11 @@ fn completed(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
     for _ in 0..MAX_DEPTH {
         let Some(name) = next else { return whole };
         let Some(other) = by_name.get(name) else {
-            let known = by_name.keys().copied().collect::<Vec<_>>().join(", ");
             tracing::warn!(
-                "{}.toml: inherit = {name:?}: there is no such mapping; choose one of {known}",
-                mapping.file
+                "{}.toml: inherit = {}: there is no such mapping; choose one of {}",
+                mapping.file,
+                quoted(name),
+                listed(by_name.keys().copied())
             );
             return whole;
         };

@@ -20,23 +20,23 @@ pub struct Layer {
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     /// Per layer: whether it is active, and whether its button is down.
-    there: Vec<(bool, bool)>,
+    active: Vec<(bool, bool)>,
     /// Per binding: whether it applies.
-    at_work: Vec<bool>,
+    in_effect: Vec<bool>,
     /// Per binding: whether the last change switched it on or off.
     turned: Vec<bool>,
 }
 
 impl Layers {
     pub(super) fn new(mapping: &Mapping) -> Self {
-        let there = vec![(false, false); mapping.layers.len()];
-        let at_work: Vec<bool> = mapping.bindings.iter().map(|binding| binding.layer.is_none()).collect();
-        Self { there, turned: vec![false; at_work.len()], at_work }
+        let active = vec![(false, false); mapping.layers.len()];
+        let in_effect: Vec<bool> = mapping.bindings.iter().map(|binding| binding.layer.is_none()).collect();
+        Self { active, turned: vec![false; in_effect.len()], in_effect }
     }
 
     /// Whether a binding applies.
     pub(super) fn at_work(&self, binding: usize) -> bool {
-        self.at_work[binding]
+        self.in_effect[binding]
     }
 
     /// Whether the last change switched a binding on or off.
@@ -47,13 +47,13 @@ impl Layers {
     /// Processes a move; returns whether it was a layer's button.
     pub(super) fn moved(&mut self, mapping: &Mapping, moved: &Move) -> bool {
         let mut found = false;
-        for (layer, (there, down)) in mapping.layers.iter().zip(&mut self.there) {
+        for (layer, (active, down)) in mapping.layers.iter().zip(&mut self.active) {
             if layer.control == moved.control && (layer.channel.is_none() || layer.channel == moved.channel) {
                 found = true;
                 let was_down = std::mem::replace(down, moved.pressed);
                 match layer.toggle {
-                    true => *there ^= moved.pressed && !was_down,
-                    false => *there = moved.pressed,
+                    true => *active ^= moved.pressed && !was_down,
+                    false => *active = moved.pressed,
                 }
             }
         }
@@ -65,18 +65,18 @@ impl Layers {
 
     fn turn(&mut self, mapping: &Mapping) {
         let is_there = |name: &String| {
-            mapping.layers.iter().zip(&self.there).any(|(layer, (there, _))| *there && layer.name == *name)
+            mapping.layers.iter().zip(&self.active).any(|(layer, (active, _))| *active && layer.name == *name)
         };
         let in_layer: Vec<bool> =
             mapping.bindings.iter().map(|binding| binding.layer.as_ref().is_some_and(is_there)).collect();
         let own = |binding: &super::Binding| {
-            let layered = mapping.bindings.iter().zip(&in_layer).filter(|(_, there)| **there);
+            let layered = mapping.bindings.iter().zip(&in_layer).filter(|(_, active)| **active);
             layered.map(|(other, _)| other).any(|other| other.shares_control(binding))
         };
         for (index, binding) in mapping.bindings.iter().enumerate() {
-            let at_work = if binding.layer.is_some() { in_layer[index] } else { !own(binding) };
-            self.turned[index] = at_work != self.at_work[index];
-            self.at_work[index] = at_work;
+            let in_effect = if binding.layer.is_some() { in_layer[index] } else { !own(binding) };
+            self.turned[index] = in_effect != self.in_effect[index];
+            self.in_effect[index] = in_effect;
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{Control, Learned, Mapping, Router};
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
+use crate::quote::listed;
 
 /// Maximum unmapped controls reported per device.
 const MAX_HINTS: usize = 256;
@@ -210,8 +211,8 @@ impl LiveMappings {
         }
         let learned = self.learned.iter().filter(|learned| learned.is_of(&device.name));
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
-        let names: Vec<&str> = routers.iter().map(|router| router.mapping().name.as_str()).collect();
-        tracing::info!(device = device.name, mappings = names.join(", "), "MIDI mapped");
+        let mappings = listed(routers.iter().map(|router| router.mapping().name.as_str()));
+        tracing::info!(device = device.name, mappings, "MIDI mapped");
         let connected = Connected {
             routers,
             echoes: Echoes::default(),

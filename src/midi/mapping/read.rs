@@ -114,7 +114,7 @@ fn layer(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<
 fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, layers: &[Layer]) -> Option<Binding> {
     let control = control(document, &mut table);
     let channel = channel(document, &mut table).or(any.channel);
-    let feedback = tell(document, &mut table, any, control, channel);
+    let feedback = feedback_target(document, &mut table, any, control, channel);
     let layer = table.take("layer").and_then(|field| {
         let name = field.text(document)?;
         if layers.iter().all(|layer| layer.name != name) {
@@ -152,7 +152,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
 }
 
 /// Reads where and how feedback is sent.
-fn tell(
+fn feedback_target(
     document: &mut Document<'_>,
     table: &mut Table<'_>,
     any: Defaults,

@@ -19,14 +19,8 @@ use crate::midi::Message;
 pub struct Router {
     mapping: Arc<Mapping>,
     controls: Controls,
-    /// Per binding: soft takeover.
-    pickups: Vec<Pickup>,
-    /// Per binding: feedback.
-    sent: Vec<LastSent>,
-    /// Per binding: whether its button is down.
-    down: Vec<bool>,
-    /// Per binding: the value to restore on release.
-    before: Vec<Option<Value>>,
+    /// The state of each binding.
+    bindings: Vec<BindingState>,
     layers: Layers,
     /// A control waiting for takeover, to be reported.
     waits: Option<PendingTakeover>,
@@ -36,6 +30,19 @@ pub struct Router {
     values: Vec<Value>,
     /// The current bank select.
     bank: [u8; 2],
+}
+
+/// The state of a binding and its control.
+#[derive(Debug, Clone, Default)]
+struct BindingState {
+    /// Soft takeover.
+    pickup: Pickup,
+    /// Feedback.
+    sent: LastSent,
+    /// Whether the button is down.
+    down: bool,
+    /// The value to restore on release.
+    before: Option<Value>,
 }
 
 impl Router {
@@ -48,10 +55,7 @@ impl Router {
         assert_eq!(values.len(), TABLE.len(), "one value for each parameter");
         Self {
             controls: Controls::default(),
-            pickups: vec![Pickup::default(); mapping.bindings.len()],
-            sent: vec![LastSent::default(); mapping.bindings.len()],
-            down: vec![false; mapping.bindings.len()],
-            before: vec![None; mapping.bindings.len()],
+            bindings: vec![BindingState::default(); mapping.bindings.len()],
             layers: Layers::new(&mapping),
             waits: None,
             held: vec![Held::default(); mapping.leads.len()],
@@ -84,8 +88,8 @@ impl Router {
             }
             for (index, binding) in mapping.bindings.iter().enumerate() {
                 // The binding that got a button's press also gets its release.
-                let takes = self.layers.at_work(index) || (self.down[index] && !moved.pressed);
-                if binding.matches(&moved) && takes {
+                let active = self.layers.at_work(index) || (self.bindings[index].down && !moved.pressed);
+                if binding.matches(&moved) && active {
                     used = true;
                     self.moved(index, binding, &moved, out);
                 }
@@ -102,10 +106,10 @@ impl Router {
 
     /// Controls that become active with another layer may be anywhere and need new feedback.
     fn change_layer(&mut self) {
-        for (index, pickup) in self.pickups.iter_mut().enumerate() {
+        for (index, state) in self.bindings.iter_mut().enumerate() {
             if self.layers.has_turned(index) {
-                pickup.release();
-                self.sent[index].forget();
+                state.pickup.release();
+                state.sent.forget();
             }
         }
     }
@@ -120,9 +124,9 @@ impl Router {
     pub fn value(&mut self, param: Param, value: &Value) {
         let mut news = true;
         if let Value::Number(number) = value {
-            for (binding, pickup) in self.mapping.bindings.iter().zip(&mut self.pickups) {
+            for (binding, state) in self.mapping.bindings.iter().zip(&mut self.bindings) {
                 if binding.to == param {
-                    news &= pickup.changed(*number);
+                    news &= state.pickup.changed(*number);
                 }
             }
         }
@@ -139,7 +143,7 @@ impl Router {
         for (index, binding) in self.mapping.bindings.iter().enumerate() {
             let Some(tell) = binding.feedback.as_ref().filter(|_| self.layers.at_work(index)) else { continue };
             let value = &self.values[binding.to as usize];
-            let Some(steps) = self.sent[index].tick(binding, tell, value) else { continue };
+            let Some(steps) = self.bindings[index].sent.tick(binding, tell, value) else { continue };
             // The message of a light going off equals that of a released button, so it must not be expected as an echo.
             let echo = steps > 0 || !feedback::is_light(binding);
             feedback::messages(tell.channel, tell.control, steps, |message| {
@@ -147,19 +151,19 @@ impl Router {
             });
             if binding.has_own_feedback() {
                 self.controls.sent(tell.channel, tell.control, steps);
-                self.pickups[index].positioned(feedback::position(tell.control, steps));
+                self.bindings[index].pickup.positioned(feedback::position(tell.control, steps));
             }
         }
     }
 
     /// Resends all feedback, since the device may have been reset.
     pub(super) fn resend_feedback(&mut self) {
-        self.sent.iter_mut().for_each(LastSent::forget);
+        self.bindings.iter_mut().for_each(|state| state.sent.forget());
     }
 
     fn moved(&mut self, index: usize, binding: &Binding, moved: &Move, out: &mut Vec<ControlEvent>) {
-        let was_down = std::mem::replace(&mut self.down[index], moved.pressed);
-        if moved.step.is_none() && !self.sent[index].moved(binding, moved.position) {
+        let was_down = std::mem::replace(&mut self.bindings[index].down, moved.pressed);
+        if moved.step.is_none() && !self.bindings[index].sent.moved(binding, moved.position) {
             return;
         }
         // Program changes and transport messages have no release, so each counts as a press.
@@ -179,9 +183,9 @@ impl Router {
             }
             Action::Follow { scale, pickup } => {
                 if let (true, Some(scale), Value::Number(number)) = (pickup, scale, known)
-                    && !self.pickups[index].moved(moved.position, scale.position(*number))
+                    && !self.bindings[index].pickup.moved(moved.position, scale.position(*number))
                 {
-                    if self.pickups[index].is_new_wait() {
+                    if self.bindings[index].pickup.is_new_wait() {
                         self.waits = Some(PendingTakeover::new(binding, moved, scale, *number));
                     }
                     return;
@@ -203,10 +207,10 @@ impl Router {
             Action::Set { edge, value } if acts(*edge) => value.clone(),
             Action::Toggle { edge } if acts(*edge) => Value::Toggle(*known != Value::Toggle(true)),
             Action::While { value } if acts(Edge::Press) => {
-                self.before[index] = Some(known.clone());
+                self.bindings[index].before = Some(known.clone());
                 value.clone()
             }
-            Action::While { .. } if acts(Edge::Release) => match self.before[index].take() {
+            Action::While { .. } if acts(Edge::Release) => match self.bindings[index].before.take() {
                 Some(before) => before,
                 None => return,
             },
@@ -218,9 +222,9 @@ impl Router {
     /// Sets a value and remembers it, since the next message may arrive before the change is reported back.
     fn set(&mut self, by: usize, param: Param, value: Value, out: &mut Vec<ControlEvent>) {
         if let Value::Number(number) = value {
-            for (index, (binding, pickup)) in self.mapping.bindings.iter().zip(&mut self.pickups).enumerate() {
+            for (index, (binding, state)) in self.mapping.bindings.iter().zip(&mut self.bindings).enumerate() {
                 if binding.to == param {
-                    pickup.sent(number, index == by);
+                    state.pickup.sent(number, index == by);
                 }
             }
         }

@@ -169,7 +169,7 @@ to = \"tone\"
 }
 
 #[test]
-fn every_problem_is_named_with_what_would_be_right() {
+fn every_problem_is_reported_with_what_is_expected() {
     let text = "\
 [device]
 port_contain = \"x\"

@@ -30,6 +30,10 @@ pub(super) struct Feed {
     /// The fade's gain, and its change per device frame.
     level: f32,
     step: f32,
+    /// Device frames that the device may still hold, and thus drop when the stream is closed.
+    held: usize,
+    /// Device frames of silence since the fade-out.
+    silent: usize,
 }
 
 impl Feed {
@@ -45,11 +49,15 @@ impl Feed {
             taken: 2 * QUANTUM,
             level: 0.0,
             step: 1.0 / (FADE * rate as f32),
+            held: 0,
+            silent: 0,
         }
     }
 
-    /// Announces at the start of a callback how many device frames it requests.
-    pub(super) fn announce(&self, frames: usize) {
+    /// Announces at the start of a callback how many device frames it requests, and how many are played before them.
+    pub(super) fn announce(&mut self, frames: usize, latency: usize) {
+        // Servers hold up to two blocks besides.
+        self.held = latency + 2 * frames;
         let frames = (frames as f64 * self.ratio).ceil();
         // A stream that wakes up after it was given up has nothing to report.
         if self.slot.count(frames as u64) {
@@ -61,15 +69,18 @@ impl Feed {
     /// Fills a buffer of interleaved frames, with silence while there is no engine.
     pub(super) fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T]) {
         let leaving = self.slot.is_leaving();
-        if leaving && self.level == 0.0 {
-            self.slot.set_faded();
-        } else if let Some(mut engine) = self.slot.borrow() {
+        self.silent = if leaving && self.level == 0.0 { self.silent + out.len() / self.channels } else { 0 };
+        if let Some(mut engine) = self.slot.borrow() {
+            // After the fade-out it plays on unheard, so that its clock does not wait for the device.
             self.play(&mut engine, out, if leaving { 0.0 } else { 1.0 });
             self.slot.give_back(engine);
-            return;
+        } else {
+            self.level = 0.0;
+            out.fill(T::EQUILIBRIUM);
         }
-        self.level = 0.0;
-        out.fill(T::EQUILIBRIUM);
+        if self.silent > self.held {
+            self.slot.set_faded();
+        }
     }
 
     fn play<T: Sample + FromSample<f32>>(&mut self, engine: &mut Engine, out: &mut [T], target: f32) {
@@ -159,6 +170,7 @@ mod tests {
         let mut heard = vec![0.0; 2 * 48_000];
         engine.render(&mut heard);
         let usual = largest_step(&heard);
+        feed.announce(480, 100);
         let mut play = |frames: usize| {
             let mut out = vec![1.0f32; 2 * frames];
             out.chunks_mut(2 * 480).for_each(|part| feed.fill(part));
@@ -169,7 +181,10 @@ mod tests {
         slot.settle(engine);
         sound.extend(play(4800));
         assert!(!slot.fade());
-        sound.extend(play(1440));
+        // What the device holds must be silent before the stream may be closed.
+        sound.extend(play(480 + 960));
+        assert!(!slot.fade());
+        sound.extend(play(480));
         assert!(slot.fade());
         let engine = slot.vacate().unwrap();
         let played = engine.status().frame();
@@ -190,7 +205,7 @@ mod tests {
             let (mut floats, mut integers) = (vec![0.0f32; 6 * 1024], vec![0i16; 6 * 333]);
             let mut call = || {
                 assert_no_alloc(|| {
-                    feed.announce(1024);
+                    feed.announce(1024, 512);
                     feed.fill(&mut floats);
                     feed.fill(&mut integers);
                 });

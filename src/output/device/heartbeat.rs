@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::units::frames_to_seconds;
 
-/// Delay beyond the recent norm from which a stream counts as stalled: more than any server's jitter.
+/// Delay, in seconds beyond the recent norm, at which a stream counts as stalled: more than any server's jitter.
 const STALL: f64 = 0.7;
 /// The length of "recent". Some servers take two seconds' worth at a time.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub(super) struct Heartbeat {
     first: u64,
     asked: u64,
     looked: Instant,
-    beaten: Instant,
+    last_beat: Instant,
     /// Minimum lead of the audio consumed over the time passed, in seconds, right before each request: in this window
     /// and in the previous one.
     least: [f64; 2],
@@ -41,7 +41,7 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     /// Starts watching a stream that has requested this many frames so far.
     pub(super) const fn new(now: Instant, asked: u64) -> Self {
-        Self { begun: now, first: asked, asked, looked: now, beaten: now, least: [0.0; 2], window: now }
+        Self { begun: now, first: asked, asked, looked: now, last_beat: now, least: [0.0; 2], window: now }
     }
 
     /// Checks how much has been requested.
@@ -54,15 +54,15 @@ impl Heartbeat {
                 (self.least, self.window) = ([f64::INFINITY, self.least[0]], now);
             }
             self.least[0] = self.least[0].min(lead);
-            (self.asked, self.beaten) = (asked, now);
+            (self.asked, self.last_beat) = (asked, now);
             return Pulse::Beats;
         }
         if lead < self.least[0].min(self.least[1]) - STALL { Pulse::Stalls } else { Pulse::Rests }
     }
 
-    /// Time of the last request.
+    /// Time since the last request.
     pub(super) fn silent(&self, now: Instant) -> Duration {
-        now.duration_since(self.beaten)
+        now.duration_since(self.last_beat)
     }
 
     /// Whether anything was ever requested.
@@ -75,7 +75,7 @@ impl Heartbeat {
 mod tests {
     use super::*;
 
-    /// Checks every 10 ms for some seconds a stream that takes `block` frames at once, at a slightly wrong rate;
+    /// Checks a stream every 10 ms for a minute; it takes `block` frames at a time, at `rate`, and stands idle during `stands`;
     /// returns the time of the first stall.
     fn stalls(block: u64, rate: u64, stands: std::ops::Range<u64>) -> Option<u64> {
         let start = Instant::now();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_stands_still_is_noticed_within_a_second_and_no_other() {
+    fn only_a_stalled_stream_is_reported() {
         for block in [64, 1024, 24_000, 96_000] {
             for rate in [47_900, 48_000, 48_100] {
                 assert_eq!(stalls(block, rate, 0..0), None, "{block} frames at once, {rate} Hz");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_never_begins_is_noticed_too() {
+    fn a_stream_that_never_starts_is_reported() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
         let mut look = |ms| heartbeat.look(start + Duration::from_millis(ms), 0);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_starves_everyone_is_no_server_that_stands_still() {
+    fn an_overloaded_machine_is_not_mistaken_for_a_stalled_server() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
         for round in 1..10 {

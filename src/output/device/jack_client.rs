@@ -32,18 +32,31 @@ pub(super) fn start(
     let [left, right] = PORTS.map(|name| client.register_port(name, AudioOut::default()));
     let ports = [left.map_err(error)?, right.map_err(error)?];
     let names = [ports[0].name().map_err(error)?, ports[1].name().map_err(error)?];
-    let (rate, block) = (client.sample_rate(), client.buffer_size());
-    let name = format!("JACK: {}, {rate} Hz, {block} frames per block", client.name());
+    let (rate, block, name) = (client.sample_rate(), client.buffer_size(), label(&client));
     let mono = Arc::new(AtomicBool::new(false));
     let feed = Feed::new(slot, rate, 2, Arc::clone(status));
     let player = Player { feed, ports, calls: calls.clone(), mono: Arc::clone(&mono), share: 1.0 };
     let (lost, news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
-    let watcher = Watcher { lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
+    let watcher = Watcher { rate, lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
     let client = client.activate_async(watcher, player).map_err(error)?;
-    let mut stream =
-        JackStream { client, _calls: calls, names, sinks: [None, None], mono, news, faults: faults.clone() };
+    let mut stream = JackStream {
+        client,
+        _calls: calls,
+        names,
+        sinks: [None, None],
+        mono,
+        news,
+        block,
+        status: Arc::clone(status),
+        faults: faults.clone(),
+    };
     stream.tend();
     Ok(Running { stream: Box::new(stream), name, lost })
+}
+
+/// The output's name.
+fn label(client: &Client) -> String {
+    format!("JACK: {}, {} Hz, {} frames per block", client.name(), client.sample_rate(), client.buffer_size())
 }
 
 struct JackStream {
@@ -57,12 +70,20 @@ struct JackStream {
     mono: Arc<AtomicBool>,
     /// Set when ports appear or disappear.
     news: Arc<AtomicBool>,
+    /// The block size in the output's name.
+    block: u32,
+    status: Arc<OutputStatus>,
     faults: SyncSender<Fault>,
 }
 
 impl Stream for JackStream {
-    /// Connects to new playback ports. If they are the same as before, changes made by a patchbay are kept.
+    /// Follows a change of the block size, and connects to new playback ports. If they are the same as before, changes made by a patchbay are kept.
     fn tend(&mut self) {
+        let block = self.client.as_client().buffer_size();
+        if block != self.block {
+            self.block = block;
+            self.status.set_name(label(self.client.as_client()));
+        }
         if !self.news.swap(false, Relaxed) {
             return;
         }
@@ -102,7 +123,7 @@ impl jack::ProcessHandler for Player {
         self.calls.count();
         let [left, right] = &mut self.ports;
         let (left, right) = (left.as_mut_slice(scope), right.as_mut_slice(scope));
-        self.feed.announce(left.len());
+        self.feed.announce(left.len(), 0);
         let target = if self.mono.load(Relaxed) { 0.5 } else { 1.0 };
         let mut stereo = [0.0; 2 * QUANTUM];
         for (left, right) in left.chunks_mut(QUANTUM).zip(right.chunks_mut(QUANTUM)) {
@@ -118,6 +139,8 @@ impl jack::ProcessHandler for Player {
 }
 
 struct Watcher {
+    /// The rate for which the stream was opened.
+    rate: u32,
     lost: Arc<AtomicBool>,
     news: Arc<AtomicBool>,
     status: Arc<OutputStatus>,
@@ -127,6 +150,14 @@ impl jack::NotificationHandler for Watcher {
     #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store a flag")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.lost.store(true, Relaxed);
+    }
+
+    fn sample_rate(&mut self, _: &Client, rate: u32) -> Control {
+        // PipeWire changes its rate while playing; the stream is opened again with the new one.
+        if rate != self.rate {
+            self.lost.store(true, Relaxed);
+        }
+        Control::Continue
     }
 
     fn port_registration(&mut self, _: &Client, _: PortId, _: bool) {

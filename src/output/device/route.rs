@@ -149,13 +149,19 @@ pub(super) fn find(host: HostId, wanted: Option<&str>) -> Result<OpenableDevice,
         None => cpal_host.default_output_device().ok_or_else(none)?,
         Some(wanted) => {
             let devices: Vec<Device> = cpal_host.output_devices().map_err(host_error)?.collect();
-            let names = devices.iter().map(label).collect::<Vec<_>>().join(", ");
-            let matches = |device: &Device| label(device).to_lowercase().contains(&wanted.to_lowercase());
-            let missing = || AudioError::NoDevice { host: name, wanted: wanted.to_owned(), found: names };
-            devices.into_iter().find(matches).ok_or_else(missing)?
+            let matches = |device: &&Device| label(device).to_lowercase().contains(&wanted.to_lowercase());
+            let missing = || AudioError::NoDevice { host: name, wanted: wanted.to_owned(), found: audible(&devices) };
+            devices.iter().find(matches).ok_or_else(missing)?.clone()
         }
     };
     OpenableDevice::new(device, host)
+}
+
+/// The names of the devices that can be opened and heard, which most of ALSA's plug-ins cannot.
+fn audible(devices: &[Device]) -> String {
+    let works = |device: &&Device| device.default_output_config().is_ok() && !label(device).ends_with("(null)");
+    let names: Vec<String> = devices.iter().filter(works).map(label).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// A device's name and, if informative, its identifier.
@@ -229,8 +235,11 @@ fn build<T: SizedSample + cpal::FromSample<f32>>(
     mut feed: Feed,
     report: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error> {
-    let fill = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
-        feed.announce(out.len() / usize::from(config.channels));
+    let fill = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
+        let times = info.timestamp();
+        let latency =
+            times.playback.saturating_duration_since(times.callback).as_secs_f64() * f64::from(config.sample_rate);
+        feed.announce(out.len() / usize::from(config.channels), latency as usize);
         feed.fill(out);
     };
     device.build_output_stream(config, fill, report, Some(Duration::from_secs(2)))

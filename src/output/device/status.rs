@@ -47,7 +47,7 @@ impl OutputStatus {
         self.callbacks.load(Relaxed)
     }
 
-    /// Frames of the latest callback, at 48 kHz: how far ahead of the play head the next one may reach.
+    /// Frames of the latest callback, at 48 kHz: how far ahead of the playhead the next one may reach.
     #[must_use]
     pub fn block_frames(&self) -> u32 {
         self.block_frames.load(Relaxed)

@@ -82,7 +82,7 @@ impl StreamThread {
         self.faults.try_iter()
     }
 
-    /// Closes the stream; the returned value tells when it is closed.
+    /// Closes the stream; the returned value reports when it is closed.
     pub(super) fn close(self) -> Closing {
         drop(self.open);
         Closing(self.answer)

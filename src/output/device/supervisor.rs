@@ -83,7 +83,7 @@ impl Output {
         &self.status
     }
 
-    /// Switches to another route within 50 ms; if none in the configuration works, logs that and returns to the current
+    /// Switches to another route, within half a second unless it takes longer to open; if none in the configuration works, logs that and returns to the current
     /// route. Does not block.
     pub fn configure(&self, config: AudioConfig) {
         self.wanted.set(config);

@@ -18,7 +18,7 @@ use crate::music::emotion::{Affect, Emotion, Mood};
 /// Maximum pending requests to the performance thread; more are refused.
 const MAX_PENDING: usize = 16;
 
-/// Weight from which an emotion is named in a mood.
+/// Minimum weight at which an emotion is named in a mood.
 const MIN_WEIGHT: f32 = 0.2;
 
 /// A preset in the list.
@@ -350,7 +350,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_nowhere_else() {
+    fn a_file_name_cannot_leave_its_folder() {
         for (name, fits) in [
             ("take-1.wav", true),
             ("Évening 3.flac", true),

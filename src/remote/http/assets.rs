@@ -1,17 +1,22 @@
 //! The page's files, embedded in the program so that the page needs nothing from elsewhere.
 
+use std::io::Read;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::read::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// A file of the page.
 struct Asset {
     name: &'static str,
     bytes: &'static [u8],
-    /// The `ETag`: changes with the content, so that browsers can cache it.
+    /// The same, compressed with gzip, for browsers on slow networks.
+    compressed: Vec<u8>,
+    /// The `ETag`: changes with the content, so that browsers can cache it; weak, because it stands for both forms.
     tag: String,
 }
 
@@ -49,13 +54,21 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "stage.js",
         "player.js",
     ];
-    files.into_iter().map(|(name, bytes)| Asset { name, bytes, tag: tag(bytes) }).collect()
+    let asset = |(name, bytes)| Asset { name, bytes, compressed: compressed(bytes), tag: tag(bytes) };
+    files.into_iter().map(asset).collect()
 });
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut compressed = Vec::new();
+    // Reading from memory cannot fail.
+    let _ = GzEncoder::new(bytes, Compression::best()).read_to_end(&mut compressed);
+    compressed
+}
 
 fn tag(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{short}\"")
+    format!("W/\"{short}\"")
 }
 
 fn mime(name: &str) -> &'static str {
@@ -82,16 +95,36 @@ fn serve(name: &str, headers: &HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let caching = [(header::ETAG, asset.tag.as_str()), (header::CACHE_CONTROL, "no-cache")];
+    let caching = [
+        (header::ETAG, asset.tag.as_str()),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::VARY, header::ACCEPT_ENCODING.as_str()),
+    ];
     let has = headers.get(header::IF_NONE_MATCH).is_some_and(|has| has.as_bytes() == asset.tag.as_bytes());
     if has {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
-    (caching, [(header::CONTENT_TYPE, mime(name))], asset.bytes).into_response()
+    let kind = [(header::CONTENT_TYPE, mime(name))];
+    if accepts_gzip(headers) {
+        return (caching, kind, [(header::CONTENT_ENCODING, "gzip")], asset.compressed.as_slice()).into_response();
+    }
+    (caching, kind, asset.bytes).into_response()
+}
+
+/// Whether the client lists gzip without refusing it (`gzip;q=0`).
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        parts.next() == Some("gzip") && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::to_bytes;
+    use flate2::read::GzDecoder;
+
     use super::*;
 
     #[test]
@@ -111,6 +144,26 @@ mod tests {
         let page = std::str::from_utf8(ASSETS[0].bytes).unwrap();
         assert!(!page.contains("<style") && !page.contains("style=") && !page.contains(" on"), "inline code or style");
         assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=").count());
+    }
+
+    #[tokio::test]
+    async fn browsers_get_it_compressed_and_others_as_it_is() {
+        let asset = &ASSETS[1];
+        for (accepted, is_compressed) in
+            [(Some("gzip, deflate, br"), true), (Some("br, gzip;q=0"), false), (Some("gzip2"), false), (None, false)]
+        {
+            let headers = accepted.map(|accepted| (header::ACCEPT_ENCODING, accepted.parse().unwrap()));
+            let response = serve(asset.name, &headers.into_iter().collect());
+            assert_eq!(response.headers().contains_key(header::CONTENT_ENCODING), is_compressed, "{accepted:?}");
+            let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            if is_compressed {
+                let mut plain = Vec::new();
+                GzDecoder::new(&bytes[..]).read_to_end(&mut plain).unwrap();
+                assert!(plain == asset.bytes && bytes.len() < plain.len() / 2);
+            } else {
+                assert_eq!(bytes, asset.bytes);
+            }
+        }
     }
 
     #[test]

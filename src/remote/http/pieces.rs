@@ -287,7 +287,7 @@ impl Pieces {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Piece>> {
-        // Every change is complete, so a panic elsewhere leaves them readable.
+        // Every change leaves the pieces consistent, so they can be read even after a panic elsewhere.
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

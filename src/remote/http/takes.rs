@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::api_state::{ApiState, is_file_name};
 use super::reply::{self, Refusal};
 use super::{Http, picture};
+use crate::music::emotion::Emotion;
 use crate::units::frames_to_seconds;
 
 /// File extensions of takes.
@@ -30,6 +31,8 @@ struct Take {
     bytes: u64,
     /// Seconds since 1970.
     modified: u64,
+    /// The emotion it began with; `None` once it has been given another name.
+    mood: Option<&'static str>,
     /// Whether its control log is beside it, so that it can be re-rendered.
     log: bool,
 }
@@ -155,7 +158,15 @@ fn take(path: &Path) -> Option<Take> {
     let name = path.file_name()?.to_str().filter(|name| is_file_name(name) && is_recording(path))?.to_owned();
     let about = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     let modified = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    Some(Take { name, seconds: seconds(path), bytes: about.len(), modified, log: path.with_extension("log").is_file() })
+    let log = path.with_extension("log").is_file();
+    Some(Take { mood: mood(&name), name, seconds: seconds(path), bytes: about.len(), modified, log })
+}
+
+/// The emotion in a name given by the recorder, such as `2026-11-28_16.55.01_calm-2.wav`.
+fn mood(name: &str) -> Option<&'static str> {
+    let label = name.splitn(3, '_').nth(2)?;
+    let word = label.split(|letter: char| !letter.is_ascii_lowercase()).next()?;
+    Emotion::from_name(word).map(Emotion::name)
 }
 
 /// The length according to the file's header.
@@ -190,6 +201,19 @@ mod tests {
         let listed: Vec<_> = takes.iter().map(|take| (take.name.as_str(), take.log)).collect();
         assert_eq!(listed, [("a.wav", true), ("b.flac", false)]);
         assert!(read(&folder.path().join("none")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_mood_is_in_the_name_that_the_recorder_gives() {
+        for (name, expected) in [
+            ("2026-11-28_16.55.01_calm.wav", Some("calm")),
+            ("2026-11-28_16.55.01_angry-2.flac", Some("angry")),
+            ("2026-11-28_16.55.01_sad_part2.wav", Some("sad")),
+            ("2026-11-28_16.55.01_first-minute.wav", None),
+            ("Evening in März.wav", None),
+        ] {
+            assert_eq!(mood(name), expected, "{name}");
+        }
     }
 
     #[test]

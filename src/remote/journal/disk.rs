@@ -10,15 +10,15 @@ use super::Line;
 use crate::event::{Part, Troubles};
 use crate::threads;
 
-/// The file that is written, and the one before it.
+/// The file being written, and the previous one.
 const FILES: [&str; 2] = ["events.log", "events.log.1"];
-/// Lines that may wait for the disk.
+/// Capacity of the queue to the disk, in lines.
 const WAITING: usize = 1024;
 const MEGABYTE: u64 = 1_000_000;
-/// Most lines that are read at once: the last ones.
+/// Maximum lines returned by a read: the last ones.
 const MOST: usize = 20_000;
 
-/// Where the lines of this process go.
+/// The journal of this process.
 static DISK: OnceLock<Disk> = OnceLock::new();
 
 #[derive(Debug)]
@@ -27,11 +27,11 @@ struct Disk {
     lines: SyncSender<Line>,
 }
 
-/// Keeps what is logged from now on in a folder, in at most so many megabytes; at 0 nothing is kept. For the life of the
-/// process.
+/// Saves log lines in a folder from now on, for the life of the process, in at most this many megabytes; 0 saves
+/// nothing.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// When no thread can be created.
 pub(crate) fn keep(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Result<()> {
     if megabytes == 0 {
         return Ok(());
@@ -52,7 +52,7 @@ pub(super) fn push(line: &Line) {
     }
 }
 
-/// The lines since a moment, in seconds from 1970, oldest first; `None` when nothing is kept.
+/// The lines since a Unix time in seconds, oldest first; `None` when nothing is saved.
 ///
 /// # Errors
 /// When the disk cannot be read.
@@ -60,10 +60,10 @@ pub(crate) fn since(at: u64) -> Option<io::Result<Vec<Line>>> {
     DISK.get().map(|disk| read(&disk.folder, at))
 }
 
-/// The same of a folder, whose daemon may have ended.
+/// The same for a folder, whose daemon may have ended.
 ///
 /// # Errors
-/// When a file cannot be read; that there is none is no error.
+/// When a file cannot be read; a missing file is not an error.
 pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
     let mut found = std::collections::VecDeque::new();
     for name in FILES.iter().rev() {
@@ -88,7 +88,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
 
 struct Writer {
     folder: PathBuf,
-    /// Bytes after which the other file is begun.
+    /// Size in bytes at which it switches to the other file.
     half: u64,
     file: Option<(File, u64)>,
     troubles: Troubles,
@@ -119,7 +119,7 @@ impl Writer {
                 (file, length)
             }
         };
-        // In one piece, so that a full disk leaves half a line at most.
+        // In a single write, so that a full disk leaves half a line at most.
         file.write_all(&text)?;
         let length = length + text.len() as u64;
         if length >= self.half {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn two_files_take_turns_within_the_budget_and_are_read_as_one() {
+    fn two_files_alternate_within_the_budget_and_are_read_as_one() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer =
             Writer { folder: folder.path().to_owned(), half: 5000, file: None, troubles: Troubles::default() };

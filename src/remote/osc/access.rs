@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_known_once_its_secret_has_come_back() {
+    fn an_address_is_verified_once_it_returns_its_secret() {
         let now = Instant::now();
         let mut access = Access::new(Vec::new(), now);
         let token = access.token(Wish::Subscribe, client(9001), now);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_worth_nothing_to_others_or_later() {
+    fn secrets_are_useless_to_others_or_later() {
         let now = Instant::now();
         let (mut access, other) = (Access::new(Vec::new(), now), Access::new(Vec::new(), now));
         let token = other.token(Wish::Read, client(9001), now);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn verified_addresses_are_bounded() {
         let now = Instant::now();
         let mut access = Access::new(Vec::new(), now);
         for port in 1..=1000 {

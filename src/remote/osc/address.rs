@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_as_osc_1_0_says() {
+    fn patterns_match_as_in_osc_1_0() {
         for (pattern, address, expected) in [
             ("/melos/mute/*", "/melos/mute/pad", true),
             ("/melos/*", "/melos/mute/pad", false),

@@ -10,11 +10,11 @@ use thiserror::Error;
 use crate::event::health::{Loss, Losses};
 use crate::remote::log_limiter::{LogLimiter, and_more};
 
-/// Maximum datagram size in bytes: some hundred messages.
+/// Maximum datagram size in bytes: several hundred messages.
 pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
 /// Maximum nesting depth of bundles and of arrays.
 pub(super) const MAX_DEPTH: usize = 8;
-/// Maximum address length in bytes: several times the longest address, for patterns that name many.
+/// Maximum address length in bytes: several times the longest address, to leave room for patterns that match many addresses.
 pub(super) const MAX_ADDRESS: usize = 255;
 
 /// Why a packet, or a message in it, was refused.
@@ -93,22 +93,22 @@ pub(in crate::remote) struct Complaints(LogLimiter);
 
 impl Complaints {
     pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
-        if let Some(unsaid) = self.0.say(&fault.kind(), &fault.to_string(), now) {
-            tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", and_more(unsaid));
+        if let Some(suppressed) = self.0.admit(&fault.kind(), &fault.to_string(), now) {
+            tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", and_more(suppressed));
         }
     }
 
     pub(in crate::remote) fn clipped(&mut self, from: SocketAddr, what: &str, now: Instant) {
-        // By parameter, not by number: a fader beyond the range sends many.
+        // Grouped by parameter, not by value: a fader outside the range sends many different values.
         let parameter = what.split(':').next().unwrap_or_default();
-        if self.0.say("clipped", parameter, now).is_some() {
+        if self.0.admit("clipped", parameter, now).is_some() {
             tracing::warn!(%from, "{what}; clamped");
         }
     }
 
     pub(in crate::remote) fn late(&mut self, from: SocketAddr, now: Instant) {
-        if let Some(unsaid) = self.0.say("late", &from.ip().to_string(), now) {
-            let more = and_more(unsaid);
+        if let Some(suppressed) = self.0.admit("late", &from.ip().to_string(), now) {
+            let more = and_more(suppressed);
             tracing::warn!(%from, "OSC bundle arrived after its time tag; applied at once; further ones are only counted{more}");
         }
     }

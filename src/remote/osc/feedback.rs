@@ -72,7 +72,7 @@ struct Subscriber {
     at: Subscription,
     /// When it expires unless renewed.
     until: Instant,
-    /// Whether it has been warned of its end.
+    /// Whether it has been warned that it is about to expire.
     warned: bool,
     /// Per parameter: the value last sent to it or set by it.
     known: Vec<Option<Value>>,
@@ -157,7 +157,7 @@ impl Feedback {
         for at in std::mem::take(&mut self.earlier) {
             if self.subscribers.len() < MAX_SUBSCRIBERS && !self.subscribes(at.to) {
                 let mut subscriber = Subscriber::new(at, now);
-                // By then every value has been reported.
+                // Every value is reported once the guard ends.
                 subscriber.quiet_until.fill(Some(now + ECHO_GUARD));
                 self.subscribers.push(subscriber);
             }

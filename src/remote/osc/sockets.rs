@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn localhost_is_both_and_nothing_else_is_opened() {
+    fn localhost_means_both_addresses_and_no_others_are_opened() {
         for (address, expected) in [
             ("127.0.0.1", Some("::1")),
             ("::1", Some("127.0.0.1")),

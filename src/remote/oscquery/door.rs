@@ -40,7 +40,7 @@ pub struct Door {
     password: Option<([u8; 32], String)>,
     policy: HeaderValue,
     /// Limits log lines about wrong passwords.
-    said: Mutex<LogLimiter>,
+    limiter: Mutex<LogLimiter>,
 }
 
 /// Why a request is refused.
@@ -64,7 +64,7 @@ impl Door {
         names.extend(hosts.iter().map(|host| host.trim_matches(['[', ']', '.']).to_lowercase()));
         let password = password.map(|password| (digest(password), key()));
         let policy = HeaderValue::from_str(&policy(page)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        Self { names, password, policy, said: Mutex::default() }
+        Self { names, password, policy, limiter: Mutex::default() }
     }
 
     /// Whether a host name or address means this machine, for a client that reached it at `local`.
@@ -140,9 +140,9 @@ impl Door {
 impl Door {
     /// Logs an attempt with a wrong password.
     fn complain(&self, client: IpAddr) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(unsaid) = said.say("password", &client.to_string(), Instant::now()) {
-            tracing::warn!(%client, "HTTP: wrong password{}", and_more(unsaid));
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(suppressed) = limiter.admit("password", &client.to_string(), Instant::now()) {
+            tracing::warn!(%client, "HTTP: wrong password{}", and_more(suppressed));
         }
     }
 }
@@ -216,7 +216,7 @@ impl IntoResponse for Refusal {
 
 /// Whether the browser says that a page of another site makes the request, other than by navigation.
 fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
-    let says = |name, value| headers.get(name).is_some_and(|said| said == value);
+    let says = |name, value| headers.get(name).is_some_and(|limiter| limiter == value);
     let leads_here = method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
     says("sec-fetch-site", "cross-site") && !leads_here
 }

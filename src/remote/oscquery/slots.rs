@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_been_idle_longest_gives_way() {
+    fn the_longest_idle_client_makes_room() {
         let (slots, start) = (Slots::new(3, 3), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let taken: Vec<_> = (0..3).map(|second| slots.take(HERE, at(second)).unwrap()).collect();

@@ -88,7 +88,7 @@ impl ValueCache {
     }
 
     /// The message for listeners to a method.
-    fn told(&self, method: usize) -> Option<OscMessage> {
+    fn listener_message(&self, method: usize) -> Option<OscMessage> {
         match &self.sounding {
             Some(chord) if method == Param::Chord as usize => {
                 Some(OscMessage { addr: path_of(method), args: chord.clone() })
@@ -171,7 +171,7 @@ impl Listening {
             }
             let own = heard.own.take();
             if own.is_none() || own != known.values.arguments[*method] {
-                messages.extend(known.told(*method));
+                messages.extend(known.listener_message(*method));
             }
         }
         messages
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_value_wins_and_comes_once() {
+    fn the_newest_value_wins_and_is_sent_once() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         listening.listen(Param::Reverb as usize, &known);
         assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.25)]]);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_does_not_hear_itself_but_others() {
+    fn a_client_gets_others_changes_but_not_its_own() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         listening.listen(Param::Reverb as usize, &known);
         listening.due(&known, now);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn each_onset_counts_but_none_of_the_past() {
+    fn every_new_onset_is_sent_but_no_old_ones() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
         known.update(&onset);

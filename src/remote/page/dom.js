@@ -35,6 +35,14 @@ export function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
 
+/** Seconds in words: `2 h 5 min`, `5 min 3 s`. @param {number} seconds */
+export function duration(seconds) {
+  const [days, hours, minutes, rest] = [86_400, 3600, 60, 1].map((unit, index, units) => Math.floor((index ? seconds % units[index - 1] : seconds) / unit));
+  if (days) return `${days} d ${hours} h`;
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${rest} s` : `${rest} s`;
+}
+
 /** @param {number} unix seconds since 1970 */
 export const date = (unix) => new Date(unix * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 

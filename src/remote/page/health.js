@@ -2,7 +2,7 @@
 /** Health of the instrument: a dot, a sentence, and all the figures behind them. */
 
 import { http, melos } from './connection.js';
-import { attempt, byId, capital, figure, h } from './dom.js';
+import { attempt, byId, capital, duration, figure, h } from './dom.js';
 
 /** How long a problem is shown, in milliseconds. */
 const MINUTE = 60_000;
@@ -11,6 +11,17 @@ const HIGH = 0.85;
 /** Interval for reading the figures while visible, in milliseconds. */
 const LOOK = 2000;
 const KEPT = 'melos.zero';
+
+/** What the first rows are called, and how their values read. @type {Record<string, [string, (value: any) => string]>} */
+const FACES = {
+  state: ['State', (state) => capital(state.replace('-', ' '))],
+  output: ['Output', String],
+  block_ms: ['Latency of the output', (ms) => `${figure(ms, 1)} ms a block`],
+  load: ['Load', (load) => `${Math.round(load * 100)} % of a core`],
+  rms_db: ['Level', (db) => `${figure(db, 1)} dB`],
+  seconds: ['Playing for', duration],
+  starved_seconds: ['Generator late for', (seconds) => `${figure(seconds, 1)} s`],
+};
 
 /** @type {Record<string, { at: number, count: number }[]>} */
 const history = {};
@@ -33,7 +44,7 @@ const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${coun
  */
 function judge({ state, load, xruns, starvations, output, trouble }) {
   const [gaps, late] = [lately('xruns', xruns), lately('starvations', starvations)];
-  if (state === 'no-device') return ['bad', 'Audio device lost: trying to reconnect'];
+  if (state === 'no-device') return ['bad', 'No audio device: playing silently and looking for one. Press Listen to hear the music here'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is sustained'];
   if (trouble) return ['warn', trouble];
   if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or fewer programs`];
@@ -88,33 +99,27 @@ export function healthFigures() {
   }
   /** @type {Record<string, any>} */
   let newest = {};
-  const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && key !== 'seconds';
+  const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in FACES);
   const show = () => {
     const { parameters: _, recording, troubles, losses = {}, ...figures } = newest;
-    const rows = [...Object.entries(figures), ...Object.entries(losses), ...Object.entries(troubles ?? {})].filter(([, value]) => typeof value !== 'object' || value === null);
+    const first = Object.keys(FACES).filter((key) => key in figures).map((key) => [key, figures[key]]);
+    const rest = [...Object.entries(figures).filter(([key]) => !(key in FACES)), ...Object.entries(losses)];
+    const rows = [...first, ...Object.entries(troubles ?? {}), ...rest].filter(([, value]) => typeof value !== 'object' || value === null);
     list.replaceChildren(...rows.flatMap(([key, value]) => {
       let text = String(value ?? '–');
-      if (counts(key, value)) text = String(Math.max(0, value - Math.min(value, zero[key] ?? 0)));
+      const face = FACES[key];
+      if (face) text = face[1](value);
+      else if (counts(key, value)) text = String(Math.max(0, value - Math.min(value, zero[key] ?? 0)));
       else if (typeof value === 'number') text = figure(value, 2);
-      const wrong = key in losses && text !== '0';
-      return [h('dt', {}, capital(key.replaceAll('_', ' '))), h('dd', { class: wrong ? 'wrong' : '' }, text)];
+      const wrong = (key in losses && text !== '0') || key in (troubles ?? {});
+      return [h('dt', {}, face?.[0] ?? capital(key.replaceAll(/[_-]/g, ' '))), h('dd', { class: wrong ? 'wrong' : '' }, text)];
     }));
   };
-  const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'Latest log lines' });
-  let last = '';
   const read = () => attempt(async () => {
     newest = await http('/status');
     show();
-    const { lines } = await http('/log');
-    const now = JSON.stringify(lines);
-    if (now === last) return;
-    last = now;
-    log.replaceChildren(...lines.toReversed().map((/** @type {{ at: number, level: string, text: string }} */ { at, level, text }) =>
-      h('li', { class: level === 'info' ? '' : 'wrong' }, h('time', {}, new Date(at * 1000).toLocaleTimeString()), ` ${text}`)));
   });
-  setInterval(() => melos.open && !document.hidden && list.offsetParent && read(), LOOK);
-  addEventListener('hashchange', () => location.hash === '#/setup' && read());
-  melos.on('@open', (open) => open && list.offsetParent && read());
+  whileSeen(list, read);
   const reset = h('button', {
     type: 'button', id: 'figures-reset', title: 'Restarts the counters, in this browser only',
     onclick: () => {
@@ -123,5 +128,28 @@ export function healthFigures() {
       show();
     },
   }, 'Reset counters');
-  return [list, h('div', { class: 'row end' }, reset), h('h3', {}, 'Log'), log];
+  return [list, h('div', { class: 'row end' }, reset)];
+}
+
+/** The latest log lines, newest first; read only while visible. */
+export function healthLog() {
+  const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'Latest log lines' });
+  let last = '';
+  const read = () => attempt(async () => {
+    const { lines } = await http('/log');
+    const now = JSON.stringify(lines);
+    if (now === last) return;
+    last = now;
+    log.replaceChildren(...lines.toReversed().map((/** @type {{ at: number, level: string, text: string }} */ { at, level, text }) =>
+      h('li', { class: level === 'info' ? '' : 'wrong' }, h('time', {}, new Date(at * 1000).toLocaleTimeString()), ` ${text}`)));
+  });
+  whileSeen(log, read);
+  return [log];
+}
+
+/** Reads regularly while an element can be seen. @param {any} element @param {() => void} read */
+function whileSeen(element, read) {
+  setInterval(() => melos.open && !document.hidden && element.offsetParent && read(), LOOK);
+  addEventListener('hashchange', () => location.hash === '#/setup' && read());
+  melos.on('@open', (open) => open && element.offsetParent && read());
 }

@@ -4,7 +4,7 @@
 import { melos } from './connection.js';
 import { byId, h } from './dom.js';
 import { chordNow, harmony, touch } from './harmony.js';
-import { healthFigures, healthLine } from './health.js';
+import { healthFigures, healthLine, healthLog } from './health.js';
 import { listen } from './listen.js';
 import { learnButton, learning, midi } from './midi.js';
 import { mixer, room } from './mixer.js';
@@ -26,7 +26,7 @@ const VIEWS = [
   ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
   ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
   ['takes', 'Takes', [['taken', 'Takes', takes]]],
-  ['setup', 'Set-up', [['figures-panel', 'Health', healthFigures], ['midi', 'MIDI', midi], ['looks', 'Page', looks]]],
+  ['setup', 'Set-up', [['figures-panel', 'Health', healthFigures], ['log-panel', 'Log', healthLog], ['midi', 'MIDI', midi], ['looks', 'Page', looks]]],
 ];
 
 function views() {

@@ -110,7 +110,8 @@ export function pictures(canvas) {
       if (until < 0) return;
       brush.fillStyle = at > now ? colour('faint') : colour('text');
       brush.fillRect(from, 4, 1.5, head - 8);
-      if (until - from > brush.measureText(text).width + 6) brush.fillText(text, Math.max(from + 6, 4), 21);
+      const start = Math.max(from + 6, 4);
+      if (until - start > brush.measureText(text).width) brush.fillText(text, start, 21);
     });
     // Mood.
     moods.forEach(({ at, emotion }, index) => {

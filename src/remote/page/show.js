@@ -42,12 +42,12 @@ export function show() {
   for (const id of ['setlist', 'setlist/go']) melos.on(id, list);
   addEventListener('presets', list);
 
-  const minutes = h('input', { type: 'number', id: 'timer-minutes', min: 0.1, max: 1440, step: 'any', value: 10, 'aria-label': 'Minutes' });
+  const minutes = h('input', { type: 'number', id: 'timer-minutes', min: 0.1, max: 1440, step: 'any', value: 10 });
   const wind = h('button', {
     type: 'button', id: 'timer-start', 'data-param': 'timer', title: melos.parameters.get('timer')?.description,
     onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : say('The timer needs a number of minutes', true)),
-  }, 'Fade out in …');
-  const off = h('button', { type: 'button', id: 'timer-off', hidden: true, onclick: () => melos.set('timer', 0) }, 'Call off');
+  }, 'Start');
+  const off = h('button', { type: 'button', id: 'timer-off', hidden: true, onclick: () => melos.set('timer', 0) }, 'Cancel');
   const left = h('span', { class: 'hint', id: 'timer-left', role: 'timer' });
   const hours = h('p', { class: 'hint', id: 'hours', hidden: true });
   let [ends, running] = [0, false];
@@ -71,7 +71,7 @@ export function show() {
     h('div', { class: 'row' }, h('div', { class: 'field' }, h('label', { for: choice.id }, 'Setlist'), choice),
       act('setlist/previous', 'Previous entry', '‹'), act('setlist/next', 'Next entry', '›')),
     entries,
-    h('div', { class: 'row wrap' }, wind, minutes, h('span', {}, 'minutes'), left, off),
+    h('div', { class: 'row wrap' }, h('div', { class: 'field seed' }, h('label', { for: minutes.id }, 'Fade out in (minutes)'), minutes), wind, off, left),
     hours,
   ];
 }

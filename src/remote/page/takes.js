@@ -2,11 +2,11 @@
 /** Takes: listen, download, rename, delete, re-render. */
 
 import { http, melos } from './connection.js';
-import { attempt, date, h, menu, say, size } from './dom.js';
+import { attempt, capital, date, h, menu, say, size } from './dom.js';
 import { confirmed, make } from './piece.js';
 import { player, release } from './player.js';
 
-/** @typedef {{ name: string, seconds: number | null, bytes: number, modified: number, log: boolean }} Take */
+/** @typedef {{ name: string, seconds: number | null, bytes: number, modified: number, mood: string | null, log: boolean }} Take */
 
 /** Choices for the pre-roll in seconds. */
 const PRE_ROLLS = [0, 5, 10, 20, 30];
@@ -41,7 +41,7 @@ export function takes() {
 }
 
 /** @param {Take} take */
-function row({ name, seconds, bytes, modified, log }) {
+function row({ name, seconds, bytes, modified, mood, log }) {
   const source = `/takes/${encodeURIComponent(name)}`;
   const plain = name.replace(/\.[^.]+$/, '');
   const title = h('strong', {}, plain);
@@ -75,7 +75,8 @@ function row({ name, seconds, bytes, modified, log }) {
   }, 'Re-render');
   const outline = async () => (await http(`${source}/picture`)).peaks;
   return h('li', { 'data-take': name },
-    h('div', { class: 'head' }, title, h('span', { class: 'hint' }, [name.split('.').pop()?.toUpperCase(), size(bytes), date(modified)].join(' · '))),
+    h('div', { class: 'head' }, title, h('span', { class: 'hint' }, mood && h('span', { class: 'mood', 'data-emotion': mood }, capital(mood)),
+      [name.split('.').pop()?.toUpperCase(), size(bytes), date(modified)].join(' · '))),
     player(source, plain, outline, seconds),
     h('div', { class: 'row wrap' }, h('a', { class: 'button', href: `${source}?download`, download: name }, 'Download'), rename, again, remove));
 }

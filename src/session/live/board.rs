@@ -128,6 +128,7 @@ impl Board {
             state: state.to_owned(),
             seconds: frames_to_seconds(engine.frame()),
             output: output.name(),
+            block_ms: 1000.0 * frames_to_seconds(output.block_frames().into()),
             load: worker.load(),
             rms_db,
             starved_seconds: frames_to_seconds(engine.starved_frames()),

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_model_is_refused_and_a_good_one_arrives() {
+    fn a_bad_model_is_refused_and_a_good_one_is_loaded() {
         let folder = model();
         let at = |name: &str| folder.path().join(name);
         let contract = fs::read_to_string(at("model.toml")).unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_save_is_noticed_and_only_what_is_good_comes_through() {
+    fn saves_are_noticed_and_only_valid_models_are_delivered() {
         let folder = model();
         let path = folder.path().join("model.toml");
         let contract = fs::read_to_string(&path).unwrap();

@@ -12,7 +12,11 @@ use crate::files::setlist::Setlist;
 use crate::files::watch::{Changed, watch};
 use crate::files::{document::Problem, library::Library};
 use crate::midi::mapping::Mapping;
+use crate::quote::listed;
 use crate::threads;
+
+/// Maximum problems logged at a time.
+const MOST_SAID: usize = 16;
 
 /// The current contents of the files.
 #[derive(Debug)]
@@ -55,7 +59,8 @@ impl Files {
         let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
         let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
         let said = [bad_presets, bad_mappings, bad_setlists].concat();
-        said.iter().for_each(|problem| tracing::warn!("{problem}; ignored"));
+        said.iter().take(MOST_SAID).for_each(|problem| tracing::warn!("{problem}; ignored"));
+        say_more(said.len().saturating_sub(MOST_SAID));
         let configured = source.file().is_file();
         let files = Self { presets, mappings, setlists, config, source, configured, said, troubles };
         files.sum_up();
@@ -106,7 +111,8 @@ impl Files {
         };
         let file = self.source.file().to_owned();
         let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, wrong].concat();
-        for problem in problems.iter().filter(|problem| !self.said.contains(problem)) {
+        let mut new = problems.iter().filter(|problem| !self.said.contains(problem));
+        for problem in new.by_ref().take(MOST_SAID) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
             let known = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
@@ -115,6 +121,7 @@ impl Files {
             let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }
+        say_more(new.count());
         self.said = problems;
         self.sum_up();
         let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
@@ -130,7 +137,7 @@ impl Files {
             (back, "files restored unchanged"),
         ] {
             if !files.is_empty() {
-                tracing::info!(files = files.join(", "), "{what}");
+                tracing::info!(files = listed(files.iter().map(String::as_str)), "{what}");
             }
         }
         Reloaded {
@@ -165,6 +172,15 @@ impl Files {
     }
 }
 
+/// Logs that there are more problems than were logged.
+fn say_more(count: usize) {
+    if count > 0 {
+        tracing::warn!(
+            "{count} more problems in presets, setlists, mappings and the configuration; `melos check` lists them"
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -185,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preset_that_goes_and_comes_back_is_not_loaded_again() {
+    fn a_preset_that_disappears_and_returns_is_not_reloaded() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = read(dir.path());
         let (here, away) = (dir.path().join("presets/one.toml"), dir.path().join("one.away"));
@@ -199,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_among_the_presets_hangs_nothing_and_is_a_trouble() {
+    fn a_pipe_among_the_presets_blocks_nothing_and_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = read(dir.path());
         for place in ["presets/x.toml", "melos.toml"] {
@@ -213,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_save_arrives_and_a_bad_one_keeps_the_old_state() {
+    fn a_save_is_delivered_and_a_bad_one_keeps_the_old_state() {
         let dir = tempfile::tempdir().unwrap();
         for folder in ["presets", "mappings"] {
             fs::create_dir(dir.path().join(folder)).unwrap();

@@ -20,7 +20,7 @@ const LOWEST: f32 = 32.703;
 /// Bands per octave.
 const PER_OCTAVE: f32 = 6.0;
 
-/// Measures and tells until the program ends; what it does not keep up with it leaves out.
+/// Measures and publishes until the program ends; skips what it cannot keep up with.
 pub(super) async fn publish(listeners: &Listeners, board: &Board) {
     let mut spectrum = Spectrum::new();
     loop {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tone_stands_in_its_band_at_its_level() {
+    fn a_tone_appears_in_its_band_at_its_level() {
         let mut spectrum = Spectrum::new();
         // A4 with an amplitude of 0.5: 6 dB below full scale.
         let tone = |n: usize| 0.5 * (std::f32::consts::TAU * 440.0 * n as f32 / SAMPLE_RATE as f32).sin();

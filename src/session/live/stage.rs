@@ -1,4 +1,4 @@
-//! The performance thread: a loop over a few parts that keeps the conductor slightly ahead of the play head.
+//! The performance thread: a loop over a few parts that keeps the conductor slightly ahead of the playhead.
 
 mod agenda;
 mod devices;
@@ -32,6 +32,7 @@ use super::state::Saved;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Incoming, Notice, Part};
 use crate::files::config::{Config, ConfigChange};
+use crate::quote::quoted;
 use crate::remote::http::api_state::Wanted;
 
 pub(super) use devices::Devices;
@@ -48,14 +49,14 @@ pub(super) use show::Show;
 pub(super) use sound::Sound;
 pub(super) use timer::Timer;
 
-/// Frames by which the horizon leads the play head beyond one block: a tick and a late wake-up.
+/// Frames by which the horizon leads the playhead beyond one block: a tick and a late wake-up.
 const MARGIN: u64 = 256;
 /// Interval between turns during the final fade.
 const TICK: Duration = Duration::from_millis(1);
 /// Maximum duration of the final fade; an output whose device is gone never reports silence.
 const LAST_FADE: Duration = Duration::from_secs(4);
 
-/// The parts of the performance thread. They do not know each other; the loop passes data between them.
+/// The parts of the performance thread. They know nothing of each other; the loop passes data between them.
 pub(super) struct Stage {
     pub(super) show: Show,
     pub(super) scheduler: Scheduler,
@@ -80,7 +81,7 @@ impl Stage {
             self.scheduler.wait(self.sound.block(), self.show.reports.time_until_due());
             self.turn(&mut notes);
             if self.sound.status().failed() {
-                bail!("the audio driver crashed with the engine");
+                bail!("the audio driver crashed and did not return the engine");
             }
         }
         let last = Saved::of(self.show.conductor(), self.devices.learned());
@@ -105,8 +106,10 @@ impl Stage {
         self.scheduler.observe(head.saturating_sub(block));
         self.apply_reloads();
         self.poll_devices();
-        // What arrives during the head start waits in the inbox, where the newest value of a parameter wins; otherwise all of it
-        // would take effect at the same frame, more than the engine accepts at once.
+        // Renames come first, so that later requests, such as recalling the scene by its new name, find it.
+        self.rename_scenes();
+        // What arrives while the conductor is still ahead of the horizon waits in the inbox, where the newest value of a parameter
+        // wins; otherwise all of it would take effect at the same frame, more than the engine accepts at once.
         if horizon >= self.show.conductor().frame() {
             self.scheduler.collect(horizon, block + lead);
         }
@@ -235,7 +238,6 @@ impl Stage {
         self.follow_opening_hours();
         self.show.takes.keep_logs(head, self.show.performance.log());
         self.report_failed_take();
-        self.rename_scenes();
         let Show { performance, presets, takes, reports, .. } = &mut self.show;
         reports.api().set_journey(presets.journey_position(head));
         reports.api().set_recording(lists::recording(takes.status()));
@@ -263,7 +265,7 @@ impl Stage {
         self.show.apply_all(events);
     }
 
-    /// A failed recording is switched off for all listeners.
+    /// Turns recording off after a take has failed, and tells all subscribers.
     fn report_failed_take(&mut self) {
         if let Some(reason) = self.show.takes.failure() {
             self.show.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));
@@ -275,6 +277,12 @@ impl Stage {
     fn rename_scenes(&mut self) {
         for Wanted::RenameScene { from, to } in self.show.reports.api().take_wanted() {
             let events = lists::renamed_scene(self.show.conductor(), &from, &to);
+            if events.is_empty() {
+                let (from, to) = (quoted(&from), quoted(&to));
+                self.show
+                    .reports
+                    .warn("scene", &format!("{from} cannot be renamed {to}: it is gone, or the name is taken"));
+            }
             self.show.apply_all(events);
         }
     }

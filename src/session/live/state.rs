@@ -154,8 +154,8 @@ fn file(folder: &Path) -> PathBuf {
     folder.join("state.toml")
 }
 
-/// What tells the file that was read or written here from one that somebody else put there, or that a disk which came later
-/// brought with it.
+/// Identifies the file that was read or written here, as opposed to one that another program put there, or one on a disk
+/// that was mounted later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     device: u64,
@@ -211,7 +211,7 @@ fn write(
     }
 }
 
-/// Keeps a file that is about to be replaced and holds what is not ours.
+/// Keeps a file that is about to be replaced but was not written by this daemon.
 fn keep_foreign(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::Result<()> {
     let there = Version::of(path);
     if there.is_some() && there != ours {

@@ -42,7 +42,7 @@ pub(super) fn load(folder: &Path) -> Vec<Subscription> {
     subscribers.into_iter().map(|(from, to)| Subscription { from, to }).collect()
 }
 
-/// Keeps the file up to date, for good.
+/// Keeps the file up to date until the task is dropped.
 pub(super) async fn keep(folder: &Path, osc: &OscServer) {
     let mut kept = (osc.subscriptions(), 0);
     loop {

@@ -9,12 +9,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::files::watch::Changed;
 
 /// Reports that everything is running.
-pub(super) fn say_ready() {
+pub(super) fn notify_ready() {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
 /// Reports that shutdown has begun.
-pub(super) fn say_stopping() {
+pub(super) fn notify_stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
 
@@ -30,11 +30,19 @@ pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     }
 }
 
+/// A limit of processor time was reached, as `ulimit -t` or the real-time scheduler sets it. Numbered alike on all supported
+/// systems.
+const XCPU: i32 = 24;
+/// A write went beyond the size of a file that `ulimit -f` allows; once this is caught, the write fails instead.
+const XFSZ: i32 = 25;
+
 /// The signals a daemon receives. Caught from the start, since by default each of them ends the process.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// These do nothing.
+    _ignored: [Signal; 4],
 }
 
 impl Signals {
@@ -44,11 +52,17 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            _ignored: [
+                signal(SignalKind::from_raw(XFSZ))?,
+                signal(SignalKind::from_raw(XCPU))?,
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
         })
     }
 
     /// Returns at SIGTERM or SIGINT; SIGHUP requests a reload.
-    pub(super) async fn until_told_to_stop(mut self, reload: &[SyncSender<Changed>]) {
+    pub(super) async fn wait_for_stop(mut self, reload: &[SyncSender<Changed>]) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_record_again_means_the_same_take() {
+    fn repeated_record_requests_make_one_take() {
         let folder = tempfile::tempdir().unwrap();
         let mut takes = takes(folder.path());
         for _ in 0..180 {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_take_that_fails_is_not_wanted_any_more_and_says_why_once() {
+    fn a_failed_take_is_cancelled_and_reported_once() {
         let mut takes = takes(Path::new("/proc/nothing"));
         assert!(takes.begin("calm", Format::Wav, 0));
         let mut failure = None;

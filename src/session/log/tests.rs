@@ -77,7 +77,7 @@ fn any_number_reads_back_to_the_same_bits() {
 }
 
 #[test]
-fn a_wrong_line_is_named() {
+fn an_invalid_line_is_reported() {
     let start = "melos-control-log 1\nversion \"0.2.0\"\nmodel \"\"\nseed 1\n";
     for (line, hint) in [
         ("12 /melos/nothing 1", "there is no parameter /melos/nothing"),
@@ -101,7 +101,7 @@ fn a_wrong_line_is_named() {
 }
 
 #[test]
-fn the_log_beside_a_take_says_its_frames() {
+fn the_log_beside_a_take_names_its_frames() {
     let session = full_log();
     let mut copy = Vec::new();
     copy_for_take(write(&session).as_bytes(), &mut copy, &(512..96_000), &[600..700, 800..900]).unwrap();

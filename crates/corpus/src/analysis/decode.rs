@@ -76,10 +76,10 @@ pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
     to_our_rate(samples, rate)
 }
 
-/// As [`decode`], but to the left and the right channel, of one length: of more channels the first two, of one both.
+/// Like [`decode`], but returns left and right channel, of equal length: the first two of several, or one channel twice.
 ///
 /// # Errors
-/// As [`decode`].
+/// Like [`decode`].
 pub fn decode_stereo(path: &Path) -> Result<[Vec<f32>; 2], DecodeError> {
     let (frames, rate) = guarded(path, |frame| [frame[0], *frame.get(1).unwrap_or(&frame[0])])?;
     let channel = |index: usize| to_our_rate(frames.iter().map(|frame| frame[index]).collect(), rate);
@@ -160,7 +160,7 @@ fn to_our_rate(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
     resample(&samples, rate as usize, SAMPLE_RATE as usize).map_err(|reason| DecodeError::Rate { rate, reason })
 }
 
-/// Brings samples from one rate to another, without delay. The error says why these rates cannot be.
+/// Resamples from one rate to another, without delay. The error says why these rates are not supported.
 pub(crate) fn resample(samples: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
     let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both).map_err(|error| error.to_string())?;
     let input = SequentialSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;

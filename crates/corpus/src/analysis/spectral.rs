@@ -67,14 +67,14 @@ fn flatness(magnitudes: &[f32; BINS]) -> f32 {
     ((logarithms / BINS as f64).exp() / (sum / BINS as f64)) as f32
 }
 
-/// Root mean square of the [`N_FFT`] samples around one; those outside the signal count as zero.
+/// Root mean square of the [`N_FFT`] samples around `centre`; those outside the signal count as zero.
 #[must_use]
 pub fn rms(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];
     (dot(window, window) / N_FFT as f32).sqrt()
 }
 
-/// Zero crossings per sample among the [`N_FFT`] samples around one; the signal is extended with its end values.
+/// Zero crossings per sample among the [`N_FFT`] samples around `centre`; the signal is extended with its end values.
 #[must_use]
 pub fn zero_crossings(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];

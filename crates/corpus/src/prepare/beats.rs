@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_is_none() {
+    fn too_few_beats_give_no_grid() {
         assert_eq!(BeatGrid::new(&[(0.0, true)]), None);
         assert_eq!(BeatGrid::new(&[(0.0, false), (1.0, false)]), None);
     }

@@ -21,7 +21,7 @@ pub enum Material {
 /// The pieces under a corpus's root folder, in a fixed order.
 ///
 /// # Errors
-/// [`CorpusError`] when the root does not look like the corpus; single bad entries are listed as skipped.
+/// [`CorpusError`] when the root does not look like the corpus; individual bad entries are listed as skipped.
 pub fn list(corpus: Corpus, root: &Path) -> Result<Listing, CorpusError> {
     let mut listing = match corpus {
         Corpus::Pop909 => pop909::list(root),

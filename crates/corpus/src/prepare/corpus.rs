@@ -44,7 +44,7 @@ impl Corpus {
         }
     }
 
-    /// Weight of a corpus in copies: smaller corpora of long pieces would otherwise be underrepresented.
+    /// How many times each piece of a corpus is included: smaller corpora of long pieces would otherwise be underrepresented.
     #[must_use]
     pub const fn weight(self) -> usize {
         match self {

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_may_hold_underscores() {
+    fn ids_may_contain_underscores() {
         assert_eq!(parts("Q3_a_b-c_d_efgh_12"), Some((Quadrant::Q3, "a_b-c_d_efgh")));
         for wrong in ["Q5_0vLPYiPN7qY_0", "0vLPYiPN7qY_0", "Q1_0vLPYiPN7qY", "Q1_0vLPYiPN7qY_x"] {
             assert_eq!(parts(wrong), None, "{wrong}");

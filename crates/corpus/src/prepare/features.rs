@@ -1,4 +1,4 @@
-//! Emotional features of a few seconds of notes.
+//! Emotion-related features of a few seconds of notes.
 
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 
@@ -42,7 +42,7 @@ pub enum Feature {
     Clarity,
     /// Entropy of the pitch classes, bits.
     Entropy,
-    /// Share of minor seconds and tritones among the intervals that sound together.
+    /// Share of minor seconds, major sevenths and tritones among the intervals between notes that sound together.
     Dissonance,
     /// Ambiguity between major and minor: minus the absolute value of the mode.
     Mixture,

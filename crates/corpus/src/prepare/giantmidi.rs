@@ -23,7 +23,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// The YouTube id in `<Work>_<id>[_cut][_<part>]` or `<Work>, <id>`; the whole stem where there is none.
+/// The YouTube id in `<Work>_<id>[_cut][_<part>]` or `<Work>, <id>`; the whole stem if there is none.
 fn recording(stem: &str) -> &str {
     let mut rest = stem;
     loop {

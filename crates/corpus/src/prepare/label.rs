@@ -20,7 +20,7 @@ const VALENCE: [(Feature, f64); 6] = [
     (Feature::Dissonance, -0.3),
 ];
 
-/// What distinguishes a name from its neighbours, as a weighted sum of standardised features.
+/// What distinguishes an emotion from its neighbours, as a weighted sum of standardised features.
 const fn signs(emotion: Emotion) -> &'static [(Feature, f64)] {
     match emotion {
         Emotion::Happy => &[(Feature::Mode, 0.6), (Feature::Dissonance, -0.4)],
@@ -38,9 +38,9 @@ const fn signs(emotion: Emotion) -> &'static [(Feature, f64)] {
     }
 }
 
-/// Spread of a name on the circumplex: the standard deviation of its Gaussian.
+/// Spread of an emotion on the circumplex: the standard deviation of its Gaussian.
 const REACH: f64 = 0.3;
-/// Weight of these features relative to the distance.
+/// Weight of an emotion's distinguishing cues relative to its distance.
 const SIGN_WEIGHT: f64 = 0.8;
 
 /// The label of a window.
@@ -66,7 +66,7 @@ pub enum Quadrant {
 }
 
 impl Quadrant {
-    /// The quadrant of a number, 1 to 4.
+    /// The quadrant with the given number, 1 to 4.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -100,7 +100,7 @@ impl Quadrant {
 }
 
 impl Label {
-    /// The label nearest to this one that agrees with the listeners: valence and arousal with the quadrant's signs, the
+    /// The label nearest to this one that lies in the quadrant chosen by the annotators: valence and arousal with the quadrant's signs, the
     /// weight on its names.
     #[must_use]
     pub fn within(&self, quadrant: Quadrant) -> Self {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners_overrule() {
+    fn listeners_labels_take_precedence() {
         let label = Label { affect: Affect { valence: 0.3, arousal: -0.2 }, weights: [0.125; 8] }.within(Quadrant::Q2);
         assert_eq!(label.affect, Affect { valence: 0.0, arousal: 0.0 });
         assert_eq!(label.weights[Emotion::Angry as usize] + label.weights[Emotion::Mysterious as usize], 1.0);

@@ -9,7 +9,7 @@ use midly::{MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
 pub struct Note {
     /// Onset.
     pub start: f64,
-    /// When the key rises.
+    /// When the key is released.
     pub key_up: f64,
     /// When the sound is damped: key up, or pedal up if that is later.
     pub end: f64,
@@ -22,7 +22,7 @@ pub struct Note {
 /// A movement of the sustain pedal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pedal {
-    /// When, in seconds.
+    /// Time in seconds.
     pub time: f64,
     /// Whether it goes down.
     pub down: bool,
@@ -33,7 +33,8 @@ pub struct Pedal {
 pub struct MidiScore {
     /// Notes in order of onset, then pitch; at most one of a pitch sounds at a time.
     pub notes: Vec<Note>,
-    /// Movements of the sustain pedal, in order of time, down and up in turn. It is down where that of any channel is.
+    /// Movements of the sustain pedal in order of time, alternating between down and up. The pedal is down while that of
+    /// any channel is.
     pub pedal: Vec<Pedal>,
     /// Times in seconds of the beats that metre and tempo map imply, and whether each opens a bar.
     pub beats: Vec<(f64, bool)>,
@@ -213,7 +214,7 @@ pub(crate) fn sort(notes: &mut [Note]) {
     notes.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.pitch.cmp(&b.pitch)));
 }
 
-/// Beats of the metres in force: thirds of the denominator's notes in compound metres (6/8, 9/8, 12/8), else one each.
+/// Beats of the current metres: thirds of the denominator's notes in compound metres (6/8, 9/8, 12/8), else one each.
 fn collect_beats(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<(f64, bool)> {
     let Some(quarter) = clock.ticks_per_quarter else { return Vec::new() };
     let end = events.last().map_or(0, |(tick, _)| *tick);
@@ -273,7 +274,7 @@ mod tests {
         let mut smf = Smf::new(Header::new(Format::SingleTrack, Timing::Metrical(u15::new(TICKS))));
         smf.tracks.push(track);
         let mut bytes = Vec::new();
-        smf.write_std(&mut bytes).expect("memory can be written");
+        smf.write_std(&mut bytes).expect("writing to memory succeeds");
         parse(&bytes).expect("there are notes")
     }
 
@@ -345,12 +346,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_music_is_an_error() {
+    fn a_file_without_music_is_an_error() {
         assert!(matches!(parse(b"RIFF"), Err(MidiError::Malformed(_))));
         let mut bytes = Vec::new();
         Smf::new(Header::new(Format::SingleTrack, Timing::Metrical(u15::new(TICKS))))
             .write_std(&mut bytes)
-            .expect("memory can be written");
+            .expect("writing to memory succeeds");
         assert!(matches!(parse(&bytes), Err(MidiError::Empty)));
     }
 }

@@ -1,4 +1,4 @@
-//! Files and folders of a corpus, and the names of pieces made from them.
+//! Files and folders of a corpus, and piece names derived from them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     Ok(paths)
 }
 
-/// The files of a folder with one of the extensions, in any case.
+/// The files of a folder with one of the extensions, ignoring case.
 pub(crate) fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, CorpusError> {
     let fits = |path: &PathBuf| {
         path.extension().is_some_and(|found| extensions.iter().any(|extension| found.eq_ignore_ascii_case(extension)))

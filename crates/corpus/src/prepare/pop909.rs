@@ -7,7 +7,7 @@ use super::corpus::{Corpus, CorpusError};
 use super::paths::{entries, read};
 use super::piece::{Listing, Piece, Source, Split};
 
-/// Two arrangements of one song, which must not be torn apart: the second goes where the first goes.
+/// Two arrangements of one song, which must be in the same split: the first takes the split of the second.
 const SAME_SONG: (&str, &str) = ("018", "017");
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
@@ -22,7 +22,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
 }
 
 /// The beats beside a song's MIDI file. Songs in triple time mark half bars every third beat and downbeats every sixth:
-/// there the half bar is the bar.
+/// in these, the half bar is the bar.
 pub(crate) fn beats(midi: &Path) -> Result<Option<BeatGrid>, CorpusError> {
     let path = midi.with_file_name("beat_midi.txt");
     let text = String::from_utf8_lossy(&read(&path)?).into_owned();

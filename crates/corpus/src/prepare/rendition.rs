@@ -15,7 +15,7 @@ use super::random::{below, shuffle};
 const TRANSPOSE: i32 = 5;
 /// Tempo of a copy in percent of the written tempo.
 const TEMPO: (u32, u32) = (85, 115);
-/// Pieces of one composer in one copy of a corpus that has many by one.
+/// Maximum pieces of one composer per round of copies, in corpora dominated by one composer.
 const PER_COMPOSER: usize = 32;
 
 /// A copy to be made.
@@ -32,7 +32,7 @@ pub(crate) struct Rendition {
 }
 
 /// The copies to make, in random order, so that any beginning of the list is a fair sample. Training pieces are moved to
-/// other keys and tempos; held-out ones and recordings are taken once, as they are.
+/// other keys and tempos; held-out ones and recordings are used once, unchanged.
 pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendition> {
     let mut by_composer: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     let mut plan = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
     plan
 }
 
-/// The copies of one piece: of every `rounds` copies it takes part in one.
+/// The copies of one piece: it is part of one in `rounds` copies.
 fn copies(index: usize, piece: &Piece, options: &Options, turn: usize, rounds: usize) -> Vec<Rendition> {
     let mut random = seeded(piece, options, "copies");
     let mut keys: Vec<i32> = (-TRANSPOSE..=TRANSPOSE).collect();

@@ -1,4 +1,4 @@
-//! Renders notes as a piano plays them, dry and in stereo: by a SoundFont, or by a sample library.
+//! Renders notes on a piano, dry and in stereo, with a SoundFont or a sample library.
 
 mod library;
 mod sampler;
@@ -19,27 +19,27 @@ pub enum SynthError {
     /// A file cannot be opened.
     #[error("{path}: {source}")]
     Unreadable {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// A file cannot be used.
     #[error("{path}: {reason}")]
     Unusable {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Sound on two channels, at 48 kHz and of one length.
+/// Two channels of equal length at 48 kHz.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stereo {
-    /// What the left loudspeaker plays.
+    /// The left channel.
     pub left: Vec<f32>,
-    /// What the right loudspeaker plays.
+    /// The right channel.
     pub right: Vec<f32>,
 }
 
@@ -48,13 +48,13 @@ impl Stereo {
         Self { left: vec![0.0; length], right: vec![0.0; length] }
     }
 
-    /// Half of the sum of both channels.
+    /// Half the sum of both channels.
     #[must_use]
     pub fn mid(&self) -> Vec<f32> {
         self.left.iter().zip(&self.right).map(|(l, r)| (l + r) / 2.0).collect()
     }
 
-    /// Half of the difference: left less right.
+    /// Half the difference, left minus right.
     #[must_use]
     pub fn side(&self) -> Vec<f32> {
         self.left.iter().zip(&self.right).map(|(l, r)| (l - r) / 2.0).collect()
@@ -90,22 +90,23 @@ impl Piano {
             }
             _ => Err(SynthError::Unusable {
                 path: path.to_path_buf(),
-                reason: "no piano; give a SoundFont (.sf2) or the description of a sample library (.toml)".to_owned(),
+                reason: "not a piano; expected a SoundFont (.sf2) or the description of a sample library (.toml)"
+                    .to_owned(),
             }),
         }
     }
 
-    /// The name that its shards carry: that of the library, or of the SoundFont's file without extension.
+    /// Its name in the shards: that of the library, or of the SoundFont file without extension.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// `length` samples per channel. Onsets are exact to the sample with a sample library, to 64 with a SoundFont. Only
-    /// a sample library has a noise of keys that rise.
+    /// a sample library has release noises.
     ///
     /// # Errors
-    /// [`SynthError`] when a sample that is needed for the first time cannot be decoded.
+    /// [`SynthError`] when a sample cannot be decoded on first use.
     pub fn render(&self, notes: &[Note], length: usize) -> Result<Stereo, SynthError> {
         match &self.instrument {
             Instrument::SoundFont(synth) => Ok(synth.render(notes, length)),

@@ -16,7 +16,7 @@ use melos_corpus::prepare::{Options, Summary, run};
 
 const A_MINOR: [u8; 3] = [57, 60, 64];
 const C_MAJOR: [u8; 3] = [60, 64, 67];
-/// Where the groups of the condition vector stand.
+/// Positions of the groups in the condition vector.
 const CHORD: usize = 10;
 const BASS: usize = 22;
 const BEAT: usize = 34;
@@ -129,7 +129,7 @@ fn a_run_continues_where_it_stopped() {
 }
 
 #[test]
-fn held_out_pieces_can_be_had_alone() {
+fn held_out_pieces_can_be_prepared_alone() {
     let place = Place::new();
     for id in 1..=60 {
         pop909_song(&place.at("pop"), &format!("{id:03}"), A_MINOR);
@@ -174,7 +174,7 @@ fn copies_differ_in_key_and_excerpts_keep_their_length() {
 }
 
 #[test]
-fn bad_songs_are_named_and_the_rest_continues() {
+fn bad_songs_are_reported_and_the_rest_continues() {
     let place = Place::new();
     let root = place.at("a folder with spaces");
     for id in ["001", "002", "003", "004", "005"] {
@@ -249,7 +249,7 @@ fn mutopia_is_humanised() {
 }
 
 #[test]
-fn emopia_quadrants_overrule_the_rule() {
+fn emopia_quadrants_take_precedence_over_the_rule() {
     let place = Place::new();
     let root = place.at("emopia");
     for (name, chord) in [("Q1_0vLPYiPN7qY_0", C_MAJOR), ("Q3_a_b-c_d_efg_1", C_MAJOR), ("Q9_0vLPYiPN7qY_2", A_MINOR)] {
@@ -302,7 +302,7 @@ fn maestro_uses_recordings_where_there_are_some() {
 }
 
 #[test]
-fn a_missing_column_is_named() {
+fn a_missing_column_is_reported() {
     let place = Place::new();
     write(&place.at("maestro/maestro-v3.0.0.csv"), "canonical_composer,midi_filename\nA,2004/one.midi\n");
     let error = run(&place.options(Corpus::Maestro, "maestro"), &ProgressBar::hidden()).expect_err("nothing usable");

@@ -1,4 +1,4 @@
-//! Sample libraries, made by code, and what is played with them.
+//! Generated sample libraries and their sound.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::f64::consts::TAU;
@@ -111,7 +111,7 @@ fn pitch_is_right_within_a_cent() {
 }
 
 #[test]
-fn onsets_are_where_notes_say_and_the_channels_stay_apart() {
+fn onsets_are_exact_and_channels_are_separate() {
     let sound = play(&[note(0.5, 1.5, 1.5, 69, 100.0)]);
     let first = sound.right.iter().position(|x| x.abs() > 0.02).unwrap() as f64 / RATE;
     assert!((first - 0.5).abs() < 0.002, "begins at {first} s");
@@ -195,7 +195,7 @@ fn a_library_renders_shards_deterministically() {
 }
 
 #[test]
-fn what_cannot_be_played_is_named() {
+fn unplayable_pianos_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let error = |path: &Path| Piano::load(path).unwrap_err().to_string();
     assert!(error(&folder.path().join("none.toml")).contains("none.toml"));

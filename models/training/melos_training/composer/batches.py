@@ -21,7 +21,7 @@ from .view import View
 from .windows import Window, cut
 
 SLOW_BPM = 85.0
-"""Below this tempo half of the windows are counted twice as fast: slow music is felt both ways."""
+"""Below this tempo, half of the windows are counted twice as fast, since slow music can be felt either way."""
 STRETCH = 0.85, 1.18
 REACHES = 1.0, 4.0
 FROM_START = 0.1

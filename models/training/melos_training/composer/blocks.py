@@ -1,4 +1,4 @@
-"""The parts that the composer is built of."""
+"""The building blocks of the composer."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ LAYERS = 6
 HEADS = 4
 HEAD_WIDTH = WIDTH // HEADS
 WINDOW = 128
-"""Frames a position attends to, itself included: 10.9 s. What lies further back is the memory's business."""
+"""Frames a position attends to, itself included: 10.9 s. The memory covers what lies further back."""
 ROPE_BASE = 10_000.0
 EMBEDDING_SCALE = 0.3
 

@@ -1,4 +1,4 @@
-"""What the composer is told of each frame, and where it stands in its inputs.
+"""The composer's conditions for each frame, and their layout.
 
 `frame` conditions [66] hold for the whole frame, the `fine` ones [8, 32] for each offset within it. Every group has a
 mask among the frame conditions: 1 where known, 0 where left free; its values are 0 then.
@@ -22,7 +22,7 @@ FRAME_GROUPS = {
     "recall": 1,
     "next": 26,
 }
-"""Groups of frame conditions and their widths. `recall` is how alike the recalled bar is to be; `next` the chord to
+"""Groups of frame conditions and their widths. `recall` is the similarity to the recalled bar; `next` the chord to
 come: pitch classes, bass, exp(−beats until it) and exp(−beats / 4)."""
 
 FINE_GROUPS = {"chord": 12, "bass": 12, "beat": 8}

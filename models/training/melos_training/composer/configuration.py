@@ -1,4 +1,4 @@
-"""What a training run is told, as a TOML file; the checkpoint carries it."""
+"""The configuration of a training run: a TOML file, also stored in the checkpoint."""
 
 import tomllib
 from dataclasses import asdict, dataclass, field, fields

@@ -38,21 +38,21 @@ NOT_MOOD = ("density", "loudness", "register", "length", "pedalling", "recall", 
 FARTHEST = 4.0
 """Standard deviations beyond which a feature is not further from real music."""
 RUNS = (8, 10, 12)
-"""Intervals of the top line that are looked for in the songs that were learnt."""
+"""Lengths, in intervals, of passages of the top line that are searched for in the training songs."""
 LIKELIHOOD_WINDOWS = 48
 
 Rows = list[dict[str, float]]
 
 
 def likelihoods(net: Composer, library: Library, frames: int = 256) -> dict[str, dict[str, float]]:
-    """Nats per note on held-out music, with parts of what is told left out."""
+    """Nats per note on held-out music, without some of the conditions."""
     windows = held_out(library, "valid", "pop909", frames, LIKELIHOOD_WINDOWS)
     harmony = ("chord", "bass", "next")
     metre = ("beat", "bar", "tempo", "phrase")
     variants = {
         "all told": windows,
-        "nothing told, no memory": [without_conditions(w) for w in windows],
-        "nothing told": [cut_conditions(w) for w in windows],
+        "no conditions, no memory": [without_conditions(w) for w in windows],
+        "no conditions": [cut_conditions(w) for w in windows],
         "no memory": [replace(w, memory=w.memory.without(np.arange(5))) for w in windows],
         "no recall": [replace(w, memory=w.memory.without(np.array([4]))) for w in windows],
         "without harmony": [cut_conditions(w, tuple(g for g in GROUPS if g not in harmony)) for w in windows],
@@ -92,7 +92,7 @@ def frechet(one: Rows, other: Rows, scale: Rows) -> float:
 
 
 def copied(library: Library, performances: list[Performance]) -> dict[str, float]:
-    """Share of the runs of the top line's intervals that stand in a song that was learnt, for each length."""
+    """Share of passages of the top line's intervals that also occur in a training song, by length."""
     learnt = [_steps(song.performance) for song in library.split("train")]
     written = [_steps(performance) for performance in performances]
     shares = {}
@@ -117,7 +117,7 @@ def heard_mood(library: Library, performance: Performance) -> FloatArray:
 
 
 def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, Any]:
-    """What is heard when a mood is asked for and density, loudness, register and touch are left to it."""
+    """Measured moods when only a mood is requested and density, loudness, register and touch are unspecified."""
 
     def ask(number: int, plan: Plan) -> None:
         leave_free(*NOT_MOOD)(plan)
@@ -142,7 +142,7 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
 
 
 def obedience(chosen: list[Excerpt], library: Library, performances: list[Performance]) -> dict[str, float]:
-    """Correlations between what was asked and what was played, over excerpts."""
+    """Correlations between requested and played values, over excerpts."""
     asked, played = [], []
     for each, performance in zip(chosen, performances):
         plan = Plan.of(each.song, each.view, library.labeller)
@@ -194,7 +194,7 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
 
     written = add("written", chosen, Taste())
     add("touch free", chosen, Taste(), change=leave_free(*TOUCH))
-    add("as learnt", few, Taste(harmony=1, time=1, top_p=1, servo=0))
+    add("as trained", few, Taste(harmony=1, time=1, top_p=1, servo=0))
     add("guided 1.3", few, Taste(guidance=1.3))
     add("no memory", few, Taste(), forgetful=True)
     for value in TEMPERATURES:
@@ -211,7 +211,7 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
 
 
 def recalls(net: Composer, library: Library, count: int, seed: int) -> dict[str, float]:
-    """Mean likeness of bars to those that the form recalls for them, by what was asked."""
+    """Mean similarity of bars to those that the form recalls for them, by requested similarity."""
     chosen = choose_excerpts(library, 0.1, LONG_SECONDS, count)
     found = {}
     for strength in RECALLS:

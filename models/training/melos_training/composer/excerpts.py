@@ -34,7 +34,7 @@ class Excerpt:
 
     @property
     def setting(self) -> Setting:
-        """What was asked there."""
+        """The requests at that point."""
         return Setting.of(self.song, self.view)
 
     def performance(self) -> Performance:
@@ -103,7 +103,7 @@ def leave_free(*groups: str) -> Callable[[Plan], None]:
 
 
 def recall(strength: float | None) -> Callable[[Plan], None]:
-    """A change of plans: how alike recalled bars are to be, or that nothing is recalled."""
+    """A change of the plan: the similarity of recalled bars, or no recall."""
 
     def change(plan: Plan) -> None:
         if strength is None:

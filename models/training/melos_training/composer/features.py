@@ -19,7 +19,7 @@ LOW = 55
 FEWEST = 12
 LAGS = (1, 2, 4, 8)
 CHANCE_LAGS = (3, 5, 7)
-"""Bars apart at which likeness is taken for chance: pop phrases are not of such lengths."""
+"""Distances in bars at which similarity counts as chance: pop phrases do not have these lengths."""
 CELLS = 4
 """Places a beat is divided into when bars are compared."""
 CHROMA_STEP = 0.5
@@ -29,7 +29,7 @@ LONGEST = 4.0
 
 @dataclass
 class Setting:
-    """What was asked of an excerpt, on its own clock in seconds."""
+    """The plan of an excerpt, in seconds from its start."""
 
     grid: BeatGrid
     chord_start: FloatArray

@@ -14,13 +14,13 @@ CONTEXT = 4
 NEAREST = 2
 """Bars back of the nearest bar that can be recalled."""
 REMEMBERED = 8
-"""Bars back up to which the memory holds everything anyway: recalling reaches further where it can."""
+"""Bars that the memory contains anyway; recall prefers bars further back."""
 FURTHER = 0.1
-"""How much less alike a passage further back may be than a near one."""
+"""How much less similar a distant passage may be than a near one."""
 WHOLE_PHRASES = 0.1
-"""What a distance of whole half-phrases weighs against a likeness: passages seldom return after seven bars or nine."""
+"""Weight of a distance of whole half-phrases against similarity: passages seldom return after seven or nine bars."""
 CONTINUITY = 0.05
-"""What going on in the recalled passage weighs against a likeness."""
+"""Weight of continuing in the recalled passage, relative to similarity."""
 PHRASE = 8
 """Bars to a phrase."""
 CLEAR = 0.4
@@ -36,7 +36,7 @@ class Form:
     source: IntArray
     """The earlier bar taken up; −1 where there is none."""
     likeness: FloatArray
-    """How alike the two are, 0..1."""
+    """Similarity of the two, 0..1."""
     phrase: IntArray
     """Bars since the phrase began, 0..7; −1 where phrases are not clear."""
 
@@ -72,7 +72,7 @@ def _likeness(performance: Performance, times: FloatArray, starts: IntArray, len
 
 
 def _sources(alike: FloatArray) -> IntArray:
-    """The earlier bar whose passage is most alike; going on where one is has precedence."""
+    """The earlier bar whose passage is most similar; continuing the current passage takes precedence."""
     bars = len(alike)
     passage = np.zeros_like(alike)
     weight = np.zeros_like(alike)

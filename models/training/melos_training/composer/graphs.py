@@ -126,7 +126,7 @@ class DurationGraph(nn.Module):
 
 
 class NoteGraph(nn.Module):
-    """A finished note as the next frame reads it, as it adds to what is written so far, and as the last one written."""
+    """A finished note's embeddings: for the next frame, as part of the frame so far, and as the previous note."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()

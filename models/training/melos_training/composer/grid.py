@@ -16,7 +16,7 @@ TEMPO_REACH = 4
 
 
 class BeatGrid:
-    """Times in seconds from a window's start to beat numbers and back; beyond the ends the beat goes on as there."""
+    """Converts seconds from a window's start to beat numbers and back; extrapolates beyond both ends."""
 
     def __init__(self, times: FloatArray, in_bar: FloatArray, bar_length: float, form: Form, half_beats: int) -> None:
         self.times = times
@@ -26,7 +26,7 @@ class BeatGrid:
         """Beats of a bar."""
         self.form = form
         self.per_beat = half_beats
-        """Beats counted for each beat of the song, in which the form is told: 1 or 2."""
+        """Beats counted per beat of the song, the unit of the form: 1 or 2."""
 
     @classmethod
     def of(cls, song: "Song", view: "View") -> "BeatGrid":
@@ -89,7 +89,7 @@ class BeatGrid:
         return position, (self.form.phrase[bar] >= 0) & (self.bar(beats) >= 0)
 
     def likeness(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """How alike each bar is to the one it takes up, 0..1, and where it takes up one."""
+        """Similarity of each bar to the one it recalls, 0..1, and where it recalls one."""
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
         bar = self.bar(beats)

@@ -12,9 +12,9 @@ BoolArray = NDArray[np.bool_]
 FRAME = 4096 / 48000
 """Seconds of a frame: one latent of the pianist."""
 OFFSETS = 8
-"""Places within a frame where a note may begin."""
+"""Positions within a frame at which a note can start."""
 STEP = FRAME / OFFSETS
-"""Seconds between two of them."""
+"""Seconds between two positions."""
 
 LOWEST_KEY = 21
 KEYS = 88
@@ -23,7 +23,7 @@ VOICES = 2
 """A note accompanies (0) or belongs to the melody (1)."""
 ACCOMPANIMENT, MELODY = 0, 1
 NO_MELODY = KEYS
-"""Stands for the last key of the melody where there is none yet."""
+"""Represents the melody's last key while there is none."""
 
 VELOCITY_WIDTH = 4
 VELOCITIES = 128 // VELOCITY_WIDTH
@@ -32,7 +32,7 @@ UNKNOWN_VELOCITY = VELOCITIES
 
 DURATIONS = 24
 SHORTEST, LONGEST = 0.03, 6.0
-"""Seconds a key is held in the first and in the last class; classes are spaced evenly in the logarithm."""
+"""Seconds a key is held in the first and in the last class; classes are evenly spaced on a logarithmic scale."""
 
 PEDAL_UP, PEDAL_DOWN, PEDAL_CHANGED, PEDAL_UNKNOWN = 0, 1, 2, 3
 """The pedal in a frame: up at its end, down, lifted and pressed again, not recorded."""
@@ -57,7 +57,7 @@ def duration_class(seconds: FloatArray) -> IntArray:
 
 
 def duration_seconds(classes: IntArray) -> FloatArray:
-    """The key-down times in seconds that the classes stand for."""
+    """The key-down times in seconds that the classes represent."""
     return SHORTEST * (LONGEST / SHORTEST) ** (np.asarray(classes, np.float64) / (DURATIONS - 1))
 
 

@@ -1,4 +1,4 @@
-"""The library: all songs and what is derived from them, in one file."""
+"""The library: all songs and the features derived from them, in one file."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The memory of earlier bars: what was played at this place 1, 2, 4 and 8 bars before, and in the bar that returns."""
+"""The memory of earlier bars: what was played at this position 1, 2, 4 and 8 bars earlier, and in the recalled bar."""
 
 from dataclasses import dataclass
 
@@ -21,11 +21,11 @@ from .layout import (
     IntArray,
 )
 
-HAIR = 1e-6
+ROUNDING = 1e-6
 EARLY = 0.05
-"""Beats by which a note may come before the bar it belongs to."""
+"""Beats by which a note can precede the bar it belongs to."""
 NEIGHBOUR = 0.5
-"""Weight of a struck key in the frame that its place nearly falls into."""
+"""Weight of a struck key in the nearest neighbouring frame."""
 OFFSET_COLUMN = VOICES * KEYS
 VELOCITY_COLUMN = OFFSET_COLUMN + OFFSETS
 DURATION_COLUMN = VELOCITY_COLUMN + VELOCITIES + 1
@@ -59,11 +59,11 @@ class Memory:
             self.put(slot, notes, grid.seconds(beats + lag * grid.bar_length))
 
     def recall(self, notes: IntArray, beats: FloatArray, grid: BeatGrid, form: Form) -> None:
-        """Puts notes of bars that the form takes up again into the last slot, where it does so."""
+        """Puts notes of recalled bars into the last slot, at the bars that recall them."""
         if not len(form.start):
             return
         starts = form.start * grid.per_beat
-        # A little early is on the downbeat.
+        # Slightly early notes belong to the downbeat.
         bar_of_note = grid.bar(beats + EARLY)
         for source in np.unique(bar_of_note[bar_of_note >= 0]):
             here = bar_of_note == source
@@ -71,9 +71,9 @@ class Memory:
                 self.put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
 
     def put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
-        """Puts notes [n, 4] into a slot, where it tells of the time `seconds`."""
-        # A hair late, so that rounding moves nothing from the place it stands on to the one before.
-        place = np.maximum(seconds, -FRAME) / FRAME + HAIR
+        """Puts notes [n, 4] into a slot, at the positions of the times `seconds`."""
+        # Slightly later, so that rounding does not move a note to the previous position.
+        place = np.maximum(seconds, -FRAME) / FRAME + ROUNDING
         frame = np.floor(place).astype(np.int64)
         within = place - frame
         voice, key, velocity, duration = notes.T

@@ -44,7 +44,7 @@ LIFT = 4
 
 @dataclass
 class Plan:
-    """What a performance is told."""
+    """The plan of a performance."""
 
     conditions: Conditions
     grid: BeatGrid | None
@@ -54,7 +54,7 @@ class Plan:
 
     @classmethod
     def of(cls, song: Song, view: View, labeller: Labeller) -> "Plan":
-        """What a song is told."""
+        """The plan of a song."""
         grid = BeatGrid.of(song, view) if len(song.beats) else None
         pedalled = len(song.performance.pedal_times) > 0
         return cls(cut(song, view, labeller).conditions, grid, song.form, pedalled)

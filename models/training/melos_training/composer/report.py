@@ -55,7 +55,7 @@ def document(report: dict[str, Any], out: Path) -> None:
         f"## Moods: valence r = {mood['valence correlation']:.2f}, arousal r = {mood['arousal correlation']:.2f}\n\n"
         + "\n".join(felt)
         + "\n",
-        "## Runs of the top line that stand in a song that was learnt\n\n"
+        "## Passages of the top line that also occur in a training song\n\n"
         + "\n".join(_dictionary(name, shares) for name, shares in report["copied"].items()),
     ]
     (out / "evaluation.md").write_text("\n".join(parts))

@@ -9,7 +9,7 @@ from .layout import FRAME, KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, FloatAr
 
 @dataclass(frozen=True)
 class Taste:
-    """How the notes are chosen. Temperatures divide logits; 1 is as in the music that was learnt."""
+    """How the notes are chosen. Temperatures divide logits; 1 is as in the training data."""
 
     harmony: float = 0.9
     """Temperature of keys."""
@@ -20,7 +20,7 @@ class Taste:
     top_p: float = 0.95
     """Share of the probability that keys are chosen from."""
     guidance: float = 1.0
-    """How far the keys are led away from those that nothing told would get; 1 is not at all."""
+    """Classifier-free guidance of the keys; 1 is none."""
     servo: float = 1.0
     """How firmly density, register and level are held."""
 
@@ -51,7 +51,7 @@ class Servo:
     """Holds density, register and level in a closed loop, for each of some rows."""
 
     SPANS = 4.0, 16.0
-    """Seconds over which what was played is compared with what was asked."""
+    """Seconds over which played and requested values are compared."""
     GAIN = 2.0
     """Nats on the end of a frame for each e-fold too many notes, for each span."""
     TILT = 0.02
@@ -77,7 +77,7 @@ class Servo:
         self._velocity[rows, frame] += (velocities + 0.5) * VELOCITY_WIDTH
 
     def end(self, frame: int, asked: FloatArray) -> FloatArray:
-        """What to add to the end's logit [rows], given notes per second asked for [rows]; NaN where left free."""
+        """Added to the end's logit [rows], given the requested notes per second [rows]; NaN where unspecified."""
         bias = np.zeros(len(self._count))
         for span in self.SPANS:
             first = max(0, frame - round(span / FRAME))
@@ -86,7 +86,7 @@ class Servo:
         return np.nan_to_num(np.clip(bias, -3, 3)) * min(1.0, frame / self.TRUST)
 
     def _lean(self, frame: int, sums: FloatArray, asked: FloatArray, gain: float, most: float) -> FloatArray:
-        """What to add for each step up [rows, 1], to bring the mean of the last seconds to what is asked [rows]."""
+        """Added per step up [rows, 1], to bring the mean of the last seconds to the requested value [rows]."""
         first = max(0, frame - round(self.SPANS[0] / FRAME))
         count = self._count[:, first:frame].sum(1)
         mean = sums[:, first:frame].sum(1) / np.maximum(count, 1)
@@ -94,11 +94,11 @@ class Servo:
         return np.nan_to_num(slope)[:, None]
 
     def tilt(self, frame: int, asked: FloatArray) -> FloatArray:
-        """What to add to the logits of the keys [rows, 88], given the mean note number asked for [rows]."""
+        """Added to the logits of the keys [rows, 88], given the requested mean note number [rows]."""
         slope = self._lean(frame, self._pitch, asked, self.TILT, self.MOST_TILT)
         return slope * (np.arange(KEYS) - KEYS // 2)
 
     def level(self, frame: int, asked: FloatArray) -> FloatArray:
-        """What to add to the logits of the velocities [rows, 32], given the mean velocity asked for [rows]."""
+        """Added to the logits of the velocities [rows, 32], given the requested mean velocity [rows]."""
         slope = self._lean(frame, self._velocity, asked, self.LEVEL, self.MOST_LEVEL)
         return slope * (np.arange(VELOCITIES) - VELOCITIES // 2)

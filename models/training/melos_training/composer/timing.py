@@ -13,7 +13,7 @@ from .runtime import open_graphs
 
 CALLS = 300
 DENSITIES = (5, 15)
-"""Notes per second for which the cost is told."""
+"""Notes per second for which the cost is reported."""
 OF_A_NOTE = ("offset", "voice", "key", "velocity", "duration", "note")
 
 

@@ -140,7 +140,7 @@ class Run:
         self.save(COOLED if cool else CHECKPOINT)
 
     def _stop(self, *_: object) -> None:
-        """Ends training after the step that is under way, with a checkpoint."""
+        """Ends training after the current step, with a checkpoint."""
         self._stopped = True
 
     def _set_rate(self, factor: float) -> None:
@@ -205,7 +205,7 @@ class Run:
         print(json.dumps(line), flush=True)
 
     def evaluate(self) -> dict[str, dict[str, float]]:
-        """Nats per note on held-out music, with the averaged weights: each corpus, and POP909 with nothing told."""
+        """Nats per note on held-out music, with the averaged weights: each corpus, and POP909 without conditions."""
         if not self._held_out:
             for corpus, count in HELD_OUT_WINDOWS.items():
                 windows = held_out(self.library, "valid", corpus, self.configuration.frames, count)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass
 class View:
-    """How a song is looked at."""
+    """Which part of a song to use, and how it is transformed."""
 
     start: float
     """Seconds at which the window begins, in the song's warped time."""

@@ -1,4 +1,4 @@
-"""Whether onsets keep to the beat that was asked for."""
+"""Whether onsets follow the requested beat."""
 
 import numpy as np
 from numpy.typing import ArrayLike

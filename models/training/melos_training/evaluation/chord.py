@@ -1,4 +1,4 @@
-"""Whether the chord that was asked for is heard: the share of chroma inside its triad, less that in transposed ones."""
+"""Whether the requested chord is audible: the share of chroma inside its triad, minus that in transposed triads."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whether the emotion that was asked for is heard.
+"""Whether the requested emotion is audible.
 
 The judge is fitted to held-out music that the networks never saw, labelled by the rules of `melos-corpus prepare` over
 its notes: the same rules labelled the music that the networks learnt from. It hears sound only, brought to one level.
@@ -85,7 +85,7 @@ class Judge:
 
 
 def auc_of_signs(scores: Floats, truth: Floats) -> Estimate:
-    """How well `scores` tell where `truth` is positive from where it is negative."""
+    """How well `scores` separate positive from negative `truth`."""
     return bootstrap(auc, scores[truth > 0], scores[truth <= 0])
 
 
@@ -95,7 +95,7 @@ def told_apart(mine: Floats, theirs: Floats) -> float:
 
 
 def agreement(heard: Heard, names: Sequence[str]) -> dict[str, Any]:
-    """Requested `names` against heard."""
+    """Requested `names` against measured ones."""
     requested: Array = np.asarray(names)
     wanted = np.array([EMOTIONS.index(name) for name in requested])
     anchors = np.array([ANCHORS[name] for name in requested])

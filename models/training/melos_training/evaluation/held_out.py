@@ -74,7 +74,7 @@ class Excerpt:
 
 
 def excerpts(shards: Iterable[Shard], seconds: float, step: float) -> Iterator[Excerpt]:
-    """All excerpts of so many seconds, `step` seconds apart or a little more: each begins with a latent."""
+    """All excerpts of a length in seconds, at least `step` seconds apart; each begins with a latent."""
     latent = LATENT_FRAMES / FRAMES_PER_SECOND
     step = np.ceil(step / latent) * latent
     for shard in shards:

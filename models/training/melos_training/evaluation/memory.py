@@ -42,7 +42,7 @@ class Repertoire:
         self._runs: dict[int, tuple[Array, Array]] = {}
 
     def _of(self, length: int) -> tuple[Array, Array]:
-        """Numbers of all runs of so many intervals, rising, and the piece each is of; -1 where it is of several."""
+        """Hashes of all runs of this many intervals, ascending, and the piece of each; -1 if it occurs in several."""
         if length not in self._runs:
             found = [np.unique(runs(steps, length)) for steps in self.steps]
             pieces = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
@@ -62,7 +62,7 @@ class Repertoire:
 
 
 def runs(steps: Array, length: int) -> Array:
-    """All runs of so many intervals, each as a number: a polynomial over them modulo 2^64 (Karp and Rabin 1987)."""
+    """All runs of this many intervals, each hashed by a polynomial modulo 2^64 (Karp and Rabin 1987)."""
     numbers = np.zeros(max(0, len(steps) - length + 1), np.uint64)
     for index in range(length):
         numbers = numbers * np.uint64(BASE) + (steps[index : index + len(numbers)] + 128).astype(np.uint64)

@@ -19,7 +19,7 @@ def save(figure: Figure, folder: Path, name: str) -> str:
 
 
 def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
-    """Requested (rows) against heard (columns), one picture a table."""
+    """Requested (rows) against measured (columns), one image per table."""
     figure = Figure(figsize=(5 * len(tables), 4.5))
     axes = figure.subplots(1, len(tables), squeeze=False)
     for axis, (title, table) in zip(axes[0], tables.items()):

@@ -22,12 +22,12 @@ from .written import Written
 RATE = 24_000
 """Rate at which sound is described."""
 LEAD = 4.0
-"""Seconds at the start that are not heard: the music begins from nothing."""
+"""Seconds skipped at the start, where the music has no context yet."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of Melos. Always without reverberation, as the held-out music is."""
+    """A request to Melos; always without reverb, like the held-out music."""
 
     emotion: str
     seed: int
@@ -37,7 +37,7 @@ class Request:
     tempo: float | None = None
     recall: float | None = None
     then: str | None = None
-    """The emotion that is asked for half-way, with the usual glide."""
+    """The emotion requested half-way, with the default glide."""
 
     def arguments(self) -> list[str]:
         """Of `melos render`."""
@@ -101,7 +101,7 @@ class Rendering:
         return Written.of(played, self.plan())
 
     def plan(self) -> list[dict[str, Any]]:
-        """What was asked, one entry for every 4096 frames; `seconds` counts from the end of the lead."""
+        """The requests, one entry per 4096 frames; `seconds` counts from the end of the lead-in."""
         entries = [json.loads(line) for line in self.plan_file.read_text().splitlines()]
         return [{**entry, "seconds": entry["frame"] / SAMPLE_RATE - LEAD} for entry in entries]
 

@@ -1,4 +1,4 @@
-"""How fast a change of emotion is heard: the judge's arousal in windows that slide over it."""
+"""How fast a change of emotion is audible: the classifier's arousal in windows that slide over it."""
 
 from collections.abc import Callable
 
@@ -15,20 +15,20 @@ BEFORE, AFTER = 4.0, 8.0
 
 
 def course(judge: Judge, describe: Callable[[Floats], Floats], samples: Floats, change: float) -> tuple[Floats, Floats]:
-    """Seconds after the change of the middles of windows, and the arousal heard in them."""
+    """The centres of windows in seconds after the change, and the arousal measured in them."""
     starts = np.arange(0, len(samples) / RATE - WINDOW, STEP)
     windows = [samples[int(start * RATE) : int((start + WINDOW) * RATE)] for start in starts]
     return starts + WINDOW / 2 - change, judge(np.stack([describe(window) for window in windows])).arousal
 
 
 def way(times: Floats, values: Floats) -> Floats:
-    """The course as a share of the way from what was settled before to what is settled after."""
+    """The course, scaled from the settled value before (0) to the settled value after (1)."""
     before, after = values[times < -BEFORE].mean(), values[times > AFTER].mean()
     return (values - before) / (after - before)
 
 
 def reached(times: Floats, share: Floats, level: float = 0.5) -> float:
-    """When a course first reaches a share of its way, by straight lines between windows; NaN if never."""
+    """When a course first reaches a fraction, interpolated linearly between windows; NaN if never."""
     for i in range(1, len(share)):
         if share[i - 1] < level <= share[i] and times[i] > -BEFORE:
             return float(times[i - 1] + (level - share[i - 1]) / (share[i] - share[i - 1]) * (times[i] - times[i - 1]))

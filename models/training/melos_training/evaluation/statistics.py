@@ -1,4 +1,4 @@
-"""Means with confidence intervals, and how well scores tell two groups apart."""
+"""Means with confidence intervals, and how well scores separate two groups."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -54,7 +54,7 @@ Heard = TypeVar("Heard")
 
 
 class Study:
-    """Everything is made when it is first asked for, and kept.
+    """Everything is computed on first use, and cached.
 
     `shards` are folders, one for each piano in the order of the model's: what is played is compared with the first.
     """
@@ -136,8 +136,8 @@ class Study:
         """An excerpt of the first piano through encoder, decoder and vocoder."""
         first, last = excerpt.latents()
         mel, hops, piano, _ = self._windows.window(excerpt.shard, first * LATENT_FRAMES, (last - first) * LATENT_FRAMES)
-        told = vocoding.told(self.pianist, torch.from_numpy(mel), torch.from_numpy(hops), piano)
-        return resample_poly(vocoding.heard(self.vocoder, told), 1, SAMPLE_RATE // RATE).astype(np.float32)
+        decoded = vocoding.decoded(self.pianist, torch.from_numpy(mel), torch.from_numpy(hops), piano)
+        return resample_poly(vocoding.vocoded(self.vocoder, decoded), 1, SAMPLE_RATE // RATE).astype(np.float32)
 
     def chain(self, piano: int) -> Iterator[tuple[Excerpt, dict[str, Floats]]]:
         """Excerpts of the test split on a piano, each with what `vocoding.copies` makes of it."""
@@ -175,7 +175,7 @@ class Study:
         return range(FIRST_SEED, FIRST_SEED + self.sizes.excerpts)
 
     def play(self, requests: Sequence[Request], hear: Callable[[Rendering], Heard]) -> list[Heard]:
-        """What `hear` says of every rendering, in order; on all cores."""
+        """The results of `hear` for every rendering, in order; on all cores."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(lambda request: hear(self.render(request)), requests))
 

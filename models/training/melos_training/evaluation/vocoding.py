@@ -46,34 +46,35 @@ def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
     return total / len(RESOLUTIONS)
 
 
-def heard(vocoder: Vocoder, mel: Tensor) -> Floats:
-    """Samples of a log-mel [frames, 128] between the centres of its first and its last frame but `LOOK_AHEAD`."""
+def vocoded(vocoder: Vocoder, mel: Tensor) -> Floats:
+    """Samples of a log-mel [frames, 128] between the centres of its first and last frames, less `LOOK_AHEAD`."""
     with torch.no_grad():
         real, imag = vocoder(mel[None])
     return inverse_spectrum(torch.complex(real, imag)[:, LOOK_AHEAD:])[0].numpy()
 
 
-def told(pianist: Pianist, mel: Tensor, roll: Tensor, piano: int) -> Tensor:
-    """A log-mel [frames, 128] through the encoder, and back by the notes [frames, ROLL] on a piano."""
+def decoded(pianist: Pianist, mel: Tensor, roll: Tensor, piano: int) -> Tensor:
+    """A log-mel [frames, 128] encoded, and decoded with the notes [frames, ROLL] on a piano."""
     with torch.no_grad():
         latents, _ = pianist.encoder(mel[None])
         return pianist.decoder(latents, roll[None], torch.tensor([piano]))[0].clamp(min=LOG_FLOOR)
 
 
 def copies(pianist: Pianist, vocoder: Vocoder, sound: Floats, roll: Floats, piano: int) -> dict[str, Floats]:
-    """What is heard of a sound at 48 kHz, and the same stretch from the whole chain, the vocoder and Griffin-Lim.
+    """A sound at 48 kHz, and the same passage from the whole chain, the vocoder and Griffin-Lim.
 
-    `roll` [frames, ROLL] is that of the mel frames from the middle of the first window of the sound on.
+    `roll` [frames, ROLL] starts with the mel frame at the middle of the first window of the sound.
     """
     audio = torch.from_numpy(sound)[None]
     mel = log_mel(spectrum(audio).abs())[0]
     mel = mel[: len(mel) // LATENT_FRAMES * LATENT_FRAMES]
     # Output sample 0 of all is the centre of mel frame 0.
     first, last = WARM_UP * HOP, (len(mel) - LOOK_AHEAD - 2) * HOP
+    chain = decoded(pianist, mel, torch.from_numpy(roll[: len(mel)]), piano)
     made = {
         "original": sound[N_FFT // 2 :],
-        "encoder, decoder and vocoder": heard(vocoder, told(pianist, mel, torch.from_numpy(roll[: len(mel)]), piano)),
-        "vocoder": heard(vocoder, mel),
+        "encoder, decoder and vocoder": vocoded(vocoder, chain),
+        "vocoder": vocoded(vocoder, mel),
         "Griffin-Lim 32": griffin_lim(mel.numpy()),
     }
     return {name: samples[first:last] for name, samples in made.items()}

@@ -1,4 +1,4 @@
-"""What the pianist is told of the notes, and how it is laid out.
+"""The pianist's input from the notes, and its layout.
 
 All times are hops of `HOP` samples. The roll runs `AHEAD` hops before the mel: row j of a roll window tells of hop
 `start + AHEAD + j`, row j of the mel is frame `start + j`. A mel frame hears sound up to two hops after its middle, so

@@ -30,7 +30,7 @@ def told(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
 
 @torch.no_grad()
 def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.random.Generator) -> Numbers:
-    """Nats a latent on held-out windows: with everything told, without a mood, and of a standard normal."""
+    """Nats per latent on held-out windows: with all conditions, without a mood, and for a standard normal."""
     device = next(prior.parameters()).device
     figures: dict[str, list[float]] = {"nats": [], "moodless_nats": [], "standard_nats": []}
     for _ in range(BATCHES):
@@ -48,7 +48,7 @@ def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.
 
 
 class PriorTask(PianoTask[Prior]):
-    """The likelihood of latents under what comes before them."""
+    """The likelihood of latents given the preceding ones."""
 
     def __init__(
         self, prior: Prior, encoder: Encoder, run: PriorRun, training: PianoShards, valid: PianoShards
@@ -75,7 +75,7 @@ class PriorTask(PianoTask[Prior]):
 
 
 def train(run: PriorRun, team: Team | None = None) -> Trainer[Prior]:
-    """Trains on the latents that a trained pianist's encoder tells of `shards`/train, watching `shards`/valid."""
+    """Trains on latents of `shards`/train from a trained pianist's encoder, validating on `shards`/valid."""
     team = team or Team()
     begun = start(run, team)
     training, valid = splits(

@@ -38,7 +38,7 @@ def _mood_columns() -> list[int]:
 
 
 MOOD_COLUMNS = _mood_columns()
-"""Where mood and its masks stand in a shard's conditions."""
+"""Positions of mood and its masks in a shard's conditions."""
 MOOD = len(MOOD_COLUMNS)
 
 

@@ -6,15 +6,15 @@ use std::path::Path;
 use super::{Audio, ConditionLayout, Context, File, LatentLayout, Manifest, PianistLayout, VocoderLayout};
 use crate::files::document::{Document, Problem, Table};
 
-/// Larger than anything a network here has, and small enough to be multiplied.
+/// Larger than anything a network here has, and small enough to be multiplied without overflow.
 const COUNT: RangeInclusive<i64> = 0..=1 << 20;
-/// Bounds of the transformer's memory; with all at their upper ends it takes gigabytes, so the product is bounded too.
+/// Bounds of the transformer's memory; with all at their upper limits it would take terabytes, so the product is bounded too.
 const LAYERS: RangeInclusive<i64> = 1..=256;
 const HEADS: RangeInclusive<i64> = 1..=256;
 const HEAD_DIM: RangeInclusive<i64> = 2..=1024;
 const SLOTS: RangeInclusive<i64> = 1..=16_384;
 const WIDTH: RangeInclusive<i64> = 1..=1 << 16;
-/// Most numbers in the keys and values of all layers: a gibibyte.
+/// Maximum number of values in the keys and values of all layers: a gibibyte.
 const MEMORY: u64 = 1 << 28;
 /// Largest network file.
 const BYTES: RangeInclusive<i64> = 0..=4 << 30;
@@ -96,7 +96,7 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
     })
 }
 
-/// A table that must be there; an empty one after saying that it is not.
+/// Takes a required table; if it is missing, reports that and returns an empty one.
 fn section<'a>(document: &mut Document<'_>, root: &mut Table<'a>, key: &'static str) -> Table<'a> {
     root.table(document, key).unwrap_or_else(|| {
         root.missing(document, key, "a table");
@@ -155,7 +155,7 @@ fn whole(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, 
     required(document, table, key, range) as usize
 }
 
-/// A whole number that must be there; the least one after saying that it is not.
+/// Takes a required integer; if it is missing, reports that and returns the lowest allowed.
 fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, range: RangeInclusive<i64>) -> u64 {
     let least = range.start().unsigned_abs();
     match table.take(key) {

@@ -17,8 +17,8 @@ const FIRST_CALLBACK_TIMEOUT: Duration = Duration::from_millis(5000);
 const ERROR_GRACE: Duration = Duration::from_millis(250);
 /// Maximum time for a callback to hold the engine: far longer than a block takes.
 const BORROW_TIMEOUT: Duration = Duration::from_secs(1);
-/// Maximum time for the fade before a stream is left.
-const FADE_TIMEOUT: Duration = Duration::from_millis(100);
+/// Maximum time for the fade before a stream is left, with what the device holds of it.
+const FADE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An open stream.
 pub(super) struct Playing {

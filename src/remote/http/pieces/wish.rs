@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_becomes_arguments() {
+    fn a_request_becomes_arguments() {
         for (json, arguments, file) in [
             (r#"{"emotion": "Calm", "seconds": 60}"#, "--emotion calm --seconds 60", "melos-7-calm.wav"),
             (
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_requests_are_reported() {
         for (json, named) in [
             (r#"{"seconds": 60}"#, "emotion, preset and take"),
             (r#"{"emotion": "calm", "preset": "storm", "seconds": 60}"#, "emotion, preset and take"),

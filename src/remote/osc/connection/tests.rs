@@ -65,7 +65,7 @@ fn bytes_of(messages: &[(SocketAddr, OscMessage)]) -> usize {
 }
 
 #[test]
-fn an_address_that_has_shown_nothing_gets_no_more_than_a_small_multiple() {
+fn an_unverified_address_gets_at_most_a_small_multiple() {
     let mut rig = Rig::new();
     let level = OscPacket::Bundle(OscBundle {
         timetag: OscTime { seconds: 0, fractional: 1 },
@@ -140,7 +140,7 @@ fn one_datagram_costs_no_more_than_the_state() {
 }
 
 #[test]
-fn replies_of_a_second_are_bounded_and_input_is_taken_all_the_same() {
+fn replies_per_second_are_bounded_and_input_still_works() {
     let mut rig = Rig::new();
     let mut answered = 0;
     for _ in 0..2_000 {
@@ -156,7 +156,7 @@ fn replies_of_a_second_are_bounded_and_input_is_taken_all_the_same() {
     assert!(rig.ask(NEAR, "/melos/state").len() > 50, "a second later there is room again");
 }
 
-/// If nothing takes what is sent, the receiving task continues.
+/// If nothing takes the outgoing messages, the receiving task continues.
 #[test]
 fn a_full_outbox_blocks_nothing() {
     let mut rig = Rig::new();
@@ -187,7 +187,7 @@ fn a_refused_subscriber_gets_an_error() {
 }
 
 #[test]
-fn a_ping_comes_back_and_keeps_a_subscription() {
+fn a_ping_is_answered_and_renews_a_subscription() {
     let mut rig = Rig::new();
     rig.ask(NEAR, "/melos/subscribe");
     for number in 0..4 {

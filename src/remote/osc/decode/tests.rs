@@ -80,7 +80,7 @@ fn arguments_are_coerced() {
 }
 
 #[test]
-fn misfits_are_named() {
+fn invalid_arguments_are_reported() {
     for (addr, args, hint) in [
         ("/melos/emotion", vec![text("bored")], "one of happy"),
         (
@@ -106,7 +106,7 @@ fn misfits_are_named() {
 }
 
 #[test]
-fn a_number_outside_the_range_is_taken_to_its_end_and_named() {
+fn an_out_of_range_number_is_clamped_and_reported() {
     let decoded = read(&message("/melos/temperature", &[OscType::Float(99.0)]));
     assert_eq!(decoded.requests, [Request::Set(Param::Temperature, Value::Number(2.0), None)]);
     assert_eq!(decoded.clipped, ["/melos/temperature: got the number 99, expected a number from 0.1 to 2"]);
@@ -114,7 +114,7 @@ fn a_number_outside_the_range_is_taken_to_its_end_and_named() {
 }
 
 #[test]
-fn patterns_match_what_fits_and_never_a_trigger() {
+fn patterns_match_fitting_parameters_but_no_triggers() {
     let muted = read(&message("/melos/mute/{bass,pad}", &[OscType::Int(1)])).requests;
     assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::Set(param, Value::Toggle(true), None)));
     let muted = read(&message("/melos/next/bar/mute/{bass,pad}", &[OscType::Int(1)])).requests;
@@ -171,7 +171,7 @@ fn bundle_of(elements: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn a_bundles_good_messages_survive_its_bad_ones() {
+fn valid_messages_in_a_bundle_survive_invalid_ones() {
     let good = |value| encoder::encode(&message("/melos/valence", &[OscType::Float(value)])).unwrap();
     let bad = |argument| encoder::encode(&message("/melos/arousal", &[argument])).unwrap();
     let both = [0.25, 0.5].map(|value| Request::Set(Param::Valence, Value::Number(value), None));
@@ -209,7 +209,7 @@ fn a_bundles_good_messages_survive_its_bad_ones() {
 }
 
 #[test]
-fn nothing_that_is_refused_begins_a_line_of_its_own_or_is_long() {
+fn refused_text_cannot_forge_or_flood_log_lines() {
     for packet in [
         message("/melos/x\n2026-01-01T00:00:00Z  INFO melos: all is well", &[]),
         message("/melos/next/bar/\u{1b}[2J", &[OscType::Int(1)]),
@@ -228,7 +228,7 @@ fn nothing_that_is_refused_begins_a_line_of_its_own_or_is_long() {
 }
 
 #[test]
-fn patterns_are_short() {
+fn long_patterns_are_refused() {
     let long = message(&format!("/melos/{}", "*a".repeat(4_000)), &[OscType::Float(0.5)]);
     assert_eq!(read(&long).faults, [Fault::LongAddress(8_007)]);
     let most = message(&format!("/melos/{{valence,{}}}", "x".repeat(230)), &[OscType::Float(0.5)]);
@@ -236,7 +236,7 @@ fn patterns_are_short() {
 }
 
 #[test]
-fn musicians_spellings_are_understood() {
+fn common_spellings_are_understood() {
     let choice = |param, position| Request::Set(param, Value::Choice(position), None);
     let chord = |symbol: &str| vec![Request::Set(Param::Chord, Value::Text(symbol.to_owned()), None)];
     for (addr, argument, expected) in [
@@ -321,7 +321,7 @@ fn malformed_packets_are_refused() {
 
 /// Random bytes, and valid packets with some bytes changed or cut off.
 #[test]
-fn ten_thousand_random_datagrams_do_no_harm() {
+fn ten_thousand_random_datagrams_are_harmless() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let seeds = [
         encoder::encode(&message("/melos/emotion", &[text("calm"), OscType::Float(0.8)])).unwrap(),
@@ -353,7 +353,7 @@ fn ten_thousand_random_datagrams_do_no_harm() {
 }
 
 #[test]
-fn a_control_is_learnt_for_a_parameter_that_exists() {
+fn learning_requires_an_existing_parameter() {
     let request = |addr, args: &[OscType]| read(&message(addr, args));
     assert_eq!(
         request("/melos/learn", &[text("valence")]).requests,

@@ -135,7 +135,7 @@ fn streams_are_paced_and_events_are_not() {
 }
 
 #[test]
-fn reading_the_chord_gives_what_was_asked_for_and_the_state_ends_with_what_sounds() {
+fn reading_the_chord_returns_the_request_and_the_state_ends_with_the_sounding_one() {
     let mut rig = Rig::new();
     let key = Key { tonic: 9, mode: Mode::Minor };
     rig.notice(Notice::Chord(Chord::parse("Am7").unwrap(), key));
@@ -169,7 +169,7 @@ fn every_stream_can_be_read_once_it_flows() {
 }
 
 #[test]
-fn a_newcomer_is_refused_when_all_places_are_taken_and_nobody_is_pushed_out() {
+fn a_new_subscriber_is_refused_when_full_and_nobody_is_dropped() {
     let mut rig = Rig::new();
     for port in 1..=64 {
         rig.subscribe(client(port), client(port)).unwrap();
@@ -184,7 +184,7 @@ fn a_newcomer_is_refused_when_all_places_are_taken_and_nobody_is_pushed_out() {
 }
 
 #[test]
-fn one_host_of_the_network_cannot_take_all_places() {
+fn one_remote_host_cannot_take_all_places() {
     let mut rig = Rig::new();
     let at = |host, port| SocketAddr::new(IpAddr::from([192, 0, 2, host]), port);
     for port in 1..=16 {
@@ -217,7 +217,7 @@ fn a_subscription_expires_in_silence_after_a_warning() {
 }
 
 #[test]
-fn anything_from_where_requests_come_or_messages_go_renews() {
+fn a_datagram_from_either_address_renews_a_subscription() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(9001)).unwrap();
     rig.sent();
@@ -234,7 +234,7 @@ fn anything_from_where_requests_come_or_messages_go_renews() {
 }
 
 #[test]
-fn an_address_of_the_network_shows_itself_again_or_is_let_go() {
+fn a_remote_address_must_verify_again_or_is_dropped() {
     let mut rig = Rig::new();
     let far = SocketAddr::from(([192, 0, 2, 7], 9001));
     rig.access.know(far, rig.now);
@@ -264,7 +264,7 @@ fn an_address_of_the_network_shows_itself_again_or_is_let_go() {
 }
 
 #[test]
-fn subscriptions_of_an_earlier_run_begin_when_something_is_played() {
+fn restored_subscriptions_start_once_values_are_known() {
     let mut rig = Rig::new();
     let subscription = Subscription { from: client(1), to: client(9001) };
     rig.feedback.restore(vec![subscription]);
@@ -282,7 +282,7 @@ fn subscriptions_of_an_earlier_run_begin_when_something_is_played() {
 }
 
 #[test]
-fn a_value_that_is_lost_on_the_way_out_comes_with_the_next_tick() {
+fn an_unsent_value_is_sent_with_the_next_tick() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(1)).unwrap();
     rig.notice(valence(0.25));
@@ -294,7 +294,7 @@ fn a_value_that_is_lost_on_the_way_out_comes_with_the_next_tick() {
 }
 
 #[test]
-fn who_subscribes_can_be_asked() {
+fn subscribers_can_be_listed() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(9001)).unwrap();
     rig.pass(20);

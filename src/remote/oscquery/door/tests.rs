@@ -22,7 +22,7 @@ fn answer(door: &Door, ends: Ends, headers: &[(&str, &str)]) -> u16 {
 }
 
 #[test]
-fn only_names_and_addresses_of_this_machine_are_answered() {
+fn only_host_names_of_this_machine_are_accepted() {
     let door = Door::new(&["Stage.example".to_owned(), "[2001:db8::1]".to_owned()], None, "");
     let name = host_name().unwrap();
     for (local, host, expected) in [
@@ -58,7 +58,7 @@ fn only_names_and_addresses_of_this_machine_are_answered() {
 }
 
 #[test]
-fn pages_of_other_machines_may_not_play_along() {
+fn pages_from_other_origins_are_refused() {
     let door = Door::new(&[], None, "");
     let here = ends(HERE, "127.0.0.1:5000");
     for (origin, expected) in [
@@ -92,7 +92,7 @@ fn pages_of_other_machines_may_not_play_along() {
 }
 
 #[test]
-fn whoever_comes_from_elsewhere_needs_the_password() {
+fn other_machines_need_the_password() {
     let door = Door::new(&[], Some("correct horse"), "");
     let key = door.password.as_ref().unwrap().1.clone();
     let basic = |credentials: &str| format!("Basic {}", STANDARD.encode(credentials));
@@ -117,13 +117,13 @@ fn whoever_comes_from_elsewhere_needs_the_password() {
 }
 
 #[test]
-fn keys_are_not_alike() {
+fn session_keys_differ() {
     let keys: std::collections::BTreeSet<_> = (0..100).map(|_| key()).collect();
     assert!(keys.len() == 100 && keys.iter().all(|key| key.len() == 32));
 }
 
 #[test]
-fn large_bodies_are_refused_before_they_come() {
+fn large_bodies_are_refused_before_they_are_received() {
     let door = Door::new(&[], None, "");
     let here = ends(HERE, "127.0.0.1:5000");
     assert_eq!(answer(&door, here, &[("content-length", "65536")]), 200);

@@ -48,7 +48,7 @@ fn a_recording_gets_the_log_so_far_and_its_gaps() {
 }
 
 #[test]
-fn the_logs_of_sessions_before_are_kept_and_bounded_in_number() {
+fn logs_of_earlier_sessions_are_kept_up_to_a_limit() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     std::fs::write(folder.path().join("session-mine.log"), "mine").unwrap();
@@ -65,7 +65,7 @@ fn the_logs_of_sessions_before_are_kept_and_bounded_in_number() {
 }
 
 #[test]
-fn one_may_go_without() {
+fn the_log_can_be_turned_off() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let mut log = open(&session, &ControlLogConfig { write: false, ..config() }, &Troubles::default());
@@ -75,7 +75,7 @@ fn one_may_go_without() {
 }
 
 #[test]
-fn lines_wait_for_a_disk_that_takes_nothing_and_none_is_missing() {
+fn lines_wait_for_a_hung_disk_and_none_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     std::fs::write(&state, "a file where the folder should be").unwrap();
@@ -91,7 +91,7 @@ fn lines_wait_for_a_disk_that_takes_nothing_and_none_is_missing() {
 }
 
 #[test]
-fn the_end_does_not_wait_for_a_disk_that_takes_nothing() {
+fn shutdown_does_not_wait_for_a_hung_disk() {
     for path in ["/proc/nothing/session.log", "/dev/null"] {
         let begun = Instant::now();
         let troubles = Troubles::default();

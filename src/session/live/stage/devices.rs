@@ -15,7 +15,7 @@ use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{Learned, LiveMappings, Mapping};
 use crate::midi::{Message, MidiEvent, MidiIn, MidiSystem};
 use crate::output::device::OutputStatus;
-use crate::quote::shown;
+use crate::quote::{listed, shown};
 use crate::units::SAMPLE_RATE;
 
 /// Capacity of the event channels; a turn empties them within milliseconds.
@@ -103,7 +103,7 @@ impl Devices {
             }
             TempoSource::Clock => {
                 self.mappings.report_clock_again();
-                tracing::info!("a MIDI clock controls the tempo; until one ticks, it does not change");
+                tracing::info!("a MIDI clock controls the tempo; the tempo stays as it is until a clock is received");
             }
             TempoSource::Link if !self.leaders.is_available(source) => tracing::warn!(
                 "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo does \
@@ -126,7 +126,11 @@ impl Devices {
         let connected = self.mappings.devices().filter(|(name, _)| *name != "melos:midi_in");
         let connected: Vec<_> = connected
             .map(|(name, mappings)| {
-                let mappings = if mappings.is_empty() { "Keyboard".to_owned() } else { mappings.join(", ") };
+                let mappings = if mappings.is_empty() {
+                    "Keyboard".to_owned()
+                } else {
+                    listed(mappings.iter().map(String::as_str))
+                };
                 format!("{} ({mappings})", shown(name))
             })
             .collect();

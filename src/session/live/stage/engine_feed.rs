@@ -24,7 +24,7 @@ impl EngineFeed {
 
     /// Sends a command; if there is no room, the engine is resynchronized later.
     pub(super) fn send(&mut self, command: TimedCommand) {
-        self.handover.pass(command, |command| self.commands.try_push(command).is_ok());
+        self.handover.send(command, |command| self.commands.try_push(command).is_ok());
     }
 
     /// Resynchronizes the engine with the conductor once it accepts commands again. Returns which commands it missed,

@@ -142,7 +142,7 @@ mod tests {
     const SENT_OFF: Message = Message::NoteOff { channel: 1, note: 60 };
 
     #[test]
-    fn notes_and_clock_come_in_the_order_of_time() {
+    fn notes_and_clock_are_in_time_order() {
         let mut ensemble = Ensemble::new(MidiOutConfig::default());
         let sent = take(&mut ensemble, &[(0, ON), (1500, OFF)], &[(0, 0), (1000, 1), (2000, 2)]);
         let clock = Message::Clock;
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_skipped_goes_on_at_the_next_sixteenth() {
+    fn a_clock_that_skipped_continues_at_the_next_sixteenth() {
         let mut ensemble = Ensemble::new(MidiOutConfig::default());
         take(&mut ensemble, &[], &[(0, 0)]);
         let sent = take(&mut ensemble, &[], &[(10, 95), (20, 96), (30, 97)]);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_is_not_sent() {
+    fn disabled_messages_are_not_sent() {
         let config = MidiOutConfig { notes: false, clock: false, ..MidiOutConfig::default() };
         let sent = take(&mut Ensemble::new(config), &[(0, ON), (1, OFF), (2, EngineCommand::Panic)], &[(0, 0)]);
         assert_eq!(sent, []);

@@ -95,16 +95,61 @@ fn file_name(path: &Path) -> Option<String> {
     path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
-/// Events that store a scene under another name and delete the old one, so that the control log contains the renaming.
+/// Events that delete a scene and store it under another name, so that the control log contains the renaming: in this order,
+/// since there may be no room for one more. None if the scene is gone, or the name taken, since it was requested.
 pub(super) fn renamed_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<ControlEvent> {
     let values = conductor.scenes().find(|(name, _)| *name == from).map(|(_, values)| values);
-    let Some(values) = values else { return Vec::new() };
+    let Some(values) = values.filter(|_| conductor.scene_names().all(|name| name != to)) else { return Vec::new() };
     let text = |name: &str| Value::Text(name.to_owned());
     let stored =
         values.into_iter().map(|(param, value)| ControlEvent::SceneValue { name: to.to_owned(), param, value });
     let followed = [Param::SceneA, Param::SceneB].into_iter().filter(|param| conductor.value(*param) == text(from));
-    stored
+    [ControlEvent::Set(Param::SceneDelete, text(from))]
+        .into_iter()
+        .chain(stored)
         .chain(followed.map(|param| ControlEvent::Set(param, text(to))))
-        .chain([ControlEvent::Set(Param::SceneDelete, text(from))])
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conductor::MAX_SCENES;
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn stores(conductor: &mut Conductor, name: &str) {
+        conductor.apply(&ControlEvent::Set(Param::SceneStore, text(name))).unwrap();
+    }
+
+    fn rename(conductor: &mut Conductor, from: &str, to: &str) {
+        for event in renamed_scene(conductor, from, to) {
+            conductor.apply(&event).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_scene_is_renamed_where_there_is_no_room_for_another() {
+        let mut conductor = Conductor::new(1, &[]);
+        (0..MAX_SCENES - 1).for_each(|n| stores(&mut conductor, &n.to_string()));
+        conductor.apply(&ControlEvent::Set(Param::Reverb, Value::Number(0.75))).unwrap();
+        stores(&mut conductor, "hall");
+        let before: Vec<_> = conductor.scenes().find(|(name, _)| *name == "hall").unwrap().1;
+        conductor.apply(&ControlEvent::Set(Param::SceneA, text("hall"))).unwrap();
+        rename(&mut conductor, "hall", "cave");
+        assert_eq!(conductor.scenes().find(|(name, _)| *name == "cave").map(|(_, values)| values), Some(before));
+        assert_eq!((conductor.scene_names().count(), conductor.value(Param::SceneA)), (MAX_SCENES, text("cave")));
+    }
+
+    #[test]
+    fn two_who_rename_at_once_lose_no_scene() {
+        let mut conductor = Conductor::new(1, &[]);
+        ["a", "b"].iter().for_each(|name| stores(&mut conductor, name));
+        for (from, to) in [("a", "c"), ("a", "d"), ("b", "c"), ("b", "b")] {
+            rename(&mut conductor, from, to);
+        }
+        assert_eq!(conductor.scene_names().collect::<Vec<_>>(), ["b", "c"]);
+    }
 }

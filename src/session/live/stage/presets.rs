@@ -33,15 +33,7 @@ impl Presets {
 
     /// The preset that an event names, if it does not exist.
     pub(super) fn missing<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
-        match event {
-            ControlEvent::Set(Param::Preset, Value::Text(name))
-            | ControlEvent::NextBar(Param::Preset, Value::Text(name))
-                if self.library.get(name).is_none() =>
-            {
-                Some(name)
-            }
-            _ => None,
-        }
+        event.text_for(Param::Preset).filter(|name| self.library.get(name).is_none())
     }
 
     /// The frame of the journey's next step.

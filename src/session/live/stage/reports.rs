@@ -59,7 +59,7 @@ impl Reports {
 
     /// Logs why something cannot be done, rate-limited by kind.
     pub(super) fn warn(&mut self, kind: &str, problem: &str) {
-        if let Some(suppressed) = self.limiter.say(kind, problem, Instant::now()) {
+        if let Some(suppressed) = self.limiter.admit(kind, problem, Instant::now()) {
             tracing::warn!("{problem}{}", and_more(suppressed));
         }
     }

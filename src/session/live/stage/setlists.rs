@@ -30,15 +30,7 @@ impl Setlists {
 
     /// The setlist that an event names, if it does not exist; the empty name selects none.
     pub(super) fn missing<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
-        match event {
-            ControlEvent::Set(Param::Setlist, Value::Text(name))
-            | ControlEvent::NextBar(Param::Setlist, Value::Text(name))
-                if !name.is_empty() && self.library.get(name).is_none() =>
-            {
-                Some(name)
-            }
-            _ => None,
-        }
+        event.text_for(Param::Setlist).filter(|name| !name.is_empty() && self.library.get(name).is_none())
     }
 
     /// The setlist to use when none is selected: the only one.

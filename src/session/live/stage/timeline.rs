@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_that_lag_do_not_bend_the_line() {
+    fn late_observations_do_not_bend_the_line() {
         let start = Instant::now();
         let timeline = observed(start);
         for seconds in [9.0, 10.0, 11.0] {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_play_head_that_stood_still_is_followed() {
+    fn a_stalled_play_head_is_followed() {
         let start = Instant::now();
         let mut timeline = observed(start);
         let later = start + Duration::from_secs(20);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_and_moments_are_each_others_inverse() {
+    fn frames_and_times_are_inverse() {
         let start = Instant::now();
         let timeline = observed(start);
         for frame in [1, 24_000, 470_000, 500_001] {

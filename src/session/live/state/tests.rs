@@ -36,7 +36,7 @@ fn state_survives() {
 }
 
 #[test]
-fn scenes_come_back_into_the_conductor() {
+fn scenes_are_restored_into_the_conductor() {
     let mut first = Conductor::new(1, &[]);
     for (param, value) in [(Param::Reverb, Value::Number(0.75)), (Param::SceneStore, Value::Text("hall".into()))] {
         first.apply(&ControlEvent::Set(param, value)).unwrap();
@@ -55,7 +55,7 @@ fn scenes_come_back_into_the_conductor() {
 }
 
 #[test]
-fn what_a_disk_that_came_later_holds_is_kept() {
+fn state_on_a_disk_mounted_later_is_kept() {
     let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
     let file_of = |troubles: &Troubles| StateFile::open(folder.path(), None, troubles.clone()).unwrap();
     let state = file_of(&troubles);
@@ -74,7 +74,7 @@ fn what_a_disk_that_came_later_holds_is_kept() {
 }
 
 #[test]
-fn a_folder_that_can_be_locked_at_last_is_locked() {
+fn a_folder_is_locked_once_that_is_possible() {
     let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
     troubles.set(Part::Lock, "it could not be locked");
     let mut state = StateFile::open(folder.path(), None, troubles.clone()).unwrap();
@@ -93,7 +93,7 @@ fn written() -> String {
 }
 
 #[test]
-fn one_bad_value_costs_one_value_and_the_file_is_kept() {
+fn one_bad_value_loses_only_itself_and_the_file_is_kept() {
     let good = written();
     let (all, wrong) = text::parse(good.clone().into_bytes());
     assert_eq!(wrong, [""; 0]);
@@ -136,7 +136,7 @@ fn one_bad_value_costs_one_value_and_the_file_is_kept() {
 }
 
 #[test]
-fn a_truncated_file_is_read_as_far_as_it_goes() {
+fn a_truncated_file_is_read_up_to_its_end() {
     let good = written();
     let all = load_text(good.as_bytes());
     let count = |state: &Saved| state.values.len() + state.scenes.len() + state.learned.len();
@@ -150,7 +150,7 @@ fn a_truncated_file_is_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn text_in_another_encoding_costs_what_it_spoils() {
+fn text_in_another_encoding_loses_only_affected_lines() {
     let mut bytes = written().into_bytes();
     bytes.extend(b"\n[scenes.\"M\xe4rz\"]\nreverb = 0.5\n");
     let saved = load_text(&bytes);
@@ -158,7 +158,7 @@ fn text_in_another_encoding_costs_what_it_spoils() {
 }
 
 #[test]
-fn tables_in_the_place_of_values_and_the_reverse() {
+fn tables_in_place_of_values_and_vice_versa() {
     for (damaged, values) in [
         ("scenes = 3\nvalence = 0.5", 1),
         ("learned = 1\nvalence = 0.5", 1),
@@ -175,7 +175,7 @@ fn tables_in_the_place_of_values_and_the_reverse() {
 }
 
 #[test]
-fn rubbish_is_read_in_time_that_grows_with_its_length() {
+fn garbage_is_read_in_linear_time() {
     let time = |count: usize| {
         let rubbish = "x = [ {\n".repeat(count);
         let begun = Instant::now();
@@ -188,7 +188,7 @@ fn rubbish_is_read_in_time_that_grows_with_its_length() {
 }
 
 #[test]
-fn what_is_no_file_is_set_aside_and_hangs_nothing() {
+fn irregular_files_are_set_aside_and_block_nothing() {
     for make in ["mkfifo", "mkdir"] {
         let folder = tempfile::tempdir().unwrap();
         assert!(std::process::Command::new(make).arg(file(folder.path())).status().unwrap().success());
@@ -216,7 +216,7 @@ fn a_damaged_file_behind_a_link_is_kept_and_the_link_stays() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_not_written_over() {
+fn an_unreadable_file_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     fs::File::create(file(folder.path())).unwrap().set_len(LARGEST + 1).unwrap();
     let troubles = Troubles::default();
@@ -238,7 +238,7 @@ fn wait_until(what: &str, reached: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_folder_that_was_deleted_is_made_again() {
+fn a_deleted_folder_is_recreated() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let mut kept = open(&state).unwrap();

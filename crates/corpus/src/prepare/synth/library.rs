@@ -1,4 +1,4 @@
-//! The description of a sample library: which file is which key, struck how hard.
+//! The description of a sample library: the sample file of each key at each velocity.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,49 +13,49 @@ use super::SynthError;
 const KEYS: RangeInclusive<u8> = 21..=108;
 const NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 
-/// A sample library, as its description tells it. In names of files, `{note}` stands for the key's name (`C4` is middle C,
+/// A sample library as described. In file names, `{note}` stands for the key's name (`C4` is middle C,
 /// `D#4`), `{key}` for its MIDI number, and `{number}` for its number on the keyboard, from 1.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Library {
-    /// What the shards call it.
+    /// Its name in the shards.
     pub(super) name: String,
-    /// Under which terms the samples may be used, and whom to credit.
-    #[allow(dead_code, reason = "told to people, and required so that it is")]
+    /// The licence of the samples, and whom to credit.
+    #[allow(dead_code, reason = "for readers of the file; required so that it is stated")]
     licence: String,
-    /// Folder of the samples; relative to that of the description.
+    /// Folder of the samples, relative to the description's folder.
     folder: PathBuf,
-    /// Gain of all that is played, in decibels.
+    /// Overall gain in decibels.
     #[serde(default)]
     pub(super) gain_db: f32,
-    /// MIDI note numbers of the keys that were sampled; the others are made of the nearest.
+    /// MIDI note numbers of the keys that were sampled; the others are resampled from the nearest.
     pub(super) keys: Vec<u8>,
-    /// From this MIDI note number on, strings have no damper.
+    /// The lowest MIDI note number without a damper.
     #[serde(default = "all_damped")]
     pub(super) undamped_from: u8,
-    /// Seconds in which a damper lowers the sound by 60 dB: at the lowest key, and at the highest.
+    /// Seconds for a damper to reduce the sound by 60 dB: at the lowest key, and at the highest.
     #[serde(default = "damping")]
     pub(super) damping_seconds: [f32; 2],
-    /// How hard a key is struck; from soft to hard, and without gaps.
+    /// The velocity layers, from soft to loud, without gaps.
     #[serde(rename = "layer")]
     pub(super) layers: Vec<Layer>,
-    /// The noise of a key that rises.
+    /// The noise of a released key.
     pub(super) release: Option<Release>,
 }
 
-/// Samples of one force.
+/// The samples of a velocity layer.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Layer {
-    /// MIDI velocities that it is for, lowest and highest.
+    /// Its range of MIDI velocities.
     pub(super) velocity: [u8; 2],
-    /// How loud it is beside the other layers, in decibels: loudness within and between layers follows these.
+    /// Its loudness relative to the other layers, in decibels; loudness is interpolated between these.
     #[serde(default)]
     pub(super) level_db: f32,
     files: String,
 }
 
-/// Samples of keys that rise.
+/// The samples of released keys.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Release {
@@ -76,7 +76,7 @@ fn damping() -> [f32; 2] {
 }
 
 impl Library {
-    /// Reads a description, and looks whether every sample is there.
+    /// Reads a description, and checks that every sample exists.
     pub(super) fn read(path: &Path) -> Result<Self, SynthError> {
         let unusable = |reason: String| SynthError::Unusable { path: path.to_path_buf(), reason };
         let text =
@@ -101,28 +101,28 @@ impl Library {
             return Err("keys = []: at least one key must have samples".to_owned());
         }
         if let Some(key) = keys.iter().find(|key| !KEYS.contains(*key)) {
-            return Err(format!("keys: {key} is no piano key; they are 21 to 108"));
+            return Err(format!("keys: {key} is not a piano key; expected 21 to 108"));
         }
         self.keys = keys.into_iter().collect();
         if self.layers.is_empty() {
-            return Err("[[layer]] is missing: there are no samples to strike keys with".to_owned());
+            return Err("[[layer]] is missing: there are no samples to play".to_owned());
         }
         let mut next = 1;
         for (layer, number) in self.layers.iter().zip(1..) {
             let [low, high] = layer.velocity;
             if low != next || high < low {
-                return Err(format!("[[layer]] {number}: velocity = [{low}, {high}]; expected to begin at {next}"));
+                return Err(format!("[[layer]] {number}: velocity = [{low}, {high}]; expected to start at {next}"));
             }
             next = high.saturating_add(1);
         }
         if next != 128 {
-            return Err(format!("[[layer]]: the hardest velocity is {}; expected 127", next - 1));
+            return Err(format!("[[layer]]: the highest velocity is {}; expected 127", next - 1));
         }
         let decibels = self.layers.iter().map(|layer| layer.level_db).chain([self.gain_db]);
         if let Some(level) =
             decibels.chain(self.release.iter().map(|r| r.gain_db)).find(|db| !(-90.0..=40.0).contains(db))
         {
-            return Err(format!("{level} dB is no level; expected -90 to 40"));
+            return Err(format!("{level} dB is not a valid level; expected -90 to 40"));
         }
         if let Some(seconds) = self.damping_seconds.iter().find(|seconds| !(0.01..=20.0).contains(*seconds)) {
             return Err(format!("damping_seconds: {seconds}; expected 0.01 to 20"));
@@ -131,7 +131,10 @@ impl Library {
             Some(release)
                 if release.keys[0] > release.keys[1] || !release.keys.iter().all(|key| KEYS.contains(key)) =>
             {
-                Err(format!("[release] keys = {:?}; expected lowest and highest of 21 to 108", release.keys))
+                Err(format!(
+                    "[release] keys = {:?}; expected the lowest and highest key, within 21 to 108",
+                    release.keys
+                ))
             }
             _ => Ok(()),
         }
@@ -142,13 +145,13 @@ impl Library {
         self.folder.join(file(&self.layers[layer].files, key))
     }
 
-    /// The sample of a key that rises, if there are such samples.
+    /// The sample of a released key, if there are such samples.
     pub(super) fn noise(&self, key: u8) -> Option<PathBuf> {
         let release = self.release.as_ref()?;
         Some(self.folder.join(file(&release.files, key.clamp(release.keys[0], release.keys[1]))))
     }
 
-    /// The sampled key that is nearest to a key; the lower one of two.
+    /// The nearest sampled key; the lower one of two equally near.
     pub(super) fn nearest(&self, key: u8) -> u8 {
         let nearest = self.keys.iter().copied().min_by_key(|sampled| sampled.abs_diff(key));
         nearest.expect("a library has keys")
@@ -173,7 +176,7 @@ mod tests {
         let path = folder.path().join("toy.toml");
         fs::write(folder.path().join("C4.wav"), "").expect("writable");
         fs::write(&path, text).expect("writable");
-        let error = Library::read(&path).expect_err("it is wrong").to_string();
+        let error = Library::read(&path).expect_err("it is invalid").to_string();
         assert!(error.contains("toy.toml"), "{error}");
         error
     }
@@ -186,12 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn problems_are_reported() {
         assert!(problem(&GOOD.replace("[60]", "[60, 72]")).contains("no sample"));
         assert!(problem(&GOOD.replace("[60]", "[]")).contains("at least one"));
-        assert!(problem(&GOOD.replace("[60]", "[12]")).contains("12 is no piano key"));
+        assert!(problem(&GOOD.replace("[60]", "[12]")).contains("12 is not a piano key"));
         assert!(problem(&GOOD.replace("[1, 127]", "[1, 100]")).contains("100; expected 127"));
-        assert!(problem(&GOOD.replace("[1, 127]", "[5, 127]")).contains("begin at 1"));
+        assert!(problem(&GOOD.replace("[1, 127]", "[5, 127]")).contains("start at 1"));
         let error = problem(&GOOD.replace("files", "file"));
         assert!(error.contains("line 7") && error.contains("file"), "{error}");
     }

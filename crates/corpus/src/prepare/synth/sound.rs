@@ -6,21 +6,21 @@ use super::SynthError;
 use crate::analysis::decode::{self, DecodeError};
 use melos::units::SAMPLE_RATE;
 
-/// Seconds of a sample that are kept; by then it has faded.
+/// Maximum length of a sample in seconds; by then it has decayed.
 const LONGEST: f32 = 12.0;
-/// Seconds over which a sample that is longer fades out.
+/// Fade-out of longer samples, in seconds.
 const FADE: f32 = 1.0;
-/// Share of the loudest sample at which an attack begins.
+/// Fraction of the peak at which an attack starts.
 const ATTACK: f32 = 0.02;
-/// Seconds in which the loudest sample must come to be of the attack.
+/// Seconds from the start within which the attack's peak must occur.
 const STRUCK: f32 = 1.0;
-/// Seconds kept before the attack, fading in.
+/// Seconds kept before the attack, with a fade-in.
 const BEFORE: f32 = 0.001;
-/// The rate that stands for a sample's own pitch: the nearest whole rate is within a fifth of a cent of what is wanted, up to
+/// The rate that represents a sample's own pitch: integer rates are within a fifth of a cent of the desired pitch, up to
 /// an octave above.
 const PITCH: f64 = 9600.0;
 
-/// Stereo sound at 48 kHz in 16 bits, of which the loudest sample is full scale: half the memory of `f32`.
+/// Stereo sound at 48 kHz in 16 bits, normalized to full scale: half the memory of `f32`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sound {
     frames: Vec<[i16; 2]>,
@@ -28,8 +28,8 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    /// Reads a file; `struck`, without the silence before its attack, so that onsets are where notes say. Then raises it
-    /// by some semitones, resampling.
+    /// Reads a file and transposes it by some semitones, by resampling. With `struck`, removes the silence before the
+    /// attack, so that onsets are exact.
     pub(super) fn read(path: &Path, struck: bool, semitones: i32) -> Result<Self, SynthError> {
         let failed = |reason: String| SynthError::Unusable { path: path.to_path_buf(), reason };
         let [mut left, mut right] = decode::decode_stereo(path).map_err(|error| match error {
@@ -52,7 +52,7 @@ impl Sound {
         Ok(Self { frames: left.iter().zip(&right).map(|(l, r)| [store(*l), store(*r)]).collect(), scale })
     }
 
-    /// How many frames there are.
+    /// Number of frames.
     pub(super) fn len(&self) -> usize {
         self.frames.len()
     }
@@ -67,7 +67,7 @@ fn samples(seconds: f32) -> usize {
     (seconds * SAMPLE_RATE as f32) as usize
 }
 
-/// Takes away what comes before the attack.
+/// Removes what precedes the attack.
 fn cut(left: &mut Vec<f32>, right: &mut Vec<f32>) {
     let level = |(l, r): (&f32, &f32)| l.abs().max(r.abs());
     let peak = left.iter().zip(right.iter()).take(samples(STRUCK)).map(level).fold(0.0, f32::max);

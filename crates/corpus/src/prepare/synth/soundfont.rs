@@ -11,7 +11,7 @@ use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 use super::super::midi::Note;
 use super::{Stereo, SynthError};
 
-/// Gain of the synthesiser: the same for every piece, so that velocity decides how loud it is.
+/// Gain of the synthesiser: the same for every piece, so that velocity determines loudness.
 const GAIN: f32 = 2.0;
 const POLYPHONY: usize = 160;
 
@@ -40,7 +40,7 @@ impl Synth {
         let mut synth = Synthesizer::new(&self.soundfont, &settings()).expect("load tried the same settings");
         synth.set_master_volume(GAIN);
         let frame = |seconds: f64| (seconds.max(0.0) * f64::from(SAMPLE_RATE)).round() as usize;
-        // Key up sorts before key down, so that a key struck again at once is heard.
+        // Releases sort before attacks, so that a key struck again at once is heard.
         let mut events: Vec<(usize, u8, i32, i32)> = Vec::with_capacity(2 * notes.len());
         for note in notes {
             let velocity = note.velocity.round().clamp(1.0, 127.0) as i32;

@@ -1,0 +1,220 @@
+"""A week of an installation, at many times real-time speed: week.py MELOS [SPEED] [DAYS]
+
+The daemon runs unmodified, but with an accelerated clock (support/fast_clock.c) and a tiny model, because the shipped one cannot
+keep up. From Tuesday to Sunday it is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting the wall clock
+forward. While it is open, four sensors send two values a second each, and every hour a take of ten minutes is recorded. On Thursday
+night it is restarted, as it would be for an update. Memory and disk are plotted in docs/week.svg and added to BENCHMARKS.md.
+"""
+
+import datetime
+import json
+import mmap
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from zoneinfo import ZoneInfo
+
+from pythonosc.udp_client import SimpleUDPClient
+
+import book
+import plot
+from stage import HTTP, OSC, memory_mb
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ZONE = ZoneInfo("Europe/Berlin")
+MONDAY = datetime.datetime(2026, 11, 30, 13, 50, tzinfo=ZONE)
+OPEN, CLOSE = datetime.time(14), datetime.time(18)
+AROUND = datetime.timedelta(minutes=10)
+MAX_GB, MAX_DAYS = 1.0, 3
+# Simulated seconds.
+SENSOR_INTERVAL, TAKE_EVERY, TAKE, SAMPLE_INTERVAL = 0.5, 3600, 600, 300
+SENSORS = ("valence", "arousal", "density", "tone")
+# The words by which each event is recognised in the log.
+EVENTS = {
+    "takes": ("recorded", "seconds="), "opened": ("opening hours begin",), "closed": ("opening hours end",), "deleted": ("deleted", "recording"),
+}
+CONFIGURATION = f"""
+[schedule]
+time_zone = "Europe/Berlin"
+fade_in = 20
+fade_out = 60
+
+[[schedule.hours]]
+days = ["tue", "wed", "thu", "fri", "sat", "sun"]
+open = "{OPEN:%H:%M}"
+close = "{CLOSE:%H:%M}"
+preset = "slow-dawn"
+
+[recordings]
+max_gb = {MAX_GB}
+when_full = "delete-oldest"
+max_days = {MAX_DAYS}
+"""
+
+
+class Clock:
+    """The clock that the daemon sees."""
+
+    def __init__(self, file, speed):
+        self.speed, self.steps, self.total = speed, 0, 0
+        self.begun = time.monotonic_ns()
+        file.truncate(4096)
+        self.shared = memoryview(mmap.mmap(file.fileno(), 4096)).cast("q")
+        self.shared[1], self.shared[2] = self.begun, int(MONDAY.timestamp() * 1e9)
+
+    def now(self):
+        fast = (time.monotonic_ns() - self.begun) * self.speed / 1e9
+        return datetime.datetime.fromtimestamp(MONDAY.timestamp() + fast + self.total, ZONE)
+
+    def skip_to(self, moment):
+        self.total += max(0, round((moment - self.now()).total_seconds()))
+        self.shared[3 + 2 * self.steps], self.shared[4 + 2 * self.steps] = time.monotonic_ns(), self.total
+        self.steps += 1
+        # Counted only once it is complete.
+        self.shared[0] = self.steps
+
+    def sleep(self, seconds):
+        time.sleep(seconds / self.speed)
+
+
+class Daemon:
+    """Melos with that clock."""
+
+    def __init__(self, melos, folder, clock, library):
+        self.command = [
+            melos, "run", "--data", ROOT, "--model", ROOT / "tests/fixtures/tiny-model", "--config", folder / "melos.toml", "--state",
+            folder / "state", "--audio", "null", "--midi", "off", "--block", "512", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP),
+        ]
+        self.environment = os.environ | {"LD_PRELOAD": str(library), "FAST_CLOCK": str(folder / "clock"), "FAST_CLOCK_SPEED": str(clock.speed)}
+        self.state, self.clock = folder / "state", clock
+        self.begin()
+
+    def begin(self):
+        self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL, env=self.environment)
+        while not self.get("/status")["state"]:
+            time.sleep(0.1)
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+    def get(self, path):
+        for _ in range(200):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{HTTP}{path}", timeout=10) as answer:
+                    return json.load(answer)
+            except OSError:
+                time.sleep(0.1)
+        raise SystemExit(f"{path}: no answer")
+
+    def sample(self):
+        """Returns days since Monday, resident memory and the sizes of the state folder's contents, in megabytes."""
+        size = lambda pattern: sum(file.stat().st_size for file in self.state.glob(pattern) if file.is_file()) / 1e6
+        return {
+            "day": (self.clock.now() - MONDAY.replace(hour=0, minute=0)).total_seconds() / 86_400,
+            "memory": memory_mb(self.process)[0],
+            "recordings": size("recordings/*"),
+            "control logs": size("*session*.log"),
+            "event log": size("events.log*"),
+            "everything": size("**/*"),
+        }
+
+
+def opening_hours(daemon, clock, chance, samples, sent):
+    """Sensors and takes from ten minutes before opening until ten minutes after closing."""
+    osc = SimpleUDPClient("127.0.0.1", OSC)
+    values = dict.fromkeys(SENSORS, 0.0)
+    begun, sampled, recording = clock.now(), None, False
+    end = begun.replace(hour=CLOSE.hour if begun.weekday() else OPEN.hour, minute=0, second=0) + AROUND
+    while clock.now() < end:
+        now = clock.now()
+        is_open = OPEN <= now.time() < CLOSE and now.weekday() != 0
+        if is_open:
+            for sensor in SENSORS:
+                values[sensor] = max(-1.0, min(1.0, values[sensor] + chance.gauss(0, 0.03)))
+                osc.send_message(f"/melos/{sensor}", values[sensor])
+                sent[0] += 1
+        wanted = is_open and (now - begun).total_seconds() % TAKE_EVERY < TAKE
+        if wanted != recording:
+            osc.send_message("/melos/record", int(wanted))
+            recording = wanted
+        if sampled is None or (now - sampled).total_seconds() > SAMPLE_INTERVAL:
+            samples.append(daemon.sample())
+            sampled = now
+        clock.sleep(SENSOR_INTERVAL)
+
+
+def week(melos, speed, days):
+    with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder:
+        folder = pathlib.Path(folder)
+        library = folder / "fast_clock.so"
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, ROOT / "benches/support/fast_clock.c", "-ldl"], check=True)
+        (folder / "melos.toml").write_text(CONFIGURATION)
+        chance, samples, sent, losses, played, counts = random.Random(1), [], [0], {}, 0.0, dict.fromkeys(EVENTS, 0)
+        begun = time.monotonic()
+        with open(folder / "clock", "w+b") as file:
+            clock = Clock(file, speed)
+            daemon = Daemon(melos, folder, clock, library)
+
+            def account():
+                nonlocal played
+                status = daemon.get("/status")
+                played += status["seconds"]
+                for name, count in status["losses"].items():
+                    losses[name] = losses.get(name, 0) + count
+                return status
+
+            for day in range(days):
+                opening = MONDAY + datetime.timedelta(days=day)
+                if day:
+                    clock.skip_to(opening)
+                opening_hours(daemon, clock, chance, samples, sent)
+                # Day by day, because the log kept on disk is limited.
+                lines = [line["text"] for line in daemon.get(f"/log?since={int(opening.timestamp())}")["lines"]]
+                for event, words in EVENTS.items():
+                    counts[event] += sum(all(word in line for word in words) for line in lines)
+                print(f"{clock.now():%a %H:%M}  {samples[-1]}", flush=True)
+                if day == 3:
+                    before = account()["parameters"]
+                    daemon.end()
+                    daemon.begin()
+                    after = daemon.get("/status")["parameters"]
+                    changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+                    if changed.keys() & {*SENSORS, "preset", "emotion"}:
+                        raise SystemExit(f"the restart changed {changed}")
+            status = account()
+            took = time.monotonic() - begun
+            daemon.end()
+        found = {
+            "speed": speed, "days": days, "minutes": took / 60, "played_hours": played / 3600, "events": sent[0], **counts, "troubles": status["troubles"],
+            "panics": losses["panics"],
+            "failed_takes": losses["failed_takes"], "samples": samples,
+        }
+    open_days = sum((MONDAY + datetime.timedelta(days=day)).weekday() != 0 for day in range(days))
+    # A take may start just below the limit.
+    most = 1000 * MAX_GB + 2 * TAKE * 48_000 * 6 / 1e6
+    kept = {
+        "it opened every day": found["opened"] == open_days, "it closed every day, and was found closed at the start": found["closed"] == open_days + 1,
+        "recordings stay within their limit": max(sample["recordings"] for sample in samples) < most,
+        "old recordings were deleted to make room": days < 3 or found["deleted"] > 0,
+        "no take failed, nothing panicked, no trouble is left": not (found["panics"] or found["failed_takes"] or found["troubles"]),
+    }
+    plot.week(samples, MAX_GB, ROOT / "docs/week.svg")
+    for what, holds in kept.items():
+        print(f"{'ok  ' if holds else 'FAILED'} {what}", flush=True)
+    if not all(kept.values()):
+        raise SystemExit(json.dumps({name: value for name, value in found.items() if name != "samples"}))
+    return found
+
+
+if __name__ == "__main__":
+    speed = int(sys.argv[2]) if len(sys.argv) > 2 else 40
+    days = int(sys.argv[3]) if len(sys.argv) > 3 else 7
+    found = week(sys.argv[1], speed, days)
+    book.keep("week", found, datetime.datetime.now())

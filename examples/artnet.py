@@ -1,0 +1,138 @@
+"""Connects Melos to lights and lighting desks by Art-Net, which carries DMX over the network.
+
+    pip install python-osc
+    python3 artnet.py --lights 192.168.1.50 --lights-universe 1     # Melos moves lights
+    python3 artnet.py --desk-universe 0                             # a desk steers Melos
+
+Channels 1 to 8 of the lights' universe follow the eight emotions, 9 the loudness; 10 flashes on each beat, 11 on the first of a bar, 12
+with each note. The desk's channels steer what DESK says; a channel that does not move changes nothing.
+"""
+
+import argparse
+import socket
+import struct
+import time
+
+from pythonosc.osc_message import OscMessage
+from pythonosc.udp_client import SimpleUDPClient
+
+ARTNET_PORT = 6454
+HEADER = struct.Struct("<8sHBBBBHBB")  # name, operation, version (2 bytes), sequence, physical port, universe, length (2 bytes)
+NAME, DMX = b"Art-Net\0", 0x5000
+FRAME = 1 / 40  # seconds between frames for the lights
+FADE = 0.8  # what is left of a flash in the next frame
+RENEW = 10  # seconds between subscriptions, which also reconnects after Melos restarts
+EMOTIONS = 8
+LOUDNESS, BEAT, BAR, NOTE = range(EMOTIONS, EMOTIONS + 4)
+QUIET = -50  # dBFS of a dark loudness channel
+# Channel of the desk from 1: address, value at 0, value at 255.
+DESK = {
+    1: ("/melos/valence", -1.0, 1.0), 2: ("/melos/arousal", -1.0, 1.0), 3: ("/melos/density", -1.0, 1.0), 4: ("/melos/temperature", 0.1, 2.0),
+    5: ("/melos/reverb", 0.0, 1.0), 6: ("/melos/level/master", -60.0, 0.0), 7: ("/melos/play", 0.0, 1.0), 8: ("/melos/hold", 0.0, 1.0),
+}
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--host", default="127.0.0.1")
+parser.add_argument("--port", type=int, default=9000)
+parser.add_argument("--lights", help="address of the Art-Net node, or the broadcast address of its network")
+parser.add_argument("--lights-universe", type=int, default=1)
+parser.add_argument("--lights-port", type=int, default=ARTNET_PORT)
+parser.add_argument("--desk-universe", type=int)
+parser.add_argument("--desk-address", default="0.0.0.0", help="address to listen on")
+parser.add_argument("--desk-port", type=int, default=ARTNET_PORT)
+arguments = parser.parse_args()
+melos = SimpleUDPClient(arguments.host, arguments.port)
+
+
+def frame(universe, sequence, channels):
+    """An ArtDmx packet."""
+    return HEADER.pack(NAME, DMX, 0, 14, sequence, 0, universe, *divmod(len(channels), 256)) + bytes(channels)
+
+
+def channels_of(packet, universe):
+    """The channels in an ArtDmx packet for a universe; none in any other packet."""
+    if len(packet) < HEADER.size:
+        return b""
+    name, operation, _, _, _, _, to, high, low = HEADER.unpack_from(packet)
+    return packet[HEADER.size : HEADER.size + (256 * high + low)] if (name, operation, to) == (NAME, DMX, universe) else b""
+
+
+class Lights:
+    """Follows what Melos sends, and shows it."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        self.channels, self.sequence = [0.0] * (EMOTIONS + 4), 0
+
+    def hear(self, name, values):
+        if name == "mood":
+            self.channels[:EMOTIONS] = values[:EMOTIONS]
+        elif name == "level":
+            self.channels[LOUDNESS] = min(max(1 - values[0] / QUIET, 0.0), 1.0)
+        elif name == "beat":
+            self.channels[BEAT] = 1.0
+            if values[0] == 1:
+                self.channels[BAR] = 1.0
+        elif name == "onset":
+            self.channels[NOTE] = max(self.channels[NOTE], values[0])
+
+    def show(self):
+        self.sequence = self.sequence % 255 + 1
+        packet = frame(arguments.lights_universe, self.sequence, [round(255 * value) for value in self.channels])
+        self.socket.sendto(packet, (arguments.lights, arguments.lights_port))
+        for flash in (BEAT, BAR, NOTE):
+            self.channels[flash] *= FADE
+
+
+class Desk:
+    """Passes on the channels of a desk that have moved."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind((arguments.desk_address, arguments.desk_port))
+        self.socket.setblocking(False)
+        self.known = {}
+
+    def read(self):
+        while True:
+            try:
+                packet = self.socket.recv(1024)
+            except BlockingIOError:
+                return
+            channels = channels_of(packet, arguments.desk_universe)
+            for channel, (address, low, high) in DESK.items():
+                if channel > len(channels):
+                    break
+                value = channels[channel - 1]
+                # The first frame only says where the faders stand.
+                if value != self.known.setdefault(channel, value):
+                    self.known[channel] = value
+                    melos.send_message(address, low + (high - low) * value / 255)
+
+
+lights = Lights() if arguments.lights else None
+desk = Desk() if arguments.desk_universe is not None else None
+if not (lights or desk):
+    parser.error("give --lights ADDRESS, --desk-universe NUMBER, or both")
+subscribed, due = 0.0, time.monotonic()
+while True:
+    now = time.monotonic()
+    if lights and now - subscribed > RENEW:
+        subscribed = now
+        melos.send_message("/melos/subscribe", [])
+        melos.send_message("/melos/mood", [])
+    due = max(due + FRAME, now)
+    while (left := due - time.monotonic()) > 0:
+        if not (packet := melos.receive(left)):
+            break
+        message = OscMessage(packet)
+        if message.address == "/melos/confirm":
+            melos.send_message(message.address, message.params)
+        elif lights:
+            lights.hear(message.address.removeprefix("/melos/"), message.params)
+    if desk:
+        desk.read()
+    if lights:
+        lights.show()

@@ -1,0 +1,19 @@
+"""An Art-Net desk or lamp: `artnet.py desk PORT` moves its first channel up again and again, `artnet.py lamp PORT` prints frames."""
+
+import itertools
+import sys
+import time
+
+from stupidArtnet import StupidArtnet, StupidArtnetServer
+
+role, port = sys.argv[1], int(sys.argv[2])
+if role == "desk":
+    desk = StupidArtnet(universe=0, packet_size=8, port=port)
+    for value in itertools.cycle([0, 51, 102]):
+        desk.set_single_value(1, value)
+        desk.show()
+        time.sleep(0.1)
+else:
+    lamp = StupidArtnetServer(port=port)
+    lamp.register_listener(universe=1, callback_function=lambda channels: print("frame", channels, flush=True))
+    time.sleep(3600)

@@ -1,0 +1,46 @@
+//! The systemd units are hardened and have limits, by systemd's own measure.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::process::Command;
+
+/// Limits that a unit must set, whatever their values.
+const LIMITS: [&str; 7] = [
+    "MemoryMax",
+    "OOMPolicy",
+    "TasksMax",
+    "LimitNOFILE",
+    "LogRateLimitIntervalSec",
+    "LogRateLimitBurst",
+    "WatchdogSec",
+];
+
+/// Checks that a unit's exposure, in tenths, is at most `threshold`.
+fn is_exposed_at_most(unit: &str, threshold: u32) {
+    let analysed = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", &format!("--threshold={threshold}"), unit])
+        .output()
+        .expect("systemd-analyze is needed: apt-get install systemd");
+    let said = String::from_utf8_lossy(&analysed.stdout);
+    assert!(said.contains("Overall exposure level"), "{said}{}", String::from_utf8_lossy(&analysed.stderr));
+    assert!(analysed.status.success(), "more than {threshold} tenths: {said}");
+}
+
+#[test]
+fn the_units_are_hardened() {
+    is_exposed_at_most("systemd/melos.service", 15);
+    // Most of what remains counts as if root ran it; a user's service manager cannot restrict that.
+    is_exposed_at_most("systemd/melos.user.service", 65);
+}
+
+#[test]
+fn the_units_have_limits() {
+    for unit in ["systemd/melos.service", "systemd/melos.user.service"] {
+        let text = fs::read_to_string(unit).unwrap();
+        for limit in LIMITS {
+            assert!(text.lines().any(|line| line.starts_with(&format!("{limit}="))), "{unit} sets no {limit}");
+        }
+        // By default, a refused system call kills the process.
+        assert!(!text.contains("SystemCallFilter=") || text.contains("SystemCallErrorNumber="), "{unit}");
+    }
+}
