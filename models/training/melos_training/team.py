@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import distributed as dist
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 CPU = torch.device("cpu")
 
@@ -27,12 +27,23 @@ class Team:
         """Whether this process measures, logs and saves."""
         return self.rank == 0
 
-    def shared(self, module: nn.Module) -> nn.Module:
-        """`module` with the leader's weights, such that gradients are averaged over the processes."""
-        if self.size == 1:
-            return module
-        # Buffers are constants here: sent once, not at every step.
-        return DistributedDataParallel(module, broadcast_buffers=False)
+    def follow_leader(self, module: nn.Module) -> None:
+        """Gives every process the leader's weights and buffers."""
+        if self.size > 1:
+            for value in module.state_dict().values():
+                dist.broadcast(value, 0)
+
+    def average_gradients(self, module: nn.Module) -> None:
+        """Replaces every gradient by its mean over the processes.
+
+        `DistributedDataParallel` would do this too, but its threads outlive the process group, and a process that exits
+        while they run may be aborted.
+        """
+        if self.size > 1:
+            gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+            mean = parameters_to_vector(gradients)
+            dist.all_reduce(mean)
+            vector_to_parameters(mean / self.size, gradients)
 
     def agree(self, numbers: Sequence[float]) -> list[float]:
         """The leader's numbers, in every process."""

@@ -185,7 +185,7 @@ class Trainer(Generic[Network]):
 
     def train(self) -> None:
         """Runs until the budget is spent; saves every two minutes and at the end."""
-        shared = self.team.shared(self.task)
+        self.team.follow_leader(self.task)
         metrics = Metrics(self.run.out, self.step) if self.team.leads else None
         if metrics:
             print(f"{sum(p.numel() for p in self.model.parameters()) / 1e6:.2f} M parameters", flush=True)
@@ -205,21 +205,22 @@ class Trainer(Generic[Network]):
                 self.task.refresh()
             if self.share >= 1:
                 break
-            self._step(shared)
+            self._step()
             if self.step % self.run.every == 0:
                 self._log(metrics)
         if self._pending:
             self._log(metrics)
         self._save()
 
-    def _step(self, shared: nn.Module) -> None:
+    def _step(self) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.model.train()
         batch = [part.to(self.team.device) for part in self.task.draw(self.rng)]
-        value, numbers = shared(self.share, *batch)
+        value, numbers = self.task(self.share, *batch)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()
+        self.team.average_gradients(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
         # A step without a finite gradient would poison everything: skip it and let the log show the count.
         if torch.isfinite(norm):

@@ -200,12 +200,12 @@ def stop_after(described: PianistRun, steps: int) -> None:
 
     original = Trainer._step
 
-    def step(self: Any, shared: Any) -> None:
+    def step(self: Any) -> None:
         nonlocal taken
         if taken == steps:
             self._save()
             raise Stop
-        original(self, shared)
+        original(self)
         taken += 1
 
     with pytest.MonkeyPatch.context() as patch:
