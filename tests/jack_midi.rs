@@ -57,7 +57,7 @@ struct Rig {
     events: Receiver<MidiEvent>,
     wake: Wake,
     start: Instant,
-    /// Devices that came and went.
+    /// Numbers of devices that appeared and disappeared.
     came: usize,
     went: usize,
     midi: MidiIn,
@@ -96,13 +96,13 @@ impl Rig {
         out
     }
 
-    /// Sends with the Python client and returns the events until the sender's port is gone.
+    /// Sends from the Python client and returns the events until its port is gone.
     fn send(&mut self, what: &str) -> Vec<ControlEvent> {
         let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let mut sender =
             Command::new(python).args(["tests/clients/jack_midi_send.py", "melos:midi_in", what]).spawn().unwrap();
         let went = self.went;
-        // Connecting and leaving are both reported.
+        // Both its connection and its departure are reported.
         self.run(|rig, _| {
             let failed = sender.try_wait().unwrap().is_some_and(|status| !status.success());
             assert!(!failed, "the sender failed");
@@ -141,7 +141,7 @@ fn inside(name: &str) {
     assert_eq!(events[7], set(Param::Preset, Value::Text("angry".to_owned())));
     assert_eq!(events.len(), 8 + 2000, "every step of the flood should arrive");
 
-    // A 14-bit fader from a MIDI file: every step is exact, and nothing jumps between its two halves.
+    // A 14-bit fader from a MIDI file: every step is exact, and nothing jumps between its two bytes.
     let moves = rig.send("file");
     let widths: Vec<f32> = moves
         .iter()

@@ -38,8 +38,8 @@ pub fn osc(datagram: &[u8]) {
     let now = Now::take();
     let decoded = osc::decode(datagram, now);
     for fault in &decoded.faults {
-        let said = fault.to_string();
-        assert!(said.len() < 2_000 && !said.contains(char::is_control), "{said:?}");
+        let message = fault.to_string();
+        assert!(message.len() < 2_000 && !message.contains(char::is_control), "{message:?}");
     }
     for request in decoded.requests {
         match request {

@@ -141,7 +141,7 @@ impl Workshop<'_> {
         let beats = beats.map(|grid| if twice && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
         let label = |window: &_| {
             let label = self.of_notes.as_ref().map(|labeller| labeller.label(window));
-            label.map(|label| said(&label, piece))
+            label.map(|label| annotated(&label, piece))
         };
         let conditions = condition::conditions(&notes, &context, beats.as_ref(), label, samples / LATENT);
         let (audio, side) = match recording {
@@ -213,6 +213,6 @@ impl Workshop<'_> {
 }
 
 /// Listeners' labels take precedence over the rule.
-fn said(label: &Label, piece: &Piece) -> Label {
+fn annotated(label: &Label, piece: &Piece) -> Label {
     piece.quadrant.map_or(*label, |quadrant| label.within(quadrant))
 }
