@@ -51,7 +51,7 @@ fn values_are_rate_limited_and_never_echoed() {
     pair.expect("in order True");
     pair.expect("at most 30 a second True");
     pair.expect("echoed 0");
-    pair.expect("from the other -0.5");
+    pair.expect("from the other client -0.5");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn subscribing_again_sends_the_full_state() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &QUIET);
     let client = Client::spawn(&mut python("tests/clients/osc_again.py", &[&daemon.osc.to_string()]));
-    client.expect("tone at first [-0.15");
+    client.expect("initial tone [-0.15");
     client.expect("missing []");
     client.expect("tone [0.5] format ['flac']");
 }
