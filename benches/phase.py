@@ -1,7 +1,7 @@
-"""Measures how far the beat is from a MIDI clock's beat.
+"""Measures how far Melos's beat is from the beat of a MIDI clock.
 
-JACK clients send a MIDI clock, exact to the frame: 80 bpm, then 140, and hear the clock that melos sends to other
-instruments. Both are compared in frames of the JACK server.
+One JACK client sends a MIDI clock, exact to the frame, at 80 and then 140 bpm; another receives the clock that melos sends to
+other instruments. The two are compared in frames of the JACK server.
 """
 
 import threading
@@ -29,7 +29,7 @@ def clock():
 
 
 def perform(melos):
-    """Plays along; returns the frames of Melos's beats and of the clock's."""
+    """Lets Melos follow the clock; returns the frames of Melos's beats and of the clock's."""
     messages, heard, sent, start = clock(), [], [], None
     done = threading.Event()
     with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
