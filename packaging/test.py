@@ -154,8 +154,8 @@ def install(machine, package):
     machine.chroot("apt-get", "update", "-q")
     machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "/melos.deb", "systemd-sysv")
     output = machine.chroot("melos", "check", "/etc/melos/melos.toml", "/usr/share/melos/presets", "/usr/share/melos/mappings",
-                          "/usr/share/melos/models")
-                             check("the shipped files are valid with nothing but the package's dependencies installed", "0 problems" in output, output)
+                            "/usr/share/melos/models")
+    check("the shipped files are valid with nothing but the package's dependencies installed", "0 problems" in output, output)
     machine.chroot("melos", "render", "--seconds", "2", "--emotion", "calm", "--seed", "7", "-o", "/root/calm.wav")
     check("rendering works", (machine.root / "root/calm.wav").stat().st_size > 100_000)
     for page in ("melos", "melos-run", "melos-status"):
