@@ -171,7 +171,7 @@ def play_as_service(machine):
     machine.at("systemctl", "start", "melos")
     wait("the service plays", lambda: machine.status()["seconds"] > 1)
     machine.at("oscsend", "127.0.0.1", "9000", "/melos/emotion", "s", "sad")
-    wait("OSC steers it", lambda: machine.status()["parameters"]["emotion"] == "sad")
+    wait("OSC steers the service", lambda: machine.status()["parameters"]["emotion"] == "sad")
     machine.at("melos", "record", "start", "--preroll", "2")
     time.sleep(2)
     machine.at("melos", "record", "stop")
