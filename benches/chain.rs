@@ -48,7 +48,7 @@ fn chain(criterion: &mut Criterion) {
         group.bench_function("vocoder network", |bencher| sound(&mut vocoder, bencher));
     }
     let mut peaks = Vocoder::SpectralPeaks(Box::new(SpectralPeakVocoder::new()));
-    group.bench_function("vocoder by rule", |bencher| sound(&mut peaks, bencher));
+    group.bench_function("rule-based vocoder", |bencher| sound(&mut peaks, bencher));
     let mut istft = Istft::new();
     let (real, imag, mut hop) = ([0.1; BINS], [0.2; BINS], [0.0; HOP]);
     group.bench_function("inverse transform", |bencher| {

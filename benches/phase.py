@@ -30,7 +30,7 @@ def clock():
 
 def perform(melos):
     """Lets Melos follow the clock; returns the frames of Melos's beats and of the clock's."""
-    messages, heard, sent, start = clock(), [], [], None
+    messages, received, sent, start = clock(), [], [], None
     done = threading.Event()
     with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
         wait_until_it_plays()
@@ -40,7 +40,7 @@ def perform(melos):
 
         @ear.set_process_callback
         def listen(_):
-            heard.extend((ear.last_frame_time + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
+            received.extend((ear.last_frame_time + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
 
         @client.set_process_callback
         def process(frames):
@@ -68,14 +68,14 @@ def perform(melos):
             time.sleep(2)
             start = client.last_frame_time + RATE
             done.wait(300)
-    return played(heard), played(sent)
+    return played(received), played(sent)
 
 
-def played(heard):
+def played(received):
     """Returns the frames of the beats in a MIDI clock."""
     # A synchronous server waits for all clients, so that no pulse is lost.
     pulse, beats = None, []
-    for frame, message in heard:
+    for frame, message in received:
         if message[0] == 0xFA:
             pulse = 0
         elif message[0] == 0xF2:

@@ -31,8 +31,8 @@ fn rms(samples: &[f32]) -> f32 {
     (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt()
 }
 
-/// Returns the longest run of identical samples: silence or a stuck stream.
-fn longest_standstill(samples: &[f32]) -> usize {
+/// Returns the length of the longest run of identical samples: silence or a stuck stream.
+fn longest_constant_run(samples: &[f32]) -> usize {
     samples.chunk_by(|a, b| a == b).map(<[f32]>::len).max().unwrap_or(0)
 }
 
@@ -77,7 +77,7 @@ fn share_in_key(samples: &[f32], key: Key) -> f32 {
 /// Asserts that neither channel has gaps or clicks.
 fn assert_uninterrupted(sound: &[Vec<f32>; 2]) {
     for channel in sound {
-        assert!(longest_standstill(channel) < 480, "a gap of {} equal samples", longest_standstill(channel));
+        assert!(longest_constant_run(channel) < 480, "a gap of {} equal samples", longest_constant_run(channel));
         assert_eq!(clicks(channel), 0, "clicks");
     }
 }
@@ -96,7 +96,7 @@ fn the_instrument_plays_and_responds() {
     let folder = tempfile::tempdir().unwrap();
     let _server = JackServer::start(SERVER, 512);
     let daemon = Daemon::start(folder.path(), &["--audio", "jack", "--preset", "calm", "--key", "D", "--seed", "5"]);
-    let heard = |name: &str, seconds: u32| {
+    let listen = |name: &str, seconds: u32| {
         let path = folder.path().join(name);
         assert!(record(&path, seconds).wait().unwrap().success());
         let sound = channels(&path);
@@ -109,7 +109,7 @@ fn the_instrument_plays_and_responds() {
     // Harmony and network, each alone, are in key.
     for (name, muted) in [("network.wav", "/melos/mute/harmony"), ("harmony.wav", "/melos/mute/network")] {
         daemon.oscsend(&[muted, "i", "1"]);
-        let sound = heard(name, 8);
+        let sound = listen(name, 8);
         daemon.oscsend(&[muted, "i", "0"]);
         // Skip the tail of the other layer.
         let sound = &mono(&sound)[48_000..];
@@ -134,12 +134,12 @@ fn the_instrument_plays_and_responds() {
     let mut recorder = record(&path, 20);
     sleep(Duration::from_secs(6));
     daemon.oscsend(&["/melos/emotion", "s", "angry"]);
-    let status = daemon.wait_until("angry", |status| status["parameters"]["emotion"] == "angry");
+    let status = daemon.wait_until("the mood is angry", |status| status["parameters"]["emotion"] == "angry");
     assert_eq!(status["parameters"]["emotion/angry"], 1.0);
     sleep(Duration::from_secs(6));
     // Program 8 of the keyboard mapping, then its volume.
     writeln!(desk.stdin.as_ref().unwrap(), "c007\nb0077f").unwrap();
-    daemon.wait_until("mysterious", |status| status["parameters"]["preset"] == "mysterious");
+    daemon.wait_until("the preset is mysterious", |status| status["parameters"]["preset"] == "mysterious");
     assert!(recorder.wait().unwrap().success());
     let _ = desk.kill();
     let _ = desk.wait();

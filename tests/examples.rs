@@ -131,7 +131,7 @@ fn web_pages_steer_listen_and_reconnect() {
     fs::write(&script, text).unwrap();
     let node = Client::spawn(Command::new("node").arg("--experimental-websocket").arg(script));
     node.expect_all(&["beat 1 of bar 2.", "chord ", "key D"]);
-    daemon.wait_until("the page has moved something", |status| near(&status["parameters"]["emotion/angry"], 0.5));
+    daemon.wait_until("the page has set an emotion", |status| near(&status["parameters"]["emotion/angry"], 0.5));
     let _again = daemon.start_again(folder.path(), &quiet("E"));
     node.expect("key E");
 }
@@ -214,7 +214,7 @@ fn the_mqtt_bridge_connects_a_broker() {
         assert!(Command::new("mosquitto_pub").args(["-p", &port]).args(arguments).status().unwrap().success());
     };
     publish(&["-t", "melos/set/emotion", "-m", "angry"]);
-    daemon.wait_until("a mood was chosen", |status| status["parameters"]["emotion"] == "angry");
+    daemon.wait_until("a mood is set", |status| status["parameters"]["emotion"] == "angry");
     publish(&["-t", "melos/set/preset/next", "-n"]);
     daemon.wait_until("a trigger has fired", |status| status["parameters"]["preset"] == "cathedral");
     publish(&["-t", "melos/set/level/pad", "-m", "-9.5"]);

@@ -140,11 +140,11 @@ fn motors_and_lights_follow_and_never_fight_the_hand() {
     }
     daemon.wait_until("the fader sets the reverb", |status| about(status, "reverb", 64.0 / 127.0));
     daemon.oscsend(&["/melos/hold", "i", "1"]);
-    let mut heard = desk.until("90 25 3c");
+    let mut received = desk.until("90 25 3c");
     sleep(REST);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
-    heard.extend(desk.until("80 25 00"));
-    assert!(!heard.iter().any(|line| line.starts_with("b0 07")), "{heard:?}");
+    received.extend(desk.until("80 25 00"));
+    assert!(!received.iter().any(|line| line.starts_with("b0 07")), "{received:?}");
 
     // The motor has moved the fader to the value, so the next move takes effect, however large.
     daemon.oscsend(&["/melos/reverb", "f", "0"]);
@@ -168,8 +168,8 @@ fn motors_and_lights_follow_and_never_fight_the_hand() {
     desk.expect_all(&["b0 07 72", "b0 01 26", "90 25 3c"]);
     sleep(REST);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
-    let heard = desk.until("80 25 00");
-    assert!(heard.len() <= 2, "feedback loop: {heard:?}");
+    let received = desk.until("80 25 00");
+    assert!(received.len() <= 2, "feedback loop: {received:?}");
     let status = daemon.wait_until("hold is off", |status| status["parameters"]["hold"] == false);
     assert!(about(&status, "reverb", f64::from(0.9f32)) && about(&status, "width", f64::from(0.3f32)), "{status}");
 }

@@ -57,7 +57,7 @@ fn server_name() -> String {
 fn wait_until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < LONG, "timed out: {what}");
+        assert!(begun.elapsed() < LONG, "timed out waiting for {what}");
         sleep(Duration::from_millis(5));
     }
     begun.elapsed()
@@ -128,15 +128,15 @@ fn listen(seconds: usize) -> Vec<f32> {
     let (client, _) = jack::Client::new("listener", jack::ClientOptions::NO_START_SERVER).unwrap();
     let port = client.register_port("in", jack::AudioIn::default()).unwrap();
     let port_name = port.name().unwrap();
-    let (mut heard, mut sound) = HeapRb::<f32>::new(48_000 * (seconds + 1)).split();
+    let (mut captured, mut sound) = HeapRb::<f32>::new(48_000 * (seconds + 1)).split();
     let process = move |_: &jack::Client, scope: &jack::ProcessScope| {
-        heard.push_slice(port.as_slice(scope));
+        captured.push_slice(port.as_slice(scope));
         jack::Control::Continue
     };
     let client = client.activate_async((), jack::contrib::ClosureProcessHandler::new(process)).unwrap();
     client.as_client().connect_ports_by_name("melos-audio:left", &port_name).unwrap();
     let mut all = Vec::new();
-    wait_until("sound to be heard", || {
+    wait_until("sound to be recorded", || {
         all.extend(sound.pop_iter());
         all.len() >= 48_000 * seconds
     });
@@ -264,7 +264,7 @@ fn the_output_can_be_released_and_reopened_without_a_click() {
         let steepest = sound.windows(2).map(|two| (two[1] - two[0]).abs()).fold(0.0, f32::max);
         assert!(steepest < 0.025, "a step of {steepest}");
         player.output.configure(config(AudioHost::Jack));
-        wait_until("JACK again", || player.output.status().connected() && !player.output.status().is_null());
+        wait_until("JACK to be used again", || player.output.status().connected() && !player.output.status().is_null());
     }
     wait_until("fade-in", || player.output.status().connected());
     check_sine(&listen(1));

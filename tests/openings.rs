@@ -110,8 +110,8 @@ fn no_message_forges_a_log_line_or_floods_the_log() {
     assert!(counted["losses"]["osc_refused"].as_u64() <= Some(4_200), "{counted}");
     let (_, log) = daemon.terminate();
     assert!(!log.lines().any(|line| line.starts_with("2026 INFO forged")), "{log}");
-    let about: Vec<_> = log.lines().filter(|line| line.contains("none") || line.contains("H6")).collect();
-    assert!((4..=40).contains(&about.len()), "{about:#?}");
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("none") || line.contains("H6")).collect();
+    assert!((4..=40).contains(&lines.len()), "{lines:#?}");
     assert!(log.lines().all(|line| line.len() < 1_000), "{log}");
 }
 

@@ -148,7 +148,7 @@ fn clients_reach_every_server_address() {
     let mut daemon = daemon.arg("run").args(NULL).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
     let begun = std::time::Instant::now();
     let status = loop {
-        // Without a device, the status says that the music is inaudible, with its own exit code.
+        // Without a device, the status reports that the music is inaudible, and exits with a code of its own.
         let answer = melos(&["status", "--json"]);
         let text = String::from_utf8(answer.stdout).unwrap();
         if text.contains("\"playing\"") || text.contains("\"no-device\"") {

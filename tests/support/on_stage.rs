@@ -55,7 +55,7 @@ impl OnStage {
         let server = JackServer::start(SERVER, PERIOD as u32);
         let arguments = ["--audio", "jack", "--midi", "off", "--preset", "calm", "--config", config.to_str().unwrap()];
         let daemon = start(state, &arguments);
-        let sound = folder.path().join("heard.wav");
+        let sound = folder.path().join("recorded.wav");
         let recorder = record(&sound);
         let late = blocks_late(&daemon);
         Self { recorder, others: Vec::new(), daemon, server, sound, late, folder, _alone: alone }
@@ -110,7 +110,7 @@ impl OnStage {
     }
 
     /// Stops the outside recording and returns it.
-    fn heard(&mut self) -> [Vec<f32>; 2] {
+    fn recorded(&mut self) -> [Vec<f32>; 2] {
         signal(self.recorder.0.id(), "INT");
         let begun = Instant::now();
         while self.recorder.0.try_wait().unwrap().is_none() {
@@ -123,10 +123,10 @@ impl OnStage {
 
     /// Checks that at least a second was recorded without silences or clicks.
     pub(crate) fn check_sound(&mut self) {
-        let heard = self.heard();
-        assert!(heard[0].len() > RATE, "only {} frames", heard[0].len());
-        assert_eq!(silences(&heard), [], "silences of more than 100 ms, in frames of {}", heard[0].len());
-        assert_eq!(clicks(&heard), [0usize; 0], "clicks, in frames of {}", heard[0].len());
+        let recorded = self.recorded();
+        assert!(recorded[0].len() > RATE, "only {} frames", recorded[0].len());
+        assert_eq!(silences(&recorded), [], "silences of more than 100 ms, in frames of {}", recorded[0].len());
+        assert_eq!(clicks(&recorded), [0usize; 0], "clicks, in frames of {}", recorded[0].len());
     }
 
     /// Starts a second recorder and returns its process id.

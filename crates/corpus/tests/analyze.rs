@@ -57,7 +57,7 @@ fn a_picture_is_written_beside_the_file() {
     fs::copy(OGG, &copy).expect("the folder can be written");
     let output = analyze(&["--png", &copy.to_string_lossy()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let picture = fs::File::open(folder.path().join("with space.ogg.mel.png")).expect("the picture is there");
+    let picture = fs::File::open(folder.path().join("with space.ogg.mel.png")).expect("the picture exists");
     let reader = png::Decoder::new(std::io::BufReader::new(picture)).read_info().expect("a PNG");
     assert_eq!(reader.info().height, 256);
     assert!(reader.info().width > 600);

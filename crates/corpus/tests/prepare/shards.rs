@@ -38,7 +38,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 
 /// Reads a shard.
 pub(crate) fn read(path: &Path) -> Shard {
-    let bytes = fs::read(path).expect("the shard is there");
+    let bytes = fs::read(path).expect("the shard exists");
     let (length, rest) = bytes.split_at(8);
     let length = u64::from_le_bytes(length.try_into().expect("eight bytes")) as usize;
     assert_eq!(length % 8, 0, "the tensors are aligned");
