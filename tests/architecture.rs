@@ -60,12 +60,12 @@ fn named(source: &str) -> Vec<String> {
     paths(source).into_iter().filter(|path| path[0] == "crate").map(|path| path[1].clone()).collect()
 }
 
-/// The part of a source text before its tests.
+/// Returns the part of a source text before its tests.
 fn without_tests(source: &str) -> &str {
     source.split("\n#[cfg(test)]\nmod ").next().unwrap_or(source)
 }
 
-/// Splits the re-exports (`pub use`) off a source text.
+/// Separates the re-exports (`pub use`) from the rest of a source text.
 fn split_reexports(source: &str) -> (String, String) {
     let (mut code, mut reexports) = (String::new(), String::new());
     for line in source.split_inclusive(';') {

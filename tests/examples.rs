@@ -180,7 +180,7 @@ fn the_chataigne_module_matches_its_script() {
 }
 
 #[test]
-fn the_sensor_script_steers() {
+fn the_sensor_script_steers_melos() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let readings = folder.path().join("readings");

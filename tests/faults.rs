@@ -247,7 +247,7 @@ fn mistakes(stage: &OnStage) {
 }
 
 #[test]
-fn senders_with_a_fast_clock_floods_and_noise() {
+fn fast_clocks_floods_and_noise() {
     let (_state, stage) = on_stage();
     a_fast_clock(&stage);
     a_flood_and_noise(&stage);

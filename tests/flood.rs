@@ -38,7 +38,7 @@ fn after_a_flood_the_latest_values_apply_and_every_sample_matches() {
     assert!(busy.len() < 3, "the machine is too busy for real-time playback, with or without a flood: {busy:?}");
 }
 
-/// Floods and compares; returns the losses that make the control log incomplete.
+/// Floods Melos and compares the recording with the render; fails with the losses that make the control log incomplete.
 fn flood() -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let (log, recorded, rendered) =

@@ -37,7 +37,7 @@ fn of(plan: &BarPlan, voice: Voice) -> impl Iterator<Item = &Note> {
     plan.notes.iter().filter(move |note| note.voice == voice)
 }
 
-/// Checks properties that hold for every bar; `keys` are its keys and the beats at which they start.
+/// Checks properties that hold for every bar; `keys` lists the bar's keys with the beats at which they start.
 fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), TestCaseError> {
     prop_assert_eq!(plan.chords[0].0, 0.0);
     prop_assert!(plan.chords.windows(2).all(|pair| pair[0].0 < pair[1].0));

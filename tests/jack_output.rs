@@ -155,7 +155,7 @@ fn breaks(sound: &[f32]) -> Vec<usize> {
 }
 
 fn check_sine(sound: &[f32]) {
-    // The recorder's first blocks are before it is connected.
+    // The recorder's first blocks precede its connection.
     let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording is not silent") + 48;
     let sound = &sound[start..];
     let peak = sound.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));

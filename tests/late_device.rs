@@ -1,4 +1,4 @@
-//! An audio device that appears after the start is used, together with its MIDI.
+//! An audio device that appears after startup is used, together with its MIDI.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/jack_server.rs"]

@@ -37,7 +37,7 @@ fn a_take_is_rendered_again_from_the_log_beside_it() {
     assert!(late.len() < 3, "the machine is too busy to play in time; commands that came late: {late:?}");
 }
 
-/// Records a take and renders it again; returns the number of late commands if there were any, which make the log incomplete.
+/// Records a take and renders it again; fails with the number of late commands, if any, which make the log incomplete.
 fn take_again() -> Result<(), u64> {
     let folder = tempfile::tempdir().unwrap();
     // A preset that modulates both the sound and the network's music.

@@ -84,7 +84,7 @@ fn chords() -> [Vec<f32>; 2] {
 }
 
 #[test]
-fn cuts_and_holes_are_found_and_music_and_fades_are_not() {
+fn cuts_and_holes_are_found_but_not_music_or_fades() {
     let clean = chords();
     assert_eq!((clicks(&clean), silences(&clean)), (Vec::new(), Vec::new()));
     for at in (RATE..3 * RATE).step_by(4801) {

@@ -1,4 +1,4 @@
-//! A running `melos` on its own loopback address, so that its ports are free, with a log of the test's choice.
+//! A running `melos` on its own loopback address, so that its ports are free, and with a log that the test provides.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::{Read, Write};
