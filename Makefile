@@ -9,7 +9,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 VENV := .venv
 NODE_CLIENTS := tests/clients/node/node_modules
 
-# Code checkers, at fixed versions.
+# Lint and fuzzing tools, at pinned versions.
 TOOLS := target/tools/bin
 cargo-machete := 0.9.2
 cargo-deny := 0.20.2
@@ -53,8 +53,8 @@ build-corpus: packages-build
 build: packages-build
 	$(CARGO) build --release --locked $(TARGET:%=--target %)
 
-# `make deb TARGET=aarch64-unknown-linux-gnu` builds for 64-bit ARM on x86-64, as does `make dist`; docs/platforms.md says what this
-# needs.
+# `make deb TARGET=aarch64-unknown-linux-gnu` builds for 64-bit ARM on x86-64, as does `make dist`; docs/platforms.md lists
+# the requirements.
 TARGET ?=
 MACHINE := $(or $(firstword $(subst -, ,$(TARGET))),$(shell uname -m))
 BUILT := target/$(TARGET:%=%/)release/melos
@@ -118,16 +118,17 @@ $(RUNTIME)/libonnxruntime.so:
 	cp $(@D)/wheel/onnxruntime/capi/libonnxruntime.so.$(ONNXRUNTIME) $@
 	rm -r $(@D)/wheel $(@D)/onnxruntime-*.whl
 
-# The Python clients that the tests use.
+# The Node.js clients that the tests use.
 $(NODE_CLIENTS): tests/clients/node/package-lock.json
 	npm ci --prefix $(<D) --no-audit --no-fund --silent
 	touch $@
 
-# Samples of the concert grand that corpora are rendered with (79 MB, CC BY 3.0): from npm, hashes checked.
+# Samples of the concert grand with which corpora are rendered (79 MB, CC BY 3.0), from npm, with hashes checked.
 salamander:
 	$(if $(shell command -v npm),,$(call install,npm))
 	npm ci --prefix crates/corpus/pianos/salamander --ignore-scripts --no-audit --no-fund --silent
 
+# The Python clients that the tests use.
 $(VENV)/ready: tests/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -r tests/requirements.txt
@@ -178,15 +179,15 @@ MINUTES := 30
 soak: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
 
-# Plays for FAULT_MINUTES under JACK while something fails every few seconds, as SEED has it, and adds to BENCHMARKS.md what
-# was heard of it. Needs root.
+# Plays for FAULT_MINUTES under JACK while something fails every few seconds, in an order that SEED determines, and adds the
+# result to BENCHMARKS.md. Needs root.
 FAULT_MINUTES := 120
 SEED := 1
 
 faults: build packages-test runtime $(VENV)/ready
 	$(SUDO) $(VENV)/bin/python benches/faults.py target/release/melos $(FAULT_MINUTES) $(SEED)
 
-# Simulates a week of an installation at SPEED times the speed of time, and adds disk and memory to BENCHMARKS.md.
+# Simulates a week of an installation at SPEED times real time, and adds disk and memory to BENCHMARKS.md.
 SPEED := 40
 
 week: build packages-test runtime $(VENV)/ready
@@ -206,7 +207,7 @@ SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 LIBRARY := target/evaluation/library.npz
 
 evaluate: build build-corpus runtime salamander $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
-	$(if $(DATA),,$(error say where the music is: make evaluate DATA=/path/to/data))
+	$(if $(DATA),,$(error set DATA to the folder with the music: make evaluate DATA=/path/to/data))
 	$(if $(wildcard $(SOUNDFONT)),,$(call install,fluid-soundfont-gm))
 	for piano in crates/corpus/pianos/salamander.toml $(SOUNDFONT); do ./target/release/melos-corpus prepare --held-out --audio \
 		--max-piece-seconds 130 --piano $$piano --out target/evaluation/held-out/$$(basename $${piano%.*}) \

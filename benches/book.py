@@ -176,19 +176,19 @@ def faults(found):
     rows = [
         ["silences of more than 100 ms", f"{len(found['silences'])}{worst(found['silences'])}"],
         ["clicks", str(found["clicks"])],
-        ["the same while the sound server had failed: silences", f"{len(found['server_silences'])}{worst(found['server_silences'])}"],
-        ["the same while the sound server had failed: clicks", str(found["server_clicks"])],
-        ["faults after which it was not itself again within 20 s", str(len(wrong)) + "".join(f"; {one}" for one in wrong)],
-        ["times the listener was not called, for its own sake or another's", str(found["missed_by_listener"])],
+        ["silences of more than 100 ms while the sound server was down", f"{len(found['server_silences'])}{worst(found['server_silences'])}"],
+        ["clicks while the sound server was down", str(found["server_clicks"])],
+        ["faults from which Melos did not recover within 20 s", str(len(wrong)) + "".join(f"; {one}" for one in wrong)],
+        ["cycles that the recording client missed", str(found["missed_by_listener"])],
         *([name.replace("_", " "), str(count)] for name, count in found["losses"].items()),
     ]
     text = (
         f"`benches/faults.py target/release/melos {found['minutes']:.0f} {found['seed']}`: {found['minutes']:g} minutes under JACK (dummy driver, "
-        f"{found['period']} frames, real-time scheduling {scheduling(found)}), {found['heard_minutes']:.1f} of them\nheard by a client "
-        f"that records. {sum(found['faults'].values())} faults from seed {found['seed']}: "
+        f"{found['period']} frames, real-time scheduling {scheduling(found)}), {found['heard_minutes']:.1f} of them\nrecorded by another "
+        f"client. {sum(found['faults'].values())} faults from seed {found['seed']}: "
         + ", ".join(f"{name} {count}" for name, count in sorted(found["faults"].items()))
-        + f".\nFrom the sound server's return to sound: {f'{back[len(back) // 2]:g} s in the middle, {back[-1]:g} s at most' if back else 'not measured'}. "
-        f"The log has {found['log_mb']:.2f} MB.{found.get('note', '')}\n\n" + table(["what", "how often"], rows) + "\n\n" + table(head, grown)
+        + f".\nTime from the sound server's return to the first sound: {f'median {back[len(back) // 2]:g} s, at most {back[-1]:g} s' if back else 'not measured'}. "
+        f"Size of the log: {found['log_mb']:.2f} MB.{found.get('note', '')}\n\n" + table(["event", "count"], rows) + "\n\n" + table(head, grown)
     )
     return "Soak with faults (target: no silence, no click, everything recovered)", text
 
@@ -199,14 +199,14 @@ def page_cost(found):
         f"`benches/measure.py target/release/melos page`: Chromium at 1280×800 on the same machine. The first load takes "
         f"{found['bytes'] / 1000:.1f} kB with headers (limit 150 kB,\nkept by `tests/page_browser.rs`), and the page can be used after "
         f"{statistics.median(found['ready']):.2f} s (worst of {len(found['ready'])}: {max(found['ready']):.2f} s). The daemon's processor time "
-        f"without its generator,\nwhich works ahead at its own pace, median of measurements of {found['seconds']} s:\n\n"
+        f"(without its generator,\nwhich works ahead at its own pace), median of measurements of {found['seconds']} s:\n\n"
         + table(["", "of a core", "added by the page"], [["no page", f"{found['without']:.3f}", ""], *rows])
     )
     return "The page (target: usable within 1 s on loopback, under 2 % of a core)", text
 
 
 WEEK_EVENTS = {
-    "opened": "openings", "closed": "closings", "takes": "takes", "deleted": "old files deleted", "failed_takes": "takes failed", "panics": "panics",
+    "opened": "openings", "closed": "closings", "takes": "takes", "deleted": "old files deleted", "failed_takes": "failed takes", "panics": "panics",
 }
 
 
@@ -221,11 +221,11 @@ def week(found):
     ]
     counted = ", ".join(f"{found[event]} {words}" for event, words in WEEK_EVENTS.items() if event in found)
     text = (
-        f"`benches/week.py target/release/melos {found['speed']} {found['days']}`: the daemon as it is, with a tiny model and a clock "
-        f"{found['speed']} times as fast; the nights are skipped by setting the clock forward.\nOpen from 14:00 to 18:00 but on Monday, by its own "
-        f"schedule; a take of ten minutes every hour, a limit of 1 GB and three days for recordings,\na restart on Thursday night. "
-        f"{found['events']} values from four sensors, {counted}.\nThe machine had other work: in {found['minutes']:.0f} minutes, {found['played_hours']:.1f} hours "
-        f"of music were played, and the takes are shorter than their time on the clock.{found.get('note', '')}\n\n"
+        f"`benches/week.py target/release/melos {found['speed']} {found['days']}`: the unmodified daemon, with a tiny model and a clock "
+        f"that runs {found['speed']} times as fast; the nights are skipped by setting the clock forward.\nIt is open from 14:00 to 18:00 except on Mondays, by its own "
+        f"schedule, with a take of ten minutes every hour, a limit of 1 GB and three days for recordings,\nand a restart on Thursday night. "
+        f"{found['events']} values from four sensors, {counted}.\nThe machine was also busy with other work: in {found['minutes']:.0f} minutes, {found['played_hours']:.1f} hours "
+        f"of music were played, and the takes are shorter than the accelerated clock suggests.{found.get('note', '')}\n\n"
         "![Memory, recordings and logs over the week](docs/week.svg)\n\n"
         + table(["after closing on", "memory", "recordings", "control logs", "event log", "all files"], rows)
     )
@@ -233,7 +233,7 @@ def week(found):
 
 
 def elsewhere(found):
-    return "Other measurements", table(["what", "command", "result"], found)
+    return "Other measurements", table(["measurement", "command", "result"], found)
 
 
 WRITERS = {

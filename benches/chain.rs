@@ -24,7 +24,7 @@ fn models() -> Models {
     Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
 }
 
-/// A mel frame similar to music: decreasing with frequency, and different at each call.
+/// A block of mel frames similar to music: decreasing with frequency, and different at each call.
 fn mel(call: u32) -> MelBlock {
     std::array::from_fn(|i| -4.0 - (i % 128) as f32 / 32.0 + (call as f32 * 0.7 + i as f32 * 0.3).sin())
 }
@@ -66,7 +66,7 @@ fn chain(criterion: &mut Criterion) {
         group.bench_function("vocoder network", |bencher| sound(&mut vocoder, bencher));
     }
     let mut peaks = Vocoder::SpectralPeaks(Box::new(SpectralPeakVocoder::new()));
-    group.bench_function("vocoder by rule", |bencher| sound(&mut peaks, bencher));
+    group.bench_function("rule-based vocoder", |bencher| sound(&mut peaks, bencher));
     let mut istft = Istft::new();
     let (real, imag, mut hop) = ([0.1; BINS], [0.2; BINS], [0.0; HOP]);
     group.bench_function("inverse transform", |bencher| {

@@ -1,7 +1,7 @@
-"""Monitors what melos plays through JACK: as a program, it writes the audio to standard output; `Ear` runs it, again
+"""Monitors what melos plays through JACK: as a program, it writes the audio to standard output; `Ear` runs it, restarts it
 whenever the server has gone, and counts silences and clicks.
 
-A listener within the steering program would lose its place with the server, and wait for the interpreter.
+A listener inside the steering program would be lost with the server, and would have to wait for the interpreter lock.
 """
 
 import collections
@@ -23,7 +23,7 @@ HEAD = struct.Struct("<dII?")
 SILENT, LONG = 1e-4, 0.1
 # A click is a step whose change of slope is this many times that of its surroundings (10 ms on either side).
 AROUND, NEAR, FACTOR, LEAST = 480, 8, 7, 0.004
-# Music is never exactly zero for this long; this is a missing block.
+# Music is never exactly zero for this many frames; such a run is a missing block.
 HOLE = 64
 CHUNK = 10 * RATE
 
@@ -88,9 +88,9 @@ def clicks(sound):
 
 
 class Ear:
-    """Hears until it is closed. `silences` are (time, seconds) and `clicks` times, by the monotonic clock; `first` are the
+    """Listens until closed. `silences` are (time, seconds) and `clicks` times, by the monotonic clock; `first` are the
     times of the first sound after every (re)start; `missed` counts blocks that the listener itself did not get. The blocks
-    around a click are kept in a folder, as numpy's files, to be looked at."""
+    around a click are kept in a folder, as numpy files, for inspection."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -127,7 +127,7 @@ class Ear:
             sound = np.frombuffer(data, "<f4").reshape(-1, 2)
             self.past.append((frame, connected, sound))
             if next_frame is not None and not connected:
-                # The ports have gone: a silence until they are connected again, but connecting is no click.
+                # The ports are gone: this is a silence until they are reconnected, but reconnecting is not a click.
                 self._examine(blocks, True)
                 blocks, next_frame, last = [], None, moment
             if next_frame is None:
@@ -137,7 +137,7 @@ class Ear:
                 if last is not None and moment - last >= LONG:
                     self.silences.append((last, moment - last))
             elif next_frame != frame:
-                # Frames were lost, so a new segment starts here. A server that was hung runs a cycle twice, the first time
+                # Frames were lost, so a new segment starts here. A server that had hung runs a cycle twice, the first time
                 # while Melos is still writing the block.
                 if blocks and (frame + frames) % 2**32 == next_frame:
                     blocks.pop()

@@ -1,4 +1,4 @@
-//! What the engine costs: nanoseconds per frame with every voice sounding, and at rest. A frame of real time is 20,833 ns.
+//! The cost of the engine in nanoseconds per frame, with every voice sounding and with none. A frame lasts 20,833 ns in real time.
 
 use std::sync::Arc;
 

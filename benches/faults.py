@@ -1,8 +1,8 @@
 """Plays for a long time while something fails every few seconds: faults.py MELOS [MINUTES] [SEED]
 
-SEED decides which faults come when, how long they last and how it is steered. Under JACK (dummy driver) a listener records
-everything; counted are silences of more than 100 ms and clicks, faults after which Melos was not itself again within
-PATIENCE, and how memory, descriptors, threads and files grow. Needs root for a disk of its own. Adds to BENCHMARKS.md.
+SEED determines which faults occur when, how long they last, and how Melos is steered. A listener under JACK (dummy driver)
+records everything. Counts silences of more than 100 ms, clicks, and faults from which Melos did not recover within PATIENCE,
+and measures the growth of memory, descriptors, threads and files. Needs root for its own disk. Adds to BENCHMARKS.md.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ import stage
 NAME, PERIOD = "melos-faults", 1024
 DISK_MB = 400
 PATIENCE = 20
-# Seconds after which a fault of the sound server is over for the listener.
+# Seconds before and after a fault of the sound server in which silences and clicks are attributed to it.
 AFTER = 1.5
 EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
 CONFIG = '[recordings]\nfolder = "takes"\nmax_gb = {}\nkeep_free_gb = 0.02\nwhen_full = "delete-oldest"\n'
@@ -69,7 +69,7 @@ class Server:
 
 
 class Rig:
-    """Everything that can be made to fail, with counters. Each method named in FAULTS causes one fault and undoes it."""
+    """Everything that can be made to fail. Each method in FAULTS causes one fault and undoes it."""
 
     def __init__(self, folder, server, process, log_reader, dice):
         self.folder, self.server, self.process, self.log_reader, self.dice = folder, server, process, log_reader, dice
@@ -127,7 +127,7 @@ class Rig:
         time.sleep(self.dice.uniform(1, 8))
         subprocess.run(["chattr", "-i", *folders], check=True)
 
-    def disk_stands_still(self):
+    def disk_hangs(self):
         subprocess.run(["fsfreeze", "-f", self.folder], check=True)
         time.sleep(self.dice.uniform(0.5, 6))
         subprocess.run(["fsfreeze", "-u", self.folder], check=True)
@@ -169,24 +169,24 @@ class Rig:
         self.osc.send_message("/melos/record", self.dice.randrange(2))
 
     def recovered(self):
-        """Waits until it plays, follows and records again without losses; otherwise returns the problem."""
+        """Waits until Melos plays, responds and records again without troubles; if it does not, returns the problem."""
         begun, value = time.monotonic(), round(self.dice.random(), 3)
         while time.monotonic() - begun < PATIENCE:
             self.osc.send_message("/melos/reverb", value)
             self.osc.send_message("/melos/record", 1)
             time.sleep(0.25)
             if self.process.poll() is not None:
-                return f"it ended: {self.process.returncode}"
+                return f"Melos exited with status {self.process.returncode}"
             now = stage.status()
             if now and now["state"] == "playing" and not now["troubles"] and now["recording"]["on"]:
                 if abs(now["parameters"]["reverb"] - value) < 1e-3:
                     return None
-        return "it does not answer" if now is None else f"{now['state']}, {now['troubles']}, {now['recording']}"
+        return "Melos does not respond" if now is None else f"{now['state']}, {now['troubles']}, {now['recording']}"
 
 
 FAULTS = [
     Rig.server_stalls, Rig.server_dies, Rig.flood, Rig.noise, Rig.fast_clock, Rig.connections, Rig.disk_full,
-    Rig.folders_locked, Rig.disk_stands_still, Rig.disk_slow, Rig.descriptors, Rig.log_reader_stalls, Rig.reload,
+    Rig.folders_locked, Rig.disk_hangs, Rig.disk_slow, Rig.descriptors, Rig.log_reader_stalls, Rig.reload,
 ]
 
 
@@ -218,7 +218,7 @@ def play(rig, listener, minutes):
             if rig.process.poll() is not None:
                 break
         grown.append([(time.monotonic() - begun) / 60, *sizes(rig)])
-        print(f"           {time.monotonic() - over:.1f} s later well again at {time.monotonic():.2f}; {len(listener.silences)} silences, "
+        print(f"           {time.monotonic() - over:.1f} s until recovery, at {time.monotonic():.2f}; {len(listener.silences)} silences, "
               f"{len(listener.clicks)} clicks, {grown[-1]}", flush=True)
     return grown, counts, wrong, outages
 
@@ -254,7 +254,7 @@ def soak(melos, minutes, seed):
 
 
 def report(listener, grown, counts, wrong, outages):
-    """Returns silences and clicks, separately for times when the server itself was gone or hung."""
+    """Returns silences and clicks, separately for times when the server itself was down or hung."""
     among = lambda moment: any(since - AFTER <= moment <= over + AFTER for since, over in outages)
     back = []
     for since, over in outages:

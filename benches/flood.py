@@ -1,8 +1,8 @@
 """The fast lane under a flood of OSC: flood.py MELOS [SECONDS] [RATE] [PERIOD]
 
 While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a fader of its own,
-/melos/reverb/size, moves five times a second. The control log says at which frame each move took effect, and where the
-recording equals the rendered log sample for sample, it was heard then. Writes the section "flood" of BENCHMARKS.md.
+/melos/reverb/size, moves five times a second. The control log gives the frame at which each move took effect; where
+the recording equals the rendered log sample for sample, the move was heard at that frame. Writes the section "flood" of BENCHMARKS.md.
 """
 
 import datetime
@@ -47,7 +47,7 @@ def flood(melos, seconds, rate, period):
     start = listener.place(full)
     astray, of = listener.astray(full, start)
     moved = [line.split() for line in lines if line[0].isdigit() and f" {FADER} " in line]
-    taken = {round(float(value), 4): int(frame) for frame, _, value in moved}
+    applied = {round(float(value), 4): int(frame) for frame, _, value in moved}
     return {
         "seconds": seconds, "rate": rate, "period": period, "realtime": realtime,
         "won": all(after["parameters"][id] == value for id, value in AT_REST.items()),
@@ -57,7 +57,7 @@ def flood(melos, seconds, rate, period):
         },
         "astray": astray, "of": of, "moves": len(moves),
         "milliseconds": [
-            (taken[value] - (start + moment - listener.first)) / RATE * 1000 for value, moment in moves.items() if value in taken
+            (applied[value] - (start + moment - listener.first)) / RATE * 1000 for value, moment in moves.items() if value in applied
         ],
     }
 

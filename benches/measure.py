@@ -1,6 +1,6 @@
 """Runs the benchmarks in BENCHMARKS.md: measure.py MELOS [SECTION ...]
 
-Sections: chain, render, start, latency, phase, seams, page; all of them when none is named. Soak, flood, faults and week have their own programs.
+Sections: chain, render, start, latency, phase, seams, page; all by default. Soak, flood, faults and week have their own programs.
 """
 
 import datetime
@@ -52,11 +52,11 @@ def start(melos):
     memory after a minute."""
     seconds = []
     for _ in range(6):
-        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-            told.bind(f"{folder}/notify")
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+            notifications.bind(f"{folder}/notify")
             begun = time.monotonic()
             with daemon(melos, "--audio", "null", environment={"NOTIFY_SOCKET": f"{folder}/notify"}):
-                while b"READY=1" not in told.recv(4096):
+                while b"READY=1" not in notifications.recv(4096):
                     pass
                 seconds.append(time.monotonic() - begun)
     with daemon(melos, "--audio", "null") as process:

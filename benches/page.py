@@ -1,4 +1,4 @@
-"""What the page costs: bytes and seconds of its first load, and the daemon's processor time with the page open and without."""
+"""Measures the cost of the page: bytes and seconds of its first load, and the daemon's processor time with and without the page."""
 
 import os
 import pathlib
@@ -11,12 +11,12 @@ from stage import HTTP, daemon, wait_until_it_plays
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests/browser"))
 TICK = os.sysconf("SC_CLK_TCK")
 LOADS = 5
-# Seconds per measurement, and how often it alternates between an open page and none.
+# Seconds per measurement, and number of alternations between an open page and none.
 MEASURED, TURNS = 30, 3
 
 
 def cores(process, seconds):
-    """Returns the share of a core that a process uses over some seconds, its generator apart: it works ahead at its own pace."""
+    """Returns the share of a core that a process uses over some seconds, excluding its generator, which works ahead at its own pace."""
     def used():
         total = 0
         for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
@@ -24,7 +24,7 @@ def cores(process, seconds):
                 name, fields = (task / "comm").read_text().strip(), (task / "stat").read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue
-            # The kernel cuts names after 15 letters.
+            # The kernel truncates names to 15 bytes.
             if not name.startswith("melos-generato"):
                 total += int(fields[11]) + int(fields[12])
         return total / TICK

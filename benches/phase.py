@@ -1,7 +1,7 @@
-"""Measures how far the beat is from a MIDI clock's beat.
+"""Measures how far Melos's beat is from the beat of a MIDI clock.
 
-JACK clients send a MIDI clock, exact to the frame: 80 bpm, then 140, and hear the clock that melos sends to other
-instruments. Both are compared in frames of the JACK server.
+One JACK client sends a MIDI clock, exact to the frame, at 80 and then 140 bpm; another receives the clock that melos sends to
+other instruments. The two are compared in frames of the JACK server.
 """
 
 import threading
@@ -29,8 +29,8 @@ def clock():
 
 
 def perform(melos):
-    """Plays along; returns the frames of Melos's beats and of the clock's."""
-    messages, heard, sent, start = clock(), [], [], None
+    """Lets Melos follow the clock; returns the frames of Melos's beats and of the clock's."""
+    messages, received, sent, start = clock(), [], [], None
     done = threading.Event()
     with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
         wait_until_it_plays()
@@ -40,7 +40,7 @@ def perform(melos):
 
         @ear.set_process_callback
         def listen(_):
-            heard.extend((ear.last_frame_time + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
+            received.extend((ear.last_frame_time + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
 
         @client.set_process_callback
         def process(frames):
@@ -68,14 +68,14 @@ def perform(melos):
             time.sleep(2)
             start = client.last_frame_time + RATE
             done.wait(300)
-    return played(heard), played(sent)
+    return played(received), played(sent)
 
 
-def played(heard):
+def played(received):
     """Returns the frames of the beats in a MIDI clock."""
     # A synchronous server waits for all clients, so that no pulse is lost.
     pulse, beats = None, []
-    for frame, message in heard:
+    for frame, message in received:
         if message[0] == 0xFA:
             pulse = 0
         elif message[0] == 0xF2:

@@ -32,7 +32,7 @@ def panel(index, title, samples, series, limit=None):
 
 
 def week(samples, max_gb, path):
-    """Memory and disk over the days of an installation."""
+    """Plots memory and disk use over the days of an installation."""
     panels = [
         ("Resident memory, MB", ["memory"], None),
         ("Recordings, MB", ["recordings"], 1000 * max_gb),

@@ -1,6 +1,6 @@
 """A JACK server with the dummy driver, a running Melos, and a recording of it, for benchmarks.
 
-Where it is allowed, melos runs as nice as systemd/melos.service lets it: -10.
+Where permitted, melos runs at the nice level that systemd/melos.service sets, -10.
 """
 
 import contextlib
@@ -57,8 +57,8 @@ def daemon(melos, *arguments, environment=None, midi="off"):
 def status():
     """Returns the daemon's status, or None if it does not respond."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{HTTP}/status", timeout=2) as answer:
-            found = json.load(answer)
+        with urllib.request.urlopen(f"http://127.0.0.1:{HTTP}/status", timeout=2) as response:
+            found = json.load(response)
             return found if found["state"] else None
     except OSError:
         return None
@@ -117,7 +117,7 @@ class Listener:
             for at in begin + np.flatnonzero(full[begin:] == probe[0]):
                 if np.array_equal(full[at : at + 2000], probe):
                     return at - begin
-        raise SystemExit("the recording equals the rendered log nowhere: the machine is too busy to play in time")
+        raise SystemExit("the recording matches the rendered log nowhere: the machine is too busy for real-time playback")
 
     def astray(self, full, start):
         """Returns how many recorded periods differ from the render, and their total."""

@@ -3,7 +3,7 @@
 The daemon runs unmodified, but with an accelerated clock (support/fast_clock.c) and a tiny model, because the shipped one cannot
 keep up. From Tuesday to Sunday it is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting the wall clock
 forward. While it is open, four sensors send two values a second each, and every hour a take of ten minutes is recorded. On Thursday
-night it is restarted, as it would be for an update. Memory and disk are plotted in docs/week.svg and added to BENCHMARKS.md.
+night it is restarted, as for an upgrade. Memory and disk are plotted in docs/week.svg and added to BENCHMARKS.md.
 """
 
 import datetime
@@ -84,7 +84,7 @@ class Clock:
 
 
 class Daemon:
-    """Melos with that clock."""
+    """Melos with the accelerated clock."""
 
     def __init__(self, melos, folder, clock, library):
         self.command = [
@@ -107,11 +107,11 @@ class Daemon:
     def get(self, path):
         for _ in range(200):
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{HTTP}{path}", timeout=10) as answer:
-                    return json.load(answer)
+                with urllib.request.urlopen(f"http://127.0.0.1:{HTTP}{path}", timeout=10) as response:
+                    return json.load(response)
             except OSError:
                 time.sleep(0.1)
-        raise SystemExit(f"{path}: no answer")
+        raise SystemExit(f"{path}: no response")
 
     def sample(self):
         """Returns days since Monday, resident memory and the sizes of the state folder's contents, in megabytes."""
@@ -127,7 +127,7 @@ class Daemon:
 
 
 def opening_hours(daemon, clock, chance, samples, sent):
-    """Sensors and takes from ten minutes before opening until ten minutes after closing."""
+    """Simulates sensors and takes from ten minutes before opening until ten minutes after closing."""
     osc = SimpleUDPClient("127.0.0.1", OSC)
     values = dict.fromkeys(SENSORS, 0.0)
     begun, sampled, recording = clock.now(), None, False
@@ -175,7 +175,7 @@ def week(melos, speed, days):
                 if day:
                     clock.skip_to(opening)
                 opening_hours(daemon, clock, chance, samples, sent)
-                # Day by day, because the log kept on disk is limited.
+                # Counted daily, because the log kept on disk is limited.
                 lines = [line["text"] for line in daemon.get(f"/log?since={int(opening.timestamp())}")["lines"]]
                 for event, words in EVENTS.items():
                     counts[event] += sum(all(word in line for word in words) for line in lines)
@@ -200,10 +200,10 @@ def week(melos, speed, days):
     # A take may start just below the limit.
     most = 1000 * MAX_GB + 2 * TAKE * 48_000 * 6 / 1e6
     kept = {
-        "it opened every day": found["opened"] == open_days, "it closed every day, and was found closed at the start": found["closed"] == open_days + 1,
+        "it opened every day": found["opened"] == open_days, "it closed every day, and was closed at the start": found["closed"] == open_days + 1,
         "recordings stay within their limit": max(sample["recordings"] for sample in samples) < most,
         "old recordings were deleted to make room": days < 3 or found["deleted"] > 0,
-        "no take failed, nothing panicked, no trouble is left": not (found["panics"] or found["failed_takes"] or found["troubles"]),
+        "no take failed, nothing panicked, and no troubles remain": not (found["panics"] or found["failed_takes"] or found["troubles"]),
     }
     plot.week(samples, MAX_GB, ROOT / "docs/week.svg")
     for what, holds in kept.items():

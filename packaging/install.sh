@@ -29,7 +29,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 put 755 "$binary" "$root/bin/melos"
-# For `melos prepare` and `melos analyze`, if `make build-corpus` has built it; the packages do without.
+# For `melos prepare` and `melos analyze`, if `make build-corpus` has built it; the packages omit it.
 corpus=$(dirname "$binary")/melos-corpus
 if [ -x "$corpus" ]; then put 755 "$corpus" "$root/bin/melos-corpus"; fi
 put 644 "$runtime"/libonnxruntime.so "$root/lib/melos/libonnxruntime.so"
@@ -51,7 +51,7 @@ case $prefix in
 esac
 if [ ! -e "$destdir$etc/melos.toml" ]; then put 644 packaging/melos.toml "$destdir$etc/melos.toml"; fi
 
-# Makes the units refer to the binary and data under this prefix.
+# Installs a unit that refers to the binary and data under this prefix.
 here() { sed "s,/usr/,$prefix/,g" "$1" > "$work/unit" && put 644 "$work/unit" "$2"; }
 here systemd/melos.user.service "$user/melos.service"
 if [ -n "$system" ]; then

@@ -1,5 +1,5 @@
-# What a program was built for: sets machine and architecture (as uname and dpkg name it), tools (the prefix of its binutils),
-# start (what runs it here) and runtime (the folder of its inference runtime).
+# Detects what a program was built for: sets machine and architecture (the names that uname and dpkg use), tools (the prefix
+# of its binutils), start (the emulator that runs it here, if needed) and runtime (the folder of its inference runtime).
 case $(od -An -tu2 -j18 -N2 "$1" | tr -d ' ') in
     62) machine=x86_64 architecture=amd64 ;;
     183) machine=aarch64 architecture=arm64 ;;

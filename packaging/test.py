@@ -1,8 +1,8 @@
 """Tests the package in a minimal Debian: install, boot, play, steer, upgrade, purge.
 
-    sudo packaging/test.py target       # target holds the package that `make deb` built
+    sudo packaging/test.py target       # target contains the package that `make deb` built
 
-Needs mmdebstrap, systemd-nspawn and dpkg-dev, and a Debian mirror for what the package depends on.
+Needs mmdebstrap, systemd-nspawn and dpkg-dev, and a Debian mirror for the package's dependencies.
 """
 
 import json
@@ -38,18 +38,18 @@ def check(what, holds, why=""):
 def wait(what, probe):
     """Waits until a probe returns a true value."""
     begun = time.monotonic()
-    answer = None
+    result = None
     while time.monotonic() - begun < PATIENCE:
         try:
-            answer = probe()
+            result = probe()
         except SystemExit as failed:
-            answer = None
+            result = None
             last = failed
-        if answer:
+        if result:
             print(f"ok  {what}", flush=True)
-            return answer
+            return result
         time.sleep(0.25)
-    raise SystemExit(f"FAILED {what}: waited in vain; {locals().get('last', answer)}")
+    raise SystemExit(f"FAILED {what}: timed out; {locals().get('last', result)}")
 
 
 class Machine:
@@ -60,7 +60,7 @@ class Machine:
         self.nspawn = self.leader = None
 
     def nspawn_command(self, *options):
-        # Registered nowhere, so that the host needs neither systemd nor its bus.
+        # Not registered anywhere, so that the host needs neither systemd nor its bus.
         return ["systemd-nspawn", "-q", "-D", str(self.root), "--register=no", "--keep-unit", "--resolv-conf=replace-host",
                 "--setenv=DEBIAN_FRONTEND=noninteractive", *options]
 
@@ -80,7 +80,7 @@ class Machine:
             return None
 
         self.leader = wait("the machine boots", leader)
-        wait("its systemd answers", lambda: "running" in self.at("sh", "-c", "systemctl is-system-running || true")
+        wait("its systemd is up", lambda: "running" in self.at("sh", "-c", "systemctl is-system-running || true")
              or "degraded" in self.at("sh", "-c", "systemctl is-system-running || true"))
 
     def at(self, *command, **options):
@@ -96,11 +96,11 @@ class Machine:
                        "sh", "-c", f"cd && {command}")
 
     def status(self, *options):
-        # Its exit status reports that there is no sound here.
-        said = self.at("sh", "-c", f"melos status --json {' '.join(options)} 2>&1 || true")
-        if not said.startswith("{"):
-            raise SystemExit(said)
-        return json.loads(said)
+        # Ignore the exit status, which reports that there is no audio device here.
+        output = self.at("sh", "-c", f"melos status --json {' '.join(options)} 2>&1 || true")
+        if not output.startswith("{"):
+            raise SystemExit(output)
+        return json.loads(output)
 
     def off(self):
         if self.nspawn and self.nspawn.poll() is None:
@@ -114,7 +114,7 @@ class Machine:
 
 
 def bare_debian():
-    """The archive of a minimal Debian with apt, made once."""
+    """Returns the archive of a minimal Debian with apt, which is created once."""
     archive = OUT / f"debian-{RELEASE}.tar"
     if not archive.exists():
         run("mmdebstrap", "--variant=minbase", "--format=tar", RELEASE, f"{archive}.new")
@@ -123,7 +123,7 @@ def bare_debian():
 
 
 def repacked(package, version, work):
-    """The same package as a later version with a changed configuration file."""
+    """Returns the same package with a later version and changed files."""
     tree = work / "repacked"
     run("dpkg-deb", "-R", package, tree)
     control = tree / "DEBIAN" / "control"
@@ -140,7 +140,7 @@ def repacked(package, version, work):
 
 
 def rms(file):
-    """The peak of a 16-bit or 24-bit WAV file; full scale is 1."""
+    """Returns the RMS level of a 16-bit or 24-bit WAV file; full scale is 1."""
     data = Path(file).read_bytes()
     width = struct.unpack_from("<H", data, data.index(b"fmt ") + 22)[0] // 8
     start = data.index(b"data") + 8
@@ -153,14 +153,14 @@ def install(machine, package):
     (machine.root / "melos.deb").write_bytes(package.read_bytes())
     machine.chroot("apt-get", "update", "-q")
     machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "/melos.deb", "systemd-sysv")
-    said = machine.chroot("melos", "check", "/etc/melos/melos.toml", "/usr/share/melos/presets", "/usr/share/melos/mappings",
-                          "/usr/share/melos/models")
-    check("with nothing but its dependencies, everything it brings is right", "0 problems" in said, said)
+    output = machine.chroot("melos", "check", "/etc/melos/melos.toml", "/usr/share/melos/presets", "/usr/share/melos/mappings",
+                            "/usr/share/melos/models")
+    check("the shipped files are valid with nothing but the package's dependencies installed", "0 problems" in output, output)
     machine.chroot("melos", "render", "--seconds", "2", "--emotion", "calm", "--seed", "7", "-o", "/root/calm.wav")
-    check("it renders", (machine.root / "root/calm.wav").stat().st_size > 100_000)
+    check("rendering works", (machine.root / "root/calm.wav").stat().st_size > 100_000)
     for page in ("melos", "melos-run", "melos-status"):
         check(f"there is a manual page {page}", (machine.root / f"usr/share/man/man1/{page}.1.gz").exists())
-    # The rest are tools of this test.
+    # The following packages are used by this test.
     machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "jackd2", "jack-capture", "liblo-tools",
                    "python3-jack-client", "python3-mido")
 
@@ -171,16 +171,16 @@ def play_as_service(machine):
     machine.at("systemctl", "start", "melos")
     wait("the service plays", lambda: machine.status()["seconds"] > 1)
     machine.at("oscsend", "127.0.0.1", "9000", "/melos/emotion", "s", "sad")
-    wait("it is steered by OSC", lambda: machine.status()["parameters"]["emotion"] == "sad")
+    wait("OSC steers the service", lambda: machine.status()["parameters"]["emotion"] == "sad")
     machine.at("melos", "record", "start", "--preroll", "2")
     time.sleep(2)
     machine.at("melos", "record", "stop")
     takes = lambda: machine.as_alice("find /var/lib/melos/recordings -name '20*_*.wav' -size +100k").split()
     take = wait("a member of the group finds the recording", takes)[0]
     machine.as_alice(f"cp {take} /home/alice/take.wav")
-    check("and what was recorded sounds", rms(machine.root / "home/alice/take.wav") > 1e-4)
+    check("the recording is not silent", rms(machine.root / "home/alice/take.wav") > 1e-4)
     seen = machine.at_as("mallory", f"cat {take} >/dev/null 2>&1 && echo seen || echo hidden").strip()
-    check("others do not", seen == "hidden", seen)
+    check("other users cannot read it", seen == "hidden", seen)
     return take
 
 
@@ -194,15 +194,15 @@ def upgrade(machine, package, work):
     # Like unattended upgrades: modified files are kept.
     machine.at("dpkg", "--force-confdef", "--force-confold", "-i", "/later.deb")
     check("the user's configuration survives an upgrade", "# mine" in config.read_text())
-    check("what is shipped is the new version's",
+    check("shipped files are those of the new version",
           "next version" in (machine.root / "usr/share/melos/presets/calm.toml").read_text())
-    status = wait("the service plays on", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
-    check("in the mood it was in", status["parameters"]["emotion"] == "sad", status["parameters"]["emotion"])
+    status = wait("the service keeps playing", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
+    check("the mood is kept", status["parameters"]["emotion"] == "sad", status["parameters"]["emotion"])
     machine.at("systemctl", "stop", "melos")
 
 
 def play_through_jack(machine):
-    """An ordinary user: a JACK server without a sound card, Melos on it, and a third-party JACK MIDI client that steers."""
+    """Plays as an ordinary user, through a JACK server without a sound card, steered by a third-party JACK MIDI client."""
     for client in ("jack_midi_send.py",):
         shutil.copy(CLIENTS / client, machine.root / "opt" / client)
     environment = "export JACK_NO_AUDIO_RESERVATION=1 JACK_NO_START_SERVER=1;"
@@ -210,26 +210,26 @@ def play_through_jack(machine):
         "systemd-run", f"--unit={name}", "--uid=alice", "--setenv=JACK_NO_AUDIO_RESERVATION=1", "--setenv=JACK_NO_START_SERVER=1",
         "--setenv=HOME=/home/alice", "--working-directory=/home/alice", "--quiet", *command.split())
     begin("jack", "jackd -r -S -t 3000 -d dummy -r 48000 -p 1024")
-    wait("JACK runs", lambda: "system:playback_1" in machine.as_alice(environment + "jack_lsp"))
-    # The system-wide configuration, which applies to this user too, now has another port.
+    wait("JACK is running", lambda: "system:playback_1" in machine.as_alice(environment + "jack_lsp"))
+    # The system-wide configuration, which also applies to this user, now sets a different port.
     begin("melos-alice", "melos run --audio jack --preset calm --http 9080")
     wait("Melos plays through JACK", lambda: "melos" in machine.as_alice(environment + "jack_lsp -c system:playback_1"))
     machine.as_alice(environment + "python3 /opt/jack_midi_send.py melos:midi_in controls")
-    wait("a program change of the JACK MIDI client chooses a preset",
+    wait("a program change from the JACK MIDI client loads a preset",
          lambda: machine.status()["parameters"]["preset"] == "sad")
     machine.as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port melos-audio:left --port melos-audio:right --format wav --bitdepth 16 heard.wav")
-    check("and it is heard at the server", rms(machine.root / "home/alice/heard.wav") > 1e-4)
+    check("its output is audible on the JACK server", rms(machine.root / "home/alice/heard.wav") > 1e-4)
     machine.at("systemctl", "stop", "melos-alice", "jack")
-    check("the user's state lies in the user's home", (machine.root / "home/alice/.local/state/melos/state.toml").exists())
+    check("the user's state is in the user's home", (machine.root / "home/alice/.local/state/melos/state.toml").exists())
 
 
 def purge(machine, take):
     machine.at("apt-get", "remove", "-yq", "melos")
-    check("after the removal the configuration is still there", (machine.root / "etc/melos/melos.toml").exists())
-    said = machine.at("apt-get", "purge", "-yq", "melos")
+    check("the configuration is kept after removal", (machine.root / "etc/melos/melos.toml").exists())
+    output = machine.at("apt-get", "purge", "-yq", "melos")
     for gone in ("usr/bin/melos", "usr/lib/melos", "usr/share/melos", "etc/melos/melos.toml", "var/lib/melos/state.toml"):
-        check(f"after the purge there is no /{gone}", not (machine.root / gone).exists())
-    check("recordings stay, and it says where", (machine.root / take.lstrip("/")).exists() and "recordings are kept" in said, said)
+        check(f"/{gone} is gone after the purge", not (machine.root / gone).exists())
+    check("recordings are kept, and the output says where", (machine.root / take.lstrip("/")).exists() and "recordings are kept" in output, output)
 
 
 def main():

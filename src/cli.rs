@@ -142,7 +142,7 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// Writes a line to standard error; it is fine if nobody reads it.
+/// Writes a line to standard error, ignoring failures.
 fn tell(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -91,7 +91,7 @@ pub struct Engine {
     reverb: Reverb,
     tone: Tone,
     play: Ramp,
-    /// Seconds that the next fade of it takes; 0 for the usual.
+    /// Duration in seconds of the next fade of `play`; 0 for the default.
     play_fade: f32,
     limiter: Limiter,
     gate: Ramp,

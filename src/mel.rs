@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scale_is_its_own_inverse() {
+    fn the_mel_scale_can_be_inverted() {
         for hz in [30.0, 440.0, 999.0, 1001.0, 18_000.0] {
             assert!((mel_to_hz(hz_to_mel(hz)) - hz).abs() < 1e-6);
         }

@@ -1,5 +1,5 @@
 //! The structure of the source: a module uses only modules above it in `src/lib.rs`, which lists them in data-flow order, no
-//! two files use each other, and every counter has a reader.
+//! files depend on each other in a cycle, and every counter has a reader.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,12 +60,12 @@ fn named(source: &str) -> Vec<String> {
     paths(source).into_iter().filter(|path| path[0] == "crate").map(|path| path[1].clone()).collect()
 }
 
-/// The part of a source text before its tests.
+/// Returns the part of a source text before its tests.
 fn without_tests(source: &str) -> &str {
     source.split("\n#[cfg(test)]\nmod ").next().unwrap_or(source)
 }
 
-/// Splits the re-exports (`pub use`) off a source text.
+/// Separates the re-exports (`pub use`) from the rest of a source text.
 fn split_reexports(source: &str) -> (String, String) {
     let (mut code, mut reexports) = (String::new(), String::new());
     for line in source.split_inclusive(';') {
@@ -121,8 +121,8 @@ impl Crate {
         reexport.and_then(|path| self.resolve(&base, path)).or(Some(base))
     }
 
-    /// The other modules that each module uses, except those that it is inside of: a submodule is a part of its parents
-    /// and shares their vocabulary.
+    /// The other modules that each module uses, except its ancestors: a submodule is part of its parents and shares their
+    /// vocabulary.
     fn uses(&self) -> BTreeMap<&Vec<String>, Vec<Vec<String>>> {
         let uses = self.0.iter().map(|(module, (code, _))| {
             let used = paths(code).into_iter().filter_map(|path| self.resolve(module, &path));
@@ -133,12 +133,12 @@ impl Crate {
 }
 
 #[test]
-fn files_do_not_use_each_other_in_circles() {
+fn files_do_not_depend_on_each_other_in_cycles() {
     for (root, at_least) in [("src", 800), ("crates/corpus/src", 50)] {
         let sources = Crate::read(root);
         let mut uses = sources.uses();
-        assert!(uses.values().flatten().count() > at_least, "paths are found in {root}");
-        // Whatever uses nothing that is left is in no circle.
+        assert!(uses.values().flatten().count() > at_least, "too few paths found in {root}");
+        // A module that uses none of the remaining ones is not part of a cycle.
         loop {
             let left: Vec<_> = uses.keys().map(|module| (*module).clone()).collect();
             uses.retain(|_, used| used.iter().any(|used| left.contains(used)));
@@ -152,20 +152,20 @@ fn files_do_not_use_each_other_in_circles() {
             used.into_iter().map(|used| format!("{root}: {} uses {}", module.join("::"), used.join("::")))
         });
         let circular: Vec<_> = circular.collect();
-        assert!(circular.is_empty(), "in circles, or use something in a circle:\n{}", circular.join("\n"));
+        assert!(circular.is_empty(), "part of a cycle, or dependent on one:\n{}", circular.join("\n"));
     }
 }
 
 #[test]
 fn modules_only_name_modules_above_them() {
     let order = declared();
-    assert!(order.len() > 10, "src/lib.rs declares its modules as `pub mod x;`");
+    assert!(order.len() > 10, "src/lib.rs should declare its modules as `pub mod x;`");
     let mut files = Vec::new();
     rust_files(Path::new("src"), &mut files);
     let mut wrong = Vec::new();
     for file in files {
         let inside = file.strip_prefix("src").unwrap();
-        // Tests may use modules below: they drive a module through its users.
+        // Tests may use modules below theirs: they drive a module through its users.
         if inside.iter().any(|part| part == "tests" || part == "tests.rs") {
             continue;
         }
@@ -173,14 +173,14 @@ fn modules_only_name_modules_above_them() {
         let Some(own) = order.iter().position(|name| *name == module) else { continue };
         for name in named(&fs::read_to_string(&file).unwrap()) {
             if order.iter().position(|other| *other == name).is_some_and(|other| other > own) {
-                wrong.push(format!("{}: names {name}, which stands below {module}", file.display()));
+                wrong.push(format!("{}: names {name}, which is below {module}", file.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The functions of a source text, each by its name with its body.
+/// Returns the name and body of every function in a source text.
 fn functions(source: &str) -> Vec<(&str, &str)> {
     let name = |text: &str| text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(0);
     source.split("fn ").skip(1).map(|text| (&text[..name(text)], text)).collect()
@@ -219,7 +219,7 @@ fn every_counter_has_a_reader() {
                     [".load(", ".swap(", ".each_ref(", ".iter("].iter().any(|read| rest.starts_with(read))
                 })
             };
-            // A function that reads it, and that is called by another one; `drop` is called by the compiler.
+            // Its readers must be called by another function; `drop` is called by the compiler.
             let readers = if of_tuple { &own } else { &all };
             let is_called = |name: &str| {
                 let call = [format!(".{name}("), format!("::{name}(")];
@@ -234,7 +234,7 @@ fn every_counter_has_a_reader() {
             assert!(is_read, "nothing reads the counter `{counter}`; if it counts losses, use `event::health`");
         }
     }
-    assert!(found > 10, "counters are found");
+    assert!(found > 10, "too few counters found");
 }
 
 /// Returns the first column of the module table in `ARCHITECTURE.md`.
@@ -255,8 +255,8 @@ fn the_module_table_matches_the_source_folder() {
     found.dedup();
     let mut declared_sorted = declared();
     declared_sorted.sort();
-    assert_eq!(declared_sorted, found, "src/lib.rs declares what is in src/");
-    assert_eq!(documented(), declared(), "ARCHITECTURE.md lists the modules in the order of src/lib.rs");
+    assert_eq!(declared_sorted, found, "src/lib.rs should declare the modules in src/");
+    assert_eq!(documented(), declared(), "ARCHITECTURE.md should list the modules in the order of src/lib.rs");
 }
 
 #[test]

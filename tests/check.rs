@@ -7,15 +7,15 @@ use std::process::Command;
 
 fn check(paths: &[&Path]) -> (Option<i32>, Vec<String>) {
     let output = Command::new(env!("CARGO_BIN_EXE_melos")).arg("check").args(paths).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    (output.status.code(), said.lines().map(str::to_owned).collect())
+    let report = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), report.lines().map(str::to_owned).collect())
 }
 
 #[test]
 fn shipped_files_are_valid() {
-    let (code, said) = check(&["presets", "mappings", "models"].map(Path::new));
-    assert_eq!(code, Some(0), "{said:?}");
-    assert!(said.last().unwrap().ends_with("0 problems"), "{said:?}");
+    let (code, report) = check(&["presets", "mappings", "models"].map(Path::new));
+    assert_eq!(code, Some(0), "{report:?}");
+    assert!(report.last().unwrap().ends_with("0 problems"), "{report:?}");
 }
 
 #[test]
@@ -31,14 +31,14 @@ fn every_problem_is_reported_with_its_position() {
     write("mappings/box.toml", "schema = 1\nname = \"Box\"\n[[bind]]\ncc = 128\nto = \"reverb\"\n");
     write("mappings/odd.toml", "schema = 1\nname = \"Odd\"\ninherit = \"keybord\"\n");
     write("melos.toml", "[audio]\nhost = \"jak\"\n");
-    let (code, said) = check(
+    let (code, report) = check(
         &["presets", "mappings", "melos.toml"]
             .map(|name| folder.path().join(name))
             .each_ref()
             .map(|path| path.as_path()),
     );
-    assert_eq!(code, Some(78), "{said:?}");
-    for (line, wanted) in said.iter().zip([
+    assert_eq!(code, Some(78), "{report:?}");
+    for (line, wanted) in report.iter().zip([
         "presets/dusk.toml:3: tempo = 9000: expected a number from 40 to 200",
         "presets/dusk.toml:4: revreb = 0.5: there is no parameter \"revreb\"; did you mean \"reverb\"?",
         "mappings/box.toml:4: bind.cc = 128: expected an integer from 0 to 119",
@@ -46,9 +46,9 @@ fn every_problem_is_reported_with_its_position() {
         "melos.toml:2: audio.host = \"jak\": expected one of",
         "5 files checked, 5 problems",
     ]) {
-        assert!(line.contains(wanted), "{wanted} in {said:#?}");
+        assert!(line.contains(wanted), "{wanted} in {report:#?}");
     }
-    assert_eq!(said.len(), 6, "{said:#?}");
+    assert_eq!(report.len(), 6, "{report:#?}");
 }
 
 /// Creates a folder with an invalid preset and returns the expected message.
@@ -65,7 +65,7 @@ fn check_in(folder: &Path, path: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn an_error_is_found_from_any_folder_and_through_links() {
+fn errors_are_found_from_any_folder_and_through_links() {
     let (folder, message) = broken();
     let at = |name: &str| folder.path().join(name);
     std::os::unix::fs::symlink(at("presets"), at("mine")).unwrap();
@@ -85,14 +85,14 @@ fn an_error_is_found_from_any_folder_and_through_links() {
         ("elsewhere", "broken.toml"),
         ("elsewhere", "../mine/broken.toml"),
     ] {
-        let (code, said) = check_in(&at(inside), path);
-        assert!(code == Some(78) && said.contains(message), "{path} in {inside}: {code:?} {said}");
+        let (code, report) = check_in(&at(inside), path);
+        assert!(code == Some(78) && report.contains(message), "{path} in {inside}: {code:?} {report}");
     }
     assert!(check_in(folder.path(), "copy.toml").1.contains("copy.toml:3: tempo"));
 }
 
 #[test]
-fn a_check_of_nothing_fails() {
+fn checking_nothing_fails() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
     fs::write(folder.path().join("notes.toml"), "hello = 1\n").unwrap();
@@ -104,8 +104,8 @@ fn a_check_of_nothing_fails() {
         ("pipe.toml", "regular file"),
         ("/dev/null", "regular file"),
     ] {
-        let (code, said) = check_in(folder.path(), path);
-        assert!(code == Some(78) && said.contains(hint), "{path}: {code:?} {said}");
+        let (code, report) = check_in(folder.path(), path);
+        assert!(code == Some(78) && report.contains(hint), "{path}: {code:?} {report}");
     }
 }
 
@@ -118,8 +118,8 @@ fn files_are_recognised_by_their_keys() {
         ("c.toml", "[audio]\nhost = \"jak\"\n", "did you mean \"jack\""),
     ] {
         fs::write(folder.path().join(name), text).unwrap();
-        let (code, said) = check_in(folder.path(), name);
-        assert!(code == Some(78) && said.contains(hint), "{name}: {said}");
+        let (code, report) = check_in(folder.path(), name);
+        assert!(code == Some(78) && report.contains(hint), "{name}: {report}");
     }
 }
 
@@ -132,9 +132,13 @@ fn large_files_full_of_errors_are_checked_quickly() {
         [("keys.toml", format!("schema = 1\nname = \"x\"\n{keys}")), ("errors.toml", format!("schema = 1\n{errors}"))]
     {
         fs::write(folder.path().join(name), text).unwrap();
-        let (code, said) = check_in(folder.path(), name);
+        let (code, report) = check_in(folder.path(), name);
         assert_eq!(code, Some(78));
-        assert!(said.lines().count() < 110 && said.contains("more problems"), "{name}: {} lines", said.lines().count());
+        assert!(
+            report.lines().count() < 110 && report.contains("more problems"),
+            "{name}: {} lines",
+            report.lines().count()
+        );
     }
     fs::write(folder.path().join("huge.toml"), "tempo = = 90\n".repeat(110_000)).unwrap();
     assert!(check_in(folder.path(), "huge.toml").1.contains("larger than"));

@@ -58,7 +58,7 @@ fn commands_parameters_and_values_are_completed() {
         assert!(presets.contains(&preset.to_owned()), "{presets:?}");
     }
     assert_eq!(offered_here(&["setlist", "e"]), ["evening"]);
-    // Without a daemon, the presets on disk.
+    // Without a daemon, the presets on disk are offered.
     assert!(offered(1, &["preset", "sto"]).contains(&"storm".to_owned()));
     // Other shells get a script that works the same way.
     for shell in ["zsh", "fish"] {

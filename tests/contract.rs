@@ -33,8 +33,11 @@ fn numbers_match_the_source() {
 
 #[test]
 fn the_text_output_has_one_number_per_line() {
-    let said = contract(&[]);
-    let words: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert!(words.iter().all(|line| line.len() == 2), "{said}");
-    assert!(words.contains(&vec!["mel.hop", "512"]) && words.contains(&vec!["emotions.calm.valence", "0.4"]), "{said}");
+    let printed = contract(&[]);
+    let words: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(words.iter().all(|line| line.len() == 2), "{printed}");
+    assert!(
+        words.contains(&vec!["mel.hop", "512"]) && words.contains(&vec!["emotions.calm.valence", "0.4"]),
+        "{printed}"
+    );
 }

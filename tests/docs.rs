@@ -69,7 +69,7 @@ fn files_in_the_documentation_are_valid() {
             kind => {
                 assert!(
                     !kind.starts_with("toml"),
-                    "{place}: say what it is: toml preset, toml setlist, toml mapping or toml config"
+                    "{place}: label it toml preset, toml setlist, toml mapping or toml config"
                 );
                 continue;
             }

@@ -31,8 +31,8 @@ fn rms(samples: &[f32]) -> f32 {
     (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt()
 }
 
-/// Returns the longest run of identical samples: silence or a stuck stream.
-fn longest_standstill(samples: &[f32]) -> usize {
+/// Returns the length of the longest run of identical samples: silence or a stuck stream.
+fn longest_constant_run(samples: &[f32]) -> usize {
     samples.chunk_by(|a, b| a == b).map(<[f32]>::len).max().unwrap_or(0)
 }
 
@@ -75,10 +75,10 @@ fn share_in_key(samples: &[f32], key: Key) -> f32 {
 }
 
 /// Asserts that neither channel has gaps or clicks.
-fn assert_whole(sound: &[Vec<f32>; 2]) {
+fn assert_uninterrupted(sound: &[Vec<f32>; 2]) {
     for channel in sound {
-        assert!(longest_standstill(channel) < 480, "no gap: {} equal samples", longest_standstill(channel));
-        assert_eq!(clicks(channel), 0, "no click");
+        assert!(longest_constant_run(channel) < 480, "a gap of {} equal samples", longest_constant_run(channel));
+        assert_eq!(clicks(channel), 0, "clicks");
     }
 }
 
@@ -87,16 +87,16 @@ fn mono([left, right]: &[Vec<f32>; 2]) -> Vec<f32> {
     left.iter().zip(right).map(|(left, right)| 0.5 * (left + right)).collect()
 }
 
-/// Only one test at a time uses the server.
+/// Only one test at a time may use the server.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
-fn the_instrument_plays_and_follows() {
+fn the_instrument_plays_and_responds() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let _server = JackServer::start(SERVER, 512);
     let daemon = Daemon::start(folder.path(), &["--audio", "jack", "--preset", "calm", "--key", "D", "--seed", "5"]);
-    let heard = |name: &str, seconds: u32| {
+    let listen = |name: &str, seconds: u32| {
         let path = folder.path().join(name);
         assert!(record(&path, seconds).wait().unwrap().success());
         let sound = channels(&path);
@@ -106,20 +106,20 @@ fn the_instrument_plays_and_follows() {
     daemon.oscsend(&["/melos/mode", "s", "major"]);
     daemon.oscsend(&["/melos/level/pad", "f", "-6"]);
 
-    // Harmony and network are each in the key.
+    // Harmony and network, each alone, are in key.
     for (name, muted) in [("network.wav", "/melos/mute/harmony"), ("harmony.wav", "/melos/mute/network")] {
         daemon.oscsend(&[muted, "i", "1"]);
-        let sound = heard(name, 8);
+        let sound = listen(name, 8);
         daemon.oscsend(&[muted, "i", "0"]);
         // Skip the tail of the other layer.
         let sound = &mono(&sound)[48_000..];
-        assert!(rms(sound) > 0.001, "{name} is heard: {}", rms(sound));
+        assert!(rms(sound) > 0.001, "{name} is inaudible: {}", rms(sound));
         let inside = share_in_key(sound, Key { tonic: 2, mode: Mode::Major });
         let outside = share_in_key(sound, Key { tonic: 8, mode: Mode::Major });
         assert!(inside > 0.85 && inside > outside + 0.5, "{name} in D major: {inside}, in A flat major {outside}");
     }
 
-    // One recording across two mood changes: one over OSC, one from another program's keyboard.
+    // One recording across two mood changes: one over OSC, one by a MIDI program change from another program.
     let mut desk = python("tests/clients/jack_midi_desk.py", &[])
         .env("JACK_DEFAULT_SERVER", SERVER)
         .stdin(Stdio::piped())
@@ -134,43 +134,43 @@ fn the_instrument_plays_and_follows() {
     let mut recorder = record(&path, 20);
     sleep(Duration::from_secs(6));
     daemon.oscsend(&["/melos/emotion", "s", "angry"]);
-    let status = daemon.wait_until("angry", |status| status["parameters"]["emotion"] == "angry");
+    let status = daemon.wait_until("the mood is angry", |status| status["parameters"]["emotion"] == "angry");
     assert_eq!(status["parameters"]["emotion/angry"], 1.0);
     sleep(Duration::from_secs(6));
     // Program 8 of the keyboard mapping, then its volume.
     writeln!(desk.stdin.as_ref().unwrap(), "c007\nb0077f").unwrap();
-    daemon.wait_until("mysterious", |status| status["parameters"]["preset"] == "mysterious");
+    daemon.wait_until("the preset is mysterious", |status| status["parameters"]["preset"] == "mysterious");
     assert!(recorder.wait().unwrap().success());
     let _ = desk.kill();
     let _ = desk.wait();
     let sound = channels(&path);
-    assert_whole(&sound);
+    assert_uninterrupted(&sound);
     let (sum, side) = (mono(&sound), &sound[0]);
     let (calm, angry) = (&side[48_000..4 * 48_000], &side[8 * 48_000..11 * 48_000]);
     let last = &side[side.len() - 3 * 48_000..];
-    assert!(rms(calm) > 0.003, "calm music is heard: {}", rms(calm));
-    assert!(rms(angry) > 1.5 * rms(calm), "anger is louder: {} after {}", rms(angry), rms(calm));
-    assert!(rms(last) < 0.8 * rms(angry), "mystery is softer: {} after {}", rms(last), rms(angry));
-    assert!(rms(&sum) > 0.6 * rms(side), "the sides do not cancel: {} of {}", rms(&sum), rms(side));
+    assert!(rms(calm) > 0.003, "calm is inaudible: {}", rms(calm));
+    assert!(rms(angry) > 1.5 * rms(calm), "angry should be louder than calm: {} and {}", rms(angry), rms(calm));
+    assert!(rms(last) < 0.8 * rms(angry), "mysterious should be softer than angry: {} and {}", rms(last), rms(angry));
+    assert!(rms(&sum) > 0.6 * rms(side), "the channels cancel in mono: {} of {}", rms(&sum), rms(side));
 
     // SIGTERM fades out.
     let end = folder.path().join("end.wav");
     let mut recorder = record(&end, 5);
     sleep(Duration::from_secs(1));
-    let (status, said) = daemon.terminate();
-    assert!(status.success(), "{said}");
-    assert!(said.contains("fading out"), "{said}");
+    let (status, log) = daemon.terminate();
+    assert!(status.success(), "{log}");
+    assert!(log.contains("fading out"), "{log}");
     assert!(recorder.wait().unwrap().success());
     for end in channels(&end) {
-        let last = end.iter().rposition(|sample| *sample != 0.0).expect("something was heard");
+        let last = end.iter().rposition(|sample| *sample != 0.0).expect("the recording should not be silent");
         let tail = &end[..=last];
-        assert!(rms(&tail[tail.len().saturating_sub(2400)..]) < 0.01, "it fades out before it stops");
-        assert_eq!(clicks(tail), 0, "and does not click");
+        assert!(rms(&tail[tail.len().saturating_sub(2400)..]) < 0.01, "the output should fade out before it stops");
+        assert_eq!(clicks(tail), 0, "the fade-out should not click");
     }
 }
 
 #[test]
-fn nothing_is_lost_when_the_server_dies() {
+fn no_setting_is_lost_when_the_server_dies() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let mut server = JackServer::start(SERVER, 512);
@@ -179,20 +179,20 @@ fn nothing_is_lost_when_the_server_dies() {
         daemon.oscsend(&message);
     }
     let before = daemon
-        .wait_until("it plays", |status| status["state"] == "playing" && status["parameters"]["temperature"] == 0.5);
+        .wait_until("Melos plays", |status| status["state"] == "playing" && status["parameters"]["temperature"] == 0.5);
     server.kill();
-    let lost = daemon.wait_until("the loss is said", |status| status["state"] == "no-device");
+    let lost = daemon.wait_until("the loss is reported", |status| status["state"] == "no-device");
     daemon.oscsend(&["/melos/valence", "f", "-0.25"]);
-    daemon.wait_until("the clock goes on unheard", |status| {
+    daemon.wait_until("the clock continues without a device", |status| {
         status["seconds"].as_f64() > lost["seconds"].as_f64().map(|seconds| seconds + 1.0)
             && status["parameters"]["valence"] == -0.25
     });
     drop(server);
-    // A server that stays: `start` may try another one first.
+    // Not `start`, which may start another server first and stop it again.
     let _server = JackServer::patient(SERVER);
     let begun = Instant::now();
-    let after = daemon.wait_until("it is back", |status| status["state"] == "playing");
-    println!("back {:?} after the server", begun.elapsed());
+    let after = daemon.wait_until("Melos plays again", |status| status["state"] == "playing");
+    println!("playing again {:?} after the server started", begun.elapsed());
     assert_eq!(after["losses"]["device_losses"], 1);
     // Valence changes the mood, and the tempo follows.
     let moved = |id: &str| ["valence", "arousal", "tempo"].contains(&id) || id.starts_with("emotion");
@@ -203,6 +203,6 @@ fn nothing_is_lost_when_the_server_dies() {
     let path = folder.path().join("after.wav");
     assert!(record(&path, 5).wait().unwrap().success());
     let sound = channels(&path);
-    assert!(rms(&sound[0]) > 0.003, "it should be audible again: {}", rms(&sound[0]));
-    assert_whole(&sound);
+    assert!(rms(&sound[0]) > 0.003, "inaudible after the restart: {}", rms(&sound[0]));
+    assert_uninterrupted(&sound);
 }

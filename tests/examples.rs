@@ -77,7 +77,7 @@ fn the_supercollider_script_steers_and_receives_beats() {
     let sclang = Client::spawn(
         Command::new("sclang")
             .arg(script)
-            // It needs a writable home and must run without a screen and without a sandbox, which root cannot have.
+            // sclang needs a writable home folder, and must run without a display and without the sandbox, which root cannot use.
             .env("HOME", folder.path())
             .envs([("QT_QPA_PLATFORM", "offscreen"), ("QTWEBENGINE_DISABLE_SANDBOX", "1")])
             .stdin(Stdio::piped()),
@@ -131,7 +131,7 @@ fn web_pages_steer_listen_and_reconnect() {
     fs::write(&script, text).unwrap();
     let node = Client::spawn(Command::new("node").arg("--experimental-websocket").arg(script));
     node.expect_all(&["beat 1 of bar 2.", "chord ", "key D"]);
-    daemon.wait_until("the page has moved something", |status| near(&status["parameters"]["emotion/angry"], 0.5));
+    daemon.wait_until("the page has set an emotion", |status| near(&status["parameters"]["emotion/angry"], 0.5));
     let _again = daemon.start_again(folder.path(), &quiet("E"));
     node.expect("key E");
 }
@@ -165,7 +165,7 @@ fn the_chataigne_module_matches_its_script() {
         let callback = command["callback"].as_str().unwrap();
         let parameters = command["parameters"].as_object().unwrap().len();
         let start = format!("function {callback}(");
-        let at = script.find(&start).unwrap_or_else(|| panic!("{name} calls {callback}, which is not there"));
+        let at = script.find(&start).unwrap_or_else(|| panic!("{name} calls {callback}, which does not exist"));
         let taken = script[at + start.len()..].split(')').next().unwrap().split(',').count();
         assert_eq!(taken, parameters, "{name}");
     }
@@ -180,7 +180,7 @@ fn the_chataigne_module_matches_its_script() {
 }
 
 #[test]
-fn the_sensor_script_steers() {
+fn the_sensor_script_steers_melos() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let readings = folder.path().join("readings");
@@ -190,7 +190,7 @@ fn the_sensor_script_steers() {
     let status =
         python("examples/sensor.py", &["--port", &port]).stdin(fs::File::open(readings).unwrap()).status().unwrap();
     assert!(status.success());
-    daemon.wait_until("the sensors have been heard", |status| {
+    daemon.wait_until("the sensor readings have arrived", |status| {
         near(&status["parameters"]["arousal"], 1.0) && near(&status["parameters"]["valence"], 1.0)
     });
 }
@@ -207,26 +207,26 @@ fn the_mqtt_bridge_connects_a_broker() {
     let ports = ["--port", &daemon.osc.to_string(), "--broker-port", &port];
     let bridge = Client::spawn(&mut python(bridge.to_str().unwrap(), &ports));
     bridge.expect("broker: Success");
-    let hear = || Client::spawn(Command::new("mosquitto_sub").args(["-p", &port, "-v", "-t", "melos/#"]));
-    let display = hear();
+    let listen = || Client::spawn(Command::new("mosquitto_sub").args(["-p", &port, "-v", "-t", "melos/#"]));
+    let display = listen();
     display.expect_all(&["melos/online 1", "melos/key D", "melos/beat 1 "]);
     let publish = |arguments: &[&str]| {
         assert!(Command::new("mosquitto_pub").args(["-p", &port]).args(arguments).status().unwrap().success());
     };
     publish(&["-t", "melos/set/emotion", "-m", "angry"]);
-    daemon.wait_until("a mood was chosen", |status| status["parameters"]["emotion"] == "angry");
+    daemon.wait_until("a mood is set", |status| status["parameters"]["emotion"] == "angry");
     publish(&["-t", "melos/set/preset/next", "-n"]);
     daemon.wait_until("a trigger has fired", |status| status["parameters"]["preset"] == "cathedral");
     publish(&["-t", "melos/set/level/pad", "-m", "-9.5"]);
     display.expect("melos/level/pad -9.5");
     let _again = daemon.start_again(folder.path(), &quiet("E"));
     display.expect("melos/key E");
-    // Kept by the broker for displays that come later.
-    hear().expect("melos/key E");
+    // Retained by the broker for displays that connect later.
+    listen().expect("melos/key E");
 }
 
 #[test]
-fn the_art_net_bridge_moves_lights_and_hears_a_desk() {
+fn the_art_net_bridge_drives_lights_and_follows_a_desk() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let (osc, lights, desk) = (daemon.osc.to_string(), client::free_port(), client::free_port());
@@ -248,7 +248,7 @@ fn the_art_net_bridge_moves_lights_and_hears_a_desk() {
     drop(again);
 }
 
-/// A copy of a bridge that subscribes again sooner.
+/// Copies a bridge, with a shorter subscription interval.
 fn bridge(name: &str, folder: &Path) -> PathBuf {
     let text = fs::read_to_string(format!("examples/{name}")).unwrap();
     assert!(text.contains("RENEW = 10 "), "{name}");

@@ -1,7 +1,7 @@
-//! The music continues whatever fails: the real program under JACK's dummy driver, recorded by another one, while its disk,
-//! log reader, descriptors, memory, senders or sound server fail. There must be no silence and no click, and it must recover
-//! afterwards.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic; helpers say what they see")]
+//! The music continues whatever fails: the real program under JACK's dummy driver, recorded by another program, while its
+//! disk, log reader, descriptors, memory, senders or sound server fail. There must be no silence and no click, and Melos must
+//! recover afterwards.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic; helpers print what they see")]
 
 #[path = "support/client.rs"]
 mod client;
@@ -56,10 +56,10 @@ fn a_full_disk() {
     seconds(1.0);
     disk.fill();
     stage.wait_for_trouble(&["recording"]);
-    let status = stage.daemon.wait_until("it does not record", |status| status["parameters"]["record"] == false);
+    let status = stage.daemon.wait_until("recording has stopped", |status| status["parameters"]["record"] == false);
     let kept = hound::WavReader::open(status["recording"]["file"].as_str().unwrap()).unwrap().duration();
     assert!(kept > 24_000, "only {kept} frames of the take were kept");
-    // The space of the part that could not be written was freed.
+    // Discarding the part that could not be written has freed some space.
     disk.fill();
     for n in 0..200 {
         stage.daemon.send_datagram(&message("/melos/scene/store", &format!("number {n}")));
@@ -67,11 +67,11 @@ fn a_full_disk() {
     stage.wait_for_trouble(&["state", "control-log"]);
     disk.free();
     stage.begin_take();
-    stage.wait_until_well();
+    stage.wait_until_healthy();
     for file in ["state.toml", "session.log"] {
         assert!(fs::read_to_string(disk.path().join(file)).unwrap().contains("number 199"), "{file}");
     }
-    stage.was_heard();
+    stage.finish();
 }
 
 #[test]
@@ -80,12 +80,12 @@ fn a_read_only_disk() {
     disk.set_writable(false);
     let stage = OnStage::start(&disk.path());
     stage.wait_for_trouble(&["state", "control-log", "lock"]);
-    stage.follows();
+    stage.check_response();
     disk.set_writable(true);
     stage.begin_take();
-    stage.wait_until_well();
+    stage.wait_until_healthy();
     assert!(disk.path().join("session.log").is_file() && disk.path().join("state.toml").is_file());
-    stage.was_heard();
+    stage.finish();
 }
 
 #[test]
@@ -97,15 +97,15 @@ fn a_disk_that_breaks_during_a_write() {
     seconds(1.0);
     disk.break_down();
     stage.wait_for_trouble(&["recording", "control-log"]);
-    stage.daemon.wait_until("it does not record", |status| status["parameters"]["record"] == false);
+    stage.daemon.wait_until("recording has stopped", |status| status["parameters"]["record"] == false);
     // A different disk, without a restart.
     let folder = elsewhere.path().display();
     fs::write(stage.config(), format!("[recordings]\nkeep_free_gb = 0\nfolder = \"{folder}\"\n")).unwrap();
-    stage.daemon.wait_until("a take elsewhere", |status| {
+    stage.daemon.wait_until("a take starts on the other disk", |status| {
         stage.daemon.oscsend(&["/melos/record", "i", "1"]);
         status["recording"]["on"] == true && status["troubles"]["recording"].is_null()
     });
-    stage.was_heard();
+    stage.finish();
 }
 
 #[test]
@@ -114,10 +114,10 @@ fn a_slow_disk() {
     let stage = OnStage::start(&disk.path());
     stage.begin_take();
     disk.be_slow(3);
-    stage.wait_until_well();
+    stage.wait_until_healthy();
     let status = stage.daemon.status().unwrap();
     assert_eq!((&status["recording"]["missing_seconds"], &status["losses"]["failed_takes"]), (&0.0.into(), &0.into()));
-    stage.was_heard();
+    stage.finish();
 }
 
 #[test]
@@ -128,24 +128,24 @@ fn a_hung_disk() {
     disk.freeze();
     stage.daemon.oscsend(&["/melos/emotion", "s", "angry"]);
     seconds(2.0);
-    stage.follows();
+    stage.check_response();
     seconds(5.0);
     disk.thaw();
-    let status = stage.daemon.wait_until("the gap is told", |status| status["recording"]["missing_seconds"] != 0.0);
+    let status = stage.daemon.wait_until("the gap is reported", |status| status["recording"]["missing_seconds"] != 0.0);
     stage.daemon.oscsend(&["/melos/record", "i", "0"]);
-    let status = stage.daemon.wait_until("the take's end", |now| {
+    let status = stage.daemon.wait_until("the take ends", |now| {
         now["recording"]["on"] == false && now["recording"]["file"] == status["recording"]["file"]
     });
     let mut take = hound::WavReader::open(status["recording"]["file"].as_str().unwrap()).unwrap();
     let silent = take.samples::<i32>().filter(|sample| *sample.as_ref().unwrap() == 0).count() / 2;
     let missing = (status["recording"]["missing_seconds"].as_f64().unwrap() * 48_000.0).round() as usize;
     assert!((missing..missing + 500).contains(&silent), "{missing} frames reported missing, {silent} silent");
-    stage.wait_until_well();
-    stage.was_heard();
+    stage.wait_until_healthy();
+    stage.finish();
 }
 
 #[test]
-fn no_descriptor_left() {
+fn no_file_descriptors_left() {
     let (_state, stage) = on_stage();
     let process = stage.daemon.id();
     let limit = |files: &str| {
@@ -155,23 +155,23 @@ fn no_descriptor_left() {
     let before = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     limit(&before.to_string());
     let used = processor_seconds(process);
-    // They wait, because nobody can accept them.
+    // These connections wait, because the daemon cannot accept them.
     let waiting: Vec<_> = (0..20).map(|_| TcpStream::connect(("127.0.0.1", stage.daemon.http)).unwrap()).collect();
     stage.daemon.oscsend(&["/melos/record", "i", "1"]);
     stage.daemon.oscsend(&["/melos/preset", "s", "storm"]);
     seconds(2.0);
     let used = processor_seconds(process) - used;
-    assert!(used < 1.7, "{used} s of CPU time in 2 s: it is busy-waiting");
+    assert!(used < 1.7, "{used} s of CPU time in 2 s: busy-waiting");
     limit("1024");
     drop(waiting);
-    stage.daemon.wait_until("the preset", |status| status["parameters"]["preset"] == "storm");
+    stage.daemon.wait_until("the preset is loaded", |status| status["parameters"]["preset"] == "storm");
     stage.begin_take();
-    stage.wait_until_well();
+    stage.wait_until_healthy();
     let after = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     assert!(after < before + 12, "{before} descriptors before, {after} after");
-    let said = stage.daemon.log();
-    assert!(!said.contains("model"), "networks should be reloaded only if they change: {said}");
-    stage.was_heard();
+    let log = stage.daemon.log();
+    assert!(!log.contains("model"), "networks should be reloaded only if they change: {log}");
+    stage.finish();
 }
 
 /// Returns the CPU time of a process in seconds.
@@ -219,10 +219,10 @@ fn little_memory_and_many_greedy_clients() {
     }
     seconds(1.0);
     let grown = field("VmRSS:").saturating_sub(resident) >> 10;
-    assert!(grown < 64, "{grown} MB more");
+    assert!(grown < 64, "memory grew by {grown} MB");
     drop(sockets);
-    stage.wait_until_well();
-    stage.was_heard();
+    stage.wait_until_healthy();
+    stage.finish();
 }
 
 #[test]
@@ -232,14 +232,14 @@ fn a_log_reader_that_hangs_and_then_dies() {
     let stage = OnStage::start_logging_to(writer.into(), state.path());
     mistakes(&stage);
     seconds(1.5);
-    stage.follows();
+    stage.check_response();
     drop(reader);
     mistakes(&stage);
     seconds(1.0);
-    stage.was_heard();
+    stage.finish();
 }
 
-/// Makes it log a lot.
+/// Makes Melos log a lot.
 fn mistakes(stage: &OnStage) {
     for n in 0..2000 {
         stage.daemon.send_datagram(&message("/melos/chord", &format!("H{n}")));
@@ -247,14 +247,14 @@ fn mistakes(stage: &OnStage) {
 }
 
 #[test]
-fn senders_with_a_fast_clock_floods_and_noise() {
+fn fast_clocks_floods_and_noise() {
     let (_state, stage) = on_stage();
     a_fast_clock(&stage);
     a_flood_and_noise(&stage);
-    stage.was_heard();
+    stage.finish();
 }
 
-/// Schedules far more than fits for the next hour, then steers.
+/// Schedules far more messages for the next hour than fit, then steers.
 fn a_fast_clock(stage: &OnStage) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let late = vec![message("/melos/emotion", "sad"); 100];
@@ -263,9 +263,9 @@ fn a_fast_clock(stage: &OnStage) {
         seconds(0.005);
     }
     let refused = |status: &serde_json::Value| status["losses"]["lost_scheduled"].as_u64() > Some(1000);
-    stage.daemon.wait_until("the rest is refused", refused);
+    stage.daemon.wait_until("the excess is refused", refused);
     stage.daemon.oscsend(&["/melos/panic"]);
-    stage.follows();
+    stage.check_response();
 }
 
 fn a_flood_and_noise(stage: &OnStage) {
@@ -284,7 +284,7 @@ fn a_flood_and_noise(stage: &OnStage) {
         stage.daemon.send_datagram(&[b"#bundle\0", &noise[..]].concat());
         seconds(0.001);
     }
-    stage.daemon.wait_until("the last values", |status| status["parameters"]["valence"] == 0.25);
+    stage.daemon.wait_until("the last values arrive", |status| status["parameters"]["valence"] == 0.25);
 }
 
 #[test]
@@ -295,10 +295,10 @@ fn a_hung_listener_and_a_hung_device() {
     signal(other, "STOP");
     seconds(2.0);
     signal(other, "CONT");
-    stage.follows();
+    stage.check_response();
     seconds(1.0);
     stage.check_sound();
-    // A hiccup, a pause short enough that the client stays, and a longer one.
+    // A hiccup, a pause short enough for JACK to keep the client, and a longer one.
     for stall in [0.3, 1.2, 3.5] {
         stage.server.signal("STOP");
         seconds(stall);
@@ -306,14 +306,14 @@ fn a_hung_listener_and_a_hung_device() {
         let playing = |status: &serde_json::Value| {
             status["state"] == "playing" && status["output"].as_str().is_some_and(|name| name.contains("melos-audio,"))
         };
-        stage.daemon.wait_until("it plays under its name", playing);
-        stage.listen_anew();
-        stage.follows();
+        stage.daemon.wait_until("Melos plays through its own client", playing);
+        stage.restart_recording();
+        stage.check_response();
         seconds(1.0);
         stage.check_sound();
     }
-    stage.wait_until_well();
-    stage.listen_anew();
+    stage.wait_until_healthy();
+    stage.restart_recording();
     seconds(0.5);
-    stage.was_heard();
+    stage.finish();
 }

@@ -14,12 +14,12 @@ use client::{Client, free_port, python, wait_until_bound};
 use daemon::Daemon;
 use melos::event::health::Loss;
 
-const QUIETLY: [&str; 6] = ["--audio", "null", "--midi", "off", "--preset", "calm"];
+const QUIET: [&str; 6] = ["--audio", "null", "--midi", "off", "--preset", "calm"];
 
 #[test]
 fn every_stream_reaches_a_subscriber() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(folder.path(), &QUIETLY);
+    let daemon = Daemon::start(folder.path(), &QUIET);
     let port = free_port();
     let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
     wait_until_bound(&port);
@@ -46,39 +46,39 @@ fn every_stream_reaches_a_subscriber() {
 #[test]
 fn values_are_rate_limited_and_never_echoed() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(folder.path(), &QUIETLY);
+    let daemon = Daemon::start(folder.path(), &QUIET);
     let pair = Client::spawn(&mut python("tests/clients/osc_pair.py", &[&daemon.osc.to_string()]));
     pair.expect("newest 1.0");
     pair.expect("in order True");
     pair.expect("at most 30 a second True");
     pair.expect("echoed 0");
-    pair.expect("from the other -0.5");
+    pair.expect("from the other client -0.5");
 }
 
 #[test]
 fn bundles_take_effect_at_their_time() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("take.log");
-    let daemon = Daemon::start(folder.path(), &[&QUIETLY[..], &["--control-log", log.to_str().unwrap()]].concat());
+    let daemon = Daemon::start(folder.path(), &[&QUIET[..], &["--control-log", log.to_str().unwrap()]].concat());
     let sent = python("tests/clients/osc_schedule.py", &[&daemon.osc.to_string()]).status();
     assert!(sent.unwrap().success());
-    daemon.wait_until("both values were taken", |status| status["parameters"]["tone"] == 0.75);
+    daemon.wait_until("both values are applied", |status| status["parameters"]["tone"] == 0.75);
     let log = fs::read_to_string(log).unwrap();
-    let taken: Vec<(u64, &str)> = log
+    let applied: Vec<(u64, &str)> = log
         .lines()
         .filter_map(|line| line.split_once(" /melos/tone "))
         .filter_map(|(frame, value)| Some((frame.parse().ok()?, value)))
         .collect();
-    let [(first, "0.25"), (second, "0.75")] = taken[..] else { panic!("{taken:?}") };
+    let [(first, "0.25"), (second, "0.75")] = applied[..] else { panic!("{applied:?}") };
     // A time tag may fall between frames.
     assert!((second - first).abs_diff(4800) <= 1, "{} frames apart", second - first);
 }
 
 #[test]
-fn at_the_next_bar_the_latest_value_applies_and_is_sent() {
+fn the_latest_value_applies_and_is_sent_at_the_next_bar() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("take.log");
-    let daemon = Daemon::start(folder.path(), &[&QUIETLY[..], &["--control-log", log.to_str().unwrap()]].concat());
+    let daemon = Daemon::start(folder.path(), &[&QUIET[..], &["--control-log", log.to_str().unwrap()]].concat());
     let port = free_port();
     let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
     wait_until_bound(&port);
@@ -96,9 +96,9 @@ fn at_the_next_bar_the_latest_value_applies_and_is_sent() {
 #[test]
 fn subscribing_again_sends_the_full_state() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(folder.path(), &QUIETLY);
+    let daemon = Daemon::start(folder.path(), &QUIET);
     let client = Client::spawn(&mut python("tests/clients/osc_again.py", &[&daemon.osc.to_string()]));
-    client.expect("tone at first [-0.15");
+    client.expect("initial tone [-0.15");
     client.expect("missing []");
     client.expect("tone [0.5] format ['flac']");
 }
@@ -109,7 +109,7 @@ fn a_restarted_daemon_sends_its_state_to_new_subscriptions() {
     let port = free_port();
     let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
     wait_until_bound(&port);
-    let first = Daemon::start(folder.path(), &QUIETLY);
+    let first = Daemon::start(folder.path(), &QUIET);
     first.oscsend(&["/melos/subscribe", "i", &port]);
     dump.expect("/melos/record/preroll f 0.0");
     first.oscsend(&["/melos/width", "f", "0.125"]);
@@ -117,7 +117,7 @@ fn a_restarted_daemon_sends_its_state_to_new_subscriptions() {
     assert!(first.terminate().0.success());
 
     // Without a preset, the saved state is restored.
-    let second = Daemon::start(folder.path(), &QUIETLY[..4]);
+    let second = Daemon::start(folder.path(), &QUIET[..4]);
     second.oscsend(&["/melos/subscribe", "i", &port]);
     dump.expect_all(&["/melos/emotion s \"calm\"", "/melos/width f 0.125", "/melos/record/preroll f 0.0"]);
 }

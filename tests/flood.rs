@@ -32,24 +32,24 @@ const AT_REST: [(&str, f64); 8] = [
 ];
 
 #[test]
-fn after_a_flood_the_latest_values_hold_and_every_sample_matches() {
+fn after_a_flood_the_latest_values_apply_and_every_sample_matches() {
     // An overloaded machine affects the sound in ways that the control log cannot record, but they are counted.
     let busy: Vec<_> = (0..3).map_while(|_| flood().err()).collect();
-    assert!(busy.len() < 3, "the machine is too busy to play in time, flood or not: {busy:?}");
+    assert!(busy.len() < 3, "the machine is too busy for real-time playback, with or without a flood: {busy:?}");
 }
 
-/// Floods and compares; returns the losses that make the control log incomplete.
+/// Floods Melos and compares the recording with the render; fails with the losses that make the control log incomplete.
 fn flood() -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    let (log, heard, rendered) =
-        (folder.path().join("take.log"), folder.path().join("heard.wav"), folder.path().join("rendered.wav"));
+    let (log, recorded, rendered) =
+        (folder.path().join("take.log"), folder.path().join("recorded.wav"), folder.path().join("rendered.wav"));
     let _server = JackServer::start(SERVER, 512);
     let arguments = ["--audio", "jack", "--midi", "off", "--preset", "calm", "--control-log", log.to_str().unwrap()];
     let daemon = Daemon::start(folder.path(), &arguments);
-    let mut recorder = record(&heard, 7);
+    let mut recorder = record(&recorded, 7);
     let sent = python("tests/clients/osc_sensors.py", &[&daemon.osc.to_string(), "10000", "5"]).status();
     assert!(sent.unwrap().success());
-    daemon.wait_until("every sensor's last value has won", |status| {
+    daemon.wait_until("every sensor's last value is set", |status| {
         AT_REST.iter().all(|(id, value)| status["parameters"][id] == *value)
     });
     assert!(recorder.wait().unwrap().success());
@@ -63,19 +63,19 @@ fn flood() -> Result<(), String> {
         .arg(&rendered)
         .status();
     assert!(render.unwrap().success());
-    let ([heard, _], [rendered, _]) = (channels(&heard), channels(&rendered));
+    let ([recorded, _], [rendered, _]) = (channels(&recorded), channels(&rendered));
     // Skip the first second.
-    let heard = &heard[RATE..];
-    let standstill = heard.chunk_by(|a, b| a == b).map(<[f32]>::len).max();
-    assert!(standstill < Some(480), "no gap: {standstill:?} equal samples");
+    let recorded = &recorded[RATE..];
+    let longest_run = recorded.chunk_by(|a, b| a == b).map(<[f32]>::len).max();
+    assert!(longest_run < Some(480), "a gap of {longest_run:?} equal samples");
     let losses = ["late_commands", "xruns"].map(|loss| (loss, status["losses"][loss].as_u64().unwrap()));
     if losses.iter().any(|(_, count)| *count > 0) {
         return Err(format!("{losses:?}"));
     }
     // Locate the recording by an excerpt.
-    let start = rendered.windows(2000).position(|window| window == &heard[..2000]);
-    let start = start.expect("the recording is part of the rendered log");
-    let differs = heard.iter().zip(&rendered[start..]).position(|(heard, rendered)| heard != rendered);
+    let start = rendered.windows(2000).position(|window| window == &recorded[..2000]);
+    let start = start.expect("the recording should be part of the rendered log");
+    let differs = recorded.iter().zip(&rendered[start..]).position(|(recorded, rendered)| recorded != rendered);
     assert_eq!(differs, None, "first frame at which the recording differs from the rendered log");
     Ok(())
 }

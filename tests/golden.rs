@@ -3,7 +3,7 @@
 //! `tests/golden/renders.tsv` has, for each render, a hash of its samples for every class of processor it was blessed on,
 //! and its level per tenth of a second. Inference differs in the last bits between classes of processors, so on a class
 //! that is not in the file, only the levels are compared. `MELOS_BLESS=1 cargo test --test golden` regenerates the file;
-//! do this only for a change of the weights or of the sound itself.
+//! do this only after changing the weights or the sound itself.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ const TENTH: usize = 9600;
 /// Level tolerance in decibels on an unknown class of processor.
 const TOLERANCE_DB: f32 = 1.0;
 
-/// Returns the class of processor: the widest vector instructions available to the inference runtime.
+/// Returns the class of this processor: the widest vector instructions available to the inference runtime.
 fn processor() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     return match () {

@@ -37,7 +37,7 @@ fn of(plan: &BarPlan, voice: Voice) -> impl Iterator<Item = &Note> {
     plan.notes.iter().filter(move |note| note.voice == voice)
 }
 
-/// Checks properties that hold for every bar; `keys` are its keys and the beats at which they start.
+/// Checks properties that hold for every bar; `keys` lists the bar's keys with the beats at which they start.
 fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), TestCaseError> {
     prop_assert_eq!(plan.chords[0].0, 0.0);
     prop_assert!(plan.chords.windows(2).all(|pair| pair[0].0 < pair[1].0));
@@ -55,7 +55,7 @@ fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), Test
         };
         prop_assert!(range.contains(&note.note), "{note:?}");
         let chord = chord_at(plan, note.at_beat);
-        let key = keys.iter().rfind(|(from, _)| *from <= note.at_beat).expect("the first is from 0").1;
+        let key = keys.iter().rfind(|(from, _)| *from <= note.at_beat).expect("the first key starts at beat 0").1;
         let fits = chord.contains(note.note) || chord.bass == note.note % 12;
         prop_assert!(fits || note.voice != Voice::Pad && key.contains(note.note), "{note:?} over {chord}");
     }
@@ -206,7 +206,7 @@ proptest! {
             check_bar(&plan, beats, &keys)?;
             for note in heard {
                 let still = plan.notes.iter().find(|new| Note { beats: note.beats, ..**new } == note);
-                prop_assert!(still.is_some_and(|new| new.beats <= note.beats), "{note:?} was played");
+                prop_assert!(still.is_some_and(|new| new.beats <= note.beats), "{note:?} was already playing");
             }
         }
     }
@@ -320,7 +320,7 @@ fn every_pair_of_emotions_uses_different_chords() {
 #[test]
 fn the_plan_follows_the_network_only_after_repeated_deviation() {
     let insisted = chord("Am");
-    let wait = |heard: &dyn Fn(u64, &BarPlan) -> [f32; 12]| {
+    let plans_with = |heard: &dyn Fn(u64, &BarPlan) -> [f32; 12]| {
         let mut harmony = Harmony::new(4);
         let mut plans: Vec<BarPlan> = Vec::new();
         for bar in 0..24 {
@@ -333,13 +333,13 @@ fn the_plan_follows_the_network_only_after_repeated_deviation() {
         }
         plans
     };
-    let obedient = wait(&|_, plan| plan.chords[0].1.chroma().map(|share| share + 0.1));
+    let obedient = plans_with(&|_, plan| plan.chords[0].1.chroma().map(|share| share + 0.1));
     let mut deaf = Harmony::new(4);
     for (bar, plan) in obedient.iter().enumerate() {
         let alone = deaf.plan_bar(&BarRequest { mode: Some(Mode::Major), ..request(bar as u64, Emotion::Happy) });
-        assert_eq!(*plan, alone, "a network that follows should change nothing");
+        assert_eq!(*plan, alone, "a network that follows the plan should not change it");
     }
-    let stubborn = wait(&|_, _| insisted.chroma().map(|share| share + 0.1));
+    let stubborn = plans_with(&|_, _| insisted.chroma().map(|share| share + 0.1));
     assert_ne!(stubborn, obedient);
     let root_at_start = |plans: &[BarPlan]| plans.iter().filter(|plan| plan.chords[0].1 == insisted).count();
     assert!(root_at_start(&stubborn) > root_at_start(&obedient) + 2, "the plan should move to the network's chord");

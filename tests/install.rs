@@ -1,4 +1,4 @@
-//! Upgrading under a running daemon does not disturb it.
+//! Upgrading does not disturb a running daemon.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::{self, File};
@@ -19,7 +19,7 @@ fn files_in_use_are_replaced_and_never_overwritten() {
     install();
     let names = ["bin/melos", "lib/melos/libonnxruntime.so", "share/melos/presets/calm.toml"];
     let paths = names.map(|name| folder.path().join("usr/local").join(name));
-    // Open, as in a running daemon.
+    // Held open, as by a running daemon.
     let held = paths.each_ref().map(|path| File::open(path).unwrap());
     install();
     for (path, held) in paths.iter().zip(held) {

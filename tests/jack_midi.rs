@@ -57,9 +57,9 @@ struct Rig {
     events: Receiver<MidiEvent>,
     wake: Wake,
     start: Instant,
-    /// Devices that came and went.
-    came: usize,
-    went: usize,
+    /// Numbers of devices that appeared and disappeared.
+    connected: usize,
+    disconnected: usize,
     midi: MidiIn,
 }
 
@@ -70,14 +70,14 @@ impl Rig {
         let mapping = Mapping::parse(Path::new("test.toml"), MAPPING).unwrap();
         let midi = MidiIn::start(MidiSystem::Jack, sender, wake.clone(), std::sync::Arc::default()).unwrap();
         let (live, start) = (LiveMappings::new(vec![mapping], Vec::new()), Instant::now());
-        Self { live, events, wake, start, came: 0, went: 0, midi }
+        Self { live, events, wake, start, connected: 0, disconnected: 0, midi }
     }
 
     /// Collects events until `enough` returns true.
     fn run(&mut self, mut enough: impl FnMut(&Self, &[ControlEvent]) -> bool) -> Vec<ControlEvent> {
         let (mut out, begin) = (Vec::new(), Instant::now());
         while !enough(self, &out) {
-            assert!(begin.elapsed() < TIMEOUT, "after {} devices came: {out:?}", self.came);
+            assert!(begin.elapsed() < TIMEOUT, "after {} connections: {out:?}", self.connected);
             let Ok(event) = self.events.try_recv() else {
                 // The reader is woken for every event.
                 self.wake.wait(TIMEOUT);
@@ -85,8 +85,8 @@ impl Rig {
                 continue;
             };
             match event {
-                MidiEvent::Connected(_) => self.came += 1,
-                MidiEvent::Disconnected(_) => self.went += 1,
+                MidiEvent::Connected(_) => self.connected += 1,
+                MidiEvent::Disconnected(_) => self.disconnected += 1,
                 MidiEvent::FeedbackReady(_) | MidiEvent::Sent { .. } => {}
             }
             let start = self.start;
@@ -96,17 +96,17 @@ impl Rig {
         out
     }
 
-    /// Sends with the Python client and returns the events until the sender's port is gone.
+    /// Sends from the Python client and returns the events until its port is gone.
     fn send(&mut self, what: &str) -> Vec<ControlEvent> {
         let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let mut sender =
             Command::new(python).args(["tests/clients/jack_midi_send.py", "melos:midi_in", what]).spawn().unwrap();
-        let went = self.went;
-        // Connecting and leaving are both reported.
+        let disconnected = self.disconnected;
+        // Both its connection and its departure are reported.
         self.run(|rig, _| {
             let failed = sender.try_wait().unwrap().is_some_and(|status| !status.success());
             assert!(!failed, "the sender failed");
-            rig.went >= went + 2
+            rig.disconnected >= disconnected + 2
         })
     }
 }
@@ -126,7 +126,7 @@ fn jack_midi_steers_leads_keeps_time_and_survives_its_server() {
 fn inside(name: &str) {
     let mut rig = Rig::new();
     let mut server = JackServer::patient(name);
-    rig.run(|rig, _| rig.came == 1);
+    rig.run(|rig, _| rig.connected == 1);
 
     let events = rig.send("controls");
     let set = |param, value| ControlEvent::Set(param, value);
@@ -141,7 +141,7 @@ fn inside(name: &str) {
     assert_eq!(events[7], set(Param::Preset, Value::Text("angry".to_owned())));
     assert_eq!(events.len(), 8 + 2000, "every step of the flood should arrive");
 
-    // A 14-bit fader from a MIDI file: every step is exact, and nothing jumps between its two halves.
+    // A 14-bit fader from a MIDI file: every step is exact, and nothing jumps between its two bytes.
     let moves = rig.send("file");
     let widths: Vec<f32> = moves
         .iter()
@@ -177,13 +177,13 @@ fn inside(name: &str) {
         .collect();
     assert!(beats.iter().map(|(beat, _)| *beat as u64).eq(0..17), "{beats:?}");
 
-    let went = rig.went;
+    let disconnected = rig.disconnected;
     server.kill();
-    rig.run(|rig, _| rig.went > went);
+    rig.run(|rig, _| rig.disconnected > disconnected);
     drop(server);
-    let came = rig.came;
+    let connected = rig.connected;
     let _server = JackServer::patient(name);
-    rig.run(|rig, _| rig.came > came);
+    rig.run(|rig, _| rig.connected > connected);
     // The first knob has not moved, so it causes no event.
     assert_eq!(rig.send("controls").len(), 2007);
 }

@@ -1,4 +1,4 @@
-//! A controller with motors and lights (a Python client) on JACK MIDI with a running daemon.
+//! A controller with motors and lights (a Python client), connected to a running daemon through JACK MIDI.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/client.rs"]
@@ -138,19 +138,19 @@ fn motors_and_lights_follow_and_never_fight_the_hand() {
     for position in (64..127).rev() {
         desk.send(&[0xB0, 7, position]);
     }
-    daemon.wait_until("the fader moved it", |status| about(status, "reverb", 64.0 / 127.0));
+    daemon.wait_until("the fader sets the reverb", |status| about(status, "reverb", 64.0 / 127.0));
     daemon.oscsend(&["/melos/hold", "i", "1"]);
-    let mut heard = desk.until("90 25 3c");
+    let mut received = desk.until("90 25 3c");
     sleep(REST);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
-    heard.extend(desk.until("80 25 00"));
-    assert!(!heard.iter().any(|line| line.starts_with("b0 07")), "{heard:?}");
+    received.extend(desk.until("80 25 00"));
+    assert!(!received.iter().any(|line| line.starts_with("b0 07")), "{received:?}");
 
     // The motor has moved the fader to the value, so the next move takes effect, however large.
     daemon.oscsend(&["/melos/reverb", "f", "0"]);
     desk.until("b0 07 00");
     desk.send(&[0xB0, 7, 100]);
-    daemon.wait_until("the fader moved it", |status| about(status, "reverb", 100.0 / 127.0));
+    daemon.wait_until("the fader sets the reverb", |status| about(status, "reverb", 100.0 / 127.0));
 
     // A preset sets the controls and sends everything again.
     daemon.oscsend(&["/melos/preset", "s", "storm"]);
@@ -168,8 +168,8 @@ fn motors_and_lights_follow_and_never_fight_the_hand() {
     desk.expect_all(&["b0 07 72", "b0 01 26", "90 25 3c"]);
     sleep(REST);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
-    let heard = desk.until("80 25 00");
-    assert!(heard.len() <= 2, "feedback loop: {heard:?}");
+    let received = desk.until("80 25 00");
+    assert!(received.len() <= 2, "feedback loop: {received:?}");
     let status = daemon.wait_until("hold is off", |status| status["parameters"]["hold"] == false);
     assert!(about(&status, "reverb", f64::from(0.9f32)) && about(&status, "width", f64::from(0.3f32)), "{status}");
 }
@@ -181,25 +181,25 @@ fn a_control_learned_over_osc_works_immediately_and_after_a_restart() {
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--preset", "calm"]);
     let desk = Program::desk(&[]);
     let client = Program::start(python("tests/clients/osc_learn.py", &[&daemon.osc.to_string(), "reverb"]));
-    // Move it until it is learned.
-    let answer = (0..).find_map(|step: u32| {
+    // Move the control until it is learned.
+    let reply = (0..).find_map(|step: u32| {
         desk.send(&[0xB0, 20, (10 + step % 100) as u8]);
         client.lines.recv_timeout(Duration::from_millis(50)).ok()
     });
-    let answer = answer.unwrap();
-    assert!(answer.starts_with("/melos/learn reverb [[bind]]; cc = 20; channel = 1; to = \"reverb\""), "{answer}");
+    let reply = reply.unwrap();
+    assert!(reply.starts_with("/melos/learn reverb [[bind]]; cc = 20; channel = 1; to = \"reverb\""), "{reply}");
     desk.send(&[0xB0, 20, 0]);
     desk.send(&[0xB0, 20, 127]);
-    daemon.wait_until("the control moves it", |status| about(status, "reverb", 1.0));
+    daemon.wait_until("the control sets the reverb", |status| about(status, "reverb", 1.0));
     assert!(daemon.terminate().0.success());
     drop(desk);
 
     let daemon = Daemon::start(state.path(), &["--audio", "jack"]);
-    daemon.wait_until("the state is back", |status| about(status, "reverb", 1.0));
+    daemon.wait_until("the state is restored", |status| about(status, "reverb", 1.0));
     let desk = Program::desk(&[]);
     desk.until("connected");
     // Messages sent before the daemon sees the connection are lost.
-    daemon.wait_until("the control still moves it", |status| {
+    daemon.wait_until("the control still sets the reverb", |status| {
         desk.send(&[0xB0, 20, 127]);
         desk.send(&[0xB0, 20, 0]);
         about(status, "reverb", 0.0)
@@ -208,7 +208,7 @@ fn a_control_learned_over_osc_works_immediately_and_after_a_restart() {
     client.until("/melos/learn reverb ");
     desk.send(&[0xB0, 20, 127]);
     daemon.oscsend(&["/melos/width", "f", "0.25"]);
-    daemon.wait_until("the control moves nothing any more", |status| {
+    daemon.wait_until("the control no longer has any effect", |status| {
         about(status, "width", 0.25) && about(status, "reverb", 0.0)
     });
 }
@@ -231,6 +231,6 @@ fn two_devices_at_once_keep_their_mappings() {
     let reverb = (status["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;
     desk.until(&format!("b0 07 {reverb:02x}"));
     desk.send(&[0xB0, 7, 127]);
-    daemon.wait_until("the desk's fader moved the room", |status| about(status, "reverb", 1.0));
+    daemon.wait_until("the desk's fader sets the reverb", |status| about(status, "reverb", 1.0));
     assert!(about(&daemon.status().unwrap(), "level/master", 0.0));
 }

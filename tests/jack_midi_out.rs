@@ -44,7 +44,7 @@ impl Dump {
             command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
         };
         while !connect() {
-            assert!(begun.elapsed() < LONG, "{port} cannot be connected to jack_midi_dump");
+            assert!(begun.elapsed() < LONG, "cannot connect {port} to jack_midi_dump");
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         Self { child, lines }
@@ -89,7 +89,7 @@ fn count(messages: &[(u64, Vec<u8>)], wanted: impl Fn(&[u8]) -> bool) -> usize {
 }
 
 #[test]
-fn other_instruments_get_notes_and_clock_and_end_silent() {
+fn other_instruments_receive_notes_and_clock_and_end_silent() {
     let _server = JackServer::start(SERVER, 256);
     let state = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--tempo", "120", "--preset", "calm"]);

@@ -39,15 +39,15 @@ fn in_own_process(name: &str) {
     own_process::run(command, name);
 }
 
-/// Runs one at a time, because each depends on timing.
+/// Runs the tests one at a time, because each depends on timing.
 #[test]
 fn jack() {
-    in_own_process("the_sound_has_no_gap");
+    in_own_process("the_sound_has_no_gaps");
     in_own_process("a_server_may_crash_and_restart");
     in_own_process("a_server_may_hang");
     in_own_process("a_server_may_start_later");
-    in_own_process("the_output_can_be_left_and_taken_again_without_a_click");
-    in_own_process("any_number_of_ports_works_and_they_may_appear_later");
+    in_own_process("the_output_can_be_released_and_reopened_without_a_click");
+    in_own_process("any_number_of_ports_works_even_if_they_appear_later");
 }
 
 fn server_name() -> String {
@@ -57,7 +57,7 @@ fn server_name() -> String {
 fn wait_until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < LONG, "timed out: {what}");
+        assert!(begun.elapsed() < LONG, "timed out waiting for {what}");
         sleep(Duration::from_millis(5));
     }
     begun.elapsed()
@@ -105,7 +105,7 @@ impl Player {
     fn stop(mut self) -> Box<Engine> {
         self.stop.store(true, Relaxed);
         self.feeder.take().unwrap().join().unwrap();
-        self.output.close().expect("the driver returns the engine")
+        self.output.close().expect("the driver should return the engine")
     }
 }
 
@@ -123,20 +123,20 @@ fn feed(hops: &mut HeapProd<Hop>, pushed: &mut u64, frame: u64) {
     }
 }
 
-/// Records the left output port with another client for some seconds.
+/// Records the left output port for some seconds with another client.
 fn listen(seconds: usize) -> Vec<f32> {
     let (client, _) = jack::Client::new("listener", jack::ClientOptions::NO_START_SERVER).unwrap();
     let port = client.register_port("in", jack::AudioIn::default()).unwrap();
     let port_name = port.name().unwrap();
-    let (mut heard, mut sound) = HeapRb::<f32>::new(48_000 * (seconds + 1)).split();
+    let (mut captured, mut sound) = HeapRb::<f32>::new(48_000 * (seconds + 1)).split();
     let process = move |_: &jack::Client, scope: &jack::ProcessScope| {
-        heard.push_slice(port.as_slice(scope));
+        captured.push_slice(port.as_slice(scope));
         jack::Control::Continue
     };
     let client = client.activate_async((), jack::contrib::ClosureProcessHandler::new(process)).unwrap();
     client.as_client().connect_ports_by_name("melos-audio:left", &port_name).unwrap();
     let mut all = Vec::new();
-    wait_until("sound to be heard", || {
+    wait_until("sound to be recorded", || {
         all.extend(sound.pop_iter());
         all.len() >= 48_000 * seconds
     });
@@ -155,7 +155,7 @@ fn breaks(sound: &[f32]) -> Vec<usize> {
 }
 
 fn check_sine(sound: &[f32]) {
-    // The recorder's first blocks are before it is connected.
+    // The recorder's first blocks precede its connection.
     let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording is not silent") + 48;
     let sound = &sound[start..];
     let peak = sound.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
@@ -166,7 +166,7 @@ fn check_sine(sound: &[f32]) {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn the_sound_has_no_gap() {
+fn the_sound_has_no_gaps() {
     let _server = JackServer::start(&server_name(), 256);
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
@@ -189,13 +189,13 @@ fn a_server_may_crash_and_restart() {
         let killed = Instant::now();
         wait_until("the loss to be noticed", || !player.output.status().connected());
         let frame = player.status.frame();
-        wait_until("the music to go on unheard", || player.status.frame() > frame + 24_000);
-        println!("loss noticed and half a second played unheard after {:?}", killed.elapsed());
+        wait_until("the music to continue without a device", || player.status.frame() > frame + 24_000);
+        println!("loss noticed and half a second played without a device after {:?}", killed.elapsed());
         drop(server);
-        // A server that stays: `start` may try another one first.
+        // Not `start`, which may start another server first and stop it again.
         server = JackServer::patient(&server_name());
         let back = wait_until("the output to come back", || player.output.status().connected());
-        println!("back {back:?} after the server");
+        println!("connected {back:?} after the server started");
         assert_eq!(player.status.losses().count(Loss::Devices), round);
         check_sine(&listen(1));
     }
@@ -210,18 +210,18 @@ fn a_server_may_hang() {
     let server = JackServer::patient(&server_name());
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
-    // Short enough that the client stays, and longer.
+    // Short enough for JACK to keep the client, and longer.
     for seconds in [1, 4] {
         server.signal("STOP");
         let (stopped, frame) = (Instant::now(), player.status.frame());
-        wait_until("the music to go on unheard", || player.status.frame() > frame + 24_000);
+        wait_until("the music to continue without a device", || player.status.frame() > frame + 24_000);
         let late = stopped.elapsed();
         assert!(late < Duration::from_millis(2500), "half a second of music took {late:?}");
         assert!(!player.output.status().connected());
         sleep(Duration::from_secs(seconds).saturating_sub(stopped.elapsed()));
         server.signal("CONT");
         let back = wait_until("the output to come back", || player.output.status().connected());
-        println!("back {back:?} after the server went on");
+        println!("connected {back:?} after the server resumed");
         check_sine(&listen(1));
     }
     assert_eq!(player.status.losses().count(Loss::Starvations), 0);
@@ -234,10 +234,10 @@ fn a_server_may_start_later() {
     let player = Player::start_on(AudioHost::Auto);
     let status = player.output.status();
     assert!(status.is_null() && !status.connected(), "{}", status.name());
-    wait_until("the music to go on unheard", || player.status.frame() > 24_000);
+    wait_until("the music to continue without a device", || player.status.frame() > 24_000);
     let _server = JackServer::patient(&server_name());
-    let taken = wait_until("the server to be taken", || status.connected() && !status.is_null());
-    println!("taken after {taken:?}");
+    let taken = wait_until("the server to be used", || status.connected() && !status.is_null());
+    println!("used after {taken:?}");
     assert!(status.name().starts_with("JACK"), "{}", status.name());
     check_sine(&listen(1));
     player.stop();
@@ -245,13 +245,13 @@ fn a_server_may_start_later() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn the_output_can_be_left_and_taken_again_without_a_click() {
+fn the_output_can_be_released_and_reopened_without_a_click() {
     let _server = JackServer::patient(&server_name());
     let player = Player::start();
     let config = |host| AudioConfig { host, device: None, block_frames: None };
     for _ in 0..3 {
         let frame = player.status.frame();
-        wait_until("the sound is there again", || player.status.frame() > frame + 24_000);
+        wait_until("the sound to return", || player.status.frame() > frame + 24_000);
         let listener = thread::spawn(|| listen(2));
         sleep(Duration::from_millis(800));
         player.output.configure(config(AudioHost::Null));
@@ -259,12 +259,12 @@ fn the_output_can_be_left_and_taken_again_without_a_click() {
         let sound = listener.join().unwrap();
         let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording is not silent") + 48;
         let (sound, end) = sound[start..].split_at(sound.len() - start - 4800);
-        assert!(end.iter().all(|sample| *sample == 0.0), "it is still connected");
+        assert!(end.iter().all(|sample| *sample == 0.0), "the output is still connected");
         // The steepest part of the sine rises by 0.021 a frame.
         let steepest = sound.windows(2).map(|two| (two[1] - two[0]).abs()).fold(0.0, f32::max);
         assert!(steepest < 0.025, "a step of {steepest}");
         player.output.configure(config(AudioHost::Jack));
-        wait_until("JACK again", || player.output.status().connected() && !player.output.status().is_null());
+        wait_until("JACK to be used again", || player.output.status().connected() && !player.output.status().is_null());
     }
     wait_until("fade-in", || player.output.status().connected());
     check_sine(&listen(1));
@@ -299,7 +299,7 @@ fn connections(port: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn any_number_of_ports_works_and_they_may_appear_later() {
+fn any_number_of_ports_works_even_if_they_appear_later() {
     let connected = |left: &str, right: &str| {
         wait_until(&format!("connections to {left} and {right}"), || {
             connections("melos-audio:left") == [left] && connections("melos-audio:right") == [right]
@@ -308,7 +308,7 @@ fn any_number_of_ports_works_and_they_may_appear_later() {
     let server = JackServer::with_playback(&server_name(), 6);
     let player = Player::start();
     connected("system:playback_1", "system:playback_2");
-    // What is shown follows a server that changes its block size.
+    // The displayed name follows a change of the server's block size.
     assert!(Command::new("jack_bufsize").arg("512").status().unwrap().success());
     wait_until("the new block size", || player.output.status().name().ends_with(" 512 frames per block"));
     player.stop();

@@ -1,4 +1,4 @@
-//! An audio device that appears after the start is used, together with its MIDI.
+//! An audio device that appears after startup is used, together with its MIDI.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/jack_server.rs"]
@@ -16,10 +16,10 @@ use playing::{LONG, Playing, SERVER};
 #[test]
 fn a_server_that_starts_later_is_used_with_its_midi() {
     let mut playing = Playing::spawn("127.0.0.51", Stdio::null(), &["--audio", "auto"]);
-    playing.wait_until("it says that nobody hears it", |status| status["state"] == "no-device");
-    playing.follows();
+    playing.wait_until("Melos reports that it has no device", |status| status["state"] == "no-device");
+    playing.check_response();
     let _server = JackServer::patient(SERVER);
-    playing.wait_until("it is heard", |status| {
+    playing.wait_until("Melos plays through JACK", |status| {
         status["state"] == "playing" && status["output"].as_str().is_some_and(|output| output.starts_with("JACK"))
     });
     let begun = Instant::now();
@@ -32,6 +32,6 @@ fn a_server_that_starts_later_is_used_with_its_midi() {
         assert!(begun.elapsed() < LONG, "{}", ports());
         sleep(Duration::from_millis(100));
     }
-    playing.follows();
+    playing.check_response();
     playing.terminate();
 }

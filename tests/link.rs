@@ -17,8 +17,9 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 fn wait_for<T>(events: &Receiver<ClockEvent>, wanted: impl Fn(ClockEvent) -> Option<T>) -> T {
     let end = Instant::now() + TIMEOUT;
     loop {
-        let event =
-            events.recv_timeout(end.saturating_duration_since(Instant::now())).expect("the event arrives in time");
+        let event = events
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+            .expect("the event should arrive in time");
         if let Some(found) = wanted(event) {
             return found;
         }

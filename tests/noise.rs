@@ -13,7 +13,7 @@ use melos::midi::{Device, DeviceId, MidiEvent, Parser};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// A mapping with every kind of control, on numbers that random input hits often.
+/// A mapping with every kind of control, with numbers that random input often hits.
 const EVERYTHING: &str = r#"
 schema = 1
 name = "Everything"
@@ -86,7 +86,7 @@ fn a_million_random_midi_bytes_stay_in_range() {
 }
 
 #[test]
-fn damaged_files_are_rejected_or_read_but_never_panic() {
+fn damaged_files_are_rejected_or_read_without_panicking() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let mut files: Vec<_> = ["presets", "mappings"].iter().flat_map(|folder| fs::read_dir(folder).unwrap()).collect();
     files.sort_by_key(|entry| entry.as_ref().unwrap().path());
@@ -97,7 +97,7 @@ fn damaged_files_are_rejected_or_read_but_never_panic() {
         for _ in 0..40 {
             let mut bytes = text.clone().into_bytes();
             for _ in 0..=random.next_u32() % 6 {
-                // Never remove the last byte, so that one is always left.
+                // Always keep the last byte, so that the text is never empty.
                 let Some(inside) = bytes.len().checked_sub(1).filter(|inside| *inside > 0) else { break };
                 let at = random.next_u32() as usize % inside;
                 match random.next_u32() % 4 {

@@ -1,4 +1,4 @@
-//! Whatever is sent, the engine stays in sync with the conductor, and immediate events always have room.
+//! Whatever is sent, the engine stays in sync with the conductor, and there is always space for immediate events.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/playing.rs"]
@@ -17,21 +17,21 @@ const NTP: u64 = 2_208_988_800;
 fn after_a_flood_of_recalls_the_engine_matches_the_conductor() {
     let mut playing = Playing::start("127.0.0.41", Stdio::null());
     playing.send("/melos/scene/store", "here");
-    playing.follows();
+    playing.check_response();
     let recall = vec![message("/melos/scene", "here"); 500];
     for _ in 0..6 {
         playing.send_datagram(&bundle(1, &recall));
     }
-    playing.wait_until("it is loud again", |status| status["rms_db"].as_f64() > Some(-60.0));
-    playing.follows();
+    playing.wait_until("the music is audible again", |status| status["rms_db"].as_f64() > Some(-60.0));
+    playing.check_response();
     let begun = playing.status().unwrap()["seconds"].as_f64().unwrap();
-    playing.wait_until("it goes on", |status| status["seconds"].as_f64() > Some(begun + 2.0));
-    playing.wait_until("and stays loud", |status| status["rms_db"].as_f64() > Some(-60.0));
+    playing.wait_until("two seconds pass", |status| status["seconds"].as_f64() > Some(begun + 2.0));
+    playing.wait_until("the music is still audible", |status| status["rms_db"].as_f64() > Some(-60.0));
     playing.terminate();
 }
 
 #[test]
-fn a_sender_with_a_fast_clock_takes_no_room_from_others() {
+fn a_sender_whose_clock_is_fast_takes_no_space_from_others() {
     let mut playing = Playing::start("127.0.0.42", Stdio::null());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let late = vec![message("/melos/emotion", "sad"); 100];
@@ -39,8 +39,8 @@ fn a_sender_with_a_fast_clock_takes_no_room_from_others() {
         playing.send_datagram(&bundle((now.as_secs() + NTP) << 32, &late));
         std::thread::sleep(Duration::from_millis(5));
     }
-    playing.wait_until("the rest is refused", |status| status["losses"]["lost_scheduled"].as_u64() > Some(1000));
-    playing.follows();
+    playing.wait_until("the excess is refused", |status| status["losses"]["lost_scheduled"].as_u64() > Some(1000));
+    playing.check_response();
     playing.terminate();
 }
 
@@ -52,7 +52,7 @@ fn repeated_record_messages_make_one_recording() {
         playing.send_datagram(&on);
         std::thread::sleep(Duration::from_millis(5));
     }
-    playing.follows();
+    playing.check_response();
     let takes = || {
         let folder = fs::read_dir(playing.state.path().join("recordings")).unwrap();
         folder
@@ -82,6 +82,6 @@ fn a_session_with_more_commands_than_fit_in_a_quantum_renders() {
     let sound: Vec<i32> = hound::WavReader::open(&wav).unwrap().into_samples().map(Result::unwrap).collect();
     assert_eq!(sound.len(), 2 * 96_000);
     for half_second in sound[48_000..].chunks(48_000) {
-        assert!(half_second.iter().any(|sample| sample.abs() > 10_000), "silence");
+        assert!(half_second.iter().any(|sample| sample.abs() > 10_000), "half a second of silence");
     }
 }

@@ -1,4 +1,4 @@
-//! What the daemon accepts, logs and stores of external input, with the shipped networks.
+//! Which external input the daemon accepts, logs and stores, with the shipped networks.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/daemon.rs"]
@@ -31,10 +31,10 @@ fn receive(socket: &UdpSocket, wanted: &str) -> Vec<OscType> {
             return message.args;
         }
     }
-    panic!("{wanted} does not arrive");
+    panic!("{wanted} did not arrive");
 }
 
-/// Runs a `melos run` that must not start and returns its output.
+/// Runs a `melos run` that must refuse to start, and returns its log.
 fn refused(arguments: &[&str]) -> String {
     let state = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_melos"))
@@ -51,8 +51,8 @@ fn refused(arguments: &[&str]) -> String {
 
 #[test]
 fn http_on_the_network_requires_a_password() {
-    let said = refused(&["--http", "0.0.0.0:0"]);
-    assert!(said.contains("http.password") && said.contains("0.0.0.0"), "{said}");
+    let log = refused(&["--http", "0.0.0.0:0"]);
+    assert!(log.contains("http.password") && log.contains("0.0.0.0"), "{log}");
 }
 
 #[test]
@@ -68,20 +68,19 @@ fn opening_osc_opens_nothing_else_and_is_logged() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let mut said = Vec::new();
+    let mut log = Vec::new();
     for line in lines {
-        said.push(line);
-        if said.iter().any(|line| line.contains("/page"))
-            && said.iter().any(|line| line.contains("open to the network"))
+        log.push(line);
+        if log.iter().any(|line| line.contains("/page")) && log.iter().any(|line| line.contains("open to the network"))
         {
             break;
         }
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let said = said.join("\n");
-    assert!(said.contains("OSC is open to the network on 0.0.0.0:0"), "{said}");
-    assert!(said.contains("http://127.0.0.1:") && !said.contains("HTTP is open"), "{said}");
+    let log = log.join("\n");
+    assert!(log.contains("OSC is open to the network on 0.0.0.0:0"), "{log}");
+    assert!(log.contains("http://127.0.0.1:") && !log.contains("HTTP is open"), "{log}");
 }
 
 #[test]
@@ -107,13 +106,13 @@ fn no_message_forges_a_log_line_or_floods_the_log() {
         }
     }
     let counted =
-        daemon.wait_until("they are counted", |status| status["losses"]["osc_refused"].as_u64() > Some(2_500));
+        daemon.wait_until("the errors are counted", |status| status["losses"]["osc_refused"].as_u64() > Some(2_500));
     assert!(counted["losses"]["osc_refused"].as_u64() <= Some(4_200), "{counted}");
-    let (_, said) = daemon.terminate();
-    assert!(!said.lines().any(|line| line.starts_with("2026 INFO forged")), "{said}");
-    let about: Vec<_> = said.lines().filter(|line| line.contains("none") || line.contains("H6")).collect();
-    assert!((4..=40).contains(&about.len()), "{about:#?}");
-    assert!(said.lines().all(|line| line.len() < 1_000), "{said}");
+    let (_, log) = daemon.terminate();
+    assert!(!log.lines().any(|line| line.starts_with("2026 INFO forged")), "{log}");
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("none") || line.contains("H6")).collect();
+    assert!((4..=40).contains(&lines.len()), "{lines:#?}");
+    assert!(log.lines().all(|line| line.len() < 1_000), "{log}");
 }
 
 #[test]
@@ -125,7 +124,7 @@ fn a_subscription_survives_a_restart() {
     receive(&socket, "/melos/beat");
     let begun = Instant::now();
     while !state.path().join("subscribers.json").is_file() {
-        assert!(begun.elapsed() < LONG, "the subscription was not kept");
+        assert!(begun.elapsed() < LONG, "the subscription was not saved");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(first.terminate().0.success());

@@ -114,7 +114,7 @@ fn python_osc_reads_back_bundles_and_patterns() {
 }
 
 #[test]
-fn after_ten_thousand_messages_and_as_much_noise_the_latest_value_holds() {
+fn the_latest_value_wins_after_ten_thousand_messages_and_as_much_noise() {
     let rig = Rig::new();
     let client = Client::spawn(&mut python("tests/clients/osc_flood.py", &[&rig.port()]));
     client.expect("done");
@@ -140,7 +140,7 @@ fn a_port_in_use_is_named() {
     }
 }
 
-/// Some programs resolve `localhost` to IPv6 first.
+/// Some programs resolve `localhost` to an IPv6 address first.
 #[test]
 fn localhost_works_over_both_versions_of_ip() {
     let rig = Rig::new();
@@ -151,11 +151,16 @@ fn localhost_works_over_both_versions_of_ip() {
         let mut reply = [0; 64];
         let (length, from) = socket.recv_from(&mut reply).unwrap();
         assert_eq!(&reply[..length], b"/melos/pong\0,i\0\0\0\0\0\x07");
-        assert_eq!(from.port(), rig.server.address().port(), "the reply should come from the port that was asked");
+        assert_eq!(
+            from.port(),
+            rig.server.address().port(),
+            "the reply should come from the port that received the request"
+        );
     }
 }
 
-/// During a flood of queries for everything, input still takes effect immediately, because another task sends the replies.
+/// During a flood of queries for the whole state, input still takes effect immediately, because another task sends the
+/// replies.
 #[test]
 fn input_does_not_wait_for_replies() {
     let rig = Rig::new();

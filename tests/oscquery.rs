@@ -140,8 +140,8 @@ fn status_codes_match_the_proposal() {
     ] {
         assert_eq!(rig.status(target), expected, "{target}");
     }
-    assert_eq!(rig.json("/melos?TYPE"), json!({}), "a container has no type");
-    assert_eq!(rig.json("/melos/beat?VALUE"), json!({}), "there has been no beat");
+    assert_eq!(rig.json("/melos?TYPE"), json!({}), "a container should have no type");
+    assert_eq!(rig.json("/melos/beat?VALUE"), json!({}), "there has not been a beat yet");
     assert_eq!(rig.json("/melos/preset?RANGE"), json!({}));
     assert_eq!(rig.request("POST", "/melos").0, 405);
     assert_eq!(rig.request("GET", "/status"), (200, "fine".to_owned()));
@@ -199,7 +199,7 @@ fn every_parameter_has_a_node() {
 }
 
 #[test]
-fn streams_can_be_read_once_they_flow() {
+fn streams_can_be_read_once_they_have_started() {
     let rig = Rig::new();
     rig.server.publish(&Notice::Beat { beat: 2, bar: 7, tempo: 96.5 });
     rig.server.publish(&Notice::Value(Param::Hold, Value::Toggle(true)));
@@ -210,7 +210,7 @@ fn streams_can_be_read_once_they_flow() {
 }
 
 #[test]
-fn listeners_get_what_they_asked_for_but_not_their_own_values() {
+fn listeners_receive_what_they_requested_but_not_their_own_values() {
     let rig = Rig::new();
     let (mut one, mut other) = (rig.connect(), rig.connect());
     for client in [&mut one, &mut other] {
@@ -248,7 +248,7 @@ fn invalid_input_changes_nothing() {
     }
     client.send("/melos/reverb", vec![OscType::Float(f32::NAN)]);
     client.send("/melos/panic", vec![OscType::Inf]);
-    assert_eq!(rig.event(), ControlEvent::Set(Param::Panic, Value::Trigger), "the first valid event");
+    assert_eq!(rig.event(), ControlEvent::Set(Param::Panic, Value::Trigger), "only the valid event should arrive");
 }
 
 /// The third-party npm package `oscquery` reads the whole tree.

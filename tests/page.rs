@@ -18,7 +18,7 @@ fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let (mut reader, mut head) = (BufReader::new(stream), String::new());
     while !head.ends_with("\r\n\r\n") {
-        assert!(reader.read_line(&mut head).unwrap() > 0, "the response ends in its head: {head}");
+        assert!(reader.read_line(&mut head).unwrap() > 0, "the response ended within its head: {head}");
     }
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), reader)
 }
@@ -56,9 +56,9 @@ fn the_page_and_the_audio_stream_are_served() {
     lazy.clear();
     assert!(listen(&mut body, 48_000).iter().any(|[left, _]| *left != 0), "the first listener should still get audio");
     drop(body);
-    daemon.wait_until("it plays", |status| status["state"] == "playing");
-    let (status, said) = daemon.terminate();
-    assert!(status.success() && said.contains("/page"), "without a device, the log should name the page: {said}");
+    daemon.wait_until("Melos plays", |status| status["state"] == "playing");
+    let (status, log) = daemon.terminate();
+    assert!(status.success() && log.contains("/page"), "without a device, the log should name the page: {log}");
 }
 
 #[test]

@@ -50,11 +50,11 @@ fn the_page_survives_a_restart_while_listening() {
     let daemon = Daemon::start(state.path(), &QUIET);
     let ports = (daemon.osc, daemon.http);
     let client = client::Client::spawn(&mut python("tests/browser/run.py", &[&ports.1.to_string(), "restart"]));
-    client.expect("restart me");
+    client.expect("ready for a restart");
     assert!(daemon.terminate().0.success());
-    client.expect("a change waits");
+    client.expect("a change is pending");
     let _again = Daemon::spawn_at(ports, &[], state.path(), &QUIET);
-    client.expect("the restart is survived");
+    client.expect("survived the restart");
 }
 
 #[test]

@@ -37,14 +37,14 @@ impl Pulse {
             let ended = pulse.server.try_wait().unwrap();
             assert!(
                 ended.is_none() && begun.elapsed() < daemon::LONG,
-                "the PulseAudio server does not start: {ended:?}"
+                "the PulseAudio server did not start: {ended:?}"
             );
             sleep(Duration::from_millis(50));
         }
         pulse
     }
 
-    /// Returns the environment that points clients to the server.
+    /// Returns the environment in which clients find the server.
     fn environment(&self) -> [(&'static str, String); 2] {
         let folder = self.folder.path().display();
         [("PULSE_SERVER", format!("unix:{folder}/socket")), ("HOME", folder.to_string())]
@@ -80,10 +80,10 @@ fn a_pulseaudio_server_plays_the_music() {
     let state = tempfile::tempdir().unwrap();
     let arguments = ["--audio", "pulse", "--midi", "off", "--preset", "energetic"];
     let daemon = Daemon::start_with(&pulse.environment(), state.path(), &arguments);
-    let status = daemon.wait_until("it plays", |status| status["state"] == "playing");
+    let status = daemon.wait_until("Melos plays", |status| status["state"] == "playing");
     assert!(status["output"].as_str().unwrap().starts_with("PulseAudio"), "{}", status["output"]);
     let sound = pulse.record(96_000);
     assert!(sound.iter().any(|sample| sample.unsigned_abs() > 300), "the recording is silent");
-    let (ended, said) = daemon.terminate();
-    assert!(ended.success() && said.contains("fading out"), "{said}");
+    let (ended, log) = daemon.terminate();
+    assert!(ended.success() && log.contains("fading out"), "{log}");
 }

@@ -16,7 +16,7 @@ fn last_mood(plan: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn a_preset_begins_with_its_journey() {
+fn a_preset_starts_with_its_journey() {
     let folder = tempfile::tempdir().unwrap();
     let (wav, plan) = (folder.path().join("out.wav"), folder.path().join("plan.jsonl"));
     let plan_file = plan.to_str().unwrap();
@@ -45,16 +45,16 @@ fn errors_name_the_cause() {
         (&["--emotion", "bored"], 1, &["bored", "nostalgic"]),
     ] {
         let refused = render(arguments, &wav);
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(code), "{arguments:?}: {said}");
-        assert!(hints.iter().all(|hint| said.contains(hint)), "{arguments:?}: {said}");
+        let printed = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(code), "{arguments:?}: {printed}");
+        assert!(hints.iter().all(|hint| printed.contains(hint)), "{arguments:?}: {printed}");
     }
     for name in ["full.wav", "full.flac"] {
         let full = folder.path().join(name);
         std::os::unix::fs::symlink("/dev/full", &full).unwrap();
         let refused = render(&["--seconds", "2"], &full);
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && said.contains(name) && said.contains("No space left"), "{said}");
+        let printed = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && printed.contains(name) && printed.contains("No space left"), "{printed}");
     }
 }
 
@@ -74,14 +74,14 @@ fn the_extension_selects_the_format_and_is_checked_before_rendering() {
         ("z.flac", "32", "FLAC holds 16 or 24 bits"),
     ] {
         let refused = render(&["--seconds", "100000", "--bits", bits], &at(name));
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && said.contains(name) && said.contains(hint), "{said}");
+        let printed = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && printed.contains(name) && printed.contains(hint), "{printed}");
         assert!(!at(name).exists());
     }
 }
 
 #[test]
-fn notes_are_written_as_a_midi_file_on_the_beat_of_the_sound() {
+fn notes_are_written_as_a_midi_file_in_time_with_the_sound() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let piece = ["--emotion", "happy", "--seconds", "10", "--tempo", "120", "--seed", "5"];
@@ -108,8 +108,8 @@ fn notes_are_written_as_a_midi_file_on_the_beat_of_the_sound() {
         };
         smf.tracks[track].iter().filter(is_on).count()
     };
-    assert!(notes(1) >= 4 && notes(2) >= 6, "{} notes of the bass, {} of the pad", notes(1), notes(2));
+    assert!(notes(1) >= 4 && notes(2) >= 6, "{} bass notes, {} pad notes", notes(1), notes(2));
     let refused = render(&["--no-harmony"], &at("none.mid"));
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && said.contains("--no-harmony") && !at("none.mid").exists(), "{said}");
+    let printed = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && printed.contains("--no-harmony") && !at("none.mid").exists(), "{printed}");
 }

@@ -82,7 +82,7 @@ fn mappings_are_valid_and_bind_each_control_once() {
         for binding in &mapping.bindings {
             assert!(
                 bound.insert(format!("{:?} {:?} {:?}", binding.control, binding.channel, binding.layer)),
-                "{name}: {binding:?} again"
+                "{name}: {binding:?} is bound twice"
             );
             if let Action::Follow { scale: None, .. } = binding.action {
                 assert!(!matches!(binding.to, Param::Preset | Param::Scene), "{name}: {binding:?}");

@@ -47,9 +47,9 @@ fn a_setlist_advances_and_survives_a_restart() {
     };
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
     daemon.oscsend(&["/melos/setlist/next"]);
-    // Two are available.
+    // With two setlists to choose from, that did nothing.
     daemon.oscsend(&["/melos/setlist", "s", "friday"]);
-    daemon.wait_until("it is chosen", |status| status["show"]["next_entry"] == "preset calm");
+    daemon.wait_until("the setlist is selected", |status| status["show"]["next_entry"] == "preset calm");
     daemon.oscsend(&["/melos/setlist/next"]);
     assert_eq!(at(&daemon, "preset calm", 1.0)["parameters"]["preset"], "calm");
     melos(&daemon, &["setlist", "next"]);
@@ -68,13 +68,13 @@ fn a_setlist_advances_and_survives_a_restart() {
     assert!(melos(&daemon, &["status"]).contains("Setlist  preset storm, next scene nowhere"));
 
     std::thread::sleep(Duration::from_secs(2));
-    let (ended, said) = daemon.terminate();
-    assert!(ended.success(), "{said}");
+    let (ended, log) = daemon.terminate();
+    assert!(ended.success(), "{log}");
     for wanted in [
         "no setlist is selected; `melos setlist NAME` selects one of evening, friday",
         "there is no entry 9 in setlist \"friday\", which has 4",
     ] {
-        assert!(said.contains(wanted), "{wanted}\n{said}");
+        assert!(log.contains(wanted), "{wanted}\n{log}");
     }
     let daemon = Daemon::start_with(&home, &folder.path().join("state"), &["--audio", "null"]);
     at(&daemon, "preset storm", 3.0);
@@ -85,8 +85,8 @@ fn a_setlist_advances_and_survives_a_restart() {
     daemon.oscsend(&["/melos/setlist/next"]);
     std::thread::sleep(Duration::from_millis(500));
     at(&daemon, "scene nowhere", 4.0);
-    let (_, said) = daemon.terminate();
-    assert!(said.contains("no scene \"nowhere\"") && said.contains("setlist \"friday\" ends here"), "{said}");
+    let (_, log) = daemon.terminate();
+    assert!(log.contains("no scene \"nowhere\"") && log.contains("setlist \"friday\" ends here"), "{log}");
 }
 
 #[test]
@@ -94,19 +94,19 @@ fn a_timer_fades_out_and_can_be_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), &[]);
     daemon.oscsend(&["/melos/timer", "f", "300"]);
-    daemon.wait_until("it runs", |status| {
+    daemon.wait_until("the timer is running", |status| {
         status["show"]["timer_seconds_left"].as_f64().is_some_and(|left| (200.0..=300.0).contains(&left))
     });
     assert!(melos(&daemon, &["status"]).contains("Timer    fades out in "));
     melos(&daemon, &["set", "timer", "0"]);
-    daemon.wait_until("it is called off", |status| status["show"]["timer_seconds_left"].is_null());
+    daemon.wait_until("the timer is cancelled", |status| status["show"]["timer_seconds_left"].is_null());
     daemon.oscsend(&["/melos/play/fade", "f", "0.4"]);
     daemon.oscsend(&["/melos/timer", "f", "1"]);
-    let ended = daemon.wait_until("it fades out", |status| status["parameters"]["play"] == false);
+    let ended = daemon.wait_until("the music fades out", |status| status["parameters"]["play"] == false);
     assert_eq!(ended["parameters"]["timer"], 0.0);
-    daemon.wait_until("it is silent", |status| status["state"] == "silent");
+    daemon.wait_until("the music is silent", |status| status["state"] == "silent");
     daemon.oscsend(&["/melos/play", "i", "1"]);
-    daemon.wait_until("it plays again", |status| status["state"] == "playing");
+    daemon.wait_until("the music plays again", |status| status["state"] == "playing");
     let log = fs::read_to_string(folder.path().join("state/session.log")).unwrap();
     assert!(log.contains("/melos/play/fade 0.4") && log.contains("/melos/play false"), "{log}");
 }
@@ -122,39 +122,39 @@ fn opening_hours_open_and_close() {
         )
     };
     let daemon = start(folder.path(), &[("melos.toml", &hours(2, 4, "storm"))]);
-    let closed = daemon.wait_until("it is closed", |status| status["state"] == "silent");
+    let closed = daemon.wait_until("Melos is closed", |status| status["state"] == "silent");
     assert_eq!(closed["parameters"]["play"], false);
-    daemon.wait_until("it says so", |status| {
-        status["show"]["schedule"].as_str().is_some_and(|said| said.starts_with("closed until"))
+    daemon.wait_until("the status says so", |status| {
+        status["show"]["schedule"].as_str().is_some_and(|text| text.starts_with("closed until"))
     });
     let file = folder.path().join("config/melos/melos.toml");
     fs::write(&file, hours(-2, 2, "storm")).unwrap();
-    let open = daemon.wait_until("it opens", |status| status["state"] == "playing");
+    let open = daemon.wait_until("Melos opens", |status| status["state"] == "playing");
     assert_eq!((&open["parameters"]["preset"], &open["parameters"]["play/fade"]), (&"storm".into(), &0.0.into()));
     fs::write(&file, hours(-2, 2, "strom").replace("-2", "x").replace("open = ", "open = 7 #")).unwrap();
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(daemon.status().unwrap()["state"], "playing", "a file with an error should change nothing");
     fs::write(&file, hours(2, 4, "storm")).unwrap();
-    daemon.wait_until("it closes", |status| status["state"] == "silent");
-    let (ended, said) = daemon.terminate();
-    assert!(ended.success() && said.contains("melos.toml:6: schedule.hours.open = 7"), "{said}");
+    daemon.wait_until("Melos closes", |status| status["state"] == "silent");
+    let (ended, log) = daemon.terminate();
+    assert!(ended.success() && log.contains("melos.toml:6: schedule.hours.open = 7"), "{log}");
 }
 
 #[test]
-fn the_log_can_be_read_after_the_daemon_has_ended() {
+fn the_log_can_be_read_after_the_daemon_has_exited() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), &[]);
     let before = Timestamp::now().to_string();
     daemon.oscsend(&["/melos/preset", "s", "storm"]);
-    daemon.wait_until("it is loaded", |status| status["parameters"]["preset"] == "storm");
+    daemon.wait_until("the preset is loaded", |status| status["parameters"]["preset"] == "storm");
     std::thread::sleep(Duration::from_secs(2));
-    let said = melos(&daemon, &["log", "--since", "1 hour ago"]);
-    assert!(said.contains("info  Storm preset=storm") && said.contains("MIDI"), "{said}");
+    let lines = melos(&daemon, &["log", "--since", "1 hour ago"]);
+    assert!(lines.contains("info  Storm preset=storm") && lines.contains("MIDI"), "{lines}");
     assert!(melos(&daemon, &["log", "--since", "2099-01-01T00:00:00Z"]).is_empty());
     let http = daemon.http.to_string();
     let (ended, _) = daemon.terminate();
     assert!(ended.success());
-    // After the daemon has ended.
+    // Read from disk, now that the daemon has exited.
     let state = folder.path().join("state");
     let output = Command::new(env!("CARGO_BIN_EXE_melos"))
         .args(["log", "--http", &http, "--since", &before, "--state"])

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// `EX_CONFIG` from sysexits.h, which the systemd units refer to.
 const EX_CONFIG: i32 = 78;
 
-/// Far longer than it takes; only a failing test waits this long.
+/// Far longer than anything here takes; only a failing test waits this long.
 const LONG: Duration = Duration::from_secs(60);
 
 fn melos(folder: &Path) -> Command {
@@ -29,14 +29,18 @@ fn a_configuration_error_is_reported_once_and_ends_the_daemon() {
     let file = folder.path().join("melos.toml");
     fs::write(&file, "[audio]\nblock_frames = \"many\"\n").unwrap();
     let refused = melos(folder.path()).arg("--config").arg(&file).output().unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(EX_CONFIG), "{said}");
-    assert_eq!(said.matches("melos.toml:2: audio.block_frames = \"many\": expected an integer").count(), 1, "{said}");
+    let printed = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(EX_CONFIG), "{printed}");
+    assert_eq!(
+        printed.matches("melos.toml:2: audio.block_frames = \"many\": expected an integer").count(),
+        1,
+        "{printed}"
+    );
 
     let refused = melos(folder.path()).args(["--preset", "no-such-preset"]).output().unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(EX_CONFIG), "{said}");
-    assert!(said.contains("no-such-preset") && said.contains("calm"), "{said}");
+    let printed = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(EX_CONFIG), "{printed}");
+    assert!(printed.contains("no-such-preset") && printed.contains("calm"), "{printed}");
 }
 
 #[test]
@@ -49,11 +53,11 @@ fn the_configuration_can_change_while_playing() {
     let mut child = child.spawn().unwrap();
     let mut wait_for = |wanted: &str| {
         let begun = Instant::now();
-        let said = || fs::read_to_string(&log).unwrap();
-        while !said().contains(wanted) {
+        let printed = || fs::read_to_string(&log).unwrap();
+        while !printed().contains(wanted) {
             if child.try_wait().unwrap().is_some() || begun.elapsed() > LONG {
                 let _ = child.kill();
-                panic!("{wanted} was not logged: {}", said());
+                panic!("{wanted} was not logged: {}", printed());
             }
             sleep(Duration::from_millis(20));
         }
@@ -71,20 +75,20 @@ fn the_configuration_can_change_while_playing() {
 }
 
 #[test]
-fn signals_work_from_the_moment_it_is_ready() {
+fn signals_work_as_soon_as_the_daemon_is_ready() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let told = UnixDatagram::bind(&path).unwrap();
+    let socket = UnixDatagram::bind(&path).unwrap();
     let child = melos(folder.path()).env("NOTIFY_SOCKET", &path).stderr(Stdio::piped()).spawn().unwrap();
     let mut message = [0; 256];
     while !message.starts_with(b"READY=1") {
-        told.recv(&mut message).unwrap();
+        socket.recv(&mut message).unwrap();
     }
     let id = child.id().to_string();
     for signal in ["-HUP", "-TERM"] {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
     let ended = child.wait_with_output().unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(ended.status.success() && said.contains("fading out"), "{:?}: {said}", ended.status);
+    let printed = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.success() && printed.contains("fading out"), "{:?}: {printed}", ended.status);
 }

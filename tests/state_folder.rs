@@ -18,34 +18,34 @@ fn files(folder: &Path, beginning: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_second_daemon_learns_which_process_has_the_folder() {
+fn a_second_daemon_reports_which_process_uses_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let first = Daemon::start(folder.path(), &NULL);
     let second = Daemon::spawn(folder.path(), &NULL);
-    let (ended, said) = second.wait();
-    assert!(!ended.success(), "{said}");
+    let (ended, log) = second.wait();
+    assert!(!ended.success(), "{log}");
     for part in ["in use by another Melos", &format!("OSC on 127.0.0.1:{}", first.osc), "--state", "--osc"] {
-        assert!(said.contains(part), "{part} is missing from {said}");
+        assert!(log.contains(part), "{part} is missing from {log}");
     }
     assert!(first.status().is_some(), "the first should keep playing");
     drop(first);
-    // A killed daemon holds no lock.
+    // A killed daemon leaves no lock.
     drop(Daemon::start(folder.path(), &NULL));
 }
 
 #[test]
 fn an_unwritable_folder_does_not_prevent_playing() {
     let daemon = Daemon::start(Path::new("/proc/nothing"), &NULL);
-    let status = daemon.wait_until("the troubles", |status| {
+    let status = daemon.wait_until("the troubles are reported", |status| {
         ["state", "control-log", "recording"].iter().all(|part| status["troubles"][part].is_string())
     });
     assert_eq!(status["state"], "playing", "{status}");
-    let (ended, said) = daemon.terminate();
-    assert!(ended.success(), "{said}");
+    let (ended, log) = daemon.terminate();
+    assert!(ended.success(), "{log}");
 }
 
 #[test]
-fn a_limit_of_file_sizes_ends_the_take_and_not_the_music() {
+fn a_file_size_limit_ends_the_take_but_not_the_music() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &NULL);
     let id = daemon.id().to_string();
@@ -53,18 +53,18 @@ fn a_limit_of_file_sizes_ends_the_take_and_not_the_music() {
     daemon.oscsend(&["/melos/record", "i", "1"]);
     let status = daemon.wait_until("the take fails", |status| status["troubles"]["recording"].is_string());
     assert_eq!((&status["state"], &status["parameters"]["record"]), (&"playing".into(), &false.into()), "{status}");
-    // By default, these end a process too.
+    // By default, these signals also end a process.
     for signal in ["-USR1", "-USR2", "-XCPU"] {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
     let now = status["seconds"].as_f64();
-    daemon.wait_until("the music goes on", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
-    let (ended, said) = daemon.terminate();
-    assert!(ended.success(), "{said}");
+    daemon.wait_until("the music continues", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
+    let (ended, log) = daemon.terminate();
+    assert!(ended.success(), "{log}");
 }
 
 #[test]
-fn pipes_and_damage_do_not_block_the_start_and_nothing_is_lost() {
+fn pipes_and_damaged_files_do_not_prevent_the_start_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["session.log", "lock", "melos.pipe"] {
@@ -75,14 +75,14 @@ fn pipes_and_damage_do_not_block_the_start_and_nothing_is_lost() {
     let daemon = Daemon::start(folder.path(), &NULL);
     let status = daemon.status().unwrap();
     assert_eq!(status["parameters"]["reverb/size"], 0.125, "readable values should be kept");
-    let said = status["troubles"]["saved-state"].as_str().unwrap();
+    let trouble = status["troubles"]["saved-state"].as_str().unwrap();
     let aside = files(folder.path(), "state.toml.damaged-");
-    assert!(aside.len() == 1 && said.contains(aside[0].to_str().unwrap()), "{said}");
+    assert!(aside.len() == 1 && trouble.contains(aside[0].to_str().unwrap()), "{trouble}");
     assert!(fs::read_to_string(&aside[0]).unwrap().contains("reverb = 0,6"));
     daemon.oscsend(&["/melos/scene", "s", "dawn"]);
     daemon.wait_until("the scene is recalled", |status| status["parameters"]["reverb"] == 0.25);
-    let (ended, said) = daemon.terminate();
-    assert!(ended.success(), "{said}");
+    let (ended, log) = daemon.terminate();
+    assert!(ended.success(), "{log}");
     assert!(fs::read_to_string(at("state.toml")).unwrap().contains("[scenes.dawn]"));
 }
 
@@ -91,8 +91,8 @@ fn the_log_of_a_session_that_crashed_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &NULL);
     daemon.oscsend(&["/melos/reverb", "f", "0.375"]);
-    daemon.wait_until("the value", |status| status["parameters"]["reverb"] == 0.375);
-    // Dropping kills it.
+    daemon.wait_until("the value is set", |status| status["parameters"]["reverb"] == 0.375);
+    // Dropping the daemon kills it.
     drop(daemon);
     drop(Daemon::start(folder.path(), &NULL));
     let kept = files(folder.path(), "session-20");
@@ -107,8 +107,9 @@ fn a_deleted_folder_is_created_again() {
     let daemon = Daemon::start(&state, &NULL);
     daemon.wait_until("the state is saved", |_| state.join("state.toml").exists());
     fs::remove_dir_all(&state).unwrap();
-    daemon.wait_until("it is saved again", |_| state.join("state.toml").exists());
-    let status = daemon.wait_until("the log is missed", |status| status["troubles"]["control-log"].is_string());
+    daemon.wait_until("the state is saved again", |_| state.join("state.toml").exists());
+    let status =
+        daemon.wait_until("the missing log is reported", |status| status["troubles"]["control-log"].is_string());
     assert!(status["troubles"]["control-log"].as_str().unwrap().contains("was deleted"), "{status}");
 }
 
@@ -124,13 +125,13 @@ fn user_files_override_shipped_ones() {
     let status = daemon.status().unwrap();
     assert_eq!((&status["parameters"]["preset"], &status["parameters"]["tempo"]), (&"calm".into(), &51.0.into()));
     let paths = Command::new(env!("CARGO_BIN_EXE_melos")).arg("paths").envs(environment).output().unwrap();
-    let said = String::from_utf8(paths.stdout).unwrap();
+    let printed = String::from_utf8(paths.stdout).unwrap();
     for part in [
         &format!("calm                     {}", own.join("calm.toml").display()),
         "hides ./presets/calm.toml",
         "melos-piano",
     ] {
-        assert!(said.contains(part), "{part} is missing from {said}");
+        assert!(printed.contains(part), "{part} is missing from {printed}");
     }
 }
 
@@ -147,7 +148,7 @@ fn clients_reach_every_server_address() {
     let mut daemon = daemon.arg("run").args(NULL).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
     let begun = std::time::Instant::now();
     let status = loop {
-        // Without a device, the status says that the music is inaudible, with its own exit code.
+        // Without a device, the status reports that the music is inaudible, and exits with a code of its own.
         let answer = melos(&["status", "--json"]);
         let text = String::from_utf8(answer.stdout).unwrap();
         if text.contains("\"playing\"") || text.contains("\"no-device\"") {

@@ -17,7 +17,7 @@ fn melos(http: u16, arguments: &[&str]) -> Output {
 fn values_can_be_set_and_read() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "calm"]);
-    let said = |arguments: &[&str]| {
+    let run = |arguments: &[&str]| {
         let output = melos(daemon.http, arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -29,11 +29,11 @@ fn values_can_be_set_and_read() {
         (&["set", "hold", "on"], "hold", "true\n"),
         (&["preset", "storm"], "preset", "storm\n"),
     ] {
-        assert_eq!(said(set), "", "setting should print nothing");
-        assert_eq!(said(&["get", get]), value);
+        assert_eq!(run(set), "", "setting should print nothing");
+        assert_eq!(run(&["get", get]), value);
     }
-    assert_eq!(said(&["set", "panic"]), "", "a trigger needs no value");
-    let (all, reverb) = (said(&["get"]), said(&["get", "reverb"]));
+    assert_eq!(run(&["set", "panic"]), "", "a trigger needs no value");
+    let (all, reverb) = (run(&["get"]), run(&["get", "reverb"]));
     assert!(all.contains("emotion/happy") && all.contains("level/pad") && !all.contains("panic"), "{all}");
 
     for (arguments, hint) in [
@@ -42,18 +42,18 @@ fn values_can_be_set_and_read() {
         (&["preset", "drizzle"], "there is no preset \"drizzle\"; choose one of angry, "),
     ] {
         let refused = melos(daemon.http, arguments);
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && said.contains(hint), "{arguments:?}: {said}");
+        let printed = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && printed.contains(hint), "{arguments:?}: {printed}");
     }
-    assert_eq!(said(&["get", "reverb"]), reverb, "rejected values should change nothing");
+    assert_eq!(run(&["get", "reverb"]), reverb, "rejected values should change nothing");
 
-    let status = said(&["status"]);
+    let status = run(&["status"]);
     assert!(status.starts_with("Melos is playing.\n") && status.contains("preset storm"), "{status}");
     let named = Command::new(env!("CARGO_BIN_EXE_melos"))
         .args(["get", "preset"])
         .env("MELOS_HTTP", daemon.http.to_string())
         .output()
         .unwrap();
-    assert_eq!(named.stdout, b"storm\n", "MELOS_HTTP says which daemon");
+    assert_eq!(named.stdout, b"storm\n", "MELOS_HTTP should select the daemon");
     assert_eq!(melos(1, &["status"]).status.code(), Some(1), "no daemon should answer");
 }

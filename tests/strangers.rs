@@ -81,7 +81,7 @@ fn ask(mut stream: TcpStream, head: &str) -> (u16, String, String) {
     write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
     let mut reply = String::new();
     let _ = stream.read_to_string(&mut reply);
-    let (head, body) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {head:?}: {reply:?}"));
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response to {head:?}: {reply:?}"));
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
 }
 
@@ -104,7 +104,7 @@ fn resident() -> usize {
 }
 
 #[test]
-fn partial_requests_do_not_lock_anybody_out() {
+fn partial_requests_do_not_lock_anyone_out() {
     let rig = Rig::new(None);
     let mut half = Vec::new();
     for _ in 0..600 {
@@ -113,26 +113,26 @@ fn partial_requests_do_not_lock_anybody_out() {
         half.push(stream);
     }
     assert!(rig.is_answered());
-    assert!(rig.socket().is_ok(), "nor the page's WebSocket");
+    assert!(rig.socket().is_ok(), "the page's WebSocket should not be locked out either");
     assert!(is_closed(&half[0]), "the oldest should be closed to make room");
 }
 
 #[test]
-fn idle_connections_do_not_lock_anybody_out() {
+fn idle_connections_do_not_lock_anyone_out() {
     let rig = Rig::new(None);
     let mut idle = Vec::new();
     for _ in 0..300 {
         let mut stream = rig.connect();
         stream.write_all(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        let mut answer = [0; 8];
-        stream.read_exact(&mut answer).unwrap();
+        let mut response = [0; 8];
+        stream.read_exact(&mut response).unwrap();
         idle.push(stream);
     }
     assert!(rig.is_answered());
 }
 
 #[test]
-fn a_missing_request_times_out() {
+fn a_connection_without_a_request_times_out() {
     let rig = Rig::new(None);
     let (silent, mut slow) = (rig.connect(), rig.connect());
     slow.write_all(b"GET /status HTTP/1.1\r\nX: ").unwrap();
@@ -144,8 +144,8 @@ fn idle_web_sockets_make_room_and_listening_ones_do_not() {
     let rig = Rig::new(None);
     let mut sockets: Vec<_> = (0..64).map(|_| rig.socket().unwrap()).collect();
     let newcomer = rig.socket();
-    assert!(newcomer.is_ok(), "64 idle ones");
-    assert!(is_closed(sockets[0].get_ref()), "the longest idle one should be closed to make room");
+    assert!(newcomer.is_ok(), "64 idle sockets should not keep out a new one");
+    assert!(is_closed(sockets[0].get_ref()), "the socket that has been idle the longest should be closed to make room");
     sockets[0] = newcomer.unwrap();
     for socket in &mut sockets {
         socket.send(Message::text(json!({ "COMMAND": "LISTEN", "DATA": "/melos/reverb" }).to_string())).unwrap();
@@ -172,7 +172,7 @@ fn a_socket_that_sends_pings_and_reads_nothing_is_closed() {
     let many = ping.repeat(1000);
     let start = Instant::now();
     while socket.get_mut().write_all(&many).is_ok() {
-        assert!(start.elapsed() < TIMEOUT, "it accepts pings forever");
+        assert!(start.elapsed() < TIMEOUT, "the server accepts pings forever");
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more than before");
@@ -180,7 +180,7 @@ fn a_socket_that_sends_pings_and_reads_nothing_is_closed() {
 }
 
 #[test]
-fn a_socket_that_asks_and_reads_nothing_is_closed() {
+fn a_socket_that_sends_queries_and_reads_nothing_is_closed() {
     let rig = Rig::new(None);
     let mut socket = rig.socket().unwrap();
     let before = resident();
@@ -191,7 +191,7 @@ fn a_socket_that_asks_and_reads_nothing_is_closed() {
     let frame = Frame::message(state.unwrap(), OpCode::Data(Data::Binary), true);
     let start = Instant::now();
     while socket.send(Message::Frame(frame.clone())).is_ok() {
-        assert!(start.elapsed() < 3 * TIMEOUT, "it replies forever");
+        assert!(start.elapsed() < 3 * TIMEOUT, "the server replies forever");
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more than before");
@@ -212,7 +212,7 @@ fn large_frames_and_messages_in_many_parts_are_refused() {
     parts.get_mut().write_all(&part(true)).unwrap();
     let start = Instant::now();
     while parts.get_mut().write_all(&part(false)).is_ok() {
-        assert!(start.elapsed() < TIMEOUT, "it accepts fragments forever");
+        assert!(start.elapsed() < TIMEOUT, "the server accepts fragments forever");
     }
 }
 
@@ -234,7 +234,7 @@ fn heads_and_bodies_are_bounded() {
     let part = [b"2000\r\n".as_slice(), &[b'x'; 0x2000], b"\r\n"].concat();
     let start = Instant::now();
     while stream.write_all(&part).is_ok() {
-        assert!(start.elapsed() < TIMEOUT, "it accepts an endless body");
+        assert!(start.elapsed() < TIMEOUT, "the server accepts an endless body");
     }
     let mut stream = rig.connect();
     let _ = stream.write_all(format!("GET /{} HTTP/1.1\r\n", "x".repeat(100_000)).as_bytes());
@@ -294,7 +294,10 @@ fn requests_from_other_machines_need_the_password() {
     let begun = Instant::now();
     let (code, head, _) = ask("");
     assert!(code == 401 && head.contains("www-authenticate: basic"), "{head}");
-    assert!(begun.elapsed() >= Duration::from_millis(400), "a wrong password should be answered with a delay");
+    assert!(
+        begun.elapsed() >= Duration::from_millis(400),
+        "the response to a request without the password should be delayed"
+    );
     assert!(!head.contains("set-cookie"), "{head}");
     // "melos:correct horse"
     let (code, head, body) = ask("Authorization: Basic bWVsb3M6Y29ycmVjdCBob3JzZQ==\r\n");
@@ -303,7 +306,7 @@ fn requests_from_other_machines_need_the_password() {
     assert!(head.contains("httponly") && head.contains("samesite=strict"), "{head}");
     assert_eq!(ask(&format!("Cookie: {cookie}\r\n")).0, 200, "as a browser's WebSocket sends it");
     assert_eq!(ask("Cookie: melos-key=0\r\n").0, 401);
-    assert!(rig.is_answered(), "this machine needs none");
+    assert!(rig.is_answered(), "requests from this machine should need no password");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn takes(folder: &Path, ending: &str) -> Vec<PathBuf> {
     files.filter(|path| !name(path).contains("first-minute") && name(path).ends_with(ending)).collect()
 }
 
-/// Returns the only such file.
+/// Returns the only file that [`takes`] finds.
 fn only(folder: &Path, ending: &str) -> PathBuf {
     let found = takes(folder, ending);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -37,10 +37,10 @@ fn a_take_is_rendered_again_from_the_log_beside_it() {
     assert!(late.len() < 3, "the machine is too busy to play in time; commands that came late: {late:?}");
 }
 
-/// Records a take and renders it again; returns the number of late commands if there were any, which make the log incomplete.
+/// Records a take and renders it again; fails with the number of late commands, if any, which make the log incomplete.
 fn take_again() -> Result<(), u64> {
     let folder = tempfile::tempdir().unwrap();
-    // A preset with a journey, in sound and in the network's music.
+    // A preset that modulates both the sound and the network's music.
     let presets = folder.path().join("config/melos/presets");
     fs::create_dir_all(&presets).unwrap();
     let waves =
@@ -56,7 +56,7 @@ fn take_again() -> Result<(), u64> {
     daemon.oscsend(&["/melos/emotion", "s", "angry"]);
     daemon.oscsend(&["/melos/input/1", "f", "0.9"]);
     daemon.oscsend(&["/melos/record/preroll", "f", "30"]);
-    daemon.wait_until("pre-roll set", |status| status["parameters"]["record/preroll"] == 30.0);
+    daemon.wait_until("the pre-roll is set", |status| status["parameters"]["record/preroll"] == 30.0);
     daemon.oscsend(&["/melos/record", "i", "1"]);
     sleep(Duration::from_secs(2));
     daemon.oscsend(&["/melos/reverb", "f", "0.7"]);
@@ -64,8 +64,8 @@ fn take_again() -> Result<(), u64> {
     daemon.oscsend(&["/melos/record", "i", "0"]);
     sleep(Duration::from_secs(1));
     let status = daemon.status().unwrap();
-    let (ended, said) = daemon.terminate();
-    assert!(ended.success(), "{said}");
+    let (ended, printed) = daemon.terminate();
+    assert!(ended.success(), "{printed}");
 
     let recordings = folder.path().join("recordings");
     let again = folder.path().join("again.wav");
@@ -111,7 +111,7 @@ fn the_command_line_starts_and_stops_recordings() {
     let started = record("start", &[&ports[..], &[("--preroll", 20)]].concat());
     let path = PathBuf::from(String::from_utf8(started.stdout).unwrap().trim_end());
     assert!(started.status.success() && path.is_file(), "{path:?}");
-    // With pre-roll, it may begin in the same second as the first, whose name it must not take.
+    // With pre-roll, the take may begin in the same second as the first one, whose name it must not reuse.
     let name = path.file_name().unwrap().to_str().unwrap();
     assert!(name.ends_with("_calm.wav") || name.ends_with("_calm-2.wav"), "{name}");
     let again = record("start", &ports);
@@ -127,8 +127,8 @@ fn the_command_line_starts_and_stops_recordings() {
         (&true.into(), &20.0.into())
     );
     assert!(record("stop", &ports).status.success());
-    let (ended, said) = daemon.terminate();
-    assert!(ended.success(), "{said}");
+    let (ended, printed) = daemon.terminate();
+    assert!(ended.success(), "{printed}");
     let found = takes(&folder.path().join("recordings"), ".wav");
     let lengths: Vec<_> = found.iter().map(|path| hound::WavReader::open(path).unwrap().duration()).collect();
     assert!(lengths.len() == 2 && lengths.iter().all(|frames| *frames > 10_000), "{lengths:?}");
@@ -147,23 +147,23 @@ fn a_failed_recording_switches_off_and_is_reported_everywhere() {
         [("--osc", daemon.osc), ("--http", daemon.http)].map(|(name, port)| [name.to_owned(), port.to_string()]);
     let started =
         Command::new(env!("CARGO_BIN_EXE_melos")).args(["record", "start"]).args(ports.concat()).output().unwrap();
-    let said = String::from_utf8(started.stderr).unwrap();
-    assert!(!started.status.success() && said.contains("/proc/nothing"), "{said}");
-    let status = daemon.wait_until("it is off", |status| status["parameters"]["record"] == false);
+    let printed = String::from_utf8(started.stderr).unwrap();
+    assert!(!started.status.success() && printed.contains("/proc/nothing"), "{printed}");
+    let status = daemon.wait_until("recording is off", |status| status["parameters"]["record"] == false);
     assert!(status["troubles"]["recording"].as_str().unwrap().contains("/proc/nothing"), "{status}");
     assert_eq!(status["state"], "playing");
     // Repeating the message changes nothing.
     for _ in 0..20 {
         daemon.oscsend(&["/melos/record", "i", "1"]);
     }
-    daemon.wait_until("it is off again", |status| status["parameters"]["record"] == false);
-    // It works with a different folder, without a restart.
+    daemon.wait_until("recording is off again", |status| status["parameters"]["record"] == false);
+    // Recording works with a different folder, without a restart.
     fs::write(&config, "recordings = \"takes\"\n").unwrap();
-    daemon.wait_until("recording", |status| {
+    daemon.wait_until("a take starts", |status| {
         daemon.oscsend(&["/melos/record", "i", "1"]);
         status["recording"]["on"] == true && status["troubles"]["recording"].is_null()
     });
     daemon.oscsend(&["/melos/record", "i", "0"]);
-    daemon.wait_until("its end", |status| status["recording"]["on"] == false);
+    daemon.wait_until("the take ends", |status| status["recording"]["on"] == false);
     assert_eq!(takes(&folder.path().join("takes"), ".wav").len(), 1, "one take, however often it was requested");
 }

@@ -1,6 +1,6 @@
 //! Tempo sources, with a real JACK server, its transport tool as timebase master, and a MIDI clock.
 //!
-//! libjack takes the server's name from the environment, so the test reruns itself with the daemons' server.
+//! libjack takes the server's name from the environment, so the test reruns itself with the daemon's server.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -79,7 +79,7 @@ fn midi_clock(period: Arc<AtomicU64>) -> impl Drop {
     let active = client.activate_async((), process).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    // Reconnect, like a patchbay, what a busy machine has disconnected.
+    // Like a patchbay, restore connections that a busy machine has dropped.
     let patchbay = std::thread::spawn(move || {
         while !stopped.load(Relaxed) {
             let _ = active.as_client().connect_ports_by_name(&name, "melos:midi_in");
@@ -130,41 +130,41 @@ fn inside() {
     daemon.oscsend(&["/melos/tempo/source", "s", "jack"]);
     tempo_is(&daemon, "the transport leads", 90.0, "jack");
     master.say("tempo 111");
-    tempo_is(&daemon, "the transport's new tempo", 111.0, "jack");
+    tempo_is(&daemon, "the transport's new tempo applies", 111.0, "jack");
     daemon.oscsend(&["/melos/tempo", "f", "180"]);
     daemon.oscsend(&["/melos/preset", "s", "storm"]);
     daemon.wait_until("the preset is loaded", |status| status["parameters"]["preset"] == "storm");
     std::thread::sleep(Duration::from_secs(1));
-    tempo_is(&daemon, "neither a hand nor a preset takes the tempo from it", 111.0, "jack");
+    tempo_is(&daemon, "neither a manual tempo nor a preset overrides the transport", 111.0, "jack");
     // A transport that is stopped or gone leaves the tempo unchanged.
     master.say("stop");
     drop(master);
     std::thread::sleep(Duration::from_secs(1));
-    tempo_is(&daemon, "the tempo stays", 111.0, "jack");
+    tempo_is(&daemon, "the tempo is kept", 111.0, "jack");
 
     daemon.oscsend(&["/melos/tempo/source", "s", "clock"]);
-    tempo_is(&daemon, "a clock that has ticked all the time leads", 150.0, "clock");
+    tempo_is(&daemon, "a clock that has been running all along leads", 150.0, "clock");
     period.store(48_000 * 60 / 24 / 75, Relaxed);
-    tempo_is(&daemon, "the clock's new tempo", 75.0, "clock");
+    tempo_is(&daemon, "the clock's new tempo applies", 75.0, "clock");
     period.store(0, Relaxed);
     std::thread::sleep(Duration::from_secs(2));
-    tempo_is(&daemon, "a clock that has stopped leaves the tempo where it is", 75.0, "clock");
+    tempo_is(&daemon, "a clock that has stopped leaves the tempo unchanged", 75.0, "clock");
 
     // The old address: off pins the tempo, on returns it to the mood.
     daemon.oscsend(&["/melos/tempo/follow", "i", "1"]);
     daemon.wait_until("the mood leads", |status| status["parameters"]["tempo/source"] == "mood");
     daemon.oscsend(&["/melos/tempo", "f", "101"]);
-    let pinned = tempo_is(&daemon, "a tempo pins", 101.0, "pinned");
+    let pinned = tempo_is(&daemon, "setting a tempo pins it", 101.0, "pinned");
     assert_eq!(pinned["parameters"]["tempo/follow"], false);
     drop(clock);
 
     let (status, log) = daemon.terminate();
     assert!(status.success(), "{log}");
-    for said in [
+    for wanted in [
         "the JACK transport controls the tempo; to set it yourself, run `melos set tempo/source pinned`",
         "the tempo is fixed at 101 bpm; `melos set tempo/source mood` returns it to the mood",
     ] {
-        assert!(log.contains(said), "{said}\n{log}");
+        assert!(log.contains(wanted), "{wanted}\n{log}");
     }
     let session = std::fs::read_to_string(dir.path().join("session.log")).unwrap();
     let lines: Vec<&str> = session.lines().collect();

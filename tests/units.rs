@@ -1,4 +1,4 @@
-//! The systemd units are hardened and have limits, by systemd's own measure.
+//! The systemd units are hardened, by systemd's own measure, and have limits.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
@@ -21,15 +21,15 @@ fn is_exposed_at_most(unit: &str, threshold: u32) {
         .args(["security", "--offline=true", "--no-pager", &format!("--threshold={threshold}"), unit])
         .output()
         .expect("systemd-analyze is needed: apt-get install systemd");
-    let said = String::from_utf8_lossy(&analysed.stdout);
-    assert!(said.contains("Overall exposure level"), "{said}{}", String::from_utf8_lossy(&analysed.stderr));
-    assert!(analysed.status.success(), "more than {threshold} tenths: {said}");
+    let printed = String::from_utf8_lossy(&analysed.stdout);
+    assert!(printed.contains("Overall exposure level"), "{printed}{}", String::from_utf8_lossy(&analysed.stderr));
+    assert!(analysed.status.success(), "the exposure exceeds {threshold} tenths: {printed}");
 }
 
 #[test]
 fn the_units_are_hardened() {
     is_exposed_at_most("systemd/melos.service", 15);
-    // Most of what remains counts as if root ran it; a user's service manager cannot restrict that.
+    // Most of the remaining exposure is rated as if root ran the unit; a user's service manager cannot reduce it.
     is_exposed_at_most("systemd/melos.user.service", 65);
 }
 

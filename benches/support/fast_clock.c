@@ -1,6 +1,7 @@
-/* A clock that runs FAST_CLOCK_SPEED times as fast for the program that this library is preloaded into: what it reads of the time,
- * how long it waits, and the times of its files. FAST_CLOCK names a file of 64-bit numbers that may grow while it runs: how often the
- * wall clock has been set forward, then for each time the moment on the real wall clock and the seconds by which, in total.
+/* Makes the clock run FAST_CLOCK_SPEED times as fast for the program into which this library is preloaded: the time it reads, how
+ * long it waits, and the timestamps of its files. FAST_CLOCK names a file of 64-bit numbers that may change while the program runs:
+ * how many times the wall clock has been set forward; the monotonic and wall-clock times of the start in nanoseconds; then, for each
+ * time it was set forward, the real monotonic time in nanoseconds and the total in seconds.
  *
  * cc -O2 -shared -fPIC -o fast_clock.so fast_clock.c -ldl */
 #define _GNU_SOURCE
@@ -39,7 +40,7 @@ __attribute__((constructor)) static void begin(void) {
     int64_t fast = factor ? atoll(factor) : 1;
     int file = path ? open(path, O_RDONLY) : -1;
     if (file >= 0) steps = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
-    /* A second program of the same test, or a restart, goes on in the same time. */
+    /* A second program of the same test, or a restarted one, continues on the same clock. */
     start_real = steps ? steps[1] : real(CLOCK_MONOTONIC);
     start_wall = steps ? steps[2] : real(CLOCK_REALTIME);
     offset = real(CLOCK_REALTIME) - real(CLOCK_MONOTONIC);
@@ -114,14 +115,14 @@ long syscall(long number, ...) {
     const struct timespec *wanted = (const struct timespec *)a[3];
     int operation = (int)a[1] & FUTEX_CMD_MASK;
     if (number == SYS_futex && wanted && (operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET)) {
-        /* WAIT takes a duration, WAIT_BITSET a moment of the monotonic clock. */
+        /* WAIT takes a duration, WAIT_BITSET a point in time on the monotonic clock. */
         struct timespec other = spec(operation == FUTEX_WAIT ? ns(wanted) / speed : slow(ns(wanted)));
         return real_syscall(number, a[0], a[1], a[2], &other, a[4], a[5]);
     }
     return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* Files written since the start were written in fast time. */
+/* Timestamps since the start are converted to fast time. */
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *out) {
     ready();
     if (real_syscall(SYS_statx, folder, path, flags, mask, out)) return -1;

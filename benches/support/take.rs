@@ -8,12 +8,12 @@ use melos::mel::HOP;
 use melos::music::emotion::Emotion;
 use melos_corpus::analysis::seams::{Seams, decode_whole, measure};
 
-/// Hops by which a latent's first finished hop lies before its own frames.
+/// Number of hops by which a latent's first finished hop precedes its own frames.
 const LATE_HOPS: usize = 6;
 
 /// Plays `seconds` of an emotion and measures where its segments meet.
 pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Models) -> Seams {
-    let mut generator = Generator::new(models()).expect("it warms up");
+    let mut generator = Generator::new(models()).expect("the networks run");
     let mut conductor = Conductor::new(7, &[(Param::Emotion, Value::Choice(emotion as u8))]);
     let (mut score, mut hops) = (Score::default(), Vec::new());
     let (mut played, mut blocks) = (Vec::new(), Vec::new());
@@ -21,16 +21,16 @@ pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Mode
     while played.len() < length {
         conductor.advance(generator.covered() + 1, &mut score);
         for PlanUpdate { plan, splice } in score.plans.drain(..) {
-            assert_eq!(splice, None, "nothing changes, so nothing is decided again");
+            assert_eq!(splice, None, "without changes, nothing should be regenerated");
             generator.follow(plan);
         }
         score.clear();
-        let heard = generator.step(&mut hops).expect("it plays");
+        let heard = generator.step(&mut hops).expect("the networks run");
         conductor.listen(heard.from, &heard.chroma);
         blocks.push(heard.mel);
         played.extend(hops.drain(..).flat_map(|hop| hop.samples));
     }
-    let whole = decode_whole(models(), &blocks).expect("it decodes");
+    let whole = decode_whole(models(), &blocks).expect("the networks run");
     let segment = LATENT_FRAMES as usize;
     measure(&played, &whole, (1..blocks.len()).map(|latent| latent * segment - LATE_HOPS * HOP))
 }

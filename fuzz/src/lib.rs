@@ -1,4 +1,5 @@
-//! What every target does with its bytes. Plain functions, so that the tests run them over the seeds with a stable compiler.
+//! What each fuzz target does with its input, as plain functions, so that the tests can run them on the seeds with a stable
+//! compiler.
 
 pub mod sound;
 pub mod stage;

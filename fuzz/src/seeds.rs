@@ -1,17 +1,17 @@
-//! Seeds, and changed ones, for running targets without a fuzzer.
+//! Runs targets without a fuzzer, on seeds and on mutated seeds.
 
 use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// Changed seeds of each target, where `MELOS_FUZZ_ROUNDS` does not say how many.
-const CHANGED: usize = 300;
+/// Number of mutated seeds per target, unless `MELOS_FUZZ_ROUNDS` sets it.
+const MUTATIONS: usize = 300;
 
-/// Runs a target with each of its seeds and with changed ones, the same in every run.
+/// Runs a target on each of its seeds and on mutated ones, which are the same in every run.
 ///
 /// # Panics
-/// When there are no seeds, or the target does.
+/// When there are no seeds, or when the target panics.
 pub(crate) fn run(folder: &Path, target: fn(&[u8])) {
     let files = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
@@ -22,16 +22,16 @@ pub(crate) fn run(folder: &Path, target: fn(&[u8])) {
     for seed in &seeds {
         target(seed);
     }
-    let rounds = std::env::var("MELOS_FUZZ_ROUNDS").map_or(CHANGED, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::var("MELOS_FUZZ_ROUNDS").map_or(MUTATIONS, |rounds| rounds.parse().unwrap());
     for round in 0..rounds {
         let mut bytes = seeds[round % seeds.len()].clone();
-        change(&mut bytes, &mut random);
+        mutate(&mut bytes, &mut random);
         target(&bytes);
     }
 }
 
-/// Changes some bytes, or cuts, doubles or moves a part.
-fn change(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
+/// Changes some bytes, removes or duplicates a part, or truncates the rest.
+fn mutate(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
     let mut below = |end: usize| random.next_u32() as usize % end.max(1);
     for _ in 0..=below(4) {
         let (at, length) = (below(bytes.len()), below(16));

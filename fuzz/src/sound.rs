@@ -1,10 +1,10 @@
-//! What reads sound files, away from the stage.
+//! The target for audio files, which only the corpus tools read.
 
 use std::path::Path;
 
 use melos_corpus::analysis::decode;
 
-/// Any bytes as a sound file.
+/// Decodes any bytes as an audio file.
 pub fn audio(bytes: &[u8]) {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -12,7 +12,7 @@ pub fn audio(bytes: &[u8]) {
         let path = folder.join(format!("melos-fuzz-{}-{name}", std::process::id()));
         std::fs::write(&path, bytes).expect("there is room for a small file");
         if let Ok(samples) = decode::decode(&path) {
-            // A few bytes of a compressed file may be seconds of silence, but not hours.
+            // A few bytes of a compressed file may decode to seconds of silence, but not to hours.
             assert!(samples.len() < 1 << 28, "{} samples of {} bytes", samples.len(), bytes.len());
         }
     }

@@ -1,4 +1,4 @@
-//! What reads what others wrote, on stage: any bytes are refused, or become something that can be played.
+//! The targets for everything that the daemon reads from outside: any input is rejected, or gives something that can be played.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -16,10 +16,10 @@ use melos::remote::oscquery::Probe;
 use melos::session::live::rewritten;
 use melos::session::log::ControlLog;
 
-/// A target's name, which is that of its seeds' folder, and what it does.
+/// A target's name, which is also the name of its seed folder, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 10] = [
     ("osc", osc),
     ("midi", midi),
@@ -33,13 +33,13 @@ pub const TARGETS: [Target; 10] = [
     ("state", state),
 ];
 
-/// Any datagram is refused or requests valid values, and its log message is one short line.
+/// Decodes any bytes as a datagram: it is rejected or requests valid values, and its log message is one short line.
 pub fn osc(datagram: &[u8]) {
     let now = Now::take();
     let decoded = osc::decode(datagram, now);
     for fault in &decoded.faults {
-        let said = fault.to_string();
-        assert!(said.len() < 2_000 && !said.contains(char::is_control), "{said:?}");
+        let message = fault.to_string();
+        assert!(message.len() < 2_000 && !message.contains(char::is_control), "{message:?}");
     }
     for request in decoded.requests {
         match request {
@@ -60,7 +60,7 @@ pub fn osc(datagram: &[u8]) {
     }
 }
 
-/// Any stream of bytes through every mapping that ships, and through the clock.
+/// Sends any stream of bytes through every shipped mapping, and through the clock follower.
 pub fn midi(bytes: &[u8]) {
     static MAPPINGS: LazyLock<Vec<Arc<Mapping>>> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("mappings").is_dir());
@@ -74,7 +74,7 @@ pub fn midi(bytes: &[u8]) {
     let (mut parser, mut clock, mut events) = (Parser::default(), ClockFollower::default(), Vec::new());
     let mut at = Instant::now();
     for byte in bytes {
-        // Data bytes also say how long it takes until the next byte.
+        // Each byte also determines the time until the next one.
         at += Duration::from_micros(u64::from(byte % 128) * 500);
         if let Some(message) = parser.feed(*byte) {
             clock.message(message, at, &mut events);
@@ -87,9 +87,9 @@ pub fn midi(bytes: &[u8]) {
     }
 }
 
-/// Any text as a mapping file; one that is taken must route every message there is.
+/// Reads any text as a mapping file; if it is accepted, it must route every possible message.
 pub fn mapping(text: &[u8]) {
-    /// Every kind of channel message with low and high data, on two channels, and the messages without a channel.
+    /// Every kind of channel message with low and high data, on two channels, and the transport messages.
     static MESSAGES: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut bytes = Vec::new();
         for status in (0x80..=0xE0).step_by(0x10).flat_map(|kind| [kind, kind | 9]) {
@@ -108,7 +108,7 @@ pub fn mapping(text: &[u8]) {
     }
 }
 
-/// Any text as a preset file; one that is taken must set only what a parameter can be, all along its journey.
+/// Reads any text as a preset file; if it is accepted, it must set only valid values, throughout its journey.
 pub fn preset(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let Ok(preset) = Preset::parse(Path::new("fuzz.toml"), text) else { return };
@@ -118,7 +118,7 @@ pub fn preset(text: &[u8]) {
     }
 }
 
-/// Any path and query: the bytes up to the first line break, and the rest.
+/// Requests any path and query: the bytes up to the first line break, and the rest.
 pub fn oscquery(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (path, query) = text.split_once('\n').map_or((&*text, None), |(path, query)| (path, Some(query)));
@@ -126,7 +126,8 @@ pub fn oscquery(bytes: &[u8]) {
     assert!([200, 204, 400, 404].contains(&code), "{code}");
 }
 
-/// Any messages of a WebSocket: each is a byte whose lowest bit says whether it is text, two bytes for its length, and its bytes.
+/// Sends any messages to a WebSocket: each consists of a byte whose lowest bit says whether it is text, two bytes for its
+/// length, and its contents.
 pub fn socket(mut bytes: &[u8]) {
     let mut probe = Probe::default();
     while let [kind, high, low, rest @ ..] = bytes {
@@ -138,7 +139,7 @@ pub fn socket(mut bytes: &[u8]) {
     }
 }
 
-/// Any bytes as a control log.
+/// Reads any bytes as a control log.
 pub fn control_log(bytes: &[u8]) {
     if let Ok(log) = ControlLog::read(bytes) {
         let frames = log.frames();
@@ -146,28 +147,28 @@ pub fn control_log(bytes: &[u8]) {
     }
 }
 
-/// Any text as a model's contract.
+/// Reads any bytes as a model's contract.
 pub fn model(text: &[u8]) {
     if let Ok(manifest) = Manifest::read(&file("model.toml", text)) {
         assert!(!manifest.fingerprint().is_empty());
     }
 }
 
-/// Any text as a configuration.
+/// Reads any bytes as a configuration.
 pub fn config(text: &[u8]) {
     if let Ok(config) = Config::read(&file("melos.toml", text)) {
         let _ = config.openings();
     }
 }
 
-/// Any bytes as the saved state: what could be read of them is written so that it reads back whole.
+/// Reads any bytes as saved state: whatever could be read must be written so that it reads back completely.
 pub fn state(bytes: &[u8]) {
     let (text, _) = rewritten(bytes);
     let (again, wrong) = rewritten(text.as_bytes());
     assert_eq!((again.as_str(), wrong), (text.as_str(), 0), "from {:?}", String::from_utf8_lossy(bytes));
 }
 
-/// A file of these bytes, in memory where the system has room there.
+/// Writes these bytes to a file, in memory if the system allows it.
 fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let folder = Path::new("/dev/shm");
     let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
@@ -176,7 +177,7 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// Whether a value is one its parameter can have.
+/// Returns whether a value is valid for its parameter.
 fn fits(param: Param, value: &Value) -> bool {
     match (param.spec().kind, value) {
         (Kind::Number { min, max, .. }, Value::Number(number)) => (min..=max).contains(number),
@@ -188,7 +189,7 @@ fn fits(param: Param, value: &Value) -> bool {
     }
 }
 
-/// Sends a device's bytes through a mapping; whatever comes out must be playable.
+/// Sends a device's bytes through a mapping; every resulting event must be valid.
 fn route(mapping: &Arc<Mapping>, bytes: &[u8]) {
     let values: Vec<_> = TABLE.iter().map(|spec| spec.param.default_value()).collect();
     let mut router = Router::new(Arc::clone(mapping), &values);

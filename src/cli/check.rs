@@ -20,7 +20,7 @@ use super::EX_CONFIG;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files or folders to check: presets, mappings, models, melos.toml; the location or the keys tell which is which
+    /// Files or folders to check: presets, mappings, models, melos.toml; the kind of a file is recognized by its location or its keys
     #[arg(required = true)]
     paths: Vec<PathBuf>,
 }
@@ -63,7 +63,7 @@ enum Kind {
 struct Check {
     files: usize,
     problems: Vec<String>,
-    /// Folders already visited, so that circular links end.
+    /// Folders already visited, so that circular links are not followed forever.
     seen: BTreeSet<PathBuf>,
 }
 
@@ -91,7 +91,7 @@ impl Check {
                     continue;
                 }
             };
-            // A link's own location counts before that of its target.
+            // A link's own location takes precedence over that of its target.
             let kind = kind_by_place(&given_whole(given, &path)).or_else(|| kind_by_place(&whole));
             if whole.is_dir() {
                 if !only_models || path.join("model.toml").is_file() {
@@ -179,14 +179,14 @@ fn unknown_presets(file: &Path, text: &str, setlist: &Setlist) -> Vec<String> {
         Cue::Scene(_) => None,
     });
     let unknown = presets.filter(|(name, _)| !is_there(name)).map(|(name, line)| {
-        let hint = format!("there is no preset of this name{}", meant(name, known.iter().map(String::as_str)));
+        let hint = format!("there is no preset with this name{}", meant(name, known.iter().map(String::as_str)));
         let problem = Problem::of_file(file, hint);
         Problem { line, key: "entry.preset".to_owned(), value: format!("{name:?}"), ..problem }.to_string()
     });
     unknown.collect()
 }
 
-/// Tells the kind of a file by its name or its folder.
+/// The kind of a file, judging by its name or its folder.
 fn kind_by_place(path: &Path) -> Option<Kind> {
     let name = path.file_name()?;
     if name == "model.toml" {
@@ -203,7 +203,7 @@ fn kind_by_place(path: &Path) -> Option<Kind> {
     }
 }
 
-/// Tells the kind of a file by its keys, as far as it parses.
+/// The kind of a file, judging by those of its keys that parse.
 fn kind_by_keys(text: &str) -> Option<Kind> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());

@@ -81,7 +81,7 @@ impl Client {
         }
     }
 
-    /// The texts that a parameter accepts at present, such as the names of presets; empty if it accepts others.
+    /// The texts that a parameter currently accepts, such as preset names; empty if it accepts any text.
     fn offered(&self, id: &str) -> Vec<Json> {
         let range = self.get(&format!("/melos/{id}?RANGE"));
         range
@@ -108,6 +108,6 @@ fn ask(at: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(String,
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {at}\r\n{password}\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("the response is not HTTP")?;
     Ok((head.to_owned(), body.to_owned()))
 }

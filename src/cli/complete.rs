@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use super::Cli;
 use super::client::ask_here;
 
-/// The variable by which a shell asks for completions.
+/// The environment variable with which a shell requests completions.
 const ASKED: &str = "COMPLETE";
 /// Time for the daemon to answer; a Tab must not hang.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
@@ -40,7 +40,9 @@ pub(super) fn script(shell: Shell) -> anyhow::Result<()> {
         _ => anyhow::bail!("there are no completions for {shell}"),
     };
     let mut text = Vec::new();
-    completer.write_registration(ASKED, "melos", "melos", "melos", &mut text).context("the completions")?;
+    completer
+        .write_registration(ASKED, "melos", "melos", "melos", &mut text)
+        .context("cannot generate the completions")?;
     std::io::stdout().write_all(&text)?;
     Ok(())
 }

@@ -81,7 +81,7 @@ fn scale(Scale { middle, width }: Scale) -> Value {
     json!({ "middle": decimal(middle), "width": decimal(width) })
 }
 
-/// Lists every number and text of a value with its path, such as `mel.hop`.
+/// Lists every number and string in a value with its path, such as `mel.hop`.
 fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     let mut child = |key: &str, value: &Value| {
         let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };

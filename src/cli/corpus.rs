@@ -1,4 +1,4 @@
-//! `melos prepare` and `melos analyze`: commands of `melos-corpus`, a program of its own, built from source.
+//! `melos prepare` and `melos analyze`: commands of `melos-corpus`, a separate program that is built from source.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -24,7 +24,7 @@ pub(crate) fn run(command: &str, args: Args) -> anyhow::Result<()> {
     let error = Command::new(program).arg(command).args(args.rest).exec();
     Err(anyhow!(
         "`melos {command}` runs the program melos-corpus, which is neither beside this one nor on the search path ({error}). It \
-         serves the training of models and is in no package: run `make build-corpus` in Melos's source, then put \
-         target/release/melos-corpus into a folder of the search path"
+         is only needed to train models and is not packaged: run `make build-corpus` in Melos's source tree, then put \
+         target/release/melos-corpus in a folder on the search path"
     ))
 }

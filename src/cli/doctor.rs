@@ -15,13 +15,13 @@ use melos::output::device::devices;
 use super::data::DataArgs;
 use super::devices::is_audible;
 
-/// Exit status when something the music needs is missing.
+/// Exit status when something needed to play is missing.
 const UNWELL: u8 = 2;
 /// inotify watches needed for folders of presets, mappings and models, with room for other programs.
 const WATCHES: u64 = 1024;
 /// Bytes that state, scenes and logs may need.
 const STATE_BYTES: u64 = 50_000_000;
-/// Gigabytes of an hour's recording.
+/// Size of an hour's recording in gigabytes.
 const RECORDING_GB: f64 = 1.0;
 /// inotify instances needed: three for Melos, and as many for other programs.
 const INSTANCES: u64 = 16;
@@ -36,9 +36,9 @@ pub(crate) struct Args {
 /// The result of a check.
 enum Finding {
     Good(String),
-    /// Melos plays, but could run better; says how.
+    /// Melos can play, but not as well as it could; the text says how to improve that.
     Weak(String),
-    /// Melos cannot play or be heard; says how to fix it.
+    /// Melos cannot play, or cannot be heard; the text says how to fix it.
     Bad(String),
 }
 
@@ -142,19 +142,23 @@ fn model(data: &DataArgs) -> Finding {
 /// Checks the free space for state, recordings and logs; `free` returns the free bytes at a folder.
 fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
     let Some(folder) = folder else {
-        return Weak("there is no home folder: name one for state and recordings with `melos run --state`".to_owned());
+        return Weak(
+            "there is no home folder: choose a folder for state and recordings with `melos run --state`".to_owned(),
+        );
     };
     let bytes = match free(folder) {
         Ok(bytes) => bytes,
-        Err(error) => return Weak(format!("{} does not say what room it has: {error}", folder.display())),
+        Err(error) => return Weak(format!("cannot determine the free space in {}: {error}", folder.display())),
     };
     let room = format!("{:.1} GB free for {}", bytes as f64 / 1e9, folder.display());
     let least = Config::default().recordings.keep_free_gb;
     if bytes < STATE_BYTES {
-        Bad(format!("{room}: what is set cannot be kept; make room, or name another folder with `melos run --state`"))
+        Bad(format!(
+            "{room}: settings cannot be saved; free some space, or choose another folder with `melos run --state`"
+        ))
     } else if bytes as f64 / 1e9 < least + RECORDING_GB {
         Weak(format!(
-            "{room}: recordings leave {least} GB free, so there is little or no room for them; make room, or see [recordings] in \
+            "{room}: recordings leave {least} GB free, so there is little or no room for them; free some space, or see [recordings] in \
              melos.toml"
         ))
     } else {
@@ -196,7 +200,7 @@ mod tests {
         let with = |bytes: u64| disk(Some(Path::new("/state")), |_| Ok(bytes));
         assert!(matches!(with(20_000_000_000), Good(text) if text == "20.0 GB free for /state"));
         assert!(matches!(with(1_500_000_000), Weak(text) if text.contains("recordings leave 1 GB free")));
-        assert!(matches!(with(1_000_000), Bad(text) if text.contains("cannot be kept")));
+        assert!(matches!(with(1_000_000), Bad(text) if text.contains("cannot be saved")));
         assert!(matches!(disk(Some(Path::new("/state")), |_| Err(io::ErrorKind::Other.into())), Weak(_)));
         assert!(matches!(disk(None, |_| Ok(0)), Weak(_)));
     }

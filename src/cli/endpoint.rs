@@ -35,7 +35,7 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let expected =
-            || format!("{text:?} is neither a port nor address and port, such as 127.0.0.2:9000 or [::1]:9000");
+            || format!("{text:?} is neither a port nor an address and port such as 127.0.0.2:9000 or [::1]:9000");
         let (host, port) = match text.rsplit_once(':') {
             None => (None, text),
             Some((host, port)) => {

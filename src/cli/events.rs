@@ -39,7 +39,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Ok(answer) => answer["lines"].as_array().cloned().unwrap_or_default(),
         Err(error) if args.melos.is_elsewhere() => return Err(error),
         Err(error) => {
-            let folder = args.state.clone().or_else(state_folder).context("no home folder; name one with --state")?;
+            let folder = args
+                .state
+                .clone()
+                .or_else(state_folder)
+                .context("no home folder; choose a state folder with --state")?;
             let kept = journal::read(&folder, at).with_context(|| folder.display().to_string())?;
             if kept.is_empty() {
                 bail!("{error:#}, and {} has no log since then", folder.display());
@@ -79,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_everyday_notation() {
+    fn everyday_time_expressions_are_parsed() {
         let now: ZonedDateTime = "2026-11-28T21:00:00+01:00[Europe/Berlin]".parse().unwrap();
         for (text, moment_named) in [
             ("8 hours ago", "2026-11-28T12:00:00Z"),

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_lines() {
+    fn each_entry_is_one_line() {
         let preset = serde_json::json!({ "id": "storm", "name": "Storm", "description": "It rages" });
         assert_eq!(List::Presets.line(&preset), "storm              Storm: It rages");
         assert_eq!(List::Scenes.line(&Json::from("dawn")), "dawn");

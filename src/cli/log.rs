@@ -41,7 +41,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 struct Counts {
     queued: AtomicU64,
-    /// Written or given up.
+    /// Lines written or lost.
     settled: AtomicU64,
     lost: AtomicU64,
 }
@@ -56,7 +56,7 @@ struct Queue {
 impl Queue {
     /// Queues a line; never blocks.
     fn push(&self, line: Vec<u8>) {
-        // Counted first, so that the line is never taken for settled before it is queued.
+        // Counted first, so that the settled lines never outnumber the queued ones.
         self.counts.queued.fetch_add(1, Relaxed);
         if self.lines.try_send(line).is_err() {
             self.counts.settled.fetch_add(1, Relaxed);

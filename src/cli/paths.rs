@@ -22,7 +22,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     match state_folder() {
         Some(folder) => writeln!(out, "state and recordings (change with --state):\n  {}", folder.display())?,
-        None => writeln!(out, "state and recordings: no home folder; name one with --state")?,
+        None => writeln!(out, "state and recordings: no home folder; choose a folder with --state")?,
     }
     configuration(&places, &mut out)?;
     for kind in ["presets", "setlists", "mappings", "models"] {

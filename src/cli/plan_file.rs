@@ -22,7 +22,7 @@ impl PlanFile {
         Ok(Self { file: BufWriter::new(file), path: path.to_owned() })
     }
 
-    /// Writes what `plan` asks for at `frame`.
+    /// Writes what `plan` requests at `frame`.
     pub(super) fn write(&mut self, plan: &Plan, frame: u64) -> anyhow::Result<()> {
         writeln!(self.file, "{}", line(plan, frame)).with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -32,7 +32,7 @@ impl PlanFile {
     }
 }
 
-/// Formats what the plan asks for at a frame. `beat` counts from 0 and is an integer on the beat.
+/// Formats what the plan requests at a frame. `beat` counts from 0 and is an integer on the beat.
 fn line(plan: &Plan, frame: u64) -> Value {
     let conditions = plan.conditions(frame);
     let mood = plan.steering.mood.at(frame, &plan.clock);
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_describes_the_request() {
+    fn a_line_describes_the_plan_at_its_frame() {
         let plan = Plan::steady(1, Mood::pure(Emotion::Angry), Chord::parse("Am").unwrap(), 120.0);
         let line = line(&plan, 36_000);
         assert_eq!((&line["chord"], &line["bass"]), (&json!("Am"), &json!(9)));

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-/// Lines from start to end.
+/// Number of lines over the whole render.
 const LINES: u64 = 160;
 
 /// Prints `{"done":0.25,"peak":0.4}` to standard output for each of [`LINES`] equal parts.

@@ -172,7 +172,7 @@ fn write(
     Ok(())
 }
 
-/// The format and sample size that a file name and `--bits` ask for; `None` for a MIDI file.
+/// The format and sample size given by a file name and `--bits`; `None` for a MIDI file.
 fn sound_format(path: &Path, bits: &str) -> anyhow::Result<Option<(Format, Bits)>> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = match ending.as_str() {

@@ -80,7 +80,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         files: args.config.map_or_else(|| places.all("melos.toml"), |file| vec![file]),
         over: Box::new(over),
     };
-    let state = args.state.or_else(state_folder).context("no home folder; name a state folder with --state")?;
+    let state = args.state.or_else(state_folder).context("no home folder; choose a state folder with --state")?;
     live::run(Options {
         config,
         places,

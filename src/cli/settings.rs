@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blends_are_read() {
+    fn blends_are_parsed() {
         let weights = blend("calm=0.7, sad=0.3").unwrap();
         assert_eq!(weights[Emotion::Calm as usize], (Param::Calm, 0.7));
         assert_eq!(weights[Emotion::Sad as usize], (Param::Sad, 0.3));

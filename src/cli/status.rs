@@ -99,7 +99,7 @@ fn tell(status: &Json) -> String {
     )
 }
 
-/// What happens by plan, a line for each.
+/// Scheduled events, one per line.
 fn show(show: &Json) -> String {
     let mut lines = String::new();
     let text = |key: &str| show[key].as_str();

@@ -27,7 +27,7 @@ use crate::units::{SAMPLE_RATE, seconds_to_frames};
 const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
 /// Frames before the horizon that plans still cover: enough for the window around a latent that is generated again.
 const MEMORY: u64 = SAMPLE_RATE as u64 * 2;
-/// Frames behind the horizon from which latents are final and are listened to.
+/// Latents that end this many frames before the horizon are final, and the harmony takes them into account.
 const LISTEN_LAG: u64 = 8192;
 /// Frames of a latent.
 const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
@@ -41,7 +41,7 @@ pub(super) enum Step {
     Held,
     /// Waiting changes take effect for the network.
     Waited,
-    /// They take effect in the engine.
+    /// Waiting changes take effect in the engine.
     Line,
     /// A beat begins.
     Beat,
@@ -64,7 +64,7 @@ pub(super) enum Step {
 pub(super) struct Timing {
     /// The frame; the horizon if `None`.
     pub(super) frame: Option<u64>,
-    /// The beat from which the harmony follows; as soon as it can if `None`.
+    /// The beat from which the harmony follows; as early as possible if `None`.
     pub(super) beat: Option<f64>,
     /// How long values glide; see [`ActiveTargets::steer`].
     pub(super) morph: Option<Length>,
@@ -149,7 +149,7 @@ impl Arrangement {
         self.listening.hear(from, chroma);
     }
 
-    /// The steps ahead that follow from what is decided, with their frames.
+    /// The upcoming steps that follow from what has been decided, with their frames.
     pub(super) fn steps(&self) -> [(Option<u64>, Step); 6] {
         let clock = self.clock();
         [
@@ -218,7 +218,7 @@ impl Arrangement {
         self.commands.add(commands);
         self.seeds.restart();
         self.planner.reseed(self.seeds.current());
-        // The next beat, since the notes of one on this frame would be cut at once.
+        // The next beat, since notes that begin on this frame would be cut at once.
         let on_beat = self.counter.beat_due(self.clock()) <= self.now;
         self.replan((self.counter.beat() + u64::from(on_beat)) as f64);
         self.splices.want(self.now);
@@ -328,7 +328,7 @@ impl Arrangement {
         }
     }
 
-    /// Where the network gets the noise of an earlier phrase again.
+    /// The frames from which the network reuses the noise of an earlier phrase, or stops reusing it.
     fn returns(&self) -> Vec<Returning> {
         let clock = self.clock();
         let returning = |(beat, returns): (f64, Option<Return>)| {
@@ -344,12 +344,12 @@ impl Arrangement {
     }
 }
 
-/// Parameters of the engine.
+/// Parameters that act on the engine alone.
 pub(super) fn fast() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() == Lane::Fast)
 }
 
-/// All others.
+/// All other parameters.
 pub(super) fn slow() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() != Lane::Fast)
 }

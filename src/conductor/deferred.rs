@@ -3,8 +3,8 @@
 use crate::event::parameter::{Param, Value};
 use crate::music::glide::Length;
 
-/// Maximum number of values held for a bar line, several times the number of parameters; beyond that, a value replaces the oldest of
-/// its parameter.
+/// Maximum number of values held for a bar line, several times the number of parameters; beyond that, a value replaces
+/// the oldest one of its parameter.
 const MAX_HELD: usize = 256;
 
 /// Changes waiting for a beat, in three stages: held until their bar is near; requested but not yet in effect; in

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn after_any_loss_the_engine_holds_what_the_conductor_does() {
+    fn engine_and_conductor_agree_again_after_any_loss() {
         let until = 6 * SECOND;
         let (all, none_lost) = played(0..0, until);
         assert_eq!(none_lost, None);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_missed_nothing_relevant_gets_nothing_twice() {
+    fn an_engine_that_missed_nothing_relevant_is_sent_nothing_again() {
         let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
         conductor.advance(1, &mut score);
         score.commands.drain(..).for_each(|command| handover.send(command, |_| true));

@@ -68,7 +68,7 @@ pub struct BarRequest {
     pub heard: Option<[f32; 12]>,
     /// Depth of the swell and fade of phrases, 0..=1.
     pub dynamics: f32,
-    /// Influence of the seed, 0 or more; below 1 part of the choices is common to all seeds.
+    /// Influence of the seed, 0 or more; below 1 some choices are the same for all seeds.
     pub temperature: f32,
     /// How often and how exactly phrases return, 0..=1.
     pub recall: f32,
@@ -145,7 +145,7 @@ struct Segment {
 #[derive(Debug, Clone)]
 struct Bar {
     request: BarRequest,
-    /// The phrase before it.
+    /// The phrase of the bar before it.
     before: Option<Phrase>,
     /// The chord that the network insisted on.
     bend: Option<Chord>,

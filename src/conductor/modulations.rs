@@ -164,7 +164,7 @@ mod tests {
             one.iter().all(|at| at.abs() <= 1.0) && one.windows(2).all(|pair| (pair[1] - pair[0]).abs() <= MAX_STEP)
         );
         let (low, high) = one.iter().fold((0.0f64, 0.0f64), |(low, high), at| (low.min(*at), high.max(*at)));
-        assert!(low < -0.8 && high > 0.8, "it uses its range: {low} to {high}");
+        assert!(low < -0.8 && high > 0.8, "the walk uses its range: {low} to {high}");
     }
 
     #[test]

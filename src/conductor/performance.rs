@@ -52,7 +52,7 @@ impl Performance {
         };
         let change = match param {
             Param::Panic => {
-                // Nothing held survives it.
+                // Panic also releases the held sound.
                 asked.set(Param::Hold, &Value::Toggle(false));
                 Change::Panic
             }

@@ -49,7 +49,7 @@ pub(super) struct Planner {
     bars: VecDeque<PlannedBar>,
     /// Starting some seconds ago.
     chords: VecDeque<ChordFrom>,
-    /// Starting some seconds ago: beats from which a phrase returns, or none does.
+    /// Starting some seconds ago: the beats from which a phrase returns, and those at which the return ends.
     returns: VecDeque<(f64, Option<Return>)>,
     /// What has not been played yet.
     events: Events,
@@ -191,7 +191,7 @@ impl Planner {
         self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))
     }
 
-    /// The beats from which a phrase returns, or none does, in order.
+    /// The beats from which a phrase returns, and those at which the return ends, in order.
     pub(super) fn returns(&self) -> impl Iterator<Item = (f64, Option<Return>)> {
         self.returns.iter().copied()
     }

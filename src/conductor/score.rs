@@ -1,4 +1,4 @@
-//! What the conductor state out.
+//! The conductor's output.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub const PULSES: u64 = 24;
 pub struct PlanUpdate {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The frame, a multiple of a hop, at which the new future begins; `None` if the plan only reaches further.
+    /// The frame, a multiple of a hop, at which the new future begins; `None` if the plan is only longer than the previous one.
     pub splice: Option<u64>,
 }
 

@@ -173,7 +173,7 @@ impl Settings {
     }
 
     /// The values that recreate these settings when set in this order on the defaults, for state files and control
-    /// logs. Omits what only concerns the moment (play, hold) and the daemon's own parameters.
+    /// logs. Omits momentary controls (play, hold) and the daemon's own parameters.
     #[must_use]
     pub(super) fn list(&self) -> Vec<(Param, Value)> {
         let silent = self.faders().iter().sum::<f32>() <= SILENT;
@@ -201,8 +201,8 @@ impl Settings {
         }
     }
 
-    /// The settings a share `t` (0..=1) of the way from a scene to another, on top of these: numbers and mood between
-    /// them, anything else from the nearer. An external tempo source keeps control.
+    /// These settings with those a fraction `t` (0..=1) of the way from one scene to another applied: numbers and mood are
+    /// interpolated, anything else is taken from the nearer scene. An external tempo source keeps control.
     #[must_use]
     pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
         let mut mixed = self.clone();

@@ -16,7 +16,7 @@ pub const SPLICE_INTERVAL: u64 = 5632;
 pub(super) struct Splices {
     last: Option<u64>,
     due: Option<u64>,
-    /// Whether the plan reaches further than the last one handed out.
+    /// Whether the plan is longer than the last one handed out.
     extended: bool,
 }
 
@@ -27,12 +27,12 @@ impl Splices {
         self.due.get_or_insert(earliest);
     }
 
-    /// Reports that the plan reaches further.
+    /// Reports that the plan has become longer.
     pub(super) const fn extend(&mut self) {
         self.extended = true;
     }
 
-    /// The frame at which the next plan is due. One that merely reaches further must not include changes, so it waits for
+    /// The frame at which the next plan is due. One that is merely longer must not include changes, so it waits for
     /// their splice.
     pub(super) fn plan_due(&self, now: u64) -> Option<u64> {
         self.due.or(self.extended.then_some(now))

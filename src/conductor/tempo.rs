@@ -1,4 +1,4 @@
-//! Lays the music clock's spans ahead: tempo from the active targets, phase by an external clock.
+//! Lays the music clock's spans ahead: tempo from the active targets, phase from an external clock.
 
 use super::active_targets::ActiveTargets;
 use crate::music::clock::MusicClock;
@@ -87,8 +87,8 @@ impl Tempo {
         self.laid = from;
     }
 
-    /// Takes note that `beat` of an external clock fell on frame `at`, and brings ours there: over one bar, or at once
-    /// where the bars themselves are apart. What was laid beyond `now` is forgotten unless the clock was kept.
+    /// Aligns the music with an external clock whose `beat` fell on frame `at`: gradually over one bar, or at once if the
+    /// error is too large for that. Discards the spans laid beyond `now`, unless the clock was kept.
     pub(super) fn align(&mut self, targets: &ActiveTargets, beat: f64, at: u64, now: u64) -> Alignment {
         let bar = f64::from(self.clock.beats_per_bar());
         let ahead = (beat - self.clock.beat_at(at)).rem_euclid(bar);

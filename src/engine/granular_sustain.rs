@@ -30,7 +30,7 @@ pub(super) struct GranularSustain<const C: usize> {
     write: usize,
     grains: [Grain; OVERLAP],
     noise: u32,
-    /// Whether the next quantum is not contiguous with the last one.
+    /// Whether the next quantum does not continue the last one.
     discontinuity: bool,
 }
 

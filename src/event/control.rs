@@ -11,10 +11,10 @@ use super::parameter::{Param, Value};
 pub enum ControlEvent {
     /// Sets a parameter.
     Set(Param, Value),
-    /// Sets a parameter at the next bar line; of several values for one parameter the newest counts.
+    /// Sets a parameter at the next bar line; of several values for one parameter, the newest wins.
     NextBar(Param, Value),
-    /// Morphs in the numbers and the mood that are set next at the same moment, over this many seconds; used when
-    /// loading presets.
+    /// Makes the numbers and the mood set next, at the same moment, morph to their values over this many seconds; used
+    /// when loading presets.
     Morph(f32),
     /// Defines one parameter value of a stored scene; restores scenes of earlier performances.
     SceneValue {
@@ -25,7 +25,7 @@ pub enum ControlEvent {
         /// Its value in the scene.
         value: Value,
     },
-    /// A parameter moves by itself from now on, around the value that it is set to; or, without a modulation, no more.
+    /// Modulates a parameter around its set value; `None` ends its modulation.
     Modulate(Param, Option<Modulation>),
     /// Reports the notes held on the keyboard that leads the harmony: bit n is MIDI note n; 0 when all are released.
     LeadNotes(u128),
@@ -41,7 +41,7 @@ pub enum ControlEvent {
 }
 
 impl ControlEvent {
-    /// The text that it sets a parameter to, now or at the next bar line.
+    /// The text to which it sets a parameter, now or at the next bar line.
     #[must_use]
     pub fn text_for(&self, param: Param) -> Option<&str> {
         match self {

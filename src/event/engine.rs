@@ -59,12 +59,12 @@ pub struct TimedCommand {
 pub enum EngineEvent {
     /// The network's audio ran out; its last sound is sustained until it resumes.
     Starved {
-        /// The play head.
+        /// The playhead.
         frame: u64,
     },
     /// The network's audio resumed.
     Recovered {
-        /// The play head.
+        /// The playhead.
         frame: u64,
         /// Number of frames bridged.
         bridged: u64,
@@ -73,17 +73,17 @@ pub enum EngineEvent {
     EpochRejected {
         /// Its epoch.
         epoch: u32,
-        /// The play head when it arrived.
+        /// The playhead when it arrived.
         frame: u64,
     },
     /// A NaN or infinite sample was replaced with silence.
     NotFinite {
-        /// The play head.
+        /// The playhead.
         frame: u64,
     },
     /// A panic command was carried out.
     Panicked {
-        /// The play head.
+        /// The playhead.
         frame: u64,
     },
 }
@@ -93,7 +93,7 @@ pub enum EngineEvent {
 pub struct Performed {
     /// Frame from which the new music is heard.
     pub heard: u64,
-    /// Frame from which it was planned anew.
+    /// Frame from which it was replanned.
     pub from: u64,
     /// Frame up to which the old music had been planned when the generator rewound; `None` when it reached beyond the
     /// crossfade and so makes no difference.

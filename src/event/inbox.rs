@@ -22,8 +22,8 @@ const LEARN_CAPACITY: usize = 16;
 ///
 /// A flood on one fader takes one slot, because a pending value of the same parameter is replaced. Triggers, texts and
 /// events scheduled for later are never replaced. While there is room, neither is a value that a later request depends on:
-/// a scene stores the values that were sent before the request, and a mood glides as was set before it. Control threads
-/// lock it for moments only; not for the audio callback.
+/// a scene stores the values that were sent before the request, and a mood glides with the time set before it. Control
+/// threads hold its lock only briefly; not for the audio callback.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,
@@ -143,8 +143,8 @@ impl Waiting {
     }
 }
 
-/// Whether several such events can be pending. Of the others, one per parameter is pending at most, and that always
-/// fits.
+/// Whether several such events can be pending. Of the others, at most one per parameter is pending, so there is
+/// always room.
 fn accumulates(incoming: &Incoming) -> bool {
     let each_counts = match &incoming.event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) if param.each_request_counts() => true,
@@ -249,7 +249,7 @@ mod tests {
         let mut out = Vec::new();
         inbox.drain(&mut out);
         assert_eq!(out, sent);
-        // A fader that moves is a flood all the same, and one that qualifies others is bounded.
+        // A moving fader is still bounded, even together with one that qualifies it.
         for step in 0..2 * CAPACITY {
             assert!(inbox.push(set(Param::Glide, step as f32, None)) && inbox.push(set(Param::Glide, 0.5, None)));
             assert!(inbox.push(set(Param::Valence, step as f32, None)));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_for_the_next_bar_count_as_those_for_now() {
+    fn requests_for_the_next_bar_follow_the_same_rules() {
         let inbox = Inbox::new(Arc::default());
         let at_bar =
             |param, value| Incoming { event: ControlEvent::NextBar(param, value), due: None, source: Source::Other };
@@ -307,7 +307,7 @@ mod tests {
         let mut out = Vec::new();
         inbox.drain(&mut out);
         assert_eq!(out.len(), DEFERRED + 1);
-        assert!(inbox.push(set(Param::Valence, 1.0, due)), "the room is free again");
+        assert!(inbox.push(set(Param::Valence, 1.0, due)), "there is room again");
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
         let osc = Source::Osc("10.0.0.1:57120".parse().unwrap());
         assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), FROM_OSC);
         assert!(inbox.push(next(Source::Midi)) && inbox.push(next(Source::Other)));
-        // A fader or a panic from any source has no room either.
+        // With the queue full, a panic and a switch still fit.
         while inbox.push(next(Source::Other)) {}
         for (param, value) in [(Param::Panic, Value::Trigger), (Param::Play, Value::Toggle(false))] {
             assert!(inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: osc }));

@@ -84,7 +84,7 @@ pub enum Notice {
         to: Option<SocketAddr>,
         /// The parameter.
         param: Param,
-        /// The mapping block to put into a file; empty when nothing was learned.
+        /// The mapping block to put in a file; empty when nothing was learned.
         block: String,
     },
 }

@@ -215,7 +215,7 @@ pub struct ControlLogConfig {
 /// What is kept of the log, for `melos log --since`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
-    /// Most megabytes of it in the state folder; 0 keeps nothing.
+    /// Maximum megabytes of log in the state folder; 0 keeps nothing.
     pub keep_mb: u64,
 }
 

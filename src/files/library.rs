@@ -63,7 +63,7 @@ impl<T: PartialEq> Library<T> {
         Self::begin(folders, false, read)
     }
 
-    /// The same for files that nobody need have: no folder is missed.
+    /// Like [`Library::open`], for optional files: a missing folder is no problem, not even the last.
     #[must_use]
     pub fn open_optional(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
         Self::begin(folders, true, read)
@@ -214,7 +214,7 @@ mod tests {
 
         drop(dir);
         assert!(library.reload().problems[0].to_string().contains("No such file"));
-        assert!(library.names().eq(["a", "c"]), "a folder that is gone takes nothing away");
+        assert!(library.names().eq(["a", "c"]), "a missing folder removes nothing");
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
         let back = library.reload();
         assert_eq!((back.changed.len(), back.back.as_slice()), (0, &["a".to_owned()][..]));
         assert!(back.is_news() && !library.reload().is_news());
-        // Invalid and then as before is no news either; removed and returned with other contents is.
+        // Nor is one that was invalid and is now as before, but one that was removed and returned with other contents is.
         fs::write(&here, "bad").unwrap();
         assert!(!library.reload().is_news());
         fs::write(&here, "1").unwrap();
@@ -248,7 +248,7 @@ mod tests {
         fs::write(shipped.join("a.toml"), "shipped a").unwrap();
         fs::write(shipped.join("b.toml"), "shipped b").unwrap();
         let (mut library, problems) = Library::open(vec![own.clone(), shipped], read);
-        assert_eq!(problems, [], "own files need not be");
+        assert_eq!(problems, [], "the user's own files are optional");
         fs::create_dir(&own).unwrap();
         fs::write(own.join("a.toml"), "own a").unwrap();
         assert_eq!(library.reload().changed, ["a"]);

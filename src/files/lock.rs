@@ -23,7 +23,7 @@ pub struct FolderLock {
 pub enum LockError {
     /// Another daemon holds it.
     #[error(
-        "{folder} is in use by another Melos daemon ({holder}); name another folder with --state, and other ports with --osc \
+        "{folder} is in use by another Melos daemon ({holder}); choose another folder with --state, and other ports with --osc \
          and --http"
     )]
     Held {
@@ -118,7 +118,7 @@ mod tests {
         let message = FolderLock::take(&state).unwrap_err().to_string();
         assert!(
             message.contains("127.0.0.1:9000"),
-            "a folder that was deleted and made again has its holder: {message}"
+            "a folder that was deleted and recreated is locked again: {message}"
         );
         drop(lock);
         // A process that another test is starting at this moment holds the lock too, until it closes the inherited file.
@@ -138,7 +138,7 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(folder.path().join(NAME)).status().unwrap().success());
         assert!(
             matches!(FolderLock::take(folder.path()), Err(LockError::Unlockable { .. })),
-            "a pipe does not hang it"
+            "a pipe does not block it"
         );
     }
 }

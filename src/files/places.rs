@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(
             home_folder_of(&|_| Some(OsString::new()), "XDG_STATE_HOME", ".local/state"),
             None,
-            "an empty home is none"
+            "an empty home counts as unset"
         );
         let places = Places::of(with("here"), Path::new("/usr/share/melos"));
         let roots = ["/home/eva/.config/melos", "/home/eva/.local/share/melos", "/etc/melos", "/usr/share/melos"];
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_files_are_known() {
+    fn hidden_files_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for file in [

@@ -17,7 +17,7 @@ use std::path::Path;
 use crate::files::document::{Document, Problem, Table, read};
 
 /// Maximum entries of a setlist.
-const MOST: usize = 256;
+const MAX_ENTRIES: usize = 256;
 
 /// A valid setlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,7 +50,7 @@ impl Setlist {
     /// Parses a setlist; `file` is for error messages.
     ///
     /// # Errors
-    /// With everything that is wrong in it.
+    /// Returns every problem.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         let (mut document, mut root) = Document::parse(file, text);
         match root.take("schema") {
@@ -62,8 +62,8 @@ impl Setlist {
         if tables.is_empty() {
             document.add(0..0, "", "a setlist needs an [[entry]] with a preset or a scene");
         }
-        if let Some(first) = tables.get(MOST) {
-            document.add(first.span(), "", format!("a setlist can have at most {MOST} entries"));
+        if let Some(first) = tables.get(MAX_ENTRIES) {
+            document.add(first.span(), "", format!("a setlist can have at most {MAX_ENTRIES} entries"));
         }
         let entries = tables.into_iter().filter_map(|table| entry(&mut document, table)).collect();
         root.finish(&mut document);
@@ -73,7 +73,7 @@ impl Setlist {
     /// Reads a setlist file.
     ///
     /// # Errors
-    /// With everything that is wrong in it, or that it cannot be read.
+    /// Returns every problem, or why the file cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
         read(file, Self::parse)
     }

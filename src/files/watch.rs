@@ -81,7 +81,7 @@ impl Version {
     }
 }
 
-/// Everything the paths lead to, by the name it is reached under.
+/// Everything the paths lead to, by the name under which it is reached.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Look {
     versions: BTreeMap<PathBuf, Version>,
@@ -172,18 +172,18 @@ impl Watch {
             said: false,
         };
         watch.last = Look::at(&watch.paths, &watch.last);
-        watch.ask_for_watches();
+        watch.request_watches();
         watch.last = Look::at(&watch.paths, &watch.last);
         watch
     }
 
     /// Requests the system's watches.
-    fn ask_for_watches(&mut self) {
+    fn request_watches(&mut self) {
         self.asked = Instant::now();
         let (sender, events) = sync_channel(QUEUE_CAPACITY);
         let made = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if let Ok(event) = event {
-                // When full, a scan is due anyway.
+                // When the queue is full, a scan is due anyway.
                 let _ = sender.try_send(event);
             }
         });
@@ -243,7 +243,7 @@ impl Watch {
             let different = look.differences(&self.last);
             self.last = look;
             if self.hints.is_none() && self.asked.elapsed() >= RETRY {
-                self.ask_for_watches();
+                self.request_watches();
             }
             self.arm();
             if !different.is_empty() && !notify(changed, different) {
@@ -278,7 +278,7 @@ impl Watch {
 #[derive(Debug, PartialEq, Eq)]
 struct Dead;
 
-/// Sends a burst; false when there is no receiver any more.
+/// Sends a burst; false when there is no longer a receiver.
 fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     let mut news = Changed(paths);
     loop {
@@ -293,7 +293,7 @@ fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     }
 }
 
-/// Whether an event matters: reading and editors' own files do not.
+/// Whether an event matters; reads and editors' own files do not.
 fn counts(event: &Event) -> bool {
     let happened = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),

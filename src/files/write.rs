@@ -45,7 +45,7 @@ pub fn sync_folder(of: &Path) -> io::Result<()> {
 /// returns that name. Leaves the original in place if possible, so that there is always one.
 ///
 /// # Errors
-/// When the folder accepts no new name.
+/// When no new name can be created in the folder.
 pub fn set_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let source = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

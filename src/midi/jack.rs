@@ -177,7 +177,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Whether the server has stopped: it has announced it, or has not called for too long.
+    /// Whether the server has stopped: it has announced that, or has not called the callback for too long.
     fn is_lost(&mut self) -> bool {
         let calls = self.calls.so_far();
         if calls != self.calls_seen {

@@ -100,7 +100,7 @@ mod tests {
     use crate::midi::Parser;
 
     #[test]
-    fn what_is_encoded_reads_back() {
+    fn encoded_messages_parse_back() {
         for message in [
             Message::NoteOn { channel: 15, note: 60, velocity: 1 },
             Message::NoteOff { channel: 0, note: 127 },

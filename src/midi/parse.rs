@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn running_status_goes_on_through_real_time() {
+    fn running_status_continues_across_real_time_bytes() {
         assert_eq!(
             parse(&[0xB0, 7, 0xF8, 1, 7, 2, 0xFE, 10, 0xF8, 3, 0xC0, 4, 5]),
             [
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_message_is_dropped_by_the_next() {
+    fn an_incomplete_message_is_dropped_by_the_next() {
         assert_eq!(parse(&[0x90, 60, 0xB0, 1, 2]), [cc(1, 2)]);
         assert_eq!(parse(&[1, 2, 3, 0xB0, 1, 2]), [cc(1, 2)]);
     }

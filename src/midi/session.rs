@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_says_its_tempo_once_and_each_beat_once() {
+    fn a_session_reports_its_tempo_once_and_each_beat_once() {
         let (mut follower, now) = (SessionFollower::default(), Instant::now());
         let first = looks(&mut follower, Some(97.0), Some(5), now);
         assert_eq!(first, [ClockEvent::Tempo(97.0), ClockEvent::Beat { beat: 5, at: now }]);

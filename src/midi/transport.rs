@@ -28,11 +28,11 @@ const RETRY: Duration = Duration::from_secs(2);
 /// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while it is `wanted`; what the transport says goes to `events`, whose reader is
-/// woken. It ends when nobody else holds `wanted` any more.
+/// Starts the thread that follows the transport while it is `wanted`; its reports go to `events`, whose reader is woken.
+/// The thread ends when nobody else holds `wanted` any more.
 ///
 /// # Errors
-/// When there can be no more threads.
+/// When no thread can be started.
 pub fn follow_transport(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
     threads::spawn_steady("melos-transport", move || follow(&wanted, &events, &wake)).map(drop)
 }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_position_lies_in_a_beat_of_the_song() {
+    fn a_position_is_converted_to_a_beat_of_the_song() {
         let mut position = TransportBBT::default();
         position.with_bpm(120.0).with_timesig(3.0, 4.0).with_bbt(1, 1, 0).with_ticks_per_beat(960.0);
         assert_eq!(whole_beat(&position, 0.0), (0, Duration::ZERO));

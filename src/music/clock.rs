@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(clock.frame_at(4.0), 30_000);
         assert_eq!(clock.frame_at(5.0), 54_000);
         clock.skip_to(40_000, 1.0);
-        assert_eq!(clock.frame_at(5.0), 54_000, "no way back");
+        assert_eq!(clock.frame_at(5.0), 54_000, "the clock never goes back");
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The eight emotions, in the order used by every table, tensor and address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Emotion {
     Happy,
     Sad,

@@ -46,7 +46,7 @@ fn leading_pitch(text: &str) -> Option<(u8, &str)> {
 
 /// The supported seven-note scales.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Mode {
     Major,
     Minor,
@@ -147,7 +147,7 @@ impl fmt::Display for Key {
 
 /// A chord quality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Quality {
     Major,
     Minor,

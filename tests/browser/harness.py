@@ -1,4 +1,4 @@
-"""A real Chromium on the page of a running daemon, and the daemon's own status to check against."""
+"""A real Chromium with the page of a running daemon, and the daemon's own status to check it against."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
 SIZES = {"laptop": (1280, 800), "phone": (390, 844)}
-# Time limit for anything on a busy machine, in seconds.
+# Time limit for any wait on a busy machine, in seconds.
 LONG = 60
 
 
@@ -21,8 +21,8 @@ class Daemon:
         self.address = f"http://127.0.0.1:{port}"
 
     def get(self, path):
-        with urllib.request.urlopen(self.address + path, timeout=10) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(self.address + path, timeout=10) as response:
+            return json.load(response)
 
     def value(self, parameter):
         return self.get("/status")["parameters"].get(parameter)
@@ -39,7 +39,7 @@ class Daemon:
                 if seen:
                     return seen
             time.sleep(0.05)
-        raise AssertionError(f"waited in vain until {what}; last: {seen!r}; {self.get('/status')}")
+        raise AssertionError(f"timed out waiting until {what}; last: {seen!r}; {self.get('/status')}")
 
     def until_value(self, parameter, expected, within=1e-3):
         def holds():
@@ -65,7 +65,7 @@ class Browser:
         self.playwright.stop()
 
     def first_load(self, daemon, size):
-        """Opens the page with an empty cache; returns the bytes received, headers included, and the seconds until it could be used."""
+        """Opens the page with an empty cache; returns the bytes received, headers included, and the seconds until it was usable."""
         context = self.chromium.new_context(viewport=dict(zip(("width", "height"), SIZES[size])))
         page = context.new_page()
         page.set_default_timeout(LONG * 1000)
@@ -89,14 +89,14 @@ class Browser:
         page.set_default_timeout(LONG * 1000)
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.console.append(f"error: {error.name} {error.message} {error.stack}"))
-        page.on("request", lambda request: self.foreign.append(request.url) if not at_home(request.url, daemon) else None)
+        page.on("request", lambda request: self.foreign.append(request.url) if not is_local(request.url, daemon) else None)
         page.goto(daemon.address + "/")
         page.wait_for_selector("body.ready")
         page.wait_for_function("document.querySelector('#chord-now').textContent !== '–'")
         return page
 
 
-def at_home(url, daemon):
+def is_local(url, daemon):
     return url.startswith((daemon.address, "data:", "blob:", daemon.address.replace("http", "ws")))
 
 
@@ -112,7 +112,7 @@ def slide(page, selector, place):
 
 def accessible(page):
     """Returns axe's findings for the current page."""
-    # Elements that are fading have no meaningful contrast.
+    # The contrast of elements that are fading is meaningless.
     page.emulate_media(reduced_motion="reduce")
     found = Axe().run(page).response["violations"]
     page.emulate_media(reduced_motion="no-preference")

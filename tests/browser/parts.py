@@ -25,17 +25,17 @@ def mood(page, daemon):
     page.locator("#pad").scroll_into_view_if_needed()
     box = page.locator("#pad").bounding_box()
     page.mouse.click(box["x"] + 22 + (box["width"] - 44) * 0.85, box["y"] + 22 + (box["height"] - 44) * 0.25)
-    daemon.until("the mood is where the pad was pressed",
+    daemon.until("the mood is where the pad was clicked",
                  lambda: abs(daemon.value("valence") - 0.7) < 0.05 and abs(daemon.value("arousal") - 0.5) < 0.05)
     before = daemon.value("valence")
     page.focus("#pad")
     page.keyboard.press("ArrowLeft")
-    daemon.until("the arrow has moved it", lambda: abs(daemon.value("valence") - before + 0.05) < 0.01)
+    daemon.until("the arrow key has moved the mood", lambda: abs(daemon.value("valence") - before + 0.05) < 0.01)
     slide(page, "#f-glide", 0)
     daemon.until_value("glide", 0)
-    daemon.until("the heard mood is told", lambda: "Heard now: happy" in page.inner_text("#heard"))
+    daemon.until("the current mood is shown", lambda: "Now playing: happy" in page.inner_text("#heard"))
     page.click("#undo")
-    daemon.until("the glide is back", lambda: daemon.value("glide") > 0)
+    daemon.until("the glide is restored", lambda: daemon.value("glide") > 0)
 
 
 def presets(page, daemon):
@@ -43,7 +43,7 @@ def presets(page, daemon):
     daemon.until_value("preset", "storm")
     page.click("#preset-next")
     daemon.until_value("preset", "tides")
-    daemon.until("the journey is told", lambda: "step 1 of 4" in page.inner_text(".now-preset"))
+    daemon.until("the journey is shown", lambda: "step 1 of 4" in page.inner_text(".now-preset"))
     page.click("#preset-previous")
     daemon.until_value("preset", "storm")
     # Previous and next step through the starred presets.
@@ -67,7 +67,7 @@ def transport(page, daemon):
     daemon.until("the music has faded out", lambda: daemon.get("/status")["state"] == "silent")
     page.wait_for_selector("#play[aria-pressed=false]")
     page.click("#play")
-    daemon.until("it plays", lambda: daemon.get("/status")["state"] in ("playing", "starved"))
+    daemon.until("the music plays", lambda: daemon.get("/status")["state"] in ("playing", "starved"))
 
 
 def takes(page, daemon):
@@ -75,11 +75,11 @@ def takes(page, daemon):
     page.select_option("#preroll", "5")
     daemon.until_value("record/preroll", 5)
     page.click("#record")
-    daemon.until("it is recorded", lambda: daemon.get("/takes")["recording"]["on"])
+    daemon.until("the take is being recorded", lambda: daemon.get("/takes")["recording"]["on"])
     daemon.until("the time is shown", lambda: page.inner_text("#record").startswith("■ 0:0"))
     page.wait_for_timeout(1200)
     page.click("#record")
-    name = daemon.until("the take is there", lambda: (lambda now: not now["recording"]["on"] and now["recording"]["name"])(daemon.get("/takes")))
+    name = daemon.until("the take is listed", lambda: (lambda now: not now["recording"]["on"] and now["recording"]["name"])(daemon.get("/takes")))
     row = page.locator(f"[data-take='{name}']")
     row.wait_for()
     take = next(take for take in daemon.get("/takes")["takes"] if take["name"] == name)
@@ -87,13 +87,13 @@ def takes(page, daemon):
     assert take["mood"] in name, take
     assert row.locator(".mood").inner_text().lower() == take["mood"]
     assert len(daemon.get(f"/takes/{name}/picture")["peaks"]) == 160
-    # Played, and by parts.
+    # Playback, and range requests.
     row.locator(".play").click()
-    daemon.until("it is played", lambda: row.locator(".time").inner_text().startswith(("0:01", "0:02")))
+    daemon.until("the take plays", lambda: row.locator(".time").inner_text().startswith(("0:01", "0:02")))
     row.locator(".play").click()
     part = urllib.request.Request(f"{daemon.address}/takes/{name}", headers={"Range": "bytes=0-3"})
-    with urllib.request.urlopen(part) as answer:
-        assert (answer.status, answer.read()) == (206, b"RIFF")
+    with urllib.request.urlopen(part) as response:
+        assert (response.status, response.read()) == (206, b"RIFF")
     with page.expect_download() as download:
         row.locator("text=Download").click()
     assert download.value.suggested_filename == name
@@ -104,7 +104,7 @@ def takes(page, daemon):
     row.locator("text=Save").click()
     renamed = page.locator("[data-take='Evening in März.wav']")
     renamed.wait_for()
-    daemon.until("its log went with it", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
+    daemon.until("its log is renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
     renamed.locator("text=Delete").click()
     renamed.locator("text=Really?").click()
     renamed.wait_for(state="detached")
@@ -119,7 +119,7 @@ def piece(page, daemon):
     page.fill("#piece-seed", "11")
     page.uncheck("#piece-harmony")
     page.click("#piece-make")
-    made = daemon.until("a piece is asked for", lambda: daemon.get("/render")["pieces"])[0]
+    made = daemon.until("a piece is requested", lambda: daemon.get("/render")["pieces"])[0]
     assert made["wish"] == {"emotion": "romantic", "seconds": 10.0, "temperature": 1.0, "seed": 11, "harmony": False, "format": "wav"}, made
     row = page.locator(f"[data-piece='{made['id']}'][data-state=ready]")
     row.wait_for(timeout=600_000)
@@ -129,15 +129,15 @@ def piece(page, daemon):
         row.locator("text=Download").click()
     # Ten seconds, two channels, 24 bits.
     assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
-    # The same again, cancelled before it is ready.
+    # A variation, cancelled before it is ready.
     row.locator("text=Make a variation").click()
-    other = daemon.until("another is asked for", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
+    other = daemon.until("another is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
     assert other["wish"]["emotion"] == "romantic" and other["wish"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
-    daemon.until("it is given up", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
+    daemon.until("the piece is cancelled", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
-    daemon.until("it is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
+    daemon.until("the piece is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
     # The notes of the harmony, as a MIDI file.
     page.check("#piece-harmony")
     page.select_option("#piece-format", "midi")
@@ -168,16 +168,16 @@ def harmony(page, daemon):
     page.select_option("#m-mode", "minor")
     daemon.until_value("mode", "minor")
     # The chords belong to the current key, once there is one.
-    daemon.until("it sounds in the key", lambda: page.inner_text("#key-now") == "Eb minor")
+    daemon.until("the key is shown", lambda: page.inner_text("#key-now") == "Eb minor")
     chord = page.locator("[data-chord=Abm]")
     chord.wait_for()
     chord.scroll_into_view_if_needed()
-    # Held, it leads; released, the progression returns.
+    # While held, the chord leads; when released, the progression returns.
     box = chord.bounding_box()
     page.mouse.move(box["x"] + 10, box["y"] + 10)
     page.mouse.down()
     daemon.until_value("chord", "Abm")
-    daemon.until("it sounds", lambda: page.inner_text("#chord-now") == "Abm")
+    daemon.until("the chord sounds", lambda: page.inner_text("#chord-now") == "Abm")
     page.mouse.up()
     daemon.until_value("chord", "auto")
     page.select_option("#m-key", "C")
@@ -211,7 +211,7 @@ def mixer(page, daemon):
     meter = page.locator("[aria-label='Piano level']")
     daemon.until("the piano's meter has fallen", lambda: int(meter.get_attribute("aria-valuenow")) <= -55)
     page.click("[aria-label='Solo Bass']")
-    daemon.until("all are back", lambda: not any(daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper")))
+    daemon.until("all layers are unmuted", lambda: not any(daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper")))
     daemon.until("the piano's meter has risen", lambda: int(meter.get_attribute("aria-valuenow")) > -50)
     for name in ["reverb", "reverb-size", "width"]:
         slide(page, f"#f-{name}", 0.6)
@@ -299,7 +299,7 @@ def show(page, daemon):
     page.click("#timer-start")
     daemon.until("the timer is shown", lambda: page.inner_text("#timer-left").startswith("fades out in 4:5"))
     page.click("#timer-off")
-    daemon.until("it is gone", lambda: page.inner_text("#timer-left") == "")
+    daemon.until("the timer is hidden", lambda: page.inner_text("#timer-left") == "")
 
 
 def pictures(page, daemon):
@@ -318,7 +318,7 @@ def pictures(page, daemon):
     seen = page.evaluate(count)
     assert 30 <= seen["spectrum"] <= 70 and seen["meters"] >= 45, seen
     assert seen["bytes"] / 3 < 12_000, seen
-    # The past is drawn, in more than one colour.
+    # The spectrogram is drawn, in more than one colour.
     colours = page.evaluate("""() => {
         const canvas = document.querySelector('#picture');
         const { data } = canvas.getContext('2d').getImageData(Math.floor(canvas.width * 0.5), 40, Math.floor(canvas.width * 0.2), 60);
@@ -333,10 +333,10 @@ def midi(page, daemon):
     view(page, "mix")
     page.click("#learn")
     page.click("#f-reverb")
-    daemon.until("it waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    daemon.until("Melos waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
     assert "“reverb”" in page.inner_text("#learning-text")
     page.click("#learning-end")
-    daemon.until("it waits no longer", lambda: daemon.get("/midi")["learning"] is None)
+    daemon.until("Melos no longer waits", lambda: daemon.get("/midi")["learning"] is None)
     # The fader that was selected has not moved.
     before = daemon.value("reverb")
     time.sleep(0.2)
@@ -348,10 +348,10 @@ def learn(page, daemon, move):
     view(page, "mix")
     page.click("#learn")
     page.click("#f-reverb")
-    daemon.until("it waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    daemon.until("Melos waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
     move()
     page.wait_for_selector("#learning", state="hidden")
-    # Of all controls that the device sends, the knob moved furthest is learned.
+    # Of all the controls that the device sends, the one moved furthest is learned.
     learned = daemon.until("the knob is bound", lambda: daemon.get("/midi")["learned"])
     assert [bound["parameters"] for bound in learned] == [["reverb"]] and "cc = 21" in learned[0]["block"], learned
     view(page, "setup")
@@ -361,12 +361,12 @@ def learn(page, daemon, move):
     mapping = download.value.path().read_text()
     assert "cc = 21" in mapping and 'to = "reverb"' in mapping, mapping
     page.click("[aria-label='Forget the learned controls of reverb']")
-    daemon.until("it is forgotten", lambda: not daemon.get("/midi")["learned"])
-    daemon.until("nothing is bound", lambda: "CC 21" not in page.inner_text("#midi-bound"))
+    daemon.until("the binding is forgotten", lambda: not daemon.get("/midi")["learned"])
+    daemon.until("no binding is shown", lambda: "CC 21" not in page.inner_text("#midi-bound"))
 
 
 def stage(page, daemon):
-    # Full screen, in which the screen stays on, and back.
+    # Enter full screen, which keeps the screen on, and leave it again.
     page.evaluate("""() => {
         const request = navigator.wakeLock.request.bind(navigator.wakeLock);
         navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));
@@ -387,7 +387,7 @@ def stage(page, daemon):
         !html.includes('checkbox') && (width < 43.5 || height < 43.5)).map(([html, box]) => `${html} ${box.width}x${box.height}`)""")
     assert not small, small
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert wide <= 0, f"{wide} pixels lie beside the screen"
+    assert wide <= 0, f"the page is {wide} pixels wider than the screen"
 
 
 def safe(daemon):

@@ -19,11 +19,11 @@ def every_part(port, size, shots):
         page = browser.open(daemon, size)
         for part in [parts.health, parts.transport]:
             part(page, daemon)
-            print(f"{part.__name__} holds", flush=True)
+            print(f"{part.__name__} passed", flush=True)
         view(page, "play")
         for part in [parts.mood, parts.presets, parts.harmony, parts.mixer, parts.pictures, parts.scenes, parts.show, parts.midi, parts.takes, parts.piece, parts.stage]:
             part(page, daemon)
-            print(f"{part.__name__} holds", flush=True)
+            print(f"{part.__name__} passed", flush=True)
         for theme in ["dark", "light", "contrast"]:
             page.select_option("#theme", theme)
             for name in VIEWS:
@@ -32,12 +32,12 @@ def every_part(port, size, shots):
                 faults = accessible(page)
                 assert not faults, f"{theme} {name}: {faults}"
             view(page, "setup")
-        print("axe finds nothing", flush=True)
+        print("axe found no violations", flush=True)
         two_tabs(browser, page, daemon, size)
         view(page, "setup")
         page.select_option("#theme", "dark")
         if shots:
-            for_show(page, daemon, size, shots)
+            take_screenshot(page, daemon, size, shots)
         assert not browser.console, browser.console
         assert not browser.foreign, browser.foreign
     parts.safe(daemon)
@@ -54,11 +54,11 @@ def two_tabs(browser, page, daemon, size):
     page.keyboard.press("h")
     other.wait_for_selector("#hold[aria-pressed=false]")
     other.context.close()
-    print("two tabs are in step", flush=True)
+    print("two tabs stay in sync", flush=True)
 
 
-def for_show(page, daemon, size, shots):
-    """Takes a screenshot for the documentation: a blend, a journey in progress, some seconds of audio."""
+def take_screenshot(page, daemon, size, shots):
+    """Takes a screenshot for the documentation: a blend, a journey in progress, a few seconds of audio."""
     view(page, "play")
     page.click("[data-preset=tides]")
     daemon.until_value("preset", "tides")
@@ -74,16 +74,16 @@ def restart(port):
         page = browser.open(daemon, "laptop")
         page.click("#listen")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
-        # What counts is the delay of the latest audio; half a minute would give a better estimate.
+        # The delay of the latest audio is what counts; half a minute would give a better estimate.
         page.wait_for_timeout(3000)
         print(f"delay: {page.evaluate(DELAY):.3f} s", flush=True)
         view(page, "mix")
-        print("restart me", flush=True)
+        print("ready for a restart", flush=True)
         page.wait_for_selector("#banner:not([hidden])")
         assert page.evaluate("document.body.classList.contains('offline')")
         page.locator("#f-reverb").evaluate("(input) => { input.value = 0.33; input.dispatchEvent(new Event('input', { bubbles: true })); }")
         page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change is pending')")
-        print("a change waits", flush=True)
+        print("a change is pending", flush=True)
         page.wait_for_selector("#banner", state="hidden")
         daemon.until_value("reverb", 0.33, 0.01)
         page.wait_for_function("import('/page/listen.js').then((it) => { it.forget(); return true; })")
@@ -93,7 +93,7 @@ def restart(port):
         # Only the browser's own message about the lost connection is allowed on the console.
         others = [line for line in browser.console if "ERR_" not in line and "WebSocket" not in line]
         assert not others, others
-    print("the restart is survived", flush=True)
+    print("survived the restart", flush=True)
 
 
 def learn(port):

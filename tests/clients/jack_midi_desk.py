@@ -1,10 +1,10 @@
-"""A controller with motors and lights, on JACK MIDI.
+"""A controller with motors and lights, connected through JACK MIDI.
 
     jack_midi_desk.py [--echo] [NAME PLACE]
 
-Prints every message that melos:feedback sends, in hexadecimal; sends each line of standard input, hexadecimal too, to
-melos:midi_in. With --echo it sends back what it hears, as some devices do. With another NAME than desk it takes the ports
-whose names end in PLACE, such as _2.
+Prints every message from melos:feedback in hexadecimal, and sends each line of standard input, also hexadecimal, to
+melos:midi_in. With --echo it sends back what it receives, as some devices do. With a NAME other than desk, it uses the
+ports whose names end in PLACE, such as _2.
 """
 
 import collections
@@ -19,7 +19,7 @@ ports = f"melos:midi_in{place}", f"melos:feedback{place}"
 client = jack.Client(name, no_start_server=True)
 inlet = client.midi_inports.register("in")
 out = client.midi_outports.register("out")
-sending, heard = collections.deque(), collections.deque()
+sending, received = collections.deque(), collections.deque()
 news = threading.Event()
 
 
@@ -28,7 +28,7 @@ def process(_):
     out.clear_buffer()
     for _, data in inlet.incoming_midi_events():
         message = bytes(data)
-        heard.append(message)
+        received.append(message)
         if echo:
             sending.append(message)
         news.set()
@@ -36,12 +36,12 @@ def process(_):
         out.write_midi_event(0, sending.popleft())
 
 
-def say():
+def print_received():
     while True:
         news.wait()
         news.clear()
-        while heard:
-            print(heard.popleft().hex(" "), flush=True)
+        while received:
+            print(received.popleft().hex(" "), flush=True)
 
 
 with client:
@@ -49,7 +49,7 @@ with client:
         threading.Event().wait(0.05)
     client.connect(out, ports[0])
     client.connect(ports[1], inlet)
-    threading.Thread(target=say, daemon=True).start()
+    threading.Thread(target=print_received, daemon=True).start()
     print("connected", flush=True)
     for line in sys.stdin:
         sending.append(bytes.fromhex(line))

@@ -35,7 +35,7 @@ def state():
 
 
 first = state()
-print("tone at first", first["/melos/tone"])
+print("initial tone", first["/melos/tone"])
 send("/melos/tone", 0.5)
 send("/melos/record/format", "flac")
 # A reply shows that both have been processed.

@@ -1,4 +1,4 @@
-"""10,000 values and 10,000 random datagrams (seeded), mixed, as fast as possible; then repeats the last value until stopped.
+"""Sends 10,000 values and 10,000 random datagrams (seeded), interleaved, as fast as possible; then repeats a last value.
 
     osc_flood.py PORT
 """

@@ -12,5 +12,5 @@ message.add_arg(parameter)
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
     udp.sendto(message.build().dgram, ("127.0.0.1", int(port)))
     udp.settimeout(60)
-    answer = OscMessage(udp.recv(4096))
-print(answer.address, " ".join(str(word).replace("\n", "; ") for word in answer.params), flush=True)
+    reply = OscMessage(udp.recv(4096))
+print(reply.address, " ".join(str(word).replace("\n", "; ") for word in reply.params), flush=True)

@@ -29,27 +29,27 @@ class Subscriber:
     def move(self, value):
         self.udp.sendto(FADER.encode() + b"\0,f\0\0" + struct.pack(">f", value), MELOS)
 
-    def hear_until(self, value):
+    def receive_until(self, value):
         """Returns the fader's values up to this one."""
-        heard = []
-        while value not in heard:
+        received = []
+        while value not in received:
             message = self.next()
             if message.address == FADER:
-                heard += message.params
-        return heard
+                received += message.params
+        return received
 
     def waiting(self):
         """Returns the fader's received but unread values."""
         self.udp.setblocking(False)
-        heard = []
+        received = []
         while True:
             try:
                 message = self.next()
             except BlockingIOError:
                 self.udp.settimeout(10)
-                return heard
+                return received
             if message.address == FADER:
-                heard += message.params
+                received += message.params
 
 
 mover, listener = Subscriber(), Subscriber()
@@ -58,12 +58,12 @@ for step in range(1000):
     mover.move(step / 1024)
     time.sleep(0.001)
 mover.move(1.0)
-heard = listener.hear_until(1.0)
+received = listener.receive_until(1.0)
 elapsed = time.monotonic() - begun
-print("newest", heard[-1])
-print("in order", heard == sorted(set(heard)))
-print("at most 30 a second", len(heard) <= 30 * elapsed + 2)
+print("newest", received[-1])
+print("in order", received == sorted(set(received)))
+print("at most 30 a second", len(received) <= 30 * elapsed + 2)
 print("echoed", len(mover.waiting()))
 time.sleep(0.3)  # a released fader receives others' values again after a quarter of a second
 listener.move(-0.5)
-print("from the other", mover.hear_until(-0.5)[-1], flush=True)
+print("from the other client", mover.receive_until(-0.5)[-1], flush=True)

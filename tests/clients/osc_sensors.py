@@ -1,8 +1,9 @@
-"""Simulates eight sensors, each with its own wave, at RATE messages a second in total for SECONDS, then their resting values.
+"""Simulates eight sensors, each with its own wave, at RATE messages a second in total for SECONDS, then sends their resting
+values.
 
     osc_sensors.py PORT RATE SECONDS
 
-Half of them steer what the network plays, half what the engine does at once.
+Half of them steer what the network plays, the other half what the engine does immediately.
 """
 
 import math

@@ -43,7 +43,7 @@ impl Client {
         assert!(missing.is_empty(), "{missing:?} did not arrive; got {seen:#?}");
     }
 
-    /// Waits for a line that a condition holds for.
+    /// Waits for a line that satisfies a condition.
     pub(crate) fn expect_line(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {

@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 /// Name of the JACK server that the daemon plays through, if any.
 pub(crate) const SERVER: &str = "melos-test";
 
-/// Time limit for anything on a busy machine.
+/// Time limit for any wait on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// The daemon; killed on drop.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     child: Child,
-    /// Its standard error so far, and the thread that reads it.
+    /// Its log (standard error) so far, and the thread that reads it.
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
     /// Its ports; 0 until it plays.
@@ -43,7 +43,7 @@ impl Daemon {
         Self::spawn_logging_to(log, ports, &[], state, arguments).until_it_plays()
     }
 
-    /// Kills it as in a crash and restarts it on the same ports.
+    /// Kills the daemon as in a crash and restarts it on the same ports.
     pub(crate) fn start_again(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -55,7 +55,7 @@ impl Daemon {
         let begun = Instant::now();
         while !daemon.listens() || daemon.status().is_none() {
             let ended = daemon.child.try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < LONG, "the daemon does not play: {}", daemon.said());
+            assert!(ended.is_none() && begun.elapsed() < LONG, "the daemon is not playing: {}", daemon.stop());
             sleep(Duration::from_millis(50));
         }
         daemon
@@ -66,7 +66,7 @@ impl Daemon {
         Self::spawn_at((0, 0), &[], state, arguments)
     }
 
-    /// Reads its ports from its log; returns false until they are there.
+    /// Reads the ports from the log; returns false until they appear there.
     fn listens(&mut self) -> bool {
         if self.osc != 0 && self.http != 0 {
             return true;
@@ -82,7 +82,7 @@ impl Daemon {
         true
     }
 
-    /// Starts `melos run` on given ports for OSC and HTTP, such as those of an earlier one; 0 lets it choose.
+    /// Starts `melos run` on given ports for OSC and HTTP, such as those of an earlier daemon; 0 lets it choose.
     pub(crate) fn spawn_at(
         (osc, http): (u16, u16),
         environment: &[(&str, String)],
@@ -127,7 +127,7 @@ impl Daemon {
         self.child.id()
     }
 
-    /// Returns its standard error so far.
+    /// Returns its log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -165,31 +165,31 @@ impl Daemon {
         }
     }
 
-    /// Sends SIGTERM, as systemd does, and waits for it to exit; returns its exit status and log.
+    /// Sends SIGTERM, as systemd does, and waits for the daemon to exit; returns its exit status and log.
     pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < LONG, "SIGTERM does not end it");
+            assert!(begun.elapsed() < LONG, "SIGTERM did not end the daemon");
             sleep(Duration::from_millis(20));
         }
         let status = self.child.wait().unwrap();
-        (status, self.said())
+        (status, self.stop())
     }
 
-    /// Waits for it to exit by itself; returns its exit status and log.
+    /// Waits for the daemon to exit by itself; returns its exit status and log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < LONG, "it does not end");
+            assert!(begun.elapsed() < LONG, "the daemon did not exit");
             sleep(Duration::from_millis(20));
         }
         let status = self.child.wait().unwrap();
-        (status, self.said())
+        (status, self.stop())
     }
 
-    /// Kills the daemon and returns its standard error.
-    fn said(&mut self) -> String {
+    /// Kills the daemon and returns its log.
+    fn stop(&mut self) -> String {
         let _ = self.child.kill();
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

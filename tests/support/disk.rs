@@ -37,13 +37,13 @@ impl Disk {
         root("mount", &["-o", if writable { "remount,rw" } else { "remount,ro" }, text(&self.path())]);
     }
 
-    /// Fills the disk.
+    /// Fills the disk completely.
     pub(crate) fn fill(&self) {
         let mut ballast = File::options().append(true).create(true).open(self.path().join("ballast")).unwrap();
         while ballast.write_all(&[0; 1 << 12]).is_ok() {}
     }
 
-    /// Frees the space again.
+    /// Frees the space that [`Self::fill`] used.
     pub(crate) fn free(&self) {
         fs::remove_file(self.path().join("ballast")).unwrap();
     }
@@ -102,9 +102,9 @@ fn command(program: &str) -> Command {
 fn root(program: &str, arguments: &[&str]) {
     let ended = command(program).args(arguments).output();
     let ended = ended.unwrap_or_else(|error| panic!("{program}: {error}; make packages-test installs it"));
-    let said = String::from_utf8_lossy(&ended.stderr);
+    let printed = String::from_utf8_lossy(&ended.stderr);
     assert!(
         ended.status.success(),
-        "{program} {arguments:?}: {said}\nA disk that fails is made by root, or by sudo without a password, with loop devices."
+        "{program} {arguments:?}: {printed}\nCreating the test disk requires loop devices, and root or sudo without a password."
     );
 }

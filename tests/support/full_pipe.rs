@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
-/// Returns a full pipe. Writers block as long as the reader is kept.
+/// Returns a full pipe. Writers block as long as the reader is open.
 pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = pipe().unwrap();
     let (mut filling, filled) = (writer.try_clone().unwrap(), Arc::new(AtomicU64::new(0)));

@@ -8,10 +8,10 @@ const SILENT: f32 = 1e-4;
 /// A step is a click if its change of slope is this many times the surrounding level, and at least the minimum.
 const FACTOR: f64 = 7.0;
 const LEAST: f64 = 0.004;
-/// Frames around a step that give the surrounding level, excluding the nearest.
+/// Frames on either side of a step that determine the surrounding level, excluding the nearest.
 const AROUND: usize = 480;
 const NEAR: usize = 8;
-/// Music is never exactly zero for this many frames; this is a missing block.
+/// Music is never exactly zero for this many frames; such a run is a missing block.
 const HOLE: usize = 64;
 
 /// Returns silences of more than 100 ms, in frames.
@@ -84,7 +84,7 @@ fn chords() -> [Vec<f32>; 2] {
 }
 
 #[test]
-fn cuts_and_holes_are_found_and_music_and_fades_are_not() {
+fn cuts_and_holes_are_found_but_not_music_or_fades() {
     let clean = chords();
     assert_eq!((clicks(&clean), silences(&clean)), (Vec::new(), Vec::new()));
     for at in (RATE..3 * RATE).step_by(4801) {

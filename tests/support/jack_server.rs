@@ -1,5 +1,9 @@
 //! A JACK server without a sound card, with real-time scheduling where the system allows it.
-#![allow(dead_code, clippy::print_stdout, reason = "each test program uses its own part; what it says is for its log")]
+#![allow(
+    dead_code,
+    clippy::print_stdout,
+    reason = "each test program uses its own part; the output is for the test log"
+)]
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -24,7 +28,7 @@ impl JackServer {
         if !fs::read_to_string(&server.log).unwrap().contains("Cannot use real-time scheduling") {
             return server;
         }
-        println!("real-time scheduling is refused: a synchronous server with long periods instead");
+        println!("real-time scheduling was refused: using a synchronous server with long periods instead");
         drop(server);
         Self::patient(name)
     }
@@ -65,7 +69,7 @@ impl JackServer {
         while !server.answers() {
             let gone = server.child.try_wait().unwrap();
             let log = fs::read_to_string(&server.log).unwrap();
-            assert!(gone.is_none() && begun.elapsed() < Duration::from_secs(20), "jackd does not start:\n{log}");
+            assert!(gone.is_none() && begun.elapsed() < Duration::from_secs(20), "jackd did not start:\n{log}");
             sleep(Duration::from_millis(20));
         }
         server

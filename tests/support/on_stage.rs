@@ -41,7 +41,7 @@ impl OnStage {
 
     /// Like [`Self::start`], with its log sent to `log`.
     pub(crate) fn start_logging_to(log: Stdio, state: &Path) -> Self {
-        // Its ports are in its log.
+        // Choose the ports here, because the log that would name them goes elsewhere.
         let osc = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self::start_as(state, |state, arguments| Daemon::start_logging_to(log, (osc, http), state, arguments))
@@ -55,7 +55,7 @@ impl OnStage {
         let server = JackServer::start(SERVER, PERIOD as u32);
         let arguments = ["--audio", "jack", "--midi", "off", "--preset", "calm", "--config", config.to_str().unwrap()];
         let daemon = start(state, &arguments);
-        let sound = folder.path().join("heard.wav");
+        let sound = folder.path().join("recorded.wav");
         let recorder = record(&sound);
         let late = blocks_late(&daemon);
         Self { recorder, others: Vec::new(), daemon, server, sound, late, folder, _alone: alone }
@@ -66,11 +66,11 @@ impl OnStage {
         self.folder.path().join("melos.toml")
     }
 
-    /// Steers it and checks that it follows and is audible.
-    pub(crate) fn follows(&self) {
+    /// Steers Melos and checks that it responds and is audible.
+    pub(crate) fn check_response(&self) {
         for value in [0.25, 0.5] {
             self.daemon.oscsend(&["/melos/reverb", "f", &value.to_string()]);
-            self.daemon.wait_until("it follows", |status| {
+            self.daemon.wait_until("Melos responds", |status| {
                 status["parameters"]["reverb"] == value && status["state"] == "playing"
             });
         }
@@ -80,28 +80,28 @@ impl OnStage {
 
     /// Makes the daemon record a take.
     pub(crate) fn begin_take(&self) {
-        self.daemon.wait_until("a take", |status| {
+        self.daemon.wait_until("a take starts", |status| {
             self.daemon.oscsend(&["/melos/record", "i", "1"]);
             status["recording"]["on"] == true
         });
     }
 
-    /// Waits until it reports the given troubles.
+    /// Waits until Melos reports the given troubles.
     pub(crate) fn wait_for_trouble(&self, parts: &[&str]) {
         self.daemon.wait_until(&format!("{parts:?} in trouble"), |status| {
             parts.iter().all(|part| status["troubles"][part].is_string())
         });
     }
 
-    /// Waits until it reports no troubles.
-    pub(crate) fn wait_until_well(&self) {
+    /// Waits until Melos reports no troubles.
+    pub(crate) fn wait_until_healthy(&self) {
         self.daemon.wait_until("there are no troubles", |status| {
             status["troubles"].as_object().is_some_and(serde_json::Map::is_empty) && status["state"] == "playing"
         });
     }
 
     /// Restarts the outside recording, discarding what was recorded before.
-    pub(crate) fn listen_anew(&mut self) {
+    pub(crate) fn restart_recording(&mut self) {
         let _ = self.recorder.0.kill();
         let _ = self.recorder.0.wait();
         std::fs::remove_file(&self.sound).unwrap();
@@ -110,23 +110,23 @@ impl OnStage {
     }
 
     /// Stops the outside recording and returns it.
-    fn heard(&mut self) -> [Vec<f32>; 2] {
+    fn recorded(&mut self) -> [Vec<f32>; 2] {
         signal(self.recorder.0.id(), "INT");
         let begun = Instant::now();
         while self.recorder.0.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < LONG, "jack_capture does not end");
+            assert!(begun.elapsed() < LONG, "jack_capture did not exit");
             sleep(Duration::from_millis(20));
         }
-        // Skip the part before both sides are connected.
+        // Skip the part before both channels are connected.
         channels(&self.sound).map(|side| side[(RATE / 2).min(side.len())..].to_vec())
     }
 
     /// Checks that at least a second was recorded without silences or clicks.
     pub(crate) fn check_sound(&mut self) {
-        let heard = self.heard();
-        assert!(heard[0].len() > RATE, "only {} frames", heard[0].len());
-        assert_eq!(silences(&heard), [], "silences of more than 100 ms, in frames of {}", heard[0].len());
-        assert_eq!(clicks(&heard), [0usize; 0], "clicks, in frames of {}", heard[0].len());
+        let recorded = self.recorded();
+        assert!(recorded[0].len() > RATE, "only {} frames", recorded[0].len());
+        assert_eq!(silences(&recorded), [], "silences of more than 100 ms, in frames of {}", recorded[0].len());
+        assert_eq!(clicks(&recorded), [0usize; 0], "clicks, in frames of {}", recorded[0].len());
     }
 
     /// Starts a second recorder and returns its process id.
@@ -137,19 +137,20 @@ impl OnStage {
         process
     }
 
-    /// Checks that it follows and that the recording has no silences or clicks, then ends it and checks that it exits cleanly.
-    pub(crate) fn was_heard(mut self) {
-        self.follows();
+    /// Checks that Melos responds and that the recording has no silences or clicks, then terminates it and checks that it exits
+    /// cleanly.
+    pub(crate) fn finish(mut self) {
+        self.check_response();
         sleep(Duration::from_millis(500));
         self.check_sound();
         // When a block is late, the recording client is not called either.
         let late = blocks_late(&self.daemon) - self.late;
         assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames were late");
-        // Silent already, it need not fade out for long.
+        // Fade out quickly first, so that the daemon exits without its usual fade.
         self.daemon.oscsend(&["/melos/play/fade", "f", "0.05"]);
         self.daemon.oscsend(&["/melos/play", "i", "0"]);
-        let (ended, said) = self.daemon.terminate();
-        assert!(ended.success(), "{said}");
+        let (ended, log) = self.daemon.terminate();
+        assert!(ended.success(), "{log}");
     }
 }
 
@@ -183,7 +184,7 @@ fn record(path: &Path) -> Recorder {
         .expect("jack_capture is needed: apt-get install jack-capture");
     let begun = Instant::now();
     while !path.exists() {
-        assert!(begun.elapsed() < LONG, "jack_capture does not start");
+        assert!(begun.elapsed() < LONG, "jack_capture did not start");
         sleep(Duration::from_millis(20));
     }
     recorder

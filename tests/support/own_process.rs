@@ -2,15 +2,15 @@
 
 use std::process::Command;
 
-/// Runs one test of this program again, through `command`: a command that runs the program, given the arguments of a
-/// test. Fails unless exactly that test ran and passed; a name that matches no test would pass otherwise.
+/// Reruns one test of this program through `command`, which must run the program with the arguments it is given. Fails
+/// unless exactly that test ran and passed; a name that matches no test would otherwise pass.
 pub(super) fn run(mut command: Command, name: &str) {
     let output = command.args(["--exact", name, "--include-ignored", "--nocapture"]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && stdout.contains(" 1 passed; 0 failed"), "{name}:\n{stdout}{stderr}");
 }
 
-/// The program of this test.
+/// The path of this test program.
 pub(super) fn this() -> std::path::PathBuf {
     std::env::current_exe().unwrap()
 }

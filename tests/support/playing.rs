@@ -1,4 +1,4 @@
-//! A running `melos` on its own loopback address, so that its ports are free, with a log of the test's choice.
+//! A running `melos` on its own loopback address, so that its ports are free, and with a log that the test provides.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::{Read, Write};
@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Time limit for anything on a busy machine.
+/// Time limit for any wait on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// The JACK server it plays through, if any.
+/// Name of the JACK server that the daemon plays through, if any.
 pub(crate) const SERVER: &str = "melos-playing";
 
 const OSC: u16 = 9410;
@@ -27,7 +27,7 @@ pub(crate) struct Playing {
 impl Playing {
     pub(crate) fn start(host: &'static str, log: impl Into<Stdio>) -> Self {
         let mut playing = Self::spawn(host, log, &["--audio", "null", "--midi", "off"]);
-        playing.wait_until("it plays", |status| status["seconds"].as_f64() > Some(0.5));
+        playing.wait_until("Melos plays", |status| status["seconds"].as_f64() > Some(0.5));
         playing
     }
 
@@ -61,7 +61,7 @@ impl Playing {
     pub(crate) fn wait_until(&mut self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) {
         let begun = Instant::now();
         while !self.status().is_some_and(|status| fulfilled(&status)) {
-            assert!(self.child.try_wait().unwrap().is_none(), "it ended before {what}");
+            assert!(self.child.try_wait().unwrap().is_none(), "Melos exited before {what}");
             assert!(begun.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
@@ -76,21 +76,21 @@ impl Playing {
         UdpSocket::bind((self.host, 0)).unwrap().send_to(datagram, (self.host, OSC)).unwrap();
     }
 
-    /// Steers it and checks that it follows.
-    pub(crate) fn follows(&mut self) {
+    /// Steers Melos and checks that it responds.
+    pub(crate) fn check_response(&mut self) {
         for mood in ["angry", "calm"] {
             self.send("/melos/emotion", mood);
             self.wait_until(mood, |status| status["parameters"]["emotion"] == mood);
         }
         let now = self.status().unwrap()["seconds"].as_f64().unwrap();
-        self.wait_until("the music goes on", |status| status["seconds"].as_f64() > Some(now + 0.5));
+        self.wait_until("the music continues", |status| status["seconds"].as_f64() > Some(now + 0.5));
     }
 
     pub(crate) fn terminate(mut self) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < LONG, "SIGTERM does not end it");
+            assert!(begun.elapsed() < LONG, "SIGTERM did not end Melos");
             sleep(Duration::from_millis(20));
         }
         assert!(self.child.wait().unwrap().success());

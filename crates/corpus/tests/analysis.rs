@@ -1,4 +1,4 @@
-//! The measures against librosa's on the same sound; `tests/reference/analysis.py golden` makes the numbers.
+//! Compares the measurements with librosa's on the same sound; `tests/reference/analysis.py golden` generates the numbers.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::f64::consts::TAU;
@@ -33,7 +33,7 @@ fn golden() -> Value {
     serde_json::from_str(include_str!("data/analysis.json")).expect("the golden file is valid")
 }
 
-/// Numbers of a golden series, one row a frame.
+/// Returns the numbers of a golden series, one row per frame.
 fn rows(golden: &Value, name: &str) -> Vec<Vec<f32>> {
     let row = |value: &Value| match value {
         Value::Array(numbers) => numbers.iter().map(|x| x.as_f64().expect("a number") as f32).collect(),
@@ -59,7 +59,7 @@ fn check(analysis: &Analysis, name: &str, absolute: f32, relative: f32, value: i
 }
 
 #[test]
-fn measures_equal_librosas() {
+fn measurements_match_librosa() {
     let analysis = analyze(&signal());
     check(&analysis, "mel", 1e-4, 0.0, |frame| frame.mel.to_vec());
     check(&analysis, "rms", 1e-6, 1e-5, |frame| vec![frame.rms]);
@@ -97,6 +97,6 @@ fn onsets_are_where_the_notes_start() {
 
 #[test]
 fn the_key_is_recognised() {
-    // White keys only, C, E and G most of all.
+    // Only white keys, mostly C, E and G.
     assert_eq!(analyze(&signal()).key.key.to_string(), "C major");
 }

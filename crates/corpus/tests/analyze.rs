@@ -1,4 +1,4 @@
-//! `melos analyze` on the command line.
+//! `melos-corpus analyze` on the command line.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::fs;
@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_table_for_people() {
+fn a_readable_table_is_printed() {
     let output = analyze(&[MP3]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
@@ -29,7 +29,7 @@ fn a_table_for_people() {
 }
 
 #[test]
-fn json_for_programs_and_the_same_music_in_two_formats() {
+fn json_is_printed_and_two_formats_of_the_same_music_agree() {
     let output = analyze(&["--json", "--frames", MP3, OGG]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let entries: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -51,13 +51,13 @@ fn json_for_programs_and_the_same_music_in_two_formats() {
 }
 
 #[test]
-fn a_picture_beside_the_file() {
+fn a_picture_is_written_beside_the_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copy = folder.path().join("with space.ogg");
     fs::copy(OGG, &copy).expect("the folder can be written");
     let output = analyze(&["--png", &copy.to_string_lossy()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let picture = fs::File::open(folder.path().join("with space.ogg.mel.png")).expect("the picture is there");
+    let picture = fs::File::open(folder.path().join("with space.ogg.mel.png")).expect("the picture exists");
     let reader = png::Decoder::new(std::io::BufReader::new(picture)).read_info().expect("a PNG");
     assert_eq!(reader.info().height, 256);
     assert!(reader.info().width > 600);

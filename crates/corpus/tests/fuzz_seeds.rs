@@ -1,4 +1,4 @@
-//! What the fuzz target for sound files does, with every seed and with many changed ones.
+//! Runs the fuzz target for audio files on every seed and on mutated seeds.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../../../fuzz/src/seeds.rs"]
@@ -8,6 +8,6 @@ mod seeds;
 mod sound;
 
 #[test]
-fn sound_files_are_read_or_refused() {
+fn audio_files_are_read_or_refused() {
     seeds::run(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/audio")), sound::audio);
 }

@@ -133,7 +133,7 @@ fn json(text: &str, missing: usize) -> String {
     })
 }
 
-/// Outside strings a JSON line has no such character, and within them the escape means the same.
+/// JSON contains no such character outside strings, and inside them the escape is equivalent.
 fn json_escaped(line: &str) -> String {
     let escape = |mut out: String, character: char| {
         match is_disruptive(character) {
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_long() {
+    fn line_length_is_bounded() {
         let long = "ü".repeat(100_000);
         for form in [Form::Plain, Form::Ansi] {
             let line = written(form, &format!("{long}\n"));
             assert!(line.len() < MAX_BYTES + 40 && line.ends_with(" more bytes)\n"), "{} bytes", line.len());
             assert_eq!(line.matches('\n').count(), 1);
         }
-        // Every character that has to be escaped grows.
+        // Escaping makes every one of these characters longer.
         assert!(written(Form::Plain, &"\u{1}".repeat(2000)).len() < MAX_BYTES + 40);
         for message in ["x".repeat(5000), long] {
             let line = written(Form::Json, &serde_json::json!({ "fields": { "message": message } }).to_string());

@@ -110,7 +110,7 @@ struct Sample<'a>(&'a mut String);
 impl Visit for Sample<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            // Fails once it has enough, which ends the message.
+            // Fails once it has enough, which stops the formatting.
             let _ = fmt::write(self, format_args!("{value:?}"));
         }
     }
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_passes_then_few_and_the_rest_is_counted() {
+    fn lines_beyond_a_burst_are_limited_and_counted() {
         let start = Instant::now();
         let mut kind = Kind::new(start);
         let admitted = (0..2000).filter(|_| kind.admit(start)).count();

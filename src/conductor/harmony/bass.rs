@@ -9,7 +9,7 @@ use super::scale::{Scale, nearest};
 /// Notes the bass may use, lowest and highest.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 28..=50;
 
-/// What one hit of a figure plays.
+/// The pitch of one note of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Tone {
     /// The chord's bass note.
@@ -18,14 +18,14 @@ enum Tone {
     Fifth,
     /// The octave above it, or below where the range ends.
     Octave,
-    /// The scale's neighbour of the next chord's bass note, on the side it is reached from.
+    /// The scale note next to the next chord's bass note, on the side from which the line approaches.
     Approach,
 }
 
 /// Beat in a bar of four, length in beats, tone, accent.
 type Hit = (f64, f64, Tone, f32);
 
-/// The figure of an emotion over four beats; longer bars repeat it, shorter ones cut it.
+/// The figure of an emotion over four beats; longer bars repeat it, shorter ones cut it off.
 const fn figure(emotion: Emotion) -> &'static [Hit] {
     use Tone::{Approach, Fifth, Octave, Root};
     match emotion {
@@ -77,7 +77,8 @@ const fn figure(emotion: Emotion) -> &'static [Hit] {
     }
 }
 
-/// The chord turned so that its bass moves by a step where `readiness` (0..=1) finds that worth it.
+/// The chord, in first inversion if that brings its bass closer to `before` by enough to outweigh a low `readiness`
+/// (0..=1) to invert.
 pub(super) fn invert(chord: Chord, before: Option<u8>, readiness: f32) -> Chord {
     let Some(before) = before else { return chord };
     if readiness <= 0.0 || matches!(chord.quality, Quality::Sus2 | Quality::Sus4 | Quality::Augmented) {
@@ -89,7 +90,7 @@ pub(super) fn invert(chord: Chord, before: Option<u8>, readiness: f32) -> Chord 
     if distance(third) + reluctance < distance(chord.root) { Chord { bass: third, ..chord } } else { chord }
 }
 
-/// The note on which a chord's bass begins: near the one before, and not far from `centre`.
+/// The note on which a chord's bass begins: near the previous one, and not far from `centre`.
 pub(super) fn anchor(chord: &Chord, before: Option<u8>, centre: f32) -> u8 {
     let target = before.map_or(centre, |before| f32::midpoint(f32::from(before), centre));
     nearest(chord.bass, target, RANGE)
@@ -133,7 +134,8 @@ fn fifth(segment: &Segment) -> u8 {
     tones.min_by_key(|note| (i32::from(*note) - target).abs()).unwrap_or(segment.bass)
 }
 
-/// The scale's neighbour of `next` on the side of this segment's bass; this bass itself when there is no way to go.
+/// The scale note next to `next` on the side of this segment's bass; if they are the same note, this segment's fifth,
+/// and if the scale note is out of range, this segment's bass.
 fn approach(segment: &Segment, next: u8, key: Key) -> u8 {
     if next == segment.bass {
         return fifth(segment);
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn inversions_are_used_for_steps_by_emotions_that_prefer_them() {
+    fn chords_are_inverted_for_a_stepwise_bass_if_the_emotion_prefers_it() {
         assert_eq!(invert(chord("G"), Some(36), 0.6), chord("G/B"));
         assert_eq!(invert(chord("G"), Some(36), 0.0), chord("G"));
         assert_eq!(invert(chord("Dm"), Some(36), 0.6), chord("Dm"));

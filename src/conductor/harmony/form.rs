@@ -34,7 +34,7 @@ pub(super) struct Theme {
     pub cadences: [Cadence; 2],
 }
 
-/// What may return, oldest first.
+/// The phrases that may return, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Form(VecDeque<Theme>);
 

@@ -1,4 +1,4 @@
-//! The chords of one bar: the progression, a lead, a bend, and changes of key.
+//! The chords of one bar: from the progression, a lead chord or the network, and across changes of key.
 
 use crate::music::theory::{Chord, Key};
 
@@ -8,30 +8,30 @@ use super::rng::{Purpose, Rng, RngStreams};
 use super::{BarRequest, bass, progression, rhythm};
 use crate::music::profile::Profile;
 
-/// How much likelier a phrase begins at home.
+/// How much likelier the tonic is than another chord to begin a phrase.
 const HOME: f32 = 4.0;
-/// How welcome home is at a change of key though it neither shares a tone with the chord before nor belongs to the old
-/// key; other such chords are not.
+/// Weight of the new tonic at a change of key even if it neither shares a tone with the previous chord nor belongs to
+/// the old key; other such chords have weight 0.
 const UNHINGED_HOME: f32 = 0.3;
 
 /// The context in which the chords of a bar, or the rest of one, are chosen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing<'a> {
-    /// The beat from which on chords may be chosen.
+    /// The beat from which chords may be chosen.
     pub from: f64,
     /// The chords of the bar as planned before, when it is planned again.
     pub planned: &'a [(f64, Chord)],
-    /// The chord that sounded at the end of the bar before.
+    /// The chord at the end of the previous bar.
     pub before: Option<Chord>,
-    /// Whether that chord, or the one planned before, was led.
+    /// Whether that chord, or one planned earlier for this bar, was a lead chord.
     pub led: bool,
-    /// The bass note at the end of the bar before.
+    /// The bass note at the end of the previous bar.
     pub bass: Option<u8>,
     /// A chord the network insists on.
     pub bend: Option<Chord>,
 }
 
-/// The chords of a bar: (beat, chord), the first at beat 0, those before `standing.from` as they were.
+/// The chords of a bar: (beat, chord), the first at beat 0; those before `standing.from` are unchanged.
 pub(super) fn harmonise(
     streams: RngStreams,
     request: &BarRequest,
@@ -94,7 +94,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The next chord, with `left` to come up to and with the cadence, this one included.
+    /// The next chord, with `left` chords remaining up to the end of the cadence, including this one.
     fn step(&mut self, place: u32, left: usize, bend: Option<Chord>) -> Chord {
         let Phrase { key, emotion, .. } = *self.phrase;
         let palette = Palette::of(emotion, key.mode);
@@ -123,8 +123,8 @@ impl Walk<'_> {
         chord
     }
 
-    /// How welcome a chord is here beyond the palette's odds: home at the start of a phrase; at a change of key one that
-    /// hinges on the chord before or on the old key.
+    /// Factor on the palette's odds for a chord: favours the tonic at the start of a phrase and, at a change of key,
+    /// chords that share tones with the previous chord or belong to the old key.
     fn favour(&self, member: &Member) -> f32 {
         let chord = member.numeral.on(self.phrase.key.tonic);
         if self.old_key != self.phrase.key {
@@ -173,19 +173,20 @@ mod tests {
                     let Some(cadence) = plan.phrase.cadence else { continue };
                     let palette = Palette::of(emotion, plan.key.mode);
                     let member = |back: usize| {
-                        let at = palette.position(&chords[chords.len() - back], 10).expect("chords are of the palette");
+                        let at =
+                            palette.position(&chords[chords.len() - back], 10).expect("every chord is in the palette");
                         &palette.members[at]
                     };
                     let say = || format!("{emotion} {seed} bar {bar} {} {cadence:?}: {chords:?}", plan.key);
                     assert!(cadence.ends_on(member(1)) && cadence.approaches(member(2)), "{}", say());
-                    assert_eq!(plan.chords.len(), 1, "the last chord has its bar: {}", say());
+                    assert_eq!(plan.chords.len(), 1, "the last chord fills its bar: {}", say());
                     let root_position = plan.chords[0].1.bass == plan.chords[0].1.root;
                     assert!(root_position, "{}", say());
                     found[cadence as usize] += 1;
                 }
             }
             let home = found[Cadence::Authentic as usize] + found[Cadence::Plagal as usize];
-            assert!(home * 4 > found.iter().sum::<i32>(), "{emotion} comes home now and then: {found:?}");
+            assert!(home * 4 > found.iter().sum::<i32>(), "{emotion} often ends on the tonic: {found:?}");
         }
     }
 

@@ -5,8 +5,8 @@ use crate::music::theory::{Chord, Key, Mode, Quality};
 /// The chord of the held MIDI notes (bit n = note n), over the lowest of them; `None` for fewer than two pitch classes
 /// and for clusters that are no chord.
 ///
-/// A fifth may be missing and one foreign pitch class may be there; of several readings the one with the lowest note as
-/// its root wins, then the simpler one. Two notes count as a triad without its fifth, or, a fifth or fourth apart, as a
+/// The fifth may be missing, and one foreign pitch class may be present; of several readings, the one with the lowest
+/// note as its root wins, then the simpler one. Two notes count as a triad without its fifth, or, a fifth or fourth apart, as a
 /// major triad without its third.
 #[must_use]
 pub fn chord_from_notes(held: u128) -> Option<Chord> {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chord_in_root_position_is_read_as_itself() {
+    fn every_chord_in_root_position_is_identified() {
         for root in 0..12u8 {
             for quality in Quality::ALL {
                 let notes: Vec<u8> = quality.intervals().iter().map(|interval| 48 + root + interval).collect();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn two_notes_suffice_and_clusters_do_not_count() {
+    fn two_notes_are_a_chord_and_a_cluster_is_not() {
         assert_eq!(name(&[60, 63]), "Cm");
         assert_eq!(name(&[60, 64]), "C");
         assert_eq!(name(&[48, 55]), "C");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_follows_a_lead_no_further_than_it_must() {
+    fn a_lead_chord_changes_the_key_as_little_as_possible() {
         let key = Key { tonic: 0, mode: Mode::Major };
         let follow = |symbol: &str| key_of_lead(&Chord::parse(symbol).expect("a symbol"), key).to_string();
         assert_eq!(follow("Am7"), "C major");

@@ -100,7 +100,7 @@ mod tests {
         let leaky = chord("F").chroma().map(|share| share + 0.15);
         assert_eq!(hear(&mut listening, Some(leaky), "G"), None);
         assert_eq!(hear(&mut listening, Some(leaky), "Em"), Some(chord("F")));
-        assert_eq!(hear(&mut listening, Some(leaky), "G"), None, "patience starts anew");
+        assert_eq!(hear(&mut listening, Some(leaky), "G"), None, "the count starts over");
     }
 
     #[test]

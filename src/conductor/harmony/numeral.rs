@@ -7,7 +7,7 @@ use crate::music::theory::{Chord, Key, Quality};
 pub(super) enum Function {
     /// At rest: the tonic and its relatives.
     Tonic,
-    /// Leads away: towards a dominant or back home plagally.
+    /// Leads away from the tonic: to a dominant, or back to the tonic plagally.
     Predominant,
     /// Wants to resolve to the tonic.
     Dominant,
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numerals_are_read() {
+    fn numerals_are_parsed() {
         let chord = |text| Numeral::parse(text).map(|numeral| numeral.on(0).to_string());
         for (text, symbol) in [
             ("I", "C"),

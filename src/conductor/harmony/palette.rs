@@ -91,7 +91,7 @@ const fn table(mode: Mode) -> &'static str {
     }
 }
 
-/// Weights of an emotion's chords; unnamed diatonic chords have weight 1, other unnamed ones are excluded.
+/// Weights of an emotion's chords; unlisted diatonic chords have weight 1, other unlisted ones are excluded.
 const fn taste(emotion: Emotion) -> &'static str {
     match emotion {
         Emotion::Happy => "I 1.3  IV 1.4  V 1.4  iii 0.4  viio 0.1  V7/V 0.5  vii 0.2",
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn tastes_name_chords_of_some_mode() {
+    fn every_chord_that_an_emotion_weights_exists_in_some_mode() {
         for emotion in Emotion::ALL {
             for name in taste(emotion).split_whitespace().step_by(2) {
                 let known = |mode| table(mode).lines().any(|line| line.split_whitespace().next() == Some(name));

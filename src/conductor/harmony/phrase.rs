@@ -105,7 +105,7 @@ impl Phrase {
         let keep = rng.unit() < KEEP_MODE;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
         let theme = form.returning(number, emotion, request.recall, streams);
-        // A phrase returns in its own mode where the emotion knows that.
+        // A phrase returns in its own mode if the emotion uses that mode.
         let kept = theme.map(|theme| theme.mode).or(kept);
         let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
         let recalled =
@@ -125,13 +125,13 @@ impl Phrase {
         }
     }
 
-    /// The phrase as one that may return, if it is new.
+    /// What to remember of the phrase for its return, if it is new.
     pub(super) fn theme(&self) -> Option<Theme> {
         let Self { number, start, bars, emotion, cadences, .. } = *self;
         self.recalled.is_none().then_some(Theme { number, start, bars, emotion, mode: self.key.mode, cadences })
     }
 
-    /// Which earlier bars' chance its bars meet.
+    /// The earlier bars whose random streams its bars reuse.
     pub(super) fn returning(&self) -> Option<ReusedBars> {
         self.recalled.map(|recalled| ReusedBars {
             start: self.start,

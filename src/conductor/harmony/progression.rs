@@ -138,7 +138,11 @@ mod tests {
                         let say = || format!("{emotion} {} {cadence:?} {length}: {walk:?}", mode.name());
                         assert!(cadence.ends_on(at(1)) && cadence.approaches(at(2)), "{}", say());
                         for pair in walk.windows(2) {
-                            assert!(palette.odds[pair[0]][pair[1]] > 0.0, "a step the table has not: {}", say());
+                            assert!(
+                                palette.odds[pair[0]][pair[1]] > 0.0,
+                                "a transition missing from the table: {}",
+                                say()
+                            );
                         }
                     }
                 }
@@ -147,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn cadences_are_made_of_the_functions_they_are_named_for() {
+    fn cadences_consist_of_the_functions_that_define_them() {
         let palette = Palette::of(Emotion::Nostalgic, Mode::Major);
         let member = |symbol| {
             let chord = Chord::parse(symbol).expect("a symbol");
-            &palette.members[palette.position(&chord, 0).expect("a chord of the palette")]
+            &palette.members[palette.position(&chord, 0).expect("the chord is in the palette")]
         };
         let made_of =
             |cadence: Cadence, before, last| cadence.approaches(member(before)) && cadence.ends_on(member(last));

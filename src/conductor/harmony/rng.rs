@@ -27,9 +27,9 @@ pub(super) enum Purpose {
 
 /// Random streams that use either the performance's own seed or the common one.
 ///
-/// [`own_share`] of a temperature is the fraction of bars or phrases in which the performance's own seed decides, as it
-/// is that seed's share of the network's noise: at low temperatures all seeds sound alike. Which bars they are does not
-/// depend on the temperature, so a small increase changes little.
+/// [`own_share`] of a temperature is the fraction of bars or phrases in which the performance's own seed decides, and
+/// likewise that seed's share of the network's noise: at low temperatures all seeds sound alike. With rising temperature,
+/// bars are added to that fraction and none leave it, so a small increase changes little.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RngStreams {
     seed: u64,
@@ -44,9 +44,9 @@ pub(super) struct ReusedBars {
     pub start: u64,
     /// The last; its chords are chosen afresh unless the return is exact.
     pub last: u64,
-    /// The bar that the first one recalls.
+    /// The bar whose streams the first one reuses.
     pub source: u64,
-    /// Whether everything returns.
+    /// Whether the return is exact, including the last bar.
     pub exact: bool,
 }
 
@@ -55,7 +55,7 @@ impl RngStreams {
         Self { seed, temperature, returns: None }
     }
 
-    /// The same chance, but for bars that meet that of earlier ones.
+    /// The same streams, except that some bars reuse those of earlier ones.
     pub(super) const fn within(self, returns: Option<ReusedBars>) -> Self {
         Self { returns, ..self }
     }
@@ -138,7 +138,7 @@ mod tests {
             let draw = |seed, bar| RngStreams::new(seed, temperature).rng(Purpose::Chords, bar).unit();
             (0..1000).filter(|bar| draw(1, *bar) == draw(2, *bar)).count()
         };
-        // Both seeds leave half of the bars to common chance.
+        // With either seed, half of the bars use the common streams.
         let half = 0.5f32.powf(1.0 / 12.0);
         assert!((200..300).contains(&alike(half)), "{}", alike(half));
         assert_eq!((alike(0.0), alike(1.0), alike(2.0)), (1000, 0, 0));

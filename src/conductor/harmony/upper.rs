@@ -77,8 +77,8 @@ pub(super) struct Setting {
     pub floor: u8,
 }
 
-/// What the upper voice plays over the segments of a bar: (beat, length, note), or nothing. A note that the next chord
-/// does not hold ends with its own.
+/// What the upper voice plays over the segments of a bar: (beat, length, note), or nothing. A note that is not
+/// in the next chord ends with its own chord.
 pub(super) fn line(setting: &Setting, segments: &[Segment], rng: &mut Rng) -> Vec<(f64, f64, u8)> {
     let Some(last) = segments.last() else { return Vec::new() };
     let over = |beat: f64| segments.iter().find(|segment| beat < segment.end).unwrap_or(last);

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn from_any_chord_to_any_other_without_parallels_and_with_small_steps() {
+    fn any_chord_change_avoids_parallels_and_moves_by_small_steps() {
         let (mut moves, mut count) = (0.0, 0.0);
         for from_quality in Quality::ALL {
             let from = Chord::new(0, from_quality);

@@ -53,7 +53,7 @@ fn valence_and_arousal_move_the_faders_but_not_each_other() {
 }
 
 #[test]
-fn a_tempo_pins() {
+fn setting_a_tempo_pins_it() {
     let mut settings = after(&[(Param::Tempo, number(90.0))]);
     assert_eq!(settings.tempo_source(), TempoSource::Pinned);
     assert_eq!(settings.get(Param::TempoFollow), Value::Toggle(false));

@@ -12,7 +12,7 @@ fn next_bar(param: Param, value: Value) -> ControlEvent {
 }
 
 #[test]
-fn the_fast_lane_changes_on_the_frame_of_the_bar_and_the_newest_value_counts() {
+fn engine_parameters_take_their_newest_value_on_the_frame_of_the_bar() {
     let script = [
         (10_000, next_bar(Param::Reverb, Value::Number(0.5))),
         (20_000, next_bar(Param::MutePad, Value::Toggle(true))),

@@ -47,7 +47,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_size_of_time_steps_changes_nothing(
+    fn the_size_of_time_steps_does_not_matter(
         script in scripts(),
         chunks in prop::collection::vec(1u64..9_000, 1..12),
         seed in 0u64..5,
@@ -86,8 +86,8 @@ proptest! {
         }
     }
 
-    /// The generator works ahead at its own pace, so a plan that comes without a splice must answer like the one before
-    /// for everything that may have been made already.
+    /// The generator works ahead at its own pace, so a plan without a splice must agree with the previous one for
+    /// everything that may have been generated already.
     #[test]
     fn a_plan_without_a_splice_only_extends(script in scripts()) {
         let mut conductor = Conductor::new(3, &[]);
@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn settings_start_the_same_state(script in scripts()) {
+    fn settings_recreate_the_same_state(script in scripts()) {
         let (conductor, _) = play(Conductor::new(1, &[]), &script, 11 * SECOND, &[4800]);
         let again = Conductor::new(conductor.seed(), &conductor.settings());
         let kept = |param: Param| {
@@ -145,7 +145,7 @@ fn another_seed_is_another_performance() {
 }
 
 #[test]
-fn a_thousand_changes_a_second_become_few_splices_and_the_newest_wins() {
+fn a_thousand_changes_per_second_cause_few_splices_and_the_newest_wins() {
     let script: Vec<_> =
         (0..2000).map(|step| (SECOND + step * 48, set(Param::Temperature, 0.5 + step as f32 / 2000.0))).collect();
     let (_, score) = play(at_tempo(120.0), &script, 5 * SECOND, &[64]);

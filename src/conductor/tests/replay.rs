@@ -1,4 +1,4 @@
-//! What the control log says is played again, bit for bit.
+//! A control log is replayed bit for bit.
 
 use super::*;
 use crate::session::log::{ControlLog, Entry, Header, LogText};
@@ -44,7 +44,7 @@ fn scenes_morphs_and_bars_are_replayed_from_the_log() {
     });
     let start = Conductor::new(read.header.seed, &read.header.settings);
     let (again, replayed) = play(start, &events.collect::<Vec<_>>(), 15 * SECOND, &[1024]);
-    assert!(score.commands == replayed.commands && score.plans == replayed.plans, "another performance");
+    assert!(score.commands == replayed.commands && score.plans == replayed.plans, "the performances differ");
     assert_eq!(score.notices, replayed.notices);
     assert_eq!(score.released, replayed.released);
     assert_eq!(live.values(), again.values());

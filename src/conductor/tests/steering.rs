@@ -97,7 +97,7 @@ fn a_scene_morphs_numbers_and_mood() {
 }
 
 #[test]
-fn a_preset_is_morphed_to() {
+fn loading_a_preset_morphs_to_it() {
     let at = 2 * SECOND;
     let script = [
         (at, ControlEvent::Morph(3.0)),
@@ -197,13 +197,13 @@ fn a_modulation_moves_around_the_set_value_without_changing_it_or_the_tempo() {
     let at = |frame: u64| tones.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
     assert!((at(1000 + SECOND) - 0.5).abs() < 0.02, "a quarter of the way: {}", at(1000 + SECOND));
     assert!((at(1000 + 3 * SECOND) - (0.2 - 0.5)).abs() < 0.02, "around the new value: {}", at(1000 + 3 * SECOND));
-    assert_eq!(at(7 * SECOND), 0.2, "it rests where it is set");
+    assert_eq!(at(7 * SECOND), 0.2, "it rests at its set value");
     assert_eq!(conductor.value(Param::Tone), Value::Number(0.2));
     let Value::Number(asked) = conductor.value(Param::Arousal) else { panic!("a number") };
-    assert!((asked - conductor.mood().affect().arousal).abs() > 0.1, "the mood that is heard moves");
+    assert!((asked - conductor.mood().affect().arousal).abs() > 0.1, "the audible mood moves");
     let tempo = f64::from(crate::music::profile::Profile::of(crate::music::emotion::Emotion::Calm).tempo_bpm);
     assert!((conductor.tempo() - tempo).abs() < 1e-3);
-    // However finely time is cut.
+    // However finely time is divided.
     let (_, again) = play(Conductor::new(1, &[]), &script, 7 * SECOND, &[64, 5000]);
     assert_eq!(score.commands, again.commands);
     assert_eq!(splices(&score), splices(&again));

@@ -1,4 +1,4 @@
-//! Beats, bars and tempo, from inside and outside.
+//! Beats, bars and tempo, internal and from an external clock.
 
 use super::*;
 use crate::music::emotion::Emotion;
@@ -36,7 +36,7 @@ fn the_tempo_follows_the_mood_until_it_is_pinned() {
     conductor.apply(&ControlEvent::Set(Param::TempoFollow, Value::Toggle(false))).unwrap();
     conductor.apply(&choose(Param::Emotion, Emotion::Sad as u8)).unwrap();
     conductor = play(conductor, &[], 12 * SECOND, &[512]).0;
-    assert!(near(conductor.tempo(), Emotion::Angry), "letting go of the mood keeps the tempo of the moment");
+    assert!(near(conductor.tempo(), Emotion::Angry), "the tempo stays when it stops following the mood");
     conductor.apply(&set(Param::Tempo, 90.0)).unwrap();
     conductor = play(conductor, &[], 13 * SECOND, &[512]).0;
     assert_eq!((conductor.tempo(), conductor.value(Param::Tempo)), (90.0, Value::Number(90.0)));
@@ -54,7 +54,7 @@ fn a_tempo_change_moves_notes_and_plan_alike() {
     assert_eq!(update.plan.conditions(48_000).tempo_bpm, Some(60.0));
 }
 
-/// An external clock that goes from 80 to 140 bpm after 8 beats, seen 300 frames late, like the MIDI input gives it.
+/// An external clock that goes from 80 to 140 bpm after 8 beats, reported 300 frames late, as by the MIDI input.
 fn external_clock() -> (Vec<(u64, ControlEvent)>, Vec<u64>) {
     let (mut script, mut truth) = (Vec::new(), Vec::new());
     let mut at = 10_000.0;
@@ -96,11 +96,11 @@ fn an_external_start_begins_a_bar() {
             _ => None,
         })
         .collect();
-    assert_eq!(bars, [0, 50_500, 146_000], "the bar begins when it is heard of, and the next one is in phase");
+    assert_eq!(bars, [0, 50_500, 146_000], "the bar begins when its start is reported, and the next one is in phase");
 }
 
 #[test]
-fn midi_clock_lies_on_the_beats() {
+fn midi_clock_pulses_fall_on_the_beats() {
     let (_, score) = play(at_tempo(120.0), &[], 2 * SECOND, &[777]);
     let expected: Vec<_> = (0..4 * PULSES).map(|pulse| (pulse * 24_000 / PULSES, pulse)).collect();
     assert_eq!(score.pulses, expected);

@@ -14,7 +14,7 @@ use crate::files::document::{Document, Field, Table};
 /// Fade times, in seconds.
 const FADE: std::ops::RangeInclusive<f64> = 0.0..=600.0;
 /// How long a changed state must last before it is reported, so that setting the clock back slightly just after opening
-/// does not close again.
+/// time does not stop the music again.
 const SETTLING_TIME: Duration = Duration::from_secs(3);
 /// Number of days searched for the next change.
 const DAYS_AHEAD: i64 = 8;

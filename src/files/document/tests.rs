@@ -38,11 +38,14 @@ fn syntax_errors_name_their_lines() {
     let problems = document.finish(()).unwrap_err();
     assert_eq!(problems[0].line, 2);
     assert!(problems.len() >= 2, "{problems:?}");
-    assert!(!problems.iter().any(|problem| problem.hint.contains("missing")), "c only seems to be: {problems:?}");
+    assert!(
+        !problems.iter().any(|problem| problem.hint.contains("missing")),
+        "c only seems to be missing: {problems:?}"
+    );
 }
 
 #[test]
-fn parameters_are_fitted_not_clamped() {
+fn out_of_range_parameters_are_errors() {
     let file = Path::new("x.toml");
     let (mut document, mut root) = Document::parse(file, "a = 3\nb = \"kalm\"\nc = 0.5\nd = nan\ne = [1]\n");
     use crate::event::parameter::{Param, Value};
@@ -78,7 +81,7 @@ fn typos_get_suggestions() {
     assert_eq!(meant(&"valence".repeat(1000), names), "");
 }
 
-/// Reads a preset-like text with nothing in it that is known.
+/// Reads a preset-like text that contains no known key.
 fn problems_of(text: &str) -> usize {
     let (mut document, mut root) = Document::parse(Path::new("x.toml"), text);
     root.take("schema");
@@ -91,7 +94,7 @@ fn files_full_of_errors_are_read_in_linear_time() {
     type Make = fn(usize) -> String;
     let kinds: [(&str, Make); 5] = [
         ("unknown keys", |count| (0..count).map(|n| format!("kye{n} = {n}\n")).collect()),
-        ("errors of syntax", |count| "a = \n".repeat(count)),
+        ("syntax errors", |count| "a = \n".repeat(count)),
         ("open lists", |count| "x = [\n".repeat(count)),
         ("one line", |count| format!("x = \"{}\"", "y".repeat(8 * count))),
         ("the same key", |count| "x = 1\n".repeat(count)),

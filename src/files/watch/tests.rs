@@ -134,7 +134,7 @@ fn without_system_watches_it_polls() {
 }
 
 #[test]
-fn a_change_that_changes_nothing_is_not_reported() {
+fn reads_and_editors_own_files_are_not_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, "x").unwrap();
@@ -152,14 +152,14 @@ fn a_folder_that_cannot_be_listed_counts_as_unchanged() {
     fs::write(inside.join("a.toml"), "x").unwrap();
     let before = Look::at(&[dir.path().to_owned()], &Look::default());
     let mut look = Look::default();
-    // As when no file descriptor is left for listing it.
+    // As if no file descriptor were left to list it.
     look.add_as_before(&inside, &before);
     assert!(look.versions.keys().eq([&inside.join("a.toml")]), "{look:?}");
     assert!(look.folders.keys().eq([&inside]), "{look:?}");
 }
 
 #[test]
-fn link_loops_end_and_pipes_are_not_opened() {
+fn link_loops_terminate_and_pipes_are_not_opened() {
     let dir = tempfile::tempdir().unwrap();
     symlink(".", dir.path().join("again")).unwrap();
     symlink("again/again", dir.path().join("more")).unwrap();

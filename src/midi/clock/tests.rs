@@ -78,7 +78,7 @@ fn a_steady_clock_is_reported_once_and_exactly() {
     clock.run(97.0, 16);
     assert!((clock.tempo - 97.0).abs() < 1e-3, "{}", clock.tempo);
     assert_eq!(clock.said, 1);
-    assert!(clock.beats.is_empty(), "without a start nobody knows where the beat is");
+    assert!(clock.beats.is_empty(), "without a start message, the beat is unknown");
 }
 
 #[test]

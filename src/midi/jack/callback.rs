@@ -163,7 +163,7 @@ mod tests {
             forwarder.forward(&mut parser, DeviceId(3), now, &[0x90, 60, 100, 62, 100, 0xB0, 1, 2, 1, 3, 1, 4])
         });
         assert_eq!((received.occupied_len(), forwarder.losses.count(Loss::MidiIn)), (4, 1));
-        assert!(wake.wait(Duration::ZERO), "who reads the ring is woken");
+        assert!(wake.wait(Duration::ZERO), "the reader of the ring is woken");
         assert_eq!(
             received.try_pop().map(|received| received.message),
             Some(Message::NoteOn { channel: 0, note: 60, velocity: 100 })
@@ -186,12 +186,12 @@ mod tests {
         });
         assert_eq!((&sent[..count], waiting.occupied_len()), (&[0, 100, 100, 255][..], 1));
         assert_no_alloc(|| send_due(&mut waiting, after(256), 256, 48_000, |frame, _| frame != 44));
-        assert_eq!(waiting.occupied_len(), 1, "a full buffer");
+        assert_eq!(waiting.occupied_len(), 1, "the buffer is full");
         assert_eq!(violation_count(), 0);
     }
 
     #[test]
-    fn moments_of_jacks_clock_are_found_on_ours() {
+    fn times_on_jacks_clock_are_converted_to_ours() {
         let seen = Instant::now();
         let clock = JackClock::new(seen, 1_000_000);
         assert_eq!(clock.moment(1_002_500), seen + Duration::from_micros(2500));

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encoders_speak_three_dialects() {
+    fn encoders_use_three_encodings() {
         for (encoder, up, down) in [
             (Encoder::TwosComplement, [1, 2, 63], [127, 126, 65]),
             (Encoder::BinaryOffset, [65, 66, 127], [63, 62, 1]),

@@ -108,7 +108,8 @@ impl Selected {
 }
 
 impl Controls {
-    /// Records a value sent to a control, at the control's own resolution, so that a coarse or fine half received later completes it.
+    /// Records a value sent to a control, at the control's own resolution, so that a coarse or fine half received later
+    /// completes it.
     pub(super) fn sent(&mut self, channel: u8, control: Control, value: u16) {
         if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
             let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_of_the_pitch_wheel_is_the_middle() {
+    fn the_centre_of_the_pitch_wheel_is_exactly_half() {
         assert_eq!([0, 8192, 16_383].map(bend), [0.0, 0.5, 1.0]);
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn controls_are_named_as_people_count() {
+    fn channels_and_programs_are_counted_from_one() {
         assert_eq!(Named(Control::Cc(7), Some(0)).to_string(), "CC 7 on channel 1");
         assert_eq!(Named(Control::Program(0), Some(9)).to_string(), "program 1 on channel 10");
         assert_eq!(Named(Control::Stop, None).to_string(), "stop");

@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, controller, 0]), [0u8; 0], "{controller}");
         }
         assert_eq!(held(&[0x90, 60, 9, 0xB0, 122, 0]), [60]);
-        assert_eq!(held(&[0x90, 60, 9, 60, 9, 60, 0]), [0u8; 0], "struck twice, let go once");
+        assert_eq!(held(&[0x90, 60, 9, 60, 9, 60, 0]), [0u8; 0], "struck twice, released once");
     }
 
     #[test]

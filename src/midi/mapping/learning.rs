@@ -80,11 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_device_that_moves_a_control_is_meant() {
+    fn the_first_device_that_moves_a_control_is_learned() {
         let now = Instant::now();
         let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
         learning.hear(&sent(1, Message::Clock, now), now);
-        assert_eq!(learning.result(), None, "a clock is no control");
+        assert_eq!(learning.result(), None, "a clock is not a control");
         for value in 10..14 {
             learning.hear(&sent(2, Message::ControlChange { channel: 0, controller: 7, value }, now), now);
             learning.hear(&sent(3, Message::ControlChange { channel: 0, controller: 8, value }, now), now);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_goes_is_forgotten() {
+    fn a_disconnected_device_is_forgotten() {
         let now = Instant::now();
         let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
         learning.hear(&sent(1, Message::Start, now), now);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_wait_for_ever() {
+    fn learning_times_out() {
         let now = Instant::now();
         let learning = Learning::new(Param::Tone, Value::Number(0.0), now);
         assert!(!learning.ended(now));

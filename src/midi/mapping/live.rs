@@ -1,4 +1,4 @@
-//! All devices at once: which mapping is for which device, and what everything together asks for.
+//! All devices at once: which mapping each device uses, and the events from all of them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -44,12 +44,12 @@ impl Pickup {
         !self.holds && !std::mem::replace(&mut self.noted, true)
     }
 
-    /// The control returns to use and may be anywhere.
+    /// The control is in use again and may be anywhere.
     pub(super) fn release(&mut self) {
         (self.holds, self.last) = (false, None);
     }
 
-    /// The control was sent a position and is there: it has a motor, or nothing that could be elsewhere.
+    /// The control was sent a position and is now there: it has a motor, or no physical position.
     pub(super) fn positioned(&mut self, position: f32) {
         self.holds = true;
         self.last = Some(position);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fast_fader_catches_when_it_crosses() {
+    fn a_fast_fader_takes_over_when_it_crosses() {
         let mut pickup = Pickup::default();
         assert!(!pickup.moved(0.0, 0.5), "far away");
         assert!(!pickup.moved(0.2, 0.5));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn nearness_catches_at_the_first_move() {
+    fn a_control_near_the_value_takes_over_at_its_first_move() {
         assert!(Pickup::default().moved(0.5, 0.504));
         assert!(!Pickup::default().moved(0.5, 0.52));
     }
@@ -93,7 +93,7 @@ mod tests {
         pickup.sent(50.0, true);
         pickup.sent(51.0, true);
         assert!(!pickup.changed(50.0), "its own value, a little late");
-        assert!(pickup.moved(0.52, 0.1), "so it holds on");
+        assert!(pickup.moved(0.52, 0.1), "so it keeps control");
         assert!(pickup.changed(10.0));
         assert!(!pickup.moved(0.53, 0.1));
         assert!(pickup.moved(0.05, 0.1), "until it crosses again");

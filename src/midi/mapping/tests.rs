@@ -89,7 +89,7 @@ scenes = [\"verse\"]
 }
 
 #[test]
-fn a_control_may_listen_to_another_message_than_it_sends() {
+fn a_control_may_receive_a_different_message_from_the_one_it_sends() {
     let mapping = parse(
         "
 [[bind]]
@@ -123,12 +123,12 @@ port_contains = \"x\"
             Some(FeedbackTarget { control: Control::Note(0), channel: 1, range: [0, 127], light: 1 }),
             None,
         ],
-        "of two blocks for one control the first is shown"
+        "of two blocks for one control, the first is shown"
     );
 }
 
 #[test]
-fn layers_and_what_goes_back_are_read_with_care() {
+fn bad_layers_feedback_and_held_values_are_reported() {
     let problems = parse(
         "
 [[layer]]
@@ -248,7 +248,7 @@ notes = [60, 50]
 }
 
 #[test]
-fn feedback_holds_for_the_device_or_one_control() {
+fn feedback_is_enabled_per_device_or_per_control() {
     let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
     let feedback: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
     assert_eq!(feedback, [true, false]);

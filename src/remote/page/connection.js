@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The one connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected
- * wait, the newest per parameter, and are sent after reconnecting.
+ * The connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected wait,
+ * only the newest for each parameter, and are sent after reconnecting.
  *
  * @typedef {import('./osc.js').Argument} Argument
  * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string }} Parameter
@@ -14,11 +14,11 @@ import { decode, encode } from './osc.js';
 const PACE = 33;
 /** Delay before reconnecting, in milliseconds. */
 const RETRY = 1000;
-/** Changes of one parameter within this many milliseconds of each other are undone as one. */
+/** Changes to one parameter within this many milliseconds of each other are undone together. */
 const GESTURE = 900;
 const MOST_UNDO = 100;
 
-/** Actions, which have no state to restore. */
+/** Actions, which leave no state that could be restored. */
 const ACTS = /^(preset\/|scene|record|panic)/;
 
 class Connection {
@@ -72,7 +72,7 @@ class Connection {
    * @param {string} id @param {any[]} args
    */
   recall(id, args) {
-    // The seconds until planned chords are relative to when they were sent.
+    // The times of the planned chords are relative to the time of sending, so they are dropped.
     if (id === 'outlook') this.streams.set(id, args.slice(0, 3));
     if (id === 'mood' || id === 'health') this.streams.set(id, args);
   }
@@ -93,14 +93,14 @@ class Connection {
       const late = [...this.waiting.keys()];
       this.flush();
       for (const id of late) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
-      this.tell('@open', true);
+      this.notify('@open', true);
     };
     socket.onmessage = ({ data }) => {
       const { address, args } = decode(data);
       this.take(address.slice('/melos/'.length), args);
     };
     socket.onclose = () => {
-      if (this.open) this.tell('@open', (this.open = false));
+      if (this.open) this.notify('@open', (this.open = false));
       setTimeout(() => this.again(), RETRY);
     };
   }
@@ -120,7 +120,7 @@ class Connection {
     // A local change not yet sent is newer than what arrives.
     if (known && this.waiting.has(id)) return;
     if (known) this.values.set(id, args[0]);
-    this.tell(id, ...args);
+    this.notify(id, ...args);
   }
 
   /**
@@ -131,12 +131,12 @@ class Connection {
     const listeners = this.listeners.get(id) ?? new Set();
     this.listeners.set(id, listeners.add(listener));
     if (this.values.has(id)) listener(this.values.get(id));
-    const told = this.streams.get(id);
-    if (told) listener(told[0], ...told.slice(1));
+    const latest = this.streams.get(id);
+    if (latest) listener(latest[0], ...latest.slice(1));
   }
 
   /** @param {string} id @param {any[]} args */
-  tell(id, ...args) {
+  notify(id, ...args) {
     this.listeners.get(id)?.forEach((listener) => listener(args[0], ...args.slice(1)));
   }
 
@@ -153,11 +153,11 @@ class Connection {
   put(id, value) {
     if (value !== undefined) {
       this.values.set(id, value);
-      this.tell(id, value);
+      this.notify(id, value);
     }
     this.waiting.delete(id);
     this.waiting.set(id, value ?? null);
-    this.tell('@waiting', this.waiting.size);
+    this.notify('@waiting', this.waiting.size);
     if (!this.timer && this.open) this.timer = window.setTimeout(() => this.flush(), 0);
   }
 
@@ -165,12 +165,12 @@ class Connection {
    * Requests a value and shows it only once the daemon confirms it.
    * @param {string} id @param {Argument} value
    */
-  async ask(id, value) {
+  async request(id, value) {
     this.remember(id);
     const before = this.values.get(id);
     this.waiting.set(id, value);
     this.flush();
-    if (!this.open) return this.tell('@waiting', this.waiting.size);
+    if (!this.open) return this.notify('@waiting', this.waiting.size);
     for (let tries = 0; tries < 25 && this.open; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 40));
       if (this.values.get(id) !== before || before === value) return;
@@ -188,7 +188,7 @@ class Connection {
       else this.send(id, type === 's' ? 's' : 'f', [value]);
     }
     this.waiting.clear();
-    this.tell('@waiting', 0);
+    this.notify('@waiting', 0);
     this.timer = window.setTimeout(() => this.flush(), PACE);
   }
 
@@ -213,7 +213,7 @@ class Connection {
     if (ACTS.test(id) && !/^(preset|scene)$|^preset\//.test(id)) return;
     this.done.push({ id, at: now, before: new Map(this.values) });
     if (this.done.length > MOST_UNDO) this.done.shift();
-    this.tell('@undo', this.done.length);
+    this.notify('@undo', this.done.length);
   }
 
   /** Undoes the last change made on this page and returns its parameter. */
@@ -234,7 +234,7 @@ class Connection {
     }
     if ((id === 'tempo' || all) && follows) this.put('tempo/follow', true);
     if (id === 'preset' || id.startsWith('preset/')) this.put('preset', before.get('preset') || '');
-    this.tell('@undo', this.done.length);
+    this.notify('@undo', this.done.length);
     return id;
   }
 
@@ -253,19 +253,19 @@ export const melos = new Connection();
  */
 export async function http(path, body) {
   const post = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, body === undefined ? {} : post);
+    response = await fetch(path, body === undefined ? {} : post);
   } catch {
-    throw new Error('Melos does not respond. Is it running?');
+    throw new Error('Melos is not responding. Is it running?');
   }
-  const text = await answer.text();
+  const text = await response.text();
   let json;
   try {
     json = text ? JSON.parse(text) : undefined;
   } catch {
     json = undefined;
   }
-  if (!answer.ok) throw new Error(json?.error ?? (text || `Melos responded with status ${answer.status}`));
+  if (!response.ok) throw new Error(json?.error ?? (text || `Melos responded with status ${response.status}`));
   return json;
 }

@@ -165,9 +165,9 @@ export function toggle(id, label, more = {}) {
  */
 export function picture(canvas, draw) {
   const brush = canvas.getContext('2d');
-  let asked = false;
+  let requested = false;
   const paint = () => {
-    asked = false;
+    requested = false;
     const { clientWidth: width, clientHeight: height } = canvas;
     if (!width || !height) return;
     const scale = window.devicePixelRatio || 1;
@@ -178,14 +178,14 @@ export function picture(canvas, draw) {
     brush.setTransform(scale, 0, 0, scale, 0, 0);
     draw(brush, width, height);
   };
-  const ask = () => {
-    if (asked || document.hidden) return;
-    asked = true;
+  const redraw = () => {
+    if (requested || document.hidden) return;
+    requested = true;
     requestAnimationFrame(paint);
   };
-  new ResizeObserver(ask).observe(canvas);
-  addEventListener('themechange', ask);
-  return ask;
+  new ResizeObserver(redraw).observe(canvas);
+  addEventListener('themechange', redraw);
+  return redraw;
 }
 
 /** A colour of the theme. @param {string} name */

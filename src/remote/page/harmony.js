@@ -1,5 +1,5 @@
 // @ts-check
-/** The current and next chord, chords of the scale to lead with, key, mode and tempo; and the playing style. */
+/** The current and next chord, the chords of the scale, key, mode and tempo; and the playing style. */
 
 import { melos } from './connection.js';
 import { fader, figure, h, menu, toggle } from './dom.js';
@@ -57,7 +57,7 @@ export function harmony() {
   /** @type {string | undefined} */
   let led;
   const keep = h('button', {
-    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', title: 'Chords stay when released',
+    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', title: 'Chords keep leading when released',
     onclick: () => {
       keep.setAttribute('aria-pressed', String(keep.getAttribute('aria-pressed') !== 'true'));
       if (keep.getAttribute('aria-pressed') !== 'true') back(true);
@@ -109,7 +109,7 @@ function tempo() {
   /** @type {number[]} */
   let taps = [];
   const tap = h('button', {
-    type: 'button', id: 'tap', 'data-param': 'tempo', title: 'Tap the beat: four times or more',
+    type: 'button', id: 'tap', 'data-param': 'tempo', title: 'Tap the beat at least four times',
     onpointerdown: () => beat(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => (event.key === ' ' || event.key === 'Enter') && !event.repeat && beat(),
   }, 'Tap');

@@ -8,15 +8,15 @@ import { attempt, byId, capital, duration, figure, h } from './dom.js';
 const MINUTE = 60_000;
 /** Generator load above which it may soon be late. */
 const HIGH = 0.85;
-/** Interval for reading the figures while visible, in milliseconds. */
+/** Interval for reading figures and log while they are visible, in milliseconds. */
 const LOOK = 2000;
-const KEPT = 'melos.zero';
+const STORAGE_KEY = 'melos.zero';
 
-/** What the first rows are called, and how their values read. @type {Record<string, [string, (value: any) => string]>} */
+/** Labels of the first rows, and how their values are formatted. @type {Record<string, [string, (value: any) => string]>} */
 const FACES = {
   state: ['State', (state) => capital(state.replace('-', ' '))],
   output: ['Output', String],
-  block_ms: ['Latency of the output', (ms) => `${figure(ms, 1)} ms a block`],
+  block_ms: ['Output latency', (ms) => `${figure(ms, 1)} ms per block`],
   load: ['Load', (load) => `${Math.round(load * 100)} % of a core`],
   rms_db: ['Level', (db) => `${figure(db, 1)} dB`],
   seconds: ['Playing for', duration],
@@ -60,30 +60,30 @@ export function healthLine() {
   const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
   const sentence = h('span', { id: 'sentence' }, 'Connecting');
   const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'Details', onclick: () => (location.hash = '/setup') }, dot, sentence);
-  const live = byId('said');
+  const live = byId('announcer');
   let [output, trouble] = ['', ''];
   let spoken = '';
   /** @param {'good' | 'warn' | 'bad'} colour @param {string} text */
   const show = (colour, text) => {
     line.dataset.health = colour;
     if (sentence.textContent !== text) sentence.textContent = text;
-    // Announced only when serious, not at every change.
+    // Announced only if serious, not on every change.
     if (colour === 'bad' && spoken !== text) live.textContent = text;
     spoken = text;
   };
-  const ask = () => attempt(async () => {
+  const poll = () => attempt(async () => {
     const status = await http('/status');
     output = status.output;
     trouble = capital(String(Object.values(status.troubles ?? {})[0] ?? ''));
   });
   let state = '';
   melos.on('health', (now, load, xruns, starvations) => {
-    if (now !== state) ask();
+    if (now !== state) poll();
     state = now;
     show(...judge({ state, load, xruns, starvations, output, trouble }));
   });
-  melos.on('@open', (open) => (open ? ask() : show('bad', 'No connection to Melos')));
-  setInterval(() => melos.open && !document.hidden && ask(), 10_000);
+  melos.on('@open', (open) => (open ? poll() : show('bad', 'No connection to Melos')));
+  setInterval(() => melos.open && !document.hidden && poll(), 10_000);
   return line;
 }
 
@@ -93,7 +93,7 @@ export function healthFigures() {
   /** @type {Record<string, number>} */
   let zero = {};
   try {
-    zero = JSON.parse(sessionStorage.getItem(KEPT) ?? '{}');
+    zero = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? '{}');
   } catch {
     zero = {};
   }
@@ -119,12 +119,12 @@ export function healthFigures() {
     newest = await http('/status');
     show();
   });
-  whileSeen(list, read);
+  whileVisible(list, read);
   const reset = h('button', {
     type: 'button', id: 'figures-reset', title: 'Restarts the counters, in this browser only',
     onclick: () => {
       zero = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => counts(key, value)));
-      sessionStorage.setItem(KEPT, JSON.stringify(zero));
+      sessionStorage.setItem(STORAGE_KEY, JSON.stringify(zero));
       show();
     },
   }, 'Reset counters');
@@ -143,12 +143,12 @@ export function healthLog() {
     log.replaceChildren(...lines.toReversed().map((/** @type {{ at: number, level: string, text: string }} */ { at, level, text }) =>
       h('li', { class: level === 'info' ? '' : 'wrong' }, h('time', {}, new Date(at * 1000).toLocaleTimeString()), ` ${text}`)));
   });
-  whileSeen(log, read);
+  whileVisible(log, read);
   return [log];
 }
 
-/** Reads regularly while an element can be seen. @param {any} element @param {() => void} read */
-function whileSeen(element, read) {
+/** Reads regularly while an element is visible. @param {any} element @param {() => void} read */
+function whileVisible(element, read) {
   setInterval(() => melos.open && !document.hidden && element.offsetParent && read(), LOOK);
   addEventListener('hashchange', () => location.hash === '#/setup' && read());
   melos.on('@open', (open) => open && element.offsetParent && read());

@@ -31,9 +31,9 @@ async function play() {
     if (audio.state !== 'closed') audio.close();
   };
   session = { stop };
-  const answer = await fetch('/listen.wav', { signal: abort.signal });
-  if (!answer.ok || !answer.body) throw new Error(answer.status === 503 ? 'Too many listeners' : 'Melos does not respond');
-  const reader = answer.body.getReader();
+  const response = await fetch('/listen.wav', { signal: abort.signal });
+  if (!response.ok || !response.body) throw new Error(response.status === 503 ? 'Too many listeners' : 'Melos is not responding');
+  const reader = response.body.getReader();
   let rest = new Uint8Array(0);
   let skip = HEADER;
   let due = 0;
@@ -53,7 +53,7 @@ async function play() {
       if (due > 0) ahead = Math.min(MOST, ahead + 0.04);
       due = now + ahead;
     }
-    // Skip what piled up while the machine slept.
+    // Skip audio that piled up while the machine slept.
     delay = due - now + frames / RATE + audio.baseLatency + (audio.outputLatency || 0);
     if (due - now > ahead + 0.1) continue;
     const samples = new Int16Array(bytes.buffer, 0, frames * 2);

@@ -21,12 +21,12 @@ import { keys, transport } from './transport.js';
 /** Views and their panels; the first view is shown initially. @type {[string, string, [string, string, () => any[]][]][]} */
 const VIEWS = [
   ['play', 'Play', [
-    ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes], ['show', 'Show', show],
+    ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing style', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes], ['show', 'Show', show],
   ]],
   ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
   ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
   ['takes', 'Takes', [['taken', 'Takes', takes]]],
-  ['setup', 'Set-up', [['figures-panel', 'Health', healthFigures], ['log-panel', 'Log', healthLog], ['midi', 'MIDI', midi], ['looks', 'Page', looks]]],
+  ['setup', 'Setup', [['figures-panel', 'Health', healthFigures], ['log-panel', 'Log', healthLog], ['midi', 'MIDI', midi], ['looks', 'Page', looks]]],
 ];
 
 function views() {
@@ -56,7 +56,7 @@ async function start() {
     await melos.read();
   } catch {
     byId('banner').hidden = false;
-    byId('banner-text').textContent = 'Melos does not respond; trying again.';
+    byId('banner-text').textContent = 'Melos is not responding; trying again.';
     setTimeout(() => location.reload(), 2000);
     return;
   }

@@ -1,5 +1,5 @@
 // @ts-check
-/** MIDI: connected devices and learned mappings; to learn one, select a control here and move one on the device. */
+/** MIDI: connected devices and learned controls; to learn one, select a control here and move one on the device. */
 
 import { http, melos } from './connection.js';
 import { attempt, byId, h, say } from './dom.js';
@@ -75,7 +75,7 @@ export function midi() {
       h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping; use MIDI learn'}`))));
     if (found.length === 0) devices.append(h('li', { class: 'empty' }, 'No MIDI device is connected.'));
     bound.replaceChildren(...learned.map(({ device, parameters, block }) => h('li', { class: 'row' },
-      h('span', {}, h('strong', {}, parameters.join(', ')), h('span', { class: 'hint' }, ` ${words(block)} of ${device}`)),
+      h('span', {}, h('strong', {}, parameters.join(', ')), h('span', { class: 'hint' }, ` ${words(block)} on ${device}`)),
       ...parameters.map((id) => h('button', { type: 'button', 'aria-label': `Forget the learned controls of ${id}`, onclick: () => melos.sendText('learn/forget', id) }, 'Forget')))));
     const names = [...new Set(learned.map(({ device }) => device))];
     bound.append(...names.map((device) => h('li', {}, h('a', {

@@ -12,12 +12,12 @@ const STRIPS = [
 const SOLO = ['network', 'bass', 'pad', 'upper'];
 /** Lower end of the meters in decibels. */
 const FLOOR = -60;
-/** Fallback of a meter and its peak in decibels per message, thirty per second. */
+/** Fall of a meter and of its held peak, in decibels per message; there are thirty a second. */
 const FALL = 0.9;
 const PEAK_FALL = 0.25;
 const PEAK_HOLD = 1500;
 
-/** The mutes before soloing. @type {Map<string, boolean> | undefined} */
+/** The mutes before a solo. @type {Map<string, boolean> | undefined} */
 let before;
 
 /** @param {string} layer */

@@ -4,7 +4,7 @@
 import { melos } from './connection.js';
 import { EMOTIONS, WEIGHTS, capital, colour, fader, figure, h, picture, presses, say } from './dom.js';
 
-/** Length of the trail of the heard mood. */
+/** Number of past moods shown as a trail. */
 const TRAIL = 90;
 
 /** The weights, normalized to a sum of 1. @returns {Map<string, number>} */
@@ -14,7 +14,7 @@ export function shares() {
   return new Map(weights.map(([name, weight]) => [name, weight / sum]));
 }
 
-/** Adds an emotion to the blend or removes it. @param {string} name */
+/** Adds an emotion to the blend, or removes it from the blend. @param {string} name */
 function blend(name) {
   const now = shares();
   const others = [...now].filter(([other, share]) => other !== name && share > 0.01);
@@ -57,7 +57,7 @@ function pad() {
     'aria-valuemin': -1, 'aria-valuemax': 1, 'aria-valuenow': 0, 'data-param': 'valence',
   }, canvas);
   const margin = 22;
-  const ask = picture(canvas, (brush, width, height) => {
+  const redraw = picture(canvas, (brush, width, height) => {
     const x = (/** @type {number} */ valence) => margin + ((valence + 1) / 2) * (width - 2 * margin);
     const y = (/** @type {number} */ arousal) => height - margin - ((arousal + 1) / 2) * (height - 2 * margin);
     brush.clearRect(0, 0, width, height);
@@ -131,24 +131,24 @@ function pad() {
   });
   element.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
     const step = event.shiftKey ? 0.2 : 0.05;
-    const ways = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
-    const way = ways[/** @type {keyof typeof ways} */ (event.key)];
-    if (!way) return;
+    const directions = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
+    const direction = directions[/** @type {keyof typeof directions} */ (event.key)];
+    if (!direction) return;
     event.preventDefault();
-    move(melos.number('valence') + way[0], melos.number('arousal') + way[1]);
+    move(melos.number('valence') + direction[0], melos.number('arousal') + direction[1]);
   });
   const show = () => {
     const [valence, arousal] = [melos.number('valence'), melos.number('arousal')];
     element.setAttribute('aria-valuenow', valence.toFixed(2));
     element.setAttribute('aria-valuetext', `valence ${figure(valence, 2)}, arousal ${figure(arousal, 2)}`);
-    ask();
+    redraw();
   };
   melos.on('valence', show);
   melos.on('arousal', show);
   melos.on('mood', (...args) => {
     trail.push([args[8], args[9]]);
     if (trail.length > TRAIL) trail.shift();
-    ask();
+    redraw();
   });
   return element;
 }
@@ -159,9 +159,9 @@ export function mood() {
   const show = () => buttons.forEach(({ show }) => show());
   for (const name of WEIGHTS) melos.on(`emotion/${name}`, show);
   melos.on('mood', (...weights) => {
-    const loudest = WEIGHTS.map((name, index) => /** @type {[string, number]} */ ([name, weights[index]]))
+    const strongest = WEIGHTS.map((name, index) => /** @type {[string, number]} */ ([name, weights[index]]))
       .filter(([, weight]) => weight > 0.15).sort((one, other) => other[1] - one[1]).slice(0, 3);
-    const text = `Heard now: ${loudest.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', ')}`;
+    const text = `Now playing: ${strongest.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', ')}`;
     if (heard.textContent !== text) heard.textContent = text;
   });
   return [

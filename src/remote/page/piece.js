@@ -174,7 +174,7 @@ function row(piece) {
   /** @type {number[]} */
   let peaks = [];
   const canvas = h('canvas', { class: 'outline', 'aria-hidden': 'true' });
-  const ask = picture(canvas, (brush, width, height) => {
+  const redraw = picture(canvas, (brush, width, height) => {
     brush.clearRect(0, 0, width, height);
     const highest = Math.max(0.05, ...peaks);
     brush.fillStyle = colour('accent');
@@ -190,7 +190,7 @@ function row(piece) {
     bar.value = done;
     peaks = picture;
     left.textContent = state === 'waiting' ? 'waiting' : seconds_left === null ? 'starting' : `${clock(seconds_left + 0.9)} left`;
-    ask();
+    redraw();
   };
   return { element, show };
 }

@@ -42,7 +42,7 @@ export function player(source, name, outline, seconds) {
       else audio.pause();
     },
   }, '▶');
-  const ask = picture(canvas, (brush, width, height) => {
+  const redraw = picture(canvas, (brush, width, height) => {
     brush.clearRect(0, 0, width, height);
     const here = playing === source && audio.duration ? audio.currentTime / audio.duration : 0;
     const highest = Math.max(0.05, ...peaks);
@@ -67,12 +67,12 @@ export function player(source, name, outline, seconds) {
     button.textContent = mine ? '❚❚' : '▶';
     button.setAttribute('aria-label', `${mine ? 'Pause' : 'Play'} ${name}`);
     if (playing === source && audio.duration) time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
-    ask();
+    redraw();
   };
   rows.add(show);
   outline().then((heights) => {
     peaks = heights;
-    ask();
+    redraw();
   }, () => undefined);
   return h('div', { class: 'player' }, button, canvas, time);
 }

@@ -1,17 +1,17 @@
 // @ts-check
-/** Presets with what they are for, journeys with where they are, and stars of one's own. */
+/** Presets with their descriptions, journeys with their progress, and the user's stars. */
 
 import { http, melos } from './connection.js';
 import { attempt, capital, clock, h, say } from './dom.js';
 
 /** @typedef {{ id: string, name: string, description: string, repeats: boolean, journey: { mood: string, seconds: number }[] }} Preset */
 
-const KEPT = 'melos.starred';
+const STORAGE_KEY = 'melos.starred';
 
 /** @returns {string[]} */
 function starred() {
   try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? '[]');
+    return JSON.parse(localStorage.getItem(STORAGE_KEY) ?? '[]');
   } catch {
     return [];
   }
@@ -27,7 +27,7 @@ export function presetList() {
   const list = h('ul', { class: 'cards', id: 'presets' });
   const now = h('div', { class: 'now-preset', 'aria-live': 'polite' });
   const only = h('button', {
-    type: 'button', 'aria-pressed': 'false', title: 'Shows only starred presets; previous and next then step through these',
+    type: 'button', 'aria-pressed': 'false', title: 'Shows only starred presets; previous and next then step through them',
     onclick: () => {
       only.setAttribute('aria-pressed', String(only.getAttribute('aria-pressed') !== 'true'));
       show();
@@ -53,7 +53,7 @@ export function presetList() {
   const star = (id) => {
     const names = starred();
     const kept = names.includes(id) ? names.filter((name) => name !== id) : [...names, id];
-    localStorage.setItem(KEPT, JSON.stringify(kept));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(kept));
     show();
   };
   const show = () => {
@@ -68,9 +68,9 @@ export function presetList() {
         type: 'button', class: 'star', 'aria-pressed': String(names.includes(preset.id)), 'aria-label': `${preset.name} starred`,
         onclick: () => star(preset.id),
       }, names.includes(preset.id) ? '★' : '☆'))));
-    tell();
+    showNow();
   };
-  const tell = () => {
+  const showNow = () => {
     const preset = presets.find(({ id }) => id === melos.values.get('preset'));
     const parts = [h('strong', {}, preset?.name ?? 'No preset')];
     if (preset && journey) {
@@ -83,9 +83,9 @@ export function presetList() {
     now.replaceChildren(...parts);
   };
   const read = () => attempt(async () => {
-    const answer = await http('/presets');
-    presets = answer.presets;
-    const { journey: place } = answer;
+    const response = await http('/presets');
+    presets = response.presets;
+    const { journey: place } = response;
     journey = place && { step: place.step, steps: place.steps, left: place.seconds_left, at: performance.now() };
     show();
     dispatchEvent(new Event('presets'));
@@ -94,7 +94,7 @@ export function presetList() {
   melos.on('revisions', (presets) => presets !== seen && ((seen = presets), read()));
   melos.on('@open', (open) => open && read());
   melos.on('preset', show);
-  setInterval(() => journey && !document.hidden && tell(), 1000);
+  setInterval(() => journey && !document.hidden && showNow(), 1000);
   return [
     h('div', { class: 'row' },
       h('button', { type: 'button', id: 'preset-previous', 'aria-label': 'Previous preset', onclick: () => step(-1) }, '‹'), now,

@@ -1,5 +1,5 @@
 // @ts-check
-/** What happens by plan: a setlist with where it is, a timer that fades out, the opening hours. */
+/** The show: setlists with their current entry, a timer that fades the music out, and the opening hours. */
 
 import { http, melos } from './connection.js';
 import { attempt, clock, h, say } from './dom.js';
@@ -7,7 +7,7 @@ import { nameOf } from './presets.js';
 
 /** @typedef {{ id: string, name: string, entries: { kind: string, name: string, note: string }[] }} Setlist */
 
-/** How often what is left of the timer is asked for, in milliseconds. */
+/** Interval for polling the timer's remaining time, in milliseconds. */
 const LOOK = 5000;
 
 export function show() {
@@ -45,13 +45,13 @@ export function show() {
   const minutes = h('input', { type: 'number', id: 'timer-minutes', min: 0.1, max: 1440, step: 'any', value: 10 });
   const wind = h('button', {
     type: 'button', id: 'timer-start', 'data-param': 'timer', title: melos.parameters.get('timer')?.description,
-    onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : say('The timer needs a number of minutes', true)),
+    onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : say('Enter a number of minutes', true)),
   }, 'Start');
   const off = h('button', { type: 'button', id: 'timer-off', hidden: true, onclick: () => melos.set('timer', 0) }, 'Cancel');
   const left = h('span', { class: 'hint', id: 'timer-left', role: 'timer' });
   const hours = h('p', { class: 'hint', id: 'hours', hidden: true });
   let [ends, running] = [0, false];
-  const tell = () => {
+  const update = () => {
     off.hidden = !running;
     left.textContent = running ? `fades out in ${clock((ends - performance.now()) / 1000)}` : '';
   };
@@ -61,11 +61,11 @@ export function show() {
     ends = performance.now() + 1000 * (plan.timer_seconds_left ?? 0);
     hours.hidden = plan.schedule === null;
     hours.textContent = plan.schedule ? `Opening hours: ${plan.schedule}` : '';
-    tell();
+    update();
   });
   melos.on('timer', () => setTimeout(look, 200));
   melos.on('@open', (open) => open && (read(), look()));
-  setInterval(() => !document.hidden && running && tell(), 1000);
+  setInterval(() => !document.hidden && running && update(), 1000);
   setInterval(() => !document.hidden && look(), LOOK);
   return [
     h('div', { class: 'row' }, h('div', { class: 'field' }, h('label', { for: choice.id }, 'Setlist'), choice),

@@ -1,22 +1,22 @@
 // @ts-check
-/** The page on stage: full screen, wake lock, readable colours, and the banner for lost connections. */
+/** The page on stage: full screen, wake lock, colour themes, and the banner for lost connections. */
 
 import { melos } from './connection.js';
 import { byId, capital, h, say } from './dom.js';
 import { keysWanted, wantKeys } from './transport.js';
 
-const KEPT = 'melos.theme';
+const STORAGE_KEY = 'melos.theme';
 const THEMES = [['auto', 'System'], ['dark', 'Dark'], ['light', 'Light'], ['contrast', 'High contrast']];
 
 /** @param {string} theme */
-function wear(theme) {
+function applyTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  localStorage.setItem(KEPT, theme);
+  localStorage.setItem(STORAGE_KEY, theme);
   requestAnimationFrame(() => dispatchEvent(new Event('themechange')));
 }
 
 export function theme() {
-  document.documentElement.dataset.theme = localStorage.getItem(KEPT) ?? 'auto';
+  document.documentElement.dataset.theme = localStorage.getItem(STORAGE_KEY) ?? 'auto';
   matchMedia('(prefers-color-scheme: light)').addEventListener('change', () => dispatchEvent(new Event('themechange')));
 }
 
@@ -67,18 +67,18 @@ export function undoButton() {
 }
 
 export function looks() {
-  const select = h('select', { id: 'theme', onchange: () => wear(select.value) }, ...THEMES.map(([value, label]) => h('option', { value }, label)));
+  const select = h('select', { id: 'theme', onchange: () => applyTheme(select.value) }, ...THEMES.map(([value, label]) => h('option', { value }, label)));
   select.value = document.documentElement.dataset.theme;
   const keys = h('input', { type: 'checkbox', id: 'single-keys', onchange: () => wantKeys(keys.checked) });
   keys.checked = keysWanted();
   return [
     h('div', { class: 'field' }, h('label', { for: 'theme' }, 'Colours'), select),
     h('div', { class: 'field check' }, keys, h('label', { for: 'single-keys' }, 'Keyboard shortcuts')),
-    h('p', { class: 'hint' }, 'Space plays and pauses, H holds, Esc is panic, R records, 1 to 8 select emotions, Ctrl+Z undoes.'),
+    h('p', { class: 'hint' }, 'Space plays and pauses, H holds, Esc triggers panic, R records, 1 to 8 select emotions, Ctrl+Z undoes.'),
   ];
 }
 
-/** The banner while disconnected: shows that changes wait and that the page is not live. */
+/** The banner while disconnected: shows that the page is not live and how many changes are pending. */
 export function banner() {
   const [bar, text] = [byId('banner'), byId('banner-text')];
   let [since, timer, waiting] = [0, 0, 0];
@@ -98,7 +98,7 @@ export function banner() {
     bar.hidden = open;
     if (open) return since && say('Reconnected');
     since = performance.now();
-    byId('said').textContent = 'Connection lost';
+    byId('announcer').textContent = 'Connection lost';
     show();
     timer = window.setInterval(show, 1000);
   });

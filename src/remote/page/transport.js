@@ -1,11 +1,11 @@
 // @ts-check
-/** Play, hold, panic and record buttons that show the daemon's state, and their keyboard shortcuts. */
+/** Play, hold, record and panic buttons that show the daemon's state, and their keyboard shortcuts. */
 
 import { http, melos } from './connection.js';
 import { EMOTIONS, attempt, byId, clock, h, say } from './dom.js';
 
 /**
- * A button that shows the daemon's value, and that a change is pending.
+ * A button that shows the daemon's value, and whether a change is pending.
  * @param {string} id @param {string} name @param {string} label @param {string} key @param {(on: boolean) => string} [face]
  */
 function confirmedToggle(id, name, label, key, face) {
@@ -14,7 +14,7 @@ function confirmedToggle(id, name, label, key, face) {
     title: `${melos.parameters.get(id)?.description} (key: ${key})`,
     onclick: async () => {
       button.classList.add('waiting');
-      await melos.ask(id, melos.values.get(id) !== true);
+      await melos.request(id, melos.values.get(id) !== true);
       button.classList.remove('waiting');
     },
   });
@@ -68,11 +68,11 @@ function recordTime(button) {
   });
 }
 
-const KEPT = 'melos.keys';
+const STORAGE_KEY = 'melos.keys';
 
-export const keysWanted = () => localStorage.getItem(KEPT) !== 'off';
+export const keysWanted = () => localStorage.getItem(STORAGE_KEY) !== 'off';
 /** @param {boolean} on */
-export const wantKeys = (on) => localStorage.setItem(KEPT, on ? 'on' : 'off');
+export const wantKeys = (on) => localStorage.setItem(STORAGE_KEY, on ? 'on' : 'off');
 
 /** Keyboard shortcuts, active unless the focus is in a text field or menu. */
 export function keys() {
@@ -95,7 +95,7 @@ export function keys() {
     else return;
     event.preventDefault();
   });
-  // A clicked button releases the focus, so that Space keeps meaning play.
+  // A clicked button gives up the focus, so that Space still plays and pauses.
   addEventListener('pointerup', (event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest?.('button');
     if (button) setTimeout(() => document.activeElement === button && button.blur(), 0);

@@ -1,4 +1,4 @@
-// Reads an OSCQuery host with the npm package oscquery and prints what it understood as JSON.
+// Reads an OSCQuery host with the npm package oscquery and prints what it found as JSON.
 const { OSCQueryDiscovery } = require('oscquery');
 
 (async () => {

@@ -11,7 +11,7 @@ use melos::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
 const DB_PER_NEPER: f32 = 8.685_89;
 /// Band values further below the loudest, in nepers (80 dB), are ignored.
 const DEPTH: f32 = 80.0 / DB_PER_NEPER;
-/// Length of the window in which the period is sought, in seconds, and frames between two windows.
+/// Length in seconds of the windows in which the period is estimated, and frames from one window to the next.
 const TEMPO_WINDOW: f64 = 8.0;
 const TEMPO_STEP: usize = 24;
 /// Centre and width (octaves) of the prior over tempos, and the maximum tempo.
@@ -21,7 +21,7 @@ const FASTEST: f64 = 320.0;
 const TIGHTNESS: f32 = 100.0;
 /// An onset is the maximum within this many frames on either side, and above the mean of a wider window.
 const ONSET_REACH: (usize, usize) = (3, 10);
-/// By this fraction of the strongest onset.
+/// An onset exceeds that mean by at least this fraction of the strongest onset.
 const ONSET_RISE: f32 = 0.07;
 
 /// The rhythm of a signal.
@@ -115,7 +115,7 @@ fn beats(strength: &[f32], period: usize) -> Vec<usize> {
         let to = (frame + 1).saturating_sub(period.div_ceil(2));
         let cost = |before: usize| -TIGHTNESS * ((frame - before) as f32 / period as f32).ln().powi(2);
         let best = (from..to).map(|before| (before, score[before] + cost(before))).max_by(|a, b| a.1.total_cmp(&b.1));
-        // Before the first strong onset there is nothing to follow.
+        // Before the first strong onset there are no beats to follow.
         started |= *value >= 0.01 * highest;
         let link = best.filter(|(_, best)| started && (*best > 0.0 || from > 0));
         score.push(value + link.map_or(0.0, |(_, best)| best));

@@ -74,7 +74,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let summary = prepare::run(&options, &ProgressBar::new(0))?;
     eprintln!(
-        "{} shards written, {} already there, {:.2} h in all, {} pieces skipped",
+        "{} shards written, {} already existed, {:.2} h in total, {} pieces skipped",
         summary.written,
         summary.existing,
         summary.hours,

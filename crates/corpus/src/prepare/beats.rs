@@ -31,7 +31,8 @@ pub struct Position {
 const TEMPO_REACH: usize = 4;
 
 impl BeatGrid {
-    /// Beats as (seconds, starts a bar), in order of time; `None` with fewer than two beats or no downbeat.
+    /// Creates a grid from beats, each with its time in seconds and whether it starts a bar; `None` with fewer than two beats or
+    /// no downbeat.
     #[must_use]
     pub fn new(marks: &[(f64, bool)]) -> Option<Self> {
         let mut sorted: Vec<(f64, bool)> = marks.to_vec();

@@ -100,8 +100,8 @@ impl Quadrant {
 }
 
 impl Label {
-    /// The label nearest to this one that lies in the quadrant chosen by the annotators: valence and arousal with the quadrant's signs, the
-    /// weight on its names.
+    /// The nearest label in the quadrant chosen by the annotators: valence and arousal have its signs, and only its emotions
+    /// have weight.
     #[must_use]
     pub fn within(&self, quadrant: Quadrant) -> Self {
         let (valence, arousal) = quadrant.signs();

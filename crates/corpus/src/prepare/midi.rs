@@ -31,10 +31,10 @@ pub struct Pedal {
 /// The contents of a MIDI file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MidiScore {
-    /// Notes in order of onset, then pitch; at most one of a pitch sounds at a time.
+    /// Notes in order of onset, then pitch; at most one note of each pitch sounds at a time.
     pub notes: Vec<Note>,
-    /// Movements of the sustain pedal in order of time, alternating between down and up. The pedal is down while that of
-    /// any channel is.
+    /// Movements of the sustain pedal in order of time, alternating between down and up. The pedal is down while it is down
+    /// on any channel.
     pub pedal: Vec<Pedal>,
     /// Times in seconds of the beats that metre and tempo map imply, and whether each opens a bar.
     pub beats: Vec<(f64, bool)>,
@@ -188,7 +188,7 @@ fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> (Vec<No
     (one_per_pitch(notes), movements)
 }
 
-/// Several channels may strike one key: a piano has only one string for it.
+/// Merges notes that several channels play on the same key, because a piano has only one set of strings for it.
 fn one_per_pitch(mut notes: Vec<Note>) -> Vec<Note> {
     notes.sort_by(|a, b| a.pitch.cmp(&b.pitch).then(a.start.total_cmp(&b.start)));
     let mut single: Vec<Note> = Vec::with_capacity(notes.len());
@@ -214,7 +214,7 @@ pub(crate) fn sort(notes: &mut [Note]) {
     notes.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.pitch.cmp(&b.pitch)));
 }
 
-/// Beats of the current metres: thirds of the denominator's notes in compound metres (6/8, 9/8, 12/8), else one each.
+/// Beats of the current metres: three of the denominator's notes in compound metres (6/8, 9/8, 12/8), otherwise one.
 fn collect_beats(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<(f64, bool)> {
     let Some(quarter) = clock.ticks_per_quarter else { return Vec::new() };
     let end = events.last().map_or(0, |(tick, _)| *tick);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pedal_prolongs_notes_of_its_channel_but_not_for_ever() {
+    fn the_pedal_prolongs_notes_of_its_channel_but_not_indefinitely() {
         let score = read(&[
             sustain(0, 0, 127),
             on(0, 0, 60, 80),

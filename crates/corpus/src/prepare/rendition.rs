@@ -31,7 +31,7 @@ pub(crate) struct Rendition {
     pub(crate) recorded: bool,
 }
 
-/// The copies to make, in random order, so that any beginning of the list is a fair sample. Training pieces are moved to
+/// The copies to make, in random order, so that any prefix of the list is a fair sample. Training pieces are moved to
 /// other keys and tempos; held-out ones and recordings are used once, unchanged.
 pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendition> {
     let mut by_composer: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
@@ -63,7 +63,7 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
     plan
 }
 
-/// The copies of one piece: it is part of one in `rounds` copies.
+/// The copies of one piece, which is included in one of every `rounds` copies.
 fn copies(index: usize, piece: &Piece, options: &Options, turn: usize, rounds: usize) -> Vec<Rendition> {
     let mut random = seeded(piece, options, "copies");
     let mut keys: Vec<i32> = (-TRANSPOSE..=TRANSPOSE).collect();

@@ -24,7 +24,7 @@ pub struct Shard {
     pub conditions: Vec<Conditions>,
     /// Notes, in seconds from the shard's start.
     pub notes: Vec<Note>,
-    /// Movements of the sustain pedal, in seconds from the shard's start; what it does before the first is the opposite.
+    /// Movements of the sustain pedal, in seconds from the shard's start; before the first one, it is in the opposite position.
     pub pedal: Vec<Pedal>,
     /// The audio, `mel.len() · HOP` samples, or nothing. For stereo, the mid signal (half of the sum), which the mel is computed from.
     pub audio: Vec<f32>,

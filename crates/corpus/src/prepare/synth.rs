@@ -102,8 +102,8 @@ impl Piano {
         &self.name
     }
 
-    /// `length` samples per channel. Onsets are exact to the sample with a sample library, to 64 with a SoundFont. Only
-    /// a sample library has release noises.
+    /// Renders `length` samples per channel. Onsets are exact to the sample with a sample library, and to 64 samples with a
+    /// SoundFont. Only a sample library has release noises.
     ///
     /// # Errors
     /// [`SynthError`] when a sample cannot be decoded on first use.

@@ -1,4 +1,4 @@
-//! Tables as text, with their columns found by name.
+//! Text tables whose columns are found by name.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,8 @@ impl Table {
         Self::read_levels(path, delimiter, 1)
     }
 
-    /// Reads a table whose column names take several rows; they are joined by dots. Rows are taken as they are; those of
-    /// another length than the header are left out.
+    /// Reads a table whose column names take several rows; they are joined by dots. Rows whose length differs
+    /// from the header's are left out.
     pub(crate) fn read_levels(path: &Path, delimiter: u8, levels: usize) -> Result<Self, CorpusError> {
         let failed = |source| CorpusError::Table { path: path.to_path_buf(), source };
         let mut reader = csv::ReaderBuilder::new()

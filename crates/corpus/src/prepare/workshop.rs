@@ -19,8 +19,8 @@ use melos::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
 use melos::music::conditions::Conditions;
 use melos::units::SAMPLE_RATE;
 
-/// Below this tempo, half of the copies are counted twice as fast: slow pop is felt both ways, and the network has to know
-/// what fast beats are.
+/// Below this tempo, half of the copies are counted at double tempo: slow pop can be felt either way, and the network must
+/// also learn fast beats.
 const SLOW_BPM: f64 = 85.0;
 /// Silence kept before the first onset, in seconds.
 const LEAD: f64 = 0.05;
@@ -61,7 +61,7 @@ pub(crate) struct Workshop<'a> {
 /// A copy without derived data.
 struct Made {
     audio: Vec<f32>,
-    /// Empty where there is one channel.
+    /// Empty for mono.
     side: Vec<f32>,
     notes: Vec<Note>,
     pedal: Vec<Pedal>,
@@ -93,7 +93,7 @@ impl Workshop<'_> {
         Ok(length as f64 / f64::from(SAMPLE_RATE))
     }
 
-    /// The notes of a piece in the copy's key and tempo, rendered; or, unchanged, with the recording of them.
+    /// The notes of a piece, rendered in the copy's key and tempo; or unchanged, with their recording.
     fn play(&self, rendition: &Rendition, piece: &Piece, score: &Score) -> Result<Made, Failure> {
         let factor = f64::from(rendition.tempo_percent) / 100.0;
         let moved: Vec<Note> = score
@@ -132,7 +132,7 @@ impl Workshop<'_> {
             .map(|note| Note { key_up: note.key_up.min(seconds), end: note.end.min(seconds), ..*note })
             .collect();
         let pedal = score.pedal.iter().map(|pedal| Pedal { time: pedal.time / factor - from, ..*pedal });
-        // What the pedal does at the start is its last movement before.
+        // At the start, the pedal is where its last earlier movement left it.
         let begun = score.pedal.iter().rev().find(|pedal| pedal.time / factor < from);
         let begun = begun.map(|pedal| Pedal { time: 0.0, ..*pedal });
         let pedal = begun.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
@@ -141,7 +141,7 @@ impl Workshop<'_> {
         let beats = beats.map(|grid| if twice && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
         let label = |window: &_| {
             let label = self.of_notes.as_ref().map(|labeller| labeller.label(window));
-            label.map(|label| said(&label, piece))
+            label.map(|label| annotated(&label, piece))
         };
         let conditions = condition::conditions(&notes, &context, beats.as_ref(), label, samples / LATENT);
         let (audio, side) = match recording {
@@ -212,7 +212,7 @@ impl Workshop<'_> {
     }
 }
 
-/// Listeners' labels take precedence over the rule.
-fn said(label: &Label, piece: &Piece) -> Label {
+/// Returns the label, in which the annotators' quadrant takes precedence over the rule.
+fn annotated(label: &Label, piece: &Piece) -> Label {
     piece.quadrant.map_or(*label, |quadrant| label.within(quadrant))
 }

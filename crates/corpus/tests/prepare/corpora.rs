@@ -1,4 +1,4 @@
-//! Files of corpora, made by code.
+//! Generates corpus files.
 
 use std::fs;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::path::Path;
 use midly::num::{u4, u7, u15, u24, u28};
 use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, TrackEvent, TrackEventKind};
 
-/// Ticks to a quarter; at 120 BPM a tick is 1/960 s.
+/// Ticks per quarter note; at 120 BPM a tick is 1/960 s.
 const TICKS: u16 = 480;
 
 /// A note to write: seconds, seconds, pitch, velocity.
 pub(crate) type Note = (f64, f64, u8, u8);
 
-/// Quarter-second arpeggios of a chord with its bass, for some seconds.
+/// Returns an arpeggio of a chord in quarter seconds with its bass, for some seconds.
 pub(crate) fn arpeggio(chord: [u8; 3], seconds: f64) -> Vec<Note> {
     let bass = (0..(seconds / 2.0) as u32).map(|i| (f64::from(i) * 2.0, f64::from(i) * 2.0 + 1.9, chord[0] - 24, 70));
     let upper = (0..(seconds * 4.0) as u32).map(|i| {
@@ -72,9 +72,9 @@ pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("the folder can be written");
 }
 
-/// Makes the folder of a file.
+/// Creates the folder of a file.
 pub(crate) fn create_parent(path: &Path) {
-    fs::create_dir_all(path.parent().expect("files have folders")).expect("the folder can be made");
+    fs::create_dir_all(path.parent().expect("files have folders")).expect("the folder can be created");
 }
 
 /// A song of POP909 with beats every half second.

@@ -1,4 +1,4 @@
-//! Prepares small corpora laid out as the real ones.
+//! Prepares small corpora laid out like the real ones.
 
 mod corpora;
 mod pianos;
@@ -87,12 +87,16 @@ fn a_song_becomes_sound_mel_and_conditions() {
             assert_eq!(middle[CHORD + pitch] > 0.0, triad.iter().any(|p| moved(*p) == pitch), "{path:?}");
         }
         assert_eq!(middle[BASS + moved(triad[0])], 1.0);
-        assert!((f64::from(middle[TEMPO]) - factor.log2()).abs() < 1e-3, "the tempo follows the copy");
+        assert!((f64::from(middle[TEMPO]) - factor.log2()).abs() < 1e-3, "the tempo should be that of the copy");
         let onsets = 4.5 * factor;
         assert!((f64::from(middle[DENSITY]) - (onsets.ln_1p() - 1.8) / 0.7).abs() < 0.3);
-        assert!(middle[MASKS..].iter().all(|mask| *mask == 1.0), "all is known: {:?}", &middle[MASKS..]);
+        assert!(
+            middle[MASKS..].iter().all(|mask| *mask == 1.0),
+            "every condition should be known: {:?}",
+            &middle[MASKS..]
+        );
 
-        // The beat phase is 0 (cosine 1) where quarters start: there the notes are.
+        // The beat phase is 0 (cosine 1) where quarter notes start, so there must be a note.
         let starts: Vec<f32> = shard.notes.iter().map(|note| note[0]).collect();
         let last = starts.iter().copied().fold(0.0, f32::max);
         let at_beats = shard.conditions.iter().enumerate().filter(|(_, row)| row[BEAT] > 0.999);
@@ -100,20 +104,20 @@ fn a_song_becomes_sound_mel_and_conditions() {
             assert!(starts.iter().any(|start| (start - time).abs() < 0.03), "no note at the beat at {time}");
         }
 
-        let audio = shard.audio.expect("asked for");
+        let audio = shard.audio.expect("requested");
         assert_eq!(audio.len(), shard.frames * 512);
         let power = |from: f32, to: f32| {
             let part = &audio[(from * 48_000.0) as usize..(to * 48_000.0) as usize];
             part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / part.len() as f64
         };
-        assert!(power(0.0, 0.04) < power(0.06, 0.2) / 100.0, "the first note starts where the table says");
+        assert!(power(0.0, 0.04) < power(0.06, 0.2) / 100.0, "the first note should start where the table says");
         let mean = |frame: usize| shard.mel[frame * 128..(frame + 1) * 128].iter().sum::<f32>();
-        assert!(mean(1) < mean(12), "the mel rises with the first note");
+        assert!(mean(1) < mean(12), "the mel should rise with the first note");
     }
 }
 
 #[test]
-fn a_run_continues_where_it_stopped() {
+fn a_run_resumes_where_it_stopped() {
     let place = Place::new();
     for id in ["001", "002", "003", "004", "005", "006"] {
         pop909_song(&place.at("pop"), id, A_MINOR);
@@ -125,7 +129,11 @@ fn a_run_continues_where_it_stopped() {
     let rest = prepare(&Options { hours: None, ..part.clone() });
     assert_eq!((rest.existing, rest.written), (first.written, 6 - first.written));
     assert_eq!(prepare(&whole).written, 6);
-    assert_eq!(bytes(&place.at("part")), bytes(&place.at("out")), "stopping and the number of jobs change nothing");
+    assert_eq!(
+        bytes(&place.at("part")),
+        bytes(&place.at("out")),
+        "interruptions and the number of jobs should change nothing"
+    );
 }
 
 #[test]
@@ -145,7 +153,7 @@ fn held_out_pieces_can_be_prepared_alone() {
 }
 
 #[test]
-fn a_half_written_shard_is_made_again() {
+fn a_partially_written_shard_is_made_again() {
     let place = Place::new();
     pop909_song(&place.at("pop"), "001", A_MINOR);
     let options = place.options(Corpus::Pop909, "pop");
@@ -218,7 +226,7 @@ fn giantmidi_has_no_beats_and_keeps_recordings_together() {
     for path in shards::find(&place.at("out")) {
         let shard = shards::read(&path);
         splits.push(shard.metadata["split"].to_string());
-        assert!(shard.conditions.iter().all(|row| row[MASKS + 4..MASKS + 7] == [0.0; 3]), "beats are not known");
+        assert!(shard.conditions.iter().all(|row| row[MASKS + 4..MASKS + 7] == [0.0; 3]), "beats should be unknown");
         assert_eq!(shard.conditions[0][MASKS + 2], 1.0);
     }
     splits.dedup();
@@ -238,14 +246,14 @@ fn mutopia_is_humanised() {
     assert!(reason(&summary, "BWV2").contains("licence"));
     let shard = shards::read(&shards::find(&place.at("out"))[0]);
     let velocities: std::collections::BTreeSet<u32> = shard.notes.iter().map(|note| note[3] as u32).collect();
-    assert!(velocities.len() > 10, "dynamics: {velocities:?}");
-    assert_eq!(shard.metadata["piano"], "sine", "the SoundFont's name");
+    assert!(velocities.len() > 10, "there should be dynamics: {velocities:?}");
+    assert_eq!(shard.metadata["piano"], "sine", "the piano should have the SoundFont's name");
     let turns = |pair: &[[f32; 2]]| pair[0][0] <= pair[1][0] && pair[0][1] != pair[1][1];
-    assert!(shard.pedal.windows(2).all(turns), "the pedal goes up and down in turn: {:?}", shard.pedal);
+    assert!(shard.pedal.windows(2).all(turns), "the pedal should alternate between up and down: {:?}", shard.pedal);
     let factor: f32 = shard.metadata["tempo_factor"].as_str().and_then(|text| text.parse().ok()).expect("a number");
     let grid = |note: &[f32; 4]| ((note[0] - 0.05) * factor / 0.25).fract();
-    assert!(shard.notes.iter().any(|note| (0.02..0.98).contains(&grid(note))), "timing is not that of a machine");
-    assert!(shard.conditions.iter().filter(|row| row[MASKS + 4] == 1.0).count() > 100, "beats are known");
+    assert!(shard.notes.iter().any(|note| (0.02..0.98).contains(&grid(note))), "the timing should not be mechanical");
+    assert!(shard.conditions.iter().filter(|row| row[MASKS + 4] == 1.0).count() > 100, "beats should be known");
 }
 
 #[test]
@@ -273,7 +281,7 @@ fn emopia_quadrants_take_precedence_over_the_rule() {
 }
 
 #[test]
-fn maestro_uses_recordings_where_there_are_some() {
+fn maestro_uses_recordings_where_available() {
     let place = Place::new();
     let root = place.at("maestro");
     for name in ["2004/one", "2004/two"] {
@@ -289,15 +297,15 @@ fn maestro_uses_recordings_where_there_are_some() {
     ];
     write(&root.join("maestro-v3.0.0.csv"), &format!("{columns}\n{}\n", rows.join("\n")));
     let summary = prepare(&place.options(Corpus::Maestro, "maestro"));
-    // The first as recorded and one copy of it, the second as it is.
+    // The first as recorded and in one copy, the second unchanged.
     assert_eq!((summary.written, summary.skipped.len()), (3, 2), "{summary:?}");
     assert!(reason(&summary, "three.midi").contains("missing"));
     assert!(summary.skipped.iter().any(|(_, reason)| reason.contains("holdout")));
     let recorded = shards::read(&place.at("out/train/maestro-2004_one-t+0-s100.safetensors"));
     let written = hound::WavReader::open(root.join("2004/one.wav")).expect("a WAV file");
     let peak = written.into_samples::<i16>().map(|x| x.expect("a sample").abs()).max().expect("not empty");
-    let found = recorded.audio.expect("asked for").into_iter().map(i16::abs).max().expect("not empty");
-    assert!(found.abs_diff(peak) < peak as u16 / 50, "the recording, resampled: {found} for {peak}");
+    let found = recorded.audio.expect("requested").into_iter().map(i16::abs).max().expect("not empty");
+    assert!(found.abs_diff(peak) < peak as u16 / 50, "the recording should only be resampled: {found} for {peak}");
     assert!(!recorded.notes.is_empty());
 }
 
@@ -331,14 +339,14 @@ fn fma_is_read_with_its_metadata() {
     let shard = shards::read(&place.at("out/train/fma-000002-t+0-s100.safetensors"));
     assert_eq!(shard.metadata["licence"], "CC BY");
     let middle = shard.conditions[shard.conditions.len() / 2];
-    assert_eq!(middle[MASKS + 2], 1.0, "the chord is heard");
+    assert_eq!(middle[MASKS + 2], 1.0, "the chord should be detected");
     assert_eq!([middle[MASKS + 3], middle[MASKS + 5], middle[MASKS + 8], middle[MASKS + 9]], [0.0; 4]);
     let strongest = (0..12).max_by(|a, b| middle[CHORD + a].total_cmp(&middle[CHORD + b])).expect("twelve");
-    assert!([9, 0, 4].contains(&strongest), "A minor is heard: {:?}", &middle[CHORD..CHORD + 12]);
+    assert!([9, 0, 4].contains(&strongest), "A minor should be detected: {:?}", &middle[CHORD..CHORD + 12]);
 }
 
 #[test]
-fn any_folder_of_sound_and_midi() {
+fn any_folder_of_audio_and_midi_can_be_prepared() {
     let place = Place::new();
     let root = place.at("folder");
     write_midi(&root.join("deep/er/song.MID"), &arpeggio(C_MAJOR, 10.0));

@@ -18,7 +18,7 @@ const RATE: f64 = 48_000.0;
 /// Silence before the attack in every sample, seconds.
 const LATE: f64 = 0.02;
 
-/// A sine with its octave on the left channel only; `octave` is how bright it is.
+/// Writes a sine, on the left channel together with its octave, whose relative level is `octave`.
 fn write_sample(path: &Path, hertz: f64, level: f64, octave: f64, seconds: f64) {
     let spec = WavSpec { channels: 2, sample_rate: 48_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut writer = WavWriter::create(path, spec).unwrap();
@@ -32,13 +32,13 @@ fn write_sample(path: &Path, hertz: f64, level: f64, octave: f64, seconds: f64) 
     writer.finalize().unwrap();
 }
 
-/// Two layers of A3 and A4, the harder one brighter and 12 dB louder, and a click of keys that rise.
+/// Two layers of A3 and A4, the harder one brighter and 12 dB louder, and a click for released keys.
 fn library(folder: &Path) -> PathBuf {
     for (name, hertz) in [("A3", 220.0), ("A4", 440.0)] {
         write_sample(&folder.join(format!("{name}-soft.wav")), hertz, 0.1, 0.0, 3.0);
         write_sample(&folder.join(format!("{name}-hard.wav")), hertz, 0.4, 0.5, 3.0);
     }
-    write_sample(&folder.join("rises.wav"), 5000.0, 0.2, 0.0, 0.1);
+    write_sample(&folder.join("release.wav"), 5000.0, 0.2, 0.0, 0.1);
     let path = folder.join("toy.toml");
     let description = r#"
 name = "toy"
@@ -59,7 +59,7 @@ files = "{note}-hard.wav"
 
 [release]
 keys = [21, 108]
-files = "rises.wav"
+files = "release.wav"
 gain_db = -20.0
 "#;
     fs::write(path.as_path(), description).unwrap();
@@ -89,7 +89,7 @@ fn tone(signal: &[f32], hertz: f64, from: f64, to: f64) -> (f64, f64) {
     (2.0 * re.hypot(im) / count, im.atan2(re))
 }
 
-/// The frequency near `expected`, from how the phase moves between two windows.
+/// Returns the frequency near `expected`, from the phase advance between two windows.
 fn frequency(signal: &[f32], expected: f64) -> f64 {
     let apart = 0.1;
     let phase = |from: f64| tone(signal, expected, from, from + 0.2).1;
@@ -98,14 +98,14 @@ fn frequency(signal: &[f32], expected: f64) -> f64 {
 }
 
 #[test]
-fn pitch_is_right_within_a_cent() {
+fn pitch_is_accurate_to_a_cent() {
     for pitch in [55u8, 57, 60, 62, 69, 71] {
         let expected = 440.0 * ((f64::from(pitch) - 69.0) / 12.0).exp2();
         let sound = play(&[note(0.0, 1.9, 1.9, pitch, 40.0)]);
         for signal in [&sound.left, &sound.right] {
             let cents = 1200.0 * (frequency(signal, expected) / expected).log2();
             assert!(cents.abs() < 1.0, "key {pitch} is {cents} cents off");
-            assert!((tone(signal, expected, 0.3, 0.6).0 - 0.1).abs() < 0.03, "key {pitch} keeps its level");
+            assert!((tone(signal, expected, 0.3, 0.6).0 - 0.1).abs() < 0.03, "key {pitch} should keep its level");
         }
     }
 }
@@ -114,7 +114,7 @@ fn pitch_is_right_within_a_cent() {
 fn onsets_are_exact_and_channels_are_separate() {
     let sound = play(&[note(0.5, 1.5, 1.5, 69, 100.0)]);
     let first = sound.right.iter().position(|x| x.abs() > 0.02).unwrap() as f64 / RATE;
-    assert!((first - 0.5).abs() < 0.002, "begins at {first} s");
+    assert!((first - 0.5).abs() < 0.002, "the note starts at {first} s");
     let octave = |signal: &[f32]| tone(signal, 880.0, 0.8, 1.2).0;
     assert!(octave(&sound.left) > 0.15, "{}", octave(&sound.left));
     assert!(octave(&sound.right) < 0.001, "{}", octave(&sound.right));
@@ -129,14 +129,17 @@ fn velocity_chooses_the_layer_and_loudness_rises_evenly() {
         let sound = play(&[note(0.0, 1.9, 1.9, 69, velocity)]);
         (tone(&sound.left, 440.0, 0.3, 0.6).0, tone(&sound.left, 880.0, 0.3, 0.6).0)
     };
-    assert!(at(50.0).1 < 1e-3, "the soft layer is dull");
+    assert!(at(50.0).1 < 1e-3, "the soft layer should be dull");
     let (loud, bright) = at(80.0);
-    assert!((bright / loud - 0.5).abs() < 0.01, "the hard layer is bright");
+    assert!((bright / loud - 0.5).abs() < 0.01, "the hard layer should be bright");
     let (between, share) = at(60.5);
-    assert!(share / between > 0.1 && share / between < 0.4, "both are heard at the boundary: {share} of {between}");
+    assert!(
+        share / between > 0.1 && share / between < 0.4,
+        "both layers should be heard at the boundary: {share} of {between}"
+    );
     let levels: Vec<f64> = [20.0, 40.0, 55.0, 70.0, 90.0, 120.0].map(|velocity| at(velocity).0).to_vec();
     assert!(levels.windows(2).all(|pair| pair[1] > pair[0]), "{levels:?}");
-    // Outside the crossfade, level follows one line: 12 dB between the middles, 30.5 and 94.
+    // Outside the crossfade, the level follows one line: 12 dB between the centres of the layers, 30.5 and 94.
     let decibels = |a: f64, b: f64| 20.0 * (a / b).log10();
     let slope = 12.0 / 63.5;
     assert!((decibels(at(70.0).0, at(50.0).0) - 20.0 * slope).abs() < 0.2);
@@ -144,16 +147,16 @@ fn velocity_chooses_the_layer_and_loudness_rises_evenly() {
 }
 
 #[test]
-fn the_pedal_sustains_and_the_damper_ends() {
+fn the_pedal_sustains_notes_and_the_damper_ends_them() {
     let level = |sound: &Stereo, from: f64| tone(&sound.left, 440.0, from, from + 0.1).0;
     let damped = play(&[note(0.0, 0.5, 0.5, 69, 50.0)]);
     let held = play(&[note(0.0, 0.5, 1.5, 69, 50.0)]);
     let before = level(&damped, 0.3);
-    assert!((level(&held, 1.2) / before - 1.0).abs() < 0.01, "with the pedal it sounds on");
-    assert!(level(&damped, 0.72) < before / 500.0, "60 dB in a fifth of a second");
-    assert!(damped.left[48_000..].iter().all(|x| *x == 0.0), "then it is silent");
+    assert!((level(&held, 1.2) / before - 1.0).abs() < 0.01, "the pedal should sustain the note");
+    assert!(level(&damped, 0.72) < before / 500.0, "the damper should take 60 dB in a fifth of a second");
+    assert!(damped.left[48_000..].iter().all(|x| *x == 0.0), "the damped note should then be silent");
     assert!(level(&held, 1.8) < before / 500.0);
-    // The key rises when the finger leaves it, whatever the pedal does.
+    // The release noise comes when the key is released, whatever the pedal does.
     for sound in [&damped, &held] {
         let noise = |from: f64| tone(&sound.left, 5000.0, from, from + 0.05).0;
         assert!(noise(0.53) > 0.015 && noise(0.3) < 1e-3 && noise(1.52) < 1e-3, "{} {}", noise(0.53), noise(1.52));
@@ -165,7 +168,7 @@ fn strings_without_dampers_sound_until_they_are_struck_again() {
     let (first, second) = (note(0.0, 0.2, 0.2, 92, 50.0), note(1.0, 1.1, 1.1, 92, 50.0));
     let hertz = 440.0 * (23.0f64 / 12.0).exp2();
     let level = |sound: &Stereo, from: f64| tone(&sound.left, hertz, from, from + 0.05).0;
-    // Raised by nearly two octaves, three seconds of sample last 0.8 s.
+    // Transposed up by nearly two octaves, three seconds of sample last 0.8 s.
     let alone = play(&[first]);
     assert!(level(&alone, 0.6) > 0.05);
     let again = play(&[first, second]);
@@ -182,12 +185,12 @@ fn a_library_renders_shards_deterministically() {
     let one = Options { piano, stereo: true, jobs: 1, ..place.options(Corpus::Pop909, "pop") };
     let two = Options { out: place.at("again"), jobs: 3, ..one.clone() };
     assert_eq!((prepare(&one).written, prepare(&two).written), (3, 3));
-    assert_eq!(crate::bytes(&one.out), crate::bytes(&two.out), "whatever the number of jobs");
+    assert_eq!(crate::bytes(&one.out), crate::bytes(&two.out), "the number of jobs should change nothing");
     for path in shards::find(&one.out) {
         let shard = shards::read(&path);
         assert_eq!(shard.metadata["piano"], "toy");
-        let side = shard.side.expect("asked for");
-        assert_eq!(side.len(), shard.audio.expect("asked for").len());
+        let side = shard.side.expect("requested");
+        assert_eq!(side.len(), shard.audio.expect("requested").len());
         assert!(side.iter().any(|x| *x != 0));
         assert_eq!(shard.key_up.len(), shard.notes.len());
         assert!(shard.notes.iter().zip(&shard.key_up).all(|(note, up)| note[0] < *up && *up <= note[1]));

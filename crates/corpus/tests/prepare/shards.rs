@@ -36,9 +36,9 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
-/// Reads one.
+/// Reads a shard.
 pub(crate) fn read(path: &Path) -> Shard {
-    let bytes = fs::read(path).expect("the shard is there");
+    let bytes = fs::read(path).expect("the shard exists");
     let (length, rest) = bytes.split_at(8);
     let length = u64::from_le_bytes(length.try_into().expect("eight bytes")) as usize;
     assert_eq!(length % 8, 0, "the tensors are aligned");
@@ -61,7 +61,7 @@ pub(crate) fn read(path: &Path) -> Shard {
         frames: header["mel"]["shape"][0].as_u64().expect("a number") as usize,
         conditions: conditions.chunks_exact(CONDITION_COUNT).map(|row| row.try_into().expect("whole rows")).collect(),
         notes: floats(tensor("notes").expect("notes")).chunks_exact(4).map(|n| n.try_into().expect("four")).collect(),
-        key_up: floats(tensor("key_up").expect("when keys rise")),
+        key_up: floats(tensor("key_up").expect("key releases")),
         pedal: floats(tensor("pedal").expect("the pedal")).chunks_exact(2).map(|p| [p[0], p[1]]).collect(),
         audio: sound("audio"),
         side: sound("side"),

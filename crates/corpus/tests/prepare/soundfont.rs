@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const RATE: u32 = 48_000;
-/// Samples of the sine: whole periods of C4 (60), near enough.
+/// Samples of the sine: close to a whole number of periods of C4 (60).
 const SAMPLES: u32 = 18_347;
 
 fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {

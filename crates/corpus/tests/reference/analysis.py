@@ -35,7 +35,7 @@ def signal():
 
 
 def measure(y):
-    """All of melos's measures of a mono signal at 48 kHz, frames first; every transform is computed once."""
+    """Returns all of melos's measurements of a mono signal at 48 kHz, frames first; every transform is computed once."""
     spectrum = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP, center=True, pad_mode="constant"))
     mel = librosa.feature.melspectrogram(S=spectrum, sr=RATE, n_mels=BANDS, fmin=LOW, fmax=HIGH)
     mel = np.log(np.maximum(mel, FLOOR))
@@ -58,7 +58,7 @@ def measure(y):
 
 
 def golden():
-    values = measure(signal().astype(np.float64))  # so that librosa's own rounding is not in the numbers
+    values = measure(signal().astype(np.float64))  # keeps librosa's own rounding out of the numbers
     data = {"every": EVERY, "tempo_bpm": values["tempo_bpm"], "beats": [round(float(b), 4) for b in values["beats"]]}
     for name in ["mel", "rms", "centroid", "rolloff", "flatness", "zero_crossings", "mfcc", "mfcc_delta", "chroma"]:
         frames = values[name][:: 4 * EVERY if name == "mel" else EVERY]
@@ -77,7 +77,7 @@ def f_measure(found, true, within=0.07):
 def compare(melos, files):
     import soundfile
 
-    measure(signal())  # compiles what librosa compiles on first use
+    measure(signal())  # triggers librosa's compilation on first use
     for file in files:
         started = time.perf_counter()
         y, rate = soundfile.read(file, dtype="float32", always_2d=True)

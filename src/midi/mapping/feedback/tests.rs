@@ -112,7 +112,7 @@ fn the_newest_value_wins_once_a_tick() {
 }
 
 #[test]
-fn a_device_that_may_have_forgotten_gets_everything_again() {
+fn a_device_that_may_have_been_reset_gets_everything_again() {
     let mut desk = Desk::new(FADER);
     assert_eq!(desk.hears(), [cc(7, 32)]);
     desk.event(MidiEvent::FeedbackReady(DESK));
@@ -126,7 +126,7 @@ fn a_device_that_may_have_forgotten_gets_everything_again() {
 }
 
 #[test]
-fn a_fader_gets_no_echo_and_is_not_fought_with() {
+fn a_fader_gets_no_echo_and_its_motor_never_fights_a_hand() {
     for binds in [FADER, "[[bind]]\ncc = 7\nto = \"level/master\"\nrange = [-60, 0]\ncurve = \"decibel\"\n"] {
         let mut desk = Desk::new(binds);
         let told = desk.hears().len();
@@ -139,15 +139,15 @@ fn a_fader_gets_no_echo_and_is_not_fought_with() {
     }
     let mut desk = Desk::new(FADER);
     assert_eq!(desk.hears(), [cc(7, 32)]);
-    assert_eq!(desk.sends(&[cc(7, 33), cc(7, 32)]).len(), 2, "moved and moved back at once is no echo");
+    assert_eq!(desk.sends(&[cc(7, 33), cc(7, 32)]).len(), 2, "moving there and straight back is not an echo");
     desk.set(Param::Reverb, 0.3);
     desk.sends(&[cc(7, 38)]);
     assert_eq!(desk.sends(&[cc(7, 40)]).len(), 1);
     desk.set(Param::Reverb, 1.0);
     for value in 41..60 {
-        assert_eq!((desk.sends(&[cc(7, value)]), desk.hears()), (vec![], vec![]), "in somebody's hand");
+        assert_eq!((desk.sends(&[cc(7, value)]), desk.hears()), (vec![], vec![]), "while it is being moved");
     }
-    assert_eq!(desk.hears_for(20), [cc(7, 127)], "let go");
+    assert_eq!(desk.hears_for(20), [cc(7, 127)], "after it is released");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_button_pressed_again_at_once_counts() {
     assert_eq!(desk.hears(), [Message::NoteOn { channel: 0, note: 37, velocity: 60 }]);
     assert_eq!(desk.sends(&[release]).len(), 0);
     assert_eq!(desk.sends(&[press]).len(), 1);
-    assert_eq!(desk.hears(), [release], "dark again");
+    assert_eq!(desk.hears(), [release], "the light is off again");
 }
 
 #[test]

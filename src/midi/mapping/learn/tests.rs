@@ -53,14 +53,14 @@ fn every_kind_of_control_is_recognised() {
 }
 
 #[test]
-fn a_fader_brushed_by_the_way_does_not_count() {
+fn a_fader_brushed_in_passing_does_not_count() {
     let block = learn(Param::Valence, &[0xB0, 1, 64, 7, 10, 7, 11, 7, 13, 7, 16]);
     assert!(block.contains("cc = 7\n"), "{block}");
     assert_eq!(Learn::new(Param::Valence, Value::Number(0.0)).block(), None);
 }
 
 #[test]
-fn a_button_sets_what_is_set_now() {
+fn a_learned_button_sets_the_current_value() {
     let press = [0x90, 36, 100, 36, 0];
     for (param, value, expected) in [
         (Param::Scene, Value::Text("act 2".to_owned()), "value = \"act 2\""),

@@ -56,7 +56,7 @@ fn devices_get_the_mapping_made_for_them() {
 }
 
 #[test]
-fn keyboards_lead_together_and_let_go_when_they_leave() {
+fn keyboards_lead_together_and_release_their_notes_when_disconnected() {
     let mut rig = Rig::new();
     rig.event(came(0, "box"));
     rig.event(came(1, "keyboard"));
@@ -116,20 +116,20 @@ fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> 
 }
 
 #[test]
-fn a_clock_that_has_fallen_silent_lets_another_lead() {
+fn another_clock_leads_once_the_first_falls_silent() {
     let mut rig = Rig::new();
     rig.event(came(1, "sequencer"));
     rig.event(came(2, "drum machine"));
     assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
-    assert_eq!(followed(&mut rig, &[(2, 90.0)], 0.9), None, "it may only have hiccups");
+    assert_eq!(followed(&mut rig, &[(2, 90.0)], 0.9), None, "the pause may be brief");
     assert_eq!(followed(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is reported though it has not changed");
-    assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "who leads, leads");
+    assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "the leading clock keeps the lead");
     rig.event(MidiEvent::Disconnected(DeviceId(2)));
     assert_eq!(followed(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
 }
 
 #[test]
-fn a_clock_that_stands_lets_one_that_runs_lead() {
+fn a_running_clock_takes_the_lead_from_a_stopped_one() {
     let mut rig = Rig::new();
     rig.event(came(1, "keyboard that always ticks"));
     rig.event(came(2, "sequencer"));
@@ -162,7 +162,7 @@ fn a_learned_control_comes_back_with_its_device() {
     assert_eq!(rig.send(1, fader(0)), []);
     assert_eq!(rig.send(2, fader(0)), reverb(0.0));
     rig.live.set_mappings(Vec::new(), &mut Vec::new());
-    assert_eq!(rig.send(2, fader(127)), reverb(1.0), "files that change do not matter");
+    assert_eq!(rig.send(2, fader(127)), reverb(1.0), "it survives a change of the mapping files");
     rig.live.learn(learned("tone"));
     assert_eq!(rig.live.learned.len(), 1, "the same control again");
     assert_eq!(rig.send(2, fader(0)), [ControlEvent::Set(Param::Tone, Value::Number(-1.0))]);
@@ -181,7 +181,7 @@ fn named(file: &str, text: &str) -> Mapping {
 }
 
 #[test]
-fn a_mapping_takes_over_what_it_does_not_have_itself() {
+fn a_mapping_inherits_what_it_does_not_define() {
     let keyboard = named(
         "keyboard.toml",
         "[device]\nclock = true\n[[bind]]\ncc = 1\nto = \"arousal\"\n[[bind]]\ncc = 7\nto = \"tone\"\n[[lead]]\n[programs]\npresets = [\"calm\"]\n",
@@ -201,7 +201,7 @@ fn a_mapping_takes_over_what_it_does_not_have_itself() {
     assert_eq!(moves(own), [Param::Reverb, Param::Arousal], "CC 7 is its own");
     assert_eq!((own.leads.len(), own.clock, own.programs.presets.len()), (1, Some(true), 1));
     assert_eq!((own.port_contains.as_str(), own.name.as_str()), ("mine", "Test"));
-    assert_eq!(moves(odd), [Param::Reverb], "what cannot be inherited leaves the rest");
+    assert_eq!(moves(odd), [Param::Reverb], "an unknown parent leaves the rest intact");
     assert!(moves(round).is_empty());
 }
 

@@ -56,7 +56,7 @@ fn a_fader_waits_until_it_crosses_the_value_and_then_leads() {
 #[test]
 fn a_second_fader_on_the_same_value_has_to_catch_up() {
     let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"reverb\"\n[[bind]]\ncc = 2\nto = \"reverb\"\n");
-    assert_eq!(rig.send(&[0xB0, 1, 32, 2, 32]).len(), 1, "both stand at the value");
+    assert_eq!(rig.send(&[0xB0, 1, 32, 2, 32]).len(), 1, "both are at the value");
     assert_eq!(rig.send(&[1, 100]).len(), 1);
     assert_eq!(rig.send(&[2, 40]), [], "the other one was left behind");
     assert_eq!(rig.send(&[2, 110]).len(), 1);
@@ -85,7 +85,7 @@ fn fine_controls_move_in_fine_steps() {
 }
 
 #[test]
-fn encoders_turn_from_where_the_value_is() {
+fn encoders_turn_from_the_current_value() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nrelative = \"twos-complement\"\nstep = 0.125\nto = \"reverb\"\n");
     assert_eq!(rig.send(&[0xB0, 7, 1, 7, 2, 7, 127]), [0.375, 0.625, 0.5].map(|value| number(Param::Reverb, value)));
     rig.router.value(Param::Reverb, &Value::Number(0.875));
@@ -125,7 +125,7 @@ fn programs_load_presets_and_banks_hold_scenes() {
 }
 
 #[test]
-fn other_channels_are_left_alone() {
+fn other_channels_are_ignored() {
     let mut rig = Rig::new(
         "[device]\nchannel = 2\n[[bind]]\nnote = 36\nto = \"panic\"\n[[bind]]\nnote = 37\nchannel = 3\nto = \"panic\"\n",
     );
@@ -155,7 +155,7 @@ fn a_held_button_restores_the_value_on_release() {
     );
     assert_eq!(rig.send(&[0x90, 1, 100]), [number(Param::Reverb, 1.0)]);
     assert_eq!(rig.send(&[0x80, 1, 0]), [number(Param::Reverb, 0.25)], "the default, which it was before");
-    assert_eq!(rig.send(&[0x80, 1, 0]), [], "nothing is given back twice");
+    assert_eq!(rig.send(&[0x80, 1, 0]), [], "the value is restored only once");
     assert_eq!(rig.send(&[0x90, 2, 100, 2, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);
 }
 
@@ -165,14 +165,14 @@ const LAYERED: &str = "[[layer]]\nname = \"shift\"\nnote = 98\n[[layer]]\nname =
     [[bind]]\nlayer = \"lock\"\nnote = 2\nto = \"panic\"\n";
 
 #[test]
-fn a_layer_takes_the_controls_that_it_has_and_leaves_the_others() {
+fn a_layer_overrides_only_the_controls_that_it_binds() {
     let mut rig = Rig::new(LAYERED);
     assert_eq!(rig.send(&[0x90, 1, 1, 1, 0]), [toggle(Param::Hold, true)]);
     assert_eq!(rig.send(&[98, 1, 1, 1, 1, 0]), [toggle(Param::Record, true)]);
-    assert_eq!(rig.send(&[2, 1, 2, 0]), [toggle(Param::Play, false)], "which the layer has not");
+    assert_eq!(rig.send(&[2, 1, 2, 0]), [toggle(Param::Play, false)], "which the layer does not bind");
     assert_eq!(rig.send(&[98, 0, 1, 1, 1, 0]), [toggle(Param::Hold, false)]);
     let panic = ControlEvent::Set(Param::Panic, Value::Trigger);
-    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "pressed once it stays");
+    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "pressed once, it stays active");
     assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [toggle(Param::Play, true)], "until it is pressed again");
 }
 
@@ -188,12 +188,12 @@ fn a_release_goes_where_the_press_went() {
 }
 
 #[test]
-fn a_fader_of_another_layer_must_meet_its_value_again() {
+fn a_fader_must_reach_its_value_again_after_a_layer_change() {
     let mut rig = Rig::new(
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\nrange = [0, 1]\n",
     );
-    assert_eq!(rig.send(&[0xB0, 7, 32]).len(), 1, "it meets the reverb");
-    assert_eq!(rig.send(&[0x90, 98, 1, 0xB0, 7, 60]), [], "the width stands at 0.7");
+    assert_eq!(rig.send(&[0xB0, 7, 32]).len(), 1, "it reaches the reverb's value");
+    assert_eq!(rig.send(&[0x90, 98, 1, 0xB0, 7, 60]), [], "the width is at 0.7");
     assert_eq!(rig.send(&[7, 100]).len(), 1, "which it crosses now");
     assert_eq!(rig.send(&[0x90, 98, 0, 0xB0, 7, 90]), [], "the reverb was left behind");
     assert_eq!(rig.send(&[7, 10]).len(), 1);
@@ -228,7 +228,7 @@ fn a_mapping_reports_what_it_uses() {
 }
 
 #[test]
-fn increments_move_the_parameter_from_where_it_stands() {
+fn increments_step_from_the_current_value() {
     let mut rig = Rig::new(
         "[[bind]]\nnrpn = 5\nto = \"reverb\"\n[[bind]]\nrpn = 7\nto = \"mode\"\n[[bind]]\nrpn = 8\nto = \"hold\"\n",
     );

@@ -26,7 +26,7 @@ pub(super) struct Sampler {
     kept: Mutex<BTreeMap<Place, Arc<Sound>>>,
 }
 
-/// Where a sound starts and is damped, in samples, and how fast it decays then.
+/// Where a sound starts and is damped, in samples, and how fast it decays from then on.
 struct Timing {
     start: usize,
     damped: Option<usize>,

@@ -16,8 +16,8 @@ const ATTACK: f32 = 0.02;
 const STRUCK: f32 = 1.0;
 /// Seconds kept before the attack, with a fade-in.
 const BEFORE: f32 = 0.001;
-/// The rate that represents a sample's own pitch: integer rates are within a fifth of a cent of the desired pitch, up to
-/// an octave above.
+/// The rate that represents a sample's own pitch, chosen so that integer rates are within a fifth of a cent of the desired
+/// pitch, up to an octave above.
 const PITCH: f64 = 9600.0;
 
 /// Stereo sound at 48 kHz in 16 bits, normalized to full scale: half the memory of `f32`.
