@@ -44,7 +44,7 @@ impl EngineSlot {
         engine
     }
 
-    /// Tells the callback to fade out; returns whether that was heard.
+    /// Tells the callback to fade out; returns whether the fade has been played.
     pub(super) fn fade(&self) -> bool {
         self.leaving.store(true, Relaxed);
         self.faded.load(Relaxed)
@@ -66,7 +66,7 @@ impl EngineSlot {
         self.leaving.load(Relaxed)
     }
 
-    /// For the callback: reports that the fade-out is complete and was heard.
+    /// For the callback: reports that the fade-out has been played.
     pub(super) fn set_faded(&self) {
         self.faded.store(true, Relaxed);
     }

@@ -75,15 +75,15 @@ impl Heartbeat {
 mod tests {
     use super::*;
 
-    /// Checks a stream every 10 ms for a minute; it takes `block` frames at a time, at `rate`, and stands idle during `stands`;
-    /// returns the time of the first stall.
-    fn stalls(block: u64, rate: u64, stands: std::ops::Range<u64>) -> Option<u64> {
+    /// Checks a stream every 10 ms for a minute; it takes `block` frames at a time, at `rate`, and none during `idle`; returns
+    /// the time of the first stall.
+    fn stalls(block: u64, rate: u64, idle: std::ops::Range<u64>) -> Option<u64> {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
-        let mut stood = 0;
+        let mut paused = 0;
         for ms in (0..60_000).step_by(10) {
-            stood += if stands.contains(&ms) { 10 } else { 0 };
-            let asked = (rate * (ms - stood) / 1000 / block + 1) * block;
+            paused += if idle.contains(&ms) { 10 } else { 0 };
+            let asked = (rate * (ms - paused) / 1000 / block + 1) * block;
             if heartbeat.look(start + Duration::from_millis(ms), asked) == Pulse::Stalls {
                 return Some(ms);
             }
@@ -101,7 +101,7 @@ mod tests {
         for block in [64, 1024, 4096] {
             let noticed = stalls(block, 48_000, 30_000..60_000).unwrap();
             assert!((30_600..31_000).contains(&noticed), "{block} frames at once: after {noticed} ms");
-            assert_eq!(stalls(block, 48_000, 30_000..30_300), None, "a hiccup");
+            assert_eq!(stalls(block, 48_000, 30_000..30_300), None, "a brief pause");
         }
         let noticed = stalls(96_000, 48_000, 30_000..60_000).unwrap();
         assert!(noticed < 33_000, "two seconds' worth at once: after {noticed} ms");

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_ends_with_the_null_output_and_nothing_else_does() {
+    fn only_auto_falls_back_to_the_null_output() {
         assert_eq!(routes(AudioHost::Auto, None).last(), Some(&Route::Null));
         for host in [AudioHost::Jack, AudioHost::Alsa, AudioHost::Pipewire, AudioHost::Pulse] {
             assert!(!routes(host, Some("usb")).contains(&Route::Null));
