@@ -90,7 +90,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Opens the pieces in a folder. Those unfinished when the program stopped have failed.
+    /// Opens the pieces in a folder. Those that were unfinished when the program stopped are marked as failed.
     pub(super) fn open(folder: PathBuf, places: Vec<String>, api: Arc<ApiState>) -> Self {
         let mut pieces = BTreeMap::new();
         for mut piece in read(&folder) {
@@ -250,7 +250,7 @@ impl Pieces {
         }
         let status = child.wait().await.map_err(|error| error.to_string())?;
         let said = complaint.await.unwrap_or_default();
-        if status.success() { Ok(()) } else { Err(last_words(&said).unwrap_or_else(|| status.to_string())) }
+        if status.success() { Ok(()) } else { Err(failure_reason(&said).unwrap_or_else(|| status.to_string())) }
     }
 
     fn note(&self, id: u64, progress: &Progress, passed: Duration) {
@@ -312,7 +312,7 @@ fn read(folder: &Path) -> Vec<Piece> {
 }
 
 /// Extracts the reason from a failed process's output.
-fn last_words(said: &str) -> Option<String> {
+fn failure_reason(said: &str) -> Option<String> {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines().find_map(|line| line.strip_prefix("Error: ").or_else(|| line.strip_prefix("error: ")));
     error.or_else(|| lines().next_back()).map(str::to_owned)
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_found_again() {
+    fn pieces_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let before = pieces(folder.path());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -364,8 +364,8 @@ mod tests {
     #[test]
     fn the_reason_is_the_process_error_message() {
         let said = "2026 INFO loading\nError: there is no preset \"x\"\n\nCaused by: nothing\n";
-        assert_eq!(last_words(said).as_deref(), Some("there is no preset \"x\""));
-        assert_eq!(last_words("killed\n").as_deref(), Some("killed"));
-        assert_eq!(last_words(" \n"), None);
+        assert_eq!(failure_reason(said).as_deref(), Some("there is no preset \"x\""));
+        assert_eq!(failure_reason("killed\n").as_deref(), Some("killed"));
+        assert_eq!(failure_reason(" \n"), None);
     }
 }

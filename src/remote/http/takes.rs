@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mood_is_in_the_name_that_the_recorder_gives() {
+    fn the_mood_is_read_from_the_recorders_file_name() {
         for (name, expected) in [
             ("2026-11-28_16.55.01_calm.wav", Some("calm")),
             ("2026-11-28_16.55.01_angry-2.flac", Some("angry")),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_is_that_of_the_file() {
+    fn the_length_is_read_from_the_header() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.wav");
         let spec = hound::WavSpec {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_take_keeps_its_log_and_its_ending_and_overwrites_nothing() {
+    fn a_renamed_take_keeps_its_log_and_extension_and_overwrites_nothing() {
         let folder = folder_with(&["a.wav", "a.log", "b.wav"]);
         let at = |name: &str| folder.path().join(name);
         let rename = |from: &str, to: &str| carry_out(&at(from), Act::Rename(to.to_owned()));

@@ -60,7 +60,7 @@ pub(crate) fn since(at: u64) -> Option<io::Result<Vec<Line>>> {
     DISK.get().map(|disk| read(&disk.folder, at))
 }
 
-/// The same for a folder, whose daemon may have ended.
+/// Like [`since`], but for any folder, whose daemon may have ended.
 ///
 /// # Errors
 /// When a file cannot be read; a missing file is not an error.
@@ -154,7 +154,7 @@ mod tests {
         );
         let all = read(folder.path(), 0).unwrap();
         assert!(all.len() > 100 && all.last() == Some(&line(999)), "{}", all.len());
-        assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "nothing is missing between");
+        assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "no line is missing in between");
         assert_eq!(read(folder.path(), 990).unwrap().len(), 10);
         // It continues where it was, ignoring a partial line.
         OpenOptions::new()

@@ -1,7 +1,7 @@
 //! HTTP access control, for every path, and the security headers of every response.
 //!
-//! A browser on the stage machine or in its network also runs strangers' pages. It sends the host name it believes to
-//! be talking to in `Host`, and the page that makes the request in `Origin`. Both are checked against Melos's own names
+//! A browser on the stage machine or in its network also runs strangers' pages. It sends the host name it believes it
+//! is talking to in `Host`, and the page that makes the request in `Origin`. Both are checked against Melos's own names
 //! and addresses, not against each other: a stranger's name that resolves to this machine (DNS rebinding) would agree
 //! with itself.
 

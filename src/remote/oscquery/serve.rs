@@ -78,7 +78,7 @@ async fn attend(stream: TcpStream, ends: Ends, router: Router, place: Slot) {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(ends));
             let response = router.oneshot(request).await?;
-            // An endless response, such as the audio stream, is never idle; any other is as good as sent.
+            // An endless response, such as the audio stream, is never idle; any other counts as sent.
             place.is(response.body().size_hint().exact().is_some(), Instant::now());
             Ok::<_, Infallible>(response)
         }

@@ -172,7 +172,7 @@ impl Session {
             }
             Request::State => replies.methods[..TABLE.len()].fill(true),
             Request::Ping(arguments) => replies.pong = Some(arguments),
-            // The answer goes to listeners of `/melos/learn`.
+            // The result goes to listeners of `/melos/learn`.
             Request::Learn(request) => self.shared.inbox.learn(request, None),
             // UDP only; LISTEN and IGNORE replace these.
             Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {}

@@ -148,7 +148,7 @@ fn reading_the_chord_returns_the_request_and_the_state_ends_with_the_sounding_on
 }
 
 #[test]
-fn every_stream_can_be_read_once_it_flows() {
+fn every_stream_can_be_read_once_it_has_a_message() {
     let mut rig = Rig::new();
     assert!((0..message::STREAMS.len()).all(|stream| rig.feedback.newest(stream).is_none()));
     let health = crate::event::notice::Health { state: "playing".to_owned(), load: 0.5, losses: [0; Loss::ALL.len()] };
@@ -177,13 +177,13 @@ fn a_new_subscriber_is_refused_when_full_and_nobody_is_dropped() {
     }
     assert_eq!(rig.subscribe(client(65), client(65)), Err(Full::Everywhere));
     assert_eq!((rig.feedback.subscribers.len(), rig.feedback.subscribers[0].at.to), (64, client(1)));
-    rig.subscribe(client(1), client(1)).expect("who is there may come again");
+    rig.subscribe(client(1), client(1)).expect("an existing subscriber may subscribe again");
     assert!(rig.feedback.unsubscribe(client(64)));
     rig.subscribe(client(65), client(65)).expect("there is room again");
 }
 
 #[test]
-fn one_remote_host_cannot_take_all_places() {
+fn one_remote_host_cannot_take_all_subscriptions() {
     let mut rig = Rig::new();
     let at = |host, port| SocketAddr::new(IpAddr::from([192, 0, 2, host]), port);
     for port in 1..=16 {
@@ -212,7 +212,7 @@ fn a_subscription_expires_in_silence_after_a_warning() {
     rig.pass(10);
     assert_eq!(rig.tick(), [expires(0)]);
     rig.notice(valence(0.25));
-    assert_eq!(rig.tick(), [number(2, "/melos/valence", 0.25)], "the other one is heard of");
+    assert_eq!(rig.tick(), [number(2, "/melos/valence", 0.25)], "the other subscription continues");
 }
 
 #[test]
@@ -222,14 +222,14 @@ fn a_datagram_from_either_address_renews_a_subscription() {
     rig.sent();
     for from in [1, 9001, 1, 9001] {
         rig.pass(55);
-        assert_eq!(rig.tick().len(), 1, "it is told that the end is near");
+        assert_eq!(rig.tick().len(), 1, "it is warned of the expiry");
         rig.feedback.renew(client(from), rig.now);
     }
     rig.pass(55);
     rig.feedback.renew(client(2), rig.now);
     rig.pass(5);
     rig.tick();
-    assert!(!rig.feedback.subscribes(client(9001)), "another client does not");
+    assert!(!rig.feedback.subscribes(client(9001)), "another client's datagram does not renew it");
 }
 
 #[test]
