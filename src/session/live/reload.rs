@@ -16,7 +16,7 @@ use crate::quote::listed;
 use crate::threads;
 
 /// Maximum problems logged at a time.
-const MOST_SAID: usize = 16;
+const MAX_LOGGED: usize = 16;
 
 /// The current contents of the files.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Reloaded {
     pub(super) presets: Library<Preset>,
     /// All setlists, likewise.
     pub(super) setlists: Library<Setlist>,
-    /// Names of the presets that came or hold something else.
+    /// Names of the presets that are new or have changed.
     pub(super) changed: Vec<String>,
     /// All mappings, if any changed.
     pub(super) mappings: Option<Vec<Mapping>>,
@@ -59,8 +59,8 @@ impl Files {
         let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
         let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
         let said = [bad_presets, bad_mappings, bad_setlists].concat();
-        said.iter().take(MOST_SAID).for_each(|problem| tracing::warn!("{problem}; ignored"));
-        say_more(said.len().saturating_sub(MOST_SAID));
+        said.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
+        say_more(said.len().saturating_sub(MAX_LOGGED));
         let configured = source.file().is_file();
         let files = Self { presets, mappings, setlists, config, source, configured, said, troubles };
         files.sum_up();
@@ -112,12 +112,12 @@ impl Files {
         let file = self.source.file().to_owned();
         let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, wrong].concat();
         let mut new = problems.iter().filter(|problem| !self.said.contains(problem));
-        for problem in new.by_ref().take(MOST_SAID) {
+        for problem in new.by_ref().take(MAX_LOGGED) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
             let known = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
                 || self.setlists.get(&name).is_some();
-            // What a folder held stays, too.
+            // The contents of an unreadable folder are kept, too.
             let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }

@@ -265,7 +265,7 @@ impl Stage {
         self.show.apply_all(events);
     }
 
-    /// Turns recording off after a take has failed, and tells all subscribers.
+    /// Turns recording off after a take has failed, and notifies all subscribers.
     fn report_failed_take(&mut self) {
         if let Some(reason) = self.show.takes.failure() {
             self.show.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));

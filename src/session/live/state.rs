@@ -217,12 +217,13 @@ fn keep_foreign(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::
     if there.is_some() && there != ours {
         let kept = files::set_aside(path, "replaced")?.display().to_string();
         let path = path.display();
-        troubles.set(Part::SavedState, format!("{path} was written by somebody else meanwhile, and is kept as {kept}"));
+        troubles
+            .set(Part::SavedState, format!("{path} was replaced by another program; its version is kept as {kept}"));
     }
     Ok(())
 }
 
-/// Holds the folder's lock, again where the folder is another one, and at last where it could not be locked before.
+/// Keeps the folder locked: locks it again if it was replaced, and retries if it could not be locked.
 fn hold(folder: &Path, lock: &mut Option<FolderLock>, troubles: &Troubles) {
     if let Some(lock) = lock {
         return lock.renew();

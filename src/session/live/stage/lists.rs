@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scene_is_renamed_where_there_is_no_room_for_another() {
+    fn a_scene_can_be_renamed_when_there_is_no_room_for_another() {
         let mut conductor = Conductor::new(1, &[]);
         (0..MAX_SCENES - 1).for_each(|n| stores(&mut conductor, &n.to_string()));
         conductor.apply(&ControlEvent::Set(Param::Reverb, Value::Number(0.75))).unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn two_who_rename_at_once_lose_no_scene() {
+    fn simultaneous_renames_lose_no_scene() {
         let mut conductor = Conductor::new(1, &[]);
         ["a", "b"].iter().for_each(|name| stores(&mut conductor, name));
         for (from, to) in [("a", "c"), ("a", "d"), ("b", "c"), ("b", "b")] {
