@@ -20,7 +20,8 @@ use super::EX_CONFIG;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files or folders to check: presets, mappings, models, melos.toml; the kind of a file is recognized by its location or its keys
+    /// Files or folders to check: presets, mappings, models, melos.toml; the kind of a file is recognized by its
+    /// location or its keys
     #[arg(required = true)]
     paths: Vec<PathBuf>,
 }

@@ -121,7 +121,8 @@ mod tests {
             "a folder that was deleted and recreated is locked again: {message}"
         );
         drop(lock);
-        // A process that another test is starting at this moment holds the lock too, until it closes the inherited file.
+        // A process that another test is starting at this moment holds the lock too, until it closes the inherited
+        // file.
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Err(error) = FolderLock::take(&state) {
             assert!(Instant::now() < deadline, "{error}");

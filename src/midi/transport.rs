@@ -28,8 +28,8 @@ const RETRY: Duration = Duration::from_secs(2);
 /// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while it is `wanted`; its reports go to `events`, whose reader is woken.
-/// The thread ends when nobody else holds `wanted` any more.
+/// Starts the thread that follows the transport while it is `wanted`; its reports go to `events`, whose reader is
+/// woken. The thread ends when nobody else holds `wanted` any more.
 ///
 /// # Errors
 /// When no thread can be started.

@@ -119,8 +119,8 @@ pub struct Debounce {
 }
 
 impl Debounce {
-    /// Takes the index of the hours that apply by the wall clock, and a monotonic time. Returns the index if it is to be
-    /// reported.
+    /// Takes the index of the hours that apply by the wall clock, and a monotonic time. Returns the index if it is to
+    /// be reported.
     pub fn update(&mut self, current: Option<usize>, now: Instant) -> Option<Option<usize>> {
         let Some(reported) = self.reported else {
             self.reported = Some(current);

@@ -83,8 +83,8 @@ impl Output {
         &self.status
     }
 
-    /// Switches to another route, within half a second unless it takes longer to open; if none in the configuration works,
-    /// logs that and returns to the current route. Does not block.
+    /// Switches to another route, within half a second unless it takes longer to open; if none in the configuration
+    /// works, logs that and returns to the current route. Does not block.
     pub fn configure(&self, config: AudioConfig) {
         self.wanted.set(config);
     }
@@ -278,7 +278,7 @@ impl Supervisor {
     /// Checks the stream: takes over from one that has stalled, and leaves one that is lost.
     fn watch(&mut self) {
         let (Sound::Stream(playing) | Sound::Engine(_, Some(playing))) = &mut self.sound else { return };
-        let condition = playing.look();
+        let condition = playing.check();
         self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), condition) {
             (Sound::Engine(engine, Some(mut playing)), Condition::Beats) => {
                 info!("the audio server responds again");

@@ -16,7 +16,7 @@ const FILES: [&str; 2] = ["events.log", "events.log.1"];
 const WAITING: usize = 1024;
 const MEGABYTE: u64 = 1_000_000;
 /// Maximum lines returned by a read: the last ones.
-const MOST: usize = 20_000;
+const MAX_LINES: usize = 20_000;
 
 /// The journal of this process.
 static DISK: OnceLock<Disk> = OnceLock::new();
@@ -76,7 +76,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
             // Ignores a line truncated by a power cut.
             let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
             if line.at >= since {
-                if found.len() == MOST {
+                if found.len() == MAX_LINES {
                     found.pop_front();
                 }
                 found.push_back(line);

@@ -182,8 +182,8 @@ impl Connection {
         if replies.is_empty() {
             return;
         }
-        let most = if self.access.knows(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
-        if !self.outbox.reply(to, replies, most, now) && most < usize::MAX {
+        let limit = if self.access.knows(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
+        if !self.outbox.reply(to, replies, limit, now) && limit < usize::MAX {
             self.request_confirmation(Wish::Read, to, bytes, now);
         }
     }

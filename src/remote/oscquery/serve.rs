@@ -63,12 +63,12 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, room: &Arc<Sl
             continue;
         };
         let _ = stream.set_nodelay(true);
-        tokio::spawn(attend(stream, Ends { local, client }, router.clone(), place));
+        tokio::spawn(serve_connection(stream, Ends { local, client }, router.clone(), place));
     }
 }
 
 /// Serves one connection.
-async fn attend(stream: TcpStream, ends: Ends, router: Router, place: Slot) {
+async fn serve_connection(stream: TcpStream, ends: Ends, router: Router, place: Slot) {
     let place = Arc::new(place);
     let seat = Arc::clone(&place);
     let service = service_fn(move |request: hyper::Request<Incoming>| {

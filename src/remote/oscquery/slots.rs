@@ -70,8 +70,8 @@ impl Slots {
 
 impl Taken {
     /// Evicts an idle connection; `None` if no candidate is idle.
-    fn evict(&mut self, asked: impl Fn(&Seat) -> bool) -> Option<()> {
-        let idle = self.seats.iter().filter(|(_, seat)| seat.idle.load(Ordering::Relaxed) && asked(seat));
+    fn evict(&mut self, is_candidate: impl Fn(&Seat) -> bool) -> Option<()> {
+        let idle = self.seats.iter().filter(|(_, seat)| seat.idle.load(Ordering::Relaxed) && is_candidate(seat));
         let number = idle.min_by_key(|(_, seat)| seat.active()).map(|(number, _)| *number)?;
         let seat = self.seats.remove(&number)?;
         seat.leave.notify_one();

@@ -60,7 +60,7 @@ impl Files {
         let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
         let said = [bad_presets, bad_mappings, bad_setlists].concat();
         said.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
-        say_more(said.len().saturating_sub(MAX_LOGGED));
+        log_more(said.len().saturating_sub(MAX_LOGGED));
         let configured = source.file().is_file();
         let files = Self { presets, mappings, setlists, config, source, configured, said, troubles };
         files.sum_up();
@@ -85,7 +85,7 @@ impl Files {
     /// Reads the files after every save and request until there is no receiver; and once initially, since a file may
     /// have been saved between reading and watching.
     fn serve(&mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
-        let mut reloaded = self.look();
+        let mut reloaded = self.scan();
         while sender.send(reloaded).is_ok()
             && let Ok(Changed(paths)) = changed.recv()
         {
@@ -93,7 +93,7 @@ impl Files {
             // Problems are logged at every save of their file, and at every request.
             let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
             self.said.retain(|problem| !asked && !saved(problem));
-            reloaded = self.look();
+            reloaded = self.scan();
             let news = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
             if asked && !news && self.said.is_empty() {
                 tracing::info!("files read again; no changes");
@@ -102,7 +102,7 @@ impl Files {
     }
 
     /// Reads all files again and logs new problems.
-    fn look(&mut self) -> Reloaded {
+    fn scan(&mut self) -> Reloaded {
         let (presets, mappings, setlists) = (self.presets.reload(), self.mappings.reload(), self.setlists.reload());
         let new_mappings = mappings.is_news().then(|| self.mappings.values().cloned().collect());
         let (config, wrong) = match self.configuration() {
@@ -121,7 +121,7 @@ impl Files {
             let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }
-        say_more(new.count());
+        log_more(new.count());
         self.said = problems;
         self.sum_up();
         let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
@@ -173,7 +173,7 @@ impl Files {
 }
 
 /// Logs that there are more problems than were logged.
-fn say_more(count: usize) {
+fn log_more(count: usize) {
     if count > 0 {
         tracing::warn!(
             "{count} more problems in presets, setlists, mappings and the configuration; `melos check` lists them"
@@ -206,11 +206,11 @@ mod tests {
         let mut files = read(dir.path());
         let (here, away) = (dir.path().join("presets/one.toml"), dir.path().join("one.away"));
         fs::write(&here, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
-        assert_eq!(files.look().changed, ["one"]);
+        assert_eq!(files.scan().changed, ["one"]);
         fs::rename(&here, &away).unwrap();
-        assert!(files.look().presets.get("one").is_none());
+        assert!(files.scan().presets.get("one").is_none());
         fs::rename(&away, &here).unwrap();
-        let back = files.look();
+        let back = files.scan();
         assert!(back.presets.get("one").is_some() && back.changed.is_empty());
     }
 
@@ -220,10 +220,10 @@ mod tests {
         let mut files = read(dir.path());
         for place in ["presets/x.toml", "melos.toml"] {
             assert!(std::process::Command::new("mkfifo").arg(dir.path().join(place)).status().unwrap().success());
-            files.look();
+            files.scan();
             assert!(files.troubles.now().0[&Part::Files].contains("regular file"), "{place}");
             fs::remove_file(dir.path().join(place)).unwrap();
-            files.look();
+            files.scan();
             assert!(files.troubles.now().0.is_empty(), "{place}");
         }
     }

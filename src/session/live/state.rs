@@ -82,9 +82,9 @@ impl Saved {
 
 /// Lists the first few problems and the number of others.
 fn summary(wrong: &[String]) -> String {
-    const MOST: usize = 3;
-    let more = wrong.len().saturating_sub(MOST);
-    let first = wrong.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
+    const MAX_SHOWN: usize = 3;
+    let more = wrong.len().saturating_sub(MAX_SHOWN);
+    let first = wrong.iter().take(MAX_SHOWN).cloned().collect::<Vec<_>>().join("; ");
     if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
@@ -154,8 +154,8 @@ fn file(folder: &Path) -> PathBuf {
     folder.join("state.toml")
 }
 
-/// Identifies the file that was read or written here, as opposed to one that another program put there, or one on a disk
-/// that was mounted later.
+/// Identifies the file that was read or written here, as opposed to one that another program put there, or one on a
+/// disk that was mounted later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     device: u64,
@@ -171,8 +171,8 @@ impl Version {
     }
 }
 
-/// Writes what changed until there is nothing more to come; what could not be written is tried again. A file that is not
-/// `ours` is kept under another name.
+/// Writes what changed until there is nothing more to come; what could not be written is tried again. A file that is
+/// not `ours` is kept under another name.
 fn write(
     folder: &Path,
     lock: &mut Option<FolderLock>,

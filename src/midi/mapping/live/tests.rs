@@ -210,7 +210,7 @@ fn an_unmapped_control_is_reported_once() {
     let mut rig = Rig::new();
     rig.event(came(1, "A box"));
     let knob = Message::ControlChange { channel: 0, controller: 74, value: 1 };
-    let said = |rig: &Rig| rig.live.devices[&DeviceId(1)].said.len();
+    let said = |rig: &Rig| rig.live.devices[&DeviceId(1)].hinted.len();
     rig.send(1, note_on(0, 1));
     assert_eq!(said(&rig), 0, "it is bound");
     rig.send(1, knob);

@@ -95,8 +95,9 @@ fn file_name(path: &Path) -> Option<String> {
     path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
-/// Events that delete a scene and store it under another name, so that the control log contains the renaming: in this order,
-/// since there may be no room for one more. None if the scene is gone, or the name taken, since it was requested.
+/// Events that delete a scene and store it under another name, so that the control log contains the renaming: in this
+/// order, since there may be no room for one more. None if the scene is gone, or the name taken, since it was
+/// requested.
 pub(super) fn renamed_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<ControlEvent> {
     let values = conductor.scenes().find(|(name, _)| *name == from).map(|(_, values)| values);
     let Some(values) = values.filter(|_| conductor.scene_names().all(|name| name != to)) else { return Vec::new() };

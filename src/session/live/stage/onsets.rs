@@ -7,7 +7,7 @@ use crate::mel::HOP;
 /// Mel frames on either side among which an onset must be the strongest: a note's rise takes two or three.
 const AROUND: u64 = 2;
 
-/// Onset strengths by mel frame, starting slightly before the playhead.
+/// Onset strengths by mel frame, starting slightly before the play head.
 #[derive(Debug, Default)]
 pub(super) struct Onsets {
     waiting: BTreeMap<u64, f32>,
