@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_parses_its_own_output() {
+    fn the_status_is_described_in_sentences() {
         let mut status = json!({
             "state": "playing", "seconds": 7500.2, "output": "JACK", "block_ms": 5.333, "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },

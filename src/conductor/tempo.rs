@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_error_is_gone_within_two_bars() {
+    fn a_phase_error_is_corrected_within_two_bars() {
         let targets = ActiveTargets::new(&pinned(120.0));
         for error in [-0.49, -0.2, -0.01, 0.01, 0.3, 0.49] {
             let mut tempo = Tempo::new(&targets);

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_has_one_holder_who_is_named() {
+    fn the_error_for_a_locked_folder_names_its_holder() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("new/state");
         let mut lock = FolderLock::take(&state).unwrap();

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_alive_while_its_server_calls() {
+    fn a_client_is_alive_while_its_server_calls_back() {
         let calls = Calls(Arc::default());
         assert!(!is_alive(&calls.0), "never called");
         calls.count();

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scene_holds_only_what_is_stored_with_it() {
+    fn scenes_contain_only_parameters_that_are_saved_everywhere() {
         for spec in TABLE.iter().filter(|spec| spec.policy.scene) {
             assert_eq!(spec.policy.saved, Saved::Everywhere, "{}", spec.id);
             assert_ne!(spec.lane(), Lane::Daemon, "{}", spec.id);

@@ -120,7 +120,7 @@ fn replaced_parent_folders_are_noticed() {
 }
 
 #[test]
-fn without_system_watches_it_polls() {
+fn files_are_polled_without_system_watches() {
     let dir = tempfile::tempdir().unwrap();
     let troubles = Troubles::default();
     let mut watch = Watch::new(vec![dir.path().to_owned()], troubles.clone());

@@ -108,7 +108,7 @@ fn the_tempo_and_position_survive_a_dropout() {
 }
 
 #[test]
-fn stop_continue_and_song_position() {
+fn stop_continue_and_song_position_are_followed() {
     let mut clock = Clock::new(0.0);
     clock.send(Message::Start);
     clock.run(120.0, 2);

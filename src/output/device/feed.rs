@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_and_formats() {
+    fn channels_and_formats_are_converted() {
         let stereo: Vec<f32> = fill(48_000, 2, 9600);
         let mono: Vec<f32> = fill(48_000, 1, 9600);
         let six: Vec<f32> = fill(48_000, 6, 9600);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn another_rate_plays_the_same_music() {
+    fn other_sample_rates_play_the_same_music() {
         let energy = |samples: &[f32], rate: f32| samples.iter().map(|sample| sample * sample).sum::<f32>() / rate;
         let normal = energy(&fill(48_000, 2, 48_000), 48_000.0);
         let other = energy(&fill(44_100, 2, 44_100), 44_100.0);

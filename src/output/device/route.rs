@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn stereo_comes_before_rate_and_rate_before_format() {
+    fn stereo_is_preferred_to_rate_and_rate_to_format() {
         let order = [
             config(2, (8000, 192_000), SampleFormat::F32),
             config(2, (48_000, 48_000), SampleFormat::I16),

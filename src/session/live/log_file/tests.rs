@@ -105,7 +105,7 @@ fn shutdown_does_not_wait_for_a_hung_disk() {
 }
 
 #[test]
-fn a_log_that_is_deleted_or_full_ends_and_that_is_reported() {
+fn a_log_ends_when_deleted_or_full_and_the_loss_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let troubles = Troubles::default();

@@ -158,7 +158,7 @@ fn text_in_another_encoding_loses_only_affected_lines() {
 }
 
 #[test]
-fn tables_in_place_of_values_and_vice_versa() {
+fn misplaced_tables_and_values_lose_only_themselves() {
     for (damaged, values) in [
         ("scenes = 3\nvalence = 0.5", 1),
         ("learned = 1\nvalence = 0.5", 1),
