@@ -178,9 +178,12 @@ mod tests {
     #[test]
     fn a_thread_that_cannot_restart_is_reported() {
         let (lost, losses) = channel();
-        let told = lost.clone();
+        let reporter = lost.clone();
         spawn_mortal("ends", || (), move || lost.send("ends").unwrap()).unwrap().join().unwrap();
-        spawn_mortal("panics", || panic!("on purpose"), move || told.send("panics").unwrap()).unwrap().join().unwrap();
+        spawn_mortal("panics", || panic!("on purpose"), move || reporter.send("panics").unwrap())
+            .unwrap()
+            .join()
+            .unwrap();
         assert_eq!(losses.iter().collect::<Vec<_>>(), ["panics"]);
     }
 }

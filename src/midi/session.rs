@@ -22,7 +22,7 @@ impl SessionFollower {
             *self = Self::default();
             return;
         };
-        if self.tempo.is_none_or(|said| (tempo / said - 1.0).abs() > MIN_CHANGE) {
+        if self.tempo.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_CHANGE) {
             self.tempo = Some(tempo);
             report(ClockEvent::Tempo(tempo));
         }
@@ -38,9 +38,9 @@ mod tests {
     use super::*;
 
     fn looks(follower: &mut SessionFollower, tempo: Option<f64>, beat: Option<u64>, began: Instant) -> Vec<ClockEvent> {
-        let mut said = Vec::new();
-        follower.look(tempo, beat.map(|beat| (beat, began)), |event| said.push(event));
-        said
+        let mut events = Vec::new();
+        follower.look(tempo, beat.map(|beat| (beat, began)), |event| events.push(event));
+        events
     }
 
     #[test]

@@ -129,8 +129,8 @@ fn files_are_polled_without_system_watches() {
     thread::spawn(move || watch.run(&sender));
     fs::write(dir.path().join("a.toml"), "x").unwrap();
     assert_eq!(next_change(&changed), [dir.path().join("a.toml")]);
-    let said = &troubles.now().0[&Part::Watch];
-    assert!(said.contains("none are left") && said.contains("every 2 s"), "{said}");
+    let trouble = &troubles.now().0[&Part::Watch];
+    assert!(trouble.contains("none are left") && trouble.contains("every 2 s"), "{trouble}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) struct Files {
     /// Whether the configuration file existed.
     configured: bool,
     /// The last problems found.
-    said: Vec<Problem>,
+    reported: Vec<Problem>,
     troubles: Troubles,
 }
 
@@ -58,11 +58,11 @@ impl Files {
         let (presets, bad_presets) = Library::open(places.all("presets"), Preset::read);
         let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
         let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
-        let said = [bad_presets, bad_mappings, bad_setlists].concat();
-        said.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
-        log_more(said.len().saturating_sub(MAX_LOGGED));
+        let reported = [bad_presets, bad_mappings, bad_setlists].concat();
+        reported.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
+        log_more(reported.len().saturating_sub(MAX_LOGGED));
         let configured = source.file().is_file();
-        let files = Self { presets, mappings, setlists, config, source, configured, said, troubles };
+        let files = Self { presets, mappings, setlists, config, source, configured, reported, troubles };
         files.sum_up();
         Ok(files)
     }
@@ -89,13 +89,13 @@ impl Files {
         while sender.send(reloaded).is_ok()
             && let Ok(Changed(paths)) = changed.recv()
         {
-            let asked = paths.is_empty();
+            let explicit = paths.is_empty();
             // Problems are logged at every save of their file, and at every request.
             let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
-            self.said.retain(|problem| !asked && !saved(problem));
+            self.reported.retain(|problem| !explicit && !saved(problem));
             reloaded = self.scan();
             let news = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
-            if asked && !news && self.said.is_empty() {
+            if explicit && !news && self.reported.is_empty() {
                 tracing::info!("files read again; no changes");
             }
         }
@@ -111,7 +111,7 @@ impl Files {
         };
         let file = self.source.file().to_owned();
         let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, wrong].concat();
-        let mut new = problems.iter().filter(|problem| !self.said.contains(problem));
+        let mut new = problems.iter().filter(|problem| !self.reported.contains(problem));
         for problem in new.by_ref().take(MAX_LOGGED) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
             let known = self.presets.get(&name).is_some()
@@ -122,7 +122,7 @@ impl Files {
             tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }
         log_more(new.count());
-        self.said = problems;
+        self.reported = problems;
         self.sum_up();
         let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
         let mut gone = [presets.gone.as_slice(), &mappings.gone, &setlists.gone].concat();
@@ -151,7 +151,7 @@ impl Files {
 
     /// Reports in the status whether there are problems.
     fn sum_up(&self) {
-        match self.said.as_slice() {
+        match self.reported.as_slice() {
             [] => self.troubles.clear(Part::Files),
             [problem] => self.troubles.set(Part::Files, problem),
             [problem, more @ ..] => {

@@ -203,9 +203,9 @@ fn a_fader_must_reach_its_value_again_after_a_layer_change() {
 fn a_pending_takeover_is_reported_once_with_its_direction() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"level/pad\"\nrange = [-60, 0]\n");
     rig.send(&[0xB0, 7, 0]);
-    let said = rig.router.take_wait().unwrap().to_string();
+    let hint = rig.router.take_wait().unwrap().to_string();
     assert_eq!(
-        said,
+        hint,
         "CC 7 on channel 1 is at -60.00 dB and takes over once it reaches level/pad, which is -23.00 dB: move it up"
     );
     rig.send(&[7, 1]);

@@ -99,10 +99,10 @@ fn an_unverified_address_gets_at_most_a_small_multiple() {
 #[test]
 fn a_remote_client_subscribes_by_returning_its_token() {
     let mut rig = Rig::new();
-    let asked = rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)]));
+    let challenge = rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)]));
     let mut other = FAR;
     other.set_port(9002);
-    let [(to, OscMessage { addr, args })] = asked.as_slice() else { panic!("{asked:?}") };
+    let [(to, OscMessage { addr, args })] = challenge.as_slice() else { panic!("{challenge:?}") };
     assert_eq!((*to, addr.as_str()), (other, "/melos/confirm"));
     let state = rig.send(FAR, &message("/melos/confirm", args));
     assert!(state.len() > 50 && state.iter().all(|(to, _)| *to == other), "{state:?}");
@@ -120,9 +120,9 @@ fn a_remote_client_subscribes_by_returning_its_token() {
 #[test]
 fn a_remote_client_gets_the_state_by_returning_its_token() {
     let mut rig = Rig::new();
-    let asked = rig.ask(FAR, "/melos/state");
-    assert_eq!(asked.len(), 1);
-    assert!(rig.send(FAR, &message("/melos/confirm", &asked[0].1.args)).len() > 50);
+    let challenge = rig.ask(FAR, "/melos/state");
+    assert_eq!(challenge.len(), 1);
+    assert!(rig.send(FAR, &message("/melos/confirm", &challenge[0].1.args)).len() > 50);
     assert!(rig.ask(FAR, "/melos/state").len() > 50);
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.answers(), [], "a read is not a subscription");

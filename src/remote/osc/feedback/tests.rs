@@ -141,9 +141,12 @@ fn reading_the_chord_returns_the_request_and_the_state_ends_with_the_sounding_on
     rig.notice(Notice::Chord(Chord::parse("Am7").unwrap(), key));
     let auto = [OscType::String("auto".to_owned())];
     assert_eq!(rig.feedback.read(Param::Chord).unwrap().args, auto);
-    let told: Vec<_> = rig.feedback.everything().filter(|message| message.addr == "/melos/chord").collect();
+    let chord_messages: Vec<_> = rig.feedback.everything().filter(|message| message.addr == "/melos/chord").collect();
     let sounding = [OscType::String("Am7".to_owned()), OscType::String("A minor".to_owned())];
-    assert_eq!(told.iter().map(|message| message.args.as_slice()).collect::<Vec<_>>(), [&auto[..], &sounding[..]]);
+    assert_eq!(
+        chord_messages.iter().map(|message| message.args.as_slice()).collect::<Vec<_>>(),
+        [&auto[..], &sounding[..]]
+    );
     assert!(rig.feedback.read(Param::Panic).is_none());
 }
 
@@ -245,10 +248,10 @@ fn a_remote_address_must_verify_again_or_is_dropped() {
         rig.tick();
     }
     rig.feedback.renew(far, rig.now);
-    let asked = rig.tick();
-    let addresses: Vec<_> = asked.iter().map(|(_, address, _)| address.as_str()).collect();
+    let sent = rig.tick();
+    let addresses: Vec<_> = sent.iter().map(|(_, address, _)| address.as_str()).collect();
     assert_eq!(addresses, ["/melos/subscription/expires", "/melos/confirm"]);
-    let OscType::String(token) = &asked[1].2 else { panic!("{asked:?}") };
+    let OscType::String(token) = &sent[1].2 else { panic!("{sent:?}") };
     assert_eq!(rig.access.confirm(far, token, rig.now), Some((Wish::Subscribe, far)));
     rig.feedback.renew(far, rig.now);
     rig.pass(20);
@@ -272,8 +275,8 @@ fn restored_subscriptions_start_once_values_are_known() {
     rig.notice(valence(0.25));
     assert_eq!(rig.tick(), []);
     rig.now += ECHO_GUARD;
-    let told = rig.tick();
-    assert!(told.len() > 50 && told.contains(&number(9001, "/melos/valence", 0.25)), "{told:?}");
+    let sent = rig.tick();
+    assert!(sent.len() > 50 && sent.contains(&number(9001, "/melos/valence", 0.25)), "{sent:?}");
     assert_eq!(rig.feedback.subscriptions(), [subscription]);
     rig.pass(61);
     rig.tick();

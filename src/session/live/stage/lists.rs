@@ -39,12 +39,12 @@ impl Lists {
     pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, board: &Board) {
         let key = conductor.chord().map(|(_, key)| key);
         let same =
-            |(one, chord): (u64, Chord), (other, told): &(u64, Chord)| chord == *told && one.abs_diff(*other) <= MOVED;
+            |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| chord == *sent && one.abs_diff(*other) <= MOVED;
         let count = conductor.outlook().take(OUTLOOK).count();
-        let told = key == self.key
+        let is_unchanged = key == self.key
             && count == self.chords.len()
             && conductor.outlook().zip(&self.chords).all(|(new, old)| same(new, old));
-        if told {
+        if is_unchanged {
             return;
         }
         self.key = key;

@@ -62,10 +62,10 @@ fn state_on_a_disk_mounted_later_is_kept() {
     // Nothing was found, and now there are scenes.
     fs::write(file(folder.path()), written()).unwrap();
     state.close(some());
-    let said = troubles.now().0[&Part::SavedState].clone();
+    let trouble = troubles.now().0[&Part::SavedState].clone();
     let kept = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("state.toml.replaced-")).collect();
-    assert!(kept.len() == 1 && said.contains(kept[0].to_str().unwrap()), "{said} {kept:?}");
+    assert!(kept.len() == 1 && trouble.contains(kept[0].to_str().unwrap()), "{trouble} {kept:?}");
     assert_eq!(fs::read_to_string(&kept[0]).unwrap(), written());
     // A file read or written by this daemon is not foreign.
     let troubles = Troubles::default();
@@ -125,10 +125,10 @@ fn one_bad_value_loses_only_itself_and_the_file_is_kept() {
         let scenes = all.scenes.keys().filter(|name| !saved.scenes.contains_key(*name)).count();
         let found = (values(&all) - values(&saved), scenes, all.learned.len() - saved.learned.len());
         assert_eq!(found, lost, "{to}: {saved:?}");
-        let said = troubles.now().0[&Part::SavedState].clone();
+        let trouble = troubles.now().0[&Part::SavedState].clone();
         let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        let aside = files.iter().find(|path| path.to_string_lossy().contains("state.toml.damaged-20")).expect(&said);
-        assert!(said.contains(&aside.display().to_string()), "{said}");
+        let aside = files.iter().find(|path| path.to_string_lossy().contains("state.toml.damaged-20")).expect(&trouble);
+        assert!(trouble.contains(&aside.display().to_string()), "{trouble}");
         assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
         open(folder.path()).unwrap().close(saved.clone());
         assert_eq!(load(folder.path()), saved, "what was rescued is saved");
