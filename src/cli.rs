@@ -104,7 +104,7 @@ pub(crate) fn main() -> ExitCode {
     let log = match log::Log::start() {
         Ok(log) => log,
         Err(error) => {
-            tell(format_args!("melos: cannot start the log: {error}"));
+            to_stderr(format_args!("melos: cannot start the log: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -143,7 +143,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Writes a line to standard error, ignoring failures.
-fn tell(text: impl Display) {
+fn to_stderr(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 

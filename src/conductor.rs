@@ -316,7 +316,7 @@ impl Conductor {
     /// The active seed, for [`Conductor::new`].
     #[must_use]
     pub const fn seed(&self) -> u64 {
-        self.arrangement.seeds().asked()
+        self.arrangement.seeds().requested()
     }
 
     /// The stored scenes by name, for the state file; [`ControlEvent::SceneValue`] restores them.

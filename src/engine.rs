@@ -1,9 +1,9 @@
 //! The real-time engine: plays the network's hops and the harmony voices, adds reverb, and never blocks.
 //!
 //! [`Engine::render`] runs on the audio thread. Nothing in this module allocates, frees, locks, makes a system call,
-//! logs, reads a clock or panics there: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is counted in
-//! frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound never depends on the device's block
-//! size, and commands take effect at the start of the quantum that contains their frame.
+//! logs, reads a clock or panics there: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is
+//! counted in frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound never depends on the
+//! device's block size, and commands take effect at the start of the quantum that contains their frame.
 //!
 //! ```text
 //! hops ─► network (sustain when starved) ─► widener ─┐

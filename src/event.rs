@@ -8,6 +8,7 @@ pub mod inbox;
 pub mod modulation;
 pub mod notice;
 pub mod parameter;
+mod supersede;
 mod trouble;
 mod wake;
 
@@ -15,5 +16,6 @@ pub use control::{ControlEvent, Incoming, LearnRequest, Source};
 pub use engine::{EngineCommand, EngineEvent, Hop, Performed, TimedCommand};
 pub use inbox::Inbox;
 pub use notice::Notice;
+pub(crate) use supersede::supersede;
 pub use trouble::{Part, Troubles};
 pub use wake::Wake;

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_the_floor() {
+    fn silence_gives_the_floor() {
         let frames = MelAnalyzer::new().log_mel(&[0.0; 1000]);
         assert!(frames.iter().flatten().all(|value| *value == FLOOR.ln()));
     }

@@ -1,4 +1,4 @@
-//! Quotes text from outside for logs, errors and answers: on one line, and short.
+//! Quotes text from outside for logs, errors and responses: on one line, and short.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
-//! Threads and tasks whose panics are handled in one of three ways: if the thread is essential, the process ends with an
-//! error, so that its supervisor restarts it; if it can restart, it does; otherwise the loss is reported and the music
-//! continues.
+//! Threads and tasks whose panics are handled in one of three ways: if the thread is essential, the process ends with
+//! an error, so that its supervisor restarts it; if it can restart, it does; otherwise the loss is reported and the
+//! music continues.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -84,7 +84,8 @@ pub async fn steady_task(name: &'static str, mut work: impl AsyncFnMut()) {
     }
 }
 
-/// Calls `counter` at every panic that the music survives, from the thread that panicked. Only the first call takes effect.
+/// Calls `counter` at every panic that the music survives, from the thread that panicked. Only the first call takes
+/// effect.
 pub fn count_panics(counter: impl Fn() + Send + Sync + 'static) {
     let _ = COUNTER.set(Box::new(counter));
 }
@@ -177,9 +178,12 @@ mod tests {
     #[test]
     fn a_thread_that_cannot_restart_is_reported() {
         let (lost, losses) = channel();
-        let told = lost.clone();
+        let reporter = lost.clone();
         spawn_mortal("ends", || (), move || lost.send("ends").unwrap()).unwrap().join().unwrap();
-        spawn_mortal("panics", || panic!("on purpose"), move || told.send("panics").unwrap()).unwrap().join().unwrap();
+        spawn_mortal("panics", || panic!("on purpose"), move || reporter.send("panics").unwrap())
+            .unwrap()
+            .join()
+            .unwrap();
         assert_eq!(losses.iter().collect::<Vec<_>>(), ["panics"]);
     }
 }

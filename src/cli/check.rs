@@ -20,7 +20,8 @@ use super::EX_CONFIG;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files or folders to check: presets, mappings, models, melos.toml; the kind of a file is recognized by its location or its keys
+    /// Files or folders to check: presets, mappings, models, melos.toml; the kind of a file is recognized by its
+    /// location or its keys
     #[arg(required = true)]
     paths: Vec<PathBuf>,
 }
@@ -107,7 +108,7 @@ impl Check {
 
     fn file(&mut self, given: &Path, whole: &Path, kind: Option<Kind>) {
         self.files += 1;
-        let told = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>();
+        let texts = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>();
         let text = match files::text(given) {
             Ok(text) => text,
             Err(error) => return self.problems.push(Problem::of_file(given, error).to_string()),
@@ -120,14 +121,14 @@ impl Check {
             }
             Some(Kind::Mapping) => match Mapping::parse(given, &text) {
                 Ok(mapping) => inherits_nothing(given, &text, &mapping).map(|problem| vec![problem.to_string()]),
-                Err(problems) => Some(told(problems)),
+                Err(problems) => Some(texts(problems)),
             },
-            Some(Kind::Preset) => Preset::parse(given, &text).err().map(told),
+            Some(Kind::Preset) => Preset::parse(given, &text).err().map(texts),
             Some(Kind::Setlist) => match Setlist::parse(given, &text) {
                 Ok(setlist) => Some(unknown_presets(given, &text, &setlist)),
-                Err(problems) => Some(told(problems)),
+                Err(problems) => Some(texts(problems)),
             },
-            Some(Kind::Config) => Config::parse(given, &text).err().map(told),
+            Some(Kind::Config) => Config::parse(given, &text).err().map(texts),
             None => {
                 let hint = "cannot tell what this file is from its location or its keys: a preset has schema and name, a mapping [device] \
                             or [[bind]] too, a setlist [[entry]], a configuration [audio], [osc], [http] or [midi]";

@@ -29,7 +29,7 @@ impl Client {
     /// Fetches the JSON at a path with one HTTP/1.0 request; the response ends when the connection closes.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
         let at = self.daemon.http()?;
-        let (head, body) = ask(at, path, TIMEOUT).with_context(|| format!("no Melos daemon answers on {at}"))?;
+        let (head, body) = request(at, path, TIMEOUT).with_context(|| format!("no Melos daemon answers on {at}"))?;
         match head.split_whitespace().nth(1) {
             Some("200") => Ok(serde_json::from_str(&body)?),
             Some("401") => bail!("{at} requires a password: set MELOS_PASSWORD"),
@@ -92,13 +92,13 @@ impl Client {
 }
 
 /// Fetches the JSON at a path of the daemon on the default port, or on the one in `MELOS_HTTP`, if it answers in time.
-pub(super) fn ask_here(path: &str, timeout: Duration) -> Option<Json> {
-    let (_, body) = ask(DaemonArgs::from_environment().http().ok()?, path, timeout).ok()?;
+pub(super) fn request_local(path: &str, timeout: Duration) -> Option<Json> {
+    let (_, body) = request(DaemonArgs::from_environment().http().ok()?, path, timeout).ok()?;
     serde_json::from_str(&body).ok()
 }
 
 /// Splits a response into head and body.
-fn ask(at: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(String, String)> {
+fn request(at: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(String, String)> {
     let mut stream = TcpStream::connect_timeout(&at, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     let password = std::env::var("MELOS_PASSWORD").map_or_else(

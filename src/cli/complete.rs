@@ -14,7 +14,7 @@ use melos::files::config::find_data;
 use serde_json::Value as Json;
 
 use super::Cli;
-use super::client::ask_here;
+use super::client::request_local;
 
 /// The environment variable with which a shell requests completions.
 const ASKED: &str = "COMPLETE";
@@ -109,7 +109,7 @@ fn values_of(param: Param) -> Vec<(String, String)> {
 
 /// A list from the daemon on this machine's default port.
 fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
-    let answer = ask_here(path, ANSWER_TIMEOUT)?;
+    let answer = request_local(path, ANSWER_TIMEOUT)?;
     let entry = |entry: &Json| match entry {
         Json::String(name) => Some((name.clone(), String::new())),
         card => Some((card["id"].as_str()?.to_owned(), card["name"].as_str().unwrap_or_default().to_owned())),

@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             if kept.is_empty() {
                 bail!("{error:#}, and {} has no log since then", folder.display());
             }
-            super::tell(format_args!("{error:#}; reading the log in {}", folder.display()));
+            super::to_stderr(format_args!("{error:#}; reading the log in {}", folder.display()));
             kept.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
         }
     };

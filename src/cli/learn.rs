@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let (sender, events) = sync_channel(QUEUE_CAPACITY);
     let _midi = MidiIn::start(system, sender, Wake::default(), Arc::default())?;
-    super::tell(format_args!("move the control you want to map to {}", args.parameter));
+    super::to_stderr(format_args!("move the control you want to map to {}", args.parameter));
     let block = Learn::listen(param, &events, TIMEOUT).context("no control was moved")?;
     writeln!(std::io::stdout(), "{block}")?;
     Ok(())

@@ -144,7 +144,7 @@ impl Writer {
                     self.counts.lost.fetch_add(u64::from(!written), Relaxed);
                     self.counts.settled.fetch_add(1, Relaxed);
                     if written {
-                        self.say_lost();
+                        self.report_lost();
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -171,7 +171,7 @@ impl Writer {
         Ok(())
     }
 
-    fn say_lost(&mut self) {
+    fn report_lost(&mut self) {
         let lost = self.counts.lost.load(Relaxed);
         if lost > self.lost_said {
             tracing::warn!(target: OWN_TARGET, lines = lost - self.lost_said, "log lines lost: the reader of standard error did not keep up");

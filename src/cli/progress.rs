@@ -9,31 +9,31 @@ const LINES: u64 = 160;
 #[derive(Debug)]
 pub(super) struct Progress {
     total: u64,
-    said: u64,
+    printed: u64,
     /// Peak since the previous line, full scale 1.
     peak: f32,
 }
 
 impl Progress {
     pub(super) fn new(total: u64) -> Self {
-        Self { total: total.max(1), said: 0, peak: 0.0 }
+        Self { total: total.max(1), printed: 0, peak: 0.0 }
     }
 
     /// Reports that `done` frames are rendered; `samples` are the newest.
     pub(super) fn note(&mut self, done: u64, samples: &[f32]) -> io::Result<()> {
         self.peak = samples.iter().fold(self.peak, |peak, sample| sample.abs().max(peak));
         let part = done * LINES / self.total;
-        if part == self.said {
+        if part == self.printed {
             return Ok(());
         }
         let (share, peak) = (done as f64 / self.total as f64, std::mem::take(&mut self.peak));
         let mut out = io::stdout().lock();
         // A short piece advances by several parts at once; print them all so that its outline keeps its number of
         // columns.
-        for _ in self.said..part {
+        for _ in self.printed..part {
             writeln!(out, "{{\"done\":{share:.4},\"peak\":{peak:.4}}}")?;
         }
-        self.said = part;
+        self.printed = part;
         out.flush()
     }
 }

@@ -163,7 +163,7 @@ fn write(
     }
     bar.finish();
     let seconds = start.elapsed().as_secs_f64();
-    super::tell(format_args!(
+    super::to_stderr(format_args!(
         "{}: {:.1} s of music in {seconds:.1} s, real-time factor {:.3}",
         args.output.display(),
         frames_to_seconds(done),

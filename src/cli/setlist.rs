@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_entry_that_plays_is_marked() {
+    fn the_current_entry_is_marked() {
         let list = serde_json::json!({ "entries": [
             { "kind": "preset", "name": "slow-dawn", "note": "doors" }, { "kind": "scene", "name": "verse", "note": "" },
         ] });

@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             if args.watch && out.is_terminal() {
                 write!(out, "\x1b[H\x1b[2J")?;
             }
-            writeln!(out, "{}", tell(&status))?;
+            writeln!(out, "{}", describe(&status))?;
         }
         if !args.watch {
             return Ok(if is_well(&status) { ExitCode::SUCCESS } else { ExitCode::from(UNWELL) });
@@ -50,7 +50,7 @@ fn is_well(status: &Json) -> bool {
     matches!(status["state"].as_str(), Some("playing" | "silent"))
 }
 
-fn tell(status: &Json) -> String {
+fn describe(status: &Json) -> String {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let number = |value: &Json| value.as_f64().unwrap_or_default();
     let parameters = &status["parameters"];
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_parses_its_own_output() {
+    fn the_status_is_described_in_sentences() {
         let mut status = json!({
             "state": "playing", "seconds": 7500.2, "output": "JACK", "block_ms": 5.333, "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },
@@ -136,7 +136,7 @@ mod tests {
             },
         });
         assert_eq!(
-            tell(&status),
+            describe(&status),
             "Melos is playing.\nMusic    calm, 56 bpm (led by clock), preset slow-dawn\nSound    JACK, 5.3 ms a block, -25.1 dB\n\
              Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
              Setlist  preset slow-dawn, next scene verse\nTimer    fades out in 1 min 1 s\nHours    open until Sat 18:00\n\
@@ -144,6 +144,6 @@ mod tests {
         );
         assert!(is_well(&status));
         status["state"] = json!("no-device");
-        assert!(!is_well(&status) && tell(&status).starts_with("Melos is playing, but"));
+        assert!(!is_well(&status) && describe(&status).starts_with("Melos is playing, but"));
     }
 }

@@ -1,6 +1,9 @@
 //! Changes that take effect on a beat or at a bar line.
 
+use std::collections::VecDeque;
+
 use crate::event::parameter::{Param, Value};
+use crate::event::supersede;
 use crate::music::glide::Length;
 
 /// Maximum number of values held for a bar line, several times the number of parameters; beyond that, a value replaces
@@ -16,14 +19,14 @@ pub(super) struct Deferred {
     line: Option<Line>,
 }
 
-/// Values held for a bar line: the latest per parameter, earlier ones that a later request depends on, and every request
-/// that must take effect individually.
+/// Values held for a bar line: the latest per parameter, earlier ones that a later request depends on, and every
+/// request that must take effect individually.
 #[derive(Debug, Clone, Default)]
 struct Held {
     /// The first beat of that bar.
     beat: u64,
     /// In order of request.
-    values: Vec<(Param, Value)>,
+    values: VecDeque<(Param, Value)>,
 }
 
 /// Requested changes that take effect on a beat.
@@ -47,25 +50,24 @@ pub(super) struct Line {
 
 impl Deferred {
     /// Holds a value until the bar that begins at `next_bar`, unless values are held for an earlier one; replaces a
-    /// held value of the same parameter, unless a request after it depends on it: a scene stores what was requested before.
+    /// held value of the same parameter, unless a request after it depends on it: a scene stores what was requested
+    /// before.
     pub(super) fn hold(&mut self, param: Param, value: &Value, next_bar: u64) {
         let Held { beat, values } = &mut self.held;
         if values.is_empty() {
             *beat = next_bar;
         }
-        let latest = values.iter().rposition(|(old, _)| old.each_request_counts() || old.keeps_order_with(param));
-        let kept = latest.map_or(0, |at| at + 1);
-        let mut position = 0;
-        values.retain(|(old, _)| {
-            position += 1;
-            position <= kept || *old != param
-        });
+        supersede(
+            values,
+            |(old, _)| old.each_request_counts() || old.keeps_order_with(param),
+            |(old, _)| *old == param,
+        );
         if values.len() >= MAX_HELD
             && let Some(oldest) = values.iter().position(|(old, _)| *old == param)
         {
             values.remove(oldest);
         }
-        values.push((param, value.clone()));
+        values.push_back((param, value.clone()));
     }
 
     /// The beat for which values are held, if any.
@@ -75,7 +77,7 @@ impl Deferred {
 
     /// Takes the held values, with their beat.
     pub(super) fn take_held(&mut self) -> (u64, Vec<(Param, Value)>) {
-        (self.held.beat, std::mem::take(&mut self.held.values))
+        (self.held.beat, std::mem::take(&mut self.held.values).into())
     }
 
     /// Makes a change wait for a beat, or for an earlier one if something already waits for that.

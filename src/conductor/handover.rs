@@ -190,11 +190,11 @@ mod tests {
         score.commands.drain(..).for_each(|command| handover.send(command, |_| true));
         let same = EngineCommand::Number(Param::LevelPad, 0.0);
         handover.send(TimedCommand { frame: 1, command: same }, |_| false);
-        let mut said = 0;
+        let mut commands = 0;
         let lost = handover.reconcile(&conductor, 1024, |_| {
-            said += 1;
+            commands += 1;
             true
         });
-        assert!(lost.is_some() && said == 0 && !handover.is_behind(), "{said} commands");
+        assert!(lost.is_some() && commands == 0 && !handover.is_behind(), "{commands} commands");
     }
 }

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_takes_whole_latents_and_the_newest_version() {
+    fn the_mean_covers_whole_latents_in_their_newest_version() {
         let mut listening = Listening::default();
         assert_eq!(listening.mean(0, 100_000), None);
         listening.hear(0, &only(0));

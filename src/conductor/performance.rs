@@ -31,7 +31,7 @@ pub(super) enum Morph {
 /// The state requested so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Performance {
-    asked: Settings,
+    settings: Settings,
     scenes: Scenes,
     /// Held notes of a lead keyboard; bit n is MIDI note n.
     keys: u128,
@@ -43,53 +43,53 @@ impl Performance {
     /// # Errors
     /// When a scene does not exist, cannot be stored or has no name; nothing is changed.
     pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
-        let asked_before = &self.asked;
-        let mut asked = asked_before.clone();
-        asked.set(param, value);
-        let morph = match asked.number(Param::SceneMorphBars) {
-            0.0 => Morph::Seconds(asked.number(Param::SceneMorph)),
+        let before = &self.settings;
+        let mut settings = before.clone();
+        settings.set(param, value);
+        let morph = match settings.number(Param::SceneMorphBars) {
+            0.0 => Morph::Seconds(settings.number(Param::SceneMorph)),
             bars => Morph::Bars(bars),
         };
         let change = match param {
             Param::Panic => {
                 // Panic also releases the held sound.
-                asked.set(Param::Hold, &Value::Toggle(false));
+                settings.set(Param::Hold, &Value::Toggle(false));
                 Change::Panic
             }
             Param::SceneStore => {
-                self.scenes.store(asked.text(param), &asked)?;
+                self.scenes.store(settings.text(param), &settings)?;
                 Change::Nothing
             }
             Param::Scene => {
-                asked = self.scenes.recall(asked.text(param), &asked)?;
+                settings = self.scenes.recall(settings.text(param), &settings)?;
                 Change::Many(morph)
             }
             Param::SceneDelete => {
-                self.scenes.delete(asked.text(param))?;
+                self.scenes.delete(settings.text(param))?;
                 Change::Nothing
             }
             Param::SceneUndo => {
-                asked = self.scenes.undo(&asked)?;
+                settings = self.scenes.undo(&settings)?;
                 Change::Many(morph)
             }
             Param::SceneCrossfade => {
-                let (a, b) = (asked.text(Param::SceneA), asked.text(Param::SceneB));
-                asked = self.scenes.between(a, b, asked.number(param), &asked)?;
+                let (a, b) = (settings.text(Param::SceneA), settings.text(Param::SceneB));
+                settings = self.scenes.between(a, b, settings.number(param), &settings)?;
                 Change::Many(Morph::Seconds(0.0))
             }
             // Repeating a value changes nothing.
-            _ if asked == *asked_before => Change::Nothing,
+            _ if settings == *before => Change::Nothing,
             _ => Change::One(param),
         };
-        self.asked = asked;
+        self.settings = settings;
         Ok(change)
     }
 
     /// Sets the tempo led by the external source, or, when the mood stops leading, the tempo at which it did.
     pub(super) fn lead_tempo(&mut self, bpm: f32) -> Change {
-        let before = self.asked.clone();
-        self.asked.lead_tempo(bpm);
-        if self.asked == before { Change::Nothing } else { Change::One(Param::Tempo) }
+        let before = self.settings.clone();
+        self.settings.lead_tempo(bpm);
+        if self.settings == before { Change::Nothing } else { Change::One(Param::Tempo) }
     }
 
     /// The held notes of a lead keyboard.
@@ -101,13 +101,13 @@ impl Performance {
     /// The lead chord: the held one, else the one set by name, else none.
     #[must_use]
     pub(super) fn lead(&self) -> Option<Chord> {
-        chord_from_notes(self.keys).or_else(|| self.asked.lead())
+        chord_from_notes(self.keys).or_else(|| self.settings.lead())
     }
 
     /// The requested settings.
     #[must_use]
     pub(super) const fn asked(&self) -> &Settings {
-        &self.asked
+        &self.settings
     }
 
     /// The scenes.

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_scene_does_not_contain_stays() {
+    fn recalling_a_scene_leaves_other_parameters_unchanged() {
         let mut scenes = Scenes::default();
         scenes.store("plain", &Settings::default()).unwrap();
         let current = with(Param::Seed, 42.0);

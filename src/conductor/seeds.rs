@@ -16,7 +16,7 @@ impl Seeds {
     }
 
     /// The requested seed.
-    pub(super) const fn asked(self) -> u64 {
+    pub(super) const fn requested(self) -> u64 {
         self.seed
     }
 

@@ -201,8 +201,8 @@ impl Settings {
         }
     }
 
-    /// These settings with those a fraction `t` (0..=1) of the way from one scene to another applied: numbers and mood are
-    /// interpolated, anything else is taken from the nearer scene. An external tempo source keeps control.
+    /// These settings with those a fraction `t` (0..=1) of the way from one scene to another applied: numbers and mood
+    /// are interpolated, anything else is taken from the nearer scene. An external tempo source keeps control.
     #[must_use]
     pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
         let mut mixed = self.clone();

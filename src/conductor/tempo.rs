@@ -12,7 +12,8 @@ const SLEW_LIMIT: f64 = 0.5;
 const START_LIMIT: f64 = 0.1;
 /// Phase errors below this many seconds are ignored: every correction costs a re-plan, and 4 ms are inaudible.
 const PHASE_TOLERANCE_S: f64 = 0.004;
-/// Positions this close before a beat count as on it: beats begin on whole frames, and a thousandth of a beat is 20 frames.
+/// Positions this close before a beat count as on it: beats begin on whole frames, and a thousandth of a beat is 20
+/// frames.
 const SAME_BEAT: f64 = 1e-6;
 
 /// Beats added evenly between two frames.
@@ -87,8 +88,8 @@ impl Tempo {
         self.laid = from;
     }
 
-    /// Aligns the music with an external clock whose `beat` fell on frame `at`: gradually over one bar, or at once if the
-    /// error is too large for that. Discards the spans laid beyond `now`, unless the clock was kept.
+    /// Aligns the music with an external clock whose `beat` fell on frame `at`: gradually over one bar, or at once if
+    /// the error is too large for that. Discards the spans laid beyond `now`, unless the clock was kept.
     pub(super) fn align(&mut self, targets: &ActiveTargets, beat: f64, at: u64, now: u64) -> Alignment {
         let bar = f64::from(self.clock.beats_per_bar());
         let ahead = (beat - self.clock.beat_at(at)).rem_euclid(bar);
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_error_is_gone_within_two_bars() {
+    fn a_phase_error_is_corrected_within_two_bars() {
         let targets = ActiveTargets::new(&pinned(120.0));
         for error in [-0.49, -0.2, -0.01, 0.01, 0.3, 0.49] {
             let mut tempo = Tempo::new(&targets);

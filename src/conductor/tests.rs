@@ -53,16 +53,16 @@ fn play(mut conductor: Conductor, script: &[(u64, ControlEvent)], until: u64, ch
     let mut score = Score::default();
     let mut script = script.iter().peekable();
     let mut chunks = chunks.iter().cycle();
-    let mut heard = 0;
+    let mut latents = 0;
     while conductor.frame() < until {
         while let Some((_, event)) = script.next_if(|(frame, _)| *frame <= conductor.frame()) {
             let _ = conductor.apply(event);
         }
         let chunk = conductor.frame() + *chunks.next().expect("the chunks never end");
         let end = script.peek().map_or(until, |(frame, _)| until.min(*frame)).min(chunk.max(conductor.frame() + 1));
-        while heard * 4096 < end + SECOND {
-            conductor.listen(heard * 4096, &chroma(heard));
-            heard += 1;
+        while latents * 4096 < end + SECOND {
+            conductor.listen(latents * 4096, &chroma(latents));
+            latents += 1;
         }
         conductor.advance(end, &mut score);
     }

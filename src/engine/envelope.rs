@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn it_attacks_decays_and_releases() {
+    fn an_envelope_attacks_decays_and_releases() {
         let mut envelope = Envelope::start(&SHAPE);
         assert!(seconds(&mut envelope, 0.009) < 1.0);
         assert!(seconds(&mut envelope, 0.004) > 0.95);

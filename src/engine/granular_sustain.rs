@@ -90,7 +90,8 @@ impl<const C: usize> GranularSustain<C> {
         self.buffer.fill([0.0; C]);
     }
 
-    /// Returns a random start such that the whole grain lies in the source region. Xorshift (Marsaglia 2003), so deterministic.
+    /// Returns a random start such that the whole grain lies in the source region. Xorshift (Marsaglia 2003), so
+    /// deterministic.
     fn random_start(&mut self) -> usize {
         self.noise ^= self.noise << 13;
         self.noise ^= self.noise >> 17;

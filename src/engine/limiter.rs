@@ -15,8 +15,8 @@ const INAUDIBLE_GAIN: f32 = 0.998_85;
 
 /// Stereo look-ahead limiter. Both channels share one gain, so the stereo image does not shift.
 ///
-/// The required gain is replaced by its minimum over the look-ahead and then averaged over it. All minima in the average
-/// cover the peak, so the average is low enough for it.
+/// The required gain is replaced by its minimum over the look-ahead and then averaged over it. All minima in the
+/// average cover the peak, so the average is low enough for it.
 #[derive(Debug)]
 pub(super) struct Limiter {
     sound: [[f32; 2]; LOOK_AHEAD],

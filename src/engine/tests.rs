@@ -268,7 +268,7 @@ fn hold_sustains_the_sound_while_the_playhead_moves() {
 }
 
 #[test]
-fn mutes_silence_each_layer_and_only_that() {
+fn each_mute_silences_only_its_layer() {
     let layers = [Param::MuteNetwork, Param::MuteBass, Param::MutePad, Param::MuteUpper];
     let sound = |muted: &[Param]| {
         let mut rig = Rig::new();

@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn neutral_removes_only_dc() {
+    fn a_neutral_tone_removes_only_dc() {
         for hz in [60.0, 900.0, 9000.0] {
             assert!((level(0.0, hz) - 1.0).abs() < 0.05, "{hz}");
         }
     }
 
     #[test]
-    fn it_tilts_the_spectrum() {
+    fn the_tone_tilts_the_spectrum() {
         for (tone, hz, expected) in [(1.0, 9000.0, 2.0), (1.0, 60.0, 0.5), (-1.0, 9000.0, 0.5), (-1.0, 60.0, 2.0)] {
             let level = level(tone, hz);
             assert!((level / expected - 1.0).abs() < 0.25, "{tone} at {hz} Hz: {level}");

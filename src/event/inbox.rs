@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ControlEvent, Incoming, LearnRequest, Source, Wake};
+use super::{ControlEvent, Incoming, LearnRequest, Source, Wake, supersede};
 use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 
@@ -21,9 +21,9 @@ const LEARN_CAPACITY: usize = 16;
 /// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
 /// A flood on one fader takes one slot, because a pending value of the same parameter is replaced. Triggers, texts and
-/// events scheduled for later are never replaced. While there is room, neither is a value that a later request depends on:
-/// a scene stores the values that were sent before the request, and a mood glides with the time set before it. Control
-/// threads hold its lock only briefly; not for the audio callback.
+/// events scheduled for later are never replaced. While there is room, neither is a value that a later request depends
+/// on: a scene stores the values that were sent before the request, and a mood glides with the time set before it.
+/// Control threads hold its lock only briefly; not for the audio callback.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,
@@ -59,8 +59,8 @@ impl Inbox {
         &self.wake
     }
 
-    /// Adds an event and wakes the thread that drains the inbox. Returns false, and counts the loss, when there is no room
-    /// for its kind.
+    /// Adds an event and wakes the thread that drains the inbox. Returns false, and counts the loss, when there is no
+    /// room for its kind.
     pub fn push(&self, incoming: Incoming) -> bool {
         let fits = self.add(incoming);
         self.wake.ring();
@@ -116,10 +116,18 @@ impl Waiting {
         let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
         let has_room = |it: &Self| it.events.len() < CAPACITY && (!from_osc || it.from_osc < FROM_OSC);
         if !deferred {
-            let depends =
-                |old: &Incoming| old.due.is_none() && (accumulates(old) || qualifies(&incoming.event, &old.event));
-            let latest = self.events.iter().rposition(depends);
-            self.supersede(&incoming.event, latest.filter(|_| has_room(self)).map_or(0, |it| it + 1));
+            let event = &incoming.event;
+            let may_grow = has_room(self);
+            let Self { events, from_osc, .. } = self;
+            supersede(
+                events,
+                |old| may_grow && old.due.is_none() && (accumulates(old) || qualifies(event, &old.event)),
+                |old| {
+                    let replaced = old.due.is_none() && replaces(event, &old.event);
+                    *from_osc -= usize::from(replaced && matches!(old.source, Source::Osc(_)));
+                    replaced
+                },
+            );
         }
         let fits = !accumulates(&incoming) || has_room(self) && (!deferred || self.deferred < DEFERRED);
         if fits {
@@ -128,18 +136,6 @@ impl Waiting {
             self.events.push_back(incoming);
         }
         fits
-    }
-
-    /// Removes what `event` replaces among the events from position `from` on.
-    fn supersede(&mut self, event: &ControlEvent, from: usize) {
-        let mut position = 0;
-        let Self { events, from_osc, .. } = self;
-        events.retain(|old| {
-            let stays = position < from || old.due.is_some() || !replaces(event, &old.event);
-            position += 1;
-            *from_osc -= usize::from(!stays && matches!(old.source, Source::Osc(_)));
-            stays
-        });
     }
 }
 

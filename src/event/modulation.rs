@@ -47,8 +47,8 @@ impl Shape {
     pub const FREE: [(&'static str, Self); 4] =
         [("sine", Self::Sine), ("triangle", Self::Triangle), ("ramp", Self::Ramp), ("walk", Self::Walk)];
 
-    /// The waveform's value, −1..=1, a number of periods after its start; 0 for a walk and an input, which do not depend
-    /// on time alone.
+    /// The waveform's value, −1..=1, a number of periods after its start; 0 for a walk and an input, which do not
+    /// depend on time alone.
     #[must_use]
     pub fn at(self, periods: f64) -> f64 {
         let share = periods.rem_euclid(1.0);

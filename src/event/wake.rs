@@ -17,8 +17,8 @@ struct Bell {
 }
 
 impl Wake {
-    /// Wakes the thread, or keeps it from falling asleep. Never waits, locks or allocates; makes one system call at most, and
-    /// only for the first ring since the thread last woke. For any thread except the audio callback.
+    /// Wakes the thread, or keeps it from falling asleep. Never waits, locks or allocates; makes one system call at
+    /// most, and only for the first ring since the thread last woke. For any thread except the audio callback.
     pub fn ring(&self) {
         if !self.0.rung.swap(true, AcqRel)
             && let Some(sleeper) = self.0.sleeper.get()
@@ -27,8 +27,8 @@ impl Wake {
         }
     }
 
-    /// Sleeps until the next ring, at most for `timeout`; returns at once if it has rung since the last call. Returns whether
-    /// it rang. Only one thread may wait: the first that calls this.
+    /// Sleeps until the next ring, at most for `timeout`; returns at once if it has rung since the last call. Returns
+    /// whether it rang. Only one thread may wait: the first that calls this.
     pub fn wait(&self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         self.0.sleeper.get_or_init(thread::current);

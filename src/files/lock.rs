@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_has_one_holder_who_is_named() {
+    fn the_error_for_a_locked_folder_names_its_holder() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("new/state");
         let mut lock = FolderLock::take(&state).unwrap();
@@ -121,7 +121,8 @@ mod tests {
             "a folder that was deleted and recreated is locked again: {message}"
         );
         drop(lock);
-        // A process that another test is starting at this moment holds the lock too, until it closes the inherited file.
+        // A process that another test is starting at this moment holds the lock too, until it closes the inherited
+        // file.
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Err(error) = FolderLock::take(&state) {
             assert!(Instant::now() < deadline, "{error}");

@@ -134,15 +134,15 @@ mod tests {
     fn every_problem_is_reported_with_what_is_expected() {
         let text =
             "schema = 1\n[[entry]]\npreset = 3\n[[entry]]\npreset = \"a\"\nscene = \"b\"\n[[entry]]\nprest = \"a\"\n";
-        let told: Vec<_> = parse(text).unwrap_err().iter().map(Problem::to_string).collect();
-        let told = told.join("\n");
+        let problems: Vec<_> = parse(text).unwrap_err().iter().map(Problem::to_string).collect();
+        let problems = problems.join("\n");
         for wanted in [
             "name is missing",
             "friday.toml:3: entry.preset = 3: expected a string in quotes",
             "friday.toml:6: entry.scene = \"b\": an entry has a preset or a scene, not both",
             "did you mean \"preset\"?",
         ] {
-            assert!(told.contains(wanted), "{wanted}\n{told}");
+            assert!(problems.contains(wanted), "{wanted}\n{problems}");
         }
         assert!(parse("schema = 1\nname = \"Empty\"\n").unwrap_err()[0].hint.contains("needs an [[entry]]"));
     }

@@ -90,8 +90,8 @@ struct Look {
 }
 
 impl Look {
-    /// The current state; a folder that cannot be listed, for example without free descriptors or on a failing disk, counts
-    /// as unchanged.
+    /// The current state; a folder that cannot be listed, for example without free descriptors or on a failing disk,
+    /// counts as unchanged.
     fn at(paths: &[PathBuf], before: &Self) -> Self {
         let mut look = Self::default();
         for path in paths {
@@ -152,7 +152,7 @@ struct Watch {
     hints: Option<(RecommendedWatcher, Receiver<Event>)>,
     /// Watched folders, with device and inode at that time.
     armed: BTreeMap<PathBuf, (u64, u64)>,
-    asked: Instant,
+    requested_at: Instant,
     troubles: Troubles,
     /// Whether the lack of watches has been reported.
     said: bool,
@@ -167,7 +167,7 @@ impl Watch {
             paths,
             hints: None,
             armed: BTreeMap::new(),
-            asked: Instant::now(),
+            requested_at: Instant::now(),
             troubles,
             said: false,
         };
@@ -179,7 +179,7 @@ impl Watch {
 
     /// Requests the system's watches.
     fn request_watches(&mut self) {
-        self.asked = Instant::now();
+        self.requested_at = Instant::now();
         let (sender, events) = sync_channel(QUEUE_CAPACITY);
         let made = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if let Ok(event) = event {
@@ -242,7 +242,7 @@ impl Watch {
             let look = Look::at(&self.paths, &self.last);
             let different = look.differences(&self.last);
             self.last = look;
-            if self.hints.is_none() && self.asked.elapsed() >= RETRY {
+            if self.hints.is_none() && self.requested_at.elapsed() >= RETRY {
                 self.request_watches();
             }
             self.arm();

@@ -60,7 +60,7 @@ pub struct ClockFollower {
     running: bool,
     /// The next tick since the start of the song.
     position: u64,
-    said: Option<f64>,
+    reported: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl ClockFollower {
 
     /// Reports the tempo again with the next ticks, for a new listener.
     pub fn report_again(&mut self) {
-        self.said = None;
+        self.reported = None;
     }
 
     fn tick(&mut self, at: Instant, out: &mut Vec<ClockEvent>) {
@@ -110,9 +110,9 @@ impl ClockFollower {
         let filtered = if filter.ticks == 0 { at } else { filter.tick(at) };
         filter.ticks += 1;
         if let Some(tempo) = filter.tempo()
-            && self.said.is_none_or(|said| (tempo / said - 1.0).abs() > MIN_CHANGE)
+            && self.reported.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_CHANGE)
         {
-            self.said = Some(tempo);
+            self.reported = Some(tempo);
             out.push(ClockEvent::Tempo(tempo));
         }
         if self.running {

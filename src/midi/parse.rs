@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_message() {
+    fn every_kind_of_message_is_parsed() {
         let on = |note, velocity| NoteOn { channel: 2, note, velocity };
         let off = |note| NoteOff { channel: 2, note };
         assert_eq!(parse(&[0x92, 60, 100, 0x82, 60, 64, 0x92, 61, 0]), [on(60, 100), off(60), off(61)]);

@@ -17,18 +17,18 @@ pub struct SessionFollower {
 impl SessionFollower {
     /// Processes the session's `tempo` (`None` without a session or a listener), and the current `beat` with the time
     /// at which it began (`None` while stopped).
-    pub fn look(&mut self, tempo: Option<f64>, beat: Option<(u64, Instant)>, mut say: impl FnMut(ClockEvent)) {
+    pub fn look(&mut self, tempo: Option<f64>, beat: Option<(u64, Instant)>, mut report: impl FnMut(ClockEvent)) {
         let Some(tempo) = tempo else {
             *self = Self::default();
             return;
         };
-        if self.tempo.is_none_or(|said| (tempo / said - 1.0).abs() > MIN_CHANGE) {
+        if self.tempo.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_CHANGE) {
             self.tempo = Some(tempo);
-            say(ClockEvent::Tempo(tempo));
+            report(ClockEvent::Tempo(tempo));
         }
         let before = std::mem::replace(&mut self.beat, beat.map(|(beat, _)| beat));
         if let Some((beat, at)) = beat.filter(|(beat, _)| before != Some(*beat)) {
-            say(ClockEvent::Beat { beat, at });
+            report(ClockEvent::Beat { beat, at });
         }
     }
 }
@@ -38,9 +38,9 @@ mod tests {
     use super::*;
 
     fn looks(follower: &mut SessionFollower, tempo: Option<f64>, beat: Option<u64>, began: Instant) -> Vec<ClockEvent> {
-        let mut said = Vec::new();
-        follower.look(tempo, beat.map(|beat| (beat, began)), |event| said.push(event));
-        said
+        let mut events = Vec::new();
+        follower.look(tempo, beat.map(|beat| (beat, began)), |event| events.push(event));
+        events
     }
 
     #[test]

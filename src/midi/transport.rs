@@ -28,8 +28,8 @@ const RETRY: Duration = Duration::from_secs(2);
 /// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
 const STANDSTILL: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while it is `wanted`; its reports go to `events`, whose reader is woken.
-/// The thread ends when nobody else holds `wanted` any more.
+/// Starts the thread that follows the transport while it is `wanted`; its reports go to `events`, whose reader is
+/// woken. The thread ends when nobody else holds `wanted` any more.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -39,12 +39,12 @@ pub fn follow_transport(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>,
 
 fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake) {
     let (mut listener, mut follower): (Option<Listener>, _) = (None, SessionFollower::default());
-    let mut said = None;
+    let mut reported = None;
     let mut tried: Option<Instant> = None;
     // The only holder: nobody can want it any more.
     while Arc::strong_count(wanted) > 1 {
         if !wanted.load(Relaxed) {
-            (listener, follower, said, tried) = (None, SessionFollower::default(), None, None);
+            (listener, follower, reported, tried) = (None, SessionFollower::default(), None, None);
             thread::sleep(IDLE);
             continue;
         }
@@ -71,16 +71,16 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake
             }
             Err(Some(reason)) => {
                 (listener, follower) = (None, SessionFollower::default());
-                if said.is_none_or(|said| said != LOST) {
+                if reported.is_none_or(|reported| reported != LOST) {
                     tracing::warn!("the JACK transport controls the tempo, but {reason}; keeping the current tempo");
                 }
-                said = Some(LOST);
+                reported = Some(LOST);
                 continue;
             }
         };
-        if said != Some(state) {
+        if reported != Some(state) {
             tracing::info!("the JACK transport is {state}");
-            said = Some(state);
+            reported = Some(state);
         }
         thread::sleep(INTERVAL);
     }

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beats_and_frames_at_a_steady_tempo() {
+    fn beats_and_frames_convert_at_a_steady_tempo() {
         let clock = MusicClock::new(120.0);
         assert_eq!(clock.frame_at(1.0), 24_000);
         assert_eq!(clock.beat_at(36_000), 1.5);

@@ -40,8 +40,8 @@ impl Calls {
     }
 }
 
-/// Opens a client of the running server. Waits at most [`FIRST_TIMEOUT`] for other clients' servers to call back; not for the
-/// audio callback. The counter comes first in the tuple, so that the client is dropped before it.
+/// Opens a client of the running server. Waits at most [`FIRST_TIMEOUT`] for other clients' servers to call back; not
+/// for the audio callback. The counter comes first in the tuple, so that the client is dropped before it.
 ///
 /// # Errors
 /// When no server is running, or when another client of this process has the name, or has lost its server, and is not
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_alive_while_its_server_calls() {
+    fn a_client_is_alive_while_its_server_calls_back() {
         let calls = Calls(Arc::default());
         assert!(!is_alive(&calls.0), "never called");
         calls.count();

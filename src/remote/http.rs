@@ -1,6 +1,6 @@
 //! The HTTP API beside OSCQuery's address space, on the same port; documented in `docs/http-api.md`.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | `GET /page` | the page: the whole instrument |
 //! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed for a listener that does not keep up; 503 with too many listeners |

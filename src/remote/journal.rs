@@ -117,7 +117,7 @@ mod tests {
             for number in 0..2 * MAX_LINES {
                 tracing::info!(number, "counted");
             }
-            tracing::debug!("too fine");
+            tracing::debug!("below the level kept");
             tracing::warn!(file = "x.toml", "{} is wrong", "y".repeat(2 * MAX_BYTES));
         });
         let lines = lines();

@@ -30,8 +30,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. While `wanted`, its own thread sends what it says to `events` and wakes their reader; an event
-    /// nobody takes in time is lost, the next beat says it again.
+    /// Joins the session. While it is `wanted`, a thread sends its tempo and beats to `events` and wakes their reader;
+    /// an event that finds the queue full is lost, and the next beat makes up for it.
     ///
     /// # Errors
     /// When the thread cannot be started.

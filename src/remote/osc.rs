@@ -4,7 +4,7 @@
 //! | message | effect |
 //! |---|---|
 //! | `/melos/<id> value` | sets a parameter of the table; i, h, f, d, s, c, T, F, N (off) and I (on) are coerced |
-//! | `/melos/next/bar/<id> value` | the same at the next bar line, exact to the frame in the engine; the newest value per parameter counts, and the sender is notified, too, when it takes effect |
+//! | `/melos/next/bar/<id> value` | the same at the next bar line, exact to the frame in the engine; the newest value per parameter wins, and the sender is also notified when it takes effect |
 //! | `/melos/emotion calm 0.8` | as `/melos/emotion/calm 0.8` |
 //! | `/melos/<id>` | without arguments: fires a trigger; otherwise returns the parameter's value, or a stream's newest message |
 //! | `/melos/subscribe [port]` | the sender (or that port on its host) gets the full state, then every change and stream |
@@ -29,7 +29,7 @@
 //! `/melos/subscription/expires`, i seconds, and at the end the same with 0. There can be 64 subscribers; any more
 //! receive `/melos/error`, s why. Subscriptions survive a restart.
 //!
-//! A client on another machine first receives `/melos/confirm`, s token, and gets what it asked for once it has
+//! A client on another machine first receives `/melos/confirm`, s token, and gets what it requested once it has
 //! returned the token; this repeats every ten minutes. Until then it is sent at most three times as many bytes as it
 //! sent: a datagram's source can be forged, and Melos must not be used to flood a third party. Hosts in `osc.trusted`
 //! need not confirm.

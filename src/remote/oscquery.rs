@@ -1,6 +1,6 @@
 //! OSCQuery: the parameter table over HTTP and WebSocket, according to the Vidvox proposal.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | `GET /melos/reverb` | 200, the node and its contents as JSON; 404 if there is none |
 //! | `GET /melos/reverb?VALUE` | 200, this attribute only; `{}` if the node does not have it |

@@ -21,7 +21,7 @@ pub struct Status {
     pub seconds: f64,
     /// The audio output.
     pub output: String,
-    /// Milliseconds in a block of it: what it adds to the latency, once or more often.
+    /// Length of the output's block in milliseconds, which the latency includes at least once.
     pub block_ms: f64,
     /// Generator seconds per second of audio; above 1 it cannot keep up.
     pub load: f32,

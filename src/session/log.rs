@@ -160,10 +160,9 @@ impl LogText {
 }
 
 /// Copies the log of a session with a header that gives the frames of a recording, and those missing from it.
-/// missing.
 ///
+/// # Errors
 /// When `from` cannot be read or `to` cannot be written.
-/// When `from` cannot be read or `to` not written.
 pub fn copy_for_take(
     mut from: impl BufRead,
     mut to: impl Write,

@@ -18,7 +18,6 @@ use crate::session::midi_file::MidiFile;
 
 /// Maximum frames processed at a time: less than the conductor's splice lead, so that a change never affects what the
 /// engine already has.
-/// what the engine already has.
 const CHUNK: u64 = 1024;
 
 /// A performance without a device.

@@ -39,7 +39,8 @@ pub(super) struct Theme {
 pub(super) struct Form(VecDeque<Theme>);
 
 impl Form {
-    /// Remembers phrase `number` if it is new. Forgets that phrase and later ones from a plan that has since been replaced.
+    /// Remembers phrase `number` if it is new. Forgets that phrase and later ones from a plan that has since been
+    /// replaced.
     pub(super) fn remember(&mut self, number: u64, new: Option<Theme>) {
         self.0.retain(|theme| theme.number < number);
         if let Some(theme) = new {
@@ -50,8 +51,8 @@ impl Form {
         }
     }
 
-    /// The earlier phrase that returns as phrase `number`, whose emotion is `emotion`; `None` if a new one is due. `recall`
-    /// is 0 (never) to 1.
+    /// The earlier phrase that returns as phrase `number`, whose emotion is `emotion`; `None` if a new one is due.
+    /// `recall` is 0 (never) to 1.
     pub(super) fn returning(&self, number: u64, emotion: Emotion, recall: f32, streams: RngStreams) -> Option<&Theme> {
         let mut rng = streams.rng(Purpose::Form, number);
         if rng.unit() >= OFTEN * recall {

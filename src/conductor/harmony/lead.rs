@@ -6,8 +6,8 @@ use crate::music::theory::{Chord, Key, Mode, Quality};
 /// and for clusters that are no chord.
 ///
 /// The fifth may be missing, and one foreign pitch class may be present; of several readings, the one with the lowest
-/// note as its root wins, then the simpler one. Two notes count as a triad without its fifth, or, a fifth or fourth apart, as a
-/// major triad without its third.
+/// note as its root wins, then the simpler one. Two notes count as a triad without its fifth, or, a fifth or fourth
+/// apart, as a major triad without its third.
 #[must_use]
 pub fn chord_from_notes(held: u128) -> Option<Chord> {
     let bass = (held.trailing_zeros() % 12) as u8;

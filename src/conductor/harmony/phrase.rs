@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blend_uses_each_emotion_by_weight_without_flicker() {
+    fn a_blend_uses_each_emotion_in_proportion_without_flicker() {
         let (mut calm_bars, mut changes, mut phrase) = (0, 0, None::<Phrase>);
         for bar in 0..400 {
             let next =

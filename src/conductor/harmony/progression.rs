@@ -123,7 +123,7 @@ mod tests {
     const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
 
     #[test]
-    fn every_cadence_is_reached_from_home_in_every_palette() {
+    fn every_cadence_is_reached_from_the_tonic_in_every_palette() {
         for emotion in Emotion::ALL {
             for mode in Mode::ALL {
                 let palette = Palette::of(emotion, mode);

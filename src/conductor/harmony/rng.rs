@@ -28,8 +28,8 @@ pub(super) enum Purpose {
 /// Random streams that use either the performance's own seed or the common one.
 ///
 /// [`own_share`] of a temperature is the fraction of bars or phrases in which the performance's own seed decides, and
-/// likewise that seed's share of the network's noise: at low temperatures all seeds sound alike. With rising temperature,
-/// bars are added to that fraction and none leave it, so a small increase changes little.
+/// likewise that seed's share of the network's noise: at low temperatures all seeds sound alike. With rising
+/// temperature, bars are added to that fraction and none leave it, so a small increase changes little.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RngStreams {
     seed: u64,

@@ -37,7 +37,7 @@ fn all_faders_down_keeps_the_mood() {
 }
 
 #[test]
-fn an_emotion_is_pure() {
+fn choosing_an_emotion_sets_a_pure_mood() {
     let settings = after(&[(Param::Sad, number(0.5)), (Param::Emotion, Value::Choice(Emotion::Happy as u8))]);
     assert_eq!(settings.mood(), Mood::pure(Emotion::Happy));
     assert_eq!((settings.number(Param::Calm), settings.number(Param::Happy)), (0.0, 1.0));
@@ -87,7 +87,7 @@ fn an_unfitted_value_is_a_bug() {
 }
 
 #[test]
-fn a_list_recreates_the_settings() {
+fn listed_values_recreate_the_settings() {
     let cases = [
         vec![(Param::Sad, number(0.3)), (Param::Tempo, number(77.0)), (Param::Mode, Value::Choice(3))],
         vec![(Param::Arousal, number(0.33)), (Param::LevelPad, number(-3.0)), (Param::MuteBass, Value::Toggle(true))],

@@ -155,7 +155,7 @@ fn a_morph_over_bars_that_changes_the_tempo_still_ends_on_its_bar() {
 }
 
 #[test]
-fn an_undo_and_the_crossfader_arrive_where_they_should() {
+fn undo_and_crossfader_reach_their_targets() {
     let mut script = recall_over_bars(1.0, 2 * BAR);
     script.extend([
         (4 * BAR, trigger(Param::SceneUndo)),

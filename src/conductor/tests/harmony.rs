@@ -4,20 +4,20 @@ use super::*;
 
 /// Chords that were announced, with their frames.
 fn chords(score: &Score) -> Vec<(u64, String)> {
-    let told = score.notices.iter().filter_map(|(frame, notice)| match notice {
+    let announced = score.notices.iter().filter_map(|(frame, notice)| match notice {
         Notice::Chord(chord, _) => Some((*frame, chord.to_string())),
         _ => None,
     });
-    told.collect()
+    announced.collect()
 }
 
 #[test]
 fn chords_are_announced_when_they_sound() {
     let (conductor, score) = play(at_tempo(120.0), &[], 10 * SECOND, &[512]);
-    let told = chords(&score);
-    assert_eq!(told[0].0, 0);
+    let announced = chords(&score);
+    assert_eq!(announced[0].0, 0);
     let plan = &score.plans.last().unwrap().plan;
-    for (frame, chord) in told.iter().filter(|(frame, _)| *frame > 8 * SECOND) {
+    for (frame, chord) in announced.iter().filter(|(frame, _)| *frame > 8 * SECOND) {
         assert_eq!(plan.chord_at(*frame).to_string(), *chord);
     }
     assert_eq!(conductor.chord().unwrap().0, plan.chord_at(conductor.frame()));
@@ -28,9 +28,9 @@ fn held_notes_lead_within_a_sixteenth_and_release() {
     // At 120 bpm a sixteenth is 6,000 frames.
     let script = [(100_000, hold(&[58, 61, 65])), (200_000, hold(&[]))];
     let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[512]);
-    let told = chords(&score);
-    let led: Vec<_> = told.iter().filter(|(frame, _)| (100_000..200_000).contains(frame)).collect();
-    assert_eq!(led, [&(102_000, "Bbm".to_owned())], "{told:?}");
+    let announced = chords(&score);
+    let led: Vec<_> = announced.iter().filter(|(frame, _)| (100_000..200_000).contains(frame)).collect();
+    assert_eq!(led, [&(102_000, "Bbm".to_owned())], "{announced:?}");
     let pitches = score.commands.iter().filter_map(|timed| match timed.command {
         EngineCommand::NoteOn { note, .. } if (102_000..198_000).contains(&timed.frame) => Some(note % 12),
         _ => None,
@@ -47,9 +47,11 @@ fn held_notes_lead_within_a_sixteenth_and_release() {
 fn a_named_chord_leads_until_auto() {
     let script = [(10_000, write(Param::Chord, "F#dim")), (5 * SECOND, write(Param::Chord, "auto"))];
     let (_, score) = play(at_tempo(120.0), &script, 8 * SECOND, &[512]);
-    let told = chords(&score);
-    assert!(told.iter().filter(|(frame, _)| (12_000..5 * SECOND).contains(frame)).all(|(_, chord)| chord == "F#dim"));
-    assert!(told.iter().any(|(frame, chord)| *frame > 5 * SECOND && chord != "F#dim"));
+    let announced = chords(&score);
+    assert!(
+        announced.iter().filter(|(frame, _)| (12_000..5 * SECOND).contains(frame)).all(|(_, chord)| chord == "F#dim")
+    );
+    assert!(announced.iter().any(|(frame, chord)| *frame > 5 * SECOND && chord != "F#dim"));
 }
 
 #[test]

@@ -138,7 +138,7 @@ proptest! {
 }
 
 #[test]
-fn another_seed_is_another_performance() {
+fn another_seed_gives_another_performance() {
     let notes = |seed| play(Conductor::new(seed, &[]), &[], 20 * SECOND, &[512]).1.commands;
     assert_eq!(notes(1), notes(1));
     assert_ne!(notes(1), notes(2));

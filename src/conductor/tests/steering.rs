@@ -8,9 +8,9 @@ use crate::music::emotion::Emotion;
 fn the_engine_gets_every_fast_value_at_the_start() {
     let (_, score) = play(Conductor::new(1, &[(Param::Reverb, Value::Number(0.9))]), &[], 100, &[100]);
     assert_eq!(numbers(&score, Param::Reverb), [(0, 0.9)]);
-    let told =
+    let is_sent =
         |param| score.commands.iter().any(|timed| matches!(timed.command, EngineCommand::Toggle(p, _) if p == param));
-    assert!(told(Param::MutePad) && told(Param::Play) && told(Param::Hold));
+    assert!(is_sent(Param::MutePad) && is_sent(Param::Play) && is_sent(Param::Hold));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_modulation_moves_around_the_set_value_without_changing_it_or_the_tempo() {
 fn the_fade_time_is_sent_before_the_switch() {
     let script = [(100, set(Param::PlayFade, 20.0)), (200, ControlEvent::Set(Param::Play, Value::Toggle(false)))];
     let (_, score) = play(Conductor::new(1, &[]), &script, SECOND, &[512]);
-    let told: Vec<_> = score.commands.iter().filter(|command| command.frame == 200).map(|it| it.command).collect();
+    let commands: Vec<_> = score.commands.iter().filter(|command| command.frame == 200).map(|it| it.command).collect();
     let expected = [EngineCommand::Number(Param::PlayFade, 20.0), EngineCommand::Toggle(Param::Play, false)];
-    assert!(told.windows(2).any(|pair| pair == expected), "{told:?}");
+    assert!(commands.windows(2).any(|pair| pair == expected), "{commands:?}");
 }

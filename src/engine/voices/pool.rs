@@ -58,8 +58,8 @@ impl<T: Synth, const N: usize> Pool<T, N> {
         Self { slots, count: 0 }
     }
 
-    /// Starts a note and releases any note of the same pitch. If all slots are in use, steals the quietest released note or
-    /// else the oldest one, within [`STEAL_SECONDS`].
+    /// Starts a note and releases any note of the same pitch. If all slots are in use, steals the quietest released
+    /// note or else the oldest one, within [`STEAL_SECONDS`].
     pub(in crate::engine) fn note_on(&mut self, note: u8, velocity: f32) {
         self.note_off(note);
         self.count += 1;

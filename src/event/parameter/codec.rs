@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_in_shortest_decimal_form() {
+    fn numbers_are_written_in_the_shortest_decimal_form() {
         assert_eq!(Param::Reverb.to_json(&Value::Number(0.1)).to_string(), "0.1");
         assert_eq!(Param::Reverb.to_toml(&Value::Number(0.1)).unwrap().to_string(), "0.1");
         assert_eq!(Param::Tempo.to_text(&Value::Number(138.7)), "138.7");

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_choices_are_the_parameters() {
+    fn the_sources_match_the_choices_of_the_parameter() {
         let Kind::Choice { names, .. } = Param::TempoSource.spec().kind else { panic!("it is a choice") };
         assert_eq!(names.len(), TempoSource::ALL.len());
         for (position, source) in TempoSource::ALL.into_iter().enumerate() {

@@ -158,8 +158,8 @@ impl Param {
         TABLE.iter().map(|spec| spec.param)
     }
 
-    /// Whether every request counts, also while earlier ones wait: two "next preset" mean the one after the next, and two
-    /// scenes to store are two scenes.
+    /// Whether every request counts, also while earlier ones wait: two "next preset" mean the one after the next, and
+    /// two scenes to store are two scenes.
     #[must_use]
     pub fn each_request_counts(self) -> bool {
         match self {
@@ -169,8 +169,8 @@ impl Param {
         }
     }
 
-    /// Whether its value decides how requests for others take effect: a glide set before a mood and reset after it counts
-    /// for that mood only.
+    /// Whether its value decides how requests for others take effect: a glide set before a mood and reset after it
+    /// counts for that mood only.
     const fn qualifies_others(self) -> bool {
         matches!(
             self,
@@ -184,8 +184,8 @@ impl Param {
         )
     }
 
-    /// Whether its requests and those of another parameter must keep their order, because one decides how the other takes
-    /// effect.
+    /// Whether its requests and those of another parameter must keep their order, because one decides how the other
+    /// takes effect.
     #[must_use]
     pub fn keeps_order_with(self, other: Self) -> bool {
         self != other && (self.qualifies_others() || other.qualifies_others())
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scene_holds_only_what_is_stored_with_it() {
+    fn scenes_contain_only_parameters_that_are_saved_everywhere() {
         for spec in TABLE.iter().filter(|spec| spec.policy.scene) {
             assert_eq!(spec.policy.saved, Saved::Everywhere, "{}", spec.id);
             assert_ne!(spec.lane(), Lane::Daemon, "{}", spec.id);

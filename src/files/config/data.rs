@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_is_found_and_an_error_lists_the_places_searched() {
+    fn the_nearest_folder_is_found_and_an_error_lists_the_places_searched() {
         let folder = tempfile::tempdir().unwrap();
         let (near, far) = (folder.path().join("near"), folder.path().join("far"));
         let places = || vec![folder.path().join("nothing"), near.clone(), far.clone()];

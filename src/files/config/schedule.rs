@@ -119,8 +119,8 @@ pub struct Debounce {
 }
 
 impl Debounce {
-    /// Takes the index of the hours that apply by the wall clock, and a monotonic time. Returns the index if it is to be
-    /// reported.
+    /// Takes the index of the hours that apply by the wall clock, and a monotonic time. Returns the index if it is to
+    /// be reported.
     pub fn update(&mut self, current: Option<usize>, now: Instant) -> Option<Option<usize>> {
         let Some(reported) = self.reported else {
             self.reported = Some(current);
@@ -298,8 +298,8 @@ mod tests {
     #[test]
     fn every_problem_is_reported_with_what_is_expected() {
         let text = "[schedule]\ntime_zone = \"Europe/Berlyn\"\nfade_in = -1\n[[schedule.hours]]\ndays = [\"monday\"]\nopen = \"9\"\n";
-        let told = Config::parse(Path::new("melos.toml"), text).unwrap_err();
-        let told = told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let problems = Config::parse(Path::new("melos.toml"), text).unwrap_err();
+        let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         for wanted in [
             "melos.toml:2: schedule.time_zone = \"Europe/Berlyn\": expected a time zone that this machine knows",
             "melos.toml:3: schedule.fade_in = -1: expected a number from 0 to 600",
@@ -307,7 +307,7 @@ mod tests {
             "melos.toml:6: schedule.hours.open = \"9\": expected a time of day",
             "schedule.hours.close is missing",
         ] {
-            assert!(told.contains(wanted), "{wanted}\n{told}");
+            assert!(problems.contains(wanted), "{wanted}\n{problems}");
         }
         let empty = Config::parse(Path::new("melos.toml"), "[schedule]\n").unwrap_err();
         assert!(empty[0].hint.contains("[[schedule.hours]]"), "{empty:?}");

@@ -49,7 +49,7 @@ keep = 1e9
 }
 
 #[test]
-fn the_command_line_overrides_the_file_and_the_first_file_counts() {
+fn the_command_line_overrides_the_file_and_the_first_file_wins() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let over = |config: &mut Config| config.http.port = 1234;

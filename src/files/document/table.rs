@@ -15,7 +15,7 @@ pub struct Table<'a> {
     path: String,
     span: Range<usize>,
     left: DeTable<'a>,
-    asked: Vec<&'static str>,
+    known_keys: Vec<&'static str>,
 }
 
 /// A key and its value.
@@ -31,7 +31,7 @@ pub struct Field<'a> {
 
 impl<'a> Table<'a> {
     pub(super) fn new(path: String, span: Range<usize>, left: DeTable<'a>) -> Self {
-        Self { path, span, left, asked: Vec::new() }
+        Self { path, span, left, known_keys: Vec::new() }
     }
 
     /// A table that is not in the file.
@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
 
     /// Takes a key.
     pub fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
-        self.asked.push(key);
+        self.known_keys.push(key);
         let value = self.left.remove(key)?;
         Some(self.field(key, value))
     }
@@ -178,9 +178,9 @@ impl<'a> Table<'a> {
                 document.add(span, "", "");
                 continue;
             }
-            let known = self.asked.join(", ");
+            let known = self.known_keys.join(", ");
             let own = field.key.rsplit('.').next().unwrap_or_default();
-            let hint = format!("unknown key{}; expected one of {known}", meant(own, self.asked.iter().copied()));
+            let hint = format!("unknown key{}; expected one of {known}", meant(own, self.known_keys.iter().copied()));
             document.add_unknown(span, &field, hint);
         }
     }

@@ -124,10 +124,11 @@ fn an_unreadable_file_is_reported() {
 fn modulations_are_read_and_every_problem_is_reported() {
     let text = "[[modulate]]\nto = \"tone\"\nshape = \"sine\"\ndepth = 0.4\nbars = 8\nphase = 0.25\n[[modulate]]\nto = \"arousal\"\ninput = 2\ndepth = -1\n";
     let preset = parse(text).unwrap();
-    let said: Vec<_> = preset.modulations.iter().map(|(param, by)| format!("{} {by}", param.spec().id)).collect();
-    assert_eq!(said, ["tone sine 0.4 bars 8 0.25", "arousal input/2 -1 seconds 1 0"]);
+    let modulations: Vec<_> =
+        preset.modulations.iter().map(|(param, by)| format!("{} {by}", param.spec().id)).collect();
+    assert_eq!(modulations, ["tone sine 0.4 bars 8 0.25", "arousal input/2 -1 seconds 1 0"]);
     let text = "[[modulate]]\nto = \"tempo\"\nshape = \"sin\"\ndepth = 1\nbars = 0\n[[modulate]]\nto = \"tone\"\ninput = 5\ndepth = 9\nseconds = 4\n[[modulate]]\n";
-    let told = parse(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let problems = parse(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     for wanted in [
         "tempo cannot be modulated; these can: valence, arousal, temperature",
         "modulate.shape = \"sin\": expected one of sine, triangle, ramp, walk; did you mean \"sine\"?",
@@ -137,6 +138,6 @@ fn modulations_are_read_and_every_problem_is_reported() {
         "modulate.to is missing",
         "modulate.depth is missing",
     ] {
-        assert!(told.contains(wanted), "{wanted}\n{told}");
+        assert!(problems.contains(wanted), "{wanted}\n{problems}");
     }
 }

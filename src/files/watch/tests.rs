@@ -120,7 +120,7 @@ fn replaced_parent_folders_are_noticed() {
 }
 
 #[test]
-fn without_system_watches_it_polls() {
+fn files_are_polled_without_system_watches() {
     let dir = tempfile::tempdir().unwrap();
     let troubles = Troubles::default();
     let mut watch = Watch::new(vec![dir.path().to_owned()], troubles.clone());
@@ -129,8 +129,8 @@ fn without_system_watches_it_polls() {
     thread::spawn(move || watch.run(&sender));
     fs::write(dir.path().join("a.toml"), "x").unwrap();
     assert_eq!(next_change(&changed), [dir.path().join("a.toml")]);
-    let said = &troubles.now().0[&Part::Watch];
-    assert!(said.contains("none are left") && said.contains("every 2 s"), "{said}");
+    let trouble = &troubles.now().0[&Part::Watch];
+    assert!(trouble.contains("none are left") && trouble.contains("every 2 s"), "{trouble}");
 }
 
 #[test]

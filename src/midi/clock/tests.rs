@@ -12,7 +12,7 @@ struct Clock {
     random: ChaCha8Rng,
     beats: Vec<(u64, f64)>,
     tempo: f64,
-    said: usize,
+    reports: usize,
 }
 
 impl Clock {
@@ -28,7 +28,7 @@ impl Clock {
             random,
             beats: vec![],
             tempo: 0.0,
-            said: 0,
+            reports: 0,
         }
     }
 
@@ -40,7 +40,7 @@ impl Clock {
             match event {
                 ClockEvent::Tempo(tempo) => {
                     self.tempo = tempo;
-                    self.said += 1;
+                    self.reports += 1;
                 }
                 ClockEvent::Beat { beat, at } => {
                     self.beats.push((beat, seconds_between(self.start, at) - self.seconds))
@@ -77,7 +77,7 @@ fn a_steady_clock_is_reported_once_and_exactly() {
     let mut clock = Clock::new(0.0);
     clock.run(97.0, 16);
     assert!((clock.tempo - 97.0).abs() < 1e-3, "{}", clock.tempo);
-    assert_eq!(clock.said, 1);
+    assert_eq!(clock.reports, 1);
     assert!(clock.beats.is_empty(), "without a start message, the beat is unknown");
 }
 
@@ -99,16 +99,16 @@ fn the_tempo_and_position_survive_a_dropout() {
     let mut clock = Clock::new(0.001);
     clock.send(Message::Start);
     clock.run(120.0, 8);
-    let (tempo, said) = (clock.tempo, clock.said);
+    let (tempo, reports) = (clock.tempo, clock.reports);
     clock.seconds += 5.0;
-    assert_eq!(clock.said, said);
+    assert_eq!(clock.reports, reports);
     clock.run(120.0, 8);
     assert!((clock.tempo / tempo - 1.0).abs() < 0.02, "{} {tempo}", clock.tempo);
     assert!(clock.beats.iter().map(|(beat, _)| *beat).eq(0..16));
 }
 
 #[test]
-fn stop_continue_and_song_position() {
+fn stop_continue_and_song_position_are_followed() {
     let mut clock = Clock::new(0.0);
     clock.send(Message::Start);
     clock.run(120.0, 2);

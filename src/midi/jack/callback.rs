@@ -1,5 +1,5 @@
-//! The JACK process callback: messages in and out. Nothing here allocates, locks, waits, logs or reads a clock. It makes
-//! one system call at most, in cycles in which messages arrive: the one that wakes the performance thread.
+//! The JACK process callback: messages in and out. Nothing here allocates, locks, waits, logs or reads a clock. It
+//! makes one system call at most, in cycles in which messages arrive: the one that wakes the performance thread.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;

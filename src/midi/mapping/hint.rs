@@ -31,7 +31,7 @@ impl fmt::Display for Named {
 }
 
 /// The control moved by an unused message; `None` for messages that are sent automatically or serve other purposes.
-pub(super) fn free(message: Message) -> Option<Named> {
+pub(super) fn moved_control(message: Message) -> Option<Named> {
     match message {
         // Bank select, parameter numbers and data entry, and channel mode.
         Message::ControlChange { controller: 0 | 6 | 32 | 38 | 96..=101 | 120.., .. } => None,
@@ -94,8 +94,8 @@ mod tests {
     fn automatic_messages_are_not_controls() {
         let change = |controller| Message::ControlChange { channel: 0, controller, value: 1 };
         for message in [change(0), change(99), change(123), Message::Clock, Message::NoteOff { channel: 0, note: 1 }] {
-            assert!(free(message).is_none(), "{message:?}");
+            assert!(moved_control(message).is_none(), "{message:?}");
         }
-        assert!(free(change(74)).is_some());
+        assert!(moved_control(change(74)).is_some());
     }
 }

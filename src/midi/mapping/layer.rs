@@ -24,24 +24,24 @@ pub(super) struct Layers {
     /// Per binding: whether it applies.
     in_effect: Vec<bool>,
     /// Per binding: whether the last change switched it on or off.
-    turned: Vec<bool>,
+    changed: Vec<bool>,
 }
 
 impl Layers {
     pub(super) fn new(mapping: &Mapping) -> Self {
         let active = vec![(false, false); mapping.layers.len()];
         let in_effect: Vec<bool> = mapping.bindings.iter().map(|binding| binding.layer.is_none()).collect();
-        Self { active, turned: vec![false; in_effect.len()], in_effect }
+        Self { active, changed: vec![false; in_effect.len()], in_effect }
     }
 
     /// Whether a binding applies.
-    pub(super) fn at_work(&self, binding: usize) -> bool {
+    pub(super) fn applies(&self, binding: usize) -> bool {
         self.in_effect[binding]
     }
 
     /// Whether the last change switched a binding on or off.
-    pub(super) fn has_turned(&self, binding: usize) -> bool {
-        self.turned[binding]
+    pub(super) fn has_changed(&self, binding: usize) -> bool {
+        self.changed[binding]
     }
 
     /// Processes a move; returns whether it was a layer's button.
@@ -75,7 +75,7 @@ impl Layers {
         };
         for (index, binding) in mapping.bindings.iter().enumerate() {
             let in_effect = if binding.layer.is_some() { in_layer[index] } else { !own(binding) };
-            self.turned[index] = in_effect != self.in_effect[index];
+            self.changed[index] = in_effect != self.in_effect[index];
             self.in_effect[index] = in_effect;
         }
     }

@@ -19,7 +19,7 @@ pub struct Learn {
     param: Param,
     /// The value for a button to set: the parameter's current one.
     value: Value,
-    heard: Vec<Message>,
+    received: Vec<Message>,
 }
 
 /// The recognised control.
@@ -34,7 +34,7 @@ impl Learn {
     /// Starts learning for a parameter; `value` is its current value, which a button will set.
     #[must_use]
     pub const fn new(param: Param, value: Value) -> Self {
-        Self { param, value, heard: Vec::new() }
+        Self { param, value, received: Vec::new() }
     }
 
     /// The parameter to map.
@@ -45,7 +45,7 @@ impl Learn {
 
     /// Discards what was received so far.
     pub fn restart(&mut self) {
-        self.heard.clear();
+        self.received.clear();
     }
 
     /// Whether the block is usable as it is, without a placeholder name for the user to fill in.
@@ -64,7 +64,7 @@ impl Learn {
             if learn.hear(message) {
                 break;
             }
-            if !learn.heard.is_empty() {
+            if !learn.received.is_empty() {
                 end = Instant::now() + REST;
             }
         }
@@ -75,9 +75,9 @@ impl Learn {
     /// caller also stops once the control rests for a second.
     pub fn hear(&mut self, message: Message) -> bool {
         if !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_)) {
-            self.heard.push(message);
+            self.received.push(message);
         }
-        self.heard.len() >= MAX_MESSAGES
+        self.received.len() >= MAX_MESSAGES
     }
 
     /// The block to put into a mapping file; `None` if nothing was received.
@@ -134,7 +134,7 @@ impl Learn {
     fn guess(&self) -> Option<Guess> {
         // The control that sends most; a fader brushed in passing does not count.
         let controller = |number: u8| {
-            self.heard.iter().filter(
+            self.received.iter().filter(
                 move |message| matches!(message, Message::ControlChange { controller, .. } if *controller == number),
             )
         };
@@ -143,8 +143,10 @@ impl Learn {
             _ => None,
         };
         let number = |coarse, fine| Some(last(coarse)? << 7 | last(fine)?);
-        let first =
-            *self.heard.iter().max_by_key(|one| self.heard.iter().filter(|other| same_control(one, other)).count())?;
+        let first = *self
+            .received
+            .iter()
+            .max_by_key(|one| self.received.iter().filter(|other| same_control(one, other)).count())?;
         let (control, channel) = match first {
             Message::ControlChange { channel, controller: changed, .. } => {
                 let numbered = match (changed, number(99, 98), number(101, 100)) {
@@ -170,7 +172,7 @@ impl Learn {
             Message::Stop => (Control::Stop, None),
             Message::PolyPressure { .. } | Message::Clock | Message::SongPosition(_) => return None,
         };
-        let values = self.heard.iter().filter_map(|message| match message {
+        let values = self.received.iter().filter_map(|message| match message {
             Message::ControlChange { value, .. } if same_control(message, &first) => Some(*value),
             _ => None,
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::feedback::{Echoes, FeedbackMessage};
-use super::hint::{Named, free};
+use super::hint::{Named, moved_control};
 use super::inherit::complete;
 use super::{Control, Learned, Mapping, Router};
 use crate::event::ControlEvent;
@@ -41,8 +41,8 @@ pub struct LiveMappings {
 struct Leader {
     device: DeviceId,
     /// Time of its last tick, and of the last one while it was running.
-    heard: Instant,
-    ran: Instant,
+    last_tick: Instant,
+    last_running: Instant,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ struct Connected {
     routers: Vec<Router>,
     echoes: Echoes,
     /// Unmapped controls already reported.
-    said: BTreeSet<(Control, Option<u8>)>,
+    hinted: BTreeSet<(Control, Option<u8>)>,
     clock: ClockFollower,
 }
 
@@ -79,7 +79,7 @@ impl LiveMappings {
             self.connect(device);
             self.devices.entry(id).and_modify(|connected| connected.clock = clock);
         }
-        self.say_lead(out);
+        self.report_lead(out);
     }
 
     /// The name of a connected device.
@@ -168,7 +168,7 @@ impl LiveMappings {
             MidiEvent::Disconnected(id) => {
                 self.devices.remove(&id);
                 self.leader = self.leader.filter(|leader| leader.device != id);
-                self.say_lead(out);
+                self.report_lead(out);
             }
             MidiEvent::FeedbackReady(id) => {
                 let routers = self.devices.get_mut(&id).map(|connected| &mut connected.routers);
@@ -189,14 +189,14 @@ impl LiveMappings {
                     }
                 }
                 if !used {
-                    connected.say_free(message);
+                    connected.suggest_mapping(message);
                 }
                 for event in &out[before..] {
                     if let ControlEvent::Set(param, value) = event {
                         self.values[*param as usize] = value.clone();
                     }
                 }
-                self.say_lead(out);
+                self.report_lead(out);
                 if clock {
                     self.follow_clock(device, at, message, frame, out);
                 }
@@ -216,7 +216,7 @@ impl LiveMappings {
         let connected = Connected {
             routers,
             echoes: Echoes::default(),
-            said: BTreeSet::new(),
+            hinted: BTreeSet::new(),
             clock: ClockFollower::default(),
             device,
         };
@@ -229,7 +229,7 @@ impl LiveMappings {
     }
 
     /// Reports the lead notes if they have changed.
-    fn say_lead(&mut self, out: &mut Vec<ControlEvent>) {
+    fn report_lead(&mut self, out: &mut Vec<ControlEvent>) {
         let routers = self.devices.values().flat_map(|connected| &connected.routers);
         let lead = routers.fold(0, |notes, router| notes | router.lead_notes());
         if lead != self.lead {
@@ -251,28 +251,28 @@ impl LiveMappings {
         frame: impl Fn(Instant) -> u64,
         out: &mut Vec<ControlEvent>,
     ) {
-        let speaks = matches!(message, Message::Clock | Message::Start | Message::Continue);
+        let is_clock = matches!(message, Message::Clock | Message::Start | Message::Continue);
         let Some(clock) = self.devices.get_mut(&device).map(|connected| &mut connected.clock) else { return };
         let runs =
             clock.is_running() && message != Message::Stop || matches!(message, Message::Start | Message::Continue);
-        let gives_way = self.leader.is_none_or(|leader| {
-            let silent = at.saturating_duration_since(leader.heard) >= CLOCK_TIMEOUT;
-            let stands = at.saturating_duration_since(leader.ran) >= CLOCK_TIMEOUT;
-            leader.device != device && (silent || stands && runs)
+        let yields = self.leader.is_none_or(|leader| {
+            let silent = at.saturating_duration_since(leader.last_tick) >= CLOCK_TIMEOUT;
+            let stopped = at.saturating_duration_since(leader.last_running) >= CLOCK_TIMEOUT;
+            leader.device != device && (silent || stopped && runs)
         });
-        if gives_way && speaks {
+        if yields && is_clock {
             // Its earlier reports were discarded.
             clock.report_again();
-            self.leader = Some(Leader { device, heard: at, ran: at });
+            self.leader = Some(Leader { device, last_tick: at, last_running: at });
         }
         let mut events = Vec::new();
         clock.message(message, at, &mut events);
         if let Some(leader) = self.leader.as_mut().filter(|leader| leader.device == device) {
-            if speaks {
-                leader.heard = at;
+            if is_clock {
+                leader.last_tick = at;
             }
-            if speaks && runs {
-                leader.ran = at;
+            if is_clock && runs {
+                leader.last_running = at;
             }
             out.extend(events.into_iter().map(|event| event.on_time_line(&frame)));
         }
@@ -281,9 +281,9 @@ impl LiveMappings {
 
 impl Connected {
     /// Suggests, once per control, how to map a control that nothing uses.
-    fn say_free(&mut self, message: Message) {
-        let Some(Named(control, channel)) = free(message) else { return };
-        if self.said.len() < MAX_HINTS && self.said.insert((control, channel)) {
+    fn suggest_mapping(&mut self, message: Message) {
+        let Some(Named(control, channel)) = moved_control(message) else { return };
+        if self.hinted.len() < MAX_HINTS && self.hinted.insert((control, channel)) {
             tracing::info!(
                 "{}: {} is not mapped; map it with `melos learn valence` or any other parameter",
                 self.device.name,

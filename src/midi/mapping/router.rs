@@ -88,7 +88,7 @@ impl Router {
             }
             for (index, binding) in mapping.bindings.iter().enumerate() {
                 // The binding that got a button's press also gets its release.
-                let active = self.layers.at_work(index) || (self.bindings[index].down && !moved.pressed);
+                let active = self.layers.applies(index) || (self.bindings[index].down && !moved.pressed);
                 if binding.matches(&moved) && active {
                     used = true;
                     self.moved(index, binding, &moved, out);
@@ -107,7 +107,7 @@ impl Router {
     /// Controls that become active with another layer may be anywhere and need new feedback.
     fn change_layer(&mut self) {
         for (index, state) in self.bindings.iter_mut().enumerate() {
-            if self.layers.has_turned(index) {
+            if self.layers.has_changed(index) {
                 state.pickup.release();
                 state.sent.forget();
             }
@@ -141,17 +141,17 @@ impl Router {
     /// Adds the feedback due; called thirty times a second.
     pub(super) fn feedback(&mut self, out: &mut Vec<FeedbackMessage>) {
         for (index, binding) in self.mapping.bindings.iter().enumerate() {
-            let Some(tell) = binding.feedback.as_ref().filter(|_| self.layers.at_work(index)) else { continue };
+            let Some(target) = binding.feedback.as_ref().filter(|_| self.layers.applies(index)) else { continue };
             let value = &self.values[binding.to as usize];
-            let Some(steps) = self.bindings[index].sent.tick(binding, tell, value) else { continue };
+            let Some(steps) = self.bindings[index].sent.tick(binding, target, value) else { continue };
             // The message of a light going off equals that of a released button, so it must not be expected as an echo.
             let echo = steps > 0 || !feedback::is_light(binding);
-            feedback::messages(tell.channel, tell.control, steps, |message| {
+            feedback::messages(target.channel, target.control, steps, |message| {
                 out.push(FeedbackMessage { message, echo })
             });
             if binding.has_own_feedback() {
-                self.controls.sent(tell.channel, tell.control, steps);
-                self.bindings[index].pickup.positioned(feedback::position(tell.control, steps));
+                self.controls.sent(target.channel, target.control, steps);
+                self.bindings[index].pickup.positioned(feedback::position(target.control, steps));
             }
         }
     }

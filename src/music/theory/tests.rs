@@ -98,7 +98,7 @@ fn tonics_and_keys_parse_in_the_spellings_musicians_use() {
 }
 
 #[test]
-fn keys_know_their_scale() {
+fn keys_contain_the_notes_of_their_scale() {
     let key = Key { tonic: 9, mode: Mode::Minor };
     assert!((0..12).filter(|pitch| key.contains(*pitch)).eq([0, 2, 4, 5, 7, 9, 11]));
 }

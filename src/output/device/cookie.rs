@@ -1,4 +1,4 @@
-//! PulseAudio's cookie file, by which clients prove that they belong to the same user.
+//! PulseAudio's cookie file, with which clients prove that they belong to the same user.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_is_made_once_for_the_user_alone() {
+    fn a_cookie_is_created_once_and_readable_by_the_user_alone() {
         let home = tempfile::tempdir().unwrap();
         make_in(home.path()).unwrap();
         let path = home.path().join(".config/pulse/cookie");
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_cookie_is_good_enough() {
+    fn an_existing_cookie_is_kept() {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join(".pulse-cookie"), [7; LENGTH]).unwrap();
         make_in(home.path()).unwrap();

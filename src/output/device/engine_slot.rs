@@ -18,7 +18,7 @@ pub(super) struct EngineSlot {
     leaving: AtomicBool,
     faded: AtomicBool,
     /// Frames requested by the stream, at 48 kHz, with or without an engine.
-    asked: AtomicU64,
+    requested: AtomicU64,
 }
 
 impl std::fmt::Debug for EngineSlot {
@@ -44,20 +44,20 @@ impl EngineSlot {
         engine
     }
 
-    /// Tells the callback to fade out; returns whether that was heard.
+    /// Tells the callback to fade out; returns whether the fade has been played.
     pub(super) fn fade(&self) -> bool {
         self.leaving.store(true, Relaxed);
         self.faded.load(Relaxed)
     }
 
     /// Frames requested by the stream so far.
-    pub(super) fn asked(&self) -> u64 {
-        self.asked.load(Relaxed)
+    pub(super) fn requested(&self) -> u64 {
+        self.requested.load(Relaxed)
     }
 
     /// For the callback: counts requested frames and returns whether the engine belongs here.
     pub(super) fn count(&self, frames: u64) -> bool {
-        self.asked.fetch_add(frames, Relaxed);
+        self.requested.fetch_add(frames, Relaxed);
         self.occupied.load(Relaxed)
     }
 
@@ -66,7 +66,7 @@ impl EngineSlot {
         self.leaving.load(Relaxed)
     }
 
-    /// For the callback: reports that the fade-out is complete and was heard.
+    /// For the callback: reports that the fade-out has been played.
     pub(super) fn set_faded(&self) {
         self.faded.store(true, Relaxed);
     }

@@ -56,7 +56,7 @@ impl Feed {
 
     /// Announces at the start of a callback how many device frames it requests, and how many are played before them.
     pub(super) fn announce(&mut self, frames: usize, latency: usize) {
-        // Servers hold up to two blocks besides.
+        // Servers hold up to two more blocks.
         self.held = latency + 2 * frames;
         let frames = (frames as f64 * self.ratio).ceil();
         // A stream that wakes up after it was given up has nothing to report.
@@ -71,7 +71,7 @@ impl Feed {
         let leaving = self.slot.is_leaving();
         self.silent = if leaving && self.level == 0.0 { self.silent + out.len() / self.channels } else { 0 };
         if let Some(mut engine) = self.slot.borrow() {
-            // After the fade-out it plays on unheard, so that its clock does not wait for the device.
+            // After the fade-out, the engine plays on inaudibly, so that its clock does not wait for the device.
             self.play(&mut engine, out, if leaving { 0.0 } else { 1.0 });
             self.slot.give_back(engine);
         } else {
@@ -177,7 +177,7 @@ mod tests {
             out
         };
         let mut sound = play(960);
-        assert!(sound.iter().all(|sample| *sample == 0.0), "nobody is here");
+        assert!(sound.iter().all(|sample| *sample == 0.0), "there is no engine");
         slot.settle(engine);
         sound.extend(play(4800));
         assert!(!slot.fade());
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_and_formats() {
+    fn channels_and_formats_are_converted() {
         let stereo: Vec<f32> = fill(48_000, 2, 9600);
         let mono: Vec<f32> = fill(48_000, 1, 9600);
         let six: Vec<f32> = fill(48_000, 6, 9600);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn another_rate_plays_the_same_music() {
+    fn other_sample_rates_play_the_same_music() {
         let energy = |samples: &[f32], rate: f32| samples.iter().map(|sample| sample * sample).sum::<f32>() / rate;
         let normal = energy(&fill(48_000, 2, 48_000), 48_000.0);
         let other = energy(&fill(44_100, 2, 44_100), 44_100.0);

@@ -29,8 +29,8 @@ pub(super) enum Pulse {
 pub(super) struct Heartbeat {
     begun: Instant,
     first: u64,
-    asked: u64,
-    looked: Instant,
+    requested: u64,
+    checked: Instant,
     last_beat: Instant,
     /// Minimum lead of the audio consumed over the time passed, in seconds, right before each request: in this window
     /// and in the previous one.
@@ -40,21 +40,21 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     /// Starts watching a stream that has requested this many frames so far.
-    pub(super) const fn new(now: Instant, asked: u64) -> Self {
-        Self { begun: now, first: asked, asked, looked: now, last_beat: now, least: [0.0; 2], window: now }
+    pub(super) const fn new(now: Instant, requested: u64) -> Self {
+        Self { begun: now, first: requested, requested, checked: now, last_beat: now, least: [0.0; 2], window: now }
     }
 
     /// Checks how much has been requested.
-    pub(super) fn look(&mut self, now: Instant, asked: u64) -> Pulse {
-        self.begun += now.duration_since(self.looked).saturating_sub(MAX_STEP);
-        self.looked = now;
-        let lead = frames_to_seconds(self.asked - self.first) - now.duration_since(self.begun).as_secs_f64();
-        if asked != self.asked {
+    pub(super) fn check(&mut self, now: Instant, requested: u64) -> Pulse {
+        self.begun += now.duration_since(self.checked).saturating_sub(MAX_STEP);
+        self.checked = now;
+        let lead = frames_to_seconds(self.requested - self.first) - now.duration_since(self.begun).as_secs_f64();
+        if requested != self.requested {
             if now.duration_since(self.window) > WINDOW {
                 (self.least, self.window) = ([f64::INFINITY, self.least[0]], now);
             }
             self.least[0] = self.least[0].min(lead);
-            (self.asked, self.last_beat) = (asked, now);
+            (self.requested, self.last_beat) = (requested, now);
             return Pulse::Beats;
         }
         if lead < self.least[0].min(self.least[1]) - STALL { Pulse::Stalls } else { Pulse::Rests }
@@ -67,7 +67,7 @@ impl Heartbeat {
 
     /// Whether anything was ever requested.
     pub(super) const fn has_begun(&self) -> bool {
-        self.asked != self.first
+        self.requested != self.first
     }
 }
 
@@ -75,16 +75,16 @@ impl Heartbeat {
 mod tests {
     use super::*;
 
-    /// Checks a stream every 10 ms for a minute; it takes `block` frames at a time, at `rate`, and stands idle during `stands`;
+    /// Checks a stream every 10 ms for a minute; it takes `block` frames at a time, at `rate`, and none during `idle`;
     /// returns the time of the first stall.
-    fn stalls(block: u64, rate: u64, stands: std::ops::Range<u64>) -> Option<u64> {
+    fn stalls(block: u64, rate: u64, idle: std::ops::Range<u64>) -> Option<u64> {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
-        let mut stood = 0;
+        let mut paused = 0;
         for ms in (0..60_000).step_by(10) {
-            stood += if stands.contains(&ms) { 10 } else { 0 };
-            let asked = (rate * (ms - stood) / 1000 / block + 1) * block;
-            if heartbeat.look(start + Duration::from_millis(ms), asked) == Pulse::Stalls {
+            paused += if idle.contains(&ms) { 10 } else { 0 };
+            let requested = (rate * (ms - paused) / 1000 / block + 1) * block;
+            if heartbeat.check(start + Duration::from_millis(ms), requested) == Pulse::Stalls {
                 return Some(ms);
             }
         }
@@ -101,7 +101,7 @@ mod tests {
         for block in [64, 1024, 4096] {
             let noticed = stalls(block, 48_000, 30_000..60_000).unwrap();
             assert!((30_600..31_000).contains(&noticed), "{block} frames at once: after {noticed} ms");
-            assert_eq!(stalls(block, 48_000, 30_000..30_300), None, "a hiccup");
+            assert_eq!(stalls(block, 48_000, 30_000..30_300), None, "a brief pause");
         }
         let noticed = stalls(96_000, 48_000, 30_000..60_000).unwrap();
         assert!(noticed < 33_000, "two seconds' worth at once: after {noticed} ms");
@@ -111,9 +111,9 @@ mod tests {
     fn a_stream_that_never_starts_is_reported() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
-        let mut look = |ms| heartbeat.look(start + Duration::from_millis(ms), 0);
-        assert!((0..=700).step_by(20).all(|ms| look(ms) == Pulse::Rests));
-        assert_eq!(look(720), Pulse::Stalls);
+        let mut check = |ms| heartbeat.check(start + Duration::from_millis(ms), 0);
+        assert!((0..=700).step_by(20).all(|ms| check(ms) == Pulse::Rests));
+        assert_eq!(check(720), Pulse::Stalls);
         assert!(!heartbeat.has_begun());
     }
 
@@ -122,9 +122,9 @@ mod tests {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
         for round in 1..10 {
-            let asked = 48_000 * round / 50;
-            assert_eq!(heartbeat.look(start + Duration::from_millis(1000 * round), asked - 1), Pulse::Beats);
-            assert_eq!(heartbeat.look(start + Duration::from_millis(1000 * round + 20), asked - 1), Pulse::Rests);
+            let requested = 48_000 * round / 50;
+            assert_eq!(heartbeat.check(start + Duration::from_millis(1000 * round), requested - 1), Pulse::Beats);
+            assert_eq!(heartbeat.check(start + Duration::from_millis(1000 * round + 20), requested - 1), Pulse::Rests);
         }
     }
 }

@@ -77,7 +77,8 @@ struct JackStream {
 }
 
 impl Stream for JackStream {
-    /// Follows a change of the block size, and connects to new playback ports. If they are the same as before, changes made by a patchbay are kept.
+    /// Follows a change of the block size, and connects to new playback ports. If they are the same as before, changes
+    /// made by a patchbay are kept.
     fn tend(&mut self) {
         let block = self.client.as_client().buffer_size();
         if block != self.block {

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_input_at_the_right_rate() {
+    fn input_is_consumed_at_the_right_rate() {
         let mut resampler = Resampler::new(44_100);
         let mut taken = 0;
         for _ in 0..44_100 {

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn stereo_comes_before_rate_and_rate_before_format() {
+    fn stereo_is_preferred_to_rate_and_rate_to_format() {
         let order = [
             config(2, (8000, 192_000), SampleFormat::F32),
             config(2, (48_000, 48_000), SampleFormat::I16),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_ends_with_the_null_output_and_nothing_else_does() {
+    fn only_auto_falls_back_to_the_null_output() {
         assert_eq!(routes(AudioHost::Auto, None).last(), Some(&Route::Null));
         for host in [AudioHost::Jack, AudioHost::Alsa, AudioHost::Pipewire, AudioHost::Pulse] {
             assert!(!routes(host, Some("usb")).contains(&Route::Null));

@@ -46,15 +46,15 @@ impl StreamThread {
             return Err(AudioError::Hung);
         }
         let slot = Arc::new(EngineSlot::default());
-        let (told, answer) = sync_channel(1);
+        let (opened, answer) = sync_channel(1);
         let (report, faults) = sync_channel(FAULT_CAPACITY);
         let (open, closed) = sync_channel(0);
         let (route, alive) = (route.clone(), Arc::clone(threads));
         let (own, status, last) = (Arc::clone(&slot), Arc::clone(status), report.clone());
         let run = move || {
             match start(&route, block_frames, &own, &status, &report) {
-                Ok(running) => serve(running, &told, &closed, &report),
-                Err(error) => drop(told.try_send(Err(error))),
+                Ok(running) => serve(running, &opened, &closed, &report),
+                Err(error) => drop(opened.try_send(Err(error))),
             }
             drop(alive);
         };
@@ -121,11 +121,11 @@ fn start(
 /// Keeps a stream open until it is no longer wanted.
 fn serve(
     mut running: Running,
-    told: &SyncSender<Result<String, AudioError>>,
+    opened: &SyncSender<Result<String, AudioError>>,
     closed: &Receiver<()>,
     report: &SyncSender<Fault>,
 ) {
-    let _ = told.try_send(Ok(running.name.clone()));
+    let _ = opened.try_send(Ok(running.name.clone()));
     while let Err(RecvTimeoutError::Timeout) = closed.recv_timeout(POLL_INTERVAL) {
         if running.lost.swap(false, Relaxed) {
             let _ = report.try_send(Fault::Lost("the server has stopped".to_owned()));

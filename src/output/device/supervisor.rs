@@ -83,8 +83,8 @@ impl Output {
         &self.status
     }
 
-    /// Switches to another route, within half a second unless it takes longer to open; if none in the configuration works, logs that and returns to the current
-    /// route. Does not block.
+    /// Switches to another route, within half a second unless it takes longer to open; if none in the configuration
+    /// works, logs that and returns to the current route. Does not block.
     pub fn configure(&self, config: AudioConfig) {
         self.wanted.set(config);
     }
@@ -164,7 +164,7 @@ impl Supervisor {
                 self.change(config);
             }
             self.watch();
-            self.look_for_a_way();
+            self.search_for_route();
             match &mut self.sound {
                 Sound::Engine(engine, _) => {
                     let block = self.config.block_frames.unwrap_or(BLOCK);
@@ -184,7 +184,7 @@ impl Supervisor {
     }
 
     /// Starts another search when due, and continues the current one.
-    fn look_for_a_way(&mut self) {
+    fn search_for_route(&mut self) {
         let now = Instant::now();
         if self.search.is_none() && matches!(self.sound, Sound::Engine(_, None)) && self.config.host != AudioHost::Null
         {
@@ -236,10 +236,10 @@ impl Supervisor {
                 Some(Ok(()))
             }
             Found::Null { tried } => {
-                self.play_into_nothing(&tried);
+                self.play_to_null_output(&tried);
                 Some(Ok(()))
             }
-            Found::NoWay { is_whole, error } => {
+            Found::NoRoute { is_whole, error } => {
                 self.after.retry = Instant::now() + RETRY_INTERVAL;
                 if is_whole {
                     self.after.retry_all = Instant::now() + RETRY_ALL_INTERVAL;
@@ -262,7 +262,7 @@ impl Supervisor {
     }
 
     /// Continues without a device.
-    fn play_into_nothing(&mut self, tried: &[String]) {
+    fn play_to_null_output(&mut self, tried: &[String]) {
         let by_choice = tried.is_empty();
         match tried.join("; ") {
             _ if by_choice => info!("playing to the null output"),
@@ -278,7 +278,7 @@ impl Supervisor {
     /// Checks the stream: takes over from one that has stalled, and leaves one that is lost.
     fn watch(&mut self) {
         let (Sound::Stream(playing) | Sound::Engine(_, Some(playing))) = &mut self.sound else { return };
-        let condition = playing.look();
+        let condition = playing.check();
         self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), condition) {
             (Sound::Engine(engine, Some(mut playing)), Condition::Beats) => {
                 info!("the audio server responds again");
@@ -326,8 +326,8 @@ impl Supervisor {
 
     /// Leaves the current route for another.
     fn change(&mut self, config: AudioConfig) {
-        let or_nothing = self.status.null.load(Relaxed);
-        self.search = Some(Search::new(&config, or_nothing, Some(config.clone())));
+        let allow_null = self.status.null.load(Relaxed);
+        self.search = Some(Search::new(&config, allow_null, Some(config.clone())));
         match std::mem::replace(&mut self.sound, Sound::Gone) {
             Sound::Engine(engine, playing) => {
                 if let Some(playing) = playing {
@@ -373,7 +373,7 @@ mod tests {
     use crate::files::config::AudioHost;
 
     #[test]
-    fn the_null_output_keeps_time_and_gives_the_engine_back() {
+    fn the_null_output_keeps_time_and_returns_the_engine() {
         let (ports, _ends) = ports();
         let config = AudioConfig { host: AudioHost::Null, device: None, block_frames: Some(256) };
         let begun = Instant::now();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn another_way_is_taken_up_and_one_that_does_not_work_is_left() {
+    fn a_working_route_replaces_the_current_one_and_a_failing_one_does_not() {
         let (ports, _ends) = ports();
         let config = |host, block| AudioConfig { host, device: None, block_frames: Some(block) };
         let output = Output::open(&config(AudioHost::Null, 256), Engine::new(ports, Arc::default())).unwrap();
@@ -406,13 +406,13 @@ mod tests {
         output.configure(config(AudioHost::Null, 1024));
         until("1024 frames", &|| status.block_frames() == 1024);
         output.configure(AudioConfig { device: Some("no such device".to_owned()), ..config(AudioHost::Alsa, 64) });
-        until("the other way is tried", &|| !output.wanted.is_waiting());
+        until("the other route is tried", &|| !output.wanted.is_waiting());
         let before = status.callbacks();
-        until("the sound goes on as before", &|| status.callbacks() > before + 20);
+        until("the audio continues as before", &|| status.callbacks() > before + 20);
         assert_eq!(status.block_frames(), 1024);
         assert!(status.connected() && status.is_null());
         output.configure(config(AudioHost::Null, 1024));
-        assert!(!output.wanted.is_waiting(), "it is played that way already");
+        assert!(!output.wanted.is_waiting(), "that configuration is already in use");
         assert!(output.close().is_some());
     }
 }

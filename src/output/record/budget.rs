@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_budget_ends_recording_and_deletes_nothing_unless_told_to() {
+    fn a_full_budget_ends_recording_and_deletes_nothing_unless_configured_to() {
         let (folder, paths) = folder();
         budget(3001, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap();
         let full = budget(3000, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_make_room_but_not_what_is_written_nor_what_is_not_ours() {
+    fn the_oldest_recordings_are_deleted_but_neither_the_current_one_nor_other_files() {
         let (folder, paths) = folder();
         budget(2001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).unwrap();
         assert_eq!(left(&paths), [true, false, true, true]);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_are_deleted() {
+    fn expired_recordings_are_deleted() {
         let (folder, paths) = folder();
         let budget = Budget { max_age: Some(Duration::from_secs(90)), ..budget(1 << 40, 0, WhenFull::Stop) };
         budget.make_room(folder.path(), None).unwrap();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_has_room() {
+    fn a_missing_folder_has_room() {
         budget(1, 0, WhenFull::Stop).make_room(Path::new("/nowhere/at/all"), None).unwrap();
     }
 }

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_limited_and_become_free_again() {
+    fn listeners_are_limited_and_make_room_when_they_leave() {
         let listeners = Listeners::default();
         let mut places: Vec<_> = (0..MAX_LISTENERS).map(|_| listeners.join().unwrap()).collect();
         assert!(listeners.join().is_none());

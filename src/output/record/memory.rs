@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_remembers_the_end() {
+    fn the_latest_frames_are_kept() {
         let mut memory = Memory::new();
         let all: Vec<[f32; 2]> = (0..FRAMES + 1000).map(|n| [n as f32, 0.0]).collect();
         assert_eq!(memory.last(10).concat().len(), 0);

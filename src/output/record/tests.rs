@@ -34,7 +34,7 @@ fn frame(n: usize) -> [f32; 2] {
 fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
         sleep(Duration::from_millis(2));
     }
 }
@@ -89,7 +89,7 @@ fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
 }
 
 #[test]
-fn a_take_begins_before_it_was_asked_for_and_has_a_name_to_read() {
+fn a_take_includes_its_pre_roll_and_has_a_readable_name() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(&dir.path().join("new folder"));
     play(&mut tap, 0, 100_000);
@@ -124,7 +124,7 @@ fn nothing_is_overwritten_and_no_sound_is_stored_twice() {
         total += read_wav(&path).len();
         paths.insert(path);
     }
-    assert_eq!((paths.len(), total), (20, 2000), "a pre-roll does not reach into the take before");
+    assert_eq!((paths.len(), total), (20, 2000), "a pre-roll does not reach into the previous take");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_take_ends_at_its_limit() {
 }
 
 #[test]
-fn flac_holds_the_same() {
+fn flac_stores_the_same_audio() {
     let dir = tempfile::tempdir().unwrap();
     // Shorter than a block, and not a multiple of one.
     for length in [1000, 50_001] {
@@ -167,14 +167,14 @@ fn a_full_disk_is_reported_by_every_format() {
 }
 
 #[test]
-fn a_folder_that_takes_nothing_fails_the_take_and_nothing_else() {
+fn an_unwritable_folder_fails_the_take_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(Path::new("/proc/nothing"));
     recorder.start(take(Format::Wav, 0, None)).unwrap();
     wait_until("the trouble", || recorder.status().trouble().is_some());
     let failure = recorder.status().take_failure().unwrap();
     assert!(failure.contains("/proc/nothing") && !recorder.status().recording(), "{failure}");
-    assert_eq!(recorder.status().take_failure(), None, "told once");
+    assert_eq!(recorder.status().take_failure(), None, "reported once");
     play(&mut tap, 0, 150_000);
 
     let budget = Budget::of(&RecordingsConfig::default());
@@ -186,7 +186,7 @@ fn a_folder_that_takes_nothing_fails_the_take_and_nothing_else() {
 }
 
 #[test]
-fn a_take_ends_where_there_is_no_more_room_and_is_whole() {
+fn a_take_ends_intact_when_there_is_no_more_space() {
     let dir = tempfile::tempdir().unwrap();
     // Three and a half megabytes: twelve seconds.
     let config = RecordingsConfig { max_gb: 0.0035, keep_free_gb: 0.0, ..RecordingsConfig::default() };
@@ -198,7 +198,7 @@ fn a_take_ends_where_there_is_no_more_room_and_is_whole() {
     let read = read_wav(&path);
     assert!(read.len() >= 480_000 && read.len() < 1_100_000, "{}", read.len());
     close(&read, 0);
-    assert_eq!(recorder.status().take_recorded().len(), 1, "what there is of it counts");
+    assert_eq!(recorder.status().take_recorded().len(), 1, "the part that was written counts");
     recorder.start(take(Format::Wav, 0, None)).unwrap();
     wait_until("a refusal", || recorder.status().take_failure().is_some());
 }
@@ -215,7 +215,7 @@ fn a_folder_that_is_deleted_or_moved_under_a_take_is_noticed() {
         play(&mut tap, 10_000, 110_000);
         wait_until("the trouble", || recorder.status().trouble().is_some());
         assert!(recorder.status().take_failure().unwrap().contains("moved or deleted"));
-        assert!(recorder.status().take_recorded().is_empty(), "nothing is claimed to be recorded");
+        assert!(recorder.status().take_recorded().is_empty(), "no recording is reported");
 
         let path = begin(&recorder, format, 0, None);
         play(&mut tap, 0, 10_000);
@@ -224,7 +224,7 @@ fn a_folder_that_is_deleted_or_moved_under_a_take_is_noticed() {
         play(&mut tap, 10_000, 110_000);
         wait_until("the trouble", || recorder.status().trouble().is_some());
         let (_, read) = decode(&away.join(path.file_name().unwrap()));
-        assert!(read.len() >= 48_000, "what was written is whole where it is now: {}", read.len());
+        assert!(read.len() >= 48_000, "the part that was written is intact in its new place: {}", read.len());
     }
 }
 

@@ -164,36 +164,36 @@ mod tests {
         }
     }
 
-    /// What libsndfile, which knows RF64, says of a file, and how many frames it finds.
-    fn counted_by_others(path: &std::path::Path) -> (String, u64) {
+    /// What libsndfile, which supports RF64, reports about a file, and how many frames it finds.
+    fn libsndfile_info(path: &std::path::Path) -> (String, u64) {
         let info = std::process::Command::new("sndfile-info").arg(path).output();
-        let said = info.expect("sndfile-info is needed: apt-get install sndfile-programs").stdout;
-        let said = String::from_utf8(said).unwrap();
+        let report = info.expect("sndfile-info is needed: apt-get install sndfile-programs").stdout;
+        let report = String::from_utf8(report).unwrap();
         let frames =
-            said.lines().find_map(|line| line.strip_prefix("Frames      : ")).unwrap_or_else(|| panic!("{said}"));
-        (said.clone(), frames.trim().parse().unwrap())
+            report.lines().find_map(|line| line.strip_prefix("Frames      : ")).unwrap_or_else(|| panic!("{report}"));
+        (report.clone(), frames.trim().parse().unwrap())
     }
 
     #[test]
-    fn a_file_that_grows_beyond_four_gigabytes_is_read_by_others() {
+    fn a_file_that_grows_beyond_four_gigabytes_is_read_by_libsndfile() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("long.wav");
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
         let mut wav = WavFile::new(file, Bits::TwentyFour).unwrap();
-        // Ten frames short of the limit, without their weight on the disk.
+        // A sparse file ten frames short of the limit.
         let room = u64::from(u32::MAX) + 8 - header(Bits::TwentyFour, 0).len() as u64;
         let before = room / 6 - 10;
         wav.written = before * 6;
         wav.file.set_len(header(Bits::TwentyFour, 0).len() as u64 + wav.written).unwrap();
         wav.flush().unwrap();
-        let (said, frames) = counted_by_others(&path);
-        assert!(frames == before && said.contains("RIFF"), "{said}");
+        let (report, frames) = libsndfile_info(&path);
+        assert!(frames == before && report.contains("RIFF"), "{report}");
         for _ in 0..2 * 100_000 {
             wav.write(0x0012_3456).unwrap();
         }
         wav.flush().unwrap();
-        let (said, frames) = counted_by_others(&path);
-        assert!(frames == before + 100_000 && said.contains("RF64"), "{said}");
+        let (report, frames) = libsndfile_info(&path);
+        assert!(frames == before + 100_000 && report.contains("RF64"), "{report}");
         let mut last = [0; 6];
         wav.file.seek(SeekFrom::End(-6)).unwrap();
         std::io::Read::read_exact(&mut wav.file, &mut last).unwrap();

@@ -260,7 +260,7 @@ impl Worker {
     /// The recording so far.
     fn recorded(&mut self, recording: &Recording) -> Recorded {
         let frames = recording.start..recording.start + recording.frames();
-        // Nobody asked for the emergency recording, so a take may reach back into it.
+        // Nobody requested the emergency recording, so a take may reach back into it.
         if recording.take.limit.is_none() {
             self.ended = frames.end;
         }

@@ -105,10 +105,10 @@ pub(crate) enum Wanted {
     },
 }
 
-/// A setlist as it is listed.
+/// A setlist in the list.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct SetlistCard {
-    /// What `/melos/setlist` takes.
+    /// The value for `/melos/setlist`.
     id: String,
     name: String,
     entries: Vec<EntryCard>,
@@ -134,7 +134,7 @@ struct Shown {
     wanted: VecDeque<Wanted>,
 }
 
-/// The shared lists; see the module.
+/// The shared lists; see the module documentation.
 #[derive(Debug, Default)]
 pub(crate) struct ApiState {
     shown: Mutex<Shown>,

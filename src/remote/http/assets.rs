@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn browsers_get_it_compressed_and_others_as_it_is() {
+    async fn browsers_get_it_compressed_and_other_clients_do_not() {
         let asset = &ASSETS[1];
         for (accepted, is_compressed) in
             [(Some("gzip, deflate, br"), true), (Some("br, gzip;q=0"), false), (Some("gzip2"), false), (None, false)]

@@ -90,7 +90,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Opens the pieces in a folder. Those unfinished when the program stopped have failed.
+    /// Opens the pieces in a folder. Those that were unfinished when the program stopped are marked as failed.
     pub(super) fn open(folder: PathBuf, places: Vec<String>, api: Arc<ApiState>) -> Self {
         let mut pieces = BTreeMap::new();
         for mut piece in read(&folder) {
@@ -221,13 +221,13 @@ impl Pieces {
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("the process has no output".to_owned());
         };
-        let complaint = tokio::spawn(async move {
-            let mut said = Vec::new();
+        let error_output = tokio::spawn(async move {
+            let mut stderr = Vec::new();
             let mut err = err;
-            let _ = (&mut err).take(MAX_STDERR).read_to_end(&mut said).await;
+            let _ = (&mut err).take(MAX_STDERR).read_to_end(&mut stderr).await;
             // Any further output is discarded, so that the process never blocks on it.
             let _ = tokio::io::copy(&mut err, &mut tokio::io::sink()).await;
-            String::from_utf8_lossy(&said).into_owned()
+            String::from_utf8_lossy(&stderr).into_owned()
         });
         let (begun, mut lines) = (Instant::now(), BufReader::new(out).lines());
         loop {
@@ -249,8 +249,8 @@ impl Pieces {
             }
         }
         let status = child.wait().await.map_err(|error| error.to_string())?;
-        let said = complaint.await.unwrap_or_default();
-        if status.success() { Ok(()) } else { Err(last_words(&said).unwrap_or_else(|| status.to_string())) }
+        let stderr = error_output.await.unwrap_or_default();
+        if status.success() { Ok(()) } else { Err(failure_reason(&stderr).unwrap_or_else(|| status.to_string())) }
     }
 
     fn note(&self, id: u64, progress: &Progress, passed: Duration) {
@@ -312,8 +312,8 @@ fn read(folder: &Path) -> Vec<Piece> {
 }
 
 /// Extracts the reason from a failed process's output.
-fn last_words(said: &str) -> Option<String> {
-    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+fn failure_reason(stderr: &str) -> Option<String> {
+    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines().find_map(|line| line.strip_prefix("Error: ").or_else(|| line.strip_prefix("error: ")));
     error.or_else(|| lines().next_back()).map(str::to_owned)
 }
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_found_again() {
+    fn pieces_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let before = pieces(folder.path());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -363,9 +363,9 @@ mod tests {
 
     #[test]
     fn the_reason_is_the_process_error_message() {
-        let said = "2026 INFO loading\nError: there is no preset \"x\"\n\nCaused by: nothing\n";
-        assert_eq!(last_words(said).as_deref(), Some("there is no preset \"x\""));
-        assert_eq!(last_words("killed\n").as_deref(), Some("killed"));
-        assert_eq!(last_words(" \n"), None);
+        let stderr = "2026 INFO loading\nError: there is no preset \"x\"\n\nCaused by: nothing\n";
+        assert_eq!(failure_reason(stderr).as_deref(), Some("there is no preset \"x\""));
+        assert_eq!(failure_reason("killed\n").as_deref(), Some("killed"));
+        assert_eq!(failure_reason(" \n"), None);
     }
 }

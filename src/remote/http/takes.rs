@@ -89,7 +89,7 @@ pub(super) async fn act(
     if recording.on && recording.name.as_ref() == Some(&name) {
         return Err(Refusal::conflict(format!("{name} is being recorded; stop the recording first")));
     }
-    let now = http.on_disk(move || carry_out(&path, act)).await??;
+    let now = http.on_disk(move || apply(&path, act)).await??;
     http.api.takes_changed();
     Ok(Json(json!({ "name": now })))
 }
@@ -108,7 +108,7 @@ fn is_recording(path: &Path) -> bool {
 }
 
 /// Renames or deletes a take with its log; returns its new name.
-fn carry_out(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
+fn apply(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
     let log = path.with_extension("log");
     match act {
         Act::Delete(true) => {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mood_is_in_the_name_that_the_recorder_gives() {
+    fn the_mood_is_read_from_the_recorders_file_name() {
         for (name, expected) in [
             ("2026-11-28_16.55.01_calm.wav", Some("calm")),
             ("2026-11-28_16.55.01_angry-2.flac", Some("angry")),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_is_that_of_the_file() {
+    fn the_length_is_read_from_the_header() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.wav");
         let spec = hound::WavSpec {
@@ -233,15 +233,15 @@ mod tests {
     }
 
     #[test]
-    fn a_take_keeps_its_log_and_its_ending_and_overwrites_nothing() {
+    fn a_renamed_take_keeps_its_log_and_extension_and_overwrites_nothing() {
         let folder = folder_with(&["a.wav", "a.log", "b.wav"]);
         let at = |name: &str| folder.path().join(name);
-        let rename = |from: &str, to: &str| carry_out(&at(from), Act::Rename(to.to_owned()));
+        let rename = |from: &str, to: &str| apply(&at(from), Act::Rename(to.to_owned()));
         assert!(rename("a.wav", "b").is_err() && rename("a.wav", "../c").is_err() && rename("a.wav", " ").is_err());
         assert_eq!(rename("a.wav", "Evening.wav").unwrap().as_deref(), Some("Evening.wav"));
         assert_eq!(fs::read_to_string(at("Evening.log")).unwrap(), "a.log");
         assert_eq!(fs::read_to_string(at("b.wav")).unwrap(), "b.wav");
-        carry_out(&at("Evening.wav"), Act::Delete(true)).unwrap();
+        apply(&at("Evening.wav"), Act::Delete(true)).unwrap();
         assert!(!at("Evening.wav").exists() && !at("Evening.log").exists());
     }
 }

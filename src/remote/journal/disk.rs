@@ -16,7 +16,7 @@ const FILES: [&str; 2] = ["events.log", "events.log.1"];
 const WAITING: usize = 1024;
 const MEGABYTE: u64 = 1_000_000;
 /// Maximum lines returned by a read: the last ones.
-const MOST: usize = 20_000;
+const MAX_LINES: usize = 20_000;
 
 /// The journal of this process.
 static DISK: OnceLock<Disk> = OnceLock::new();
@@ -60,7 +60,7 @@ pub(crate) fn since(at: u64) -> Option<io::Result<Vec<Line>>> {
     DISK.get().map(|disk| read(&disk.folder, at))
 }
 
-/// The same for a folder, whose daemon may have ended.
+/// Like [`since`], but for any folder, whose daemon may have ended.
 ///
 /// # Errors
 /// When a file cannot be read; a missing file is not an error.
@@ -76,7 +76,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
             // Ignores a line truncated by a power cut.
             let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
             if line.at >= since {
-                if found.len() == MOST {
+                if found.len() == MAX_LINES {
                     found.pop_front();
                 }
                 found.push_back(line);
@@ -154,7 +154,7 @@ mod tests {
         );
         let all = read(folder.path(), 0).unwrap();
         assert!(all.len() > 100 && all.last() == Some(&line(999)), "{}", all.len());
-        assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "nothing is missing between");
+        assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "no line is missing in between");
         assert_eq!(read(folder.path(), 990).unwrap().len(), 10);
         // It continues where it was, ignoring a partial line.
         OpenOptions::new()

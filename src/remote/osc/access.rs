@@ -17,7 +17,7 @@ const MAX_ADDRESSES: usize = 256;
 /// A secret is valid for one to two of these.
 const SLOT: Duration = Duration::from_secs(30);
 
-/// What a client asked for when it was sent a secret.
+/// What a client requested when it was sent a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Wish {
     /// The state and all changes.
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(access.confirm(SocketAddr::from(([192, 0, 2, 8], 9001)), &token, now), None);
         assert_eq!(access.confirm(client(50_000), &token, now), Some((Wish::Subscribe, client(9001))));
         assert!(access.knows(client(9001), now) && !access.knows(client(50_000), now));
-        assert!(!access.knows(client(9001), now + VALIDITY), "not for good");
+        assert!(!access.knows(client(9001), now + VALIDITY), "not forever");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) struct Connection {
     outbox: Outbox,
 }
 
-/// The replies to a datagram. Each is sent once, however often the datagram asks for it, so that no datagram costs more
+/// The replies to a datagram. Each is sent once, however often the datagram requests it, so that no datagram costs more
 /// than the full state.
 #[derive(Default)]
 struct Wanted {
@@ -122,7 +122,7 @@ impl Connection {
                 if self.access.knows(to, now) {
                     self.subscribe(from, to, now);
                 } else {
-                    self.ask_to_confirm(Wish::Subscribe, to, bytes, now);
+                    self.request_confirmation(Wish::Subscribe, to, bytes, now);
                 }
             }
             Request::Confirm(token) => match self.access.confirm(from, &token, now) {
@@ -161,7 +161,7 @@ impl Connection {
     }
 
     /// Sends a secret to an address, to be returned.
-    fn ask_to_confirm(&mut self, wish: Wish, to: SocketAddr, bytes: usize, now: Instant) {
+    fn request_confirmation(&mut self, wish: Wish, to: SocketAddr, bytes: usize, now: Instant) {
         let secret = message::confirm(self.access.token(wish, to, now));
         self.outbox.reply(to, vec![secret], bytes * MAX_AMPLIFICATION, now);
     }
@@ -182,9 +182,9 @@ impl Connection {
         if replies.is_empty() {
             return;
         }
-        let most = if self.access.knows(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
-        if !self.outbox.reply(to, replies, most, now) && most < usize::MAX {
-            self.ask_to_confirm(Wish::Read, to, bytes, now);
+        let limit = if self.access.knows(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
+        if !self.outbox.reply(to, replies, limit, now) && limit < usize::MAX {
+            self.request_confirmation(Wish::Read, to, bytes, now);
         }
     }
 

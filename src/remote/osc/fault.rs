@@ -14,7 +14,8 @@ use crate::remote::log_limiter::{LogLimiter, and_more};
 pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
 /// Maximum nesting depth of bundles and of arrays.
 pub(super) const MAX_DEPTH: usize = 8;
-/// Maximum address length in bytes: several times the longest address, to leave room for patterns that match many addresses.
+/// Maximum address length in bytes: several times the longest address, to leave room for patterns that match many
+/// addresses.
 pub(super) const MAX_ADDRESS: usize = 255;
 
 /// Why a packet, or a message in it, was refused.

@@ -57,7 +57,7 @@ pub(super) struct Feedback {
     /// Subscribers of an earlier run, until there are values to send.
     earlier: Vec<Subscription>,
     /// Whether any notice has arrived; before that, values are defaults and may not be current.
-    told: bool,
+    values_known: bool,
 }
 
 /// A stream's newest message, and whether it is still to be sent.
@@ -104,7 +104,7 @@ impl Feedback {
             streams: Default::default(),
             subscribers: Vec::new(),
             earlier: Vec::new(),
-            told: false,
+            values_known: false,
         }
     }
 
@@ -260,7 +260,7 @@ impl Feedback {
 
     /// Processes a notice; beats, bars, chords, notes and onsets are sent at once, the rest with [`Feedback::tick`].
     pub(super) fn notice(&mut self, notice: Notice, out: &Outbox) {
-        self.told = true;
+        self.values_known = true;
         let stream = message::stream(&notice);
         match notice {
             Notice::Value(param, value) => self.values[param as usize] = value,
@@ -286,7 +286,7 @@ impl Feedback {
 
     /// Sends what has changed since the last tick; called every [`INTERVAL`].
     pub(super) fn tick(&mut self, now: Instant, out: &Outbox) {
-        if self.told {
+        if self.values_known {
             self.begin_earlier(now);
         }
         for subscriber in &mut self.subscribers {
@@ -294,8 +294,8 @@ impl Feedback {
                 let quiet = subscriber.is_quiet(index, now);
                 let param = TABLE[index].param;
                 // A lead chord is reported at this address once it sounds.
-                let told = param == Param::Chord && subscriber.known[index].is_some();
-                if quiet || told || subscriber.known[index].as_ref() == Some(value) {
+                let reported = param == Param::Chord && subscriber.known[index].is_some();
+                if quiet || reported || subscriber.known[index].as_ref() == Some(value) {
                     continue;
                 }
                 // What cannot be sent now is sent with the next tick.

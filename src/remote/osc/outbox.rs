@@ -40,13 +40,13 @@ impl Outbox {
         encode(message).is_some_and(|bytes| self.pass_on(to, bytes))
     }
 
-    /// Queues the replies to one datagram: all, or none if they exceed `most` bytes or the rate limit.
-    pub(super) fn reply(&mut self, to: SocketAddr, messages: Vec<OscMessage>, most: usize, now: Instant) -> bool {
+    /// Queues the replies to one datagram: all, or none if they exceed `limit` bytes or the rate limit.
+    pub(super) fn reply(&mut self, to: SocketAddr, messages: Vec<OscMessage>, limit: usize, now: Instant) -> bool {
         let datagrams: Vec<_> = messages.into_iter().filter_map(encode).collect();
         let bytes: usize = datagrams.iter().map(Vec::len).sum();
         let gained = now.saturating_duration_since(self.filled).as_secs_f64() * REPLY_BYTES;
         (self.replies_left, self.filled) = ((self.replies_left + gained).min(REPLY_BYTES), now);
-        if bytes > most || bytes as f64 > self.replies_left {
+        if bytes > limit || bytes as f64 > self.replies_left {
             self.counters.lost(Loss::OscUnsent, datagrams.len() as u64);
             return false;
         }

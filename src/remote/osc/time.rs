@@ -85,18 +85,20 @@ mod tests {
                 turn + Duration::from_secs(seconds_after as u64)
             };
             let now = Now { monotonic: Instant::now(), wall };
-            let Ok(When::At(at)) = when(tag(now, 1_500), now) else { panic!("{seconds_after}: lies ahead") };
+            let Ok(When::At(at)) = when(tag(now, 1_500), now) else {
+                panic!("{seconds_after}: the tag is in the future")
+            };
             assert!((at - now.monotonic).abs_diff(Duration::from_millis(1_500)) < Duration::from_micros(1));
             assert_eq!(when(tag(now, -1_500), now), Ok(When::Late), "{seconds_after}");
         }
-        // Read today, that is years ahead and not in the past.
+        // Seen from today, that is years ahead and not in the past.
         assert!(matches!(when(OscTime { seconds: 5, fractional: 0 }, Now::take()), Err(Fault::TooEarly(_))));
     }
 
     #[test]
     fn tags_are_placed_on_the_monotonic_clock() {
         let now = Now::take();
-        let Ok(When::At(at)) = when(tag(now, 250), now) else { panic!("lies ahead") };
+        let Ok(When::At(at)) = when(tag(now, 250), now) else { panic!("the tag is in the future") };
         let ahead = at - now.monotonic;
         assert!(ahead.abs_diff(Duration::from_millis(250)) < Duration::from_micros(1), "{ahead:?}");
         assert_eq!(when(tag(now, -1), now), Ok(When::Late));

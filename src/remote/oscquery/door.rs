@@ -1,7 +1,7 @@
 //! HTTP access control, for every path, and the security headers of every response.
 //!
-//! A browser on the stage machine or in its network also runs strangers' pages. It sends the host name it believes to
-//! be talking to in `Host`, and the page that makes the request in `Origin`. Both are checked against Melos's own names
+//! A browser on the stage machine or in its network also runs strangers' pages. It sends the host name it believes it
+//! is talking to in `Host`, and the page that makes the request in `Origin`. Both are checked against Melos's own names
 //! and addresses, not against each other: a stranger's name that resolves to this machine (DNS rebinding) would agree
 //! with itself.
 
@@ -97,7 +97,7 @@ impl Door {
         if let Some(host) = request.uri().host().filter(|host| !self.knows(host, local)) {
             return Some(Refusal::Host(host.to_owned()));
         }
-        if !self.welcomes(headers, local) || is_foreign(request.method(), headers) {
+        if !self.accepts_origin(headers, local) || is_foreign(request.method(), headers) {
             return Some(Refusal::Origin);
         }
         if !self.admits(headers, ends) {
@@ -108,7 +108,7 @@ impl Door {
     }
 
     /// Whether the requesting page, if any, is this machine's own or a local file.
-    fn welcomes(&self, headers: &HeaderMap, local: IpAddr) -> bool {
+    fn accepts_origin(&self, headers: &HeaderMap, local: IpAddr) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
         if origin == "file://" {
@@ -139,7 +139,7 @@ impl Door {
 
 impl Door {
     /// Logs an attempt with a wrong password.
-    fn complain(&self, client: IpAddr) {
+    fn log_wrong_password(&self, client: IpAddr) {
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(suppressed) = limiter.admit("password", &client.to_string(), Instant::now()) {
             tracing::warn!(%client, "HTTP: wrong password{}", and_more(suppressed));
@@ -171,7 +171,7 @@ pub(super) async fn guard(
     };
     if response.status() == StatusCode::UNAUTHORIZED {
         if tried {
-            door.complain(ends.client.ip());
+            door.log_wrong_password(ends.client.ip());
         }
         sleep(GUESS_DELAY.saturating_sub(begun.elapsed())).await;
     } else if let Some((_, key)) = &door.password {

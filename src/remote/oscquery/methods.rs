@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arrays_are_as_long_as_the_type() {
+    fn attribute_arrays_are_as_long_as_the_type() {
         for stream in &STREAMS {
             for length in [stream.ranges.len(), stream.units.len()] {
                 assert!(length == 0 || length == stream.types.len(), "{}", stream.path);

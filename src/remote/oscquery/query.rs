@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_on_every_address_names_the_one_it_was_reached_at() {
+    fn a_server_on_every_address_names_the_one_the_client_reached() {
         let info = host_info(
             "0.0.0.0:9000".parse().unwrap(),
             "[::]:9080".parse().unwrap(),

@@ -63,12 +63,12 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, room: &Arc<Sl
             continue;
         };
         let _ = stream.set_nodelay(true);
-        tokio::spawn(attend(stream, Ends { local, client }, router.clone(), place));
+        tokio::spawn(serve_connection(stream, Ends { local, client }, router.clone(), place));
     }
 }
 
 /// Serves one connection.
-async fn attend(stream: TcpStream, ends: Ends, router: Router, place: Slot) {
+async fn serve_connection(stream: TcpStream, ends: Ends, router: Router, place: Slot) {
     let place = Arc::new(place);
     let seat = Arc::clone(&place);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -78,7 +78,7 @@ async fn attend(stream: TcpStream, ends: Ends, router: Router, place: Slot) {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(ends));
             let response = router.oneshot(request).await?;
-            // An endless response, such as the audio stream, is never idle; any other is as good as sent.
+            // An endless response, such as the audio stream, is never idle; any other counts as sent.
             place.is(response.body().size_hint().exact().is_some(), Instant::now());
             Ok::<_, Infallible>(response)
         }

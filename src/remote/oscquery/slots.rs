@@ -70,8 +70,8 @@ impl Slots {
 
 impl Taken {
     /// Evicts an idle connection; `None` if no candidate is idle.
-    fn evict(&mut self, asked: impl Fn(&Seat) -> bool) -> Option<()> {
-        let idle = self.seats.iter().filter(|(_, seat)| seat.idle.load(Ordering::Relaxed) && asked(seat));
+    fn evict(&mut self, is_candidate: impl Fn(&Seat) -> bool) -> Option<()> {
+        let idle = self.seats.iter().filter(|(_, seat)| seat.idle.load(Ordering::Relaxed) && is_candidate(seat));
         let number = idle.min_by_key(|(_, seat)| seat.active()).map(|(number, _)| *number)?;
         let seat = self.seats.remove(&number)?;
         seat.leave.notify_one();
@@ -112,7 +112,7 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn is_sent_away(place: &Slot) -> bool {
+    fn is_evicted(place: &Slot) -> bool {
         // A permit that is already there is seen at the first poll.
         let mut waiting = std::pin::pin!(place.until_evicted());
         waiting.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
@@ -126,7 +126,7 @@ mod tests {
         taken[0].is(true, at(10));
         taken[1].is(false, at(1));
         let newcomer = slots.take(HERE, at(11)).unwrap();
-        assert_eq!([0, 1, 2].map(|index| is_sent_away(&taken[index])), [false, false, true]);
+        assert_eq!([0, 1, 2].map(|index| is_evicted(&taken[index])), [false, false, true]);
         newcomer.is(false, at(12));
         taken[0].is(false, at(12));
         assert!(slots.take(HERE, at(13)).is_none(), "nobody is idle");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn one_host_cannot_take_all() {
+    fn one_host_cannot_take_all_slots() {
         let (slots, now) = (Slots::new(8, 2), Instant::now());
         let host: IpAddr = "192.0.2.7".parse().unwrap();
         let first: Vec<_> = (0..2).map(|_| slots.take(host, now).unwrap()).collect();

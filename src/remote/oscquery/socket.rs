@@ -51,25 +51,25 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Slot
     let (mut tick, mut life) = (interval(INTERVAL), interval(PING_INTERVAL));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     life.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut heard, mut pings) = (Instant::now(), 0);
+    let (mut last_message, mut pings) = (Instant::now(), 0);
     loop {
         let messages = tokio::select! {
             received = socket.recv() => match received {
                 Some(Ok(message)) => {
-                    heard = Instant::now();
+                    last_message = Instant::now();
                     pings += u32::from(matches!(message, Message::Ping(_) | Message::Pong(_)));
                     if pings > MAX_PINGS {
                         return;
                     }
                     let replies = session.receive(&message);
-                    place.is(session.listening.is_empty(), heard);
+                    place.is(session.listening.is_empty(), last_message);
                     encoded(replies)
                 }
                 Some(Err(_)) | None => return,
             },
             now = tick.tick() => encoded(session.listening.due(&session.shared.known(), now.into_std())),
             _ = life.tick() => {
-                if heard.elapsed() > 2 * PING_INTERVAL {
+                if last_message.elapsed() > 2 * PING_INTERVAL {
                     return;
                 }
                 pings = 0;
@@ -160,7 +160,7 @@ impl Session {
     fn take(&mut self, request: Request, now: Instant, replies: &mut Replies) {
         match request {
             Request::Set(param, value, due) => {
-                self.listening.heard(param, &value, due.unwrap_or(now));
+                self.listening.own_change(param, &value, due.unwrap_or(now));
                 self.push(ControlEvent::Set(param, value), due);
             }
             Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due),
@@ -172,7 +172,7 @@ impl Session {
             }
             Request::State => replies.methods[..TABLE.len()].fill(true),
             Request::Ping(arguments) => replies.pong = Some(arguments),
-            // The answer goes to listeners of `/melos/learn`.
+            // The result goes to listeners of `/melos/learn`.
             Request::Learn(request) => self.shared.inbox.learn(request, None),
             // UDP only; LISTEN and IGNORE replace these.
             Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {}

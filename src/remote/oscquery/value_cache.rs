@@ -149,27 +149,27 @@ impl Listening {
     }
 
     /// The client itself has set a parameter.
-    pub(super) fn heard(&mut self, param: Param, value: &Value, now: Instant) {
-        if let Some(heard) = self.methods.get_mut(&(param as usize)) {
-            heard.own = arguments(param, value);
-            heard.quiet_until = Some(now + ECHO_GUARD);
+    pub(super) fn own_change(&mut self, param: Param, value: &Value, now: Instant) {
+        if let Some(state) = self.methods.get_mut(&(param as usize)) {
+            state.own = arguments(param, value);
+            state.quiet_until = Some(now + ECHO_GUARD);
         }
     }
 
     /// The messages that the client has not received.
     pub(super) fn due(&mut self, known: &ValueCache, now: Instant) -> Vec<OscMessage> {
         let mut messages = Vec::new();
-        for (method, heard) in &mut self.methods {
-            let quiet = heard.quiet_until.is_some_and(|until| until > now);
-            if quiet || heard.version == known.versions[*method] {
+        for (method, state) in &mut self.methods {
+            let quiet = state.quiet_until.is_some_and(|until| until > now);
+            if quiet || state.version == known.versions[*method] {
                 continue;
             }
-            let missed = known.versions[*method] - std::mem::replace(&mut heard.version, known.versions[*method]);
+            let missed = known.versions[*method] - std::mem::replace(&mut state.version, known.versions[*method]);
             if method_of(NOTE) == Some(*method) {
                 messages.extend(known.newest_notes(missed));
                 continue;
             }
-            let own = heard.own.take();
+            let own = state.own.take();
             if own.is_none() || own != known.values.arguments[*method] {
                 messages.extend(known.listener_message(*method));
             }
@@ -208,10 +208,10 @@ mod tests {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         listening.listen(Param::Reverb as usize, &known);
         listening.due(&known, now);
-        listening.heard(Param::Reverb, &Value::Number(0.5), now);
+        listening.own_change(Param::Reverb, &Value::Number(0.5), now);
         known.update(&number(0.5));
         assert!(sent(&mut listening, &known, now + ECHO_GUARD).is_empty());
-        listening.heard(Param::Reverb, &Value::Number(0.6), now);
+        listening.own_change(Param::Reverb, &Value::Number(0.6), now);
         known.update(&number(0.7));
         assert!(sent(&mut listening, &known, now).is_empty(), "while its fader may still move");
         assert_eq!(sent(&mut listening, &known, now + ECHO_GUARD), [[OscType::Float(0.7)]]);

@@ -58,12 +58,9 @@ impl LogFile {
         let (sender, requests) = sync_channel(WAITING);
         let log = Log::new(path, config, Arc::clone(&ended), troubles.clone());
         let troubled = troubles.clone();
-        // A line may be missing, and without it the rest cannot be performed again.
+        // A line may be missing, and without it the rest cannot be replayed.
         let lost = move || {
-            troubled.set(
-                Part::ControlLog,
-                "what writes it met an error in the program; the control log of this session ends",
-            );
+            troubled.set(Part::ControlLog, "the thread that writes it panicked; the control log of this session ends");
         };
         let thread = threads::spawn_mortal("melos-log", move || log.serve(&header, &requests), lost)?;
         Ok(Self { requests: Some(sender), thread: Some(thread), ended, troubles })

@@ -16,7 +16,7 @@ use crate::quote::listed;
 use crate::threads;
 
 /// Maximum problems logged at a time.
-const MOST_SAID: usize = 16;
+const MAX_LOGGED: usize = 16;
 
 /// The current contents of the files.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Reloaded {
     pub(super) presets: Library<Preset>,
     /// All setlists, likewise.
     pub(super) setlists: Library<Setlist>,
-    /// Names of the presets that came or hold something else.
+    /// Names of the presets that are new or have changed.
     pub(super) changed: Vec<String>,
     /// All mappings, if any changed.
     pub(super) mappings: Option<Vec<Mapping>>,
@@ -43,7 +43,7 @@ pub(super) struct Files {
     /// Whether the configuration file existed.
     configured: bool,
     /// The last problems found.
-    said: Vec<Problem>,
+    reported: Vec<Problem>,
     troubles: Troubles,
 }
 
@@ -58,11 +58,11 @@ impl Files {
         let (presets, bad_presets) = Library::open(places.all("presets"), Preset::read);
         let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
         let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
-        let said = [bad_presets, bad_mappings, bad_setlists].concat();
-        said.iter().take(MOST_SAID).for_each(|problem| tracing::warn!("{problem}; ignored"));
-        say_more(said.len().saturating_sub(MOST_SAID));
+        let reported = [bad_presets, bad_mappings, bad_setlists].concat();
+        reported.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
+        log_more(reported.len().saturating_sub(MAX_LOGGED));
         let configured = source.file().is_file();
-        let files = Self { presets, mappings, setlists, config, source, configured, said, troubles };
+        let files = Self { presets, mappings, setlists, config, source, configured, reported, troubles };
         files.sum_up();
         Ok(files)
     }
@@ -85,24 +85,24 @@ impl Files {
     /// Reads the files after every save and request until there is no receiver; and once initially, since a file may
     /// have been saved between reading and watching.
     fn serve(&mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
-        let mut reloaded = self.look();
+        let mut reloaded = self.scan();
         while sender.send(reloaded).is_ok()
             && let Ok(Changed(paths)) = changed.recv()
         {
-            let asked = paths.is_empty();
+            let explicit = paths.is_empty();
             // Problems are logged at every save of their file, and at every request.
             let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
-            self.said.retain(|problem| !asked && !saved(problem));
-            reloaded = self.look();
+            self.reported.retain(|problem| !explicit && !saved(problem));
+            reloaded = self.scan();
             let news = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
-            if asked && !news && self.said.is_empty() {
+            if explicit && !news && self.reported.is_empty() {
                 tracing::info!("files read again; no changes");
             }
         }
     }
 
     /// Reads all files again and logs new problems.
-    fn look(&mut self) -> Reloaded {
+    fn scan(&mut self) -> Reloaded {
         let (presets, mappings, setlists) = (self.presets.reload(), self.mappings.reload(), self.setlists.reload());
         let new_mappings = mappings.is_news().then(|| self.mappings.values().cloned().collect());
         let (config, wrong) = match self.configuration() {
@@ -111,18 +111,18 @@ impl Files {
         };
         let file = self.source.file().to_owned();
         let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, wrong].concat();
-        let mut new = problems.iter().filter(|problem| !self.said.contains(problem));
-        for problem in new.by_ref().take(MOST_SAID) {
+        let mut new = problems.iter().filter(|problem| !self.reported.contains(problem));
+        for problem in new.by_ref().take(MAX_LOGGED) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
             let known = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
                 || self.setlists.get(&name).is_some();
-            // What a folder held stays, too.
+            // The contents of an unreadable folder are kept, too.
             let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }
-        say_more(new.count());
-        self.said = problems;
+        log_more(new.count());
+        self.reported = problems;
         self.sum_up();
         let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
         let mut gone = [presets.gone.as_slice(), &mappings.gone, &setlists.gone].concat();
@@ -151,7 +151,7 @@ impl Files {
 
     /// Reports in the status whether there are problems.
     fn sum_up(&self) {
-        match self.said.as_slice() {
+        match self.reported.as_slice() {
             [] => self.troubles.clear(Part::Files),
             [problem] => self.troubles.set(Part::Files, problem),
             [problem, more @ ..] => {
@@ -173,7 +173,7 @@ impl Files {
 }
 
 /// Logs that there are more problems than were logged.
-fn say_more(count: usize) {
+fn log_more(count: usize) {
     if count > 0 {
         tracing::warn!(
             "{count} more problems in presets, setlists, mappings and the configuration; `melos check` lists them"
@@ -206,11 +206,11 @@ mod tests {
         let mut files = read(dir.path());
         let (here, away) = (dir.path().join("presets/one.toml"), dir.path().join("one.away"));
         fs::write(&here, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
-        assert_eq!(files.look().changed, ["one"]);
+        assert_eq!(files.scan().changed, ["one"]);
         fs::rename(&here, &away).unwrap();
-        assert!(files.look().presets.get("one").is_none());
+        assert!(files.scan().presets.get("one").is_none());
         fs::rename(&away, &here).unwrap();
-        let back = files.look();
+        let back = files.scan();
         assert!(back.presets.get("one").is_some() && back.changed.is_empty());
     }
 
@@ -220,10 +220,10 @@ mod tests {
         let mut files = read(dir.path());
         for place in ["presets/x.toml", "melos.toml"] {
             assert!(std::process::Command::new("mkfifo").arg(dir.path().join(place)).status().unwrap().success());
-            files.look();
+            files.scan();
             assert!(files.troubles.now().0[&Part::Files].contains("regular file"), "{place}");
             fs::remove_file(dir.path().join(place)).unwrap();
-            files.look();
+            files.scan();
             assert!(files.troubles.now().0.is_empty(), "{place}");
         }
     }

@@ -63,8 +63,8 @@ impl Remote {
         let discovery = announced.then(|| announce(oscquery.address(), osc.address())).flatten();
         let board = Arc::new(Board::new(osc, oscquery, metrics, troubles, Arc::clone(inbox.losses())));
         tokio::spawn(threads::steady_task("render", async move || Arc::clone(&http).render().await));
-        let (heard, told) = (listeners.clone(), Arc::clone(&board));
-        tokio::spawn(threads::steady_task("spectrum", async move || spectrum::publish(&heard, &told).await));
+        let (source, publisher) = (listeners.clone(), Arc::clone(&board));
+        tokio::spawn(threads::steady_task("spectrum", async move || spectrum::publish(&source, &publisher).await));
         Ok(Self { board, api, listeners, page, discovery })
     }
 }

@@ -108,8 +108,9 @@ impl Stage {
         self.poll_devices();
         // Renames come first, so that later requests, such as recalling the scene by its new name, find it.
         self.rename_scenes();
-        // What arrives while the conductor is still ahead of the horizon waits in the inbox, where the newest value of a parameter
-        // wins; otherwise all of it would take effect at the same frame, more than the engine accepts at once.
+        // What arrives while the conductor is still ahead of the horizon waits in the inbox, where the newest value of
+        // a parameter wins; otherwise all of it would take effect at the same frame, more than the engine accepts at
+        // once.
         if horizon >= self.show.conductor().frame() {
             self.scheduler.collect(horizon, block + lead);
         }
@@ -265,7 +266,7 @@ impl Stage {
         self.show.apply_all(events);
     }
 
-    /// Turns recording off after a take has failed, and tells all subscribers.
+    /// Turns recording off after a take has failed, and notifies all subscribers.
     fn report_failed_take(&mut self) {
         if let Some(reason) = self.show.takes.failure() {
             self.show.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));

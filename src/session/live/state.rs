@@ -82,9 +82,9 @@ impl Saved {
 
 /// Lists the first few problems and the number of others.
 fn summary(wrong: &[String]) -> String {
-    const MOST: usize = 3;
-    let more = wrong.len().saturating_sub(MOST);
-    let first = wrong.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
+    const MAX_SHOWN: usize = 3;
+    let more = wrong.len().saturating_sub(MAX_SHOWN);
+    let first = wrong.iter().take(MAX_SHOWN).cloned().collect::<Vec<_>>().join("; ");
     if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
@@ -154,8 +154,8 @@ fn file(folder: &Path) -> PathBuf {
     folder.join("state.toml")
 }
 
-/// Identifies the file that was read or written here, as opposed to one that another program put there, or one on a disk
-/// that was mounted later.
+/// Identifies the file that was read or written here, as opposed to one that another program put there, or one on a
+/// disk that was mounted later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     device: u64,
@@ -171,8 +171,8 @@ impl Version {
     }
 }
 
-/// Writes what changed until there is nothing more to come; what could not be written is tried again. A file that is not
-/// `ours` is kept under another name.
+/// Writes what changed until there is nothing more to come; what could not be written is tried again. A file that is
+/// not `ours` is kept under another name.
 fn write(
     folder: &Path,
     lock: &mut Option<FolderLock>,
@@ -217,12 +217,13 @@ fn keep_foreign(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::
     if there.is_some() && there != ours {
         let kept = files::set_aside(path, "replaced")?.display().to_string();
         let path = path.display();
-        troubles.set(Part::SavedState, format!("{path} was written by somebody else meanwhile, and is kept as {kept}"));
+        troubles
+            .set(Part::SavedState, format!("{path} was replaced by another program; its version is kept as {kept}"));
     }
     Ok(())
 }
 
-/// Holds the folder's lock, again where the folder is another one, and at last where it could not be locked before.
+/// Keeps the folder locked: locks it again if it was replaced, and retries if it could not be locked.
 fn hold(folder: &Path, lock: &mut Option<FolderLock>, troubles: &Troubles) {
     if let Some(lock) = lock {
         return lock.renew();

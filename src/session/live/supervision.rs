@@ -18,7 +18,7 @@ pub(super) fn notify_stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
 
-/// Feeds systemd's watchdog as long as the play head moves.
+/// Feeds systemd's watchdog as long as the playhead moves.
 pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     let interval = sd_notify::watchdog_enabled().map(|limit| limit / 3);
     let (mut fed, mut last) = (Instant::now(), 0);
@@ -30,10 +30,10 @@ pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     }
 }
 
-/// A limit of processor time was reached, as `ulimit -t` or the real-time scheduler sets it. Numbered alike on all supported
-/// systems.
+/// The process has used up its processor time, as limited by `ulimit -t` or the real-time scheduler. The number is the
+/// same on all supported systems.
 const XCPU: i32 = 24;
-/// A write went beyond the size of a file that `ulimit -f` allows; once this is caught, the write fails instead.
+/// A write exceeded the file size allowed by `ulimit -f`; if the signal is caught, the write fails instead.
 const XFSZ: i32 = 25;
 
 /// The signals a daemon receives. Caught from the start, since by default each of them ends the process.

@@ -102,7 +102,7 @@ impl Takes {
         Some(failure)
     }
 
-    /// Copies the control log beside recordings once the play head has passed their grace period.
+    /// Copies the control log beside recordings once the playhead has passed their grace period.
     pub(super) fn keep_logs(&mut self, head: u64, log: &mut LogFile) {
         self.keep_logs_before(head.saturating_sub(SETTLED), log);
     }
@@ -151,7 +151,7 @@ mod tests {
     fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !reached() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain: {what}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -184,7 +184,7 @@ mod tests {
         assert!(failure.unwrap().contains("/proc/nothing"));
         assert!(takes.troubles.now().0.contains_key(&Part::Recording));
         for _ in 0..60 {
-            assert!(!takes.begin("calm", Format::Wav, 0), "who asks all the time is told that there is none");
+            assert!(!takes.begin("calm", Format::Wav, 0), "repeated requests are refused");
         }
         assert_eq!((takes.failure(), takes.status().progress().attempts), (None, 1));
     }

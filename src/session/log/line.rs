@@ -9,7 +9,7 @@ use crate::event::{ControlEvent, Performed};
 
 /// In place of the frame of a splice that was not performed.
 const NEVER: &str = "never";
-/// Stands for the modulation of a parameter that moves no more.
+/// In place of a modulation, when a parameter's modulation has ended.
 const STILL: &str = "off";
 
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {

@@ -201,7 +201,7 @@ fn a_device_that_echoes_everything_changes_nothing() {
 }
 
 #[test]
-fn a_button_pressed_again_at_once_counts() {
+fn a_quick_second_press_counts() {
     let mut desk = Desk::new("[[bind]]\nnote = 37\nto = \"hold\"\ntoggle = true\n");
     desk.hears();
     let (press, release) =

@@ -7,7 +7,7 @@ fn mapping(text: &str) -> Mapping {
     Mapping::parse(Path::new("test.toml"), &format!("schema = 1\nname = \"Test\"\n{text}")).unwrap()
 }
 
-fn came(id: u32, name: &str) -> MidiEvent {
+fn connected(id: u32, name: &str) -> MidiEvent {
     MidiEvent::Connected(Device { id: DeviceId(id), name: name.to_owned() })
 }
 
@@ -44,22 +44,22 @@ const fn note_on(channel: u8, note: u8) -> Message {
 #[test]
 fn devices_get_the_mapping_made_for_them() {
     let mut rig = Rig::new();
-    rig.event(came(0, "My BOX MIDI 1"));
-    rig.event(came(1, "Some keyboard"));
+    rig.event(connected(0, "My BOX MIDI 1"));
+    rig.event(connected(1, "Some keyboard"));
     assert_eq!(rig.send(0, note_on(0, 1)), [ControlEvent::Set(Param::Panic, Value::Trigger)]);
     assert_eq!(rig.send(0, note_on(0, 2)), []);
     assert_eq!(rig.send(1, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(true)));
     assert_eq!(rig.send(7, note_on(0, 2)), [], "unknown");
     // A device that connects later knows the values set meanwhile.
-    rig.event(came(2, "Another keyboard"));
+    rig.event(connected(2, "Another keyboard"));
     assert_eq!(rig.send(2, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(false)));
 }
 
 #[test]
 fn keyboards_lead_together_and_release_their_notes_when_disconnected() {
     let mut rig = Rig::new();
-    rig.event(came(0, "box"));
-    rig.event(came(1, "keyboard"));
+    rig.event(connected(0, "box"));
+    rig.event(connected(1, "keyboard"));
     assert_eq!(rig.send(0, note_on(1, 60)), [ControlEvent::LeadNotes(1 << 60)]);
     assert_eq!(rig.send(1, note_on(0, 64)), [ControlEvent::LeadNotes(1 << 60 | 1 << 64)]);
     assert_eq!(rig.event(MidiEvent::Disconnected(DeviceId(0))), [ControlEvent::LeadNotes(1 << 64)]);
@@ -71,9 +71,9 @@ fn keyboards_lead_together_and_release_their_notes_when_disconnected() {
 #[test]
 fn one_clock_is_followed_at_a_time() {
     let mut rig = Rig::new();
-    rig.event(came(0, "box"));
-    rig.event(came(1, "sequencer"));
-    rig.event(came(2, "drum machine"));
+    rig.event(connected(0, "box"));
+    rig.event(connected(1, "sequencer"));
+    rig.event(connected(2, "drum machine"));
     let mut out = Vec::new();
     for device in [0, 1, 2] {
         out.extend(rig.send(device, Message::Start));
@@ -118,8 +118,8 @@ fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> 
 #[test]
 fn another_clock_leads_once_the_first_falls_silent() {
     let mut rig = Rig::new();
-    rig.event(came(1, "sequencer"));
-    rig.event(came(2, "drum machine"));
+    rig.event(connected(1, "sequencer"));
+    rig.event(connected(2, "drum machine"));
     assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
     assert_eq!(followed(&mut rig, &[(2, 90.0)], 0.9), None, "the pause may be brief");
     assert_eq!(followed(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is reported though it has not changed");
@@ -131,15 +131,15 @@ fn another_clock_leads_once_the_first_falls_silent() {
 #[test]
 fn a_running_clock_takes_the_lead_from_a_stopped_one() {
     let mut rig = Rig::new();
-    rig.event(came(1, "keyboard that always ticks"));
-    rig.event(came(2, "sequencer"));
+    rig.event(connected(1, "keyboard that always ticks"));
+    rig.event(connected(2, "sequencer"));
     assert_eq!(followed(&mut rig, &[(1, 100.0)], 4.0), Some(100.0));
     rig.send(2, Message::Start);
     assert_eq!(followed(&mut rig, &[(1, 100.0), (2, 140.0)], 4.0), Some(140.0));
     // Notes are not clock messages.
     let mut rig = Rig::new();
-    rig.event(came(1, "keyboard"));
-    rig.event(came(2, "sequencer"));
+    rig.event(connected(1, "keyboard"));
+    rig.event(connected(2, "sequencer"));
     rig.send(1, note_on(0, 60));
     assert_eq!(followed(&mut rig, &[(2, 90.0)], 2.0), Some(90.0));
 }
@@ -147,7 +147,7 @@ fn a_running_clock_takes_the_lead_from_a_stopped_one() {
 #[test]
 fn a_learned_control_comes_back_with_its_device() {
     let mut rig = Rig::new();
-    rig.event(came(0, "Box:Box MIDI 1 20:0"));
+    rig.event(connected(0, "Box:Box MIDI 1 20:0"));
     let learned = |param: &str| {
         let block = format!("[[bind]]\ncc = 7\nto = \"{param}\"\ntakeover = \"jump\"\n");
         Learned::new("Box:Box MIDI 1 20:0", &block).unwrap()
@@ -157,8 +157,8 @@ fn a_learned_control_comes_back_with_its_device() {
     let reverb = |value| [ControlEvent::Set(Param::Reverb, Value::Number(value))];
     assert_eq!(rig.send(0, fader(127)), reverb(1.0));
     rig.event(MidiEvent::Disconnected(DeviceId(0)));
-    rig.event(came(1, "Other:Other MIDI 1 24:0"));
-    rig.event(came(2, "Box:Box MIDI 1 28:0"));
+    rig.event(connected(1, "Other:Other MIDI 1 24:0"));
+    rig.event(connected(2, "Box:Box MIDI 1 28:0"));
     assert_eq!(rig.send(1, fader(0)), []);
     assert_eq!(rig.send(2, fader(0)), reverb(0.0));
     rig.live.set_mappings(Vec::new(), &mut Vec::new());
@@ -208,14 +208,14 @@ fn a_mapping_inherits_what_it_does_not_define() {
 #[test]
 fn an_unmapped_control_is_reported_once() {
     let mut rig = Rig::new();
-    rig.event(came(1, "A box"));
+    rig.event(connected(1, "A box"));
     let knob = Message::ControlChange { channel: 0, controller: 74, value: 1 };
-    let said = |rig: &Rig| rig.live.devices[&DeviceId(1)].said.len();
+    let hints = |rig: &Rig| rig.live.devices[&DeviceId(1)].hinted.len();
     rig.send(1, note_on(0, 1));
-    assert_eq!(said(&rig), 0, "it is bound");
+    assert_eq!(hints(&rig), 0, "it is bound");
     rig.send(1, knob);
     rig.send(1, knob);
-    assert_eq!(said(&rig), 1);
+    assert_eq!(hints(&rig), 1);
     rig.send(1, note_on(0, 50));
-    assert_eq!(said(&rig), 2, "the keys of channel 2 lead, those of 1 do not");
+    assert_eq!(hints(&rig), 2, "the keys of channel 2 lead, those of 1 do not");
 }

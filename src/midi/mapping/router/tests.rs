@@ -38,7 +38,7 @@ fn text(param: Param, text: &str) -> ControlEvent {
 }
 
 #[test]
-fn a_fader_waits_until_it_crosses_the_value_and_then_leads() {
+fn a_fader_waits_until_it_crosses_the_value_and_then_takes_over() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\n");
     // Reverb is at 0.25, which is 31.75 of 127.
     assert_eq!(rig.send(&[0xB0, 7, 100, 7, 60]), []);
@@ -177,7 +177,7 @@ fn a_layer_overrides_only_the_controls_that_it_binds() {
 }
 
 #[test]
-fn a_release_goes_where_the_press_went() {
+fn a_release_goes_to_the_binding_that_got_the_press() {
     let mut rig = Rig::new(
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\nlayer = \"shift\"\nnote = 1\non = \"hold\"\nto = \"hold\"\n\
          [[bind]]\nnote = 1\nto = \"panic\"\n",
@@ -203,9 +203,9 @@ fn a_fader_must_reach_its_value_again_after_a_layer_change() {
 fn a_pending_takeover_is_reported_once_with_its_direction() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"level/pad\"\nrange = [-60, 0]\n");
     rig.send(&[0xB0, 7, 0]);
-    let said = rig.router.take_wait().unwrap().to_string();
+    let hint = rig.router.take_wait().unwrap().to_string();
     assert_eq!(
-        said,
+        hint,
         "CC 7 on channel 1 is at -60.00 dB and takes over once it reaches level/pad, which is -23.00 dB: move it up"
     );
     rig.send(&[7, 1]);

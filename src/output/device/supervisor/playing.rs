@@ -44,12 +44,12 @@ pub(super) enum Condition {
 
 impl Playing {
     pub(super) fn new(route: Route, stream: StreamThread) -> Self {
-        let heartbeat = Heartbeat::new(Instant::now(), stream.slot.asked());
+        let heartbeat = Heartbeat::new(Instant::now(), stream.slot.requested());
         Self { route, stream, heartbeat, doubt: None }
     }
 
     /// Checks the stream.
-    pub(super) fn look(&mut self) -> Condition {
+    pub(super) fn check(&mut self) -> Condition {
         let now = Instant::now();
         let mut lost = None;
         for fault in self.stream.faults() {
@@ -62,7 +62,7 @@ impl Playing {
                 Fault::Notice(text) => info!(text, "audio driver"),
             }
         }
-        let pulse = self.heartbeat.look(now, self.stream.slot.asked());
+        let pulse = self.heartbeat.check(now, self.stream.slot.requested());
         if pulse == Pulse::Beats {
             self.doubt = None;
         }
@@ -83,7 +83,7 @@ impl Playing {
 
     /// Gives the engine to the stream.
     pub(super) fn settle(&mut self, engine: Box<Engine>) {
-        self.heartbeat = Heartbeat::new(Instant::now(), self.stream.slot.asked());
+        self.heartbeat = Heartbeat::new(Instant::now(), self.stream.slot.requested());
         self.stream.slot.settle(engine);
     }
 

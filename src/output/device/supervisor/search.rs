@@ -14,7 +14,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Routes to try one after the other.
 pub(super) struct Search {
-    ways: VecDeque<Route>,
+    routes: VecDeque<Route>,
     trying: Option<(Route, StreamThread)>,
     tried: Vec<String>,
     /// A new configuration, which takes effect if one of its routes works.
@@ -32,29 +32,29 @@ pub(super) enum Found {
     /// The null output, and why the previous routes failed.
     Null { tried: Vec<String> },
     /// No route works.
-    NoWay { is_whole: bool, error: AudioError },
+    NoRoute { is_whole: bool, error: AudioError },
 }
 
 impl Search {
-    /// All routes of a configuration; `or_nothing` allows the null output when there is no device.
-    pub(super) fn new(config: &AudioConfig, or_nothing: bool, changing: Option<AudioConfig>) -> Self {
-        let mut ways: VecDeque<_> = routes(config.host, config.device.as_deref()).into();
-        if !or_nothing && ways.len() > 1 {
-            ways.retain(|way| *way != Route::Null);
+    /// All routes of a configuration; `allow_null` allows the null output when there is no device.
+    pub(super) fn new(config: &AudioConfig, allow_null: bool, changing: Option<AudioConfig>) -> Self {
+        let mut routes: VecDeque<_> = routes(config.host, config.device.as_deref()).into();
+        if !allow_null && routes.len() > 1 {
+            routes.retain(|route| *route != Route::Null);
         }
-        Self { ways, trying: None, tried: Vec::new(), config: changing, is_whole: true }
+        Self { routes, trying: None, tried: Vec::new(), config: changing, is_whole: true }
     }
 
     /// The lost route.
     pub(super) fn of(route: Route) -> Self {
-        Self { ways: [route].into(), trying: None, tried: Vec::new(), config: None, is_whole: false }
+        Self { routes: [route].into(), trying: None, tried: Vec::new(), config: None, is_whole: false }
     }
 
     /// Starts opening the next route, or checks whether the current one has opened. Does not block.
     pub(super) fn step(mut self, block: Option<u32>, status: &Arc<OutputStatus>, threads: &Threads) -> Found {
         let Some((route, stream)) = self.trying.take() else {
-            return match self.ways.pop_front() {
-                None => Found::NoWay { is_whole: self.is_whole, error: AudioError::NoRoute(self.tried) },
+            return match self.routes.pop_front() {
+                None => Found::NoRoute { is_whole: self.is_whole, error: AudioError::NoRoute(self.tried) },
                 Some(Route::Null) => Found::Null { tried: self.tried },
                 Some(route) => {
                     match StreamThread::open(&route, block, status, threads) {

@@ -13,10 +13,10 @@ impl Wanted {
         Self(Mutex::new((present, None)))
     }
 
-    /// Requests a configuration; the current one needs nothing.
+    /// Requests a configuration, unless it is the current one.
     pub(super) fn set(&self, config: AudioConfig) {
-        let mut ways = self.lock();
-        ways.1 = (config != ways.0).then_some(config);
+        let mut configs = self.lock();
+        configs.1 = (config != configs.0).then_some(config);
     }
 
     pub(super) fn take(&self) -> Option<AudioConfig> {

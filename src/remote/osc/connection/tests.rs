@@ -99,10 +99,10 @@ fn an_unverified_address_gets_at_most_a_small_multiple() {
 #[test]
 fn a_remote_client_subscribes_by_returning_its_token() {
     let mut rig = Rig::new();
-    let asked = rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)]));
+    let challenge = rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)]));
     let mut other = FAR;
     other.set_port(9002);
-    let [(to, OscMessage { addr, args })] = asked.as_slice() else { panic!("{asked:?}") };
+    let [(to, OscMessage { addr, args })] = challenge.as_slice() else { panic!("{challenge:?}") };
     assert_eq!((*to, addr.as_str()), (other, "/melos/confirm"));
     let state = rig.send(FAR, &message("/melos/confirm", args));
     assert!(state.len() > 50 && state.iter().all(|(to, _)| *to == other), "{state:?}");
@@ -120,14 +120,14 @@ fn a_remote_client_subscribes_by_returning_its_token() {
 #[test]
 fn a_remote_client_gets_the_state_by_returning_its_token() {
     let mut rig = Rig::new();
-    let asked = rig.ask(FAR, "/melos/state");
-    assert_eq!(asked.len(), 1);
-    assert!(rig.send(FAR, &message("/melos/confirm", &asked[0].1.args)).len() > 50);
+    let challenge = rig.ask(FAR, "/melos/state");
+    assert_eq!(challenge.len(), 1);
+    assert!(rig.send(FAR, &message("/melos/confirm", &challenge[0].1.args)).len() > 50);
     assert!(rig.ask(FAR, "/melos/state").len() > 50);
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
-    assert_eq!(rig.answers(), [], "that is no subscription");
+    assert_eq!(rig.answers(), [], "a read is not a subscription");
     rig.now.monotonic += VALIDITY;
-    assert_eq!(rig.ask(FAR, "/melos/state").len(), 1, "and not for good");
+    assert_eq!(rig.ask(FAR, "/melos/state").len(), 1, "the verification expires");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn replies_per_second_are_bounded_and_input_still_works() {
         answered += bytes_of(&rig.ask(NEAR, "/melos/state"));
     }
     assert!((100_000..1_000_000).contains(&answered), "{answered} bytes");
-    assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 0, "what was left out is counted");
+    assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 0, "omitted replies are counted");
     rig.send(NEAR, &message("/melos/valence", &[OscType::Float(0.5)]));
     let mut taken = Vec::new();
     rig.connection.inbox.drain(&mut taken);
@@ -194,7 +194,7 @@ fn a_ping_is_answered_and_renews_a_subscription() {
         rig.now.monotonic += Duration::from_secs(50);
         let pong = rig.send(NEAR, &message("/melos/ping", &[OscType::Int(number), OscType::Blob(vec![0; 4])]));
         let expected = OscMessage { addr: "/melos/pong".to_owned(), args: vec![OscType::Int(number)] };
-        assert_eq!(pong, [(NEAR, expected)], "only what every client can read");
+        assert_eq!(pong, [(NEAR, expected)], "only types that every client can read");
         rig.connection.tick(rig.now.monotonic);
         assert_eq!(rig.answers(), []);
     }
@@ -202,9 +202,9 @@ fn a_ping_is_answered_and_renews_a_subscription() {
 }
 
 #[test]
-fn a_stream_without_arguments_is_answered() {
+fn a_message_without_arguments_reads_a_stream() {
     let mut rig = Rig::new();
-    assert_eq!((rig.ask(NEAR, "/melos/health"), rig.refused()), (Vec::new(), 0), "nothing to tell yet, and no fault");
+    assert_eq!((rig.ask(NEAR, "/melos/health"), rig.refused()), (Vec::new(), 0), "nothing to report yet, and no error");
     rig.connection.notice(Notice::Beat { beat: 2, bar: 0, tempo: 90.0 });
     let answers = rig.ask(NEAR, "/melos/beat");
     assert_eq!(answers[0].1.args, [OscType::Int(3), OscType::Int(1), OscType::Float(90.0)]);

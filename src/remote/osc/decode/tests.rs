@@ -222,8 +222,8 @@ fn refused_text_cannot_forge_or_flood_log_lines() {
         message(&format!("/melos/{}", "x".repeat(10_000)), &[]),
     ] {
         let faults = read(&packet).faults;
-        let said = faults[0].to_string();
-        assert!(!said.contains(char::is_control) && said.len() < 1_000, "{said:?}");
+        let text_of_fault = faults[0].to_string();
+        assert!(!text_of_fault.contains(char::is_control) && text_of_fault.len() < 1_000, "{text_of_fault:?}");
     }
 }
 

@@ -141,14 +141,17 @@ fn reading_the_chord_returns_the_request_and_the_state_ends_with_the_sounding_on
     rig.notice(Notice::Chord(Chord::parse("Am7").unwrap(), key));
     let auto = [OscType::String("auto".to_owned())];
     assert_eq!(rig.feedback.read(Param::Chord).unwrap().args, auto);
-    let told: Vec<_> = rig.feedback.everything().filter(|message| message.addr == "/melos/chord").collect();
+    let chord_messages: Vec<_> = rig.feedback.everything().filter(|message| message.addr == "/melos/chord").collect();
     let sounding = [OscType::String("Am7".to_owned()), OscType::String("A minor".to_owned())];
-    assert_eq!(told.iter().map(|message| message.args.as_slice()).collect::<Vec<_>>(), [&auto[..], &sounding[..]]);
+    assert_eq!(
+        chord_messages.iter().map(|message| message.args.as_slice()).collect::<Vec<_>>(),
+        [&auto[..], &sounding[..]]
+    );
     assert!(rig.feedback.read(Param::Panic).is_none());
 }
 
 #[test]
-fn every_stream_can_be_read_once_it_flows() {
+fn every_stream_can_be_read_once_it_has_a_message() {
     let mut rig = Rig::new();
     assert!((0..message::STREAMS.len()).all(|stream| rig.feedback.newest(stream).is_none()));
     let health = crate::event::notice::Health { state: "playing".to_owned(), load: 0.5, losses: [0; Loss::ALL.len()] };
@@ -178,13 +181,13 @@ fn a_new_subscriber_is_refused_when_full_and_nobody_is_dropped() {
     }
     assert_eq!(rig.subscribe(client(65), client(65)), Err(Full::Everywhere));
     assert_eq!((rig.feedback.subscribers.len(), rig.feedback.subscribers[0].at.to), (64, client(1)));
-    rig.subscribe(client(1), client(1)).expect("who is there may come again");
+    rig.subscribe(client(1), client(1)).expect("an existing subscriber may subscribe again");
     assert!(rig.feedback.unsubscribe(client(64)));
     rig.subscribe(client(65), client(65)).expect("there is room again");
 }
 
 #[test]
-fn one_remote_host_cannot_take_all_places() {
+fn one_remote_host_cannot_take_all_subscriptions() {
     let mut rig = Rig::new();
     let at = |host, port| SocketAddr::new(IpAddr::from([192, 0, 2, host]), port);
     for port in 1..=16 {
@@ -213,7 +216,7 @@ fn a_subscription_expires_in_silence_after_a_warning() {
     rig.pass(10);
     assert_eq!(rig.tick(), [expires(0)]);
     rig.notice(valence(0.25));
-    assert_eq!(rig.tick(), [number(2, "/melos/valence", 0.25)], "the other one is heard of");
+    assert_eq!(rig.tick(), [number(2, "/melos/valence", 0.25)], "the other subscription continues");
 }
 
 #[test]
@@ -223,14 +226,14 @@ fn a_datagram_from_either_address_renews_a_subscription() {
     rig.sent();
     for from in [1, 9001, 1, 9001] {
         rig.pass(55);
-        assert_eq!(rig.tick().len(), 1, "it is told that the end is near");
+        assert_eq!(rig.tick().len(), 1, "it is warned of the expiry");
         rig.feedback.renew(client(from), rig.now);
     }
     rig.pass(55);
     rig.feedback.renew(client(2), rig.now);
     rig.pass(5);
     rig.tick();
-    assert!(!rig.feedback.subscribes(client(9001)), "another client does not");
+    assert!(!rig.feedback.subscribes(client(9001)), "another client's datagram does not renew it");
 }
 
 #[test]
@@ -246,10 +249,10 @@ fn a_remote_address_must_verify_again_or_is_dropped() {
         rig.tick();
     }
     rig.feedback.renew(far, rig.now);
-    let asked = rig.tick();
-    let addresses: Vec<_> = asked.iter().map(|(_, address, _)| address.as_str()).collect();
+    let sent = rig.tick();
+    let addresses: Vec<_> = sent.iter().map(|(_, address, _)| address.as_str()).collect();
     assert_eq!(addresses, ["/melos/subscription/expires", "/melos/confirm"]);
-    let OscType::String(token) = &asked[1].2 else { panic!("{asked:?}") };
+    let OscType::String(token) = &sent[1].2 else { panic!("{sent:?}") };
     assert_eq!(rig.access.confirm(far, token, rig.now), Some((Wish::Subscribe, far)));
     rig.feedback.renew(far, rig.now);
     rig.pass(20);
@@ -273,8 +276,8 @@ fn restored_subscriptions_start_once_values_are_known() {
     rig.notice(valence(0.25));
     assert_eq!(rig.tick(), []);
     rig.now += ECHO_GUARD;
-    let told = rig.tick();
-    assert!(told.len() > 50 && told.contains(&number(9001, "/melos/valence", 0.25)), "{told:?}");
+    let sent = rig.tick();
+    assert!(sent.len() > 50 && sent.contains(&number(9001, "/melos/valence", 0.25)), "{sent:?}");
     assert_eq!(rig.feedback.subscriptions(), [subscription]);
     rig.pass(61);
     rig.tick();

@@ -113,7 +113,11 @@ fn other_machines_need_the_password() {
         assert_eq!(answer(&door, elsewhere, &headers), expected, "{headers:?}");
     }
     assert_eq!(answer(&door, here, &[]), 200);
-    assert_eq!(answer(&door, here, &[("x-forwarded-for", "192.168.1.9")]), 401, "a proxy brought it from elsewhere");
+    assert_eq!(
+        answer(&door, here, &[("x-forwarded-for", "192.168.1.9")]),
+        401,
+        "a proxy forwarded it from another machine"
+    );
 }
 
 #[test]

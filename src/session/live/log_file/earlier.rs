@@ -18,7 +18,7 @@ pub(super) fn begin(path: &Path, keep: usize) -> io::Result<File> {
         Ok(before) => {
             let ended = before.modified().unwrap_or_else(|_| SystemTime::now());
             fs::rename(path, beside(&dated(path, &stamp_of(ended, "%Y-%m-%dT%H-%M-%S"))))?;
-            forget_the_oldest(path, keep);
+            delete_oldest(path, keep);
         }
         Err(_) => {}
     }
@@ -28,7 +28,7 @@ pub(super) fn begin(path: &Path, keep: usize) -> io::Result<File> {
 }
 
 /// Deletes logs of earlier sessions beyond the number to keep.
-fn forget_the_oldest(path: &Path, keep: usize) {
+fn delete_oldest(path: &Path, keep: usize) {
     let pattern = dated(path, "0000-00-00T00-00-00");
     let pattern = pattern.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let fits = |name: &str| {

@@ -26,7 +26,7 @@ fn recorded(path: PathBuf, frames: std::ops::Range<u64>) -> Recorded {
 fn wait_until(what: &str, reached: impl Fn() -> bool) {
     let begun = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -61,7 +61,7 @@ fn logs_of_earlier_sessions_are_kept_up_to_a_limit() {
     let ends: Vec<u64> = logs.iter().map(|log| read(&log.path).frames().end).collect();
     assert_eq!(ends, [3, 4]);
     assert_eq!(read(&session).frames().end, 5);
-    assert!(folder.path().join("session-mine.log").exists(), "what is not ours stays");
+    assert!(folder.path().join("session-mine.log").exists(), "other files stay");
 }
 
 #[test]
@@ -101,11 +101,11 @@ fn shutdown_does_not_wait_for_a_hung_disk() {
         assert!(begun.elapsed() < Duration::from_secs(10), "{path}");
         assert!(troubles.now().0[&Part::ControlLog].contains(path));
     }
-    assert!(!Path::new("/dev/null").is_file(), "a device stays what it is");
+    assert!(!Path::new("/dev/null").is_file(), "a device is not replaced by a file");
 }
 
 #[test]
-fn a_log_that_is_deleted_or_full_ends_and_that_is_reported() {
+fn a_log_ends_when_deleted_or_full_and_the_loss_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let troubles = Troubles::default();

@@ -39,12 +39,12 @@ impl Lists {
     pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, board: &Board) {
         let key = conductor.chord().map(|(_, key)| key);
         let same =
-            |(one, chord): (u64, Chord), (other, told): &(u64, Chord)| chord == *told && one.abs_diff(*other) <= MOVED;
+            |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| chord == *sent && one.abs_diff(*other) <= MOVED;
         let count = conductor.outlook().take(OUTLOOK).count();
-        let told = key == self.key
+        let is_unchanged = key == self.key
             && count == self.chords.len()
             && conductor.outlook().zip(&self.chords).all(|(new, old)| same(new, old));
-        if told {
+        if is_unchanged {
             return;
         }
         self.key = key;
@@ -95,8 +95,9 @@ fn file_name(path: &Path) -> Option<String> {
     path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
-/// Events that delete a scene and store it under another name, so that the control log contains the renaming: in this order,
-/// since there may be no room for one more. None if the scene is gone, or the name taken, since it was requested.
+/// Events that delete a scene and store it under another name, so that the control log contains the renaming: in this
+/// order, since there may be no room for one more. None if the scene is gone, or the name taken, since it was
+/// requested.
 pub(super) fn renamed_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<ControlEvent> {
     let values = conductor.scenes().find(|(name, _)| *name == from).map(|(_, values)| values);
     let Some(values) = values.filter(|_| conductor.scene_names().all(|name| name != to)) else { return Vec::new() };
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scene_is_renamed_where_there_is_no_room_for_another() {
+    fn a_scene_can_be_renamed_when_there_is_no_room_for_another() {
         let mut conductor = Conductor::new(1, &[]);
         (0..MAX_SCENES - 1).for_each(|n| stores(&mut conductor, &n.to_string()));
         conductor.apply(&ControlEvent::Set(Param::Reverb, Value::Number(0.75))).unwrap();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn two_who_rename_at_once_lose_no_scene() {
+    fn simultaneous_renames_lose_no_scene() {
         let mut conductor = Conductor::new(1, &[]);
         ["a", "b"].iter().for_each(|name| stores(&mut conductor, name));
         for (from, to) in [("a", "c"), ("a", "d"), ("b", "c"), ("b", "b")] {

@@ -16,8 +16,8 @@ use crate::session::live::log_file::LogFile;
 use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Frames decided before the audio starts: a quarter of a second. The playhead moves from the moment the output opens, and
-/// nothing may be late however long the performance thread then takes to start.
+/// Frames decided before the audio starts: a quarter of a second. The playhead moves from the moment the output opens,
+/// and nothing may be late however long the performance thread then takes to start.
 const HEAD_START: u64 = SAMPLE_RATE as u64 / 4;
 
 /// The conductor and the recipients of its decisions.

@@ -52,7 +52,7 @@ impl Presets {
         self.journey = None;
     }
 
-    /// The position in the journey when the play head is at a frame.
+    /// The position in the journey when the playhead is at a frame.
     pub(super) fn journey_position(&self, head: u64) -> Option<Place> {
         let journey = self.journey.as_ref()?;
         let place = journey.place()?;

@@ -26,7 +26,7 @@ pub(in crate::session::live) struct Reports {
     api: Arc<ApiState>,
     lists: Lists,
     state: StateFile,
-    /// Called whenever the play head has moved, for the watchdog.
+    /// Called whenever the playhead has moved, for the watchdog.
     watchdog: Box<dyn FnMut(u64) + Send>,
     /// Limits log lines about refused events.
     limiter: LogLimiter,
@@ -97,7 +97,7 @@ impl Reports {
         self.board.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
-    /// Publishes changes of the lists, and of the upcoming chords as seen from the play head.
+    /// Publishes changes of the lists, and of the upcoming chords as seen from the playhead.
     pub(super) fn publish_lists(
         &mut self,
         conductor: &Conductor,

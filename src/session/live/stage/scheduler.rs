@@ -15,7 +15,7 @@ use crate::units::frames_to_seconds;
 const TICK: Duration = Duration::from_millis(1);
 /// Longest time between two turns; well below what anybody notices.
 const MAX_WAIT: Duration = Duration::from_millis(10);
-/// Fraction of a block between turns without input: about four turns a block, so that what the play head needs next is
+/// Fraction of a block between turns without input: about four turns a block, so that what the playhead needs next is
 /// decided long before it is played. The value is √5 − 2, no small multiple of which is close to an integer; turns
 /// therefore fall on ever different points of the blocks, and the time line soon observes the exact start of a block.
 const TURN_INTERVAL: f64 = 0.236;
@@ -38,7 +38,7 @@ impl Scheduler {
         Self { inbox, agenda, timeline, streams, losses, begun: Instant::now() }
     }
 
-    /// Sleeps until an event arrives, or until the play head, which moves a block at a time, may need more; `limit` at
+    /// Sleeps until an event arrives, or until the playhead, which moves a block at a time, may need more; `limit` at
     /// most.
     pub(super) fn wait(&mut self, block: u64, limit: Duration) {
         // A single event is handled at once. A flood collects in the inbox, where the newest value of a parameter wins,

@@ -19,7 +19,7 @@ pub(in crate::session::live) struct Sound {
 }
 
 impl Sound {
-    /// The play head.
+    /// The playhead.
     pub(super) fn head(&self) -> u64 {
         self.engine.frame()
     }

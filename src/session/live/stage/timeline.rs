@@ -10,12 +10,12 @@ const YIELD: f64 = 500e-6;
 /// How long the minimum lag is tracked, in seconds: many blocks, so that some observation comes right after the play
 /// head has moved.
 const WATCH: f64 = 1.0;
-/// Lag in frames that unlucky observations cannot explain: 2 ms. A play head with more has missed a block.
+/// Lag in frames that unlucky observations cannot explain: 2 ms. A playhead with more has missed a block.
 const SLIP: u64 = SAMPLE_RATE as u64 / 500;
-/// Lag in frames from which the play head counts as stopped: more than any block.
+/// Lag in frames from which the playhead counts as stopped: more than any block.
 const STALL: u64 = SAMPLE_RATE as u64 / 5;
 
-/// The play head moves a block at a time and is observed whenever the thread wakes, so a single observation may lag by
+/// The playhead moves a block at a time and is observed whenever the thread wakes, so a single observation may lag by
 /// milliseconds.
 /// The line follows the earliest observations; times known at once keep their distance to the sample. A device that
 /// missed a block is followed within two seconds.
@@ -60,7 +60,7 @@ impl Timeline {
         }
     }
 
-    /// The time at which a frame is heard; now, before the play head was first observed.
+    /// The time at which a frame is heard; now, before the playhead was first observed.
     pub(super) fn moment(&self, frame: u64) -> Instant {
         let Some((at, anchor)) = self.anchor else { return Instant::now() };
         let distance = Duration::from_secs_f64(frames_to_seconds(frame.abs_diff(anchor)));
@@ -72,7 +72,7 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// Observes a play head that moves in blocks of 512, at irregular times, for ten seconds.
+    /// Observes a playhead that moves in blocks of 512, at irregular times, for ten seconds.
     fn observed(start: Instant) -> Timeline {
         let mut timeline = Timeline::default();
         let mut micros = 0;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_play_head_is_followed() {
+    fn a_stalled_playhead_is_followed() {
         let start = Instant::now();
         let mut timeline = observed(start);
         let later = start + Duration::from_secs(20);

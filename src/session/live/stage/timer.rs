@@ -37,7 +37,7 @@ impl Timer {
         ])
     }
 
-    /// Seconds left when the play head is at a frame.
+    /// Seconds left when the playhead is at a frame.
     pub(super) fn seconds_left(&self, head: u64) -> Option<f64> {
         self.end.map(|end| frames_to_seconds(end.saturating_sub(head)))
     }

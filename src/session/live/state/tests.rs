@@ -62,12 +62,12 @@ fn state_on_a_disk_mounted_later_is_kept() {
     // Nothing was found, and now there are scenes.
     fs::write(file(folder.path()), written()).unwrap();
     state.close(some());
-    let said = troubles.now().0[&Part::SavedState].clone();
+    let trouble = troubles.now().0[&Part::SavedState].clone();
     let kept = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("state.toml.replaced-")).collect();
-    assert!(kept.len() == 1 && said.contains(kept[0].to_str().unwrap()), "{said} {kept:?}");
+    assert!(kept.len() == 1 && trouble.contains(kept[0].to_str().unwrap()), "{trouble} {kept:?}");
     assert_eq!(fs::read_to_string(&kept[0]).unwrap(), written());
-    // What was read or written here is no one else's.
+    // A file read or written by this daemon is not foreign.
     let troubles = Troubles::default();
     file_of(&troubles).close(Saved::default());
     assert!(!troubles.now().0.contains_key(&Part::SavedState));
@@ -125,10 +125,10 @@ fn one_bad_value_loses_only_itself_and_the_file_is_kept() {
         let scenes = all.scenes.keys().filter(|name| !saved.scenes.contains_key(*name)).count();
         let found = (values(&all) - values(&saved), scenes, all.learned.len() - saved.learned.len());
         assert_eq!(found, lost, "{to}: {saved:?}");
-        let said = troubles.now().0[&Part::SavedState].clone();
+        let trouble = troubles.now().0[&Part::SavedState].clone();
         let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        let aside = files.iter().find(|path| path.to_string_lossy().contains("state.toml.damaged-20")).expect(&said);
-        assert!(said.contains(&aside.display().to_string()), "{said}");
+        let aside = files.iter().find(|path| path.to_string_lossy().contains("state.toml.damaged-20")).expect(&trouble);
+        assert!(trouble.contains(&aside.display().to_string()), "{trouble}");
         assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
         open(folder.path()).unwrap().close(saved.clone());
         assert_eq!(load(folder.path()), saved, "what was rescued is saved");
@@ -143,7 +143,7 @@ fn a_truncated_file_is_read_up_to_its_end() {
     let mut most = 0;
     for length in 0..=good.len() {
         let left = count(&load_text(&good.as_bytes()[..length]));
-        assert!(left + 1 >= most, "{length}: a longer piece holds no less");
+        assert!(left + 1 >= most, "{length}: a longer part yields no less");
         most = most.max(left);
     }
     assert_eq!(most, count(&all));
@@ -158,7 +158,7 @@ fn text_in_another_encoding_loses_only_affected_lines() {
 }
 
 #[test]
-fn tables_in_place_of_values_and_vice_versa() {
+fn misplaced_tables_and_values_lose_only_themselves() {
     for (damaged, values) in [
         ("scenes = 3\nvalence = 0.5", 1),
         ("learned = 1\nvalence = 0.5", 1),
@@ -232,7 +232,7 @@ fn an_unreadable_file_is_not_overwritten() {
 fn wait_until(what: &str, reached: impl Fn() -> bool) {
     let begun = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -244,7 +244,7 @@ fn a_deleted_folder_is_recreated() {
     let mut kept = open(&state).unwrap();
     kept.save(some);
     wait_until("the first state", || file(&state).exists());
-    // What is being written meanwhile may keep it from being empty.
+    // A concurrent write may keep it from being empty.
     while state.exists() {
         let _ = fs::remove_dir_all(&state);
     }
@@ -261,10 +261,10 @@ fn a_failing_disk_blocks_nothing_and_is_reported_and_retried() {
     let troubles = Troubles::default();
     let mut kept = StateFile::open(&state, None, troubles.clone()).unwrap();
     kept.save(some);
-    kept.save(|| panic!("the last time is not long enough ago"));
+    kept.save(|| panic!("the last save is too recent"));
     wait_until("the trouble is known", || troubles.now().0.contains_key(&Part::State));
     fs::remove_file(&state).unwrap();
     wait_until("it is over", || troubles.now().0.is_empty());
-    assert_eq!(load(&state), some(), "written as soon as it can be, though there is nothing new");
+    assert_eq!(load(&state), some(), "written as soon as possible, even without a new request");
     kept.close(some());
 }
