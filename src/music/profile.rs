@@ -33,14 +33,14 @@ impl Profile {
     #[rustfmt::skip]
     pub const fn of(emotion: Emotion) -> Self {
         let (tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion) = match emotion {
-            Emotion::Happy =>      (112.0,  7.8, 66.5, 68.0, 1.30, 0.35, 0.50, 0.1),
-            Emotion::Sad =>        ( 60.0,  3.5, 50.0, 57.0, 1.00, 0.55, 0.45, 0.6),
-            Emotion::Energetic =>  (138.0, 12.5, 80.0, 62.5, 1.60, 0.25, 0.40, 0.0),
-            Emotion::Calm =>       ( 56.0,  3.5, 46.0, 65.0, 0.55, 0.35, 0.35, 0.2),
-            Emotion::Romantic =>   ( 66.0,  6.3, 56.0, 68.0, 1.20, 0.65, 0.65, 0.2),
-            Emotion::Angry =>      (150.0, 16.0, 86.0, 55.0, 1.50, 0.30, 0.35, 0.0),
-            Emotion::Nostalgic =>  ( 75.0,  5.3, 55.5, 57.5, 1.10, 0.50, 0.55, 0.6),
-            Emotion::Mysterious => ( 82.0,  6.3, 54.0, 61.5, 0.70, 0.50, 0.35, 0.2),
+            Emotion::Happy =>      (118.0, 12.5, 70.0, 72.0, 1.30, 0.35, 0.50, 0.1),
+            Emotion::Sad =>        ( 60.0,  5.0, 50.0, 61.0, 1.00, 0.55, 0.45, 0.6),
+            Emotion::Energetic =>  (140.0, 16.8, 88.0, 69.0, 1.60, 0.25, 0.40, 0.0),
+            Emotion::Calm =>       ( 60.0,  5.4, 50.0, 66.5, 0.55, 0.35, 0.35, 0.2),
+            Emotion::Romantic =>   ( 70.0,  8.8, 58.0, 72.0, 1.20, 0.65, 0.65, 0.2),
+            Emotion::Angry =>      (150.0, 15.0, 90.0, 61.5, 1.50, 0.30, 0.35, 0.0),
+            Emotion::Nostalgic =>  ( 76.0,  7.2, 58.0, 68.0, 1.10, 0.50, 0.55, 0.6),
+            Emotion::Mysterious => ( 84.0, 12.5, 64.0, 64.0, 0.70, 0.50, 0.35, 0.2),
         };
         Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
     }
@@ -117,8 +117,9 @@ mod tests {
         weights[Emotion::Calm as usize] = 0.5;
         weights[Emotion::Angry as usize] = 0.5;
         let blend = Profile::blend(&Mood::blend(weights));
-        assert!((blend.tempo_bpm - (56.0f32 * 150.0).sqrt()).abs() < 1e-2);
-        assert!((blend.loudness - 66.0).abs() < 1e-3);
+        let (calm, angry) = (Profile::of(Emotion::Calm), Profile::of(Emotion::Angry));
+        assert!((blend.tempo_bpm - (calm.tempo_bpm * angry.tempo_bpm).sqrt()).abs() < 1e-2);
+        assert!((blend.loudness - (calm.loudness + angry.loudness) / 2.0).abs() < 1e-3);
     }
 
     #[test]
