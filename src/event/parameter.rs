@@ -139,7 +139,7 @@ parameters! {
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";
     GuideChord "guide/chord" ON, "", 0.0 ms, NETWORK, "Conditions the network on the chord";
     GuideBeat "guide/beat" ON, "", 0.0 ms, NETWORK, "Conditions the network on the beat";
-    Quantize "quantize" QUANTIZE, "", 0.0 ms, QUANTIZE, "When changes of mood and harmony take effect: at once, at the next beat or at the next bar";
+    Quantize "quantize" QUANTIZE, "", 0.0 ms, MANNER, "When changes of mood and harmony take effect: at once, at the next beat or at the next bar";
     Seed "seed" number(0.0, 16_777_215.0, 1.0), "", 0.0 ms, SEED, "Seed of all random choices from now on";
     LevelMaster "level/master" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, MIX, "Master level";
     LevelNetwork "level/network" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, SOUND, "Level of the network's piano";
@@ -163,28 +163,28 @@ parameters! {
     Input3 "input/3" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
     Input4 "input/4" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
     Play "play" ON, "", 0.0 ms, MOMENT, "Fades the music in (on) or out (off)";
-    PlayFade "play/fade" number(0.0, 600.0, 0.0), "s", 0.0 ms, EVENING, "Duration of the fades of play; 0 uses the default";
-    Timer "timer" number(0.0, 86_400.0, 0.0), "s", 0.0 ms, ACT, "Fades the music out after this time, over play/fade; 0 cancels";
+    PlayFade "play/fade" number(0.0, 600.0, 0.0), "s", 0.0 ms, MANNER, "Duration of the fades of play; 0 uses the default";
+    Timer "timer" number(0.0, 86_400.0, 0.0), "s", 0.0 ms, STEER, "Fades the music out after this time, over play/fade; 0 cancels";
     Hold "hold" OFF, "", 0.0 ms, MOMENT, "Freezes the current sound; the music continues underneath";
     Panic "panic" Kind::Trigger, "", 0.0 ms, PANIC, "Cuts all sound at once, then fades back in";
     Preset "preset" Kind::Text { default: "" }, "", 0.0 ms, PRESET, "Loads a preset by its file name without .toml";
     PresetNext "preset/next" Kind::Trigger, "", 0.0 ms, BROWSE, "Loads the next preset in alphabetical order";
     PresetPrevious "preset/previous" Kind::Trigger, "", 0.0 ms, BROWSE, "Loads the previous preset in alphabetical order";
-    Setlist "setlist" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Selects a setlist by its file name without .toml; setlist/next starts it";
+    Setlist "setlist" Kind::Text { default: "" }, "", 0.0 ms, SELECT, "Selects a setlist by its file name without .toml; setlist/next starts it";
     SetlistNext "setlist/next" Kind::Trigger, "", 0.0 ms, ACT, "Goes to the next entry of the setlist";
     SetlistPrevious "setlist/previous" Kind::Trigger, "", 0.0 ms, ACT, "Goes to the previous entry of the setlist";
-    SetlistGo "setlist/go" number(0.0, 256.0, 0.0), "", 0.0 ms, OPTION, "Goes to an entry of the setlist by its number, from 1; when read, the entry that plays";
+    SetlistGo "setlist/go" number(0.0, 256.0, 0.0), "", 0.0 ms, SELECT, "Goes to an entry of the setlist by its number, from 1; when read, the entry that plays";
     SceneStore "scene/store" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Stores the current state as a named scene";
     Scene "scene" Kind::Text { default: "" }, "", 0.0 ms, RECALL, "Recalls a scene, morphing over scene/morph or scene/morph/bars";
     SceneMorph "scene/morph" number(0.0, 120.0, 0.0), "s", 0.0 ms, OPTION, "Duration of the morph to a recalled scene; 0 switches at once";
     SceneMorphBars "scene/morph/bars" number(0.0, 64.0, 0.0), "", 0.0 ms, OPTION, "Length of the morph to a recalled scene in bars, following the tempo; 0 uses scene/morph";
     SceneDelete "scene/delete" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Deletes a scene";
     SceneUndo "scene/undo" Kind::Trigger, "", 0.0 ms, ACT, "Undoes the last scene recall";
-    SceneA "scene/a" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Scene at the left end of the crossfader (0)";
-    SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, OPTION, "Scene at the right end of the crossfader (1)";
-    SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, ACT, "Crossfades from scene a (0) to scene b (1)";
-    Record "record" OFF, "", 0.0 ms, ACT, "Records the output to the recordings folder";
-    RecordFormat "record/format" FORMATS, "", 0.0 ms, ACT, "File format of recordings; both are 24-bit";
+    SceneA "scene/a" Kind::Text { default: "" }, "", 0.0 ms, SELECT, "Scene at the left end of the crossfader (0)";
+    SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, SELECT, "Scene at the right end of the crossfader (1)";
+    SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, STEER, "Crossfades from scene a (0) to scene b (1)";
+    Record "record" OFF, "", 0.0 ms, STEER, "Records the output to the recordings folder";
+    RecordFormat "record/format" FORMATS, "", 0.0 ms, FORMAT, "File format of recordings; both are 24-bit";
     RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, OPTION, "Seconds of audio from before the start to include in a recording";
 }
 

@@ -3,7 +3,7 @@
 //! Each row of the parameter table names a policy of the table below, and each policy fills every column, so that no
 //! new parameter can lack a rule and no new rule can miss a parameter.
 
-use super::{Kind, Lane, Param, TABLE};
+use super::{Lane, Param, TABLE};
 
 /// What a change affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +96,16 @@ pub struct Policy {
     /// Whether all values are resent to controllers afterwards: it sets many others, and some devices switch pages with
     /// it.
     pub retells: bool,
+    /// Whether every request counts, even while earlier ones are pending: two "next preset" mean the one after the next,
+    /// and two scenes to store are two scenes. Otherwise a newer request replaces a pending one.
+    pub each_counts: bool,
+    /// Whether its value decides how requests for other parameters take effect: a glide set before a mood and reset after
+    /// it applies to that mood only.
+    pub qualifies: bool,
 }
 
 macro_rules! policies {
-    ($($(#[$doc:meta])* $name:ident: $effect:ident, $quantized:literal, $preset:ident, $scene:literal, $saved:ident, $ends:literal, $retells:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $effect:ident, $quantized:literal, $preset:ident, $scene:literal, $saved:ident, $ends:literal, $retells:literal, $each:literal, $qualifies:literal;)*) => {
         $($(#[$doc])* pub(super) const $name: Policy = Policy {
             effect: Effect::$effect,
             quantized: $quantized,
@@ -108,42 +114,51 @@ macro_rules! policies {
             saved: Saved::$saved,
             ends_journey: $ends,
             retells: $retells,
+            each_counts: $each,
+            qualifies: $qualifies,
         };)*
     };
 }
 
 policies! {
-    //          effect  quantized preset  scene  saved       ends_journey retells
-    MOOD:       Mood,    true,    Kept,    true,  Everywhere, true,       false;
-    NETWORK:    Network, true,    Reset,   true,  Everywhere, false,      false;
-    HARMONY:    Harmony, true,    Reset,   true,  Everywhere, false,      false;
-    LEAD:       Lead,    true,    Reset,   true,  Everywhere, false,      false;
+    //          effect quantized preset   scene  saved       ends_journey  retells  each_counts  qualifies
+    MOOD:       Mood,    true,    Kept,    true,  Everywhere, true,         false,   false,       false;
+    NETWORK:    Network, true,    Reset,   true,  Everywhere, false,        false,   false,       false;
+    HARMONY:    Harmony, true,    Reset,   true,  Everywhere, false,        false,   false,       false;
+    LEAD:       Lead,    true,    Reset,   true,  Everywhere, false,        false,   false,       false;
     /// Setting a tempo pins it, so a preset without one must leave it alone and reset the source instead.
-    TEMPO:      Tempo,   false,   Kept,    true,  Everywhere, false,      false;
-    TEMPO_FROM: Tempo,   false,   Reset,   true,  Everywhere, false,      false;
+    TEMPO:      Tempo,   false,   Kept,    true,  Everywhere, false,        false,   false,       false;
+    TEMPO_FROM: Tempo,   false,   Reset,   true,  Everywhere, false,        false,   false,       false;
     /// A short form of the source.
-    TEMPO_FACE: Tempo,   false,   Kept,    false, Nowhere,    false,      false;
-    GLIDE:      Later,   false,   Reset,   true,  Everywhere, false,      false;
+    TEMPO_FACE: Tempo,   false,   Kept,    false, Nowhere,    false,        false,   false,       false;
+    GLIDE:      Later,   false,   Reset,   true,  Everywhere, false,        false,   false,       true;
     /// Takes effect at the start of the next phrase.
-    FORM:       Later,   false,   Reset,   true,  Everywhere, false,      false;
-    QUANTIZE:   Later,   false,   Kept,    false, Everywhere, false,      false;
+    FORM:       Later,   false,   Reset,   true,  Everywhere, false,        false,   false,       false;
     /// Set for the evening, by hand or by a sensor.
-    EVENING:    Later,   false,   Kept,    false, Everywhere, false,      false;
-    SEED:       Seed,    true,    Kept,    false, Everywhere, false,      false;
+    EVENING:    Later,   false,   Kept,    false, Everywhere, false,        false,   false,       false;
+    /// Set for the evening; decides how other changes take effect.
+    MANNER:     Later,   false,   Kept,    false, Everywhere, false,        false,   false,       true;
+    SEED:       Seed,    true,    Kept,    false, Everywhere, false,        false,   false,       false;
     /// Part of a sound.
-    SOUND:      Engine,  false,   Reset,   true,  Everywhere, false,      false;
+    SOUND:      Engine,  false,   Reset,   true,  Everywhere, false,        false,   false,       false;
     /// Part of a sound that a performer balances for the evening.
-    MIX:        Engine,  false,   Kept,    true,  Everywhere, false,      false;
+    MIX:        Engine,  false,   Kept,    true,  Everywhere, false,        false,   false,       false;
     /// Whether anything is audible at the moment.
-    MOMENT:     Engine,  false,   Kept,    false, Nowhere,    false,      false;
-    PANIC:      Engine,  false,   Refused, false, Nowhere,    false,      false;
-    PRESET:     Daemon,  false,   Refused, false, State,      true,       true;
-    BROWSE:     Daemon,  false,   Refused, false, Nowhere,    true,       false;
-    RECALL:     Daemon,  false,   Refused, false, Nowhere,    true,       true;
+    MOMENT:     Engine,  false,   Kept,    false, Nowhere,    false,        false,   false,       false;
+    PANIC:      Engine,  false,   Refused, false, Nowhere,    false,        false,   false,       false;
+    PRESET:     Daemon,  false,   Refused, false, State,      true,         true,    false,       false;
+    BROWSE:     Daemon,  false,   Refused, false, Nowhere,    true,         false,   true,        false;
+    RECALL:     Daemon,  false,   Refused, false, Nowhere,    true,         true,    false,       false;
     /// A one-off action of the daemon.
-    ACT:        Daemon,  false,   Refused, false, Nowhere,    false,      false;
-    /// An option for such actions.
-    OPTION:     Daemon,  false,   Refused, false, State,      false,      false;
+    ACT:        Daemon,  false,   Refused, false, Nowhere,    false,        false,   true,        false;
+    /// Something the daemon does according to its newest value.
+    STEER:      Daemon,  false,   Refused, false, Nowhere,    false,        false,   false,       false;
+    /// A choice of what such actions apply to.
+    SELECT:     Daemon,  false,   Refused, false, State,      false,        false,   false,       false;
+    /// A choice of how such actions are done.
+    OPTION:     Daemon,  false,   Refused, false, State,      false,        false,   false,       true;
+    /// The same, but not saved.
+    FORMAT:     Daemon,  false,   Refused, false, Nowhere,    false,        false,   false,       true;
 }
 
 impl Param {
@@ -158,37 +173,17 @@ impl Param {
         TABLE.iter().map(|spec| spec.param)
     }
 
-    /// Whether every request counts, also while earlier ones wait: two "next preset" mean the one after the next, and
-    /// two scenes to store are two scenes.
+    /// Whether every request counts; see [`Policy::each_counts`].
     #[must_use]
-    pub fn each_request_counts(self) -> bool {
-        match self {
-            Self::Panic => false,
-            Self::SceneStore | Self::SceneDelete => true,
-            _ => self.spec().kind == Kind::Trigger,
-        }
-    }
-
-    /// Whether its value decides how requests for others take effect: a glide set before a mood and reset after it
-    /// counts for that mood only.
-    const fn qualifies_others(self) -> bool {
-        matches!(
-            self,
-            Self::Glide
-                | Self::Quantize
-                | Self::PlayFade
-                | Self::SceneMorph
-                | Self::SceneMorphBars
-                | Self::RecordFormat
-                | Self::RecordPreRoll
-        )
+    pub const fn each_request_counts(self) -> bool {
+        self.policy().each_counts
     }
 
     /// Whether its requests and those of another parameter must keep their order, because one decides how the other
     /// takes effect.
     #[must_use]
     pub fn keeps_order_with(self, other: Self) -> bool {
-        self != other && (self.qualifies_others() || other.qualifies_others())
+        self != other && (self.policy().qualifies || other.policy().qualifies)
     }
 
     /// Whether it is one of the coordinates of the mood.
@@ -201,12 +196,25 @@ impl Param {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::parameter::Kind;
 
     #[test]
     fn triggers_are_stored_nowhere() {
         for spec in TABLE.iter().filter(|spec| spec.kind == Kind::Trigger) {
             let Policy { preset, scene, saved, .. } = spec.policy;
             assert_eq!((preset, scene, saved), (InPreset::Refused, false, Saved::Nowhere), "{}", spec.id);
+        }
+    }
+
+    #[test]
+    fn every_trigger_but_panic_counts_and_no_fader_does() {
+        for spec in TABLE {
+            let counts = spec.policy.each_counts;
+            match spec.kind {
+                Kind::Trigger => assert_eq!(counts, spec.param != Param::Panic, "{}", spec.id),
+                Kind::Text { .. } => {}
+                _ => assert!(!counts, "{}", spec.id),
+            }
         }
     }
 
