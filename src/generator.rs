@@ -6,20 +6,22 @@
 //! an earlier latent and crossfades into a new future.
 
 mod chroma;
-pub mod composer;
+mod composer;
 mod crossfade;
 mod future;
 mod history;
 pub mod model;
 mod networks;
 mod noise;
-pub mod pianist;
+pub mod notes;
+mod pianist;
 #[cfg(test)]
 mod parity;
 mod splicer;
 mod hop_ring;
 mod stall_detector;
 pub mod vocoder;
+mod warm_up;
 mod worker;
 
 use std::collections::VecDeque;
@@ -33,9 +35,9 @@ use crate::generator::vocoder::MelBlock;
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::plan::Plan;
 
-use composer::WrittenFrame;
 use future::{Future, final_hop};
 pub use networks::Networks;
+use notes::WrittenFrame;
 use splicer::Splicer;
 pub use worker::{AHEAD, HopSource, Worker, WorkerEvent, WorkerStatus};
 
@@ -74,7 +76,7 @@ pub struct Heard {
     pub onsets: [f32; FRAMES_PER_LATENT],
     /// The notes that begin, and the pedal.
     pub written: WrittenFrame,
-    /// The mel frames, from [`pianist::AHEAD`] before the latent's first on.
+    /// The mel frames, from [`notes::AHEAD`] before the latent's first on.
     pub mel: Box<MelBlock>,
     /// Whether the network had stalled although notes were requested, and therefore forgets the past from here on.
     pub restarted: bool,

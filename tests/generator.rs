@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use melos::event::Hop;
-use melos::generator::composer::WrittenNote;
 use melos::generator::model::{Models, runtime};
+use melos::generator::notes::WrittenNote;
 use melos::generator::{Generator, GeneratorError, LATENT_FRAMES, Networks};
 use melos::mel::HOP;
 use melos::music::emotion::{Emotion, Mood};

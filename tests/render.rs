@@ -93,7 +93,7 @@ fn notes_are_written_as_a_midi_file_in_time_with_the_sound() {
     assert_eq!(bytes, fs::read(at("alone.mid")).unwrap());
     let smf = midly::Smf::parse(&bytes).unwrap();
     // Ten seconds at 120 BPM are twenty beats of 480 ticks.
-    assert_eq!(smf.tracks.len(), 4);
+    assert_eq!(smf.tracks.len(), 5, "tempo and chords, bass, pad, upper voice, piano");
     for track in &smf.tracks {
         assert_eq!(track.iter().map(|event| event.delta.as_int()).sum::<u32>(), 20 * 480);
     }
@@ -109,6 +109,7 @@ fn notes_are_written_as_a_midi_file_in_time_with_the_sound() {
         smf.tracks[track].iter().filter(is_on).count()
     };
     assert!(notes(1) >= 4 && notes(2) >= 6, "{} bass notes, {} pad notes", notes(1), notes(2));
+    assert!(notes(4) > 20, "{} piano notes", notes(4));
     let refused = render(&["--no-harmony"], &at("none.mid"));
     let printed = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && printed.contains("--no-harmony") && !at("none.mid").exists(), "{printed}");

@@ -7,7 +7,6 @@ mod choice;
 mod conditions;
 mod dice;
 mod keyboard;
-mod layout;
 mod past;
 mod ring;
 mod servo;
@@ -15,19 +14,18 @@ mod servo;
 mod tests;
 
 use choice::{HIDDEN, Taste, choose, choose_likely};
-pub use conditions::{FINE_WIDTH, FRAME_WIDTH, FrameConditions};
+use conditions::FrameConditions;
 use dice::dice;
 use keyboard::Keyboard;
-pub use layout::{
-    DURATIONS, KEYS, LIFT, MEMORY_WIDTH, OFFSETS, PEDALS, Pedal, SOUNDING_WIDTH, VELOCITIES, VOICES, WrittenFrame,
-    WrittenNote,
-};
 use past::Memory;
 use ring::{Cursor, Ring};
 use servo::{Bias, Servo};
 
 use crate::generator::model::{ComposerGraphs, Context, Graph, ModelError, frame as port};
-use crate::generator::networks::warm_up;
+use crate::generator::notes::{
+    DURATIONS, FINE_WIDTH, FRAME_WIDTH, KEYS, OFFSETS, PEDALS, Pedal, VELOCITIES, VOICES, WrittenFrame, WrittenNote,
+};
+use crate::generator::warm_up::warm_up;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::mel::HOP;
 use crate::music::conditions::Conditions;
@@ -231,9 +229,14 @@ impl Composer {
         offset.run()?;
         let mut logits = wanted(offset, 1, OFFSETS + 1);
         logits[END] += bias.end;
-        let first = last.map_or(0, |last| last.offset).max(earliest);
-        logits[..usize::from(first)].fill(HIDDEN);
-        let at = choose(&logits, taste.time, (frame.dice)());
+        logits[..last.map_or(0, |last| usize::from(last.offset))].fill(HIDDEN);
+        let drawn = (frame.dice)();
+        let mut at = choose(&logits, taste.time, drawn);
+        if at < usize::from(earliest) {
+            // Only then: what was chosen there before is chosen again under the same plan.
+            logits[..usize::from(earliest)].fill(HIDDEN);
+            at = choose(&logits, taste.time, drawn);
+        }
         if at == END {
             return Ok(None);
         }

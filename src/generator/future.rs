@@ -2,13 +2,14 @@
 
 use super::GeneratorError;
 use super::chroma::Chroma;
-use super::composer::{Kept, WrittenFrame};
+use super::composer::Kept;
 use super::history::{History, Snapshot, State};
 use super::hop_ring::HopRing;
 use super::networks::Networks;
 use super::{Heard, LATENT_FRAMES};
 use crate::generator::model::LOOK_AHEAD;
-use crate::generator::pianist::{AHEAD, PianistState};
+use crate::generator::notes::{AHEAD, WrittenFrame};
+use crate::generator::pianist::PianistState;
 use crate::generator::vocoder::{Istft, MelBlock, OVERLAP};
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::plan::Plan;

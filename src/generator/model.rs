@@ -18,10 +18,10 @@ pub use manifest::{Context, Manifest, Port, ROLLBACK, SCHEMA};
 pub use runtime::{Runtime, runtime};
 
 use crate::files::document::Problem;
-use crate::generator::composer::{
-    DURATIONS, FINE_WIDTH, FRAME_WIDTH, KEYS, MEMORY_WIDTH, OFFSETS, PEDALS, SOUNDING_WIDTH, VELOCITIES, VOICES,
+use crate::generator::notes::{
+    DURATIONS, FINE_WIDTH, FRAME_WIDTH, KEYS, MEMORY_WIDTH, MOOD_WIDTH, OFFSETS, PEDALS, ROLL_WIDTH, SOUNDING_WIDTH,
+    VELOCITIES, VOICES,
 };
-use crate::generator::pianist::{MOOD_WIDTH, ROLL_WIDTH};
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
 
 /// Dimensions of a latent.

@@ -3,8 +3,9 @@
 use super::GeneratorError;
 use super::composer::{Composer, ComposerState};
 use super::pianist::Pianist;
-use crate::generator::model::{Graph, Models};
+use crate::generator::model::Models;
 use crate::generator::vocoder::Vocoder;
+use crate::generator::warm_up::finite;
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT};
 
 /// The networks of one model, warmed up. Created on any thread except the audio thread; can be sent to another.
@@ -51,15 +52,4 @@ impl Networks {
         self.pianist.states().into_iter().for_each(|state| state.fill(0.0));
         self.vocoder.state().fill(0.0);
     }
-}
-
-/// Runs a graph once and checks what it gives.
-pub(super) fn warm_up(network: &'static str, graph: &mut Graph) -> Result<(), GeneratorError> {
-    graph.run()?;
-    graph.outputs().try_for_each(|output| finite(network, output))
-}
-
-fn finite(network: &'static str, values: &[f32]) -> Result<(), GeneratorError> {
-    let finite = values.iter().all(|value| value.is_finite());
-    if finite { Ok(()) } else { Err(GeneratorError::NotFinite { network, frame: 0 }) }
 }

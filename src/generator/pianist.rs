@@ -2,21 +2,15 @@
 
 mod roll;
 
-pub use roll::ROLL_WIDTH;
 use roll::Strings;
 
-use crate::generator::composer::WrittenFrame;
 use crate::generator::model::{Latent, PianistGraphs, stateful};
-use crate::generator::networks::warm_up;
 use crate::generator::noise::normal;
+use crate::generator::notes::WrittenFrame;
 use crate::generator::vocoder::MelBlock;
+use crate::generator::warm_up::warm_up;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::music::plan::Plan;
-
-/// Hops by which the notes run ahead of the mel frames, which hear a little beyond their middle.
-pub const AHEAD: usize = 2;
-/// Length of the mood: emotion, affect and their masks.
-pub const MOOD_WIDTH: usize = 12;
 
 /// Further inputs of the graphs, after the input and the state.
 const ROLL: usize = 2;

@@ -1,6 +1,6 @@
 //! Choosing from logits.
 
-use super::layout::KEYS;
+use crate::generator::notes::KEYS;
 use crate::music::temperature::heeded_guidance;
 
 /// Logit of what must not be chosen.

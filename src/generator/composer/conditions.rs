@@ -1,7 +1,7 @@
 //! What the composer is given of a frame, from the plan.
 
-use super::layout::OFFSETS;
 use crate::generator::LATENT_FRAMES;
+use crate::generator::notes::{FINE_WIDTH, FRAME_WIDTH, OFFSETS};
 use crate::mel::HOP;
 use crate::music::conditions::{Conditions, DENSITY_SCALE, LOUDNESS_SCALE, REGISTER_SCALE, TEMPO_MIDDLE_BPM};
 use crate::music::plan::Plan;
@@ -11,10 +11,7 @@ use crate::music::theory::Chord;
 const VALUES: usize = 51;
 /// Groups with a mask: twelve of the frame, then three of each offset.
 const GROUPS: usize = 15;
-/// Length of the frame's conditions: values, then one mask per group, 1 where known.
-pub const FRAME_WIDTH: usize = VALUES + GROUPS;
-/// Length of an offset's conditions: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat's phase.
-pub const FINE_WIDTH: usize = 32;
+const _: () = assert!(VALUES + GROUPS == FRAME_WIDTH, "the layout has its width");
 /// Tempi beyond these are as unknown to the network as these.
 const TEMPO_BPM: std::ops::RangeInclusive<f64> = 25.0..=300.0;
 
@@ -36,7 +33,7 @@ mod group {
 
 /// The conditions of a frame and of its offsets. What the plan leaves open is 0, with a mask of 0.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FrameConditions {
+pub(super) struct FrameConditions {
     /// Of the whole frame.
     pub frame: [f32; FRAME_WIDTH],
     /// Of each offset.

@@ -1,6 +1,6 @@
 //! Hands and foot: which keys are down, and which strings the pedal sustains, frame by frame.
 
-use super::layout::{KEYS, NO_MELODY, OFFSETS, Pedal, SOUNDING_WIDTH, WrittenNote};
+use crate::generator::notes::{KEYS, NO_MELODY, OFFSETS, Pedal, SOUNDING_WIDTH, WrittenNote};
 use crate::mel::LATENTS_PER_SECOND;
 
 /// Seconds for which the pedal sustains a string at most.

@@ -3,10 +3,10 @@
 
 use std::collections::VecDeque;
 
-use super::layout::{
+use crate::generator::LATENT_FRAMES;
+use crate::generator::notes::{
     DURATIONS, KEYS, LAGS, MEMORY_WIDTH, OFFSETS, SLOT_WIDTH, SLOTS, VELOCITIES, VOICES, WrittenFrame, WrittenNote,
 };
-use crate::generator::LATENT_FRAMES;
 use crate::mel::HOP;
 use crate::music::clock::MusicClock;
 use crate::music::plan::Plan;

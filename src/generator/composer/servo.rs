@@ -1,6 +1,6 @@
 //! Holds density, register and level to what is requested, in a closed loop.
 
-use super::layout::{KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, WrittenNote};
+use crate::generator::notes::{KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, WrittenNote};
 use crate::mel::LATENTS_PER_SECOND;
 use crate::music::conditions::Conditions;
 

@@ -9,8 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{LATENT_DIMS, LOOK_AHEAD, ModelError};
 use crate::files::{self, document::Problem};
-use crate::generator::composer::{FINE_WIDTH, FRAME_WIDTH, MEMORY_WIDTH};
-use crate::generator::pianist::{AHEAD, ROLL_WIDTH};
+use crate::generator::notes::{AHEAD, FINE_WIDTH, FRAME_WIDTH, MEMORY_WIDTH, ROLL_WIDTH};
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
 use crate::units::SAMPLE_RATE;
 

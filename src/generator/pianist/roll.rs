@@ -1,13 +1,9 @@
 //! The piano roll: what keys and strings do, hop by hop.
 
-use crate::generator::composer::{KEYS, LIFT, OFFSETS, Pedal, WrittenFrame, WrittenNote};
+use crate::generator::notes::{CHANNELS, KEYS, LIFT, OFFSETS, Pedal, ROLL_WIDTH, WrittenFrame, WrittenNote};
 use crate::mel::HOP;
 use crate::units::SAMPLE_RATE;
 
-/// Numbers of each key: attack, force, held, young, old, rise.
-const CHANNELS: usize = 6;
-/// Length of a hop's row: the channels of every key, whether the pedal is down, and whether that is known.
-pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
 /// Seconds of a hop.
 const HOP_SECONDS: f64 = HOP as f64 / SAMPLE_RATE as f64;
 /// Time constants of what sounds, in seconds: young and old.

@@ -6,7 +6,7 @@ use midly::MidiMessage;
 use midly::num::u7;
 
 use crate::generator::Heard;
-use crate::generator::composer::{LIFT, OFFSETS, Pedal};
+use crate::generator::notes::{LIFT, OFFSETS, Pedal};
 use crate::mel::HOP;
 use crate::units::seconds_to_frames;
 
@@ -79,7 +79,7 @@ impl Piano {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::composer::{WrittenFrame, WrittenNote};
+    use crate::generator::notes::{WrittenFrame, WrittenNote};
 
     fn heard(from: u64, pedal: Pedal, notes: &[(u8, u8)]) -> Heard {
         let note =

@@ -4,7 +4,7 @@ use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
 use melos::generator::model::{LOOK_AHEAD, ModelError, Models};
-use melos::generator::pianist::AHEAD;
+use melos::generator::notes::AHEAD;
 use melos::generator::vocoder::{MelBlock, Vocoder};
 use melos::mel::{BINS, HOP, N_FFT, hann_window};
 

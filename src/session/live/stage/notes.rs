@@ -39,7 +39,7 @@ impl Notes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::composer::{WrittenFrame, WrittenNote};
+    use crate::generator::notes::{WrittenFrame, WrittenNote};
 
     fn heard(from: u64, notes: &[(u8, u8)]) -> Heard {
         let mut onsets = [0.0; 8];

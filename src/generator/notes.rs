@@ -1,6 +1,7 @@
-//! What the composer reads and writes: units, classes and the layout of its inputs.
+//! Notes as the networks write and read them: units, classes, and the widths of the networks' inputs.
 //!
-//! `models/training/melos_training/composer/layout.py` and `conditions.py` define the same for training.
+//! `models/training/melos_training/composer/layout.py`, `composer/conditions.py` and `pianist/layout.py` define the same
+//! for training.
 
 /// Places within a frame where a note can begin; one hop each.
 pub const OFFSETS: usize = 8;
@@ -34,8 +35,21 @@ pub(super) const SLOTS: usize = LAGS.len() + 1;
 pub(super) const SLOT_WIDTH: usize = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS;
 /// Length of the memory.
 pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
+/// Length of the composer's conditions of a frame: values, then one mask per group, 1 where known.
+pub const FRAME_WIDTH: usize = 66;
+/// Length of its conditions of an offset: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat's phase.
+pub const FINE_WIDTH: usize = 32;
 /// Length of what sounds: keys held down, then strings that only the pedal sustains.
 pub const SOUNDING_WIDTH: usize = 2 * KEYS;
+
+/// Hops by which the pianist's roll runs ahead of its mel frames, which contain sound from beyond their middle.
+pub const AHEAD: usize = 2;
+/// Values for each key in the roll: attack, force, held, young, old, rise.
+pub(super) const CHANNELS: usize = 6;
+/// Length of the roll of a hop: the channels of every key, whether the pedal is down, and whether that is known.
+pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
+/// Length of the pianist's mood: emotion, affect and their masks.
+pub const MOOD_WIDTH: usize = 12;
 
 /// Hops for which a pedal that is changed stays up, if the frame is long enough.
 pub const LIFT: u8 = 4;

@@ -1,0 +1,16 @@
+//! The first run of a network, which allocates and is slower than the others.
+
+use super::GeneratorError;
+use crate::generator::model::Graph;
+
+/// Runs a graph once and checks what it gives.
+pub(super) fn warm_up(network: &'static str, graph: &mut Graph) -> Result<(), GeneratorError> {
+    graph.run()?;
+    graph.outputs().try_for_each(|output| finite(network, output))
+}
+
+/// Fails on NaN and infinity.
+pub(super) fn finite(network: &'static str, values: &[f32]) -> Result<(), GeneratorError> {
+    let finite = values.iter().all(|value| value.is_finite());
+    if finite { Ok(()) } else { Err(GeneratorError::NotFinite { network, frame: 0 }) }
+}
