@@ -82,11 +82,8 @@ impl MidiFile {
         }
         for timed in &score.commands {
             match timed.command {
-                EngineCommand::Toggle(Param::MuteBass, on) => self.muted[Voice::Bass as usize] = on,
-                EngineCommand::Toggle(Param::MutePad, on) => self.muted[Voice::Pad as usize] = on,
-                EngineCommand::Toggle(Param::MuteUpper, on) => self.muted[Voice::Upper as usize] = on,
                 EngineCommand::Toggle(Param::MuteNetwork, on) => self.piano.mute(timed.frame, on),
-                EngineCommand::Toggle(Param::MuteHarmony, on) => self.all_muted = on,
+                EngineCommand::Toggle(param, on) => self.mute(timed.frame, param, on),
                 EngineCommand::NoteOn { voice, note, velocity }
                     if self.frames.contains(&timed.frame) && !self.all_muted && !self.muted[voice as usize] =>
                 {
@@ -99,6 +96,24 @@ impl MidiFile {
                 EngineCommand::Panic => self.end(timed.frame, |_| true),
                 _ => {}
             }
+        }
+    }
+
+    /// Mutes voices from a frame on, or no longer. The notes that begin there may have come first.
+    fn mute(&mut self, frame: u64, param: Param, on: bool) {
+        let voices = match param {
+            Param::MuteBass => &[Voice::Bass][..],
+            Param::MutePad => &[Voice::Pad],
+            Param::MuteUpper => &[Voice::Upper],
+            Param::MuteHarmony => &Voice::ALL,
+            _ => return,
+        };
+        match param {
+            Param::MuteHarmony => self.all_muted = on,
+            _ => voices.iter().for_each(|voice| self.muted[*voice as usize] = on),
+        }
+        if on {
+            self.notes.retain(|note| note.start < frame || !voices.contains(&note.voice));
         }
     }
 
