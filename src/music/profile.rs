@@ -40,7 +40,7 @@ impl Profile {
             Emotion::Romantic =>   ( 70.0,  8.8, 58.0, 72.0, 1.20, 0.65, 0.65, 0.2),
             Emotion::Angry =>      (150.0, 15.0, 90.0, 61.5, 1.50, 0.30, 0.35, 0.0),
             Emotion::Nostalgic =>  ( 76.0,  7.2, 58.0, 68.0, 1.10, 0.50, 0.55, 0.6),
-            Emotion::Mysterious => ( 84.0, 12.5, 64.0, 64.0, 0.70, 0.50, 0.35, 0.2),
+            Emotion::Mysterious => ( 84.0, 11.0, 58.0, 66.0, 0.70, 0.50, 0.35, 0.2),
         };
         Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
     }

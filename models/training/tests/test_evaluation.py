@@ -36,7 +36,7 @@ from melos_training.evaluation.held_out import Excerpt
 from melos_training.evaluation.likeness import likeness
 from melos_training.evaluation.renders import RATE
 from melos_training.evaluation.statistics import auc, bootstrap
-from melos_training.evaluation.written import Written
+from melos_training.evaluation.written import Written, chord_starts
 
 
 def tone(pitches: Sequence[int], seconds: float = 4.0) -> Floats:
@@ -147,6 +147,13 @@ def test_a_plan_is_the_setting_of_its_notes() -> None:
     assert list(found.setting.chord(np.array([0.0, 5.0]))[1]) == [9, 5]
     assert [tuple(row) for row in found.onsets(2.0)] == [(0.0, 57), (0.5, 69), (1.25, 64)]
     assert list(found.melody()) == [57, 69, 64, 65]
+
+
+def test_a_chord_begins_at_the_beat_before_its_first_entry() -> None:
+    entries = [{"seconds": s, "beat": 2 * s + 0.1} for s in np.arange(0, 4, 0.1)]
+    begun = chord_starts(entries)
+    assert begun[10] == pytest.approx(0.95, abs=0.006), "the beat falls between two entries"
+    assert begun[11] == pytest.approx(1.1, abs=0.006), "none falls there"
 
 
 def test_a_transposed_copy_is_remembered_as_a_whole() -> None:

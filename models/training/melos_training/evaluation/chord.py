@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays import Floats
 from .describe import HOP, chroma, constant_q
 from .renders import RATE
+from .written import chord_starts
 
 Chord = tuple[float, list[int]]
 """First second and pitch classes; none where there is no chord."""
@@ -33,7 +34,7 @@ def margin(samples: Floats, chords: Sequence[Chord]) -> tuple[float, float]:
 
 def planned(plan: Sequence[dict[str, Any]]) -> list[Chord]:
     """Chords of a rendering's plan: root, third and fifth of each."""
-    return [(entry["seconds"], entry["pitch_classes"][:3]) for entry in plan]
+    return [(start, entry["pitch_classes"][:3]) for start, entry in zip(chord_starts(plan), plan, strict=True)]
 
 
 def labelled(path: Path, begin: float) -> list[Chord]:

@@ -11,6 +11,7 @@ from ..composer.features import Setting, features
 from ..composer.form import Form
 from ..composer.grid import BeatGrid
 from ..composer.midi import Performance, skyline
+from ..constants import HOP, SAMPLE_RATE
 from .memory import melody
 
 NONE = np.zeros(0, np.int64)
@@ -45,6 +46,18 @@ class Written:
         return np.stack([self.performance.onset[here], self.performance.pitch[here]], 1)
 
 
+def chord_starts(plan: Sequence[dict[str, Any]]) -> Floats:
+    """The second at which the chord of each entry of a plan begins.
+
+    Entries are 85 ms apart, and chords change on half-beats. Onsets are rounded to hops, so a chord begins half a hop
+    early.
+    """
+    times, beats = (np.array([entry[key] for entry in plan], np.float64) for key in ("seconds", "beat"))
+    on = np.floor(2 * beats) / 2
+    earlier = np.concatenate([[-np.inf], beats[:-1]])
+    return np.where(on > earlier, np.interp(on, beats, times), times) - HOP / SAMPLE_RATE / 2
+
+
 def setting(plan: Sequence[dict[str, Any]]) -> Setting:
     """The beats and chords of a rendering's plan."""
     times, beats = (np.array([entry[key] for entry in plan], np.float64) for key in ("seconds", "beat"))
@@ -53,7 +66,7 @@ def setting(plan: Sequence[dict[str, Any]]) -> Setting:
     form = Form(NONE, NONE, np.zeros(0, np.float32), NONE)
     grid = BeatGrid(np.interp(whole, beats, times), whole % length, length, form, 1)
     bits = np.array([sum(1 << pitch_class for pitch_class in set(entry["pitch_classes"])) for entry in plan])
-    return Setting(grid, times, bits, np.array([entry["bass"] for entry in plan]))
+    return Setting(grid, chord_starts(plan), bits, np.array([entry["bass"] for entry in plan]))
 
 
 def by_skyline(performance: Performance) -> Performance:
