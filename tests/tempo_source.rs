@@ -124,7 +124,7 @@ fn inside() {
     let clock = midi_clock(Arc::clone(&period));
     std::thread::sleep(Duration::from_secs(3));
     // Both run, but the mood still leads.
-    let of_mood = tempo_is(&daemon, "the mood leads", 56.0, "mood");
+    let of_mood = tempo_is(&daemon, "the mood leads", 60.0, "mood");
     assert_eq!(of_mood["parameters"]["tempo/follow"], true);
 
     daemon.oscsend(&["/melos/tempo/source", "s", "jack"]);
