@@ -60,7 +60,7 @@ pub(crate) fn since(at: u64) -> Option<io::Result<Vec<Line>>> {
     DISK.get().map(|disk| read(&disk.folder, at))
 }
 
-/// Like [`since`], but for any folder, whose daemon may have ended.
+/// The lines of any folder since a Unix time in seconds, oldest first, even if its daemon has ended.
 ///
 /// # Errors
 /// When a file cannot be read; a missing file is not an error.
