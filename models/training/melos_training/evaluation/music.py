@@ -45,8 +45,7 @@ def hear_emotion(study: Study, folder: Path) -> str:
 prepare`); no human listener was involved. It estimates valence and arousal and picks the emotion with the nearest
 anchor, as the rules do; the other judge is fitted to the emotions directly. Their accuracy on held-out music is from
 {emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same pieces, was used on other
-seeds to choose the profiles, modes and chords of the harmony and the guidance reference, so it is not independent of
-what it judges.
+seeds to choose the profiles, so it is not independent of what it judges.
 
 """
         + table(["", "judge on held-out music", *heard, "target"], rows)
