@@ -31,11 +31,11 @@ use crate::mel::HOP;
 use crate::music::conditions::Conditions;
 use crate::music::plan::Plan;
 
-/// Most notes that begin in a frame.
+/// Maximum number of notes that begin in a frame.
 const MOST_NOTES: usize = 16;
 /// The class among the offsets that ends a frame.
 const END: usize = OFFSETS;
-/// Numbers that are drawn for a note.
+/// Random numbers drawn for a note.
 const DRAWS: usize = 5;
 
 /// What the composer carries from frame to frame and a rollback must restore; the memory rewinds by itself.
@@ -61,7 +61,7 @@ pub(super) struct Kept {
     until: u8,
 }
 
-/// What a frame is written by.
+/// The inputs for writing a frame.
 struct Frame<'a, D> {
     latent: u64,
     conditions: &'a FrameConditions,
@@ -70,7 +70,7 @@ struct Frame<'a, D> {
     dice: D,
 }
 
-/// The composer's networks, and what was played.
+/// The composer's networks and its history.
 #[derive(Debug)]
 pub(super) struct Composer {
     graphs: ComposerGraphs,
@@ -86,7 +86,7 @@ impl Composer {
         Self { graphs, ring: Ring::new(context), memory, servo, width: context.width }
     }
 
-    /// Runs every network once, and checks what it gives.
+    /// Runs every network once, and checks its outputs.
     pub(super) fn warm_up(&mut self) -> Result<(), GeneratorError> {
         let ComposerGraphs { frame, pedal, offset, voice, key, velocity, duration, note } = &mut self.graphs;
         let graphs = [frame, pedal, offset, voice, key, velocity, duration, note];
@@ -98,7 +98,7 @@ impl Composer {
         ComposerState { cursor: Cursor::default(), keyboard: Keyboard::default(), read: vec![0.0; self.width] }
     }
 
-    /// Goes on from what another composer played before a latent.
+    /// Continues from what another composer wrote before a latent.
     pub(super) fn continue_from(&mut self, other: Self, latent: u64) {
         self.memory = other.memory;
         self.memory.rewind(latent);
@@ -157,7 +157,7 @@ impl Composer {
         self.graphs.offset.input(OFFSET_LAST).fill(0.0);
         self.graphs.offset.input(OFFSET_FIRST)[0] = 1.0;
         for note in kept.iter().flat_map(|kept| &kept.written.notes) {
-            // The same chance follows as where they were written.
+            // The random numbers that follow are then the same as when they were written.
             (0..DRAWS).for_each(|_| _ = (frame.dice)());
             self.finish(state, frame.latent, *note)?;
             written.notes.push(*note);
@@ -189,7 +189,7 @@ impl Composer {
         Ok(())
     }
 
-    /// Decides what the pedal does and prepares the notes.
+    /// Decides the pedal's movement and prepares the notes.
     fn decide_pedal(
         &mut self,
         state: &ComposerState,
@@ -253,7 +253,7 @@ impl Composer {
         let (asked, reference) = key.output(1).split_at(KEYS);
         let mut logits = taste.guided(asked, reference);
         logits.iter_mut().enumerate().for_each(|(key, logit)| *logit += bias.of_key(key));
-        // Above the top key there is none: any will do.
+        // No key is above the top one, so nothing is excluded there.
         if let Some(below) = last.filter(|last| usize::from(last.offset) == at && usize::from(last.key) < KEYS - 1) {
             logits[..=usize::from(below.key)].fill(HIDDEN);
         }

@@ -3,7 +3,7 @@
 use super::GeneratorError;
 use crate::generator::model::Graph;
 
-/// Runs a graph once and checks what it gives.
+/// Runs a graph once and checks its outputs.
 pub(super) fn warm_up(network: &'static str, graph: &mut Graph) -> Result<(), GeneratorError> {
     graph.run()?;
     graph.outputs().try_for_each(|output| finite(network, output))

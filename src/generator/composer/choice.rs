@@ -1,20 +1,20 @@
-//! Choosing from logits.
+//! Sampling from logits.
 
 use crate::generator::notes::KEYS;
 use crate::music::temperature::heeded_guidance;
 
-/// Logit of what must not be chosen.
+/// Logit of an excluded class.
 pub(super) const HIDDEN: f64 = -1e9;
-/// Share of the probability that keys are chosen from.
+/// Top-p threshold for sampling keys.
 const TOP_P: f64 = 0.95;
 /// Temperature of the keys at a temperature of 1.
 const PLAIN: f64 = 0.9;
-/// Exponent by which time follows the temperature, and its highest: attacks and beat are to stay.
+/// Exponent that maps the temperature to that of timing, and its maximum, which keep attacks and the beat stable.
 const TIME: (f64, f64) = (0.15, 0.95);
-/// How much of the guidance beyond 1 leads the keys: with more, they are ever the same.
+/// Share of the guidance beyond 1 that applies to keys; a larger share makes them repetitive.
 const GUIDED: f64 = 0.2;
 
-/// How notes are chosen.
+/// Sampling settings for notes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Taste {
     /// Temperature of keys.
@@ -23,12 +23,12 @@ pub(super) struct Taste {
     pub time: f64,
     /// Temperature of voices, velocities, durations and the pedal; below 1, melodies fall silent and touch becomes even.
     pub touch: f64,
-    /// How far the keys are led away from those of the reference; 1 is not at all.
+    /// Guidance scale for keys; 1 means none.
     pub guidance: f64,
 }
 
 impl Taste {
-    /// The taste at a temperature and a guidance. Keys follow the temperature wholly, time hardly.
+    /// Returns the settings for a temperature and guidance. The temperature affects keys fully and timing only slightly.
     pub(super) fn of(temperature: f32, guidance: f32) -> Self {
         let heeded = f64::from(heeded_guidance(guidance, temperature));
         let temperature = f64::from(temperature);
@@ -40,7 +40,7 @@ impl Taste {
         }
     }
 
-    /// The wanted logits led away from those of the reference.
+    /// Extrapolates the conditional logits away from the reference logits.
     pub(super) fn guided(self, wanted: &[f32], reference: &[f32]) -> [f64; KEYS] {
         std::array::from_fn(|key| {
             let (wanted, reference) = (f64::from(wanted[key]), f64::from(reference[key]));
@@ -54,7 +54,7 @@ pub(super) fn choose(logits: &[f64], temperature: f64, dice: f64) -> usize {
     pick(&chances(logits, temperature), dice)
 }
 
-/// Chooses a class from the likeliest ones that together have [`TOP_P`] of the probability.
+/// Chooses among the likeliest classes, which together have [`TOP_P`] of the probability.
 pub(super) fn choose_likely(logits: &[f64], temperature: f64, dice: f64) -> usize {
     let mut chances = chances(logits, temperature);
     let mut order: Vec<usize> = (0..chances.len()).collect();

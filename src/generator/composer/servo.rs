@@ -1,10 +1,10 @@
-//! Holds density, register and level to what is requested, in a closed loop.
+//! Closed-loop control that keeps density, register and level near their targets.
 
 use crate::generator::notes::{KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, WrittenNote};
 use crate::mel::LATENTS_PER_SECOND;
 use crate::music::conditions::Conditions;
 
-/// Frames over which what was played is compared with what was requested: 4 s and 16 s.
+/// Window lengths, in frames, over which the notes are compared with the targets: 4 s and 16 s.
 const SPANS: [u64; 2] = [47, 188];
 /// Frames kept: the longest span, and as far as a rollback reaches.
 const KEPT: usize = 256;
@@ -20,7 +20,7 @@ const LEVEL: (f64, f64) = (0.03, 0.3);
 const AT_LEAST: f64 = 0.7;
 /// Frames after which the loop is fully closed.
 const TRUST: f64 = 24.0;
-/// Notes without which a mean says nothing.
+/// Minimum number of notes for a meaningful mean.
 const FEWEST: f64 = 3.0;
 
 /// Sums over the notes of a frame.
@@ -31,7 +31,7 @@ struct Sums {
     velocity: f64,
 }
 
-/// What to add to logits.
+/// Biases added to the logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Bias {
     /// To the end of the frame.
@@ -52,7 +52,7 @@ impl Bias {
     }
 }
 
-/// What was played lately, by position; a position that is written again starts anew.
+/// Recent note statistics by position; rewriting a position resets it.
 #[derive(Debug)]
 pub(super) struct Servo([Sums; KEPT]);
 
