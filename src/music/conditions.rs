@@ -68,23 +68,11 @@ pub const REGISTER_SCALE: Scale = Scale { middle: 60.0, width: 12.0 };
 /// The tempo in beats per minute that maps to 0; twice this maps to 1.
 pub const TEMPO_MIDDLE_BPM: f32 = 120.0;
 
-/// Onsets per second about which the density is mirrored: close to the mean of real piano music and of the profiles.
-const MIDDLE_DENSITY: f32 = 7.0;
-
 /// Range of each group's values in the vector, in the order of the masks.
 pub const GROUP_VALUES: [std::ops::Range<usize>; GROUP_COUNT] =
     [0..8, 8..10, 10..22, 22..34, 34..36, 36..38, 38..39, 39..40, 40..41, 41..42];
 
 impl Conditions {
-    /// Returns the reference that the guidance leads away from: everything unknown except the mirrored density.
-    ///
-    /// The network gives density less weight than chord and beat, and responds to a high density with thicker chords. Guiding
-    /// it away from the mirrored density, rather than from an unknown one, produces more onsets.
-    #[must_use]
-    pub fn reference(&self) -> Self {
-        Self { density: self.density.map(|density| MIDDLE_DENSITY * MIDDLE_DENSITY / density), ..Self::default() }
-    }
-
     /// Returns the network's input: values scaled to about −1..1, 0 where unknown, then one mask per group, 1 if known.
     ///
     /// Phases become cosine and sine, and the tempo octaves from [`TEMPO_MIDDLE_BPM`]; density, loudness and register use
@@ -147,14 +135,6 @@ mod tests {
         assert_eq!(known[VALUE_COUNT + 3], 1.0);
         assert_eq!(known[VALUE_COUNT + 6], 1.0);
         assert_eq!(known.iter().filter(|x| **x != 0.0).count(), 4);
-    }
-
-    #[test]
-    fn the_reference_has_only_the_mirrored_density() {
-        let sparse = Conditions { density: Some(3.5), bass: Some(9), register: Some(50.0), ..Conditions::default() };
-        assert_eq!(sparse.reference(), Conditions { density: Some(14.0), ..Conditions::default() });
-        assert_eq!(sparse.reference().reference().density, sparse.density);
-        assert_eq!(Conditions::default().reference(), Conditions::default());
     }
 
     #[test]

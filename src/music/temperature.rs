@@ -5,9 +5,8 @@ pub const COMMON_SEED: u64 = 0x6d65_6c6f_7300_0000;
 
 /// Returns the share of the randomness, 0..=1, that depends on the seed at a temperature; the rest uses [`COMMON_SEED`].
 ///
-/// This is the twelfth power of the temperature, up to 1, because the network amplifies small differences: with the
-/// temperature itself, two seeds were as far apart at 0.3 as at 1; with its sixth power, at 0.85 (`models/EVALUATION.md`
-/// has the curve).
+/// This is the twelfth power of the temperature, up to 1: performances of different seeds differ little at low
+/// temperatures, and fully at 1.
 #[must_use]
 pub fn own_share(temperature: f32) -> f32 {
     temperature.clamp(0.0, 1.0).powi(12)
@@ -16,7 +15,7 @@ pub fn own_share(temperature: f32) -> f32 {
 /// Returns the guidance to apply at a temperature, given the requested guidance.
 ///
 /// Up to a temperature of 1, it is unchanged. Above, the part beyond 1 (no guidance) is divided by the cube of the
-/// temperature: with more noise alone, seeds were no further apart at 1.3 than at 1 (`models/EVALUATION.md` has the curve).
+/// temperature, so that the requested chord binds the keys less.
 #[must_use]
 pub fn heeded_guidance(guidance: f32, temperature: f32) -> f32 {
     guidance.min(1.0) + (guidance - 1.0).max(0.0) / temperature.max(1.0).powi(3)
