@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use melos::engine::{Engine, EngineEnds, ports};
-use melos::event::{EngineCommand, Hop, TimedCommand};
+use melos::event::{EngineCommand, Hop, QueuedCommand};
 use melos::mel::HOP;
 use melos::music::theory::Voice;
 use ringbuf::traits::{Consumer, Producer};
@@ -27,7 +27,7 @@ fn bench(criterion: &mut Criterion) {
         for voice in Voice::ALL {
             for note in 0..notes {
                 let command = EngineCommand::NoteOn { voice, note: 40 + 3 * note, velocity: 0.8 };
-                assert!(ends.commands.try_push(TimedCommand { frame: 0, command }).is_ok());
+                assert!(ends.commands.try_push(QueuedCommand { number: 0, frame: 0, command }).is_ok());
             }
         }
         let (mut block, mut pushed) = ([0.0; 512], 0);

@@ -15,18 +15,22 @@ from stage import OSC, RATE, Listener, daemon, jack_server, render
 
 # Changes without an effect within this many seconds count as taking this long.
 WINDOW = 1.0
-# Messages, and the seconds between them.
+# Messages, the seconds between them, and what else is set.
 LANES = {
-    "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0)),
-    "fast": ("/melos/level/master", (-3.0, 0.0), (0.15, 0.3)),
+    "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0), ()),
+    "chord, network": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/harmony=true",)),
+    "chord, harmony": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/network=true",)),
+    "fast": ("/melos/level/master", (-3.0, 0.0), (0.15, 0.3), ()),
 }
 
 
 def perform(melos, log, lane, count, period):
     """Plays and steers; returns the listener and the times of sending, in frames."""
-    address, values, pause = LANES[lane]
+    address, values, pause, settings = LANES[lane]
     sent = []
-    arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log, "--set", "glide=0"]
+    arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log]
+    for setting in ("glide=0", *settings):
+        arguments += ["--set", setting]
     with jack_server("melos-latency", period), daemon(melos, *arguments), Listener() as listener:
         osc = SimpleUDPClient("127.0.0.1", OSC)
         for index in range(count):
@@ -34,6 +38,22 @@ def perform(melos, log, lane, count, period):
             sent.append(listener.now())
             osc.send_message(address, values[index % len(values)])
     return listener, sent
+
+
+def without(lines, index):
+    """Returns a control log without an event, and without the execution of its immediate commands, which gives their numbers to others."""
+    frame = lines[index].split()[0]
+    kept, gone = [], 0
+    for line in lines[:index] + lines[index + 1 :]:
+        words = line.split()
+        if words[1:2] == ["executed"]:
+            if words[3] == frame:
+                gone += 1
+                continue
+            words[2] = str(int(words[2]) - gone)
+            line = " ".join(words) + "\n"
+        kept.append(line)
+    return kept
 
 
 def latencies(melos, lane, count, period):
@@ -48,9 +68,9 @@ def latencies(melos, lane, count, period):
         start = listener.place(full)
         found = []
         for moment, index in zip(sent, events, strict=True):
-            without = f"{folder}/without.log"
-            open(without, "w").writelines(lines[:index] + lines[index + 1 :])
-            other = render(melos, without, folder, int(lines[index].split()[0]) / RATE + WINDOW)
+            log_without = f"{folder}/without.log"
+            open(log_without, "w").writelines(without(lines, index))
+            other = render(melos, log_without, folder, int(lines[index].split()[0]) / RATE + WINDOW)
             different = np.flatnonzero(full[: len(other)] != other[: len(full)])
             heard_at = different[0] if len(different) else len(other)
             found.append((heard_at - (start + moment - listener.first)) / RATE * 1000)

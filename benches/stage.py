@@ -77,7 +77,8 @@ def memory_mb(process):
 
 
 class Listener:
-    """Records the output of Melos while used as a context."""
+    """Records the output of Melos while used as a context. Periods that the listener itself did not get in time are NaN in
+    `heard`, at their place by the frame time of the server."""
 
     def __enter__(self):
         import jack
@@ -85,14 +86,13 @@ class Listener:
         # The callback must get the interpreter lock well within a period.
         sys.setswitchinterval(0.0002)
         wait_until_it_plays()
-        self.blocks, self.first = [], None
+        self.blocks, self.times = [], []
         self.client = jack.Client("listener", no_start_server=True)
         port = self.client.inports.register("in")
 
         @self.client.set_process_callback
         def process(_):
-            if self.first is None:
-                self.first = self.client.last_frame_time
+            self.times.append(self.client.last_frame_time)
             self.blocks.append(port.get_array().copy())
 
         self.client.activate()
@@ -104,7 +104,10 @@ class Listener:
         time.sleep(1.5)
         self.client.deactivate()
         self.client.close()
-        self.heard = np.concatenate(self.blocks)
+        self.first, period = self.times[0], len(self.blocks[0])
+        self.heard = np.full(self.times[-1] - self.first + period, np.nan, np.float32)
+        for moment, block in zip(self.times, self.blocks, strict=True):
+            self.heard[moment - self.first :][:period] = block
 
     def now(self):
         """Returns the current time in frames of the JACK server."""
@@ -121,11 +124,12 @@ class Listener:
 
     def astray(self, full, start):
         """Returns how many recorded periods differ from the render, and their total."""
-        periods = self.heard.reshape(len(self.blocks), -1)
         wanted = np.zeros_like(self.heard)
         rendered = full[start : start + len(wanted)]
         wanted[: len(rendered)] = rendered
-        return int((periods != wanted.reshape(periods.shape)).any(1).sum()), len(periods)
+        at = [moment - self.first for moment in self.times]
+        different = [not np.array_equal(wanted[begin:][: len(block)], block) for begin, block in zip(at, self.blocks, strict=True)]
+        return sum(different), len(different)
 
 
 def render(melos, log, folder, seconds=None):

@@ -24,7 +24,7 @@ mod tempo;
 pub use handover::Handover;
 pub use scenes::{MAX_SCENES, SceneError};
 pub use score::{PULSES, PlanUpdate, Score};
-pub use splices::{SPLICE_INTERVAL, SPLICE_LEAD};
+pub use splices::{LEAD_INTERVAL, SPLICE_INTERVAL, SPLICE_LEAD};
 
 use arrangement::{Arrangement, Step, Timing, fast, slow};
 use deferred::{Deferred, Line};
@@ -128,6 +128,12 @@ impl Conductor {
             }
         }
         self.arrangement.move_to(self.frame().max(until));
+    }
+
+    /// Adds what is due at the horizon itself, and moves nothing: after [`Conductor::apply`], what the event asks of the
+    /// engine at once.
+    pub fn take_immediate(&mut self, out: &mut Score) {
+        self.arrangement.take_immediate(out);
     }
 
     /// Processes the chroma (on any scale) of a generated latent that starts at frame `from`. Each must arrive before

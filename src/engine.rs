@@ -3,7 +3,8 @@
 //! [`Engine::render`] runs on the audio thread. Nothing in this module allocates, frees, locks, makes a system call,
 //! logs, reads a clock or panics there: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is
 //! counted in frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound never depends on the
-//! device's block size, and commands take effect at the start of the quantum that contains their frame.
+//! device's block size. Timed commands take effect at the start of the quantum that contains their frame, immediate ones
+//! at the start of the next quantum, whose frame is reported.
 //!
 //! ```text
 //! hops ─► network (sustain when starved) ─► widener ─┐
@@ -20,7 +21,7 @@ use ringbuf::traits::{Consumer, Producer};
 
 use crate::event::health::Loss;
 use crate::event::parameter::Param;
-use crate::event::{EngineCommand, EngineEvent};
+use crate::event::{EngineCommand, EngineEvent, Executed, QueuedCommand};
 use crate::music::theory::Voice;
 use crate::units::SAMPLE_RATE;
 
@@ -180,16 +181,34 @@ impl Engine {
     }
 
     fn take_commands(&mut self) {
+        self.take_immediate_commands();
         for _ in 0..MAX_COMMANDS_PER_QUANTUM {
-            let Some(timed) = self.ports.commands.try_peek().copied() else { return };
-            if timed.frame >= self.frame + QUANTUM as u64 {
+            let Some(queued) = self.ports.commands.try_peek().copied() else { return };
+            if queued.frame >= self.frame + QUANTUM as u64 {
                 return;
             }
+            // An immediate command sent before this one may have arrived meanwhile.
+            self.take_immediate_commands();
             self.ports.commands.skip(1);
-            if timed.frame < self.frame {
+            if queued.frame < self.frame {
                 self.lost(Loss::Commands, 1);
+                self.report_execution(&queued);
             }
-            self.apply(timed.command);
+            self.apply(queued.command);
+        }
+    }
+
+    fn take_immediate_commands(&mut self) {
+        while let Some(queued) = self.ports.immediate.try_pop() {
+            self.report_execution(&queued);
+            self.apply(queued.command);
+        }
+    }
+
+    fn report_execution(&mut self, queued: &QueuedCommand) {
+        let executed = Executed { number: queued.number, due: queued.frame, at: self.frame };
+        if self.ports.executed.try_push(executed).is_err() {
+            self.lost(Loss::EngineEvents, 1);
         }
     }
 

@@ -20,7 +20,7 @@ use jack_server::JackServer;
 use melos::engine::{Engine, EngineStatus, ports};
 use melos::event::health::Loss;
 use melos::event::parameter::Param;
-use melos::event::{EngineCommand, Hop, TimedCommand};
+use melos::event::{EngineCommand, Hop, QueuedCommand};
 use melos::files::config::{AudioConfig, AudioHost};
 use melos::mel::HOP;
 use melos::output::device::Output;
@@ -83,7 +83,7 @@ impl Player {
         // Only the sine, so that every sample follows from the two before it.
         for param in [Param::Reverb, Param::Width] {
             let command = EngineCommand::Number(param, 0.0);
-            ends.commands.try_push(TimedCommand { frame: 0, command }).unwrap();
+            ends.commands.try_push(QueuedCommand { number: 0, frame: 0, command }).unwrap();
         }
         let mut pushed = 0;
         feed(&mut ends.hops, &mut pushed, 0);

@@ -7,7 +7,7 @@ use assert_no_alloc::{AllocDisabler, assert_no_alloc, reset_violation_count, vio
 use melos::engine::{Engine, EngineEnds, QUANTUM, ports};
 use melos::event::health::Loss;
 use melos::event::parameter::{Kind, Param, TABLE};
-use melos::event::{EngineCommand, Hop, TimedCommand};
+use melos::event::{EngineCommand, Hop, QueuedCommand};
 use melos::mel::HOP;
 use melos::music::theory::Voice;
 use ringbuf::traits::{Consumer, Producer};
@@ -78,7 +78,7 @@ fn every_command_in_blocks_of_irregular_length() {
             assert!(ends.hops.try_push(hop(pushed, 0)).is_ok());
             pushed += 1;
         }
-        assert!(ends.commands.try_push(TimedCommand { frame, command }).is_ok());
+        assert!(ends.commands.try_push(QueuedCommand { number: 0, frame, command }).is_ok());
         let frames = [1, 63, 64, 65, 333, 7, 1024, 255][n % 8];
         render(&mut engine, &mut out[..2 * frames]);
         ends.events.clear();
@@ -100,7 +100,11 @@ fn full_and_empty_rings() {
         while ends.hops.try_push(hop(index, epoch)).is_ok() {
             index += 1 + u64::from(index.is_multiple_of(17)) * 300;
         }
-        while ends.commands.try_push(TimedCommand { frame, command: EngineCommand::Expression(0.5) }).is_ok() {}
+        while ends
+            .commands
+            .try_push(QueuedCommand { number: 0, frame, command: EngineCommand::Expression(0.5) })
+            .is_ok()
+        {}
         for _ in 0..12 {
             render(&mut engine, &mut out);
         }

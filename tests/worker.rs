@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use melos::engine::{Engine, EngineEnds, EngineStatus, ports};
 use melos::event::health::Loss;
-use melos::event::{EngineCommand, Hop, TimedCommand};
+use melos::event::{EngineCommand, Hop, QueuedCommand};
 use melos::generator::model::{Models, runtime};
 use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Networks, Worker, WorkerEvent};
 use melos::music::emotion::{Emotion, Mood};
@@ -100,7 +100,7 @@ fn plan(emotion: Emotion) -> Arc<Plan> {
 /// Engine and worker, as on stage.
 struct Stage {
     engine: Engine,
-    commands: HeapProd<TimedCommand>,
+    commands: HeapProd<QueuedCommand>,
     status: Arc<EngineStatus>,
     worker: Worker,
     gate: Arc<Gate>,
@@ -181,7 +181,7 @@ fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
             EngineCommand::NoteOff { voice: Voice::Pad, note },
         ] {
             let frame = if matches!(command, EngineCommand::NoteOff { .. }) { frame + 40_000 } else { frame };
-            stage.commands.try_push(TimedCommand { frame, command }).unwrap();
+            stage.commands.try_push(QueuedCommand { frame, command }).unwrap();
         }
     }
     stage.play(5 * 48_000 + AHEAD as usize, false);

@@ -12,7 +12,7 @@ use super::planner::Planner;
 use super::queue::CommandQueue;
 use super::score::{PlanUpdate, Score};
 use super::seeds::Seeds;
-use super::splices::Splices;
+use super::splices::{LEAD_INTERVAL, SPLICE_INTERVAL, Splices};
 use super::tempo::{Alignment, Tempo};
 use crate::event::parameter::{Lane, Param};
 use crate::event::{EngineCommand, TimedCommand};
@@ -175,6 +175,17 @@ impl Arrangement {
         }
     }
 
+    /// Performs the commands and the harmony's notes that are due at the horizon.
+    pub(super) fn take_immediate(&mut self, out: &mut Score) {
+        let now = self.now;
+        let is_immediate = |(frame, step): &(Option<u64>, Step)| {
+            matches!(step, Step::Harmony | Step::Command) && frame.is_some_and(|frame| frame <= now)
+        };
+        while let Some((_, step)) = self.steps().into_iter().find(is_immediate) {
+            self.perform(step, out);
+        }
+    }
+
     /// Applies the requested values of some parameters.
     pub(super) fn steer(&mut self, params: impl Iterator<Item = Param>, requested: &Performance, timing: Timing) {
         let at = timing.frame.unwrap_or(self.now);
@@ -205,7 +216,7 @@ impl Arrangement {
         let network = self.targets.shift(param, amount, self.now, within, self.tempo.clock(), &mut commands);
         self.commands.add(commands);
         if network {
-            self.splices.want(self.now);
+            self.splices.want(self.now, SPLICE_INTERVAL);
         }
     }
 
@@ -221,7 +232,7 @@ impl Arrangement {
         // The next beat, since notes that begin on this frame would be cut at once.
         let on_beat = self.counter.beat_due(self.clock()) <= self.now;
         self.replan((self.counter.beat() + u64::from(on_beat)) as f64);
-        self.splices.want(self.now);
+        self.splices.want(self.now, SPLICE_INTERVAL);
     }
 
     /// Follows a beat of an external clock that fell on frame `at`.
@@ -233,7 +244,7 @@ impl Arrangement {
         }
         if alignment != Alignment::Kept {
             self.extend();
-            self.splices.want(self.now);
+            self.splices.want(self.now, SPLICE_INTERVAL);
         }
     }
 
@@ -265,21 +276,14 @@ impl Arrangement {
             self.tempo.turn(&self.targets, at);
         }
         if impact.harmony || impact.lead {
-            let next = if impact.lead { self.next_sixteenth() } else { self.counter.beat() as f64 };
+            let next = if impact.lead { self.clock().beat_at(self.now) } else { self.counter.beat() as f64 };
             self.replan(beat.unwrap_or(next));
         } else if impact.tempo {
             self.extend();
         }
         if impact.network || impact.tempo {
-            self.splices.want(self.now);
+            self.splices.want(self.now, if impact.lead { LEAD_INTERVAL } else { SPLICE_INTERVAL });
         }
-    }
-
-    /// The first sixteenth note not played yet.
-    fn next_sixteenth(&self) -> f64 {
-        let clock = self.clock();
-        let passed = (clock.beat_at(self.now) * 4.0).floor() / 4.0;
-        if clock.frame_at(passed) >= self.now { passed } else { passed + 0.25 }
     }
 
     fn replan(&mut self, from: f64) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Conductor;
 use crate::event::parameter::Param;
-use crate::event::{EngineCommand, TimedCommand};
+use crate::event::{EngineCommand, QueuedCommand, TimedCommand};
 use crate::music::theory::Voice;
 
 /// Passes the conductor's commands to the engine, in order.
@@ -51,14 +51,18 @@ impl EngineState {
 
 impl Handover {
     /// Passes a command on; `push` returns whether the engine accepts it.
-    pub fn send(&mut self, timed: TimedCommand, push: impl FnOnce(TimedCommand) -> bool) {
-        let index = self.count;
-        self.count += 1;
-        if self.lost.is_none() && push(timed) {
+    pub fn send(&mut self, timed: TimedCommand, push: impl FnOnce(QueuedCommand) -> bool) {
+        let queued = self.number(timed);
+        if self.lost.is_none() && push(queued) {
             return self.engine.note(timed.command);
         }
-        self.lost.get_or_insert(index..index).end = self.count;
+        self.lost.get_or_insert(queued.number..queued.number).end = self.count;
         self.panic_lost |= timed.command == EngineCommand::Panic;
+    }
+
+    const fn number(&mut self, TimedCommand { frame, command }: TimedCommand) -> QueuedCommand {
+        self.count += 1;
+        QueuedCommand { number: self.count - 1, frame, command }
     }
 
     /// Whether lost commands remain to be compensated for.
@@ -73,7 +77,7 @@ impl Handover {
         &mut self,
         conductor: &Conductor,
         room: usize,
-        mut push: impl FnMut(TimedCommand) -> bool,
+        mut push: impl FnMut(QueuedCommand) -> bool,
     ) -> Option<Range<u64>> {
         let lost = self.lost.clone()?;
         let missing = self.missing(conductor);
@@ -81,7 +85,7 @@ impl Handover {
             return None;
         }
         for command in missing {
-            push(TimedCommand { frame: conductor.frame(), command });
+            push(self.number(TimedCommand { frame: conductor.frame(), command }));
             self.engine.note(command);
         }
         (self.lost, self.panic_lost) = (None, false);
@@ -147,10 +151,10 @@ mod tests {
                 _ => {}
             }
             for command in score.commands.drain(..) {
-                handover.send(command, |timed| {
+                handover.send(command, |queued| {
                     let takes = !deaf.contains(&frame);
                     if takes {
-                        taken.push(timed.command);
+                        taken.push(queued.command);
                     }
                     takes
                 });
@@ -158,8 +162,8 @@ mod tests {
             score.clear();
             if handover.is_behind() && !deaf.contains(&frame) {
                 assert_eq!(handover.reconcile(&conductor, 0, |_| panic!("there is no room")), None);
-                let push = |timed: TimedCommand| {
-                    taken.push(timed.command);
+                let push = |queued: QueuedCommand| {
+                    taken.push(queued.command);
                     true
                 };
                 lost = handover.reconcile(&conductor, 1024, push);

@@ -4,14 +4,17 @@ use crate::mel;
 
 const HOP: u64 = mel::HOP as u64;
 
-/// Frames between the horizon and the earliest splice, for the generator to re-plan and render: 64 ms.
-pub const SPLICE_LEAD: u64 = 3072;
+/// Frames between the horizon and the earliest splice, for the generator to plan again and render two latents: 32 ms.
+pub const SPLICE_LEAD: u64 = 1536;
 /// Minimum frames between two splices: 117 ms. A rollback costs a latent or two of work, and moving a fader makes
 /// hundreds of changes per second.
 pub const SPLICE_INTERVAL: u64 = 5632;
+/// The same before a change of the lead chord: 43 ms, a little more than a crossfade. A chord on a keyboard is several
+/// changes within tens of milliseconds, of which the last must not wait.
+pub const LEAD_INTERVAL: u64 = 2048;
 
-/// Collects changes into splices. A change at frame `f` yields a splice at or before `f` + [`SPLICE_INTERVAL`] +
-/// [`SPLICE_LEAD`] + one hop.
+/// Collects changes into splices. A change at frame `f` yields a splice at or before `f` + [`SPLICE_INTERVAL`] (or
+/// [`LEAD_INTERVAL`]) + [`SPLICE_LEAD`] + one hop.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Splices {
     last: Option<u64>,
@@ -21,10 +24,10 @@ pub(super) struct Splices {
 }
 
 impl Splices {
-    /// Reports a change at a frame that matters to the network.
-    pub(super) fn want(&mut self, now: u64) {
-        let earliest = self.last.map_or(now, |last| now.max(last + SPLICE_INTERVAL));
-        self.due.get_or_insert(earliest);
+    /// Reports a change at a frame that matters to the network; `interval` frames must pass since the last splice.
+    pub(super) fn want(&mut self, now: u64, interval: u64) {
+        let earliest = self.last.map_or(now, |last| now.max(last + interval));
+        self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
     }
 
     /// Reports that the plan has become longer.
@@ -71,7 +74,7 @@ mod tests {
                 }
                 now = next;
                 waiting.get_or_insert(now);
-                splices.want(now);
+                splices.want(now, SPLICE_INTERVAL);
             }
         }
     }

@@ -57,6 +57,7 @@ fn play(mut conductor: Conductor, script: &[(u64, ControlEvent)], until: u64, ch
     while conductor.frame() < until {
         while let Some((_, event)) = script.next_if(|(frame, _)| *frame <= conductor.frame()) {
             let _ = conductor.apply(event);
+            conductor.take_immediate(&mut score);
         }
         let chunk = conductor.frame() + *chunks.next().expect("the chunks never end");
         let end = script.peek().map_or(until, |(frame, _)| until.min(*frame)).min(chunk.max(conductor.frame() + 1));

@@ -3,11 +3,13 @@
 use ringbuf::traits::Split;
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use crate::event::{EngineEvent, Hop, TimedCommand};
+use crate::event::{EngineEvent, Executed, Hop, QueuedCommand};
 use crate::units::SAMPLE_RATE;
 
 /// Capacity for commands; a full bar of notes is far less.
 const COMMANDS: usize = 4096;
+/// Capacity for immediate commands; when it is full, commands are sent as timed ones.
+const IMMEDIATE: usize = 256;
 /// Capacity for hops; the engine moves them into its own table every quantum.
 const HOPS: usize = 128;
 /// Capacity for events until the daemon reads them.
@@ -31,8 +33,12 @@ pub const fn gap_in(frame: [f32; 2]) -> Option<u32> {
 /// The engine's ends of the ring buffers.
 #[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
 pub struct EnginePorts {
-    /// Commands, in the order of their frames.
-    pub commands: HeapCons<TimedCommand>,
+    /// Timed commands, in the order of their frames.
+    pub commands: HeapCons<QueuedCommand>,
+    /// Commands to be executed in the next quantum, before the timed ones.
+    pub immediate: HeapCons<QueuedCommand>,
+    /// When immediate and late commands were executed.
+    pub executed: HeapProd<Executed>,
     /// The network's sound.
     pub hops: HeapCons<Hop>,
     /// Reports from the engine.
@@ -44,8 +50,12 @@ pub struct EnginePorts {
 /// The other ends: commands come from the conductor, hops from the generator, and the tap goes to the recorder.
 #[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
 pub struct EngineEnds {
-    /// Commands to the engine; their frames never decrease.
-    pub commands: HeapProd<TimedCommand>,
+    /// Timed commands to the engine; their frames never decrease.
+    pub commands: HeapProd<QueuedCommand>,
+    /// Commands to be executed in the next quantum.
+    pub immediate: HeapProd<QueuedCommand>,
+    /// When immediate and late commands were executed.
+    pub executed: HeapCons<Executed>,
     /// Hops from the generator.
     pub hops: HeapProd<Hop>,
     /// Reports from the engine.
@@ -58,11 +68,20 @@ pub struct EngineEnds {
 #[must_use]
 pub fn ports() -> (EnginePorts, EngineEnds) {
     let (command_prod, commands) = HeapRb::new(COMMANDS).split();
+    let (immediate_prod, immediate) = HeapRb::new(IMMEDIATE).split();
+    let (executed, executed_cons) = HeapRb::new(COMMANDS).split();
     let (hop_prod, hops) = HeapRb::new(HOPS).split();
     let (events, event_cons) = HeapRb::new(EVENTS).split();
     let (tap, tap_cons) = HeapRb::new(TAP).split();
     (
-        EnginePorts { commands, hops, events, tap },
-        EngineEnds { commands: command_prod, hops: hop_prod, events: event_cons, tap: tap_cons },
+        EnginePorts { commands, immediate, executed, hops, events, tap },
+        EngineEnds {
+            commands: command_prod,
+            immediate: immediate_prod,
+            executed: executed_cons,
+            hops: hop_prod,
+            events: event_cons,
+            tap: tap_cons,
+        },
     )
 }

@@ -1,6 +1,6 @@
 //! Tests of the whole engine, offline.
 
-use crate::event::{Hop, TimedCommand};
+use crate::event::{Hop, QueuedCommand};
 use std::sync::Arc;
 
 use ringbuf::traits::{Consumer, Producer};
@@ -33,7 +33,7 @@ impl Rig {
     }
 
     fn send(&mut self, frame: u64, command: EngineCommand) {
-        self.ends.commands.try_push(TimedCommand { frame, command }).unwrap();
+        self.ends.commands.try_push(QueuedCommand { number: 0, frame, command }).unwrap();
     }
 
     fn chord(&mut self, frame: u64) {
@@ -340,6 +340,25 @@ fn late_commands_are_counted_and_still_applied() {
     rig.send(100, EngineCommand::NoteOn { voice: Voice::Bass, note: 40, velocity: 1.0 });
     assert!(level(&rig.play(9600)) > 0.001);
     assert_eq!(rig.engine.status().losses().count(Loss::Commands), 1);
+}
+
+#[test]
+fn immediate_and_late_commands_are_executed_in_the_next_quantum_and_reported() {
+    let note = |note| EngineCommand::NoteOn { voice: Voice::Bass, note, velocity: 1.0 };
+    let mut rig = Rig::new();
+    rig.play(1000);
+    rig.ends.immediate.try_push(QueuedCommand { number: 7, frame: 9000, command: note(40) }).unwrap();
+    // Up to frame 1152: 64 frames are left in the quantum that has begun, and the limiter looks 64 ahead.
+    assert!(level(&rig.play(152)) > 0.0, "it starts at frame 1024");
+    rig.ends.commands.try_push(QueuedCommand { number: 8, frame: 500, command: note(43) }).unwrap();
+    rig.ends.commands.try_push(QueuedCommand { number: 9, frame: 1500, command: note(47) }).unwrap();
+    rig.play(1000);
+    let executed: Vec<Executed> = rig.ends.executed.pop_iter().collect();
+    assert_eq!(
+        executed,
+        [Executed { number: 7, due: 9000, at: 1024 }, Executed { number: 8, due: 500, at: 1152 }],
+        "a command that is in time is not reported"
+    );
 }
 
 #[test]

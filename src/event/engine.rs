@@ -45,13 +45,36 @@ pub enum EngineCommand {
     Panic,
 }
 
-/// A command and the frame at which it takes effect; frames in the ring never decrease.
+/// A command and the frame at which it takes effect.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedCommand {
-    /// Position on the time line; a frame already played means at once, and is counted as late.
+    /// Position on the time line.
     pub frame: u64,
     /// The command.
     pub command: EngineCommand,
+}
+
+/// A command in a queue to the engine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QueuedCommand {
+    /// Its number, counted from the start of the performance.
+    pub number: u64,
+    /// The frame at which it takes effect. In the queue of timed commands, frames never decrease, and one already played
+    /// means at once and is counted as late. In the queue of immediate commands, it makes no difference.
+    pub frame: u64,
+    /// The command.
+    pub command: EngineCommand,
+}
+
+/// Reports when the engine executed a command that was immediate or late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Executed {
+    /// The command's number.
+    pub number: u64,
+    /// The frame it was sent for.
+    pub due: u64,
+    /// The frame at which it took effect, the first of a quantum.
+    pub at: u64,
 }
 
 /// An event on the audio thread.
@@ -100,10 +123,22 @@ pub struct Performed {
     pub known: Option<u64>,
 }
 
+impl Performed {
+    /// Delay in frames up to which a change counts as in time: 32 ms, less than a listener notices.
+    const TOLERANCE: u64 = 1536;
+
+    /// Whether a change planned for a frame was heard too late.
+    #[must_use]
+    pub const fn is_late(&self, planned: u64) -> bool {
+        self.heard > planned + Self::TOLERANCE
+    }
+}
+
 /// Commands and hops cross the thread boundary by copy, so nothing they carry can be freed on the audio thread.
 const _: () = {
     const fn crosses<T: Copy + Send + 'static>() {}
-    crosses::<TimedCommand>();
+    crosses::<QueuedCommand>();
+    crosses::<Executed>();
     crosses::<Hop>();
     crosses::<EngineEvent>();
 };

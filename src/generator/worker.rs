@@ -158,7 +158,7 @@ impl Drop for Worker {
 }
 
 fn report(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
-    if matches!(event, WorkerEvent::Spliced { planned, performed } if performed.is_none_or(|it| it.heard != planned)) {
+    if matches!(event, WorkerEvent::Spliced { planned, performed } if performed.is_none_or(|it| it.is_late(planned))) {
         status.losses.add(Loss::Splices, 1);
     }
     if events.try_send(event).is_err() {

@@ -10,6 +10,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Frames between the start of a latent and its middle, where everything except the phases is evaluated.
 const HALF_LATENT: u64 = 2048;
+/// Frames within which the next chord is announced: 1.5 s. Plans reach further than this beyond what is generated ahead.
+const OUTLOOK: u64 = SAMPLE_RATE as u64 * 3 / 2;
 /// Half the window over which chords are averaged, as in corpus preparation: half a second.
 const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
 
@@ -208,10 +210,12 @@ impl Plan {
         self.chords[self.index_at(frame)].chord
     }
 
-    /// The first chord that begins after a frame.
+    /// The first chord that begins after a frame, if it does within 1.5 s. Later ones may not be planned yet, and whether they
+    /// are must not make a difference.
     #[must_use]
     pub fn chord_after(&self, frame: u64) -> Option<PlannedChord> {
-        self.chords.get(self.chords.partition_point(|planned| planned.frame <= frame)).copied()
+        let next = self.chords.get(self.chords.partition_point(|planned| planned.frame <= frame)).copied();
+        next.filter(|next| next.frame - frame <= OUTLOOK)
     }
 
     fn index_at(&self, frame: u64) -> usize {

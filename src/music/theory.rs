@@ -340,7 +340,7 @@ impl fmt::Display for Chord {
 }
 
 /// The rule-based voices under and around the network's piano.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Voice {
     /// A single low line.
     Bass,

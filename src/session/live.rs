@@ -174,7 +174,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
     let conductor = conductor(seed, &initial.values, &saved, &mut log);
-    let feed = EngineFeed::new(ends.commands, Arc::clone(&losses));
+    let feed = EngineFeed::new(ends.commands, ends.immediate, ends.executed, Arc::clone(&engine));
     let performance = Performance::new(conductor, feed, worker, config.midi.out.clone(), log, Arc::clone(&board));
     wait_until_primed(performance.worker_status())?;
 

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use ringbuf::traits::{Observer, Producer};
+use ringbuf::traits::{Consumer, Observer, Producer};
 
 use crate::conductor::{Conductor, Handover, PlanUpdate, Score};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, QUANTUM, ports};
-use crate::event::{Hop, Performed, TimedCommand};
+use crate::event::{Executed, Hop, Performed, QueuedCommand};
 use crate::generator::{Generator, GeneratorError};
 use crate::music::plan::Plan;
 use crate::session::log::{ControlLog, Entry};
@@ -19,6 +19,8 @@ use crate::session::midi_file::MidiFile;
 /// Maximum frames processed at a time: less than the conductor's splice lead, so that a change never affects what the
 /// engine already has.
 const CHUNK: u64 = 1024;
+/// Maximum frames by which a command may have been executed before the horizon: more than any block.
+const MAX_AHEAD: u64 = 32_768;
 
 /// A performance without a device.
 #[allow(missing_debug_implementations, reason = "ring ends have no useful debug output")]
@@ -31,11 +33,12 @@ pub struct Offline {
     /// Collects the notes, if requested.
     notes: Option<MidiFile>,
     handover: Handover,
-    /// Commands waiting for room in the engine's queue.
-    waiting: VecDeque<TimedCommand>,
+    supply: Supply,
+    /// Frames rendered so far, and frames by which the conductor is ahead of them.
+    rendered: u64,
+    ahead: u64,
     /// Commands that never reached the engine in the live session, counted from the first; in order.
     lost: VecDeque<Range<u64>>,
-    passed: u64,
     hops: Vec<Hop>,
     /// Events still to come, in order.
     entries: std::vec::IntoIter<(u64, Entry)>,
@@ -56,11 +59,16 @@ impl Offline {
     pub fn new(log: ControlLog, generator: Generator) -> Self {
         let (engine_ports, ends) = ports();
         let (mut late, mut gaps, mut lost) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
+        let (mut supply, mut ahead) = (Supply::default(), 0);
         for (_, entry) in &log.entries {
             match entry {
                 Entry::Splice { planned, performed } => drop(late.insert(*planned, *performed)),
                 Entry::Resume { splices, missing, at } => gaps.push_back((*splices, *missing, *at)),
                 Entry::Reconciled { lost: range } => lost.push_back(range.clone()),
+                Entry::Executed(Executed { number, due, at }) => {
+                    supply.executed.insert(*number, *at);
+                    ahead = due.saturating_sub(*at).min(MAX_AHEAD).max(ahead);
+                }
                 Entry::Event(_) | Entry::End => {}
             }
         }
@@ -73,9 +81,10 @@ impl Offline {
             score: Score::default(),
             notes: None,
             handover: Handover::default(),
-            waiting: VecDeque::new(),
+            supply,
+            rendered: 0,
+            ahead,
             lost,
-            passed: 0,
             hops: Vec::new(),
             next_entry: entries.next(),
             entries,
@@ -101,25 +110,18 @@ impl Offline {
     /// When the network fails; the performance cannot continue then.
     pub fn render(&mut self, out: &mut [f32]) -> Result<(), GeneratorError> {
         for chunk in out.chunks_mut(2 * CHUNK as usize) {
-            let until = self.conductor.frame() + chunk.len() as u64 / 2;
+            self.rendered += chunk.len() as u64 / 2;
+            let until = self.rendered + self.ahead;
             self.conduct(until);
             self.generate(until)?;
             // With at most a quantum at a time the engine sees as many commands as it accepts at once, however many are
             // waiting and however large the request.
             for part in chunk.chunks_mut(2 * QUANTUM) {
-                self.supply();
+                self.supply.pass_on(self.engine.status().frame(), &mut self.ends);
                 self.engine.render(part);
             }
         }
         Ok(())
-    }
-
-    /// Passes the engine as many commands as it has room for.
-    fn supply(&mut self) {
-        let fits = self.ends.commands.vacant_len().min(self.waiting.len());
-        for command in self.waiting.drain(..fits) {
-            let _ = self.ends.commands.try_push(command);
-        }
     }
 
     /// The plan in effect at the current frame.
@@ -137,15 +139,13 @@ impl Offline {
                     if let Err(error) = self.conductor.apply(&event) {
                         tracing::warn!(frame, "{error}");
                     }
+                    self.conductor.take_immediate(&mut self.score);
+                    self.distribute();
                 }
                 Entry::Reconciled { .. } => {
-                    let push = |command| {
-                        self.waiting.push_back(command);
-                        true
-                    };
-                    self.handover.reconcile(&self.conductor, usize::MAX, push);
+                    self.handover.reconcile(&self.conductor, usize::MAX, |command| self.supply.add(command));
                 }
-                Entry::Splice { .. } | Entry::Resume { .. } | Entry::End => {}
+                Entry::Splice { .. } | Entry::Resume { .. } | Entry::Executed(_) | Entry::End => {}
             }
             self.next_entry = self.entries.next();
         }
@@ -155,20 +155,20 @@ impl Offline {
     /// Advances the conductor and distributes its output.
     fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
+        self.distribute();
+    }
+
+    fn distribute(&mut self) {
         if let Some(notes) = &mut self.notes {
             notes.take(&self.score);
         }
         for command in self.score.commands.drain(..) {
-            while self.lost.front().is_some_and(|lost| lost.end <= self.passed) {
-                self.lost.pop_front();
-            }
-            let is_lost = self.lost.front().is_some_and(|lost| lost.contains(&self.passed));
-            self.passed += 1;
             self.handover.send(command, |command| {
-                if !is_lost {
-                    self.waiting.push_back(command);
+                while self.lost.front().is_some_and(|lost| lost.end <= command.number) {
+                    self.lost.pop_front();
                 }
-                !is_lost
+                let is_lost = self.lost.front().is_some_and(|lost| lost.contains(&command.number));
+                !is_lost && self.supply.add(command)
             });
         }
         for PlanUpdate { plan, splice } in self.score.plans.drain(..) {
@@ -206,5 +206,42 @@ impl Offline {
             let _ = self.ends.hops.try_push(hop);
         }
         Ok(())
+    }
+}
+
+/// Commands on their way to the engine.
+#[derive(Debug, Default)]
+struct Supply {
+    /// The commands that the engine executed at another frame than their own, and that frame, by their number.
+    executed: BTreeMap<u64, u64>,
+    /// Those of them that are waiting for that frame, in the order in which they were executed.
+    immediate: BTreeMap<(u64, u64), QueuedCommand>,
+    /// All others, waiting for room in the engine's queue.
+    timed: VecDeque<QueuedCommand>,
+}
+
+impl Supply {
+    /// Adds a command. Returns that it is accepted.
+    fn add(&mut self, command: QueuedCommand) -> bool {
+        match self.executed.remove(&command.number) {
+            Some(at) => drop(self.immediate.insert((at, command.number), command)),
+            None => self.timed.push_back(command),
+        }
+        true
+    }
+
+    /// Passes the engine, whose next quantum starts at frame `head`, as many commands as it has room for.
+    fn pass_on(&mut self, head: u64, ends: &mut EngineEnds) {
+        while let Some(entry) = self.immediate.first_entry().filter(|entry| entry.key().0 <= head) {
+            if ends.immediate.try_push(*entry.get()).is_err() {
+                break;
+            }
+            entry.remove();
+        }
+        let fits = ends.commands.vacant_len().min(self.timed.len());
+        for command in self.timed.drain(..fits) {
+            let _ = ends.commands.try_push(command);
+        }
+        ends.executed.clear();
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::generator::AHEAD;
 use crate::music::plan::Plan;
 
 /// Any event a performer might send.
@@ -109,7 +110,12 @@ proptest! {
                     prop_assert_eq!(before.conditions(frame), after.conditions(frame));
                     prop_assert_eq!(before.temperature(frame), after.temperature(frame));
                     prop_assert_eq!(before.guidance(frame), after.guidance(frame));
+                    prop_assert_eq!(before.earlier(frame), after.earlier(frame));
+                    prop_assert_eq!(before.piano(frame), after.piano(frame));
                     prop_assert_eq!(before.seed, after.seed);
+                    if frame < conductor.frame() + AHEAD + 2 * 4096 {
+                        prop_assert_eq!(before.chord_after(frame + 4096), after.chord_after(frame + 4096));
+                    }
                 }
             }
         }
@@ -119,7 +125,7 @@ proptest! {
     fn splices_keep_their_distance(script in scripts()) {
         let (_, score) = play(Conductor::new(1, &[]), &script, 12 * SECOND, &[480]);
         let splices = splices(&score);
-        prop_assert!(splices.windows(2).all(|pair| pair[1] >= pair[0] + SPLICE_INTERVAL), "{:?}", splices);
+        prop_assert!(splices.windows(2).all(|pair| pair[1] >= pair[0] + LEAD_INTERVAL), "{:?}", splices);
         prop_assert!(splices.iter().all(|splice| splice % HOP as u64 == 0));
     }
 

@@ -143,7 +143,7 @@ mod tests {
 
     fn plan() -> Plan {
         let chord = |frame, name| PlannedChord { frame, chord: Chord::parse(name).unwrap() };
-        let chords = vec![chord(0, "C"), chord(96_000, "Am/E")];
+        let chords = vec![chord(0, "C"), chord(55_040, "Am/E")];
         Plan { chords: chords.clone(), ..Plan::steady(1, Mood::pure(Emotion::Calm), chords[0].chord, 120.0) }
     }
 
@@ -162,14 +162,14 @@ mod tests {
 
     #[test]
     fn a_chord_changes_at_its_offset_and_is_announced() {
-        // 96 000 is 1 792 frames, three hops and a half, into the latent at 94 208.
-        let known = FrameConditions::of(&plan(), 94_208);
+        // 55 040 is 1 792 frames, three hops and a half, into the latent at 53 248.
+        let known = FrameConditions::of(&plan(), 53_248);
         let bass: Vec<_> =
             known.fine.iter().map(|fine| fine[12..24].iter().position(|it| *it == 1.0).unwrap()).collect();
         assert_eq!(bass, [0, 0, 0, 4, 4, 4, 4, 4]);
         assert_eq!(known.frame[VALUES + group::NEXT.1], 0.0, "no chord is planned after it");
         let before = FrameConditions::of(&plan(), 0);
-        let wait = (96_000.0f32 - 4096.0) / 24_000.0;
+        let wait = (55_040.0f32 - 4096.0) / 24_000.0;
         assert!((before.frame[group::NEXT.0 + 24] - (-wait).exp()).abs() < 1e-6);
         assert_eq!(before.frame[group::NEXT.0 + 12 + 4], 1.0, "its bass");
     }

@@ -24,7 +24,7 @@ use crate::mel::HOP;
 /// fader causes eight a second. The lead then grows back at twice real time.
 const AHEAD_STEERED: u64 = 16_384;
 /// Frames from the decision to splice until the engine has the first hop: two latents' work and one device block.
-const MARGIN: u64 = 2048;
+const MARGIN: u64 = 1536;
 /// Frames from the decision to change networks until they are played: ten latents' work, because it is not urgent.
 const TAKE_OVER: u64 = 16_384;
 /// Frames ahead of the playhead at which the music resumes after starvation.

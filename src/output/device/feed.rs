@@ -134,13 +134,13 @@ mod tests {
 
     use super::*;
     use crate::engine::ports;
-    use crate::event::{EngineCommand, TimedCommand};
+    use crate::event::{EngineCommand, QueuedCommand};
     use crate::music::theory::Voice;
 
     fn sounding() -> Box<Engine> {
         let (ports, mut ends) = ports();
         let command = EngineCommand::NoteOn { voice: Voice::Pad, note: 60, velocity: 1.0 };
-        ends.commands.try_push(TimedCommand { frame: 0, command }).unwrap();
+        ends.commands.try_push(QueuedCommand { number: 0, frame: 0, command }).unwrap();
         Box::new(Engine::new(ports, Arc::default()))
     }
 

@@ -115,7 +115,7 @@ impl Stage {
             self.scheduler.collect(horizon, block + lead);
         }
         self.play(horizon);
-        self.show.performance.reconcile();
+        self.show.performance.follow_engine();
         for (_, param, value) in self.show.performance.take_released() {
             self.show.run_side_effects(param, &value);
         }

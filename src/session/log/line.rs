@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
-use crate::event::{ControlEvent, Performed};
+use crate::event::{ControlEvent, Executed, Performed};
 
 /// In place of the frame of a splice that was not performed.
 const NEVER: &str = "never";
@@ -68,6 +68,7 @@ pub(super) fn entry(entry: &Entry) -> String {
         Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
         Entry::Reconciled { lost } => format!("reconciled {} {}", lost.start, lost.end),
+        Entry::Executed(Executed { number, due, at }) => format!("executed {number} {due} {at}"),
         Entry::End => "end".to_owned(),
     }
 }
@@ -100,6 +101,12 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
         "reconciled" => {
             let (first, end) = rest.split_once(' ').ok_or("expected two numbers of commands")?;
             return Ok(Entry::Reconciled { lost: number(first)?..number(end)? });
+        }
+        "executed" => {
+            let [command, due, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
+                return Err("expected the number of a command and two frames".to_owned());
+            };
+            return Ok(Entry::Executed(Executed { number: number(command)?, due: number(due)?, at: number(at)? }));
         }
         "end" => return Ok(Entry::End),
         _ => {

@@ -1,30 +1,57 @@
 //! Sends commands to the engine, and resynchronizes it after its queue was full.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ringbuf::HeapProd;
-use ringbuf::traits::{Observer, Producer};
+use ringbuf::traits::{Consumer, Observer, Producer};
+use ringbuf::{HeapCons, HeapProd};
 
 use crate::conductor::{Conductor, Handover};
-use crate::event::TimedCommand;
-use crate::event::health::{Loss, Losses};
+use crate::engine::EngineStatus;
+use crate::event::health::Loss;
+use crate::event::parameter::Param;
+use crate::event::{EngineCommand, Executed, QueuedCommand, TimedCommand};
+use crate::music::theory::Voice;
 
-/// The ring to the engine, and what the engine has received.
+/// The rings to and from the engine, and what the engine has received.
 pub(in crate::session::live) struct EngineFeed {
     handover: Handover,
-    commands: HeapProd<TimedCommand>,
-    losses: Arc<Losses>,
+    timed: HeapProd<QueuedCommand>,
+    immediate: HeapProd<QueuedCommand>,
+    executed: HeapCons<Executed>,
+    engine: Arc<EngineStatus>,
+    pending: Pending,
 }
 
 impl EngineFeed {
-    pub(in crate::session::live) fn new(commands: HeapProd<TimedCommand>, losses: Arc<Losses>) -> Self {
-        Self { handover: Handover::default(), commands, losses }
+    pub(in crate::session::live) fn new(
+        timed: HeapProd<QueuedCommand>,
+        immediate: HeapProd<QueuedCommand>,
+        executed: HeapCons<Executed>,
+        engine: Arc<EngineStatus>,
+    ) -> Self {
+        Self { handover: Handover::default(), timed, immediate, executed, engine, pending: Pending::default() }
     }
 
-    /// Sends a command; if there is no room, the engine is resynchronized later.
+    /// Sends a command for its frame; if there is no room, the engine is resynchronized later.
     pub(super) fn send(&mut self, command: TimedCommand) {
-        self.handover.send(command, |command| self.commands.try_push(command).is_ok());
+        self.handover.send(command, |queued| push_timed(&mut self.timed, &mut self.pending, queued));
+    }
+
+    /// Sends a command to be executed in the next quantum, or at its frame if the engine still has a command for the same
+    /// part of it to execute first.
+    pub(super) fn send_immediate(&mut self, command: TimedCommand) {
+        let head = self.engine.frame();
+        self.handover.send(command, |queued| {
+            !self.pending.contains(&queued.command, head) && self.immediate.try_push(queued).is_ok()
+                || push_timed(&mut self.timed, &mut self.pending, queued)
+        });
+    }
+
+    /// When the engine executed immediate and late commands since the last call.
+    pub(super) fn executed(&mut self) -> impl Iterator<Item = Executed> {
+        self.executed.pop_iter()
     }
 
     /// Resynchronizes the engine with the conductor once it accepts commands again. Returns which commands it missed,
@@ -33,11 +60,62 @@ impl EngineFeed {
         if !self.handover.is_behind() {
             return None;
         }
-        let room = self.commands.vacant_len();
-        let lost = self.handover.reconcile(conductor, room, |command| self.commands.try_push(command).is_ok())?;
+        let room = self.timed.vacant_len();
+        let push = |queued| push_timed(&mut self.timed, &mut self.pending, queued);
+        let lost = self.handover.reconcile(conductor, room, push)?;
         let commands = lost.end - lost.start;
-        self.losses.add(Loss::CommandsLost, commands);
+        self.engine.losses().add(Loss::CommandsLost, commands);
         tracing::warn!(commands, "the engine's command queue was full; the engine is resynchronized");
         Some(lost)
+    }
+}
+
+fn push_timed(timed: &mut HeapProd<QueuedCommand>, pending: &mut Pending, queued: QueuedCommand) -> bool {
+    let sent = timed.try_push(queued).is_ok();
+    if sent {
+        pending.note(&queued);
+    }
+    sent
+}
+
+/// The frames of the last timed commands. An immediate command must not overtake one for the same part of the engine.
+#[derive(Debug, Default)]
+struct Pending(BTreeMap<Target, u64>);
+
+/// What a command acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    Value(Param),
+    Voice(Voice),
+    Expression,
+    Everything,
+}
+
+impl Target {
+    const fn of(command: &EngineCommand) -> Self {
+        match command {
+            // The fade's duration belongs to the switch that follows it.
+            EngineCommand::Number(Param::PlayFade, _) => Self::Value(Param::Play),
+            EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => Self::Value(*param),
+            EngineCommand::NoteOn { voice, .. } | EngineCommand::NoteOff { voice, .. } => Self::Voice(*voice),
+            EngineCommand::Expression(_) => Self::Expression,
+            EngineCommand::Panic => Self::Everything,
+        }
+    }
+}
+
+impl Pending {
+    fn note(&mut self, queued: &QueuedCommand) {
+        self.0.insert(Target::of(&queued.command), queued.frame);
+        if queued.command == EngineCommand::Panic {
+            for voice in [Voice::Bass, Voice::Pad, Voice::Upper] {
+                self.0.insert(Target::Voice(voice), queued.frame);
+            }
+        }
+    }
+
+    /// Whether an engine with its playhead at `head` still has a timed command for the same part to execute.
+    fn contains(&self, command: &EngineCommand, head: u64) -> bool {
+        self.0.get(&Target::of(command)).is_some_and(|frame| *frame >= head)
     }
 }

@@ -7,7 +7,7 @@ use super::ensemble::Ensemble;
 use super::notes::Notes;
 use crate::conductor::{Conductor, SceneError, Score};
 use crate::event::parameter::{Lane, Param, Value};
-use crate::event::{ControlEvent, Performed};
+use crate::event::{ControlEvent, TimedCommand};
 use crate::files::config::MidiOutConfig;
 use crate::generator::{Networks, Worker, WorkerEvent, WorkerStatus};
 use crate::midi::Message;
@@ -48,7 +48,7 @@ impl Performance {
         let mut performance = Self { conductor, score, engine, worker, ensemble, released, log, board };
         performance.conductor.advance(HEAD_START, &mut performance.score);
         performance.score.notices.clear();
-        performance.distribute();
+        performance.distribute(EngineFeed::send);
         performance
     }
 
@@ -65,7 +65,7 @@ impl Performance {
         &mut self.log
     }
 
-    /// Applies an event at the horizon and logs it.
+    /// Applies an event at the horizon and logs it. What it asks of the engine takes effect in the next quantum.
     ///
     /// # Errors
     /// When it is invalid; nothing is changed.
@@ -79,21 +79,22 @@ impl Performance {
                 tracing::debug!(frame = self.conductor.frame(), parameter = param.spec().id, ?value, "set");
             }
         }
-        self.advance(self.conductor.frame());
+        self.conductor.take_immediate(&mut self.score);
+        self.distribute(EngineFeed::send_immediate);
         applied
     }
 
     /// Advances the conductor and distributes its decisions.
     pub(super) fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
-        self.distribute();
+        self.distribute(EngineFeed::send);
     }
 
-    fn distribute(&mut self) {
+    fn distribute(&mut self, send: impl Fn(&mut EngineFeed, TimedCommand)) {
         self.ensemble.add(&self.score.commands, &self.score.pulses);
         self.score.pulses.clear();
         for command in self.score.commands.drain(..) {
-            self.engine.send(command);
+            send(&mut self.engine, command);
         }
         for update in self.score.plans.drain(..) {
             self.worker.plan(update.plan, update.splice);
@@ -104,8 +105,12 @@ impl Performance {
         }
     }
 
-    /// Resynchronizes the engine if it lost commands and accepts them again.
-    pub(super) fn reconcile(&mut self) {
+    /// Logs when the engine executed immediate and late commands, and resynchronizes it if it lost commands and accepts
+    /// them again.
+    pub(super) fn follow_engine(&mut self) {
+        for executed in self.engine.executed() {
+            self.log.write(self.conductor.frame(), Entry::Executed(executed));
+        }
         if let Some(lost) = self.engine.reconcile(&self.conductor) {
             self.log.write(self.conductor.frame(), Entry::Reconciled { lost });
         }
@@ -145,10 +150,11 @@ impl Performance {
                 }
                 WorkerEvent::Spliced { planned, performed } => {
                     match performed {
-                        Some(Performed { heard, .. }) => {
-                            let late = 1000.0 * frames_to_seconds(heard.saturating_sub(planned));
+                        Some(performed) if performed.is_late(planned) => {
+                            let late = 1000.0 * frames_to_seconds(performed.heard - planned);
                             tracing::warn!("a change of mood took effect {late:.0} ms late");
                         }
+                        Some(_) => {}
                         None => tracing::warn!("a change of mood was superseded before it took effect"),
                     }
                     Entry::Splice { planned, performed }
