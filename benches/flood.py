@@ -44,10 +44,10 @@ def flood(melos, seconds, rate, period):
                 after = status()
         full = render(melos, log, folder)
         lines = open(log).read().splitlines()
-    start = listener.place(full)
-    astray, of = listener.astray(full, start)
+    compared = listener.compare(full)
+    executed = {due: int(at) for _, word, _, due, at in (line.split() for line in lines if " executed " in line)}
     moved = [line.split() for line in lines if line[0].isdigit() and f" {FADER} " in line]
-    applied = {round(float(value), 4): int(frame) for frame, _, value in moved}
+    applied = {round(float(value), 4): executed.get(frame, int(frame)) for frame, _, value in moved}
     return {
         "seconds": seconds, "rate": rate, "period": period, "realtime": realtime,
         "won": all(after["parameters"][id] == value for id, value in AT_REST.items()),
@@ -55,9 +55,9 @@ def flood(melos, seconds, rate, period):
             "osc_received": after["osc_received"] - before["osc_received"],
             **{counter: after["losses"][counter] - before["losses"][counter] for counter in COUNTERS},
         },
-        "astray": astray, "of": of, "moves": len(moves),
+        **compared, "moves": len(moves),
         "milliseconds": [
-            (applied[value] - (start + moment - listener.first)) / RATE * 1000 for value, moment in moves.items() if value in applied
+            (applied[value] - listener.frame(moment)) / RATE * 1000 for value, moment in moves.items() if value in applied
         ],
     }
 

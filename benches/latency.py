@@ -57,7 +57,7 @@ def without(lines, index):
 
 
 def latencies(melos, lane, count, period):
-    """Returns the milliseconds from each message to its sound, how many recorded periods differ from the rendered control log, and their total."""
+    """Returns the milliseconds from each message to its sound, and how the recording compares with the rendered control log."""
     with tempfile.TemporaryDirectory() as folder:
         log = f"{folder}/session.log"
         listener, sent = perform(melos, log, lane, count, period)
@@ -65,7 +65,7 @@ def latencies(melos, lane, count, period):
         messages = f"{LANES[lane][0]} "
         events = [index for index, line in enumerate(lines) if line[0].isdigit() and messages in line]
         full = render(melos, log, folder, int(lines[-1].split()[0]) / RATE)
-        start = listener.place(full)
+        compared = listener.compare(full)
         found = []
         for moment, index in zip(sent, events, strict=True):
             log_without = f"{folder}/without.log"
@@ -73,5 +73,5 @@ def latencies(melos, lane, count, period):
             other = render(melos, log_without, folder, int(lines[index].split()[0]) / RATE + WINDOW)
             different = np.flatnonzero(full[: len(other)] != other[: len(full)])
             heard_at = different[0] if len(different) else len(other)
-            found.append((heard_at - (start + moment - listener.first)) / RATE * 1000)
-        return found, listener.astray(full, start)
+            found.append((heard_at - listener.frame(moment)) / RATE * 1000)
+        return found, compared

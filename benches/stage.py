@@ -76,6 +76,10 @@ def memory_mb(process):
     return [int(fields[name].split()[0]) / 1000 for name in ("VmRSS", "VmHWM")]
 
 
+# Periods by which the sound may come later or earlier after Melos missed a deadline; the likelier first.
+SHIFTS = sorted(range(-8, 9), key=abs)
+
+
 class Listener:
     """Records the output of Melos while used as a context. Periods that the listener itself did not get in time are NaN in
     `heard`, at their place by the frame time of the server."""
@@ -122,14 +126,33 @@ class Listener:
                     return at - begin
         raise SystemExit("the recording matches the rendered log nowhere: the machine is too busy for real-time playback")
 
-    def astray(self, full, start):
-        """Returns how many recorded periods differ from the render, and their total."""
-        wanted = np.zeros_like(self.heard)
-        rendered = full[start : start + len(wanted)]
-        wanted[: len(rendered)] = rendered
-        at = [moment - self.first for moment in self.times]
-        different = [not np.array_equal(wanted[begin:][: len(block)], block) for begin, block in zip(at, self.blocks, strict=True)]
-        return sum(different), len(different)
+    def compare(self, full):
+        """Compares every recorded period with the render. When Melos misses the server's deadline, the previous period is heard
+        again, and what follows comes a period later or catches up: the comparison goes on from there."""
+        period = len(self.blocks[0])
+        shift = self.place(full) - self.first
+        self.shifts = [(self.first, shift)]
+        found = {"periods": len(self.blocks), "astray": 0, "skipped": 0}
+        found["missed"] = len(self.heard) // period - len(self.blocks)
+        for moment, block in zip(self.times, self.blocks, strict=True):
+            late = next((late for late in SHIFTS if is_at(full, moment + shift - late * period, block)), None)
+            if late is None:
+                found["astray"] += 1
+            elif late != 0:
+                shift -= late * period
+                found["skipped"] += abs(late)
+                self.shifts.append((moment, shift))
+        return found
+
+    def frame(self, moment):
+        """Returns the frame of the performance that is heard at a time of the server; call after `compare`."""
+        return moment + [shift for since, shift in self.shifts if since <= moment][-1]
+
+
+def is_at(full, frame, block):
+    """Whether a render, silent before its start and after its end, has this block at a frame."""
+    rendered = full[max(frame, 0) : frame + len(block)] if frame + len(block) > 0 else full[:0]
+    return np.array_equal(rendered, block) if len(rendered) == len(block) else not block.any()
 
 
 def render(melos, log, folder, seconds=None):
