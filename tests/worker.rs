@@ -181,7 +181,7 @@ fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
             EngineCommand::NoteOff { voice: Voice::Pad, note },
         ] {
             let frame = if matches!(command, EngineCommand::NoteOff { .. }) { frame + 40_000 } else { frame };
-            stage.commands.try_push(QueuedCommand { frame, command }).unwrap();
+            stage.commands.try_push(QueuedCommand { number: 0, frame, command }).unwrap();
         }
     }
     stage.play(5 * 48_000 + AHEAD as usize, false);
