@@ -197,4 +197,5 @@ def test_a_judge_hears_the_affect_it_was_fitted_to_and_names_the_nearest_anchor(
     assert all(pair.value > 0.8 for _, pair in told["pairs"].values())
     # Whoever always plays the same is not told apart.
     same = emotion.agreement(judge(np.tile(played[:1], (80, 1))), asked)
+    assert told["quadrants"].value > 0.95 and same["quadrants"].value == 0.25
     assert same["names"].value == 0.125 and all(pair.value == 0.5 for _, pair in same["pairs"].values())

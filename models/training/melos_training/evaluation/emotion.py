@@ -73,6 +73,7 @@ class Judge:
             "arousal_auc": auc_of_signs(guessed[:, 1], affect[:, 1]),
             "names": bootstrap(np.mean, nearness(self.scale * guessed + self.offset).argmax(1) == names),
             "other_names": bootstrap(np.mean, cross_val_predict(self.naming, features, names, **folds) == names),
+            "quadrants": bootstrap(np.mean, same_quadrant(self.scale * guessed + self.offset, affect)),
         }
         self.regression.fit(features, affect)
         self.naming.fit(features, names)
@@ -87,6 +88,11 @@ class Judge:
 def auc_of_signs(scores: Floats, truth: Floats) -> Estimate:
     """How well `scores` separate positive from negative `truth`."""
     return bootstrap(auc, scores[truth > 0], scores[truth <= 0])
+
+
+def same_quadrant(heard: Floats, requested: Floats) -> Array:
+    """Whether valence and arousal [n, 2] both have the requested sign."""
+    return ((heard > 0) == (requested > 0)).all(1)
 
 
 def told_apart(mine: Floats, theirs: Floats) -> float:
@@ -112,6 +118,7 @@ def agreement(heard: Heard, names: Sequence[str]) -> dict[str, Any]:
         "arousal_auc": auc_of_signs(heard.arousal, anchors[:, 1]),
         "names": bootstrap(np.mean, heard.names.argmax(1) == wanted),
         "other_names": bootstrap(np.mean, heard.other_names.argmax(1) == wanted),
+        "quadrants": bootstrap(np.mean, same_quadrant(np.stack([heard.valence, heard.arousal], 1), anchors)),
         "confusion": confusion / np.maximum(confusion.sum(1, keepdims=True), 1),
         "pairs": pairs,
         "affect": {

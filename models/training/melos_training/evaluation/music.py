@@ -32,6 +32,7 @@ def hear_emotion(study: Study, folder: Path) -> str:
             ("valence AUC", "valence_auc", "0.90 alone, 0.92"),
             ("one of eight", "names", "0.60"),
             ("one of eight, by the other judge", "other_names", ""),
+            ("quadrant of valence and arousal", "quadrants", "0.75"),
         )
     ]
     rows += [
