@@ -45,7 +45,7 @@ def flood(melos, seconds, rate, period):
         full = render(melos, log, folder)
         lines = open(log).read().splitlines()
     compared = listener.compare(full)
-    executed = {due: int(at) for _, word, _, due, at in (line.split() for line in lines if " executed " in line)}
+    executed = {due: int(at) for *_, due, at in (line.split() for line in lines if " executed " in line)}
     moved = [line.split() for line in lines if line[0].isdigit() and f" {FADER} " in line]
     applied = {round(float(value), 4): executed.get(frame, int(frame)) for frame, _, value in moved}
     return {

@@ -47,10 +47,10 @@ def without(lines, index):
     for line in lines[:index] + lines[index + 1 :]:
         words = line.split()
         if words[1:2] == ["executed"]:
-            if words[3] == frame:
-                gone += 1
+            if words[4] == frame:
+                gone += int(words[3]) - int(words[2])
                 continue
-            words[2] = str(int(words[2]) - gone)
+            words[2:4] = [str(int(number) - gone) for number in words[2:4]]
             line = " ".join(words) + "\n"
         kept.append(line)
     return kept

@@ -19,7 +19,7 @@
 //! 14400 splice 28160 never
 //! 15360 resume 2 13312 18432
 //! 20480 reconciled 812 905
-//! 20736 executed 913 20608 20288
+//! 20736 executed 905 913 20608 20288
 //! 96000 end
 //! ```
 //! Each line starts with the horizon frame at which the event was applied. Numbers are written so that they read back
@@ -29,8 +29,8 @@
 //! which it was heard, the frame from which the music was planned anew, and the frame up to which the old music had
 //! been planned. `never` means that a newer change superseded it. `resume` records that the generator skipped music.
 //! `reconciled` records a range of commands, counted from the start, that the engine did not accept, and that it was
-//! resynchronized with the conductor here. `executed` records that the engine executed a command, given by its number, at
-//! another frame than the one it was sent for: the second frame instead of the first. Immediate commands take effect
+//! resynchronized with the conductor here. `executed` records that the engine executed a range of commands at
+//! another frame than the one they were sent for: the second frame instead of the first. Immediate commands take effect
 //! earlier than the horizon, and late ones later. With these, a rendering has the same hops and commands as the live
 //! performance. The log does not record when hops reached the engine: while it starves, the recording differs from the
 //! rendering; starvations are counted, and the daemon logs each with its frames.
@@ -47,7 +47,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use crate::event::parameter::{Param, Value, quoted, unquoted};
-use crate::event::{ControlEvent, Executed, Performed};
+use crate::event::{ControlEvent, Performed};
 
 /// Maximum line length in bytes; a parameter's text and address are far shorter.
 const MAX_LINE: u64 = 65_536;
@@ -96,8 +96,15 @@ pub enum Entry {
         /// The commands it missed, counted from the start of the performance.
         lost: Range<u64>,
     },
-    /// The engine executed a command at another frame than the one it was sent for.
-    Executed(Executed),
+    /// The engine executed commands at another frame than the one they were sent for.
+    Executed {
+        /// The commands, counted from the start of the performance.
+        commands: Range<u64>,
+        /// The frame they were sent for.
+        due: u64,
+        /// The frame at which they took effect.
+        at: u64,
+    },
     /// The performance ended.
     End,
 }

@@ -10,7 +10,7 @@ use ringbuf::traits::{Consumer, Observer, Producer};
 
 use crate::conductor::{Conductor, Handover, PlanUpdate, Score};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, QUANTUM, ports};
-use crate::event::{Executed, Hop, Performed, QueuedCommand};
+use crate::event::{Hop, Performed, QueuedCommand};
 use crate::generator::{Generator, GeneratorError};
 use crate::music::plan::Plan;
 use crate::session::log::{ControlLog, Entry};
@@ -65,8 +65,8 @@ impl Offline {
                 Entry::Splice { planned, performed } => drop(late.insert(*planned, *performed)),
                 Entry::Resume { splices, missing, at } => gaps.push_back((*splices, *missing, *at)),
                 Entry::Reconciled { lost: range } => lost.push_back(range.clone()),
-                Entry::Executed(Executed { number, due, at }) => {
-                    supply.executed.insert(*number, *at);
+                Entry::Executed { commands, due, at } => {
+                    supply.executed.extend(commands.clone().map(|number| (number, *at)));
                     ahead = due.saturating_sub(*at).min(MAX_AHEAD).max(ahead);
                 }
                 Entry::Event(_) | Entry::End => {}
@@ -145,7 +145,7 @@ impl Offline {
                 Entry::Reconciled { .. } => {
                     self.handover.reconcile(&self.conductor, usize::MAX, |command| self.supply.add(command));
                 }
-                Entry::Splice { .. } | Entry::Resume { .. } | Entry::Executed(_) | Entry::End => {}
+                Entry::Splice { .. } | Entry::Resume { .. } | Entry::Executed { .. } | Entry::End => {}
             }
             self.next_entry = self.entries.next();
         }

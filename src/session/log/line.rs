@@ -5,10 +5,12 @@ use std::str::FromStr;
 
 use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
-use crate::event::{ControlEvent, Executed, Performed};
+use crate::event::{ControlEvent, Performed};
 
 /// In place of the frame of a splice that was not performed.
 const NEVER: &str = "never";
+/// Maximum number of commands that a line may report as executed: what fits in the engine's queues.
+const MAX_COMMANDS: u64 = 8192;
 /// In place of a modulation, when a parameter's modulation has ended.
 const STILL: &str = "off";
 
@@ -68,7 +70,7 @@ pub(super) fn entry(entry: &Entry) -> String {
         Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
         Entry::Reconciled { lost } => format!("reconciled {} {}", lost.start, lost.end),
-        Entry::Executed(Executed { number, due, at }) => format!("executed {number} {due} {at}"),
+        Entry::Executed { commands, due, at } => format!("executed {} {} {due} {at}", commands.start, commands.end),
         Entry::End => "end".to_owned(),
     }
 }
@@ -103,10 +105,14 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             return Ok(Entry::Reconciled { lost: number(first)?..number(end)? });
         }
         "executed" => {
-            let [command, due, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
-                return Err("expected the number of a command and two frames".to_owned());
+            let [first, end, due, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
+                return Err("expected two numbers of commands and two frames".to_owned());
             };
-            return Ok(Entry::Executed(Executed { number: number(command)?, due: number(due)?, at: number(at)? }));
+            let commands: Range<u64> = number(first)?..number(end)?;
+            if commands.end.saturating_sub(commands.start) > MAX_COMMANDS {
+                return Err(format!("expected at most {MAX_COMMANDS} commands"));
+            }
+            return Ok(Entry::Executed { commands, due: number(due)?, at: number(at)? });
         }
         "end" => return Ok(Entry::End),
         _ => {

@@ -53,7 +53,7 @@ fn full_log() -> ControlLog {
     add(Entry::Splice { planned: 512 * 1000, performed: None });
     add(Entry::Resume { splices: 3, missing: 512 * 990, at: 4096 * 77 });
     add(Entry::Reconciled { lost: 812..905 });
-    add(Entry::Executed(Executed { number: 913, due: 20_608, at: 20_288 }));
+    add(Entry::Executed { commands: 905..913, due: 20_608, at: 20_288 });
     add(Entry::End);
     log
 }

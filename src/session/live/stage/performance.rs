@@ -7,7 +7,7 @@ use super::ensemble::Ensemble;
 use super::notes::Notes;
 use crate::conductor::{Conductor, SceneError, Score};
 use crate::event::parameter::{Lane, Param, Value};
-use crate::event::{ControlEvent, TimedCommand};
+use crate::event::{ControlEvent, Executed, TimedCommand};
 use crate::files::config::MidiOutConfig;
 use crate::generator::{Networks, Worker, WorkerEvent, WorkerStatus};
 use crate::midi::Message;
@@ -108,9 +108,15 @@ impl Performance {
     /// Logs when the engine executed immediate and late commands, and resynchronizes it if it lost commands and accepts
     /// them again.
     pub(super) fn follow_engine(&mut self) {
-        for executed in self.engine.executed() {
-            self.log.write(self.conductor.frame(), Entry::Executed(executed));
+        let mut executed = self.engine.executed().peekable();
+        while let Some(Executed { number, due, at }) = executed.next() {
+            let mut commands = number..number + 1;
+            while let Some(next) = executed.next_if_eq(&Executed { number: commands.end, due, at }) {
+                commands.end = next.number + 1;
+            }
+            self.log.write(self.conductor.frame(), Entry::Executed { commands, due, at });
         }
+        drop(executed);
         if let Some(lost) = self.engine.reconcile(&self.conductor) {
             self.log.write(self.conductor.frame(), Entry::Reconciled { lost });
         }
