@@ -168,10 +168,22 @@ test-link: packages-build
 	$(CARGO) test --locked --features link --test link
 	$(CARGO) test --locked --features link --lib remote::link
 
+# The programs that `make bench PARTS=peers` compares with: RAVE in an environment of its own, on the PyTorch of the training code's.
+PEERS := target/peers
+
+$(PEERS)/ready: benches/peers-requirements.txt $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
+	$(call install,fluidsynth fluid-soundfont-gm)
+	$(TRAINING_PYTHON) -m venv $(PEERS)
+	$(TRAINING_PYTHON) -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $(PEERS)/training.pth
+	mv $(PEERS)/training.pth $(PEERS)/lib/python*/site-packages/
+	$(PEERS)/bin/pip install -q --no-deps --require-hashes -r benches/peers-requirements.txt
+	touch $@
+
 # Runs the benchmarks and writes BENCHMARKS.md; PARTS="start latency" runs only those. The seams benchmark renders
-# MELOS_SEAM_MINUTES=30 of every emotion, which takes about half an hour.
-bench: build packages-test runtime $(VENV)/ready
-	$(VENV)/bin/python benches/measure.py target/release/melos $(PARTS)
+# MELOS_SEAM_MINUTES=30 of every emotion, which takes about half an hour. PARTS=peers, which is not among them unless asked for,
+# needs the training code's environment.
+bench: build packages-test runtime $(VENV)/ready $(if $(filter peers,$(PARTS)),$(PEERS)/ready)
+	MELOS_TRAINING_PYTHON=$(abspath $(TRAINING_PYTHON)) MELOS_SOUNDFONT=$(SOUNDFONT) $(VENV)/bin/python benches/measure.py target/release/melos $(PARTS)
 
 # Plays for MINUTES under JACK and adds the losses to BENCHMARKS.md.
 MINUTES := 30

@@ -147,6 +147,23 @@ def scheduling(found):
     return "granted" if found["realtime"] else "refused"
 
 
+def explained(found):
+    """Tells what grew during a soak and why; older results have not recorded it."""
+    if "grown" not in found:
+        return ""
+    grown = found["grown"]
+    mb = lambda name: f"{grown[name]:+.2f} MB"
+    rows = [
+        ["control log", mb("control log"), f"{grown['lines']} lines for the {grown['sent']} messages sent"],
+        ["event log", mb("event log"), "what happened"],
+        ["other files", mb("other files"), "saved state, replaced at each change"],
+        ["memory, from the first third to the last", mb("memory"), "without the first minutes, in which the pre-roll of 30 s fills"],
+        ["threads, open files", f"{grown['threads']:+}, {grown['descriptors']:+}", ""],
+    ]
+    wrong = f"\n\nGrew without a reason: {'; '.join(found['wrong'])}." if found["wrong"] else ""
+    return "\n\n![Memory and files over the soak](docs/soak.svg)\n\n" + table(["", "growth", "reason"], rows) + wrong
+
+
 def soak(found):
     began, ended, most = found["memory"]
     text = (
@@ -154,7 +171,7 @@ def soak(found):
         f"{scheduling(found)}), steered every few seconds.\nMemory {began:.0f} MB at the "
         f"start, {ended:.0f} MB at the end, {most:.0f} MB at the peak; generator load at the end {found['load']:.2f}.\n"
         "If the load exceeds the number of cores, the generator is late, which shows as starvations; the harmony layer\n"
-        "continues meanwhile.\n\n" + counted(found)
+        "continues meanwhile.\n\n" + counted(found) + explained(found)
     )
     return "Soak (target: 30 minutes without an xrun)", text
 
@@ -212,6 +229,62 @@ def page_cost(found):
     return "The page (target: usable within 1 s on loopback, under 2 % of a core)", text
 
 
+PEERS = {
+    "melos": ("Melos, everything", "64 ms ahead of the horizon (mood); the next block (levels)"),
+    "melos, network alone": ("Melos without its harmony voices", "the same"),
+    "pytorch": ("its networks in PyTorch", "a latent, 85.3 ms"),
+    "onnxruntime": ("its networks in ONNX Runtime from Python", "a latent, 85.3 ms"),
+    "griffin-lim": ("mel to sound by Griffin-Lim, pseudo-inverse", "the whole clip, 30 s"),
+    "griffin-lim, least squares": ("mel to sound by Griffin-Lim, least squares", "the whole clip, 30 s"),
+    "rave": ("RAVE v2, decoder alone", "the block, 85.3 ms; its latent of 42.7 ms at least"),
+    "fluidsynth": ("FluidSynth, the same notes", "a period of 64 frames, 1.3 ms"),
+}
+
+
+def peers(found):
+    melos, rows = found["melos"], []
+    for name, (title, latency) in PEERS.items():
+        median = lambda what: statistics.median(one[what] for one in found[name])
+        ratios = [one["cost"] / ours["cost"] for one, ours in zip(found[name], melos, strict=True)]
+        rows.append([
+            title, f"{median('cost'):.3f}", f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})", f"{median('memory'):.0f} MB",
+            f"{median('first_cpu'):.2f} s ({median('first_wall'):.1f} s)", latency,
+        ])
+    head = ["", "processor time per second of sound", "relative to Melos", "peak memory", "processor time (time) until the first block", "least control latency of the method"]
+    text = (
+        f"`make bench PARTS=peers`: median of {len(melos)} rounds in which all programs run in turn, on one thread each, at 48 kHz; ratios within each\n"
+        "round, with the lowest and the highest. If other programs were running (see the load), waiting is in the time but not in the processor time.\n\n"
+        "The same networks: the composer plays its reference performance of 20 s, note for note, then pianist and vocoder turn it into sound latent by\n"
+        "latent, driven by the training code, without mixer, reverb and harmony voices; in ONNX Runtime, PyTorch is loaded too, so its memory and start say little.\n"
+        "Griffin-Lim is the last step of the original demo alone: librosa, 32 iterations, clips of 30 s like the demo's, from log-mels that others must make; the mel\n"
+        "becomes a magnitude by the pseudo-inverse of the filter bank, or by librosa's least squares. RAVE: the `v2` configuration of `acids-rave` 2.3.1 with random weights (15.5 million\n"
+        "in the decoder), cached convolutions, generator in TorchScript, blocks of 4096 samples, without anything that decides what to play; it needs older SciPy\n"
+        "and NumPy than PyTorch's environment here has, so it runs in its own, with the same PyTorch. FluidSynth plays the notes of the second row with FluidR3: the price of no network at all.\n\n"
+        + table(head, rows)
+    )
+    return "Beside other ways to make the sound", text
+
+
+def growth(found):
+    rows, conditions = [], found["conditions"]
+    middle = lambda name, what: statistics.median(one[what] for one in conditions[name])
+    alone = middle("nobody listens", "other")
+    for name, measured in conditions.items():
+        other, rates = middle(name, "other"), middle(name, "evidence")
+        rows.append([
+            name, f"{other:.3f}", f"{other - alone:+.3f}", f"{middle(name, 'generator'):.3f}", f"{middle(name, 'memory'):.0f} MB",
+            f"{rates:,.0f} {measured[0]['counts']} a second" if rates >= 1 else "",
+        ])
+    text = (
+        f"`make bench PARTS=growth`: JACK (dummy driver, {found['period']} frames, real-time scheduling {scheduling(found)}). Every condition gets a new daemon that "
+        f"plays the same music from\nits start; processor time over {found['seconds']} s, as a share of one core, median of {len(conditions['nobody listens'])} turns through all conditions. "
+        "The generator works ahead at its own pace, and less\nfar ahead under a flood. A busy machine (see the load) makes processor time a little longer, for all alike.\n\n"
+        "![Load and memory under each condition](docs/growth.svg)\n\n"
+        + table(["", "daemon without generator", "added", "generator", "memory", "checked by"], rows)
+    )
+    return "Cost as it grows", text
+
+
 WEEK_EVENTS = {
     "opened": "openings", "closed": "closings", "takes": "takes", "deleted": "old files deleted", "failed_takes": "failed takes", "panics": "panics",
 }
@@ -244,5 +317,5 @@ def elsewhere(found):
 
 
 WRITERS = {
-    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "flood": flood, "faults": faults, "week": week, "page": page_cost, "elsewhere": elsewhere,
+    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "flood": flood, "faults": faults, "week": week, "page": page_cost, "peers": peers, "growth": growth, "elsewhere": elsewhere,
 }

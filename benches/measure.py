@@ -1,6 +1,7 @@
 """Runs the benchmarks in BENCHMARKS.md: measure.py MELOS [SECTION ...]
 
-Sections: chain, render, start, latency, phase, seams, page; all by default. Soak, flood, faults and week have their own programs.
+Sections: chain, render, start, latency, phase, seams, page, growth; all by default. `peers` must be asked for, because it needs the
+environments that the Makefile makes. Soak, flood, faults and week have their own programs.
 """
 
 import datetime
@@ -14,8 +15,10 @@ import tempfile
 import time
 
 import book
+from growth import growth
 from latency import latencies
 from page import page
+from peers import peers
 from phase import phase
 from stage import daemon, memory_mb, wait_until_it_plays
 
@@ -83,9 +86,10 @@ def seams(_):
     return [line for line in done.stdout.decode().splitlines() if line.startswith("|")]
 
 
-SECTIONS = {"chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "page": page}
+SECTIONS = {"chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "page": page, "growth": growth}
+ON_REQUEST = {"peers": peers}
 
 if __name__ == "__main__":
     for name in sys.argv[2:] or SECTIONS:
         print(f"measuring: {name}", flush=True)
-        book.keep(name, SECTIONS[name](sys.argv[1]), datetime.datetime.now())
+        book.keep(name, (SECTIONS | ON_REQUEST)[name](sys.argv[1]), datetime.datetime.now())

@@ -1,37 +1,35 @@
 """Measures the cost of the page: bytes and seconds of its first load, and the daemon's processor time with and without the page."""
 
-import os
+import contextlib
 import pathlib
 import statistics
 import sys
 import time
 
-from stage import HTTP, daemon, wait_until_it_plays
+from stage import HTTP, daemon, processor_seconds, wait_until_it_plays
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests/browser"))
-TICK = os.sysconf("SC_CLK_TCK")
 LOADS = 5
 # Seconds per measurement, and number of alternations between an open page and none.
 MEASURED, TURNS = 30, 3
 
 
-def cores(process, seconds):
-    """Returns the share of a core that a process uses over some seconds, excluding its generator, which works ahead at its own pace."""
-    def used():
-        total = 0
-        for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
-            try:
-                name, fields = (task / "comm").read_text().strip(), (task / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            # The kernel truncates names to 15 bytes.
-            if not name.startswith("melos-generato"):
-                total += int(fields[11]) + int(fields[12])
-        return total / TICK
+def processor_times(process):
+    """Returns the processor time in seconds of a process's generator, which works ahead at its own pace, and of everything else."""
+    generator = 0
+    for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+        # A thread may end meanwhile; the kernel truncates names to 15 bytes.
+        with contextlib.suppress(OSError):
+            if (task / "comm").read_text().startswith("melos-generato"):
+                generator += processor_seconds(process, task.name)
+    return {"generator": generator, "other": processor_seconds(process) - generator}
 
-    before, begun = used(), time.monotonic()
+
+def cores(process, seconds):
+    """Returns the share of a core that a process uses over some seconds, excluding its generator."""
+    before, begun = processor_times(process)["other"], time.monotonic()
     time.sleep(seconds)
-    return (used() - before) / (time.monotonic() - begun)
+    return (processor_times(process)["other"] - before) / (time.monotonic() - begun)
 
 
 def page(melos):

@@ -5,30 +5,42 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 COLOURS = ("#1a93a6", "#d23c4c", "#7a57e0")
 
 
-def panel(index, title, samples, series, limit=None):
-    """Draws one panel: several series of samples over days, and a dashed line at a limit."""
+def panel(index, title, samples, series, axis, limit=None):
+    """Draws one panel: several series of samples over time, and a dashed line at a limit.
+
+    `axis` is the time's name in a sample, its end, and the marks: where each has its line, where its label, and the label.
+    """
+    time, end, marks = axis
     top = TOP + index * (HEIGHT + GAP)
-    days = max(1.0, round(max(sample["day"] for sample in samples) + 0.49))
     highest = 1.08 * max([sample[name] for sample in samples for name in series] + [limit or 0])
-    x = lambda day: LEFT + day / days * WIDTH
-    y = lambda value: top + HEIGHT * (1 - value / highest)
+    x = lambda moment: LEFT + moment / end * WIDTH
+    y = lambda value: top + HEIGHT * (1 - value / (highest or 1))
     parts = [f'<text x="{LEFT}" y="{top - 9}" font-weight="600">{title}</text>']
     for share in (0, 0.25, 0.5, 0.75, 1):
         value = share * highest
         parts.append(f'<path d="M{LEFT} {y(value):.1f}h{WIDTH}" stroke="#ccc"/>')
         shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
         parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{shown}</text>')
-    for day in range(int(days)):
-        parts.append(f'<path d="M{x(day):.1f} {top}v{HEIGHT}" stroke="#e5e5e5"/>')
-        parts.append(f'<text x="{x(day + 0.5):.1f}" y="{top + HEIGHT + 16}" text-anchor="middle">{DAYS[day % 7]}</text>')
+    for line, place, label in marks:
+        parts.append(f'<path d="M{x(line):.1f} {top}v{HEIGHT}" stroke="#e5e5e5"/>')
+        parts.append(f'<text x="{x(place):.1f}" y="{top + HEIGHT + 16}" text-anchor="middle">{label}</text>')
     if limit:
         parts.append(f'<path d="M{LEFT} {y(limit):.1f}h{WIDTH}" stroke="#555" stroke-dasharray="6 4"/>')
         parts.append(f'<text x="{LEFT + WIDTH}" y="{y(limit) - 5:.1f}" text-anchor="end">limit</text>')
     for place, (name, colour) in enumerate(zip(series, COLOURS)):
-        line = " ".join(f"{x(sample['day']):.1f},{y(sample[name]):.1f}" for sample in samples)
+        line = " ".join(f"{x(sample[time]):.1f},{y(sample[name]):.1f}" for sample in samples)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
         parts.append(f'<text x="{LEFT + WIDTH - 6 - 110 * (len(series) - 1 - place)}" y="{top - 9}" text-anchor="end" fill="{colour}">{name}</text>')
     return parts
+
+
+def document(parts, height):
+    """Returns an SVG document."""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 16} {height}" font-family="sans-serif" font-size="12" fill="#222">'
+        '<rect width="100%" height="100%" fill="#fff"/>'
+    )
+    return "\n".join([head, *parts, "</svg>"]) + "\n"
 
 
 def week(samples, max_gb, path):
@@ -38,10 +50,50 @@ def week(samples, max_gb, path):
         ("Recordings, MB", ["recordings"], 1000 * max_gb),
         ("Logs, MB", ["control logs", "event log"], None),
     ]
-    parts = [part for index, (title, series, limit) in enumerate(panels) for part in panel(index, title, samples, series, limit)]
-    height = TOP + len(panels) * (HEIGHT + GAP)
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 16} {height}" font-family="sans-serif" font-size="12" fill="#222">'
-        '<rect width="100%" height="100%" fill="#fff"/>'
-    )
-    path.write_text("\n".join([head, *parts, "</svg>"]) + "\n")
+    days = max(1, round(max(sample["day"] for sample in samples) + 0.49))
+    axis = "day", days, [(day, day + 0.5, DAYS[day % 7]) for day in range(days)]
+    parts = [part for index, (title, series, limit) in enumerate(panels) for part in panel(index, title, samples, series, axis, limit)]
+    path.write_text(document(parts, TOP + len(panels) * (HEIGHT + GAP)))
+
+
+def soak(samples, path):
+    """Plots memory, files, and numbers of threads and descriptors over the minutes of a soak."""
+    panels = [
+        ("Resident memory, MB", ["memory"]),
+        ("Files, MB", ["control log", "event log", "other files"]),
+        ("Threads and open files", ["threads", "descriptors"]),
+    ]
+    end = max(sample["minute"] for sample in samples)
+    step = next(step for step in (1, 5, 15, 60, 240) if end / step <= 12 or step == 240)
+    label = lambda minute: f"{minute // 60} h" if step >= 60 else f"{minute} min"
+    axis = "minute", end, [(minute, minute, label(minute)) for minute in range(0, int(end) + 1, step)]
+    parts = [part for index, (title, series) in enumerate(panels) for part in panel(index, title, samples, series, axis)]
+    path.write_text(document(parts, TOP + len(panels) * (HEIGHT + GAP)))
+
+
+NAMES, ROW, BAR = 210, 24, 15
+
+
+def bars(top, title, rows, series, shown):
+    """Draws a horizontal bar for each row, made up of the values of the series; `shown` writes their sum."""
+    widest = 1.12 * max(sum(values) for values in rows.values())
+    length = lambda value: value / widest * (LEFT + WIDTH - NAMES)
+    parts = [f'<text x="{NAMES}" y="{top - 9}" font-weight="600">{title}</text>']
+    for place, (name, colour) in enumerate(zip(series, COLOURS)):
+        parts.append(f'<text x="{LEFT + WIDTH - 150 * (len(series) - 1 - place)}" y="{top - 9}" text-anchor="end" fill="{colour}">{name}</text>')
+    for index, (name, values) in enumerate(rows.items()):
+        y, x = top + index * ROW, NAMES
+        parts.append(f'<text x="{NAMES - 8}" y="{y + 12}" text-anchor="end">{name}</text>')
+        for value, colour in zip(values, COLOURS):
+            parts.append(f'<rect x="{x:.1f}" y="{y}" width="{length(value):.1f}" height="{BAR}" fill="{colour}"/>')
+            x += length(value)
+        parts.append(f'<text x="{x + 6:.1f}" y="{y + 12}">{shown(sum(values))}</text>')
+    return parts
+
+
+def growth(load, memory, path):
+    """Plots load and memory under each condition; `load` gives each a value per series."""
+    second = TOP + len(load) * ROW + GAP
+    parts = bars(TOP, "Processor time, share of one core", load, ["everything else", "generator"], "{:.3f}".format)
+    parts += bars(second, "Resident memory, MB", {name: [value] for name, value in memory.items()}, [""], "{:.0f}".format)
+    path.write_text(document(parts, second + len(memory) * ROW + 10))

@@ -1,34 +1,91 @@
-"""Plays for a long time under JACK while being steered, and counts losses: soak.py MELOS [MINUTES]"""
+"""Plays for a long time under JACK while being steered: soak.py MELOS [MINUTES]
+
+Counts losses, and records memory, files, threads and descriptors all along: they are plotted in docs/soak.svg. Fails if anything grew that
+the run does not explain: the control log may grow by the messages sent, the event log by what happened, memory and everything else by
+nothing once it has warmed up. `soak.py MELOS 480` takes a night.
+"""
 
 import datetime
+import pathlib
 import random
+import statistics
 import sys
+import tempfile
 import time
 
 from pythonosc.udp_client import SimpleUDPClient
 
 import book
+import plot
 from stage import OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 PERIOD = 1024
 COUNTERS = ("xruns", "device_losses", "starvations", "late_splices", "late_commands", "generator_failures")
 EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
+# Number of samples in a run, seconds between two at least, and minutes until memory has warmed up.
+SAMPLES, SHORTEST, WARM = 240, 5, 10
+# What may remain of growth that is not explained: megabytes of memory and of files.
+MEMORY_MB, FILES_MB = 8, 0.1
+
+
+def sample(process, state, begun):
+    """Returns the minutes since the start, resident memory and the sizes of files in megabytes, and the numbers of threads and descriptors."""
+    size = lambda pattern: sum(file.stat().st_size for file in state.glob(pattern) if file.is_file()) / 1e6
+    logs = {"control log": size("session*.log"), "event log": size("events.log*")}
+    proc = pathlib.Path(f"/proc/{process.pid}")
+    return {
+        "minute": (time.monotonic() - begun) / 60, "memory": memory_mb(process)[0], **logs, "other files": size("**/*") - sum(logs.values()),
+        "threads": len(list((proc / "task").iterdir())), "descriptors": len(list((proc / "fd").iterdir())),
+    }
+
+
+def steer(minutes, begun, process, state):
+    """Steers until the time is up; returns the samples and the number of messages sent."""
+    osc, samples, sent, pause = SimpleUDPClient("127.0.0.1", OSC), [], 0, max(SHORTEST, 60 * minutes / SAMPLES)
+    while time.monotonic() - begun < 60 * minutes:
+        osc.send_message(f"/melos/emotion/{random.choice(EMOTIONS)}", random.random())
+        osc.send_message("/melos/temperature", random.uniform(0.5, 1.3))
+        osc.send_message("/melos/reverb", random.random())
+        sent += 3
+        time.sleep(random.uniform(1, 5))
+        if not samples or time.monotonic() - begun >= 60 * samples[-1]["minute"] + pause:
+            samples.append(sample(process, state, begun))
+    samples.append(sample(process, state, begun))
+    return samples, sent
+
+
+def grown(samples, sent, lines):
+    """Returns what grew and why, and what grew without a reason."""
+    first, last = samples[0], samples[-1]
+    warm = [one for one in samples if one["minute"] >= min(WARM, last["minute"] / 2)]
+    thirds = [statistics.median(one["memory"] for one in part) for part in (warm[: max(1, len(warm) // 3)], warm[-max(1, len(warm) // 3) :])]
+    found = {
+        "control log": last["control log"] - first["control log"], "lines": lines, "sent": sent,
+        "event log": last["event log"] - first["event log"], "other files": last["other files"] - first["other files"],
+        "memory": thirds[1] - thirds[0],
+        "threads": last["threads"] - warm[0]["threads"], "descriptors": last["descriptors"] - warm[0]["descriptors"],
+    }
+    wrong = [name for name, most in (("memory", MEMORY_MB), ("other files", FILES_MB), ("threads", 0), ("descriptors", 0)) if found[name] > most]
+    # A control log may also mention what the daemon itself did, such as a late splice.
+    if abs(lines - sent) > 0.01 * sent + 10:
+        wrong.append(f"{lines} lines in the control log for {sent} messages")
+    return found, wrong
 
 
 def soak(melos, minutes):
-    with jack_server("melos-soak", PERIOD) as realtime, daemon(melos, "--audio", "jack") as process:
-        wait_until_it_plays()
-        osc = SimpleUDPClient("127.0.0.1", OSC)
-        begun, begin = time.monotonic(), status()
-        time.sleep(10)
-        memory = [memory_mb(process)[0]]
-        while time.monotonic() - begun < 60 * minutes:
-            osc.send_message(f"/melos/emotion/{random.choice(EMOTIONS)}", random.random())
-            osc.send_message("/melos/temperature", random.uniform(0.5, 1.3))
-            osc.send_message("/melos/reverb", random.random())
-            time.sleep(random.uniform(1, 5))
-        end = status()
-        memory += memory_mb(process)
+    with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder, jack_server("melos-soak", PERIOD) as realtime:
+        state = pathlib.Path(folder)
+        lines = lambda: (state / "session.log").read_bytes().count(b"\n")
+        with daemon(melos, "--audio", "jack", "--preset", "calm", state=folder) as process:
+            wait_until_it_plays()
+            time.sleep(2)
+            begun, begin, at_first = time.monotonic(), status(), lines()
+            samples, sent = steer(minutes, begun, process, state)
+            time.sleep(2)
+            end, logged, peak = status(), lines() - at_first, memory_mb(process)[1]
+    plot.soak(samples, ROOT / "docs/soak.svg")
+    growth, wrong = grown(samples, sent, logged)
     return {
         "minutes": round((end["seconds"] - begin["seconds"]) / 60, 1),
         "period": PERIOD,
@@ -37,11 +94,14 @@ def soak(melos, minutes):
             **{name: end["losses"][name] - begin["losses"][name] for name in COUNTERS},
             "starved_seconds": end["starved_seconds"] - begin["starved_seconds"],
         },
-        "memory": memory,
-        "load": end["load"],
+        "memory": [samples[0]["memory"], samples[-1]["memory"], peak],
+        "load": end["load"], "grown": growth, "wrong": wrong,
     }
 
 
 if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
-    book.keep("soak", soak(sys.argv[1], minutes), datetime.datetime.now())
+    found = soak(sys.argv[1], minutes)
+    book.keep("soak", found, datetime.datetime.now())
+    if found["wrong"]:
+        raise SystemExit(f"grew without a reason: {'; '.join(found['wrong'])}")

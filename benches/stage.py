@@ -6,6 +6,7 @@ Where permitted, melos runs at the nice level that systemd/melos.service sets, -
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,16 @@ import urllib.request
 import numpy as np
 
 RATE = 48_000
-OSC, HTTP = 9123, 9124
+
+
+def free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+OSC, HTTP = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
+TICK = os.sysconf("SC_CLK_TCK")
 # Without permission, `nice` continues and prints nothing to standard output.
 NICE = ["nice", "-n", "-10"]
 
@@ -40,11 +50,11 @@ def jack_server(name, period, *options):
 
 
 @contextlib.contextmanager
-def daemon(melos, *arguments, environment=None, midi="off"):
-    """Runs Melos with a new state folder for the duration of the context; yields the process."""
-    with tempfile.TemporaryDirectory() as state:
+def daemon(melos, *arguments, environment=None, midi="off", state=None):
+    """Runs Melos for the duration of the context, with a new state folder unless one is given; yields the process."""
+    with tempfile.TemporaryDirectory() as own:
         process = subprocess.Popen(
-            [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", midi, "--state", state, *arguments],
+            [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", midi, "--state", state or own, *arguments],
             stderr=subprocess.DEVNULL, env=os.environ | (environment or {}),
         )
         try:
@@ -67,6 +77,13 @@ def status():
 def wait_until_it_plays():
     while status() is None:
         time.sleep(0.1)
+
+
+def processor_seconds(process, task=None):
+    """Returns the processor time that a process, or one of its threads, has used."""
+    place = f"/proc/{process.pid}/task/{task}/stat" if task else f"/proc/{process.pid}/stat"
+    fields = open(place).read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def memory_mb(process):

@@ -30,7 +30,7 @@ MOST_DICE = 128
 """Dice of a frame, of which it throws as many as it needs, in order."""
 
 
-def _steady(frames: int) -> tuple[BeatGrid, Form]:
+def steady(frames: int) -> tuple[BeatGrid, Form]:
     """A beat that never changes, with nothing taken up again."""
     none = np.zeros(0, np.int64)
     form = Form(none, none, np.zeros(0, np.float32), none)
@@ -86,7 +86,7 @@ def performance(library: Library, steps: Mapping[str, Module]) -> dict[str, Floa
     moves; `memory` is frame, column, weight of all that is not 0.
     """
     song = next(s for s in library.split("valid") if len(s.chords) and len(s.performance.pedal_times))
-    grid, form = _steady(FRAMES)
+    grid, form = steady(FRAMES)
     plan = Plan(_told(song, library, grid), grid, form, True)
     dice = np.random.default_rng(7).random((FRAMES, MOST_DICE), np.float32)
     player = Repeatable(Stepper(dict(steps), 2), plan, replace(Taste.of(1.0), guidance=GUIDANCE), dice)

@@ -1,0 +1,175 @@
+"""What load and memory depend on: the daemon's processor time and memory under one condition after another, under JACK's dummy driver.
+
+Every condition gets a new daemon that plays the same music from its start, so that only the condition differs. Each is checked to have taken
+place: messages received by the subscribers and from the sensors, MIDI received, bytes recorded.
+"""
+
+import contextlib
+import datetime
+import pathlib
+import select
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from pythonosc.udp_client import SimpleUDPClient
+
+import book
+import plot
+from page import processor_times
+from stage import HTTP, OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests/browser"))
+PERIOD = 256
+# Seconds until a condition has settled, and of a measurement; each condition is measured in each of the turns.
+SETTLED, MEASURED, TURNS = 6, 25, 2
+FLOOD = 10_000
+SENSORS = ROOT / "tests/clients/osc_sensors.py"
+MIDI_OUT = "[midi.out]\nnotes = true\nclock = true\n"
+
+
+class Evidence:
+    """Counts what shows that a condition takes place."""
+
+    def __init__(self):
+        self.count = 0
+
+
+@contextlib.contextmanager
+def nothing(_, evidence):
+    yield
+
+
+def subscribers(count):
+    """Returns a condition with some OSC clients, each on a port of its own, which read everything they get."""
+
+    @contextlib.contextmanager
+    def listening(_, evidence):
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
+            done = threading.Event()
+
+            def read():
+                while not done.is_set():
+                    for client in select.select(clients, [], [], 0.2)[0]:
+                        evidence.count += bool(client.recv(65_536))
+
+            reader = threading.Thread(target=read)
+            for client in clients:
+                client.bind(("127.0.0.1", 0))
+                client.sendto(b"/melos/subscribe\0\0\0\0,\0\0\0", ("127.0.0.1", OSC))
+            reader.start()
+            try:
+                yield
+            finally:
+                done.set()
+                reader.join()
+
+    return listening
+
+
+@contextlib.contextmanager
+def page_open(_, evidence):
+    from harness import Browser, Daemon
+
+    with Browser() as browser:
+        browser.open(Daemon(HTTP), "laptop")
+        evidence.count = 1
+        yield
+
+
+@contextlib.contextmanager
+def recording(folder, evidence):
+    osc = SimpleUDPClient("127.0.0.1", OSC)
+    osc.send_message("/melos/record", 1)
+    yield
+    evidence.count = sum(file.stat().st_size for file in folder.glob("recordings/*"))
+    osc.send_message("/melos/record", 0)
+
+
+@contextlib.contextmanager
+def midi_out(_, evidence):
+    import jack
+
+    client = jack.Client("ear", no_start_server=True)
+    inlet = client.midi_inports.register("in")
+
+    @client.set_process_callback
+    def process(_):
+        evidence.count += sum(1 for _ in inlet.incoming_midi_events())
+
+    with client:
+        while not client.get_ports("melos:midi_out"):
+            time.sleep(0.1)
+        client.connect("melos:midi_out", inlet)
+        yield
+
+
+@contextlib.contextmanager
+def flood(_, evidence):
+    before = status()["osc_received"]
+    sensors = subprocess.Popen([sys.executable, SENSORS, str(OSC), str(FLOOD), str(SETTLED + MEASURED + 5)], stdout=subprocess.DEVNULL)
+    try:
+        yield
+        evidence.count = status()["osc_received"] - before
+    finally:
+        sensors.terminate()
+        sensors.wait()
+
+
+# The name of each condition, how it is brought about, and what its evidence counts.
+CONDITIONS = {
+    "nobody listens": (nothing, ""),
+    "1 subscriber": (subscribers(1), "messages received"),
+    "10 subscribers": (subscribers(10), "messages received"),
+    "64 subscribers": (subscribers(64), "messages received"),
+    "the page open": (page_open, "page"),
+    "recording": (recording, "bytes recorded"),
+    "MIDI out, notes and clock": (midi_out, "MIDI messages received"),
+    f"{FLOOD:,} OSC messages a second": (flood, "messages sent"),
+}
+
+
+def measure(melos, name):
+    """Returns the daemon's processor time per second, without and with its generator, its memory, and the evidence."""
+    condition, counts = CONDITIONS[name]
+    evidence = Evidence()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "melos.toml").write_text(MIDI_OUT if condition is midi_out else "")
+        arguments = ["--audio", "jack", "--preset", "calm", "--config", str(folder / "melos.toml")]
+        with daemon(melos, *arguments, midi="jack", state=str(folder)) as process:
+            wait_until_it_plays()
+            with condition(folder, evidence):
+                time.sleep(SETTLED)
+                before, begun = processor_times(process), time.monotonic()
+                time.sleep(MEASURED)
+                after, seconds = processor_times(process), time.monotonic() - begun
+                memory = memory_mb(process)[0]
+    if counts and not evidence.count:
+        raise SystemExit(f"{name}: no {counts}")
+    other, generator = ((after[part] - before[part]) / seconds for part in ("other", "generator"))
+    return {"other": other, "generator": generator, "memory": memory, "evidence": evidence.count / (SETTLED + seconds), "counts": counts}
+
+
+def growth(melos):
+    """Returns the measurements of each condition, and plots them."""
+    found = {name: [] for name in CONDITIONS}
+    with jack_server("melos-growth", PERIOD) as realtime:
+        for turn in range(TURNS):
+            for name, measured in found.items():
+                measured.append(measure(melos, name))
+                print(f"  {turn + 1}/{TURNS} {name}: {measured[-1]}", flush=True)
+    middle = lambda name, what: statistics.median(one[what] for one in found[name])
+    bars = {name: [middle(name, "other"), middle(name, "generator")] for name in found}
+    plot.growth(bars, {name: middle(name, "memory") for name in found}, ROOT / "docs/growth.svg")
+    return {"conditions": found, "seconds": MEASURED, "period": PERIOD, "realtime": realtime}
+
+
+if __name__ == "__main__":
+    book.keep("growth", growth(sys.argv[1]), datetime.datetime.now())

@@ -1,0 +1,82 @@
+"""What it costs to make the same sound in other ways: Melos, its networks in PyTorch, Griffin-Lim, RAVE and FluidSynth, in turn.
+
+Everything runs on one thread and writes to a pipe as fast as it can. The cost is processor time per second of sound after the first
+block, which also holds on a busy machine. The programs are in support/peer_*.py.
+"""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+from stage import RATE, processor_seconds
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SUPPORT, MODEL = ROOT / "benches/support", ROOT / "models/melos-piano"
+TRAINING = os.environ.get("MELOS_TRAINING_PYTHON", f"{ROOT}/models/training/.venv/bin/python")
+RAVE = f"{ROOT}/target/peers/bin/python"
+SOUNDFONT = os.environ.get("MELOS_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.sf2")
+# Rounds in which every program runs once.
+ROUNDS = 3
+LATENT, HOP, PERIOD = 4096, 512, 64
+# Seconds of music that Melos and FluidSynth play, and of a clip of Griffin-Lim: that of the original demo.
+MUSIC, CLIP = 60, 30
+# Mono float32 and stereo int16 are both 4 bytes a frame.
+BYTES = 4
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+def sound_of(command, block):
+    """Runs a program that writes sound to its output in blocks of some frames; returns its cost, its memory and the time to its first
+    block.
+
+    With `block` None, the output is the progress of `melos render`, which starts with the first latent.
+    """
+    begun = time.monotonic()
+    environment = os.environ | ONE_THREAD | {"PYTHONPATH": f"{ROOT}/models/training", "PYTHONWARNINGS": "ignore"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process.stdout as output, process.stderr as errors:
+        first = output.readline() if block is None else output.read(BYTES * block)
+        waited, spent = time.monotonic() - begun, processor_seconds(process)
+        rest = len(output.read())
+        said = errors.read().decode()
+        _, code, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(code)
+    if process.returncode or not first or not rest:
+        raise SystemExit(f"{' '.join(map(str, command))}\n{said}")
+    seconds = MUSIC - LATENT / RATE if block is None else rest / BYTES / RATE
+    return {
+        "cost": (used.ru_utime + used.ru_stime - spent) / seconds,
+        "memory": used.ru_maxrss / 1000,
+        "first_wall": waited, "first_cpu": spent,
+    }
+
+
+def programs(melos, folder):
+    """Returns each program's command and the frames of its first block."""
+    render = [melos, "render", "--emotion", "romantic", "--seconds", str(MUSIC), "--progress", "-o", f"{folder}/melos.wav"]
+    griffin_lim = [TRAINING, SUPPORT / "peer_griffin_lim.py", MODEL, str(CLIP)]
+    synthesiser = ["fluidsynth", "-niq", "-r", str(RATE), "-z", str(PERIOD), "-T", "raw", "-O", "s16", "-F", "/dev/stdout"]
+    return {
+        "melos": (render, None),
+        "melos, network alone": ([*render, "--no-harmony", "--midi", f"{folder}/notes.mid"], None),
+        "pytorch": ([TRAINING, SUPPORT / "peer_networks.py", MODEL, "torch"], LATENT),
+        "onnxruntime": ([TRAINING, SUPPORT / "peer_networks.py", MODEL, "onnxruntime"], LATENT),
+        "griffin-lim": ([*griffin_lim, "pseudo-inverse"], CLIP * RATE // HOP * HOP),
+        "griffin-lim, least squares": ([*griffin_lim, "least-squares"], CLIP * RATE // HOP * HOP),
+        "rave": ([RAVE, SUPPORT / "peer_rave.py", str(MUSIC // 3 * RATE // LATENT)], LATENT),
+        "fluidsynth": ([*synthesiser, SOUNDFONT, f"{folder}/notes.mid"], PERIOD),
+    }
+
+
+def peers(melos):
+    """Returns the measurements of each program, one per round."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(ROUNDS):
+            for name, (command, block) in programs(melos, folder).items():
+                one = sound_of(command, block)
+                found.setdefault(name, []).append(one)
+                print(f"  {turn + 1}/{ROUNDS} {name}: {one['cost']:.3f} s a second, first sound after {one['first_cpu']:.2f} s", flush=True)
+    return found
