@@ -154,7 +154,7 @@ def explained(found):
     grown = found["grown"]
     mb = lambda name: f"{grown[name]:+.2f} MB"
     rows = [
-        ["control log", mb("control log"), f"{grown['lines']} lines for the {grown['sent']} messages sent"],
+        ["control log", mb("control log"), f"{grown['sent']} messages sent; lines: {', '.join(f'{name} {count}' for name, count in grown['lines'].items())}"],
         ["event log", mb("event log"), "what happened"],
         ["other files", mb("other files"), "saved state, replaced at each change"],
         ["memory, from the first third to the last", mb("memory"), "without the first minutes, in which the pre-roll of 30 s fills"],
@@ -230,7 +230,7 @@ def page_cost(found):
 
 
 PEERS = {
-    "melos": ("Melos, everything", "64 ms ahead of the horizon (mood); the next block (levels)"),
+    "melos": ("Melos, everything", "levels: the next block; mood: a splice 32 ms ahead of the horizon (measured in *Control to sound*)"),
     "melos, network alone": ("Melos without its harmony voices", "the same"),
     "pytorch": ("its networks in PyTorch", "a latent, 85.3 ms"),
     "onnxruntime": ("its networks in ONNX Runtime from Python", "a latent, 85.3 ms"),
@@ -244,8 +244,9 @@ PEERS = {
 def peers(found):
     melos, rows = found["melos"], []
     for name, (title, latency) in PEERS.items():
-        median = lambda what: statistics.median(one[what] for one in found[name])
-        ratios = [one["cost"] / ours["cost"] for one, ours in zip(found[name], melos, strict=True)]
+        ours = found[name]
+        median = lambda what, ours=ours: statistics.median(one[what] for one in ours)
+        ratios = [one["cost"] / beside["cost"] for one, beside in zip(ours, melos, strict=True)]
         rows.append([
             title, f"{median('cost'):.3f}", f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})", f"{median('memory'):.0f} MB",
             f"{median('first_cpu'):.2f} s ({median('first_wall'):.1f} s)", latency,
@@ -253,14 +254,18 @@ def peers(found):
     head = ["", "processor time per second of sound", "relative to Melos", "peak memory", "processor time (time) until the first block", "least control latency of the method"]
     text = (
         f"`make bench PARTS=peers`: median of {len(melos)} rounds in which all programs run in turn, on one thread each, at 48 kHz; ratios within each\n"
-        "round, with the lowest and the highest. If other programs were running (see the load), waiting is in the time but not in the processor time.\n\n"
-        "The same networks: the composer plays its reference performance of 20 s, note for note, then pianist and vocoder turn it into sound latent by\n"
-        "latent, driven by the training code, without mixer, reverb and harmony voices; in ONNX Runtime, PyTorch is loaded too, so its memory and start say little.\n"
-        "Griffin-Lim is the last step of the original demo alone: librosa, 32 iterations, clips of 30 s like the demo's, from log-mels that others must make; the mel\n"
-        "becomes a magnitude by the pseudo-inverse of the filter bank, or by librosa's least squares. RAVE: the `v2` configuration of `acids-rave` 2.3.1 with random weights (15.5 million\n"
-        "in the decoder), cached convolutions, generator in TorchScript, blocks of 4096 samples, without anything that decides what to play; it needs older SciPy\n"
-        "and NumPy than PyTorch's environment here has, so it runs in its own, with the same PyTorch. FluidSynth plays the notes of the second row with FluidR3: the price of no network at all.\n\n"
+        "round, with the lowest and the highest. Where other programs were running (see the load), the time includes waiting, the processor time does not.\n\n"
         + table(head, rows)
+        + "\n\n"
+        "- **Its networks**: the composer plays its reference performance of 20 s, note for note, and pianist and vocoder turn latents into sound, driven by\n"
+        "  the training code, without mixer, reverb and harmony voices. PyTorch's memory includes its CUDA libraries, as installed from PyPI; with ONNX Runtime it is\n"
+        "  loaded too, so memory and start say little there.\n"
+        "- **Griffin-Lim** is the last step of the original demo alone: librosa, 32 iterations, clips of 30 s like the demo's, from log-mels that something else\n"
+        "  must make. The mel becomes a magnitude by the pseudo-inverse of the filter bank or by librosa's least squares.\n"
+        "- **RAVE**: decoder and filter bank of `acids-rave` 2.3.1, configuration `v2`, with random weights (15.5 million), cached convolutions, the decoder in\n"
+        "  TorchScript, blocks of 4096 samples; nothing that decides what to play. It needs older SciPy and NumPy than PyTorch's environment here has, so it runs in\n"
+        "  one of its own, with the same PyTorch.\n"
+        "- **FluidSynth** plays the notes of the second row with FluidR3: the price of no network at all."
     )
     return "Beside other ways to make the sound", text
 

@@ -5,6 +5,7 @@ the run does not explain: the control log may grow by the messages sent, the eve
 nothing once it has warmed up. `soak.py MELOS 480` takes a night.
 """
 
+import collections
 import datetime
 import pathlib
 import random
@@ -55,6 +56,12 @@ def steer(minutes, begun, process, state):
     return samples, sent
 
 
+def kinds(state):
+    """Counts the lines of the control log: messages, and by name what the daemon itself noted, such as splices."""
+    words = [line.split()[1] for log in state.glob("session*.log") for line in log.read_text().splitlines() if line[:1].isdigit()]
+    return collections.Counter("messages" if word.startswith("/melos/") else word for word in words)
+
+
 def grown(samples, sent, lines):
     """Returns what grew and why, and what grew without a reason."""
     first, last = samples[0], samples[-1]
@@ -67,23 +74,20 @@ def grown(samples, sent, lines):
         "threads": last["threads"] - warm[0]["threads"], "descriptors": last["descriptors"] - warm[0]["descriptors"],
     }
     wrong = [name for name, most in (("memory", MEMORY_MB), ("other files", FILES_MB), ("threads", 0), ("descriptors", 0)) if found[name] > most]
-    # A control log may also mention what the daemon itself did, such as a late splice.
-    if abs(lines - sent) > 0.01 * sent + 10:
-        wrong.append(f"{lines} lines in the control log for {sent} messages")
+    wrong += [f"{count} lines ({name}) in the control log for {sent} messages" for name, count in lines.items() if count > sent]
     return found, wrong
 
 
 def soak(melos, minutes):
     with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder, jack_server("melos-soak", PERIOD) as realtime:
         state = pathlib.Path(folder)
-        lines = lambda: (state / "session.log").read_bytes().count(b"\n")
         with daemon(melos, "--audio", "jack", "--preset", "calm", state=folder) as process:
             wait_until_it_plays()
             time.sleep(2)
-            begun, begin, at_first = time.monotonic(), status(), lines()
+            begun, begin, at_first = time.monotonic(), status(), kinds(state)
             samples, sent = steer(minutes, begun, process, state)
             time.sleep(2)
-            end, logged, peak = status(), lines() - at_first, memory_mb(process)[1]
+            end, logged, peak = status(), kinds(state) - at_first, memory_mb(process)[1]
     plot.soak(samples, ROOT / "docs/soak.svg")
     growth, wrong = grown(samples, sent, logged)
     return {
