@@ -11,6 +11,7 @@ PAGE = FOLDER.parent / "BENCHMARKS.md"
 LATENT_NS = 4096 / 48_000 * 1e9
 FRAME_NS = 1e9 / 48_000
 NEAR_MS = 10
+BUSY = " With a load above the number of cores, other programs\nwere running too, which also makes processor time a little longer; ratios within a run mean more."
 
 
 def machine():
@@ -90,8 +91,9 @@ def start(found):
 
 def comparison(one):
     """How a recording compares with the rendered control log."""
-    late = [f"{one[key]} {text}" for key, text in (("skipped", "without Melos"), ("missed", "not recorded")) if one[key]]
-    return ", ".join([f"{one['astray']} of {one['periods']}", *late])
+    # Results from before these were told apart have neither, and call the periods "of".
+    late = [f"{one[key]} {text}" for key, text in (("skipped", "without Melos"), ("missed", "not recorded")) if one.get(key)]
+    return ", ".join([f"{one['astray']} of {one.get('periods', one.get('of'))}", *late])
 
 
 def latency(found):
@@ -254,7 +256,7 @@ def peers(found):
     head = ["", "processor time per second of sound", "relative to Melos", "peak memory", "processor time (time) until the first block", "least control latency of the method"]
     text = (
         f"`make bench PARTS=peers`: median of {len(melos)} rounds in which all programs run in turn, on one thread each, at 48 kHz; ratios within each\n"
-        "round, with the lowest and the highest. Where other programs were running (see the load), the time includes waiting, the processor time does not.\n\n"
+        f"round, with the lowest and the highest. Times include waiting for the processor, processor times do not.{BUSY}\n\n"
         + table(head, rows)
         + "\n\n"
         "- **Its networks**: the composer plays its reference performance of 20 s, note for note, and pianist and vocoder turn latents into sound, driven by\n"
@@ -283,7 +285,7 @@ def growth(found):
     text = (
         f"`make bench PARTS=growth`: JACK (dummy driver, {found['period']} frames, real-time scheduling {scheduling(found)}). Every condition gets a new daemon that "
         f"plays the same music from\nits start; processor time over {found['seconds']} s, as a share of one core, median of {len(conditions['nobody listens'])} turns through all conditions. "
-        "The generator works ahead at its own pace, and less\nfar ahead under a flood. A busy machine (see the load) makes processor time a little longer, for all alike.\n\n"
+        f"Under the flood, half\nof which changes the mood, the generator writes much of the music more than once.{BUSY}\n\n"
         "![Load and memory under each condition](docs/growth.svg)\n\n"
         + table(["", "daemon without generator", "added", "generator", "memory", "checked by"], rows)
     )
