@@ -1,7 +1,7 @@
 # `make run` plays, `make test` tests. Both install what they need on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	test lint test-training lint-training lock-training test-tract test-link test-deb evaluate bench soak flood faults week fuzz salamander
+	test lint test-training lint-training lock-training test-tract test-link test-aarch64 test-emulated instructions-aarch64 instructions-emulated test-deb evaluate bench soak flood faults week fuzz salamander
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -53,17 +53,25 @@ build-corpus: packages-build
 build: packages-build
 	$(CARGO) build --release --locked $(TARGET:%=--target %)
 
-# `make deb TARGET=aarch64-unknown-linux-gnu` builds for 64-bit ARM on x86-64, as does `make dist`; docs/platforms.md lists
-# the requirements.
+# `make deb TARGET=aarch64-unknown-linux-gnu` builds for 64-bit ARM on x86-64, as does `make dist`, with Debian's cross-compiler
+# and libraries; docs/platforms.md says more.
 TARGET ?=
 MACHINE := $(or $(firstword $(subst -, ,$(TARGET))),$(shell uname -m))
 BUILT := target/$(TARGET:%=%/)release/melos
-RUNTIME := runtime$(if $(filter-out $(shell uname -m),$(MACHINE)),/$(MACHINE))
-ifneq ($(TARGET),)
+CROSS := $(filter-out $(shell uname -m),$(MACHINE))
+RUNTIME := runtime$(CROSS:%=/%)
+ifneq ($(CROSS),)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER := aarch64-linux-gnu-gcc
 export PKG_CONFIG_ALLOW_CROSS := 1
 export PKG_CONFIG_LIBDIR := /usr/lib/$(MACHINE)-linux-gnu/pkgconfig:/usr/share/pkgconfig
+BUILD_PACKAGES += gcc-aarch64-linux-gnu libasound2-dev:arm64 libjack-jackd2-dev:arm64 libstdc++6:arm64 qemu-user-static
+packages-build: toolchain
 endif
+
+.PHONY: toolchain
+toolchain:
+	@dpkg --print-foreign-architectures | grep -qx arm64 || $(SUDO) dpkg --add-architecture arm64
+	rustup target add $(TARGET)
 
 # Installs to $(DESTDIR)$(PREFIX): run `make build runtime`, then `sudo make install`.
 PREFIX ?= /usr/local
@@ -157,6 +165,31 @@ test-training: packages-test models/training/.venv/ready
 # Checks the training code's style, formatting and types.
 lint-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+# Builds for 64-bit ARM on x86-64 and runs the tests that need neither an audio server nor a playing daemon under QEMU, on the
+# processor of a Raspberry Pi 4; a Raspberry Pi 5 has all of its instructions. Needs root, to install packages and to have
+# the kernel start programs for ARM, as tests start the daemon.
+test-aarch64 instructions-aarch64: %-aarch64:
+	$(MAKE) $*-emulated TARGET=aarch64-unknown-linux-gnu
+
+BINFMT := /proc/sys/fs/binfmt_misc
+
+test-emulated: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER := qemu-aarch64-static
+test-emulated: export MELOS_ONNXRUNTIME := $(CURDIR)/$(RUNTIME)/libonnxruntime.so
+test-emulated: export QEMU_CPU ?= cortex-a72
+test-emulated: packages-build runtime
+	@test -e $(BINFMT)/register || $(SUDO) mount -t binfmt_misc binfmt_misc $(BINFMT)
+	@test -e $(BINFMT)/qemu-aarch64 || $(SUDO) sh -c 'cat /usr/lib/binfmt.d/qemu-aarch64.conf > $(BINFMT)/register'
+	$(CARGO) test --locked --workspace --target $(TARGET) --lib --bins $(OTHERS:%=--test=%) --no-fail-fast
+
+# Counts the instructions of 2 and of 8 seconds of music on a Raspberry Pi 5's processor; docs/platforms.md estimates the load of
+# one from the difference.
+instructions-emulated: export MELOS_ONNXRUNTIME := $(CURDIR)/$(RUNTIME)/libonnxruntime.so
+instructions-emulated: build runtime
+	$(call install,qemu-user)
+	gcc -O2 -shared -fPIC -o target/instructions.so benches/instructions.c
+	for seconds in 2 8; do QEMU_CPU=cortex-a76 qemu-aarch64 -plugin target/instructions.so $(BUILT) render \
+		--emotion romantic --seconds $$seconds --seed 5 -o target/instructions.wav || exit 1; done
 
 # Tests the built-in runtime (optional because of its build time): runs the shipped networks and compares them with PyTorch.
 test-tract: packages-build

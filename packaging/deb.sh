@@ -21,6 +21,10 @@ chmod 644 "$root/usr/share/doc/melos/copyright"
 mkdir "$work/debian"
 printf 'Source: melos\n\nPackage: melos\nArchitecture: any\n' > "$work/debian/control"
 linked=$(cd "$work" && DEB_HOST_ARCH=$architecture dpkg-shlibdeps -O root/usr/bin/melos root/usr/lib/melos/libonnxruntime.so 2>/dev/null | sed 's/^shlibs:Depends=//')
+if [ -z "$linked" ]; then
+    echo "cannot determine which packages $binary needs: install libasound2:$architecture and libstdc++6:$architecture" >&2
+    exit 1
+fi
 
 cat > "$root/DEBIAN/control" <<CONTROL
 Package: melos
