@@ -2,6 +2,7 @@
 
 mod change;
 mod data;
+mod hosts;
 mod read;
 pub mod schedule;
 
@@ -15,6 +16,7 @@ use crate::quote::listed;
 
 pub use change::{ConfigChange, Cost};
 pub use data::find_data;
+pub use hosts::{AudioHost, MidiHost};
 pub use schedule::Schedule;
 
 /// This machine only.
@@ -89,23 +91,6 @@ pub struct AudioConfig {
     pub device: Option<String>,
     /// Frames per callback; the system's choice if omitted.
     pub block_frames: Option<u32>,
-}
-
-/// An audio system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum AudioHost {
-    /// The first that works: JACK, PipeWire, PulseAudio, ALSA, or else the null output.
-    Auto,
-    /// A JACK server.
-    Jack,
-    /// ALSA directly.
-    Alsa,
-    /// PipeWire.
-    Pipewire,
-    /// PulseAudio.
-    Pulse,
-    /// No device: real-time output to nowhere.
-    Null,
 }
 
 /// OSC in and out.
@@ -217,19 +202,6 @@ pub struct ControlLogConfig {
 pub struct LogConfig {
     /// Maximum megabytes of log in the state folder; 0 keeps nothing.
     pub keep_mb: u64,
-}
-
-/// A MIDI system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum MidiHost {
-    /// JACK if the audio uses JACK, otherwise ALSA.
-    Auto,
-    /// The ALSA sequencer.
-    Alsa,
-    /// A JACK server.
-    Jack,
-    /// None.
-    Off,
 }
 
 impl Default for Config {

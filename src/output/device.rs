@@ -9,7 +9,6 @@ mod devices;
 mod feed;
 mod heartbeat;
 mod engine_slot;
-mod jack_client;
 mod stream_thread;
 mod paced_driver;
 mod resample;

@@ -11,16 +11,6 @@ use super::{
 };
 use crate::files::document::{Document, Field, Problem, Table};
 
-const AUDIO_HOSTS: [(&str, AudioHost); 6] = [
-    ("auto", AudioHost::Auto),
-    ("jack", AudioHost::Jack),
-    ("alsa", AudioHost::Alsa),
-    ("pipewire", AudioHost::Pipewire),
-    ("pulse", AudioHost::Pulse),
-    ("null", AudioHost::Null),
-];
-const MIDI_HOSTS: [(&str, MidiHost); 4] =
-    [("auto", MidiHost::Auto), ("alsa", MidiHost::Alsa), ("jack", MidiHost::Jack), ("off", MidiHost::Off)];
 /// Frames per callback that some system accepts.
 const BLOCKS: std::ops::RangeInclusive<i64> = 16..=8192;
 /// Upper limit for sizes in gigabytes: a petabyte.
@@ -76,7 +66,7 @@ fn set<T>(place: &mut T, value: Option<T>) {
 }
 
 fn audio(document: &mut Document<'_>, table: &mut Table<'_>, audio: &mut AudioConfig) {
-    set(&mut audio.host, table.choice(document, "host", &AUDIO_HOSTS));
+    set(&mut audio.host, table.choice(document, "host", &AudioHost::NAMES));
     audio.device = table.text(document, "device");
     audio.block_frames = table.integer(document, "block_frames", BLOCKS).map(|frames| frames as u32);
 }
@@ -112,7 +102,7 @@ fn port(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u16> {
 }
 
 fn midi(document: &mut Document<'_>, table: &mut Table<'_>, midi: &mut MidiConfig) {
-    set(&mut midi.host, table.choice(document, "host", &MIDI_HOSTS));
+    set(&mut midi.host, table.choice(document, "host", &MidiHost::NAMES));
     section(document, table, "out", &mut midi.out, midi_out);
 }
 

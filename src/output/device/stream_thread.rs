@@ -6,8 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::{Duration, Instant};
 
 use super::engine_slot::EngineSlot;
-use super::jack_client;
-use super::route::{AudioError, Fault, Route, Running, find};
+use super::route::{AudioError, Fault, Route, Running};
 use super::status::OutputStatus;
 use crate::threads;
 
@@ -52,7 +51,7 @@ impl StreamThread {
         let (route, alive) = (route.clone(), Arc::clone(threads));
         let (own, status, last) = (Arc::clone(&slot), Arc::clone(status), report.clone());
         let run = move || {
-            match start(&route, block_frames, &own, &status, &report) {
+            match route.start(block_frames, &own, &status, &report) {
                 Ok(running) => serve(running, &opened, &closed, &report),
                 Err(error) => drop(opened.try_send(Err(error))),
             }
@@ -96,25 +95,6 @@ impl Closing {
     /// Whether the server has released it.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
-    }
-}
-
-fn start(
-    route: &Route,
-    block_frames: Option<u32>,
-    slot: &Arc<EngineSlot>,
-    status: &Arc<OutputStatus>,
-    report: &SyncSender<Fault>,
-) -> Result<Running, AudioError> {
-    match route {
-        Route::Null => Err(AudioError::NoRoute(Vec::new())),
-        Route::Jack => jack_client::start(Arc::clone(slot), status, report),
-        Route::Device { host, device } => {
-            let opening = find(*host, device.as_deref())?;
-            let [first, second] = opening.blocks(block_frames);
-            let start = |block| opening.start(block, Arc::clone(slot), status, report.clone());
-            start(first).or_else(|_| start(second))
-        }
     }
 }
 

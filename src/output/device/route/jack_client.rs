@@ -6,12 +6,12 @@ use std::sync::mpsc::SyncSender;
 
 use jack::{AsyncClient, AudioOut, Client, ClientStatus, Control, Port, PortFlags, PortId, ProcessScope};
 
-use super::engine_slot::EngineSlot;
-use super::feed::Feed;
-use super::route::{AudioError, Fault, Running, Stream};
-use super::status::OutputStatus;
+use super::{AudioError, Fault, Running, Stream};
 use crate::engine::QUANTUM;
 use crate::event::health::Loss;
+use crate::output::device::engine_slot::EngineSlot;
+use crate::output::device::feed::Feed;
+use crate::output::device::status::OutputStatus;
 use crate::output::jack_clients::{self, Calls};
 
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.

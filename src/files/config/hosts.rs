@@ -1,0 +1,49 @@
+//! The audio and MIDI systems to choose from.
+
+/// An audio system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AudioHost {
+    /// The first that works: JACK, PipeWire, PulseAudio, ALSA, or else the null output.
+    Auto,
+    /// A JACK server.
+    Jack,
+    /// ALSA directly.
+    Alsa,
+    /// PipeWire.
+    Pipewire,
+    /// PulseAudio.
+    Pulse,
+    /// No device: real-time output to nowhere.
+    Null,
+}
+
+impl AudioHost {
+    /// The names in `melos.toml`.
+    pub(super) const NAMES: [(&'static str, Self); 6] = [
+        ("auto", Self::Auto),
+        ("jack", Self::Jack),
+        ("alsa", Self::Alsa),
+        ("pipewire", Self::Pipewire),
+        ("pulse", Self::Pulse),
+        ("null", Self::Null),
+    ];
+}
+
+/// A MIDI system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum MidiHost {
+    /// JACK if the audio uses JACK, otherwise ALSA.
+    Auto,
+    /// The ALSA sequencer.
+    Alsa,
+    /// A JACK server.
+    Jack,
+    /// None.
+    Off,
+}
+
+impl MidiHost {
+    /// The names in `melos.toml`.
+    pub(super) const NAMES: [(&'static str, Self); 4] =
+        [("auto", Self::Auto), ("alsa", Self::Alsa), ("jack", Self::Jack), ("off", Self::Off)];
+}
