@@ -1,6 +1,7 @@
 //! The thread that keeps the audio running. Nothing it calls may hang: streams have their own threads.
 
 mod playing;
+mod recovery;
 mod search;
 mod wanted;
 
@@ -15,24 +16,19 @@ use tracing::{debug, error, info, warn};
 use super::paced_driver::PacedDriver;
 use super::route::{AudioError, Route};
 use super::status::OutputStatus;
-use super::stream_thread::{Closing, StreamThread, Threads};
+use super::stream_thread::{StreamThread, Threads};
 use crate::engine::Engine;
 use crate::event::health::Loss;
-use crate::files::config::{AudioConfig, AudioHost};
+use crate::files::config::AudioConfig;
 use crate::threads;
 
 use playing::{Condition, Playing};
+use recovery::{CLOSE_TIMEOUT, Recovery};
 use search::{Found, Search};
 use wanted::Wanted;
 
-/// Interval for retrying a lost device.
-const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// Interval for retrying every configured route, while nothing plays.
-const RETRY_ALL_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum interval between checks of the stream.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Time for the last stream to close before another is opened, so that it can reuse its name and device.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Frames per block without a device.
 const BLOCK: u32 = 512;
 /// Name of the output when there is none.
@@ -66,7 +62,7 @@ impl Output {
             sound: Sound::Engine(Box::new(engine), None),
             paced: None,
             search: None,
-            after: After { route: None, retry: Instant::now(), retry_all: Instant::now(), closing: None },
+            recovery: Recovery::new(),
         };
         let run = move || supervisor.run(&answer);
         let thread = threads::spawn("melos-audio", run).map_err(AudioError::Thread)?;
@@ -117,16 +113,6 @@ enum Sound {
     Gone,
 }
 
-/// What to do next while nothing plays.
-struct After {
-    /// The lost route.
-    route: Option<Route>,
-    retry: Instant,
-    retry_all: Instant,
-    /// The last stream, and when it was left.
-    closing: Option<(Closing, Instant)>,
-}
-
 struct Supervisor {
     config: AudioConfig,
     status: Arc<OutputStatus>,
@@ -137,7 +123,7 @@ struct Supervisor {
     /// Paces the engine while it plays silently.
     paced: Option<PacedDriver>,
     search: Option<Search>,
-    after: After,
+    recovery: Recovery,
 }
 
 impl Supervisor {
@@ -185,16 +171,8 @@ impl Supervisor {
 
     /// Starts another search when due, and continues the current one.
     fn search_for_route(&mut self) {
-        let now = Instant::now();
-        if self.search.is_none() && matches!(self.sound, Sound::Engine(_, None)) && self.config.host != AudioHost::Null
-        {
-            if now >= self.after.retry_all {
-                self.search = Some(Search::new(&self.config, false, None));
-            } else if now >= self.after.retry
-                && let Some(route) = &self.after.route
-            {
-                self.search = Some(Search::of(route.clone()));
-            }
+        if self.search.is_none() && matches!(self.sound, Sound::Engine(_, None)) {
+            self.search = self.recovery.due(&self.config);
         }
         let changing = self.search.as_ref().and_then(|search| search.config.clone());
         match self.search_on() {
@@ -215,15 +193,9 @@ impl Supervisor {
 
     /// Continues the search, if any; returns its result once it has ended.
     fn search_on(&mut self) -> Option<Result<(), AudioError>> {
-        if self
-            .after
-            .closing
-            .as_ref()
-            .is_some_and(|(closing, since)| !closing.is_done() && since.elapsed() < CLOSE_TIMEOUT)
-        {
+        if self.recovery.is_closing() {
             return None;
         }
-        self.after.closing = None;
         let search = self.search.take()?;
         let block = search.config.as_ref().unwrap_or(&self.config).block_frames;
         match search.step(block, &self.status, &self.threads) {
@@ -240,10 +212,7 @@ impl Supervisor {
                 Some(Ok(()))
             }
             Found::NoRoute { is_whole, error } => {
-                self.after.retry = Instant::now() + RETRY_INTERVAL;
-                if is_whole {
-                    self.after.retry_all = Instant::now() + RETRY_ALL_INTERVAL;
-                }
+                self.recovery.failed(is_whole);
                 Some(Err(error))
             }
         }
@@ -271,8 +240,7 @@ impl Supervisor {
         self.status.null.store(true, Relaxed);
         self.status.connected.store(by_choice, Relaxed);
         self.status.set_name(NO_DEVICE.to_owned());
-        self.after.route = None;
-        self.after.retry_all = Instant::now() + RETRY_ALL_INTERVAL;
+        self.recovery.give_up_route();
     }
 
     /// Checks the stream: takes over from one that has stalled, and leaves one that is lost.
@@ -315,13 +283,7 @@ impl Supervisor {
     }
 
     fn close(&mut self, playing: Playing) {
-        let now = Instant::now();
-        self.after = After {
-            route: Some(playing.route),
-            retry: now + RETRY_INTERVAL,
-            retry_all: now + RETRY_ALL_INTERVAL,
-            closing: Some((playing.stream.close(), now)),
-        };
+        self.recovery = Recovery::of(playing.route, playing.stream.close());
     }
 
     /// Leaves the current route for another.
@@ -341,7 +303,7 @@ impl Supervisor {
                 self.close(playing);
                 self.status.connected.store(false, Relaxed);
                 // If none of the new routes works, return to the old one at once.
-                self.after.retry = Instant::now();
+                self.recovery.hurry();
                 self.sound = engine.map_or(Sound::Gone, |engine| Sound::Engine(engine, None));
             }
             Sound::Gone => {}
