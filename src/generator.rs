@@ -222,7 +222,7 @@ impl Generator {
         let plan = self.plan.clone().ok_or(GeneratorError::NoPlan)?;
         let heard = self.future.advance(&plan)?;
         let splice = self.changes.front().map_or(u64::MAX, |change| change.heard);
-        self.splicer.send(self.future.tape(), self.future.final_hop(), splice, out);
+        self.splicer.send(self.future.hops(), self.future.final_hop(), splice, out);
         Ok(heard)
     }
 
@@ -234,7 +234,7 @@ impl Generator {
     /// Rolls back to where a change starts and prepares the crossfade. A change further back than the history starts here.
     fn splice(&mut self, change: Change) {
         self.known = self.future.latent();
-        self.splicer.open(change.heard, self.future.tape(), self.future.final_hop());
+        self.splicer.open(change.heard, self.future.hops(), self.future.final_hop());
         match change.replacement {
             Replacement::Plan { plan, planned } => {
                 self.plan = Some(plan);

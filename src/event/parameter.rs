@@ -132,14 +132,14 @@ parameters! {
     Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) register than the emotion calls for";
     Piano "piano" number(0.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Which piano the network plays: 0 is the concert grand, 1 the other piano, and values between blend the two";
     Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a clock, Link or JACK leads";
-    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_FROM, "Tempo source: the mood, a fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
-    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_FACE, "Short form of tempo/source: on is mood, off is pinned";
+    TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_SOURCE, "Tempo source: the mood, a fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
+    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_ALIAS, "Short form of tempo/source: on is mood, off is pinned";
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
     Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto lets the emotion choose";
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";
     GuideChord "guide/chord" ON, "", 0.0 ms, NETWORK, "Conditions the network on the chord";
     GuideBeat "guide/beat" ON, "", 0.0 ms, NETWORK, "Conditions the network on the beat";
-    Quantize "quantize" QUANTIZE, "", 0.0 ms, MANNER, "When changes of mood and harmony take effect: at once, at the next beat or at the next bar";
+    Quantize "quantize" QUANTIZE, "", 0.0 ms, SESSION_TIMING, "When changes of mood and harmony take effect: at once, at the next beat or at the next bar";
     Seed "seed" number(0.0, 16_777_215.0, 1.0), "", 0.0 ms, SEED, "Seed of all random choices from now on";
     LevelMaster "level/master" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, MIX, "Master level";
     LevelNetwork "level/network" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, SOUND, "Level of the network's piano";
@@ -157,13 +157,13 @@ parameters! {
     ReverbSize "reverb/size" number(0.0, 1.0, 0.5), "", 800.0 ms, SOUND, "Reverb room size";
     Width "width" number(0.0, 1.0, 0.7), "", 50.0 ms, SOUND, "Stereo width";
     Tone "tone" number(-1.0, 1.0, 0.0), "", 50.0 ms, SOUND, "Darker (-1) to brighter (1) sound";
-    Modulation "modulation" number(0.0, 1.0, 1.0), "", 0.0 ms, EVENING, "Depth of the preset's modulations; 0 turns them off";
-    Input1 "input/1" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
-    Input2 "input/2" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
-    Input3 "input/3" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
-    Input4 "input/4" number(0.0, 1.0, 0.5), "", 0.0 ms, EVENING, "An input for modulations: a sensor, a fader, a pedal";
+    Modulation "modulation" number(0.0, 1.0, 1.0), "", 0.0 ms, SESSION, "Depth of the preset's modulations; 0 turns them off";
+    Input1 "input/1" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
+    Input2 "input/2" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
+    Input3 "input/3" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
+    Input4 "input/4" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
     Play "play" ON, "", 0.0 ms, MOMENT, "Fades the music in (on) or out (off)";
-    PlayFade "play/fade" number(0.0, 600.0, 0.0), "s", 0.0 ms, MANNER, "Duration of the fades of play; 0 uses the default";
+    PlayFade "play/fade" number(0.0, 600.0, 0.0), "s", 0.0 ms, SESSION_TIMING, "Duration of the fades of play; 0 uses the default";
     Timer "timer" number(0.0, 86_400.0, 0.0), "s", 0.0 ms, STEER, "Fades the music out after this time, over play/fade; 0 cancels";
     Hold "hold" OFF, "", 0.0 ms, MOMENT, "Freezes the current sound; the music continues underneath";
     Panic "panic" Kind::Trigger, "", 0.0 ms, PANIC, "Cuts all sound at once, then fades back in";
@@ -184,7 +184,7 @@ parameters! {
     SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, SELECT, "Scene at the right end of the crossfader (1)";
     SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, STEER, "Crossfades from scene a (0) to scene b (1)";
     Record "record" OFF, "", 0.0 ms, STEER, "Records the output to the recordings folder";
-    RecordFormat "record/format" FORMATS, "", 0.0 ms, FORMAT, "File format of recordings; both are 24-bit";
+    RecordFormat "record/format" FORMATS, "", 0.0 ms, OPTION, "File format of recordings; both are 24-bit";
     RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, OPTION, "Seconds of audio from before the start to include in a recording";
 }
 

@@ -24,7 +24,7 @@
 //! glide = 30                   # duration of the glide to it
 //! ```
 //! A preset sounds the same whatever was played before: parameters that it does not name are reset to their defaults,
-//! except those a performer sets for the evening ([`InPreset::Kept`]) and the mood if the preset names none.
+//! except those a performer sets for the session ([`InPreset::Kept`]) and the mood if the preset names none.
 
 mod journey;
 mod modulate;

@@ -13,7 +13,7 @@ mod servo;
 #[cfg(test)]
 mod tests;
 
-use choice::{HIDDEN, Taste, choose, choose_likely};
+use choice::{HIDDEN, Sampling, choose, choose_likely};
 use conditions::FrameConditions;
 use dice::dice;
 use keyboard::Keyboard;
@@ -32,7 +32,7 @@ use crate::music::conditions::Conditions;
 use crate::music::plan::Plan;
 
 /// Maximum number of notes that begin in a frame.
-const MOST_NOTES: usize = 16;
+const MAX_NOTES: usize = 16;
 /// The class among the offsets that ends a frame.
 const END: usize = OFFSETS;
 /// Random numbers drawn for a note.
@@ -66,7 +66,7 @@ struct Frame<'a, D> {
     latent: u64,
     conditions: &'a FrameConditions,
     asked: &'a Conditions,
-    taste: Taste,
+    sampling: Sampling,
     dice: D,
 }
 
@@ -129,7 +129,7 @@ impl Composer {
             latent,
             conditions: &FrameConditions::of(plan, from),
             asked: &plan.conditions(from),
-            taste: Taste::of(plan.temperature(from), plan.guidance(from)),
+            sampling: Sampling::of(plan.temperature(from), plan.guidance(from)),
             dice: dice(plan.seed, latent, plan.earlier(from)),
         };
         self.write_frame(state, plan, frame, kept)
@@ -163,7 +163,7 @@ impl Composer {
             written.notes.push(*note);
         }
         let earliest = kept.map_or(0, |kept| kept.until);
-        while written.notes.len() < MOST_NOTES {
+        while written.notes.len() < MAX_NOTES {
             let Some(note) = self.next_note(state, &mut frame, bias, earliest, written.notes.last())? else { break };
             self.finish(state, frame.latent, note)?;
             written.notes.push(note);
@@ -197,7 +197,7 @@ impl Composer {
         kept: Option<&Kept>,
     ) -> Result<WrittenFrame, ModelError> {
         let ComposerGraphs { frame: graph, pedal: opening, offset, .. } = &mut self.graphs;
-        let drawn = choose(&wanted(graph, port::LOGITS, PEDALS), frame.taste.touch, (frame.dice)());
+        let drawn = choose(&wanted(graph, port::LOGITS, PEDALS), frame.sampling.touch, (frame.dice)());
         // A pedal that is up cannot be changed, only pressed.
         let pedal = match (Pedal::of(drawn), state.keyboard.pedal) {
             _ if kept.is_some() => kept.map_or(Pedal::Up, |kept| kept.written.pedal),
@@ -207,7 +207,7 @@ impl Composer {
         pass(graph, port::BASE, opening, 0);
         opening.input(1)[0] = f32::from(pedal as u8);
         opening.run()?;
-        let moves = choose(&wanted(opening, 0, OFFSETS), frame.taste.touch, (frame.dice)()) as u8;
+        let moves = choose(&wanted(opening, 0, OFFSETS), frame.sampling.touch, (frame.dice)()) as u8;
         // A pedal that is changed is down again within the frame.
         let moves = if pedal == Pedal::Changed { moves.min(OFFSETS as u8 - 2) } else { moves };
         pass(opening, 1, offset, OFFSET_OPENED);
@@ -225,17 +225,17 @@ impl Composer {
         last: Option<&WrittenNote>,
     ) -> Result<Option<WrittenNote>, ModelError> {
         let ComposerGraphs { offset, voice, key, velocity, duration, .. } = &mut self.graphs;
-        let taste = frame.taste;
+        let sampling = frame.sampling;
         offset.run()?;
         let mut logits = wanted(offset, 1, OFFSETS + 1);
         logits[END] += bias.end;
         logits[..last.map_or(0, |last| usize::from(last.offset))].fill(HIDDEN);
         let drawn = (frame.dice)();
-        let mut at = choose(&logits, taste.time, drawn);
+        let mut at = choose(&logits, sampling.time, drawn);
         if at < usize::from(earliest) {
             // Only then: what was chosen there before is chosen again under the same plan.
             logits[..usize::from(earliest)].fill(HIDDEN);
-            at = choose(&logits, taste.time, drawn);
+            at = choose(&logits, sampling.time, drawn);
         }
         if at == END {
             return Ok(None);
@@ -244,32 +244,32 @@ impl Composer {
         voice.input(1)[0] = at as f32;
         voice.input(2)[..FINE_WIDTH].copy_from_slice(&frame.conditions.fine[at]);
         voice.run()?;
-        let melody = choose(&wanted(voice, 1, VOICES), taste.touch, (frame.dice)());
+        let melody = choose(&wanted(voice, 1, VOICES), sampling.touch, (frame.dice)());
 
         pass(voice, 0, key, 0);
         key.input(1)[0] = melody as f32;
         key.input(2)[0] = f32::from(state.keyboard.melody);
         key.run()?;
         let (asked, reference) = key.output(1).split_at(KEYS);
-        let mut logits = taste.guided(asked, reference);
+        let mut logits = sampling.guided(asked, reference);
         logits.iter_mut().enumerate().for_each(|(key, logit)| *logit += bias.of_key(key));
         // No key is above the top one, so nothing is excluded there.
         if let Some(below) = last.filter(|last| usize::from(last.offset) == at && usize::from(last.key) < KEYS - 1) {
             logits[..=usize::from(below.key)].fill(HIDDEN);
         }
-        let struck = choose_likely(&logits, taste.harmony, (frame.dice)());
+        let struck = choose_likely(&logits, sampling.harmony, (frame.dice)());
 
         pass(key, 0, velocity, 0);
         velocity.input(1)[0] = struck as f32;
         velocity.run()?;
         let mut logits = wanted(velocity, 1, VELOCITIES);
         logits.iter_mut().enumerate().for_each(|(class, logit)| *logit += bias.of_velocity(class));
-        let force = choose(&logits, taste.touch, (frame.dice)());
+        let force = choose(&logits, sampling.touch, (frame.dice)());
 
         pass(velocity, 0, duration, 0);
         duration.input(1)[0] = force as f32;
         duration.run()?;
-        let held = choose(&wanted(duration, 0, DURATIONS), taste.touch, (frame.dice)());
+        let held = choose(&wanted(duration, 0, DURATIONS), sampling.touch, (frame.dice)());
         let [offset, voice, key, velocity, duration] = [at, melody, struck, force, held].map(|class| class as u8);
         Ok(Some(WrittenNote { offset, voice, key, velocity, duration }))
     }

@@ -53,7 +53,7 @@ impl Future {
     }
 
     /// Returns the latest hops.
-    pub(super) fn tape(&self) -> &HopRing {
+    pub(super) fn hops(&self) -> &HopRing {
         &self.tape
     }
 

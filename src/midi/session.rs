@@ -17,7 +17,7 @@ pub struct SessionFollower {
 impl SessionFollower {
     /// Processes the session's `tempo` (`None` without a session or a listener), and the current `beat` with the time
     /// at which it began (`None` while stopped).
-    pub fn look(&mut self, tempo: Option<f64>, beat: Option<(u64, Instant)>, mut report: impl FnMut(ClockEvent)) {
+    pub fn update(&mut self, tempo: Option<f64>, beat: Option<(u64, Instant)>, mut report: impl FnMut(ClockEvent)) {
         let Some(tempo) = tempo else {
             *self = Self::default();
             return;
@@ -37,30 +37,35 @@ impl SessionFollower {
 mod tests {
     use super::*;
 
-    fn looks(follower: &mut SessionFollower, tempo: Option<f64>, beat: Option<u64>, began: Instant) -> Vec<ClockEvent> {
+    fn updated(
+        follower: &mut SessionFollower,
+        tempo: Option<f64>,
+        beat: Option<u64>,
+        began: Instant,
+    ) -> Vec<ClockEvent> {
         let mut events = Vec::new();
-        follower.look(tempo, beat.map(|beat| (beat, began)), |event| events.push(event));
+        follower.update(tempo, beat.map(|beat| (beat, began)), |event| events.push(event));
         events
     }
 
     #[test]
     fn a_session_reports_its_tempo_once_and_each_beat_once() {
         let (mut follower, now) = (SessionFollower::default(), Instant::now());
-        let first = looks(&mut follower, Some(97.0), Some(5), now);
+        let first = updated(&mut follower, Some(97.0), Some(5), now);
         assert_eq!(first, [ClockEvent::Tempo(97.0), ClockEvent::Beat { beat: 5, at: now }]);
-        assert_eq!(looks(&mut follower, Some(97.0), Some(5), now), []);
-        assert_eq!(looks(&mut follower, Some(97.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
-        assert_eq!(looks(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Tempo(98.0)]);
-        assert_eq!(looks(&mut follower, Some(98.0), None, now), [], "it stands");
-        assert_eq!(looks(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
+        assert_eq!(updated(&mut follower, Some(97.0), Some(5), now), []);
+        assert_eq!(updated(&mut follower, Some(97.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
+        assert_eq!(updated(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Tempo(98.0)]);
+        assert_eq!(updated(&mut follower, Some(98.0), None, now), [], "it stands");
+        assert_eq!(updated(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
     }
 
     #[test]
     fn without_a_session_nothing_is_reported_and_the_next_one_is_reported_in_full() {
         let (mut follower, now) = (SessionFollower::default(), Instant::now());
-        assert_eq!(looks(&mut follower, None, Some(3), now), []);
-        assert_eq!(looks(&mut follower, Some(97.0), Some(4), now).len(), 2);
-        assert_eq!(looks(&mut follower, None, Some(5), now), []);
-        assert_eq!(looks(&mut follower, Some(97.0), Some(5), now).len(), 2);
+        assert_eq!(updated(&mut follower, None, Some(3), now), []);
+        assert_eq!(updated(&mut follower, Some(97.0), Some(4), now).len(), 2);
+        assert_eq!(updated(&mut follower, None, Some(5), now), []);
+        assert_eq!(updated(&mut follower, Some(97.0), Some(5), now).len(), 2);
     }
 }

@@ -26,7 +26,7 @@ const IDLE: Duration = Duration::from_millis(50);
 /// Interval for reconnecting to a server.
 const RETRY: Duration = Duration::from_secs(2);
 /// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
-const STANDSTILL: Duration = Duration::from_millis(900);
+const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// Starts the thread that follows the transport while it is `wanted`; its reports go to `events`, whose reader is
 /// woken. The thread ends when nobody else holds `wanted` any more.
@@ -49,16 +49,16 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake
             continue;
         }
         let seen = match &mut listener {
-            Some(open) => open.look(),
+            Some(open) => open.poll(),
             None if tried.is_some_and(|at| at.elapsed() < RETRY) => Err(None),
             None => {
                 tried = Some(Instant::now());
-                Listener::open().map(|open| listener.insert(open)).map_err(Some).and_then(Listener::look)
+                Listener::open().map(|open| listener.insert(open)).map_err(Some).and_then(Listener::poll)
             }
         };
         let state = match seen {
             Ok(seen) => {
-                follower.look(seen.tempo, seen.beat, |event| {
+                follower.update(seen.tempo, seen.beat, |event| {
                     // A lost report is compensated for by the next beat.
                     let _ = events.try_send(event);
                     wake.ring();
@@ -119,12 +119,12 @@ impl Listener {
 
     /// # Errors
     /// When the server has stopped.
-    fn look(&mut self) -> Result<Seen, Option<String>> {
+    fn poll(&mut self) -> Result<Seen, Option<String>> {
         let calls = self.calls.so_far();
         if calls != self.calls_seen {
             (self.calls_seen, self.calls_seen_at) = (calls, Instant::now());
         }
-        if self.lost.load(Relaxed) || self.calls_seen_at.elapsed() > STANDSTILL {
+        if self.lost.load(Relaxed) || self.calls_seen_at.elapsed() > STALL_TIMEOUT {
             return Err(Some("the server has stopped".to_owned()));
         }
         let client = self.client.as_client();

@@ -17,7 +17,7 @@ pub fn own_share(temperature: f32) -> f32 {
 /// Up to a temperature of 1, it is unchanged. Above, the part beyond 1 (no guidance) is divided by the cube of the
 /// temperature, so that the requested chord binds the keys less.
 #[must_use]
-pub fn heeded_guidance(guidance: f32, temperature: f32) -> f32 {
+pub fn effective_guidance(guidance: f32, temperature: f32) -> f32 {
     guidance.min(1.0) + (guidance - 1.0).max(0.0) / temperature.max(1.0).powi(3)
 }
 
@@ -27,8 +27,9 @@ mod tests {
 
     #[test]
     fn only_a_high_temperature_weakens_the_guidance() {
-        for (guidance, temperature, heeded) in [(2.5, 0.3, 2.5), (2.5, 1.0, 2.5), (0.5, 2.0, 0.5), (3.0, 2.0, 1.25)] {
-            assert_eq!(heeded_guidance(guidance, temperature), heeded);
+        for (guidance, temperature, effective) in [(2.5, 0.3, 2.5), (2.5, 1.0, 2.5), (0.5, 2.0, 0.5), (3.0, 2.0, 1.25)]
+        {
+            assert_eq!(effective_guidance(guidance, temperature), effective);
         }
     }
 

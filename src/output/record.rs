@@ -23,13 +23,13 @@ mod budget;
 mod flac;
 mod listeners;
 mod memory;
-mod tape;
+mod sound_file;
 mod wav;
 mod worker;
 
 pub use budget::Budget;
 pub use listeners::{Listeners, MAX_LISTENERS, Part};
-pub use tape::SoundFile;
+pub use sound_file::SoundFile;
 use worker::{Request, Worker};
 
 /// Maximum pre-roll of a take.

@@ -40,7 +40,7 @@ use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
 use api_state::{ApiState, Wanted};
-use pieces::{Pieces, Wish};
+use pieces::{PieceRequest, Pieces};
 use reply::Refusal;
 
 /// Path of the page.
@@ -225,18 +225,21 @@ async fn list_pieces(State(http): State<Arc<Http>>) -> Json<Listed> {
     Json(Listed { pieces: http.pieces.list() })
 }
 
-async fn render(State(http): State<Arc<Http>>, wish: Result<Json<Wish>, JsonRejection>) -> Result<Response, Refusal> {
-    let Json(mut wish) = wish?;
+async fn render(
+    State(http): State<Arc<Http>>,
+    request: Result<Json<PieceRequest>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(mut request) = request?;
     let (presets, _) = http.api.presets();
-    wish.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad)?;
-    if let Some(take) = &wish.take {
+    request.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad)?;
+    if let Some(take) = &request.take {
         let log = takes::find(&http.api, take)?.with_extension("log");
         if !log.is_file() {
             return Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be re-rendered")));
         }
-        wish.log = Some(log);
+        request.log = Some(log);
     }
-    let piece = http.pieces.add(wish);
+    let piece = http.pieces.add(request);
     let piece = piece.map_err(|full| Refusal(StatusCode::SERVICE_UNAVAILABLE, full.to_string()))?;
     let place = [(header::LOCATION, format!("/render/{}", piece.id))];
     Ok((StatusCode::ACCEPTED, place, Json(piece)).into_response())

@@ -50,7 +50,7 @@ impl Link {
                 let heard = wanted.load(Ordering::Relaxed) && link.num_peers() > 0;
                 // A session has no first beat, and beat 0 would mean a start, so count from 4 within the bar.
                 let place = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;
-                follower.look(heard.then_some(session.tempo()), Some((place, now - since)), |event| {
+                follower.update(heard.then_some(session.tempo()), Some((place, now - since)), |event| {
                     let _ = events.try_send(event);
                     wake.ring();
                 });

@@ -120,7 +120,7 @@ def piece(page, daemon):
     page.uncheck("#piece-harmony")
     page.click("#piece-make")
     made = daemon.until("a piece is requested", lambda: daemon.get("/render")["pieces"])[0]
-    assert made["wish"] == {"emotion": "romantic", "seconds": 10.0, "temperature": 1.0, "seed": 11, "harmony": False, "format": "wav"}, made
+    assert made["request"] == {"emotion": "romantic", "seconds": 10.0, "temperature": 1.0, "seed": 11, "harmony": False, "format": "wav"}, made
     row = page.locator(f"[data-piece='{made['id']}'][data-state=ready]")
     row.wait_for(timeout=600_000)
     ready = daemon.get(f"/render/{made['id']}")
@@ -132,7 +132,7 @@ def piece(page, daemon):
     # A variation, cancelled before it is ready.
     row.locator("text=Make a variation").click()
     other = daemon.until("another is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
-    assert other["wish"]["emotion"] == "romantic" and other["wish"]["seed"] != 11
+    assert other["request"]["emotion"] == "romantic" and other["request"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
     daemon.until("the piece is cancelled", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
     row.locator("text=Delete").click()

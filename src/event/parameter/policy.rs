@@ -61,7 +61,7 @@ pub enum InPreset {
     /// Sets it to the preset's value, or to its default if the preset does not name it.
     Reset,
     /// Sets it to the preset's value, or leaves it if the preset does not name it: the mood, and what a performer sets
-    /// for the evening.
+    /// for the session.
     Kept,
     /// Not allowed in presets.
     Refused,
@@ -93,9 +93,9 @@ pub struct Policy {
     pub saved: Saved,
     /// Whether setting it ends a preset's running journey, because the performer has taken over.
     pub ends_journey: bool,
-    /// Whether all values are resent to controllers afterwards: it sets many others, and some devices switch pages with
-    /// it.
-    pub retells: bool,
+    /// Whether all feedback is resent to controllers afterwards: it sets many parameters, and some devices switch pages
+    /// with it.
+    pub resends_feedback: bool,
     /// Whether every request counts, even while earlier ones are pending: two "next preset" mean the one after the next,
     /// and two scenes to store are two scenes. Otherwise a newer request replaces a pending one.
     pub each_counts: bool,
@@ -105,7 +105,7 @@ pub struct Policy {
 }
 
 macro_rules! policies {
-    ($($(#[$doc:meta])* $name:ident: $effect:ident, $quantized:literal, $preset:ident, $scene:literal, $saved:ident, $ends:literal, $retells:literal, $each:literal, $qualifies:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $effect:ident, $quantized:literal, $preset:ident, $scene:literal, $saved:ident, $ends:literal, $resends_feedback:literal, $each:literal, $qualifies:literal;)*) => {
         $($(#[$doc])* pub(super) const $name: Policy = Policy {
             effect: Effect::$effect,
             quantized: $quantized,
@@ -113,7 +113,7 @@ macro_rules! policies {
             scene: $scene,
             saved: Saved::$saved,
             ends_journey: $ends,
-            retells: $retells,
+            resends_feedback: $resends_feedback,
             each_counts: $each,
             qualifies: $qualifies,
         };)*
@@ -121,44 +121,42 @@ macro_rules! policies {
 }
 
 policies! {
-    //          effect quantized preset   scene  saved       ends_journey  retells  each_counts  qualifies
-    MOOD:       Mood,    true,    Kept,    true,  Everywhere, true,         false,   false,       false;
-    NETWORK:    Network, true,    Reset,   true,  Everywhere, false,        false,   false,       false;
-    HARMONY:    Harmony, true,    Reset,   true,  Everywhere, false,        false,   false,       false;
-    LEAD:       Lead,    true,    Reset,   true,  Everywhere, false,        false,   false,       false;
+    //              effect   quantized  preset   scene  saved       ends_journey  resends   each_counts  qualifies
+    MOOD:           Mood,    true,      Kept,    true,  Everywhere, true,         false,    false,       false;
+    NETWORK:        Network, true,      Reset,   true,  Everywhere, false,        false,    false,       false;
+    HARMONY:        Harmony, true,      Reset,   true,  Everywhere, false,        false,    false,       false;
+    LEAD:           Lead,    true,      Reset,   true,  Everywhere, false,        false,    false,       false;
     /// Setting a tempo pins it, so a preset without one must leave it alone and reset the source instead.
-    TEMPO:      Tempo,   false,   Kept,    true,  Everywhere, false,        false,   false,       false;
-    TEMPO_FROM: Tempo,   false,   Reset,   true,  Everywhere, false,        false,   false,       false;
-    /// A short form of the source.
-    TEMPO_FACE: Tempo,   false,   Kept,    false, Nowhere,    false,        false,   false,       false;
-    GLIDE:      Later,   false,   Reset,   true,  Everywhere, false,        false,   false,       true;
+    TEMPO:          Tempo,   false,     Kept,    true,  Everywhere, false,        false,    false,       false;
+    TEMPO_SOURCE:   Tempo,   false,     Reset,   true,  Everywhere, false,        false,    false,       false;
+    /// A short form of `tempo/source`.
+    TEMPO_ALIAS:    Tempo,   false,     Kept,    false, Nowhere,    false,        false,    false,       false;
+    GLIDE:          Later,   false,     Reset,   true,  Everywhere, false,        false,    false,       true;
     /// Takes effect at the start of the next phrase.
-    FORM:       Later,   false,   Reset,   true,  Everywhere, false,        false,   false,       false;
-    /// Set for the evening, by hand or by a sensor.
-    EVENING:    Later,   false,   Kept,    false, Everywhere, false,        false,   false,       false;
-    /// Set for the evening; decides how other changes take effect.
-    MANNER:     Later,   false,   Kept,    false, Everywhere, false,        false,   false,       true;
-    SEED:       Seed,    true,    Kept,    false, Everywhere, false,        false,   false,       false;
+    FORM:           Later,   false,     Reset,   true,  Everywhere, false,        false,    false,       false;
+    /// Set for the session, by hand or by a sensor.
+    SESSION:        Later,   false,     Kept,    false, Everywhere, false,        false,    false,       false;
+    /// Set for the session; decides how other changes take effect.
+    SESSION_TIMING: Later,   false,     Kept,    false, Everywhere, false,        false,    false,       true;
+    SEED:           Seed,    true,      Kept,    false, Everywhere, false,        false,    false,       false;
     /// Part of a sound.
-    SOUND:      Engine,  false,   Reset,   true,  Everywhere, false,        false,   false,       false;
-    /// Part of a sound that a performer balances for the evening.
-    MIX:        Engine,  false,   Kept,    true,  Everywhere, false,        false,   false,       false;
+    SOUND:          Engine,  false,     Reset,   true,  Everywhere, false,        false,    false,       false;
+    /// Part of a sound that a performer balances for the session.
+    MIX:            Engine,  false,     Kept,    true,  Everywhere, false,        false,    false,       false;
     /// Whether anything is audible at the moment.
-    MOMENT:     Engine,  false,   Kept,    false, Nowhere,    false,        false,   false,       false;
-    PANIC:      Engine,  false,   Refused, false, Nowhere,    false,        false,   false,       false;
-    PRESET:     Daemon,  false,   Refused, false, State,      true,         true,    false,       false;
-    BROWSE:     Daemon,  false,   Refused, false, Nowhere,    true,         false,   true,        false;
-    RECALL:     Daemon,  false,   Refused, false, Nowhere,    true,         true,    false,       false;
+    MOMENT:         Engine,  false,     Kept,    false, Nowhere,    false,        false,    false,       false;
+    PANIC:          Engine,  false,     Refused, false, Nowhere,    false,        false,    false,       false;
+    PRESET:         Daemon,  false,     Refused, false, State,      true,         true,     false,       false;
+    BROWSE:         Daemon,  false,     Refused, false, Nowhere,    true,         false,    true,        false;
+    RECALL:         Daemon,  false,     Refused, false, Nowhere,    true,         true,     false,       false;
     /// A one-off action of the daemon.
-    ACT:        Daemon,  false,   Refused, false, Nowhere,    false,        false,   true,        false;
+    ACT:            Daemon,  false,     Refused, false, Nowhere,    false,        false,    true,        false;
     /// Something the daemon does according to its newest value.
-    STEER:      Daemon,  false,   Refused, false, Nowhere,    false,        false,   false,       false;
+    STEER:          Daemon,  false,     Refused, false, Nowhere,    false,        false,    false,       false;
     /// A choice of what such actions apply to.
-    SELECT:     Daemon,  false,   Refused, false, State,      false,        false,   false,       false;
+    SELECT:         Daemon,  false,     Refused, false, State,      false,        false,    false,       false;
     /// A choice of how such actions are done.
-    OPTION:     Daemon,  false,   Refused, false, State,      false,        false,   false,       true;
-    /// The same, but not saved.
-    FORMAT:     Daemon,  false,   Refused, false, Nowhere,    false,        false,   false,       true;
+    OPTION:         Daemon,  false,     Refused, false, State,      false,        false,    false,       true;
 }
 
 impl Param {

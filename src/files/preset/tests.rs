@@ -23,7 +23,7 @@ fn ids_may_be_quoted_or_nested() {
 }
 
 #[test]
-fn unnamed_parameters_reset_except_those_kept_for_the_evening() {
+fn unnamed_parameters_reset_except_those_kept_for_the_session() {
     let settings = parse("emotion = \"sad\"\nglide = 9\n").unwrap().settings();
     let value = |param| settings.iter().find(|(other, _)| *other == param).map(|(_, value)| value.clone());
     assert_eq!(settings.last(), Some(&(Param::Emotion, Value::Choice(Emotion::Sad as u8))));

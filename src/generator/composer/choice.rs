@@ -1,22 +1,22 @@
 //! Sampling from logits.
 
 use crate::generator::notes::KEYS;
-use crate::music::temperature::heeded_guidance;
+use crate::music::temperature::effective_guidance;
 
 /// Logit of an excluded class.
 pub(super) const HIDDEN: f64 = -1e9;
 /// Top-p threshold for sampling keys.
 const TOP_P: f64 = 0.95;
 /// Temperature of the keys at a temperature of 1.
-const PLAIN: f64 = 0.9;
+const BASE_TEMPERATURE: f64 = 0.9;
 /// Exponent that maps the temperature to that of timing, and its maximum, which keep attacks and the beat stable.
-const TIME: (f64, f64) = (0.15, 0.95);
+const TIMING: (f64, f64) = (0.15, 0.95);
 /// Share of the guidance beyond 1 that applies to keys; a larger share makes them repetitive.
-const GUIDED: f64 = 0.2;
+const GUIDANCE_SHARE: f64 = 0.2;
 
 /// Sampling settings for notes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Taste {
+pub(super) struct Sampling {
     /// Temperature of keys.
     pub harmony: f64,
     /// Temperature of offsets and ends.
@@ -27,16 +27,16 @@ pub(super) struct Taste {
     pub guidance: f64,
 }
 
-impl Taste {
+impl Sampling {
     /// Returns the settings for a temperature and guidance. The temperature affects keys fully and timing only slightly.
     pub(super) fn of(temperature: f32, guidance: f32) -> Self {
-        let heeded = f64::from(heeded_guidance(guidance, temperature));
+        let effective = f64::from(effective_guidance(guidance, temperature));
         let temperature = f64::from(temperature);
         Self {
-            harmony: PLAIN * temperature,
-            time: (PLAIN * temperature.powf(TIME.0)).min(TIME.1),
+            harmony: BASE_TEMPERATURE * temperature,
+            time: (BASE_TEMPERATURE * temperature.powf(TIMING.0)).min(TIMING.1),
             touch: 1.0,
-            guidance: if heeded > 1.0 { 1.0 + GUIDED * (heeded - 1.0) } else { heeded },
+            guidance: if effective > 1.0 { 1.0 + GUIDANCE_SHARE * (effective - 1.0) } else { effective },
         }
     }
 
@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn temperature_moves_keys_more_than_time() {
-        let (plain, wild) = (Taste::of(0.5, 2.5), Taste::of(2.0, 2.5));
+        let (plain, wild) = (Sampling::of(0.5, 2.5), Sampling::of(2.0, 2.5));
         assert!(wild.harmony / plain.harmony > 3.9 && wild.time / plain.time < 1.2);
         assert!((plain.guidance - 1.3).abs() < 1e-6 && wild.guidance < plain.guidance);
-        assert_eq!(Taste::of(1.0, 0.0).guidance, 0.0);
+        assert_eq!(Sampling::of(1.0, 0.0).guidance, 0.0);
     }
 }

@@ -21,7 +21,7 @@ const _: () = assert!(DURATION_COLUMN + DURATIONS == SLOT_WIDTH);
 /// Weight of a struck key in the frame that its place nearly falls into.
 const NEIGHBOUR: f32 = 0.5;
 /// Frames by which places are moved, so that rounding moves none of them to the frame before.
-const HAIR: f64 = 1e-6;
+const EPSILON: f64 = 1e-6;
 /// The slot of the phrase that returns.
 const RECALL: usize = SLOTS - 1;
 
@@ -79,7 +79,7 @@ impl Memory {
         for past in self.0.range(first..).take_while(|past| past.beats[0] <= until) {
             for note in &past.written.notes {
                 let again = clock.frame_at(past.beats[usize::from(note.offset)] + lag);
-                put(slot, *note, again as f64 / LATENT_FRAMES as f64 + HAIR, latent);
+                put(slot, *note, again as f64 / LATENT_FRAMES as f64 + EPSILON, latent);
             }
         }
     }
@@ -90,7 +90,7 @@ impl Memory {
         for past in self.0.range(first..).take_while(|past| past.latent <= source + 1) {
             for note in &past.written.notes {
                 let place = past.latent as f64 + f64::from(note.offset) / OFFSETS as f64;
-                put(slot, *note, place + HAIR, source);
+                put(slot, *note, place + EPSILON, source);
             }
         }
     }

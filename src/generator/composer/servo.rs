@@ -7,21 +7,21 @@ use crate::music::conditions::Conditions;
 /// Window lengths, in frames, over which the notes are compared with the targets: 4 s and 16 s.
 const SPANS: [u64; 2] = [47, 188];
 /// Frames kept: the longest span, and as far as a rollback reaches.
-const KEPT: usize = 256;
+const CAPACITY: usize = 256;
 /// Nats on the end of a frame for each factor e by which there are too many notes, for each span.
 const GAIN: f64 = 2.0;
 /// Largest change of the end's logit.
-const MOST: f64 = 3.0;
+const MAX_BIAS: f64 = 3.0;
 /// Nats per semitone for each semitone that the mean is off, and the largest slope.
 const TILT: (f64, f64) = (0.02, 0.12);
 /// Nats per class of velocities for each unit by which the mean velocity is off, and the largest slope.
 const LEVEL: (f64, f64) = (0.03, 0.3);
 /// Notes per second added to both sides, so that rests do not count for too much.
-const AT_LEAST: f64 = 0.7;
+const SMOOTHING: f64 = 0.7;
 /// Frames after which the loop is fully closed.
-const TRUST: f64 = 24.0;
+const CLOSING_FRAMES: f64 = 24.0;
 /// Minimum number of notes for a meaningful mean.
-const FEWEST: f64 = 3.0;
+const MIN_NOTES: f64 = 3.0;
 
 /// Sums over the notes of a frame.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,11 +54,11 @@ impl Bias {
 
 /// Recent note statistics by position; rewriting a position resets it.
 #[derive(Debug)]
-pub(super) struct Servo([Sums; KEPT]);
+pub(super) struct Servo([Sums; CAPACITY]);
 
 impl Default for Servo {
     fn default() -> Self {
-        Self([Sums::default(); KEPT])
+        Self([Sums::default(); CAPACITY])
     }
 }
 
@@ -66,26 +66,26 @@ impl Servo {
     /// Begins a position: what was played there before counts no more. `begin` is the first position of the
     /// performance.
     pub(super) fn begin(&mut self, position: u64, begin: u64, asked: &Conditions) -> Bias {
-        self.0[position as usize % KEPT] = Sums::default();
+        self.0[position as usize % CAPACITY] = Sums::default();
         let played = |span: u64| {
             let first = position.saturating_sub(span).max(begin);
             (first..position).fold((Sums::default(), position - first), |(sums, frames), at| {
-                let Sums { count, note, velocity } = self.0[at as usize % KEPT];
+                let Sums { count, note, velocity } = self.0[at as usize % CAPACITY];
                 (Sums { count: sums.count + count, note: sums.note + note, velocity: sums.velocity + velocity }, frames)
             })
         };
-        let trust = ((position - begin) as f64 / TRUST).min(1.0);
+        let trust = ((position - begin) as f64 / CLOSING_FRAMES).min(1.0);
         let end = asked.density.map_or(0.0, |density| {
             let biases = SPANS.map(|span| {
                 let (sums, frames) = played(span);
                 let rate = sums.count * LATENTS_PER_SECOND / frames.max(1) as f64;
-                GAIN * ((rate + AT_LEAST) / (f64::from(density) + AT_LEAST)).ln()
+                GAIN * ((rate + SMOOTHING) / (f64::from(density) + SMOOTHING)).ln()
             });
-            biases.iter().sum::<f64>().clamp(-MOST, MOST) * trust
+            biases.iter().sum::<f64>().clamp(-MAX_BIAS, MAX_BIAS) * trust
         });
         let (sums, _) = played(SPANS[0]);
         let slope = |asked: Option<f32>, sum: f64, (gain, most): (f64, f64)| match asked {
-            Some(asked) if sums.count > FEWEST => (gain * (f64::from(asked) - sum / sums.count)).clamp(-most, most),
+            Some(asked) if sums.count > MIN_NOTES => (gain * (f64::from(asked) - sum / sums.count)).clamp(-most, most),
             _ => 0.0,
         };
         let (tilt, level) = (slope(asked.register, sums.note, TILT), slope(asked.loudness, sums.velocity, LEVEL));
@@ -94,7 +94,7 @@ impl Servo {
 
     /// Counts a note.
     pub(super) fn count(&mut self, position: u64, note: WrittenNote) {
-        let sums = &mut self.0[position as usize % KEPT];
+        let sums = &mut self.0[position as usize % CAPACITY];
         sums.count += 1.0;
         sums.note += f64::from(note.key + LOWEST_KEY);
         sums.velocity += (f64::from(note.velocity) + 0.5) * f64::from(VELOCITY_WIDTH);

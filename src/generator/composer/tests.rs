@@ -30,7 +30,7 @@ fn frames_are_in_order_and_within_bounds() {
     let frames = written(&plan(3, 1.0), 120);
     assert!(frames.iter().map(|frame| frame.notes.len()).sum::<usize>() > 40);
     for frame in &frames {
-        assert!(frame.notes.len() <= MOST_NOTES && frame.notes.is_sorted_by_key(|note| (note.offset, note.key)));
+        assert!(frame.notes.len() <= MAX_NOTES && frame.notes.is_sorted_by_key(|note| (note.offset, note.key)));
         assert!(frame.notes.iter().all(|note| {
             usize::from(note.offset) < OFFSETS
                 && usize::from(note.key) < KEYS
@@ -115,7 +115,7 @@ fn the_composer_writes_what_the_training_code_writes() {
             latent: latent as u64,
             conditions: &conditions,
             asked: &asked,
-            taste: Taste { guidance: 1.3, ..Taste::of(1.0, 1.0) },
+            sampling: Sampling { guidance: 1.3, ..Sampling::of(1.0, 1.0) },
             dice: || dice.next().unwrap(),
         };
         let written = composer.write_frame(&mut state, &plan, frame, None).unwrap();

@@ -11,7 +11,7 @@ use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 use super::{ModelError, Port, Runtime, stateful};
 
 /// Most numbers in an input or output: a gibibyte.
-const LARGEST: u64 = 1 << 28;
+const MAX_ELEMENTS: u64 = 1 << 28;
 
 /// A network with fixed shapes. Inputs stay as they were until they are written again.
 ///
@@ -92,8 +92,8 @@ impl Graph {
             let shape = format!("{:?}", port.shape);
             // The state's shape is the file's own word.
             let numbers = port.shape.iter().fold(1u64, |numbers, size| numbers.saturating_mul(*size as u64));
-            if numbers > LARGEST {
-                return wrong(&port.name, format!("with at most {LARGEST} elements"), shape);
+            if numbers > MAX_ELEMENTS {
+                return wrong(&port.name, format!("with at most {MAX_ELEMENTS} elements"), shape);
             }
             match outlets.iter().find(|outlet| outlet.name() == port.name) {
                 None => return wrong(&port.name, shape, "missing".to_owned()),

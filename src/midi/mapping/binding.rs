@@ -137,7 +137,7 @@ impl Binding {
     }
 
     /// The value one step from another: the next name, off or on, or one step of a 7-bit control.
-    pub(super) fn value_beside(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
+    pub(super) fn neighbouring_value(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
         let position = match (from, self.to.spec().kind) {
             (Value::Choice(choice), Kind::Choice { names, .. }) => {
                 (f32::from(*choice) + f32::from(step) + 0.5) / names.len() as f32

@@ -133,7 +133,7 @@ impl Router {
         if news {
             self.values[param as usize] = value.clone();
         }
-        if param.policy().retells {
+        if param.policy().resends_feedback {
             self.resend_feedback();
         }
     }
@@ -176,7 +176,7 @@ impl Router {
         let known = &self.values[binding.to as usize];
         let value = match &binding.action {
             Action::Follow { scale, .. } if moved.step.is_some() => {
-                match binding.value_beside(*scale, known, moved.step.unwrap_or(0)) {
+                match binding.neighbouring_value(*scale, known, moved.step.unwrap_or(0)) {
                     Some(value) if value != *known => value,
                     _ => return,
                 }

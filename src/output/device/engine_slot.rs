@@ -30,13 +30,13 @@ impl std::fmt::Debug for EngineSlot {
 
 impl EngineSlot {
     /// Gives the engine to the stream; it fades in.
-    pub(super) fn settle(&self, engine: Box<Engine>) {
+    pub(super) fn insert(&self, engine: Box<Engine>) {
         self.occupied.store(true, Relaxed);
         self.engine.store(Some(engine));
     }
 
     /// Takes the engine away; `None` while the callback is using it, for less than a block.
-    pub(super) fn vacate(&self) -> Option<Box<Engine>> {
+    pub(super) fn remove(&self) -> Option<Box<Engine>> {
         let engine = self.engine.take();
         if engine.is_some() {
             self.occupied.store(false, Relaxed);

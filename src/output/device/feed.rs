@@ -146,13 +146,13 @@ mod tests {
 
     fn fill<T: Sample + FromSample<f32>>(rate: u32, channels: u16, frames: usize) -> Vec<T> {
         let slot = Arc::new(EngineSlot::default());
-        slot.settle(sounding());
+        slot.insert(sounding());
         let mut feed = Feed::new(Arc::clone(&slot), rate, channels, Arc::default());
         let mut out = vec![T::EQUILIBRIUM; frames * usize::from(channels)];
         for part in out.chunks_mut(333 * usize::from(channels)) {
             feed.fill(part);
         }
-        assert!(slot.vacate().is_some());
+        assert!(slot.remove().is_some());
         out
     }
 
@@ -178,7 +178,7 @@ mod tests {
         };
         let mut sound = play(960);
         assert!(sound.iter().all(|sample| *sample == 0.0), "there is no engine");
-        slot.settle(engine);
+        slot.insert(engine);
         sound.extend(play(4800));
         assert!(!slot.fade());
         // What the device holds must be silent before the stream may be closed.
@@ -186,7 +186,7 @@ mod tests {
         assert!(!slot.fade());
         sound.extend(play(480));
         assert!(slot.fade());
-        let engine = slot.vacate().unwrap();
+        let engine = slot.remove().unwrap();
         let played = engine.status().frame();
         sound.extend(play(960));
         assert_eq!(engine.status().frame(), played);
@@ -211,12 +211,12 @@ mod tests {
                 });
             };
             call();
-            slot.settle(sounding());
+            slot.insert(sounding());
             (0..100).for_each(|_| call());
             while !slot.fade() {
                 call();
             }
-            assert!(slot.vacate().is_some());
+            assert!(slot.remove().is_some());
             call();
         }
         assert_eq!(violation_count(), 0);

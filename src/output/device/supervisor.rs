@@ -226,7 +226,7 @@ impl Supervisor {
         self.status.null.store(false, Relaxed);
         self.status.connected.store(true, Relaxed);
         let mut playing = Playing::new(route, stream);
-        playing.settle(engine);
+        playing.give_engine(engine);
         self.sound = Sound::Stream(playing);
     }
 
@@ -250,14 +250,14 @@ impl Supervisor {
         self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), condition) {
             (Sound::Engine(engine, Some(mut playing)), Condition::Beats) => {
                 info!("the audio server responds again");
-                playing.settle(engine);
+                playing.give_engine(engine);
                 self.status.connected.store(true, Relaxed);
                 Sound::Stream(playing)
             }
             (Sound::Stream(playing), Condition::Stalls) => {
                 warn!("the audio server stalled; continuing silently until it responds");
                 self.status.connected.store(false, Relaxed);
-                match playing.evict() {
+                match playing.take_engine() {
                     Some(engine) => Sound::Engine(engine, Some(playing)),
                     None => Sound::Gone,
                 }
@@ -267,7 +267,7 @@ impl Supervisor {
                 Sound::Engine(engine, None)
             }
             (Sound::Stream(playing), Condition::Lost(reason)) => {
-                let engine = playing.evict();
+                let engine = playing.take_engine();
                 self.lose(playing, &reason);
                 engine.map_or(Sound::Gone, |engine| Sound::Engine(engine, None))
             }
@@ -299,7 +299,7 @@ impl Supervisor {
             }
             Sound::Stream(playing) => {
                 playing.fade();
-                let engine = playing.evict();
+                let engine = playing.take_engine();
                 self.close(playing);
                 self.status.connected.store(false, Relaxed);
                 // If none of the new routes works, return to the old one at once.
@@ -316,7 +316,7 @@ impl Supervisor {
             Sound::Engine(engine, _) => Some(engine),
             Sound::Stream(playing) => {
                 playing.fade();
-                let engine = playing.evict();
+                let engine = playing.take_engine();
                 let (closing, begun) = (playing.stream.close(), Instant::now());
                 while !closing.is_done() && begun.elapsed() < CLOSE_TIMEOUT {
                     thread::sleep(POLL_INTERVAL / 4);

@@ -42,7 +42,7 @@ impl Listeners {
     /// Starts listening on behalf of the program itself, for continuous measurement; does not count towards the
     /// maximum.
     #[must_use]
-    pub fn attend(&self) -> Receiver<Part> {
+    pub fn monitor(&self) -> Receiver<Part> {
         let (parts, receiver) = channel(QUEUE_CAPACITY);
         self.lock().push(Listener { parts, counts: false });
         receiver
@@ -95,7 +95,7 @@ mod tests {
         let mut places: Vec<_> = (0..MAX_LISTENERS).map(|_| listeners.join().unwrap()).collect();
         assert!(listeners.join().is_none());
         places.pop();
-        let measured = listeners.attend();
+        let measured = listeners.monitor();
         assert!(listeners.join().is_some() && !measured.is_closed());
     }
 }

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::listeners::Listeners;
 use super::memory::Memory;
-use super::tape::SoundFile;
+use super::sound_file::SoundFile;
 use super::{Bits, PRE_ROLL_SECONDS, Place, RecordError, Recorded, RecorderStatus, Take};
 use crate::engine::gap_in;
 use crate::event::health::{Loss, Losses};

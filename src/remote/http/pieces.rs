@@ -1,7 +1,7 @@
 //! Pieces of a chosen length, rendered one at a time by a low-priority `melos render` process; the rest wait in a
 //! bounded queue. Finished pieces are kept in a folder until they are deleted.
 
-mod wish;
+mod request;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use tokio::process::Command;
 use tokio::sync::Notify;
 
 use super::api_state::ApiState;
-pub(super) use wish::Wish;
+pub(super) use request::PieceRequest;
 
 /// Maximum queued pieces.
 const MAX_QUEUED: usize = 8;
@@ -51,7 +51,8 @@ pub(super) struct Piece {
     seconds_left: Option<f64>,
     /// Time of the request, in seconds since 1970.
     created: u64,
-    wish: Wish,
+    #[serde(alias = "wish")]
+    request: PieceRequest,
     /// Name of its file, once ready.
     file: Option<String>,
     bytes: u64,
@@ -118,7 +119,7 @@ impl Pieces {
     }
 
     /// Queues a piece.
-    pub(super) fn add(&self, wish: Wish) -> Result<Piece, Full> {
+    pub(super) fn add(&self, request: PieceRequest) -> Result<Piece, Full> {
         let mut pieces = self.lock();
         if pieces.values().filter(|piece| piece.state == State::Waiting).count() >= MAX_QUEUED {
             return Err(Full::Queue);
@@ -134,7 +135,7 @@ impl Pieces {
             done: 0.0,
             seconds_left: None,
             created,
-            wish,
+            request,
             file: None,
             bytes: 0,
             picture: Vec::new(),
@@ -177,7 +178,7 @@ impl Pieces {
     async fn make(&self, piece: Piece) {
         let id = piece.id;
         self.update(id, |piece| piece.state = State::Rendering);
-        let name = piece.wish.file_name(id);
+        let name = piece.request.file_name(id);
         // Uses an unlisted name until complete.
         let unfinished = self.folder.join(format!(".{name}"));
         let outcome = self.render(&piece, &unfinished).await;
@@ -215,7 +216,7 @@ impl Pieces {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new("nice");
         command.args(["-n", "19"]).arg(program).args(["render", "--progress", "--output"]).arg(output);
-        command.args(&self.places).args(piece.wish.arguments());
+        command.args(&self.places).args(piece.request.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| format!("cannot run `nice`: {error}"))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
@@ -326,7 +327,7 @@ mod tests {
         Pieces::open(folder.to_owned(), Vec::new(), Arc::new(ApiState::default()))
     }
 
-    fn wish() -> Wish {
+    fn request() -> PieceRequest {
         serde_json::from_str(r#"{ "emotion": "calm", "seconds": 10 }"#).unwrap()
     }
 
@@ -335,11 +336,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pieces = pieces(folder.path());
         for id in 1..=MAX_QUEUED as u64 {
-            assert_eq!(pieces.add(wish()).unwrap().id, id);
+            assert_eq!(pieces.add(request()).unwrap().id, id);
         }
-        assert_eq!(pieces.add(wish()).unwrap_err(), Full::Queue);
+        assert_eq!(pieces.add(request()).unwrap_err(), Full::Queue);
         assert!(pieces.delete(3).unwrap() && !pieces.delete(3).unwrap());
-        assert_eq!(pieces.add(wish()).unwrap().id, MAX_QUEUED as u64 + 1);
+        assert_eq!(pieces.add(request()).unwrap().id, MAX_QUEUED as u64 + 1);
     }
 
     #[test]
@@ -348,7 +349,7 @@ mod tests {
         let before = pieces(folder.path());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for file in [Some("there.wav"), Some("gone.wav"), None] {
-            let mut piece = before.add(wish()).unwrap();
+            let mut piece = before.add(request()).unwrap();
             (piece.state, piece.file) = (State::Ready, file.map(str::to_owned));
             if file.is_none() {
                 piece.state = State::Rendering;

@@ -19,7 +19,7 @@ const SLOT: Duration = Duration::from_secs(30);
 
 /// What a client requested when it was sent a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Wish {
+pub(super) enum Purpose {
     /// The state and all changes.
     Subscribe,
     /// A single reply.
@@ -34,13 +34,13 @@ pub(super) struct Access {
     start: Instant,
     trusted: Vec<IpAddr>,
     /// Verified addresses and when they expire.
-    proved: BTreeMap<SocketAddr, Instant>,
+    verified: BTreeMap<SocketAddr, Instant>,
 }
 
 impl Access {
     /// Trusts this machine and the hosts in `trusted`.
     pub(super) fn new(trusted: Vec<IpAddr>, now: Instant) -> Self {
-        Self { secret: RandomState::new(), start: now, trusted, proved: BTreeMap::new() }
+        Self { secret: RandomState::new(), start: now, trusted, verified: BTreeMap::new() }
     }
 
     /// Whether an address needs no verification.
@@ -51,44 +51,44 @@ impl Access {
 
     /// Whether an address may be sent anything.
     pub(super) fn knows(&self, address: SocketAddr, now: Instant) -> bool {
-        self.trusts(address) || self.proved.get(&address).is_some_and(|until| *until > now)
+        self.trusts(address) || self.verified.get(&address).is_some_and(|until| *until > now)
     }
 
     /// When the verification expires; `None` for never.
     pub(super) fn until(&self, address: SocketAddr) -> Option<Instant> {
-        (!self.trusts(address)).then(|| self.proved.get(&address).copied().unwrap_or(self.start))
+        (!self.trusts(address)).then(|| self.verified.get(&address).copied().unwrap_or(self.start))
     }
 
     /// The secret for an address: its port and a number that only this server can compute.
-    pub(super) fn token(&self, wish: Wish, address: SocketAddr, now: Instant) -> String {
-        self.token_of(wish, address, self.slot(now))
+    pub(super) fn token(&self, purpose: Purpose, address: SocketAddr, now: Instant) -> String {
+        self.token_of(purpose, address, self.slot(now))
     }
 
     /// Verifies a returned secret; returns the original request and the now verified address.
-    pub(super) fn confirm(&mut self, from: SocketAddr, token: &str, now: Instant) -> Option<(Wish, SocketAddr)> {
+    pub(super) fn confirm(&mut self, from: SocketAddr, token: &str, now: Instant) -> Option<(Purpose, SocketAddr)> {
         let (port, _) = token.get(1..)?.split_once('-')?;
         let mut address = from;
         address.set_port(port.parse().ok()?);
         let slot = self.slot(now);
-        let wish = [Wish::Subscribe, Wish::Read].into_iter().find(|wish| {
-            [slot, slot.saturating_sub(1)].into_iter().any(|slot| self.token_of(*wish, address, slot) == token)
+        let purpose = [Purpose::Subscribe, Purpose::Read].into_iter().find(|purpose| {
+            [slot, slot.saturating_sub(1)].into_iter().any(|slot| self.token_of(*purpose, address, slot) == token)
         })?;
         self.know(address, now);
-        Some((wish, address))
+        Some((purpose, address))
     }
 
     /// Marks an address as verified.
     pub(super) fn know(&mut self, address: SocketAddr, now: Instant) {
-        if self.proved.len() == MAX_ADDRESSES && !self.proved.contains_key(&address) {
-            let first = self.proved.iter().min_by_key(|(_, until)| **until).map(|(address, _)| *address);
-            first.map(|first| self.proved.remove(&first));
+        if self.verified.len() == MAX_ADDRESSES && !self.verified.contains_key(&address) {
+            let first = self.verified.iter().min_by_key(|(_, until)| **until).map(|(address, _)| *address);
+            first.map(|first| self.verified.remove(&first));
         }
-        self.proved.insert(address, now + VALIDITY);
+        self.verified.insert(address, now + VALIDITY);
     }
 
-    fn token_of(&self, wish: Wish, address: SocketAddr, slot: u64) -> String {
-        let letter = if wish == Wish::Subscribe { 's' } else { 'r' };
-        format!("{letter}{}-{:016x}", address.port(), self.secret.hash_one((wish, address, slot)))
+    fn token_of(&self, purpose: Purpose, address: SocketAddr, slot: u64) -> String {
+        let letter = if purpose == Purpose::Subscribe { 's' } else { 'r' };
+        format!("{letter}{}-{:016x}", address.port(), self.secret.hash_one((purpose, address, slot)))
     }
 
     fn slot(&self, now: Instant) -> u64 {
@@ -108,11 +108,11 @@ mod tests {
     fn an_address_is_verified_once_it_returns_its_secret() {
         let now = Instant::now();
         let mut access = Access::new(Vec::new(), now);
-        let token = access.token(Wish::Subscribe, client(9001), now);
+        let token = access.token(Purpose::Subscribe, client(9001), now);
         assert!(!access.knows(client(9001), now));
         // The answer may come from another port of the same host, but not from another host.
         assert_eq!(access.confirm(SocketAddr::from(([192, 0, 2, 8], 9001)), &token, now), None);
-        assert_eq!(access.confirm(client(50_000), &token, now), Some((Wish::Subscribe, client(9001))));
+        assert_eq!(access.confirm(client(50_000), &token, now), Some((Purpose::Subscribe, client(9001))));
         assert!(access.knows(client(9001), now) && !access.knows(client(50_000), now));
         assert!(!access.knows(client(9001), now + VALIDITY), "not forever");
     }
@@ -121,11 +121,11 @@ mod tests {
     fn secrets_are_useless_to_others_or_later() {
         let now = Instant::now();
         let (mut access, other) = (Access::new(Vec::new(), now), Access::new(Vec::new(), now));
-        let token = other.token(Wish::Read, client(9001), now);
+        let token = other.token(Purpose::Read, client(9001), now);
         for wrong in ["", "s", "s9001-0000000000000000", "r-", "♭♭", "s99999-1", &token] {
             assert_eq!(access.confirm(client(9001), wrong, now), None, "{wrong}");
         }
-        let token = access.token(Wish::Read, client(9001), now);
+        let token = access.token(Purpose::Read, client(9001), now);
         assert_eq!(access.confirm(client(9001), &token, now + 3 * SLOT), None, "too late");
         assert!(access.confirm(client(9001), &token, now + SLOT).is_some());
     }
@@ -154,7 +154,7 @@ mod tests {
         for port in 1..=1000 {
             access.know(client(port), now + Duration::from_millis(u64::from(port)));
         }
-        assert_eq!(access.proved.len(), MAX_ADDRESSES);
+        assert_eq!(access.verified.len(), MAX_ADDRESSES);
         assert!(access.knows(client(1000), now) && !access.knows(client(1), now));
     }
 }

@@ -8,9 +8,9 @@ use std::time::Instant;
 use rosc::{OscMessage, OscType};
 use tokio::sync::mpsc;
 
-use super::access::{Access, MAX_AMPLIFICATION, Wish};
+use super::access::{Access, MAX_AMPLIFICATION, Purpose};
 use super::decode::{Decoded, Request, decode};
-use super::fault::{Complaints, Counters};
+use super::fault::{Counters, FaultLog};
 use super::feedback::{Feedback, LEASE, Subscription};
 use super::message;
 use super::outbox::{Datagram, Outbox};
@@ -37,7 +37,7 @@ pub(super) struct Connection {
     counters: Arc<Counters>,
     access: Access,
     feedback: Feedback,
-    complaints: Complaints,
+    fault_log: FaultLog,
     outbox: Outbox,
 }
 
@@ -67,7 +67,7 @@ impl Connection {
             access.know(subscription.to, now);
         }
         feedback.restore(clients.subscriptions);
-        (Self { inbox, counters, access, feedback, complaints: Complaints::default(), outbox }, outgoing)
+        (Self { inbox, counters, access, feedback, fault_log: FaultLog::default(), outbox }, outgoing)
     }
 
     /// Processes a datagram.
@@ -81,14 +81,14 @@ impl Connection {
         let Decoded { requests, faults, clipped, late } = decode(datagram, now);
         if late > 0 {
             self.counters.lost(Loss::OscLate, late);
-            self.complaints.late(from, now.monotonic);
+            self.fault_log.late(from, now.monotonic);
         }
         for fault in faults {
             self.counters.lost(Loss::OscRefused, 1);
-            self.complaints.fault(from, &fault, now.monotonic);
+            self.fault_log.fault(from, &fault, now.monotonic);
         }
         for what in clipped {
-            self.complaints.clipped(from, &what, now.monotonic);
+            self.fault_log.clipped(from, &what, now.monotonic);
         }
         let mut wanted = Wanted::default();
         for request in requests {
@@ -122,13 +122,13 @@ impl Connection {
                 if self.access.knows(to, now) {
                     self.subscribe(from, to, now);
                 } else {
-                    self.request_confirmation(Wish::Subscribe, to, bytes, now);
+                    self.request_confirmation(Purpose::Subscribe, to, bytes, now);
                 }
             }
             Request::Confirm(token) => match self.access.confirm(from, &token, now) {
-                Some((Wish::Subscribe, to)) if self.feedback.subscribes(to) => self.feedback.renew(to, now),
-                Some((Wish::Subscribe, to)) => self.subscribe(from, to, now),
-                Some((Wish::Read, to)) => self.feedback.state(to, &self.outbox),
+                Some((Purpose::Subscribe, to)) if self.feedback.subscribes(to) => self.feedback.renew(to, now),
+                Some((Purpose::Subscribe, to)) => self.subscribe(from, to, now),
+                Some((Purpose::Read, to)) => self.feedback.state(to, &self.outbox),
                 None => self.counters.lost(Loss::OscRefused, 1),
             },
             Request::Learn(request) => self.inbox.learn(request, Some(from)),
@@ -161,8 +161,8 @@ impl Connection {
     }
 
     /// Sends a secret to an address, to be returned.
-    fn request_confirmation(&mut self, wish: Wish, to: SocketAddr, bytes: usize, now: Instant) {
-        let secret = message::confirm(self.access.token(wish, to, now));
+    fn request_confirmation(&mut self, purpose: Purpose, to: SocketAddr, bytes: usize, now: Instant) {
+        let secret = message::confirm(self.access.token(purpose, to, now));
         self.outbox.reply(to, vec![secret], bytes * MAX_AMPLIFICATION, now);
     }
 
@@ -184,7 +184,7 @@ impl Connection {
         }
         let limit = if self.access.knows(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
         if !self.outbox.reply(to, replies, limit, now) && limit < usize::MAX {
-            self.request_confirmation(Wish::Read, to, bytes, now);
+            self.request_confirmation(Purpose::Read, to, bytes, now);
         }
     }
 

@@ -90,9 +90,9 @@ impl Counters {
 
 /// Logs faults in what was received.
 #[derive(Debug, Default)]
-pub(in crate::remote) struct Complaints(LogLimiter);
+pub(in crate::remote) struct FaultLog(LogLimiter);
 
-impl Complaints {
+impl FaultLog {
     pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
         if let Some(suppressed) = self.0.admit(&fault.kind(), &fault.to_string(), now) {
             tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", and_more(suppressed));

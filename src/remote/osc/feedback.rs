@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rosc::{OscMessage, OscType};
 use thiserror::Error;
 
-use super::access::{Access, Wish};
+use super::access::{Access, Purpose};
 use super::message;
 use super::outbox::Outbox;
 use crate::event::Notice;
@@ -215,7 +215,7 @@ impl Feedback {
                 subscriber.warned = true;
                 expires(to, left);
                 if known_until.is_some_and(|until| until <= now + EXPIRY_WARNING) {
-                    out.send(to, message::confirm(access.token(Wish::Subscribe, to, now)));
+                    out.send(to, message::confirm(access.token(Purpose::Subscribe, to, now)));
                 }
             }
             true

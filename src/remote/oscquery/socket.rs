@@ -16,7 +16,7 @@ use super::value_cache::Listening;
 use crate::event::health::Loss;
 use crate::event::parameter::TABLE;
 use crate::event::{ControlEvent, Incoming, Source};
-use crate::remote::osc::fault::Complaints;
+use crate::remote::osc::fault::FaultLog;
 use crate::remote::osc::fault::MAX_BYTES;
 use crate::remote::osc::feedback::INTERVAL;
 use crate::remote::osc::{Decoded, Now, Request, decode, message};
@@ -100,12 +100,12 @@ pub(super) struct Session {
     client: SocketAddr,
     pub(super) shared: Arc<Shared>,
     listening: Listening,
-    complaints: Complaints,
+    fault_log: FaultLog,
 }
 
 impl Session {
     pub(super) fn new(client: SocketAddr, shared: Arc<Shared>) -> Self {
-        Self { client, shared, listening: Listening::default(), complaints: Complaints::default() }
+        Self { client, shared, listening: Listening::default(), fault_log: FaultLog::default() }
     }
 
     /// Processes a message; returns the replies.
@@ -141,10 +141,10 @@ impl Session {
         counters.lost(Loss::OscRefused, faults.len() as u64);
         counters.lost(Loss::OscLate, late);
         for fault in &faults {
-            self.complaints.fault(self.client, fault, now.monotonic);
+            self.fault_log.fault(self.client, fault, now.monotonic);
         }
         for what in &clipped {
-            self.complaints.clipped(self.client, what, now.monotonic);
+            self.fault_log.clipped(self.client, what, now.monotonic);
         }
         let mut replies = Replies::default();
         for request in requests {

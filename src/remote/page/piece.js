@@ -9,8 +9,8 @@ import { known, nameOf } from './presets.js';
 
 /**
  * @typedef {{ emotion?: string | Record<string, number>, preset?: string, take?: string, seconds?: number,
- *   temperature?: number, seed?: number, harmony: boolean, format: string }} Wish
- * @typedef {{ id: number, state: string, done: number, seconds_left: number | null, created: number, wish: Wish,
+ *   temperature?: number, seed?: number, harmony: boolean, format: string }} PieceRequest
+ * @typedef {{ id: number, state: string, done: number, seconds_left: number | null, created: number, request: PieceRequest,
  *   file: string | null, bytes: number, picture: number[], error: string | null }} Piece
  */
 
@@ -23,18 +23,18 @@ const LOOK = 500;
 /** @param {number} seconds */
 const length = (seconds) => (seconds < 60 ? `${seconds} s` : seconds % 60 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${seconds / 60} min`);
 
-/** @param {Wish} wish */
-function title(wish) {
-  if (wish.preset) return nameOf(wish.preset);
-  if (wish.take) return `Take ${wish.take}`;
-  if (typeof wish.emotion === 'string') return capital(wish.emotion);
-  const parts = Object.entries(wish.emotion ?? {}).filter(([, weight]) => weight > 0).sort((one, other) => other[1] - one[1]);
+/** @param {PieceRequest} request */
+function title(request) {
+  if (request.preset) return nameOf(request.preset);
+  if (request.take) return `Take ${request.take}`;
+  if (typeof request.emotion === 'string') return capital(request.emotion);
+  const parts = Object.entries(request.emotion ?? {}).filter(([, weight]) => weight > 0).sort((one, other) => other[1] - one[1]);
   return capital(parts.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', '));
 }
 
-/** Requests a piece. @param {Wish} wish */
-export async function make(wish) {
-  const piece = await http('/render', wish);
+/** Requests a piece. @param {PieceRequest} request */
+export async function make(request) {
+  const piece = await http('/render', request);
   say(piece.state === 'waiting' ? `Piece ${piece.id} is in the queue` : `Piece ${piece.id} is being rendered`);
 }
 
@@ -83,8 +83,8 @@ export function piece() {
   const formatIn = h('select', { id: 'piece-format' }, h('option', { value: 'wav' }, 'WAV'), h('option', { value: 'flac' }, 'FLAC'),
     h('option', { value: 'midi' }, 'MIDI (harmony)'));
 
-  /** @returns {Wish} */
-  const wish = () => {
+  /** @returns {PieceRequest} */
+  const request = () => {
     const common = {
       seconds: LENGTHS[lengthIn.valueAsNumber], temperature: creativityIn.valueAsNumber, seed: seedIn.valueAsNumber || 0,
       harmony: harmonyIn.checked, format: formatIn.value,
@@ -95,7 +95,7 @@ export function piece() {
   };
   const makeButton = h('button', {
     type: 'button', class: 'main', id: 'piece-make', onclick: () => attempt(async () => {
-      await make(wish());
+      await make(request());
       seedIn.value = String(Math.floor(Math.random() * SEEDS));
     }),
   }, 'Make the piece');
@@ -141,12 +141,12 @@ function pieceList() {
 
 /** @param {Piece} piece */
 function row(piece) {
-  const { id, wish, state } = piece;
-  const name = title(wish);
+  const { id, request, state } = piece;
+  const name = title(request);
   const details = [
-    wish.seconds ? length(wish.seconds) : null, wish.seed === undefined ? null : `seed ${wish.seed}`,
-    wish.temperature === undefined || wish.temperature === 1 ? null : `creativity ${figure(wish.temperature, 2)}`,
-    wish.harmony ? null : 'without harmony', wish.format.toUpperCase(), state === 'ready' ? size(piece.bytes) : null, date(piece.created),
+    request.seconds ? length(request.seconds) : null, request.seed === undefined ? null : `seed ${request.seed}`,
+    request.temperature === undefined || request.temperature === 1 ? null : `creativity ${figure(request.temperature, 2)}`,
+    request.harmony ? null : 'without harmony', request.format.toUpperCase(), state === 'ready' ? size(piece.bytes) : null, date(piece.created),
   ].filter(Boolean).join(' · ');
   const remove = h('button', {
     type: 'button', onclick: () => attempt(async () => {
@@ -156,19 +156,19 @@ function row(piece) {
     }),
   }, state === 'ready' || state === 'failed' ? 'Delete' : 'Cancel');
   const again = h('button', {
-    type: 'button', title: 'The same settings with another seed', onclick: () => attempt(() => make({ ...wish, seed: Math.floor(Math.random() * SEEDS) })),
+    type: 'button', title: 'The same settings with another seed', onclick: () => attempt(() => make({ ...request, seed: Math.floor(Math.random() * SEEDS) })),
   }, 'Make a variation');
   const head = h('div', { class: 'head' }, h('strong', {}, name), h('span', { class: 'hint' }, details));
   if (state === 'ready') {
     const source = `/render/${id}/file`;
     const download = h('a', { class: 'button', href: `${source}?download`, download: piece.file }, 'Download');
     const element = h('li', { 'data-piece': id, 'data-state': state }, head,
-      wish.format === 'midi' ? null : player(source, name, async () => piece.picture, wish.seconds ?? null), h('div', { class: 'row wrap' }, download, wish.take ? null : again, remove));
+      request.format === 'midi' ? null : player(source, name, async () => piece.picture, request.seconds ?? null), h('div', { class: 'row wrap' }, download, request.take ? null : again, remove));
     return { element, show: () => undefined };
   }
   if (state === 'failed') {
     const element = h('li', { 'data-piece': id, 'data-state': state }, head, h('p', { class: 'wrong' }, piece.error),
-      h('div', { class: 'row wrap' }, wish.take ? null : again, remove));
+      h('div', { class: 'row wrap' }, request.take ? null : again, remove));
     return { element, show: () => undefined };
   }
   /** @type {number[]} */

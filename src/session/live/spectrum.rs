@@ -24,7 +24,7 @@ const PER_OCTAVE: f32 = 6.0;
 pub(super) async fn publish(listeners: &Listeners, board: &Board) {
     let mut spectrum = Spectrum::new();
     loop {
-        let mut parts = listeners.attend();
+        let mut parts = listeners.monitor();
         while let Some(part) = parts.recv().await {
             if let Some(bands) = spectrum.take(&part) {
                 board.publish(Notice::Spectrum(bands));

@@ -82,9 +82,9 @@ impl Playing {
     }
 
     /// Gives the engine to the stream.
-    pub(super) fn settle(&mut self, engine: Box<Engine>) {
+    pub(super) fn give_engine(&mut self, engine: Box<Engine>) {
         self.heartbeat = Heartbeat::new(Instant::now(), self.stream.slot.requested());
-        self.stream.slot.settle(engine);
+        self.stream.slot.insert(engine);
     }
 
     /// Fades out.
@@ -96,10 +96,10 @@ impl Playing {
     }
 
     /// Takes the engine from the stream; `None` if its callback crashed.
-    pub(super) fn evict(&self) -> Option<Box<Engine>> {
+    pub(super) fn take_engine(&self) -> Option<Box<Engine>> {
         let begun = Instant::now();
         loop {
-            match self.stream.slot.vacate() {
+            match self.stream.slot.remove() {
                 None if begun.elapsed() < BORROW_TIMEOUT => thread::sleep(Duration::from_micros(200)),
                 engine => return engine,
             }

@@ -253,7 +253,7 @@ fn a_remote_address_must_verify_again_or_is_dropped() {
     let addresses: Vec<_> = sent.iter().map(|(_, address, _)| address.as_str()).collect();
     assert_eq!(addresses, ["/melos/subscription/expires", "/melos/confirm"]);
     let OscType::String(token) = &sent[1].2 else { panic!("{sent:?}") };
-    assert_eq!(rig.access.confirm(far, token, rig.now), Some((Wish::Subscribe, far)));
+    assert_eq!(rig.access.confirm(far, token, rig.now), Some((Purpose::Subscribe, far)));
     rig.feedback.renew(far, rig.now);
     rig.pass(20);
     assert_eq!(rig.tick(), []);

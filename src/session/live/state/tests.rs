@@ -36,6 +36,19 @@ fn state_survives() {
 }
 
 #[test]
+fn settings_of_recordings_are_saved() {
+    let mut conductor = Conductor::new(1, &[]);
+    let set = [(Param::RecordFormat, Value::Choice(1)), (Param::RecordPreRoll, Value::Number(5.0))];
+    for (param, value) in set.clone() {
+        conductor.apply(&ControlEvent::Set(param, value)).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).unwrap().close(Saved::of(&conductor, [].iter()));
+    let saved = load(folder.path());
+    assert!(set.iter().all(|setting| saved.values.contains(setting)), "{:?}", saved.values);
+}
+
+#[test]
 fn scenes_are_restored_into_the_conductor() {
     let mut first = Conductor::new(1, &[]);
     for (param, value) in [(Param::Reverb, Value::Number(0.75)), (Param::SceneStore, Value::Text("hall".into()))] {

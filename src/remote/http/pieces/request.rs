@@ -17,7 +17,7 @@ const SEEDS: std::ops::RangeInclusive<u32> = 0..=16_777_215;
 /// A requested piece.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::remote::http) struct Wish {
+pub(in crate::remote::http) struct PieceRequest {
     /// One emotion, or the weights of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     emotion: Option<Emotions>,
@@ -66,7 +66,7 @@ const fn yes() -> bool {
     true
 }
 
-impl Wish {
+impl PieceRequest {
     /// Validates the request; `presets` are the existing names.
     pub(in crate::remote::http) fn check(&self, mut presets: impl Iterator<Item = String>) -> Result<(), String> {
         let sources = [self.emotion.is_some(), self.preset.is_some(), self.take.is_some()];
@@ -164,9 +164,9 @@ impl Wish {
 mod tests {
     use super::*;
 
-    fn wish(json: &str) -> Result<Wish, String> {
-        let wish: Wish = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        wish.check(["storm".to_owned()].into_iter()).map(|()| wish)
+    fn request(json: &str) -> Result<PieceRequest, String> {
+        let request: PieceRequest = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        request.check(["storm".to_owned()].into_iter()).map(|()| request)
     }
 
     #[test]
@@ -185,8 +185,8 @@ mod tests {
             ),
             (r#"{"emotion": "sad", "seconds": 30, "format": "midi"}"#, "--emotion sad --seconds 30", "melos-7-sad.mid"),
         ] {
-            let wish = wish(json).unwrap();
-            assert_eq!((wish.arguments().join(" "), wish.file_name(7)), (arguments.to_owned(), file.to_owned()));
+            let request = request(json).unwrap();
+            assert_eq!((request.arguments().join(" "), request.file_name(7)), (arguments.to_owned(), file.to_owned()));
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
             (r#"{"emotion": "calm", "seconds": 60, "format": "mp3"}"#, "mp3"),
             (r#"{"emotion": "calm", "seconds": 60, "format": "midi", "harmony": false}"#, "set harmony to true"),
         ] {
-            let error = wish(json).unwrap_err();
+            let error = request(json).unwrap_err();
             assert!(error.contains(named), "{json}: {error}");
         }
     }
