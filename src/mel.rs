@@ -164,7 +164,7 @@ impl MelAnalyzer {
         }
         self.fft
             .process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch)
-            .expect("the buffers were made by the plan");
+            .expect("the buffers have the plan's sizes");
         for (magnitude, bin) in magnitudes.iter_mut().zip(&self.spectrum) {
             *magnitude = bin.norm_sqr().sqrt() as f32;
         }

@@ -1,7 +1,7 @@
 //! The composer: decides the notes and the pedal of a frame, one latent long, before there is any sound.
 //!
-//! A causal transformer sees what was played and what is requested; a decoder without recurrence then writes the frame's
-//! notes one after another, each in five choices. `models/training/COMPOSER.md` describes the network.
+//! A causal transformer sees what was played and what is requested; a feed-forward decoder then writes the frame's notes
+//! one at a time, choosing five properties of each. `models/training/COMPOSER.md` describes the network.
 
 mod choice;
 mod conditions;
@@ -33,17 +33,17 @@ use crate::music::plan::Plan;
 
 /// Maximum number of notes that begin in a frame.
 const MAX_NOTES: usize = 16;
-/// The class among the offsets that ends a frame.
+/// The offset class that ends a frame.
 const END: usize = OFFSETS;
-/// Random numbers drawn for a note.
+/// Random numbers drawn per note.
 const DRAWS: usize = 5;
 
-/// What the composer carries from frame to frame and a rollback must restore; the memory rewinds by itself.
+/// State carried from frame to frame that a rollback must restore; the memory is rewound separately.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ComposerState {
     cursor: Cursor,
     keyboard: Keyboard,
-    /// Sum of what the next frame reads of the notes of the last.
+    /// Summed embeddings of the last frame's notes, an input of the next frame.
     read: Vec<f32>,
 }
 
@@ -54,7 +54,7 @@ impl ComposerState {
     }
 }
 
-/// The part of a frame that was decided earlier and stays: its pedal, and the notes that begin before an offset.
+/// The part of a frame that was decided earlier and is kept: its pedal, and the notes that begin before an offset.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Kept {
     written: WrittenFrame,
@@ -104,7 +104,8 @@ impl Composer {
         self.memory.rewind(latent);
     }
 
-    /// Forgets the frames from the one that contains frame `planned` on. Returns what was played there before that.
+    /// Forgets the latent that contains audio frame `planned` and all later ones. Returns what that latent played before
+    /// `planned`.
     pub(super) fn rewind(&mut self, planned: u64) -> Option<Kept> {
         let latent = planned / LATENT_FRAMES;
         let mut written = self.memory.rewind(latent)?;
@@ -157,7 +158,7 @@ impl Composer {
         self.graphs.offset.input(OFFSET_LAST).fill(0.0);
         self.graphs.offset.input(OFFSET_FIRST)[0] = 1.0;
         for note in kept.iter().flat_map(|kept| &kept.written.notes) {
-            // The random numbers that follow are then the same as when they were written.
+            // Consumes the same random numbers as when the note was written, so that the following ones are the same.
             (0..DRAWS).for_each(|_| _ = (frame.dice)());
             self.finish(state, frame.latent, *note)?;
             written.notes.push(*note);
@@ -233,7 +234,7 @@ impl Composer {
         let drawn = (frame.dice)();
         let mut at = choose(&logits, sampling.time, drawn);
         if at < usize::from(earliest) {
-            // Only then: what was chosen there before is chosen again under the same plan.
+            // Excluded only on a second attempt, so that under the same plan the first one repeats the earlier choice.
             logits[..usize::from(earliest)].fill(HIDDEN);
             at = choose(&logits, sampling.time, drawn);
         }
@@ -253,7 +254,7 @@ impl Composer {
         let (asked, reference) = key.output(1).split_at(KEYS);
         let mut logits = sampling.guided(asked, reference);
         logits.iter_mut().enumerate().for_each(|(key, logit)| *logit += bias.of_key(key));
-        // No key is above the top one, so nothing is excluded there.
+        // Above the top key there would be nothing left to choose.
         if let Some(below) = last.filter(|last| usize::from(last.offset) == at && usize::from(last.key) < KEYS - 1) {
             logits[..=usize::from(below.key)].fill(HIDDEN);
         }
@@ -274,7 +275,7 @@ impl Composer {
         Ok(Some(WrittenNote { offset, voice, key, velocity, duration }))
     }
 
-    /// Puts a note where the networks and the keyboard see it.
+    /// Feeds a note back to the networks, the keyboard and the servo.
     fn finish(&mut self, state: &mut ComposerState, latent: u64, note: WrittenNote) -> Result<(), ModelError> {
         let ComposerGraphs { offset, note: graph, .. } = &mut self.graphs;
         graph.input(0).copy_from_slice(&note.parts());
@@ -289,13 +290,13 @@ impl Composer {
     }
 }
 
-/// Inputs of the graph of the offset.
+/// Inputs of the offset graph.
 const OFFSET_OPENED: usize = 0;
 const OFFSET_SO_FAR: usize = 1;
 const OFFSET_LAST: usize = 2;
 const OFFSET_FIRST: usize = 3;
 
-/// The logits of the requested conditions: the first of two rows.
+/// The logits under the requested conditions: the first of two rows.
 fn wanted(graph: &Graph, output: usize, classes: usize) -> Vec<f64> {
     graph.output(output)[..classes].iter().map(|logit| f64::from(*logit)).collect()
 }

@@ -20,7 +20,7 @@ pub(super) struct Crossfade {
     pub first: u64,
     /// Correlation of old and new, 0..=1, once both are available.
     correlation: Option<f32>,
-    /// Hops that it lasts: fewer than usual where a splice came so late that the old future ends before.
+    /// Its length in hops: shorter than usual if the splice came so late that the old future ends earlier.
     hops: u64,
 }
 
@@ -34,7 +34,8 @@ impl Crossfade {
         self.first + FADE_HOPS
     }
 
-    /// Measures how alike old and new are, and how long they overlap; the new must be there up to [`Self::end`].
+    /// Measures the correlation of old and new, and how long they overlap; the new one must be available up to
+    /// [`Self::end`].
     pub(super) fn measure(&mut self, old: &HopRing, new: &HopRing) {
         if self.correlation.is_some() {
             return;

@@ -13,9 +13,9 @@ use crate::generator::vocoder::OVERLAP;
 pub(super) struct State {
     /// Index of the next latent on the timeline.
     pub latent: u64,
-    /// Where the composer is.
+    /// The composer's state.
     pub composer: ComposerState,
-    /// What the pianist's strings do.
+    /// The pianist's state.
     pub pianist: PianistState,
     /// Recent onsets.
     pub stall: StallDetector,

@@ -104,7 +104,7 @@ pub enum ModelError {
         /// The actual hash.
         found: String,
     },
-    /// The runtime does not take a file.
+    /// The runtime cannot load a file.
     #[error("{path}: ONNX Runtime cannot load it: {reason}")]
     Load {
         /// The file.
@@ -144,7 +144,7 @@ const ROWS: usize = 2;
 pub struct Models {
     /// The contract.
     pub manifest: Manifest,
-    /// Decides the notes.
+    /// Chooses the notes.
     pub composer: ComposerGraphs,
     /// Plays them.
     pub pianist: PianistGraphs,
@@ -156,13 +156,13 @@ pub struct Models {
 /// take two rows, the requested conditions and the guidance reference; class indices are floats.
 #[derive(Debug)]
 pub struct ComposerGraphs {
-    /// Maps what was played and what is requested to the start of the frame; see [`frame`] for its ports.
+    /// Maps what was played and what is requested to the frame's base state; see [`frame`] for its ports.
     pub frame: Graph,
-    /// Maps start `[2, width]` and pedal `[1]` to logits of where it moves `[2, 8]` and the start of the notes
-    /// `[2, width]`.
+    /// Maps the base state `[2, width]` and the pedal action `[1]` to the logits of its offset `[2, 8]` and the notes' base
+    /// state `[2, width]`.
     pub pedal: Graph,
-    /// Maps start of the notes, sums over the frame's notes, the last note `[1, width]` and whether there is none `[1]` to
-    /// a state `[2, width]` and logits `[2, 9]`.
+    /// Maps the notes' base state, the sum of the frame's notes, the last note `[1, width]` and whether there is none `[1]`
+    /// to a state `[2, width]` and logits `[2, 9]`.
     pub offset: Graph,
     /// Maps state, offset `[1]` and its conditions `[2, 32]` to the next state and logits `[2, 2]`.
     pub voice: Graph,
@@ -172,15 +172,15 @@ pub struct ComposerGraphs {
     pub velocity: Graph,
     /// Maps state and velocity `[1]` to logits `[2, 24]`.
     pub duration: Graph,
-    /// Maps a note `[5]` to what the next frame, the rest of this one and the next note see of it, `[1, width]` each.
+    /// Maps a note `[5]` to its embeddings for the next frame, the rest of this one and the next note, `[1, width]` each.
     pub note: Graph,
 }
 
 /// The pianist's networks; both carry a state.
 #[derive(Debug)]
 pub struct PianistGraphs {
-    /// Maps the latent before `[1, 16]`, roll `[1, 8, 530]`, piano weights and mood `[1, 12]` to mean and deviation of the
-    /// next latent.
+    /// Maps the previous latent `[1, 16]`, roll `[1, 8, 530]`, piano weights and mood `[1, 12]` to the mean and standard
+    /// deviation of the next latent.
     pub prior: Graph,
     /// Maps latent, roll and piano weights to eight mel frames `[1, 8, 128]`.
     pub decoder: Graph,
@@ -311,9 +311,9 @@ impl Models {
 
 /// Indices of the inputs and outputs of [`ComposerGraphs::frame`].
 pub mod frame {
-    /// Sum of what the frame reads of the notes of the frame before `[1, width]`.
+    /// Summed embeddings of the previous frame's notes `[1, width]`.
     pub const NOTES: usize = 0;
-    /// What was played at this place in earlier bars `[1, 1205]`.
+    /// What was played at the same position in earlier bars `[1, 1205]`.
     pub const MEMORY: usize = 1;
     /// Conditions of the frame, two rows of 66.
     pub const FRAME: usize = 2;
@@ -323,7 +323,7 @@ pub mod frame {
     pub const SOUNDING: usize = 4;
     /// The melody's last key `[1]`.
     pub const MELODY: usize = 5;
-    /// What the pedal did in the frame before `[1]`.
+    /// The pedal action of the previous frame `[1]`.
     pub const PEDAL: usize = 6;
     /// 0 for visible slots, −1e9 for the others `[slots]`.
     pub const MASK: usize = 7;
@@ -335,7 +335,7 @@ pub mod frame {
     pub const K: usize = 10;
     /// Cached values of the first layer, like the keys.
     pub const V: usize = 11;
-    /// Output: the start of the frame `[2, width]`.
+    /// Output: the frame's base state `[2, width]`.
     pub const BASE: usize = 0;
     /// Output: logits of the pedal `[2, 3]`.
     pub const LOGITS: usize = 1;

@@ -7,8 +7,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::generator::model::{LATENT_DIMS, Latent};
 
-/// Returns independent normal numbers of variance 1 for a latent (Box and Muller 1958). They depend on nothing but the
-/// seed, so a changed plan meets the same noise.
+/// Returns independent standard normal numbers for a latent (Box and Muller 1958). They depend only on the seed and the
+/// latent, so a changed plan gets the same noise.
 pub(super) fn normal(seed: u64, latent: u64) -> Latent {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     dice.set_stream(latent);

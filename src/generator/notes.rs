@@ -1,9 +1,9 @@
-//! Notes as the networks write and read them: units, classes, and the widths of the networks' inputs.
+//! Notes as the networks represent them: units, classes, and the widths of the networks' inputs.
 //!
 //! `models/training/melos_training/composer/layout.py`, `composer/conditions.py` and `pianist/layout.py` define the same
 //! for training.
 
-/// Places within a frame where a note can begin; one hop each.
+/// Positions within a frame at which a note can begin; one hop each.
 pub const OFFSETS: usize = 8;
 /// MIDI note of the lowest key.
 pub(super) const LOWEST_KEY: u8 = 21;
@@ -13,21 +13,21 @@ pub const KEYS: usize = 88;
 pub const VOICES: usize = 2;
 /// The voice of a note of the melody.
 pub(super) const MELODY: u8 = 1;
-/// Stands for the last key of the melody while there is none.
+/// Represents the melody's last key while there is none.
 pub(super) const NO_MELODY: u8 = KEYS as u8;
-/// Classes of velocities.
+/// Velocity classes.
 pub const VELOCITIES: usize = 32;
 /// MIDI velocities per class.
 pub(super) const VELOCITY_WIDTH: u8 = 4;
-/// Classes of durations.
+/// Duration classes.
 pub const DURATIONS: usize = 24;
-/// Seconds that a key is held in the first class and in the last; the others are evenly spaced in the logarithm.
+/// Key-down times of the first and the last class, in seconds; the others are evenly spaced on a logarithmic scale.
 const SHORTEST: f64 = 0.03;
 const LONGEST: f64 = 6.0;
-/// What the pedal does in a frame: see [`Pedal`].
+/// Pedal actions; see [`Pedal`].
 pub const PEDALS: usize = 3;
 
-/// Bars between a note and the places where it is remembered.
+/// Bars after which a note is remembered.
 pub(super) const LAGS: [u32; 4] = [1, 2, 4, 8];
 /// The memory's slots: one for each lag, and one for the phrase that returns.
 pub(super) const SLOTS: usize = LAGS.len() + 1;
@@ -39,10 +39,10 @@ pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
 pub const FRAME_WIDTH: usize = 66;
 /// Length of its conditions of an offset: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat's phase.
 pub const FINE_WIDTH: usize = 32;
-/// Length of what sounds: keys held down, then strings that only the pedal sustains.
+/// Length of the sounding notes: keys held down, then strings that only the pedal sustains.
 pub const SOUNDING_WIDTH: usize = 2 * KEYS;
 
-/// Hops by which the pianist's roll runs ahead of its mel frames, which contain sound from beyond their middle.
+/// Hops by which the pianist's roll runs ahead of its mel frames, whose windows extend beyond their centre.
 pub const AHEAD: usize = 2;
 /// Values for each key in the roll: attack, force, held, young, old, rise.
 pub(super) const CHANNELS: usize = 6;
@@ -51,10 +51,10 @@ pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
 /// Length of the pianist's mood: emotion, affect and their masks.
 pub const MOOD_WIDTH: usize = 12;
 
-/// Hops for which a pedal that is changed stays up, if the frame is long enough.
+/// Hops for which the pedal stays up in a pedal change, if the frame is long enough.
 pub const LIFT: u8 = 4;
 
-/// What the pedal does in a frame.
+/// The pedal action of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pedal {
     /// It is up at the end of the frame.
@@ -77,23 +77,23 @@ impl Pedal {
     }
 }
 
-/// A note as the network writes it.
+/// A note as the composer writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WrittenNote {
-    /// Where in the frame it begins, below [`OFFSETS`].
+    /// Position in the frame at which it begins, below [`OFFSETS`].
     pub offset: u8,
     /// 1 if it belongs to the melody.
     pub voice: u8,
     /// Key from the lowest, below [`KEYS`].
     pub key: u8,
-    /// Class of its velocity, below [`VELOCITIES`].
+    /// Velocity class, below [`VELOCITIES`].
     pub velocity: u8,
-    /// Class of its duration, below [`DURATIONS`].
+    /// Duration class, below [`DURATIONS`].
     pub duration: u8,
 }
 
 impl WrittenNote {
-    /// Its parts in the order in which the network writes them.
+    /// Its properties in the order in which the composer chooses them.
     pub(super) fn parts(self) -> [f32; 5] {
         [self.offset, self.voice, self.key, self.velocity, self.duration].map(f32::from)
     }
@@ -104,7 +104,7 @@ impl WrittenNote {
         self.voice == MELODY
     }
 
-    /// Its MIDI velocity, the middle of its class.
+    /// Its MIDI velocity: the centre of its class.
     #[must_use]
     pub const fn midi_velocity(self) -> u8 {
         self.velocity * VELOCITY_WIDTH + VELOCITY_WIDTH / 2
@@ -123,12 +123,12 @@ impl WrittenNote {
     }
 }
 
-/// What the composer writes in a frame.
+/// What the composer writes for one frame.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WrittenFrame {
-    /// What the pedal does.
+    /// The pedal action.
     pub pedal: Pedal,
-    /// Where it moves, if it does.
+    /// The offset at which the pedal moves, if it does.
     pub pedal_offset: u8,
     /// The notes that begin, in ascending order of offset, then key.
     pub notes: Vec<WrittenNote>,

@@ -1,4 +1,4 @@
-//! The pianist: turns the composer's notes into mel frames. A prior draws how they are played, a decoder plays them.
+//! The pianist: turns the composer's notes into mel frames. A prior samples how they are played; a decoder plays them.
 
 mod roll;
 
@@ -12,16 +12,16 @@ use crate::generator::warm_up::warm_up;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::music::plan::Plan;
 
-/// Further inputs of the graphs, after the input and the state.
+/// Inputs of the graphs after the input and the state.
 const ROLL: usize = 2;
 const PIANO: usize = 3;
 const MOOD: usize = 4;
 
-/// What the pianist carries from latent to latent besides the networks' own states.
+/// State carried from latent to latent besides the networks' own states.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct PianistState {
     strings: Strings,
-    /// The latent before.
+    /// The previous latent.
     z: Latent,
 }
 
@@ -34,7 +34,7 @@ impl Pianist {
         Self(graphs)
     }
 
-    /// Runs both networks once, and checks what they give.
+    /// Runs both networks once and checks their outputs.
     pub(super) fn warm_up(&mut self) -> Result<(), GeneratorError> {
         warm_up("pianist's prior", &mut self.0.prior)?;
         warm_up("pianist's decoder", &mut self.0.decoder)
@@ -45,7 +45,7 @@ impl Pianist {
         [self.0.prior.input(stateful::STATE), self.0.decoder.input(stateful::STATE)]
     }
 
-    /// Plays what was written for a latent: the mel frames from [`AHEAD`] before its first on.
+    /// Plays the notes of a latent: eight mel frames, starting [`AHEAD`] frames before its first.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity; the state is then undefined.
@@ -84,7 +84,7 @@ impl Pianist {
     }
 }
 
-/// Weights of the pianos at a place between the first (0) and the last (1): those of its two neighbours.
+/// Weights of the pianos at a position between the first (0) and the last (1); only its two neighbours have any.
 fn weigh(place: f32, weights: &mut [f32]) {
     let place = place.clamp(0.0, 1.0) * (weights.len() - 1) as f32;
     for (at, weight) in weights.iter_mut().enumerate() {

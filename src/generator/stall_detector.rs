@@ -1,20 +1,20 @@
-//! Watches whether the network still plays.
+//! Detects when the network stops playing notes.
 
 use crate::generator::vocoder::MelBlock;
 use crate::mel::{BANDS, LATENTS_PER_SECOND, MelFrame};
 use crate::music::conditions::Conditions;
 
-/// Log-mel values below this are not heard and do not count.
+/// Log-mel values below this are inaudible and do not count.
 const INAUDIBLE: f32 = -7.0;
-/// Mean rise of the bands from one mel frame to the next that is an onset: in piano music 96 of 100 onsets rise more,
-/// and one frame in thousands does without one.
+/// Mean rise of the bands from one mel frame to the next that counts as an onset: in piano music, 96 of 100 onsets exceed
+/// it, and only one in thousands of frames without an onset does.
 const ONSET: f32 = 0.15;
-/// Shortest time without an onset that is too long.
+/// Minimum time without an onset that counts as a stall.
 const PATIENCE_SECONDS: f64 = 5.0;
-/// Notes that were asked for and did not come.
+/// Number of missing requested notes that count as a stall.
 const MISSED_NOTES: f64 = 8.0;
 
-/// Counts latents without a note. Silence and a tone that never ends look the same to it: nothing begins.
+/// Counts latents without an onset, whether silent or filled by a tone that never ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct StallDetector {
     last: MelFrame,
@@ -26,8 +26,8 @@ impl StallDetector {
         Self { last: [INAUDIBLE; BANDS], without_onset: 0 }
     }
 
-    /// Looks at a latent's mel frames; true when notes were asked for but none began for too long, after which it counts
-    /// afresh.
+    /// Checks a latent's mel frames; returns true when notes were requested but none began for too long, and then starts
+    /// counting again.
     pub(super) fn is_stuck(&mut self, mel: &MelBlock, asked: &Conditions) -> bool {
         let mut begins = false;
         for frame in mel.chunks_exact(BANDS) {
@@ -76,12 +76,12 @@ mod tests {
     }
 
     #[test]
-    fn asked_for_silence_is_music() {
+    fn requested_silence_is_not_a_stall() {
         assert_eq!(latents_until_stuck(Some(0.0), |_, _, _| -11.5), None);
     }
 
     #[test]
-    fn sparse_notes_are_music() {
+    fn sparse_notes_are_not_a_stall() {
         // One note every two seconds, fading.
         let notes = |latent: u32, frame: usize, band: usize| {
             let since = (latent % 24) as f32 + frame as f32 / 8.0;

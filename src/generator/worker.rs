@@ -28,8 +28,8 @@ pub use source::HopSource;
 pub use status::WorkerStatus;
 use thread::WorkerThread;
 
-/// Frames to keep ready ahead of the playhead: one second, so that a busy machine is inaudible. At most half the engine's
-/// hop table.
+/// Frames to keep ready ahead of the playhead: one second, so that a busy machine causes no gaps. At most half the
+/// engine's hop table.
 pub const AHEAD: u64 = 48_000;
 
 /// Capacity for events until the daemon reads them: 20 s.

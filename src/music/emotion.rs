@@ -55,8 +55,8 @@ impl Emotion {
         Self::ALL.into_iter().find(|emotion| emotion.name() == name || nouns[*emotion as usize] == name)
     }
 
-    /// Returns the emotion's anchor on the circumplex of Russell (1980). The placement of the eight words is ours, within the
-    /// quadrants that paper gives them; training labels and steering share it.
+    /// Returns the emotion's anchor on the circumplex of Russell (1980). We placed the eight words ourselves, within the
+    /// quadrants of that paper; training labels and steering share the anchors.
     #[must_use]
     pub const fn anchor(self) -> Affect {
         let (valence, arousal) = match self {

@@ -22,21 +22,21 @@ const LOUDNESS_TRIM: f32 = 18.0;
 /// Semitones added by a trim of 1.
 const REGISTER_TRIM: f32 = 12.0;
 
-/// From a frame on, until the next one: whether the network gets the noise of an earlier phrase again.
+/// Whether, from a frame on, the network reuses the random numbers of an earlier phrase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Returning {
     /// The first frame.
     pub frame: u64,
-    /// What returns; `None` where everything is new.
+    /// What returns; `None` if everything is new.
     pub earlier: Option<Earlier>,
 }
 
-/// The noise of an earlier phrase.
+/// The random numbers of an earlier phrase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Earlier {
-    /// How many latents ago it was used first.
+    /// How many latents ago they were first used.
     pub latents: u64,
-    /// Its share of the noise's variance, above 0 to 1.
+    /// The fraction of latents that reuse them, above 0, up to 1.
     pub share: f32,
 }
 
@@ -54,7 +54,7 @@ pub struct PlannedChord {
 pub struct Steering {
     /// The mood.
     pub mood: Glide<Mood>,
-    /// How freely the network samples, 0.1..=2.
+    /// How freely the network chooses, 0.1..=2.
     pub temperature: Glide<f32>,
     /// How closely the network follows the conditions, 0..=6.
     pub guidance: Glide<f32>,
@@ -90,7 +90,7 @@ pub enum Dial {
 }
 
 impl Steering {
-    /// The steering at rest at some values, guided by chord and beat.
+    /// Creates a steering with constant values, guided by chord and beat.
     #[must_use]
     pub fn at_rest(mood: Mood, value: impl Fn(Dial) -> f32) -> Self {
         let number = |dial| Glide::at_rest(value(dial));
@@ -107,7 +107,7 @@ impl Steering {
         }
     }
 
-    /// A number's glide.
+    /// Returns a number's glide.
     pub const fn dial(&mut self, dial: Dial) -> &mut Glide<f32> {
         match dial {
             Dial::Temperature => &mut self.temperature,
@@ -125,7 +125,7 @@ impl Steering {
 /// Created on the control thread, shared read-only with the generator thread.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Seed of the network's noise.
+    /// Seed of the network's random numbers.
     pub seed: u64,
     /// Beats, bars and tempo.
     pub clock: MusicClock,
@@ -197,21 +197,21 @@ impl Plan {
         self.steering.piano.at(frame + HALF_LATENT, &self.clock)
     }
 
-    /// What returns in the latent that starts at `frame`.
+    /// Returns the earlier phrase that returns in the latent that starts at `frame`.
     #[must_use]
     pub fn earlier(&self, frame: u64) -> Option<Earlier> {
         let begun = self.returns.partition_point(|returning| returning.frame <= frame + HALF_LATENT);
         self.returns[..begun].last().and_then(|returning| returning.earlier)
     }
 
-    /// The chord at a frame.
+    /// Returns the chord at a frame.
     #[must_use]
     pub fn chord_at(&self, frame: u64) -> Chord {
         self.chords[self.index_at(frame)].chord
     }
 
-    /// The first chord that begins after a frame, if it does within 1.5 s. Later ones may not be planned yet, and whether they
-    /// are must not make a difference.
+    /// Returns the first chord that begins within 1.5 s after a frame. Later ones are ignored, so that the result does not
+    /// depend on how far ahead the plan reaches.
     #[must_use]
     pub fn chord_after(&self, frame: u64) -> Option<PlannedChord> {
         let next = self.chords.get(self.chords.partition_point(|planned| planned.frame <= frame)).copied();

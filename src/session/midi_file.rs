@@ -66,7 +66,7 @@ impl MidiFile {
         }
     }
 
-    /// Adds what the network's piano plays in a latent, in place of what it was to play from there on; call in order.
+    /// Adds the notes of a latent, replacing those generated earlier from its start on; call in order.
     pub(super) fn hear(&mut self, heard: &Heard) {
         self.piano.hear(heard);
     }
@@ -99,7 +99,7 @@ impl MidiFile {
         }
     }
 
-    /// Mutes voices from a frame on, or no longer. The notes that begin there may have come first.
+    /// Mutes or unmutes voices from a frame on. Notes that begin at that frame may already have been added.
     fn mute(&mut self, frame: u64, param: Param, on: bool) {
         let voices = match param {
             Param::MuteBass => &[Voice::Bass][..],

@@ -7,9 +7,9 @@ use crate::music::temperature::effective_guidance;
 pub(super) const HIDDEN: f64 = -1e9;
 /// Top-p threshold for sampling keys.
 const TOP_P: f64 = 0.95;
-/// Temperature of the keys at a temperature of 1.
+/// Sampling temperature of keys when the parameter `temperature` is 1.
 const BASE_TEMPERATURE: f64 = 0.9;
-/// Exponent that maps the temperature to that of timing, and its maximum, which keep attacks and the beat stable.
+/// Exponent that maps the temperature to that of timing, and the latter's maximum; both keep onsets on the beat.
 const TIMING: (f64, f64) = (0.15, 0.95);
 /// Share of the guidance beyond 1 that applies to keys; a larger share makes them repetitive.
 const GUIDANCE_SHARE: f64 = 0.2;
@@ -21,7 +21,7 @@ pub(super) struct Sampling {
     pub harmony: f64,
     /// Temperature of offsets and ends.
     pub time: f64,
-    /// Temperature of voices, velocities, durations and the pedal; below 1, melodies fall silent and touch becomes even.
+    /// Temperature of voices, velocities, durations and the pedal; below 1, melodies fade out and the touch becomes even.
     pub touch: f64,
     /// Guidance scale for keys; 1 means none.
     pub guidance: f64,
@@ -49,12 +49,12 @@ impl Sampling {
     }
 }
 
-/// Chooses a class by a number from 0 to 1.
+/// Samples a class, given a uniform random number.
 pub(super) fn choose(logits: &[f64], temperature: f64, dice: f64) -> usize {
     pick(&chances(logits, temperature), dice)
 }
 
-/// Chooses among the likeliest classes, which together have [`TOP_P`] of the probability.
+/// Samples among the likeliest classes, which together have [`TOP_P`] of the probability.
 pub(super) fn choose_likely(logits: &[f64], temperature: f64, dice: f64) -> usize {
     let mut chances = chances(logits, temperature);
     let mut order: Vec<usize> = (0..chances.len()).collect();

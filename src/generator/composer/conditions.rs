@@ -1,4 +1,4 @@
-//! What the composer is given of a frame, from the plan.
+//! The composer's conditions for a frame, from the plan.
 
 use crate::generator::LATENT_FRAMES;
 use crate::generator::notes::{FINE_WIDTH, FRAME_WIDTH, OFFSETS};
@@ -12,7 +12,7 @@ const VALUES: usize = 51;
 /// Groups with a mask: twelve of the frame, then three of each offset.
 const GROUPS: usize = 15;
 const _: () = assert!(VALUES + GROUPS == FRAME_WIDTH, "the layout has its width");
-/// Tempi beyond these are as unknown to the network as these.
+/// Range of tempi in the training data; the network is given nothing outside it.
 const TEMPO_BPM: std::ops::RangeInclusive<f64> = 25.0..=300.0;
 
 /// The groups: first value and mask, in the network's order.
@@ -41,7 +41,7 @@ pub(super) struct FrameConditions {
 }
 
 impl FrameConditions {
-    /// Everything unknown.
+    /// All unknown.
     pub(super) const UNKNOWN: Self = Self { frame: [0.0; FRAME_WIDTH], fine: [[0.0; FINE_WIDTH]; OFFSETS] };
 
     /// What a plan requests of the latent that starts at `frame`.

@@ -1,17 +1,17 @@
-//! The composer's chance.
+//! The composer's random numbers.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::music::plan::Earlier;
 
-/// Distinguishes the composer's chance from the noise of the pianist under the same seed.
+/// Separates the composer's random numbers from the pianist's noise under the same seed.
 const COMPOSER: u64 = 0x636f_6d70_6f73_6572;
 
-/// Numbers for one latent, evenly spread over 0..1. They depend on the seed and the latent alone, so a changed plan meets
-/// the same chance.
+/// Uniform random numbers from 0 to 1 for one latent. They depend only on the seed and the latent, so a changed plan gets
+/// the same ones.
 ///
-/// Where an earlier phrase returns, its latents meet the chance of that phrase, as many of them as its share.
+/// Where an earlier phrase returns, a fraction of its latents, the phrase's share, gets the numbers of that phrase.
 pub(super) fn dice(seed: u64, latent: u64, earlier: Option<Earlier>) -> impl FnMut() -> f64 {
     let mut own = stream(seed, latent);
     let again = unit(&mut own);
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_returning_phrase_meets_its_chance_again() {
+    fn a_returning_phrase_gets_the_same_numbers() {
         assert_eq!(first(1, 50, 1.0), dice(1, 10, None)());
         let recalled = (50..1050).filter(|latent| first(1, *latent, 0.6) == dice(1, latent - 40, None)()).count();
         assert!((550..650).contains(&recalled), "{recalled}");

@@ -1,13 +1,13 @@
-//! Hands and foot: which keys are down, and which strings the pedal sustains, frame by frame.
+//! The state of keyboard and pedal: which keys are down, and which strings the pedal sustains, frame by frame.
 
 use crate::generator::notes::{KEYS, NO_MELODY, OFFSETS, Pedal, SOUNDING_WIDTH, WrittenNote};
 use crate::mel::LATENTS_PER_SECOND;
 
-/// Seconds for which the pedal sustains a string at most.
+/// Maximum time the pedal sustains a string, in seconds.
 const LONGEST_SUSTAIN: f64 = 4.0;
-/// Seconds in which what the network is given of a key falls to 1/e of the way to its lowest level.
+/// Time constant of the decay of a sounding key's level, in seconds.
 const DECAY: f64 = 1.0;
-/// The lowest level of a sounding key.
+/// The level that a sounding key decays to.
 const LOWEST: f64 = 0.25;
 /// A frame that never comes.
 const NEVER: i64 = i64::MAX;
@@ -15,11 +15,11 @@ const NEVER: i64 = i64::MAX;
 /// A key and its string. Frames count latents from the start of the performance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
-    /// The frame after the one in which it was struck.
+    /// The frame after the key was struck.
     struck: i64,
-    /// The first frame in which it is up again.
+    /// The first frame in which the key is up again.
     up: i64,
-    /// The first frame in which its string is damped.
+    /// The first frame in which the string is damped.
     damped: i64,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Keyboard {
     keys: [Key; KEYS],
     /// The last key of the melody; [`NO_MELODY`] before the first.
     pub melody: u8,
-    /// What the pedal did in the last frame.
+    /// The pedal action of the last frame.
     pub pedal: Pedal,
 }
 
@@ -52,7 +52,7 @@ impl Keyboard {
         }
     }
 
-    /// Moves the pedal in a frame. Where it is lifted, the strings of keys that are up are damped.
+    /// Moves the pedal in a frame. Lifting it damps the strings of keys that are up.
     pub(super) fn move_pedal(&mut self, frame: u64, pedal: Pedal) {
         self.pedal = pedal;
         if pedal == Pedal::Down {
@@ -66,8 +66,8 @@ impl Keyboard {
         }
     }
 
-    /// What sounds at the start of a frame: keys held, then strings that only the pedal sustains, each from 1 where that
-    /// began towards [`LOWEST`].
+    /// Levels of the keys held at the start of a frame, then of the strings that only the pedal sustains; each decays from
+    /// 1 towards [`LOWEST`].
     pub(super) fn sounding(&self, frame: u64, out: &mut [f32]) {
         let frame = frame as i64;
         let level = |since: i64| {

@@ -1,5 +1,5 @@
-//! What was played, and the memory that the composer is given of it: the notes at this place in earlier bars, and those
-//! of the phrase that returns.
+//! The history of notes, and the composer's memory of it: the notes at the same position in earlier bars, and those of
+//! the phrase that returns.
 
 use std::collections::VecDeque;
 
@@ -11,16 +11,16 @@ use crate::mel::HOP;
 use crate::music::clock::MusicClock;
 use crate::music::plan::Plan;
 
-/// Most frames remembered: almost six minutes. A phrase that was played before cannot be recalled.
+/// Maximum frames remembered: almost six minutes. Phrases older than that cannot be recalled.
 const CAPACITY: usize = 4096;
 /// Columns of a slot, after the struck keys of each voice.
 const OFFSET_COLUMN: usize = VOICES * KEYS;
 const VELOCITY_COLUMN: usize = OFFSET_COLUMN + OFFSETS;
 const DURATION_COLUMN: usize = VELOCITY_COLUMN + VELOCITIES + 1;
 const _: () = assert!(DURATION_COLUMN + DURATIONS == SLOT_WIDTH);
-/// Weight of a struck key in the frame that its place nearly falls into.
+/// Weight of a struck key in the neighbouring frame closest to its position.
 const NEIGHBOUR: f32 = 0.5;
-/// Frames by which places are moved, so that rounding moves none of them to the frame before.
+/// Offset added to positions, in frames, so that rounding errors move none of them to the previous frame.
 const EPSILON: f64 = 1e-6;
 /// The slot of the phrase that returns.
 const RECALL: usize = SLOTS - 1;
@@ -29,7 +29,7 @@ const RECALL: usize = SLOTS - 1;
 #[derive(Debug, Clone)]
 struct Past {
     latent: u64,
-    /// Beats at which its offsets lie.
+    /// The positions of its offsets in beats.
     beats: [f64; OFFSETS],
     written: WrittenFrame,
 }
@@ -56,7 +56,7 @@ impl Memory {
         first
     }
 
-    /// Writes the memory of a frame: for every slot, the counts of what was struck.
+    /// Writes the memory for a frame: for every slot, counts of the notes struck.
     pub(super) fn fill(&self, latent: u64, plan: &Plan, out: &mut [f32]) {
         out[..MEMORY_WIDTH].fill(0.0);
         let (slots, recall) = out[..MEMORY_WIDTH].split_at_mut(RECALL * SLOT_WIDTH);
@@ -70,7 +70,7 @@ impl Memory {
         }
     }
 
-    /// Notes whose place `lag` beats later is in a frame or next to it.
+    /// Adds notes whose position `lag` beats later is in the frame or next to it.
     fn fill_lag(&self, latent: u64, lag: f64, clock: &MusicClock, slot: &mut [f32]) {
         let start = latent * LATENT_FRAMES;
         let from = clock.beat_at(start.saturating_sub(LATENT_FRAMES)) - lag;
@@ -84,7 +84,7 @@ impl Memory {
         }
     }
 
-    /// The notes of an earlier frame and those next to it.
+    /// Adds the notes of an earlier frame and of its neighbours.
     fn fill_recall(&self, source: u64, slot: &mut [f32]) {
         let first = self.0.partition_point(|past| past.latent + 1 < source);
         for past in self.0.range(first..).take_while(|past| past.latent <= source + 1) {
@@ -96,7 +96,7 @@ impl Memory {
     }
 }
 
-/// Counts a note at a place in a slot of frame `latent`, if the place is in that frame or nearly so.
+/// Counts a note in a slot of frame `latent`, if its position is in that frame or in the nearer half of a neighbour.
 fn put(slot: &mut [f32], note: WrittenNote, place: f64, latent: u64) {
     let frame = place.floor();
     let within = place - frame;

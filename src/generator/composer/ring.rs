@@ -10,7 +10,7 @@ const HIDDEN: f32 = -1e9;
 pub(super) struct Cursor {
     /// Number of frames written; the position of the next.
     pub position: u64,
-    /// The first position it can attend to; equal to `position` on a fresh start.
+    /// The first position it can attend to; equal to `position` after a restart.
     pub begin: u64,
 }
 

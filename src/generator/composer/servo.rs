@@ -4,21 +4,21 @@ use crate::generator::notes::{KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, Writ
 use crate::mel::LATENTS_PER_SECOND;
 use crate::music::conditions::Conditions;
 
-/// Window lengths, in frames, over which the notes are compared with the targets: 4 s and 16 s.
+/// Windows, in frames, over which the notes are compared with the targets: 4 s and 16 s.
 const SPANS: [u64; 2] = [47, 188];
-/// Frames kept: the longest span, and as far as a rollback reaches.
+/// Frames kept: the longest window plus the longest rollback.
 const CAPACITY: usize = 256;
-/// Nats on the end of a frame for each factor e by which there are too many notes, for each span.
+/// Nats added to the end-of-frame logit, per window, for each factor of e too many notes.
 const GAIN: f64 = 2.0;
-/// Largest change of the end's logit.
+/// Maximum bias of the end-of-frame logit.
 const MAX_BIAS: f64 = 3.0;
-/// Nats per semitone for each semitone that the mean is off, and the largest slope.
+/// Slope over the keys, in nats per semitone, for each semitone of error in the mean; and its maximum.
 const TILT: (f64, f64) = (0.02, 0.12);
-/// Nats per class of velocities for each unit by which the mean velocity is off, and the largest slope.
+/// Slope over the velocity classes, in nats per class, for each unit of error in the mean velocity; and its maximum.
 const LEVEL: (f64, f64) = (0.03, 0.3);
-/// Notes per second added to both sides, so that rests do not count for too much.
+/// Notes per second added to both rates before they are compared, so that rests do not dominate.
 const SMOOTHING: f64 = 0.7;
-/// Frames after which the loop is fully closed.
+/// Frames over which the loop is gradually closed at the start.
 const CLOSING_FRAMES: f64 = 24.0;
 /// Minimum number of notes for a meaningful mean.
 const MIN_NOTES: f64 = 3.0;
@@ -34,11 +34,11 @@ struct Sums {
 /// Biases added to the logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Bias {
-    /// To the end of the frame.
+    /// Of the end of the frame.
     pub end: f64,
-    /// To each key, per semitone from the middle.
+    /// Of each key, per semitone from the middle.
     pub tilt: f64,
-    /// To each class of velocities, per class from the middle.
+    /// Of each velocity class, per class from the middle.
     pub level: f64,
 }
 
@@ -63,8 +63,7 @@ impl Default for Servo {
 }
 
 impl Servo {
-    /// Begins a position: what was played there before counts no more. `begin` is the first position of the
-    /// performance.
+    /// Begins a position and discards what was counted there before. `begin` is the first position of the performance.
     pub(super) fn begin(&mut self, position: u64, begin: u64, asked: &Conditions) -> Bias {
         self.0[position as usize % CAPACITY] = Sums::default();
         let played = |span: u64| {
@@ -74,14 +73,14 @@ impl Servo {
                 (Sums { count: sums.count + count, note: sums.note + note, velocity: sums.velocity + velocity }, frames)
             })
         };
-        let trust = ((position - begin) as f64 / CLOSING_FRAMES).min(1.0);
+        let closed = ((position - begin) as f64 / CLOSING_FRAMES).min(1.0);
         let end = asked.density.map_or(0.0, |density| {
             let biases = SPANS.map(|span| {
                 let (sums, frames) = played(span);
                 let rate = sums.count * LATENTS_PER_SECOND / frames.max(1) as f64;
                 GAIN * ((rate + SMOOTHING) / (f64::from(density) + SMOOTHING)).ln()
             });
-            biases.iter().sum::<f64>().clamp(-MAX_BIAS, MAX_BIAS) * trust
+            biases.iter().sum::<f64>().clamp(-MAX_BIAS, MAX_BIAS) * closed
         });
         let (sums, _) = played(SPANS[0]);
         let slope = |asked: Option<f32>, sum: f64, (gain, most): (f64, f64)| match asked {
@@ -105,7 +104,7 @@ impl Servo {
 mod tests {
     use super::*;
 
-    /// The bias after 100 frames with so many equal notes each.
+    /// The bias after 100 frames with this many equal notes each.
     fn after(notes: usize, note: WrittenNote, asked: &Conditions) -> Bias {
         let mut servo = Servo::default();
         for position in 0..100 {

@@ -10,7 +10,7 @@ use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use super::{ModelError, Port, Runtime, stateful};
 
-/// Most numbers in an input or output: a gibibyte.
+/// Maximum elements of an input or output: a gibibyte.
 const MAX_ELEMENTS: u64 = 1 << 28;
 
 /// A network with fixed shapes. Inputs stay as they were until they are written again.
@@ -22,8 +22,8 @@ pub struct Graph {
     inputs: Vec<(String, Tensor<f32>)>,
     outputs: Vec<(String, Vec<f32>)>,
     writes_in_place: bool,
-    /// Holds the tensors that the runtime writes outputs to, if it can. Left to make new ones, ort 2.0.0-rc.14 loses the type
-    /// information of each: 2.5 kB for every latent.
+    /// Holds the tensors that the runtime writes outputs to, if it can. When the runtime allocates them instead, ort
+    /// 2.0.0-rc.14 leaks the type information of each: 2.5 kB per latent.
     options: Option<RunOptions<HasSelectedOutputs>>,
 }
 
@@ -37,8 +37,8 @@ impl Graph {
     /// Opens a graph from the bytes of the file `path`. [`Graph::expect`] must follow before it can run.
     pub(super) fn load(runtime: &Runtime, bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
         let commit = || -> ort::Result<Session> {
-            // Every graph is small and runs alone: more threads cost more than they give. Flushing of denormals stays
-            // off, for it would depend on the thread that runs the graph; see `flush`.
+            // The graphs are small and run one at a time, so more threads would cost more than they save. Flushing of
+            // denormals stays off, since its effect would depend on the thread that runs the graph; see `flush`.
             Session::builder(runtime.environment())?
                 .with_optimization_level(GraphOptimizationLevel::All)
                 .unwrap_or_else(|error| error.recover())
@@ -53,16 +53,16 @@ impl Graph {
         Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), writes_in_place, options: None })
     }
 
-    /// The shape of the input `state`, as the graph has it; empty when it has none.
+    /// The shape of the graph's input `state`; empty if it has none.
     pub(super) fn state_shape(&self) -> Vec<usize> {
         let state = self.session.inputs().iter().find(|outlet| outlet.name() == "state");
         state.and_then(|outlet| fixed_shape(outlet.dtype())).unwrap_or_default()
     }
 
-    /// Fixes the order of inputs and outputs, and makes room for them.
+    /// Fixes the order of inputs and outputs, and allocates them.
     ///
     /// # Errors
-    /// When one of them is missing, is not of that shape, or the graph wants more.
+    /// When one of them is missing or has another shape, or when the graph has more.
     pub(super) fn expect(&mut self, inputs: &[Port], outputs: &[Port]) -> Result<(), ModelError> {
         self.check("input", inputs, self.session.inputs())?;
         self.check("output", outputs, self.session.outputs())?;
@@ -90,7 +90,7 @@ impl Graph {
         };
         for port in expected {
             let shape = format!("{:?}", port.shape);
-            // The state's shape is the file's own word.
+            // The shape of the state comes from the file itself.
             let numbers = port.shape.iter().fold(1u64, |numbers, size| numbers.saturating_mul(*size as u64));
             if numbers > MAX_ELEMENTS {
                 return wrong(&port.name, format!("with at most {MAX_ELEMENTS} elements"), shape);
@@ -110,12 +110,12 @@ impl Graph {
         }
     }
 
-    /// An input, by its place in the expected order.
+    /// An input, by its index in the expected order.
     pub fn input(&mut self, index: usize) -> &mut [f32] {
         self.inputs[index].1.extract_tensor_mut().1
     }
 
-    /// An output of the last run, by its place in the expected order.
+    /// An output of the last run, by its index in the expected order.
     #[must_use]
     pub fn output(&self, index: usize) -> &[f32] {
         &self.outputs[index].1
@@ -131,10 +131,10 @@ impl Graph {
         (self.inputs[input].1.extract_tensor_mut().1, &self.outputs[output].1)
     }
 
-    /// Works out the outputs from the inputs.
+    /// Computes the outputs from the inputs.
     ///
     /// # Errors
-    /// When the runtime fails, or before its inputs and outputs were said; the outputs are then those of the last good run.
+    /// When the runtime fails, or before [`Graph::expect`]; the outputs are then those of the last successful run.
     pub fn run(&mut self) -> Result<(), ModelError> {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
@@ -165,12 +165,12 @@ impl Graph {
     }
 }
 
-/// Replaces subnormal numbers by zero: decaying states would otherwise slow arithmetic down permanently.
+/// Replaces subnormal numbers with zero: decaying states would otherwise slow arithmetic down permanently.
 fn flush(value: f32) -> f32 {
     if value.is_subnormal() { 0.0 } else { value }
 }
 
-/// The shape of a float tensor without open dimensions.
+/// The shape of a float tensor without dynamic dimensions.
 fn fixed_shape(kind: &ValueType) -> Option<Vec<usize>> {
     match kind {
         ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {

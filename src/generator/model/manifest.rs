@@ -15,7 +15,7 @@ use crate::units::SAMPLE_RATE;
 
 /// Supported version of `model.toml`.
 pub const SCHEMA: u64 = 3;
-/// Latents by which a rollback must be able to exceed the window.
+/// Minimum number of slots beyond the window, for rollbacks of as many latents.
 pub const ROLLBACK: usize = 32;
 
 /// The contract between a trained model and Melos.
@@ -76,7 +76,7 @@ struct PianistLayout {
 /// Dimensions of the composer's transformer and its KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Context {
-    /// Numbers that describe a frame.
+    /// Width of a frame's representation.
     pub width: usize,
     /// Frames visible to a step, including itself.
     pub window: usize,

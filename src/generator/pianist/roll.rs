@@ -1,4 +1,4 @@
-//! The piano roll: what keys and strings do, hop by hop.
+//! The piano roll: the state of keys and strings, hop by hop.
 
 use crate::generator::notes::{CHANNELS, KEYS, LIFT, OFFSETS, Pedal, ROLL_WIDTH, WrittenFrame, WrittenNote};
 use crate::mel::HOP;
@@ -6,13 +6,13 @@ use crate::units::SAMPLE_RATE;
 
 /// Seconds of a hop.
 const HOP_SECONDS: f64 = HOP as f64 / SAMPLE_RATE as f64;
-/// Time constants of what sounds, in seconds: young and old.
+/// Decay time constants of the channels young and old, in seconds.
 const YOUNG: f64 = 0.25;
 const OLD: f64 = 1.5;
-/// Seconds for which the pedal sustains a string at most.
+/// Maximum time the pedal sustains a string, in seconds.
 const LONGEST_SUSTAIN: f64 = 4.0;
 
-/// A string; times in hops from the start of the performance.
+/// A sounding string; times in hops from the start of the performance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Sound {
     struck: u64,
@@ -54,7 +54,7 @@ impl Strings {
 
     fn strike(&mut self, hop: u64, note: WrittenNote, row: &mut [f32]) {
         let key = usize::from(note.key);
-        // A key that is still down rises to be struck again.
+        // A key that is still down is released before it is struck again.
         if self.keys[key].is_some_and(|sound| sound.key_up > hop as f64) {
             row[5 * KEYS + key] = 1.0;
         }
@@ -64,12 +64,12 @@ impl Strings {
         self.keys[key] = Some(Sound { struck: hop, velocity, key_up, damped: false });
     }
 
-    /// Writes what sounds in a hop, and damps what has ended by then.
+    /// Writes the strings sounding in a hop, and damps those that have ended.
     fn sound(&mut self, hop: u64, row: &mut [f32]) {
         for (key, slot) in self.keys.iter_mut().enumerate() {
             let Some(sound) = slot else { continue };
             let place = hop as f64;
-            // A moment is shared between the two hops around it, the nearer one more.
+            // An event between two hops is distributed over both by linear interpolation.
             let rise = 1.0 - (sound.key_up - place).abs();
             let rising = &mut row[5 * KEYS + key];
             *rising = rising.max(rise.max(0.0) as f32);

@@ -63,7 +63,7 @@ impl Istft {
         self.spectrum[BINS - 1].im = 0.0;
         self.fft
             .process_with_scratch(&mut self.spectrum, &mut self.samples, &mut self.scratch)
-            .expect("the buffers were made by the plan, and the ends are real");
+            .expect("the buffers have the plan's sizes, and DC and Nyquist are real");
         for (sample, weight) in self.samples.iter_mut().zip(&self.window) {
             *sample *= weight;
         }

@@ -1,4 +1,4 @@
-//! The network's piano: its notes, and its pedal as controller 64.
+//! The network's piano: its notes, and the sustain pedal as controller 64.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub(super) struct Piano {
 }
 
 impl Piano {
-    /// Adds a latent. What was to come from its first frame on is replaced.
+    /// Adds a latent, replacing everything from its first frame on.
     pub(super) fn hear(&mut self, heard: &Heard) {
         self.notes.retain(|(start, ..)| *start < heard.from);
         self.pedal.retain(|(frame, _)| *frame < heard.from);
@@ -51,7 +51,7 @@ impl Piano {
         self.mutes.push((frame, on));
     }
 
-    /// Its messages within some frames. A key that is struck again ends the note before.
+    /// Its messages within a range of frames. A key that is struck again ends its previous note.
     pub(super) fn messages(&self, frames: &Range<u64>) -> Vec<(u64, MidiMessage)> {
         let mut messages = Vec::new();
         let mut down = false;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latent_replaces_what_was_to_come_and_a_key_struck_again_ends_the_note_before() {
+    fn a_latent_replaces_later_notes_and_a_key_struck_again_ends_its_previous_note() {
         let mut piano = Piano::default();
         piano.hear(&heard(0, Pedal::Down, &[(0, 39), (4, 39)]));
         piano.hear(&heard(4096, Pedal::Down, &[(0, 50)]));

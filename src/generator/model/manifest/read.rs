@@ -18,7 +18,7 @@ const WIDTH: RangeInclusive<i64> = 1..=1 << 16;
 const MEMORY: u64 = 1 << 28;
 /// Largest network file.
 const BYTES: RangeInclusive<i64> = 0..=4 << 30;
-/// Digits of a SHA-256.
+/// Hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
 
 pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>> {
@@ -167,7 +167,7 @@ fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static st
     }
 }
 
-/// A number above 0 that must be there.
+/// Takes a required number above 0.
 fn number(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str) -> f64 {
     match table.take(key) {
         Some(field) => match field.number() {
