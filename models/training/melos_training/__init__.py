@@ -1,1 +1,1 @@
-"""Training of the Melos networks: VAE, vocoder and latent transformer, and their export to ONNX."""
+"""Training of the Melos networks (composer, pianist with its prior, and vocoder) and their export to ONNX."""

@@ -24,7 +24,7 @@ EXPORTED_PARTS = ("composer", "pianist", "prior", "vocoder")
 
 
 def _add_training(commands: Any, name: str) -> None:
-    command = commands.add_parser(name, help=f"train the {name}, or train it on")
+    command = commands.add_parser(name, help=f"train the {name}, or resume its training")
     command.add_argument("--recipe", type=Path, help="TOML file that describes the training; options take precedence")
     command.add_argument("--shards", type=Path, nargs="+", help="folders of `melos-corpus prepare`")
     command.add_argument("--out", type=Path, help="checkpoint, resumed if it exists; metrics are written beside it")
@@ -32,9 +32,9 @@ def _add_training(commands: Any, name: str) -> None:
     budget.add_argument("--minutes", type=float, help="training time over all resumed runs")
     budget.add_argument("--steps", type=int, help="training steps over all resumed runs")
     command.add_argument("--device", help="auto (a CUDA device if there is one), cpu, cuda, cuda:1, …")
-    command.add_argument("--rate", type=float, help="highest learning rate; lower to train finished weights on")
+    command.add_argument("--rate", type=float, help="peak learning rate; use a lower one to fine-tune finished weights")
     command.add_argument("--seed", type=int)
-    command.add_argument("--every", type=int, help="steps between two lines of the metrics")
+    command.add_argument("--every", type=int, help="steps between lines of the metrics")
     command.add_argument("--threads", type=int)
     if name == "pianist":
         command.add_argument("--pianos", nargs="+", metavar="NAME", help="the pianos of the shards, in order")
@@ -47,14 +47,14 @@ def _arguments() -> dict[str, Any]:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in RUNS:
         _add_training(commands, name)
-    command = commands.add_parser("describe", help="print the run of a checkpoint as the TOML file that describes it")
+    command = commands.add_parser("describe", help="print the configuration of a checkpoint as a TOML file")
     command.add_argument("checkpoint", type=Path)
-    command = commands.add_parser("plot", help="draw metrics over the steps")
+    command = commands.add_parser("plot", help="plot metrics over the steps")
     command.add_argument("files", type=Path, nargs="+", help="metrics (.jsonl), each beside its checkpoint")
     command.add_argument("--out", type=Path, required=True, help="picture: .png, .svg or .pdf")
-    command = commands.add_parser("adopt", help="make checkpoints of a published model, to train it on")
+    command = commands.add_parser("adopt", help="turn a published model into checkpoints for further training")
     command.add_argument("--model", type=Path, required=True, help="folder of the ONNX files")
-    command.add_argument("--identity", type=Path, required=True, help="the identity file that it was exported with")
+    command.add_argument("--identity", type=Path, required=True, help="the identity file used for its export")
     command.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     command.add_argument("--threads", type=int, default=1)
     command = commands.add_parser("export", help="write a model's ONNX files")
@@ -62,15 +62,15 @@ def _arguments() -> dict[str, Any]:
         command.add_argument(f"--{part}", type=Path, required=True, help=f"the {part}'s checkpoint")
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--threads", type=int, default=1)
-    command.add_argument("--shards", type=Path, nargs="+", required=True, help="of the pianist, for test vectors")
-    command.add_argument("--library", type=Path, required=True, help="of the composer, for test vectors")
-    command.add_argument("--identity", type=Path, required=True, help="TOML file of name, licence, attribution")
-    command.add_argument("--commit", default="unknown", help="the commit that trained")
+    command.add_argument("--shards", type=Path, nargs="+", required=True, help="the pianist's shards, for test vectors")
+    command.add_argument("--library", type=Path, required=True, help="the composer's library, for test vectors")
+    command.add_argument("--identity", type=Path, required=True, help="TOML file with name, licence and attribution")
+    command.add_argument("--commit", default="unknown", help="the commit of the training code")
     return vars(parser.parse_args())
 
 
 def train(run: Run) -> None:
-    """Trains what a run describes, together with the processes that `torchrun` started, if any."""
+    """Trains a run, together with the other processes started by `torchrun`, if any."""
     torch.set_num_threads(run.threads)
     with team.joined(device.choose(run.device)) as members:
         if isinstance(run, PianistRun):
@@ -88,12 +88,12 @@ def train(run: Run) -> None:
 
 
 def describe(path: Path) -> None:
-    """Prints the run of a checkpoint."""
+    """Prints the configuration of a checkpoint."""
     saved = checkpoint.read(path)
     if saved is None:
-        raise SettingsError(f"{path}: there is no such checkpoint")
+        raise SettingsError(f"{path}: no such checkpoint")
     if "run" not in saved:
-        raise SettingsError(f"{path}: carries no run: its weights were adopted, or an older version trained them")
+        raise SettingsError(f"{path}: no configuration: its weights were adopted, or trained by an older version")
     print(f"# {saved['step']} steps in {saved['spent'] / 60:.1f} minutes")
     print(written(saved["run"]), end="")
 
@@ -118,7 +118,7 @@ def _run(command: str, options: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Runs the command line; errors in it or in a file are reported in one line, without a traceback."""
+    """Runs the command line; errors in it or in a file are reported on one line, without a traceback."""
     options = _arguments()
     try:
         _run(options.pop("command"), options)

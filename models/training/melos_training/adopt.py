@@ -12,8 +12,8 @@ from .model import Model
 def adopt(model: Path, identity: Path, out: Path) -> None:
     """Writes `composer.pt`, `pianist.pt`, `prior.pt` and `vocoder.pt` into the folder `out` from the files of `model`.
 
-    `identity` is the file it was exported with: it knows what the pianos were called in training. The checkpoints hold
-    no optimizer and have spent no time: `--minutes` counts from here.
+    `identity` is the file used for its export, which contains the names of the pianos in training. The checkpoints have
+    no optimizer state and no time spent: `--minutes` counts from zero.
     """
     published = Model(model)
     run = {"network": "pianist", "latent": published.latent, "pianos": published.trained_as(identity)}

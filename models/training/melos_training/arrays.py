@@ -1,4 +1,4 @@
-"""What arrays are called in signatures; docstrings say their shapes."""
+"""Array types for signatures; docstrings give the shapes."""
 
 from typing import Any, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not at all."""
+"""Checkpoints, written atomically."""
 
 from pathlib import Path
 from typing import Any
@@ -8,21 +8,21 @@ from torch import nn
 
 Checkpoint = dict[str, Any]
 """
-`model` and `average`: the weights, and their exponential average, which is evaluated and exported.
+`model` and `average`: the weights, and their exponential moving average, which is evaluated and exported.
 `step`, `spent`: steps, and seconds of training, over all runs.
 `optimizer`, `run`, `precision`, `pending`, `processes`: what resuming needs; absent from adopted weights.
 """
 
 
 def save(value: Checkpoint, path: Path) -> None:
-    """`torch.save` that leaves either the old or the new file."""
+    """An atomic `torch.save`."""
     temporary = path.with_suffix(".tmp")
     torch.save(value, temporary)
     temporary.replace(path)
 
 
 def read(path: Path) -> Checkpoint | None:
-    """The checkpoint, its tensors in memory; `None` if there is no file."""
+    """Reads a checkpoint into main memory; `None` if there is no file."""
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
 

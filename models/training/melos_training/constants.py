@@ -1,4 +1,4 @@
-"""The numbers that preparing, training and playing share; the Rust sources own them (`contract.json`)."""
+"""Constants shared by preparation, training and playing; defined in the Rust sources (`contract.json`)."""
 
 import math
 
@@ -17,7 +17,7 @@ MEL_FLOOR: float = _MEL["floor"]
 LOG_FLOOR = math.log(MEL_FLOOR)
 FRAMES_PER_SECOND = SAMPLE_RATE / HOP
 
-# How networks see a log-mel: (x - MEL_MEAN) / MEL_SCALE.
+# Normalisation of log-mels for the networks: (x - MEL_MEAN) / MEL_SCALE.
 MEL_MEAN = -5.5
 MEL_SCALE = 3.0
 
@@ -25,12 +25,12 @@ FULL_SCALE = 32_767
 """The 16-bit sample that represents 1 in the shards."""
 
 LATENT_FRAMES: int = _LATENT["mel_frames"]
-"""Mel frames one latent covers."""
+"""Mel frames per latent."""
 
 LOOK_AHEAD: int = CONTRACT["vocoder"]["look_ahead"]
-"""Mel frames the vocoder looks ahead: output frame i of a call belongs to input frame i - LOOK_AHEAD."""
+"""The vocoder's look-ahead in mel frames: output frame i of a call belongs to input frame i - LOOK_AHEAD."""
 ROLLBACK: int = CONTRACT["transformer"]["rollback"]
-"""Latents that the daemon keeps beyond the attention window, to decide them again."""
+"""Latents that the daemon keeps beyond the attention window, for rollbacks."""
 
 NEPER_DB = 20 / math.log(10)
 """Decibels in one unit of natural-log magnitude."""
@@ -45,17 +45,17 @@ CONDITION_COUNT: int = _CONDITIONS["count"]
 ANCHORS: dict[str, tuple[float, float]] = {
     emotion["name"]: (emotion["valence"], emotion["arousal"]) for emotion in CONTRACT["emotions"]
 }
-"""Valence and arousal of the eight names."""
+"""Valence and arousal of the eight emotions."""
 EMOTIONS: tuple[str, ...] = tuple(ANCHORS)
 
 
 def scaled_density(onsets_per_second: float) -> float:
-    """A density as the networks see it."""
+    """A density, scaled for the networks."""
     scale = _CONDITIONS["density"]
     return float((math.log1p(onsets_per_second) - scale["middle"]) / scale["width"])
 
 
 def scaled_loudness(velocity: float) -> float:
-    """A mean MIDI velocity as the networks see it."""
+    """A mean MIDI velocity, scaled for the networks."""
     scale = _CONDITIONS["loudness"]
     return float((velocity - scale["middle"]) / scale["width"])

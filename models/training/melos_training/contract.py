@@ -1,4 +1,4 @@
-"""The numbers that playing and training share: what `melos contract --json` prints, kept beside this file."""
+"""Constants shared by playing and training: the output of `melos contract --json`, stored beside this file."""
 
 import json
 from importlib.resources import files

@@ -11,16 +11,16 @@ from .arrays import Array, Floats
 from .constants import FULL_SCALE, HOP, N_FFT, SAMPLE_RATE
 
 QUIET = 0.01
-"""Windows of audio that stay below this are drawn again."""
+"""Windows of audio with a lower peak are drawn again."""
 
 
 class NoShards(Exception):
-    """Nothing to train on or to measure with."""
+    """There are no shards for training or evaluation."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One rendered copy of a piece."""
+    """One rendering of a piece."""
 
     path: Path
     frames: int
@@ -34,19 +34,19 @@ class Shard:
         """Rows `start..stop` of a tensor as an array."""
         with safe_open(str(self.path), framework="numpy") as file:
             rows = file.get_slice(name)
-            # A slice of nothing is refused.
+            # safetensors refuses empty slices.
             if not rows.get_shape()[0]:
                 return file.get_tensor(name)
             return rows[start : rows.get_shape()[0] if stop is None else stop]
 
     def sound(self, start: int, frames: int) -> Floats:
-        """The audio from hop `start` on that holds `frames` uncentred STFT frames: [(frames - 1) * 512 + 2048]."""
+        """The audio of `frames` uncentred STFT frames from hop `start` on: [(frames - 1) * 512 + 2048]."""
         first = start * HOP
         samples = self.read("audio", first, first + (frames - 1) * HOP + N_FFT)
         return samples.astype(np.float32) / FULL_SCALE
 
     def metadata(self) -> dict[str, str]:
-        """Corpus, piece and so on, as text."""
+        """The shard's metadata, such as corpus and piece."""
         with safe_open(str(self.path), framework="numpy") as file:
             return file.metadata()
 
@@ -57,9 +57,9 @@ def _inspect(path: Path) -> Shard:
 
 
 class Shards:
-    """All shards of one split under some folders. `melos-corpus` may still be writing: `refresh` finds new ones.
+    """All shards of one split in several folders. `refresh` finds those that `melos-corpus` has written since.
 
-    Those named in `order` come first, in that order: a resumed training then draws what it would have drawn.
+    Those named in `order` come first, in that order, so that a resumed training draws the same windows.
     """
 
     def __init__(
@@ -77,18 +77,17 @@ class Shards:
         self._seen: set[Path] = set()
         self._ends = np.zeros(0, np.int64)
         self.refresh()
-        # Folders that hold the same copies, as those of several pianos do, repeat names: the first takes the first
-        # place.
+        # Names repeat when folders contain the same pieces, for example on several pianos; the first folder wins.
         places: dict[str, list[int]] = {}
         for index, name in enumerate(order):
             places.setdefault(name, []).append(index)
         self.shards.sort(key=lambda shard: places[shard.name].pop(0) if places.get(shard.name) else len(order))
         self._measure()
         if gone := places.keys() - {shard.name for shard in self.shards}:
-            print(f"{len(gone)} shards that were trained on are gone, such as {min(gone)}", flush=True)
+            print(f"{len(gone)} shards used so far are missing, such as {min(gone)}", flush=True)
 
     def refresh(self) -> list[Shard]:
-        """Take up shards that appeared since the last call; returns them."""
+        """Adds shards that appeared since the last call, and returns them."""
         paths = sorted(p for f in self.folders for p in f.rglob("*.safetensors") if p not in self._seen)
         self._seen.update(paths)
         new = [_inspect(path) for path in paths]
@@ -101,7 +100,7 @@ class Shards:
         self._ends = np.cumsum([s.frames for s in self.shards], dtype=np.int64)
 
     def order(self) -> list[str]:
-        """Names of the shards in the order in which `draw` numbers them."""
+        """Names of the shards, in the order used by `draw`."""
         return [shard.name for shard in self.shards]
 
     def __len__(self) -> int:
@@ -112,7 +111,7 @@ class Shards:
         return float(self._ends[-1]) * HOP / SAMPLE_RATE / 3600 if len(self) else 0.0
 
     def missing(self) -> NoShards:
-        """The error that names what was not found."""
+        """The error for missing shards."""
         kind = "with audio " if self.needs_audio else ""
         folders = ", ".join(map(str, self.folders))
         return NoShards(
@@ -120,7 +119,7 @@ class Shards:
         )
 
     def draw(self, rng: np.random.Generator) -> Shard:
-        """A random shard, by its length. Raises `NoShards` where there is none."""
+        """Draws a shard with a probability proportional to its length. Raises `NoShards` if there is none."""
         if not self.shards:
             raise self.missing()
         return self.shards[int(np.searchsorted(self._ends, rng.integers(self._ends[-1]), side="right"))]
@@ -135,7 +134,7 @@ def splits(
     valid_frames: int,
     needs_audio: bool = False,
 ) -> tuple[Shards, Shards]:
-    """The shards to train on, those named in `order` first, and the held-out ones; prints how many if `announced`."""
+    """The training shards, those named in `order` first, and the held-out ones; prints their numbers if `announced`."""
     training = Shards(folders, "train", needs_audio=needs_audio, min_frames=frames, order=order)
     valid = Shards(folders, "valid", needs_audio=needs_audio, min_frames=valid_frames)
     if announced:

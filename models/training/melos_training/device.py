@@ -1,4 +1,4 @@
-"""Where networks are trained: the processor or an accelerator."""
+"""The training device: the CPU or an accelerator."""
 
 import os
 
@@ -6,14 +6,14 @@ import torch
 
 
 class NoDevice(Exception):
-    """A device that this machine does not have."""
+    """The machine does not have the requested device."""
 
 
 def choose(name: str) -> torch.device:
-    """The device of a `--device`: `auto` is a CUDA device where there is one, else the processor.
+    """The device for `--device`: `auto` is a CUDA device if there is one, otherwise the CPU.
 
-    Under `torchrun`, every process of a machine takes the CUDA device of its local rank. Raises `NoDevice` for a device
-    that this machine does not have.
+    Under `torchrun`, every process uses the CUDA device of its local rank. Raises `NoDevice` if the machine does not
+    have the device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -23,7 +23,7 @@ def choose(name: str) -> torch.device:
         raise NoDevice(f"device {name!r}: expected auto, cpu, cuda, cuda:0 or another device of PyTorch") from error
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise NoDevice(f"device {name!r}: PyTorch finds no CUDA device here; auto or cpu would do")
+            raise NoDevice(f"device {name!r}: PyTorch finds no CUDA device; use auto or cpu")
         if device.index is None:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         if device.index >= torch.cuda.device_count():

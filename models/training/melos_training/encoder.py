@@ -1,4 +1,4 @@
-"""The encoder: 8 mel frames, and what is on both sides of them, to one latent."""
+"""The encoder: maps 8 mel frames and their surroundings to one latent."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from .layers import Block
 
 
 class Encoder(nn.Module):
-    """Log-mel [batch, frames, 128] to the posterior's mean and log variance [batch, frames / 8, latent]. Not causal."""
+    """Maps log-mel [batch, frames, 128] to the posterior's mean and log variance [batch, frames / 8, latent]."""
 
     def __init__(self, narrow: int, wide: int, latent: int) -> None:
         super().__init__()
@@ -36,6 +36,6 @@ class Encoder(nn.Module):
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL to the standard normal in nats, per dimension [latent]."""
+    """KL divergence from the standard normal in nats, per dimension [latent]."""
     nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
     return nats.flatten(0, -2).mean(0)

@@ -43,7 +43,7 @@ STORED_AS_HALF = 1024
 
 
 def round_weights(module: nn.Module) -> None:
-    """Rounds what will be stored as float16, so that PyTorch and the exported graph compute with the same numbers."""
+    """Rounds the weights that will be stored as float16, so that PyTorch and the exported graph use the same values."""
     for parameter in module.parameters():
         if parameter.numel() >= STORED_AS_HALF:
             parameter.data.copy_(parameter.data.half().float())
@@ -63,7 +63,7 @@ def _store_as_half(model: ModelProto) -> ModelProto:
             casts.append(helper.make_node("Cast", [stored], [tensor.name], to=TensorProto.FLOAT))
         else:
             kept.append(tensor)
-    # The exporter may list initialisers as values with a type: theirs is that of the Cast now.
+    # The exporter may list the types of initialisers; those must now be the types of the Casts.
     del graph.initializer[:]
     graph.initializer.extend(kept)
     nodes = list(graph.node)
@@ -73,9 +73,9 @@ def _store_as_half(model: ModelProto) -> ModelProto:
 
 
 def save_graph(model: ModelProto, path: Path) -> None:
-    """Stores an exported graph's weights in half precision, and writes it checked, without what nobody can use."""
+    """Converts an exported graph's weights to half precision, removes debug information, checks it and writes it."""
     model = _store_as_half(model)
-    # Names and traces of the exporting machine are of no use to anybody.
+    # File names and stack traces of the exporting machine.
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -99,7 +99,7 @@ def export_graph(graph: Graph, path: Path) -> None:
         verbose=False,
     )
     if program is None:
-        raise RuntimeError(f"{path}: the exporter made no graph")
+        raise RuntimeError(f"{path}: the exporter returned no graph")
     model = program.model_proto
     name_weights(model, graph.module)
     save_graph(model, path)
@@ -121,7 +121,7 @@ def _ports(ports: Sequence[Port]) -> AoT:
 
 def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, pianos: Sequence[str], commit: str) -> str:
     document = tomlkit.document()
-    document.add(tomlkit.comment("What the daemon may rely on. Written by `python -m melos_training export`."))
+    document.add(tomlkit.comment("The contract with the daemon. Written by `python -m melos_training export`."))
     document.add("schema", tomlkit.item(SCHEMA))
     for key, value in identity.model_dump(exclude={"pianos"}).items():
         document.add(key, tomlkit.item(value))
@@ -170,16 +170,16 @@ def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, pianos
 
 
 def _size(graphs: dict[str, Graph], name: str, port: str) -> int:
-    """Numbers in an input of a graph."""
+    """Size of a graph's input."""
     return next(p for p in graphs[name].inputs if p.name == port).shape[-1]
 
 
 def _described(identity: Path, pianos: Sequence[str]) -> Identity:
-    """What an identity file says. Raises `SettingsError` where it leaves a piano without a name."""
+    """Reads an identity file. Raises `SettingsError` if it does not name every piano."""
     described = read_settings(Identity, identity)
     for piano in pianos:
         if piano not in described.pianos:
-            raise SettingsError(f"{identity}: pianos.{piano} is missing: the pianist plays {', '.join(pianos)}")
+            raise SettingsError(f"{identity}: pianos.{piano} is missing; the pianist's pianos are {', '.join(pianos)}")
     return described
 
 
@@ -194,9 +194,9 @@ def export(
     library: Path,
     commit: str = "unknown",
 ) -> None:
-    """Exports four checkpoints into the folder `out`, as the model that the file `identity` describes.
+    """Exports four checkpoints to the folder `out`, as the model described by the file `identity`.
 
-    Test vectors come from held-out music in `shards` and from a held-out song of the composer's `library`.
+    Test vectors are made from held-out music in `shards` and a held-out song of the composer's `library`.
     """
     player, pianos = trained(pianist)
     described = _described(identity, pianos)

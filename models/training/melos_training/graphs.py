@@ -1,6 +1,7 @@
-"""Graphs as the daemon runs them: one step each, static shapes, every state explicit. And those of encoder and vocoder.
+"""Graphs as the daemon runs them: one step each, with static shapes and explicit state. Defines those of encoder and
+vocoder.
 
-All inputs and outputs are float32; numbers of classes are rounded within.
+All inputs and outputs are float32; class indices are rounded by the graph.
 """
 
 from typing import NamedTuple
@@ -35,17 +36,17 @@ MEL = Port("mel", [1, LATENT_FRAMES, MEL_BANDS], "log-mel, natural log, floor 1e
 
 
 def state(size: int) -> Port:
-    """The state that a call takes."""
+    """The state input."""
     return Port("state", [1, size], "packed state; zeros at the start")
 
 
 def state_next(size: int) -> Port:
-    """The state that a call gives."""
-    return Port("state_next", [1, size], "state of the next call")
+    """The state output."""
+    return Port("state_next", [1, size], "state for the next call")
 
 
 class EncoderGraph(nn.Module):
-    """`mel` [1, 256, 128] to `mean` [1, 32, latent]."""
+    """Maps `mel` [1, 256, 128] to `mean` [1, 32, latent]."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class EncoderGraph(nn.Module):
 
 
 class VocoderGraph(nn.Module):
-    """`mel` [1, 8, 128] and `state` to `real` and `imag` [1, 8, 1025] and the next state."""
+    """Maps `mel` [1, 8, 128] and `state` to `real` and `imag` [1, 8, 1025] and the next state."""
 
     def __init__(self, vocoder: Vocoder) -> None:
         super().__init__()
@@ -69,7 +70,7 @@ class VocoderGraph(nn.Module):
 
 
 def encoder_graph(encoder: Encoder, latent: int) -> Graph:
-    """Of an encoder that tells `latent` numbers."""
+    """The graph of an encoder with `latent` dimensions."""
     return Graph(
         EncoderGraph(encoder),
         [Port("mel", [1, ENCODER_FRAMES, MEL_BANDS], MEL.meaning)],
@@ -78,7 +79,7 @@ def encoder_graph(encoder: Encoder, latent: int) -> Graph:
 
 
 def vocoder_graph(vocoder: Vocoder) -> Graph:
-    """Of a vocoder."""
+    """The graph of a vocoder."""
     size = vocoder.state_size()
     return Graph(
         VocoderGraph(vocoder),

@@ -1,4 +1,4 @@
-"""A model's identity: the part of its contract that does not follow from the networks."""
+"""A model's identity: the part of its contract that is independent of the networks."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,10 +11,10 @@ class Identity(BaseModel):
     name: str = Field(min_length=1)
     """Name of the model and of its folder."""
     licence: str = Field(min_length=1)
-    """SPDX identifier of the licence of the weights."""
+    """SPDX identifier of the weights' licence."""
     attribution: str = Field(min_length=1)
-    """Whom to credit, in a sentence."""
+    """Credits, in one sentence."""
     training_data: str = Field(min_length=1)
-    """What it was trained on."""
+    """The training data."""
     pianos: dict[str, str] = Field(min_length=1)
-    """What each piano of the training is called on stage."""
+    """Display name of each piano, by its name in training."""

@@ -1,4 +1,4 @@
-"""Building blocks over sequences [batch, time, channels], each usable whole or streaming."""
+"""Building blocks for sequences [batch, time, channels], whole or streaming."""
 
 import torch
 import torch.nn.functional as F
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 class Carry:
     """The left context of causal layers.
 
-    Whole sequences are padded with zeros. When streaming, the context comes from a packed `state` [1, size] and what
-    the next step needs is collected by `packed`. Both orders of evaluation see the same numbers, so they agree.
+    Whole sequences are padded with zeros. When streaming, the context comes from a packed `state` [1, size], and
+    `packed` collects what the next step needs. Both use the same values, so their results agree.
     """
 
     def __init__(self, state: Tensor | None = None) -> None:
@@ -18,7 +18,7 @@ class Carry:
         self.size = 0
 
     def left(self, x: Tensor, frames: int) -> Tensor:
-        """`x` [batch, time, channels] with its `frames` predecessors before it."""
+        """Prepends the `frames` preceding frames to `x` [batch, time, channels]."""
         channels = x.shape[2]
         count = frames * channels
         if self._state is None:
@@ -31,7 +31,7 @@ class Carry:
         return joined
 
     def take(self, count: int) -> Tensor:
-        """The next `count` numbers of the state, [1, count]."""
+        """Takes the next `count` values of the state, [1, count]."""
         if self._state is None:
             raise ValueError("there is no state to take from")
         part = self._state[:, self.size : self.size + count]
@@ -39,7 +39,7 @@ class Carry:
         return part
 
     def keep(self, part: Tensor) -> None:
-        """Append `part` [1, count] to the next state."""
+        """Appends `part` [1, count] to the next state."""
         self._kept.append(part)
 
     def packed(self) -> Tensor:
@@ -48,7 +48,7 @@ class Carry:
 
 
 class CausalConv(nn.Module):
-    """A convolution of `kernel` frames that sees no later frame, as one matrix product over joined frames."""
+    """A causal convolution of `kernel` frames, as one matrix product over concatenated frames."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class CausalConv(nn.Module):
 
 
 class Block(nn.Module):
-    """A ConvNeXt block: depthwise 7, normalisation, widening product, scaled residual.
+    """A ConvNeXt block: depthwise convolution of 7 frames, normalisation, expanding MLP, scaled residual.
 
     Causal when given a `Carry`, centred otherwise.
     """
@@ -83,7 +83,7 @@ class Block(nn.Module):
             y = F.pad(x, (0, 0, half, half))
         else:
             y = carry.left(x, self.KERNEL - 1)
-        # The depthwise product is bound by memory, where bfloat16 gains nothing: stay in float.
+        # The depthwise convolution is memory-bound, so bfloat16 would gain nothing.
         with torch.autocast(x.device.type, enabled=False):
             y = self.depthwise(y.float().transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
         y = self.down(F.gelu(self.up(self.norm(y)), approximate="tanh"))

@@ -1,4 +1,4 @@
-"""What the networks are trained to make small."""
+"""Training losses."""
 
 from collections.abc import Sequence
 
@@ -39,12 +39,12 @@ def audio_loss(predicted: Tensor, audio: Tensor) -> Tensor:
 def phasor_loss(predicted: Sequence[Tensor], target: Tensor, weight: Tensor) -> Tensor:
     """Weighted squared error between predicted vectors (real, imag) and unit phasors.
 
-    Its optimum has the length of trust.
+    At its optimum, the length of a prediction expresses its confidence.
     """
     error = (predicted[0] - target.real).square() + (predicted[1] - target.imag).square()
     return (error * weight).sum() / weight.sum()
 
 
 def unit(spectra: Tensor) -> Tensor:
-    """Unit phasors of complex spectra, zero where there is nothing."""
+    """Unit phasors of complex spectra; zero where the spectrum is."""
     return spectra / spectra.abs().clamp(min=1e-7)

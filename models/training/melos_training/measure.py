@@ -1,4 +1,4 @@
-"""Distances between audio, the same for every vocoder."""
+"""Distances between audio signals."""
 
 import torch
 from torch import Tensor
@@ -6,11 +6,11 @@ from torch import Tensor
 from .mel import spectrum
 
 QUIET = 1e-3
-"""Magnitudes below this (−120 dB against a full-scale sine's 512) count as this in the log-spectral distance."""
+"""Floor of magnitudes in the log-spectral distance: −120 dB relative to a full-scale sine (512)."""
 
 
 def log_spectral_distance(ours: Tensor, theirs: Tensor) -> float:
-    """Root mean square over bins of the difference of dB spectra (2048/512), mean over frames, in dB."""
+    """RMS difference of dB spectra (window 2048, hop 512) over bins, averaged over frames, in dB."""
     a, b = (20 * torch.log10(spectrum(x).abs().clamp(min=QUIET)) for x in (ours, theirs))
     return (a - b).square().mean(2).sqrt().mean().item()
 

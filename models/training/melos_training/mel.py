@@ -1,4 +1,4 @@
-"""The log-mel of audio, as `melos-corpus prepare` computes it, in torch."""
+"""The log-mel of audio in PyTorch, as computed by `melos-corpus prepare`."""
 
 import functools
 

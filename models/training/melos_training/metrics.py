@@ -1,4 +1,4 @@
-"""The metrics of a training: a file of JSON lines beside its checkpoint, and pictures of it."""
+"""Training metrics: a file of JSON lines beside the checkpoint, and plots of it."""
 
 import json
 import math
@@ -13,12 +13,12 @@ Record = dict[str, Any]
 
 
 def path_of(checkpoint: Path) -> Path:
-    """Where the metrics of a checkpoint are."""
+    """The metrics file of a checkpoint."""
     return checkpoint.with_suffix(".jsonl")
 
 
 def read(path: Path) -> list[Record]:
-    """All lines. A last line that was cut off counts as not written."""
+    """Reads all lines, except for a truncated last one."""
     records: list[Record] = []
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, 1):
@@ -31,9 +31,9 @@ def read(path: Path) -> list[Record]:
 
 
 class Metrics:
-    """Appends to the file of a checkpoint; first removes what was written after its `step`.
+    """Appends to a checkpoint's file, after removing lines later than its `step`.
 
-    At step 0 another training begins: the metrics of the one before it are kept as `.jsonl.old`.
+    At step 0 a new training begins, and the metrics of the previous one are kept as `.jsonl.old`.
     """
 
     def __init__(self, checkpoint: Path, step: int) -> None:
@@ -46,18 +46,18 @@ class Metrics:
         temporary.replace(self.path)
 
     def write(self, record: Record) -> None:
-        """One line more."""
+        """Appends a line."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record | {part: _finite(record[part]) for part in ("train", "valid")}) + "\n")
 
 
 def _finite(numbers: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no numbers that are not finite."""
+    """Replaces non-finite numbers, which JSON does not have."""
     return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 
 def plot(files: Sequence[Path], out: Path) -> None:
-    """Draws every metric over the steps, one line a file and kind: solid while training, dashed on held-out shards."""
+    """Plots every metric over the steps, one line per file: solid for training, dashed for held-out shards."""
     runs = {path.stem: read(path) for path in files}
     names = list(dict.fromkeys(n for run in runs.values() for r in run for part in ("train", "valid") for n in r[part]))
     if not names:

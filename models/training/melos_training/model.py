@@ -1,4 +1,4 @@
-"""The networks of a published model folder in PyTorch."""
+"""The networks of a published model, in PyTorch."""
 
 import tomllib
 from pathlib import Path
@@ -14,7 +14,7 @@ from .weights import load
 
 
 class Model:
-    """A folder that `export` wrote; networks are read when they are asked for."""
+    """A folder written by `export`; networks are loaded on request."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -23,17 +23,17 @@ class Model:
         self.latent: int = contract["latent"]["dims"]
 
     def trained_as(self, identity: Path) -> list[str]:
-        """What its pianos were called in training, by the identity file that it was exported with."""
+        """The names of its pianos in training, from the identity file used for its export."""
         called = {name: piano for piano, name in read_settings(Identity, identity).pianos.items()}
         if unknown := [name for name in self.pianos if name not in called]:
-            raise SettingsError(f"{identity}: [pianos] has none called {', '.join(unknown)}, as {self.folder} has")
+            raise SettingsError(f"{identity}: [pianos] lacks {', '.join(unknown)}, which {self.folder} has")
         return [called[name] for name in self.pianos]
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.onnx"
 
     def composer(self) -> Composer:
-        """The composer, whose weights are spread over its graphs."""
+        """The composer, whose weights are distributed over its graphs."""
         return load(Composer(), [self._path(PREFIX + name) for name in NAMES], "step.net.")
 
     def pianist(self) -> Pianist:

@@ -1,4 +1,4 @@
-"""Mixed precision where it pays."""
+"""Mixed precision where it is faster."""
 
 import functools
 import time
@@ -9,10 +9,10 @@ import torch
 Precision = Literal["auto", "bfloat16", "float32"]
 
 SIZE = 512
-"""Rows and columns of the matrices that are timed."""
+"""Size of the square matrices used for timing."""
 
 _settled: dict[str, bool] = {}
-"""Device types for which it is settled whether products are computed in bfloat16."""
+"""Whether each device type multiplies in bfloat16, once that is decided."""
 
 
 def _seconds(dtype: torch.dtype) -> float:
@@ -28,8 +28,8 @@ def _seconds(dtype: torch.dtype) -> float:
 def bfloat16_pays(device_type: str = "cpu") -> bool:
     """Whether a device multiplies bfloat16 matrices faster than float32 ones.
 
-    A processor without instructions for it is tens of times slower, so it is timed; of CUDA devices, those that have it
-    in hardware do.
+    A CPU without instructions for it is tens of times slower, so it is timed; a CUDA device does if its hardware
+    supports it.
     """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -37,13 +37,13 @@ def bfloat16_pays(device_type: str = "cpu") -> bool:
 
 
 def settle(device: torch.device, precision: Precision) -> Precision:
-    """Settles for this process what products are computed in on a device; returns what that is, never `auto`."""
+    """Decides the precision of matrix products on a device for this process; returns it, never `auto`."""
     pays = bfloat16_pays(device.type) if precision == "auto" else precision == "bfloat16"
     _settled[device.type] = pays
     return "bfloat16" if pays else "float32"
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """A context in which products are computed in bfloat16 if that is settled or pays there, else in float32."""
+    """A context that multiplies in bfloat16 if that was decided or is faster, otherwise in float32."""
     pays = _settled[device.type] if device.type in _settled else bfloat16_pays(device.type)
     return torch.autocast(device.type, torch.bfloat16, enabled=pays)

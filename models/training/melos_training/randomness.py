@@ -8,17 +8,17 @@ import torch
 
 
 def seeded(seed: int, rank: int) -> np.random.Generator:
-    """Seeds PyTorch and Python, and makes the generator that draws windows: another one for every process.
+    """Seeds PyTorch and Python, and returns the generator for drawing windows, which differs between processes.
 
-    Networks must be made after this and before `part_ways`, so that they begin alike everywhere.
+    Networks must be created after this and before `diverge`, so that all processes have the same initial weights.
     """
     torch.manual_seed(seed)
     random.seed(seed)
     return np.random.default_rng(seed if rank == 0 else [seed, rank])
 
 
-def part_ways(seed: int, rank: int) -> None:
-    """Gives each process of a team different noise from here on; the first continues as a single process would."""
+def diverge(seed: int, rank: int) -> None:
+    """Gives each process different random numbers from here on; the first continues as a single process would."""
     if rank:
         state = np.random.SeedSequence([seed, rank]).generate_state(2)
         torch.manual_seed(int(state[0]))
@@ -26,7 +26,7 @@ def part_ways(seed: int, rank: int) -> None:
 
 
 def capture(rng: np.random.Generator, device: torch.device) -> dict[str, Any]:
-    """The state, of plain values and tensors."""
+    """The state, as plain values and tensors."""
     version, numbers, gauss = random.getstate()
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),
@@ -39,7 +39,7 @@ def capture(rng: np.random.Generator, device: torch.device) -> dict[str, Any]:
 
 
 def restore(state: dict[str, Any], rng: np.random.Generator, device: torch.device) -> None:
-    """Sets what `capture` gave."""
+    """Restores a state from `capture`."""
     torch.set_rng_state(state["torch"])
     rng.bit_generator.state = state["numpy"]
     version, numbers, gauss = state["python"]

@@ -1,4 +1,4 @@
-"""Where the repository is that this package lies in: defaults of paths that do not depend on the working folder."""
+"""The repository that contains this package, for default paths independent of the working folder."""
 
 from pathlib import Path
 

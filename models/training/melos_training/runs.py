@@ -1,4 +1,4 @@
-"""What describes a training: a TOML file, options of the command line, and the same kept in the checkpoint."""
+"""The configuration of a run: from a TOML file and command-line options, and stored in the checkpoint."""
 
 import difflib
 import re
@@ -28,7 +28,7 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Run(BaseModel):
-    """What every training has. Paths in a file are relative to its folder."""
+    """Settings of every training. Paths in a file are relative to its folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     network: ClassVar[str]
@@ -38,26 +38,26 @@ class Run(BaseModel):
     out: Path
     """The checkpoint; training resumes from it if it exists."""
     minutes: PositiveFloat | None = None
-    """Training time over all resumed runs; or else `steps`."""
+    """Training time over all resumed runs; alternatively `steps`."""
     steps: PositiveInt | None = None
     """Training steps over all resumed runs."""
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     precision: Precision = "auto"
-    """Of products: `bfloat16`, `float32`, or `auto`, the faster one; a resumed training keeps to it."""
+    """Precision of matrix products: `bfloat16`, `float32`, or `auto` for the faster; a resumed training keeps it."""
     threads: PositiveInt = 1
     every: PositiveInt = 200
-    """Steps between two lines of the metrics."""
+    """Steps between lines of the metrics."""
 
     batch: PositiveInt
-    """Windows a step, in each process."""
+    """Windows per step and process."""
     rate: PositiveFloat
-    """Highest learning rate."""
+    """Peak learning rate."""
     weight_decay: NonNegativeFloat = 0.01
     betas: tuple[Momentum, Momentum] = (0.9, 0.98)
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     half_life: PositiveInt = 400
-    """Steps after which a weight has lost half of its share in the average."""
+    """Half-life of the weight average, in steps."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -73,13 +73,13 @@ class VocoderRun(Run):
     rate: PositiveFloat = 8e-4
     betas: tuple[Momentum, Momentum] = (0.8, 0.99)
     frames: int = Field(default=80, gt=32, multiple_of=8)
-    """STFT frames of a window."""
+    """STFT frames per window."""
     gain_db: NonNegativeFloat = 12.0
-    """Windows are made quieter by up to this, and louder by up to a third of it."""
+    """Maximum attenuation of windows; they are amplified by up to a third of it."""
     pianist: Path
-    """A finished pianist's checkpoint, through which some of the windows are passed."""
+    """Checkpoint of a finished pianist, through which some of the windows pass."""
     through_pianist: float = Field(default=0.5, ge=0, le=1)
-    """The share of windows passed through the pianist's decoder, whose output is the vocoder's input while playing."""
+    """Share of windows that pass through the pianist's decoder, whose output is the vocoder's input while playing."""
 
 
 class PianistRun(Run):
@@ -88,19 +88,19 @@ class PianistRun(Run):
     batch: PositiveInt = 8
     rate: PositiveFloat = 1.2e-3
     pianos: tuple[str, ...] = Field(min_length=1)
-    """Names of the pianos in the shards, in the order of their numbers."""
+    """Names of the pianos in the shards, in the order of their indices."""
     frames: PositiveInt = Field(default=128, multiple_of=8)
     """Mel frames of a window."""
     latent: PositiveInt = 16
     """Dimensions of a latent."""
     kl_weight: NonNegativeFloat = 0.01
-    """Of the mean over dimensions, in nepers a nat."""
+    """Weight of the KL, averaged over dimensions, in nepers per nat."""
     kl_ramp: float = Field(default=0.05, gt=0, le=1)
     """The share of the training over which the KL's weight rises from 0."""
     free_nats: NonNegativeFloat = 0.1
-    """KL that each dimension has for nothing, in nats a latent."""
+    """Free nats per dimension and latent."""
     attack_weight: NonNegativeFloat = 0.5
-    """Of the error at attacks, beside that of all frames."""
+    """Weight of the error at attacks, relative to that of all frames."""
 
 
 class PriorRun(Run):
@@ -109,11 +109,11 @@ class PriorRun(Run):
     batch: PositiveInt = 8
     rate: PositiveFloat = 1e-3
     pianist: Path
-    """The pianist's checkpoint; its encoder stays as it is."""
+    """The pianist's checkpoint; its encoder is not trained."""
     frames: PositiveInt = Field(default=512, multiple_of=8)
     """Mel frames of a window."""
     drop_mood: float = Field(default=0.2, ge=0, le=1)
-    """How often a window goes without a mood."""
+    """Probability of dropping a window's mood."""
 
 
 RUNS: dict[str, type[Run]] = {run.network: run for run in (PianistRun, PriorRun, VocoderRun)}
@@ -121,7 +121,7 @@ _PATHS = ("out", "pianist")
 
 
 class SettingsError(Exception):
-    """What is wrong in a file or on the command line: one line for every problem."""
+    """Errors in a file or on the command line, one per line."""
 
 
 def _problems(source: str, text: str, settings: type[BaseModel], error: ValidationError) -> str:
@@ -135,7 +135,7 @@ def _problems(source: str, text: str, settings: type[BaseModel], error: Validati
         place = f"{source}:{at}" if top and at else source
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(key, settings.model_fields, 1)
-            lines.append(f"{place}: there is no setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            lines.append(f"{place}: unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         elif problem["type"] == "missing":
             lines.append(f"{place}: {key} is missing")
         elif top:
@@ -155,7 +155,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _checked(settings: type[Settings], values: Mapping[str, Any], source: str, t
 
 
 def describe_run(network: str, file: Path | None, options: Mapping[str, Any]) -> Run:
-    """The run of a file, if any, with the `options` of the command line over it; those that are `None` are not given.
+    """The run described by a file, if any, overridden by command-line `options` other than `None`.
 
     Raises `SettingsError`.
     """
@@ -205,7 +205,7 @@ def _beside(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def kept(run: Run) -> dict[str, Any]:
-    """A run as a checkpoint keeps it: plain values, paths absolute."""
+    """A run as stored in a checkpoint: plain values, absolute paths."""
     values = run.model_dump(exclude_none=True)
     return {"network": run.network} | {key: _plain(value) for key, value in values.items()}
 
@@ -219,11 +219,11 @@ def _plain(value: Any) -> Any:
 
 
 def written(values: Mapping[str, Any]) -> str:
-    """The run that a checkpoint keeps, as the TOML file that describes it."""
+    """A run stored in a checkpoint, as a TOML file."""
     return tomlkit.dumps(values)
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[str]:
-    """Differences between the run of a checkpoint and the one that resumes from it, one line per setting."""
+    """Differences between a checkpoint's run and the one that resumes it, one line per setting."""
     keys = sorted(before.keys() | now.keys())
     return [f"{key}: {before.get(key)} → {now.get(key)}" for key in keys if before.get(key) != now.get(key)]

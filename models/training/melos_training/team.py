@@ -1,4 +1,4 @@
-"""The processes that train one network together, as `torchrun` starts them; usually one alone."""
+"""The processes that train a network together, started by `torchrun`; usually just one."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Team:
-    """Every process computes gradients of windows of its own; the means of them all are applied by each."""
+    """Each process computes the gradients of its own windows, and applies the mean over all processes."""
 
     rank: int = 0
     size: int = 1
@@ -24,17 +24,17 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process measures, logs and saves."""
+        """Whether this process evaluates, logs and saves."""
         return self.rank == 0
 
     def follow_leader(self, module: nn.Module) -> None:
-        """Gives every process the leader's weights and buffers."""
+        """Copies the leader's weights and buffers to every process."""
         if self.size > 1:
             for value in module.state_dict().values():
                 dist.broadcast(value, 0)
 
     def average_gradients(self, module: nn.Module) -> None:
-        """Replaces every gradient by its mean over the processes.
+        """Averages every gradient over the processes.
 
         `DistributedDataParallel` would do this too, but its threads outlive the process group, and a process that exits
         while they run may be aborted.
@@ -64,7 +64,7 @@ class Team:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Team]:
-    """The team that `torchrun` set up in the environment, left at the end; a team of one without it."""
+    """A context with the team that `torchrun` set up in the environment, or a team of one without it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Team(device=device)

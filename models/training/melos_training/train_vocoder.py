@@ -20,7 +20,7 @@ from .training import Numbers, Task, Trainer, start
 from .vocoder import Vocoder, direction
 
 WARM_UP = 16
-"""Frames at the start of a window without loss, where the network lacks the context."""
+"""Frames at the start of a window without loss, where the network lacks context."""
 HELD_OUT_WINDOWS, HELD_OUT_FRAMES = 16, 160
 
 
@@ -30,22 +30,22 @@ def _aligned(predicted: Tensor, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def retold(pianist: Pianist, mel: Tensor, roll: Tensor, piano: Tensor, count: int) -> Tensor:
-    """Log-mel [batch, frames, 128], the first `count` of the batch as the `pianist` plays them from their notes."""
+def through_pianist(pianist: Pianist, mel: Tensor, roll: Tensor, piano: Tensor, count: int) -> Tensor:
+    """Log-mel [batch, frames, 128], with the first `count` of the batch reconstructed by the `pianist`."""
     with autocast(mel.device):
         again, _, _ = pianist(mel[:count], roll[:count], piano[:count])
     return torch.cat([again.clamp(min=LOG_FLOOR), mel[count:]])
 
 
 def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -> tuple[Tensor, Numbers]:
-    """Loss and its parts for audio windows [batch, samples], with their spectra `target`.
+    """Loss and its parts for audio windows [batch, samples] with spectra `target`.
 
-    They are to be made from `mel` [batch, frames, 128].
+    The input is `mel` [batch, frames, 128].
     """
     frames = mel.shape[1]
     with autocast(mel.device):
         magnitude, turn, slope, anchor = vocoder.predict(mel, Carry())
-    # The phases of the previous frame are taken as given: all frames then differentiate side by side.
+    # The phases of the previous frame are treated as constant, so that all frames are differentiated in parallel.
     with torch.no_grad():
         silence = torch.zeros_like(magnitude[:, 0])
         phasors = vocoder.integrate(magnitude, turn, slope, anchor, (silence, silence))
@@ -73,7 +73,7 @@ def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -
 
 
 def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, told: Tensor | None = None) -> Numbers:
-    """Distances of audio windows [batch, samples] from what is made of their log-mel, or of the one that is `told`."""
+    """Distances between audio windows [batch, samples] and their resynthesis, from their log-mel or from `told`."""
     mel = log_mel(spectrum(audio).abs()) if told is None else told
     real, imag = vocoder(mel)
     output = _aligned(torch.complex(real, imag), mel.shape[1])
@@ -84,7 +84,7 @@ def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, told: Tensor | None = None
 
 
 class VocoderTask(Task[Vocoder]):
-    """Resynthesis of audio windows, some of them passed through the pianist."""
+    """Resynthesis of audio windows, some of which pass through the pianist."""
 
     def __init__(
         self, vocoder: Vocoder, run: VocoderRun, training: PianoShards, valid: PianoShards, pianist: Pianist
@@ -103,7 +103,7 @@ class VocoderTask(Task[Vocoder]):
         with torch.no_grad():
             target = spectrum(audio)
             mel = log_mel(target.abs())
-            mel = retold(self.pianist, mel, roll, piano, round(self.run.through_pianist * self.run.batch))
+            mel = through_pianist(self.pianist, mel, roll, piano, round(self.run.through_pianist * self.run.batch))
             mel = (mel + gain.log()[..., None]).clamp(min=LOG_FLOOR)
         return vocoder_loss(self.network, audio * gain, target * gain[..., None], mel)
 
@@ -123,9 +123,9 @@ class VocoderTask(Task[Vocoder]):
 
 
 def train(run: VocoderRun, team: Team | None = None) -> Trainer[Vocoder]:
-    """Trains on `shards`/train, watching `shards`/valid; both with audio.
+    """Trains on `shards`/train, validating on `shards`/valid, both with audio.
 
-    `pianist` is the checkpoint of a trained pianist whose mels it shall be used to.
+    `pianist` is the checkpoint of a trained pianist, whose mels are part of the training data.
     """
     team = team or Team()
     begun = start(run, team)

@@ -21,14 +21,14 @@ from .team import Team
 SAVE_SECONDS = 120.0
 WARM_UP_STEPS = 200
 GRADIENT_NORM = 1.0
-"""Gradients longer than this are shortened to it."""
+"""Maximum gradient norm; larger gradients are clipped."""
 
 Numbers = dict[str, float]
 Network = TypeVar("Network", bound=nn.Module)
 
 
 class Task(nn.Module, ABC, Generic[Network]):
-    """What one network's training brings along: its data, its loss, and how it is measured."""
+    """What is specific to one network's training: data, loss and evaluation."""
 
     network: Network
 
@@ -42,15 +42,15 @@ class Task(nn.Module, ABC, Generic[Network]):
 
     @abstractmethod
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
-        """A scalar loss and its metrics for a batch on the device; `share` of the training is done."""
+        """A scalar loss and its metrics for a batch on the device, after `share` of the training."""
 
     @abstractmethod
     def evaluate(self, network: Network) -> Numbers:
-        """Figures on held-out shards, of the averaged weights."""
+        """Metrics on held-out shards, with the averaged weights."""
 
     @abstractmethod
     def refresh(self) -> None:
-        """Takes up shards that have appeared."""
+        """Adds new shards."""
 
     @abstractmethod
     def data_order(self) -> list[str]:
@@ -62,13 +62,13 @@ class Task(nn.Module, ABC, Generic[Network]):
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run starts or resumes in this process."""
+    """The state in which a run starts or resumes in this process."""
 
     rng: np.random.Generator
     precision: Precision
     saved: Checkpoint | None
     state: dict[str, Any] | None
-    """Of the process: what `randomness` captured, and `data`, the order of its shards."""
+    """State of the process: random generators, and `data`, the order of its shards."""
 
     @property
     def order(self) -> list[str]:
@@ -77,7 +77,7 @@ class Start:
 
 
 def start(run: Run, team: Team) -> Start:
-    """Reads the checkpoint, seeds, and settles the precision; to be called before any network is made."""
+    """Reads the checkpoint, seeds the generators and decides the precision. Call it before creating any network."""
     rng = randomness.seeded(run.seed, team.rank)
     saved = checkpoint.read(run.out)
     states = saved.get("processes", []) if saved else []
@@ -86,17 +86,17 @@ def start(run: Run, team: Team) -> Start:
     if wanted == "auto" and saved:
         wanted = saved.get("precision", "auto")
     told = precision.settle(team.device, wanted)
-    # The leader's measurement counts for all.
+    # The leader decides for all.
     (shared,) = team.agree([float(told == "bfloat16")])
     return Start(rng, precision.settle(team.device, "bfloat16" if shared else "float32"), saved, state)
 
 
 class Trainer(Generic[Network]):
-    """Trains for the minutes or the steps of a run, over all resumed runs together.
+    """Trains for the minutes or steps of a run, counted over all resumed runs.
 
-    The learning rate warms up, then falls with the share that is spent, so that a training of any length ends settled.
-    `average` holds an exponential average of the weights: what is evaluated and exported. `adopted` says that the
-    weights come from a published model and begin here.
+    The learning rate warms up, then decays with the share already spent, so that it always ends low. `average` is an
+    exponential moving average of the weights, which is evaluated and exported. `adopted` means that the weights come
+    from a published model.
     """
 
     def __init__(
@@ -136,17 +136,17 @@ class Trainer(Generic[Network]):
         if team.leads:
             run.out.parent.mkdir(parents=True, exist_ok=True)
             if saved:
-                self._tell_resumed(saved)
+                self._print_resumed(saved)
 
-    def _tell_resumed(self, saved: Checkpoint) -> None:
+    def _print_resumed(self, saved: Checkpoint) -> None:
         print(f"resumed at step {self.step} after {self.spent / 60:.1f} min", flush=True)
         for line in changes(saved["run"], kept(self.run)) if "run" in saved else ():
             print(f"  changed since: {line}", flush=True)
         if not self.adopted and not self._state:
-            print("  with other random numbers: the checkpoint has none for this number of processes", flush=True)
+            print("  with new random numbers: the checkpoint has none for this number of processes", flush=True)
 
     def _save(self) -> None:
-        """Every process reports its state; the leader writes it."""
+        """Gathers the state of every process; the leader writes it."""
         state = randomness.capture(self.rng, self.team.device) | {"data": self.task.data_order()}
         states = self.team.gather(state)
         if self.team.leads:
@@ -168,7 +168,7 @@ class Trainer(Generic[Network]):
 
     @property
     def share(self) -> float:
-        """How much of the training is done, 0 to 1."""
+        """Share of the training that is done, 0 to 1."""
         if self.run.steps:
             return self.step / self.run.steps
         return self.spent / ((self.run.minutes or 0) * 60)
@@ -192,11 +192,11 @@ class Trainer(Generic[Network]):
         if self._state:
             randomness.restore(self._state, self.rng, self.team.device)
         else:
-            randomness.part_ways(self.run.seed, self.team.rank)
+            randomness.diverge(self.run.seed, self.team.rank)
         begun = time.monotonic() - self.spent
         saved = time.monotonic()
         while True:
-            # The leader's clock decides for all: a process that stopped alone would leave the others waiting.
+            # The leader's clock decides, because a process that stopped alone would leave the others waiting.
             now = time.monotonic()
             self.spent, due = self.team.agree([now - begun, now - saved > SAVE_SECONDS])
             if due:
@@ -222,7 +222,7 @@ class Trainer(Generic[Network]):
         value.backward()
         self.team.average_gradients(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
-        # A step without a finite gradient would poison everything: skip it and let the log show the count.
+        # A non-finite gradient would destroy all weights, so the step is skipped and counted in the metrics.
         if torch.isfinite(norm):
             self.optimizer.step()
             self._update_average()
@@ -230,7 +230,7 @@ class Trainer(Generic[Network]):
         self.step += 1
 
     def _log(self, metrics: Metrics | None) -> None:
-        """Means since the last line, of the leader's windows, and the figures on held-out shards."""
+        """Logs the means over the leader's windows since the last line, and the metrics on held-out shards."""
         pending, self._pending = self._pending, []
         if not metrics:
             return
@@ -244,7 +244,7 @@ class Trainer(Generic[Network]):
 
 
 def means(entries: Sequence[Numbers]) -> Numbers:
-    """The mean of every figure."""
+    """The mean of every metric."""
     return {key: sum(entry[key] for entry in entries) / len(entries) for key in entries[0]}
 
 

@@ -1,7 +1,7 @@
-"""Test vectors: what PyTorch computes for whole sequences, which streaming through the exported graphs must equal.
+"""Test vectors: PyTorch's results for whole sequences, which streaming through the exported graphs must reproduce.
 
-Rows are calls: the outputs of `prior`, `decoder` and `vocoder` come from one evaluation of the whole
-sequence from its start. `composer` is a performance (`composer/vectors.py`).
+Rows are calls; the outputs of `prior`, `decoder` and `vocoder` come from one evaluation of the whole sequence.
+`composer` is a performance (`composer/vectors.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,21 +29,21 @@ SEED = 7
 
 
 def _by_call(values: Tensor) -> Tensor:
-    """[1, 8 n, …] as [n, 8, …]."""
+    """Reshapes [1, 8 n, …] to [n, 8, …]."""
     return values[0].reshape(-1, LATENT_FRAMES, *values.shape[2:])
 
 
 def _heard(
     pianist: Pianist, prior: Prior, vocoder: Vocoder, shards: Sequence[Path], pianos: Sequence[str]
 ) -> dict[str, dict[str, Tensor]]:
-    """Of all networks but the composer, on held-out music."""
+    """Test vectors of all networks except the composer, from held-out music."""
     windows = PianoShards(Shards(shards, "valid", min_frames=4 * ENCODER_FRAMES), pianos)
     if not len(windows.shards):
         raise windows.shards.missing()
     values, hops, number, moods = windows.window(windows.shards.shards[0], 2 * ENCODER_FRAMES, ENCODER_FRAMES)
     mel, roll = torch.from_numpy(values)[None], torch.from_numpy(hops)[None, : CALLS * LATENT_FRAMES]
     mood = torch.from_numpy(moods)[None, :CALLS]
-    # Mostly the piano that is heard, and a little of all.
+    # Mostly the recorded piano, with a little of all.
     weights = torch.full((1, len(pianos)), 0.25 / len(pianos))
     weights[0, number] += 0.75
     generator = torch.Generator().manual_seed(SEED)
@@ -84,7 +84,7 @@ def write_vectors(
     library: Library,
     steps: Mapping[str, Module],
 ) -> None:
-    """Writes one small file per graph into `folder`, and the performance that the exported `steps` play."""
+    """Writes one small file per graph to `folder`, and a performance played by the exported `steps`."""
     folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         heard = _heard(pianist, prior, vocoder, shards, pianos)

@@ -1,10 +1,10 @@
-"""The vocoder: log-mel to complex spectra, causal but for two mel frames.
+"""The vocoder: maps log-mel to complex spectra, causally except for a look-ahead of two mel frames.
 
-A network that is invariant in time cannot hold a partial whose phase must advance by an amount that is no fraction of a
-turn per hop: the same input would have to give different outputs. So the network does not speak of phase alone. For
-every bin it tells the turn since the previous frame (`turn`), the relation to the bin below (`slope`) and, where an
-onset gives it away, the phase itself (`anchor`), each as a vector whose length is its trust. `integrate` adds these up:
-what the previous output says, turned, plus the anchor, then shared between neighbouring bins, the louder leading.
+A time-invariant network cannot track a partial whose phase advance per hop is not a simple fraction of a turn, because
+the same input would have to give different outputs. So this one predicts for every bin the phase advance since the
+previous frame (`turn`), the phase difference from the bin below (`slope`) and the phase itself (`anchor`, known best at
+onsets), each as a vector whose length is its confidence. `integrate` combines them: the previous output, rotated, plus
+the anchor, then propagated between neighbouring bins, from louder to softer.
 """
 
 import torch
@@ -17,7 +17,7 @@ from .mel import filter_bank
 
 SHARING_ROUNDS = 2
 SOFTNESS = 0.1
-"""Below this trust a bin's output shrinks instead of its phase jumping; it bounds the gain on rounding errors."""
+"""Below this confidence, a bin's output shrinks instead of its phase jumping, which limits rounding errors."""
 FLOOR = (LOG_FLOOR - MEL_MEAN) / MEL_SCALE
 
 
@@ -55,7 +55,7 @@ def direction(magnitude: Tensor, turn: Pair, slope: Pair, anchor: Pair, previous
 
 
 class Vocoder(nn.Module):
-    """Log-mel to complex spectra, whole or streaming."""
+    """Maps log-mel to complex spectra, for whole sequences or streaming."""
 
     spread: Tensor
     sign: Tensor
@@ -71,14 +71,14 @@ class Vocoder(nn.Module):
         nn.init.zeros_(self.magnitude.weight)
         nn.init.zeros_(self.magnitude.bias)
         bank = filter_bank()
-        # Spreads band magnitudes over bins; bins outside all bands start at the floor.
+        # Distributes band magnitudes over bins; bins outside all bands start at the floor.
         spread = (bank / bank.sum(1, keepdim=True)) / bank.sum(0, keepdim=True).clamp(min=1e-8)
         self.register_buffer("spread", spread, persistent=False)
         self.register_buffer("sign", 1.0 - 2.0 * (torch.arange(BINS) % 2), persistent=False)
 
     def predict(self, mel: Tensor, carry: Carry) -> tuple[Tensor, Pair, Pair, Pair]:
         """Magnitude [batch, frames, 1025] and (turn, slope, anchor) as pairs of the same shape, two frames late."""
-        # Zero state must mean silence before, so silence is zero here.
+        # A state of zeros must mean preceding silence, so silence is zero here.
         x = self.enter_norm(self.enter((mel - MEL_MEAN) / MEL_SCALE - FLOOR, carry))
         for block in self.blocks:
             x = block(x, carry)

@@ -1,4 +1,4 @@
-"""Weights in exported graphs: the names of a network's parameters, kept on export and found again."""
+"""Names of parameters in exported graphs: kept on export, and read back."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,22 +13,22 @@ from torch import Tensor, nn
 Network = TypeVar("Network", bound=nn.Module)
 
 HALF = "_half"
-"""What ends the name of a weight that is stored as float16."""
-TURNED = ".T"
-"""What ends the name of a matrix that is stored turned."""
+"""Suffix of the name of a weight stored as float16."""
+TRANSPOSED = ".T"
+"""Suffix of the name of a matrix stored transposed."""
 
 
 def name_weights(model: ModelProto, module: nn.Module) -> None:
-    """Gives the matrices that the exporter turned, and renamed, the names of the parameters they are."""
+    """Names matrices that the exporter transposed and renamed after their parameters."""
     graph = model.graph
     known = {tensor.name for tensor in graph.initializer}
-    turned: dict[bytes, list[str]] = {}
+    transposed: dict[bytes, list[str]] = {}
     for name, parameter in module.named_parameters():
         if name not in known and parameter.ndim == 2:
-            turned.setdefault(parameter.detach().numpy().T.tobytes(), []).append(name + TURNED)
+            transposed.setdefault(parameter.detach().numpy().T.tobytes(), []).append(name + TRANSPOSED)
     names = {}
     for tensor in graph.initializer:
-        if waiting := turned.get(numpy_helper.to_array(tensor).tobytes()):
+        if waiting := transposed.get(numpy_helper.to_array(tensor).tobytes()):
             names[tensor.name] = waiting.pop(0)
     for named in (*graph.initializer, *graph.value_info):
         named.name = names.get(named.name, named.name)
@@ -44,7 +44,7 @@ def tensors(path: Path) -> dict[str, Tensor]:
         values = numpy_helper.to_array(tensor)
         if np.issubdtype(values.dtype, np.floating):
             value, name = torch.from_numpy(values.astype(np.float32)), tensor.name.removesuffix(HALF)
-            found[name.removesuffix(TURNED)] = value.T.contiguous() if name.endswith(TURNED) else value
+            found[name.removesuffix(TRANSPOSED)] = value.T.contiguous() if name.endswith(TRANSPOSED) else value
     return found
 
 

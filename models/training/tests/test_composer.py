@@ -32,7 +32,7 @@ from melos_training.composer.memory import DURATION_COLUMN, dense
 from melos_training.composer.network import Composer
 from melos_training.composer.playing import Plan, Player
 from melos_training.composer.prepare import prepare
-from melos_training.composer.sampling import Servo, Taste, choose
+from melos_training.composer.sampling import Sampling, Servo, choose
 from melos_training.composer.stepping import Stepper
 from melos_training.composer.training import CHECKPOINT, COOLED, METRICS, Run
 from melos_training.composer.view import View
@@ -256,12 +256,12 @@ def test_the_graphs_of_the_daemon_are_the_steps_for_a_guidance_pair(net: Compose
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
 def test_a_seed_plays_the_same_again(song: Song, library: Library, net: Composer, guidance: float) -> None:
     view = View(start=0.0, frames=60, fresh=True)
-    taste = Taste(guidance=guidance)
+    sampling = Sampling(guidance=guidance)
 
     def play(seed: int) -> list[np.ndarray]:
         plans = [Plan.of(song, view, library.labeller), Plan.of(library.songs[1], view, library.labeller)]
         rows = 2 if guidance == 1 else 4
-        played = Player(Stepper.of(net, rows), plans, taste, seed).play()
+        played = Player(Stepper.of(net, rows), plans, sampling, seed).play()
         return [np.stack([p.onset, p.pitch, p.velocity, p.key_up]) for p in played]
 
     first, again, other = play(1), play(1), play(2)
@@ -282,7 +282,7 @@ def test_playing_tells_what_training_told(song: Song, library: Library, net: Com
             return super().begin(*inputs)
 
     stepper = Listening(dict(build(net)), 1)
-    played = Player(stepper, [Plan.of(song, view, library.labeller)], Taste(), 4).play()[0]
+    played = Player(stepper, [Plan.of(song, view, library.labeller)], Sampling(), 4).play()[0]
     for times in (played.onset, played.key_up, played.pedal_times):
         times += view.start
     again = Song(**vars(song))

@@ -14,7 +14,7 @@ from melos_training.mel import inverse_spectrum, log_mel, spectrum
 from melos_training.pianist.layout import ROLL
 from melos_training.pianist.network import Pianist, Prior
 from melos_training.pianist.windows import MOOD
-from melos_training.train_vocoder import retold
+from melos_training.train_vocoder import through_pianist
 from melos_training.vocoder import Vocoder
 
 
@@ -58,10 +58,10 @@ def test_vocoder_looks_two_frames_ahead() -> None:
     assert difference[20] > 0
 
 
-def test_the_pianist_retells_the_first_windows_only() -> None:
+def test_only_the_first_windows_pass_through_the_pianist() -> None:
     torch.manual_seed(0)
     pianist, mel, roll = Pianist(2, 4).eval(), torch.randn(4, 80, 128) * 2 - 6, torch.rand(4, 80, ROLL)
-    told = retold(pianist, mel, roll, torch.tensor([0, 1, 0, 1]), 2)
+    told = through_pianist(pianist, mel, roll, torch.tensor([0, 1, 0, 1]), 2)
     torch.testing.assert_close(told[2:], mel[2:], atol=0, rtol=0)
     assert (told[:2] - mel[:2]).abs().mean() > 0.1
     assert told[:2].min() >= LOG_FLOOR
@@ -73,7 +73,7 @@ def test_everything_is_computed_where_the_input_is(monkeypatch: pytest.MonkeyPat
     pianist, vocoder = Pianist(2, 4).to("meta"), Vocoder().to("meta")
     audio = torch.zeros(2, 20 * N_FFT, device="meta")
     mel, roll = log_mel(spectrum(audio).abs())[:, :64], torch.zeros(2, 64, ROLL, device="meta")
-    told = retold(pianist, mel, roll, torch.zeros(2, dtype=torch.long, device="meta"), 1)
+    told = through_pianist(pianist, mel, roll, torch.zeros(2, dtype=torch.long, device="meta"), 1)
     assert vocoder(told)[0].device.type == "meta"
     assert mel_loss(told, mel).device.type == "meta"
     prior = Prior(2, 4, MOOD).to("meta")

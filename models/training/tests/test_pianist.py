@@ -15,7 +15,7 @@ from melos_training.encoder import divergence
 from melos_training.layers import Carry
 from melos_training.pianist import train_pianist, train_prior
 from melos_training.pianist.layout import AHEAD, CHANNELS, HOP_SECONDS, KEYS, LOWEST_KEY, ROLL
-from melos_training.pianist.losses import attack_loss, attacks, freed, normal_nats
+from melos_training.pianist.losses import attack_loss, attacks, kl_beyond_free_nats, normal_nats
 from melos_training.pianist.measure import measure
 from melos_training.pianist.network import Decoder, Pianist, Prior, shifted
 from melos_training.pianist.roll import Performance, roll
@@ -83,7 +83,7 @@ def test_attacks_are_the_frames_around_onsets() -> None:
 
 def test_free_nats_and_likelihood() -> None:
     nats = torch.tensor([0.05, 0.3])
-    assert freed(nats, 0.1).item() == pytest.approx(0.1)
+    assert kl_beyond_free_nats(nats, 0.1).item() == pytest.approx(0.1)
     latents = torch.randn(2, 3, 4)
     normal = torch.distributions.Normal(0.5, 2.0)
     expected = -normal.log_prob(latents).sum(2).mean()
@@ -175,10 +175,10 @@ def test_it_learns_and_the_latent_lives(folders: list[Path], tmp_path: Path) -> 
 def test_the_latent_is_kept_alive_by_free_nats() -> None:
     """A posterior that says nothing costs nothing, and one within its free nats has no gradient towards nothing."""
     mean = torch.full((1, 8, 2), 0.3, requires_grad=True)
-    freed(divergence(mean, torch.zeros_like(mean)), 0.1).backward()
+    kl_beyond_free_nats(divergence(mean, torch.zeros_like(mean)), 0.1).backward()
     assert mean.grad is not None and not mean.grad.any()
     large = torch.full((1, 8, 2), 2.0, requires_grad=True)
-    freed(divergence(large, torch.zeros_like(large)), 0.1).backward()
+    kl_beyond_free_nats(divergence(large, torch.zeros_like(large)), 0.1).backward()
     assert large.grad is not None and (large.grad > 0).all()
 
 

@@ -46,7 +46,7 @@ def mean_gradients(run: PianistRun) -> list[torch.Tensor]:
         made = Pianist(len(run.pianos), run.latent)
         network = network or made
         task = PianistTask(network, run, *shards)
-        randomness.part_ways(run.seed, rank)
+        randomness.diverge(run.seed, rank)
         loss, _ = task.loss(0.0, *task.draw(rng))
         (loss / PROCESSES).backward()
     assert network

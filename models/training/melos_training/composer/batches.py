@@ -1,4 +1,4 @@
-"""Draws windows at random and puts them together."""
+"""Draws windows at random and collates them into batches."""
 
 from dataclasses import dataclass
 
@@ -30,19 +30,19 @@ DERIVED_CHORDS = 0.15
 NO_MEMORY = 0.25
 NO_SLOT = 0.25
 ONLY_RECALL = 0.2
-"""How often nothing but the recalled bar is remembered: what it is for would be hidden behind the other slots else."""
+"""How often only the recalled bar is remembered; otherwise the other slots would mask its effect."""
 
 
 @dataclass
-class Drawing:
-    """How windows are drawn for training."""
+class WindowSampler:
+    """Draws windows for training."""
 
     library: Library
     frames: int
     windows: int
-    """Windows to a batch."""
+    """Windows per batch."""
     weights: dict[str, float]
-    """How much a second of each corpus counts."""
+    """Weight of a second of each corpus."""
 
     def __post_init__(self) -> None:
         self.songs = self.library.split("train")
@@ -100,7 +100,7 @@ def mean_bpm(song: Song) -> float:
 
 
 def held_out(library: Library, split: str, corpus: str, frames: int, count: int, seed: int = 1) -> list[Window]:
-    """`count` windows of a split, the same every time, each song in turn; none where the corpus has none."""
+    """`count` windows of a split, always the same, one song after the other; none if the corpus has none."""
     random = np.random.default_rng(seed)
     songs = [song for song in library.split(split) if song.corpus == corpus]
     windows = []
@@ -112,14 +112,14 @@ def held_out(library: Library, split: str, corpus: str, frames: int, count: int,
 
 
 def without_conditions(window: Window) -> Window:
-    """The same window with every condition left free and no memory."""
+    """The window without any conditions or memory."""
     free = cut_conditions(window)
     free.memory = window.memory.without(np.arange(SLOTS))
     return free
 
 
 def cut_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
-    """The same window with every condition but some left free."""
+    """The window without any conditions except those in `keep`."""
     copied = Window(**vars(window))
     copied.conditions = type(window.conditions)(len(window.melody))
     copied.conditions.frame[:] = window.conditions.frame
@@ -131,9 +131,9 @@ def cut_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
 
 
 def collate(windows: list[Window], noise: np.random.Generator | None = None) -> Batch:
-    """One batch of windows of the same length.
+    """Collates windows of the same length into a batch.
 
-    With `noise`, the network reads its past a little wrong: when it plays, that past will not be perfect either.
+    With `noise`, the past that the network reads is slightly corrupted, since it will be imperfect when it plays, too.
     """
     length = len(windows[0].melody)
     read, read_frame, written, written_frame = [], [], [], []
@@ -176,7 +176,7 @@ def collate(windows: list[Window], noise: np.random.Generator | None = None) -> 
 
 
 def misread(parts: IntArray, frames: IntArray, random: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """In half of the batches, misses some notes and takes some velocities and durations for their neighbours."""
+    """In half of the batches, drops some notes and shifts some velocities and durations to a neighbouring class."""
     if random.random() < 0.5:
         return parts, frames
     kept = random.random(len(parts)) >= random.uniform(0, 0.15)

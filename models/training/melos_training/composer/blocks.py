@@ -11,7 +11,7 @@ LAYERS = 6
 HEADS = 4
 HEAD_WIDTH = WIDTH // HEADS
 WINDOW = 128
-"""Frames a position attends to, itself included: 10.9 s. The memory covers what lies further back."""
+"""Frames a position attends to, including itself: 10.9 s. The memory covers what is further back."""
 ROPE_BASE = 10_000.0
 EMBEDDING_SCALE = 0.3
 
@@ -30,21 +30,21 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def band(length: int, device: torch.device) -> Tensor:
-    """Additive mask [length, length] that leaves the past within the window."""
+    """Additive mask [length, length] that hides everything but the past within the window."""
     place = torch.arange(length, device=device)
     distance = place[:, None] - place
     return torch.zeros(length, length, device=device).masked_fill((distance < 0) | (distance >= WINDOW), float("-inf"))
 
 
 def embedding(count: int, width: int) -> nn.Embedding:
-    """An embedding that starts small."""
+    """An embedding with small initial values."""
     table = nn.Embedding(count, width)
     nn.init.normal_(table.weight, std=EMBEDDING_SCALE)
     return table
 
 
 class Block(nn.Module):
-    """A residual feed-forward block [..., width]; it starts as the identity."""
+    """A residual feed-forward block [..., width], initially the identity."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Block(nn.Module):
 
 
 class Head(nn.Module):
-    """Logits [..., classes]; all equal at first."""
+    """Logits [..., classes], initially equal."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
         query, key, value = self.heads(x, cos, sin)
-        # Written out: the fused kernel with a mask is slower on CPU.
+        # Written out, because the fused kernel with a mask is slower on a CPU.
         with torch.autocast(x.device.type, enabled=False):
             query, key = query.to(value.dtype), key.to(value.dtype)
             scores = query @ key.transpose(2, 3) * HEAD_WIDTH**-0.5 + mask.to(value.dtype)

@@ -1,7 +1,7 @@
 """The composer's conditions for each frame, and their layout.
 
-`frame` conditions [66] hold for the whole frame, the `fine` ones [8, 32] for each offset within it. Every group has a
-mask among the frame conditions: 1 where known, 0 where left free; its values are 0 then.
+`frame` conditions [66] apply to the whole frame, `fine` ones [8, 32] to each offset within it. Every group has a mask
+among the frame conditions: 1 where known, 0 where unspecified; its values are then 0.
 """
 
 import numpy as np
@@ -22,8 +22,8 @@ FRAME_GROUPS = {
     "recall": 1,
     "next": 26,
 }
-"""Groups of frame conditions and their widths. `recall` is the similarity to the recalled bar; `next` the chord to
-come: pitch classes, bass, exp(−beats until it) and exp(−beats / 4)."""
+"""Groups of frame conditions and their widths. `recall` is the similarity to the recalled bar; `next` is the next
+chord: pitch classes, bass, exp(−beats until then) and exp(−beats / 4)."""
 
 FINE_GROUPS = {"chord": 12, "bass": 12, "beat": 8}
 """Groups of the conditions of each offset: pitch classes, bass, harmonics 1 to 4 of the beat's phase."""
@@ -50,7 +50,7 @@ DROP = {
     "bass": 0.25,
     "beat": 0.15,
 }
-"""How often training leaves a group free."""
+"""How often training drops a group."""
 DROP_ALL = 0.12
 
 
@@ -96,7 +96,7 @@ def length(log_seconds: FloatArray) -> FloatArray:
 
 
 class Conditions:
-    """The conditions of a stretch of frames; all left free at first."""
+    """The conditions of consecutive frames; initially unspecified."""
 
     def __init__(self, frames: int) -> None:
         self.frame: FloatArray = np.zeros((frames, WIDTH), np.float32)
@@ -112,7 +112,7 @@ class Conditions:
         self.frame[:, MASKS[group]] = mask
 
     def free(self, group: str) -> None:
-        """Leaves a group free."""
+        """Makes a group unspecified."""
         if group in FINE_SLICES:
             self.fine[:, :, FINE_SLICES[group]] = 0
         else:
@@ -120,7 +120,7 @@ class Conditions:
         self.frame[:, MASKS[group]] = 0
 
     def drop(self, random: np.random.Generator) -> None:
-        """Leaves groups free at random, as training does."""
+        """Drops groups at random, as training does."""
         everything = random.random() < DROP_ALL
         for group in GROUPS:
             if everything or random.random() < DROP[group]:

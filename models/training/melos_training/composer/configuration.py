@@ -11,23 +11,23 @@ class Configuration:
     """A training run."""
 
     library: str
-    """The file that `prepare` wrote."""
+    """The file written by `prepare`."""
     seed: int = 0
     frames: int = 256
-    """Frames to a window."""
+    """Frames per window."""
     windows: int = 10
-    """Windows to a step."""
+    """Windows per step."""
     rate: float = 2e-3
-    """The learning rate, constant after `warm_up` steps until a run cools down."""
+    """The learning rate: constant after `warm_up` steps, until the run is cooled down."""
     warm_up: int = 60
     weight_decay: float = 0.02
-    """Of the matrices that Muon trains."""
+    """The learning rate of the matrices trained by Muon."""
     half_life: int = 150
-    """Steps in which the averaged weights forget half."""
+    """Half-life of the weight average, in steps."""
     bfloat16: bool = True
-    """Whether products are computed in bfloat16; a processor without instructions for it is much faster without."""
+    """Whether to multiply in bfloat16; much slower on a processor without instructions for it."""
     clip: float = 2.0
-    """The largest norm of a step's gradient."""
+    """Maximum gradient norm; larger gradients are clipped."""
     importance: dict[str, float] = field(
         default_factory=lambda: {
             "pedal": 0.5,
@@ -38,27 +38,27 @@ class Configuration:
             "duration": 0.8,
         }
     )
-    """How much the parts of the likelihood count."""
+    """Weights of the parts of the likelihood."""
     corpora: dict[str, float] = field(default_factory=lambda: {"pop909": 1.0, "giantmidi": 2.0, "mutopia": 1.0})
-    """How much a second of each corpus counts."""
+    """Weight of a second of each corpus."""
     evaluate_every: int = 100
-    """Steps between measurements on held-out music."""
+    """Steps between evaluations on held-out music."""
     save_seconds: float = 180.0
 
     @classmethod
     def read(cls, path: Path) -> "Configuration":
-        """Reads a TOML file. Raises `ValueError` for a key that means nothing."""
+        """Reads a TOML file. Raises `ValueError` for an unknown key."""
         return cls.of(tomllib.loads(path.read_text()), str(path))
 
     @classmethod
     def of(cls, values: dict[str, Any], source: str) -> "Configuration":
-        """The configuration of a table."""
+        """Builds a configuration from a table."""
         known = {field.name for field in fields(cls)}
         for key in values:
             if key not in known:
-                raise ValueError(f"{source}: key {key!r} means nothing; known are {', '.join(sorted(known))}")
+                raise ValueError(f"{source}: unknown key {key!r}; expected one of {', '.join(sorted(known))}")
         return cls(**values)
 
     def table(self) -> dict[str, Any]:
-        """As a table."""
+        """The configuration as a table."""
         return asdict(self)

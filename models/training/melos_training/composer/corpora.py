@@ -33,7 +33,7 @@ QUALITIES = {
 NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 DEGREES = (0, 2, 4, 5, 7, 9, 11)
 SAME_SONG = {"018": "017"}
-"""Two arrangements of one song, which must stay in one split."""
+"""Two arrangements of the same song, which must be in the same split."""
 SHARED_RECORDING = re.compile(r"[_ ]([\w-]{11})(?:_cut|_midi|_a|_b|_(?:mov|no|part)_?\d+)*$")
 
 
@@ -47,19 +47,19 @@ class Piece:
     """train, valid or test."""
     performance: Performance
     beats: FloatArray
-    """[n, 3]: seconds, place in the bar (−1: not known), beats of the bar; n may be 0."""
+    """[n, 3]: seconds, position in the bar (−1: unknown), beats per bar; n may be 0."""
     chords: FloatArray
     """[n, 4]: start and end in seconds, pitch classes as bits, bass (−1: no chord); n may be 0."""
 
 
 def split_of(corpus: str, group: str) -> str:
-    """The split of pieces that must stay together, the same as that of `melos-corpus prepare`."""
+    """The split of a group of pieces that must stay together; the same as in `melos-corpus prepare`."""
     first = hashlib.sha256(f"{corpus}\0{group}\0".encode()).digest()[0]
     return "train" if first < 230 else "valid" if first < 243 else "test"
 
 
 def identifier(text: str) -> str:
-    """Every run of other characters than ASCII letters and digits becomes one underscore."""
+    """Replaces every run of characters other than ASCII letters and digits by an underscore."""
     return re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_")
 
 
@@ -77,7 +77,7 @@ def chord(label: str) -> tuple[int, int]:
 
 
 def pop909_beats(path: Path) -> FloatArray:
-    """Beats of `beat_midi.txt`; in triple time its half bars are the bars."""
+    """Beats of `beat_midi.txt`; in triple time, its half bars are the actual bars."""
     rows = np.loadtxt(path, ndmin=2)
     downbeats = np.flatnonzero(rows[:, 2] > 0.5)
     gaps = np.diff(downbeats)
@@ -113,7 +113,7 @@ def giantmidi(root: Path) -> Iterator[Piece]:
 
 
 def mutopia(root: Path) -> Iterator[Piece]:
-    """Scores, but for those that LilyPond could not render without errors."""
+    """Scores, except those that LilyPond could not render without errors."""
     with (root / "licences.tsv").open(newline="") as table:
         rows = {Path(row["file"]).name: row for row in csv.DictReader(table, delimiter="\t")}
     for path in sorted((root / "midi").glob("*.mid*")):

@@ -1,4 +1,4 @@
-"""Measures what the composer writes under the plans of held-out songs, beside these songs."""
+"""Compares what the composer writes under the plans of held-out songs with the songs themselves."""
 
 import json
 from dataclasses import asdict, replace
@@ -22,23 +22,23 @@ from .mood import ANCHORS, EMOTIONS
 from .network import Composer
 from .playing import Plan
 from .report import document
-from .sampling import Taste
+from .sampling import Sampling
 from .training import nats_per_note
 
 TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
 SWEEP = 24
-"""Excerpts of each setting in a sweep."""
+"""Excerpts per setting in a sweep."""
 LONG_SECONDS = 100.0
 LONG = 16
 RECALLS: tuple[float | None, ...] = (None, 0.2, 0.6, 1.0)
 TOUCH = ("length", "pedalling")
-"""Conditions that a host need not give."""
+"""Conditions that a host may leave unspecified."""
 NOT_MOOD = ("density", "loudness", "register", "length", "pedalling", "recall", "phrase")
-"""What is left free when the mood has to speak for itself."""
+"""Conditions left unspecified to evaluate the effect of the mood alone."""
 FARTHEST = 4.0
-"""Standard deviations beyond which a feature is not further from real music."""
+"""Clipping limit of features, in standard deviations."""
 RUNS = (8, 10, 12)
-"""Lengths, in intervals, of passages of the top line that are searched for in the training songs."""
+"""Lengths, in intervals, of the top-line passages searched for in the training songs."""
 LIKELIHOOD_WINDOWS = 48
 
 Rows = list[dict[str, float]]
@@ -50,7 +50,7 @@ def likelihoods(net: Composer, library: Library, frames: int = 256) -> dict[str,
     harmony = ("chord", "bass", "next")
     metre = ("beat", "bar", "tempo", "phrase")
     variants = {
-        "all told": windows,
+        "all conditions": windows,
         "no conditions, no memory": [without_conditions(w) for w in windows],
         "no conditions": [cut_conditions(w) for w in windows],
         "no memory": [replace(w, memory=w.memory.without(np.arange(5))) for w in windows],
@@ -80,19 +80,19 @@ def frechet(one: Rows, other: Rows, scale: Rows) -> float:
 
     def standard(rows: Rows) -> FloatArray:
         values = (np.array([[row.get(name, np.nan) for name in names] for row in rows]) - means) / deviations
-        # Shares that are always nearly 1 in real music would count for more than all else.
+        # Shares that are always nearly 1 in real music would otherwise dominate.
         return np.clip(np.nan_to_num(values), -FARTHEST, FARTHEST)
 
     a, b = standard(one), standard(other)
     covariances = np.cov(a.T), np.cov(b.T)
-    # The trace of the root of a product of two covariances is the sum of the roots of its eigenvalues.
+    # The trace of the square root of a product of two covariances is the sum of the square roots of its eigenvalues.
     roots = np.sqrt(np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0))
     traces = np.trace(covariances[0]) + np.trace(covariances[1])
     return float(((a.mean(0) - b.mean(0)) ** 2).sum() + traces - 2 * roots.sum())
 
 
 def copied(library: Library, performances: list[Performance]) -> dict[str, float]:
-    """Share of passages of the top line's intervals that also occur in a training song, by length."""
+    """Share of top-line passages, by length, whose intervals also occur in a training song."""
     learnt = [_steps(song.performance) for song in library.split("train")]
     written = [_steps(performance) for performance in performances]
     shares = {}
@@ -104,7 +104,7 @@ def copied(library: Library, performances: list[Performance]) -> dict[str, float
 
 
 def _steps(performance: Performance) -> IntArray:
-    """Intervals of the top line."""
+    """The intervals of the top line."""
     return np.diff(melody(np.stack([performance.onset, performance.pitch], 1)))
 
 
@@ -117,7 +117,7 @@ def heard_mood(library: Library, performance: Performance) -> FloatArray:
 
 
 def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, Any]:
-    """Measured moods when only a mood is requested and density, loudness, register and touch are unspecified."""
+    """Measured moods when only a mood is requested, and density, loudness, register and touch are unspecified."""
 
     def ask(number: int, plan: Plan) -> None:
         leave_free(*NOT_MOOD)(plan)
@@ -127,7 +127,7 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
 
     heard, features = {}, {}
     for number, emotion in enumerate(EMOTIONS):
-        performances = play(net, library, chosen, Taste(), change=partial(ask, number))
+        performances = play(net, library, chosen, Sampling(), change=partial(ask, number))
         heard[emotion] = np.nanmean([heard_mood(library, p) for p in performances], 0)
         features[emotion] = summary([e.measure(p) for e, p in zip(chosen, performances)])
     table = np.array(list(heard.values()))
@@ -141,7 +141,7 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
     }
 
 
-def obedience(chosen: list[Excerpt], library: Library, performances: list[Performance]) -> dict[str, float]:
+def adherence(chosen: list[Excerpt], library: Library, performances: list[Performance]) -> dict[str, float]:
     """Correlations between requested and played values, over excerpts."""
     asked, played = [], []
     for each, performance in zip(chosen, performances):
@@ -156,13 +156,13 @@ def obedience(chosen: list[Excerpt], library: Library, performances: list[Perfor
     names = ("density", "loudness", "register", "length")
     a, b = np.array(asked), np.array(played)
     found = {name: float(np.corrcoef(a[:, i], b[:, i])[0, 1]) for i, name in enumerate(names)}
-    return found | {"notes played for each asked": float((b[:, 0] / a[:, 0]).mean())}
+    return found | {"notes played per note requested": float((b[:, 0] / a[:, 0]).mean())}
 
 
 def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, count: int | None = None) -> None:
-    """Measures a checkpoint; writes `evaluation.json` after each part, then `evaluation.md` and a picture, into `out`.
+    """Evaluates a checkpoint; writes `evaluation.json` after each part, then `evaluation.md` and plots, to `out`.
 
-    `count` is of excerpts of each kind at most, for a first look.
+    `count` is the maximum number of excerpts of each kind, for a quick look.
     """
     library, net = load(library_path), load_average(checkpoint)
     chosen, few = choose_excerpts(library, count=count), choose_excerpts(library, count=min(count or SWEEP, SWEEP))
@@ -171,7 +171,7 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
         "checkpoint": {name: saved[name] for name in ("step", "frames", "seconds", "processor_seconds")},
         "excerpts": len(chosen),
         "seed": seed,
-        "taste": asdict(Taste()),
+        "sampling": asdict(Sampling()),
     }
     out.mkdir(parents=True, exist_ok=True)
 
@@ -186,23 +186,23 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
         "real, elsewhere": [e.measure(e.performance()) for e in choose_excerpts(library, OTHER_PLACE, count=count)],
     }
 
-    def add(name: str, excerpts: list[Excerpt], taste: Taste, **options: Any) -> list[Performance]:
-        performances = play(net, library, excerpts, taste, seed, **options)
+    def add(name: str, excerpts: list[Excerpt], sampling: Sampling, **options: Any) -> list[Performance]:
+        performances = play(net, library, excerpts, sampling, seed, **options)
         columns[name] = [row for e, p in zip(excerpts, performances) if (row := e.measure(p))]
         keep("columns", {name: summary(rows) for name, rows in columns.items()})
         return performances
 
-    written = add("written", chosen, Taste())
-    add("touch free", chosen, Taste(), change=leave_free(*TOUCH))
-    add("as trained", few, Taste(harmony=1, time=1, top_p=1, servo=0))
-    add("guided 1.3", few, Taste(guidance=1.3))
-    add("no memory", few, Taste(), forgetful=True)
+    written = add("written", chosen, Sampling())
+    add("touch free", chosen, Sampling(), change=leave_free(*TOUCH))
+    add("as trained", few, Sampling(harmony=1, time=1, top_p=1, servo=0))
+    add("guided 1.3", few, Sampling(guidance=1.3))
+    add("no memory", few, Sampling(), forgetful=True)
     for value in TEMPERATURES:
-        add(f"T {value}", few, Taste.of(value), change=leave_free(*TOUCH))
+        add(f"T {value}", few, Sampling.of(value), change=leave_free(*TOUCH))
     real = columns["real"]
     whole = {name: rows for name, rows in columns.items() if len(rows) == len(chosen)}
     keep("frechet", {name: frechet(real, rows, real) for name, rows in whole.items()})
-    keep("obedience", obedience(chosen, library, written))
+    keep("adherence", adherence(chosen, library, written))
     songs = [e.performance() for e in chosen]
     keep("copied", {"written": copied(library, written), "held-out songs": copied(library, songs)})
     keep("recall", recalls(net, library, min(count or LONG, LONG), seed))
@@ -211,13 +211,13 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
 
 
 def recalls(net: Composer, library: Library, count: int, seed: int) -> dict[str, float]:
-    """Mean similarity of bars to those that the form recalls for them, by requested similarity."""
+    """Mean similarity of bars to the bars they recall, by requested similarity."""
     chosen = choose_excerpts(library, 0.1, LONG_SECONDS, count)
     found = {}
     for strength in RECALLS:
-        performances = play(net, library, chosen, Taste(), seed, recall(strength))
+        performances = play(net, library, chosen, Sampling(), seed, recall(strength))
         found["never" if strength is None else str(strength)] = _recalled(chosen, performances)
-    found["as in the song"] = _recalled(chosen, play(net, library, chosen, Taste(), seed))
+    found["as in the song"] = _recalled(chosen, play(net, library, chosen, Sampling(), seed))
     found["the song"] = _recalled(chosen, [e.performance() for e in chosen])
     return found
 

@@ -1,4 +1,4 @@
-"""Excerpts of held-out songs, and what the composer writes under their plans."""
+"""Excerpts of held-out songs, and performances of their plans."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,28 +13,28 @@ from .library import Library, Song
 from .midi import Performance
 from .network import Composer
 from .playing import Plan, Player
-from .sampling import Taste
+from .sampling import Sampling
 from .stepping import Stepper
 from .view import View
 
 SECONDS = 41.0
-"""Length of an excerpt; the first four seconds and what follows forty are not measured."""
+"""Length of an excerpt; the first four seconds, and everything after forty, are not measured."""
 PLACE, OTHER_PLACE = 0.25, 0.75
-"""How far into what can be chosen an excerpt begins, and the excerpt that real music is compared with itself by."""
+"""Relative position of an excerpt within its song, and of another for comparing real music with itself."""
 ROWS = 27
-"""Excerpts played side by side."""
+"""Excerpts played in one batch."""
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A stretch of a song that has chords, beats and pedal."""
+    """A passage of a song that has chords, beats and pedal."""
 
     song: Song
     view: View
 
     @property
     def setting(self) -> Setting:
-        """The requests at that point."""
+        """The plan's beats and chords."""
         return Setting.of(self.song, self.view)
 
     def performance(self) -> Performance:
@@ -58,7 +58,7 @@ def load_average(path: Path) -> Composer:
 def choose_excerpts(
     library: Library, place: float = PLACE, seconds: float = SECONDS, count: int | None = None
 ) -> list[Excerpt]:
-    """One excerpt of each held-out song that is long enough, of `count` songs at most."""
+    """One excerpt of each held-out song that is long enough, at most `count`."""
     chosen = []
     for song in (song for split in ("valid", "test") for song in library.split(split)):
         spare = song.end - song.start - seconds
@@ -73,27 +73,27 @@ def play(
     net: Composer,
     library: Library,
     chosen: list[Excerpt],
-    taste: Taste,
+    sampling: Sampling,
     seed: int = 0,
     change: Callable[[Plan], None] | None = None,
     forgetful: bool = False,
 ) -> list[Performance]:
-    """What the network writes under the plans of excerpts; `change` may alter the plans."""
+    """Plays the plans of excerpts; `change` may alter the plans."""
     performances = []
     for first in range(0, len(chosen), ROWS):
         plans = [Plan.of(e.song, e.view, library.labeller) for e in chosen[first : first + ROWS]]
         for plan in plans:
             if change:
                 change(plan)
-        stepper = Stepper.of(net, len(plans) * (1 if taste.guidance == 1 else 2))
-        player = Player(stepper, plans, taste, seed + first)
+        stepper = Stepper.of(net, len(plans) * (1 if sampling.guidance == 1 else 2))
+        player = Player(stepper, plans, sampling, seed + first)
         player.forgetful = forgetful
         performances += player.play()
     return performances
 
 
 def leave_free(*groups: str) -> Callable[[Plan], None]:
-    """A change of plans that leaves groups of conditions free."""
+    """A change of plans that makes groups of conditions unspecified."""
 
     def change(plan: Plan) -> None:
         for group in groups:
@@ -103,7 +103,7 @@ def leave_free(*groups: str) -> Callable[[Plan], None]:
 
 
 def recall(strength: float | None) -> Callable[[Plan], None]:
-    """A change of the plan: the similarity of recalled bars, or no recall."""
+    """A change of plans that sets the similarity of recalled bars, or disables recall."""
 
     def change(plan: Plan) -> None:
         if strength is None:

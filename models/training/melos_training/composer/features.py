@@ -1,4 +1,4 @@
-"""Measures performances: their notes, their rhythm, their lines, their harmony and what returns in them."""
+"""Features of performances: notes, rhythm, melodic lines, harmony and repetition."""
 
 from dataclasses import dataclass
 
@@ -13,15 +13,15 @@ from .mood import key_fit
 from .view import View
 
 GROUP = 0.05
-"""Seconds within which onsets are struck together."""
+"""Seconds within which onsets count as simultaneous."""
 LOW = 55
 """Notes below this one are the left hand's."""
 FEWEST = 12
 LAGS = (1, 2, 4, 8)
 CHANCE_LAGS = (3, 5, 7)
-"""Distances in bars at which similarity counts as chance: pop phrases do not have these lengths."""
+"""Distances in bars at which similarity is due to chance, because pop phrases do not have these lengths."""
 CELLS = 4
-"""Places a beat is divided into when bars are compared."""
+"""Divisions of a beat when bars are compared."""
 CHROMA_STEP = 0.5
 ROLL_STEP = 0.125
 LONGEST = 4.0
@@ -51,7 +51,7 @@ class Setting:
 
 
 def excerpt(performance: Performance, start: float, end: float, shift: float = 0.0) -> Performance:
-    """The notes that begin between two times, on a clock that is `shift` seconds behind."""
+    """The notes that begin between two times, `shift` seconds earlier."""
     here = (performance.onset >= start) & (performance.onset < end)
     return Performance(
         performance.onset[here] - shift,
@@ -65,13 +65,13 @@ def excerpt(performance: Performance, start: float, end: float, shift: float = 0
 
 
 def entropy(counts: FloatArray) -> float:
-    """Bits."""
+    """Entropy in bits."""
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log2(share)).sum())
 
 
 def features(performance: Performance, setting: Setting, start: float = 4.0, end: float = 40.0) -> dict[str, float]:
-    """All measures of the notes that begin from `start` to `end` seconds; empty with too few of them."""
+    """All features of the notes that begin from `start` to `end` seconds; empty if there are too few."""
     part = excerpt(performance, start, end)
     if len(part.onset) < FEWEST:
         return {}

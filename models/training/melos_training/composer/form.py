@@ -1,4 +1,4 @@
-"""The form of a piece, read from its notes: which earlier bar each bar takes up, and where phrases begin."""
+"""The form of a piece, inferred from its notes: which earlier bar each bar recalls, and where phrases begin."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,23 @@ from .layout import FloatArray, IntArray
 from .midi import Performance
 
 GRID = 4
-"""Places a beat is divided into when bars are compared."""
+"""Divisions of a beat when bars are compared."""
 CONTEXT = 4
-"""Bars that are compared together."""
+"""Length of the passages compared, in bars."""
 NEAREST = 2
-"""Bars back of the nearest bar that can be recalled."""
+"""Minimum distance of a recalled bar, in bars."""
 REMEMBERED = 8
-"""Bars that the memory contains anyway; recall prefers bars further back."""
+"""Bars that the memory always contains; recall prefers bars further back."""
 FURTHER = 0.1
-"""How much less similar a distant passage may be than a near one."""
+"""How much less similar a distant passage may be than a near one to be preferred."""
 WHOLE_PHRASES = 0.1
 """Weight of a distance of whole half-phrases against similarity: passages seldom return after seven or nine bars."""
 CONTINUITY = 0.05
 """Weight of continuing in the recalled passage, relative to similarity."""
 PHRASE = 8
-"""Bars to a phrase."""
+"""Bars per phrase."""
 CLEAR = 0.4
-"""Share of the passages that must begin where phrases do, for the phrases to be known; a quarter do by chance."""
+"""Minimum share of passages that begin with a phrase for the phrases to count as known; a quarter do by chance."""
 
 
 @dataclass
@@ -34,15 +34,15 @@ class Form:
     start: IntArray
     """Index of the downbeat among the beats."""
     source: IntArray
-    """The earlier bar taken up; −1 where there is none."""
+    """The earlier bar that is recalled; −1 if none."""
     likeness: FloatArray
     """Similarity of the two, 0..1."""
     phrase: IntArray
-    """Bars since the phrase began, 0..7; −1 where phrases are not clear."""
+    """Bars since the start of the phrase, 0..7; −1 where phrases are not clear."""
 
 
 def read(performance: Performance, beats: FloatArray) -> Form:
-    """The form of a piece with known bars; empty without."""
+    """The form of a piece; empty if its bars are unknown."""
     starts = np.flatnonzero(beats[:, 1] == 0) if len(beats) else np.zeros(0, np.int64)
     bars = len(starts)
     if bars < NEAREST + 1:
@@ -93,7 +93,7 @@ def _sources(alike: FloatArray) -> IntArray:
 
 
 def _phrases(source: IntArray) -> IntArray:
-    """Bars since the phrase began, from where recalled passages begin."""
+    """Bars since the start of the phrase, inferred from where recalled passages begin."""
     bars = len(source)
     begins = np.flatnonzero(np.diff(source) != 1) + 1
     begins = begins[begins > NEAREST]

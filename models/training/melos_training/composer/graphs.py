@@ -1,7 +1,6 @@
-"""The network as it plays: small graphs, one step each, every state explicit.
+"""The network for playing: small graphs of one step each, with explicit state.
 
-A batch holds one row for each performance, or two where guidance leads away from a reference: the wanted conditions,
-then the reference.
+A batch has one row per performance, or two with classifier-free guidance: the requested conditions, then the reference.
 """
 
 from collections.abc import Callable
@@ -15,11 +14,11 @@ from .blocks import HEAD_WIDTH, HEADS, WINDOW, Layer
 from .network import Composer
 
 SLOTS = WINDOW + ROLLBACK
-"""Slots of the ring of keys and values; at most the window less one are visible, the others are there to go back."""
+"""Slots of the KV cache, a ring; at most the window minus one are visible, and the others allow rollbacks."""
 
 
 class FrameGraph(nn.Module):
-    """One frame of the transformer: what the decoder starts from, and the pedal's logits."""
+    """One frame of the transformer: the decoder's base state, and the logits of the pedal action."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -60,7 +59,7 @@ class FrameGraph(nn.Module):
 
 
 class PedalGraph(nn.Module):
-    """Once the pedal is decided: where it moves, and what the notes are written from."""
+    """Given the pedal action: the logits of its offset, and the notes' base state."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -71,7 +70,7 @@ class PedalGraph(nn.Module):
 
 
 class OffsetGraph(nn.Module):
-    """Where the next note begins, or the end of the frame. `first` is 1 where the frame has no note yet."""
+    """The offset of the next note, or the end of the frame. `first` is 1 if the frame has no note yet."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -82,7 +81,7 @@ class OffsetGraph(nn.Module):
 
 
 class VoiceGraph(nn.Module):
-    """The voice, once the offset is decided; `fine` [rows, 32] are the conditions there."""
+    """The voice, given the offset; `fine` [rows, 32] are the conditions there."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -93,7 +92,7 @@ class VoiceGraph(nn.Module):
 
 
 class KeyGraph(nn.Module):
-    """The key, once the voice is decided."""
+    """The key, given the voice."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -104,7 +103,7 @@ class KeyGraph(nn.Module):
 
 
 class VelocityGraph(nn.Module):
-    """The velocity, once the key is decided."""
+    """The velocity, given the key."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -115,7 +114,7 @@ class VelocityGraph(nn.Module):
 
 
 class DurationGraph(nn.Module):
-    """The duration, once the velocity is decided."""
+    """The duration, given the velocity."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -126,7 +125,7 @@ class DurationGraph(nn.Module):
 
 
 class NoteGraph(nn.Module):
-    """A finished note's embeddings: for the next frame, as part of the frame so far, and as the previous note."""
+    """A note's embeddings: for the next frame, for the sum over the frame so far, and as the previous note."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -137,10 +136,10 @@ class NoteGraph(nn.Module):
 
 
 Module = Callable[..., Any]
-"""A graph in PyTorch or on ONNX Runtime: tensors to a tensor, or to a tuple of them."""
+"""A graph in PyTorch or ONNX Runtime, from tensors to one or several tensors."""
 
 RING_SHAPE = (HEADS, SLOTS, HEAD_WIDTH)
-"""Of a row's keys, and of its values, of one layer."""
+"""Shape of the keys, and of the values, of one row and layer."""
 
 
 def build(net: Composer) -> dict[str, nn.Module]:

@@ -1,4 +1,4 @@
-"""The beats of a song as a window sees them."""
+"""The beats of a song, relative to a window."""
 
 from typing import TYPE_CHECKING
 
@@ -21,16 +21,16 @@ class BeatGrid:
     def __init__(self, times: FloatArray, in_bar: FloatArray, bar_length: float, form: Form, half_beats: int) -> None:
         self.times = times
         self.in_bar = in_bar
-        """Place of each beat in its bar; −1 where not known."""
+        """Position of each beat in its bar; −1 if unknown."""
         self.bar_length = bar_length
-        """Beats of a bar."""
+        """Beats per bar."""
         self.form = form
         self.per_beat = half_beats
-        """Beats counted per beat of the song, the unit of the form: 1 or 2."""
+        """Beats counted per beat of the song: 1 or 2. The form uses the latter."""
 
     @classmethod
     def of(cls, song: "Song", view: "View") -> "BeatGrid":
-        """The beats of a song, warped and perhaps counted twice as fast."""
+        """The beats of a song under a view."""
         times = song.beats[:, 0] * view.ratio - view.start
         place, bar_length = song.beats[:, 1], float(song.beats[0, 2])
         if view.doubled:
@@ -42,18 +42,18 @@ class BeatGrid:
 
     @property
     def bars_known(self) -> bool:
-        """Whether it is known where bars begin."""
+        """Whether the bar lines are known."""
         return bool(self.in_bar[0] >= 0)
 
     def beats(self, seconds: FloatArray) -> FloatArray:
-        """Beat numbers of times."""
+        """Converts times to beat numbers."""
         times = self.times
         numbers = np.interp(seconds, times, np.arange(len(times)))
         numbers = np.where(seconds < times[0], (seconds - times[0]) / (times[1] - times[0]), numbers)
         return np.where(seconds > times[-1], len(times) - 1 + (seconds - times[-1]) / (times[-1] - times[-2]), numbers)
 
     def seconds(self, beats: FloatArray) -> FloatArray:
-        """Times of beat numbers."""
+        """Converts beat numbers to times."""
         times = self.times
         last = len(times) - 1
         seconds = np.interp(beats, np.arange(len(times)), times)
@@ -76,11 +76,11 @@ class BeatGrid:
         return ((self.in_bar[inside] + whole - inside + beats - whole) / self.bar_length) % 1
 
     def bar(self, beats: FloatArray) -> IntArray:
-        """Index of the song's bar, for its form; −1 before the first."""
+        """Index of the bar in the song's form; −1 before the first."""
         return np.searchsorted(self.form.start * self.per_beat, beats + 1e-6, "right") - 1
 
     def phrase_phase(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Position in the phrase of eight bars, 0..1, and where it is known."""
+        """Position in the eight-bar phrase, 0..1, and where it is known."""
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
         bar = np.maximum(self.bar(beats), 0)
@@ -89,7 +89,7 @@ class BeatGrid:
         return position, (self.form.phrase[bar] >= 0) & (self.bar(beats) >= 0)
 
     def likeness(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Similarity of each bar to the one it recalls, 0..1, and where it recalls one."""
+        """Similarity of each bar to the bar it recalls, 0..1, and where it recalls one."""
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
         bar = self.bar(beats)

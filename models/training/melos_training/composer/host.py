@@ -1,6 +1,6 @@
-"""The network as the daemon runs it: graphs of static shapes, for the wanted conditions and the reference of guidance.
+"""The network as the daemon runs it: graphs with static shapes, with rows for requested conditions and reference.
 
-What both rows share is given once. All is float32; numbers of classes are rounded.
+Inputs that both rows share have a single row. All are float32; class indices are rounded.
 """
 
 from typing import cast
@@ -16,9 +16,9 @@ from .layout import DURATIONS, KEYS, MEMORY_WIDTH, OFFSETS, PEDALS, SOUNDING_WID
 from .network import Composer
 
 ROWS = 2
-"""The wanted conditions, then the reference."""
+"""The requested conditions, then the guidance reference."""
 PREFIX = "composer-"
-"""What the names of the files begin with."""
+"""Prefix of the file names."""
 NAMES = ("frame", "pedal", "offset", "voice", "key", "velocity", "duration", "note")
 
 
@@ -27,7 +27,7 @@ def _classes(values: Tensor) -> Tensor:
 
 
 class Shared(nn.Module):
-    """A step whose inputs named by `chosen` are numbers of classes [1], the same for both rows."""
+    """A step whose inputs listed in `chosen` are class indices [1], shared by both rows."""
 
     def __init__(self, step: nn.Module, chosen: tuple[int, ...]) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Shared(nn.Module):
 
 
 class Note(nn.Module):
-    """A finished note [5] as `NoteGraph` tells it."""
+    """The embeddings of a note [5]; see `NoteGraph`."""
 
     def __init__(self, step: nn.Module) -> None:
         super().__init__()
@@ -50,20 +50,20 @@ class Note(nn.Module):
 
 
 def _chosen(name: str, count: int, meaning: str = "") -> Port:
-    return Port(name, [1], meaning or f"the {name} decided on, 0..{count - 1}")
+    return Port(name, [1], meaning or f"the chosen {name}, 0..{count - 1}")
 
 
 def _logits(count: int, meaning: str) -> Port:
     return Port("logits", [ROWS, count], meaning)
 
 
-BASE = Port("base", [ROWS, WIDTH], "what the decoder of the frame starts from")
-OPENED = Port("opened", [ROWS, WIDTH], "what the notes of the frame are written from")
-STATE = Port("state", [ROWS, WIDTH], "what the next part of the note is written from")
+BASE = Port("base", [ROWS, WIDTH], "base state of the frame's decoder")
+OPENED = Port("opened", [ROWS, WIDTH], "base state of the frame's notes")
+STATE = Port("state", [ROWS, WIDTH], "state for the next property of the note")
 STATE_NEXT = STATE._replace(name="state_next")
 SO_FAR = Port("so_far", [1, WIDTH], "sum of `so_far` over the notes written in this frame")
-LAST = Port("last", [1, WIDTH], "`last` of the note before in this frame, 0 if none")
-MELODY = _chosen("melody", KEYS + 1, "the melody's last key, 0..87; 88 where there is none yet")
+LAST = Port("last", [1, WIDTH], "`last` of the previous note in this frame, 0 if none")
+MELODY = _chosen("melody", KEYS + 1, "the melody's last key, 0..87; 88 before the first")
 
 
 def _frame(step: nn.Module) -> Graph:
@@ -74,15 +74,15 @@ def _frame(step: nn.Module) -> Graph:
     ]
     row = [LAYERS, ROWS, RING_SHAPE[0], 1, HEAD_WIDTH]
     inputs = [
-        Port("notes", [1, WIDTH], "sum of `read` over the notes of the frame before"),
-        Port("memory", [1, MEMORY_WIDTH], "counts of what was played at this place in earlier bars"),
-        Port("frame", [ROWS, conditions.WIDTH], "conditions of the frame: wanted, then the reference for guidance"),
+        Port("notes", [1, WIDTH], "sum of `read` over the notes of the previous frame"),
+        Port("memory", [1, MEMORY_WIDTH], "counts of what was played at this position in earlier bars"),
+        Port("frame", [ROWS, conditions.WIDTH], "conditions of the frame: requested, then guidance reference"),
         Port("fine", [ROWS, OFFSETS, conditions.FINE_WIDTH], "conditions of each offset"),
         Port("sounding", [1, SOUNDING_WIDTH], "keys held, then strings that only the pedal sustains"),
         MELODY,
-        _chosen("pedal", PEDALS + 1, "the pedal in the frame before: 0 up, 1 down, 2 changed, 3 not known"),
-        Port("mask", [SLOTS], "0 where a slot is visible, -1e9 where not"),
-        Port("cos", [HEAD_WIDTH], "cosines of frame x base^(-2i/64), i = 0..31, twice over"),
+        _chosen("pedal", PEDALS + 1, "pedal action of the previous frame: 0 up, 1 down, 2 changed, 3 unknown"),
+        Port("mask", [SLOTS], "0 for visible slots, -1e9 for the others"),
+        Port("cos", [HEAD_WIDTH], "cosines of frame x base^(-2i/64), i = 0..31, repeated once"),
         Port("sin", [HEAD_WIDTH], "sines likewise"),
         *rings,
     ]
@@ -92,24 +92,24 @@ def _frame(step: nn.Module) -> Graph:
         inputs,
         [
             BASE,
-            _logits(PEDALS, "of the pedal: up at the frame's end, down, lifted and pressed again"),
-            Port("k_new", row, "this frame's keys, to be put into a slot"),
+            _logits(PEDALS, "of the pedal action: up at the frame's end, down, lifted and pressed again"),
+            Port("k_new", row, "this frame's keys, to be stored in a slot"),
             Port("v_new", row, "this frame's values"),
         ],
     )
 
 
 def host_graphs(net: Composer) -> dict[str, Graph]:
-    """Each graph by the name of its file."""
+    """The graphs by file name."""
     steps = build(net)
     fine = Port("fine", [ROWS, conditions.FINE_WIDTH], "conditions at the offset")
-    first = Port("first", [1], "1 where the frame has no note yet, else 0")
+    first = Port("first", [1], "1 if the frame has no note yet, otherwise 0")
     graphs = {
         "frame": _frame(steps["frame"]),
         "pedal": Graph(
             Shared(steps["pedal"], (1,)),
             [BASE, _chosen("pedal", PEDALS + 1)],
-            [_logits(OFFSETS, "of where the pedal moves, if it does"), OPENED],
+            [_logits(OFFSETS, "of the offset at which the pedal moves, if it does"), OPENED],
         ),
         "offset": Graph(
             Shared(steps["offset"], ()),
@@ -140,9 +140,9 @@ def host_graphs(net: Composer) -> dict[str, Graph]:
             Note(steps["note"]),
             [Port("note", [5], "offset, voice, key, velocity, duration")],
             [
-                Port("read", [1, WIDTH], "as the next frame reads it"),
-                Port("so_far", [1, WIDTH], "as it adds to what is written"),
-                Port("last", [1, WIDTH], "as the note before the next"),
+                Port("read", [1, WIDTH], "embedding for the next frame"),
+                Port("so_far", [1, WIDTH], "embedding for the rest of this frame"),
+                Port("last", [1, WIDTH], "embedding for the next note"),
             ],
         ),
     }
@@ -150,7 +150,7 @@ def host_graphs(net: Composer) -> dict[str, Graph]:
 
 
 def as_steps(graphs: dict[str, Graph], modules: dict[str, Module]) -> dict[str, Module]:
-    """The graphs of the daemon, run by `modules`, as the steps of `Stepper` with two rows."""
+    """The daemon's graphs, run by `modules`, as steps for a `Stepper` with two rows."""
 
     def step(graph: Graph, run: Module) -> Module:
         def call(*inputs: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""Hands and foot while playing: which keys are down, and which strings the pedal sustains."""
+"""The state of keyboard and pedal while playing: which keys are down, and which strings the pedal sustains."""
 
 import numpy as np
 
@@ -20,23 +20,23 @@ from .windows import DECAY
 
 NEVER = 10**9
 HELD = duration_seconds(np.arange(DURATIONS)) / FRAME
-"""Frames that the key of each duration class is held."""
+"""Frames for which the key is held, by duration class."""
 
 
 class Keyboard:
-    """Of each of some rows."""
+    """One keyboard per row."""
 
     def __init__(self, rows: int) -> None:
         self.melody: IntArray = np.full(rows, NO_MELODY)
-        """The melody's last key, 0..87; 88 where there is none yet."""
+        """The melody's last key, 0..87; 88 before the first."""
         self.pedal: IntArray = np.full(rows, PEDAL_UP)
-        """The pedal in the frame before."""
+        """The pedal action of the previous frame."""
         self._struck = np.full((rows, KEYS), NEVER)
         self._up = np.zeros((rows, KEYS), np.int64)
         self._damped = np.zeros((rows, KEYS), np.int64)
 
     def strike(self, rows: IntArray, frame: int, notes: IntArray) -> None:
-        """Strikes a key in each of some rows: notes [rows, 5], offset, voice, key, velocity, duration."""
+        """Strikes one key in each of `rows`: notes [rows, 5] are offset, voice, key, velocity, duration."""
         offset, voice, key, _, duration = notes.T
         up = np.ceil(frame + offset / OFFSETS + HELD[duration]).astype(np.int64)
         self._struck[rows, key] = frame + 1
@@ -45,7 +45,7 @@ class Keyboard:
         self.melody[rows] = np.where(voice == MELODY, key, self.melody[rows])
 
     def step_on_pedal(self, frame: int, pedal: IntArray) -> None:
-        """What the pedal does in a frame, for all rows: lifting it damps strings whose keys are up."""
+        """Moves the pedal of all rows in a frame; lifting it damps the strings of keys that are up."""
         self.pedal = pedal
         lifted = (pedal != PEDAL_DOWN)[:, None]
         ends = (pedal == PEDAL_UP)[:, None]
@@ -55,7 +55,7 @@ class Keyboard:
         )
 
     def sounding(self, frame: int) -> FloatArray:
-        """Keys held, then strings that only the pedal sustains, at a frame's start: [rows, 176]."""
+        """Levels at the start of a frame [rows, 176]: keys held, then strings that only the pedal sustains."""
         held = (self._struck <= frame) & (frame < self._up)
         sustained = (self._struck <= frame) & (frame >= self._up) & (frame < self._damped)
 

@@ -1,4 +1,4 @@
-"""Units and vocabulary shared by everything in the composer."""
+"""Units and classes shared by the whole composer."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 
 FRAME = 4096 / 48000
-"""Seconds of a frame: one latent of the pianist."""
+"""Duration of a frame in seconds: one latent of the pianist."""
 OFFSETS = 8
 """Positions within a frame at which a note can start."""
 STEP = FRAME / OFFSETS
-"""Seconds between two positions."""
+"""Seconds between positions."""
 
 LOWEST_KEY = 21
 KEYS = 88
 
 VOICES = 2
-"""A note accompanies (0) or belongs to the melody (1)."""
+"""A note belongs to the accompaniment (0) or to the melody (1)."""
 ACCOMPANIMENT, MELODY = 0, 1
 NO_MELODY = KEYS
 """Represents the melody's last key while there is none."""
@@ -28,22 +28,22 @@ NO_MELODY = KEYS
 VELOCITY_WIDTH = 4
 VELOCITIES = 128 // VELOCITY_WIDTH
 UNKNOWN_VELOCITY = VELOCITIES
-"""The velocity of a note of a score without dynamics."""
+"""The velocity class of notes in a score without dynamics."""
 
 DURATIONS = 24
 SHORTEST, LONGEST = 0.03, 6.0
 """Seconds a key is held in the first and in the last class; classes are evenly spaced on a logarithmic scale."""
 
 PEDAL_UP, PEDAL_DOWN, PEDAL_CHANGED, PEDAL_UNKNOWN = 0, 1, 2, 3
-"""The pedal in a frame: up at its end, down, lifted and pressed again, not recorded."""
+"""The pedal actions of a frame: up at its end, down, lifted and pressed again, not recorded."""
 PEDALS = 3
 
 LAGS = (1, 2, 4, 8)
-"""Bars back of the memory's fixed slots; one more slot holds the bar that the form recalls."""
+"""Distances of the memory's fixed slots in bars; one more slot holds the bar that the form recalls."""
 SLOTS = len(LAGS) + 1
 RECALL_SLOT = len(LAGS)
 SLOT_WIDTH = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS
-"""Counts of a slot: struck keys of each voice, then the offsets, velocities and durations of these notes."""
+"""Counts in a slot: struck keys of each voice, then the offsets, velocities and durations of these notes."""
 MEMORY_WIDTH = SLOTS * SLOT_WIDTH
 
 SOUNDING_WIDTH = 2 * KEYS
@@ -51,16 +51,16 @@ SOUNDING_WIDTH = 2 * KEYS
 
 
 def duration_class(seconds: FloatArray) -> IntArray:
-    """The class of key-down times in seconds."""
+    """Classes of key-down times in seconds."""
     place = np.log(np.maximum(seconds, 1e-3) / SHORTEST) / np.log(LONGEST / SHORTEST)
     return np.clip(np.round(place * (DURATIONS - 1)), 0, DURATIONS - 1).astype(np.int64)
 
 
 def duration_seconds(classes: IntArray) -> FloatArray:
-    """The key-down times in seconds that the classes represent."""
+    """Key-down times of classes, in seconds."""
     return SHORTEST * (LONGEST / SHORTEST) ** (np.asarray(classes, np.float64) / (DURATIONS - 1))
 
 
 def velocity_class(velocity: FloatArray) -> IntArray:
-    """The class of MIDI velocities, 0..127, fractions allowed."""
+    """Classes of MIDI velocities, 0..127, which may be fractional."""
     return np.clip(np.asarray(velocity) // VELOCITY_WIDTH, 0, VELOCITIES - 1).astype(np.int64)

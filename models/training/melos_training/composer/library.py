@@ -16,13 +16,13 @@ from .mood import Labeller
 
 @dataclass
 class Song:
-    """A piece with all that is derived from it."""
+    """A piece and everything derived from it."""
 
     corpus: str
     name: str
     split: str
     flat: bool
-    """Whether its velocities say nothing."""
+    """Whether it has no dynamics."""
     performance: Performance
     damped: FloatArray
     beats: FloatArray
@@ -33,18 +33,18 @@ class Song:
 
     @property
     def start(self) -> float:
-        """Seconds of the first onset."""
+        """Time of the first onset in seconds."""
         return float(self.performance.onset[0])
 
     @property
     def end(self) -> float:
-        """Seconds of the last onset."""
+        """Time of the last onset in seconds."""
         return float(self.performance.onset[-1])
 
 
 @dataclass
 class Library:
-    """All songs and the labeller made from those that are trained on."""
+    """All songs, and the labeller fitted to the training songs."""
 
     songs: list[Song]
     labeller: Labeller
@@ -62,7 +62,7 @@ def _arrays(song: Song) -> dict[str, NDArray[Any]]:
 
 
 def save(library: Library, out: Path) -> None:
-    """Writes a library as one `.npz`: the arrays of all songs end to end, with their lengths."""
+    """Writes a library as one `.npz` file: the arrays of all songs concatenated, with their lengths."""
     out.parent.mkdir(parents=True, exist_ok=True)
     table = [_arrays(song) for song in library.songs]
     stored: dict[str, NDArray[Any]] = {}
@@ -74,14 +74,14 @@ def save(library: Library, out: Path) -> None:
     index = [{"corpus": s.corpus, "name": s.name, "split": s.split, "flat": s.flat} for s in library.songs]
     stored["index"] = np.array(json.dumps(index))
     temporary = out.with_suffix(".tmp.npz")
-    # Its type would take the arrays for options.
+    # By its type annotation, numpy would take the arrays for options.
     write: Any = np.savez_compressed
     write(temporary, **stored)
     temporary.replace(out)
 
 
 def load(path: Path) -> Library:
-    """Reads what `save` wrote."""
+    """Reads a library written by `save`."""
     with np.load(path) as stored:
         index = json.loads(str(stored["index"]))
         parts: dict[str, list[NDArray[Any]]] = {}

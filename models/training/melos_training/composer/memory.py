@@ -23,7 +23,7 @@ from .layout import (
 
 ROUNDING = 1e-6
 EARLY = 0.05
-"""Beats by which a note can precede the bar it belongs to."""
+"""Beats by which a note may precede the bar it belongs to."""
 NEIGHBOUR = 0.5
 """Weight of a struck key in the nearest neighbouring frame."""
 OFFSET_COLUMN = VOICES * KEYS
@@ -34,32 +34,32 @@ assert DURATION_COLUMN + DURATIONS == SLOT_WIDTH
 
 @dataclass
 class Events:
-    """A memory [frames, 1205] that is nearly all zero, as its entries."""
+    """The non-zero entries of a memory [frames, 1205]."""
 
     frame: IntArray
     column: IntArray
     weight: FloatArray
 
     def without(self, slots: IntArray) -> "Events":
-        """The same without some slots."""
+        """The memory without some slots."""
         kept = ~np.isin(self.column // SLOT_WIDTH, slots)
         return Events(self.frame[kept], self.column[kept], self.weight[kept])
 
 
 class Memory:
-    """Gathers the entries of a window's memory."""
+    """Collects the entries of a window's memory."""
 
     def __init__(self, frames: int) -> None:
         self._frames = frames
         self._parts: list[Events] = []
 
     def remember(self, notes: IntArray, beats: FloatArray, grid: BeatGrid) -> None:
-        """Puts notes [n, 4] (voice, key, velocity, duration) begun at `beats` into the fixed slots."""
+        """Adds notes [n, 4] (voice, key, velocity, duration) that began at `beats` to the fixed slots."""
         for slot, lag in enumerate(LAGS):
             self.put(slot, notes, grid.seconds(beats + lag * grid.bar_length))
 
     def recall(self, notes: IntArray, beats: FloatArray, grid: BeatGrid, form: Form) -> None:
-        """Puts notes of recalled bars into the last slot, at the bars that recall them."""
+        """Adds the notes of recalled bars to the last slot, in the bars that recall them."""
         if not len(form.start):
             return
         starts = form.start * grid.per_beat
@@ -71,7 +71,7 @@ class Memory:
                 self.put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
 
     def put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
-        """Puts notes [n, 4] into a slot, at the positions of the times `seconds`."""
+        """Adds notes [n, 4] to a slot, at the times `seconds`."""
         # Slightly later, so that rounding does not move a note to the previous position.
         place = np.maximum(seconds, -FRAME) / FRAME + ROUNDING
         frame = np.floor(place).astype(np.int64)
@@ -89,7 +89,7 @@ class Memory:
         self._parts.append(Events(frame[inside], column[inside], np.full(int(inside.sum()), weight, np.float32)))
 
     def events(self) -> Events:
-        """All entries in order of frame."""
+        """All entries, by frame."""
         if not self._parts:
             nothing = np.zeros(0, np.int64)
             return Events(nothing, nothing, np.zeros(0, np.float32))
@@ -101,7 +101,7 @@ class Memory:
 
 
 def dense(events: Events, frames: int) -> FloatArray:
-    """The memory as the exported network takes it, [frames, 1205]."""
+    """The memory as an array [frames, 1205], the exported network's input."""
     out = np.zeros((frames, SLOTS * SLOT_WIDTH), np.float32)
     np.add.at(out, (events.frame, events.column), events.weight)
     return out

@@ -1,4 +1,4 @@
-"""Reads MIDI files as what one pianist's hands and foot do."""
+"""Reads MIDI files as the performance of one pianist."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ from .layout import (
 DRUMS = 9
 SUSTAIN = 64
 DOUBLED = 0.012
-"""Seconds within which two onsets of a key are one note written in two tracks."""
+"""Seconds within which two onsets of a key count as one note doubled in two tracks."""
 LONGEST_SUSTAIN = 4.0
-"""Seconds a held pedal prolongs a note at most: stuck pedals exist, and strings decay."""
+"""Maximum time the pedal sustains a note, in seconds: some recorded pedals are stuck, and strings decay."""
 CHORD = 0.03
-"""Seconds within which onsets belong to one chord."""
+"""Seconds within which onsets belong to the same chord."""
 
 
 @dataclass
 class Performance:
-    """Notes in order of onset, then key. Times in seconds."""
+    """Notes, ordered by onset, then key. Times in seconds."""
 
     onset: FloatArray
     key_up: FloatArray
@@ -65,16 +65,16 @@ class Score:
     performance: Performance
     ticks_per_quarter: int
     tempo: list[tuple[int, float, float]]
-    """(tick, seconds there, seconds per tick from there)."""
+    """(tick, its time in seconds, seconds per tick from there on)."""
     metres: list[tuple[int, int, int]]
     """(tick, numerator, denominator)."""
     last_tick: int
 
 
 def read(path: Path) -> Score:
-    """All channels but drums as one piano's. The pedal is that of the channel that uses it most.
+    """Merges all channels except drums into one piano part. The pedal is that of the channel that uses it most.
 
-    Raises `ValueError` where the file plays nothing.
+    Raises `ValueError` if the file has no notes.
     """
     file = mido.MidiFile(path, clip=True)
     events: list[tuple[int, int, mido.Message]] = []
@@ -120,7 +120,7 @@ def read(path: Path) -> Score:
         if now > onset:
             notes.append((onset, now, pitch, velocity, int(names[number] == "MELODY")))
     if not notes:
-        raise ValueError(f"{path}: holds no notes")
+        raise ValueError(f"{path}: has no notes")
     table = _one_string_per_key(np.array(notes, np.float64))
     performance = Performance(
         onset=table[:, 0],
@@ -155,7 +155,7 @@ def _one_string_per_key(notes: FloatArray) -> FloatArray:
 
 
 def skyline(performance: Performance) -> IntArray:
-    """The voice of each note where no track says it: a note that no higher key covers is melody."""
+    """The voice of each note when no track names it: a note with no higher key sounding belongs to the melody."""
     voice = np.full(len(performance.pitch), ACCOMPANIMENT, np.int64)
     longest = float((performance.key_up - performance.onset).max(initial=0.0))
     first = np.searchsorted(performance.onset, performance.onset - min(longest, 8.0))
@@ -169,10 +169,10 @@ def skyline(performance: Performance) -> IntArray:
 
 
 def beats(score: Score) -> FloatArray:
-    """Beats of a score in one metre, [n, 3]: seconds, place in the bar and beats of the bar.
+    """Beats of a score with a single metre, [n, 3]: seconds, position in the bar and beats per bar.
 
-    The place is −1, not known: an upbeat shifts the bars of a file that says nothing about it. Empty where the metre
-    changes or is not given.
+    The position is −1 (unknown), because a file does not tell whether it starts with an upbeat. Empty if the metre
+    changes or is missing.
     """
     if len({metre[1:] for metre in score.metres}) != 1:
         return np.zeros((0, 3))

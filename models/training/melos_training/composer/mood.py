@@ -1,7 +1,7 @@
-"""Emotion by rule, as `melos-corpus prepare` labels it: from features of 16 s of notes to weights of eight names.
+"""Rule-based emotion labels, as in `melos-corpus prepare`: from features of 16 s of notes to weights of eight emotions.
 
-The definitions are those of `features.rs` and `label.rs`. Features are measured once per piece; what transposition and
-a change of tempo do to them is worked out when a window is drawn.
+The definitions are those of `features.rs` and `label.rs`. Features are measured once per piece; the effect of
+transposition and tempo changes is computed when a window is drawn.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LOW = 47
 LONGEST = 4.0
 CHORD = 0.03
 SHIFTS = range(-5, 6)
-"""Semitones by which training moves pieces."""
+"""Semitones by which training transposes pieces."""
 
 FEATURES = (
     "velocity",
@@ -85,7 +85,7 @@ def key_fit(chroma: FloatArray) -> tuple[float, float]:
 
 
 def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArray]:
-    """Features around every second of a piece, [seconds, 15], and the share of low notes after a move by −5..5
+    """Features around every second of a piece, [seconds, 15], and the share of low notes when transposed by −5..5
     semitones, [seconds, 11]; NaN where unknown."""
     onset, pitch = performance.onset, performance.pitch
     ends = performance.damped()
@@ -129,8 +129,8 @@ def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArra
 
 
 def _intervals(onset: FloatArray, ends: FloatArray, pitch: IntArray) -> tuple[IntArray, IntArray]:
-    """How many of the k notes before each note still sound with another pitch class, and how many of these are a minor
-    second or tritone away: both [notes, 25], k = 0..24."""
+    """How many of the k notes before each note still sound with a different pitch class, and how many of those are a
+    minor second or tritone away: both [notes, 25], k = 0..24."""
     notes = len(onset)
     pairs, harsh = np.zeros((notes, 25), np.int32), np.zeros((notes, 25), np.int32)
     for back in range(1, 25):
@@ -159,7 +159,7 @@ def _leap(onset: FloatArray, pitch: IntArray) -> float:
 
 @dataclass
 class Labeller:
-    """Labels features relative to a set of windows it was made from."""
+    """Labels features relative to the windows it was fitted to."""
 
     means: FloatArray
     deviations: FloatArray
@@ -169,22 +169,22 @@ class Labeller:
 
     @classmethod
     def fit(cls, windows: FloatArray) -> "Labeller":
-        """Learns from features [n, 15]."""
+        """Fits a labeller to features [n, 15]."""
         means, deviations = np.nanmean(windows, 0, dtype=np.float64), np.nanstd(windows, 0, dtype=np.float64)
         labeller = cls(np.asarray(means), np.maximum(np.asarray(deviations), 1e-9), np.zeros(0), np.zeros(0))
         standard = labeller.standardise(windows)
-        # A thousand quantiles rank as well as all windows do.
+        # A thousand quantiles rank as well as all windows.
         quantiles = np.linspace(0, 1, 1001)
         labeller.valences = np.quantile(_sum(standard, VALENCE), quantiles)
         labeller.arousals = np.quantile(_sum(standard, AROUSAL), quantiles)
         return labeller
 
     def standardise(self, windows: FloatArray) -> FloatArray:
-        """Standard scores within ±3; 0 where not known."""
+        """Standard scores, clipped to ±3; 0 where unknown."""
         return np.clip(np.nan_to_num((windows - self.means) / self.deviations), -3, 3)
 
     def label(self, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Weights of the eight names, [n, 8], and valence and arousal, [n, 2], −1..1."""
+        """Weights of the eight emotions, [n, 8], and valence and arousal, [n, 2], −1..1."""
         standard = self.standardise(windows)
         valence = _rank(self.valences, _sum(standard, VALENCE))
         arousal = _rank(self.arousals, _sum(standard, AROUSAL))
@@ -197,7 +197,7 @@ class Labeller:
 
 
 def moved(features: FloatArray, lows: FloatArray, shift: int, ratio: float) -> FloatArray:
-    """Features [n, 15] after a move by `shift` semitones and a stretch of time by `ratio`."""
+    """Features [n, 15] after transposition by `shift` semitones and time stretching by `ratio`."""
     out = features.copy()
     out[:, INDEX["bass"]] += shift
     out[:, INDEX["low"]] = lows[:, SHIFTS.index(shift)]

@@ -1,4 +1,4 @@
-"""The composer: a causal transformer over frames, and a decoder that writes the notes of a frame one after another."""
+"""The composer: a causal transformer over frames, and a decoder that writes the notes of a frame one at a time."""
 
 from dataclasses import dataclass
 
@@ -13,15 +13,15 @@ from .layout import DURATIONS, KEYS, MEMORY_WIDTH, OFFSETS, PEDALS, SOUNDING_WID
 BODY = 768
 PART = 384
 END = OFFSETS
-"""The class among the offsets that ends a frame."""
+"""The offset class that ends a frame."""
 INTERVAL = 24
-"""Semitones from the melody's last key within which steps have logits of their own."""
+"""Semitones around the melody's last key within which intervals have logits of their own."""
 HIDDEN = -1e9
 
 
 @dataclass
 class Batch:
-    """Windows put together; B windows of T frames, N notes to predict, M to read, E entries of memory."""
+    """Collated windows: B windows of T frames, N notes to predict, M notes to read, E memory entries."""
 
     frame: Tensor
     """Frame conditions [B, T, 66]."""
@@ -38,43 +38,43 @@ class Batch:
     pedal_offset: Tensor
     """[B, T], −1..7."""
     read_frame: Tensor
-    """Which frame of all, 0..B·T−1, reads each note of the frame before [M]."""
+    """The frame, 0..B·T−1, that reads each note of its previous frame [M]."""
     read: Tensor
-    """Parts of these notes [M, 5]."""
+    """Properties of the notes to read [M, 5]."""
     note_frame: Tensor
-    """The frame, 0..B·T−1, of each note to predict, ascending [N]."""
+    """The frame, 0..B·T−1, of each note to predict, in ascending order [N]."""
     note: Tensor
-    """Parts of these notes [N, 5]."""
+    """Properties of the notes to predict [N, 5]."""
     memory_start: Tensor
-    """Where the entries of each frame begin [B·T]."""
+    """Index of each frame's first memory entry [B·T]."""
     memory_column: Tensor
     """[E]."""
     memory_weight: Tensor
     """[E]."""
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on a device."""
+        """Moves the batch to a device."""
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 @dataclass
 class Losses:
-    """Negative log-likelihoods in nats of every decision."""
+    """Negative log-likelihoods of every choice, in nats."""
 
     pedal: Tensor
-    """[B·T]; 0 where the pedal is not recorded. Its place in the frame is included."""
+    """[B·T]; 0 where the pedal is not recorded. Includes the offset of its movement."""
     offset: Tensor
-    """[N + B·T]: of every note, then of every frame's end."""
+    """[N + B·T]: every note, then every end of a frame."""
     voice: Tensor
     """[N]."""
     key: Tensor
     """[N]."""
     velocity: Tensor
-    """[N]; 0 where not known."""
+    """[N]; 0 where unknown."""
     duration: Tensor
     """[N]."""
     logits: dict[str, Tensor]
-    """Logits of key, velocity, duration and offset, for measuring."""
+    """Logits of key, velocity, duration and offset, for metrics."""
 
     def parts(self) -> dict[str, Tensor]:
         """The sum of each part."""
@@ -83,7 +83,7 @@ class Losses:
 
 
 class Composer(nn.Module):
-    """Sees the notes and the pedal of the frame before, what sounds, the memory, and the conditions of the frame."""
+    """Reads the previous frame's notes and pedal, the sounding keys, the memory, and the frame's conditions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,17 +138,17 @@ class Composer(nn.Module):
         melody: Tensor,
         pedal: Tensor,
     ) -> Tensor:
-        """The input [..., 256] of frames, from the sums of their embedded notes and memory [..., 256]; the rest as in
-        `Batch`."""
+        """The transformer's input [..., 256], from the summed embeddings of notes and memory [..., 256]; the other
+        arguments are as in `Batch`."""
         told = self.tell(frame) + self.tell_fine(fine.flatten(-2)) + self.sounding(sounding)
         return notes + memory + told + self.melody(melody) + self.pedal_before(pedal)
 
     def decide(self, entered: Tensor, context: Tensor) -> Tensor:
-        """What the decoder starts from [..., 256], given a frame's input and the transformer's output [..., 256]."""
+        """The decoder's base state [..., 256], given a frame's input and the transformer's output [..., 256]."""
         return self.from_context(self.norm(context)) + self.from_input(self.input_norm(entered))
 
     def base(self, batch: Batch) -> Tensor:
-        """What the decoder of every frame starts from, [B · T, 256]."""
+        """The decoder's base state for every frame, [B · T, 256]."""
         windows, length, _ = batch.frame.shape
         read = self.notes(batch.read)
         notes = torch.zeros(windows * length, WIDTH, device=read.device, dtype=read.dtype)
@@ -171,15 +171,15 @@ class Composer(nn.Module):
     # The decoder: pedal, then for each note offset or end, voice, key, velocity, duration.
 
     def pedal_logits(self, base: Tensor) -> Tensor:
-        """Logits [..., 3] of the pedal."""
+        """Logits [..., 3] of the pedal action."""
         return self.pedal_head(self.pedal_block(base))
 
     def pedal_offset_logits(self, base: Tensor, pedal: Tensor) -> Tensor:
-        """Logits [..., 8] of where a pedal that moves does so."""
+        """Logits [..., 8] of the offset at which the pedal moves, if it does."""
         return self.pedal_offset_head(self.pedal_block(base) + self.pedal_state(pedal))
 
     def open(self, base: Tensor, pedal: Tensor) -> Tensor:
-        """What the notes are written from, once the pedal [...] is known."""
+        """The notes' base state, given the pedal action [...]."""
         return base + self.pedal_state(pedal)
 
     def offset_logits(self, opened: Tensor, so_far: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,7 +195,7 @@ class Composer(nn.Module):
     def key_logits(self, state: Tensor, voice: Tensor, melody: Tensor) -> tuple[Tensor, Tensor]:
         """State and logits [..., 88] of the key; `melody` is the melody's last key, 0..88.
 
-        A note of the melody has logits for its interval as well: a step is a step wherever it is.
+        Melody notes have additional logits for their interval, so that a step means the same at any pitch.
         """
         state = self.key_block(state + self.voice(voice) + self.tune(melody))
         apart = torch.arange(KEYS, device=state.device) - melody[..., None]
@@ -213,7 +213,7 @@ class Composer(nn.Module):
         return self.duration_head(self.duration_block(state + self.velocity(velocity)))
 
     def losses(self, batch: Batch) -> Losses:
-        """The likelihoods of all decisions, each given the true ones before it."""
+        """The likelihoods of all choices, each given the true ones before it."""
         base = self.base(batch).float()
         frames, notes = len(base), len(batch.note)
         pedal, pedal_offset = batch.pedal.flatten(), batch.pedal_offset.flatten()
@@ -238,7 +238,7 @@ class Composer(nn.Module):
         state, logits = self.offset_logits(
             torch.cat([opened[batch.note_frame], opened]), so_far, lasts[torch.cat([before, ended])]
         )
-        # Offsets ascend in a frame, and keys at one offset.
+        # Within a frame, offsets ascend, and so do keys at the same offset.
         lowest = torch.where(place > begin, offset[(place - 1).clamp(min=0)], 0) if notes else offset
         hidden = torch.arange(OFFSETS + 1, device=base.device)[None] < lowest[:, None]
         offset_logits = torch.cat([logits[:notes].float().masked_fill(hidden, HIDDEN), logits[notes:].float()])
@@ -268,7 +268,7 @@ class Composer(nn.Module):
         )
 
     def _melody_before(self, batch: Batch) -> Tensor:
-        """The melody's last key before each note [N], within its frame or before it."""
+        """The melody's last key before each note [N]."""
         notes = len(batch.note)
         place = torch.arange(notes, device=batch.note.device)
         tune = torch.where(batch.note[:, 1] == 1, place, -1)

@@ -1,4 +1,4 @@
-"""Plays: writes the notes of performances under plans."""
+"""Plays plans: writes the notes of performances."""
 
 from dataclasses import dataclass
 
@@ -31,15 +31,15 @@ from .memory import Memory
 from .midi import Performance
 from .mood import Labeller
 from .network import END, HIDDEN
-from .sampling import Servo, Taste, choose
+from .sampling import Sampling, Servo, choose
 from .stepping import Stepper
 from .view import View
 from .windows import cut
 
 MOST_NOTES = 16
-"""Notes of a frame at most."""
+"""Maximum notes per frame."""
 LIFT = 4
-"""Steps for which a pedal that is changed within a frame stays up, if the frame is long enough."""
+"""Offsets for which the pedal stays up in a pedal change, if the frame is long enough."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Plan:
     grid: BeatGrid | None
     form: Form
     pedal: bool
-    """Whether there is one."""
+    """Whether the pedal is recorded."""
 
     @classmethod
     def of(cls, song: Song, view: View, labeller: Labeller) -> "Plan":
@@ -60,22 +60,22 @@ class Plan:
         return cls(cut(song, view, labeller).conditions, grid, song.form, pedalled)
 
     def asked(self, group: str) -> FloatArray:
-        """A scaled condition of one value in each frame, not a number where left free."""
+        """A scaled condition with one value per frame; NaN where unspecified."""
         values = self.conditions.frame[:, FRAME_SLICES[group].start].astype(np.float64)
         return np.where(self.conditions.frame[:, MASKS[group]] > 0, values, np.nan)
 
 
 @dataclass
 class Written:
-    """What a row has written."""
+    """What one row has written."""
 
     notes: list[tuple[int, ...]]
     """Frame, offset, voice, key, velocity class, duration class."""
     pedal: list[tuple[int, int]]
-    """The pedal in each frame and where it moves."""
+    """The pedal action of each frame, and its offset."""
 
     def performance(self) -> Performance:
-        """In seconds. A key struck again ends the note before; velocities are the middles of their classes."""
+        """Converts to seconds. A key that is struck again ends its previous note; velocities are class centres."""
         notes = np.array(self.notes, np.int64).reshape(-1, 6)
         notes = notes[np.lexsort((notes[:, 3], notes[:, 1], notes[:, 0]))]
         onset = (notes[:, 0] * OFFSETS + notes[:, 1]) * STEP
@@ -105,16 +105,16 @@ class Written:
 
 
 class Player:
-    """Plays one plan in each row."""
+    """Plays one plan per row."""
 
-    def __init__(self, stepper: Stepper, plans: list[Plan], taste: Taste, seed: int) -> None:
-        self.stepper, self.plans, self.taste = stepper, plans, taste
+    def __init__(self, stepper: Stepper, plans: list[Plan], sampling: Sampling, seed: int) -> None:
+        self.stepper, self.plans, self.sampling = stepper, plans, sampling
         self.rows = len(plans)
-        self.guided = taste.guidance != 1
+        self.guided = sampling.guidance != 1
         if stepper.rows != self.rows * (2 if self.guided else 1):
             raise ValueError(f"{stepper.rows} rows of the network cannot play {self.rows} plans")
         self.forgetful = False
-        """Whether nothing of earlier bars is remembered."""
+        """Whether to leave the memory empty."""
         self.frames = min(len(plan.conditions.frame) for plan in plans)
         self._dice = [np.random.default_rng([seed, row]) for row in range(self.rows)]
         self._keyboard = Keyboard(self.rows)
@@ -136,7 +136,7 @@ class Player:
         return np.array([self._dice[row].random() for row in rows])
 
     def _twice(self, values: np.ndarray, reference: np.ndarray | None = None) -> Tensor:
-        """Rows for the network: with guidance, those of the reference follow."""
+        """Rows for the network: with guidance, followed by those of the reference."""
         if self.guided:
             values = np.concatenate([values, values if reference is None else reference])
         return torch.from_numpy(values)
@@ -155,28 +155,28 @@ class Player:
             self._twice(self._keyboard.melody),
             self._twice(before),
         )
-        pedal = choose(self._wanted(logits), self.taste.touch, self._roll(everyone))
-        # A pedal that is up cannot be changed, only pressed.
+        pedal = choose(self._wanted(logits), self.sampling.touch, self._roll(everyone))
+        # A pedal change needs a pedal that is down.
         pedal = np.where((pedal == PEDAL_CHANGED) & (before == PEDAL_UP), PEDAL_DOWN, pedal)
         pedal = np.where(self._pedalled, pedal, PEDAL_UNKNOWN)
         logits, page = self.stepper.open(base, self._twice(pedal))
-        moves = choose(self._wanted(logits), self.taste.touch, self._roll(everyone))
-        # A pedal that is changed is down again within the frame.
+        moves = choose(self._wanted(logits), self.sampling.touch, self._roll(everyone))
+        # In a pedal change, the pedal is down again within the frame.
         moves = np.where(pedal == PEDAL_CHANGED, np.minimum(moves, OFFSETS - 2), moves)
         self._keyboard.step_on_pedal(frame, np.where(self._pedalled, pedal, PEDAL_UP))
         for row in everyone:
             self.written[row].pedal.append((int(pedal[row]), int(moves[row])))
         active, offset, last_key = everyone, np.zeros(self.rows, np.int64), np.full(self.rows, -1)
-        end_bias = self.taste.servo * self._servo.end(frame, self._density[:, frame])
-        tilt = self.taste.servo * self._servo.tilt(frame, self._register[:, frame])
-        level = self.taste.servo * self._servo.level(frame, self._level[:, frame])
+        end_bias = self.sampling.servo * self._servo.end(frame, self._density[:, frame])
+        tilt = self.sampling.servo * self._servo.tilt(frame, self._register[:, frame])
+        level = self.sampling.servo * self._servo.level(frame, self._level[:, frame])
         for _ in range(MOST_NOTES):
             both = self._both(active)
             state, logits = page.offset(both)
             weights = self._wanted(logits)
             weights[:, END] += end_bias[active]
             weights[np.arange(END + 1)[None] < offset[active][:, None]] = HIDDEN
-            chosen = choose(weights, self.taste.time, self._roll(active))
+            chosen = choose(weights, self.sampling.time, self._roll(active))
             going = chosen != END
             active, chosen = active[going], chosen[going]
             if not len(active):
@@ -201,27 +201,27 @@ class Player:
         tilt: FloatArray,
         level: FloatArray,
     ) -> IntArray:
-        """The note [rows, 5] at an offset, its key above that of the note before there.
+        """Writes a note [rows, 5] at an offset, with a key above that of the previous note at the same offset.
 
         `tilt` [rows, 88] and `level` [rows, 32] are added to the logits of keys and velocities.
         """
-        graphs, taste = self.stepper.graphs, self.taste
+        graphs, sampling = self.stepper.graphs, self.sampling
         with torch.no_grad():
             state, logits = graphs["voice"](state, self._twice(offset), fine[self._both(rows), self._twice(offset)])
-            voice = choose(self._wanted(logits), taste.touch, self._roll(rows))
+            voice = choose(self._wanted(logits), sampling.touch, self._roll(rows))
             state, logits = graphs["key"](state, self._twice(voice), self._twice(self._keyboard.melody[rows]))
             weights = self._guided(logits) + tilt
-            # Above the top key there is none: any will do.
+            # Above the top key there would be nothing left to choose.
             weights[(np.arange(KEYS)[None] <= above[:, None]) & (above[:, None] < KEYS - 1)] = HIDDEN
-            key = choose(weights, taste.harmony, self._roll(rows), taste.top_p)
+            key = choose(weights, sampling.harmony, self._roll(rows), sampling.top_p)
             state, logits = graphs["velocity"](state, self._twice(key))
-            velocity = choose(self._wanted(logits) + level, taste.touch, self._roll(rows))
+            velocity = choose(self._wanted(logits) + level, sampling.touch, self._roll(rows))
             logits = graphs["duration"](state, self._twice(velocity))
-            duration = choose(self._wanted(logits), taste.touch, self._roll(rows))
+            duration = choose(self._wanted(logits), sampling.touch, self._roll(rows))
         return np.stack([offset, voice, key, velocity, duration], 1)
 
     def _remember(self, rows: IntArray, frame: int, notes: IntArray) -> None:
-        """Puts notes where they will be remembered."""
+        """Adds notes to the memory."""
         for row, note in zip(rows, notes):
             self.written[row].notes.append((frame, *note.tolist()))
             plan = self.plans[row]
@@ -248,4 +248,4 @@ class Player:
         if not self.guided:
             return logits.numpy().copy()
         wanted, reference = logits.numpy()[: len(logits) // 2], logits.numpy()[len(logits) // 2 :]
-        return reference + self.taste.guidance * (wanted - reference)
+        return reference + self.sampling.guidance * (wanted - reference)

@@ -1,4 +1,4 @@
-"""Makes the library from the corpora."""
+"""Builds the library from the corpora."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from .mood import Labeller
 
 FEWEST_NOTES = 100
 FLAT = 4
-"""A piece with no more different velocities has no dynamics."""
+"""A piece with at most this many different velocities has no dynamics."""
 VELOCITY_MEAN, VELOCITY_DEVIATION = 64.0, 14.0
 
 
 def analyse(piece: Piece, mean: float, deviation: float) -> Song:
-    """Derives what training needs; velocities are brought from their corpus's mean and deviation to the common ones."""
+    """Derives what training needs; velocities are normalised from the corpus's mean and deviation to common ones."""
     performance = piece.performance
     flat = len(np.unique(performance.velocity)) <= FLAT
     scaled = VELOCITY_MEAN + VELOCITY_DEVIATION * (performance.velocity - mean) / deviation
@@ -44,7 +44,7 @@ def prepare(roots: dict[str, Path], out: Path) -> Library:
     for corpus, root in roots.items():
         pieces = [piece for piece in READERS[corpus](root) if len(piece.performance.onset) >= FEWEST_NOTES]
         if not pieces:
-            raise ValueError(f"{root}: holds no pieces of {corpus}")
+            raise ValueError(f"{root}: no pieces of {corpus} found")
         velocities = np.concatenate([piece.performance.velocity for piece in pieces])
         songs += [analyse(piece, float(velocities.mean()), float(velocities.std())) for piece in pieces]
         seconds = sum(song.end - song.start for song in songs if song.corpus == corpus)

@@ -1,4 +1,4 @@
-"""Tables and pictures of an evaluation, and the curve of a training run."""
+"""Tables and plots of an evaluation, and the learning curve of a run."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ PARTS = ("offset", "key", "velocity", "duration", "voice", "pedal")
 
 
 def table(columns: dict[str, dict[str, tuple[float, float]]], against: str) -> str:
-    """Means of all columns in Markdown, the deviation of the real one, and how far the column `against` is from it."""
+    """Markdown table: means of all columns, standard deviation of the real one, and distance of `against` from it."""
     names = list(columns)
     lines = ["| | " + " | ".join(names) + f" | d, {against} |", "|---" * (len(names) + 2) + "|"]
     for feature, (mean, deviation) in columns["real"].items():
@@ -31,7 +31,7 @@ def _dictionary(title: str, values: dict[str, float]) -> str:
 
 
 def document(report: dict[str, Any], out: Path) -> None:
-    """Writes `evaluation.md` and its pictures."""
+    """Writes `evaluation.md` and its plots."""
     likelihood = report["likelihood"]
     names = ("total", *PARTS, "velocity16", "key_top1")
     lines = ["| nats per note | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
@@ -39,7 +39,7 @@ def document(report: dict[str, Any], out: Path) -> None:
         lines.append(f"| {name} | " + " | ".join(f"{values[part]:.3f}" for part in names) + " |")
     mood = report["moods"]
     first = next(iter(mood["features"].values()))
-    felt = ["| asked | valence | arousal | " + " | ".join(first) + " |", "|---" * (len(first) + 3) + "|"]
+    felt = ["| requested | valence | arousal | " + " | ".join(first) + " |", "|---" * (len(first) + 3) + "|"]
     for name, (valence, arousal) in mood["heard"].items():
         values = " | ".join(f"{value:.2f}" for value in mood["features"][name].values())
         felt.append(f"| {name} | {valence:+.2f} | {arousal:+.2f} | {values} |")
@@ -50,8 +50,8 @@ def document(report: dict[str, Any], out: Path) -> None:
         "## Held-out likelihood\n\n" + "\n".join(lines) + "\n",
         f"## Notes, {report['excerpts']} excerpts, seed {report['seed']}\n\n" + table(report["columns"], "written"),
         "## Fréchet distance from the real excerpts\n\n" + _dictionary("distance", report["frechet"]),
-        "## Likeness of recalled bars\n\n" + _dictionary("recall", report["recall"]),
-        "## Obedience\n\n" + _dictionary("correlation", report["obedience"]),
+        "## Similarity of recalled bars\n\n" + _dictionary("recall", report["recall"]),
+        "## Adherence to the conditions\n\n" + _dictionary("correlation", report["adherence"]),
         f"## Moods: valence r = {mood['valence correlation']:.2f}, arousal r = {mood['arousal correlation']:.2f}\n\n"
         + "\n".join(felt)
         + "\n",
@@ -63,7 +63,7 @@ def document(report: dict[str, Any], out: Path) -> None:
 
 
 def plot_temperature(columns: dict[str, dict[str, tuple[float, float]]], path: Path) -> None:
-    """What the temperature moves and what it leaves alone."""
+    """Plots what the temperature changes and what it does not."""
     sweep = {float(name[2:]): values for name, values in columns.items() if name.startswith("T ")}
     shown = ("note entropy", "in chord", "bars alike 4", "groups/s", "velocity", "half-beat strength")
     figure, axes = plt.subplots(2, 3, figsize=(9, 5))
@@ -75,7 +75,7 @@ def plot_temperature(columns: dict[str, dict[str, tuple[float, float]]], path: P
 
 
 def plot_curve(metrics: Path, path: Path) -> None:
-    """Nats per note against hours of music, from the log of a run."""
+    """Plots nats per note over hours of music, from the metrics of a run."""
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     hours = [line["hours"] for line in lines]
     figure, (whole, parts) = plt.subplots(1, 2, figsize=(11, 4))

@@ -1,4 +1,4 @@
-"""The exported graphs on ONNX Runtime, to be driven as those in PyTorch are."""
+"""Runs the exported graphs in ONNX Runtime, with the interface of those in PyTorch."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from .graphs import Module
 
 
 def open_graph(path: Path) -> Module:
-    """One graph, on one thread."""
+    """Opens a graph that runs on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -26,5 +26,5 @@ def open_graph(path: Path) -> Module:
 
 
 def open_graphs(folder: Path, names: Iterable[str]) -> dict[str, Module]:
-    """Some graphs of a folder, by name."""
+    """Opens graphs of a folder, by name."""
     return {name: open_graph(folder / f"{name}.onnx") for name in names}

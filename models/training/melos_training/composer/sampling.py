@@ -1,4 +1,4 @@
-"""Choosing from logits."""
+"""Sampling from logits, and control of density, register and level."""
 
 from dataclasses import dataclass
 
@@ -8,33 +8,33 @@ from .layout import FRAME, KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, FloatAr
 
 
 @dataclass(frozen=True)
-class Taste:
-    """How the notes are chosen. Temperatures divide logits; 1 is as in the training data."""
+class Sampling:
+    """Sampling settings for notes. Temperatures divide logits; 1 matches the training data."""
 
     harmony: float = 0.9
     """Temperature of keys."""
     time: float = 0.9
     """Temperature of offsets and ends."""
     touch: float = 1.0
-    """Temperature of voices, velocities, durations and pedal; below 1 melodies fall silent and playing gets even."""
+    """Temperature of voices, velocities, durations and pedal; below 1, melodies fade out and the touch becomes even."""
     top_p: float = 0.95
-    """Share of the probability that keys are chosen from."""
+    """Top-p threshold for sampling keys."""
     guidance: float = 1.0
-    """Classifier-free guidance of the keys; 1 is none."""
+    """Classifier-free guidance scale for keys; 1 means none."""
     servo: float = 1.0
-    """How firmly density, register and level are held."""
+    """Strength of the control of density, register and level."""
 
     @classmethod
-    def of(cls, temperature: float) -> "Taste":
-        """From 0.2, plain, over 1 to 2, adventurous.
+    def of(cls, temperature: float) -> "Sampling":
+        """The settings for a temperature from 0.2 (plain) to 2 (adventurous).
 
-        Keys follow it wholly, time but a little: attacks and beat are to stay.
+        It affects keys fully and timing only slightly, so that onsets stay on the beat.
         """
         return cls(harmony=0.9 * temperature, time=min(0.9 * temperature**0.15, 0.95))
 
 
 def choose(logits: FloatArray, temperature: float, dice: FloatArray, top_p: float = 1.0) -> IntArray:
-    """One class for each row of logits [rows, classes], by dice [rows] in 0..1."""
+    """Samples one class per row of logits [rows, classes], given uniform random numbers `dice` [rows]."""
     scaled = logits.astype(np.float64) / max(temperature, 1e-3)
     chances = np.exp(scaled - scaled.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)
@@ -48,22 +48,22 @@ def choose(logits: FloatArray, temperature: float, dice: FloatArray, top_p: floa
 
 
 class Servo:
-    """Holds density, register and level in a closed loop, for each of some rows."""
+    """Closed-loop control of density, register and level, for each row."""
 
     SPANS = 4.0, 16.0
-    """Seconds over which played and requested values are compared."""
+    """Windows over which played and requested values are compared, in seconds."""
     GAIN = 2.0
-    """Nats on the end of a frame for each e-fold too many notes, for each span."""
+    """Nats added to the end-of-frame logit, per window, for each factor of e too many notes."""
     TILT = 0.02
-    """Nats a semitone for each semitone too high."""
+    """Slope over the keys, in nats per semitone, for each semitone of error in the mean."""
     MOST_TILT = 0.12
     LEVEL = 0.03
-    """Nats a velocity class for each unit of velocity too soft."""
+    """Slope over the velocity classes, in nats per class, for each unit of error in the mean velocity."""
     MOST_LEVEL = 0.3
     AT_LEAST = 0.7
-    """Notes per second added to both sides, so that rests do not count for too much."""
+    """Notes per second added to both rates before they are compared, so that rests do not dominate."""
     TRUST = 24
-    """Frames after which the loop is fully closed."""
+    """Frames over which the loop is gradually closed at the start."""
 
     def __init__(self, rows: int, frames: int) -> None:
         self._count = np.zeros((rows, frames + 1))
@@ -71,13 +71,13 @@ class Servo:
         self._velocity = np.zeros((rows, frames + 1))
 
     def played(self, rows: IntArray, frame: int, keys: IntArray, velocities: IntArray) -> None:
-        """Takes note of one note in each of some rows: keys and velocity classes [rows]."""
+        """Counts one note in each of `rows`: keys and velocity classes [rows]."""
         self._count[rows, frame] += 1
         self._pitch[rows, frame] += keys + LOWEST_KEY
         self._velocity[rows, frame] += (velocities + 0.5) * VELOCITY_WIDTH
 
     def end(self, frame: int, asked: FloatArray) -> FloatArray:
-        """Added to the end's logit [rows], given the requested notes per second [rows]; NaN where unspecified."""
+        """Bias of the end-of-frame logit [rows], given the requested notes per second [rows]; NaN where unspecified."""
         bias = np.zeros(len(self._count))
         for span in self.SPANS:
             first = max(0, frame - round(span / FRAME))
@@ -86,7 +86,7 @@ class Servo:
         return np.nan_to_num(np.clip(bias, -3, 3)) * min(1.0, frame / self.TRUST)
 
     def _lean(self, frame: int, sums: FloatArray, asked: FloatArray, gain: float, most: float) -> FloatArray:
-        """Added per step up [rows, 1], to bring the mean of the last seconds to the requested value [rows]."""
+        """Slope of a bias [rows, 1] that moves the recent mean towards the requested value [rows]."""
         first = max(0, frame - round(self.SPANS[0] / FRAME))
         count = self._count[:, first:frame].sum(1)
         mean = sums[:, first:frame].sum(1) / np.maximum(count, 1)
@@ -94,11 +94,11 @@ class Servo:
         return np.nan_to_num(slope)[:, None]
 
     def tilt(self, frame: int, asked: FloatArray) -> FloatArray:
-        """Added to the logits of the keys [rows, 88], given the requested mean note number [rows]."""
+        """Bias of the key logits [rows, 88], given the requested mean note number [rows]."""
         slope = self._lean(frame, self._pitch, asked, self.TILT, self.MOST_TILT)
         return slope * (np.arange(KEYS) - KEYS // 2)
 
     def level(self, frame: int, asked: FloatArray) -> FloatArray:
-        """Added to the logits of the velocities [rows, 32], given the requested mean velocity [rows]."""
+        """Bias of the velocity logits [rows, 32], given the requested mean velocity [rows]."""
         slope = self._lean(frame, self._velocity, asked, self.LEVEL, self.MOST_LEVEL)
         return slope * (np.arange(VELOCITIES) - VELOCITIES // 2)

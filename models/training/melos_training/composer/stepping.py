@@ -1,4 +1,4 @@
-"""Drives the graphs frame by frame, as the daemon does: a ring of keys and values, and a mask over it."""
+"""Runs the graphs frame by frame, as the daemon does, with a masked ring as KV cache."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from .network import Composer
 
 
 class Stepper:
-    """The graphs with the state they carry from frame to frame, for `rows` rows."""
+    """The graphs and the state they carry from frame to frame, for `rows` rows."""
 
     def __init__(self, graphs: dict[str, Module], rows: int) -> None:
         self.graphs = graphs
@@ -22,14 +22,14 @@ class Stepper:
 
     @classmethod
     def of(cls, net: Composer, rows: int) -> "Stepper":
-        """Drives a network in PyTorch."""
+        """Runs a network in PyTorch."""
         return cls(dict(build(net.eval())), rows)
 
     @torch.no_grad()
     def begin(
         self, memory: Tensor, frame: Tensor, fine: Tensor, sounding: Tensor, melody: Tensor, pedal: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Begins a frame: what its decoder starts from, and the pedal's logits."""
+        """Begins a frame: returns the decoder's base state and the logits of the pedal action."""
         mask = torch.full((SLOTS,), -1e9)
         mask[[place % SLOTS for place in range(max(0, self._frame - WINDOW + 1), self._frame)]] = 0
         cos, sin = rotary(torch.tensor([self._frame]))
@@ -46,17 +46,17 @@ class Stepper:
 
     @torch.no_grad()
     def open(self, base: Tensor, pedal: Tensor) -> tuple[Tensor, "Page"]:
-        """Decides the pedal: the logits of where it moves, and the page to write the frame's notes on."""
+        """Sets the pedal action: returns the logits of its offset, and the page for the frame's notes."""
         logits, opened = self.graphs["pedal"](base, pedal)
         return logits, Page(self, opened)
 
     def keep(self, rows: Tensor, read: Tensor) -> None:
-        """Adds notes to what the next frame reads."""
+        """Adds notes to the next frame's input."""
         self._read[rows] += read
 
 
 class Page:
-    """The notes of one frame, written one after another; rows that have ended drop out."""
+    """The notes of one frame, written one at a time; rows drop out as they end."""
 
     def __init__(self, stepper: Stepper, opened: Tensor) -> None:
         self._stepper = stepper
@@ -67,14 +67,14 @@ class Page:
 
     @torch.no_grad()
     def offset(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """State and logits of the next note's offset in some rows."""
+        """State and logits of the next note's offset in `rows`."""
         return self._stepper.graphs["offset"](
             self._opened[rows], self._so_far[rows], self._last[rows], self._first[rows]
         )
 
     @torch.no_grad()
     def write(self, rows: Tensor, notes: IntArray | Tensor) -> None:
-        """Writes a note [5] in each of some rows."""
+        """Writes one note [5] in each of `rows`."""
         read, so_far, last = self._stepper.graphs["note"](torch.as_tensor(np.asarray(notes)))
         self._stepper.keep(rows, read)
         self._so_far[rows] += so_far

@@ -1,4 +1,4 @@
-"""What the exported composer costs on this machine."""
+"""Measures the processor time of the exported composer on this machine."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ from .runtime import open_graphs
 
 CALLS = 300
 DENSITIES = (5, 15)
-"""Notes per second for which the cost is reported."""
+"""Densities for which the load is reported, in notes per second."""
 OF_A_NOTE = ("offset", "voice", "key", "velocity", "duration", "note")
 
 
@@ -33,4 +33,4 @@ def measure(model: Path) -> None:
     for density in DENSITIES:
         notes = sum(seconds[name] for name in OF_A_NOTE) * density * FRAME
         whole = seconds["frame"] + seconds["pedal"] + seconds["offset"] + notes
-        print(f"{density} notes/s: {1e3 * whole:.2f} ms a frame, {100 * whole / FRAME:.1f} % of a core")
+        print(f"{density} notes/s: {1e3 * whole:.2f} ms per frame, {100 * whole / FRAME:.1f} % of a core")

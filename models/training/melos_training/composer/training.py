@@ -1,4 +1,4 @@
-"""Trains the composer: resumable at any time, to the bit."""
+"""Trains the composer; resumable at any time with bit-identical results."""
 
 import copy
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .batches import Drawing, collate, held_out, without_conditions
+from .batches import WindowSampler, collate, held_out, without_conditions
 from .configuration import Configuration
 from .layout import FRAME
 from .library import load
@@ -23,18 +23,18 @@ COOLED = "cooled.pt"
 METRICS = "metrics.jsonl"
 HELD_OUT_WINDOWS = {"pop909": 24, "giantmidi": 6, "mutopia": 6}
 NOTES_TO_FRAME = 0.6
-"""About how many notes a frame has: what a loss is divided by, so that batches of few notes do not weigh more."""
+"""Typical number of notes per frame, by which losses are divided, so that batches with few notes do not weigh more."""
 
 
 def device_of(name: str) -> torch.device:
-    """`auto` is CUDA where there is one."""
+    """The device; `auto` is CUDA if available."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
 
 
 def matrices(model: Composer) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The parameters that Muon trains, which are the matrices within layers and blocks, and the others."""
+    """The parameters that Muon trains (the matrices within layers and blocks), and the others."""
     hidden: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
@@ -44,7 +44,7 @@ def matrices(model: Composer) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
 
 
 class Run:
-    """A training run in a folder: `composer.pt` is its newest state, `metrics.jsonl` its log."""
+    """A training run in a folder: `composer.pt` is its latest state, `metrics.jsonl` its metrics."""
 
     def __init__(self, folder: Path, configuration: Configuration | None = None, device: str = "auto") -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ class Run:
             if "configuration" in saved:
                 configuration = Configuration.of(saved["configuration"], CHECKPOINT)
         if configuration is None:
-            raise ValueError(f"{folder}: holds no {CHECKPOINT} of a run to go on from; give a configuration")
+            raise ValueError(f"{folder}: no {CHECKPOINT} to resume from; give a configuration to start a new run")
         self.configuration = configuration
         torch.manual_seed(configuration.seed)
         self.random = np.random.default_rng(configuration.seed)
@@ -77,7 +77,7 @@ class Run:
         if saved is not None:
             self._restore(saved)
         self.library = load(Path(configuration.library))
-        self.drawing = Drawing(self.library, configuration.frames, configuration.windows, configuration.corpora)
+        self.sampler = WindowSampler(self.library, configuration.frames, configuration.windows, configuration.corpora)
         self._held_out: dict[str, Batch] = {}
         self._stopped = False
 
@@ -85,7 +85,7 @@ class Run:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         if "optimizers" not in saved:
-            # Weights that were adopted begin here.
+            # Adopted weights start a new run.
             return
         for optimizer, state in zip(self.optimizers, saved["optimizers"]):
             optimizer.load_state_dict(state)
@@ -95,7 +95,7 @@ class Run:
             setattr(self, name, saved[name])
 
     def save(self, name: str = CHECKPOINT) -> None:
-        """Writes the whole state by renaming: the old file or the new one is there, never half of one."""
+        """Writes the whole state atomically."""
         state = {
             "configuration": self.configuration.table(),
             "model": self.model.state_dict(),
@@ -110,10 +110,10 @@ class Run:
         temporary.replace(self.folder / name)
 
     def train(self, minutes: float = math.inf, steps: float = math.inf, cool: bool = False) -> None:
-        """Trains for some minutes or steps more.
+        """Trains for further minutes or steps.
 
-        SIGTERM and an interrupt end it early, with a checkpoint. With `cool`, the learning rate falls to nothing over
-        the time given, and the result goes to `cooled.pt`: the run itself may go on from where it was.
+        SIGTERM and an interrupt end it early, with a checkpoint. With `cool`, the learning rate decays to zero over the
+        given time, and the result is saved as `cooled.pt`, so that the run itself can be resumed from where it was.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -150,8 +150,8 @@ class Run:
                 group["lr"] = self.configuration.rate * warm * factor
 
     def _step(self) -> dict[str, float]:
-        """One step; the nats of each part and the counts they are divided by."""
-        batch = self.drawing.batch(self.random).to(self.device)
+        """Runs one step; returns the nats of each part and the counts to divide them by."""
+        batch = self.sampler.batch(self.random).to(self.device)
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.configuration.bfloat16):
             losses = self.model.losses(batch)
@@ -166,7 +166,7 @@ class Run:
         torch.autograd.backward(total / (frames * NOTES_TO_FRAME))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.clip)
         finite = bool(torch.isfinite(norm))
-        # A step without a finite gradient would poison everything; the log counts them.
+        # A non-finite gradient would destroy all weights, so the step is skipped and counted in the metrics.
         if finite:
             for optimizer in self.optimizers:
                 optimizer.step()
@@ -177,7 +177,7 @@ class Run:
         return {name: value.item() for name, value in parts.items()} | counts
 
     def _follow(self) -> None:
-        """Moves the averaged weights towards the new ones."""
+        """Updates the weight average."""
         keep = min(0.5 ** (1 / self.configuration.half_life), (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
@@ -205,7 +205,7 @@ class Run:
         print(json.dumps(line), flush=True)
 
     def evaluate(self) -> dict[str, dict[str, float]]:
-        """Nats per note on held-out music, with the averaged weights: each corpus, and POP909 without conditions."""
+        """Nats per note on held-out music with the averaged weights: each corpus, and POP909 without conditions."""
         if not self._held_out:
             for corpus, count in HELD_OUT_WINDOWS.items():
                 windows = held_out(self.library, "valid", corpus, self.configuration.frames, count)
@@ -220,9 +220,9 @@ class Run:
 
 @torch.no_grad()
 def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict[str, float]:
-    """The parts of the negative log-likelihood, divided by the notes; `total` leaves the pedal out.
+    """The parts of the negative log-likelihood per note; `total` excludes the pedal.
 
-    `velocity16` is that of the velocity in classes twice as wide, `key_top1` the share of keys that were the likeliest.
+    `velocity16` is for velocity classes twice as wide, `key_top1` the top-1 accuracy of keys.
     """
     with torch.autocast(batch.frame.device.type, torch.bfloat16, enabled=bfloat16):
         losses = model.losses(batch)
@@ -235,7 +235,7 @@ def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict
 
 
 def _coarse_velocity(logits: Tensor, velocity: Tensor) -> Tensor:
-    """Nats of the velocity in classes twice as wide."""
+    """Nats of the velocity, in classes twice as wide."""
     pairs = torch.logsumexp(torch.log_softmax(logits.float(), 1).view(len(logits), -1, 2), 2)
     known = velocity < logits.shape[1]
     chosen = pairs.gather(1, (velocity.clamp(max=logits.shape[1] - 1) // 2)[:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""A performance for the daemon to repeat: what it is told, the dice, and the notes and the pedal that come of them."""
+"""A reference performance for the daemon's tests: conditions, random numbers, and the resulting notes and pedal."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from .layout import FRAME, OFFSETS, RECALL_SLOT, STEP, FloatArray, IntArray
 from .library import Library, Song
 from .memory import Memory
 from .playing import Plan, Player
-from .sampling import Taste
+from .sampling import Sampling
 from .stepping import Stepper
 from .view import View
 from .windows import cut
@@ -22,16 +22,16 @@ FRAMES = 240
 BPM = 120.0
 BAR = 4
 RECALL_FROM, RECALL_BACK = 190, 188
-"""The first frame that recalls, and how many frames back what it recalls was played: as good as eight bars."""
+"""The first frame with recall, and the distance of the recalled frames: about eight bars."""
 LIKENESS = 0.9
-"""How alike it is to be."""
+"""The requested similarity."""
 GUIDANCE = 1.3
 MOST_DICE = 128
-"""Dice of a frame, of which it throws as many as it needs, in order."""
+"""Uniform random numbers per frame, used in order, as many as it needs."""
 
 
 def steady(frames: int) -> tuple[BeatGrid, Form]:
-    """A beat that never changes, with nothing taken up again."""
+    """A steady beat without recall."""
     none = np.zeros(0, np.int64)
     form = Form(none, none, np.zeros(0, np.float32), none)
     count = int(frames * FRAME * BPM / 60) + 2
@@ -40,7 +40,7 @@ def steady(frames: int) -> tuple[BeatGrid, Form]:
 
 
 def _told(song: Song, library: Library, grid: BeatGrid) -> Conditions:
-    """The conditions of a song, with the steady beat for its own."""
+    """The conditions of a song, with the steady beat instead of its own."""
     view = View(start=song.start + 4.0, frames=FRAMES, reach=4.0, fresh=True)
     conditions = cut(song, view, library.labeller).conditions
     beats = grid.beats(np.arange(FRAMES * OFFSETS) * STEP)
@@ -54,10 +54,10 @@ def _told(song: Song, library: Library, grid: BeatGrid) -> Conditions:
 
 
 class Repeatable(Player):
-    """Plays one plan by dice [frames, 128], and recalls what it played a number of frames before."""
+    """Plays one plan with given random numbers [frames, 128], and recalls what it played some frames before."""
 
-    def __init__(self, stepper: Stepper, plan: Plan, taste: Taste, dice: FloatArray) -> None:
-        super().__init__(stepper, [plan], taste, 0)
+    def __init__(self, stepper: Stepper, plan: Plan, sampling: Sampling, dice: FloatArray) -> None:
+        super().__init__(stepper, [plan], sampling, 0)
         self._table = dice
         self._thrown = 0
 
@@ -80,16 +80,16 @@ class Repeatable(Player):
 
 
 def performance(library: Library, steps: Mapping[str, Module]) -> dict[str, FloatArray]:
-    """What the steps (two rows) play under the plan of a held-out song at a steady beat, with all that led to it.
+    """Plays the plan of a held-out song at a steady beat with the steps (two rows); returns inputs and results.
 
-    `notes` are frame, offset, voice, key, velocity, duration; `pedal` is what it does in each frame and where, if it
-    moves; `memory` is frame, column, weight of all that is not 0.
+    `notes` are frame, offset, voice, key, velocity, duration; `pedal` is the action in each frame and its offset;
+    `memory` is frame, column and weight of all non-zero entries.
     """
     song = next(s for s in library.split("valid") if len(s.chords) and len(s.performance.pedal_times))
     grid, form = steady(FRAMES)
     plan = Plan(_told(song, library, grid), grid, form, True)
     dice = np.random.default_rng(7).random((FRAMES, MOST_DICE), np.float32)
-    player = Repeatable(Stepper(dict(steps), 2), plan, replace(Taste.of(1.0), guidance=GUIDANCE), dice)
+    player = Repeatable(Stepper(dict(steps), 2), plan, replace(Sampling.of(1.0), guidance=GUIDANCE), dice)
     player.play()
     written = player.written[0]
     place = np.nonzero(player.memory[0])

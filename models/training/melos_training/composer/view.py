@@ -8,17 +8,17 @@ class View:
     """Which part of a song to use, and how it is transformed."""
 
     start: float
-    """Seconds at which the window begins, in the song's warped time."""
+    """Start of the window in seconds of the song's stretched time."""
     frames: int
     ratio: float = 1.0
-    """By how much time is stretched."""
+    """Time-stretching factor."""
     shift: int = 0
-    """Semitones up."""
+    """Transposition in semitones."""
     reach: float = 2.0
-    """Seconds either side whose onsets make density, loudness, register and length."""
+    """Half the window, in seconds, over which density, loudness, register and length are measured."""
     fresh: bool = False
-    """Whether nothing before the window is known."""
+    """Whether everything before the window is hidden."""
     written_chords: bool = True
-    """Whether the chords are those of the corpus, or what sounds."""
+    """Whether to use the corpus's chord labels instead of the sounding notes."""
     doubled: bool = False
     """Whether the beat is counted twice as fast."""

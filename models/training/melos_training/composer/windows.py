@@ -1,4 +1,4 @@
-"""Cuts windows of songs into what the network reads and what it has to predict."""
+"""Cuts windows of songs into what the network reads and what it must predict."""
 
 from dataclasses import dataclass
 
@@ -40,18 +40,18 @@ from .mood import Labeller
 from .view import View
 
 CHORD_REACH = 6
-"""Frames either side whose sounding notes make the chord where none is written."""
+"""Half the window, in frames, whose sounding notes define the chord if there is no label."""
 PEDAL_REACH = 4.0
-"""Seconds either side whose pedal makes the share of pedalling."""
+"""Half the window, in seconds, over which the share of pedalling is measured."""
 HISTORY = 36.0
-"""Seconds before a window whose notes may still be remembered: eight bars."""
+"""Seconds before a window from which notes may be remembered: eight bars."""
 DECAY = 1.0
-"""Seconds in which a sounding key falls to the e-th part of what sets it off."""
+"""Time constant of the decay of a sounding key's level, in seconds."""
 
 
 @dataclass
 class Window:
-    """One stretch of music."""
+    """A passage of music."""
 
     conditions: Conditions
     sounding: FloatArray
@@ -59,19 +59,19 @@ class Window:
     melody: IntArray
     """The melody's last key before each frame, 0..87, or 88."""
     pedal_before: IntArray
-    """The pedal in the frame before, [frames]."""
+    """The pedal action of the previous frame, [frames]."""
     pedal: IntArray
     """[frames]; PEDAL_UNKNOWN where not recorded."""
     pedal_offset: IntArray
-    """Where in the frame the pedal moves first, 0..7; −1 where it does not."""
+    """Offset at which the pedal first moves, 0..7; −1 if it does not."""
     notes: IntArray
-    """[notes, 6] in the order they are written: frame from −1, offset, voice, key from 0, velocity, duration."""
+    """[notes, 6] in order of writing: frame from −1, offset, voice, key from 0, velocity, duration."""
     memory: Events
 
 
 @dataclass
 class _Notes:
-    """The notes of a song near a window, warped and moved; times in seconds from the window's start."""
+    """The notes of a song near a window, stretched and transposed; times in seconds from the window's start."""
 
     onset: FloatArray
     key_up: FloatArray
@@ -116,19 +116,19 @@ class _Notes:
 
 
 def cut(song: Song, view: View, labeller: Labeller) -> Window:
-    """The window of a song that a view shows."""
+    """The window of a song defined by a view."""
     notes = _Notes.near(song, view)
     place = np.round(notes.onset / STEP).astype(np.int64)
     frame = place // OFFSETS
     known = frame >= (0 if view.fresh else -(10**9))
     conditions = Conditions(view.frames)
     grid = BeatGrid.of(song, view) if len(song.beats) else None
-    _tell_mood(conditions, song, view, labeller)
-    _tell_harmony(conditions, song, view, notes, frame, grid)
-    _tell_density(conditions, song, view, notes)
+    _set_mood(conditions, song, view, labeller)
+    _set_harmony(conditions, song, view, notes, frame, grid)
+    _set_density(conditions, song, view, notes)
     if grid:
-        _tell_metre(conditions, view, grid)
-    pedal_before, pedal, pedal_offset = _tell_pedal(conditions, song, view)
+        _set_metre(conditions, view, grid)
+    pedal_before, pedal, pedal_offset = _set_pedal(conditions, song, view)
 
     held_until = np.ceil(notes.key_up / FRAME).astype(np.int64)
     damped_in = np.ceil(notes.damped / FRAME).astype(np.int64)
@@ -180,8 +180,8 @@ def _last_melody(notes: _Notes, frame: IntArray, known: BoolArray, frames: int) 
     return keys[np.where(before >= 0, before, len(tune))]
 
 
-def _tell_mood(conditions: Conditions, song: Song, view: View, labeller: Labeller) -> None:
-    """Emotion and affect, labelled once a second."""
+def _set_mood(conditions: Conditions, song: Song, view: View, labeller: Labeller) -> None:
+    """Sets emotion and affect, labelled once a second."""
     middle = view.start + (np.arange(view.frames) + 0.5) * FRAME
     second = np.clip(np.round(middle / view.ratio), 0, len(song.features) - 1).astype(np.int64)
     low, high = int(second.min()), int(second.max()) + 1
@@ -192,10 +192,10 @@ def _tell_mood(conditions: Conditions, song: Song, view: View, labeller: Labelle
     conditions.set("affect", affect[second - low], known)
 
 
-def _tell_harmony(
+def _set_harmony(
     conditions: Conditions, song: Song, view: View, notes: _Notes, frame: IntArray, grid: BeatGrid | None
 ) -> None:
-    """Chord and bass at every offset, and the chord to come."""
+    """Sets chord and bass at every offset, and the next chord."""
     frames = view.frames
     if len(song.chords) and view.written_chords:
         chords = song.chords
@@ -205,7 +205,7 @@ def _tell_harmony(
         end = song.chords[-1, 1] * view.ratio - view.start
         bits = (chords[:, 2].astype(np.int64)[:, None] >> ((np.arange(12) - view.shift) % 12)) & 1
         bass = np.eye(12)[(chords[:, 3].astype(np.int64) + view.shift) % 12] * (chords[:, 3:4] >= 0)
-        # Half a step late, for onsets are rounded to the nearest step.
+        # Half a step late, because onsets are rounded to the nearest step.
         when = (np.arange(frames * OFFSETS) + 0.5) * STEP
         index = np.clip(np.searchsorted(starts, when, "right") - 1, 0, len(chords) - 1)
         sounding = (when >= starts[0]) & (when < end) & (chords[index, 2] > 0)
@@ -240,8 +240,8 @@ def _tell_harmony(
         conditions.set(group, np.repeat(values[:, None], OFFSETS, 1), known)
 
 
-def _tell_density(conditions: Conditions, song: Song, view: View, notes: _Notes) -> None:
-    """Density, loudness, register and length of the onsets around each frame's middle."""
+def _set_density(conditions: Conditions, song: Song, view: View, notes: _Notes) -> None:
+    """Sets density, loudness, register and length from the onsets around each frame's centre."""
     middle = (np.arange(view.frames) + 0.5) * FRAME
     low, high = np.searchsorted(notes.onset, middle - view.reach), np.searchsorted(notes.onset, middle + view.reach)
     count = high - low
@@ -257,8 +257,8 @@ def _tell_density(conditions: Conditions, song: Song, view: View, notes: _Notes)
         conditions.set("loudness", loudness(mean(notes.velocity)), count > 0)
 
 
-def _tell_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
-    """Beat at every offset, bar, phrase and tempo."""
+def _set_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
+    """Sets the beat at every offset, and bar, phrase and tempo."""
     steps = np.arange(view.frames * OFFSETS) * STEP
     beats = grid.beats(steps)
     conditions.set("beat", harmonics(beats % 1, (1, 2, 3, 4)).reshape(view.frames, OFFSETS, -1))
@@ -271,8 +271,8 @@ def _tell_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
         conditions.set("recall", *grid.likeness(at))
 
 
-def _tell_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray, IntArray, IntArray]:
-    """The pedal before each frame, in it, and where it moves."""
+def _set_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray, IntArray, IntArray]:
+    """Sets pedalling; returns the pedal before each frame, in it, and the offset at which it moves."""
     frames = view.frames
     p = song.performance
     if not len(p.pedal_times):

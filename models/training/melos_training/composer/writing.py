@@ -1,4 +1,4 @@
-"""Writes performances as MIDI files, to listen to."""
+"""Writes performances as MIDI files for listening."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ import numpy as np
 from .excerpts import choose_excerpts, load_average, play
 from .library import load
 from .midi import SUSTAIN, Performance
-from .sampling import Taste
+from .sampling import Sampling
 
 TICKS_PER_SECOND = 960
 
 
 def write_midi(performance: Performance, path: Path) -> None:
-    """Hands and foot on one track, at 120 BPM; the melody on channel 1, what accompanies it on channel 2."""
+    """Writes one track at 120 BPM: the melody on channel 1, the accompaniment on channel 2."""
     events: list[tuple[float, int, mido.Message]] = []
     rows = zip(performance.onset, performance.key_up, performance.pitch, performance.velocity, performance.voice)
     for onset, key_up, pitch, velocity, voice in rows:
@@ -40,11 +40,11 @@ def write_midi(performance: Performance, path: Path) -> None:
 def write_songs(
     checkpoint: Path, library_path: Path, out: Path, count: int, seconds: float, temperature: float, seed: int
 ) -> None:
-    """Writes what the network plays under the plans of held-out songs, and the songs themselves."""
+    """Writes performances of the plans of held-out songs, and the songs themselves."""
     library, net = load(library_path), load_average(checkpoint)
     chosen = choose_excerpts(library, 0.1, seconds, count)
     out.mkdir(parents=True, exist_ok=True)
-    for each, played in zip(chosen, play(net, library, chosen, Taste.of(temperature), seed)):
+    for each, played in zip(chosen, play(net, library, chosen, Sampling.of(temperature), seed)):
         write_midi(played, out / f"{each.song.name}-written.mid")
         write_midi(each.performance(), out / f"{each.song.name}-song.mid")
         print(f"{each.song.name}: {len(played.onset)} notes written", flush=True)

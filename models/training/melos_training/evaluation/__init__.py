@@ -1,1 +1,1 @@
-"""Measures what Melos plays: `python -m melos_training.evaluation`, which `make evaluate` calls."""
+"""Evaluates what Melos plays: `python -m melos_training.evaluation`, called by `make evaluate`."""

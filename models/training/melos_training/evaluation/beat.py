@@ -10,11 +10,11 @@ from .renders import Rendering
 DIVISIONS = (1, 2, 4)
 """Onsets may fall on beats, halves and quarters of beats."""
 OTHER_PACE = 5**0.5 / 2
-"""A pace that has nothing to do with the beat."""
+"""A tempo ratio unrelated to the beat."""
 
 
 def vector_strength(phases: ArrayLike) -> float:
-    """Length of the mean of unit vectors at `phases` (1 is a turn): 1 for one phase, 0 for even ones.
+    """Length of the mean of unit vectors at `phases` (in turns): 1 if all are equal, 0 if they are uniform.
 
     Goldberg and Brown 1969.
     """
@@ -22,13 +22,13 @@ def vector_strength(phases: ArrayLike) -> float:
 
 
 def strength(onsets: ArrayLike, times: ArrayLike, beats: ArrayLike) -> dict[int, float]:
-    """Vector strength of onsets against beats, their halves and their quarters; `beats` count up at `times`, s."""
+    """Vector strength of onsets against beats, half-beats and quarter-beats; `beats` are positions at `times` (s)."""
     position: Floats = np.interp(np.asarray(onsets), np.asarray(times), np.asarray(beats))
     return {division: vector_strength(position * division) for division in DIVISIONS}
 
 
 def of_rendering(rendering: Rendering, pace: float = 1.0) -> dict[int, float]:
-    """Strength of a rendering's onsets against the beats of its plan; to compare, beats `pace` times as fast."""
+    """Strength of a rendering's onsets against its plan's beats or, for comparison, beats `pace` times as fast."""
     plan = rendering.plan()
     found, _ = onsets(rendering.sound())
     return strength(found, [entry["seconds"] for entry in plan], [pace * entry["beat"] for entry in plan])

@@ -12,13 +12,13 @@ from .renders import RATE
 from .written import chord_starts
 
 Chord = tuple[float, list[int]]
-"""First second and pitch classes; none where there is no chord."""
+"""Start in seconds, and pitch classes (none if there is no chord)."""
 
 
 def margin(samples: Floats, chords: Sequence[Chord]) -> tuple[float, float]:
-    """The share of constant-Q chroma inside triads, less its mean over transposed ones; and the share itself.
+    """The share of constant-Q chroma inside triads minus its mean over transposed ones; and the share itself.
 
-    `chords` are in order; triads are moved by 1 to 11 semitones.
+    `chords` are in order; triads are transposed by 1 to 11 semitones.
     """
     energy = chroma(constant_q(samples) ** 2)
     at = np.arange(energy.shape[1]) * HOP / RATE
@@ -33,12 +33,12 @@ def margin(samples: Floats, chords: Sequence[Chord]) -> tuple[float, float]:
 
 
 def planned(plan: Sequence[dict[str, Any]]) -> list[Chord]:
-    """Chords of a rendering's plan: root, third and fifth of each."""
+    """The chords of a rendering's plan: root, third and fifth of each."""
     return [(start, entry["pitch_classes"][:3]) for start, entry in zip(chord_starts(plan), plan, strict=True)]
 
 
 def labelled(path: Path, begin: float) -> list[Chord]:
-    """Chords of a POP909 `chord_midi.txt`, on the clock of an excerpt that begins at `begin`."""
+    """The chords of a POP909 `chord_midi.txt`, relative to an excerpt that begins at `begin`."""
     roots = {
         name: pitch
         for pitch, names in enumerate(

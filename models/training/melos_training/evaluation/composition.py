@@ -1,4 +1,4 @@
-"""What is written: its notes beside real ones, what returns in it, and what the temperature does to it."""
+"""The written notes: comparison with real music, repetition, and the effect of the temperature."""
 
 from pathlib import Path
 
@@ -20,20 +20,20 @@ TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
 RECALLS = (0.0, 0.6, 1.0)
 STRUCTURE_SECONDS = 120.0
 BEGIN = 4.0
-"""Seconds of a song's excerpt that are not measured, as in renderings."""
+"""Seconds skipped at the start of a song's excerpt, as in renderings."""
 CHORDS, LEVEL = "chords", "level, dB"
 SHOWN = ("note entropy", CHORDS, "bars alike 4", "roll repeats", "notes/s", "groups/s", LEVEL, "half-beat strength")
 
 
 def _real(study: Study, chosen: list[Excerpt]) -> Rows:
-    """Features of songs, over as long as those of renderings."""
+    """Features of songs, over the same length as renderings."""
     until = BEGIN + study.sizes.seconds
     rows = (features(by_skyline(e.performance()), e.setting, BEGIN, until) for e in chosen)
     return [row for row in rows if row]
 
 
 def _written(study: Study, requests: list[Request]) -> Rows:
-    """Features of renderings, of the plan and of the sound too."""
+    """Features of renderings, including those of the plan and the sound."""
 
     def measured(rendering: Rendering) -> dict[str, float]:
         written = rendering.written()
@@ -63,14 +63,14 @@ def compare_notes(study: Study, folder: Path) -> str:
         ]
         for name in names
     ]
-    distances = {"what is written": written, "the songs at another place": elsewhere}
+    distances = {"the written notes": written, "other passages of the songs": elsewhere}
     told = ", ".join(f"{frechet(real, other, real):.1f} of {name}" for name, other in distances.items())
     return (
-        f"{len(written)} excerpts of the network alone, of every emotion, beside {len(real)} held-out songs of POP909 "
-        "and the same songs at another place. `d` is the difference from real music in pooled standard deviations. "
-        "Emotions are asked for in equal parts, which they are not in the songs. The melody is what no higher key "
-        "covers, in both.\n\n"
-        f"Fréchet distance over all features from the songs: {told}, {frechet(real[::2], real[1::2], real):.1f} "
+        f"{len(written)} excerpts of the network alone, of every emotion, compared with {len(real)} held-out songs of "
+        "POP909 and with other passages of the same songs. `d` is the difference from real music in pooled standard "
+        "deviations. Emotions are requested equally often, unlike in the songs. In both, the melody consists of the "
+        "notes with no higher key sounding.\n\n"
+        f"Fréchet distance from the songs over all features: {told}; {frechet(real[::2], real[1::2], real):.1f} "
         "between halves of the songs.\n\n"
     ) + table(["", "real", "elsewhere", "written", "d, elsewhere", "d, written"], rows)
 
@@ -89,8 +89,8 @@ def compare_structure(study: Study, folder: Path) -> str:
         values = (f"{np.percentile([x[scale] for x in real], part):.3f}" for scale in SCALES)
         rows.append([f"real music, {part} % are below", *values, len(real)])
     return (
-        f"Structureness index of the first {STRUCTURE_SECONDS:g} s, network alone, and of held-out pieces that are "
-        "long enough.\n\n"
+        f"Structureness index of the first {STRUCTURE_SECONDS:g} s of the network alone, and of sufficiently long "
+        "held-out pieces.\n\n"
         + table(["", *SCALES, "N"], rows)
         + "\nTarget: within the middle half of real music, and rising with recall.\n"
     )
@@ -106,6 +106,6 @@ def measure_temperature(study: Study, folder: Path) -> str:
     points = {temperature: {name: values[name][0] for name in SHOWN} for temperature, values in sums.items()}
     rows = [[temperature, *(f"{value:.3f}" for value in values.values())] for temperature, values in points.items()]
     return (
-        f"{4 * len(seeds)} excerpts each. `{CHORDS}` is how many different ones were asked for; the level is that of "
+        f"{4 * len(seeds)} excerpts each. `{CHORDS}` is the number of different chords requested; the level is that of "
         "the sound.\n\n" + table(["temperature", *SHOWN], rows) + "\n" + plots.temperature(points, folder) + "\n"
     )

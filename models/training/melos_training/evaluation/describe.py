@@ -1,4 +1,4 @@
-"""What an excerpt sounds like, in numbers that do not depend on its level."""
+"""Level-independent features of the sound of an excerpt."""
 
 import librosa
 import numpy as np
@@ -11,7 +11,7 @@ LOWEST = librosa.note_to_hz("A0")
 PITCHES = 84
 FIRST_PITCH = 21
 LEVEL = 0.05
-"""Root mean square every excerpt is brought to."""
+"""RMS level to which every excerpt is normalised."""
 
 # Key profiles of Krumhansl and Kessler (1982).
 MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
@@ -19,14 +19,14 @@ MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 
 
 def normalise(samples: Floats) -> Floats:
-    """The excerpt at the common level."""
+    """Normalises an excerpt to the common level."""
     return samples * (LEVEL / max(np.sqrt(np.mean(samples**2)), 1e-6))
 
 
 def constant_q(samples: Floats) -> Floats:
     """Magnitudes [84 semitones from A0, frames]; 24 000 / 512 frames a second (Brown 1991).
 
-    Half as wide as semitones, so that a Hann window's main lobe ends at the neighbouring semitones.
+    Bands are half as wide as semitones, so that a Hann window's main lobe ends at the neighbouring semitones.
     """
     bins = np.abs(librosa.cqt(samples, sr=RATE, hop_length=HOP, fmin=LOWEST, n_bins=2 * PITCHES, bins_per_octave=24))
     return bins[::2]
@@ -90,7 +90,7 @@ def describe(samples: Floats) -> Floats:
     major, minor = key_fits(profile)
     tonic = np.maximum(major, minor).argmax()
     frames = classes / (classes.sum(0) + 1e-9)
-    # How much sounds a semitone, a third, … apart at the same time.
+    # How much energy is a semitone, a third, … apart at the same time.
     intervals = [(frames * np.roll(frames, turn, 0)).sum(0).mean() for turn in range(1, 7)]
     tonality = [
         major.max() - minor.max(),

@@ -1,4 +1,4 @@
-"""models/EVALUATION.md: every measurement with its number of excerpts and its interval."""
+"""Writes models/EVALUATION.md: every measurement with its sample size and confidence interval."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Whether the requested emotion is audible.
 
-The judge is fitted to held-out music that the networks never saw, labelled by the rules of `melos-corpus prepare` over
-its notes: the same rules labelled the music that the networks learnt from. It hears sound only, brought to one level.
+The judge is fitted to held-out music that the networks never saw, labelled from its notes by the rules of `melos-corpus
+prepare`, which also labelled the training music. Its only input is level-normalised sound.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ FOLDS = 5
 
 
 def neighbour(emotion: str) -> str:
-    """The name nearest to `emotion` on the circumplex."""
+    """The emotion nearest to `emotion` on the circumplex."""
     distance = {
         other: np.hypot(*np.subtract(ANCHORS[other], ANCHORS[emotion])) for other in EMOTIONS if other != emotion
     }
@@ -37,7 +37,7 @@ def nearness(affect: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Heard:
-    """The judge's opinion of excerpts: valence, arousal, how near the eight names are [n, 8]; the other judge's too."""
+    """Estimates for excerpts: valence, arousal, nearness of the eight emotions [n, 8]; and the second judge's."""
 
     valence: Floats
     arousal: Floats
@@ -48,15 +48,14 @@ class Heard:
 class Judge:
     """Ridge regressions for valence and arousal over standardised features.
 
-    The name heard is the one whose anchor is nearest to the affect heard, as the rules name the music that they label.
-    A regression hears less than there is, so its affect is first brought to the mean and the deviation of the labels,
-    as it has them on pieces it was not fitted to. Another judge, a logistic regression fitted to the names themselves,
-    is asked too.
+    The estimated emotion is the one with the anchor nearest to the estimated affect, as in the labelling rules. Since
+    regression shrinks its estimates towards the mean, they are first rescaled to the mean and standard deviation of the
+    labels, based on pieces that it was not fitted to. A second judge is a logistic regression fitted to the emotions.
     """
 
     def __init__(self, features: Floats, labels: Floats, pieces: Sequence[Any]) -> None:
-        """`labels` [n, 10]: weights of the eight names, valence, arousal. A piece's windows stay together in a fold."""
-        # Of 10 to 3000, the penalty that explains most of valence and arousal together in cross-validation.
+        """`labels` [n, 10]: weights of the eight emotions, valence, arousal. All windows of a piece are in one fold."""
+        # Of 10 to 3000, the penalty that explains most of valence and arousal in cross-validation.
         self.regression = make_pipeline(StandardScaler(), Ridge(alpha=100.0))
         self.naming = make_pipeline(
             StandardScaler(), LogisticRegression(C=0.03, max_iter=2000, class_weight="balanced")
@@ -86,7 +85,7 @@ class Judge:
 
 
 def auc_of_signs(scores: Floats, truth: Floats) -> Estimate:
-    """How well `scores` separate positive from negative `truth`."""
+    """AUC of `scores` for separating positive from negative `truth`."""
     return bootstrap(auc, scores[truth > 0], scores[truth <= 0])
 
 
@@ -96,12 +95,12 @@ def same_quadrant(heard: Floats, requested: Floats) -> Array:
 
 
 def told_apart(mine: Floats, theirs: Floats) -> float:
-    """The share of two names' excerpts that margins put on the right side."""
+    """Share of the excerpts of two emotions that are classified correctly by their margins."""
     return float(((mine > 0).mean() + (theirs < 0).mean()) / 2)
 
 
 def agreement(heard: Heard, names: Sequence[str]) -> dict[str, Any]:
-    """Requested `names` against measured ones."""
+    """Compares requested emotions (`names`) with estimated ones."""
     requested: Array = np.asarray(names)
     wanted = np.array([EMOTIONS.index(name) for name in requested])
     anchors = np.array([ANCHORS[name] for name in requested])

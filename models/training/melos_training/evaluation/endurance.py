@@ -1,4 +1,4 @@
-"""Whether long playing dies away, gets stuck or drifts: figures of every minute."""
+"""Whether the music dies away, gets stuck or drifts over a long time: features of every minute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from .renders import RATE
 
 SILENT_DB = -60.0
 STUCK = 0.02
-"""Cosine distance between the halves of a minute's constant-Q picture below which nothing changes."""
+"""Cosine distance between the constant-Q spectra of a minute's halves below which it counts as stuck."""
 
 
 @dataclass(frozen=True)
 class Minute:
-    """What is measured of a minute."""
+    """Features of one minute."""
 
     level_db: float
     onset_density: float
@@ -28,7 +28,7 @@ FIELDS = tuple(Minute.__annotations__)
 
 
 def describe_minute(samples: Floats) -> Minute:
-    """Level, attacks a second, entropy of the pitch classes in bits, and how much changes from second to second."""
+    """Level, onsets per second, entropy of the pitch classes in bits, and change from second to second."""
     magnitudes = constant_q(samples)
     classes = chroma(magnitudes).sum(1)
     share = classes / (classes.sum() + 1e-9)
@@ -44,15 +44,15 @@ def describe_minute(samples: Floats) -> Minute:
 
 
 def flaws(series: Sequence[Minute]) -> tuple[int, int]:
-    """Minutes that are silent, and minutes in which nothing changes."""
+    """Numbers of silent and of stuck minutes."""
     return sum(m.level_db < SILENT_DB for m in series), sum(m.novelty < STUCK for m in series)
 
 
 def drift(values: Sequence[float]) -> float:
-    """Slope of a straight line through the values, times their number: the change from beginning to end."""
+    """Change from beginning to end, from a linear fit."""
     return float(np.polyfit(np.arange(len(values)), values, 1)[0] * len(values)) if len(values) > 1 else 0.0
 
 
 def changes(ends: Sequence[Sequence[Minute]]) -> dict[str, list[float]]:
-    """What changes in real pieces: for every field, last less first of pairs of descriptions."""
+    """Changes in real pieces: for every feature, last minus first of pairs of descriptions."""
     return {field: [getattr(last, field) - getattr(first, field) for first, last in ends] for field in FIELDS}

@@ -1,9 +1,8 @@
 """Fréchet audio distance (Kilgour et al. 2019) over a fixed embedding.
 
-No pretrained embedding is available here, so the distance is over the features of `describe.py`: onsets, dynamics,
-timbre, register and tonality of 10 s, standardised by the reference and projected onto its principal components. It
-shows whether excerpts have the statistics of real performances on the same piano. It cannot be compared with figures
-from elsewhere.
+No pretrained embedding is used; the distance is over the features of `describe.py` (onsets, dynamics, timbre, register
+and tonality of 10 s), standardised by the reference and projected onto its principal components. It shows whether
+excerpts have the statistics of real performances on the same piano, and is not comparable with published figures.
 """
 
 import numpy as np
@@ -13,7 +12,7 @@ from ..arrays import Floats
 
 
 def frechet(one: Floats, two: Floats) -> float:
-    """Distance of two Gaussians fitted to embeddings [n, d] (Dowson and Landau 1982)."""
+    """Distance between Gaussians fitted to two sets of embeddings [n, d] (Dowson and Landau 1982)."""
     means, covariances = zip(*((x.mean(0), np.atleast_2d(np.cov(x, rowvar=False))) for x in (one, two)))
     mixed = sqrtm(covariances[0] @ covariances[1])
     return float(np.sum((means[0] - means[1]) ** 2) + np.trace(covariances[0] + covariances[1] - 2 * mixed.real))
@@ -28,5 +27,5 @@ class Embedding:
         self.axes = np.linalg.svd(standard, full_matrices=False)[2][:size].T
 
     def __call__(self, features: Floats) -> Floats:
-        # Beyond five deviations a feature says no more than that it is far off.
+        # Limits the influence of outliers.
         return np.clip((features - self.mean) / self.deviation, -5, 5) @ self.axes

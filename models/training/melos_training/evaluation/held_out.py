@@ -1,4 +1,4 @@
-"""Held-out music: excerpts of the shards of `melos-corpus prepare --held-out --audio`."""
+"""Held-out music: excerpts of shards from `melos-corpus prepare --held-out --audio`."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from .renders import RATE
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Some seconds of a held-out piece."""
+    """A passage of a held-out piece."""
 
     shard: Shard
     start: float
@@ -26,7 +26,7 @@ class Excerpt:
         return self.shard.name
 
     def piece_start(self) -> float:
-        """Where in the piece the excerpt begins, seconds."""
+        """Start of the excerpt within the piece, in seconds."""
         return self.start + float(self.shard.metadata()["start"])
 
     def full_sound(self) -> Floats:
@@ -37,20 +37,20 @@ class Excerpt:
         )
 
     def sound(self, rate: int = RATE) -> Floats:
-        """Samples at the rate at which sound is described, or another."""
+        """Samples at a rate, by default that of the feature extraction."""
         common = math.gcd(rate, SAMPLE_RATE)
         return resample_poly(self.full_sound(), rate // common, SAMPLE_RATE // common).astype(np.float32)
 
     def label(self) -> Floats | None:
-        """Weights of the eight names, valence and arousal in the middle of the excerpt; `None` without a label."""
+        """Weights of the eight emotions, valence and arousal at the centre of the excerpt; `None` without a label."""
         middle = int((self.start + self.seconds / 2) * FRAMES_PER_SECOND / LATENT_FRAMES)
         row = self.shard.read("conditions", middle, middle + 1)[0]
         return row[:10] if row[:8].sum() > 0 else None
 
     def beats(self) -> tuple[Floats, Floats] | None:
-        """Seconds from the start of the excerpt, one per latent, and the beats counted up to there.
+        """Times from the start of the excerpt in seconds, one per latent, and the positions in beats at these times.
 
-        `None` where the beat is not known throughout.
+        `None` unless the beat is known throughout.
         """
         first, last = self.latents()
         conditions = self.shard.read("conditions", first, last)
@@ -61,7 +61,7 @@ class Excerpt:
         return np.arange(first, last) * LATENT_FRAMES / FRAMES_PER_SECOND - self.start, beats
 
     def notes(self) -> Array:
-        """Notes [n, 4] that begin in the excerpt, in seconds from its start."""
+        """Notes [n, 4] that begin in the excerpt; times in seconds from its start."""
         notes = self.shard.read("notes")
         notes = notes[(notes[:, 0] >= self.start) & (notes[:, 0] < self.start + self.seconds)].copy()
         notes[:, :2] -= self.start
@@ -74,7 +74,7 @@ class Excerpt:
 
 
 def excerpts(shards: Iterable[Shard], seconds: float, step: float) -> Iterator[Excerpt]:
-    """All excerpts of a length in seconds, at least `step` seconds apart; each begins with a latent."""
+    """All excerpts of this length, starting at least `step` seconds apart; each begins with a latent."""
     latent = LATENT_FRAMES / FRAMES_PER_SECOND
     step = np.ceil(step / latent) * latent
     for shard in shards:

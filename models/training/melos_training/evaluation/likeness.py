@@ -1,4 +1,4 @@
-"""ViSQOL: how alike a copy sounds (Chinen et al. 2020), as a mean opinion score from 1 to 5, in its mode for music."""
+"""ViSQOL: perceptual similarity of a copy (Chinen et al. 2020), as a mean opinion score from 1 to 5, in audio mode."""
 
 from functools import cache
 

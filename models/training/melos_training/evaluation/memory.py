@@ -1,4 +1,4 @@
-"""Whether the networks play training pieces by heart: the longest run of intervals shared with any of them."""
+"""Whether the networks have memorised training pieces: the longest run of intervals shared with any of them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def melody(onsets: Iterable[Sequence[float]] | Array, gap: float = 0.03) -> Arra
 
 
 def midi_onsets(path: Path) -> Array:
-    """Onsets [n, 2] (seconds, pitch) of a MIDI file, in order; percussion left out."""
+    """Onsets [n, 2] (seconds, pitch) of a MIDI file, in order, without percussion."""
     now, onsets = 0.0, []
     for message in mido.MidiFile(path, clip=True):
         now += message.time
@@ -35,14 +35,14 @@ def midi_onsets(path: Path) -> Array:
 
 
 class Repertoire:
-    """The melodies of pieces, to be searched for runs."""
+    """A searchable collection of melodies."""
 
     def __init__(self, melodies: Sequence[Array]) -> None:
         self.steps = [np.diff(melody) for melody in melodies]
         self._runs: dict[int, tuple[Array, Array]] = {}
 
     def _of(self, length: int) -> tuple[Array, Array]:
-        """Hashes of all runs of this many intervals, ascending, and the piece of each; -1 if it occurs in several."""
+        """Sorted hashes of all runs of this many intervals, and the piece of each; -1 if it occurs in several."""
         if length not in self._runs:
             found = [np.unique(runs(steps, length)) for steps in self.steps]
             pieces = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
@@ -51,7 +51,7 @@ class Repertoire:
         return self._runs[length]
 
     def longest_shared(self, melody: Array, without: int | None = None, longest: int = 64) -> int:
-        """Notes in the longest run that a melody shares, in any key, with one of the pieces but number `without`."""
+        """Notes in the longest run that a melody shares, in any key, with a piece other than number `without`."""
         steps = np.diff(melody)
         for length in range(1, longest):
             numbers, pieces = self._of(length)

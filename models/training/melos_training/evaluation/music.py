@@ -1,4 +1,4 @@
-"""What is heard of the music: emotion, chords, beat, how real it sounds, and how long it lasts."""
+"""Measurements of the music as heard: emotion, chords, beat, realism and endurance."""
 
 from functools import partial
 from pathlib import Path

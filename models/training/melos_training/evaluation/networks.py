@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..composer.conditions import GROUPS
 from ..composer.evaluation import likelihoods
 from ..constants import SAMPLE_RATE
 from ..pianist.measure import measure
@@ -14,7 +15,6 @@ from .study import Study
 from .tables import table
 
 PARTS = ("total", "offset", "key", "velocity", "duration", "voice", "pedal")
-VARIANTS = ("all told", "no memory", "no recall", "without harmony", "without metre", "nothing told, no memory")
 TRANSCRIPTION_SEEDS = 8
 
 
@@ -30,10 +30,10 @@ def measure_pianist(study: Study, folder: Path) -> str:
         for name, piano in zip(study.model.pianos, study.pianos)
         if (found := figures.get(piano))
     ]
-    columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats a latent", "active", "N"]
+    columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats per latent", "active", "N"]
     return (
-        "Log-mels of the `test` split through encoder and decoder, and from the notes alone (latents of 0): mean "
-        "absolute error in dB, at all frames and at attacks.\n\n"
+        "Log-mels of the `test` split, reconstructed by encoder and decoder, and from the notes alone (latents of 0): "
+        "mean absolute error in dB, over all frames and at attacks.\n\n"
     ) + table(columns, rows)
 
 
@@ -53,8 +53,8 @@ def measure_chain(study: Study, folder: Path) -> str:
             for kind, values in scores.items()
         ]
     return (
-        "Excerpts of the `test` split. ViSQOL compares with the original, which therefore scores what the tool gives "
-        f"to two sounds that are the same. {transcription.__doc__}\n"
+        "Excerpts of the `test` split. ViSQOL compares with the original, whose score is therefore the maximum. "
+        f"{transcription.__doc__}\n"
         + table(["", "ViSQOL", "note-onset F1", "log-spectral distance, dB", "multi-resolution STFT", "N"], rows)
         + "\nTarget: ViSQOL of the whole chain 4.50 on each piano.\n"
     )
@@ -78,10 +78,11 @@ def measure_transcription(study: Study, folder: Path) -> str:
 
 def measure_likelihood(study: Study, folder: Path) -> str:
     nats = likelihoods(study.composer, study.library)
-    rows = [[name, *(f"{nats[name][part]:.3f}" for part in PARTS)] for name in (*VARIANTS, "giantmidi", "mutopia")]
+    shown = [name for name in nats if name.removeprefix("without ") not in GROUPS]
+    rows = [[name, *(f"{nats[name][part]:.3f}" for part in PARTS)] for name in shown]
     return (
-        "Nats per note of held-out songs of POP909, by part, and with parts of what is told left out; then of the "
-        "other corpora. `total` leaves out the pedal.\n\n"
+        "Nats per note of held-out songs of POP909, in total and by part, with all conditions and without some of "
+        "them; then of the other corpora. `total` excludes the pedal.\n\n"
     ) + table(["", *PARTS], rows)
 
 

@@ -1,4 +1,4 @@
-"""Pictures for the document."""
+"""Plots for the document."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from .endurance import Minute
 
 
 def save(figure: Figure, folder: Path, name: str) -> str:
-    """Writes `name`.png and gives the Markdown that shows it."""
+    """Writes `name`.png and returns the Markdown that shows it."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.set_layout_engine("constrained")
     figure.savefig(folder / f"{name}.png", dpi=70, bbox_inches="tight")
@@ -35,7 +35,7 @@ def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
 
 
 def temperature(points: Mapping[float, Mapping[str, float]], folder: Path) -> str:
-    """`points`: temperature to the mean of each feature."""
+    """`points` maps a temperature to the mean of each feature."""
     names = list(next(iter(points.values())))
     figure = Figure(figsize=(14, 5))
     for axis, name in zip(figure.subplots(2, (len(names) + 1) // 2).flat, names):
@@ -45,10 +45,10 @@ def temperature(points: Mapping[float, Mapping[str, float]], folder: Path) -> st
 
 
 def endurance(series: Mapping[str, Sequence[Minute]], folder: Path) -> str:
-    """`series`: emotion to its minutes."""
+    """`series` maps an emotion to its minutes."""
     fields = {
         "level_db": "level, dB",
-        "onset_density": "attacks a second",
+        "onset_density": "onsets per second",
         "chroma_entropy": "chroma entropy, bits",
         "novelty": "novelty",
     }
@@ -63,12 +63,12 @@ def endurance(series: Mapping[str, Sequence[Minute]], folder: Path) -> str:
 
 
 def rise(curves: Mapping[str, tuple[Floats, Floats]], folder: Path) -> str:
-    """`curves`: change to (seconds after it, judged arousal)."""
+    """`curves` maps a change to (seconds after it, estimated arousal)."""
     figure = Figure(figsize=(5, 3))
     axis = figure.subplots()
     for name, (seconds, values) in curves.items():
         axis.plot(seconds, values, label=name)
     axis.axvline(0, color="grey", linewidth=0.5)
-    axis.set(xlabel="seconds after the change", ylabel="way to the new emotion")
+    axis.set(xlabel="seconds after the change", ylabel="fraction of the change")
     axis.legend(fontsize=7)
     return save(figure, folder, "rise")

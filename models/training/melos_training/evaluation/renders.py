@@ -20,14 +20,14 @@ from ..constants import SAMPLE_RATE
 from .written import Written
 
 RATE = 24_000
-"""Rate at which sound is described."""
+"""Sample rate of the feature extraction."""
 LEAD = 4.0
 """Seconds skipped at the start, where the music has no context yet."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request to Melos; always without reverb, like the held-out music."""
+    """A request to Melos, without reverb, like the held-out music."""
 
     emotion: str
     seed: int
@@ -37,10 +37,10 @@ class Request:
     tempo: float | None = None
     recall: float | None = None
     then: str | None = None
-    """The emotion requested half-way, with the default glide."""
+    """The emotion requested from the middle on, with the default glide."""
 
     def arguments(self) -> list[str]:
-        """Of `melos render`."""
+        """Arguments of `melos render`."""
         voices = [] if self.harmony else ["--no-harmony"]
         tempo = [] if self.tempo is None else ["--tempo", str(self.tempo)]
         recall = [] if self.recall is None else ["--set", f"recall={self.recall}"]
@@ -61,7 +61,7 @@ class Request:
         ]
 
     def control_log(self) -> str:
-        """Seed and events, as a control log has them."""
+        """Seed and events as a control log."""
         lines = ["melos-control-log 1", 'version "evaluation"', f"seed {self.seed}"]
         if self.then:
             lines.append(f'{int((LEAD + self.seconds / 2) * SAMPLE_RATE)} /melos/emotion "{self.then}"')
@@ -87,14 +87,14 @@ class Rendering:
         return _mono(samples, rate)
 
     def minutes(self, rate: int = RATE) -> Iterator[Floats]:
-        """The whole minutes after the lead, one after the other: an hour at once would take gigabytes."""
+        """The whole minutes after the lead, one at a time, because an hour would take gigabytes."""
         length = 60 * SAMPLE_RATE
         for samples in soundfile.blocks(self.wav, length, dtype="float32", start=int(LEAD * SAMPLE_RATE)):
             if len(samples) == length:
                 yield _mono(samples, rate)
 
     def written(self) -> Written:
-        """Its notes, of the network alone."""
+        """The notes of the network."""
         played = read(self.midi).performance
         for times in (played.onset, played.key_up, played.pedal_times):
             times -= LEAD
@@ -107,7 +107,7 @@ class Rendering:
 
 
 class Renderer:
-    """Calls `melos render` in the repository; keeps renderings in `folder`, apart for every program and model."""
+    """Calls `melos render` in the repository; caches renderings in `folder`, separately for each program and model."""
 
     def __init__(self, melos: Path, folder: Path, model: str) -> None:
         self.melos, self.model = melos.absolute(), model

@@ -1,4 +1,4 @@
-"""How fast a change of emotion is audible: the classifier's arousal in windows that slide over it."""
+"""How fast a change of emotion becomes audible: the judge's arousal in sliding windows."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from .emotion import Judge
 from .renders import RATE
 
 WINDOW, STEP = 4.0, 0.5
-"""Seconds that are judged at a time, and between two of them: a sudden change is smeared over a window."""
+"""Length and spacing of the windows, in seconds; a sudden change is smeared over a window."""
 BEFORE, AFTER = 4.0, 8.0
 """Seconds before and after the change that count as settled."""
 
@@ -22,13 +22,13 @@ def course(judge: Judge, describe: Callable[[Floats], Floats], samples: Floats, 
 
 
 def way(times: Floats, values: Floats) -> Floats:
-    """The course, scaled from the settled value before (0) to the settled value after (1)."""
+    """The curve, scaled from the settled value before (0) to the settled value after the change (1)."""
     before, after = values[times < -BEFORE].mean(), values[times > AFTER].mean()
     return (values - before) / (after - before)
 
 
 def reached(times: Floats, share: Floats, level: float = 0.5) -> float:
-    """When a course first reaches a fraction, interpolated linearly between windows; NaN if never."""
+    """When a curve first reaches a fraction, interpolated linearly between windows; NaN if never."""
     for i in range(1, len(share)):
         if share[i - 1] < level <= share[i] and times[i] > -BEFORE:
             return float(times[i - 1] + (level - share[i - 1]) / (share[i] - share[i - 1]) * (times[i] - times[i - 1]))

@@ -1,4 +1,4 @@
-"""Means with confidence intervals, and how well scores separate two groups."""
+"""Means with confidence intervals, and the AUC."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval over `count` excerpts."""
+    """An estimate with its 95 % confidence interval over `count` excerpts."""
 
     value: float
     low: float
@@ -26,7 +26,7 @@ class Estimate:
 
 
 def bootstrap(statistic: Callable[..., Any], *data: ArrayLike, seed: int = 0) -> Estimate:
-    """`statistic(*data)` with the percentile interval (Efron 1979) of resampling each of the samples by itself."""
+    """`statistic(*data)` with its bootstrap percentile interval (Efron 1979); each sample is resampled separately."""
     rng = np.random.default_rng(seed)
     samples = [np.asarray(sample) for sample in data]
     values = [
@@ -38,7 +38,7 @@ def bootstrap(statistic: Callable[..., Any], *data: ArrayLike, seed: int = 0) ->
 
 
 def mean(sample: ArrayLike) -> Estimate:
-    """The mean with its interval."""
+    """The mean with its confidence interval."""
     return bootstrap(np.mean, sample)
 
 

@@ -1,7 +1,7 @@
-"""Structureness: how well a passage of some length stands for the whole piece by returning (Wu and Yang 2020).
+"""Structureness: how well repetitions of a passage of some length explain the whole piece (Wu and Yang 2020).
 
-The index at a scale is the largest fitness (Müller, Jiang and Grosche 2013) of any passage of such a length, on a
-self-similarity matrix of chroma that sees transposed and slower or faster returns, computed with libfmp.
+The index at a scale is the maximum fitness (Müller, Jiang and Grosche 2013) of any passage of such a length, on a
+chroma self-similarity matrix that includes transposed, slower and faster repetitions, computed with libfmp.
 """
 
 import libfmp.c3
@@ -15,16 +15,16 @@ RATE = 22_050
 SCALES = {"3 to 8 s": (3.0, 8.0), "8 to 15 s": (8.0, 15.0), "15 s and more": (15.0, np.inf)}
 HOP = RATE // 10
 SMOOTHED, KEPT = 21, 5
-"""Chroma frames, ten a second, that are averaged, and each how manieth is kept."""
+"""Smoothing and downsampling of the chroma frames, of which there are ten per second."""
 DIAGONAL = 16
 TEMPI = libfmp.c4.compute_tempo_rel_set(0.66, 1.5, 5)
 SHARE = 0.15
-"""Of the matrix that is taken for a return."""
+"""Share of the matrix that counts as repetition."""
 PENALTY = -2
 
 
 def similarity(sound: Floats) -> Floats:
-    """Self-similarity [n, n], two rows a second, of samples at `RATE`."""
+    """Self-similarity matrix [n, n] of samples at `RATE`, two rows per second."""
     chroma = librosa.feature.chroma_stft(y=sound, sr=RATE, tuning=0, norm=2, hop_length=HOP, n_fft=2 * HOP)
     smooth, _ = libfmp.c3.smooth_downsample_feature_sequence(chroma, 10, filt_len=SMOOTHED, down_sampling=KEPT)
     smooth = libfmp.c3.normalize_feature_sequence(smooth, norm="2", threshold=0.001)

@@ -1,4 +1,4 @@
-"""What the measures share: sizes, held-out excerpts, renderings and their features."""
+"""What the measurements share: sizes, held-out excerpts, renderings and their features."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ MODEL = repository.ROOT / "models" / NAME
 IDENTITY = repository.ROOT / "models" / "training" / "identities" / f"{NAME}.toml"
 CHAIN_SECONDS = 10.0
 FIRST_SEED = 201
-"""Of the excerpts: the profiles were chosen with the judge on lower seeds."""
+"""First seed of the excerpts; the profiles were tuned with the judge on lower ones."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ Heard = TypeVar("Heard")
 class Study:
     """Everything is computed on first use, and cached.
 
-    `shards` are folders, one for each piano in the order of the model's: what is played is compared with the first.
+    `shards` are folders, one per piano in the model's order; renderings are compared with the first.
     """
 
     def __init__(
@@ -90,17 +90,17 @@ class Study:
 
     @cached_property
     def songs(self) -> list[SongExcerpt]:
-        """Excerpts of the composer's held-out songs, one of each."""
+        """One excerpt of each held-out song of the composer."""
         return songs.choose_excerpts(self.library)
 
     @cached_property
     def songs_elsewhere(self) -> list[SongExcerpt]:
-        """The same songs at another place."""
+        """Other excerpts of the same songs."""
         return songs.choose_excerpts(self.library, songs.OTHER_PLACE)
 
     @cached_property
     def melodies(self) -> list[Array]:
-        """Of the training pieces: those of the data folder without the held-out ones."""
+        """The melodies of the training pieces: those in the data folder except the held-out ones."""
         held_out = {x.metadata()["piece"] for shards in self.held_out.values() for x in shards}
         paths = [path for path in sorted(self.data.rglob("*.mid*")) if path.stem not in held_out]
         return [memory.melody(memory.midi_onsets(path)) for path in paths]
@@ -111,7 +111,7 @@ class Study:
 
     @cached_property
     def real(self) -> list[Excerpt]:
-        """Labelled excerpts of all held-out music, half overlapping."""
+        """Labelled excerpts of all held-out music, overlapping by half."""
         shards = self.held_out["valid"] + self.held_out["test"]
         return [x for x in excerpts(shards, self.sizes.seconds, self.sizes.seconds / 2) if x.label() is not None]
 
@@ -125,7 +125,7 @@ class Study:
         return Judge(self.real_features, np.stack(labels), [x.piece for x in self.real])
 
     def chord_labels(self, excerpt: Excerpt) -> Path:
-        """POP909's chords of an excerpt's song."""
+        """POP909's chord file for an excerpt's song."""
         return self.data / "pop909" / "POP909" / excerpt.shard.metadata()["piece"] / "chord_midi.txt"
 
     @cached_property
@@ -133,14 +133,14 @@ class Study:
         return PianoShards(Shards(self.folders, "test", needs_audio=True), self.pianos)
 
     def copy(self, excerpt: Excerpt) -> Floats:
-        """An excerpt of the first piano through encoder, decoder and vocoder."""
+        """An excerpt on the first piano, resynthesised by encoder, decoder and vocoder."""
         first, last = excerpt.latents()
         mel, hops, piano, _ = self._windows.window(excerpt.shard, first * LATENT_FRAMES, (last - first) * LATENT_FRAMES)
         decoded = vocoding.decoded(self.pianist, torch.from_numpy(mel), torch.from_numpy(hops), piano)
         return resample_poly(vocoding.vocoded(self.vocoder, decoded), 1, SAMPLE_RATE // RATE).astype(np.float32)
 
     def chain(self, piano: int) -> Iterator[tuple[Excerpt, dict[str, Floats]]]:
-        """Excerpts of the test split on a piano, each with what `vocoding.copies` makes of it."""
+        """Excerpts of the test split on a piano, each with its `vocoding.copies`."""
         windows = self._windows
         shards = [shard for shard in windows.shards.shards if windows.piano(shard) == piano]
         for excerpt in self._some(excerpts(shards, CHAIN_SECONDS, CHAIN_SECONDS)):
@@ -150,14 +150,14 @@ class Study:
             yield excerpt, vocoding.copies(self.pianist, self.vocoder, sound, hops, piano)
 
     def ends(self) -> list[tuple[Excerpt, Excerpt]]:
-        """The first and the last excerpt of every held-out piece that has two which do not overlap."""
+        """The first and the last excerpt of every held-out piece, if they do not overlap."""
         pieces: dict[str, list[Excerpt]] = {}
         for x in self.real:
             pieces.setdefault(x.piece, []).append(x)
         return [(all_of[0], all_of[-1]) for all_of in pieces.values() if len(all_of) > 2]
 
     def long(self, seconds: float) -> list[Excerpt]:
-        """The beginning of every held-out piece that is long enough."""
+        """The beginning of every sufficiently long held-out piece."""
         shards = self.held_out["valid"] + self.held_out["test"]
         return [x for x in excerpts(shards, seconds, seconds) if not x.start]
 
@@ -166,12 +166,12 @@ class Study:
         return self._some(excerpts(self.held_out["test"], seconds, seconds))
 
     def _some(self, found: Iterable[Excerpt]) -> list[Excerpt]:
-        """As many as there are of an emotion, spread over all."""
+        """As many evenly spaced excerpts as there are renderings per emotion."""
         every = list(found)
         return every[:: max(1, len(every) // self.sizes.excerpts)][: self.sizes.excerpts]
 
     def seeds(self) -> range:
-        """Of the excerpts of an emotion."""
+        """Seeds of the excerpts of an emotion."""
         return range(FIRST_SEED, FIRST_SEED + self.sizes.excerpts)
 
     def play(self, requests: Sequence[Request], hear: Callable[[Rendering], Heard]) -> list[Heard]:
@@ -184,5 +184,5 @@ class Study:
         return [Request(emotion, seed, self.sizes.seconds, harmony) for seed in self.seeds() for emotion in EMOTIONS]
 
     def features(self, requests: Sequence[Request]) -> Floats:
-        """One row a rendering."""
+        """Features of renderings, one row each."""
         return np.stack(self.play(requests, lambda rendering: self.describe(rendering.sound())))

@@ -1,6 +1,6 @@
-"""Note onsets that a transcriber hears: Transkun (Yan and Duan 2024), trained by others on recorded concert grands.
+"""Note onsets are transcribed by Transkun (Yan and Duan 2024), which was trained on recordings of concert grands.
 
-An onset is right when a note of that pitch begins within 50 ms of it.
+An onset is correct if a note of the same pitch begins within 50 ms of it.
 """
 
 from functools import cache
@@ -16,7 +16,7 @@ from ..arrays import Array, Floats
 from ..constants import SAMPLE_RATE
 
 TOLERANCE = 0.05
-"""Seconds an onset may be off, as in MIREX."""
+"""Onset tolerance in seconds, as in MIREX."""
 
 
 @cache
@@ -39,7 +39,7 @@ def transcribe(sound: Floats) -> Floats:
 
 
 def onset_scores(found: Array, truth: Array, tolerance: float = TOLERANCE) -> tuple[float, float, float]:
-    """Precision, recall and F1 of onsets [n, 2], each used once, of the same pitch within the tolerance."""
+    """Precision, recall and F1 of onsets [n, 2], matched one to one by pitch within the tolerance."""
     hits = 0
     for pitch in np.unique(truth[:, 1]):
         ours, theirs = (np.sort(x[x[:, 1] == pitch, 0]) for x in (found, truth))

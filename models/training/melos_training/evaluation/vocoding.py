@@ -1,4 +1,4 @@
-"""What pianist and vocoder make of held-out music, beside 32 iterations of Griffin-Lim."""
+"""Resynthesis of held-out music by pianist and vocoder, compared with 32 iterations of Griffin-Lim."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..vocoder import Vocoder
 
 RESOLUTIONS = (512, 1024, 2048, 4096)
 WARM_UP = 64
-"""Frames that only prepare the vocoder."""
+"""Warm-up frames of the vocoder."""
 BEGIN = N_FFT // 2 + WARM_UP * HOP
 """First sample that is compared."""
 
@@ -27,7 +27,7 @@ def mel_of(sound: Floats) -> Floats:
 
 
 def griffin_lim(mel: Floats) -> Floats:
-    """Samples of a log-mel: the mel inverted by non-negative least squares, then Griffin-Lim, both librosa's."""
+    """Samples of a log-mel: librosa's mel inversion by non-negative least squares, then Griffin-Lim."""
     options: dict[str, Any] = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "fmin": MEL_MIN_HZ, "fmax": MEL_MAX_HZ, "power": 1}
     magnitude = librosa.feature.inverse.mel_to_stft(np.exp(mel.T), **options)
     return librosa.griffinlim(magnitude, n_iter=32, hop_length=HOP, n_fft=N_FFT, random_state=0)
@@ -47,21 +47,21 @@ def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
 
 
 def vocoded(vocoder: Vocoder, mel: Tensor) -> Floats:
-    """Samples of a log-mel [frames, 128] between the centres of its first and last frames, less `LOOK_AHEAD`."""
+    """Samples of a log-mel [frames, 128] from the centre of its first frame to that of its last but `LOOK_AHEAD`."""
     with torch.no_grad():
         real, imag = vocoder(mel[None])
     return inverse_spectrum(torch.complex(real, imag)[:, LOOK_AHEAD:])[0].numpy()
 
 
 def decoded(pianist: Pianist, mel: Tensor, roll: Tensor, piano: int) -> Tensor:
-    """A log-mel [frames, 128] encoded, and decoded with the notes [frames, ROLL] on a piano."""
+    """Encodes a log-mel [frames, 128] and decodes it with the notes [frames, ROLL] on a piano."""
     with torch.no_grad():
         latents, _ = pianist.encoder(mel[None])
         return pianist.decoder(latents, roll[None], torch.tensor([piano]))[0].clamp(min=LOG_FLOOR)
 
 
 def copies(pianist: Pianist, vocoder: Vocoder, sound: Floats, roll: Floats, piano: int) -> dict[str, Floats]:
-    """A sound at 48 kHz, and the same passage from the whole chain, the vocoder and Griffin-Lim.
+    """A sound at 48 kHz, and the same passage resynthesised by the whole chain, the vocoder and Griffin-Lim.
 
     `roll` [frames, ROLL] starts with the mel frame at the middle of the first window of the sound.
     """

@@ -1,4 +1,4 @@
-"""The notes that a rendering wrote, and the setting they were written in."""
+"""The notes of a rendering, and their setting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Written:
-    """Times count from the moment that is heard first; what was played before has negative ones."""
+    """Times count from the end of the lead-in; earlier ones are negative."""
 
     performance: Performance
     setting: Setting
     chords: int
-    """How many different ones were asked for."""
+    """Number of different chords requested."""
 
     @classmethod
     def of(cls, performance: Performance, plan: Sequence[dict[str, Any]]) -> "Written":
-        """What was played under a plan, whose entries may begin before 0."""
+        """A performance of a plan, whose entries may begin before 0."""
         chords = {entry["chord"] for entry in plan if entry["seconds"] >= 0}
         return cls(performance, setting(plan), len(chords))
 
@@ -47,10 +47,10 @@ class Written:
 
 
 def chord_starts(plan: Sequence[dict[str, Any]]) -> Floats:
-    """The second at which the chord of each entry of a plan begins.
+    """Start of the chord of each entry of a plan, in seconds.
 
-    Entries are 85 ms apart, and chords change on half-beats. Onsets are rounded to hops, so a chord begins half a hop
-    early.
+    Entries are 85 ms apart, and chords change on half-beats. A chord begins half a hop early, because onsets are
+    rounded to hops.
     """
     times, beats = (np.array([entry[key] for entry in plan], np.float64) for key in ("seconds", "beat"))
     on = np.floor(2 * beats) / 2
@@ -70,5 +70,5 @@ def setting(plan: Sequence[dict[str, Any]]) -> Setting:
 
 
 def by_skyline(performance: Performance) -> Performance:
-    """The same with the melody that its highest notes make, as the notes of a rendering are read."""
+    """The performance with the skyline as its melody, as for the notes of a rendering."""
     return Performance(**{**vars(performance), "voice": skyline(performance)})

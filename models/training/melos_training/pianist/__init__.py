@@ -1,1 +1,1 @@
-"""The pianist: notes, and how they are played, to the log-mel of one of several pianos."""
+"""The pianist: turns notes, and how they are played, into the log-mel of one of several pianos."""

@@ -1,4 +1,4 @@
-"""`python -m melos_training.pianist`: what a trained pianist keeps of held-out shards, as JSON."""
+"""`python -m melos_training.pianist`: prints how well a trained pianist reconstructs held-out shards, as JSON."""
 
 import argparse
 import json
@@ -14,9 +14,9 @@ from .train_pianist import trained
 
 
 def main() -> None:
-    """Parses the command line, measures, prints."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(prog="melos_training.pianist", description=__doc__)
-    parser.add_argument("--pianist", type=Path, required=True, help="its checkpoint")
+    parser.add_argument("--pianist", type=Path, required=True, help="the pianist's checkpoint")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="folders of `melos-corpus prepare`")
     parser.add_argument("--split", choices=("valid", "test"), default="test")
     parser.add_argument("--threads", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Prior and decoder as the daemon runs them: one latent at a time."""
+"""Prior and decoder as run by the daemon: one latent at a time."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from .windows import MOOD
 
 
 class PriorGraph(nn.Module):
-    """What the next latent may be: a normal distribution for each number."""
+    """Predicts the next latent: a normal distribution for each dimension."""
 
     def __init__(self, prior: Prior) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class PriorGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """A latent and the notes to eight mel frames."""
+    """Maps a latent and the notes to eight mel frames."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
@@ -40,21 +40,19 @@ class DecoderGraph(nn.Module):
 
 
 def build(pianist: Pianist, prior: Prior) -> dict[str, Graph]:
-    """Each graph by the name of its file."""
+    """The graphs by file name."""
     latent, pianos = pianist.latent, pianist.decoder.notes.piano.num_embeddings
-    roll = Port("roll", [1, LATENT_FRAMES, ROLL], "hops of the piano roll, which runs ahead of the mel")
-    piano = Port("piano", [pianos], "weights of the pianos, 1 in all")
-    mood = Port(
-        "mood", [1, MOOD], "weights of eight emotions, valence, arousal; whether emotions, and affect, are told"
-    )
+    roll = Port("roll", [1, LATENT_FRAMES, ROLL], "hops of the piano roll, ahead of the mel")
+    piano = Port("piano", [pianos], "weights of the pianos, summing to 1")
+    mood = Port("mood", [1, MOOD], "weights of eight emotions, valence, arousal; masks of emotions and affect")
     prior_size, decoder_size = prior.state_size(), pianist.decoder.state_size()
     return {
         "pianist-prior": Graph(
             PriorGraph(prior),
-            [Port("before", [1, latent], "the latent before; zeros at first"), state(prior_size), roll, piano, mood],
+            [Port("before", [1, latent], "previous latent; zeros at first"), state(prior_size), roll, piano, mood],
             [
-                Port("mean", [1, latent], "of the latent to come"),
-                Port("deviation", [1, latent], "standard deviation"),
+                Port("mean", [1, latent], "mean of the next latent"),
+                Port("deviation", [1, latent], "its standard deviation"),
                 state_next(prior_size),
             ],
         ),

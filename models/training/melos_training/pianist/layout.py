@@ -1,26 +1,26 @@
-"""The pianist's input from the notes, and its layout.
+"""The layout of the piano roll, the pianist's input.
 
-All times are hops of `HOP` samples. The roll runs `AHEAD` hops before the mel: row j of a roll window tells of hop
-`start + AHEAD + j`, row j of the mel is frame `start + j`. A mel frame hears sound up to two hops after its middle, so
-every attack that a frame holds is known when the frame is made; and it costs no more than these two hops.
+All times are hops of `HOP` samples. The roll is `AHEAD` hops ahead of the mel: row j of a roll window is hop
+`start + AHEAD + j`, row j of the mel is frame `start + j`. A mel frame contains sound up to two hops after its centre,
+so every attack in a frame is known when the frame is generated, at a cost of two hops of latency.
 """
 
 from ..constants import HOP, SAMPLE_RATE
 
 AHEAD = 2
-"""Hops by which the roll runs before the mel."""
+"""Hops by which the roll is ahead of the mel."""
 LOWEST_KEY = 21
 KEYS = 88
 HOP_SECONDS = HOP / SAMPLE_RATE
 
 CHANNELS = ("attack", "force", "held", "young", "old", "rise")
 """
-What each key has, at each hop: an attack (1, shared between the two hops around it); its velocity / 127, shared
-alike; the velocity of what sounds, until it is damped; the same fading with a time constant of `YOUNG`, and of `OLD`,
-seconds since the attack; and a key that rises (1, shared).
+Values for each key and hop: an attack (1, split between the two nearest hops); its velocity / 127, split likewise; the
+velocity of the sounding note until it is damped; the same, decaying from the attack with time constants of `YOUNG` and
+`OLD` seconds; and a release (1, split likewise).
 """
 YOUNG, OLD = 0.25, 1.5
 PEDAL = 2
-"""Numbers for the pedal: whether it is down at the end of the hop, and whether that is known."""
+"""Values for the pedal: whether it is down at the end of the hop, and whether that is known."""
 ROLL = len(CHANNELS) * KEYS + PEDAL
-"""Numbers a hop has."""
+"""Values per hop."""

@@ -1,4 +1,4 @@
-"""What the pianist is trained to make small."""
+"""The pianist's losses."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from .layout import AHEAD, CHANNELS, KEYS
 
 BEFORE, AFTER = 2, 3
-"""Hops before and after a note's onset in which a mel frame belongs to the attack."""
+"""Hops before and after an onset whose mel frames belong to the attack."""
 
 
 def attacks(roll: Tensor) -> Tensor:
@@ -23,17 +23,17 @@ def attacks(roll: Tensor) -> Tensor:
 
 
 def attack_loss(predicted: Tensor, mel: Tensor, attack: Tensor) -> Tensor:
-    """L1 over the log-mel frames that belong to an attack; 0 where there is none."""
+    """L1 over the log-mel frames that belong to an attack; 0 if there are none."""
     error = (predicted - mel).abs().mean(2)
     return (error * attack).sum() / attack.sum().clamp(min=1)
 
 
-def freed(nats: Tensor, free: float) -> Tensor:
-    """The KL that is to be paid, of nats per dimension: each has `free` nats for nothing, so that none is given up."""
+def kl_beyond_free_nats(nats: Tensor, free: float) -> Tensor:
+    """The KL beyond `free` nats per dimension; the free nats prevent posterior collapse."""
     return torch.clamp(nats - free, min=0).mean()
 
 
 def normal_nats(latents: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Negative log likelihood of latents [batch, n, latent] under normal distributions, in nats a latent."""
+    """Negative log-likelihood of latents [batch, n, latent] under normal distributions, in nats per latent."""
     square = (latents - mean).square() * (-log_variance).exp()
     return 0.5 * (square + log_variance + math.log(2 * math.pi)).sum(2).mean()

@@ -1,4 +1,4 @@
-"""What the pianist keeps of held-out music, for each piano."""
+"""How well the pianist reconstructs held-out music, for each piano."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ from .windows import PianoShards
 CLIP = 512
 """Mel frames of a clip."""
 PER_SHARD = 4
-"""Clips of a shard, evenly spaced."""
+"""Clips per shard, evenly spaced."""
 
 
 def _errors(mel: Tensor, told: Tensor, attack: Tensor) -> tuple[float, float]:
-    """Mean absolute error in dB, at all frames and at attacks."""
+    """Mean absolute error in dB, over all frames and at attacks."""
     overall = (told.clamp(min=LOG_FLOOR) - mel).abs().mean().item()
     return overall * NEPER_DB, attack_loss(told.clamp(min=LOG_FLOOR), mel, attack).item() * NEPER_DB
 
@@ -32,11 +32,11 @@ def _errors(mel: Tensor, told: Tensor, attack: Tensor) -> tuple[float, float]:
 def measure(
     pianist: Pianist, pianos: Sequence[str], folders: Sequence[Path], split: str = "test"
 ) -> dict[str, Numbers]:
-    """Figures of each piano.
+    """Results for each piano.
 
-    `clips` is how many there were. `pianist` and `notes` (latents of 0) are mean absolute errors of the log-mel in dB,
-    `…_attack` those at attacks; `nats` is the KL a latent, `active` how many dimensions carry something. Errors are
-    through the mean of the posterior; frames at a clip's start have no past.
+    `clips` is their number. `pianist` and `notes` (latents of 0) are mean absolute errors of the log-mel in dB,
+    `…_attack` those at attacks; `nats` is the KL per latent, `active` the number of active dimensions. Reconstruction
+    uses the mean of the posterior; frames at the start of a clip have no past.
     """
     windows = PianoShards(Shards(folders, split, min_frames=CLIP), pianos)
     if not len(windows.shards):

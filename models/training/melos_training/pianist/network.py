@@ -1,7 +1,7 @@
-"""The pianist's network: a VAE whose decoder sees the notes.
+"""The pianist's network: a VAE whose decoder is conditioned on the notes.
 
-The encoder hears 8 mel frames, and what is on both sides of them, and tells a latent. The decoder sees the latents and
-the notes: so attacks stand where the notes are, and the latent need only carry what the notes do not say.
+The encoder maps 8 mel frames and their surroundings to a latent. The decoder gets the latents and the notes, so that
+attacks are exactly in time, and the latent need only represent what the notes do not.
 """
 
 import torch
@@ -15,9 +15,9 @@ from .layout import ROLL
 
 
 class Notes(nn.Module):
-    """The roll and the piano as seen hop by hop, causally: [batch, hops, width].
+    """A causal representation of roll and piano: [batch, hops, width].
 
-    The piano is its number [batch], or the weights of several [batch, pianos], whose mean is heard.
+    The piano is given by its index [batch], or by weights [batch, pianos] that average the embeddings.
     """
 
     def __init__(self, pianos: int, width: int, blocks: int) -> None:
@@ -35,7 +35,7 @@ class Notes(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents [batch, n, latent] and the roll [batch, 8 n, ROLL] to log-mel [batch, 8 n, 128], all of it causal."""
+    """Maps latents [batch, n, latent] and the roll [batch, 8 n, ROLL] to log-mel [batch, 8 n, 128], causally."""
 
     def __init__(self, pianos: int, latent: int, wide: int = 192, narrow: int = 256) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Decoder(nn.Module):
 
 
 class Pianist(nn.Module):
-    """Both halves."""
+    """Encoder and decoder."""
 
     def __init__(self, pianos: int, latent: int) -> None:
         super().__init__()
@@ -80,16 +80,16 @@ class Pianist(nn.Module):
         self.decoder = Decoder(pianos, latent)
 
     def forward(self, mel: Tensor, roll: Tensor, piano: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-mel through sampled latents, and the posterior's mean and log variance."""
+        """Log-mel decoded from sampled latents, and the posterior's mean and log variance."""
         mean, log_variance = self.encoder(mel)
         latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         return self.decoder(latents, roll, piano), mean, log_variance
 
 
 class Prior(nn.Module):
-    """What the latents may be, given the notes up to now, the mood and the latents before: a normal distribution each.
+    """Predicts each latent, given the notes so far, the mood and the previous latents: a normal distribution each.
 
-    It runs once a latent, before the decoder.
+    It runs once per latent, before the decoder.
     """
 
     def __init__(self, pianos: int, latent: int, mood: int, width: int = 160, narrow: int = 96) -> None:
@@ -108,7 +108,7 @@ class Prior(nn.Module):
     def forward(
         self, before: Tensor, roll: Tensor, piano: Tensor, mood: Tensor, carry: Carry | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of latents [batch, n, latent]; `before` is the latent before each, zeros at first."""
+        """Mean and log variance of latents [batch, n, latent]; `before` is each one's predecessor, zeros at first."""
         carry = carry or Carry()
         batch, count, _ = before.shape
         seen = self.notes(roll, piano, carry).reshape(batch, count, -1)
@@ -133,5 +133,5 @@ class Prior(nn.Module):
 
 
 def shifted(latents: Tensor) -> Tensor:
-    """The latent before each, [batch, n, latent]."""
+    """The previous latent of each, [batch, n, latent]."""
     return F.pad(latents, (0, 0, 1, 0))[:, :-1]

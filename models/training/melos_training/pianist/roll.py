@@ -11,23 +11,23 @@ from .layout import CHANNELS, HOP_SECONDS, KEYS, LOWEST_KEY, OLD, PEDAL, YOUNG
 
 @dataclass(frozen=True)
 class Performance:
-    """What hands and foot do; times in seconds."""
+    """Notes and pedal; times in seconds."""
 
     notes: Floats
     """Onset, end of the sound, MIDI key, velocity: [n, 4], in order of onset."""
     key_up: Floats
-    """When each key rises: [n]."""
+    """Release of each key: [n]."""
     pedal: Floats
-    """Movements of the pedal, time and whether down: [m, 2]; empty where it is not known."""
+    """Movements of the pedal, time and whether down: [m, 2]; empty if unknown."""
 
     @classmethod
     def of(cls, shard: Shard) -> "Performance":
-        """That of a shard."""
+        """Reads the performance of a shard."""
         return cls(shard.read("notes"), shard.read("key_up"), shard.read("pedal"))
 
 
 def _share(channel: Floats, time: float, key: int, value: float) -> None:
-    """Gives a moment's value to the hops around it, the nearer one more."""
+    """Splits a value between the two nearest hops by linear interpolation."""
     first = int(np.floor(time))
     part = time - first
     for hop, weight in ((first, 1 - part), (first + 1, part)):
@@ -36,7 +36,7 @@ def _share(channel: Floats, time: float, key: int, value: float) -> None:
 
 
 def roll(performance: Performance, start: int, hops: int) -> Floats:
-    """The hops from `start` on, [hops, ROLL]; before the first and after the last note there is silence."""
+    """The piano roll from hop `start` on, [hops, ROLL]; silent before the first and after the last note."""
     out = np.zeros((hops, len(CHANNELS), KEYS), np.float32)
     attack, force, held, young, old, rise = out.swapaxes(0, 1)
     onset, end = performance.notes[:, 0] / HOP_SECONDS - start, performance.notes[:, 1] / HOP_SECONDS - start

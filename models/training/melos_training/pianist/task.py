@@ -1,4 +1,4 @@
-"""What the trainings of the pianist and of its prior have in common."""
+"""Common parts of training the pianist and its prior."""
 
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class PianoTask(Task[Network]):
-    """A task whose windows carry notes, and come from shards that may still be growing."""
+    """A task with windows that include notes, from shards that may still be added."""
 
     def __init__(self, network: Network, training: PianoShards, valid: PianoShards) -> None:
         super().__init__(network)

@@ -15,23 +15,23 @@ from ..precision import autocast
 from ..runs import PianistRun
 from ..team import Team
 from ..training import Numbers, Trainer, start
-from .losses import attack_loss, attacks, freed
+from .losses import attack_loss, attacks, kl_beyond_free_nats
 from .network import Pianist
 from .task import PianoTask
 from .windows import PianoShards
 
 BATCH, BATCHES, FRAMES = 8, 4, 128
-"""Windows at once, how often, and mel frames of each, when measured."""
+"""Batch size, number of batches, and mel frames per window in evaluation."""
 ACTIVE = 0.1
-"""Least deviation of the posterior mean of a dimension that carries something: variance 0.01 (Burda et al., 2016)."""
+"""Minimum standard deviation of the posterior mean of an active dimension: variance 0.01 (Burda et al. 2016)."""
 
 
 @torch.no_grad()
 def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Generator, batches: int) -> Numbers:
-    """Figures on held-out windows.
+    """Results on held-out windows.
 
-    Mean absolute error of the log-mel in dB through the posterior's mean, at all frames and at attacks; the same from
-    the notes alone (latents of 0); KL in nats a latent, and active dimensions.
+    Mean absolute error of the log-mel in dB, using the posterior's mean, over all frames and at attacks; the same from
+    the notes alone (latents of 0); KL in nats per latent; and the number of active dimensions.
     """
     device = next(pianist.parameters()).device
     errors: dict[str, list[float]] = {"mae_db": [], "attack_db": [], "notes_db": [], "notes_attack_db": []}
@@ -56,7 +56,7 @@ def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Gener
 
 
 class PianistTask(PianoTask[Pianist]):
-    """Log-mels of known notes through sampled latents."""
+    """Reconstruction of log-mels from notes and sampled latents."""
 
     def __init__(self, pianist: Pianist, run: PianistRun, training: PianoShards, valid: PianoShards) -> None:
         super().__init__(pianist, training, valid)
@@ -71,7 +71,7 @@ class PianistTask(PianoTask[Pianist]):
             predicted, mean, log_variance = self.network(mel, roll, piano)
         nats = divergence(mean, log_variance)
         at_attacks = attack_loss(predicted, mel, attacks(roll))
-        cost = min(1, share / self.run.kl_ramp) * self.run.kl_weight * freed(nats, self.run.free_nats)
+        cost = min(1, share / self.run.kl_ramp) * self.run.kl_weight * kl_beyond_free_nats(nats, self.run.free_nats)
         total = mel_loss(predicted, mel) + self.run.attack_weight * at_attacks + cost
         mae = (predicted.detach() - mel).abs().mean().item() * NEPER_DB
         return total, {"mae_db": mae, "attack_db": at_attacks.item() * NEPER_DB, "nats": nats.sum().item()}
@@ -81,7 +81,7 @@ class PianistTask(PianoTask[Pianist]):
 
 
 def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
-    """Trains on `shards`/train, watching `shards`/valid."""
+    """Trains on `shards`/train, validating on `shards`/valid."""
     team = team or Team()
     begun = start(run, team)
     training, valid = splits(
@@ -95,7 +95,7 @@ def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
 
 
 def trained(path: Path) -> tuple[Pianist, list[str]]:
-    """The averaged weights of a checkpoint, ready for use, and the names of their pianos."""
+    """The averaged weights of a checkpoint, ready for use, and the names of the pianos."""
     run = torch.load(path, map_location="cpu", weights_only=True)["run"]
     pianos = list(run["pianos"])
     pianist = Pianist(len(pianos), run["latent"])

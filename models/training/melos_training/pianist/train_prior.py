@@ -17,12 +17,12 @@ from .train_pianist import trained
 from .windows import MOOD, PianoShards
 
 BATCH, BATCHES, FRAMES = 8, 4, 512
-"""Windows at once, how often, and mel frames of each, when measured."""
+"""Batch size, number of batches, and mel frames per window in evaluation."""
 
 
 @torch.no_grad()
 def told(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
-    """Latents [batch, n, latent] of log-mel, drawn from the posterior with standard normal `noise`."""
+    """Latents [batch, n, latent] of log-mel, sampled from the posterior with standard normal `noise`."""
     with autocast(mel.device):
         mean, log_variance = encoder(mel)
     return mean + noise * (log_variance / 2).exp()

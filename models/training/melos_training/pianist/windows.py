@@ -1,4 +1,4 @@
-"""Windows of shards as the pianist sees them."""
+"""Windows of shards for training the pianist."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,18 +15,18 @@ from .layout import AHEAD
 from .roll import Performance, roll
 
 CENTRE = N_FFT // 2 // HOP
-"""Hops from the start of an uncentred STFT frame to its middle, where a mel frame of the shards has its place."""
+"""Hops from the start of an uncentred STFT frame to its centre, the position of a mel frame in the shards."""
 
 
 class Windows(NamedTuple):
-    """A batch."""
+    """A batch of windows."""
 
     mel: Tensor
     """Log-mel [batch, hops, 128]."""
     roll: Tensor
-    """The piano roll, `AHEAD` hops before the mel: [batch, hops, ROLL]."""
+    """The piano roll, `AHEAD` hops ahead of the mel: [batch, hops, ROLL]."""
     piano: Tensor
-    """Which piano: [batch]."""
+    """Index of the piano: [batch]."""
     mood: Tensor
     """Emotion and affect with their masks: [batch, hops / 8, MOOD]."""
 
@@ -43,7 +43,7 @@ MOOD = len(MOOD_COLUMNS)
 
 
 class PianoShards:
-    """The shards of a split that carry notes of known pianos, and windows of them."""
+    """The shards of a split with their notes and pianos, and windows of them."""
 
     def __init__(self, shards: Shards, pianos: Sequence[str]) -> None:
         self.shards, self.pianos = shards, list(pianos)
@@ -51,7 +51,7 @@ class PianoShards:
         self._numbers: dict[str, int] = {}
 
     def piano(self, shard: Shard) -> int:
-        """The number of a shard's piano; kept once read. Raises `SettingsError` for one that the run does not name."""
+        """Index of a shard's piano; cached. Raises `SettingsError` if the run does not name it."""
         key = str(shard.path)
         if key not in self._numbers:
             self._numbers[key] = self._number(shard)
@@ -61,18 +61,18 @@ class PianoShards:
         name = shard.metadata().get("piano", "")
         if name not in self.pianos:
             known = ", ".join(self.pianos)
-            raise SettingsError(f"{shard.path}: piano {name!r} is none of the run's pianos: {known}")
+            raise SettingsError(f"{shard.path}: piano {name!r} is not one of the run's pianos: {known}")
         return self.pianos.index(name)
 
     def performance(self, shard: Shard) -> Performance:
-        """What is played in a shard; kept once read."""
+        """The performance of a shard; cached."""
         key = str(shard.path)
         if key not in self._performances:
             self._performances[key] = Performance.of(shard)
         return self._performances[key]
 
     def window(self, shard: Shard, start: int, hops: int) -> tuple[Array, Floats, int, Floats]:
-        """Log-mel, roll, piano and mood from a hop on."""
+        """Log-mel, roll, piano and mood from hop `start` on."""
         first = start // LATENT_FRAMES
         mood = shard.read("conditions", first, first + hops // LATENT_FRAMES)[:, MOOD_COLUMNS]
         return (
@@ -83,7 +83,7 @@ class PianoShards:
         )
 
     def heard(self, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Random windows of audio that hold `frames` uncentred STFT frames, their roll and their piano.
+        """Random windows of audio of `frames` uncentred STFT frames, with their roll and piano.
 
         Windows without sound are drawn again.
         """
