@@ -31,14 +31,14 @@ impl MidiFeedback {
     /// Opens feedback, within a second, to devices whose names contain one of these parts, in lower case; what is open
     /// stays open. Each opening is reported with [`super::MidiEvent::FeedbackReady`].
     pub fn want(&self, parts: Vec<String>) {
-        self.ways().wanted = parts;
+        self.ports().wanted = parts;
     }
 
     /// Sends a message to a device at once. Never blocks: the message is dropped and counted when the queue is full,
     /// and ignored when the device has no feedback port.
     pub fn send(&self, device: DeviceId, message: Message) {
         let timed = Timed::new(Instant::now(), message);
-        if !self.ways().routes.get_mut(&device).is_none_or(|route| route.push(timed)) {
+        if !self.ports().routes.get_mut(&device).is_none_or(|route| route.push(timed)) {
             self.losses.add(Loss::MidiFeedback, 1);
         }
     }
@@ -46,18 +46,18 @@ impl MidiFeedback {
     /// The wanted part that a port's name contains, in lower case.
     pub(super) fn part_in(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
-        self.ways().wanted.iter().find(|part| name.contains(*part)).cloned()
+        self.ports().wanted.iter().find(|part| name.contains(*part)).cloned()
     }
 
     pub(super) fn open(&self, device: DeviceId, route: Route) {
-        self.ways().routes.insert(device, route);
+        self.ports().routes.insert(device, route);
     }
 
     pub(super) fn close(&self, device: DeviceId) -> Option<Route> {
-        self.ways().routes.remove(&device)
+        self.ports().routes.remove(&device)
     }
 
-    fn ways(&self) -> MutexGuard<'_, OutputPorts> {
+    fn ports(&self) -> MutexGuard<'_, OutputPorts> {
         self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

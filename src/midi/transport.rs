@@ -131,7 +131,7 @@ impl Listener {
         let seen = client.transport().query().map_err(|error| Some(error.to_string()))?;
         let (now, micros) = (Instant::now(), client.time());
         let Some(bbt) = seen.pos.bbt().filter(|bbt| bbt.bpm > 0.0) else { return Ok(Seen { tempo: None, beat: None }) };
-        // Audio of the period that began then leaves with it, Melos's and other clients' alike.
+        // The position is that of the start of the period; output latency is the same for all clients.
         let period = Duration::from_micros(micros.saturating_sub(seen.pos.usecs().unwrap_or(micros)));
         let late = seen.pos.bbt_offset().map_or(0.0, |frames| f64::from(frames) / client.sample_rate() as f64);
         let rolls = seen.state == TransportState::Rolling;

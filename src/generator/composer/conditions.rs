@@ -12,7 +12,7 @@ const VALUES: usize = 51;
 /// Groups with a mask: twelve of the frame, then three of each offset.
 const GROUPS: usize = 15;
 const _: () = assert!(VALUES + GROUPS == FRAME_WIDTH, "the layout has its width");
-/// Range of tempi in the training data; the network is given nothing outside it.
+/// Range to which tempi are clipped, as in training.
 const TEMPO_BPM: std::ops::RangeInclusive<f64> = 25.0..=300.0;
 
 /// The groups: first value and mask, in the network's order.

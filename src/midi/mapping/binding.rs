@@ -123,7 +123,7 @@ impl Binding {
 
     /// Whether feedback goes to the control's own message, as with motor faders.
     pub(super) fn has_own_feedback(&self) -> bool {
-        self.feedback.as_ref().is_some_and(|tell| tell.control == self.control)
+        self.feedback.as_ref().is_some_and(|target| target.control == self.control)
     }
 
     /// The value at a position, for a control whose parameter follows it.

@@ -48,13 +48,13 @@ impl LastSent {
     }
 
     /// Advances one tick with the parameter at `value`; returns the value to send, if any, in the control's own steps.
-    pub(super) fn tick(&mut self, binding: &Binding, tell: &FeedbackTarget, value: &Value) -> Option<u16> {
+    pub(super) fn tick(&mut self, binding: &Binding, target: &FeedbackTarget, value: &Value) -> Option<u16> {
         self.quiet = self.quiet.saturating_sub(1);
         let target = match shown(binding, Some(value))? {
-            Shown::Light(on) => if_lit(tell.control, on, tell.light)?,
-            Shown::Position(position) if binding.has_own_feedback() => steps(tell.control, position)?,
+            Shown::Light(on) => if_lit(target.control, on, target.light)?,
+            Shown::Position(position) if binding.has_own_feedback() => steps(target.control, position)?,
             Shown::Position(position) => {
-                let [low, high] = tell.range.map(f32::from);
+                let [low, high] = target.range.map(f32::from);
                 (low + position * (high - low)).round() as u16
             }
         };

@@ -25,9 +25,9 @@ impl Learned {
     /// # Errors
     /// Returns every problem.
     pub fn new(device: &str, block: &str) -> Result<Self, Vec<Problem>> {
-        let file = format!("schema = 1\nname = \"learnt\"\n{block}");
-        let mapping = Arc::new(Mapping::parse(Path::new("learnt"), &file)?);
-        Ok(Self { device: lasting_name(device).to_owned(), block: block.to_owned(), mapping })
+        let file = format!("schema = 1\nname = \"learned\"\n{block}");
+        let mapping = Arc::new(Mapping::parse(Path::new("learned"), &file)?);
+        Ok(Self { device: stable_name(device).to_owned(), block: block.to_owned(), mapping })
     }
 
     /// The parameters that it sets.
@@ -37,11 +37,11 @@ impl Learned {
 
     /// Whether it belongs to a device of this name.
     pub(super) fn is_of(&self, device: &str) -> bool {
-        self.device == lasting_name(device)
+        self.device == stable_name(device)
     }
 
     /// Whether it sets a parameter.
-    pub(super) fn moves(&self, param: Param) -> bool {
+    pub(super) fn sets(&self, param: Param) -> bool {
         self.parameters().any(|moved| moved == param)
     }
 
@@ -65,7 +65,7 @@ impl fmt::Display for Learned {
 
 /// The part of a device's name that survives reconnecting: ALSA appends changing port numbers, JACK appends
 /// connections.
-fn lasting_name(name: &str) -> &str {
+fn stable_name(name: &str) -> &str {
     let port = name.split_once(", ").map_or(name, |(port, _)| port);
     port.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ')
 }

@@ -111,7 +111,7 @@ impl LiveMappings {
 
     /// Removes the learned controls of a parameter and returns their number.
     pub fn forget(&mut self, param: Param) -> usize {
-        self.forget_where(|learned| learned.moves(param))
+        self.forget_where(|learned| learned.sets(param))
     }
 
     /// Removes the `unwanted` learned controls and returns their number.

@@ -93,11 +93,11 @@ def frechet(one: Rows, other: Rows, scale: Rows) -> float:
 
 def copied(library: Library, performances: list[Performance]) -> dict[str, float]:
     """Share of top-line passages, by length, whose intervals also occur in a training song."""
-    learnt = [_steps(song.performance) for song in library.split("train")]
+    training = [_steps(song.performance) for song in library.split("train")]
     written = [_steps(performance) for performance in performances]
     shares = {}
     for length in RUNS:
-        known = np.unique(np.concatenate([runs(steps, length) for steps in learnt]))
+        known = np.unique(np.concatenate([runs(steps, length) for steps in training]))
         found = np.concatenate([runs(steps, length) for steps in written])
         shares[str(length)] = float(np.isin(found, known).mean())
     return shares

@@ -15,7 +15,7 @@ fn learn_at(param: Param, value: Value, bytes: &[u8]) -> String {
     }
     let block = learn.block().unwrap();
     let file = format!("schema = 1\nname = \"Learnt\"\n{block}");
-    Mapping::parse(Path::new("learnt.toml"), &file).unwrap_or_else(|problems| panic!("{block}{problems:#?}"));
+    Mapping::parse(Path::new("learned.toml"), &file).unwrap_or_else(|problems| panic!("{block}{problems:#?}"));
     block
 }
 
