@@ -1,8 +1,8 @@
 """The fast lane under a flood of OSC: flood.py MELOS [SECONDS] [RATE] [PERIOD]
 
-While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a fader of its own,
-/melos/reverb/size, moves five times a second. The control log gives the frame at which each move took effect; where
-the recording equals the rendered log sample for sample, the move was heard at that frame. Writes the section "flood" of BENCHMARKS.md.
+While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a separate fader,
+/melos/reverb/size, moves five times a second. The control log gives the frame at which each move took effect; if the
+recording equals the rendered log sample for sample, it was heard at that frame. Writes the section "flood" of BENCHMARKS.md.
 """
 
 import datetime

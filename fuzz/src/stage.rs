@@ -1,4 +1,4 @@
-//! The targets for everything that the daemon reads from outside: any input is rejected, or gives something that can be played.
+//! The targets for everything that the daemon reads from outside: any input is rejected or results in something playable.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};

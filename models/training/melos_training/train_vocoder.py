@@ -72,9 +72,9 @@ def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -
     return total, {key: value.item() for key, value in numbers.items()}
 
 
-def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, told: Tensor | None = None) -> Numbers:
-    """Distances between audio windows [batch, samples] and their resynthesis, from their log-mel or from `told`."""
-    mel = log_mel(spectrum(audio).abs()) if told is None else told
+def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, mel: Tensor | None = None) -> Numbers:
+    """Distances between audio windows [batch, samples] and their resynthesis from their own log-mel or from `mel`."""
+    mel = log_mel(spectrum(audio).abs()) if mel is None else mel
     real, imag = vocoder(mel)
     output = _aligned(torch.complex(real, imag), mel.shape[1])
     first = WARM_UP * HOP + N_FFT // 2

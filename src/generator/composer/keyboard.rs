@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_pedal_a_string_is_damped_as_its_key_rises() {
+    fn without_the_pedal_a_string_is_damped_when_its_key_is_released() {
         let mut keyboard = Keyboard::default();
         keyboard.strike(0, WrittenNote { key: 3, voice: 1, ..WrittenNote::default() });
         keyboard.move_pedal(0, Pedal::Up);

@@ -34,11 +34,11 @@ struct Sums {
 /// Biases added to the logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Bias {
-    /// Of the end of the frame.
+    /// For the end of the frame.
     pub end: f64,
-    /// Of each key, per semitone from the middle.
+    /// For the keys, per semitone from the middle.
     pub tilt: f64,
-    /// Of each velocity class, per class from the middle.
+    /// For the velocity classes, per class from the middle.
     pub level: f64,
 }
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_too_low_or_too_soft_lean_the_other_way() {
+    fn low_and_soft_notes_are_corrected() {
         let asked = Conditions { register: Some(62.0), loudness: Some(60.0), ..Conditions::default() };
         let low = WrittenNote { key: 36, velocity: 10, ..WrittenNote::default() };
         let bias = after(1, low, &asked);

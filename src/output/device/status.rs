@@ -53,7 +53,7 @@ impl OutputStatus {
         self.block_frames.load(Relaxed)
     }
 
-    /// The current output in words, such as `JACK: melos_out, 48000 Hz, 256 frames`.
+    /// The current output in words, such as `JACK: melos-audio, 48000 Hz, 256 frames per block`.
     #[must_use]
     pub fn name(&self) -> String {
         self.name.lock().map(|name| name.clone()).unwrap_or_default()

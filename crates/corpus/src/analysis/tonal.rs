@@ -60,8 +60,8 @@ fn correlation(chroma: &Chroma, profile: &Chroma, tonic: usize) -> f32 {
 const CENTRE_OCTAVE: f64 = 5.0;
 const OCTAVE_WIDTH: f64 = 2.0;
 
-/// Turns spectra into chroma: every bin goes to the pitch classes near its frequency, middle octaves most
-/// (Ellis, Chroma feature analysis and synthesis, 2007).
+/// Turns spectra into chroma: every bin counts towards the pitch classes near its frequency, with the highest weight in
+/// the middle octaves (Ellis, Chroma feature analysis and synthesis, 2007).
 #[derive(Debug, Clone)]
 pub struct ChromaBank {
     /// Per pitch class, the weights of the bins.
@@ -75,7 +75,7 @@ impl Default for ChromaBank {
 }
 
 impl ChromaBank {
-    /// Lays out the weights.
+    /// Computes the weights.
     #[must_use]
     pub fn new() -> Self {
         let semitones = |bin: usize| {
