@@ -141,7 +141,7 @@ class Listener:
             for at in begin + np.flatnonzero(full[begin:] == probe[0]):
                 if np.array_equal(full[at : at + 2000], probe):
                     return at - begin
-        raise SystemExit("the recording matches the rendered log nowhere: the machine is too busy for real-time playback")
+        raise SystemExit("no part of the recording matches the rendered log: the machine is too busy for real-time playback")
 
     def compare(self, full):
         """Compares every recorded period with the render. When Melos misses the server's deadline, the previous period is heard

@@ -229,8 +229,7 @@ mod tests {
         let back = library.reload();
         assert_eq!((back.changed.len(), back.back.as_slice()), (0, &["a".to_owned()][..]));
         assert!(back.is_news() && !library.reload().is_news());
-        // Nor is one that was invalid and is now as before, but one that was removed and returned with other contents
-        // is.
+        // A file that was invalid and is now as before is not reported either; one that returned with other contents is.
         fs::write(&here, "bad").unwrap();
         assert!(!library.reload().is_news());
         fs::write(&here, "1").unwrap();

@@ -181,7 +181,7 @@ impl Future {
         *self.istft.overlap() = snapshot.overlap;
     }
 
-    /// Forgets the past, as at the start, but stays at this latent.
+    /// Resets all state to that of the start, but continues at this latent.
     fn start_afresh(&mut self) {
         self.state.composer.start_afresh();
         self.state.pianist = PianistState::default();

@@ -64,7 +64,7 @@ def test_a_window_is_the_same_wherever_the_roll_begins(folders: list[Path]) -> N
     np.testing.assert_allclose(long[80:], short, atol=1e-5)
     assert piano == 0 and mood.shape == (10, MOOD)
     assert not long[:, -2:].any(), "the first piano's shards have no pedal"
-    with pytest.raises(SettingsError, match="'grand' is none"):
+    with pytest.raises(SettingsError, match="'grand' is not one"):
         PianoShards(windows.shards, ["spinet"]).window(shard, 0, 16)
 
 

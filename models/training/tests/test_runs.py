@@ -31,9 +31,9 @@ def test_paths_of_a_file_are_relative_to_it_and_options_take_precedence(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("bach = 3", "run.toml:5: there is no setting 'bach'; did you mean 'batch'?"),
+        ("bach = 3", "run.toml:5: unknown setting 'bach'; did you mean 'batch'?"),
         ("batch = 0", "run.toml:5: batch = 0: Input should be greater than 0"),
         ("frames = 100", "run.toml:5: frames = 100: Input should be a multiple of 8"),
         ('precision = "half"', "run.toml:5: precision = 'half': Input should be 'auto', 'bfloat16' or 'float32'"),
@@ -42,11 +42,11 @@ def test_paths_of_a_file_are_relative_to_it_and_options_take_precedence(tmp_path
         ("= 3", "run.toml: Invalid statement (at line 5"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+def test_errors_name_their_location(tmp_path: Path, text: str, message: str) -> None:
     file = write(tmp_path, f'shards = ["s"]\nout = "p.pt"\npianos = ["p"]\nminutes = 1\n{text}\n')
     with pytest.raises(SettingsError) as error:
         describe_run("pianist", file, {})
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize("network", list(RUNS))
@@ -56,7 +56,7 @@ def test_recipes_describe_runs(network: str) -> None:
     assert run.out.resolve() == recipes.parent / "runs" / f"{network}.pt"
 
 
-def test_a_checkpoint_carries_the_run_as_a_file_that_describes_it_again(trained: Trained, tmp_path: Path) -> None:
+def test_the_configuration_in_a_checkpoint_reads_back_as_a_file(trained: Trained, tmp_path: Path) -> None:
     saved = torch.load(trained.paths["prior"], weights_only=True)
     text = written(saved["run"])
     run = describe_run("prior", write(tmp_path, text), {})

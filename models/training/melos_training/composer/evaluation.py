@@ -109,7 +109,7 @@ def _steps(performance: Performance) -> IntArray:
 
 
 def heard_mood(library: Library, performance: Performance) -> FloatArray:
-    """Valence and arousal of an excerpt, as the labels of the training music are made."""
+    """Valence and arousal of an excerpt, labelled like the training music."""
     features, _ = mood.measure(performance, False)
     middle = features[8 : max(9, len(features) - 8)]
     known = middle[~np.isnan(middle[:, mood.INDEX["density"]])]
