@@ -65,7 +65,7 @@ pub(super) struct Kept {
 struct Frame<'a, D> {
     latent: u64,
     conditions: &'a FrameConditions,
-    asked: &'a Conditions,
+    requested: &'a Conditions,
     sampling: Sampling,
     dice: D,
 }
@@ -129,7 +129,7 @@ impl Composer {
         let frame = Frame {
             latent,
             conditions: &FrameConditions::of(plan, from),
-            asked: &plan.conditions(from),
+            requested: &plan.conditions(from),
             sampling: Sampling::of(plan.temperature(from), plan.guidance(from)),
             dice: dice(plan.seed, latent, plan.earlier(from)),
         };
@@ -145,7 +145,7 @@ impl Composer {
     ) -> Result<WrittenFrame, GeneratorError> {
         let Cursor { position, begin } = state.cursor;
         self.memory.rewind(frame.latent);
-        let bias = self.servo.begin(position, begin, frame.asked);
+        let bias = self.servo.begin(position, begin, frame.requested);
         self.memory.fill(frame.latent, plan, self.graphs.frame.input(port::MEMORY));
         self.attend(state, &frame)?;
         if self.graphs.frame.output(port::BASE).iter().any(|value| !value.is_finite()) {
@@ -251,8 +251,8 @@ impl Composer {
         key.input(1)[0] = melody as f32;
         key.input(2)[0] = f32::from(state.keyboard.melody);
         key.run()?;
-        let (asked, reference) = key.output(1).split_at(KEYS);
-        let mut logits = sampling.guided(asked, reference);
+        let (requested, reference) = key.output(1).split_at(KEYS);
+        let mut logits = sampling.guided(requested, reference);
         logits.iter_mut().enumerate().for_each(|(key, logit)| *logit += bias.of_key(key));
         // Above the top key there would be nothing left to choose.
         if let Some(below) = last.filter(|last| usize::from(last.offset) == at && usize::from(last.key) < KEYS - 1) {

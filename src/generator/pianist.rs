@@ -59,10 +59,10 @@ impl Pianist {
         let PianistGraphs { prior, decoder } = &mut self.0;
         let from = latent * LATENT_FRAMES;
         state.strings.play(latent, written, prior.input(ROLL));
-        let asked = plan.conditions(from);
+        let requested = plan.conditions(from);
         let mood = prior.input(MOOD);
         mood.fill(0.0);
-        if let (Some(emotion), Some(affect)) = (asked.emotion, asked.affect) {
+        if let (Some(emotion), Some(affect)) = (requested.emotion, requested.affect) {
             mood[..8].copy_from_slice(&emotion);
             mood[8..].copy_from_slice(&[affect.valence, affect.arousal, 1.0, 1.0]);
         }

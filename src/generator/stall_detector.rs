@@ -28,7 +28,7 @@ impl StallDetector {
 
     /// Checks a latent's mel frames; returns true when notes were requested but none began for too long, and then starts
     /// counting again.
-    pub(super) fn is_stuck(&mut self, mel: &MelBlock, asked: &Conditions) -> bool {
+    pub(super) fn is_stuck(&mut self, mel: &MelBlock, requested: &Conditions) -> bool {
         let mut begins = false;
         for frame in mel.chunks_exact(BANDS) {
             let mut rise = 0.0;
@@ -40,7 +40,7 @@ impl StallDetector {
             begins |= rise > ONSET;
         }
         self.without_onset = if begins { 0 } else { self.without_onset + 1 };
-        let stuck = f64::from(self.without_onset) > patience(asked) * LATENTS_PER_SECOND;
+        let stuck = f64::from(self.without_onset) > patience(requested) * LATENTS_PER_SECOND;
         if stuck {
             self.without_onset = 0;
         }
@@ -49,8 +49,8 @@ impl StallDetector {
 }
 
 /// Maximum seconds without an onset under the requested conditions; infinite when silence is requested.
-fn patience(asked: &Conditions) -> f64 {
-    match asked.density {
+fn patience(requested: &Conditions) -> f64 {
+    match requested.density {
         Some(density) if density <= 0.1 => f64::INFINITY,
         Some(density) => PATIENCE_SECONDS.max(MISSED_NOTES / f64::from(density)),
         None => PATIENCE_SECONDS,
@@ -62,9 +62,9 @@ mod tests {
     use super::*;
 
     fn latents_until_stuck(density: Option<f32>, mel: impl Fn(u32, usize, usize) -> f32) -> Option<u32> {
-        let asked = Conditions { density, ..Conditions::default() };
+        let requested = Conditions { density, ..Conditions::default() };
         let mut stall = StallDetector::new();
-        (0..600).find(|latent| stall.is_stuck(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &asked))
+        (0..600).find(|latent| stall.is_stuck(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &requested))
     }
 
     #[test]

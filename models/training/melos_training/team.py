@@ -49,9 +49,9 @@ class Team:
         """The leader's numbers, in every process."""
         if self.size == 1:
             return list(numbers)
-        told = torch.tensor(numbers, dtype=torch.float64, device=self.device)
-        dist.broadcast(told, 0)
-        return told.tolist()
+        values = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        dist.broadcast(values, 0)
+        return values.tolist()
 
     def gather(self, value: Any) -> list[Any]:
         """The values of all processes by rank, in every process."""

@@ -111,8 +111,8 @@ class VocoderTask(Task[Vocoder]):
         device = next(network.parameters()).device
         audio, roll, piano = (part.to(device) for part in self.held_out)
         mean, _ = self.pianist.encoder(log_mel(spectrum(audio).abs()))
-        told = self.pianist.decoder(mean, roll, piano).clamp(min=LOG_FLOOR)
-        through = {f"told_{name}": value for name, value in evaluate_vocoder(network, audio, told).items()}
+        reconstructed = self.pianist.decoder(mean, roll, piano).clamp(min=LOG_FLOOR)
+        through = {f"pianist_{name}": value for name, value in evaluate_vocoder(network, audio, reconstructed).items()}
         return evaluate_vocoder(network, audio) | through
 
     def refresh(self) -> None:

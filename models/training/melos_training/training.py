@@ -85,9 +85,9 @@ def start(run: Run, team: Team) -> Start:
     wanted: Precision = run.precision
     if wanted == "auto" and saved:
         wanted = saved.get("precision", "auto")
-    told = precision.settle(team.device, wanted)
+    chosen = precision.settle(team.device, wanted)
     # The leader decides for all.
-    (shared,) = team.agree([float(told == "bfloat16")])
+    (shared,) = team.agree([float(chosen == "bfloat16")])
     return Start(rng, precision.settle(team.device, "bfloat16" if shared else "float32"), saved, state)
 
 

@@ -52,8 +52,8 @@ def _heard(
     latents = mean[:, :CALLS] + noise * (log_variance[:, :CALLS] / 2).exp()
     before = shifted(latents)
     expected, log_spread = prior(before, roll, weights, mood)
-    told = pianist.decoder(latents, roll, weights)
-    real, imag = vocoder(told)
+    decoded = pianist.decoder(latents, roll, weights)
+    real, imag = vocoder(decoded)
     piano = weights.expand(CALLS, -1)
     return {
         "encoder": {"mel": mel, "mean": mean},
@@ -65,9 +65,9 @@ def _heard(
             "mean": expected[0],
             "deviation": (log_spread[0] / 2).exp(),
         },
-        "decoder": {"z": latents[0], "roll": _by_call(roll), "piano": piano, "mel": _by_call(told)},
+        "decoder": {"z": latents[0], "roll": _by_call(roll), "piano": piano, "mel": _by_call(decoded)},
         "vocoder": {
-            "mel": _by_call(told)[:VOCODER_CALLS],
+            "mel": _by_call(decoded)[:VOCODER_CALLS],
             "real": _by_call(real)[:VOCODER_CALLS],
             "imag": _by_call(imag)[:VOCODER_CALLS],
         },

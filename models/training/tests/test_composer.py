@@ -98,7 +98,7 @@ def test_durations_are_classes() -> None:
     assert (duration_class(duration_seconds(classes)) == classes).all()
 
 
-def test_moods_are_told_apart(library: Library) -> None:
+def test_moods_are_distinguished(library: Library) -> None:
     draws = np.random.default_rng(0).normal(size=(500, len(mood.FEATURES))).astype(np.float32)
     labeller = mood.Labeller.fit(draws)
 
@@ -156,7 +156,7 @@ def test_the_memory_holds_earlier_bars_at_this_place(song: Song, library: Librar
         assert set(keys) == set(before)
 
 
-def test_nothing_of_a_frame_is_told_before_it_is_written(song: Song, library: Library) -> None:
+def test_a_frame_is_hidden_until_it_is_written(song: Song, library: Library) -> None:
     p = song.performance
     turn = 60
     later = p.onset >= 16 + turn * FRAME - STEP / 2
@@ -208,8 +208,8 @@ def test_step_by_step_is_the_whole_sequence(song: Song, library: Library, net: C
 
     count = len(batch.note)
     for frame in range(FRAMES):
-        told = (batch.frame[:, frame], batch.fine[:, frame], batch.sounding[:, frame], batch.melody[:, frame])
-        step, _ = stepper.begin(memory[:, frame], *told, batch.pedal_before[:, frame])
+        recorded = (batch.frame[:, frame], batch.fine[:, frame], batch.sounding[:, frame], batch.melody[:, frame])
+        step, _ = stepper.begin(memory[:, frame], *recorded, batch.pedal_before[:, frame])
         worst = max(worst, float((step - base[:, frame]).abs().max()))
         _, page = stepper.open(step, batch.pedal[:, frame])
         for row in range(2):
@@ -270,15 +270,15 @@ def test_a_seed_plays_the_same_again(song: Song, library: Library, net: Composer
     assert all(len(a.T) > 20 for a in first)
 
 
-def test_playing_tells_what_training_told(song: Song, library: Library, net: Composer) -> None:
+def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, net: Composer) -> None:
     """What was played, cut as training cuts, gives the inputs that it was played from."""
     frames = 100
     view = View(start=16.0, frames=frames, fresh=True)
-    told: list[tuple[torch.Tensor, ...]] = []
+    recorded: list[tuple[torch.Tensor, ...]] = []
 
     class Listening(Stepper):
         def begin(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            told.append(tuple(value.clone() for value in inputs))
+            recorded.append(tuple(value.clone() for value in inputs))
             return super().begin(*inputs)
 
     stepper = Listening(dict(build(net)), 1)
@@ -291,13 +291,13 @@ def test_playing_tells_what_training_told(song: Song, library: Library, net: Com
     memory = dense(cut_out.memory, frames)
     # While playing, a key struck again is remembered as long as it was meant to last.
     compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
-    for frame, (memory_row, _, _, _, melody, pedal) in enumerate(told):
+    for frame, (memory_row, _, _, _, melody, pedal) in enumerate(recorded):
         assert melody.item() == cut_out.melody[frame]
         assert np.abs(memory_row[0].numpy() - memory[frame])[compared].max() < 1e-6
         if frame:
             assert pedal.item() == cut_out.pedal_before[frame]
     # A key struck again at the very start of a frame was let go before it, which is not known while playing.
-    sounding = np.stack([row[3][0].numpy() for row in told])
+    sounding = np.stack([row[3][0].numpy() for row in recorded])
     differs = np.abs(sounding - cut_out.sounding) > 1e-3
     assert differs[:, :88].mean() < 0.002
     assert differs[:, 88:].mean() < 0.02

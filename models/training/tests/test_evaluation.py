@@ -189,13 +189,13 @@ def test_a_judge_hears_the_affect_it_was_fitted_to_and_names_the_nearest_anchor(
     judge = emotion.Judge(features, np.hstack([names, affect]), list(range(12)) * 8)
     assert judge.accuracy["names"].value > 0.9 and judge.accuracy["valence_auc"].value > 0.95
 
-    asked = [name for name in EMOTIONS for _ in range(10)]
-    played = np.array([ANCHORS[name] for name in asked]) @ mixing + rng.normal(0, 0.1, (80, 20))
-    told = emotion.agreement(judge(played), asked)
-    assert told["names"].value > 0.9 and told["confusion"].trace() > 7
-    assert abs(told["affect"]["sad"][0] - ANCHORS["sad"][0]) < 0.15
-    assert all(pair.value > 0.8 for _, pair in told["pairs"].values())
-    # Whoever always plays the same is not told apart.
-    same = emotion.agreement(judge(np.tile(played[:1], (80, 1))), asked)
-    assert told["quadrants"].value > 0.95 and same["quadrants"].value == 0.25
+    requested = [name for name in EMOTIONS for _ in range(10)]
+    played = np.array([ANCHORS[name] for name in requested]) @ mixing + rng.normal(0, 0.1, (80, 20))
+    result = emotion.agreement(judge(played), requested)
+    assert result["names"].value > 0.9 and result["confusion"].trace() > 7
+    assert abs(result["affect"]["sad"][0] - ANCHORS["sad"][0]) < 0.15
+    assert all(pair.value > 0.8 for _, pair in result["pairs"].values())
+    # Always playing the same emotion is at chance.
+    same = emotion.agreement(judge(np.tile(played[:1], (80, 1))), requested)
+    assert result["quadrants"].value > 0.95 and same["quadrants"].value == 0.25
     assert same["names"].value == 0.125 and all(pair.value == 0.5 for _, pair in same["pairs"].values())

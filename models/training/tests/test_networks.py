@@ -61,10 +61,10 @@ def test_vocoder_looks_two_frames_ahead() -> None:
 def test_only_the_first_windows_pass_through_the_pianist() -> None:
     torch.manual_seed(0)
     pianist, mel, roll = Pianist(2, 4).eval(), torch.randn(4, 80, 128) * 2 - 6, torch.rand(4, 80, ROLL)
-    told = through_pianist(pianist, mel, roll, torch.tensor([0, 1, 0, 1]), 2)
-    torch.testing.assert_close(told[2:], mel[2:], atol=0, rtol=0)
-    assert (told[:2] - mel[:2]).abs().mean() > 0.1
-    assert told[:2].min() >= LOG_FLOOR
+    reconstructed = through_pianist(pianist, mel, roll, torch.tensor([0, 1, 0, 1]), 2)
+    torch.testing.assert_close(reconstructed[2:], mel[2:], atol=0, rtol=0)
+    assert (reconstructed[:2] - mel[:2]).abs().mean() > 0.1
+    assert reconstructed[:2].min() >= LOG_FLOOR
 
 
 def test_everything_is_computed_where_the_input_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +73,9 @@ def test_everything_is_computed_where_the_input_is(monkeypatch: pytest.MonkeyPat
     pianist, vocoder = Pianist(2, 4).to("meta"), Vocoder().to("meta")
     audio = torch.zeros(2, 20 * N_FFT, device="meta")
     mel, roll = log_mel(spectrum(audio).abs())[:, :64], torch.zeros(2, 64, ROLL, device="meta")
-    told = through_pianist(pianist, mel, roll, torch.zeros(2, dtype=torch.long, device="meta"), 1)
-    assert vocoder(told)[0].device.type == "meta"
-    assert mel_loss(told, mel).device.type == "meta"
+    reconstructed = through_pianist(pianist, mel, roll, torch.zeros(2, dtype=torch.long, device="meta"), 1)
+    assert vocoder(reconstructed)[0].device.type == "meta"
+    assert mel_loss(reconstructed, mel).device.type == "meta"
     prior = Prior(2, 4, MOOD).to("meta")
     latents, mood = torch.zeros(2, 8, 4, device="meta"), torch.zeros(2, 8, MOOD, device="meta")
     assert prior(latents, roll, torch.zeros(2, 2, device="meta"), mood)[0].device.type == "meta"

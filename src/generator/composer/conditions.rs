@@ -65,17 +65,17 @@ impl FrameConditions {
         self.frame[VALUES + mask] = 1.0;
     }
 
-    fn set_mood(&mut self, asked: &Conditions) {
-        if let Some(weights) = &asked.emotion {
+    fn set_mood(&mut self, requested: &Conditions) {
+        if let Some(weights) = &requested.emotion {
             self.set(group::EMOTION, weights);
         }
-        if let Some(affect) = asked.affect {
+        if let Some(affect) = requested.affect {
             self.set(group::AFFECT, &[affect.valence, affect.arousal]);
         }
         let scaled = [
-            (group::DENSITY, asked.density.map(|density| DENSITY_SCALE.apply(density.ln_1p()))),
-            (group::LOUDNESS, asked.loudness.map(|velocity| LOUDNESS_SCALE.apply(velocity))),
-            (group::REGISTER, asked.register.map(|note| REGISTER_SCALE.apply(note))),
+            (group::DENSITY, requested.density.map(|density| DENSITY_SCALE.apply(density.ln_1p()))),
+            (group::LOUDNESS, requested.loudness.map(|velocity| LOUDNESS_SCALE.apply(velocity))),
+            (group::REGISTER, requested.register.map(|note| REGISTER_SCALE.apply(note))),
         ];
         for (group, value) in scaled {
             if let Some(value) = value {

@@ -64,7 +64,7 @@ impl Default for Servo {
 
 impl Servo {
     /// Begins a position and discards what was counted there before. `begin` is the first position of the performance.
-    pub(super) fn begin(&mut self, position: u64, begin: u64, asked: &Conditions) -> Bias {
+    pub(super) fn begin(&mut self, position: u64, begin: u64, requested: &Conditions) -> Bias {
         self.0[position as usize % CAPACITY] = Sums::default();
         let played = |span: u64| {
             let first = position.saturating_sub(span).max(begin);
@@ -74,7 +74,7 @@ impl Servo {
             })
         };
         let closed = ((position - begin) as f64 / CLOSING_FRAMES).min(1.0);
-        let end = asked.density.map_or(0.0, |density| {
+        let end = requested.density.map_or(0.0, |density| {
             let biases = SPANS.map(|span| {
                 let (sums, frames) = played(span);
                 let rate = sums.count * LATENTS_PER_SECOND / frames.max(1) as f64;
@@ -83,11 +83,14 @@ impl Servo {
             biases.iter().sum::<f64>().clamp(-MAX_BIAS, MAX_BIAS) * closed
         });
         let (sums, _) = played(SPANS[0]);
-        let slope = |asked: Option<f32>, sum: f64, (gain, most): (f64, f64)| match asked {
-            Some(asked) if sums.count > MIN_NOTES => (gain * (f64::from(asked) - sum / sums.count)).clamp(-most, most),
+        let slope = |requested: Option<f32>, sum: f64, (gain, most): (f64, f64)| match requested {
+            Some(requested) if sums.count > MIN_NOTES => {
+                (gain * (f64::from(requested) - sum / sums.count)).clamp(-most, most)
+            }
             _ => 0.0,
         };
-        let (tilt, level) = (slope(asked.register, sums.note, TILT), slope(asked.loudness, sums.velocity, LEVEL));
+        let (tilt, level) =
+            (slope(requested.register, sums.note, TILT), slope(requested.loudness, sums.velocity, LEVEL));
         Bias { end, tilt, level }
     }
 
@@ -105,29 +108,29 @@ mod tests {
     use super::*;
 
     /// The bias after 100 frames with this many equal notes each.
-    fn after(notes: usize, note: WrittenNote, asked: &Conditions) -> Bias {
+    fn after(notes: usize, note: WrittenNote, requested: &Conditions) -> Bias {
         let mut servo = Servo::default();
         for position in 0..100 {
-            servo.begin(position, 0, asked);
+            servo.begin(position, 0, requested);
             (0..notes).for_each(|_| servo.count(position, note));
         }
-        servo.begin(100, 0, asked)
+        servo.begin(100, 0, requested)
     }
 
     #[test]
     fn too_many_notes_end_frames_and_too_few_prolong_them() {
-        let asked = Conditions { density: Some(11.71875), ..Conditions::default() };
+        let requested = Conditions { density: Some(11.71875), ..Conditions::default() };
         let note = WrittenNote::default();
-        assert!(after(1, note, &asked).end.abs() < 1e-9, "as requested");
-        assert!(after(2, note, &asked).end > 2.0 && after(0, note, &asked).end == -3.0);
+        assert!(after(1, note, &requested).end.abs() < 1e-9, "as requested");
+        assert!(after(2, note, &requested).end > 2.0 && after(0, note, &requested).end == -3.0);
         assert_eq!(after(2, note, &Conditions::default()), Bias { end: 0.0, tilt: 0.0, level: 0.0 });
     }
 
     #[test]
     fn low_and_soft_notes_are_corrected() {
-        let asked = Conditions { register: Some(62.0), loudness: Some(60.0), ..Conditions::default() };
+        let requested = Conditions { register: Some(62.0), loudness: Some(60.0), ..Conditions::default() };
         let low = WrittenNote { key: 36, velocity: 10, ..WrittenNote::default() };
-        let bias = after(1, low, &asked);
+        let bias = after(1, low, &requested);
         assert!((bias.tilt - 0.1).abs() < 1e-9 && (bias.level - 0.3).abs() < 1e-9, "{bias:?}");
         assert!(bias.of_key(87) > 0.0 && bias.of_velocity(0) < 0.0);
     }

@@ -104,7 +104,7 @@ fn the_composer_writes_what_the_training_code_writes() {
         let fine = conditions.fine.as_flattened_mut();
         fine.copy_from_slice(&expected["fine"][latent * OFFSETS * FINE_WIDTH..][..OFFSETS * FINE_WIDTH]);
         let known = |value: usize, mask: usize| (conditions.frame[51 + mask] > 0.0).then_some(conditions.frame[value]);
-        let asked = Conditions {
+        let requested = Conditions {
             density: known(11, 3).map(|it| (it * 0.7 + 1.8).exp_m1()),
             loudness: known(12, 4).map(|it| it * 20.0 + 64.0),
             register: known(13, 5).map(|it| it * 12.0 + 60.0),
@@ -114,7 +114,7 @@ fn the_composer_writes_what_the_training_code_writes() {
         let frame = Frame {
             latent: latent as u64,
             conditions: &conditions,
-            asked: &asked,
+            requested: &requested,
             sampling: Sampling { guidance: 1.3, ..Sampling::of(1.0, 1.0) },
             dice: || dice.next().unwrap(),
         };

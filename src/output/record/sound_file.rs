@@ -127,7 +127,7 @@ impl SoundFile {
     /// Starts syncing to disk without waiting for it.
     pub fn sync(&self) {
         // A sync in progress will do.
-        let _ = self.disk.ask.try_send(());
+        let _ = self.disk.request.try_send(());
     }
 
     /// Completes the file and waits until it is on disk.
@@ -158,17 +158,17 @@ impl SoundFile {
 
 /// A thread that waits for the disk on behalf of the recorder.
 struct Disk {
-    ask: SyncSender<()>,
+    request: SyncSender<()>,
     troubles: Receiver<io::Error>,
 }
 
 impl Disk {
     fn of(file: &File) -> io::Result<Self> {
         let file = file.try_clone()?;
-        let (ask, asked) = sync_channel(1);
+        let (request, requests) = sync_channel(1);
         let (trouble, troubles) = sync_channel(1);
         let bring = move || {
-            for () in &asked {
+            for () in &requests {
                 // A device file cannot be synced.
                 if let Err(error) = file.sync_data()
                     && error.kind() != io::ErrorKind::InvalidInput
@@ -179,7 +179,7 @@ impl Disk {
             }
         };
         threads::spawn_steady("melos-sync", bring)?;
-        Ok(Self { ask, troubles })
+        Ok(Self { request, troubles })
     }
 
     /// The disk's error, if any.

@@ -143,18 +143,18 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
 
 def adherence(chosen: list[Excerpt], library: Library, performances: list[Performance]) -> dict[str, float]:
     """Correlations between requested and played values, over excerpts."""
-    asked, played = [], []
+    requested, played = [], []
     for each, performance in zip(chosen, performances):
         plan = Plan.of(each.song, each.view, library.labeller)
         middle = slice(round(4 / FRAME), round(40 / FRAME))
-        density = np.expm1(plan.asked("density")[middle] * 0.7 + 1.8)
-        loudness, register = plan.asked("loudness")[middle] * 20 + 64, plan.asked("register")[middle] * 12 + 60
-        length = plan.asked("length")[middle]
-        asked.append([np.nanmean(values) for values in (density, loudness, register, length)])
+        density = np.expm1(plan.requested("density")[middle] * 0.7 + 1.8)
+        loudness, register = plan.requested("loudness")[middle] * 20 + 64, plan.requested("register")[middle] * 12 + 60
+        length = plan.requested("length")[middle]
+        requested.append([np.nanmean(values) for values in (density, loudness, register, length)])
         row = each.measure(performance)
         played.append([row["notes/s"], row["velocity"], row["pitch"], row["key down, s"]])
     names = ("density", "loudness", "register", "length")
-    a, b = np.array(asked), np.array(played)
+    a, b = np.array(requested), np.array(played)
     found = {name: float(np.corrcoef(a[:, i], b[:, i])[0, 1]) for i, name in enumerate(names)}
     return found | {"notes played per note requested": float((b[:, 0] / a[:, 0]).mean())}
 

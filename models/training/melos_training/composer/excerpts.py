@@ -110,7 +110,7 @@ def recall(strength: float | None) -> Callable[[Plan], None]:
             plan.conditions.free("recall")
             plan.form = replace(plan.form, source=np.full_like(plan.form.source, -1))
         else:
-            known = plan.asked("recall") == plan.asked("recall")
+            known = plan.requested("recall") == plan.requested("recall")
             plan.conditions.set("recall", np.full(len(known), strength), known)
 
     return change

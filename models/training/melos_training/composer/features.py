@@ -162,7 +162,7 @@ def _harmony(part: Performance, setting: Setting, start: float, end: float) -> d
     bits, bass = setting.chord(part.onset)
     pitch_class = part.pitch % 12
     inside = (bits >> pitch_class & 1).astype(float)
-    told, low = bits > 0, part.pitch < LOW
+    labelled, low = bits > 0, part.pitch < LOW
     classes, clarity = [], []
     for t in np.arange(start, end - 7.9, 4):
         here = (part.onset >= t) & (part.onset < t + 8)
@@ -180,9 +180,9 @@ def _harmony(part: Performance, setting: Setting, start: float, end: float) -> d
         "pc entropy": entropy(np.bincount(pitch_class, minlength=12).astype(float)),
         "pc entropy 8 s": float(np.mean(classes)) if classes else np.nan,
         "key clarity 8 s": float(np.mean(clarity)) if clarity else np.nan,
-        "in chord": float(inside[told].mean()) if told.any() else np.nan,
-        "in chord, low": float(inside[told & low].mean()) if (told & low).any() else np.nan,
-        "on bass, low": float((pitch_class == bass)[told & low].mean()) if (told & low).any() else np.nan,
+        "in chord": float(inside[labelled].mean()) if labelled.any() else np.nan,
+        "in chord, low": float(inside[labelled & low].mean()) if (labelled & low).any() else np.nan,
+        "on bass, low": float((pitch_class == bass)[labelled & low].mean()) if (labelled & low).any() else np.nan,
         "chroma change": float(1 - (chroma[1:] * chroma[:-1]).sum(1).mean()),
     }
 

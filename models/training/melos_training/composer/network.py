@@ -140,8 +140,8 @@ class Composer(nn.Module):
     ) -> Tensor:
         """The transformer's input [..., 256], from the summed embeddings of notes and memory [..., 256]; the other
         arguments are as in `Batch`."""
-        told = self.tell(frame) + self.tell_fine(fine.flatten(-2)) + self.sounding(sounding)
-        return notes + memory + told + self.melody(melody) + self.pedal_before(pedal)
+        conditions = self.tell(frame) + self.tell_fine(fine.flatten(-2)) + self.sounding(sounding)
+        return notes + memory + conditions + self.melody(melody) + self.pedal_before(pedal)
 
     def decide(self, entered: Tensor, context: Tensor) -> Tensor:
         """The decoder's base state [..., 256], given a frame's input and the transformer's output [..., 256]."""

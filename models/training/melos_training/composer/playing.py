@@ -59,7 +59,7 @@ class Plan:
         pedalled = len(song.performance.pedal_times) > 0
         return cls(cut(song, view, labeller).conditions, grid, song.form, pedalled)
 
-    def asked(self, group: str) -> FloatArray:
+    def requested(self, group: str) -> FloatArray:
         """A scaled condition with one value per frame; NaN where unspecified."""
         values = self.conditions.frame[:, FRAME_SLICES[group].start].astype(np.float64)
         return np.where(self.conditions.frame[:, MASKS[group]] > 0, values, np.nan)
@@ -122,9 +122,9 @@ class Player:
         self._servo = Servo(self.rows, self.frames)
         self.written = [Written([], []) for _ in plans]
         self._pedalled = np.array([plan.pedal for plan in plans])
-        self._density = np.stack([np.expm1(plan.asked("density")[: self.frames] * 0.7 + 1.8) for plan in plans])
-        self._level = np.stack([plan.asked("loudness")[: self.frames] * 20 + 64 for plan in plans])
-        self._register = np.stack([plan.asked("register")[: self.frames] * 12 + 60 for plan in plans])
+        self._density = np.stack([np.expm1(plan.requested("density")[: self.frames] * 0.7 + 1.8) for plan in plans])
+        self._level = np.stack([plan.requested("loudness")[: self.frames] * 20 + 64 for plan in plans])
+        self._register = np.stack([plan.requested("register")[: self.frames] * 12 + 60 for plan in plans])
 
     def play(self) -> list[Performance]:
         """Writes all frames."""

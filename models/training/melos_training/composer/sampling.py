@@ -76,29 +76,29 @@ class Servo:
         self._pitch[rows, frame] += keys + LOWEST_KEY
         self._velocity[rows, frame] += (velocities + 0.5) * VELOCITY_WIDTH
 
-    def end(self, frame: int, asked: FloatArray) -> FloatArray:
+    def end(self, frame: int, requested: FloatArray) -> FloatArray:
         """Bias of the end-of-frame logit [rows], given the requested notes per second [rows]; NaN where unspecified."""
         bias = np.zeros(len(self._count))
         for span in self.SPANS:
             first = max(0, frame - round(span / FRAME))
             rate = self._count[:, first:frame].sum(1) / (max(frame - first, 1) * FRAME)
-            bias += self.GAIN * np.log((rate + self.AT_LEAST) / (asked + self.AT_LEAST))
+            bias += self.GAIN * np.log((rate + self.AT_LEAST) / (requested + self.AT_LEAST))
         return np.nan_to_num(np.clip(bias, -3, 3)) * min(1.0, frame / self.TRUST)
 
-    def _lean(self, frame: int, sums: FloatArray, asked: FloatArray, gain: float, most: float) -> FloatArray:
+    def _lean(self, frame: int, sums: FloatArray, requested: FloatArray, gain: float, most: float) -> FloatArray:
         """Slope of a bias [rows, 1] that moves the recent mean towards the requested value [rows]."""
         first = max(0, frame - round(self.SPANS[0] / FRAME))
         count = self._count[:, first:frame].sum(1)
         mean = sums[:, first:frame].sum(1) / np.maximum(count, 1)
-        slope = np.where(count > 3, np.clip(gain * (asked - mean), -most, most), 0)
+        slope = np.where(count > 3, np.clip(gain * (requested - mean), -most, most), 0)
         return np.nan_to_num(slope)[:, None]
 
-    def tilt(self, frame: int, asked: FloatArray) -> FloatArray:
+    def tilt(self, frame: int, requested: FloatArray) -> FloatArray:
         """Bias of the key logits [rows, 88], given the requested mean note number [rows]."""
-        slope = self._lean(frame, self._pitch, asked, self.TILT, self.MOST_TILT)
+        slope = self._lean(frame, self._pitch, requested, self.TILT, self.MOST_TILT)
         return slope * (np.arange(KEYS) - KEYS // 2)
 
-    def level(self, frame: int, asked: FloatArray) -> FloatArray:
+    def level(self, frame: int, requested: FloatArray) -> FloatArray:
         """Bias of the velocity logits [rows, 32], given the requested mean velocity [rows]."""
-        slope = self._lean(frame, self._velocity, asked, self.LEVEL, self.MOST_LEVEL)
+        slope = self._lean(frame, self._velocity, requested, self.LEVEL, self.MOST_LEVEL)
         return slope * (np.arange(VELOCITIES) - VELOCITIES // 2)

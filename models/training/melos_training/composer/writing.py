@@ -18,10 +18,10 @@ def write_midi(performance: Performance, path: Path) -> None:
     events: list[tuple[float, int, mido.Message]] = []
     rows = zip(performance.onset, performance.key_up, performance.pitch, performance.velocity, performance.voice)
     for onset, key_up, pitch, velocity, voice in rows:
-        told = {"channel": 1 - int(voice), "note": int(pitch)}
+        note = {"channel": 1 - int(voice), "note": int(pitch)}
         strength = int(np.clip(round(float(velocity)), 1, 127))
-        events.append((float(onset), 1, mido.Message("note_on", velocity=strength, **told)))
-        events.append((float(key_up), 0, mido.Message("note_off", **told)))
+        events.append((float(onset), 1, mido.Message("note_on", velocity=strength, **note)))
+        events.append((float(key_up), 0, mido.Message("note_off", **note)))
     for time, down in zip(performance.pedal_times, performance.pedal_down):
         for channel in range(2):
             change = mido.Message("control_change", channel=channel, control=SUSTAIN, value=127 * int(down))

@@ -64,13 +64,13 @@ def compare_notes(study: Study, folder: Path) -> str:
         for name in names
     ]
     distances = {"the written notes": written, "other passages of the songs": elsewhere}
-    told = ", ".join(f"{frechet(real, other, real):.1f} of {name}" for name, other in distances.items())
+    listed = ", ".join(f"{frechet(real, other, real):.1f} of {name}" for name, other in distances.items())
     return (
         f"{len(written)} excerpts of the network alone, of every emotion, compared with {len(real)} held-out songs of "
         "POP909 and with other passages of the same songs. `d` is the difference from real music in pooled standard "
         "deviations. Emotions are requested equally often, unlike in the songs. In both, the melody consists of the "
         "notes with no higher key sounding.\n\n"
-        f"Fréchet distance from the songs over all features: {told}; {frechet(real[::2], real[1::2], real):.1f} "
+        f"Fréchet distance from the songs over all features: {listed}; {frechet(real[::2], real[1::2], real):.1f} "
         "between halves of the songs.\n\n"
     ) + table(["", "real", "elsewhere", "written", "d, elsewhere", "d, written"], rows)
 
@@ -99,10 +99,10 @@ def compare_structure(study: Study, folder: Path) -> str:
 def measure_temperature(study: Study, folder: Path) -> str:
     seeds = range(1, max(4, study.sizes.excerpts // 8) + 1)
 
-    def asked(temperature: float) -> list[Request]:
+    def requests(temperature: float) -> list[Request]:
         return [Request(e, seed, study.sizes.seconds, temperature=temperature) for e in EMOTIONS[:4] for seed in seeds]
 
-    sums = {temperature: summary(_written(study, asked(temperature))) for temperature in TEMPERATURES}
+    sums = {temperature: summary(_written(study, requests(temperature))) for temperature in TEMPERATURES}
     points = {temperature: {name: values[name][0] for name in SHOWN} for temperature, values in sums.items()}
     rows = [[temperature, *(f"{value:.3f}" for value in values.values())] for temperature, values in points.items()]
     return (

@@ -94,7 +94,7 @@ def same_quadrant(heard: Floats, requested: Floats) -> Array:
     return ((heard > 0) == (requested > 0)).all(1)
 
 
-def told_apart(mine: Floats, theirs: Floats) -> float:
+def separation(mine: Floats, theirs: Floats) -> float:
     """Share of the excerpts of two emotions that are classified correctly by their margins."""
     return float(((mine > 0).mean() + (theirs < 0).mean()) / 2)
 
@@ -111,7 +111,7 @@ def agreement(heard: Heard, names: Sequence[str]) -> dict[str, Any]:
         other = neighbour(emotion)
         one, two = EMOTIONS.index(emotion), EMOTIONS.index(other)
         margin = heard.names[:, one] - heard.names[:, two]
-        pairs[emotion] = (other, bootstrap(told_apart, margin[wanted == one], margin[wanted == two]))
+        pairs[emotion] = (other, bootstrap(separation, margin[wanted == one], margin[wanted == two]))
     return {
         "valence_auc": auc_of_signs(heard.valence, anchors[:, 0]),
         "arousal_auc": auc_of_signs(heard.arousal, anchors[:, 1]),

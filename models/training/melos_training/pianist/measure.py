@@ -22,10 +22,10 @@ PER_SHARD = 4
 """Clips per shard, evenly spaced."""
 
 
-def _errors(mel: Tensor, told: Tensor, attack: Tensor) -> tuple[float, float]:
+def _errors(mel: Tensor, decoded: Tensor, attack: Tensor) -> tuple[float, float]:
     """Mean absolute error in dB, over all frames and at attacks."""
-    overall = (told.clamp(min=LOG_FLOOR) - mel).abs().mean().item()
-    return overall * NEPER_DB, attack_loss(told.clamp(min=LOG_FLOOR), mel, attack).item() * NEPER_DB
+    overall = (decoded.clamp(min=LOG_FLOOR) - mel).abs().mean().item()
+    return overall * NEPER_DB, attack_loss(decoded.clamp(min=LOG_FLOOR), mel, attack).item() * NEPER_DB
 
 
 @torch.no_grad()
@@ -51,11 +51,11 @@ def measure(
             mel, roll = torch.from_numpy(values)[None], torch.from_numpy(hops)[None]
             mean, log_variance = pianist.encoder(mel)
             piano = torch.tensor([number])
-            told = {
+            decoded = {
                 "pianist": pianist.decoder(mean, roll, piano),
                 "notes": pianist.decoder(torch.zeros_like(mean), roll, piano),
             }
-            for who, predicted in told.items():
+            for who, predicted in decoded.items():
                 overall, at_attacks = _errors(mel, predicted, attacks(roll))
                 taken.setdefault(who, []).append(overall)
                 taken.setdefault(f"{who}_attack", []).append(at_attacks)

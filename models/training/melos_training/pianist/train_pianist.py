@@ -41,9 +41,9 @@ def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Gener
         attack = attacks(roll)
         with autocast(device):
             mean, log_variance = pianist.encoder(mel)
-            told = pianist.decoder(mean, roll, piano)
+            decoded = pianist.decoder(mean, roll, piano)
             alone = pianist.decoder(torch.zeros_like(mean), roll, piano)
-        for name, predicted in (("", told), ("notes_", alone)):
+        for name, predicted in (("", decoded), ("notes_", alone)):
             overall = "mae_db" if not name else "notes_db"
             errors[overall].append((predicted - mel).abs().mean().item() * NEPER_DB)
             errors[f"{name}attack_db"].append(attack_loss(predicted, mel, attack).item() * NEPER_DB)

@@ -21,7 +21,7 @@ BATCH, BATCHES, FRAMES = 8, 4, 512
 
 
 @torch.no_grad()
-def told(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
+def sample_latents(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
     """Latents [batch, n, latent] of log-mel, sampled from the posterior with standard normal `noise`."""
     with autocast(mel.device):
         mean, log_variance = encoder(mel)
@@ -37,7 +37,7 @@ def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.
         mel, roll, piano, mood = (part.to(device) for part in shards.draw(rng, BATCH, FRAMES))
         shape = (len(mel), FRAMES // 8, prior.latent)
         noise = torch.from_numpy(rng.standard_normal(shape, np.float32)).to(device)
-        latents = told(encoder, mel, noise)
+        latents = sample_latents(encoder, mel, noise)
         for name, known in (("nats", mood), ("moodless_nats", torch.zeros_like(mood))):
             with autocast(device):
                 mean, log_variance = prior(shifted(latents), roll, piano, known)
@@ -64,7 +64,7 @@ class PriorTask(PianoTask[Prior]):
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
         mel, roll, piano, mood = batch
         noise = torch.randn(len(mel), mel.shape[1] // 8, self.network.latent, device=mel.device)
-        latents = told(self.encoder, mel, noise)
+        latents = sample_latents(self.encoder, mel, noise)
         with autocast(mel.device):
             mean, log_variance = self.network(shifted(latents), roll, piano, mood)
         nats = normal_nats(latents, mean, log_variance)
