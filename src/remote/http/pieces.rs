@@ -357,6 +357,9 @@ mod tests {
             runtime.block_on(before.keep(&piece));
         }
         fs::write(folder.path().join("there.wav"), "x").unwrap();
+        // Version 0.2.0 called the request a wish.
+        let saved = folder.path().join("piece-1.json");
+        fs::write(&saved, fs::read_to_string(&saved).unwrap().replace("\"request\"", "\"wish\"")).unwrap();
         fs::write(folder.path().join("piece-9.json"), "nonsense").unwrap();
         let after: Vec<_> = pieces(folder.path()).list().into_iter().map(|piece| (piece.id, piece.state)).collect();
         assert_eq!(after, [(3, State::Failed), (1, State::Ready)]);
