@@ -31,7 +31,7 @@ def _midi(shift: int) -> mido.MidiFile:
     hands: list[tuple[int, mido.Message]] = []
     for bar in range(BARS):
         start = bar * 4 * TICKS
-        # The last quarter of each phrase is another one, so that phrases differ from what follows them.
+        # The last quarter of each phrase is different, so that phrases differ from what follows them.
         for half in range(2):
             pitch = TUNE[(2 * bar + half) % len(TUNE)] + shift + (5 if bar % 16 >= 8 else 0)
             _note(tune, 0, pitch, start + half * 2 * TICKS, 2 * TICKS - 20, 100)

@@ -23,11 +23,11 @@ from melos_training.runs import PianistRun, PriorRun, VocoderRun
 from melos_training.training import Trainer
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
-"""Of the programs that tests start."""
+"""Environment of the programs started by tests."""
 
 
 class Trained(NamedTuple):
-    """Checkpoints of all networks, and who trained them; the composer's weights are random."""
+    """Checkpoints of all networks, and their trainers; the composer's weights are random."""
 
     paths: dict[str, Path]
     trainers: dict[str, Trainer[Any]]
@@ -43,7 +43,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_measurements() -> Iterator[None]:
-    """Figures of held-out music from a few short windows."""
+    """Limits evaluations on held-out music to a few short windows."""
     with pytest.MonkeyPatch.context() as patch:
         for task in (train_pianist, train_prior):
             patch.setattr(task, "BATCH", 2)
@@ -54,7 +54,7 @@ def quick_measurements() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The tiny corpus as two pianos play it."""
+    """The tiny corpus, played by two pianos."""
     found = [tmp_path_factory.mktemp(piano) for piano in corpus.PIANOS]
     for folder, piano in zip(found, corpus.PIANOS):
         corpus.write_corpus(folder, piano)
@@ -63,7 +63,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The composer's library: two songs to train on, and one that is held out."""
+    """The composer's library: two training songs and a held-out one."""
     root = tmp_path_factory.mktemp("songs")
     made = prepare({"pop909": composer_corpus.write(root / "pop909", 3)}, root / "library.npz")
     made.songs[2].split = "valid"
@@ -83,7 +83,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def net() -> Composer:
-    """Weights at random: those that training begins with have heads of zeros, which would hide everything.
+    """A composer with random weights, because the initial ones have heads of zeros, which would hide all errors.
 
     No two are equal, for the exporter keeps only one of those that are.
     """
@@ -97,7 +97,7 @@ def net() -> Composer:
 
 @pytest.fixture(scope="session")
 def trained(folders: list[Path], net: Composer, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """All networks after a few steps."""
+    """All networks after a few training steps."""
     out = tmp_path_factory.mktemp("checkpoints")
     paths = {name: out / f"{name}.pt" for name in ("composer", "pianist", "prior", "vocoder")}
     torch.save({"average": net.state_dict(), "step": 0, "frames": 0}, paths["composer"])

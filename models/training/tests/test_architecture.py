@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).parent.parent / "melos_training"
 
 
 def imports(path: Path) -> set[Path]:
-    """The files of the package that a file imports, also for type checking only."""
+    """The files of the package that a file imports, including those imported only for type checking."""
     found: set[Path] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.ImportFrom) or not (node.level or (node.module or "").startswith(PACKAGE.name)):

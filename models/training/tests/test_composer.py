@@ -60,7 +60,7 @@ def window(song: Song, library: Library, start: float = 16.0, frames: int = FRAM
     return cut(song, View(start=start, frames=frames), library.labeller)
 
 
-def test_hands_and_foot_are_read_apart(song: Song) -> None:
+def test_notes_and_pedal_are_separate(song: Song) -> None:
     p = song.performance
     assert p.onset[0] == 0
     assert set(p.pitch[p.onset == 0]) == {48, 72}
@@ -72,13 +72,13 @@ def test_hands_and_foot_are_read_apart(song: Song) -> None:
     assert not p.voice[p.pitch < 65].any()
 
 
-def test_chords_of_the_corpus_are_understood() -> None:
+def test_chord_labels_are_parsed() -> None:
     assert corpora.chord("C:maj") == (0b10010001, 0)
     assert corpora.chord("Bb:min7/b3") == (1 << 10 | 1 << 1 | 1 << 5 | 1 << 8, 1)
     assert corpora.chord("N") == (0, -1)
 
 
-def test_splits_are_those_of_the_preparation() -> None:
+def test_splits_match_melos_corpus() -> None:
     assert {corpora.split_of("pop909", f"{n:03}") for n in range(200)} == {"train", "valid", "test"}
     for stem, recording in (
         ("Chopin_Etudes_Op10_g0hoN6_HDVU_no_12_cut", "g0hoN6_HDVU"),
@@ -114,7 +114,7 @@ def test_moods_are_distinguished(library: Library) -> None:
     assert heaviest(velocity=-1, density=-1, mode=-2) == "sad"
 
 
-def test_the_form_finds_what_returns(song: Song) -> None:
+def test_the_form_finds_repetition(song: Song) -> None:
     form = read(song.performance, song.beats)
     # Bars 16 to 31 are bars 0 to 15 again.
     later = np.arange(17, 30)
@@ -122,7 +122,7 @@ def test_the_form_finds_what_returns(song: Song) -> None:
     assert ((later - form.source[later]) % 4 == 0).all()
 
 
-def test_a_window_holds_what_was_played(song: Song, library: Library) -> None:
+def test_a_window_contains_the_performance(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     p = song.performance
     inside = (p.onset >= 16 - STEP / 2) & (p.onset < 16 + FRAMES * FRAME - STEP / 2)
@@ -134,7 +134,7 @@ def test_a_window_holds_what_was_played(song: Song, library: Library) -> None:
     assert (np.diff(order) > 0).all()
 
 
-def test_the_pedal_is_a_stream_of_its_own(song: Song, library: Library) -> None:
+def test_the_pedal_is_a_separate_stream(song: Song, library: Library) -> None:
     cut_out = window(song, library, start=0.0)
     lift = int((2.0 - 30 / 480 * 0.5) / FRAME)
     assert cut_out.pedal[1] == PEDAL_DOWN
@@ -145,10 +145,10 @@ def test_the_pedal_is_a_stream_of_its_own(song: Song, library: Library) -> None:
     assert (cut_out.pedal_before[1:] == cut_out.pedal[:-1]).all()
 
 
-def test_the_memory_holds_earlier_bars_at_this_place(song: Song, library: Library) -> None:
+def test_the_memory_contains_earlier_bars_at_the_same_position(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     memory = dense(cut_out.memory, FRAMES)
-    # Two seconds a bar: what begins in frame 0 was there 1, 2, 4 and 8 bars before.
+    # Bars last two seconds: what begins in frame 0 also began 1, 2, 4 and 8 bars earlier.
     p = song.performance
     for slot, lag in enumerate(LAGS):
         before = p.pitch[np.abs(p.onset - (16 - 2 * lag)) < STEP / 2]
@@ -173,10 +173,10 @@ def test_a_frame_is_hidden_until_it_is_written(song: Song, library: Library) -> 
     assert (memories[0] == memories[1]).all()
 
 
-def test_conditions_left_free_are_zero(song: Song, library: Library) -> None:
+def test_unspecified_conditions_are_zero(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     masks = cut_out.conditions.frame[:, conditions.VALUES :]
-    # Whether phrases are clear depends on the piece; all else is known of this one.
+    # Whether phrases are clear depends on the piece; everything else is known for this one.
     assert masks[:, [i for i, group in enumerate(conditions.GROUPS) if group != "phrase"]].all()
     kept = cut_conditions(cut_out, ("chord",))
     assert kept.conditions.frame.sum() == FRAMES
@@ -188,7 +188,7 @@ def test_conditions_left_free_are_zero(song: Song, library: Library) -> None:
 
 
 @torch.no_grad()
-def test_step_by_step_is_the_whole_sequence(song: Song, library: Library, net: Composer) -> None:
+def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net: Composer) -> None:
     cuts = [window(song, library), window(library.songs[1], library, start=9.7)]
     batch = collate(cuts)
     base = net.base(batch).view(2, FRAMES, -1)
@@ -231,7 +231,7 @@ def test_step_by_step_is_the_whole_sequence(song: Song, library: Library, net: C
 
 
 @torch.no_grad()
-def test_the_graphs_of_the_daemon_are_the_steps_for_a_guidance_pair(net: Composer) -> None:
+def test_the_daemon_graphs_equal_the_steps_with_guidance(net: Composer) -> None:
     torch.manual_seed(0)
     graphs = host_graphs(net)
     steps = as_steps(graphs, {name: graph.module for name, graph in graphs.items()})
@@ -254,7 +254,7 @@ def test_the_graphs_of_the_daemon_are_the_steps_for_a_guidance_pair(net: Compose
 
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
-def test_a_seed_plays_the_same_again(song: Song, library: Library, net: Composer, guidance: float) -> None:
+def test_a_seed_reproduces_a_performance(song: Song, library: Library, net: Composer, guidance: float) -> None:
     view = View(start=0.0, frames=60, fresh=True)
     sampling = Sampling(guidance=guidance)
 
@@ -271,7 +271,7 @@ def test_a_seed_plays_the_same_again(song: Song, library: Library, net: Composer
 
 
 def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, net: Composer) -> None:
-    """What was played, cut as training cuts, gives the inputs that it was played from."""
+    """A performance, cut into a window as in training, gives the inputs that it was played from."""
     frames = 100
     view = View(start=16.0, frames=frames, fresh=True)
     recorded: list[tuple[torch.Tensor, ...]] = []
@@ -289,14 +289,14 @@ def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, n
     again.performance, again.damped = played, played.damped()
     cut_out = cut(again, view, library.labeller)
     memory = dense(cut_out.memory, frames)
-    # While playing, a key struck again is remembered as long as it was meant to last.
+    # While playing, a key that is struck again is remembered with its intended duration.
     compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
     for frame, (memory_row, _, _, _, melody, pedal) in enumerate(recorded):
         assert melody.item() == cut_out.melody[frame]
         assert np.abs(memory_row[0].numpy() - memory[frame])[compared].max() < 1e-6
         if frame:
             assert pedal.item() == cut_out.pedal_before[frame]
-    # A key struck again at the very start of a frame was let go before it, which is not known while playing.
+    # A key that is struck again at the very start of a frame was released before it, which is not known while playing.
     sounding = np.stack([row[3][0].numpy() for row in recorded])
     differs = np.abs(sounding - cut_out.sounding) > 1e-3
     assert differs[:, :88].mean() < 0.002
@@ -304,7 +304,7 @@ def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, n
     assert (sounding[:, :88] > 0).mean() > 0.02
 
 
-def test_the_measures_know_music_from_noise(song: Song) -> None:
+def test_features_distinguish_music_from_noise(song: Song) -> None:
     view = View(start=0.0, frames=480)
     setting = Setting.of(song, view)
     real = features(excerpt(song.performance, 0, 41), setting)
@@ -335,7 +335,7 @@ def test_choices_follow_the_temperature() -> None:
     assert np.bincount(choose(logits, 1.0, dice, top_p=0.6), minlength=3)[2] == 3000
 
 
-def test_the_servo_leans_against_what_was_too_much() -> None:
+def test_the_servo_counteracts_deviations() -> None:
     servo = Servo(1, 100)
     for frame in range(60):
         servo.played(np.array([0]), frame, np.array([60]), np.array([10]))
@@ -362,7 +362,7 @@ def configuration(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     return Configuration(library=str(path), frames=32, windows=2, evaluate_every=2, warm_up=2)
 
 
-def test_training_learns_and_goes_on_where_it_stopped(configuration: Configuration, tmp_path: Path) -> None:
+def test_training_learns_and_resumes_exactly(configuration: Configuration, tmp_path: Path) -> None:
     whole = Run(tmp_path / "whole", configuration, "cpu")
     whole.train(steps=6)
     Run(tmp_path / "parts", configuration, "cpu").train(steps=3)

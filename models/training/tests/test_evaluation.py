@@ -1,4 +1,4 @@
-"""The measures on known answers."""
+"""The measurements, on inputs with known results."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_a_tone_is_transcribed_and_is_most_like_itself() -> None:
     assert likeness(sound, sound) > 4.5 > likeness(noisy, sound)
 
 
-def test_what_returns_has_structure_and_noise_has_less() -> None:
+def test_repetition_has_more_structure_than_noise() -> None:
     rng = np.random.default_rng(0)
     tones = {p: np.sin(2 * np.pi * 440 * 2 ** ((p - 69) / 12) * np.arange(RATE // 2) / RATE) for p in range(48, 72)}
     phrase = rng.integers(48, 72, 20)

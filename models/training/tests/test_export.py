@@ -1,4 +1,4 @@
-"""What is exported computes what PyTorch does, and its contract says what it is."""
+"""The exported graphs compute what PyTorch does, and the contract describes them."""
 
 import hashlib
 import tomllib
@@ -44,7 +44,7 @@ def session(exported: Path, name: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(exported / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
 
 
-def test_the_runtime_is_the_daemons() -> None:
+def test_the_runtime_has_the_daemons_version() -> None:
     makefile = (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
     assert f"\nONNXRUNTIME := {onnxruntime.__version__}\n" in makefile
 
@@ -61,7 +61,7 @@ def test_contract_describes_the_graphs(exported: Path, contract: Contract) -> No
             assert [(p["name"], p["shape"]) for p in file[kind]] == [(p.name, p.shape) for p in ports]
 
 
-def test_contract_says_who_the_model_is(contract: Contract, identity: Path) -> None:
+def test_contract_contains_the_identity(contract: Contract, identity: Path) -> None:
     who = tomllib.loads(identity.read_text(encoding="utf-8"))
     assert contract["pianist"]["pianos"] == list(who.pop("pianos").values())
     assert {key: contract[key] for key in who} == who
@@ -116,7 +116,7 @@ def test_streaming_the_exported_vocoder_equals_whole(exported: Path) -> None:
     vectors = load_file(str(exported / "vectors" / "vocoder.safetensors"))
     whole = torch.complex(*(torch.from_numpy(vectors[name]).flatten(0, 1) for name in ("real", "imag")))
     ours = torch.complex(*(torch.from_numpy(part).flatten(0, 1) for part in run_stream(exported, "vocoder", vectors)))
-    # A bin whose candidates for a phase cancel out magnifies rounding: judge what is heard.
+    # Rounding errors are magnified in bins whose phase candidates cancel out, so compare the audio.
     torch.testing.assert_close(inverse_spectrum(ours[None]), inverse_spectrum(whole[None]), atol=1e-4, rtol=0)
     assert inverse_spectrum(whole[None]).abs().max() > 0.01
 
@@ -129,7 +129,7 @@ def test_encoder_export(exported: Path) -> None:
 
 def test_the_exported_composer_plays_the_stored_performance_as_pytorch_does(exported: Path, songs: Path) -> None:
     stored = load_file(str(exported / "vectors" / "composer.safetensors"))
-    # With the same dice; a die that falls on the edge between two classes may fall otherwise, but none does.
+    # With the same random numbers; one on the edge between two classes could give another class, but none does.
     played = performance(load(songs), dict(build(Model(exported).composer())))
     assert len(stored["notes"]) > 50 and stored["pedal"].shape == (FRAMES, 2)
     for name in ("frame", "fine", "dice", "notes", "pedal", "memory"):
@@ -150,7 +150,7 @@ def test_adopted_weights_are_the_exported_ones(
             assert torch.equal(theirs["average"][key], rounded), f"{name}: {key}"
 
 
-def test_training_goes_on_from_adopted_weights(
+def test_training_continues_from_adopted_weights(
     exported: Path, folders: list[Path], songs: Path, identity: Path, tmp_path: Path
 ) -> None:
     adopt(exported, identity, tmp_path)

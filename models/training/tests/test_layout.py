@@ -1,4 +1,4 @@
-"""The layout that training shares with the daemon: the contract as it is used here, and the mel beside librosa's."""
+"""The layout that training shares with the daemon: the contract as used here, and the mel compared with librosa's."""
 
 import librosa
 import numpy as np

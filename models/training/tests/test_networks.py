@@ -1,4 +1,4 @@
-"""Streaming equals whole, for networks with random weights."""
+"""Streaming equals evaluation of the whole sequence, for networks with random weights."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -53,7 +53,7 @@ def test_vocoder_looks_two_frames_ahead() -> None:
     changed = mel.clone()
     changed[:, 20:] += 1
     difference = (vocoder(mel)[0] - vocoder(changed)[0]).abs().amax((0, 2))
-    # Output i belongs to frame i - 2, so what input 20 changes first is frame 18.
+    # Output i belongs to frame i - 2, so the first frame that input 20 changes is 18.
     assert difference[:20].max() == 0
     assert difference[20] > 0
 
@@ -67,9 +67,9 @@ def test_only_the_first_windows_pass_through_the_pianist() -> None:
     assert reconstructed[:2].min() >= LOG_FLOOR
 
 
-def test_everything_is_computed_where_the_input_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_computed_on_the_device_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the device `meta`, which computes nothing, a tensor left in main memory is an error."""
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # `meta` knows no precision
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # `meta` does not support it
     pianist, vocoder = Pianist(2, 4).to("meta"), Vocoder().to("meta")
     audio = torch.zeros(2, 20 * N_FFT, device="meta")
     mel, roll = log_mel(spectrum(audio).abs())[:, :64], torch.zeros(2, 64, ROLL, device="meta")

@@ -36,7 +36,7 @@ def channel(rows: np.ndarray[Any, Any], name: str, key: int) -> np.ndarray[Any, 
     return rows[:, CHANNELS.index(name) * KEYS + key - LOWEST_KEY]
 
 
-def test_the_roll_says_when_keys_are_struck_held_and_released() -> None:
+def test_the_roll_shows_when_keys_are_struck_held_and_released() -> None:
     start, up, end = 10.25 * HOP_SECONDS, 20 * HOP_SECONDS, 30 * HOP_SECONDS
     notes = np.array([[start, end, 60, 127 / 2]], np.float32)
     pedal = np.array([[15 * HOP_SECONDS + 1e-4, 1], [end, 0]], np.float32)
@@ -92,7 +92,7 @@ def test_free_nats_and_likelihood() -> None:
 
 
 def stepwise(network: Decoder | Prior, size: int, count: int, inputs: tuple[torch.Tensor, ...]) -> list[Any]:
-    """What a network gives latent by latent."""
+    """The outputs of a network, latent by latent."""
     state, out = torch.zeros(1, size), []
     for k in range(count):
         frames = slice(LATENT_FRAMES * k, LATENT_FRAMES * (k + 1))
@@ -106,7 +106,7 @@ def stepwise(network: Decoder | Prior, size: int, count: int, inputs: tuple[torc
 
 
 @torch.no_grad()
-def test_whole_and_step_by_step_agree() -> None:
+def test_streaming_equals_the_whole_sequence() -> None:
     torch.manual_seed(0)
     count, piano = 6, torch.tensor([1])
     latents, hops, mood = (
@@ -127,7 +127,7 @@ def test_whole_and_step_by_step_agree() -> None:
 
 
 @torch.no_grad()
-def test_a_piano_is_its_number_or_weights() -> None:
+def test_a_piano_is_given_by_index_or_weights() -> None:
     torch.manual_seed(0)
     decoder = Decoder(2, 4)
     latents, hops = torch.randn(1, 2, 4), torch.rand(1, 16, ROLL)
@@ -150,7 +150,7 @@ def test_nothing_is_known_before_it_is_played() -> None:
     assert (decoder(latents, hops, torch.tensor([1])) - after).abs().max() > 1e-3, "the piano matters"
 
 
-def test_it_learns_and_the_latent_lives(folders: list[Path], tmp_path: Path) -> None:
+def test_it_learns_and_latents_stay_active(folders: list[Path], tmp_path: Path) -> None:
     trainer = train_pianist.train(run(folders, tmp_path / "pianist.pt", steps=24, every=12))
     first, last = (record["valid"] for record in trainer.history)
     assert last["mae_db"] < first["mae_db"]
@@ -172,8 +172,8 @@ def test_it_learns_and_the_latent_lives(folders: list[Path], tmp_path: Path) -> 
     assert held_out[-1]["nats"] < held_out[-1]["standard_nats"], "the notes and the past say something"
 
 
-def test_the_latent_is_kept_alive_by_free_nats() -> None:
-    """A posterior that says nothing costs nothing, and one within its free nats has no gradient towards nothing."""
+def test_free_nats_prevent_posterior_collapse() -> None:
+    """An uninformative posterior has no loss, and one within its free nats has no gradient towards it."""
     mean = torch.full((1, 8, 2), 0.3, requires_grad=True)
     kl_beyond_free_nats(divergence(mean, torch.zeros_like(mean)), 0.1).backward()
     assert mean.grad is not None and not mean.grad.any()
@@ -182,9 +182,9 @@ def test_the_latent_is_kept_alive_by_free_nats() -> None:
     assert large.grad is not None and (large.grad > 0).all()
 
 
-def test_two_parts_are_one_piece(folders: list[Path], tmp_path: Path) -> None:
+def test_an_interrupted_training_resumes_exactly(folders: list[Path], tmp_path: Path) -> None:
     whole = train_pianist.train(run(folders, tmp_path / "whole.pt", steps=6)).model.state_dict()
-    # The learning rate follows the share of all steps, so the first part is the same training, cut off.
+    # The learning rate depends on the share of all steps, so the first part is the same training, interrupted.
     parts = run(folders, tmp_path / "parts.pt", steps=6)
     stop_after(parts, 3)
     again = train_pianist.train(parts).model.state_dict()
@@ -192,7 +192,7 @@ def test_two_parts_are_one_piece(folders: list[Path], tmp_path: Path) -> None:
 
 
 def stop_after(described: PianistRun, steps: int) -> None:
-    """Trains some steps, writes the checkpoint, and stops."""
+    """Trains for some steps, writes the checkpoint, and stops."""
     taken = 0
 
     class Stop(Exception):

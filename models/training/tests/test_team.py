@@ -1,4 +1,4 @@
-"""Two processes that `torchrun` starts train one network: each step applies the mean of their gradients."""
+"""Two processes started by `torchrun` train one network: each step applies the mean of their gradients."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ PROCESSES = 2
 
 
 def torchrun(run: PianistRun) -> str:
-    """Trains a run in two processes; what they print."""
+    """Trains a run in two processes; returns their output."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={PROCESSES}"]
     options = [f"--{key}={getattr(run, key)}" for key in ("out", "steps", "device")]
     file = run.out.with_suffix(".toml")
@@ -35,7 +35,7 @@ def torchrun(run: PianistRun) -> str:
 
 
 def mean_gradients(run: PianistRun) -> list[torch.Tensor]:
-    """The gradients of the first step of both processes, worked out in one, shortened as the training does."""
+    """The gradients of both processes' first step, computed in one, with the same clipping as in training."""
     precision.settle(torch.device("cpu"), run.precision)
     network: Pianist | None = None
     for rank in range(PROCESSES):

@@ -27,7 +27,7 @@ def test_loss_falls(trained: Trained, name: str) -> None:
     assert history[-1]["train"]["loss"] < 0.995 * history[0]["train"]["loss"], history
 
 
-def test_a_finished_training_stays_as_it_is_until_it_is_given_more(
+def test_a_finished_training_is_unchanged_until_its_budget_grows(
     trained: Trained, folders: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "pianist.pt"
@@ -49,7 +49,7 @@ class Interrupted(Exception):
 
 
 def interrupt_at(task: type[Task[Any]], step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the training of `task` fail at a step, whose windows are drawn already."""
+    """Makes the training of `task` fail in a step after drawing its windows."""
     draw = task.draw
     calls = 0
 
@@ -65,7 +65,7 @@ def interrupt_at(task: type[Task[Any]], step: int, monkeypatch: pytest.MonkeyPat
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values of a checkpoint are the same, bit for bit."""
+    """Whether two values of a checkpoint are identical."""
     if isinstance(one, Tensor):
         return torch.equal(one, other)
     if isinstance(one, dict):
@@ -76,7 +76,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
-    """The metrics of a checkpoint, without what the clock says."""
+    """The metrics of a checkpoint, without times."""
     return [
         {key: value for key, value in line.items() if key != "seconds"} for line in metrics.read(metrics.path_of(out))
     ]
@@ -91,7 +91,7 @@ TRAININGS: dict[str, Training] = {
 
 
 @pytest.mark.parametrize("name", list(TRAININGS))
-def test_resumed_is_uninterrupted(
+def test_a_resumed_training_equals_an_uninterrupted_one(
     name: str, trained: Trained, folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, train, run = TRAININGS[name]
@@ -107,7 +107,7 @@ def test_resumed_is_uninterrupted(
         return run(shards=folders, out=out, **settings)
 
     train(described("whole"))
-    # Saved at every step, interrupted in the fourth: between two lines of the metrics.
+    # Saved at every step, and interrupted in the fourth, between two lines of the metrics.
     monkeypatch.setattr(training, "SAVE_SECONDS", -1.0)
     with monkeypatch.context() as interruption:
         interrupt_at(task, 3, interruption)
@@ -128,7 +128,7 @@ def write_mel(path: Path, frames: int) -> None:
     save_file({"mel": np.full((frames, 128), frames, np.float16)}, str(path))
 
 
-def test_the_order_of_shards_outlives_new_ones(tmp_path: Path) -> None:
+def test_the_order_of_shards_survives_new_ones(tmp_path: Path) -> None:
     write_mel(tmp_path / "train" / "b.safetensors", 64)
     shards = Shards([tmp_path], "train")
     write_mel(tmp_path / "train" / "a.safetensors", 72)
@@ -142,13 +142,13 @@ def test_the_order_of_shards_outlives_new_ones(tmp_path: Path) -> None:
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_no_shards_is_said_with_the_folder(tmp_path: Path) -> None:
+def test_the_error_for_missing_shards_names_the_folder(tmp_path: Path) -> None:
     shards = Shards([tmp_path / "nowhere"], "train", needs_audio=True, min_frames=84)
     with pytest.raises(NoShards, match=r"nowhere/train: no shards with audio of 84 mel frames or more"):
         PianoShards(shards, PIANOS).heard(np.random.default_rng(0), 1, 80)
 
 
-def test_metrics_that_are_not_finite_are_json(tmp_path: Path) -> None:
+def test_non_finite_metrics_are_valid_json(tmp_path: Path) -> None:
     out = tmp_path / "x.pt"
     log = metrics.Metrics(out, 0)
     log.write({"step": 1, "seconds": 0.5, "rate": 1e-3, "train": {"loss": float("nan")}, "valid": {"loss": 2.0}})
@@ -158,7 +158,7 @@ def test_metrics_that_are_not_finite_are_json(tmp_path: Path) -> None:
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_metrics_of_steps_that_were_lost_are_taken_back(tmp_path: Path) -> None:
+def test_metrics_of_lost_steps_are_removed(tmp_path: Path) -> None:
     out = tmp_path / "x.pt"
     log = metrics.Metrics(out, 0)
     for step in (2, 4, 6):
