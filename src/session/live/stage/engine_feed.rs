@@ -119,3 +119,75 @@ impl Pending {
         self.0.get(&Target::of(command)).is_some_and(|frame| *frame >= head)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ringbuf::HeapRb;
+    use ringbuf::traits::Split;
+
+    use super::*;
+    use crate::engine::{Engine, EngineEnds, ports};
+
+    /// An engine that has played 4800 frames, and its feed.
+    fn rig() -> (Engine, EngineFeed) {
+        let (ports, EngineEnds { commands, immediate, executed, .. }) = ports();
+        let status = Arc::<EngineStatus>::default();
+        let mut engine = Engine::new(ports, Arc::clone(&status));
+        engine.render(&mut vec![0.0; 2 * 4800]);
+        (engine, EngineFeed::new(commands, immediate, executed, status))
+    }
+
+    fn at(frame: u64, command: EngineCommand) -> TimedCommand {
+        TimedCommand { frame, command }
+    }
+
+    fn note(voice: Voice) -> EngineCommand {
+        EngineCommand::NoteOn { voice, note: 48, velocity: 0.5 }
+    }
+
+    #[test]
+    fn an_immediate_command_overtakes_those_for_other_parts_only() {
+        let level = EngineCommand::Number(Param::LevelPad, -6.0);
+        let fade = EngineCommand::Number(Param::PlayFade, 2.0);
+        let stop = EngineCommand::Toggle(Param::Play, false);
+        for (pending, command, overtakes) in [
+            (level, EngineCommand::Number(Param::LevelBass, -6.0), true),
+            (level, EngineCommand::Number(Param::LevelPad, -9.0), false),
+            (note(Voice::Pad), note(Voice::Bass), true),
+            (note(Voice::Pad), EngineCommand::NoteOff { voice: Voice::Pad, note: 48 }, false),
+            (note(Voice::Pad), EngineCommand::Panic, true),
+            (EngineCommand::Panic, note(Voice::Pad), false),
+            (EngineCommand::Panic, level, true),
+            (fade, stop, false),
+        ] {
+            let (mut engine, mut feed) = rig();
+            feed.send(at(5400, pending));
+            feed.send_immediate(at(5400, command));
+            engine.render(&mut [0.0; 2 * 64]);
+            let executed: Vec<Executed> = feed.executed().collect();
+            let expected = Executed { number: 1, due: 5400, at: 4800 };
+            assert_eq!(executed, if overtakes { vec![expected] } else { vec![] }, "{pending:?}, {command:?}");
+            // Once the engine has executed what was pending, nothing holds back the next command.
+            engine.render(&mut vec![0.0; 2 * 960]);
+            feed.send_immediate(at(6400, command));
+            engine.render(&mut [0.0; 2 * 64]);
+            assert_eq!(feed.executed().last().map(|executed| executed.number), Some(2), "{pending:?}, {command:?}");
+        }
+    }
+
+    #[test]
+    fn immediate_commands_that_find_no_room_come_at_their_frame_and_in_order() {
+        let (mut engine, _) = rig();
+        let (timed, taken) = HeapRb::new(8).split();
+        let (immediate, _kept) = HeapRb::new(1).split();
+        let (_report, executed) = HeapRb::new(8).split();
+        engine.render(&mut [0.0; 2]);
+        let mut feed = EngineFeed::new(timed, immediate, executed, Arc::clone(engine.status()));
+        for value in [-1.0, -2.0, -3.0] {
+            feed.send_immediate(at(9000, EngineCommand::Number(Param::LevelPad, value)));
+        }
+        let numbers: Vec<u64> = { taken }.pop_iter().map(|queued: QueuedCommand| queued.number).collect();
+        assert_eq!(numbers, [1, 2]);
+        assert!(!feed.handover.is_behind());
+    }
+}
