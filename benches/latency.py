@@ -1,11 +1,13 @@
-"""Measures the latency from an OSC message to its sound through JACK.
+"""Measures the latency from an OSC or MIDI message to its sound through JACK.
 
 Records what melos plays while messages are sent at random moments, then renders the control log with and without each
 message: the first sample that differs is when it was heard.
 """
 
+import contextlib
 import random
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -15,13 +17,44 @@ from stage import OSC, RATE, Listener, daemon, jack_server, render
 
 # Changes without an effect within this many seconds count as taking this long.
 WINDOW = 1.0
-# Messages, the seconds between them, and what else is set.
+# Address and values of the messages, the seconds between them, and what else is set. Bytes are sent as MIDI, with the same effect.
 LANES = {
     "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0), ()),
     "chord, network": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/harmony=true",)),
     "chord, harmony": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/network=true",)),
     "fast": ("/melos/level/master", (-3.0, 0.0), (0.15, 0.3), ()),
+    "fast, MIDI": ("/melos/play", (b"\xfc", b"\xfb"), (0.3, 0.6), ()),
 }
+
+
+@contextlib.contextmanager
+def midi_sender():
+    """Yields a function that sends a MIDI message in the next period, and returns the frame at which it was sent."""
+    import jack
+
+    client, waiting, sent = jack.Client("sender", no_start_server=True), [], []
+    out, written = client.midi_outports.register("out"), threading.Event()
+
+    @client.set_process_callback
+    def process(_):
+        out.clear_buffer()
+        if waiting:
+            out.write_midi_event(0, waiting.pop())
+            sent.append(client.last_frame_time)
+            written.set()
+
+    def send(message):
+        written.clear()
+        waiting.append(message)
+        written.wait()
+        return sent[-1]
+
+    with client:
+        while not client.get_ports("melos:midi_in"):
+            time.sleep(0.1)
+        client.connect(out, "melos:midi_in")
+        time.sleep(2)
+        yield send
 
 
 def perform(melos, log, lane, count, period):
@@ -31,12 +64,22 @@ def perform(melos, log, lane, count, period):
     arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log]
     for setting in ("glide=0", *settings):
         arguments += ["--set", setting]
-    with jack_server("melos-latency", period), daemon(melos, *arguments), Listener() as listener:
+    midi = isinstance(values[0], bytes)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(jack_server("melos-latency", period))
+        stack.enter_context(daemon(melos, *arguments, midi="jack" if midi else "off"))
+        listener = stack.enter_context(Listener())
         osc = SimpleUDPClient("127.0.0.1", OSC)
+
+        def send_osc(value):
+            moment = listener.now()
+            osc.send_message(address, value)
+            return moment
+
+        send = stack.enter_context(midi_sender()) if midi else send_osc
         for index in range(count):
             time.sleep(random.uniform(*pause))
-            sent.append(listener.now())
-            osc.send_message(address, values[index % len(values)])
+            sent.append(send(values[index % len(values)]))
     return listener, sent
 
 
@@ -67,7 +110,8 @@ def latencies(melos, lane, count, period):
         full = render(melos, log, folder, int(lines[-1].split()[0]) / RATE)
         compared = listener.compare(full)
         found = []
-        for moment, index in zip(sent, events, strict=True):
+        # The end of the session stops the music once more.
+        for moment, index in zip(sent, events[: len(sent)], strict=True):
             log_without = f"{folder}/without.log"
             open(log_without, "w").writelines(without(lines, index))
             other = render(melos, log_without, folder, int(lines[index].split()[0]) / RATE + WINDOW)

@@ -73,7 +73,7 @@ def start(melos):
 def latency(melos):
     """Returns the milliseconds from message to sound by lane and period."""
     found = {}
-    for lane, count in (("fast", 100), ("mood", 40), ("chord, network", 40), ("chord, harmony", 40)):
+    for lane, count in (("fast", 100), ("fast, MIDI", 60), ("mood", 40), ("chord, network", 40), ("chord, harmony", 40)):
         for period in (128, 256):
             milliseconds, compared = latencies(melos, lane, count, period)
             found[f"{lane} {period}"] = {"milliseconds": milliseconds, **compared}
