@@ -137,7 +137,7 @@ mod tests {
     }
 
     /// Plays some seconds with steering and a panic; the engine refuses everything between two frames.
-    fn played(deaf: Range<u64>, until: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
+    fn played(refusing: Range<u64>, until: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
         let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
         let (mut taken, mut lost) = (Vec::new(), None);
         let set = |param, value| ControlEvent::Set(param, value);
@@ -152,7 +152,7 @@ mod tests {
             }
             for command in score.commands.drain(..) {
                 handover.send(command, |queued| {
-                    let takes = !deaf.contains(&frame);
+                    let takes = !refusing.contains(&frame);
                     if takes {
                         taken.push(queued.command);
                     }
@@ -160,7 +160,7 @@ mod tests {
                 });
             }
             score.clear();
-            if handover.is_behind() && !deaf.contains(&frame) {
+            if handover.is_behind() && !refusing.contains(&frame) {
                 assert_eq!(handover.reconcile(&conductor, 0, |_| panic!("there is no room")), None);
                 let push = |queued: QueuedCommand| {
                     taken.push(queued.command);
@@ -177,9 +177,9 @@ mod tests {
         let until = 6 * SECOND;
         let (all, none_lost) = played(0..0, until);
         assert_eq!(none_lost, None);
-        for deaf in [0..SECOND / 2, 90_000..100_000, 140_000..150_000, 90_000..240_000, 10_000..280_000] {
-            let (taken, lost) = played(deaf.clone(), until);
-            assert_eq!(state(&taken), state(&all), "deaf for {deaf:?}");
+        for refusing in [0..SECOND / 2, 90_000..100_000, 140_000..150_000, 90_000..240_000, 10_000..280_000] {
+            let (taken, lost) = played(refusing.clone(), until);
+            assert_eq!(state(&taken), state(&all), "refusing for {refusing:?}");
             let lost = lost.unwrap();
             assert!(!lost.is_empty() && lost.end <= all.len() as u64, "{lost:?} of {}", all.len());
             let panicked = |commands: &[EngineCommand]| commands.contains(&EngineCommand::Panic);

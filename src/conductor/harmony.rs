@@ -26,7 +26,7 @@ use crate::music::theory::{Chord, Key, Mode, Voice};
 
 use arrange::{Played, Score, VoicingState};
 use form::Form;
-use harmonise::{Standing, harmonise};
+use harmonise::{BarContext, harmonise};
 use listening::Listening;
 use palette::Palette;
 use phrase::Phrase;
@@ -211,7 +211,7 @@ impl Harmony {
         self.plan(0.0, &request, last.bend, None)
     }
 
-    /// The chord that the network insists on, if any.
+    /// The chord clearly heard from the network, if any.
     fn listen(&mut self, request: &BarRequest) -> Option<Chord> {
         let (last, phrase) = (self.last.as_ref()?, self.phrase?);
         let heard = request.heard.as_ref().filter(|_| last.request.bar + 1 == request.bar);
@@ -225,7 +225,7 @@ impl Harmony {
         let streams = RngStreams::new(self.seed, request.temperature);
         let phrase = Phrase::at(old.as_ref(), &self.form, request, streams);
         let streams = streams.within(phrase.returning());
-        let standing = Standing {
+        let context = BarContext {
             from: beat,
             planned: again.as_ref().map_or(&[], |bar| &bar.plan.chords),
             before: self.state.chord,
@@ -233,12 +233,12 @@ impl Harmony {
             bass: self.state.bass,
             bend: bend.filter(|_| beat == 0.0),
         };
-        let chords = harmonise(streams, request, old.as_ref(), &phrase, &standing);
+        let chords = harmonise(streams, request, old.as_ref(), &phrase, &context);
         let key = match (&request.lead, request.mode) {
             (Some(lead), None) => lead::key_of_lead(lead, phrase.key),
             _ => phrase.key,
         };
-        let led = request.lead.is_some() || standing.led && chords.last().is_some_and(|(at, _)| *at < beat);
+        let led = request.lead.is_some() || context.led && chords.last().is_some_and(|(at, _)| *at < beat);
         let next = self.next_chord(request, &phrase, chords.last().map(|(_, chord)| *chord));
         let score = Score { streams, request, phrase: &phrase, key, chords: &chords, next };
         let played = again.as_ref().map(|bar| Played { until: beat, segments: &bar.segments, notes: &bar.plan.notes });
@@ -268,8 +268,8 @@ impl Harmony {
         let streams = RngStreams::new(self.seed, request.temperature);
         let next = Phrase::at(Some(phrase), &self.form, &request, streams);
         let streams = streams.within(next.returning());
-        let standing =
-            Standing { from: 0.0, planned: &[], before: sounding, led: false, bass: self.state.bass, bend: None };
-        harmonise(streams, &request, Some(phrase), &next, &standing).first().map(|(_, chord)| *chord)
+        let context =
+            BarContext { from: 0.0, planned: &[], before: sounding, led: false, bass: self.state.bass, bend: None };
+        harmonise(streams, &request, Some(phrase), &next, &context).first().map(|(_, chord)| *chord)
     }
 }

@@ -85,7 +85,7 @@ impl Performance {
         Ok(change)
     }
 
-    /// Sets the tempo led by the external source, or, when the mood stops leading, the tempo at which it did.
+    /// Sets the tempo led by the external source, or the tempo at which the mood stopped leading.
     pub(super) fn lead_tempo(&mut self, bpm: f32) -> Change {
         let before = self.settings.clone();
         self.settings.lead_tempo(bpm);

@@ -41,7 +41,7 @@ fn at_tempo(bpm: f32) -> Conductor {
     Conductor::new(7, &[(Param::Tempo, Value::Number(bpm))])
 }
 
-/// Chroma of a network that insists on one pitch class per latent, as a function of the latent alone.
+/// Chroma of a network that emphasises one pitch class per latent, as a function of the latent alone.
 fn chroma(latent: u64) -> [f32; 12] {
     let mut chroma = [0.1; 12];
     chroma[(latent * 7 % 12) as usize] = 1.0;

@@ -9,14 +9,14 @@ use super::{BarRequest, bass, progression, rhythm};
 use crate::music::profile::Profile;
 
 /// How much likelier the tonic is than another chord to begin a phrase.
-const HOME: f32 = 4.0;
+const TONIC_WEIGHT: f32 = 4.0;
 /// Weight of the new tonic at a change of key even if it neither shares a tone with the previous chord nor belongs to
 /// the old key; other such chords have weight 0.
-const UNHINGED_HOME: f32 = 0.3;
+const DISTANT_TONIC_WEIGHT: f32 = 0.3;
 
 /// The context in which the chords of a bar, or the rest of one, are chosen.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Standing<'a> {
+pub(super) struct BarContext<'a> {
     /// The beat from which chords may be chosen.
     pub from: f64,
     /// The chords of the bar as planned before, when it is planned again.
@@ -27,47 +27,46 @@ pub(super) struct Standing<'a> {
     pub led: bool,
     /// The bass note at the end of the previous bar.
     pub bass: Option<u8>,
-    /// A chord the network insists on.
+    /// A chord clearly heard from the network.
     pub bend: Option<Chord>,
 }
 
-/// The chords of a bar: (beat, chord), the first at beat 0; those before `standing.from` are unchanged.
+/// The chords of a bar: (beat, chord), the first at beat 0; those before `context.from` are unchanged.
 pub(super) fn harmonise(
     streams: RngStreams,
     request: &BarRequest,
     old: Option<&Phrase>,
     phrase: &Phrase,
-    standing: &Standing<'_>,
+    context: &BarContext<'_>,
 ) -> Vec<(f64, Chord)> {
-    let mut chords: Vec<(f64, Chord)> =
-        standing.planned.iter().copied().filter(|(at, _)| *at < standing.from).collect();
-    let sounding = chords.last().map(|(_, chord)| *chord).or(standing.before);
+    let mut chords: Vec<(f64, Chord)> = context.planned.iter().copied().filter(|(at, _)| *at < context.from).collect();
+    let sounding = chords.last().map(|(_, chord)| *chord).or(context.before);
     if let Some(lead) = request.lead {
         if chords.last().map(|(_, chord)| *chord) != Some(lead) {
-            chords.push((standing.from, lead));
+            chords.push((context.from, lead));
         }
         return chords;
     }
     let turns = old.is_some_and(|old| old.number != phrase.number || old.key != phrase.key);
-    if !turns && !standing.led && !chords.is_empty() {
-        return standing.planned.to_vec();
+    if !turns && !context.led && !chords.is_empty() {
+        return context.planned.to_vec();
     }
     let profile = Profile::blend(&request.mood);
     let place = phrase.position(request.bar).bar;
     let mut onsets = rhythm::changes(streams, request.bar, place, request.beats, profile.harmonic_rhythm);
-    let at_once = turns || sounding.is_none() || chords.is_empty() && (standing.led || standing.bend.is_some());
+    let at_once = turns || sounding.is_none() || chords.is_empty() && (context.led || context.bend.is_some());
     if at_once {
-        onsets.retain(|at| *at >= standing.from + 1.0);
-        onsets.insert(0, standing.from);
+        onsets.retain(|at| *at >= context.from + 1.0);
+        onsets.insert(0, context.from);
     }
-    onsets.retain(|at| *at >= standing.from);
+    onsets.retain(|at| *at >= context.from);
     let later = rhythm::left_after(streams, request.bar, place, request.beats, profile.harmonic_rhythm);
     let mut walk = Walk {
         phrase,
         old_key: old.map_or(phrase.key, |old| old.key),
-        opens: place == 0 && standing.from == 0.0,
+        opens: place == 0 && context.from == 0.0,
         sounding,
-        bass: standing.bass,
+        bass: context.bass,
         profile: &profile,
         rng: streams.rng(Purpose::Chords, request.bar),
     };
@@ -75,7 +74,7 @@ pub(super) fn harmonise(
         chords.extend(sounding.map(|chord| (0.0, chord)));
     }
     for (index, at) in onsets.iter().enumerate() {
-        let bend = standing.bend.filter(|_| index == 0);
+        let bend = context.bend.filter(|_| index == 0);
         chords.push((*at, walk.step(place, onsets.len() - index + later, bend)));
     }
     chords
@@ -132,9 +131,9 @@ impl Walk<'_> {
                 self.sounding.map_or(0, |sounding| chord.pitch_classes().filter(|p| sounding.contains(*p)).count());
             let pivot = chord.pitch_classes().all(|pitch| self.old_key.contains(pitch));
             let hinge = (shared * shared) as f32 + if pivot { 2.0 } else { 0.0 };
-            return hinge.max(if member.is_home() { UNHINGED_HOME } else { 0.0 });
+            return hinge.max(if member.is_home() { DISTANT_TONIC_WEIGHT } else { 0.0 });
         }
-        if self.opens && member.is_home() { HOME } else { 1.0 }
+        if self.opens && member.is_home() { TONIC_WEIGHT } else { 1.0 }
     }
 }
 

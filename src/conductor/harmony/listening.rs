@@ -1,4 +1,4 @@
-//! Listens to the network: when it insists on a chord other than planned, the plan follows.
+//! Listens to the network: when it clearly plays another chord than planned, the plan follows.
 
 use crate::music::theory::Chord;
 

@@ -27,7 +27,7 @@ pub(in crate::session::live) struct Performance {
     engine: EngineFeed,
     worker: Worker,
     ensemble: Ensemble,
-    /// Parameters that changed at a bar line, for the daemon to do its part.
+    /// Parameters that changed at a bar line, for the daemon to handle.
     released: Vec<(u64, Param, Value)>,
     log: LogFile,
     board: Arc<Board>,
