@@ -134,7 +134,7 @@ impl Graph {
     /// Computes the outputs from the inputs.
     ///
     /// # Errors
-    /// When the runtime fails, or before [`Graph::expect`]; the outputs are then those of the last successful run.
+    /// When the runtime fails, or before `Graph::expect`; the outputs are then those of the last successful run.
     pub fn run(&mut self) -> Result<(), ModelError> {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
