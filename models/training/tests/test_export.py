@@ -116,8 +116,8 @@ def test_streaming_the_exported_vocoder_equals_whole(exported: Path) -> None:
     vectors = load_file(str(exported / "vectors" / "vocoder.safetensors"))
     whole = torch.complex(*(torch.from_numpy(vectors[name]).flatten(0, 1) for name in ("real", "imag")))
     ours = torch.complex(*(torch.from_numpy(part).flatten(0, 1) for part in run_stream(exported, "vocoder", vectors)))
-    # Rounding errors are magnified in the few bins whose phase candidates cancel out, so compare the audio as a whole: a
-    # wrong state would be as loud as the sound itself.
+    # Rounding errors are magnified in the few bins whose phase candidates cancel out, so compare the audio as a whole.
+    # A wrong state would be as loud as the sound itself.
     audio, expected = inverse_spectrum(ours[None]), inverse_spectrum(whole[None])
     assert expected.abs().max() > 0.01
     assert (audio - expected).norm() < 0.01 * expected.norm()
