@@ -1,6 +1,6 @@
 //! Tests of the whole engine, offline.
 
-use crate::event::{Hop, QueuedCommand};
+use crate::event::{EngineCommand, Executed, Hop, QueuedCommand};
 use std::sync::Arc;
 
 use ringbuf::traits::{Consumer, Producer};
@@ -9,6 +9,7 @@ use super::limiter::CEILING;
 use super::*;
 use crate::event::health::Loss;
 use crate::mel::HOP;
+use crate::music::theory::Voice;
 
 struct Rig {
     engine: Engine,

@@ -125,7 +125,14 @@ proptest! {
     fn splices_keep_their_distance(script in scripts()) {
         let (_, score) = play(Conductor::new(1, &[]), &script, 12 * SECOND, &[480]);
         let splices = splices(&score);
-        prop_assert!(splices.windows(2).all(|pair| pair[1] >= pair[0] + LEAD_INTERVAL), "{:?}", splices);
+        let leads = |event: &ControlEvent| {
+            matches!(
+                event,
+                ControlEvent::LeadNotes(_) | ControlEvent::Set(Param::Chord, _) | ControlEvent::NextBar(Param::Chord, _)
+            )
+        };
+        let interval = if script.iter().any(|(_, event)| leads(event)) { LEAD_INTERVAL } else { SPLICE_INTERVAL };
+        prop_assert!(splices.windows(2).all(|pair| pair[1] >= pair[0] + interval), "{:?}", splices);
         prop_assert!(splices.iter().all(|splice| splice % HOP as u64 == 0));
     }
 

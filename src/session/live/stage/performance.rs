@@ -105,9 +105,8 @@ impl Performance {
         }
     }
 
-    /// Logs when the engine executed immediate and late commands, and resynchronizes it if it lost commands and accepts
-    /// them again.
-    pub(super) fn follow_engine(&mut self) {
+    /// Logs when the engine executed immediate and late commands.
+    fn log_executed(&mut self) {
         let mut executed = self.engine.executed().peekable();
         while let Some(Executed { number, due, at }) = executed.next() {
             let mut commands = number..number + 1;
@@ -116,7 +115,12 @@ impl Performance {
             }
             self.log.write(self.conductor.frame(), Entry::Executed { commands, due, at });
         }
-        drop(executed);
+    }
+
+    /// Logs when the engine executed immediate and late commands, and resynchronizes it if it lost commands and accepts
+    /// them again.
+    pub(super) fn follow_engine(&mut self) {
+        self.log_executed();
         if let Some(lost) = self.engine.reconcile(&self.conductor) {
             self.log.write(self.conductor.frame(), Entry::Reconciled { lost });
         }
