@@ -170,8 +170,8 @@ class Rig:
 
     def recovered(self):
         """Waits until Melos plays, responds and records again without troubles; if it does not, returns the problem."""
-        begun, value = time.monotonic(), round(self.dice.random(), 3)
-        while time.monotonic() - begun < PATIENCE:
+        started, value = time.monotonic(), round(self.dice.random(), 3)
+        while time.monotonic() - started < PATIENCE:
             self.osc.send_message("/melos/reverb", value)
             self.osc.send_message("/melos/record", 1)
             time.sleep(0.25)
@@ -199,14 +199,14 @@ def sizes(rig):
 
 def play(rig, listener, minutes):
     """Causes faults until the time is up."""
-    begun, grown, counts, wrong, outages = time.monotonic(), [], {}, [], []
-    while time.monotonic() - begun < 60 * minutes:
+    started, grown, counts, wrong, outages = time.monotonic(), [], {}, [], []
+    while time.monotonic() - started < 60 * minutes:
         for _ in range(rig.dice.randrange(1, 4)):
             rig.steer()
             time.sleep(rig.dice.uniform(0.5, 4))
         fault = rig.dice.choice(FAULTS)
         name, since = fault.__name__.replace("_", " "), time.monotonic()
-        print(f"{since - begun:7.1f} s  {name}", flush=True)
+        print(f"{since - started:7.1f} s  {name}", flush=True)
         fault(rig)
         over = time.monotonic()
         if fault in (Rig.server_stalls, Rig.server_dies):
@@ -217,7 +217,7 @@ def play(rig, listener, minutes):
             print(f"           not recovered: {trouble}", flush=True)
             if rig.process.poll() is not None:
                 break
-        grown.append([(time.monotonic() - begun) / 60, *sizes(rig)])
+        grown.append([(time.monotonic() - started) / 60, *sizes(rig)])
         print(f"           {time.monotonic() - over:.1f} s until recovery, at {time.monotonic():.2f}; {len(listener.silences)} silences, "
               f"{len(listener.clicks)} clicks, {grown[-1]}", flush=True)
     return grown, counts, wrong, outages

@@ -147,9 +147,9 @@ def measure(melos, name):
             wait_until_it_plays()
             with condition(folder, evidence):
                 time.sleep(SETTLED)
-                before, begun = processor_times(process), time.monotonic()
+                before, started = processor_times(process), time.monotonic()
                 time.sleep(MEASURED)
-                after, seconds = processor_times(process), time.monotonic() - begun
+                after, seconds = processor_times(process), time.monotonic() - started
                 memory = memory_mb(process)[0]
     if counts and not evidence.count:
         raise SystemExit(f"{name}: no {counts}")

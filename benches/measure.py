@@ -40,12 +40,12 @@ def render(melos):
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for emotion in ("calm", "angry", "energetic"):
-            begun = time.monotonic()
+            started = time.monotonic()
             command = [melos, "render", "--emotion", emotion, "--seconds", "60", "-o", f"{folder}/x.wav"]
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             _, code, used = os.wait4(process.pid, 0)
             assert code == 0
-            wall = (time.monotonic() - begun) / 60
+            wall = (time.monotonic() - started) / 60
             found[emotion] = {"wall": wall, "cpu": (used.ru_utime + used.ru_stime) / 60, "memory": used.ru_maxrss / 1000}
     return found
 
@@ -57,11 +57,11 @@ def start(melos):
     for _ in range(6):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
             notifications.bind(f"{folder}/notify")
-            begun = time.monotonic()
+            started = time.monotonic()
             with daemon(melos, "--audio", "null", environment={"NOTIFY_SOCKET": f"{folder}/notify"}):
                 while b"READY=1" not in notifications.recv(4096):
                     pass
-                seconds.append(time.monotonic() - begun)
+                seconds.append(time.monotonic() - started)
     with daemon(melos, "--audio", "null") as process:
         wait_until_it_plays()
         time.sleep(60)

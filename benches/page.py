@@ -27,9 +27,9 @@ def processor_times(process):
 
 def cores(process, seconds):
     """Returns the share of a core that a process uses over some seconds, excluding its generator."""
-    before, begun = processor_times(process)["other"], time.monotonic()
+    before, started = processor_times(process)["other"], time.monotonic()
     time.sleep(seconds)
-    return (processor_times(process)["other"] - before) / (time.monotonic() - begun)
+    return (processor_times(process)["other"] - before) / (time.monotonic() - started)
 
 
 def page(melos):

@@ -33,12 +33,12 @@ def sound_of(command, block):
 
     With `block` None, the output is the progress of `melos render`, which starts with the first latent.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": f"{ROOT}/models/training", "PYTHONWARNINGS": "ignore"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with process.stdout as output, process.stderr as errors:
         first = output.readline() if block is None else output.read(BYTES * block)
-        waited, spent = time.monotonic() - begun, processor_seconds(process)
+        waited, spent = time.monotonic() - started, processor_seconds(process)
         rest = len(output.read())
         said = errors.read().decode()
         _, code, used = os.wait4(process.pid, 0)

@@ -30,29 +30,29 @@ SAMPLES, SHORTEST, WARM = 240, 5, 10
 MEMORY_MB, FILES_MB = 8, 0.1
 
 
-def sample(process, state, begun):
+def sample(process, state, started):
     """Returns the minutes since the start, resident memory and the sizes of files in megabytes, and the numbers of threads and descriptors."""
     size = lambda pattern: sum(file.stat().st_size for file in state.glob(pattern) if file.is_file()) / 1e6
     logs = {"control log": size("session*.log"), "event log": size("events.log*")}
     proc = pathlib.Path(f"/proc/{process.pid}")
     return {
-        "minute": (time.monotonic() - begun) / 60, "memory": memory_mb(process)[0], **logs, "other files": size("**/*") - sum(logs.values()),
+        "minute": (time.monotonic() - started) / 60, "memory": memory_mb(process)[0], **logs, "other files": size("**/*") - sum(logs.values()),
         "threads": len(list((proc / "task").iterdir())), "descriptors": len(list((proc / "fd").iterdir())),
     }
 
 
-def steer(minutes, begun, process, state):
+def steer(minutes, started, process, state):
     """Steers until the time is up; returns the samples and the number of messages sent."""
     osc, samples, sent, pause = SimpleUDPClient("127.0.0.1", OSC), [], 0, max(SHORTEST, 60 * minutes / SAMPLES)
-    while time.monotonic() - begun < 60 * minutes:
+    while time.monotonic() - started < 60 * minutes:
         osc.send_message(f"/melos/emotion/{random.choice(EMOTIONS)}", random.random())
         osc.send_message("/melos/temperature", random.uniform(0.5, 1.3))
         osc.send_message("/melos/reverb", random.random())
         sent += 3
         time.sleep(random.uniform(1, 5))
-        if not samples or time.monotonic() - begun >= 60 * samples[-1]["minute"] + pause:
-            samples.append(sample(process, state, begun))
-    samples.append(sample(process, state, begun))
+        if not samples or time.monotonic() - started >= 60 * samples[-1]["minute"] + pause:
+            samples.append(sample(process, state, started))
+    samples.append(sample(process, state, started))
     return samples, sent
 
 
@@ -84,8 +84,8 @@ def soak(melos, minutes):
         with daemon(melos, "--audio", "jack", "--preset", "calm", state=folder) as process:
             wait_until_it_plays()
             time.sleep(2)
-            begun, begin, at_first = time.monotonic(), status(), kinds(state)
-            samples, sent = steer(minutes, begun, process, state)
+            started, begin, at_first = time.monotonic(), status(), kinds(state)
+            samples, sent = steer(minutes, started, process, state)
             time.sleep(2)
             end, logged, peak = status(), kinds(state) - at_first, memory_mb(process)[1]
     plot.soak(samples, ROOT / "docs/soak.svg")

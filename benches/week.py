@@ -63,13 +63,13 @@ class Clock:
 
     def __init__(self, file, speed):
         self.speed, self.steps, self.total = speed, 0, 0
-        self.begun = time.monotonic_ns()
+        self.started = time.monotonic_ns()
         file.truncate(4096)
         self.shared = memoryview(mmap.mmap(file.fileno(), 4096)).cast("q")
-        self.shared[1], self.shared[2] = self.begun, int(MONDAY.timestamp() * 1e9)
+        self.shared[1], self.shared[2] = self.started, int(MONDAY.timestamp() * 1e9)
 
     def now(self):
-        fast = (time.monotonic_ns() - self.begun) * self.speed / 1e9
+        fast = (time.monotonic_ns() - self.started) * self.speed / 1e9
         return datetime.datetime.fromtimestamp(MONDAY.timestamp() + fast + self.total, ZONE)
 
     def skip_to(self, moment):
@@ -130,8 +130,8 @@ def opening_hours(daemon, clock, chance, samples, sent):
     """Simulates sensors and takes from ten minutes before opening until ten minutes after closing."""
     osc = SimpleUDPClient("127.0.0.1", OSC)
     values = dict.fromkeys(SENSORS, 0.0)
-    begun, sampled, recording = clock.now(), None, False
-    end = begun.replace(hour=CLOSE.hour if begun.weekday() else OPEN.hour, minute=0, second=0) + AROUND
+    started, sampled, recording = clock.now(), None, False
+    end = started.replace(hour=CLOSE.hour if started.weekday() else OPEN.hour, minute=0, second=0) + AROUND
     while clock.now() < end:
         now = clock.now()
         is_open = OPEN <= now.time() < CLOSE and now.weekday() != 0
@@ -140,7 +140,7 @@ def opening_hours(daemon, clock, chance, samples, sent):
                 values[sensor] = max(-1.0, min(1.0, values[sensor] + chance.gauss(0, 0.03)))
                 osc.send_message(f"/melos/{sensor}", values[sensor])
                 sent[0] += 1
-        wanted = is_open and (now - begun).total_seconds() % TAKE_EVERY < TAKE
+        wanted = is_open and (now - started).total_seconds() % TAKE_EVERY < TAKE
         if wanted != recording:
             osc.send_message("/melos/record", int(wanted))
             recording = wanted
@@ -157,7 +157,7 @@ def week(melos, speed, days):
         subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, ROOT / "benches/support/fast_clock.c", "-ldl"], check=True)
         (folder / "melos.toml").write_text(CONFIGURATION)
         chance, samples, sent, losses, played, counts = random.Random(1), [], [0], {}, 0.0, dict.fromkeys(EVENTS, 0)
-        begun = time.monotonic()
+        started = time.monotonic()
         with open(folder / "clock", "w+b") as file:
             clock = Clock(file, speed)
             daemon = Daemon(melos, folder, clock, library)
@@ -189,7 +189,7 @@ def week(melos, speed, days):
                     if changed.keys() & {*SENSORS, "preset", "emotion"}:
                         raise SystemExit(f"the restart changed {changed}")
             status = account()
-            took = time.monotonic() - begun
+            took = time.monotonic() - started
             daemon.end()
         found = {
             "speed": speed, "days": days, "minutes": took / 60, "played_hours": played / 3600, "events": sent[0], **counts, "troubles": status["troubles"],

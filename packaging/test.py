@@ -37,9 +37,9 @@ def check(what, holds, why=""):
 
 def wait(what, probe):
     """Waits until a probe returns a true value."""
-    begun = time.monotonic()
+    started = time.monotonic()
     result = None
-    while time.monotonic() - begun < PATIENCE:
+    while time.monotonic() - started < PATIENCE:
         try:
             result = probe()
         except SystemExit as failed:

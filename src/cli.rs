@@ -51,15 +51,15 @@ enum Command {
     Render(Box<render::Args>),
     /// List audio and MIDI devices and whether they can be opened
     Devices(devices::Args),
-    /// Show where presets, mappings, models and melos.toml are searched for and found
+    /// Show where Melos looks for presets, mappings, models and melos.toml, and what it finds there
     Paths(paths::Args),
-    /// Check presets, mappings, models and melos.toml, and list every problem
+    /// Check presets, mappings, models and melos.toml, and list all problems
     Check(check::Args),
-    /// Wait for a MIDI control to move and print the mapping block for it
+    /// Wait until a MIDI control is moved, and print the mapping block for it
     Learn(learn::Args),
-    /// Set a parameter of the running daemon, as in melos set emotion sad
+    /// Set a parameter of the running daemon, for example melos set emotion sad
     Set(set::SetArgs),
-    /// Print one parameter of the running daemon, or all
+    /// Print parameters of the running daemon
     Get(set::GetArgs),
     /// Load a preset in the running daemon
     Preset(set::PresetArgs),
@@ -89,7 +89,7 @@ enum Command {
     Contract(contract::Args),
     /// Print shell completions
     Completions {
-        /// Shell to complete for
+        /// Shell to generate completions for
         shell: clap_complete::Shell,
     },
     /// Write the manual pages to a folder
@@ -97,7 +97,7 @@ enum Command {
     Man(man::Args),
 }
 
-/// Runs the command line; errors and their causes go to standard error.
+/// Parses the command line and runs the command; errors and their causes go to standard error.
 pub(crate) fn main() -> ExitCode {
     complete::answer();
     let command = Cli::parse().command;

@@ -1,4 +1,4 @@
-//! The mel spectrogram of Melos: corpus preparation, training and playing share these constants and this code.
+//! The mel spectrogram: corpus preparation, training and playback share these constants and this code.
 //!
 //! A mel frame is the natural logarithm, floored at [`FLOOR`], of [`BANDS`] triangular bands over the magnitude spectrum
 //! of [`N_FFT`] samples under a periodic Hann window. The bands are those of Slaney's Auditory Toolbox (1998): linear
@@ -107,7 +107,8 @@ struct Band {
 
 /// Turns samples at 48 kHz into spectra and mel frames. Allocates only on creation and in the whole-signal functions.
 ///
-/// The FFT uses double precision: with single precision, rounding errors of loud bands would show in bands at the floor.
+/// The FFT uses double precision: with single precision, rounding errors from loud bands would exceed the floor in
+/// silent ones.
 pub struct MelAnalyzer {
     fft: Arc<dyn RealToComplex<f64>>,
     window: Vec<f64>,
@@ -181,7 +182,7 @@ impl MelAnalyzer {
         frame
     }
 
-    /// Returns the mel frames of a whole signal: one per started hop and one at its end, `len / HOP + 1` in total.
+    /// Returns the mel frames of a whole signal, centred on every multiple of [`HOP`] up to its end: `len / HOP + 1`.
     #[must_use]
     pub fn log_mel(&mut self, signal: &[f32]) -> Vec<MelFrame> {
         let mut magnitudes = [0.0; BINS];

@@ -1,5 +1,5 @@
 //! MIDI input: devices connect and disconnect, and their timestamped messages arrive on one bounded channel. MIDI
-//! output: one port, `melos:midi_out`, for instruments, and feedback ports to the devices that send.
+//! output: one port for instruments, `melos:midi_out`, and a feedback port for each input device.
 
 mod alsa;
 mod backend;

@@ -1,4 +1,4 @@
-//! What is requested of the music: emotion, harmony vocabulary, beats and bars, and the plan for the network.
+//! The musical vocabulary: emotions, harmony, beats and bars, and the plan for the networks.
 
 pub mod clock;
 pub mod conditions;

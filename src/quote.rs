@@ -1,4 +1,4 @@
-//! Quotes text from outside for logs, errors and responses: on one line, and short.
+//! Quotes external text for logs, errors and responses, on one line and truncated.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! Threads and tasks whose panics are handled in one of three ways: if the thread is essential, the process ends with
-//! an error, so that its supervisor restarts it; if it can restart, it does; otherwise the loss is reported and the
-//! music continues.
+//! an error, so that its supervisor restarts it; if the thread can restart, it does; otherwise the loss is reported and
+//! the music continues.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

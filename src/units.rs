@@ -1,6 +1,6 @@
 //! Units of measurement and conversions between them.
 //!
-//! A *frame* is one sample of every channel at [`SAMPLE_RATE`]; positions on the performance's time line are frames
+//! A *frame* is one sample of every channel at [`SAMPLE_RATE`]; positions on the performance's timeline are frames
 //! since its start, in `u64`. A *mel frame* is one column of a mel spectrogram; a *hop* is the number of frames between
 //! two of them.
 

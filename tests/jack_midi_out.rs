@@ -37,14 +37,14 @@ impl Dump {
                 let _ = sender.send(line);
             }
         });
-        let begun = Instant::now();
+        let started = Instant::now();
         let connect = || {
             let mut command = Command::new("jack_connect");
             command.args([port, "midi-monitor:input"]).env("JACK_DEFAULT_SERVER", SERVER);
             command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
         };
         while !connect() {
-            assert!(begun.elapsed() < LONG, "cannot connect {port} to jack_midi_dump");
+            assert!(started.elapsed() < LONG, "cannot connect {port} to jack_midi_dump");
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         Self { child, lines }

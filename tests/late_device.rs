@@ -22,14 +22,14 @@ fn a_server_that_starts_later_is_used_with_its_midi() {
     playing.wait_until("Melos plays through JACK", |status| {
         status["state"] == "playing" && status["output"].as_str().is_some_and(|output| output.starts_with("JACK"))
     });
-    let begun = Instant::now();
+    let started = Instant::now();
     let ports = || {
         let mut listed = Command::new("jack_lsp");
         listed.envs([("JACK_DEFAULT_SERVER", SERVER), ("JACK_NO_START_SERVER", "1")]);
         String::from_utf8(listed.output().unwrap().stdout).unwrap()
     };
     while !["melos-audio:left", "melos:midi_in", "melos:midi_out"].iter().all(|port| ports().contains(port)) {
-        assert!(begun.elapsed() < LONG, "{}", ports());
+        assert!(started.elapsed() < LONG, "{}", ports());
         sleep(Duration::from_millis(100));
     }
     playing.check_response();

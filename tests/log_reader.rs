@@ -56,10 +56,10 @@ fn a_flood_of_errors_is_summarised_and_forges_no_lines() {
         sleep(Duration::from_millis(5));
     }
     playing.check_response();
-    let begun = Instant::now();
+    let started = Instant::now();
     let written = || fs::read_to_string(&log).unwrap();
     while !written().contains("similar lines were suppressed") {
-        assert!(begun.elapsed() < LONG, "no summary:\n{}", written());
+        assert!(started.elapsed() < LONG, "no summary:\n{}", written());
         sleep(Duration::from_millis(100));
     }
     playing.terminate();

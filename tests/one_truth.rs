@@ -24,8 +24,8 @@ fn after_a_flood_of_recalls_the_engine_matches_the_conductor() {
     }
     playing.wait_until("the music is audible again", |status| status["rms_db"].as_f64() > Some(-60.0));
     playing.check_response();
-    let begun = playing.status().unwrap()["seconds"].as_f64().unwrap();
-    playing.wait_until("two seconds pass", |status| status["seconds"].as_f64() > Some(begun + 2.0));
+    let started = playing.status().unwrap()["seconds"].as_f64().unwrap();
+    playing.wait_until("two seconds pass", |status| status["seconds"].as_f64() > Some(started + 2.0));
     playing.wait_until("the music is still audible", |status| status["rms_db"].as_f64() > Some(-60.0));
     playing.terminate();
 }

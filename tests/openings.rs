@@ -21,9 +21,9 @@ fn packet(address: &str, args: Vec<OscType>) -> Vec<u8> {
 /// Reads messages until one has the given address; panics if it does not arrive.
 fn receive(socket: &UdpSocket, wanted: &str) -> Vec<OscType> {
     socket.set_read_timeout(Some(LONG)).unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut bytes = [0; 2048];
-    while begun.elapsed() < LONG {
+    while started.elapsed() < LONG {
         let length = socket.recv(&mut bytes).unwrap();
         if let Ok((_, OscPacket::Message(message))) = decoder::decode_udp(&bytes[..length])
             && message.addr == wanted
@@ -122,9 +122,9 @@ fn a_subscription_survives_a_restart() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.send_to(&packet("/melos/subscribe", Vec::new()), ("127.0.0.1", first.osc)).unwrap();
     receive(&socket, "/melos/beat");
-    let begun = Instant::now();
+    let started = Instant::now();
     while !state.path().join("subscribers.json").is_file() {
-        assert!(begun.elapsed() < LONG, "the subscription was not saved");
+        assert!(started.elapsed() < LONG, "the subscription was not saved");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(first.terminate().0.success());

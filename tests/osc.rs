@@ -174,9 +174,9 @@ fn input_does_not_wait_for_replies() {
     for _ in 0..5_000 {
         socket.send(&state).unwrap();
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut taken = Vec::new();
-    while taken.is_empty() && begun.elapsed() < PATIENCE {
+    while taken.is_empty() && started.elapsed() < PATIENCE {
         rig.oscsend(&["/melos/temperature", "f", "0.5"]);
         rig.inbox.wait(Duration::from_millis(100));
         rig.inbox.drain(&mut taken);

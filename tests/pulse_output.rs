@@ -32,11 +32,11 @@ impl Pulse {
             .spawn()
             .expect("pulseaudio is needed: apt-get install pulseaudio pulseaudio-utils");
         let mut pulse = Self { server, folder };
-        let begun = Instant::now();
+        let started = Instant::now();
         while !socket.exists() {
             let ended = pulse.server.try_wait().unwrap();
             assert!(
-                ended.is_none() && begun.elapsed() < daemon::LONG,
+                ended.is_none() && started.elapsed() < daemon::LONG,
                 "the PulseAudio server did not start: {ended:?}"
             );
             sleep(Duration::from_millis(50));

@@ -52,10 +52,10 @@ fn the_configuration_can_change_while_playing() {
     child.arg("--config").arg(&file).stderr(fs::File::create(&log).unwrap());
     let mut child = child.spawn().unwrap();
     let mut wait_for = |wanted: &str| {
-        let begun = Instant::now();
+        let started = Instant::now();
         let printed = || fs::read_to_string(&log).unwrap();
         while !printed().contains(wanted) {
-            if child.try_wait().unwrap().is_some() || begun.elapsed() > LONG {
+            if child.try_wait().unwrap().is_some() || started.elapsed() > LONG {
                 let _ = child.kill();
                 panic!("{wanted} was not logged: {}", printed());
             }

@@ -291,11 +291,11 @@ fn requests_from_other_machines_need_the_password() {
         let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9\r\n{header}");
         rig.request(&request)
     };
-    let begun = Instant::now();
+    let started = Instant::now();
     let (code, head, _) = ask("");
     assert!(code == 401 && head.contains("www-authenticate: basic"), "{head}");
     assert!(
-        begun.elapsed() >= Duration::from_millis(400),
+        started.elapsed() >= Duration::from_millis(400),
         "the response to a request without the password should be delayed"
     );
     assert!(!head.contains("set-cookie"), "{head}");

@@ -38,7 +38,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
                     check.problems.push(format!("{}: no TOML files to check", path.display()));
                 }
             }
-            Ok(whole) => check.file(path, &whole, kind_by_place(&whole)),
+            Ok(whole) => check.file(path, &whole, kind_by_path(&whole)),
             Err(error) => check.problems.push(format!("{error:#}")),
         }
     }
@@ -93,7 +93,7 @@ impl Check {
                 }
             };
             // A link's own location takes precedence over that of its target.
-            let kind = kind_by_place(&given_whole(given, &path)).or_else(|| kind_by_place(&whole));
+            let kind = kind_by_path(&absolute(given, &path)).or_else(|| kind_by_path(&whole));
             if whole.is_dir() {
                 if !only_models || path.join("model.toml").is_file() {
                     self.folder(&path, &whole);
@@ -120,7 +120,7 @@ impl Check {
                 models.err().map(|error| error.to_string().lines().map(str::to_owned).collect())
             }
             Some(Kind::Mapping) => match Mapping::parse(given, &text) {
-                Ok(mapping) => inherits_nothing(given, &text, &mapping).map(|problem| vec![problem.to_string()]),
+                Ok(mapping) => missing_parent(given, &text, &mapping).map(|problem| vec![problem.to_string()]),
                 Err(problems) => Some(texts(problems)),
             },
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(texts),
@@ -140,7 +140,7 @@ impl Check {
 }
 
 /// The absolute path of a folder's entry, with links left unresolved.
-fn given_whole(folder: &Path, path: &Path) -> PathBuf {
+fn absolute(folder: &Path, path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).join(name)
 }
@@ -149,8 +149,8 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// Reports an `inherit` that names no mapping, neither beside the file nor in the search path.
-fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
+/// Reports an `inherit` that names a mapping found neither beside the file nor in the search path.
+fn missing_parent(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
     let name = mapping.inherit.as_deref()?;
     let places = find_data(None).ok().map(|data| Places::new(&data));
     let mut known: Vec<String> =
@@ -164,7 +164,7 @@ fn inherits_nothing(file: &Path, text: &str, mapping: &Mapping) -> Option<Proble
     Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
 }
 
-/// Presets of a setlist that are neither beside it nor where Melos looks for presets.
+/// Reports presets of a setlist that are neither beside it nor in the search path.
 fn unknown_presets(file: &Path, text: &str, setlist: &Setlist) -> Vec<String> {
     let places = find_data(None).ok().map(|data| Places::new(&data));
     let found = places.into_iter().flat_map(|places| places.found("presets"));
@@ -187,8 +187,8 @@ fn unknown_presets(file: &Path, text: &str, setlist: &Setlist) -> Vec<String> {
     unknown.collect()
 }
 
-/// The kind of a file, judging by its name or its folder.
-fn kind_by_place(path: &Path) -> Option<Kind> {
+/// Determines the kind of a file from its name or its folder.
+fn kind_by_path(path: &Path) -> Option<Kind> {
     let name = path.file_name()?;
     if name == "model.toml" {
         return Some(Kind::Model);
@@ -204,7 +204,7 @@ fn kind_by_place(path: &Path) -> Option<Kind> {
     }
 }
 
-/// The kind of a file, judging by those of its keys that parse.
+/// Determines the kind of a file from those of its keys that parse.
 fn kind_by_keys(text: &str) -> Option<Kind> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());

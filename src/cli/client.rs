@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use super::endpoint::{DaemonArgs, socket_to};
 
-/// Time for the daemon to answer, and to apply a change.
+/// Time limit for a response, and for a change to take effect.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval between checks whether the change has been applied.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ impl Client {
     /// Fetches the JSON at a path with one HTTP/1.0 request; the response ends when the connection closes.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
         let at = self.daemon.http()?;
-        let (head, body) = request(at, path, TIMEOUT).with_context(|| format!("no Melos daemon answers on {at}"))?;
+        let (head, body) = request(at, path, TIMEOUT).with_context(|| format!("no Melos daemon responds on {at}"))?;
         match head.split_whitespace().nth(1) {
             Some("200") => Ok(serde_json::from_str(&body)?),
             Some("401") => bail!("{at} requires a password: set MELOS_PASSWORD"),
@@ -39,13 +39,13 @@ impl Client {
     }
 
     /// Whether the daemon is on another machine.
-    pub(crate) fn is_elsewhere(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.daemon.http().is_ok_and(|at| !at.ip().is_loopback())
     }
 
     /// Sends an OSC message to the address given, or else to the port that the daemon reports.
     pub(crate) fn send(&self, address: &str, args: Vec<OscType>) -> anyhow::Result<()> {
-        let to = if self.daemon.names_osc() {
+        let to = if self.daemon.has_osc() {
             self.daemon.osc()?
         } else {
             let port = self.get("/?HOST_INFO")?["OSC_PORT"].as_u64().and_then(|port| u16::try_from(port).ok());
@@ -61,13 +61,13 @@ impl Client {
 
     /// Waits until a parameter has a value.
     pub(crate) fn wait_for(&self, id: &str, value: &Json) -> anyhow::Result<()> {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let now = self.get("/status")?["parameters"][id].take();
             if now == *value {
                 return Ok(());
             }
-            if begun.elapsed() > TIMEOUT {
+            if started.elapsed() > TIMEOUT {
                 let offered = self.offered(id);
                 if !offered.is_empty() && !offered.iter().any(|offered| offered == value) {
                     bail!(
@@ -81,7 +81,7 @@ impl Client {
         }
     }
 
-    /// The texts that a parameter currently accepts, such as preset names; empty if it accepts any text.
+    /// The choices that a parameter currently offers, such as preset names; empty if it accepts any text.
     fn offered(&self, id: &str) -> Vec<Json> {
         let range = self.get(&format!("/melos/{id}?RANGE"));
         range
@@ -91,7 +91,7 @@ impl Client {
     }
 }
 
-/// Fetches the JSON at a path of the daemon on the default port, or on the one in `MELOS_HTTP`, if it answers in time.
+/// Fetches the JSON at a path from the daemon on the default port, or the one in `MELOS_HTTP`, if it responds in time.
 pub(super) fn request_local(path: &str, timeout: Duration) -> Option<Json> {
     let (_, body) = request(DaemonArgs::from_environment().http().ok()?, path, timeout).ok()?;
     serde_json::from_str(&body).ok()

@@ -1,4 +1,4 @@
-//! Shell completions: commands, options, and values from the running daemon or else from disk.
+//! Shell completions: commands, options, and values from the running daemon or, failing that, from disk.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -17,13 +17,13 @@ use super::Cli;
 use super::client::request_local;
 
 /// The environment variable with which a shell requests completions.
-const ASKED: &str = "COMPLETE";
-/// Time for the daemon to answer; a Tab must not hang.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
+const COMPLETION_VARIABLE: &str = "COMPLETE";
+/// Time limit for the daemon to respond; pressing Tab must not hang.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Answers a shell's request for completions and exits.
 pub(super) fn answer() {
-    CompleteEnv::with_factory(Cli::command).var(ASKED).complete();
+    CompleteEnv::with_factory(Cli::command).var(COMPLETION_VARIABLE).complete();
 }
 
 /// Writes a shell's completion script.
@@ -41,7 +41,7 @@ pub(super) fn script(shell: Shell) -> anyhow::Result<()> {
     };
     let mut text = Vec::new();
     completer
-        .write_registration(ASKED, "melos", "melos", "melos", &mut text)
+        .write_registration(COMPLETION_VARIABLE, "melos", "melos", "melos", &mut text)
         .context("cannot generate the completions")?;
     std::io::stdout().write_all(&text)?;
     Ok(())
@@ -82,8 +82,8 @@ fn values_or_steps(param: Param, next: &'static str, previous: &'static str) -> 
 }
 
 fn fitting(current: &OsStr, known: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
-    let begun = current.to_string_lossy();
-    let fits = known.into_iter().filter(|(name, _)| name.starts_with(&*begun));
+    let started = current.to_string_lossy();
+    let fits = known.into_iter().filter(|(name, _)| name.starts_with(&*started));
     fits.map(|(name, help)| {
         let candidate = CompletionCandidate::new(name);
         if help.is_empty() { candidate } else { candidate.help(Some(help.into())) }
@@ -109,7 +109,7 @@ fn values_of(param: Param) -> Vec<(String, String)> {
 
 /// A list from the daemon on this machine's default port.
 fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
-    let answer = request_local(path, ANSWER_TIMEOUT)?;
+    let answer = request_local(path, RESPONSE_TIMEOUT)?;
     let entry = |entry: &Json| match entry {
         Json::String(name) => Some((name.clone(), String::new())),
         card => Some((card["id"].as_str()?.to_owned(), card["name"].as_str().unwrap_or_default().to_owned())),

@@ -1,4 +1,4 @@
-//! Where presets, mappings and models are.
+//! The option that selects the data folder.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub(crate) struct DataArgs {
 }
 
 impl DataArgs {
-    /// The folders to search: the user's, the machine's and the installed one, which is checked to exist.
+    /// The folders to search: the user's, the machine's and the installed one, which must exist.
     pub(crate) fn places(&self) -> Result<Places, ConfigError> {
         Ok(Places::new(&find_data(self.data.as_deref())?))
     }

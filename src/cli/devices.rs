@@ -8,7 +8,7 @@ use melos::output::device::{DeviceInfo, devices};
 /// `cpal`'s name for ALSA, whose plug-ins all look like devices.
 const ALSA: &str = "ALSA";
 
-/// Whether a device can be opened and is audible: ALSA's discarding plug-in is not.
+/// Whether a device can be opened and is audible; ALSA's null plug-in is not.
 pub(super) fn is_audible(device: &DeviceInfo) -> bool {
     device.format.is_ok() && !device.name.ends_with("(null)")
 }

@@ -1,4 +1,4 @@
-//! `melos doctor`: what this machine lacks for playing, and how to fix it.
+//! `melos doctor`: what is missing on this machine for playing, and how to fix it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,19 +15,19 @@ use melos::output::device::devices;
 use super::data::DataArgs;
 use super::devices::is_audible;
 
-/// Exit status when something needed to play is missing.
-const UNWELL: u8 = 2;
-/// inotify watches needed for folders of presets, mappings and models, with room for other programs.
+/// Exit status when something required for playing is missing.
+const UNHEALTHY: u8 = 2;
+/// inotify watches needed for the folders of presets, mappings and models, with some to spare for other programs.
 const WATCHES: u64 = 1024;
-/// Bytes that state, scenes and logs may need.
+/// Disk space for state, scenes and logs, in bytes.
 const STATE_BYTES: u64 = 50_000_000;
 /// Size of an hour's recording in gigabytes.
 const RECORDING_GB: f64 = 1.0;
-/// inotify instances needed: three for Melos, and as many for other programs.
+/// inotify instances needed: three for Melos, the rest for other programs.
 const INSTANCES: u64 = 16;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exits with 0 when Melos can play here, 2 when something is missing.")]
+#[command(after_help = "Exits with 0 if Melos can play on this machine, 2 if something is missing.")]
 pub(crate) struct Args {
     #[command(flatten)]
     data: DataArgs,
@@ -56,19 +56,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ("watching", watching(|name| fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok())),
     ];
     let mut out = std::io::stdout().lock();
-    let mut is_well = true;
+    let mut is_healthy = true;
     for (what, finding) in findings {
         let (mark, text) = match finding {
             Good(text) => ("ok", text),
             Weak(text) => ("--", text),
             Bad(text) => {
-                is_well = false;
+                is_healthy = false;
                 ("!!", text)
             }
         };
         writeln!(out, "{mark} {what:<10} {text}")?;
     }
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(UNWELL) })
+    Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) })
 }
 
 fn sound() -> Finding {
@@ -176,7 +176,7 @@ fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
             ));
         }
     }
-    Good("saved presets, mappings and models are reloaded".to_owned())
+    Good("presets, mappings and models are reloaded when saved".to_owned())
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl DaemonArgs {
     }
 
     /// Whether an OSC address was given.
-    pub(crate) fn names_osc(&self) -> bool {
+    pub(crate) fn has_osc(&self) -> bool {
         self.osc.is_some()
     }
 

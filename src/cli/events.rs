@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Show everything since a time: `"8 hours ago"`, `"2 days ago"`, or `2026-11-28T22:00:00+01:00`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// State folder to read when no daemon answers [default: ~/.local/state/melos]
+    /// State folder to read when no daemon responds [default: ~/.local/state/melos]
     #[arg(long, requires = "since")]
     state: Option<PathBuf>,
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let at = moment(since, &ZonedDateTime::now())?.as_second().max(0) as u64;
     let lines = match args.melos.get(&format!("/log?since={at}")) {
         Ok(answer) => answer["lines"].as_array().cloned().unwrap_or_default(),
-        Err(error) if args.melos.is_elsewhere() => return Err(error),
+        Err(error) if args.melos.is_remote() => return Err(error),
         Err(error) => {
             let folder = args
                 .state

@@ -14,12 +14,12 @@ use melos::midi::{MidiIn, MidiSystem, sources};
 
 /// Capacity of the message queue.
 const QUEUE_CAPACITY: usize = 1024;
-/// Time to move a control.
+/// Time allowed for moving a control.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Parameter that the control should move, such as valence or level/pad
+    /// Parameter that the control should set, such as valence or level/pad
     parameter: String,
     /// MIDI system [auto: JACK if a server is running, otherwise ALSA]
     #[arg(long, value_enum, default_value = "auto")]

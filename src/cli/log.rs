@@ -1,7 +1,7 @@
 //! The log on standard error: one line per event, written by its own thread.
 //!
-//! Logging pushes a finished line onto a bounded queue and never blocks. A reader that stalls or disappears therefore
-//! costs lines, which are counted and reported once it reads again, but never delays or ends a thread. Lines are
+//! Logging pushes a finished line onto a bounded queue and never blocks. If the reader stalls or disappears, lines are
+//! lost, counted, and reported once it reads again, but no thread is ever delayed or ended. Lines are
 //! bounded in length ([`line`]) and in number per call site ([`quota`]).
 
 mod line;
@@ -34,7 +34,7 @@ const QUEUE_CAPACITY: usize = 1024;
 const PIPE_RETRY: Duration = Duration::from_millis(20);
 /// Interval at which the writer reports suppressed lines.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Time to flush the last lines at exit, so that a stalled reader cannot keep the process alive.
+/// Time limit for flushing the last lines at exit, so that a stalled reader cannot keep the process alive.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Line counters, shared by the callers and the writer.
@@ -56,7 +56,7 @@ struct Queue {
 impl Queue {
     /// Queues a line; never blocks.
     fn push(&self, line: Vec<u8>) {
-        // Counted first, so that the settled lines never outnumber the queued ones.
+        // Counted before queueing, so that the settled lines never outnumber the queued ones.
         self.counts.queued.fetch_add(1, Relaxed);
         if self.lines.try_send(line).is_err() {
             self.counts.settled.fetch_add(1, Relaxed);
@@ -83,7 +83,7 @@ impl Log {
         let (lines, waiting) = sync_channel(QUEUE_CAPACITY);
         let queue = Queue { lines, counts: Arc::default() };
         let quota = Quota::default();
-        let mut writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_said: 0 };
+        let mut writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_reported: 0 };
         threads::spawn_steady("melos-stderr", move || writer.run(&waiting))?;
         // The PulseAudio client logs every closed connection as an error, even its own; Melos reports lost devices
         // itself.
@@ -111,8 +111,8 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        let (counts, begun) = (&self.queue.counts, Instant::now());
-        while counts.settled.load(Relaxed) < counts.queued.load(Relaxed) && begun.elapsed() < FLUSH_TIMEOUT {
+        let (counts, started) = (&self.queue.counts, Instant::now());
+        while counts.settled.load(Relaxed) < counts.queued.load(Relaxed) && started.elapsed() < FLUSH_TIMEOUT {
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -131,7 +131,7 @@ struct Writer {
     to: File,
     counts: Arc<Counts>,
     quota: Quota,
-    lost_said: u64,
+    lost_reported: u64,
 }
 
 impl Writer {
@@ -157,7 +157,7 @@ impl Writer {
         }
     }
 
-    /// Blocks while the reader stalls; fails when it has gone.
+    /// Blocks while the reader stalls; fails when it has closed the pipe.
     fn write(&mut self, mut line: &[u8]) -> io::Result<()> {
         while !line.is_empty() {
             match self.to.write(line) {
@@ -173,9 +173,10 @@ impl Writer {
 
     fn report_lost(&mut self) {
         let lost = self.counts.lost.load(Relaxed);
-        if lost > self.lost_said {
-            tracing::warn!(target: OWN_TARGET, lines = lost - self.lost_said, "log lines lost: the reader of standard error did not keep up");
-            self.lost_said = lost;
+        if lost > self.lost_reported {
+            let lines = lost - self.lost_reported;
+            tracing::warn!(target: OWN_TARGET, lines, "log lines lost: the reader of standard error did not keep up");
+            self.lost_reported = lost;
         }
     }
 }

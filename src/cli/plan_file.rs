@@ -9,7 +9,7 @@ use melos::music::emotion::Emotion;
 use melos::music::plan::Plan;
 use serde_json::{Value, json};
 
-/// A JSON Lines file with one line per sampled frame.
+/// A JSON Lines file with one line per frame at which the plan is sampled.
 #[derive(Debug)]
 pub(super) struct PlanFile {
     file: BufWriter<File>,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-/// Number of lines over the whole render.
+/// Number of lines printed over the whole render.
 const LINES: u64 = 160;
 
 /// Prints `{"done":0.25,"peak":0.4}` to standard output for each of [`LINES`] equal parts.
@@ -28,8 +28,8 @@ impl Progress {
         }
         let (share, peak) = (done as f64 / self.total as f64, std::mem::take(&mut self.peak));
         let mut out = io::stdout().lock();
-        // A short piece advances by several parts at once; print them all so that its outline keeps its number of
-        // columns.
+        // A short piece advances by several parts at once; all are printed so that its waveform outline has every
+        // column.
         for _ in self.printed..part {
             writeln!(out, "{{\"done\":{share:.4},\"peak\":{peak:.4}}}")?;
         }

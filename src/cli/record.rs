@@ -8,7 +8,7 @@ use rosc::OscType;
 
 use super::client::Client;
 
-/// Time for the daemon to start or stop.
+/// Time limit for the daemon to start or stop recording.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// Start or stop recording
     #[arg(value_enum)]
     action: Action,
-    /// Include this many seconds from before the start, at most 30
+    /// Seconds of audio from before the start to include, at most 30
     #[arg(long, value_name = "SECONDS")]
     preroll: Option<f32>,
     /// File format
@@ -28,16 +28,16 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Action {
-    /// Start a recording and print its file
+    /// Start a recording and print its file name
     Start,
-    /// Stop the recording and print its file
+    /// Stop the recording and print its file name
     Stop,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let status = args.melos.get("/status")?;
     let on = args.action == Action::Start;
-    // The emergency recording made while no device is open is not the requested one; a requested take continues.
+    // The automatic recording made while no device is open does not count; a requested take continues.
     let asked = status["parameters"]["record"] == true;
     if !on && !asked {
         bail!("nothing is being recorded");
@@ -51,7 +51,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         send("/melos/record/format", OscType::String(format))?;
     }
     send("/melos/record", OscType::Int(i32::from(on)))?;
-    let begun = Instant::now();
+    let started = Instant::now();
     let now = loop {
         let now = args.melos.get("/status")?["recording"].take();
         let followed = if on { asked || now["attempts"] != *attempts } else { now["on"] == false };
@@ -59,11 +59,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         if followed && decided {
             break now;
         }
-        if begun.elapsed() > TIMEOUT {
+        if started.elapsed() > TIMEOUT {
             if let Some(trouble) = now["trouble"].as_str() {
                 bail!("{trouble}");
             }
-            bail!("the daemon answers over HTTP but does not react to OSC; check --osc");
+            bail!("the daemon responds over HTTP but does not react to OSC; check --osc");
         }
         std::thread::sleep(Duration::from_millis(50));
     };

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Seed of all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Re-render a recorded session or take from its control log, bit for bit
+    /// Render a recorded session or take again from its control log, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
     /// Also write the notes of piano, bass, pad and upper voice, with chords and tempo, as a Standard MIDI File

@@ -25,12 +25,12 @@ pub(crate) struct Args {
     /// MIDI system [default: JACK if the audio uses JACK, otherwise ALSA]
     #[arg(long, value_enum)]
     midi: Option<MidiHost>,
-    /// Address and port for OSC; any address but 127.0.0.1 lets the network steer without a password
+    /// Address and port for OSC; any address but 127.0.0.1 lets the network control Melos without a password
     #[arg(long, value_name = "ADDRESS:PORT")]
     osc: Option<SocketAddr>,
     /// Port, or address and port, for the page, status and OSCQuery; any address but 127.0.0.1 requires http.password
     /// in melos.toml
-    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place)]
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = endpoint)]
     http: Option<(Option<IpAddr>, u16)>,
     /// Preset to load [default: resume the last session]
     #[arg(long)]
@@ -93,11 +93,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Parses a port, or an address and a port.
-fn place(text: &str) -> Result<(Option<IpAddr>, u16), String> {
+fn endpoint(text: &str) -> Result<(Option<IpAddr>, u16), String> {
     if let Ok(port) = text.parse() {
         return Ok((None, port));
     }
-    let place: SocketAddr =
+    let endpoint: SocketAddr =
         text.parse().map_err(|_| "expected a port such as 9080, or an address and a port".to_owned())?;
-    Ok((Some(place.ip()), place.port()))
+    Ok((Some(endpoint.ip()), endpoint.port()))
 }

@@ -36,7 +36,7 @@ pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
     let param = parameter(&args.parameter).map_err(|hint| anyhow!(hint))?;
     let input = args.value.as_deref().map_or(melos::event::parameter::Input::Nothing, |word| param.input_of_word(word));
     let Some(value) = param.fit_within(input)? else { return Ok(()) };
-    steer(&args.melos, param, &value, args.next_bar)
+    apply(&args.melos, param, &value, args.next_bar)
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,11 +57,11 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
         "previous" => (Param::PresetPrevious, Value::Trigger),
         name => (Param::Preset, Value::Text(name.to_owned())),
     };
-    steer(&args.melos, param, &value, args.next_bar)
+    apply(&args.melos, param, &value, args.next_bar)
 }
 
-/// Sets a parameter and, where the result is visible at once, checks that it was applied.
-pub(super) fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+/// Sets a parameter and, if the result can be queried at once, checks that it was applied.
+pub(super) fn apply(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let id = param.spec().id;
     let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
     // A trigger accepts any argument but 0.
@@ -72,7 +72,7 @@ pub(super) fn steer(melos: &Client, param: Param, value: &Value, next_bar: bool)
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GetArgs {
-    /// Parameters to print; all if none is given
+    /// Parameters to print; all if omitted
     #[arg(value_parser = ids(), hide_possible_values = true, add = complete::parameters())]
     parameters: Vec<String>,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::client::Client;
 use super::complete;
-use super::set::steer;
+use super::set::apply;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,14 +30,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         (_, Ok(number)) => (Param::SetlistGo, Value::Number(f32::from(number))),
         (name, Err(_)) => (Param::Setlist, Value::Text(name.to_owned())),
     };
-    steer(&args.melos, param, &value, args.next_bar)
+    apply(&args.melos, param, &value, args.next_bar)
 }
 
 fn show(melos: &Client) -> anyhow::Result<()> {
     let lists = melos.get("/presets")?;
     let status = melos.get("/status")?;
     let chosen = status["parameters"]["setlist"].as_str().unwrap_or_default();
-    let place = status["parameters"]["setlist/go"].as_f64().unwrap_or_default() as usize;
+    let current = status["parameters"]["setlist/go"].as_f64().unwrap_or_default() as usize;
     let lists: Vec<&Json> = lists["setlists"].as_array().into_iter().flatten().collect();
     if lists.is_empty() {
         bail!("there are no setlists; see docs/presets.md for how to write one");
@@ -47,18 +47,18 @@ fn show(melos: &Client) -> anyhow::Result<()> {
         let id = list["id"].as_str().unwrap_or_default();
         writeln!(out, "{id}: {}", list["name"].as_str().unwrap_or_default())?;
         if id == chosen {
-            out.write_all(entries(list, place).as_bytes())?;
+            out.write_all(entries(list, current).as_bytes())?;
         }
     }
     Ok(())
 }
 
 /// The entries by number, with the current one marked.
-fn entries(list: &Json, place: usize) -> String {
+fn entries(list: &Json, current: usize) -> String {
     let entries = list["entries"].as_array().into_iter().flatten().enumerate();
     let text = |entry: &Json, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let line = |(index, entry): (usize, &Json)| {
-        let mark = if index + 1 == place { '>' } else { ' ' };
+        let mark = if index + 1 == current { '>' } else { ' ' };
         let named = format!("{} {}", text(entry, "kind"), text(entry, "name"));
         let note = text(entry, "note");
         format!("{mark} {:>3}  {named:<28} {note}", index + 1).trim_end().to_owned() + "\n"

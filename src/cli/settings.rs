@@ -22,7 +22,7 @@ pub(crate) struct StartArgs {
     /// Tonic, such as A or Eb
     #[arg(long)]
     key: Option<String>,
-    /// Fix the tempo, in beats per minute
+    /// Fixed tempo, in beats per minute
     #[arg(long)]
     tempo: Option<f64>,
     /// Play the network alone
@@ -31,13 +31,13 @@ pub(crate) struct StartArgs {
     /// Play the harmony voices alone
     #[arg(long)]
     no_network: bool,
-    /// Any other parameter, such as reverb=0.4; may be repeated
+    /// Set any other parameter, such as reverb=0.4; may be repeated
     #[arg(long = "set", value_name = "PARAMETER=VALUE")]
     set: Vec<String>,
 }
 
 impl StartArgs {
-    /// The given values, in the order they apply.
+    /// The values given, in the order in which they apply.
     pub(crate) fn values(&self) -> anyhow::Result<Vec<(Param, Value)>> {
         let mut values = Vec::new();
         let mut set = |param: Param, input: Input<'_>| -> anyhow::Result<()> {
@@ -83,7 +83,7 @@ impl StartArgs {
     }
 }
 
-/// Parses the eight weights of `calm` or `calm=0.7,sad=0.3`; omitted emotions weigh 0.
+/// Parses `calm` or `calm=0.7,sad=0.3` into eight weights; omitted emotions have weight 0.
 fn blend(text: &str) -> anyhow::Result<Vec<(Param, f64)>> {
     let mut weights = [0.0; Emotion::COUNT];
     for part in text.split(',') {

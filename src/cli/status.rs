@@ -11,10 +11,10 @@ use super::client::Client;
 use super::list::duration;
 
 /// Exit status when no music is audible.
-const UNWELL: u8 = 2;
+const UNHEALTHY: u8 = 2;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exits with 0 when music is audible, 2 when it is not, 1 when no daemon answers.")]
+#[command(after_help = "Exits with 0 if music is audible, 2 if it is not, 1 if no daemon responds.")]
 pub(crate) struct Args {
     /// Print everything as JSON
     #[arg(long, conflicts_with = "watch")]
@@ -39,14 +39,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             writeln!(out, "{}", describe(&status))?;
         }
         if !args.watch {
-            return Ok(if is_well(&status) { ExitCode::SUCCESS } else { ExitCode::from(UNWELL) });
+            return Ok(if is_healthy(&status) { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) });
         }
         out.flush()?;
         std::thread::sleep(Duration::from_secs(1));
     }
 }
 
-fn is_well(status: &Json) -> bool {
+fn is_healthy(status: &Json) -> bool {
     matches!(status["state"].as_str(), Some("playing" | "silent"))
 }
 
@@ -72,7 +72,7 @@ fn describe(status: &Json) -> String {
     };
     let block = match number(&status["block_ms"]) {
         0.0 => String::new(),
-        block => format!(", {block:.1} ms a block"),
+        block => format!(", {block:.1} ms blocks"),
     };
     let show = show(&status["show"]);
     let losses: Vec<_> = Loss::ALL
@@ -83,7 +83,7 @@ fn describe(status: &Json) -> String {
         .collect();
     let troubles = status["troubles"].as_object().into_iter().flatten();
     let troubles: String = troubles.map(|(part, trouble)| format!("\nTrouble  {part}: {}", text(trouble))).collect();
-    let lost = if losses.is_empty() { "nothing since start".to_owned() } else { losses.join(", ") };
+    let lost = if losses.is_empty() { "nothing since startup".to_owned() } else { losses.join(", ") };
     format!(
         "{state}\n\
          Music    {}, {:.0} bpm{source}{preset}\n\
@@ -105,7 +105,7 @@ fn show(show: &Json) -> String {
     let text = |key: &str| show[key].as_str();
     if let (Some(next), _) | (None, Some(next)) = (text("next_entry"), text("entry")) {
         let now = text("entry").map_or_else(String::new, |entry| format!("{entry}, "));
-        let next = if text("next_entry").is_some() { format!("next {next}") } else { "the last".to_owned() };
+        let next = if text("next_entry").is_some() { format!("next {next}") } else { "the last entry".to_owned() };
         lines += &format!("\nSetlist  {now}{next}");
     }
     if let Some(left) = show["timer_seconds_left"].as_f64() {
@@ -142,8 +142,8 @@ mod tests {
              Setlist  preset slow-dawn, next scene verse\nTimer    fades out in 1 min 1 s\nHours    open until Sat 18:00\n\
              Trouble  state: the disk is full"
         );
-        assert!(is_well(&status));
+        assert!(is_healthy(&status));
         status["state"] = json!("no-device");
-        assert!(!is_well(&status) && describe(&status).starts_with("Melos is playing, but"));
+        assert!(!is_healthy(&status) && describe(&status).starts_with("Melos is playing, but"));
     }
 }

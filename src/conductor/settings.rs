@@ -46,7 +46,7 @@ impl Settings {
                 self.set_affect(Affect { arousal: *arousal, ..self.mood.affect() });
             }
             // An external source keeps control of the tempo.
-            (Param::Tempo, _) if self.tempo_source().is_outside() => {}
+            (Param::Tempo, _) if self.tempo_source().is_external() => {}
             (Param::Tempo, _) => {
                 self.set_tempo_source(TempoSource::Pinned);
                 self.values[param as usize] = value.clone();
@@ -208,7 +208,7 @@ impl Settings {
         let mut mixed = self.clone();
         let nearer = if t < 0.5 { a } else { b };
         let keeps_tempo =
-            |param| self.tempo_source().is_outside() && matches!(param, Param::Tempo | Param::TempoSource);
+            |param| self.tempo_source().is_external() && matches!(param, Param::Tempo | Param::TempoSource);
         for param in Param::all().filter(|param| param.policy().scene && !keeps_tempo(*param)) {
             let at = param as usize;
             mixed.values[at] = match (&a.values[at], &b.values[at]) {

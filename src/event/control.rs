@@ -11,10 +11,10 @@ use super::parameter::{Param, Value};
 pub enum ControlEvent {
     /// Sets a parameter.
     Set(Param, Value),
-    /// Sets a parameter at the next bar line; of several values for one parameter, the newest wins.
+    /// Sets a parameter at the next bar line; the newest of several values for one parameter wins.
     NextBar(Param, Value),
-    /// Makes the numbers and the mood set next, at the same moment, morph to their values over this many seconds; used
-    /// when loading presets.
+    /// Makes the numbers and the mood that follow at the same frame morph to their values over this many seconds; used
+    /// when a preset is loaded.
     Morph(f32),
     /// Defines one parameter value of a stored scene; restores scenes of earlier performances.
     SceneValue {
@@ -35,13 +35,13 @@ pub enum ControlEvent {
     Beat {
         /// Quarter notes since the clock's start.
         beat: f64,
-        /// Frame on the performance's time line at which that beat falls; may be slightly in the past.
+        /// Frame on the timeline on which that beat falls; may be slightly in the past.
         at: u64,
     },
 }
 
 impl ControlEvent {
-    /// The text to which it sets a parameter, now or at the next bar line.
+    /// The text to which the event sets `param`, now or at the next bar line, if it does.
     #[must_use]
     pub fn text_for(&self, param: Param) -> Option<&str> {
         match self {
@@ -56,7 +56,7 @@ impl ControlEvent {
 pub struct Incoming {
     /// What should happen.
     pub event: ControlEvent,
-    /// When; `None` or a time in the past means at once.
+    /// When it takes effect; `None` or a time in the past means at once.
     pub due: Option<Instant>,
     /// Who sent it.
     pub source: Source,

@@ -1,4 +1,4 @@
-//! Data that crosses the boundary of the audio thread, and the report of how a plan change was performed.
+//! Data passed to and from the audio thread, and the report of how a plan change was carried out.
 
 use super::parameter::Param;
 use crate::mel::HOP;
@@ -7,9 +7,9 @@ use crate::music::theory::Voice;
 /// One hop of the network's audio: frames `index * HOP` up to the first of the next hop, mono, full scale ±1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hop {
-    /// Position on the time line, in hops.
+    /// Position on the timeline, in hops.
     pub index: u64,
-    /// The future it belongs to; increases with every re-plan.
+    /// The epoch it belongs to; increases with every splice.
     pub epoch: u32,
     /// The samples.
     pub samples: [f32; HOP],
@@ -38,8 +38,8 @@ pub enum EngineCommand {
         /// MIDI note number.
         note: u8,
     },
-    /// Sets the position of the phrase between its softest (0) and loudest (1) point; [`Param::Dynamics`] scales the
-    /// effect.
+    /// Sets the loudness within the phrase, from its softest (0) to its loudest point (1); [`Param::Dynamics`] scales
+    /// the effect.
     Expression(f32),
     /// Cuts every sound within 10 ms, clears the reverb, and fades back in.
     Panic,
@@ -48,7 +48,7 @@ pub enum EngineCommand {
 /// A command and the frame at which it takes effect.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimedCommand {
-    /// Position on the time line.
+    /// Position on the timeline.
     pub frame: u64,
     /// The command.
     pub command: EngineCommand,
@@ -59,8 +59,8 @@ pub struct TimedCommand {
 pub struct QueuedCommand {
     /// Its number, counted from the start of the performance.
     pub number: u64,
-    /// The frame at which it takes effect. In the queue of timed commands, frames never decrease, and one already played
-    /// means at once and is counted as late. In the queue of immediate commands, it makes no difference.
+    /// The frame at which it takes effect; ignored in the queue of immediate commands. In the queue of timed commands,
+    /// frames never decrease, and a command whose frame has been played takes effect at once and counts as late.
     pub frame: u64,
     /// The command.
     pub command: EngineCommand,
@@ -92,7 +92,7 @@ pub enum EngineEvent {
         /// Number of frames bridged.
         bridged: u64,
     },
-    /// A re-planned future came too late: its first hop had already begun to play. All its hops are ignored.
+    /// A new future came too late: its first hop was already being played. All its hops are ignored.
     EpochRejected {
         /// Its epoch.
         epoch: u32,
@@ -111,15 +111,15 @@ pub enum EngineEvent {
     },
 }
 
-/// How a plan change was performed.
+/// How a plan change was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Performed {
     /// Frame from which the new music is heard.
     pub heard: u64,
     /// Frame from which it was replanned.
     pub from: u64,
-    /// Frame up to which the old music had been planned when the generator rewound; `None` when it reached beyond the
-    /// crossfade and so makes no difference.
+    /// Frame up to which the old future had been generated at the rollback; `None` if it reached beyond the
+    /// crossfade, so that it makes no difference.
     pub known: Option<u64>,
 }
 
@@ -134,7 +134,7 @@ impl Performed {
     }
 }
 
-/// Commands and hops cross the thread boundary by copy, so nothing they carry can be freed on the audio thread.
+/// Commands and hops cross the thread boundary by copy, so that nothing is ever freed on the audio thread.
 const _: () = {
     const fn crosses<T: Copy + Send + 'static>() {}
     crosses::<QueuedCommand>();

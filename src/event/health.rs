@@ -1,8 +1,8 @@
 //! Counters of everything that can be lost or late, in one table that `melos status`, `/melos/health` and the log
 //! report in full.
 //!
-//! A counter is a row of the table and there is no other way to count, so every counter is reported. Counting is one
-//! atomic addition and may be done anywhere, even in the audio callback.
+//! Every counter is a row of this table, so none can go unreported. Counting is one atomic addition, allowed on any
+//! thread, including the audio callback.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ macro_rules! losses {
                 match self { $(Self::$loss => $unit,)* }
             }
 
-            /// What happened to it; completes a sentence that starts with a number of units.
+            /// What happened to the units; completes a sentence that starts with their number.
             #[must_use]
             pub const fn happened(self) -> &'static str {
                 match self { $(Self::$loss => $happened,)* }
@@ -51,10 +51,10 @@ macro_rules! losses {
 
 // Add new rows at the end: they are the arguments of `/melos/health`, in this order.
 losses! {
-    Xruns "xruns", "xrun" "in the audio system", "The audio system did not get a block in time, which clicks";
+    Xruns "xruns", "xrun" "in the audio system", "A block did not reach the audio system in time, which is heard as a click";
     Starvations "starvations", "time" "the generator was late", "The generator was late; its last sound was sustained under the harmony";
     Splices "late_splices", "change" "of mood or harmony came late", "A change of mood or harmony took effect later than planned";
-    Commands "late_commands", "engine command" "came late", "A command reached the engine after its time and took effect at once";
+    Commands "late_commands", "engine command" "came late", "A command reached the engine after its frame and took effect at once";
     CommandsLost "lost_commands", "engine command" "lost", "The engine's queue was full; a note or a level change is missing";
     Devices "device_losses", "time" "the audio device was lost", "The audio device disappeared; the music continued silently until it returned";
     Latents "generator_failures", "latent" "failed", "The networks produced no audio for one latent (about 85 ms)";
@@ -63,23 +63,23 @@ losses! {
     Tap "unrecorded_frames", "frame" "not recorded", "The recorder did not keep up; takes and listeners are missing these frames";
     Takes "failed_takes", "recording" "ended early", "A recording could not be started or continued; what was written is kept";
     Listeners "cut_listeners", "listener" "cut off", "A listener on the page did not keep up";
-    EngineEvents "engine_events", "report" "of the engine lost", "The engine's report queue was full; the log is missing a line";
-    GeneratorEvents "generator_events", "report" "of the generator lost", "The generator's report queue was full; the log is missing a line";
+    EngineEvents "engine_events", "engine report" "lost", "The engine's report queue was full; the log is missing a line";
+    GeneratorEvents "generator_events", "generator report" "lost", "The generator's report queue was full; the log is missing a line";
     Events "refused_events", "event" "refused", "The control event queue was full";
-    Scheduled "lost_scheduled", "scheduled event" "lost", "The schedule for later events was full";
+    Scheduled "lost_scheduled", "scheduled event" "lost", "The queue of scheduled events was full";
     OscRefused "osc_refused", "OSC message" "refused", "An OSC message was malformed, or its address or value was invalid";
     OscLate "osc_late", "OSC bundle" "came late", "An OSC bundle arrived after its time tag and was applied at once";
-    OscUnsent "osc_unsent", "OSC message" "not sent", "A message to a listener could not be sent";
+    OscUnsent "osc_unsent", "OSC message" "not sent", "A message could not be sent to a client";
     MidiIn "midi_in_lost", "MIDI message" "not read", "The MIDI input queue was full";
-    MidiOut "midi_out_lost", "MIDI message" "not sent", "MIDI out did not accept a message for an instrument";
+    MidiOut "midi_out_lost", "MIDI message" "not sent", "The MIDI output did not accept a message";
     MidiFeedback "midi_feedback_lost", "MIDI message" "not sent to a controller", "A controller did not accept a message for its motors or lights";
-    Panics "panics", "part" "of the daemon panicked", "A bug ended a part the music does not depend on; the part restarted or was given up, and the log says which";
+    Panics "panics", "part" "of the daemon panicked", "A bug stopped an optional part; it restarted or was given up, and the log says which";
 }
 
 /// A count for each [`Loss`], in the order of the table.
 pub type Counts = [u64; Loss::ALL.len()];
 
-/// The counters, shared by everything that can lose something. They only grow.
+/// The counters, shared by everything that can lose something. They only increase.
 #[derive(Debug)]
 pub struct Losses([AtomicU64; Loss::ALL.len()]);
 

@@ -20,9 +20,9 @@ const LEARN_CAPACITY: usize = 16;
 
 /// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
-/// A flood on one fader takes one slot, because a pending value of the same parameter is replaced. Triggers, texts and
-/// events scheduled for later are never replaced. While there is room, neither is a value that a later request depends
-/// on: a scene stores the values that were sent before the request, and a mood glides with the time set before it.
+/// A flood from one fader occupies one slot, because each value replaces a pending one of the same parameter. Triggers,
+/// texts and scheduled events are never replaced. While there is room, neither is a value that a later request depends
+/// on: a scene stores the values that were sent before the request, and a mood uses the glide time set before it.
 /// Control threads hold its lock only briefly; not for the audio callback.
 #[derive(Debug)]
 pub struct Inbox {
@@ -74,7 +74,7 @@ impl Inbox {
         fits
     }
 
-    /// Queues a MIDI learn request; `from` gets the answer over UDP. When there are too many, the oldest is dropped.
+    /// Queues a MIDI learn request; the reply is sent to `from` over UDP. If the queue is full, the oldest is dropped.
     pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
         let mut waiting = self.lock();
         let learn = &mut waiting.learn;
@@ -87,7 +87,7 @@ impl Inbox {
         self.wake.ring();
     }
 
-    /// Takes the oldest MIDI learn request, with the address for its answer.
+    /// Removes the oldest MIDI learn request and returns it with the address for the reply.
     pub fn take_learn(&self) -> Option<(LearnRequest, Option<SocketAddr>)> {
         self.lock().learn.pop_front()
     }
@@ -105,7 +105,7 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // A source that panics while pushing leaves the queue intact.
+        // The queue stays intact if a source panics while pushing.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,8 +139,8 @@ impl Waiting {
     }
 }
 
-/// Whether several such events can be pending. Of the others, at most one per parameter is pending, so there is
-/// always room.
+/// Whether more than one such event can be pending. Of all others, at most one per parameter is pending, so that there
+/// is always room.
 fn accumulates(incoming: &Incoming) -> bool {
     let each_counts = match &incoming.event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) if param.each_request_counts() => true,

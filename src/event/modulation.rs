@@ -43,12 +43,12 @@ pub enum Period {
 }
 
 impl Shape {
-    /// Every shape that needs no input, with its name.
+    /// Every shape that does not follow an input, with its name.
     pub const FREE: [(&'static str, Self); 4] =
         [("sine", Self::Sine), ("triangle", Self::Triangle), ("ramp", Self::Ramp), ("walk", Self::Walk)];
 
-    /// The waveform's value, −1..=1, a number of periods after its start; 0 for a walk and an input, which do not
-    /// depend on time alone.
+    /// The waveform's value, −1..=1, after a number of periods; 0 for a walk and an input, which do not depend on time
+    /// alone.
     #[must_use]
     pub fn at(self, periods: f64) -> f64 {
         let share = periods.rem_euclid(1.0);

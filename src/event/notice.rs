@@ -71,7 +71,7 @@ pub enum Notice {
     Mood(Mood),
     /// Health of the instrument.
     Health(Health),
-    /// A part that the music does not depend on failed.
+    /// An optional part failed.
     Trouble {
         /// The part.
         part: Part,
@@ -116,12 +116,12 @@ pub struct Revisions {
     pub pieces: u32,
 }
 
-/// Health of the instrument; counters only grow.
+/// Health of the instrument; counters only increase.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Health {
     /// One word: `playing`, `starved`, `no-device`, …
     pub state: String,
-    /// Generator seconds per second of audio; above 1 it cannot keep up.
+    /// Generator time in seconds per second of audio; above 1, the generator cannot keep up.
     pub load: f32,
     /// Losses so far.
     pub losses: Counts,

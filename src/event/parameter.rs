@@ -1,8 +1,8 @@
 //! The table of all parameters: their values, units, descriptions and policies.
 //!
 //! OSC addresses, MIDI mapping targets, preset keys, scenes, the saved state, `melos check` and `docs/parameters.md`
-//! are all derived from it. [`Param::fit`] makes each [`Value`] once, where it enters; from there on values are
-//! trusted.
+//! are all derived from it. [`Param::fit`] validates each [`Value`] once, where it enters the program; from there on,
+//! it is trusted.
 
 mod codec;
 mod leader;
@@ -131,9 +131,9 @@ parameters! {
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion calls for";
     Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) register than the emotion calls for";
     Piano "piano" number(0.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Which piano the network plays: 0 is the concert grand, 1 the other piano, and values between blend the two";
-    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a clock, Link or JACK leads";
+    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a MIDI clock, Link or the JACK transport leads";
     TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_SOURCE, "Tempo source: the mood, a fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
-    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_ALIAS, "Short form of tempo/source: on is mood, off is pinned";
+    TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_ALIAS, "Shorthand for tempo/source: on is mood, off is pinned";
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
     Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto lets the emotion choose";
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";
@@ -163,8 +163,8 @@ parameters! {
     Input3 "input/3" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
     Input4 "input/4" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
     Play "play" ON, "", 0.0 ms, MOMENT, "Fades the music in (on) or out (off)";
-    PlayFade "play/fade" number(0.0, 600.0, 0.0), "s", 0.0 ms, SESSION_TIMING, "Duration of the fades of play; 0 uses the default";
-    Timer "timer" number(0.0, 86_400.0, 0.0), "s", 0.0 ms, STEER, "Fades the music out after this time, over play/fade; 0 cancels";
+    PlayFade "play/fade" number(0.0, 600.0, 0.0), "s", 0.0 ms, SESSION_TIMING, "Duration of the fade when play is switched; 0 uses the default";
+    Timer "timer" number(0.0, 86_400.0, 0.0), "s", 0.0 ms, STEER, "Fades the music out after this time, with the duration set by play/fade; 0 cancels";
     Hold "hold" OFF, "", 0.0 ms, MOMENT, "Freezes the current sound; the music continues underneath";
     Panic "panic" Kind::Trigger, "", 0.0 ms, PANIC, "Cuts all sound at once, then fades back in";
     Preset "preset" Kind::Text { default: "" }, "", 0.0 ms, PRESET, "Loads a preset by its file name without .toml";
@@ -173,7 +173,7 @@ parameters! {
     Setlist "setlist" Kind::Text { default: "" }, "", 0.0 ms, SELECT, "Selects a setlist by its file name without .toml; setlist/next starts it";
     SetlistNext "setlist/next" Kind::Trigger, "", 0.0 ms, ACT, "Goes to the next entry of the setlist";
     SetlistPrevious "setlist/previous" Kind::Trigger, "", 0.0 ms, ACT, "Goes to the previous entry of the setlist";
-    SetlistGo "setlist/go" number(0.0, 256.0, 0.0), "", 0.0 ms, SELECT, "Goes to an entry of the setlist by its number, from 1; when read, the entry that plays";
+    SetlistGo "setlist/go" number(0.0, 256.0, 0.0), "", 0.0 ms, SELECT, "Goes to an entry of the setlist by its number, from 1; when queried, the current entry";
     SceneStore "scene/store" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Stores the current state as a named scene";
     Scene "scene" Kind::Text { default: "" }, "", 0.0 ms, RECALL, "Recalls a scene, morphing over scene/morph or scene/morph/bars";
     SceneMorph "scene/morph" number(0.0, 120.0, 0.0), "s", 0.0 ms, OPTION, "Duration of the morph to a recalled scene; 0 switches at once";
@@ -201,7 +201,7 @@ impl Param {
         TABLE.iter().find(|spec| spec.id == id).map(|spec| spec.param)
     }
 
-    /// The number of the network's steering that it sets, if any.
+    /// The dial of the network that it sets, if any.
     #[must_use]
     pub const fn dial(self) -> Option<Dial> {
         match self {

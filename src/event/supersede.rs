@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// Removes the pending items that a new one replaces, sparing everything up to the last item with which the new one
-/// must keep its order.
+/// Removes the pending items that a new one replaces, except those up to the last item that must stay in order with
+/// the new one.
 pub(crate) fn supersede<T>(
     pending: &mut VecDeque<T>,
     keeps_order: impl FnMut(&T) -> bool,

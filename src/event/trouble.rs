@@ -1,4 +1,4 @@
-//! Current failures of parts that the music does not depend on, in words.
+//! Current failures of optional parts, in words.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Wakes a thread that sleeps until input arrives; clones wake the same thread. It carries no data: that waits in the
-/// source's own bounded queue.
+/// Wakes a thread that sleeps until input arrives; clones wake the same thread. It carries no data, which each source
+/// keeps in a bounded queue of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Wake(Arc<Bell>);
 
@@ -32,7 +32,7 @@ impl Wake {
     pub fn wait(&self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         self.0.sleeper.get_or_init(thread::current);
-        // Parking may end spuriously.
+        // `park` may return spuriously.
         while !self.0.rung.swap(false, AcqRel) {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {

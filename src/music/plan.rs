@@ -200,8 +200,8 @@ impl Plan {
     /// Returns the earlier phrase that returns in the latent that starts at `frame`.
     #[must_use]
     pub fn earlier(&self, frame: u64) -> Option<Earlier> {
-        let begun = self.returns.partition_point(|returning| returning.frame <= frame + HALF_LATENT);
-        self.returns[..begun].last().and_then(|returning| returning.earlier)
+        let started = self.returns.partition_point(|returning| returning.frame <= frame + HALF_LATENT);
+        self.returns[..started].last().and_then(|returning| returning.earlier)
     }
 
     /// Returns the chord at a frame.

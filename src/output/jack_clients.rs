@@ -65,10 +65,10 @@ pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
 
 /// Whether another client's server is calling back.
 fn is_alive(calls: &AtomicU64) -> bool {
-    let (before, begun) = (calls.load(Relaxed), Instant::now());
+    let (before, started) = (calls.load(Relaxed), Instant::now());
     let patience = if before == 0 { FIRST_TIMEOUT } else { STALL_TIMEOUT };
     while calls.load(Relaxed) == before {
-        if begun.elapsed() > patience {
+        if started.elapsed() > patience {
             return false;
         }
         thread::sleep(POLL_INTERVAL);

@@ -107,7 +107,7 @@ pub struct Take {
 pub struct Recorded {
     /// Its first file.
     pub path: PathBuf,
-    /// Its range of frames on the time line.
+    /// Its range of frames on the timeline.
     pub frames: Range<u64>,
     /// Missing frames within it, because the recorder did not keep up for seconds; they are silent.
     pub gaps: Vec<Range<u64>>,

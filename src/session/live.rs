@@ -60,13 +60,13 @@ use takes::Takes;
 
 /// Frames to generate before the audio starts.
 const PRIMED: u64 = 24_000;
-/// Time limit for that.
+/// Time limit for generating [`PRIMED`] frames.
 const PRIMING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Parameter values in the order they apply.
 type Settings = Vec<(Param, Value)>;
 
-/// How to start.
+/// How to start a performance.
 #[allow(missing_debug_implementations, reason = "it holds a closure")]
 pub struct Options {
     /// The configuration's source.
@@ -103,13 +103,13 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     supervision::notify_ready();
     let end = tasks.block_on(async {
         tokio::select! {
-            () = signals.wait_for_stop(&reloads) => End::Asked,
+            () = signals.wait_for_stop(&reloads) => End::Requested,
             thread = threads::first_panic() => End::Crashed(thread),
             _ = stage_ended => End::Failed,
         }
     });
     let outcome = match end {
-        End::Asked => {
+        End::Requested => {
             tracing::info!("fading out");
             supervision::notify_stopping();
             stop.store(true, Relaxed);
@@ -125,8 +125,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 /// Why the performance ended.
 enum End {
-    /// On request.
-    Asked,
+    /// By a signal.
+    Requested,
     /// It cannot continue.
     Failed,
     /// A thread panicked.
@@ -141,9 +141,9 @@ fn outcome(stage: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 /// A performance ready to start.
 struct Ready {
     stage: Stage,
-    /// Requests reading the files again.
+    /// Request that the files be read again.
     reloads: [SyncSender<Changed>; 2],
-    /// Announces the services while it lives.
+    /// Announces the services until dropped.
     _discovery: Option<Discovery>,
 }
 
@@ -188,7 +188,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let (reload, news) = files.watch(&places)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
 
-    // The playhead moves from here on; the conductor's head start must last until the performance thread runs.
+    // The playhead moves from here on, so the conductor's head start must last until the performance thread runs.
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
     if output.status().is_null() {
         takes.record_first_minute(&page);
@@ -208,7 +208,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     Ok(Ready { stage, reloads: [reload, reload_model], _discovery: discovery })
 }
 
-/// Locks the state folder for this daemon. A folder that cannot be locked does not prevent playing; one in use does.
+/// Locks the state folder for this daemon. A failure to lock does not prevent playing, but a folder in use does.
 fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
     match FolderLock::take(state) {
         Ok(lock) => Ok(Some(lock)),
@@ -220,7 +220,7 @@ fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockErr
     }
 }
 
-/// Loads the saved state and keeps it up to date; the lock file names this daemon's addresses.
+/// Loads the saved state and starts saving changes; the lock file names this daemon's addresses.
 fn open_state(
     folder: &Path,
     mut lock: Option<FolderLock>,
@@ -258,9 +258,9 @@ fn place(state: &Path, config: &RecordingsConfig) -> Place {
 }
 
 fn wait_until_primed(worker: &WorkerStatus) -> anyhow::Result<()> {
-    let begun = Instant::now();
+    let started = Instant::now();
     while worker.covered() < PRIMED {
-        if begun.elapsed() > PRIMING_TIMEOUT {
+        if started.elapsed() > PRIMING_TIMEOUT {
             bail!("the networks produced no audio within {} s", PRIMING_TIMEOUT.as_secs());
         }
         std::thread::sleep(Duration::from_millis(2));

@@ -25,19 +25,19 @@
 //! Each line starts with the horizon frame at which the event was applied. Numbers are written so that they read back
 //! to the same bits.
 //!
-//! `splice` records a plan change that came late in the live session: the frame it was planned for, the frame from
-//! which it was heard, the frame from which the music was planned anew, and the frame up to which the old music had
-//! been planned. `never` means that a newer change superseded it. `resume` records that the generator skipped music.
-//! `reconciled` records a range of commands, counted from the start, that the engine did not accept, and that it was
-//! resynchronized with the conductor here. `executed` records that the engine executed a range of commands at
-//! another frame than the one they were sent for: the second frame instead of the first. Immediate commands take effect
-//! earlier than the horizon, and late ones later. With these, a rendering has the same hops and commands as the live
-//! performance. The log does not record when hops reached the engine: while it starves, the recording differs from the
-//! rendering; starvations are counted, and the daemon logs each with its frames.
+//! `splice` records a plan change that was late in the live session: the frame it was planned for, the frame from which
+//! it was heard, the frame from which music was generated under the new plan, and the frame up to which music had been
+//! generated under the old one. `never` means that a newer change superseded it. `resume` records that the generator
+//! skipped music. `reconciled` records a range of commands, counted from the start, that the engine did not accept; at
+//! this line's frame, it was resynchronized with the conductor. `executed` records that the engine executed a range of
+//! commands at the second frame given, not at the first, for which they were sent: immediate commands take effect
+//! earlier than the horizon, late ones later. With these entries, a render has the same hops and commands as the live
+//! performance. The log does not record when hops reached the engine, so a recording differs from the render during
+//! starvation; starvations are counted, and the daemon logs the frames of each.
 //!
-//! A log beside a recording is that of the whole session up to the recording's end; its header gives the frames of the
-//! recording (`take`: the first, and the first after the last), and only those are rendered. `gap` gives frames within
-//! it for which the recorder did not keep up, so that the recording has silence where the render has music.
+//! A log saved beside a recording covers the whole session up to the recording's end; its header gives the frames of
+//! the recording (`take`: the first, and the first after the last), and only those are rendered. `gap` gives frames
+//! that the recorder lost, so that the recording has silence where the render has music.
 
 mod line;
 
@@ -75,11 +75,11 @@ pub struct Header {
 pub enum Entry {
     /// An event was applied.
     Event(ControlEvent),
-    /// A splice was not performed at the frame it was planned for.
+    /// A splice was not carried out at the frame it was planned for.
     Splice {
         /// Frame it was planned for.
         planned: u64,
-        /// How it was performed instead; `None` if a newer plan superseded it.
+        /// How it was carried out instead; `None` if a newer plan superseded it.
         performed: Option<Performed>,
     },
     /// The generator was late: frames are missing, and its music continued after them.
@@ -96,7 +96,7 @@ pub enum Entry {
         /// The commands it missed, counted from the start of the performance.
         lost: Range<u64>,
     },
-    /// The engine executed commands at another frame than the one they were sent for.
+    /// The engine executed commands at a frame other than the one they were sent for.
     Executed {
         /// The commands, counted from the start of the performance.
         commands: Range<u64>,
@@ -132,7 +132,7 @@ pub enum LogError {
         number: usize,
         /// The text.
         text: String,
-        /// What would be right.
+        /// What was expected.
         hint: String,
     },
 }
@@ -164,7 +164,7 @@ impl LogText {
         let _ = writeln!(self.0, "{frame} {}", line::entry(entry));
     }
 
-    /// Takes the lines added since the last call.
+    /// Removes and returns the lines added since the last call.
     #[must_use]
     pub fn take(&mut self) -> String {
         std::mem::take(&mut self.0)
@@ -192,7 +192,7 @@ pub fn copy_for_take(
 }
 
 impl ControlLog {
-    /// The frames to render: those of the take, else everything up to the last entry.
+    /// The frames to render: those of the take, otherwise everything up to the last entry.
     #[must_use]
     pub fn frames(&self) -> Range<u64> {
         self.header.take.clone().unwrap_or(0..self.entries.last().map_or(0, |(frame, _)| *frame))
@@ -213,7 +213,7 @@ impl ControlLog {
                 let hint = format!("a line must be shorter than {MAX_LINE} bytes");
                 return Err(LogError::Line { number: index + 1, text: text.chars().take(60).collect(), hint });
             }
-            // Half a line may parse as a valid line with a different number, so it does not count.
+            // A truncated line may parse as a valid line with a different number, so it is ignored.
             let Some(whole) = text.strip_suffix('\n') else { break };
             log.read_line(index, whole, &mut last_frame).map_err(|hint| LogError::Line {
                 number: index + 1,
@@ -238,7 +238,7 @@ impl ControlLog {
         match word {
             "version" => {
                 self.header.version = unquoted(rest)?;
-                // Phrases did not return yet in version 0.1; a log sounds as it did.
+                // Version 0.1 had no recall of phrases; its logs must sound as they did then.
                 if self.header.version.starts_with("0.1.") {
                     self.header.settings.push((Param::Recall, Value::Number(0.0)));
                 }

@@ -24,7 +24,7 @@ use crate::units::SAMPLE_RATE;
 const PIANO: u4 = u4::new(3);
 /// Ticks per quarter note.
 const TICKS: u16 = 480;
-/// Maximum of a tempo event: 24 bits of microseconds per quarter note.
+/// Maximum value of a tempo event: 24 bits, in microseconds per quarter note.
 const SLOWEST: u32 = 0x00FF_FFFF;
 
 /// Collects the notes played between two frames.
@@ -52,7 +52,7 @@ struct Note {
 }
 
 impl MidiFile {
-    /// An empty collection for the frames of a performance; frame `frames.start` is tick 0.
+    /// Creates an empty file for the given frames of a performance; frame `frames.start` is tick 0.
     #[must_use]
     pub fn new(frames: Range<u64>) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl MidiFile {
         }
     }
 
-    /// Adds the notes of a latent, replacing those generated earlier from its start on; call in order.
+    /// Adds the notes of a latent, replacing notes added earlier from its first frame on; call in order.
     pub(super) fn hear(&mut self, heard: &Heard) {
         self.piano.hear(heard);
     }
@@ -226,7 +226,7 @@ impl Grid {
         first + (share * f64::from(last - first)).round() as u32
     }
 
-    /// The tempo from each point on, in microseconds per quarter note, where it changes.
+    /// The points at which the tempo changes, with the new tempo in microseconds per quarter note.
     fn tempi(&self) -> impl Iterator<Item = (u32, u24)> {
         let mut before = None;
         self.points.windows(2).filter_map(move |pair| {

@@ -16,10 +16,10 @@ use crate::music::plan::Plan;
 use crate::session::log::{ControlLog, Entry};
 use crate::session::midi_file::MidiFile;
 
-/// Maximum frames processed at a time: less than the conductor's splice lead, so that a change never affects what the
-/// engine already has.
+/// Maximum frames processed at a time: fewer than the conductor's splice lead, so that a change never affects hops that
+/// the engine already has.
 const CHUNK: u64 = 1024;
-/// Maximum frames by which a command may have been executed before the horizon: more than any block.
+/// Maximum number of frames by which a command may have been executed ahead of the horizon: more than any block.
 const MAX_AHEAD: u64 = 32_768;
 
 /// A performance without a device.
@@ -34,7 +34,7 @@ pub struct Offline {
     notes: Option<MidiFile>,
     handover: Handover,
     supply: Supply,
-    /// Frames rendered so far, and frames by which the conductor is ahead of them.
+    /// Frames rendered so far, and the number of frames by which the conductor is ahead of them.
     rendered: u64,
     ahead: u64,
     /// Commands that never reached the engine in the live session, counted from the first; in order.
@@ -43,18 +43,18 @@ pub struct Offline {
     /// Events still to come, in order.
     entries: std::vec::IntoIter<(u64, Entry)>,
     next_entry: Option<(u64, Entry)>,
-    /// Splices that were late in the live session, by the frame they were planned for: how they were performed, or
-    /// never.
+    /// Splices that were late in the live session, by the frame they were planned for, and how each was carried out;
+    /// `None` if it never was.
     late: BTreeMap<u64, Option<Performed>>,
-    /// Where the generator was late in the live session: splices processed, first missing frame, frame at which it
-    /// continued; in order.
+    /// Where the generator was late in the live session: number of splices processed, first missing frame, and the
+    /// frame at which it resumed; in order.
     gaps: VecDeque<(u64, u64, u64)>,
     /// Number of splices processed so far.
     splices: u64,
 }
 
 impl Offline {
-    /// Creates a performance at its first frame, to be played according to the log.
+    /// Creates a performance at its first frame, to be rendered from the log.
     #[must_use]
     pub fn new(log: ControlLog, generator: Generator) -> Self {
         let (engine_ports, ends) = ports();
@@ -107,7 +107,7 @@ impl Offline {
     /// Renders the next `out.len() / 2` frames, interleaved stereo.
     ///
     /// # Errors
-    /// When the network fails; the performance cannot continue then.
+    /// When a network fails; the performance cannot continue.
     pub fn render(&mut self, out: &mut [f32]) -> Result<(), GeneratorError> {
         for chunk in out.chunks_mut(2 * CHUNK as usize) {
             self.rendered += chunk.len() as u64 / 2;
@@ -209,19 +209,19 @@ impl Offline {
     }
 }
 
-/// Commands on their way to the engine.
+/// Commands yet to be passed to the engine.
 #[derive(Debug, Default)]
 struct Supply {
-    /// The commands that the engine executed at another frame than their own, and that frame, by their number.
+    /// By number, the commands that the engine executed at a frame other than their own, and that frame.
     executed: BTreeMap<u64, u64>,
-    /// Those of them that are waiting for that frame, in the order in which they were executed.
+    /// Those already sent that are waiting for that frame, in the order in which they were executed.
     immediate: BTreeMap<(u64, u64), QueuedCommand>,
     /// All others, waiting for room in the engine's queue.
     timed: VecDeque<QueuedCommand>,
 }
 
 impl Supply {
-    /// Adds a command. Returns that it is accepted.
+    /// Adds a command. Always returns true: it is accepted.
     fn add(&mut self, command: QueuedCommand) -> bool {
         match self.executed.remove(&command.number) {
             Some(at) => drop(self.immediate.insert((at, command.number), command)),

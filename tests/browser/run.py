@@ -108,7 +108,7 @@ def learn(port):
 DELAY = "import('/page/listen.js').then((it) => it.delay)"
 
 if __name__ == "__main__":
-    begun = time.monotonic()
+    started = time.monotonic()
     port, what = sys.argv[1:3]
     if what == "restart":
         restart(port)
@@ -116,4 +116,4 @@ if __name__ == "__main__":
         learn(port)
     else:
         every_part(port, what, sys.argv[3] if len(sys.argv) > 3 else None)
-    print(f"took {time.monotonic() - begun:.0f} s")
+    print(f"took {time.monotonic() - started:.0f} s")

@@ -53,13 +53,13 @@ class Subscriber:
 
 
 mover, listener = Subscriber(), Subscriber()
-begun = time.monotonic()
+started = time.monotonic()
 for step in range(1000):
     mover.move(step / 1024)
     time.sleep(0.001)
 mover.move(1.0)
 received = listener.receive_until(1.0)
-elapsed = time.monotonic() - begun
+elapsed = time.monotonic() - started
 print("newest", received[-1])
 print("in order", received == sorted(set(received)))
 print("at most 30 a second", len(received) <= 30 * elapsed + 2)

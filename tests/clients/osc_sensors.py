@@ -35,13 +35,13 @@ def send(address, value):
     udp.sendto(text + b",f\0\0" + struct.pack(">f", value), ("127.0.0.1", PORT))
 
 
-begun = time.monotonic()
+started = time.monotonic()
 for index in range(RATE * SECONDS):
     if index % PER_TICK == 0:
-        time.sleep(max(0, begun + index / RATE - time.monotonic()))
+        time.sleep(max(0, started + index / RATE - time.monotonic()))
     address, low, high, period, _ = SENSORS[index % len(SENSORS)]
     wave = math.sin(index / RATE / period * math.tau)
     send(address, low + (high - low) * (wave + 1) / 2)
 for address, *_, rest in SENSORS:
     send(address, rest)
-print(f"sent {RATE * SECONDS} in {time.monotonic() - begun:.1f} s", flush=True)
+print(f"sent {RATE * SECONDS} in {time.monotonic() - started:.1f} s", flush=True)

@@ -52,10 +52,10 @@ impl Daemon {
 
     fn until_it_plays(self) -> Self {
         let mut daemon = self;
-        let begun = Instant::now();
+        let started = Instant::now();
         while !daemon.listens() || daemon.status().is_none() {
             let ended = daemon.child.try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < LONG, "the daemon is not playing: {}", daemon.stop());
+            assert!(ended.is_none() && started.elapsed() < LONG, "the daemon is not playing: {}", daemon.stop());
             sleep(Duration::from_millis(50));
         }
         daemon
@@ -155,12 +155,12 @@ impl Daemon {
 
     /// Waits until the status satisfies a condition.
     pub(crate) fn wait_until(&self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             if let Some(status) = self.status().filter(&fulfilled) {
                 return status;
             }
-            assert!(begun.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
+            assert!(started.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
     }
@@ -168,9 +168,9 @@ impl Daemon {
     /// Sends SIGTERM, as systemd does, and waits for the daemon to exit; returns its exit status and log.
     pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        let begun = Instant::now();
+        let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < LONG, "SIGTERM did not end the daemon");
+            assert!(started.elapsed() < LONG, "SIGTERM did not end the daemon");
             sleep(Duration::from_millis(20));
         }
         let status = self.child.wait().unwrap();
@@ -179,9 +179,9 @@ impl Daemon {
 
     /// Waits for the daemon to exit by itself; returns its exit status and log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
-        let begun = Instant::now();
+        let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < LONG, "the daemon did not exit");
+            assert!(started.elapsed() < LONG, "the daemon did not exit");
             sleep(Duration::from_millis(20));
         }
         let status = self.child.wait().unwrap();

@@ -34,16 +34,16 @@ pub(crate) fn clicks(sound: &[Vec<f32>; 2]) -> Vec<usize> {
 /// Returns runs of at least `least` frames in which both channels satisfy a condition.
 fn runs(sound: &[Vec<f32>; 2], fulfils: impl Fn(f32) -> bool, least: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut begun = None;
+    let mut started = None;
     let [left, right] = sound;
     for (frame, is) in left.iter().zip(right).map(|(l, r)| fulfils(*l) && fulfils(*r)).chain([false]).enumerate() {
-        match (is, begun) {
-            (true, None) => begun = Some(frame),
+        match (is, started) {
+            (true, None) => started = Some(frame),
             (false, Some(start)) => {
                 if frame - start >= least {
                     found.push(start..frame);
                 }
-                begun = None;
+                started = None;
             }
             _ => {}
         }

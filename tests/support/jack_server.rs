@@ -65,11 +65,11 @@ impl JackServer {
             .spawn()
             .expect("jackd is needed: apt-get install jackd2");
         let mut server = Self { child, name: name.to_owned(), log };
-        let begun = Instant::now();
+        let started = Instant::now();
         while !server.answers() {
             let gone = server.child.try_wait().unwrap();
             let log = fs::read_to_string(&server.log).unwrap();
-            assert!(gone.is_none() && begun.elapsed() < Duration::from_secs(20), "jackd did not start:\n{log}");
+            assert!(gone.is_none() && started.elapsed() < Duration::from_secs(20), "jackd did not start:\n{log}");
             sleep(Duration::from_millis(20));
         }
         server
@@ -93,8 +93,8 @@ impl Drop for JackServer {
     fn drop(&mut self) {
         // A killed server keeps its slot in JACK's registry, which has only eight; a terminated one frees it.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let begun = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {
+        let started = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && started.elapsed() < Duration::from_secs(5) {
             sleep(Duration::from_millis(20));
         }
         let _ = self.child.kill();

@@ -59,10 +59,10 @@ impl Playing {
     }
 
     pub(crate) fn wait_until(&mut self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) {
-        let begun = Instant::now();
+        let started = Instant::now();
         while !self.status().is_some_and(|status| fulfilled(&status)) {
             assert!(self.child.try_wait().unwrap().is_none(), "Melos exited before {what}");
-            assert!(begun.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
+            assert!(started.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
     }
@@ -88,9 +88,9 @@ impl Playing {
 
     pub(crate) fn terminate(mut self) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        let begun = Instant::now();
+        let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < LONG, "SIGTERM did not end Melos");
+            assert!(started.elapsed() < LONG, "SIGTERM did not end Melos");
             sleep(Duration::from_millis(20));
         }
         assert!(self.child.wait().unwrap().success());

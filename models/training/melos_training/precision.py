@@ -18,10 +18,10 @@ _settled: dict[str, bool] = {}
 def _seconds(dtype: torch.dtype) -> float:
     matrix = torch.ones(SIZE, SIZE, dtype=dtype)
     matrix @ matrix
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for _ in range(3):
         matrix @ matrix
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 @functools.cache

@@ -128,13 +128,13 @@ def train(run: VocoderRun, team: Team | None = None) -> Trainer[Vocoder]:
     `pianist` is the checkpoint of a trained pianist, whose mels are part of the training data.
     """
     team = team or Team()
-    begun = start(run, team)
+    started = start(run, team)
     frames = run.frames + 4
     training, valid = splits(
-        run.shards, begun.order, team.leads, frames=frames, valid_frames=HELD_OUT_FRAMES + 4, needs_audio=True
+        run.shards, started.order, team.leads, frames=frames, valid_frames=HELD_OUT_FRAMES + 4, needs_audio=True
     )
     pianist, pianos = trained(run.pianist)
     windows = (PianoShards(training, pianos), PianoShards(valid, pianos))
-    trainer = Trainer(VocoderTask(Vocoder(), run, *windows, pianist), run, begun, team)
+    trainer = Trainer(VocoderTask(Vocoder(), run, *windows, pianist), run, started, team)
     trainer.train()
     return trainer

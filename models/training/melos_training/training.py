@@ -103,14 +103,14 @@ class Trainer(Generic[Network]):
         self,
         task: Task[Network],
         run: Run,
-        begun: Start,
+        started: Start,
         team: Team,
         extra: dict[str, Any] | None = None,
     ) -> None:
         self.task, self.run, self.team = task, run, team
-        self.rng, self.precision = begun.rng, begun.precision
+        self.rng, self.precision = started.rng, started.precision
         self.extra = extra or {}
-        saved = begun.saved
+        saved = started.saved
         self.model: Network = task.network
         self.average: Network = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.step, self.spent = 0, 0.0
@@ -132,7 +132,7 @@ class Trainer(Generic[Network]):
         )
         if saved and not self.adopted:
             self.optimizer.load_state_dict(saved["optimizer"])
-        self._state = begun.state
+        self._state = started.state
         if team.leads:
             run.out.parent.mkdir(parents=True, exist_ok=True)
             if saved:
@@ -193,12 +193,12 @@ class Trainer(Generic[Network]):
             randomness.restore(self._state, self.rng, self.team.device)
         else:
             randomness.diverge(self.run.seed, self.team.rank)
-        begun = time.monotonic() - self.spent
+        started = time.monotonic() - self.spent
         saved = time.monotonic()
         while True:
             # The leader's clock decides, because a process that stopped alone would leave the others waiting.
             now = time.monotonic()
-            self.spent, due = self.team.agree([now - begun, now - saved > SAVE_SECONDS])
+            self.spent, due = self.team.agree([now - started, now - saved > SAVE_SECONDS])
             if due:
                 self._save()
                 saved = time.monotonic()

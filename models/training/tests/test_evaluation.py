@@ -151,9 +151,9 @@ def test_a_plan_is_the_setting_of_its_notes() -> None:
 
 def test_a_chord_begins_at_the_beat_before_its_first_entry() -> None:
     entries = [{"seconds": s, "beat": 2 * s + 0.1} for s in np.arange(0, 4, 0.1)]
-    begun = chord_starts(entries)
-    assert begun[10] == pytest.approx(0.95, abs=0.006), "the beat falls between two entries"
-    assert begun[11] == pytest.approx(1.1, abs=0.006), "none falls there"
+    started = chord_starts(entries)
+    assert started[10] == pytest.approx(0.95, abs=0.006), "the beat falls between two entries"
+    assert started[11] == pytest.approx(1.1, abs=0.006), "none falls there"
 
 
 def test_a_transposed_copy_is_remembered_as_a_whole() -> None:

@@ -10,9 +10,9 @@ use super::Queue;
 
 /// Maximum bytes in a line.
 const MAX_BYTES: usize = 2048;
-/// Maximum bytes in a JSON line before its texts are shortened.
+/// Maximum bytes in a JSON line before its strings are shortened.
 const MAX_RAW_BYTES: usize = 65_536;
-/// Maximum bytes of one text in a JSON line that is too long.
+/// Maximum bytes of one string in a JSON line that is too long.
 const MAX_TEXT_BYTES: usize = 256;
 
 /// The format of a line.
@@ -133,7 +133,7 @@ fn json(text: &str, missing: usize) -> String {
     })
 }
 
-/// JSON contains no such character outside strings, and inside them the escape is equivalent.
+/// Escapes disruptive characters in JSON, which contains them only within strings, where the escape is equivalent.
 fn json_escaped(line: &str) -> String {
     let escape = |mut out: String, character: char| {
         match is_disruptive(character) {

@@ -1,4 +1,4 @@
-//! Limits the lines per call site: a burst, then a few; the rest are counted and summarized.
+//! Limits the lines per call site to a burst and then a low rate; the rest are counted and summarized.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Target of the log's messages about itself, which are exempt and rare by design.
+/// Target of the log's messages about itself, which are exempt because they are rare by design.
 pub(super) const OWN_TARGET: &str = "melos::log";
 
 /// Lines from one call site that may be written at once.
@@ -78,7 +78,7 @@ impl Quota {
     }
 
     fn kinds(&self) -> MutexGuard<'_, HashMap<Identifier, Kind>> {
-        // A panic while counting leaves the counts usable.
+        // The counts stay usable if a thread panics while counting.
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,7 +110,7 @@ struct Sample<'a>(&'a mut String);
 impl Visit for Sample<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            // Fails once it has enough, which stops the formatting.
+            // Writing fails once the sample is full, which stops the formatting.
             let _ = fmt::write(self, format_args!("{value:?}"));
         }
     }

@@ -42,7 +42,7 @@ impl Param {
     /// Parses the output of [`Param::to_text`].
     ///
     /// # Errors
-    /// Returns what would be right.
+    /// Returns what was expected.
     pub fn read_text(self, text: &str) -> Result<Value, String> {
         let words;
         let input = match self.spec().kind {
@@ -123,7 +123,7 @@ impl Param {
         }
     }
 
-    /// Interprets a word given for the parameter: as a number where it spells one and the parameter can take it, else
+    /// Interprets a word given for the parameter: as a number if it is one and the parameter accepts numbers, otherwise
     /// as text.
     #[must_use]
     pub fn input_of_word(self, word: &str) -> Input<'_> {
@@ -134,7 +134,7 @@ impl Param {
     }
 }
 
-/// Converts to the double that has the same decimal digits, without the extra ones that plain widening shows.
+/// Converts to the double with the same shortest decimal representation; plain widening would add digits.
 #[must_use]
 pub fn decimal(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))

@@ -28,7 +28,7 @@ impl TempoSource {
 
     /// Whether the source is external, so that the tempo cannot be set here.
     #[must_use]
-    pub const fn is_outside(self) -> bool {
+    pub const fn is_external(self) -> bool {
         matches!(self, Self::Clock | Self::Link | Self::Jack)
     }
 

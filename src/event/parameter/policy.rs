@@ -1,6 +1,6 @@
 //! How the program treats a parameter: what it affects, where it is stored, what it interrupts.
 //!
-//! Each row of the parameter table names a policy of the table below, and each policy fills every column, so that no
+//! Each row of the parameter table names a policy from the table below, and each policy fills every column, so that no
 //! new parameter can lack a rule and no new rule can miss a parameter.
 
 use super::{Lane, Param, TABLE};
@@ -74,7 +74,7 @@ pub enum Saved {
     Everywhere,
     /// In the saved state only.
     State,
-    /// Nowhere: it applies only to the moment.
+    /// Nowhere: it applies only to the current performance.
     Nowhere,
 }
 
@@ -151,11 +151,11 @@ policies! {
     RECALL:         Daemon,  false,     Refused, false, Nowhere,    true,         true,     false,       false;
     /// A one-off action of the daemon.
     ACT:            Daemon,  false,     Refused, false, Nowhere,    false,        false,    true,        false;
-    /// Something the daemon does according to its newest value.
+    /// Controls something the daemon does; only the newest value counts.
     STEER:          Daemon,  false,     Refused, false, Nowhere,    false,        false,    false,       false;
-    /// A choice of what such actions apply to.
+    /// Selects what such actions apply to.
     SELECT:         Daemon,  false,     Refused, false, State,      false,        false,    false,       false;
-    /// A choice of how such actions are done.
+    /// Selects how such actions are carried out.
     OPTION:         Daemon,  false,     Refused, false, State,      false,        false,    false,       true;
 }
 

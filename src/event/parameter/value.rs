@@ -48,7 +48,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a number is in the range, give or take the rounding of a glide.
+    /// Whether a number is in the range, allowing for rounding errors of a glide.
     #[must_use]
     pub fn reaches(self, number: f32) -> bool {
         match self {
@@ -119,13 +119,13 @@ pub enum InputError {
         id: &'static str,
         /// The input.
         got: String,
-        /// What would be right.
+        /// What is expected.
         expected: String,
     },
 }
 
 impl InputError {
-    /// What would be right, for messages that name parameter and value themselves.
+    /// What is expected, for messages that name parameter and value themselves.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {

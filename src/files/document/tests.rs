@@ -102,9 +102,9 @@ fn files_full_of_errors_are_read_in_linear_time() {
     for (kind, text) in kinds {
         let time = |count: usize| {
             let text = text(count);
-            let begun = std::time::Instant::now();
+            let started = std::time::Instant::now();
             assert!(problems_of(&text) <= MAX_PROBLEMS + 1, "{kind}");
-            begun.elapsed()
+            started.elapsed()
         };
         time(100);
         let (short, long) = (time(2_000), time(20_000));

@@ -65,7 +65,7 @@ pub struct Place {
 }
 
 impl Walk {
-    /// Starts the journey at a frame of the time line.
+    /// Starts the journey at a frame of the timeline.
     #[must_use]
     pub fn new(preset: &super::Preset, start: u64) -> Self {
         Self { steps: preset.journey.clone(), repeats: preset.repeats, next: 0, frame: start }

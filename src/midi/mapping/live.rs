@@ -161,7 +161,7 @@ impl LiveMappings {
     }
 
     /// Processes a device event and adds the resulting control events to `out`. `frame` converts a time to a frame on
-    /// the performance's time line.
+    /// the performance's timeline.
     pub fn midi(&mut self, event: MidiEvent, frame: impl Fn(Instant) -> u64, out: &mut Vec<ControlEvent>) {
         match event {
             MidiEvent::Connected(device) => self.connect(device),

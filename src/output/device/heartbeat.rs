@@ -27,7 +27,7 @@ pub(super) enum Pulse {
 /// Watches the number of frames that a stream has requested.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
-    begun: Instant,
+    started: Instant,
     first: u64,
     requested: u64,
     checked: Instant,
@@ -41,14 +41,14 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     /// Starts watching a stream that has requested this many frames so far.
     pub(super) const fn new(now: Instant, requested: u64) -> Self {
-        Self { begun: now, first: requested, requested, checked: now, last_beat: now, least: [0.0; 2], window: now }
+        Self { started: now, first: requested, requested, checked: now, last_beat: now, least: [0.0; 2], window: now }
     }
 
     /// Checks how much has been requested.
     pub(super) fn check(&mut self, now: Instant, requested: u64) -> Pulse {
-        self.begun += now.duration_since(self.checked).saturating_sub(MAX_STEP);
+        self.started += now.duration_since(self.checked).saturating_sub(MAX_STEP);
         self.checked = now;
-        let lead = frames_to_seconds(self.requested - self.first) - now.duration_since(self.begun).as_secs_f64();
+        let lead = frames_to_seconds(self.requested - self.first) - now.duration_since(self.started).as_secs_f64();
         if requested != self.requested {
             if now.duration_since(self.window) > WINDOW {
                 (self.least, self.window) = ([f64::INFINITY, self.least[0]], now);

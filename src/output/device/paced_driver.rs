@@ -15,7 +15,7 @@ const MAX_LAG: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct PacedDriver {
     block: Vec<f32>,
-    begun: Instant,
+    started: Instant,
     played: u64,
 }
 
@@ -23,15 +23,15 @@ impl PacedDriver {
     /// Starts now, in blocks of `frames`.
     pub(super) fn new(frames: u32) -> Self {
         let frames = frames.clamp(64, SAMPLE_RATE);
-        Self { block: vec![0.0; 2 * frames as usize], begun: Instant::now(), played: 0 }
+        Self { block: vec![0.0; 2 * frames as usize], started: Instant::now(), played: 0 }
     }
 
     /// Plays one block once it is due.
     pub(super) fn play(&mut self, engine: &mut Engine, status: &OutputStatus) {
-        let due = self.begun + Duration::from_secs_f64(frames_to_seconds(self.played));
+        let due = self.started + Duration::from_secs_f64(frames_to_seconds(self.played));
         let now = Instant::now();
         if now > due + MAX_LAG {
-            self.begun = now;
+            self.started = now;
             self.played = 0;
         } else {
             thread::sleep(due.saturating_duration_since(now));

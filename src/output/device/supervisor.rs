@@ -317,8 +317,8 @@ impl Supervisor {
             Sound::Stream(playing) => {
                 playing.fade();
                 let engine = playing.take_engine();
-                let (closing, begun) = (playing.stream.close(), Instant::now());
-                while !closing.is_done() && begun.elapsed() < CLOSE_TIMEOUT {
+                let (closing, started) = (playing.stream.close(), Instant::now());
+                while !closing.is_done() && started.elapsed() < CLOSE_TIMEOUT {
                     thread::sleep(POLL_INTERVAL / 4);
                 }
                 engine
@@ -338,13 +338,13 @@ mod tests {
     fn the_null_output_keeps_time_and_returns_the_engine() {
         let (ports, _ends) = ports();
         let config = AudioConfig { host: AudioHost::Null, device: None, block_frames: Some(256) };
-        let begun = Instant::now();
+        let started = Instant::now();
         let output = Output::open(&config, Engine::new(ports, Arc::default())).unwrap();
         while output.status().callbacks() < 40 {
             thread::sleep(Duration::from_millis(2));
         }
         // Forty blocks may take longer on a busy machine but never less.
-        assert!(begun.elapsed() >= Duration::from_secs_f64(39.0 * 256.0 / 48_000.0));
+        assert!(started.elapsed() >= Duration::from_secs_f64(39.0 * 256.0 / 48_000.0));
         assert!(output.status().connected());
         assert_eq!(output.status().block_frames(), 256);
         let engine = output.close().unwrap();
@@ -357,9 +357,9 @@ mod tests {
         let config = |host, block| AudioConfig { host, device: None, block_frames: Some(block) };
         let output = Output::open(&config(AudioHost::Null, 256), Engine::new(ports, Arc::default())).unwrap();
         let until = |what: &str, reached: &dyn Fn() -> bool| {
-            let begun = Instant::now();
+            let started = Instant::now();
             while !reached() {
-                assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+                assert!(started.elapsed() < Duration::from_secs(20), "{what}");
                 thread::sleep(Duration::from_millis(2));
             }
         };

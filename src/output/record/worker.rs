@@ -154,7 +154,7 @@ impl Worker {
         }
     }
 
-    /// Inserts silence for missing frames, so that the time line stays intact.
+    /// Inserts silence for missing frames, so that the timeline stays intact.
     fn take_gap(&mut self, missing: u64) {
         let gap = self.taken..self.taken + missing;
         let at = self.recording.as_ref().map_or(0, |recording| gap.start.saturating_sub(recording.start));

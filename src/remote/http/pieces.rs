@@ -230,13 +230,13 @@ impl Pieces {
             let _ = tokio::io::copy(&mut err, &mut tokio::io::sink()).await;
             String::from_utf8_lossy(&stderr).into_owned()
         });
-        let (begun, mut lines) = (Instant::now(), BufReader::new(out).lines());
+        let (started, mut lines) = (Instant::now(), BufReader::new(out).lines());
         loop {
             tokio::select! {
                 line = lines.next_line() => match line {
                     Ok(Some(line)) => {
                         if let Ok(progress) = serde_json::from_str(&line) {
-                            self.note(piece.id, &progress, begun.elapsed());
+                            self.note(piece.id, &progress, started.elapsed());
                         }
                     }
                     Ok(None) | Err(_) => break,

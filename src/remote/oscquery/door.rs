@@ -160,7 +160,7 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let begun = Instant::now();
+    let started = Instant::now();
     let tried = request.headers().contains_key(header::AUTHORIZATION);
     let mut response = match door.refuses(&request, ends) {
         None => match timeout(RESPONSE_TIMEOUT, next.run(request)).await {
@@ -173,7 +173,7 @@ pub(super) async fn guard(
         if tried {
             door.log_wrong_password(ends.client.ip());
         }
-        sleep(GUESS_DELAY.saturating_sub(begun.elapsed())).await;
+        sleep(GUESS_DELAY.saturating_sub(started.elapsed())).await;
     } else if let Some((_, key)) = &door.password {
         let cookie = format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict");
         response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));

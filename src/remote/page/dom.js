@@ -55,10 +55,10 @@ export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `
  * @param {(event: MouseEvent) => void} short @param {() => void} long
  */
 export function presses(short, long) {
-  let [begun, timer, done] = [0, 0, false];
+  let [started, timer, done] = [0, 0, false];
   const begin = (/** @type {PointerEvent} */ event) => {
     if (event.defaultPrevented) return;
-    [begun, done] = [event.timeStamp, false];
+    [started, done] = [event.timeStamp, false];
     timer = window.setTimeout(() => {
       done = true;
       long();
@@ -71,7 +71,7 @@ export function presses(short, long) {
     onclick: (/** @type {MouseEvent} */ event) => {
       end();
       if (done) done = false;
-      else if (event.detail > 0 && event.timeStamp - begun >= LONG) long();
+      else if (event.detail > 0 && event.timeStamp - started >= LONG) long();
       else short(event);
     },
   };

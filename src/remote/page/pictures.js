@@ -159,8 +159,8 @@ export function pictures(canvas) {
     }
     const [sounding, ...coming] = told;
     if (sounding && chords.at(-1)?.text !== sounding.text) {
-      const begun = planned.findLast(({ at, text }) => text === sounding.text && at <= now + 0.3);
-      chords = [...chords.filter((chord, index) => recent(chords[index + 1] ?? chord)), { at: begun?.at ?? now, text: sounding.text }];
+      const started = planned.findLast(({ at, text }) => text === sounding.text && at <= now + 0.3);
+      chords = [...chords.filter((chord, index) => recent(chords[index + 1] ?? chord)), { at: started?.at ?? now, text: sounding.text }];
     }
     planned = coming;
   });

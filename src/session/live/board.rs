@@ -49,12 +49,12 @@ impl Board {
         self.oscquery.address()
     }
 
-    /// Counts messages that were understood but refused.
+    /// Counts messages that were valid but refused.
     pub(super) fn count_refused(&self, messages: u64) {
         self.losses.add(Loss::OscRefused, messages);
     }
 
-    /// Sets the texts that a parameter currently accepts.
+    /// Sets the choices that a parameter currently offers.
     pub(super) fn offer(&self, param: Param, names: Vec<String>) {
         self.oscquery.offer(param, names);
     }
@@ -81,7 +81,7 @@ impl Board {
         changed
     }
 
-    /// Sends the currently heard mood if it has changed.
+    /// Publishes the current mood if it has changed.
     pub(super) fn publish_mood(&self, mood: Mood) {
         if self.metrics.last_sent().mood.replace(mood) != Some(mood) {
             self.publish(Notice::Mood(mood));

@@ -1,4 +1,4 @@
-//! What the performance starts with: values and a preset, and its announcement in the log.
+//! The initial state of a performance, and the log lines at startup.
 
 use super::Settings;
 use super::state::Saved;
@@ -11,7 +11,7 @@ use crate::files::preset::{Preset, begin_with};
 use crate::output::device::OutputStatus;
 use crate::units::frames_to_seconds;
 
-/// What the performance starts with.
+/// The initial state of a performance.
 pub(super) struct InitialState {
     /// Parameter values, in the order in which they apply.
     pub(super) values: Settings,
@@ -20,8 +20,8 @@ pub(super) struct InitialState {
 }
 
 impl InitialState {
-    /// The requested preset, else the saved state, else the configured preset, overridden by the requested settings. A
-    /// recording is an action and not a state, so it is requested through the `inbox`.
+    /// Chooses the requested preset, otherwise the saved state, otherwise the configured preset; the requested settings
+    /// override it. Recording is an action rather than a state, so it is requested through the `inbox`.
     ///
     /// # Errors
     /// When there is no such preset.
@@ -69,9 +69,9 @@ pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output
     let block = match output.block_frames() {
         // Nothing has been requested yet.
         0 => String::new(),
-        frames => format!(", {:.1} ms a block", 1000.0 * frames_to_seconds(u64::from(frames))),
+        frames => format!(", {:.1} ms blocks", 1000.0 * frames_to_seconds(u64::from(frames))),
     };
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!("Melos {version} plays {name} on {}{block}", output.name());
+    tracing::info!("Melos {version} is playing {name} on {}{block}", output.name());
     tracing::info!("try `melos set emotion sad`, `melos preset storm`, `melos status`; Ctrl-C fades out");
 }

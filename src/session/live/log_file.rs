@@ -24,14 +24,14 @@ use writer::Log;
 const WAITING: usize = 65_536;
 /// Bytes in a megabyte.
 const MEGABYTE: u64 = 1 << 20;
-/// Time to wait at the end for a hung disk.
+/// Time limit for a hung disk on shutdown.
 const LAST: Duration = Duration::from_secs(5);
 
-/// A control log on disk. When the disk refuses to write, lines queue up while it is retried; when the queue is full
-/// the log ends, which is reported, and the music continues.
+/// A control log on disk. If a write fails, it is retried while lines queue up; if the queue is full, the log ends,
+/// which is reported, and the music continues.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    /// `None` once the log is incomplete, or if none is wanted.
+    /// `None` once the log is incomplete, or if logging is off.
     requests: Option<SyncSender<Request>>,
     thread: Option<thread::JoinHandle<()>>,
     /// Whether the log is closed: at the end, or because lines were lost.

@@ -1,5 +1,5 @@
-//! Reloads the networks on a separate thread when their folder changes; whatever is wrong with the new files, the
-//! current model keeps playing.
+//! Reloads the networks on a separate thread when their folder changes. If the new files are invalid, the current model
+//! keeps playing.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::generator::model::{Models, Runtime};
 use crate::generator::{GeneratorError, Networks};
 use crate::threads;
 
-/// Networks that are checked and warmed up, with their fingerprint.
+/// Networks that have been checked and warmed up, with their fingerprint.
 #[derive(Debug)]
 pub(super) struct Replacement {
     /// The networks.
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::generator::model::runtime;
 
-    /// Far longer than needed; only a failing test waits this long.
+    /// Far longer than needed, so that only a failing test waits this long.
     const LONG: Duration = Duration::from_secs(30);
 
     /// A copy of the small model.
@@ -117,7 +117,7 @@ mod tests {
         refuse("should be float");
 
         fs::write(at("model.toml"), without_vocoder(&contract)).unwrap();
-        let replacement = load(runtime, folder.path(), &playing).unwrap().expect("it is another");
+        let replacement = load(runtime, folder.path(), &playing).unwrap().expect("the model has changed");
         assert_ne!(replacement.fingerprint, playing);
     }
 

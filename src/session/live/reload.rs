@@ -63,7 +63,7 @@ impl Files {
         log_more(reported.len().saturating_sub(MAX_LOGGED));
         let configured = source.file().is_file();
         let files = Self { presets, mappings, setlists, config, source, configured, reported, troubles };
-        files.sum_up();
+        files.report_problems();
         Ok(files)
     }
 
@@ -82,15 +82,15 @@ impl Files {
         Ok((asking, news))
     }
 
-    /// Reads the files after every save and request until there is no receiver; and once initially, since a file may
-    /// have been saved between reading and watching.
+    /// Reads the files after every save and request until the receiver is dropped; and once initially, since a file may
+    /// have been saved before watching began.
     fn serve(&mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
         let mut reloaded = self.scan();
         while sender.send(reloaded).is_ok()
             && let Ok(Changed(paths)) = changed.recv()
         {
             let explicit = paths.is_empty();
-            // Problems are logged at every save of their file, and at every request.
+            // Problems are logged again on every save of their file and on every request.
             let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
             self.reported.retain(|problem| !explicit && !saved(problem));
             reloaded = self.scan();
@@ -117,13 +117,13 @@ impl Files {
             let known = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
                 || self.setlists.get(&name).is_some();
-            // The contents of an unreadable folder are kept, too.
+            // The contents of an unreadable folder are kept as well.
             let known = known || problem.file == file || problem.file.is_dir();
             tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
         }
         log_more(new.count());
         self.reported = problems;
-        self.sum_up();
+        self.report_problems();
         let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
         let mut gone = [presets.gone.as_slice(), &mappings.gone, &setlists.gone].concat();
         let back = [presets.back, mappings.back, setlists.back].concat();
@@ -150,7 +150,7 @@ impl Files {
     }
 
     /// Reports in the status whether there are problems.
-    fn sum_up(&self) {
+    fn report_problems(&self) {
         match self.reported.as_slice() {
             [] => self.troubles.clear(Part::Files),
             [problem] => self.troubles.set(Part::Files, problem),
@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than needed; only a failing test waits this long.
+    /// Far longer than needed, so that only a failing test waits this long.
     const LONG: Duration = Duration::from_secs(20);
 
     fn read(folder: &Path) -> Files {

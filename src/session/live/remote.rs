@@ -27,12 +27,12 @@ pub(super) struct Remote {
     pub(super) listeners: Listeners,
     /// Address of the page.
     pub(super) page: String,
-    /// Announces the services while it lives.
+    /// Announces the services until dropped.
     pub(super) discovery: Option<Discovery>,
 }
 
 impl Remote {
-    /// Starts listening as configured. Call within a runtime, which then serves it.
+    /// Starts listening as configured. Must be called within a Tokio runtime, which then runs the services.
     ///
     /// # Errors
     /// When an address or port is unavailable.
@@ -73,7 +73,7 @@ async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>) -> anyhow::
     let address = SocketAddr::new(config.osc.address, config.osc.port);
     let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(state) };
     let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox)).await?);
-    tracing::info!(address = %osc.address(), "listening to OSC");
+    tracing::info!(address = %osc.address(), "listening for OSC");
     let (folder, kept) = (state.to_owned(), Arc::clone(&osc));
     tokio::spawn(threads::steady_task("subscribers", async move || subscribers::keep(&folder, &kept).await));
     Ok(osc)
@@ -103,7 +103,7 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
     }
     Discovery::announce(oscquery, osc)
         .inspect_err(
-            |error| tracing::warn!(%error, "zeroconf announcement failed; clients must be given the address by hand"),
+            |error| tracing::warn!(%error, "zeroconf announcement failed; enter the address in clients by hand"),
         )
         .ok()
 }

@@ -1,4 +1,4 @@
-//! Measures the spectrum of the output on the recorder's side of the tap.
+//! Measures the spectrum of the output, from the audio that the recorder reads from the tap.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ const LOWEST: f32 = 32.703;
 /// Bands per octave.
 const PER_OCTAVE: f32 = 6.0;
 
-/// Measures and publishes until the program ends; skips what it cannot keep up with.
+/// Measures and publishes until the program ends; skips audio if it falls behind.
 pub(super) async fn publish(listeners: &Listeners, board: &Board) {
     let mut spectrum = Spectrum::new();
     loop {
@@ -79,7 +79,7 @@ impl Spectrum {
             .for_each(|((work, sound), window)| *work = sound * window);
         self.transform.process(&mut self.work, &mut self.bins).ok()?;
         Some(std::array::from_fn(|band| {
-            // Low bands narrower than a bin show the bin they are in.
+            // Low bands narrower than a bin show the bin that contains them.
             let bins = self.edges[band]..self.edges[band + 1].max(self.edges[band] + 1);
             gain_to_db(self.bins[bins].iter().map(|bin| bin.norm()).fold(0.0, f32::max))
         }))

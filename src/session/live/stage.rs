@@ -1,4 +1,4 @@
-//! The performance thread: a loop over a few parts that keeps the conductor slightly ahead of the playhead.
+//! The performance thread: a loop over a few independent parts that keeps the conductor slightly ahead of the playhead.
 
 mod agenda;
 mod devices;
@@ -51,12 +51,12 @@ pub(super) use timer::Timer;
 
 /// Frames by which the horizon leads the playhead beyond one block: a tick and a late wake-up.
 const MARGIN: u64 = 256;
-/// Interval between turns during the final fade.
+/// Interval between iterations during the final fade.
 const TICK: Duration = Duration::from_millis(1);
-/// Maximum duration of the final fade; an output whose device is gone never reports silence.
-const LAST_FADE: Duration = Duration::from_secs(4);
+/// Maximum duration of the final fade; an output that has lost its device never reports silence.
+const FINAL_FADE: Duration = Duration::from_secs(4);
 
-/// The parts of the performance thread. They know nothing of each other; the loop passes data between them.
+/// The parts of the performance thread. They are independent of each other; the loop passes data between them.
 pub(super) struct Stage {
     pub(super) show: Show,
     pub(super) scheduler: Scheduler,
@@ -87,7 +87,7 @@ impl Stage {
         let last = Saved::of(self.show.conductor(), self.devices.learned());
         self.show.apply(&ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.show.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
-        let end = Instant::now() + LAST_FADE;
+        let end = Instant::now() + FINAL_FADE;
         while !self.sound.is_silent() && Instant::now() < end {
             std::thread::sleep(TICK);
             self.turn(&mut notes);
@@ -97,20 +97,20 @@ impl Stage {
         Ok(())
     }
 
-    /// Everything that is due: arrivals, scheduled events, periodic work.
+    /// Runs one iteration: new and scheduled events, and periodic work.
     fn turn(&mut self, notes: &mut Notes) {
         let (head, block) = (self.sound.head(), self.sound.block());
         let lead = block + MARGIN;
         let horizon = head + lead;
-        // What was rendered last is now being output.
+        // The block rendered last is now being output.
         self.scheduler.observe(head.saturating_sub(block));
         self.apply_reloads();
         self.poll_devices();
-        // Renames come first, so that later requests, such as recalling the scene by its new name, find it.
+        // Renames come first, so that later requests find the scene under its new name.
         self.rename_scenes();
-        // What arrives while the conductor is still ahead of the horizon waits in the inbox, where the newest value of
-        // a parameter wins; otherwise all of it would take effect at the same frame, more than the engine accepts at
-        // once.
+        // Events that arrive while the conductor is still ahead of the horizon stay in the inbox, where the newest
+        // value of a parameter wins; otherwise they would all take effect at the same frame, more than the engine
+        // accepts at once.
         if horizon >= self.show.conductor().frame() {
             self.scheduler.collect(horizon, block + lead);
         }
@@ -146,7 +146,7 @@ impl Stage {
         self.show.performance.advance(horizon);
     }
 
-    /// Handles an event from outside.
+    /// Handles an external event.
     fn handle(&mut self, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
         if !self.show.names_exist(&event) {
@@ -156,7 +156,7 @@ impl Stage {
             return;
         }
         let tempo_source = self.show.tempo_source();
-        if tempo_source.is_outside() && matches!(event, ControlEvent::Set(Param::Tempo, _)) {
+        if tempo_source.is_external() && matches!(event, ControlEvent::Set(Param::Tempo, _)) {
             let name = tempo_source.name();
             self.show.reports.warn(
                 "tempo",
@@ -280,9 +280,10 @@ impl Stage {
             let events = lists::renamed_scene(self.show.conductor(), &from, &to);
             if events.is_empty() {
                 let (from, to) = (quoted(&from), quoted(&to));
-                self.show
-                    .reports
-                    .warn("scene", &format!("{from} cannot be renamed {to}: it is gone, or the name is taken"));
+                self.show.reports.warn(
+                    "scene",
+                    &format!("{from} cannot be renamed {to}: it no longer exists, or the name is taken"),
+                );
             }
             self.show.apply_all(events);
         }

@@ -23,7 +23,7 @@ use crate::threads;
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Interval for retrying a failed write.
 const RETRY: Duration = Duration::from_secs(2);
-/// Time to wait at the end for a hung disk.
+/// Time limit for a hung disk on shutdown.
 const LAST: Duration = Duration::from_secs(5);
 /// Maximum size: a thousand scenes of every parameter take a tenth of this.
 const LARGEST: u64 = 16 << 20;
@@ -40,8 +40,8 @@ pub(super) struct Saved {
 }
 
 impl Saved {
-    /// Loads the saved state from a folder; empty if there is none. Reads what is readable of a damaged file, and sets
-    /// the file aside, since it is about to be replaced; this is reported.
+    /// Loads the saved state from a folder; empty if there is none. From a damaged file, whatever is readable is
+    /// loaded; the file is set aside, since it is about to be replaced, and this is reported.
     pub(super) fn load(folder: &Path, troubles: &Troubles) -> Self {
         let path = file(folder);
         let (saved, wrong) = match files::bytes(&path, LARGEST) {
@@ -105,7 +105,7 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// Starts the thread for a folder, which is created whenever it is missing, and holds its lock.
+    /// Starts the thread for a folder, which it creates if missing, and holds the lock on it.
     ///
     /// # Errors
     /// When no thread can be created.
@@ -118,7 +118,7 @@ impl StateFile {
         Ok(Self { states, last: None, thread })
     }
 
-    /// Passes the state on if the last write is long enough ago; while the disk is busy it is passed on later.
+    /// Saves the state unless the last write is too recent or the disk is busy; a later call then saves it.
     pub(super) fn save(&mut self, state: impl FnOnce() -> Saved) {
         if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
             self.last = Some(Instant::now());
@@ -171,8 +171,8 @@ impl Version {
     }
 }
 
-/// Writes what changed until there is nothing more to come; what could not be written is tried again. A file that is
-/// not `ours` is kept under another name.
+/// Writes changed states until the sender is dropped; failed writes are retried. A file that is not `ours` is kept
+/// under another name.
 fn write(
     folder: &Path,
     lock: &mut Option<FolderLock>,
@@ -223,7 +223,7 @@ fn keep_foreign(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::
     Ok(())
 }
 
-/// Keeps the folder locked: locks it again if it was replaced, and retries if it could not be locked.
+/// Keeps the folder locked: locks it again if it was replaced, and retries if locking failed.
 fn hold(folder: &Path, lock: &mut Option<FolderLock>, troubles: &Troubles) {
     if let Some(lock) = lock {
         return lock.renew();

@@ -1,4 +1,4 @@
-//! Keeps OSC subscriptions over a restart, in `subscribers.json` in the state folder.
+//! Keeps OSC subscriptions across a restart, in `subscribers.json` in the state folder.
 //!
 //! They last no longer than a lease, so they are not part of the saved state: if the file cannot be read or written,
 //! clients merely have to send `/melos/subscribe` again.
@@ -24,7 +24,7 @@ const LONGEST: u64 = 64 * 1024;
 struct File {
     /// Seconds since 1970.
     written: u64,
-    /// The addresses that requests come from and messages go to.
+    /// The addresses from which each client sends requests and at which it receives messages.
     subscribers: Vec<(SocketAddr, SocketAddr)>,
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn keep(folder: &Path, osc: &OscServer) {
         let stale = !subscriptions.is_empty() && now.abs_diff(kept.1) >= REFRESH.as_secs();
         if subscriptions != kept.0 || stale {
             if let Err(error) = write(folder, &subscriptions, now).await {
-                tracing::debug!(%error, "subscriptions are not kept over a restart");
+                tracing::debug!(%error, "subscriptions will not survive a restart");
             }
             kept = (subscriptions, now);
         }

@@ -13,7 +13,7 @@ pub(super) fn notify_ready() {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
-/// Reports that shutdown has begun.
+/// Reports that shutdown has started.
 pub(super) fn notify_stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
@@ -30,23 +30,23 @@ pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     }
 }
 
-/// The process has used up its processor time, as limited by `ulimit -t` or the real-time scheduler. The number is the
-/// same on all supported systems.
+/// Sent when the process has used up the processor time allowed by `ulimit -t` or the real-time scheduler. The number
+/// is the same on all supported systems.
 const XCPU: i32 = 24;
-/// A write exceeded the file size allowed by `ulimit -f`; if the signal is caught, the write fails instead.
+/// Sent when a write exceeds the file size allowed by `ulimit -f`; if the signal is caught, the write fails instead.
 const XFSZ: i32 = 25;
 
-/// The signals a daemon receives. Caught from the start, since by default each of them ends the process.
+/// The signals that a daemon receives, caught from the start, since by default each of them ends the process.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    /// These do nothing.
+    /// Caught and ignored.
     _ignored: [Signal; 4],
 }
 
 impl Signals {
-    /// Call within a runtime.
+    /// Catches the signals. Must be called within a Tokio runtime.
     pub(super) fn catch() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -61,7 +61,7 @@ impl Signals {
         })
     }
 
-    /// Returns at SIGTERM or SIGINT; SIGHUP requests a reload.
+    /// Returns on SIGTERM or SIGINT; SIGHUP requests a reload.
     pub(super) async fn wait_for_stop(mut self, reload: &[SyncSender<Changed>]) {
         loop {
             tokio::select! {

@@ -12,9 +12,9 @@ use crate::units::SAMPLE_RATE;
 
 /// Grace period in frames before a recording's log is copied: late splices that affect it are known by then.
 const SETTLED: u64 = SAMPLE_RATE as u64;
-/// Time for the last recording to be completed at the end.
-const LAST: Duration = Duration::from_secs(2);
-/// Maximum length of the emergency recording.
+/// Time limit for completing the last recording on shutdown.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum length of the automatic recording.
 const FIRST_MINUTE: u64 = 60 * SAMPLE_RATE as u64;
 /// Minimum interval between a failed take and the next attempt.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ impl Takes {
         self.wanted
     }
 
-    /// Stops the requested recording; the emergency recording continues.
+    /// Stops the requested recording; the automatic recording continues.
     pub(super) fn end(&mut self) {
         if std::mem::take(&mut self.wanted)
             && let Err(error) = self.recorder.stop()
@@ -85,7 +85,7 @@ impl Takes {
         }
     }
 
-    /// Why a requested recording failed, reported once; the music continues. To be polled.
+    /// Returns why a requested recording failed, once; the music continues. Must be polled.
     pub(super) fn failure(&mut self) -> Option<String> {
         let Some(failure) = self.recorder.status().take_failure() else {
             if self.recorder.status().recording() {
@@ -94,7 +94,7 @@ impl Takes {
             return None;
         };
         self.troubles.set(Part::Recording, &failure);
-        // A requested take must not wait because the emergency recording failed.
+        // A requested take must not wait because the automatic recording failed.
         if !std::mem::take(&mut self.wanted) {
             return None;
         }
@@ -119,7 +119,7 @@ impl Takes {
 
     /// Completes the current recording, and the control log of a performance that ends at a frame.
     pub(super) fn close(&mut self, frame: u64, log: &mut LogFile) {
-        let end = Instant::now() + LAST;
+        let end = Instant::now() + CLOSE_TIMEOUT;
         if self.recorder.stop().is_ok() {
             while self.recorder.status().recording() && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(1));

@@ -7,11 +7,11 @@ use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
 use crate::event::{ControlEvent, Performed};
 
-/// In place of the frame of a splice that was not performed.
+/// Written instead of the frames of a splice that was not carried out.
 const NEVER: &str = "never";
 /// Maximum number of commands that a line may report as executed: what fits in the engine's queues.
 const MAX_COMMANDS: u64 = 8192;
-/// In place of a modulation, when a parameter's modulation has ended.
+/// Written instead of a modulation when a parameter's modulation has ended.
 const STILL: &str = "off";
 
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {

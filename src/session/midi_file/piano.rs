@@ -51,7 +51,7 @@ impl Piano {
         self.mutes.push((frame, on));
     }
 
-    /// Its messages within a range of frames. A key that is struck again ends its previous note.
+    /// The piano's messages within a range of frames. Striking a key again ends its previous note.
     pub(super) fn messages(&self, frames: &Range<u64>) -> Vec<(u64, MidiMessage)> {
         let mut messages = Vec::new();
         let mut down = false;

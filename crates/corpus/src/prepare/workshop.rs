@@ -133,9 +133,9 @@ impl Workshop<'_> {
             .collect();
         let pedal = score.pedal.iter().map(|pedal| Pedal { time: pedal.time / factor - from, ..*pedal });
         // At the start, the pedal is where its last earlier movement left it.
-        let begun = score.pedal.iter().rev().find(|pedal| pedal.time / factor < from);
-        let begun = begun.map(|pedal| Pedal { time: 0.0, ..*pedal });
-        let pedal = begun.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
+        let started = score.pedal.iter().rev().find(|pedal| pedal.time / factor < from);
+        let started = started.map(|pedal| Pedal { time: 0.0, ..*pedal });
+        let pedal = started.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
         let beats = score.beats.as_ref().map(|beats| beats.map(|time| time / factor - from));
         let twice = uniform(&mut rendition.seeded("count", piece, self.options)) < 0.5;
         let beats = beats.map(|grid| if twice && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });

@@ -25,9 +25,9 @@ def measure(model: Path) -> None:
         inputs = [torch.rand(port.shape) for port in graphs[name].inputs]
         taken = []
         for _ in range(CALLS):
-            begun = time.thread_time()
+            started = time.thread_time()
             run(*inputs)
-            taken.append(time.thread_time() - begun)
+            taken.append(time.thread_time() - started)
         seconds[name.removeprefix(PREFIX)] = float(np.median(taken))
     print(", ".join(f"{name} {1e3 * value:.3f} ms" for name, value in seconds.items()))
     for density in DENSITIES:

@@ -117,10 +117,10 @@ class Run:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        begun, clock, processor = time.monotonic(), time.monotonic(), time.process_time()
+        started, clock, processor = time.monotonic(), time.monotonic(), time.process_time()
         saved, first, taken = clock, self.step, []
         while True:
-            share = max((time.monotonic() - begun) / (60 * minutes), (self.step - first) / steps)
+            share = max((time.monotonic() - started) / (60 * minutes), (self.step - first) / steps)
             if share >= 1 or self._stopped:
                 break
             self._set_rate(1 - share if cool else 1.0)

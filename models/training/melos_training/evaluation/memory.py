@@ -14,13 +14,13 @@ BASE = 0x9E3779B97F4A7C15
 def melody(onsets: Iterable[Sequence[float]] | Array, gap: float = 0.03) -> Array:
     """The highest notes of successive chords: of onsets [n, 2] (seconds, pitch), those within `gap` are one chord."""
     tops: list[float] = []
-    begun = -1.0
+    started = -1.0
     for time, pitch in onsets:
-        if time - begun < gap:
+        if time - started < gap:
             tops[-1] = max(tops[-1], pitch)
         else:
             tops.append(pitch)
-            begun = time
+            started = time
     return np.array(tops, int)
 
 

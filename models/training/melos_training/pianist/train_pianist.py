@@ -83,13 +83,13 @@ class PianistTask(PianoTask[Pianist]):
 def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
     """Trains on `shards`/train, validating on `shards`/valid."""
     team = team or Team()
-    begun = start(run, team)
+    started = start(run, team)
     training, valid = splits(
-        run.shards, begun.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
+        run.shards, started.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
     )
     pianist = Pianist(len(run.pianos), run.latent)
     task = PianistTask(pianist, run, PianoShards(training, run.pianos), PianoShards(valid, run.pianos))
-    trainer = Trainer(task, run, begun, team)
+    trainer = Trainer(task, run, started, team)
     trainer.train()
     return trainer
 

@@ -77,13 +77,13 @@ class PriorTask(PianoTask[Prior]):
 def train(run: PriorRun, team: Team | None = None) -> Trainer[Prior]:
     """Trains on latents of `shards`/train from a trained pianist's encoder, validating on `shards`/valid."""
     team = team or Team()
-    begun = start(run, team)
+    started = start(run, team)
     training, valid = splits(
-        run.shards, begun.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
+        run.shards, started.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
     )
     pianist, pianos = trained(run.pianist)
     prior = Prior(len(pianos), pianist.latent, MOOD)
     windows = (PianoShards(training, pianos), PianoShards(valid, pianos))
-    trainer = Trainer(PriorTask(prior, pianist.encoder, run, *windows), run, begun, team)
+    trainer = Trainer(PriorTask(prior, pianist.encoder, run, *windows), run, started, team)
     trainer.train()
     return trainer

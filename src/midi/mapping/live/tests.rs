@@ -93,7 +93,7 @@ fn one_clock_is_followed_at_a_time() {
 
 /// The tempo followed while devices tick for some seconds, each at its own tempo.
 fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> {
-    let begun = rig.start;
+    let started = rig.start;
     let mut ticks: Vec<_> = ticking
         .iter()
         .flat_map(|(device, bpm)| {
@@ -104,14 +104,14 @@ fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> 
     ticks.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut tempo = None;
     for (at, device) in ticks {
-        rig.start = begun + Duration::from_secs_f64(at);
+        rig.start = started + Duration::from_secs_f64(at);
         for event in rig.send(device, Message::Clock) {
             if let ControlEvent::Tempo(bpm) = event {
                 tempo = Some(bpm.round());
             }
         }
     }
-    rig.start = begun + Duration::from_secs_f64(seconds);
+    rig.start = started + Duration::from_secs_f64(seconds);
     tempo
 }
 

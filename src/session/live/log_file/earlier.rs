@@ -1,4 +1,4 @@
-//! Logs of earlier sessions, a limited number of which are kept under their dates.
+//! Logs of earlier sessions, renamed by date and kept up to a limit.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::files::{Usage, beside, stamp_of, sync_folder};
 
-/// Creates the file of a session; the previous session's log gets its date in its name, and only the latest are kept.
+/// Creates the log file of a session, renames the previous session's by date, and deletes the oldest beyond the limit.
 pub(super) fn begin(path: &Path, keep: usize) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

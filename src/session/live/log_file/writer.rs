@@ -16,7 +16,7 @@ use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
 use crate::session::log::{Header, LogText};
 
-/// Maximum lines written together.
+/// Maximum lines per write.
 const TOGETHER: usize = 4096;
 /// Interval for syncing to disk.
 const SYNC: Duration = Duration::from_secs(10);
@@ -68,7 +68,7 @@ impl Log {
             for request in first.into_iter().chain(requests.try_iter().take(TOGETHER)) {
                 match request {
                     Request::Write(frame, entry) => lines.add(frame, &entry),
-                    // The log up to this point, and no more.
+                    // The copy must contain the log up to this point and no more.
                     Request::Keep(recorded) => {
                         if !self.write_patiently(lines.take().as_bytes()) {
                             return;
@@ -93,7 +93,7 @@ impl Log {
         }
     }
 
-    /// Writes lines, however slow the disk; `false` when the log is lost.
+    /// Writes lines, retrying until the disk accepts them; `false` if the log is lost.
     fn write_patiently(&mut self, lines: &[u8]) -> bool {
         let mut refused = 0;
         loop {
@@ -139,7 +139,7 @@ impl Log {
         self.written += lines.len() as u64;
         if self.synced.elapsed() >= SYNC {
             self.synced = Instant::now();
-            // What the system has accepted survives a crash of this process; a failing disk shows with the next lines.
+            // What the system has accepted survives a crash of this process; a disk failure shows up on the next write.
             let _ = file.sync_data();
         }
         Ok(())

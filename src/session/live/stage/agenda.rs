@@ -1,4 +1,4 @@
-//! Events waiting for their time.
+//! The queue of events ordered by due time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -8,11 +8,11 @@ use crate::event::{Inbox, Incoming, Source};
 
 /// Maximum events scheduled for later.
 const DEFERRED: usize = 4096;
-/// Maximum of these from one address: a sender with a fast clock must not block scheduling for others.
-const FROM_ONE: usize = DEFERRED / 4;
+/// Maximum scheduled events from one address: a sender with a fast clock must not block scheduling for others.
+const PER_CLIENT: usize = DEFERRED / 4;
 
-/// Events in the order of their due frames, then of arrival. Immediate events always have room: the inbox bounds them,
-/// and they are processed in the same turn.
+/// Events ordered by due frame, then by arrival. There is always room for immediate events: the inbox bounds them, and
+/// they are processed in the same iteration.
 #[derive(Default)]
 pub(super) struct Agenda {
     waiting: BTreeMap<(u64, u64), Incoming>,
@@ -43,10 +43,10 @@ impl Agenda {
         refused
     }
 
-    /// Reserves room for an event scheduled for later, if there is any.
+    /// Reserves room for a scheduled event; returns whether there is any.
     fn defer(&mut self, source: Source) -> bool {
         let from = self.from.entry(address(source)).or_default();
-        let fits = self.deferred < DEFERRED && *from < FROM_ONE;
+        let fits = self.deferred < DEFERRED && *from < PER_CLIENT;
         *from += usize::from(fits);
         self.deferred += usize::from(fits);
         fits
@@ -57,7 +57,7 @@ impl Agenda {
         self.waiting.first_key_value().map(|((frame, _), _)| *frame)
     }
 
-    /// Takes the next event due by a frame.
+    /// Removes and returns the next event due by a frame.
     pub(super) fn pop_due(&mut self, frame: u64) -> Option<Incoming> {
         let entry = self.waiting.first_entry().filter(|entry| entry.key().0 <= frame)?;
         let incoming = entry.remove();
@@ -75,7 +75,7 @@ impl Agenda {
     }
 }
 
-/// The client an event is counted for: it may send each message from another port.
+/// The address under which an event is counted, without the port, since a client may use a new one for each message.
 fn address(source: Source) -> Option<IpAddr> {
     match source {
         Source::Osc(from) => Some(from.ip()),
@@ -128,12 +128,12 @@ mod tests {
             }
             refused
         };
-        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - FROM_ONE) as u64);
+        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - PER_CLIENT) as u64);
         assert_eq!(flood(&mut agenda, "10.0.0.1:2"), 4096, "another port is the same client");
         for host in 2..5 {
             assert_eq!(
                 flood(&mut agenda, &format!("10.0.0.{host}:1")),
-                (4096 - FROM_ONE) as u64,
+                (4096 - PER_CLIENT) as u64,
                 "each client has a share"
             );
         }
@@ -145,6 +145,6 @@ mod tests {
             assert_eq!(agenda.pop_due(1000).map(|incoming| incoming.source), Some(source));
         }
         while agenda.pop_due(u64::MAX).is_some() {}
-        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - FROM_ONE) as u64, "handled events free their room");
+        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - PER_CLIENT) as u64, "handled events free their room");
     }
 }

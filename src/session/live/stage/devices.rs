@@ -18,16 +18,16 @@ use crate::output::device::OutputStatus;
 use crate::quote::{listed, shown};
 use crate::units::SAMPLE_RATE;
 
-/// Capacity of the event channels; a turn empties them within milliseconds.
+/// Capacity of the event channels; they are drained every few milliseconds.
 const EVENTS: usize = 1024;
 
-/// Frames after the start at which MIDI devices have had time to be found.
+/// Frames after the start by which MIDI devices have had time to be found.
 const MIDI_SETTLED: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
 /// MIDI devices and their events; the handle keeps them connected.
 type Midi = (MidiIn, Receiver<MidiEvent>);
 
-/// Everything with keys, knobs or a clock.
+/// Controllers, instruments and external clocks.
 pub(in crate::session::live) struct Devices {
     midi: Option<Midi>,
     /// The MIDI system requested at startup.
@@ -42,8 +42,8 @@ pub(in crate::session::live) struct Devices {
 }
 
 impl Devices {
-    /// Searches for devices on the configured MIDI system, or on the one that suits the `output`; joins Link if it is
-    /// configured. Their events wake the thread that drains the `inbox`.
+    /// Opens the configured MIDI system, or the one that suits the `output`, and joins Link if configured. Events from
+    /// either wake the thread that drains the `inbox`.
     ///
     /// # Errors
     /// When no thread can be created, or the program was built without Link.
@@ -59,7 +59,7 @@ impl Devices {
         let leaders = Leaders::open(config.link, inbox.wake())?;
         let learn = MidiLearn::default();
         let devices = Self { midi, host, leaders, tempo_source, mappings, learn, logged: false };
-        devices.want_feedback();
+        devices.open_feedback();
         Ok(devices)
     }
 
@@ -81,7 +81,7 @@ impl Devices {
         midi.chain(self.leaders.poll(source, timeline).into_iter().map(|event| (event, Source::Other))).collect()
     }
 
-    /// Processes MIDI learn requests, given the current parameter values; returns the answers.
+    /// Processes MIDI learn requests, given the current parameter values; returns the replies.
     pub(super) fn learn(
         &mut self,
         requests: impl Iterator<Item = (LearnRequest, Option<SocketAddr>)>,
@@ -103,7 +103,7 @@ impl Devices {
             }
             TempoSource::Clock => {
                 self.mappings.report_clock_again();
-                tracing::info!("a MIDI clock controls the tempo; the tempo stays as it is until a clock is received");
+                tracing::info!("a MIDI clock controls the tempo, which stays unchanged until a clock is received");
             }
             TempoSource::Link if !self.leaders.is_available(source) => tracing::warn!(
                 "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo does \
@@ -146,7 +146,7 @@ impl Devices {
         let out = self.midi.as_ref().map(|(midi, _)| midi.out());
         for (frame, message) in messages {
             if let Some(out) = out {
-                out.send(timeline.moment(frame), message);
+                out.send(timeline.time(frame), message);
             }
         }
     }
@@ -183,7 +183,7 @@ impl Devices {
     pub(super) fn set_mappings(&mut self, mappings: Vec<Mapping>) -> Vec<ControlEvent> {
         let mut out = Vec::new();
         self.mappings.set_mappings(mappings, &mut out);
-        self.want_feedback();
+        self.open_feedback();
         out
     }
 
@@ -202,7 +202,7 @@ impl Devices {
     }
 
     /// Opens feedback to the devices whose mappings use it.
-    fn want_feedback(&self) {
+    fn open_feedback(&self) {
         if let Some((midi, _)) = &self.midi {
             midi.feedback().want(self.mappings.feedback_devices());
         }

@@ -39,8 +39,8 @@ impl EngineFeed {
         self.handover.send(command, |queued| push_timed(&mut self.timed, &mut self.pending, queued));
     }
 
-    /// Sends a command to be executed in the next quantum, or at its frame if the engine still has a command for the same
-    /// part of it to execute first.
+    /// Sends a command to be executed in the next quantum, or at its frame if an earlier command for the same part of
+    /// the engine is still pending.
     pub(super) fn send_immediate(&mut self, command: TimedCommand) {
         let head = self.engine.frame();
         self.handover.send(command, |queued| {
@@ -49,7 +49,7 @@ impl EngineFeed {
         });
     }
 
-    /// When the engine executed immediate and late commands since the last call.
+    /// Returns which immediate and late commands the engine has executed since the last call, and when.
     pub(super) fn executed(&mut self) -> impl Iterator<Item = Executed> {
         self.executed.pop_iter()
     }
@@ -78,7 +78,8 @@ fn push_timed(timed: &mut HeapProd<QueuedCommand>, pending: &mut Pending, queued
     sent
 }
 
-/// The frames of the last timed commands. An immediate command must not overtake one for the same part of the engine.
+/// The frames of the last timed commands, none of which an immediate command for the same part of the engine may
+/// overtake.
 #[derive(Debug, Default)]
 struct Pending(BTreeMap<Target, u64>);
 
@@ -94,7 +95,7 @@ enum Target {
 impl Target {
     const fn of(command: &EngineCommand) -> Self {
         match command {
-            // The fade's duration belongs to the switch that follows it.
+            // The duration of the fade belongs with the switch that follows.
             EngineCommand::Number(Param::PlayFade, _) => Self::Value(Param::Play),
             EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => Self::Value(*param),
             EngineCommand::NoteOn { voice, .. } | EngineCommand::NoteOff { voice, .. } => Self::Voice(*voice),
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn immediate_commands_that_find_no_room_come_at_their_frame_and_in_order() {
+    fn immediate_commands_without_room_take_effect_at_their_frame_and_in_order() {
         let (mut engine, _) = rig();
         let (timed, taken) = HeapRb::new(8).split();
         let (immediate, _kept) = HeapRb::new(1).split();

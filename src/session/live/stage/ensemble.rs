@@ -11,7 +11,7 @@ const ALL_NOTES_OFF: u8 = 123;
 /// Pulses per unit of song position, a sixteenth note.
 const SIXTEENTH: u64 = 6;
 
-/// Converts the conductor's output to MIDI. Muted voices are sent too, since an instrument may replace them.
+/// Converts the conductor's output to MIDI. Muted voices are sent too, since an instrument may play them instead.
 #[derive(Debug)]
 pub(in crate::session::live) struct Ensemble {
     config: MidiOutConfig,
@@ -49,7 +49,7 @@ impl Ensemble {
         pulses.for_each(|(at, pulse)| self.pulse(*at, *pulse));
     }
 
-    /// Takes the messages, each with its frame, in order.
+    /// Removes and returns the messages, each with its frame, in order.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (u64, Message)> {
         self.out.drain(..)
     }

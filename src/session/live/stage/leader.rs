@@ -1,4 +1,4 @@
-//! Tempo sources: only the chosen clock is followed.
+//! External tempo sources, of which only the chosen one is followed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,14 +9,14 @@ use crate::event::parameter::TempoSource;
 use crate::event::{ControlEvent, Wake};
 use crate::midi::{ClockEvent, follow_transport};
 
-/// Capacity of the event channel; a turn empties it within milliseconds.
+/// Capacity of the event channel; it is drained every few milliseconds.
 const EVENTS: usize = 1024;
 
 /// A session or transport that can be chosen as the tempo source.
 struct Leader {
     source: TempoSource,
-    /// Whether it is the tempo source; otherwise it reports nothing, and starts over when it is chosen again.
-    wanted: Arc<AtomicBool>,
+    /// Whether it is the current tempo source; otherwise it reports nothing, and starts over when it is chosen again.
+    chosen: Arc<AtomicBool>,
     events: Receiver<ClockEvent>,
     /// Keeps the session joined.
     _peer: Option<Box<dyn Send>>,
@@ -31,18 +31,18 @@ impl Leaders {
     /// # Errors
     /// When no thread can be created, or this program was built without Link.
     pub(super) fn open(link: bool, wake: &Wake) -> anyhow::Result<Self> {
-        let wanted = Arc::new(AtomicBool::new(false));
+        let chosen = Arc::new(AtomicBool::new(false));
         let (sender, events) = sync_channel(EVENTS);
-        follow_transport(Arc::clone(&wanted), sender, wake.clone())?;
-        let jack = Leader { source: TempoSource::Jack, wanted, events, _peer: None };
+        follow_transport(Arc::clone(&chosen), sender, wake.clone())?;
+        let jack = Leader { source: TempoSource::Jack, chosen, events, _peer: None };
         Ok(Self([jack].into_iter().chain(join_link(link, wake)?).collect()))
     }
 
-    /// Reports of the chosen session or transport since the last call; others are discarded.
+    /// Returns the reports of the chosen session or transport since the last call; others are discarded.
     pub(super) fn poll(&self, chosen: TempoSource, timeline: &Timeline) -> Vec<ControlEvent> {
         let mut out = Vec::new();
         for leader in &self.0 {
-            leader.wanted.store(leader.source == chosen, Relaxed);
+            leader.chosen.store(leader.source == chosen, Relaxed);
             let events = leader.events.try_iter().filter(|_| leader.source == chosen);
             out.extend(events.map(|event| event.on_time_line(|at| timeline.frame(at))));
         }
@@ -64,7 +64,7 @@ fn join_link(wanted: bool, wake: &Wake) -> anyhow::Result<Option<Leader>> {
     let chosen = Arc::new(AtomicBool::new(false));
     let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender, wake.clone())?;
     tracing::info!("joined the Ableton Link session; `melos set tempo/source link` lets it control the tempo");
-    Ok(Some(Leader { source: TempoSource::Link, wanted: chosen, events, _peer: Some(Box::new(peer)) }))
+    Ok(Some(Leader { source: TempoSource::Link, chosen, events, _peer: Some(Box::new(peer)) }))
 }
 
 #[cfg(not(feature = "link"))]

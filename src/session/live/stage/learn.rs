@@ -11,24 +11,24 @@ use crate::midi::mapping::{Learned, Learning, LiveMappings};
 /// MIDI learn: one parameter at a time; a new request replaces the current one.
 #[derive(Debug, Default)]
 pub(super) struct MidiLearn {
-    current: Option<Lesson>,
+    current: Option<PendingLearn>,
 }
 
-/// A learn request, and who gets the answer.
+/// A learn request, and the address for the reply.
 #[derive(Debug)]
-struct Lesson {
+struct PendingLearn {
     learning: Learning,
     to: Option<SocketAddr>,
 }
 
-impl Lesson {
-    fn answer(&self, block: String) -> Notice {
+impl PendingLearn {
+    fn reply(&self, block: String) -> Notice {
         Notice::Learned { to: self.to, param: self.learning.param(), block }
     }
 
-    /// Maps the learned control; returns the answer.
+    /// Maps the learned control; returns the reply.
     fn bind(&self, mappings: &mut LiveMappings) -> Notice {
-        let Some((device, block)) = self.learning.result() else { return self.answer(String::new()) };
+        let Some((device, block)) = self.learning.result() else { return self.reply(String::new()) };
         if self.learning.is_complete() {
             let name = mappings.device_name(device).unwrap_or_default().to_owned();
             match Learned::new(&name, &block) {
@@ -39,7 +39,7 @@ impl Lesson {
                 Err(problems) => tracing::error!(?problems, "cannot create a binding for the learned control"),
             }
         }
-        self.answer(block)
+        self.reply(block)
     }
 }
 
@@ -49,14 +49,14 @@ impl MidiLearn {
         self.current.as_ref().map(|lesson| lesson.learning.param())
     }
 
-    /// Observes an event of a device, received at `now`.
+    /// Observes an event from a device, received at `now`.
     pub(super) fn observe(&mut self, event: &MidiEvent, now: Instant) {
         if let Some(lesson) = &mut self.current {
             lesson.learning.hear(event, now);
         }
     }
 
-    /// Processes learn requests, given the current parameter values, and maps the learned control; returns the answers.
+    /// Processes learn requests, given the current parameter values, and maps the learned control; returns the replies.
     pub(super) fn process(
         &mut self,
         requests: impl Iterator<Item = (LearnRequest, Option<SocketAddr>)>,
@@ -72,9 +72,9 @@ impl MidiLearn {
                 answers.push(Notice::Learned { to, param, block: String::new() });
                 continue;
             }
-            answers.extend(self.current.take().map(|old| old.answer(String::new())));
+            answers.extend(self.current.take().map(|old| old.reply(String::new())));
             if let LearnRequest::Control(param) = request {
-                self.current = Some(Lesson { learning: Learning::new(param, value(param), now), to });
+                self.current = Some(PendingLearn { learning: Learning::new(param, value(param), now), to });
             }
         }
         let ended = self.current.take_if(|lesson| lesson.learning.ended(now));

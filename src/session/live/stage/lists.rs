@@ -13,13 +13,13 @@ use crate::remote::http::api_state::{ApiState, Recording};
 use crate::session::live::board::Board;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Frames by which a planned chord may move before it is sent again: the effect of a drifting tempo.
+/// Frames by which a planned chord may move, because of a drifting tempo, before it is sent again.
 const MOVED: u64 = SAMPLE_RATE as u64 / 20;
 
-/// Number of turns between checks of rarely changing lists, which are checked four times a second.
+/// Number of calls between checks of rarely changing lists, which are checked four times a second.
 const LISTS: u64 = 8;
 
-/// What was last sent, so that only changes are.
+/// What was last sent, so that only changes are sent.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     looks: u64,
@@ -95,9 +95,9 @@ fn file_name(path: &Path) -> Option<String> {
     path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
-/// Events that delete a scene and store it under another name, so that the control log contains the renaming: in this
-/// order, since there may be no room for one more. None if the scene is gone, or the name taken, since it was
-/// requested.
+/// Events that delete a scene and then store it under another name, so that the control log contains the renaming; in
+/// this order, since there may be no room for one more. Empty if, since the request, the scene has been deleted or the
+/// name taken.
 pub(super) fn renamed_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<ControlEvent> {
     let values = conductor.scenes().find(|(name, _)| *name == from).map(|(_, values)| values);
     let Some(values) = values.filter(|_| conductor.scene_names().all(|name| name != to)) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Notes of the network's piano, reported when they are heard.
+//! Notes of the network's piano, reported when they are played.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Plays by the opening hours in the configuration.
+//! Starts and stops the music according to the opening hours in the configuration.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Interval between checks of the wall clock.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
-/// Frames after the start within which music outside the opening hours stops without a fade, since nobody was meant to
-/// hear it.
+/// Frames after the start during which music outside the opening hours stops without a fade, since nobody should hear
+/// it.
 const BEGINNING: u64 = 5 * SAMPLE_RATE as u64;
 
 /// The schedule, and whether it is open.
@@ -72,7 +72,7 @@ impl OpeningHours {
 }
 
 impl Transition {
-    /// The events that start or stop the music; empty if it already plays or is stopped.
+    /// The events that start or stop the music; empty if it is already playing or stopped, respectively.
     pub(super) fn events(&self, conductor: &Conductor) -> Vec<ControlEvent> {
         if conductor.value(Param::Play) == Value::Toggle(self.open) {
             return Vec::new();

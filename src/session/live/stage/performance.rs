@@ -1,4 +1,4 @@
-//! The conductor and everything that follows it: engine, generator, instruments, listeners and the control log.
+//! The conductor and everything it drives: engine, generator, instruments, listeners and the control log.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::session::live::log_file::LogFile;
 use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Frames decided before the audio starts: a quarter of a second. The playhead moves from the moment the output opens,
-/// and nothing may be late however long the performance thread then takes to start.
+/// Frames decided before the audio starts: a quarter of a second. The playhead moves as soon as the output opens, and
+/// nothing may be late however long the performance thread takes to start.
 const HEAD_START: u64 = SAMPLE_RATE as u64 / 4;
 
 /// The conductor and the recipients of its decisions.
@@ -34,7 +34,7 @@ pub(in crate::session::live) struct Performance {
 }
 
 impl Performance {
-    /// Creates a performance whose first plan and commands are already sent; listeners get what follows.
+    /// Creates a performance and sends the first plan and commands.
     pub(in crate::session::live) fn new(
         conductor: Conductor,
         engine: EngineFeed,
@@ -65,7 +65,7 @@ impl Performance {
         &mut self.log
     }
 
-    /// Applies an event at the horizon and logs it. What it asks of the engine takes effect in the next quantum.
+    /// Applies an event at the horizon and logs it. Its immediate commands take effect in the engine's next quantum.
     ///
     /// # Errors
     /// When it is invalid; nothing is changed.
@@ -126,12 +126,12 @@ impl Performance {
         }
     }
 
-    /// Takes the parameters that changed at a bar line since the last call.
+    /// Removes and returns the parameters that changed at a bar line since the last call.
     pub(super) fn take_released(&mut self) -> Vec<(u64, Param, Value)> {
         std::mem::take(&mut self.released)
     }
 
-    /// Takes the MIDI messages for instruments, each with its frame, in order.
+    /// Removes and returns the MIDI messages for instruments, each with its frame, in order.
     pub(super) fn take_messages(&mut self) -> impl Iterator<Item = (u64, Message)> {
         self.ensemble.drain()
     }
@@ -146,7 +146,7 @@ impl Performance {
         self.worker.swap(networks);
     }
 
-    /// Processes the generator's reports: the conductor listens to its harmony, `notes` gets its notes.
+    /// Processes the generator's reports: passes its harmony to the conductor and its notes to `notes`.
     pub(super) fn listen(&mut self, notes: &mut Notes) {
         for event in self.worker.events() {
             let entry = match event {
@@ -172,7 +172,7 @@ impl Performance {
                 WorkerEvent::Swapped { at } => {
                     tracing::info!(
                         frame = at,
-                        "now playing another model; rendering the control log uses a single model and will differ from here on"
+                        "now playing another model; a render of the control log uses a single model and will differ from here on"
                     );
                     continue;
                 }

@@ -31,7 +31,7 @@ impl Presets {
         self.library = library;
     }
 
-    /// The preset that an event names, if it does not exist.
+    /// The preset named by an event, if it does not exist.
     pub(super) fn missing<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
         event.text_for(Param::Preset).filter(|name| self.library.get(name).is_none())
     }
@@ -74,16 +74,16 @@ impl Presets {
         events
     }
 
-    /// Loads a preset at a frame, with its glide; returns its settings. An external tempo source stays, unless the
-    /// preset names one.
+    /// Loads a preset at a frame, with its glide; returns its settings. An external tempo source is kept unless the
+    /// preset sets another.
     pub(super) fn load(&mut self, name: &str, frame: u64, tempo_source: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
-            // Removed while waiting for its bar.
+            // It was removed while waiting for the bar line.
             tracing::warn!(preset = name, "this preset no longer exists");
             return Vec::new();
         };
         tracing::info!(preset = name, "{}", shown(&preset.name));
-        let settings = if tempo_source.is_outside() { preset.settings_led() } else { preset.settings() };
+        let settings = if tempo_source.is_external() { preset.settings_led() } else { preset.settings() };
         let glide = settings.iter().find_map(|setting| match setting {
             (Param::Glide, Value::Number(seconds)) => Some(ControlEvent::Morph(*seconds)),
             _ => None,
@@ -98,8 +98,8 @@ impl Presets {
         let modulations = self.library.get(name).map_or(&[][..], |preset| &preset.modulations);
         let ended = self.modulated.iter().filter(|param| !modulations.iter().any(|(other, _)| other == *param));
         let ended = ended.map(|param| ControlEvent::Modulate(*param, None));
-        let begun = modulations.iter().map(|(param, modulation)| ControlEvent::Modulate(*param, Some(*modulation)));
-        let events = ended.chain(begun).collect();
+        let started = modulations.iter().map(|(param, modulation)| ControlEvent::Modulate(*param, Some(*modulation)));
+        let events = ended.chain(started).collect();
         self.modulated = modulations.iter().map(|(param, _)| *param).collect();
         events
     }

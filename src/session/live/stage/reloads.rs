@@ -8,7 +8,7 @@ use crate::files::config::{Config, ConfigChange, Cost};
 use crate::session::live::networks::Replacement;
 use crate::session::live::reload::Reloaded;
 
-/// Receives reloaded files, and keeps the last configuration.
+/// Receives reloaded files, and holds the current configuration.
 pub(in crate::session::live) struct Reloads {
     pub(in crate::session::live) news: Receiver<Reloaded>,
     pub(in crate::session::live) networks: Receiver<Replacement>,
@@ -19,12 +19,12 @@ pub(in crate::session::live) struct Reloads {
 }
 
 impl Reloads {
-    /// Takes reloaded files.
+    /// Returns reloaded files, if any.
     pub(super) fn take_reloaded(&self) -> Option<Reloaded> {
         self.news.try_recv().ok()
     }
 
-    /// Takes reloaded networks.
+    /// Returns reloaded networks, if any.
     pub(super) fn take_networks(&self) -> Option<Replacement> {
         self.networks.try_recv().ok()
     }

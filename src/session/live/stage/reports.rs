@@ -112,12 +112,12 @@ impl Reports {
         self.lists.publish_revisions(&self.api, &self.board);
     }
 
-    /// Saves the state, rate-limited.
+    /// Saves the state, at a limited rate.
     pub(super) fn save<'a>(&mut self, conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) {
         self.state.save(|| Saved::of(conductor, learned));
     }
 
-    /// Saves the final state and waits for it.
+    /// Saves the final state and waits until it is on disk.
     pub(super) fn close(self, last: Saved) {
         self.state.close(last);
     }

@@ -1,4 +1,4 @@
-//! Schedules events from outside, and converts their times to the performance's time line.
+//! Schedules external events, and converts their times to the timeline.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,42 +11,42 @@ use crate::event::health::{Loss, Losses};
 use crate::event::{ControlEvent, Inbox, Incoming, LearnRequest, Source};
 use crate::units::frames_to_seconds;
 
-/// Shortest time between two turns.
+/// Shortest time between two iterations of the loop.
 const TICK: Duration = Duration::from_millis(1);
-/// Longest time between two turns; well below what anybody notices.
+/// Longest time between two iterations; well below what anybody notices.
 const MAX_WAIT: Duration = Duration::from_millis(10);
-/// Fraction of a block between turns without input: about four turns a block, so that what the playhead needs next is
-/// decided long before it is played. The value is √5 − 2, no small multiple of which is close to an integer; turns
-/// therefore fall on ever different points of the blocks, and the time line soon observes the exact start of a block.
-const TURN_INTERVAL: f64 = 0.236;
+/// Interval between iterations without input, as a fraction of a block: about four per block, so that whatever plays
+/// next is decided well in advance. The value is √5 − 2, no small multiple of which is close to an integer, so that
+/// iterations fall at ever different positions within a block, and the timeline soon observes the exact start of one.
+const LOOP_INTERVAL: f64 = 0.236;
 
-/// Events waiting for their time.
+/// Queues events and delivers them when they are due.
 pub(in crate::session::live) struct Scheduler {
     inbox: Arc<Inbox>,
     agenda: Agenda,
     timeline: Timeline,
     streams: Streams,
     losses: Arc<Losses>,
-    /// Start of the last turn.
-    begun: Instant,
+    /// Start of the last iteration.
+    started: Instant,
 }
 
 impl Scheduler {
     pub(in crate::session::live) fn new(inbox: Arc<Inbox>) -> Self {
         let losses = Arc::clone(inbox.losses());
         let (agenda, timeline, streams) = (Agenda::default(), Timeline::default(), Streams::default());
-        Self { inbox, agenda, timeline, streams, losses, begun: Instant::now() }
+        Self { inbox, agenda, timeline, streams, losses, started: Instant::now() }
     }
 
-    /// Sleeps until an event arrives, or until the playhead, which moves a block at a time, may need more; `limit` at
-    /// most.
+    /// Sleeps until an event arrives or the playhead, which moves a block at a time, may need more; at most for
+    /// `limit`.
     pub(super) fn wait(&mut self, block: u64, limit: Duration) {
-        // A single event is handled at once. A flood collects in the inbox, where the newest value of a parameter wins,
-        // and costs one turn per tick.
-        std::thread::sleep(TICK.saturating_sub(self.begun.elapsed()));
-        let wait = Duration::from_secs_f64(frames_to_seconds(block) * TURN_INTERVAL).clamp(TICK, MAX_WAIT).min(limit);
-        self.inbox.wait(wait.saturating_sub(self.begun.elapsed()));
-        self.begun = Instant::now();
+        // A single event is handled at once. A flood accumulates in the inbox, where the newest value of a parameter
+        // wins, and causes one iteration per tick.
+        std::thread::sleep(TICK.saturating_sub(self.started.elapsed()));
+        let wait = Duration::from_secs_f64(frames_to_seconds(block) * LOOP_INTERVAL).clamp(TICK, MAX_WAIT).min(limit);
+        self.inbox.wait(wait.saturating_sub(self.started.elapsed()));
+        self.started = Instant::now();
     }
 
     /// Records that a frame, the first of its block, is output now.
@@ -58,18 +58,18 @@ impl Scheduler {
         &self.timeline
     }
 
-    /// Adds an immediate event of a device.
+    /// Adds an immediate event from a device.
     pub(super) fn push(&self, event: ControlEvent, source: Source) {
         self.inbox.add(Incoming { event, due: None, source });
     }
 
-    /// Takes the MIDI learn requests, each with the address for its answer.
+    /// Removes and returns the MIDI learn requests, each with the address for the reply.
     pub(super) fn learn_requests(&self) -> impl Iterator<Item = (LearnRequest, Option<SocketAddr>)> {
         std::iter::from_fn(|| self.inbox.take_learn())
     }
 
-    /// Takes events from the inbox. Immediate ones are due at the horizon; those with a time are due `ahead` frames
-    /// after the frame heard at that time.
+    /// Drains the inbox. Immediate events are due at the horizon; those with a time are due `ahead` frames after the
+    /// frame played at that time.
     pub(super) fn collect(&mut self, horizon: u64, ahead: u64) {
         let timeline = &self.timeline;
         let refused = self.agenda.collect(&self.inbox, horizon, |due| timeline.frame(due) + ahead);
@@ -81,7 +81,7 @@ impl Scheduler {
         self.agenda.next_frame()
     }
 
-    /// Takes the next event due by a frame.
+    /// Removes and returns the next event due by a frame.
     pub(super) fn pop_due(&mut self, frame: u64) -> Option<Incoming> {
         self.agenda.pop_due(frame)
     }

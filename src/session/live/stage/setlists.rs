@@ -28,7 +28,7 @@ impl Setlists {
         self.library = library;
     }
 
-    /// The setlist that an event names, if it does not exist; the empty name selects none.
+    /// The setlist named by an event, if it does not exist; an empty name selects none.
     pub(super) fn missing<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
         event.text_for(Param::Setlist).filter(|name| !name.is_empty() && self.library.get(name).is_none())
     }
@@ -36,7 +36,7 @@ impl Setlists {
     /// The setlist to use when none is selected: the only one.
     ///
     /// # Errors
-    /// What to do, when there is not exactly one.
+    /// If there is not exactly one; the message says what to do.
     pub(super) fn default_name(&self) -> Result<&str, String> {
         let mut names = self.library.names();
         match (names.next(), names.next()) {
@@ -48,7 +48,7 @@ impl Setlists {
         }
     }
 
-    /// The number of the entry a number of steps away; `None` beyond either end, which is logged.
+    /// The number of the entry that is `steps` away; `None` beyond either end, which is logged.
     pub(super) fn offset(&self, setlist: &str, steps: isize) -> Option<usize> {
         let count = self.entries(setlist).len();
         let number = self.position.checked_add_signed(steps).filter(|number| (1..=count).contains(number));
@@ -59,7 +59,7 @@ impl Setlists {
         number
     }
 
-    /// Goes to an entry by its number, or before the first with 0; returns the event that loads it.
+    /// Goes to an entry, numbered from 1, and returns the event that loads it; 0 is the position before the first.
     ///
     /// # Errors
     /// When there is no such entry; the position is unchanged.

@@ -1,4 +1,4 @@
-//! The performance, and what parameters control besides the music: presets, setlists, the timer, recordings.
+//! The performance, and what else parameters control: presets, setlists, the timer, recordings.
 
 use super::performance::Performance;
 use super::presets::Presets;
@@ -32,7 +32,7 @@ impl Show {
         self.performance.conductor()
     }
 
-    /// Performs an event if the names in it exist.
+    /// Carries out an event if the names in it exist.
     pub(super) fn handle(&mut self, event: &ControlEvent) {
         if self.names_exist(event) {
             self.perform(event);
@@ -75,7 +75,7 @@ impl Show {
         false
     }
 
-    /// What a parameter does in the daemon, besides its effect on the music.
+    /// Carries out what a parameter does in the daemon besides its effect on the music.
     pub(super) fn run_side_effects(&mut self, param: Param, value: &Value) {
         if param.policy().ends_journey {
             self.presets.end_journey();
@@ -96,12 +96,12 @@ impl Show {
         self.apply_all(events);
     }
 
-    /// The frame of the next step of the journey or end of the timer.
+    /// The frame of the journey's next step or the timer's end, whichever comes first.
     pub(super) fn next_frame(&self) -> Option<u64> {
         self.presets.next_frame().into_iter().chain(self.timer.next_frame()).min()
     }
 
-    /// Applies what the journey and the timer do at a frame.
+    /// Applies the changes of the journey and the timer at a frame.
     pub(super) fn step(&mut self, frame: u64) {
         if self.presets.next_frame() == Some(frame) {
             let events = self.presets.step();
@@ -146,7 +146,7 @@ impl Show {
         }
     }
 
-    /// Goes to an entry of the selected setlist, by its number from 1, and loads it; with 0, before the first.
+    /// Goes to an entry of the selected setlist, numbered from 1, and loads it; 0 is the position before the first.
     fn go_in_setlist(&mut self, number: usize) {
         let entry = self.setlists.go(&self.text(Param::Setlist), number);
         self.apply(&self.setlists.position_event());

@@ -1,4 +1,4 @@
-//! Names that a client sends continuously, as some send all their values, changed or not.
+//! Detects names that a client sends continuously: some send all their values, changed or not.
 
 use std::mem::discriminant;
 use std::time::{Duration, Instant};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use crate::event::ControlEvent;
 use crate::event::parameter::Param;
 
-/// A name repeated sooner than this is not a new request; longer than any client's streaming interval, shorter than a
-/// performer takes to request the same preset again.
+/// A name repeated sooner than this is not a new request: longer than any client's streaming interval, shorter than the
+/// time in which a performer would request the same preset again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The last presets and scenes requested, at once and for the next bar. Each request restarts them, so a streamed name
-/// counts once until it pauses or changes.
+/// The last presets and scenes requested, for now and for the next bar. Since every request would load them again, a
+/// streamed name counts once until it pauses or changes.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     /// At most one per parameter and kind of request.

@@ -1,24 +1,26 @@
-//! Converts the system clock's times to frames on the performance's time line.
+//! Converts times of the system clock to frames on the timeline.
 
 use std::time::{Duration, Instant};
 
 use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
-/// How fast the line yields to observations that lag behind it, as a fraction of time: more than sound cards' clocks
-/// differ.
-const YIELD: f64 = 500e-6;
-/// How long the minimum lag is tracked, in seconds: many blocks, so that some observation comes right after the play
-/// head has moved.
+/// Rate at which the timeline moves towards observations that lag behind it, as a fraction of time: more than the drift
+/// of any sound card's clock.
+const MAX_DRIFT: f64 = 500e-6;
+/// How long the minimum lag is tracked, in seconds: many blocks, so that some observation comes right after the
+/// playhead has moved.
 const WATCH: f64 = 1.0;
-/// Lag in frames that unlucky observations cannot explain: 2 ms. A playhead with more has missed a block.
+/// Lag in frames beyond which the playhead must have missed a block: 2 ms, more than the timing of observations
+/// explains.
 const SLIP: u64 = SAMPLE_RATE as u64 / 500;
 /// Lag in frames from which the playhead counts as stopped: more than any block.
 const STALL: u64 = SAMPLE_RATE as u64 / 5;
 
-/// The playhead moves a block at a time and is observed whenever the thread wakes, so a single observation may lag by
-/// milliseconds.
-/// The line follows the earliest observations; times known at once keep their distance to the sample. A device that
-/// missed a block is followed within two seconds.
+/// A smooth estimate of the playhead, which moves a block at a time and is observed whenever the thread wakes, so that
+/// a single observation may lag by milliseconds.
+///
+/// The estimate follows the earliest observations. Times converted together keep their distance to the sample. A missed
+/// block is followed within two seconds.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     anchor: Option<(Instant, u64)>,
@@ -27,14 +29,14 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// Records that a frame, the first of its block, is output at a time, or has just been.
+    /// Records that a frame, the first of its block, has just been output.
     pub(super) fn observe(&mut self, now: Instant, head: u64) {
         let Some((at, _)) = self.anchor else {
             self.anchor = Some((now, head));
             return;
         };
         let elapsed = now.saturating_duration_since(at);
-        let yielded = seconds_to_frames(elapsed.as_secs_f64() * YIELD);
+        let yielded = seconds_to_frames(elapsed.as_secs_f64() * MAX_DRIFT);
         let expected = self.frame(now);
         let lag = expected.saturating_sub(head);
         let (since, least) = self.watched.get_or_insert((now, lag));
@@ -51,17 +53,17 @@ impl Timeline {
         }
     }
 
-    /// The frame heard at a time, past or future; 0 before the start.
-    pub(super) fn frame(&self, moment: Instant) -> u64 {
+    /// The frame played at a time, past or future; 0 before the start.
+    pub(super) fn frame(&self, time: Instant) -> u64 {
         let Some((at, frame)) = self.anchor else { return 0 };
-        match moment.checked_duration_since(at) {
+        match time.checked_duration_since(at) {
             Some(ahead) => frame + seconds_to_frames(ahead.as_secs_f64()),
-            None => frame.saturating_sub(seconds_to_frames(at.duration_since(moment).as_secs_f64())),
+            None => frame.saturating_sub(seconds_to_frames(at.duration_since(time).as_secs_f64())),
         }
     }
 
-    /// The time at which a frame is heard; now, before the playhead was first observed.
-    pub(super) fn moment(&self, frame: u64) -> Instant {
+    /// The time at which a frame is played; the current time until the playhead has been observed.
+    pub(super) fn time(&self, frame: u64) -> Instant {
         let Some((at, anchor)) = self.anchor else { return Instant::now() };
         let distance = Duration::from_secs_f64(frames_to_seconds(frame.abs_diff(anchor)));
         if frame < anchor { at.checked_sub(distance).unwrap_or(at) } else { at + distance }
@@ -125,7 +127,7 @@ mod tests {
         let start = Instant::now();
         let timeline = observed(start);
         for frame in [1, 24_000, 470_000, 500_001] {
-            assert_eq!(timeline.frame(timeline.moment(frame)), frame);
+            assert_eq!(timeline.frame(timeline.time(frame)), frame);
         }
     }
 }

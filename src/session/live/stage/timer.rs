@@ -1,10 +1,10 @@
-//! The timer that ends the music.
+//! The timer that fades the music out.
 
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, Value};
 use crate::units::{frames_to_seconds, seconds_to_frames};
 
-/// Fades the music out at a frame, if it is running.
+/// Fades the music out at a frame, if the timer is running.
 #[derive(Debug, Default)]
 pub(in crate::session::live) struct Timer {
     end: Option<u64>,
@@ -27,7 +27,7 @@ impl Timer {
         self.end
     }
 
-    /// The events that fade the music out, once it has ended by a frame.
+    /// The events that fade the music out, if the timer has expired by a frame.
     pub(super) fn expire(&mut self, frame: u64) -> Option<[ControlEvent; 2]> {
         self.end.take_if(|end| *end <= frame)?;
         tracing::info!("the timer has ended and the music fades out; `melos set play on` resumes it");

@@ -6,11 +6,11 @@ use crate::event::parameter::{Kind, Param};
 
 /// Maximum lines of one value.
 const LONGEST: usize = 32;
-/// Openings of values that may span lines: a triple-quoted string, a list, a table.
+/// Opening delimiters of values that may span lines: a triple-quoted string, a list, a table.
 const OPENING: [&str; 4] = ["\"\"\"", "'''", "[", "{"];
 
-/// The values in intact lines. Those under a damaged heading become a scene named `rescued`, or a learned control if
-/// they form one, since their place is unknown.
+/// The values in intact lines. Values under a damaged heading, whose section is unknown, become a learned control if
+/// they form one, otherwise a scene named `rescued`.
 pub(super) fn salvage(text: &str, wrong: &mut Vec<String>) -> Table {
     let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
     let mut table = Table::new();
@@ -35,7 +35,7 @@ pub(super) fn salvage(text: &str, wrong: &mut Vec<String>) -> Table {
             continue;
         };
         for (key, value) in values {
-            let place = under.place(&mut table);
+            let place = under.section(&mut table);
             if place.contains_key(&key) {
                 wrong.push(format!("line {}: {key} appears twice", at + 1));
             }
@@ -47,7 +47,7 @@ pub(super) fn salvage(text: &str, wrong: &mut Vec<String>) -> Table {
     table
 }
 
-/// The place that values belong to.
+/// The section that values belong to.
 enum Heading {
     Root,
     Scene(String),
@@ -73,12 +73,12 @@ impl Heading {
     fn open(&self, table: &mut Table) {
         match self {
             Self::Learned => list(table, "learned").push(Toml::Table(Table::new())),
-            _ => drop(self.place(table)),
+            _ => drop(self.section(table)),
         }
     }
 
     /// The table to put values into.
-    fn place<'a>(&self, table: &'a mut Table) -> &'a mut Table {
+    fn section<'a>(&self, table: &'a mut Table) -> &'a mut Table {
         match self {
             Self::Root => table,
             Self::Scene(name) => inside(inside(table, "scenes"), name),
@@ -131,7 +131,7 @@ fn value_at(lines: &[&str]) -> Option<(Table, usize)> {
     })
 }
 
-/// Whether a value may span lines. Quotes opened by mistake would take everything up to the next ones with them.
+/// Whether a value may span lines. Stray quotes would swallow everything up to the next ones.
 fn may_be_long(key: &str, value: &Toml) -> bool {
     let text = || Param::from_id(key).is_some_and(|param| matches!(param.spec().kind, Kind::Text { .. }));
     match value {
@@ -140,7 +140,7 @@ fn may_be_long(key: &str, value: &Toml) -> bool {
     }
 }
 
-/// Moves rescued learned controls to their place, and removes empty rescued scenes.
+/// Moves rescued learned controls to the list of learned controls, and removes empty rescued scenes.
 fn tidy(table: &mut Table) {
     let Some(Toml::Table(scenes)) = table.get_mut("scenes") else { return };
     let names: Vec<_> = scenes.keys().filter(|name| name.starts_with("rescued")).cloned().collect();

@@ -72,7 +72,7 @@ fn state_on_a_disk_mounted_later_is_kept() {
     let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
     let file_of = |troubles: &Troubles| StateFile::open(folder.path(), None, troubles.clone()).unwrap();
     let state = file_of(&troubles);
-    // Nothing was found, and now there are scenes.
+    // Nothing was found at startup; now a file with scenes has appeared.
     fs::write(file(folder.path()), written()).unwrap();
     state.close(some());
     let trouble = troubles.now().0[&Part::SavedState].clone();
@@ -191,9 +191,9 @@ fn misplaced_tables_and_values_lose_only_themselves() {
 fn garbage_is_read_in_linear_time() {
     let time = |count: usize| {
         let rubbish = "x = [ {\n".repeat(count);
-        let begun = Instant::now();
+        let started = Instant::now();
         assert_eq!(text::parse(rubbish.into_bytes()).1.len(), count);
-        begun.elapsed()
+        started.elapsed()
     };
     time(200);
     let (short, long) = (time(500), time(2_500));
@@ -243,9 +243,9 @@ fn an_unreadable_file_is_not_overwritten() {
 }
 
 fn wait_until(what: &str, reached: impl Fn() -> bool) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "timed out waiting for {what}");
+        assert!(started.elapsed() < Duration::from_secs(30), "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
